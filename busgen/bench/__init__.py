@@ -1,0 +1,1 @@
+"""Benchmarks: `busgen bench NAME` measures every promised figure and says what holds."""

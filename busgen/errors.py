@@ -1,0 +1,42 @@
+"""The errors that busgen raises on purpose.
+
+A user's mistake is a `UserError`: it says the rule, the value that broke it and the remedy, and
+the command line ends with exit code 2. Anything else that escapes is a defect of ours.
+"""
+
+
+class BusgenError(Exception):
+    """Base of all errors that busgen raises on purpose."""
+
+
+class UserError(BusgenError):
+    """A mistake that the user can mend.
+
+    Parameters
+    ----------
+    rule
+        What must hold, e.g. ``"n must be at least 1"``.
+    got
+        The value that broke it.
+    remedy
+        What to do about it, e.g. ``"give the number of samples, --n 200"``.
+    """
+
+    def __init__(self, rule: str, got: object, remedy: str) -> None:
+        self.rule, self.got, self.remedy = rule, got, remedy
+        super().__init__(f"{rule}, got {got}: {remedy}")
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, object, str]]:
+        return type(self), (self.rule, self.got, self.remedy)
+
+
+class DataError(UserError):
+    """A file or table that is not what it claims to be: unreadable, truncated, altered."""
+
+
+class FindingError(UserError):
+    """A clinical description that is unknown, contradictory or impossible."""
+
+
+class UnfilledError(UserError):
+    """More findings than `max_unfilled` ran out of attempts at the gates."""

@@ -1,0 +1,1 @@
+"""The generation loop: plan, shards, rounds; the same with and without a server."""

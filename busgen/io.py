@@ -1,0 +1,114 @@
+"""Files: written whole or not at all, hashed, locked; and 8-bit grey pictures as PNG bytes.
+
+In: arrays, records, paths. Out: files under their final name only when they are complete.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError, UserError
+
+PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Return the hex SHA-256 of `data`."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_array(pixels: NDArray[np.uint8]) -> str:
+    """Return the hex SHA-256 of decoded pixels: their shape, then their bytes in C order."""
+    shape = "x".join(map(str, pixels.shape)).encode()
+    return sha256_bytes(shape + b":" + np.ascontiguousarray(pixels).tobytes())
+
+
+def dumps(record: object) -> str:
+    """Return canonical JSON: sorted keys, two spaces, no NaN, final newline."""
+    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Return the JSON object in `path`; raise `DataError` if there is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} must be a JSON file", error, f"check {path}") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{path.name} must hold a JSON object", type(record).__name__, str(path))
+    return record
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success sync it and rename it into place.
+
+    On any failure the temporary file is removed and `path` is as it was.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} must be writable and have room", error, "free space or choose another"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder`; on success it takes the place of `folder`."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder.parent} must be writable and have room", error, "free space or choose another"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return (H, W) uint8 pixels as PNG bytes."""
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
+    if not done:
+        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no picture")
+    return data.tobytes()
+
+
+def decode_png(data: bytes, name: str = "picture") -> NDArray[np.uint8]:
+    """Return PNG bytes as (H, W) uint8 grey pixels; raise `DataError` naming `name` if corrupt."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise DataError(f"{name} must be a readable PNG", f"{len(data)} bytes", "restore the file")
+    return np.asarray(pixels, np.uint8)

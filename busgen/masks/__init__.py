@@ -1,0 +1,1 @@
+"""Lesion masks: contours in curvature space, rasterising, measured geometry."""

@@ -1,0 +1,1 @@
+"""The clinical prior: findings (BI-RADS), their joint distribution, finding <-> text."""

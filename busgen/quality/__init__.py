@@ -1,0 +1,1 @@
+"""Quality: gates, judges, distribution scores, copy detection."""

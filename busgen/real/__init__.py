@@ -1,0 +1,1 @@
+"""Public datasets: one reader each, cleaning, patient-level splits."""

@@ -1,0 +1,1 @@
+"""Releases: Parquet, index, contract, card, Croissant; verify, show, diff, export."""

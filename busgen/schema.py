@@ -1,0 +1,247 @@
+"""One schema: each column of every table once, with type, unit, range, meaning and source.
+
+The Arrow schemas, the Great Expectations suite and the data dictionary derive from `COLUMNS`.
+Terms are the BI-RADS ultrasound lexicon's (ACR, 5th edition), lower case, snake_case; the same in
+command line, params, Parquet and code. Null means unknown or not applicable, `none` means absent.
+"""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+PATHOLOGIES = ("benign", "malignant", "normal")
+BIRADS = ("1", "2", "3", "4a", "4b", "4c", "5")
+TISSUES = ("homogeneous_fat", "homogeneous_fibroglandular", "heterogeneous")
+SHAPES = ("oval", "round", "irregular")
+ORIENTATIONS = ("parallel", "not_parallel")
+MARGINS = ("circumscribed", "indistinct", "angular", "microlobulated", "spiculated")
+ECHO_PATTERNS = (
+    "anechoic",
+    "hyperechoic",
+    "complex_cystic_solid",
+    "hypoechoic",
+    "isoechoic",
+    "heterogeneous",
+)
+POSTERIORS = ("none", "enhancement", "shadowing", "combined")
+CALCIFICATIONS = ("none", "in_a_mass", "outside_a_mass", "intraductal")
+SCANNERS = ("linear_7mhz", "linear_10mhz", "linear_12mhz_compound", "curved_5mhz")
+
+PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `tables` names where it stands (`index`, `release`, `real`)."""
+
+    name: str
+    type: pa.DataType
+    about: str
+    source: str
+    tables: frozenset[str]
+    unit: str = ""
+    values: tuple[str, ...] | None = None
+    range: tuple[float, float] | None = None
+    nullable: bool = False
+    lesion: bool = field(default=False)  # null exactly where pathology is normal
+
+
+ALL = frozenset({"index", "release", "real"})
+MADE = frozenset({"index", "release"})
+INDEX, RELEASE, REAL = frozenset({"index"}), frozenset({"release"}), frozenset({"real"})
+TEXT, REALS, INT = pa.string(), pa.float64(), pa.int64()
+
+
+def _finding() -> tuple[Column, ...]:
+    """Return what is drawn before a pixel exists; in real tables, what the publisher states."""
+    return (
+        Column("sample_id", TEXT, "identity of the sample", "finding", ALL),
+        Column("seed", INT, "seed of this attempt", "finding", MADE, range=(0, 2**63 - 1)),
+        Column("family_id", TEXT, "counterfactual family, stays in one split", "finding", MADE),
+        Column("pathology", TEXT, "class", "finding", ALL, values=PATHOLOGIES),
+        Column("birads", TEXT, "assessment", "finding", ALL, values=BIRADS, nullable=True),
+        Column("tissue", TEXT, "tissue composition", "finding", ALL, values=TISSUES, nullable=True),
+        _term("shape", "shape of the mass", SHAPES),
+        _term("orientation", "not_parallel: height_mm > width_mm", ORIENTATIONS),
+        Column(
+            "margin",
+            pa.list_(pa.string()),
+            "circumscribed alone, or one or more of the others, in lexicon order",
+            "finding",
+            ALL,
+            values=MARGINS,
+            nullable=True,
+            lesion=True,
+        ),
+        _term("echo_pattern", "echogenicity, read against fat", ECHO_PATTERNS),
+        _term("posterior", "posterior features", POSTERIORS),
+        Column("halo", pa.bool_(), "echogenic halo", "finding", ALL, nullable=True, lesion=True),
+        _term("calcification", "calcifications", CALCIFICATIONS),
+        _size("width_mm", "box width of the lesion", "mm", (0.5, 120.0)),
+        _size("height_mm", "box height (depth extent) of the lesion", "mm", (0.5, 120.0)),
+        _size("center_x", "centre of the lesion's box from the left", "fraction", (0.0, 1.0)),
+        _size("center_y", "centre of the lesion's box from the skin", "fraction", (0.0, 1.0)),
+        Column(
+            "pixel_mm",
+            REALS,
+            "side of a pixel",
+            "finding",
+            ALL,
+            "mm",
+            range=(0.01, 1.0),
+            nullable=True,
+        ),
+        Column("scanner", TEXT, "scanner or scanner style", "finding", ALL, nullable=True),
+        Column("text", TEXT, "the finding in words", "finding", MADE),
+    )
+
+
+def _term(name: str, about: str, values: tuple[str, ...]) -> Column:
+    return Column(name, TEXT, about, "finding", ALL, values=values, nullable=True, lesion=True)
+
+
+def _size(name: str, about: str, unit: str, range_: tuple[float, float]) -> Column:
+    return Column(
+        name, REALS, about, "finding", ALL, unit, range=range_, nullable=True, lesion=True
+    )
+
+
+def _measured(name: str, about: str, unit: str, range_: tuple[float, float]) -> Column:
+    return Column(name, REALS, about, "mask", MADE, unit, range=range_, nullable=True, lesion=True)
+
+
+def _geometry() -> tuple[Column, ...]:
+    """Return what `busgen.masks.geometry` measures on the drawn mask."""
+    return (
+        _measured("mask_area_mm2", "area", "mm2", (0.0, 1e4)),
+        _measured("mask_width_mm", "box width", "mm", (0.0, 200.0)),
+        _measured("mask_height_mm", "box height", "mm", (0.0, 200.0)),
+        _measured("mask_center_x", "box centre from the left", "fraction", (0.0, 1.0)),
+        _measured("mask_center_y", "box centre from the top", "fraction", (0.0, 1.0)),
+        _measured("mask_major_mm", "major axis of the equal-moment ellipse", "mm", (0.0, 300.0)),
+        _measured("mask_minor_mm", "minor axis of the equal-moment ellipse", "mm", (0.0, 300.0)),
+        _measured("mask_angle_deg", "major axis against the skin", "degree", (-90.0, 90.0)),
+        _measured("mask_solidity", "area / area of convex hull", "ratio", (0.0, 1.0)),
+        _measured("mask_circularity", "4 pi area / perimeter^2", "ratio", (0.0, 1.2)),
+        _measured(
+            "mask_roughness",
+            "rms distance of the outline to its smooth version / equivalent radius",
+            "ratio",
+            (0.0, 2.0),
+        ),
+        Column(
+            "mask_curvature",
+            pa.list_(pa.float64()),
+            "power of curvature times equivalent "
+            "radius in octave bands of cycles per outline: 1, 2-3, 4-7, 8-15, 16-31",
+            "mask",
+            MADE,
+            "1",
+            nullable=True,
+            lesion=True,
+        ),
+    )
+
+
+def _score(
+    name: str, about: str, unit: str, range_: tuple[float, float], *, lesion: bool = False
+) -> Column:
+    return Column(
+        name, REALS, about, "gate", MADE, unit, range=range_, nullable=lesion, lesion=lesion
+    )
+
+
+def _scores() -> tuple[Column, ...]:
+    """Return the gate scores, in the order in which the gates are asked."""
+    return (
+        _score(
+            "mask_error",
+            "largest relative error of the mask's box against the finding's",
+            "ratio",
+            (0.0, 1e3),
+            lesion=True,
+        ),
+        _score("grey_sd", "standard deviation of grey levels in the field", "grey", (0.0, 128.0)),
+        _score("saturated", "share of pixels at 255", "fraction", (0.0, 1.0)),
+        _score(
+            "sharpness",
+            "share of spectral energy above .12 cycles per pixel",
+            "fraction",
+            (0.0, 1.0),
+        ),
+        _score(
+            "contrast",
+            "mean grey level inside the mask minus that of its surroundings, "
+            "with the sign that the echo pattern asks for",
+            "grey",
+            (-255.0, 255.0),
+            lesion=True,
+        ),
+        _score(
+            "duplicate_distance",
+            "bits by which the 64-bit difference hash differs from the "
+            "nearest earlier accepted image of the release",
+            "bit",
+            (0.0, 64.0),
+        ),
+    )
+
+
+COLUMNS: tuple[Column, ...] = (
+    *_finding(),
+    *_geometry(),
+    *_scores(),
+    Column("image_dhash", INT, "64-bit difference hash of the image", "image", MADE),
+    Column("image_sha256", TEXT, "hash of the decoded pixels", "image", MADE),
+    Column("attempt", INT, "0 for the first try at this finding", "gate", MADE, range=(0, 1000)),
+    Column("accepted", pa.bool_(), "verdict", "gate", MADE),
+    Column(
+        "reason", TEXT, "gate that rejected it; null where accepted", "gate", MADE, nullable=True
+    ),
+    Column("flags", pa.list_(pa.string()), "gates that only flag and did", "gate", MADE),
+    Column(
+        "duplicate_of",
+        TEXT,
+        "sample that duplicate_distance is measured to",
+        "gate",
+        MADE,
+        nullable=True,
+    ),
+    Column("mask_engine", TEXT, "mask engine", "release", MADE),
+    Column(
+        "mask_engine_sha256", TEXT, "all that decides the mask engine's output", "release", MADE
+    ),
+    Column("engine", TEXT, "image engine", "release", MADE),
+    Column("engine_sha256", TEXT, "all that decides the image engine's output", "release", MADE),
+    Column("prior_sha256", TEXT, "hash of the clinical prior", "release", MADE),
+    Column("code_version", TEXT, "version and hash of the sources that made it", "release", MADE),
+    Column(
+        "split",
+        TEXT,
+        "train, validation or test; null where rejected",
+        "release",
+        MADE,
+        values=("train", "validation", "test"),
+        nullable=True,
+    ),
+    Column("image", PICTURE, "8-bit grey PNG", "image", RELEASE | REAL),
+    Column("mask", PICTURE, "PNG, 0 or 255", "mask", RELEASE | REAL, nullable=True),
+    Column("dataset", TEXT, "public dataset", "real", REAL),
+    Column("patient_id", TEXT, "patient or cluster; one side of any split", "real", REAL),
+    Column("source_file", TEXT, "file as published", "real", REAL),
+    Column("age", INT, "age of the patient", "real", REAL, "year", range=(0, 120), nullable=True),
+    Column("diagnosis", TEXT, "histological type as published", "real", REAL, nullable=True),
+    Column("notes", pa.list_(pa.string()), "what the reader found odd or changed", "real", REAL),
+)
+
+BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def columns(table: str) -> tuple[Column, ...]:
+    """Return the columns of `table`: ``"index"``, ``"release"`` or ``"real"``."""
+    return tuple(column for column in COLUMNS if table in column.tables)
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return the Arrow schema of `table`: ``"index"``, ``"release"`` or ``"real"``."""
+    return pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns(table)])

@@ -1,0 +1,1 @@
+"""Flows: thin Prefect shells around busgen; the only place that imports prefect."""
