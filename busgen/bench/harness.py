@@ -1,0 +1,89 @@
+"""What a benchmark returns, and the one JSON line that reports it.
+
+In: a benchmark's `measure()` and `BARS`. Out: figures with n and interval, and which bars hold.
+"""
+
+import importlib
+import json
+import operator
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from busgen.errors import UserError
+
+NAMES = ("masks", "phantom", "factory", "index")
+COMPARE = {">=": operator.ge, "<=": operator.le}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value; `interval` is stated by each benchmark (range or 95 % interval)."""
+
+    value: float
+    unit: str
+    n: int
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure must reach: `op` is ``">="`` or ``"<="``."""
+
+    op: str
+    bound: float
+
+
+def run(name: str, *, quick: bool = False) -> dict[str, object]:
+    """Run benchmark `name` and return its record; `quick` uses few samples, for rehearsal only."""
+    if name not in NAMES:
+        raise UserError("a benchmark must be known", repr(name), f"choose from {', '.join(NAMES)}")
+    bench = importlib.import_module(f"busgen.bench.{name}")
+    figures: dict[str, Figure] = bench.measure(quick=quick)
+    bars: dict[str, Bar] = bench.BARS
+    return {
+        "name": name,
+        "commit": commit(),
+        "machine": machine(),
+        "figures": {key: asdict(figure) for key, figure in figures.items()},
+        "bars": {
+            key: asdict(bar) | {"holds": bool(COMPARE[bar.op](figures[key].value, bar.bound))}
+            for key, bar in bars.items()
+        },
+    }
+
+
+def to_line(record: dict[str, object]) -> str:
+    """Return the record as one line of JSON."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def commit() -> str:
+    """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        head = _git(root, "rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "busgen", "flows") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "installed"
+
+
+def machine() -> str:
+    """Return processor, cores, memory and Python of this machine, in words."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x]
+        cpu = names[0] if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = len(os.sched_getaffinity(0))
+    return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
