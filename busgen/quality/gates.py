@@ -4,16 +4,14 @@ In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`),
 `(accepted, reason, flags)`. The scores are measured on the pixels, never taken from the engine.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
-from typing import Literal
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.geometry import Geometry
+from busgen.params import Gate
 from busgen.priors.findings import Finding
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
@@ -21,31 +19,6 @@ GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Bounds of one score, and what leaving them means."""
-
-    action: Literal["reject", "flag", "off"] = "reject"
-    min: float | None = None
-    max: float | None = None
-
-    def passes(self, score: float) -> bool:
-        """Whether `score` is within the bounds; NaN never is."""
-        if isnan(score):
-            return False
-        return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
-
-
-DEFAULT_GATES: dict[str, Gate] = {
-    "mask_error": Gate(max=0.1),
-    "grey_sd": Gate(min=10.0),
-    "saturated": Gate(max=0.05),
-    "sharpness": Gate(min=0.01),
-    "contrast": Gate(min=0.0),
-    "duplicate_distance": Gate(min=4.0),
-}
 
 
 def pair_scores(
@@ -167,16 +140,3 @@ def nearest_hash(
     distance = np.bitwise_count(hashes[:, None] ^ earlier[None, :]).astype(np.int64)
     where = distance.argmin(axis=1)
     return distance[np.arange(len(hashes)), where], where
-
-
-def gate_record(gates: Mapping[str, Gate]) -> dict[str, dict[str, object]]:
-    """Return the gates as JSON."""
-    return {
-        name: {"action": gate.action, "min": gate.min, "max": gate.max}
-        for name, gate in gates.items()
-    }
-
-
-def known_scores() -> Sequence[str]:
-    """Return the names of the scores that a gate can bound."""
-    return tuple(DEFAULT_GATES)

@@ -1,0 +1,117 @@
+"""The plan: everything that decides a run's bytes, resolved and checked before a pixel exists.
+
+In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import busgen
+from busgen import io
+from busgen.images.engines import load_image_engine
+from busgen.masks.engines import load_mask_engine
+from busgen.params import GenerateParams
+from busgen.priors.draw import draw
+from busgen.priors.request import parse_request
+from busgen.priors.network import load_prior
+
+SOURCES = ("schema.py", "seeds.py", "io.py", "priors", "masks", "images", "quality", "factory")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A resolved request: what is drawn, by which engines, past which gates.
+
+    `prior` is the prior's JSON, so that a work folder needs nothing outside itself.
+    """
+
+    n: int
+    seed: int
+    size_px: int
+    prior: dict[str, Any]
+    prior_sha256: str
+    where: tuple[str, ...]
+    text: str | None
+    targets: dict[str, Any]
+    mask_engine: str
+    mask_engine_sha256: str
+    engine: str
+    engine_sha256: str
+    device: str
+    max_attempts: int
+    max_unfilled: float
+    shard_size: int
+    gates: dict[str, dict[str, Any]]
+    code_version: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that decides the candidates' bytes."""
+        return io.sha256_bytes(io.dumps(asdict(self)).encode())
+
+
+def resolve(params: GenerateParams) -> Plan:
+    """Return the plan that `params` ask for.
+
+    Raises
+    ------
+    UserError
+        If an engine is unknown, the request impossible or the prior unreadable: one finding is
+        drawn, so that what cannot be drawn is refused here.
+    """
+    prior = load_prior(params.prior)
+    masks = load_mask_engine(params.mask_engine, params.size_px)
+    images = load_image_engine(params.engine, params.size_px, params.device)
+    plan = Plan(
+        n=params.n,
+        seed=params.seed,
+        size_px=params.size_px,
+        prior=prior.to_json(),
+        prior_sha256=prior.sha256,
+        where=params.where,
+        text=params.text,
+        targets=params.targets,
+        mask_engine=masks.name,
+        mask_engine_sha256=masks.sha256,
+        engine=images.name,
+        engine_sha256=images.sha256,
+        device=params.device,
+        max_attempts=params.max_attempts,
+        max_unfilled=params.max_unfilled,
+        shard_size=min(params.shard_size, params.n),
+        gates={name: gate.model_dump() for name, gate in sorted(params.gates.items())},
+        code_version=code_version(),
+    )
+    request = parse_request(plan.where, plan.text, plan.targets)
+    draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
+    return plan
+
+
+def read_plan(work: Path) -> Plan:
+    """Return the plan that a work folder was made for."""
+    record: dict[str, Any] = io.read_json(work / "plan.json")
+    record.pop("sha256", None)
+    return Plan(**record | {"where": tuple(record["where"])})
+
+
+def to_record(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON, with its hash."""
+    return asdict(plan) | {"sha256": plan.sha256}
+
+
+@cache
+def code_version() -> str:
+    """Return version and hash of the sources that decide a release, e.g. ``0.1.0+1f2e3d4c5b6a``.
+
+    The sources, not the commit: a commit that changes a comment elsewhere remakes nothing.
+    """
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        path = root / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return f"{busgen.__version__}+{digest.hexdigest()[:12]}"

@@ -1,0 +1,225 @@
+"""The rounds: which attempts are still to be made, and which of those made are accepted.
+
+In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
+whole set (`settle`), and the finished candidates folder (`finish`). The requested findings are
+fixed; a rejected one is tried again until accepted or out of attempts: gates cannot bend the
+distribution.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from busgen import io, schema
+from busgen.errors import DataError, UnfilledError
+from busgen.factory.plan import Plan, to_record
+from busgen.factory.shard import Manifest, ShardSpec, is_done, sample_id
+from busgen.params import Gate
+from busgen.quality.gates import nearest_hash
+
+RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
+DUPLICATE = "duplicate_distance"
+
+
+@dataclass
+class Accepted:
+    """What has been accepted so far, in the order of shards: hashes and whose they are."""
+
+    hashes: list[int] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Verdicts over one shard's rows, duplicates of earlier accepted ones found."""
+
+    accepted: NDArray[np.bool_]
+    distance: NDArray[np.int64]
+    duplicate_of: list[str | None]
+
+
+def make_candidates(plan: Plan, work: Path, run_all: RunAll) -> None:
+    """Make all rounds in `work` and finish the candidates there.
+
+    `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
+    tasks; shards that stand are not made again.
+
+    Raises
+    ------
+    UnfilledError
+        If more than `plan.max_unfilled` of the findings ran out of attempts.
+    """
+    prepare(plan, work)
+    gate = Gate.model_validate(plan.gates[DUPLICATE])
+    known, done = Accepted(), []
+    missing: Sequence[int] = range(plan.n)
+    for attempt in range(plan.max_attempts):
+        specs = plan_round(plan, work, attempt, missing)
+        for _ in run_all([spec for spec in specs if not is_done(spec)]):
+            pass  # the manifests stand on disk: only they are believed
+        rejected: list[int] = []
+        for spec in specs:
+            settled = settle(read_shard(spec, VERDICT_COLUMNS), gate, known)
+            done.append((spec, settled))
+            rejected += np.array(spec.samples)[~settled.accepted].tolist()
+        missing = rejected
+        if not missing:
+            break
+    finish(plan, work, done, missing)
+
+
+def prepare(plan: Plan, work: Path) -> None:
+    """Make the work folder ready: the plan written, leftovers of a killed run removed."""
+    for partial in work.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
+    io.write_text(work / "plan.json", io.dumps(to_record(plan)))
+
+
+def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> list[ShardSpec]:
+    """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
+    size = plan.shard_size
+    return [
+        ShardSpec(str(work), attempt, number, tuple(missing[start : start + size]))
+        for number, start in enumerate(range(0, len(missing), size))
+    ]
+
+
+VERDICT_COLUMNS = ["sample_id", "image_dhash", "accepted"]
+
+
+def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
+    """Return the verdicts of one shard's rows and add the accepted ones to `known`.
+
+    In the order of rows, so that of two equal images the earlier is kept, on any machine.
+    """
+    hashes = shard["image_dhash"].to_numpy()
+    passed = shard["accepted"].to_numpy(zero_copy_only=False)
+    ids = shard["sample_id"].to_pylist()
+    distance, where = nearest_hash(hashes, np.array(known.hashes, np.int64))
+    nearest: list[str | None] = [known.samples[w] if w >= 0 else None for w in where]
+    accepted = np.zeros(len(ids), bool)
+    for row in range(len(ids)):
+        here = np.flatnonzero(accepted[:row])
+        near, at = nearest_hash(hashes[row : row + 1], hashes[here])
+        if near[0] < distance[row]:
+            distance[row], nearest[row] = near[0], ids[here[at[0]]]
+        accepted[row] = passed[row] and (
+            gate.action != "reject" or gate.passes(float(distance[row]))
+        )
+    known.hashes += hashes[accepted].tolist()
+    known.samples += [ids[row] for row in np.flatnonzero(accepted)]
+    return Settled(accepted, distance, nearest)
+
+
+def finish(
+    plan: Plan,
+    work: Path,
+    done: Sequence[tuple[ShardSpec, Settled]],
+    unfilled: Sequence[int],
+) -> None:
+    """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
+    ids = [sample_id(plan, sample) for sample in unfilled]
+    io.write_text(work / "unfilled.json", io.dumps({"unfilled": ids}))
+    if len(unfilled) > plan.max_unfilled * plan.n:
+        raise unfilled_error(plan, done, set(unfilled))
+    with io.replacing(work / "index.parquet") as partial:
+        target = schema.arrow_schema("index")
+        with pq.ParquetWriter(partial, target) as writer:
+            for rows in index_tables(plan, done):
+                writer.write_table(rows.select(target.names).cast(target))
+
+
+def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Iterator[pa.Table]:
+    """Yield each shard's thin rows with the verdicts over the whole set."""
+    gate = Gate.model_validate(plan.gates[DUPLICATE])
+    names = [f.name for f in schema.arrow_schema("index")]
+    constant = {
+        "mask_engine": plan.mask_engine,
+        "mask_engine_sha256": plan.mask_engine_sha256,
+        "engine": plan.engine,
+        "engine_sha256": plan.engine_sha256,
+        "prior_sha256": plan.prior_sha256,
+        "code_version": plan.code_version,
+        "split": None,
+    }
+    for spec, settled in done:
+        file = pq.ParquetFile(spec.path)
+        rows = read_shard(spec, [n for n in names if n in file.schema_arrow.names])
+        repeats = [not gate.passes(float(d)) for d in settled.distance]
+        reasons = [
+            reason or (None if ok else DUPLICATE)
+            for reason, ok in zip(rows["reason"].to_pylist(), settled.accepted, strict=True)
+        ]
+        flags = [
+            [*flags, DUPLICATE] if repeat and gate.action == "flag" else flags
+            for flags, repeat in zip(rows["flags"].to_pylist(), repeats, strict=True)
+        ]
+        replaced: dict[str, Any] = {
+            "accepted": settled.accepted,
+            "reason": reasons,
+            "flags": flags,
+            DUPLICATE: settled.distance.astype(np.float64),
+            "duplicate_of": settled.duplicate_of,
+        }
+        for name, values in replaced.items():
+            rows = _set(rows, name, pa.array(values, schema.BY_NAME[name].type))
+        for name, value in constant.items():
+            column = pa.array([value] * len(rows), schema.BY_NAME[name].type)
+            rows = _set(rows, name, column)
+        yield rows
+
+
+def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    if name in table.column_names:
+        return table.set_column(table.column_names.index(name), name, values)
+    return table.append_column(name, values)
+
+
+def unfilled_error(
+    plan: Plan, done: Sequence[tuple[ShardSpec, Settled]], unfilled: set[int]
+) -> UnfilledError:
+    """Return the error that names the strata of unfilled findings, acceptance and reasons."""
+    tried: Counter[str] = Counter()
+    accepted: Counter[str] = Counter()
+    reasons: dict[str, Counter[str]] = {}
+    hit: set[str] = set()
+    columns = ["pathology", "shape", "echo_pattern", "reason"]
+    for spec, settled in done:
+        rows = read_shard(spec, columns).to_pylist()
+        for sample, row, ok in zip(spec.samples, rows, settled.accepted, strict=True):
+            stratum = "/".join(str(row[c]) for c in columns[:3])
+            tried[stratum] += 1
+            accepted[stratum] += int(ok)
+            if not ok:
+                reasons.setdefault(stratum, Counter())[row["reason"] or DUPLICATE] += 1
+            if sample in unfilled:
+                hit.add(stratum)
+    worst = sorted(hit, key=lambda s: (accepted[s] / tried[s], s))[:5]
+    strata = "; ".join(
+        f"{s} accepted {accepted[s]} of {tried[s]}, rejected by "
+        + ", ".join(f"{reason} ({count})" for reason, count in reasons[s].most_common(2))
+        for s in worst
+    )
+    return UnfilledError(
+        f"at most {plan.max_unfilled:.1%} of {plan.n} findings may run out of "
+        f"{plan.max_attempts} attempts",
+        f"{len(unfilled)} ({strata})",
+        "ask for other findings, raise max_attempts, or mend the gate or engine that rejects",
+    )
+
+
+def read_shard(spec: ShardSpec, columns: list[str]) -> pa.Table:
+    """Return `columns` of a shard that stands; raise `DataError` if it does not."""
+    try:
+        return pq.read_table(spec.path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"shard {spec.path.name} must be a readable Parquet file", error, "run again"
+        ) from error

@@ -1,0 +1,204 @@
+"""One shard: requested findings -> masks -> images -> measures -> verdicts -> one Parquet file.
+
+In: a `ShardSpec` (ids and paths, no data). Out: the shard file and its manifest, each renamed into
+place when whole, the manifest last: a shard without a valid manifest does not exist.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from busgen import io, schema
+from busgen.errors import DataError
+from busgen.factory.plan import Plan, read_plan
+from busgen.images.engines import ImageEngine, load_image_engine
+from busgen.masks.engines import MaskEngine, load_mask_engine
+from busgen.masks.geometry import measure, to_columns
+from busgen.params import Gate
+from busgen.priors.draw import draw
+from busgen.priors.findings import Finding, to_row
+from busgen.priors.network import Prior, from_json
+from busgen.priors.request import Request, parse_request
+from busgen.quality.gates import difference_hash, pair_scores, verdict
+from busgen.seeds import sample_seed
+
+CHUNK = 32  # samples in memory as pixels at once
+ROW_GROUP = 100
+
+Manifest = dict[str, Any]
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class ShardSpec:
+    """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`."""
+
+    work: str
+    attempt: int
+    number: int
+    samples: tuple[int, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where the shard file stands once it is whole."""
+        name = f"round-{self.attempt:02d}-shard-{self.number:05d}.parquet"
+        return Path(self.work) / "shards" / name
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a worker needs to make any shard of one plan."""
+
+    plan: Plan
+    prior: Prior
+    request: Request
+    gates: dict[str, Gate]
+    mask_engine: MaskEngine
+    image_engine: ImageEngine
+
+
+@cache
+def tools_of(work: str) -> Tools:
+    """Return the tools for a work folder, loaded once a process."""
+    plan = read_plan(Path(work))
+    return Tools(
+        plan,
+        from_json(plan.prior),
+        parse_request(plan.where, plan.text, plan.targets),
+        {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
+        load_mask_engine(plan.mask_engine, plan.size_px),
+        load_image_engine(plan.engine, plan.size_px, plan.device),
+    )
+
+
+def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
+    """Make one shard and return its manifest; `tick(k)` is told of each k judged samples.
+
+    A function of the specification and the work folder's plan alone: rerun, the same bytes.
+    """
+    tools = tools_of(spec.work)
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(spec.samples), CHUNK):
+        samples = spec.samples[start : start + CHUNK]
+        rows += judged_rows(tools, samples, spec.attempt)
+        if tick:
+            tick(len(samples))
+    table = pa.Table.from_pylist(rows, schema=SHARD_SCHEMA)
+    with io.replacing(spec.path) as partial:
+        pq.write_table(table, partial, row_group_size=ROW_GROUP, use_dictionary=False)
+        digest = io.sha256_file(partial)
+    manifest = {
+        "shard": spec.path.name,
+        "plan_sha256": tools.plan.sha256,
+        "samples": list(spec.samples),
+        "passed": sum(row["accepted"] for row in rows),
+        "sha256": digest,
+    }
+    io.write_text(manifest_path(spec), io.dumps(manifest))
+    return manifest
+
+
+def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[dict[str, Any]]:
+    """Return the rows of `samples`, pixels included."""
+    findings = requested(tools, samples, attempt)
+    masks = tools.mask_engine.draw(findings)
+    images = tools.image_engine.render(findings, masks)
+    judge = partial(judged_row, gates=tools.gates, attempt=attempt)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
+        return list(pool.map(judge, findings, masks, images))
+
+
+def requested(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[Finding]:
+    """Return the findings of `samples`: the same for every attempt, but for the seed."""
+    plan = tools.plan
+    once = [
+        finding
+        for start, count in runs(samples)
+        for finding in draw(
+            tools.prior,
+            count,
+            plan.seed,
+            request=tools.request,
+            size_px=plan.size_px,
+            start=start,
+        )
+    ]
+    return [
+        replace(finding, seed=sample_seed(plan.seed, sample, attempt))
+        for sample, finding in zip(samples, once, strict=True)
+    ]
+
+
+def judged_row(
+    finding: Finding,
+    mask: NDArray[np.uint8],
+    image: NDArray[np.uint8],
+    *,
+    gates: dict[str, Gate],
+    attempt: int,
+) -> dict[str, Any]:
+    """Return one row: finding, measures, scores, own verdict, pixels.
+
+    Whether it repeats another sample is not known here: `rounds.settle` decides that.
+    """
+    geometry = measure(mask, finding.pixel_mm)
+    scores = pair_scores(finding, mask, image, geometry)
+    accepted, reason, flags = verdict(scores, gates)
+    known = {k: None if v is None or isnan(v) else v for k, v in scores.items()}
+    return {
+        **to_row(finding),
+        **to_columns(geometry),
+        **known,
+        "image_dhash": difference_hash(image),
+        "image_sha256": io.sha256_array(image),
+        "attempt": attempt,
+        "accepted": accepted,
+        "reason": reason,
+        "flags": flags,
+        "image": {"bytes": io.encode_png(image), "path": f"images/{finding.sample_id}.png"},
+        "mask": {"bytes": io.encode_png(mask * 255), "path": f"masks/{finding.sample_id}.png"},
+    }
+
+
+def is_done(spec: ShardSpec) -> bool:
+    """Whether the shard stands whole: manifest readable, for this plan, and hash as it says."""
+    try:
+        manifest = io.read_json(manifest_path(spec))
+        return (
+            manifest["plan_sha256"] == tools_of(spec.work).plan.sha256
+            and manifest["samples"] == list(spec.samples)
+            and manifest["sha256"] == io.sha256_file(spec.path)
+        )
+    except (DataError, KeyError, OSError):
+        return False
+
+
+def manifest_path(spec: ShardSpec) -> Path:
+    """Return where the shard's manifest stands."""
+    return spec.path.with_suffix(".json")
+
+
+def runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
+    cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        yield samples[first], last - first
+
+
+def _shard_schema() -> pa.Schema:
+    later = {"duplicate_distance", "duplicate_of", "split", "code_version", "prior_sha256",
+             "mask_engine", "mask_engine_sha256", "engine", "engine_sha256"}  # fmt: skip
+    return pa.schema(f for f in schema.arrow_schema("release") if f.name not in later)
+
+
+SHARD_SCHEMA = _shard_schema()

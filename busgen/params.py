@@ -1,0 +1,165 @@
+"""Parameters: params.yaml as frozen models, one section a stage; an unknown key is an error.
+
+In: a YAML file, or nothing for the defaults. Out: `Params`.
+"""
+
+from collections.abc import Mapping
+from math import isnan
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from busgen.errors import UserError
+from busgen.seeds import MAX_SEED
+
+Split = Literal["train", "validation", "test"]
+Model = TypeVar("Model", bound=BaseModel)
+Targets = dict[str, bool | dict[str, float]]
+
+
+class Section(BaseModel):
+    """One stage's parameters: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Gate(Section):
+    """Bounds of one score, and what leaving them means."""
+
+    action: Literal["reject", "flag", "off"] = "reject"
+    min: float | None = None
+    max: float | None = None
+
+    def passes(self, score: float) -> bool:
+        """Whether `score` is within the bounds; NaN never is."""
+        if isnan(score):
+            return False
+        return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
+
+
+DEFAULT_GATES = {
+    "mask_error": Gate(max=0.1),
+    "grey_sd": Gate(min=10.0),
+    "saturated": Gate(max=0.05),
+    "sharpness": Gate(min=0.01),
+    "contrast": Gate(min=0.0),
+    "duplicate_distance": Gate(min=4.0),
+}
+
+
+class RealParams(Section):
+    """Stage `real`: public datasets to read, name -> folder as published."""
+
+    datasets: dict[str, Path] = {}
+
+
+class PriorsParams(Section):
+    """Stage `priors`: how strongly the fit leans on the published prior (pseudo-counts)."""
+
+    strength: float = Field(20.0, ge=0)
+
+
+class GenerateParams(Section):
+    """Stage `generate`: what is asked for, which engines make it, what they must pass."""
+
+    n: int = Field(600, ge=1)
+    seed: int = Field(7, ge=0, le=MAX_SEED)
+    size_px: int = Field(256, ge=32, le=1024, multiple_of=8)
+    prior: Path | None = None
+    where: tuple[str, ...] = ()
+    text: str | None = None
+    targets: Targets = {}
+    mask_engine: str = "curvature"
+    engine: str = "phantom"
+    device: str = "auto"
+    max_attempts: int = Field(5, ge=1, le=1000)
+    max_unfilled: float = Field(0.01, ge=0, le=1)
+    shard_size: int = Field(256, ge=1)
+    runner: Literal["threads", "dask"] = "threads"
+    workers: int = Field(1, ge=1)
+    gates: dict[str, Gate] = DEFAULT_GATES
+
+    @field_validator("gates")
+    @classmethod
+    def _known(cls, gates: dict[str, Gate]) -> dict[str, Gate]:
+        unknown = sorted(set(gates) - set(DEFAULT_GATES))
+        if unknown:
+            raise ValueError(f"unknown gate {unknown[0]}: choose from {', '.join(DEFAULT_GATES)}")
+        return DEFAULT_GATES | gates
+
+
+class ReleaseParams(Section):
+    """Stage `release`: its title and the share of families in each split."""
+
+    title: str = "Synthetic breast ultrasound"
+    splits: dict[Split, float] = {"train": 1.0}
+
+    @field_validator("splits")
+    @classmethod
+    def _shares(cls, splits: dict[Split, float]) -> dict[Split, float]:
+        if min(splits.values(), default=-1) < 0 or abs(sum(splits.values()) - 1) > 1e-6:
+            raise ValueError("shares must be positive and sum to 1: e.g. {train: .8, test: .2}")
+        return splits
+
+
+class QualityParams(Section):
+    """Stage `quality`: the real statistics to compare with, and how many samples to look at."""
+
+    reference: Path | None = None
+    max_samples: int = Field(1000, ge=50)
+
+
+class ReportParams(Section):
+    """Stage `report`: pictures a stratum in the gallery, and whether real pixels may be shown."""
+
+    gallery: int = Field(4, ge=1, le=20)
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    real: RealParams = RealParams()
+    priors: PriorsParams = PriorsParams()
+    generate: GenerateParams = GenerateParams()
+    release: ReleaseParams = ReleaseParams()
+    quality: QualityParams = QualityParams()
+    report: ReportParams = ReportParams()
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Return the parameters in `path`.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, no YAML mapping, or breaks a rule; names key and value.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"{path} must be readable", error, "run in a checkout or name a file"
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} must be YAML", error, "mend the line that it names") from error
+    if not isinstance(content or {}, Mapping):
+        raise UserError(f"{path} must map sections to keys", type(content).__name__, "see README")
+    return check(Params, content or {}, str(path))
+
+
+def check(model: type[Model], content: Mapping[str, object], where: str) -> Model:
+    """Return `content` as `model`; the first broken rule is a `UserError` that names its key."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            rule = "unknown key"
+            got: object = key
+        else:
+            got = repr(first["input"])
+        raise UserError(f"{key}: {rule}", got, f"mend it in {where}") from None
