@@ -40,3 +40,7 @@ class FindingError(UserError):
 
 class UnfilledError(UserError):
     """More findings than `max_unfilled` ran out of attempts at the gates."""
+
+
+class StorageError(UserError):
+    """A folder that cannot be written: full, read-only or gone. Worth another try."""

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import DataError, UserError
+from busgen.errors import DataError, StorageError
 
 PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
 
@@ -54,24 +54,31 @@ def read_json(path: Path) -> dict[str, object]:
 
 
 @contextmanager
+def storage(folder: Path) -> Iterator[None]:
+    """Turn what the file system refuses inside into a `StorageError` about `folder`."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "free space, give write permission or choose another folder"
+        raise StorageError(f"{folder} must be writable and have room", error, remedy) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it into place.
 
     On any failure the temporary file is removed and `path` is as it was.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"{path.parent} must be writable and have room", error, "free space or choose another"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with storage(path.parent):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -84,18 +91,16 @@ def write_text(path: Path, text: str) -> None:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder`; on success it takes the place of `folder`."""
     partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder.parent} must be writable and have room", error, "free space or choose another"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with storage(folder.parent):
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

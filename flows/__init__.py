@@ -1,1 +1,35 @@
-"""Flows: thin Prefect shells around busgen; the only place that imports prefect."""
+"""Flows: thin Prefect shells around busgen; the only place that imports prefect.
+
+Each stage is `python -m flows.<stage>`, as dvc.yaml calls it. Against a running server
+(`PREFECT_API_URL`) a flow takes seconds; without one, Prefect starts its own for the process.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ENVIRONMENT = {
+    "PREFECT_HOME": str(Path.cwd() / ".prefect"),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "DO_NOT_TRACK": "1",
+}
+for _name, _value in ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+
+def main(flow: Callable[[], object]) -> None:
+    """Run a stage's flow; a user's mistake ends in one message and exit code 2."""
+    from busgen.errors import UserError
+
+    try:
+        flow()
+    except UserError as error:
+        sys.exit(_say(error))
+
+
+def _say(error: Exception) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return 2

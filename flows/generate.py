@@ -1,0 +1,101 @@
+"""Generate: requested findings -> shards of (finding, mask, image, measures, verdict).
+
+In: params.yaml, the prior. Out: data/candidates. Shards are mapped tasks; a killed run goes on
+where it stopped, from data/work.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import as_completed
+from prefect.logging import get_run_logger
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.tasks import Task
+
+from busgen.errors import StorageError
+from busgen.factory.plan import Plan, resolve
+from busgen.factory.rounds import make_candidates
+from busgen.factory.shard import Manifest, ShardSpec, run_shard
+from busgen.factory.work import acceptance, link_folder, locked
+from busgen.params import GenerateParams, load_params
+from flows import main
+
+CANDIDATES, WORK = Path("data/candidates"), Path("data/work")
+
+
+def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bool:
+    """Whether to retry: input and output may recover, the same wrong request never does."""
+    try:
+        state.result()
+    except (StorageError, OSError):
+        return True
+    except Exception:  # noqa: BLE001 - asked only whether it is the storage
+        return False
+    return False
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=2,
+    retry_delay_seconds=2,
+    retry_condition_fn=_storage_failed,
+    task_run_name="round {spec.attempt} shard {spec.number}",
+    persist_result=False,
+)
+def shard(spec: ShardSpec) -> Manifest:
+    """Make one shard."""
+    return run_shard(spec)
+
+
+def task_runner(params: GenerateParams) -> TaskRunner[Any]:
+    """Return the runner that `params` name: threads of this process, or Dask's processes."""
+    if params.runner == "dask":
+        from prefect_dask import DaskTaskRunner
+
+        cluster = {"n_workers": params.workers, "threads_per_worker": 1, "dashboard_address": None}
+        return DaskTaskRunner(cluster_kwargs=cluster)
+    return ThreadPoolTaskRunner(max_workers=params.workers)
+
+
+def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
+    """Yield manifests as the tasks of `specs` finish."""
+    logger = get_run_logger()
+    done = 0
+    for future in as_completed(shard.map(list(specs))):
+        manifest = future.result()
+        done += 1
+        logger.info("%s: %d of %d shards", manifest["shard"], done, len(specs))
+        yield manifest
+
+
+@flow(name="generate", validate_parameters=False)
+def generate(plan: Plan, work: Path) -> None:
+    """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
+    make_candidates(plan, work, map_shards)
+    rows = acceptance(work / "index.parquet")
+    create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
+    create_markdown_artifact(
+        key="plan",
+        markdown=f"**{plan.n}** findings, engines `{plan.mask_engine}` + `{plan.engine}`, "
+        f"code `{plan.code_version}`, plan `{plan.sha256[:12]}`. "
+        "SYNTHETIC DATA - NOT FOR CLINICAL USE",
+    )
+
+
+def run() -> None:
+    """Run the stage: params.yaml -> data/candidates."""
+    params = load_params().generate
+    plan = resolve(params)
+    with locked(WORK):
+        work = WORK / plan.sha256[:16]
+        generate.with_options(task_runner=task_runner(params))(plan, work)
+        link_folder(work, CANDIDATES)
+
+
+if __name__ == "__main__":
+    main(run)
