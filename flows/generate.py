@@ -34,7 +34,7 @@ def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bo
         state.result()
     except (StorageError, OSError):
         return True
-    except Exception:  # noqa: BLE001 - asked only whether it is the storage
+    except Exception:
         return False
     return False
 
@@ -65,10 +65,8 @@ def task_runner(params: GenerateParams) -> TaskRunner[Any]:
 def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
     """Yield manifests as the tasks of `specs` finish."""
     logger = get_run_logger()
-    done = 0
-    for future in as_completed(shard.map(list(specs))):
+    for done, future in enumerate(as_completed(shard.map(list(specs))), start=1):
         manifest = future.result()
-        done += 1
         logger.info("%s: %d of %d shards", manifest["shard"], done, len(specs))
         yield manifest
 

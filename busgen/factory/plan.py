@@ -15,8 +15,8 @@ from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params import GenerateParams
 from busgen.priors.draw import draw
-from busgen.priors.request import parse_request
 from busgen.priors.network import load_prior
+from busgen.priors.request import parse_request
 
 SOURCES = ("schema.py", "seeds.py", "io.py", "priors", "masks", "images", "quality", "factory")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ def manifest_path(spec: ShardSpec) -> Path:
 def runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
     cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         yield samples[first], last - first
 
 

@@ -1,0 +1,26 @@
+# Two commands on a machine with Python 3.11, git and make: `make dataset`, `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: dataset test lint clean
+
+dataset: $(READY)
+	$(BIN)/busgen run
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv .prefect data/candidates data/release data/quality data/report data/work
