@@ -1,0 +1,158 @@
+"""The contract of an index, checked by Great Expectations.
+
+In: an index (one row an attempt). Out: a `Report`, one `Check` an expectation. DuckDB counts the
+rows that break each rule in two scans, Great Expectations judges the counts. On a million rows
+and two cores
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.release import sql
+from busgen.release.rules import (
+    FAMILY,
+    ROW_RULES,
+    SAMPLE_RULES,
+    SOME,
+    Rule,
+    column_rules,
+    samples_sql,
+)
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation: its rule, on which column, how many rows (samples) break it, and which."""
+
+    expectation: str
+    column: str
+    success: bool
+    unexpected_count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All expectations on one index."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def success(self) -> bool:
+        """Whether the index keeps the contract."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The expectations that do not hold."""
+        return tuple(check for check in self.checks if not check.success)
+
+
+def validate_index(path: Path) -> Report:
+    """Return how the index at `path` keeps the contract of the schema, by Great Expectations."""
+    try:
+        found = pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} must be a Parquet file", error, f"check {path}") from error
+    types = {
+        Rule(c.name, f"of type {c.type}", ""): int(_type_in(found, c.name) != str(c.type))
+        for c in schema.columns("index")
+    }
+    if any(types.values()):  # the other rules need the columns
+        return _judge(types, lambda rule: ())
+    with sql.connect() as connection:
+        connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.parquet(path)}")
+        counts = types | _count(connection)
+        return _judge(counts, lambda rule: _examples(connection, rule))
+
+
+def require_index(path: Path) -> None:
+    """Raise `DataError` naming rule, count and first examples if the contract is broken."""
+    for check in validate_index(path).failures:
+        where = f" (first: {', '.join(check.examples)})" if check.examples else ""
+        raise DataError(
+            f"{check.column} must be {check.expectation}",
+            f"{check.unexpected_count} that are not{where}",
+            f"mend what made {path.name}; nothing was released",
+        )
+
+
+def suite(rules: Iterable[Rule]) -> object:
+    """Return the Great Expectations suite: of each rule, at most 0 rows may break it."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    expectations = [
+        gx.expectations.ExpectColumnMaxToBeBetween(
+            column=rule.key, max_value=0, meta={"broken_where": rule.broken, "over": rule.over}
+        )
+        for rule in rules
+    ]
+    return gx.ExpectationSuite(name="busgen_index", expectations=expectations)
+
+
+def _type_in(found: object, name: str) -> str:
+    """Return the type of a column, whatever a list's items are called; empty if it is missing."""
+    field = found.field(name) if name in found.names else None  # type: ignore[attr-defined]
+    return "" if field is None else str(field.type).replace("element:", "item:")
+
+
+def _count(connection: sql.Connection) -> dict[Rule, int]:
+    """Return how many rows, samples or families break each rule."""
+    counts: dict[Rule, int] = {}
+    for rules, table in (
+        ((*column_rules(), *ROW_RULES), "attempts"),
+        (SAMPLE_RULES, f"({samples_sql('attempts')})"),
+    ):
+        terms = ", ".join(f"count_if({rule.broken})" for rule in rules)
+        row = sql.first(connection, f"SELECT {terms} FROM {table}")
+        counts |= dict(zip(rules, row, strict=True))
+    counts[FAMILY] = sql.first(connection, f"SELECT count(*) FROM ({_families_sql()})")[0]
+    counts[SOME] = sql.first(connection, "SELECT count_if(accepted) = 0 FROM attempts")[0]
+    return counts
+
+
+def _families_sql() -> str:
+    return """SELECT family_id FROM attempts WHERE accepted
+        GROUP BY family_id HAVING min(split) <> max(split)"""
+
+
+def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
+    """Return the first few samples (families) that break a rule."""
+    if rule.over == "family":
+        query = f"SELECT family_id FROM ({_families_sql()}) ORDER BY ALL LIMIT {EXAMPLES}"
+    elif rule.over == "set":
+        return ()
+    else:
+        table = "attempts" if rule.over == "row" else f"({samples_sql('attempts')})"
+        query = f"SELECT sample_id FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
+    return tuple(str(row[0]) for row in connection.execute(query).fetchall())
+
+
+def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]]) -> Report:
+    """Let Great Expectations judge the table rule -> rows that break it."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    frame = pd.DataFrame({rule.key: [count] for rule, count in counts.items()})
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("busgen").add_dataframe_asset("violations")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    results = batch.validate(suite(counts), result_format="BASIC").results
+    held = {result.expectation_config.kwargs["column"]: result.success for result in results}
+    return Report(
+        tuple(
+            Check(rule.about, rule.column, held[rule.key], count, examples(rule) if count else ())
+            for rule, count in counts.items()
+        )
+    )

@@ -1,0 +1,115 @@
+"""The files of a release folder: their names, their checksums, what is wrong with them.
+
+In: a release folder. Out: `sha256sums.txt` (``sha256sum -c`` reads it), and `Problem`s.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from busgen import schema
+from busgen.errors import UserError
+from busgen.io import sha256_bytes, sha256_file, write_text
+
+INDEX, CARD, CROISSANT = "index.parquet", "README.md", "croissant.json"
+DICTIONARY, PROVENANCE, LICENCE = "DATA_DICTIONARY.md", "provenance.json", "LICENSE"
+SUMS, DATA = "sha256sums.txt", "data"
+NAMES = (INDEX, CARD, CROISSANT, DICTIONARY, PROVENANCE, LICENCE, SUMS)
+SPLITS = schema.BY_NAME["split"].values or ()
+GROUP_ROWS = 100  # rows a row group: one image is read in 4 ms (pyarrow's default: 1,634 ms)
+
+_DATA_NAME = re.compile(rf"({'|'.join(SPLITS)})-(\d{{5}})-of-(\d{{5}})\.parquet")
+_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a release: the file, the rule it breaks, what was found."""
+
+    file: str
+    rule: str
+    got: str
+
+    def __str__(self) -> str:
+        """Return the problem as one line."""
+        return f"{self.file}: {self.rule}, got {self.got}"
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the Parquet files with the pictures, by split (train first) and number."""
+    paths = [path for path in (folder / DATA).glob("*.parquet") if _DATA_NAME.fullmatch(path.name)]
+    return sorted(paths, key=lambda path: (SPLITS.index(split_of(path)), path.name))
+
+
+def split_of(path: Path) -> str:
+    """Return the split that a data file's name begins with."""
+    return path.name.split("-")[0]
+
+
+def data_name(split: str, number: int, count: int) -> str:
+    """Return the name of the `number`-th (from 0) of `count` data files of a split."""
+    return f"{split}-{number:05d}-of-{count:05d}.parquet"
+
+
+def check_release(folder: Path) -> Path:
+    """Return `folder` if it looks like a release, else raise `UserError`."""
+    if not (folder / INDEX).is_file():
+        raise UserError(
+            f"a release folder must hold {INDEX}", folder, "name a folder that busgen wrote"
+        )
+    return folder
+
+
+def present(folder: Path) -> list[str]:
+    """Return every file under `folder`, as sorted relative names with forward slashes."""
+    return sorted(name.as_posix() for name in _walk(folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        yield from ((Path(root) / name).relative_to(folder) for name in (*names, *links))
+
+
+def write_sums(folder: Path) -> None:
+    """Write the checksums of every other file; the last line, a comment, is the list's own."""
+    names = [name for name in present(folder) if name != SUMS]
+    with ThreadPoolExecutor() as pool:
+        sums = pool.map(sha256_file, (folder / name for name in names))
+        body = "".join(f"{digest}  {name}\n" for digest, name in zip(sums, names, strict=True))
+    write_text(folder / SUMS, body + _seal(body))
+
+
+def _seal(body: str) -> str:
+    """Return the last line: `sha256sum -c` skips it as a comment."""
+    return f"# {sha256_bytes(body.encode())}  the lines above\n"
+
+
+def check_sums(folder: Path) -> list[Problem]:
+    """Return which files are missing, extra or altered, by name; the list itself included."""
+    data = (folder / SUMS).read_bytes() if (folder / SUMS).is_file() else b""
+    lines = data.decode("utf-8", "replace").splitlines(keepends=True)
+    body = "".join(lines[:-1])
+    problems = []
+    if not lines or data != (body + _seal(body)).encode():
+        problems.append(Problem(SUMS, "must agree with its own last line", f"{len(data)} bytes"))
+    matches = [_LINE.fullmatch(line.rstrip("\n")) for line in lines[:-1]]
+    wanted = {match[2]: match[1] for match in matches if match}
+    found = set(present(folder)) - {SUMS}
+    problems += [Problem(name, "must exist", "no such file") for name in sorted({*wanted} - found)]
+    problems += [Problem(name, f"must be listed in {SUMS}", "a file that is not")
+                 for name in sorted(found - {*wanted})]  # fmt: skip
+    return problems + _altered(folder, {name: wanted[name] for name in sorted(found & {*wanted})})
+
+
+def _altered(folder: Path, wanted: dict[str, str]) -> list[Problem]:
+    with ThreadPoolExecutor() as pool:
+        sums = list(pool.map(sha256_file, (folder / name for name in wanted)))
+    return [
+        Problem(name, f"its SHA-256 must be {digest[:12]}...", f"{got[:12]}...")
+        for (name, digest), got in zip(wanted.items(), sums, strict=True)
+        if got != digest
+    ]

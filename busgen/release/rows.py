@@ -1,0 +1,151 @@
+"""The accepted samples of a candidates folder, as data files of a release.
+
+In: `candidates/` (index and shards with pictures). Out: tables of the release schema, streamed,
+and Parquet files of them. Memory holds a shard's rows and a row group's pictures, whatever n.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.release import sql
+from busgen.release.files import GROUP_ROWS, data_name
+from busgen.release.pictures import check_pictures
+
+FILE_BYTES = 256 * 2**20
+KEYS = ("sample_id", "attempt")
+_PICTURES = ("image", "mask")
+
+
+def release_schema() -> pa.Schema:
+    """Return the Arrow schema of a data file; its metadata types the pictures for `datasets`.
+
+    `datasets` takes a column for an `Image()` only where the field is nullable.
+    """
+    features = {name: {"_type": "Image"} for name in _PICTURES}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}}, sort_keys=True)}
+    fields = [field.with_nullable(True) if field.name in _PICTURES else field
+              for field in schema.arrow_schema("release")]  # fmt: skip
+    return pa.schema(fields, metadata)
+
+
+def shard_files(candidates: Path) -> list[Path]:
+    """Return the shards of a candidates folder, in order."""
+    shards = sorted((candidates / "shards").glob("*.parquet"))
+    if not shards:
+        raise DataError("candidates must hold shards/*.parquet", "none", f"check {candidates}")
+    return shards
+
+
+def join_accepted(connection: sql.Connection, candidates: Path) -> int:
+    """Make the table `accepted`: rows of the index with shard and row of their pictures."""
+    shards = shard_files(candidates)
+    keys = sql.parquet(shards, ", filename = true, file_row_number = true")
+    numbers = ", ".join(f"({sql.text(path.name)}, {i})" for i, path in enumerate(shards))
+    connection.execute(f"""CREATE TABLE accepted AS
+        SELECT n.shard, k.file_row_number AS shard_row, i.*
+        FROM {sql.parquet(candidates / "index.parquet")} i
+        JOIN {keys} k USING (sample_id, attempt)
+        JOIN (VALUES {numbers}) n(file, shard) ON parse_filename(k.filename) = n.file
+        WHERE i.accepted ORDER BY n.shard, k.file_row_number""")
+    joined, distinct = sql.first(
+        connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted"
+    )
+    wanted = pq.ParquetFile(candidates / "index.parquet")
+    count = sum(batch.column(0).true_count for batch in wanted.iter_batches(columns=["accepted"]))
+    if not joined == distinct == count:
+        raise DataError("each accepted sample must have its pictures once in shards/",
+                        f"{joined} pictures of {distinct} samples, {count} accepted",
+                        "run generate again: it makes what is missing")  # fmt: skip
+    return int(count)
+
+
+def accepted_rows(connection: sql.Connection, candidates: Path, split: str) -> Iterator[pa.Table]:
+    """Yield the accepted rows of a split with their pictures, in the order of the shards."""
+    names = ", ".join(sql.name(c.name) for c in schema.columns("index"))
+    for number, path in enumerate(shard_files(candidates)):
+        thin = connection.sql(
+            f"SELECT shard_row, {names} FROM accepted WHERE shard = {number} "
+            f"AND split = {sql.text(split)} ORDER BY shard_row"
+        ).to_arrow_table()
+        if thin.num_rows:
+            yield from _with_pictures(thin, path)
+
+
+def _with_pictures(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
+    """Yield the rows of `thin` (ordered by shard_row) with the pictures in the shard `path`."""
+    rows = thin["shard_row"].to_numpy()
+    start = 0
+    for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_PICTURES)):
+        first, last = rows.searchsorted([start, start + len(batch)])
+        pictures = batch.take(pa.array(rows[first:last] - start))
+        start += len(batch)
+        if first < last:
+            yield _checked(thin.slice(first, last - first), pictures, path)
+
+
+def _checked(thin: pa.Table, pictures: pa.RecordBatch, path: Path) -> pa.Table:
+    table = thin.drop_columns(["shard_row"])
+    for name in _PICTURES:
+        table = table.append_column(name, pictures.column(name))
+    table = table.select(release_schema().names).cast(release_schema())
+    for sample_id, rule, got in check_pictures(table):
+        raise DataError(
+            f"{rule} (sample {sample_id} in {path.name})", got, "delete the shard, generate again"
+        )
+    return table
+
+
+def as_table(batch: pa.RecordBatch, columns: pa.Schema) -> pa.Table:
+    """Return a batch that DuckDB made as a table of exactly these columns."""
+    return pa.Table.from_batches([batch]).cast(columns)
+
+
+def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of exactly `rows` rows, the last one perhaps shorter."""
+    held: pa.Table | None = None
+    for table in tables:
+        held = table if held is None else pa.concat_tables([held, table])
+        while held.num_rows >= rows:
+            yield held.slice(0, rows)
+            held = held.slice(rows)
+    if held is not None and held.num_rows:
+        yield held
+
+
+def write_split(tables: Iterator[pa.Table], folder: Path, split: str) -> list[Path]:
+    """Write a split's rows as data files of some 256 MB in row groups of 100 rows."""
+    groups = regroup(tables, GROUP_ROWS)
+    first = next(groups, None)
+    parts: list[Path] = []
+    while first is not None:
+        parts.append(folder / f"{split}-{len(parts):05d}.partial")
+        first = _write_file(parts[-1], first, groups)
+    names = [data_name(split, i, len(parts)) for i in range(len(parts))]
+    return [part.rename(folder / name) for part, name in zip(parts, names, strict=True)]
+
+
+def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.Table | None:
+    """Write `first` and what follows until the file is full; return the first that is left."""
+    table: pa.Table | None = first
+    size = 0
+    with open_writer(path, first.schema) as writer:
+        while table is not None and size < FILE_BYTES:
+            writer.write_table(table, row_group_size=GROUP_ROWS)
+            size += table.nbytes
+            table = next(groups, None)
+    return table
+
+
+def open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+    """Return a Parquet writer: Zstandard and dictionaries, but pictures as they are."""
+    blobs = [f"{name}.{part}" for name in _PICTURES for part in ("bytes", "path")]
+    thin = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in columns]
+    codecs = dict.fromkeys(thin, "zstd") | dict.fromkeys(blobs, "none")
+    words = [name for name in thin if pa.types.is_string(columns.field(name.split(".")[0]).type)]
+    return pq.ParquetWriter(path, columns, compression=codecs, use_dictionary=words)

@@ -1,0 +1,142 @@
+"""The rules of an index, derived from the one schema: each a condition that no row may meet.
+
+In: `busgen.schema`. Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
+the set, over one row a sample, see `SAMPLES_SQL`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from busgen import schema
+from busgen.release import sql
+from busgen.schema import Column
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`broken` is SQL that is true where the rule is broken, `over` what its rows are."""
+
+    column: str
+    about: str
+    broken: str
+    over: str = "row"
+
+    @property
+    def key(self) -> str:
+        """Return the rule's name."""
+        return f"{self.column}: {self.about}"
+
+
+def column_rules() -> tuple[Rule, ...]:
+    """Return the rules on single columns: null or not, terms, ranges, hashes."""
+    return tuple(rule for column in schema.columns("index") for rule in _of_column(column))
+
+
+def _of_column(column: Column) -> Iterator[Rule]:
+    name = sql.name(column.name)
+    if not column.nullable:
+        yield Rule(column.name, "not null", f"{name} IS NULL")
+    if column.lesion:
+        yield from _of_lesion_column(column, name)
+    if column.values is not None:
+        yield Rule(column.name, "in the lexicon", _outside_terms(column, name))
+    if column.range is not None:
+        yield Rule(column.name, _range_words(column), _outside_range(column, name))
+    if column.name.endswith("sha256"):
+        digest = f"regexp_full_match({name}, '[0-9a-f]{{64}}')"
+        yield Rule(column.name, "64 hexadecimal digits", f"NOT {digest}")
+
+
+def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
+    """Yield: null exactly where normal; what is measured may fail in a rejected attempt."""
+    yield Rule(column.name, "null where normal", f"pathology = 'normal' AND {name} IS NOT NULL")
+    asked = "" if column.source == "finding" else " AND accepted"
+    yield Rule(
+        column.name,
+        "not null where a lesion is",
+        f"pathology <> 'normal' AND {name} IS NULL{asked}",
+    )
+
+
+def _outside_terms(column: Column, name: str) -> str:
+    values = ", ".join(map(sql.text, column.values or ()))
+    if pa.types.is_list(column.type):
+        return f"{name} IS NOT NULL AND (len({name}) = 0 OR NOT list_has_all([{values}], {name}))"
+    return f"{name} NOT IN ({values})"
+
+
+def _outside_range(column: Column, name: str) -> str:
+    """NaN is greater than any number to DuckDB; a rejected attempt may have measured it."""
+    low, high = column.range or (0.0, 0.0)
+    outside = f"NOT ({name} BETWEEN {low!r} AND {high!r})"
+    if column.source in ("mask", "gate") and pa.types.is_floating(column.type):
+        return f"{outside} AND (accepted OR NOT isnan({name}))"
+    return outside
+
+
+def _range_words(column: Column) -> str:
+    low, high = column.range or (0.0, 0.0)
+    return f"between {low:g} and {high:g}" + (f" {column.unit}" if column.unit else "")
+
+
+_LEXICON_ORDER = " || ".join(
+    f"(CASE WHEN list_contains(margin, {sql.text(term)}) THEN {sql.text(term + ' ')} ELSE '' END)"
+    for term in schema.MARGINS
+)
+
+
+def _sample(column: str, about: str, broken: str) -> Rule:
+    return Rule(column, about, broken, "sample")
+
+
+ROW_RULES = (
+    Rule(
+        "orientation",
+        "not_parallel exactly where height_mm > width_mm",
+        "(orientation = 'not_parallel') <> (height_mm > width_mm)",
+    ),
+    Rule(
+        "margin",
+        "circumscribed alone",
+        "list_contains(margin, 'circumscribed') AND len(margin) > 1",
+    ),
+    Rule(
+        "margin",
+        "each term once, in lexicon order",
+        f"len(margin) > 1 AND array_to_string(margin, ' ') || ' ' <> {_LEXICON_ORDER}",
+    ),
+    Rule("reason", "null exactly where accepted", "accepted <> (reason IS NULL)"),
+    Rule("split", "null exactly where rejected", "accepted <> (split IS NOT NULL)"),
+)
+
+SAMPLE_RULES = (
+    _sample("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
+    _sample("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
+    _sample("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
+    _sample("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
+    _sample("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+)
+
+FAMILY = Rule("family_id", "a family stays in one split", "", "family")
+SOME = Rule("accepted", "at least one accepted", "", "set")
+
+
+def _finding_hash() -> str:
+    """Return SQL that hashes what an attempt may not change: the finding but for its seed."""
+    names = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
+    return f"hash({', '.join(map(sql.name, names))})"
+
+
+def samples_sql(table: str) -> str:
+    """Return SQL with one row a sample that was tried more than once or accepted oddly.
+
+    Nearly all samples of an index have one row; these need no second look unless it is wrong.
+    """
+    return f"""
+        SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
+            max(attempt) AS last_attempt, count_if(accepted) AS accepted_attempts,
+            max(attempt) FILTER (accepted) AS accepted_attempt,
+            min({_finding_hash()}) AS first_finding, max({_finding_hash()}) AS last_finding
+        FROM {table} GROUP BY sample_id"""

@@ -1,0 +1,143 @@
+"""Verify a release bit by bit.
+
+In: a release folder. Out: every `Problem` with the name of its file; none where all is well.
+Pictures are decoded in threads, a row group at a time: memory is bounded whatever n.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.io import read_json
+from busgen.release import files, sql
+from busgen.release.contract import validate_index
+from busgen.release.files import Problem, data_files, split_of
+from busgen.release.pictures import check_pictures
+from busgen.release.rows import release_schema
+
+
+def verify(folder: Path) -> list[Problem]:
+    """Return what is wrong with the release `folder`, file by file; an empty list if nothing is.
+
+    Checked: the checksum of every file, missing and extra files; each Parquet file's schema; each
+    picture decoded strictly, its hash, the mask's values and size; data rows against the index;
+    the index against the contract. Any altered byte in any file is named.
+    """
+    problems = files.check_sums(folder)
+    listed = {problem.file for problem in problems}
+    problems += [
+        Problem(name, "must exist", "no such file")
+        for name in files.NAMES
+        if name not in listed and not (folder / name).is_file()
+    ]
+    unreadable = [p for path in data_files(folder) for p in _check_schema(path, folder)]
+    problems += unreadable + list(_check_count(folder))
+    broken = {problem.file for problem in unreadable}
+    for path in data_files(folder):
+        if _name(path, folder) not in broken:
+            problems += _check_rows(path, folder)
+    return problems + _check_index(folder, with_data=not broken)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _check_schema(path: Path, folder: Path) -> Iterator[Problem]:
+    """Yield a problem if a data file is no Parquet file of the release schema."""
+    name = _name(path, folder)
+    try:
+        found = pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        yield Problem(name, "must be a readable Parquet file", _short(error))
+        return
+    wanted = release_schema()
+    if found.names != wanted.names or found.types != wanted.types:
+        yield Problem(name, "must have the columns of the schema", ", ".join(found.names))
+    elif (found.metadata or {}).get(b"huggingface") != wanted.metadata[b"huggingface"]:
+        yield Problem(name, "must type its pictures for datasets", "other schema metadata")
+
+
+def _check_count(folder: Path) -> Iterator[Problem]:
+    """Yield a problem for each split whose files are not numbered 0 to N - 1 of N."""
+    for split in files.SPLITS:
+        names = [path.name for path in data_files(folder) if split_of(path) == split]
+        wanted = [files.data_name(split, i, len(names)) for i in range(len(names))]
+        if names != wanted:
+            yield Problem(files.DATA, f"the {split} files must be numbered 0 to N-1 of N",
+                          ", ".join(names))  # fmt: skip
+
+
+def _check_rows(path: Path, folder: Path) -> list[Problem]:
+    """Return what is wrong with the pictures and splits of one data file."""
+    name, problems = _name(path, folder), []
+    try:
+        file = pq.ParquetFile(path)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            problems += [Problem(name, f"{rule} (sample {sample_id})", got)
+                         for sample_id, rule, got in check_pictures(table)]  # fmt: skip
+            problems += _check_split(table, name, split_of(path))
+    except (OSError, ValueError) as error:
+        problems.append(Problem(name, "must be a readable Parquet file", _short(error)))
+    return problems
+
+
+def _check_split(table: pa.Table, name: str, split: str) -> list[Problem]:
+    others = {str(value) for value in table["split"].unique().to_pylist()} - {split}
+    rule = f"must hold rows of split {split} only"
+    return [Problem(name, rule, ", ".join(sorted(others)))] if others else []
+
+
+def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:
+    """Return where the index breaks the contract, or differs from data files and provenance."""
+    index = folder / files.INDEX
+    try:
+        report = validate_index(index)
+        problems = [
+            Problem(files.INDEX, f"{check.column} must be {check.expectation}",
+                    f"{check.unexpected_count} that are not: {', '.join(check.examples)}")
+            for check in report.failures
+        ]  # fmt: skip
+        if not problems and with_data and data_files(folder):
+            problems += _differing(index, data_files(folder))
+            problems += _check_provenance(folder)
+    except (DataError, sql.Error) as error:
+        return [Problem(files.INDEX, "must be a readable index that fits the data", _short(error))]
+    return problems
+
+
+def _differing(index: Path, data: list[Path]) -> list[Problem]:
+    """Return the samples whose row in the data files is not their accepted row in the index."""
+    row = f"hash({', '.join(sql.name(column.name) for column in schema.columns('index'))})"
+    with sql.connect() as connection:
+        found = connection.execute(f"""
+            SELECT coalesce(d.sample_id, i.sample_id) AS sample_id
+            FROM (SELECT sample_id, {row} AS h FROM {sql.parquet(data)}) d
+            FULL JOIN (SELECT sample_id, {row} AS h FROM {sql.parquet(index)} WHERE accepted) i
+            USING (sample_id) WHERE d.h IS DISTINCT FROM i.h ORDER BY 1 LIMIT 5""").fetchall()
+        twice = connection.execute(
+            f"SELECT sample_id FROM {sql.parquet(data)} GROUP BY 1 HAVING count(*) > 1 LIMIT 5"
+        ).fetchall()
+    rule = "accepted rows must equal the rows of the data files, each once"
+    return [Problem(files.INDEX, rule, str(row[0])) for row in (*found, *twice)]
+
+
+def _check_provenance(folder: Path) -> list[Problem]:
+    """Return a problem if provenance counts other rows than the index holds."""
+    try:
+        made = read_json(folder / files.PROVENANCE).get("made")
+    except DataError as error:
+        return [Problem(files.PROVENANCE, error.rule, str(error.got))]
+    stated = made.get("attempts") if isinstance(made, dict) else None
+    found = pq.read_metadata(folder / files.INDEX).num_rows
+    rule = f"must count the {found} attempts of the index"
+    return [] if stated == found else [Problem(files.PROVENANCE, rule, str(stated))]
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
