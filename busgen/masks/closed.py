@@ -85,29 +85,45 @@ def close(angles: Floats) -> tuple[Floats, NDArray[np.bool_]]:
 def is_simple(vertices: Floats) -> NDArray[np.bool_]:
     """Return which of the (N, P, 2) closed polygons do not cross or touch themselves.
 
-    A stretch that turns by less than pi in total cannot cross itself, so only pairs of blocks of
-    `BLOCK` segments whose boxes overlap are left, and of neighbours only those that turn more.
+    Most are star-shaped about their centre, which proves it; the segments of the others are
+    compared, P a multiple of `BLOCK`.
     """
+    simple = _is_star(vertices)
+    rest = np.flatnonzero(~simple)
+    sample, first, second = np.nonzero(_suspects(vertices[rest]))
+    crossing = _blocks_cross(vertices[rest], sample, first, second)
+    simple[rest] = True
+    simple[rest[sample[crossing]]] = False
+    return simple
+
+
+def _is_star(vertices: Floats) -> NDArray[np.bool_]:
+    """Return which polygons go round the mean of their vertices once, always onwards."""
+    x, y = np.moveaxis(vertices - vertices.mean(axis=1, keepdims=True), 2, 0)
+    next_x, next_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
+    onwards = (x * next_y - y * next_x > 0).all(axis=1)
+    rounds = ((y < 0) & (next_y >= 0)).sum(axis=1)
+    return np.asarray(onwards & (rounds == 1))
+
+
+def _suspects(vertices: Floats) -> NDArray[np.bool_]:
+    """Return (N, B, B) which pairs of blocks of segments may cross, each pair once.
+
+    Their boxes overlap; and as a stretch that turns by less than pi in total cannot cross itself,
+    a block and its neighbour are left only where they turn more.
+    """
+    n, points, _ = vertices.shape
     edge = np.roll(vertices, -1, axis=1) - vertices
     before = np.roll(edge, 1, axis=1)
     cross = before[..., 0] * edge[..., 1] - before[..., 1] * edge[..., 0]
     turn = np.abs(np.arctan2(cross, (before * edge).sum(axis=2)))
-    sample, first, second = np.nonzero(_suspects(vertices, turn))
-    simple = np.ones(len(vertices), bool)
-    simple[sample[_blocks_cross(vertices, sample, first, second)]] = False
-    return simple
-
-
-def _suspects(vertices: Floats, turn: Floats) -> NDArray[np.bool_]:
-    """Return (N, B, B) which pairs of blocks may cross, each pair once."""
-    n, points, _ = vertices.shape
     blocks = points // BLOCK
     inner = vertices.reshape(n, blocks, BLOCK, 2)
     following = np.roll(vertices, -BLOCK, axis=1).reshape(n, blocks, BLOCK, 2)[:, :, 0]
     low = np.minimum(inner.min(axis=2), following)
     high = np.maximum(inner.max(axis=2), following)
     meets = (low[:, :, None] <= high[:, None]) & (low[:, None] <= high[:, :, None])
-    pairs = meets[..., 0] & meets[..., 1] & np.triu(np.ones((blocks, blocks), bool))
+    pairs = np.asarray(meets[..., 0] & meets[..., 1] & np.triu(np.ones((blocks, blocks), bool)))
     bend = turn.reshape(n, blocks, BLOCK).sum(axis=2)
     i = np.arange(blocks)
     j = (i + 1) % blocks

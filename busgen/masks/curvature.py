@@ -1,9 +1,10 @@
 """Mask engine `curvature`: outlines made in curvature space, with the semantics of the lexicon.
 
-In: findings. Out: outlines in mm and (N, H, W) masks. An ellipse of the wanted aspect and tilt gives
-the curvature along the arc length, the terms change it (`semantics`), it is integrated and closed
-(`closed`), and a last small stretch makes its box exactly that of the finding. "Semantic-curvature"
-generators are known to us by an abstract only (arXiv 2507.07721); this design is our own.
+In: findings. Out: outlines in mm and (N, H, W) masks. An ellipse of the wanted aspect and tilt
+gives the curvature along the arc length, the terms change it (`semantics`), it is integrated and
+closed (`closed`), and a last small stretch makes its box exactly that of the finding.
+"Semantic-curvature" generators are known to us by an abstract only (arXiv 2507.07721); this design
+is our own.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ Floats = NDArray[np.float64]
 DAMPING = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the changes; an undamped ellipse is always simple
 TILT_RAD = 0.2  # sd
 MIN_AXES_RATIO = 0.25  # of the tilted ellipse that fits the box
+_CHUNK = 64  # outlines at a time: their arrays stay in the cache
+_TOLERANCE_PX = 0.5  # of the box against the frame
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
 
@@ -42,8 +45,9 @@ def contours(findings: Sequence[Finding]) -> Floats:
         polygons whose box is exactly the finding's. Rows of normal findings are NaN.
     """
     outlines = np.full((len(findings), POINTS, 2), np.nan)
-    rows = [row for row, finding in enumerate(findings) if finding.has_lesion]
-    if rows:
+    with_lesion = [row for row, finding in enumerate(findings) if finding.has_lesion]
+    for start in range(0, len(with_lesion), _CHUNK):
+        rows = with_lesion[start : start + _CHUNK]
         outlines[rows] = _outlines(lesions([findings[row] for row in rows], schema.MARGINS))
     return outlines
 
@@ -104,33 +108,41 @@ class CurvatureEngine:
             If a lesion's box is not inside the frame.
         """
         masks = np.zeros((len(findings), self.size_px, self.size_px), np.uint8)
-        outlines = contours(findings)
-        for mask, outline, finding in zip(masks, outlines, findings, strict=True):
-            if finding.has_lesion:
-                _fill(mask, self._to_pixels(outline, finding))
+        rows = [row for row, finding in enumerate(findings) if finding.has_lesion]
+        lesions = [findings[row] for row in rows]
+        for row, polygon in zip(rows, self._polygons(lesions), strict=True):
+            _fill(masks[row], polygon)
         return masks
 
-    def _to_pixels(self, outline: Floats, finding: Finding) -> Floats:
-        """Return vertices (P, 2) in OpenCV's coordinates, where pixel centres are integers."""
-        size = np.array([finding.width_mm, finding.height_mm], float) / finding.pixel_mm
-        center = np.array([finding.center_x, finding.center_y], float) * self.size_px
-        if (center - size / 2 < -0.5).any() or (center + size / 2 > self.size_px + 0.5).any():
+    def _polygons(self, findings: Sequence[Finding]) -> NDArray[np.int32]:
+        """Return vertices (N, P, 2) in OpenCV's fixed-point pixels, whose centres are integers."""
+        pixel_mm = np.array([f.pixel_mm for f in findings])
+        size = np.array([(f.width_mm, f.height_mm) for f in findings], float) / pixel_mm[:, None]
+        center = np.array([(f.center_x, f.center_y) for f in findings], float) * self.size_px
+        self._check_frame(findings, size, center)
+        # OpenCV also fills the pixels that the outline itself runs through: half a pixel a side
+        scale = np.maximum(size - 1, 0.5) / size / pixel_mm[:, None]
+        vertices = contours(findings) * scale[:, None] + (center - 0.5)[:, None]
+        return np.asarray(np.rint(vertices * 2**_SHIFT), np.int32)
+
+    def _check_frame(self, findings: Sequence[Finding], size: Floats, center: Floats) -> None:
+        """Raise `FindingError` for the first lesion whose box (px) is not inside the frame."""
+        low, high = center - size / 2, center + size / 2
+        outside = ((low < -_TOLERANCE_PX) | (high > self.size_px + _TOLERANCE_PX)).any(axis=1)
+        for row in np.flatnonzero(outside).tolist():
             raise FindingError(
                 f"the lesion's box must be inside the frame of {self.size_px} pixels",
-                f"{size.round(1).tolist()} pixels at {center.round(1).tolist()} "
-                f"({finding.sample_id})",
+                f"{size[row].round(1).tolist()} pixels at {center[row].round(1).tolist()} "
+                f"({findings[row].sample_id})",
                 "make the lesion smaller, the pixels larger or move the centre",
             )
-        # OpenCV also fills the pixels that the outline itself runs through: half a pixel a side
-        shrink = np.maximum(size - 1, 0.5) / size
-        return np.asarray(outline / finding.pixel_mm * shrink + center - 0.5)
 
 
-def _fill(mask: NDArray[np.uint8], vertices: Floats) -> None:
+def _fill(mask: NDArray[np.uint8], polygon: NDArray[np.int32]) -> None:
     """Fill a polygon into a mask, with the bays that are narrower than a pixel closed."""
-    polygon = np.rint(vertices * 2**_SHIFT).astype(np.int32)
     cv2.fillPoly(mask, [polygon], 1, shift=_SHIFT)
-    x, y, width, height = cv2.boundingRect(mask)
-    window = mask[y : y + height, x : x + width]
+    left, top = np.maximum((polygon.min(axis=0) >> _SHIFT) - 1, 0)
+    right, bottom = (polygon.max(axis=0) >> _SHIFT) + 3
+    window = mask[top:bottom, left:right]
     outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(window, outlines, -1, 1, cv2.FILLED)

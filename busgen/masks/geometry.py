@@ -153,4 +153,4 @@ def _harmonics(outline: NDArray[np.int32]) -> NDArray[np.complex128]:
     along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(closed)))])
     even = np.interp(np.arange(POINTS) * (along[-1] / POINTS), along, closed)
     smoothing = np.exp(-0.5 * (2 * np.pi * _CYCLES * SMOOTH_PX / along[-1]) ** 2)
-    return np.fft.fft(even) / POINTS * smoothing
+    return np.asarray(np.fft.fft(even) / POINTS * smoothing)

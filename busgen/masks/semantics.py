@@ -2,10 +2,10 @@
 
 In: the terms and sizes of findings and each sample's own random numbers. Out: (N, POINTS) changes
 of the tangent angle, to be added to an ellipse's. Shape sets slow undulations (the spectrum of
-curvature at 2 to 24 cycles per outline); margin terms add kinks: a burst of curvature at one place
-with half of its turn taken back at `reach` before and behind it, so that the rest stays where it is.
-A corner is a kink of long reach, a spicule one of short reach and large turn, the notch between two
-microlobules one that turns inward. Amounts were set by comparing with the outlines of BrEaST
+curvature at 2 to 24 cycles per outline); margin terms add kinks: a burst of curvature at one place,
+half of its turn taken back at `reach` before and behind it, so that the rest stays where it is.
+A corner is a kink of long reach, a spicule one of short reach and large turn, the notch between
+two microlobules one that turns inward. Amounts were set by comparing with the outlines of BrEaST
 (doi:10.1038/s41597-024-02984-z), shape by shape and margin by margin.
 """
 
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 CYCLES = np.arange(2, 25)
 PULSE_WIDTHS = (0.003, 0.006, 0.012, 0.024, 0.048)  # sd of a burst, in outline lengths
 CORNERS, SPICULES, LOBULES = 6, 14, 64  # kinks of a kind that an outline can hold
+CORNER_SD, SHARP = 0.003, 0.18  # sd of a burst: of a corner, and of the others as a share of reach
 LOBULE_MM = (1.5, 3.0)  # distance of neighbouring notches
 _KINKS = CORNERS + SPICULES + LOBULES
 _WAVES = POINTS // 2 + 1
@@ -45,11 +46,12 @@ class Lesions:
 
 @dataclass(frozen=True)
 class Kinks:
-    """(N, K) bursts: place and reach in outline lengths, turn in rad (0: none there)."""
+    """(N, K) bursts: place, reach and sd in outline lengths, turn in rad (0: none there)."""
 
     place: Floats
     turn: Floats
     reach: Floats
+    sd: Floats
 
 
 def lesions(findings: Sequence[Finding], terms: Sequence[str]) -> Lesions:
@@ -85,13 +87,14 @@ def angle_changes(lesions: Lesions) -> Floats:
 
 def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     """Return the slow part of the spectrum of curvature, (N, CYCLES)."""
-    strength = 0.5 + lesions.traits[:, 0]
-    slow = np.where(lesions.irregular, 0.27, 0.075) * strength
-    falling = np.where(lesions.irregular, 1.1, 1.4)
-    amplitude = slow[:, None] * (CYCLES / 2.0) ** -falling[:, None]
-    amplitude *= np.exp(-((CYCLES / 14.0) ** 2))
-    wobble = np.where(lesions.margin["indistinct"], 0.05, 0.0)[:, None]
-    amplitude = amplitude + wobble * np.exp(-(((CYCLES - 9) / 5.0) ** 2))
+    gentle = 0.13 * (CYCLES / 2.0) ** -0.7
+    uneven = np.where(CYCLES == 2, 0.15, 0.22 * (CYCLES / 3.0) ** -0.9)  # more 2 would be bananas
+    amplitude = np.where(lesions.irregular[:, None], uneven, gentle) * np.exp(
+        -((CYCLES / 14.0) ** 2)
+    )
+    amplitude *= 0.5 + lesions.traits[:, :1]
+    wobble = np.where(lesions.margin["indistinct"], 0.045, 0.0)[:, None]
+    amplitude += wobble * np.exp(-(((CYCLES - 10) / 5.0) ** 2))
     # of tangent angle; curvature is its derivative
     return np.asarray(lesions.waves * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
 
@@ -104,7 +107,12 @@ def _all_kinks(lesions: Lesions) -> Kinks:
         _spicules(lesions, lesions.kinks[:, first:second]),
         _notches(lesions, lesions.kinks[:, second:]),
     )
-    return Kinks(*(np.hstack([getattr(p, f) for p in parts]) for f in ("place", "turn", "reach")))
+    return Kinks(
+        place=np.hstack([part.place for part in parts]),
+        turn=np.hstack([part.turn for part in parts]),
+        reach=np.hstack([part.reach for part in parts]),
+        sd=np.hstack([part.sd for part in parts]),
+    )
 
 
 def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -119,7 +127,8 @@ def _corners(lesions: Lesions, u: Floats) -> Kinks:
     number = 3.0 + 3.99 * lesions.traits[:, 1]
     place, there = _spread(number, lesions.traits[:, 2], u[..., 0])
     there &= lesions.margin["angular"][:, None]
-    return Kinks(place, there * (0.5 + 0.8 * u[..., 1]), 0.03 + 0.05 * u[..., 2])
+    reach = 0.025 + 0.045 * u[..., 2]
+    return Kinks(place, there * (0.8 + 0.8 * u[..., 1]), reach, np.full_like(reach, CORNER_SD))
 
 
 def _spicules(lesions: Lesions, u: Floats) -> Kinks:
@@ -127,7 +136,8 @@ def _spicules(lesions: Lesions, u: Floats) -> Kinks:
     number = 5.0 + 9.0 * lesions.traits[:, 3]
     place, there = _spread(number, lesions.traits[:, 4], u[..., 0])
     there &= lesions.margin["spiculated"][:, None]
-    return Kinks(place, there * (0.9 + 1.5 * u[..., 1]), 0.008 + 0.03 * u[..., 2] ** 2)
+    reach = 0.012 + 0.035 * u[..., 2] ** 2
+    return Kinks(place, there * (1.4 + 1.4 * u[..., 1]), reach, SHARP * reach)
 
 
 def _notches(lesions: Lesions, u: Floats) -> Kinks:
@@ -141,14 +151,14 @@ def _notches(lesions: Lesions, u: Floats) -> Kinks:
     # bumps come in runs: one side of a lesion is often more lobulated than the other
     run = 0.75 + 0.25 * np.cos(2 * np.pi * (place + lesions.traits[:, 7, None]))
     reach = np.broadcast_to(0.5 / number[:, None], place.shape)
-    return Kinks(place, there * run * (-0.6 - 0.6 * u[..., 1]), reach)
+    return Kinks(place, there * run * (-0.9 - 0.8 * u[..., 1]), reach, SHARP * reach)
 
 
 def _kink_spectrum(kinks: Kinks) -> NDArray[np.complex128]:
     """Return the spectrum (N, waves) of the curvature of kinks: bursts and their take-backs."""
     place = np.hstack([kinks.place, kinks.place - kinks.reach, kinks.place + kinks.reach])
     turn = np.hstack([kinks.turn, -kinks.turn / 2, -kinks.turn / 2])
-    width = np.hstack([0.25 * kinks.reach, 0.45 * kinks.reach, 0.45 * kinks.reach])
+    width = np.hstack([kinks.sd, 0.45 * kinks.reach, 0.45 * kinks.reach])
     edges = np.sqrt(np.multiply(PULSE_WIDTHS[1:], PULSE_WIDTHS[:-1]))
     n, kinds = len(place), len(PULSE_WIDTHS)
     row = np.arange(n)[:, None] * kinds + np.searchsorted(edges, width)
