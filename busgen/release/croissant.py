@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
 from busgen.io import sha256_file
 from busgen.release.card import LICENCE_URL, TITLE
 from busgen.release.files import DATA, INDEX, data_files
@@ -41,6 +41,7 @@ _CONTEXT = {
     "md5": "cr:md5",
     "parentField": "cr:parentField",
     "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "recordSet": "cr:recordSet",
     "references": "cr:references",
     "regex": "cr:regex",
@@ -54,7 +55,7 @@ _CONTEXT = {
     "transform": "cr:transform",
     "value": "cr:value",
 }
-_PARQUET = "application/vnd.apache.parquet"
+_PARQUET = "application/x-parquet"
 _TYPES = {
     schema.TEXT: "sc:Text",
     schema.REALS: "sc:Float",
@@ -84,8 +85,7 @@ def croissant(folder: Path, plan: dict[str, object]) -> dict[str, object]:
         "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
         "masks and BI-RADS findings.",
         "license": LICENCE_URL,
-        "url": LICENCE_URL,
-        "version": "1.0.0",
+        "version": __version__,
         "citeAs": "busgen, a factory for synthetic breast-ultrasound datasets, after "
         "Pan et al. 2025, arXiv:2507.07721",
         "creator": {"@type": "sc:Organization", "name": "busgen"},
