@@ -3,7 +3,7 @@
 In: a YAML file, or nothing for the defaults. Out: `Params`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -126,6 +126,30 @@ class Params(Section):
     release: ReleaseParams = ReleaseParams()
     quality: QualityParams = QualityParams()
     report: ReportParams = ReportParams()
+
+
+def parse_targets(words: Sequence[str]) -> Targets:
+    """Return target marginals from the command line's words, ``field.term=share`` or a switch.
+
+    ``["margin.spiculated=0.3", "size_matched"]`` -> ``{"margin": {"spiculated": .3},
+    "size_matched": True}``.
+    """
+    targets: Targets = {}
+    for word in words:
+        key, _, share = word.partition("=")
+        name, _, term = key.partition(".")
+        if not term and not share:
+            targets[name] = True
+            continue
+        marginal = targets.setdefault(name, {})
+        try:
+            if not term or isinstance(marginal, bool):
+                raise ValueError(word)
+            marginal[term] = float(share)
+        except ValueError:
+            rule = "a target must be field.term=share"
+            raise UserError(rule, repr(word), "e.g. --target pathology.malignant=0.5") from None
+    return targets
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -24,8 +24,7 @@ from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.factory.work import acceptance, link_folder, locked
 from busgen.params import GenerateParams, load_params
 from flows import main
-
-CANDIDATES, WORK = Path("data/candidates"), Path("data/work")
+from flows.paths import CANDIDATES, WORK
 
 
 def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bool:

@@ -11,6 +11,7 @@ import platform
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from busgen.errors import UserError
 
@@ -55,6 +56,26 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
     }
 
 
+def to_rows(record: dict[str, Any]) -> list[dict[str, object]]:
+    """Return the record as rows for a table: figure, value, interval, n, bar, whether it holds."""
+    rows: list[dict[str, object]] = []
+    for key, figure in record["figures"].items():
+        bar = record["bars"].get(key)
+        low_high = figure["interval"]
+        rows.append(
+            {
+                "figure": key,
+                "value": figure["value"],
+                "unit": figure["unit"],
+                "interval": "-" if low_high is None else "{:.4g} .. {:.4g}".format(*low_high),
+                "n": figure["n"],
+                "bar": f"{bar['op']} {bar['bound']:g}" if bar else "-",
+                "holds": ("yes" if bar["holds"] else "NO") if bar else "-",
+            }
+        )
+    return rows
+
+
 def to_line(record: dict[str, object]) -> str:
     """Return the record as one line of JSON."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
@@ -75,7 +96,9 @@ def machine() -> str:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x]
+        names = [
+            x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
+        ]
         cpu = names[0] if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))

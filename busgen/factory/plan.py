@@ -69,7 +69,7 @@ def resolve(params: GenerateParams) -> Plan:
         n=params.n,
         seed=params.seed,
         size_px=params.size_px,
-        prior=prior.to_json(),
+        prior=prior.record,
         prior_sha256=prior.sha256,
         where=params.where,
         text=params.text,

@@ -28,7 +28,7 @@ from busgen.masks.geometry import measure, to_columns
 from busgen.params import Gate
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding, to_row
-from busgen.priors.network import Prior, from_json
+from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
 from busgen.quality.gates import difference_hash, pair_scores, verdict
 from busgen.seeds import sample_seed
@@ -74,7 +74,7 @@ def tools_of(work: str) -> Tools:
     plan = read_plan(Path(work))
     return Tools(
         plan,
-        from_json(plan.prior),
+        make_prior(plan.prior),
         parse_request(plan.where, plan.text, plan.targets),
         {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
         load_mask_engine(plan.mask_engine, plan.size_px),

@@ -1,0 +1,124 @@
+"""Benchmark of the whole factory: rate, memory, cost of orchestration, time of `make dataset`.
+
+In: a checkout. Out: figures; every run is a process of its own in a temporary folder.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from busgen.bench.harness import Bar, Figure
+from busgen.errors import UserError
+from busgen.factory.work import acceptance
+from busgen.pipeline import prefect_server
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAIN = """
+from pathlib import Path
+from busgen.factory.library import run_here
+from busgen.factory.plan import resolve
+from busgen.factory.rounds import make_candidates
+from busgen.params import load_params
+make_candidates(resolve(load_params().generate), Path("plain"), run_here)
+"""
+
+BARS = {
+    "judged_per_s": Bar(">=", 15.0),
+    "memory_gib": Bar("<=", 2.0),
+    "orchestration": Bar("<=", 0.05),
+    "dataset_pairs": Bar(">=", 500.0),
+    "dataset_s": Bar("<=", 300.0),
+    "dataset_again_s": Bar("<=", 10.0),
+}
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes some ten minutes on two cores, `quick` under two."""
+    if not (ROOT / "dvc.yaml").is_file():
+        raise UserError("this benchmark runs in a checkout", ROOT, "clone the repository")
+    shards, size = (4, 16) if quick else (20, 256)
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        return loop_figures(Path(scratch), shards, size) | dataset_figures(Path(scratch))
+
+
+def loop_figures(scratch: Path, shards: int, size: int) -> dict[str, Figure]:
+    """Return rate and memory of the plain loop, and what the flow costs over it."""
+    params = {"generate": {"n": shards * size, "shard_size": size}}
+    (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    plain_s = timed(lambda: python(scratch, "-c", PLAIN))
+    peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    rows = acceptance(next((scratch / "plain").glob("**/index.parquet")))
+    judged = sum(row["attempts"] for row in rows)
+    accepted = sum(row["accepted"] for row in rows)
+    with within(scratch), prefect_server() as url:
+        python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
+        flow_s = timed(lambda: python(scratch, "-m", "flows.generate", PREFECT_API_URL=url))
+    return {
+        "judged_per_s": Figure(judged / plain_s, "1/s", judged),
+        "acceptance": Figure(accepted / judged, "share", judged),
+        "memory_gib": Figure(peak_gib, "GiB", judged),
+        "plain_s": Figure(plain_s, "s", judged),
+        "flow_s": Figure(flow_s, "s", judged),
+        "orchestration": Figure(flow_s / plain_s - 1, "share", shards),
+    }
+
+
+def dataset_figures(scratch: Path) -> dict[str, Figure]:
+    """Return time and yield of `make dataset` in a fresh clone, without the installation."""
+    clone = scratch / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    first_s = timed(lambda: python(clone, "-m", "busgen.cli", "run"))
+    again_s = timed(lambda: python(clone, "-m", "busgen.cli", "run"))
+    rows = acceptance(clone / "data/release/index.parquet")
+    pairs = sum(row["accepted"] for row in rows)
+    return {
+        "dataset_s": Figure(first_s, "s", pairs),
+        "dataset_again_s": Figure(again_s, "s", pairs),
+        "dataset_pairs": Figure(pairs, "pairs", pairs),
+    }
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Return the seconds that `work` takes on the wall clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def python(folder: Path, *arguments: str, **environment: str) -> None:
+    """Run this Python in `folder` with the checkout importable; its own words on failure."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path_of(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+
+
+def path_of(folder: Path) -> str:
+    """Return where Python finds busgen and flows: a clone has its own."""
+    return str(folder if (folder / "flows").is_dir() else ROOT)
+
+
+@contextmanager
+def within(folder: Path) -> Iterator[None]:
+    """Work in `folder` for a while."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,324 @@
+"""The command `busgen`: each subcommand checks its words, calls one function, prints the outcome.
+
+Heavy parts are imported inside the commands that use them, so that `busgen --help` is instant.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from busgen import NOT_FOR_CLINICAL_USE, __version__
+from busgen.errors import BusgenError, UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=f"Make, check and compare synthetic breast-ultrasound datasets. {NOT_FOR_CLINICAL_USE}.",
+)
+out = Console()
+err = Console(stderr=True)
+
+Folder = Annotated[Path, typer.Argument(help="Release folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except BusgenError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print it.")] = False) -> None:
+    """Print the version."""
+    if show:
+        out.print(f"busgen {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def generate(  # noqa: PLR0913 - a command's options are its signature
+    folder: Annotated[Path, typer.Option("--out", help="Release folder to write.")],
+    n: Annotated[int | None, typer.Option(help="Number of findings.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Condition, e.g. pathology=malignant; repeatable."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="A description in words.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
+    mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
+    size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
+    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
+) -> None:
+    """Write a release: findings, masks, images, gates, Parquet, card."""
+    from busgen.factory.library import produce
+    from busgen.factory.plan import resolve, to_record
+    from busgen.params import GenerateParams, Params, check, load_params, parse_targets
+
+    base = load_params(params) if params else Params()
+    asked = {
+        "n": n,
+        "where": tuple(where) if where else None,
+        "text": text,
+        "targets": parse_targets(target) if target else None,
+        "engine": engine,
+        "mask_engine": mask_engine,
+        "seed": seed,
+        "size_px": size_px,
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    chosen = check(GenerateParams, base.generate.model_dump() | given, "the command")
+    base = base.model_copy(update={"generate": chosen})
+    if dry_run:
+        out.print_json(json.dumps(to_record(resolve(chosen)) | {"out": str(folder)}))
+        return
+    with progress("judged samples", chosen.n) as tick:
+        produce(base, folder, tick, say)
+    print_summary(folder)
+
+
+@app.command()
+def run(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the stages that read real data.")
+    ] = False,
+) -> None:
+    """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
+    from busgen import pipeline
+    from busgen.factory.work import locked
+
+    root = pipeline.enter_checkout()
+    if everything:
+        require_real_data()
+    with locked(Path("data/work/run"), say):
+        changed = pipeline.reproduce(everything=everything)
+    if not changed:
+        say("nothing has changed since the last run")
+    print_summary(root / pipeline.RELEASE)
+    print_scores(pipeline.headline())
+    out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
+
+
+@app.command()
+def real(
+    path: Annotated[Path, typer.Argument(help="Folder as its publisher lays it out.")],
+    dataset: Annotated[str, typer.Option(help="Which public dataset it is.")],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Write the canonical Parquet here.")
+    ] = None,
+) -> None:
+    """Read a public dataset; print what was read, what was left out, and why."""
+    from busgen.real.readers import read_dataset, summary, write_canonical
+
+    reading = read_dataset(dataset, path)
+    out.print_json(json.dumps(summary(reading), default=str))
+    if folder:
+        write_canonical(reading, folder)
+        out.print(f"written  {folder}", soft_wrap=True)
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Check a release bit by bit: sums, pictures, index, contract."""
+    from busgen.release.verify import verify as check_release
+
+    problems = check_release(folder)
+    for problem in problems:
+        out.print(f"[red]wrong[/]  {escape(str(problem))}", soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    out.print(f"[green]sound[/]  {escape(str(folder))}", soft_wrap=True)
+
+
+@app.command()
+def show(
+    sample_id: Annotated[str, typer.Argument(help="Sample to show.")],
+    folder: Annotated[Path, typer.Option("--in", help="Release folder.")] = Path("data/release"),
+    again: Annotated[bool, typer.Option(help="Render it anew and compare.")] = False,
+) -> None:
+    """Print one sample's whole history: finding, attempts, scores, verdicts."""
+    from busgen.release import show as shown
+
+    out.print_json(json.dumps(shown.history(folder, sample_id), default=str))
+    if again:
+        out.print_json(json.dumps(shown.again(folder, sample_id), default=str))
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(help="Release folder or tag.")],
+    b: Annotated[str, typer.Argument(help="Release folder or tag.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two releases: distributions, gates, counts, provenance."""
+    from busgen.pipeline import release_of
+    from busgen.release import diff as compared
+
+    with release_of(a) as first, release_of(b) as second:
+        found = compared.diff(first, second)
+    if as_json:
+        out.print_json(json.dumps(found, default=str))
+    else:
+        from rich.markdown import Markdown
+
+        out.print(Markdown(compared.to_markdown(found)))
+
+
+@app.command()
+def export(
+    folder: Folder,
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    form: Annotated[str, typer.Option("--as", help="folder, coco or nnunet.")] = "folder",
+) -> None:
+    """Write a release in the form that segmentation and detection tools open."""
+    from busgen.release.export import export as write
+
+    write(folder, target, form)
+    out.print(f"written  {target}", soft_wrap=True)
+
+
+@app.command()
+def tag(name: Annotated[str, typer.Argument(help="Name of the version.")]) -> None:
+    """Record the pipeline's dataset as a version: git tag and DVC."""
+    from busgen import pipeline
+
+    pipeline.enter_checkout()
+    commit = pipeline.tag(name)
+    out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
+
+
+@app.command()
+def versions(as_json: AsJson = False) -> None:
+    """List the tagged dataset versions with their headline figures."""
+    from busgen import pipeline
+
+    pipeline.enter_checkout()
+    found = pipeline.versions()
+    if as_json:
+        out.print_json(json.dumps(found))
+    elif found:
+        print_rows([flat(row) for row in found])
+    else:
+        say("no dataset version yet: `busgen tag NAME` records one")
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="masks, phantom, factory or index.")],
+    as_json: AsJson = False,
+    quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
+) -> None:
+    """Measure the promised figures and say which bars hold."""
+    from busgen.bench import harness
+
+    record = harness.run(name, quick=quick)
+    if as_json:
+        sys.stdout.write(harness.to_line(record) + "\n")
+        return
+    print_rows(harness.to_rows(record))
+
+
+def say(words: str) -> None:
+    """Print a remark for the person at the screen."""
+    err.print(escape(words), style="dim", soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Any]:
+    """Show a bar with rate and remaining time; yields the function that advances it.
+
+    Retries come on top of `total`: the bar then grows rather than end early.
+    """
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=err) as bar:
+        task = bar.add_task(what, total=total, rate="")
+
+        def tick(count: int) -> None:
+            state = bar.tasks[task]
+            rate = f"{state.finished_speed or state.speed or 0:.0f}/s"
+            least = max(state.total or 0, state.completed + count)
+            bar.update(task, advance=count, total=least, rate=rate)
+
+        yield tick
+
+
+def print_summary(folder: Path) -> None:
+    """Print counts, rejections and where the release is."""
+    from busgen.factory.work import acceptance
+
+    rows = acceptance(folder / "index.parquet")
+    accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))
+    print_rows(rows)
+    out.print(
+        f"accepted {accepted} of {attempts} attempts ({accepted / attempts:.1%})\n"
+        f"dataset  {folder}\n[bold]{NOT_FOR_CLINICAL_USE}[/]",
+        soft_wrap=True,
+    )
+
+
+def print_scores(metrics: Mapping[str, Any]) -> None:
+    """Print the headline scores of the quality stage."""
+    print_rows([{"score": key, "value": value} for key, value in flat(metrics).items()])
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print records as a table."""
+    table = Table(*rows[0])
+    for row in rows:
+        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
+        table.add_row(*map(escape, cells))
+    out.print(table)
+
+
+def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested record as one level, keys joined by dots."""
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
+
+
+def require_real_data() -> None:
+    """Raise `UserError` if params.yaml names no real dataset."""
+    from busgen.params import load_params
+
+    if not load_params().real.datasets:
+        raise UserError(
+            "`--all` needs a real dataset in params.yaml, real.datasets",
+            "none",
+            "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Release: accepted samples -> validated, documented, checksummed dataset.
+
+In: data/candidates, params.yaml. Out: data/release.
+"""
+
+import shutil
+from pathlib import Path
+
+from prefect import flow
+
+from busgen.params import ReleaseParams, load_params
+from busgen.release.write import write_release
+from flows import main
+from flows.paths import CANDIDATES, RELEASE, WORK
+
+
+@flow(name="release", validate_parameters=False)
+def release(candidates: Path, folder: Path, params: ReleaseParams) -> None:
+    """Write the release of the accepted candidates."""
+    write_release(candidates, folder, params)
+
+
+def run() -> None:
+    """Run the stage: data/candidates -> data/release."""
+    for shards in WORK.glob("[0-9a-f]*"):  # linked into data/candidates, which DVC has recorded
+        shutil.rmtree(shards)
+    release(CANDIDATES, RELEASE, load_params().release)
+
+
+if __name__ == "__main__":
+    main(run)
