@@ -1,0 +1,121 @@
+"""What a reader of a public dataset returns, and how it opens the publisher's pictures.
+
+In: paths of published pictures. Out: grey pixels, masks, and `Reading`s: a canonical table,
+what was left out and why, and what the dataset's licence allows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from busgen.errors import DataError
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """Origin and licence of a public dataset.
+
+    `weights_may_ship`: models trained on it may be published; `pixels_may_show`: its pictures may
+    stand on a report's page for real pictures.
+    """
+
+    name: str
+    citation: str
+    doi: str
+    licence: str
+    weights_may_ship: bool
+    pixels_may_show: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Canonical rows (`schema.arrow_schema("real")`), `(source_file, reason)` of the rest."""
+
+    table: pa.Table
+    left_out: tuple[tuple[str, str], ...]
+    info: DatasetInfo
+
+
+@dataclass(frozen=True)
+class Box:
+    """Bounding box of a mask in pixels: first row and column, rows and columns."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+
+def load_pixels(path: Path) -> NDArray[np.uint8]:
+    """Return the pixels of a published picture, strictly: damage is an error, never black rows.
+
+    Parameters
+    ----------
+    path
+        A PNG of any mode; palettes are resolved to RGBA.
+
+    Returns
+    -------
+    (H, W) or (H, W, channels) uint8.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated or corrupt. Every chunk's checksum is checked first,
+        since decoding alone does not notice all damage.
+    """
+    if not path.is_file():
+        raise DataError("a published picture must be there", f"no {path.name}", "restore the file")
+    try:
+        with Image.open(path) as picture:
+            picture.verify()
+        with Image.open(path) as picture:
+            plain = picture if picture.mode in ("L", "LA", "RGB", "RGBA") else _plain(picture)
+            return np.asarray(plain, np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    return picture.convert("L" if picture.mode in ("1", "I;16", "I") else "RGBA")
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the luma (ITU-R 601) of (H, W[, channels]) pixels; opacity is ignored."""
+    if pixels.ndim == 2 or pixels.shape[2] == 2:
+        return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 0])
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels[..., :3])).convert("L"))
+
+
+def box_of(mask: NDArray[np.uint8]) -> Box | None:
+    """Return the bounding box of the non-zero pixels of an (H, W) mask, None if there are none."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return None
+    height, width = rows[-1] - rows[0] + 1, cols[-1] - cols[0] + 1
+    return Box(int(rows[0]), int(cols[0]), int(height), int(width))
+
+
+def once_each(
+    rows: Sequence[tuple[str, dict[str, str]]],
+) -> tuple[list[tuple[str, dict[str, str]]], list[tuple[str, str]]]:
+    """Return rows `(source_file, cells)` with every file once, and what was dropped.
+
+    Equal rows are one; rows that contradict each other are all left out: none can be trusted.
+    """
+    groups: dict[str, list[dict[str, str]]] = {}
+    for name, cells in rows:
+        groups.setdefault(name, []).append(cells)
+    kept, dropped = [], []
+    for name, copies in groups.items():
+        if any(copy != copies[0] for copy in copies):
+            dropped.append((name, f"{len(copies)} rows that contradict each other"))
+            continue
+        kept.append((name, copies[0]))
+        dropped += [(name, "row repeated")] * (len(copies) - 1)
+    return kept, dropped
