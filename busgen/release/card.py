@@ -10,11 +10,10 @@ import jinja2
 from busgen import NOT_FOR_CLINICAL_USE, schema
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
-TITLE = "busgen: synthetic breast ultrasound"
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))
 
 
-def card(facts: dict[str, object], plan: dict[str, object]) -> str:
+def card(facts: dict[str, object], plan: dict[str, object], title: str) -> str:
     """Return the dataset card with Hugging Face front matter.
 
     Parameters
@@ -23,6 +22,8 @@ def card(facts: dict[str, object], plan: dict[str, object]) -> str:
         What `busgen.release.facts.gather` returns.
     plan
         The resolved plan of the candidates.
+    title
+        Name of the dataset.
     """
     template = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -30,7 +31,7 @@ def card(facts: dict[str, object], plan: dict[str, object]) -> str:
         environment.from_string(template).render(
             **facts,
             plan=plan,
-            title=plan.get("title") or TITLE,
+            title=title,
             banner=NOT_FOR_CLINICAL_USE,
             pathologies=schema.PATHOLOGIES,
             size_px=plan["size_px"],

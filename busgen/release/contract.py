@@ -59,14 +59,7 @@ class Report:
 
 def validate_index(path: Path) -> Report:
     """Return how the index at `path` keeps the contract of the schema, by Great Expectations."""
-    try:
-        found = pq.read_schema(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path.name} must be a Parquet file", error, f"check {path}") from error
-    types = {
-        Rule(c.name, f"of type {c.type}", ""): int(_type_in(found, c.name) != str(c.type))
-        for c in schema.columns("index")
-    }
+    types = _count_types(path)
     if any(types.values()):  # the other rules need the columns
         return _judge(types, lambda rule: ())
     with sql.connect() as connection:
@@ -79,11 +72,30 @@ def require_index(path: Path) -> None:
     """Raise `DataError` naming rule, count and first examples if the contract is broken."""
     for check in validate_index(path).failures:
         where = f" (first: {', '.join(check.examples)})" if check.examples else ""
-        raise DataError(
-            f"{check.column} must be {check.expectation}",
-            f"{check.unexpected_count} that are not{where}",
-            f"mend what made {path.name}; nothing was released",
-        )
+        raise _broken(check.column, check.expectation, f"{check.unexpected_count} not{where}")
+
+
+def require_types(path: Path) -> None:
+    """Raise `DataError` if a column of the index is missing or of another type."""
+    for rule, wrong in _count_types(path).items():
+        if wrong:
+            raise _broken(rule.column, rule.about, "another or none")
+
+
+def _broken(column: str, about: str, got: str) -> DataError:
+    return DataError(f"{column} must be: {about}", got, "mend what made it; nothing was released")
+
+
+def _count_types(path: Path) -> dict[Rule, int]:
+    """Return, for each column of the schema, 1 where it is missing or of another type."""
+    try:
+        found = pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} must be a Parquet file", error, f"check {path}") from error
+    return {
+        Rule(c.name, f"of type {c.type}", ""): int(_type_in(found, c.name) != str(c.type))
+        for c in schema.columns("index")
+    }
 
 
 def suite(rules: Iterable[Rule]) -> object:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
 from busgen.io import sha256_file
-from busgen.release.card import LICENCE_URL, TITLE
+from busgen.release.card import LICENCE_URL
 from busgen.release.files import DATA, INDEX, data_files
 
 _CONTEXT = {
@@ -65,7 +65,7 @@ _TYPES = {
 }
 
 
-def croissant(folder: Path, plan: dict[str, object]) -> dict[str, object]:
+def croissant(folder: Path, title: str) -> dict[str, object]:
     """Return the Croissant description of a release whose Parquet files stand in `folder`."""
     described = [_file(path, folder) for path in (*data_files(folder), folder / INDEX)]
     samples = {
@@ -81,7 +81,7 @@ def croissant(folder: Path, plan: dict[str, object]) -> dict[str, object]:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": "busgen",
-        "alternateName": plan.get("title") or TITLE,
+        "alternateName": title,
         "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
         "masks and BI-RADS findings.",
         "license": LICENCE_URL,

@@ -42,33 +42,30 @@ def shard_files(candidates: Path) -> list[Path]:
     return shards
 
 
-def join_accepted(connection: sql.Connection, candidates: Path) -> int:
+def join_accepted(connection: sql.Connection, index: Path, shards: list[Path]) -> None:
     """Make the table `accepted`: rows of the index with shard and row of their pictures."""
-    shards = shard_files(candidates)
     keys = sql.parquet(shards, ", filename = true, file_row_number = true")
     numbers = ", ".join(f"({sql.text(path.name)}, {i})" for i, path in enumerate(shards))
     connection.execute(f"""CREATE TABLE accepted AS
         SELECT n.shard, k.file_row_number AS shard_row, i.*
-        FROM {sql.parquet(candidates / "index.parquet")} i
+        FROM {sql.parquet(index)} i
         JOIN {keys} k USING (sample_id, attempt)
         JOIN (VALUES {numbers}) n(file, shard) ON parse_filename(k.filename) = n.file
         WHERE i.accepted ORDER BY n.shard, k.file_row_number""")
-    joined, distinct = sql.first(
-        connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted"
-    )
-    wanted = pq.ParquetFile(candidates / "index.parquet")
-    count = sum(batch.column(0).true_count for batch in wanted.iter_batches(columns=["accepted"]))
-    if not joined == distinct == count:
-        raise DataError("each accepted sample must have its pictures once in shards/",
-                        f"{joined} pictures of {distinct} samples, {count} accepted",
-                        "run generate again: it makes what is missing")  # fmt: skip
-    return int(count)
+    joined = sql.first(connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted")
+    wanted = sql.first(connection, f"SELECT count_if(accepted) FROM {sql.parquet(index)}")[0]
+    if joined != (wanted, wanted):
+        raise DataError(
+            "each accepted sample must have its pictures once in shards/",
+            f"{joined[0]} pictures of {joined[1]} samples, {wanted} accepted",
+            "run generate again: it makes what is missing",
+        )
 
 
-def accepted_rows(connection: sql.Connection, candidates: Path, split: str) -> Iterator[pa.Table]:
+def accepted_rows(connection: sql.Connection, shards: list[Path], split: str) -> Iterator[pa.Table]:
     """Yield the accepted rows of a split with their pictures, in the order of the shards."""
     names = ", ".join(sql.name(c.name) for c in schema.columns("index"))
-    for number, path in enumerate(shard_files(candidates)):
+    for number, path in enumerate(shards):
         thin = connection.sql(
             f"SELECT shard_row, {names} FROM accepted WHERE shard = {number} "
             f"AND split = {sql.text(split)} ORDER BY shard_row"

@@ -50,14 +50,13 @@ def _of_column(column: Column) -> Iterator[Rule]:
 
 
 def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
-    """Yield: null exactly where normal; what is measured may fail in a rejected attempt."""
-    yield Rule(column.name, "null where normal", f"pathology = 'normal' AND {name} IS NOT NULL")
-    asked = "" if column.source == "finding" else " AND accepted"
-    yield Rule(
-        column.name,
-        "not null where a lesion is",
-        f"pathology <> 'normal' AND {name} IS NULL{asked}",
-    )
+    """Yield: null exactly where normal; what is measured may be otherwise where rejected."""
+    asked = "" if column.source == "finding" else "accepted AND "
+    for about, pathology, broken in (
+        ("null where normal", "pathology = 'normal'", f"{name} IS NOT NULL"),
+        ("not null where a lesion is", "pathology <> 'normal'", f"{name} IS NULL"),
+    ):
+        yield Rule(column.name, about, f"{asked}{pathology} AND {broken}")
 
 
 def _outside_terms(column: Column, name: str) -> str:

@@ -10,21 +10,25 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+import pyarrow as pa
+
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, read_json, replacing_folder, write_text
+from busgen.params import ReleaseParams
 from busgen.release import card, facts, files, rows, sql
-from busgen.release.contract import require_index
+from busgen.release.contract import require_index, require_types
 from busgen.release.croissant import croissant
+from busgen.release.splits import split_index
 
 INDEX_GROUP_ROWS = 65_536
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 
 
-def write_release(candidates: Path, out: Path) -> None:
+def write_release(candidates: Path, out: Path, params: ReleaseParams | None = None) -> None:
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
-    A release that `out` already holds is replaced.
+    A release that `out` already holds is replaced. `params` give the title and the splits.
 
     Raises
     ------
@@ -33,26 +37,44 @@ def write_release(candidates: Path, out: Path) -> None:
     UserError
         If `out` holds anything but a release, or cannot be written.
     """
+    chosen = params or ReleaseParams()
     check_replaceable(out)
     plan = read_json(candidates / "plan.json")
     unfilled = _unfilled(candidates)
-    index = candidates / files.INDEX
-    require_index(index)
-    made = facts.gather(index, len(unfilled))
-    if made["n"] != int(str(plan["n"])) - len(unfilled):
+    require_types(candidates / files.INDEX)
+    with replacing_folder(out) as folder:
+        try:
+            _write_tables(candidates, folder, chosen)
+        except (sql.Error, pa.ArrowException) as error:
+            raise DataError(
+                "candidates must be whole Parquet files", error, "delete the damaged one, rerun"
+            ) from error
+        made = facts.gather(folder / files.INDEX, len(unfilled))
+        _require_all(made, plan)
+        _write_words(folder, plan, made, provenance(plan, chosen, made, unfilled))
+
+
+def _write_words(
+    folder: Path, plan: dict[str, object], made: dict[str, object], record: dict[str, object]
+) -> None:
+    """Write what explains the tables, and the checksums of all."""
+    title = str(record["title"])
+    write_text(folder / files.CARD, card.card(made, plan, title))
+    write_text(folder / files.DICTIONARY, card.dictionary())
+    write_text(folder / files.LICENCE, card.licence())
+    write_text(folder / files.PROVENANCE, dumps(record))
+    write_text(folder / files.CROISSANT, dumps(croissant(folder, title)))
+    files.write_sums(folder)
+
+
+def _require_all(made: dict[str, object], plan: dict[str, object]) -> None:
+    """Raise `DataError` unless every sample of the plan was accepted or given up."""
+    if int(str(made["n"])) + int(str(made["unfilled"])) != int(str(plan["n"])):
         raise DataError(
             "accepted and unfilled samples must add up to the plan's n",
-            f"{made['n']} + {len(unfilled)} of {plan['n']}",
+            f"{made['n']} + {made['unfilled']} of {plan['n']}",
             "run generate again: it makes what is missing",
         )
-    with replacing_folder(out) as folder:
-        _write_tables(candidates, folder, made)
-        write_text(folder / files.CARD, card.card(made, plan))
-        write_text(folder / files.DICTIONARY, card.dictionary())
-        write_text(folder / files.LICENCE, card.licence())
-        write_text(folder / files.PROVENANCE, dumps(_provenance(plan, made, unfilled)))
-        write_text(folder / files.CROISSANT, dumps(croissant(folder, plan)))
-        files.write_sums(folder)
 
 
 def check_replaceable(out: Path) -> None:
@@ -73,40 +95,43 @@ def _unfilled(candidates: Path) -> list[str]:
     return [str(sample_id) for sample_id in listed]
 
 
-def _write_tables(candidates: Path, folder: Path, made: dict[str, object]) -> None:
-    """Write the data files and the index."""
+def _write_tables(candidates: Path, folder: Path, params: ReleaseParams) -> None:
+    """Write the index with its splits, check it, and write the data files."""
     data, scratch = folder / files.DATA, folder / ".scratch"
     data.mkdir()
     scratch.mkdir()
+    index, shards = folder / files.INDEX, rows.shard_files(candidates)
     with sql.connect(scratch) as connection:
-        rows.join_accepted(connection, candidates)
+        attempts = sql.parquet(candidates / files.INDEX)
+        _write_index(connection, split_index(attempts, params.splits.items()), index)
+        require_index(index)
+        rows.join_accepted(connection, index, shards)
         for split in files.SPLITS:
-            rows.write_split(rows.accepted_rows(connection, candidates, split), data, split)
-        _write_index(connection, candidates / files.INDEX, folder / files.INDEX)
+            rows.write_split(rows.accepted_rows(connection, shards, split), data, split)
     shutil.rmtree(scratch)
 
 
-def _write_index(connection: sql.Connection, source: Path, target: Path) -> None:
+def _write_index(connection: sql.Connection, query: str, target: Path) -> None:
     """Write every attempt, by sample and attempt, whatever order the loop made them in."""
     columns = schema.arrow_schema("index")
-    names = ", ".join(map(sql.name, columns.names))
-    batches = connection.sql(
-        f"SELECT {names} FROM {sql.parquet(source)} ORDER BY sample_id, attempt"
-    ).to_arrow_reader(INDEX_GROUP_ROWS)
+    batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
     tables = (rows.as_table(batch, columns) for batch in batches)
     with rows.open_writer(target, columns) as writer:
         for table in rows.regroup(tables, INDEX_GROUP_ROWS):
             writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
 
 
-def _provenance(
-    plan: dict[str, object], made: dict[str, object], unfilled: list[str]
+def provenance(
+    plan: dict[str, object], params: ReleaseParams, made: dict[str, object], unfilled: list[str]
 ) -> dict[str, object]:
-    """Return how the release came to be."""
+    """Return how the release came to be; `plan_sha256` and `release` say of what and how."""
     return {
         "notice": NOT_FOR_CLINICAL_USE,
         "licence": "CC-BY-4.0",
+        "title": params.title,
         "plan": plan,
+        "plan_sha256": plan.get("sha256"),
+        "release": params.model_dump(mode="json"),
         "made": made,
         "unfilled": unfilled,
         "tools": {"python": platform.python_version()} | {name: version(name) for name in _TOOLS},

@@ -13,10 +13,13 @@ import pytest
 
 from busgen import schema
 from busgen.io import dumps, encode_png, sha256_array
+from busgen.params import ReleaseParams
 from busgen.seeds import rng, sample_seed
 
 SIZE, N, NORMAL, RETRIED, GIVEN_UP = 32, 30, 3, (5, 20), 29
-MAX_ATTEMPTS = 2
+
+
+PARAMS = ReleaseParams(title='A "tiny" set: é', splits={"train": 0.75, "test": 0.25})
 
 
 def sample_id(k):
@@ -55,7 +58,7 @@ def _finding(k):
         "pathology": "normal" if normal else "malignant" if malignant else "benign",
         "birads": "1" if normal else "4c" if malignant else "3",
         "tissue": "heterogeneous",
-        **({name: None for name in lesion} if normal else lesion),
+        **(dict.fromkeys(lesion) if normal else lesion),
         "pixel_mm": 0.5,
         "scanner": "linear_10mhz",
         "text": f"finding {k}",
@@ -90,7 +93,7 @@ def _row(k, attempt):
         "engine_sha256": "b" * 64,
         "prior_sha256": "c" * 64,
         "code_version": "0.1.0+test",
-        "split": ("test" if k >= 24 else "train") if accepted else None,
+        "split": None,
     }
     return row, image, mask
 
@@ -124,7 +127,7 @@ def write_candidates(folder: Path) -> Path:
         pa.Table.from_pylist(rows, schema.arrow_schema("index")), folder / "index.parquet"
     )
     plan = {"n": N, "seed": 7, "size_px": SIZE, "engine": "phantom", "mask_engine": "curvature"}
-    plan |= {"title": 'A "tiny" set: é', "max_attempts": MAX_ATTEMPTS, "gates": {}, "splits": {}}
+    plan |= {"max_attempts": 2, "gates": {}, "sha256": "d" * 64}
     (folder / "plan.json").write_text(dumps(plan), encoding="utf-8")
     (folder / "unfilled.json").write_text(dumps({"unfilled": [sample_id(GIVEN_UP)]}))
     return folder
@@ -140,5 +143,5 @@ def release(candidates, tmp_path_factory):
     from busgen.release.write import write_release
 
     folder = tmp_path_factory.mktemp("out é") / "a release [2]"
-    write_release(candidates, folder)
+    write_release(candidates, folder, PARAMS)
     return folder
