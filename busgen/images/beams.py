@@ -1,8 +1,8 @@
 """Beam space: rows are depth along a beam, columns are beams; and the way to the screen and back.
 
 Everything is simulated in beam space, where attenuation adds up down a column. For a linear array
-it is the picture with twice the rows (speckle is finer along the beam than a pixel); for a curved
-one it is the sector unrolled. In: size and pixel side of the picture. Out: a `Grid` and pictures.
+it is the picture itself, for a curved one the sector unrolled. In: size and pixel side of the
+picture. Out: a `Grid`, pictures in beam space and on the screen.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-OVERSAMPLING = 2  # rows of beam space in one pixel's height
+GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Beam space of one picture of `size_px` pixels of `pixel_mm`.
+    """Beam space of a square picture.
 
-    `depth_mm` (rows,) is measured from the transducer, `lateral_mm` (columns,) from the left;
-    `radius_mm` is the curved array's, None for a linear one, `half_angle` half its opening (rad).
+    Attributes
+    ----------
+    pixel_mm
+        Side of a pixel and distance of two rows.
+    depth_mm
+        Distance of each row from the transducer, (rows,).
+    lateral_mm
+        Place of each column, (columns,); at a third of the depth where the array is curved.
+    radius_mm
+        Radius of a curved array, 0 for a linear one.
+    half_angle
+        Half the opening of a curved array, rad.
     """
 
-    size_px: int
     pixel_mm: float
     depth_mm: Floats
     lateral_mm: Floats
-    radius_mm: float | None = None
+    radius_mm: float = 0.0
     half_angle: float = 0.0
 
     @property
@@ -36,92 +45,79 @@ class Grid:
         return len(self.depth_mm), len(self.lateral_mm)
 
     @property
-    def axial_mm(self) -> float:
-        """Distance of two rows."""
-        return self.pixel_mm / OVERSAMPLING
-
-    @property
     def beam_mm(self) -> float:
-        """Distance of two columns (at one third of the depth where the array is curved)."""
+        """Distance of two columns."""
         return float(self.lateral_mm[1] - self.lateral_mm[0])
 
 
 def linear_grid(size_px: int, pixel_mm: float) -> Grid:
-    """Return the beam space of a linear array."""
-    rows = (np.arange(size_px * OVERSAMPLING, dtype=np.float32) + 0.5) * (pixel_mm / OVERSAMPLING)
-    return Grid(size_px, pixel_mm, rows, (np.arange(size_px, dtype=np.float32) + 0.5) * pixel_mm)
+    """Return the beam space of a linear array: the picture's own pixels."""
+    axis = ((np.arange(size_px) + 0.5) * pixel_mm).astype(np.float32)
+    return Grid(pixel_mm, axis, axis)
 
 
 def sector_grid(mask: NDArray[np.uint8], pixel_mm: float, radius_mm: float) -> Grid:
     """Return the beam space of a curved array whose field holds the whole of `mask` (H, W).
 
-    The sector reaches the picture's sides at some 60 % of its height; the radius grows until no
-    pixel of the mask lies in a black corner.
+    The radius grows, and the field with it, until no pixel of the mask lies in a black corner.
     """
-    size = len(mask)
-    for radius in radius_mm * 1.6 ** np.arange(12):
-        grid = _sector(size, pixel_mm, float(radius))
+    for radius in radius_mm * GROWTH ** np.arange(16):
+        grid = _sector(len(mask), pixel_mm, float(radius))
         if not mask[~visible(grid)].any():
             break
     return grid
 
 
 def _sector(size_px: int, pixel_mm: float, radius_mm: float) -> Grid:
-    depth = size_px * pixel_mm
-    half = float(np.arctan2(0.5 * depth, radius_mm + 0.35 * depth))
-    arc = (np.arange(size_px, dtype=np.float32) + 0.5) * (2 * half / size_px)
-    rows = (np.arange(size_px * OVERSAMPLING, dtype=np.float32) + 0.5) * (pixel_mm / OVERSAMPLING)
-    return Grid(size_px, pixel_mm, rows, arc * (radius_mm + depth / 3), radius_mm, half)
+    """Return the sector that reaches the picture's sides at 35 % of its depth."""
+    rows = ((np.arange(size_px) + 0.5) * pixel_mm).astype(np.float32)
+    side = size_px * pixel_mm
+    half = float(np.arctan2(0.5 * side, radius_mm + 0.35 * side))
+    angle = (np.arange(size_px) + 0.5) * (2 * half / size_px)
+    lateral = (angle * (radius_mm + side / 3)).astype(np.float32)
+    return Grid(pixel_mm, rows, lateral, radius_mm, half)
 
 
 def _polar(grid: Grid) -> tuple[Floats, Floats]:
     """Return depth (mm) and angle (rad) of every pixel of a sector's picture."""
-    assert grid.radius_mm is not None
-    axis = ((np.arange(grid.size_px) + 0.5) * grid.pixel_mm).astype(np.float32)
-    x, y = axis[None, :] - grid.size_px * grid.pixel_mm / 2, axis[:, None] + grid.radius_mm
-    return np.hypot(x, y) - np.float32(grid.radius_mm), np.arctan2(x, y)
+    x = (grid.depth_mm - len(grid.depth_mm) * grid.pixel_mm / 2)[None, :]
+    y = (grid.depth_mm + grid.radius_mm)[:, None]
+    depth = np.hypot(x, y) - grid.radius_mm
+    return depth.astype(np.float32), np.arctan2(x, y).astype(np.float32)
 
 
 def visible(grid: Grid) -> NDArray[np.bool_]:
     """Return which pixels of the picture (H, W) the array sees."""
-    if grid.radius_mm is None:
-        return np.ones((grid.size_px, grid.size_px), bool)
+    if not grid.radius_mm:
+        return np.ones(grid.shape, np.bool_)
     depth, angle = _polar(grid)
-    inside: NDArray[np.bool_] = (
-        (depth > 0) & (depth < grid.size_px * grid.pixel_mm) & (np.abs(angle) < grid.half_angle)
-    )
-    return inside
+    inside = (depth > 0) & (depth < grid.depth_mm[-1]) & (np.abs(angle) < grid.half_angle)
+    return np.asarray(inside, np.bool_)
 
 
 def to_beams(grid: Grid, picture: Floats) -> Floats:
-    """Return a smooth (H, W) `picture` in beam space."""
-    if grid.radius_mm is None:
-        size = (grid.shape[1], grid.shape[0])
-        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    columns = np.arange(grid.size_px, dtype=np.float32) + 0.5
-    angle = columns * np.float32(2 * grid.half_angle / grid.size_px) - np.float32(grid.half_angle)
-    r = grid.depth_mm[:, None] + np.float32(grid.radius_mm)
-    x = r * np.sin(angle) / np.float32(grid.pixel_mm) + np.float32(grid.size_px / 2 - 0.5)
-    y = (r * np.cos(angle) - np.float32(grid.radius_mm)) / np.float32(grid.pixel_mm)
-    border = cv2.BORDER_REPLICATE
-    return np.asarray(
-        cv2.remap(picture, x, y - np.float32(0.5), cv2.INTER_LINEAR, borderMode=border), np.float32
-    )
+    """Return a smooth `picture` (H, W) in beam space."""
+    if not grid.radius_mm:
+        return picture
+    n = len(grid.depth_mm)
+    angle = (np.arange(n) + 0.5) * (2 * grid.half_angle / n) - grid.half_angle
+    r = grid.depth_mm[:, None] + grid.radius_mm
+    x = r * np.sin(angle) / grid.pixel_mm + (n / 2 - 0.5)
+    y = (r * np.cos(angle) - grid.radius_mm) / grid.pixel_mm - 0.5
+    return _remap(picture, x, y)
 
 
 def to_screen(grid: Grid, beams: Floats) -> Floats:
     """Return beam-space values as the picture (H, W); corners that no beam reaches are 0."""
-    pixels = beams.reshape(grid.size_px, OVERSAMPLING, -1).mean(1)
-    if grid.radius_mm is None:
-        return pixels
+    if not grid.radius_mm:
+        return beams
     depth, angle = _polar(grid)
-    row = depth / np.float32(grid.pixel_mm) - np.float32(0.5)
-    column = (angle + grid.half_angle) * (grid.size_px / (2 * grid.half_angle)) - 0.5
-    screen = cv2.remap(
-        pixels,
-        column.astype(np.float32),
-        row,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
+    column = (angle + grid.half_angle) * (grid.shape[1] / (2 * grid.half_angle)) - 0.5
+    return _remap(beams, column, depth / grid.pixel_mm - 0.5) * visible(grid)
+
+
+def _remap(field: Floats, x: NDArray[np.floating], y: NDArray[np.floating]) -> Floats:
+    at = (x.astype(np.float32), y.astype(np.float32))
+    return np.asarray(
+        cv2.remap(field, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
     )
-    return np.asarray(np.where(visible(grid), screen, 0), np.float32)

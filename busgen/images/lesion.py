@@ -8,31 +8,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.anatomy import ATTENUATION, Tissue
+from busgen.images.anatomy import MATERIALS, Tissue
 from busgen.images.beams import Floats, Grid
-from busgen.images.texture import smooth_noise, splat
+from busgen.images.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
 
-# dB against fat: mean range and texture (sd) inside. Calibrated on BrEaST (docs/log.md).
+# dB against fat: range of the mean, and standard deviation of the texture, inside.
+# Calibrated on BrEaST's inside/outside contrasts, docs/log.md.
 INSIDE_DB = {
     "anechoic": ((-34.0, -26.0), 0.5),
-    "hypoechoic": ((-10.5, -6.0), 1.2),
-    "isoechoic": ((-1.5, 1.5), 1.2),
-    "hyperechoic": ((7.0, 11.0), 1.5),
-    "heterogeneous": ((-7.0, -3.0), 4.0),
-    "complex_cystic_solid": ((-7.0, -3.0), 1.5),
+    "hypoechoic": ((-11.0, -6.0), 1.8),
+    "isoechoic": ((-1.5, 1.0), 1.5),
+    "hyperechoic": ((7.0, 11.0), 1.8),
+    "heterogeneous": ((-7.5, -3.5), 4.0),
+    "complex_cystic_solid": ((-7.0, -3.0), 1.8),
 }
-# Attenuation over the background's (ratio), by posterior feature; domain figures: cyst about 0,
-# carcinoma 1.2 times fibroadenoma (Nam 2013, PMC3676873), scirrhous 1.5 to 2 times and beyond.
-ATTENUATION_RATIO = {"enhancement": (0.0, 0.3), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
-LEAST_SHADOW_DB = 6.0  # a reader calls it shadowing only when it shows
+# Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
+# carcinoma 1.5 to 2 times and beyond.
+ATTENUATION_RATIO = {"enhancement": (0.0, 0.25), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
+LEAST_SHADOW_DB = 7.0  # a reader calls it shadowing only when it shows
+MOST_RATIO = 6.0
+# Width (mm) of the transition at the outline.
 EDGE_MM = {
-    "circumscribed": 0.08,
-    "indistinct": 0.7,
-    "angular": 0.2,
-    "microlobulated": 0.15,
-    "spiculated": 0.35,
+    "circumscribed": 0.10,
+    "indistinct": 0.9,
+    "angular": 0.25,
+    "microlobulated": 0.18,
+    "spiculated": 0.45,
 }
+SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a smooth wall
 
 
 def signed_distance_mm(mask: NDArray[np.uint8], pixel_mm: float) -> Floats:
@@ -42,18 +46,36 @@ def signed_distance_mm(mask: NDArray[np.uint8], pixel_mm: float) -> Floats:
     return np.asarray((outside - inside) * np.float32(pixel_mm), np.float32)
 
 
-def push_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
-    """Return how far the lesion displaces the tissue around it in depth (mm, positive: upwards).
+def margin_of(finding: Finding) -> tuple[str, ...]:
+    """Return the margin's terms; circumscribed where none is given."""
+    return finding.margin or ("circumscribed",)
 
-    A smooth mass pushes layers aside, a spiculated one pulls them in.
+
+def edge_mm(finding: Finding) -> float:
+    """Return the width (mm) of the transition at the outline."""
+    return max(EDGE_MM[term] for term in margin_of(finding))
+
+
+def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
+    """Return how far the lesion lifts the tissue (rows, columns), mm.
+
+    A mass pushes layers apart, a spiculated one pulls them in (architectural distortion).
     """
-    margin = finding.margin or ()
-    pull = -0.6 if "spiculated" in margin else 0.5
-    size = 0.5 * min(finding.height_mm or 0, 15)
-    reach = np.exp(-np.maximum(distance_mm, 0) / (0.6 * size + 1))
-    center = (finding.center_y or 0) * grid.size_px * grid.pixel_mm
+    pull = -0.5 if "spiculated" in margin_of(finding) else 0.35
+    size = 0.5 * min(finding.height_mm or 0.0, 15.0)
+    near = np.exp(-np.maximum(distance_mm, 0) / (0.7 * size + 0.7))
+    center = (finding.center_y or 0.0) * len(grid.depth_mm) * grid.pixel_mm
     side = np.tanh((center - grid.depth_mm) / (0.5 * size + 0.5))[:, None]
-    return np.asarray(pull * size * reach * side, np.float32)
+    return np.asarray(pull * size * near * side, np.float32)
+
+
+def fatty(finding: Finding, distance_mm: Floats) -> Floats:
+    """Return where fat surrounds the lesion, in [0, 1].
+
+    Echogenicity is read against fat: what is not darker than fat shows only beside fat.
+    """
+    share = {"hyperechoic": 1.0, "isoechoic": 0.7}.get(finding.echo_pattern or "", 0.0)
+    return np.asarray(share * np.exp(-((np.maximum(distance_mm, 0) / 5) ** 2)), np.float32)
 
 
 def insert(
@@ -62,146 +84,121 @@ def insert(
     distance_mm: Floats,
     grid: Grid,
     tissue: Tissue,
-    mhz: float,
+    loss_mhz: float,
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
-    margin = finding.margin or ("circumscribed",)
-    edge = max(EDGE_MM[term] for term in margin)
-    rough = smooth_noise(rng, grid.shape, 0.6 / grid.axial_mm, 0.6 / grid.beam_mm)
-    d = distance_mm + np.float32(0.6 * edge) * rough
-    alpha = 1 / (1 + np.exp(np.clip(d / np.float32(0.5 * edge), -20, 20)))
-    tissue = _surroundings(rng, finding, distance_mm, grid, tissue)
-    inside, lines = _interior(rng, finding, distance_mm, grid)
-    echo = tissue.echo_db * (1 - alpha) + inside * alpha
-    ratio = _attenuation_ratio(rng, finding, grid, mhz)
-    loss = tissue.attenuation * (1 - alpha) + alpha * ATTENUATION["fat"] * ratio
-    reflectors = tissue.reflectors * (1 - alpha) + lines * alpha
-    if edge < 0.2:
-        loss, reflectors = _smooth_wall(rng, finding, distance_mm, grid, loss, reflectors)
-    reflectors = reflectors + _calcifications(rng, finding, distance_mm, grid)
-    return Tissue(
-        np.asarray(echo, np.float32),
-        np.asarray(loss, np.float32),
-        np.asarray(reflectors, np.complex64),
-    )
+    edge = edge_mm(finding)
+    ragged = distance_mm + 0.5 * edge * smooth_noise(rng, grid, 0.5, 0.7)
+    softness = 0.5 * edge * np.exp(0.5 * smooth_noise(rng, grid, 2, 2))
+    alpha = sigmoid(-ragged / softness)
+    echo = tissue.echo_db + _surroundings(rng, finding, distance_mm, grid)
+    echo = echo * (1 - alpha) + alpha * _inside_db(rng, finding, distance_mm, grid)
+    ratio = _attenuation_ratio(rng, finding, grid, loss_mhz)
+    loss = tissue.attenuation * (1 - alpha) + alpha * ratio * MATERIALS["fat"].attenuation
+    reflect = tissue.reflect * (1 - alpha)
+    if edge < SMOOTH_MM:
+        wall, side = _smooth_wall(rng, finding, distance_mm, grid)
+        reflect, loss = reflect + wall, loss + side
+    reflect = reflect + splat(grid.shape, _calcifications(rng, finding, distance_mm, grid))
+    return Tissue(*(np.asarray(x, np.float32) for x in (echo, loss, reflect)))
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator, finding: Finding, grid: Grid, mhz: float
+    rng: np.random.Generator, finding: Finding, grid: Grid, loss_mhz: float
 ) -> Floats:
-    """Return attenuation over the background's, per column (combined: one side each)."""
-    thick_cm = max((finding.height_mm or 1.0) * 0.6, 0.5) / 10
-    least = 1 + LEAST_SHADOW_DB / (2 * mhz * thick_cm * ATTENUATION["fat"])
-    shadow = max(rng.uniform(*ATTENUATION_RATIO["shadowing"]), min(least, 5.0))
+    """Return attenuation over fat's, (1, columns); a combined feature has one on each side."""
+    thick_cm = 0.08 * max(finding.height_mm or 0.0, 2.0)  # mean chord of an ellipse
+    least = 1 + LEAST_SHADOW_DB / (2 * loss_mhz * thick_cm * MATERIALS["fat"].attenuation)
+    shadow = min(max(rng.uniform(*ATTENUATION_RATIO["shadowing"]), least), MOST_RATIO)
     bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
     plain = rng.uniform(*ATTENUATION_RATIO["none"])
-    if finding.posterior == "combined":
-        x = grid.lateral_mm / (grid.beam_mm * grid.shape[1]) - (finding.center_x or 0.5)
-        side = rng.choice([-1.0, 1.0])
-        mix = 1 / (1 + np.exp(-side * x / 0.02))
-        return np.asarray(bright + (shadow - bright) * mix, np.float32)[None, :]
-    ratio = {"enhancement": bright, "shadowing": shadow}.get(finding.posterior or "none", plain)
-    return np.full((1, grid.shape[1]), ratio, np.float32)
+    x = grid.lateral_mm / (grid.beam_mm * grid.shape[1]) - (finding.center_x or 0.5)
+    mixed = bright + (shadow - bright) * sigmoid(x * rng.choice([-50.0, 50.0]))
+    ratio = {"enhancement": bright, "shadowing": shadow, "combined": mixed}
+    chosen = ratio.get(finding.posterior or "none", plain)
+    return np.asarray(np.broadcast_to(chosen, (1, grid.shape[1])), np.float32)
 
 
-def _interior(
+def _inside_db(
     rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> tuple[Floats, NDArray]:
-    """Return echogenicity (dB) and reflectors inside."""
+) -> Floats:
+    """Return echogenicity (dB against fat) of the lesion's inside."""
     echo = finding.echo_pattern or "hypoechoic"
     (low, high), texture = INSIDE_DB[echo]
-    size = max(min(finding.width_mm or 5, finding.height_mm or 5), 2.0)
-    blob = smooth_noise(rng, grid.shape, 0.12 * size / grid.axial_mm, 0.16 * size / grid.beam_mm)
-    db = rng.uniform(low, high) + texture * blob
+    size = max(min(finding.width_mm or 5.0, finding.height_mm or 5.0), 2.0)
+    blobs = smooth_noise(rng, grid, 0.10 * size, 0.15 * size)
+    fine = smooth_noise(rng, grid, 0.3, 0.9)
+    db = rng.uniform(low, high) + texture * (0.8 * blobs + 0.6 * fine)
     if echo == "complex_cystic_solid":
-        cyst = 1 / (1 + np.exp(-(blob - rng.uniform(-0.3, 0.3)) / 0.08))
+        cyst = sigmoid((blobs - rng.uniform(-0.4, 0.2)) / 0.08)
         db = db * (1 - cyst) + rng.uniform(*INSIDE_DB["anechoic"][0]) * cyst
-    return np.asarray(db, np.float32), np.zeros(grid.shape, np.complex64)
+    if echo == "anechoic":  # reverberation behind the front wall
+        upper = np.clip(-cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm), 0, 1)
+        db = db + rng.uniform(6, 14) * upper * np.exp(np.minimum(distance_mm, 0) / 0.8)
+    return np.asarray(db, np.float32)
 
 
 def _surroundings(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid, tissue: Tissue
-) -> Tissue:
-    """Return the tissue around the lesion with its halo and spicules."""
-    echo, lines = tissue.echo_db, tissue.reflectors
-    if finding.halo:
-        ragged = distance_mm + 0.5 * smooth_noise(
-            rng, grid.shape, 1 / grid.axial_mm, 1 / grid.beam_mm
-        )
-        width = rng.uniform(0.8, 2.0)
-        echo = echo + rng.uniform(5, 9) * np.exp(-0.5 * ((ragged - 0.7 * width) / width) ** 2)
-    if "spiculated" in (finding.margin or ()):
-        echo = echo + _spicules(rng, finding, distance_mm, grid)
-    return Tissue(np.asarray(echo, np.float32), tissue.attenuation, lines)
-
-
-def _spicules(
     rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
 ) -> Floats:
-    """Return echogenicity (dB) of lines that radiate from the outline, dark and bright."""
-    count = int(rng.integers(10, 22))
-    base = rng.uniform(0, 2 * np.pi, (count, 1))
-    half = 0.5 * np.array([finding.width_mm or 5, finding.height_mm or 5])
-    reach = rng.uniform(2, 7, (count, 1))
-    t = np.linspace(0, 1, 80)[None, :]
-    angle = base + rng.normal(0, 0.25, (count, 1)) * t
-    x = (finding.center_x or 0.5) * grid.size_px * grid.pixel_mm + (
-        0.7 * half[0] + reach * t
-    ) * np.cos(angle)
-    z = (finding.center_y or 0.5) * grid.size_px * grid.pixel_mm + (
-        0.7 * half[1] + reach * t
-    ) * np.sin(angle)
-    value = (
-        np.where(rng.random((count, 1)) < 0.5, -1.0, 0.8) * (1 - t) * rng.uniform(6, 14, (count, 1))
+    """Return the dB that halo and spicules add outside the outline."""
+    added = np.zeros(grid.shape, np.float32)
+    if finding.halo:
+        width = rng.uniform(0.7, 1.8)
+        ragged = distance_mm - width + 0.6 * smooth_noise(rng, grid, 0.8, 1.0)
+        added += rng.uniform(5, 9) * np.exp(-0.5 * (ragged / width) ** 2)
+    if "spiculated" in margin_of(finding):
+        added += _spicules(rng, finding, grid) * (distance_mm > -0.5)
+    return added
+
+
+def _spicules(rng: np.random.Generator, finding: Finding, grid: Grid) -> Floats:
+    """Return echogenicity (dB) of lines that radiate from the lesion, bright and dark."""
+    count = int(rng.integers(12, 26))
+    side = len(grid.depth_mm) * grid.pixel_mm
+    t = np.linspace(0, 1, 60)[None, :]
+    angle = rng.uniform(0, 2 * np.pi, (count, 1)) + rng.normal(0, 0.3, (count, 1)) * t
+    reach = rng.gamma(4, 1.1, (count, 1)) * t
+    x = (finding.center_x or 0.5) * side + (0.42 * (finding.width_mm or 5.0) + reach) * np.cos(
+        angle
     )
-    out = splat(
-        grid.shape,
-        (z / grid.axial_mm).ravel().astype(np.float32),
-        (x / grid.beam_mm).ravel().astype(np.float32),
-        value.ravel().astype(np.complex64),
-    ).real.astype(np.float32)
-    soft = cv2.GaussianBlur(out, (0, 0), sigmaX=0.2 / grid.beam_mm, sigmaY=0.2 / grid.axial_mm)
-    return np.asarray(np.clip(soft * 2.5, -10, 8) * (distance_mm > 0), np.float32)
+    z = (finding.center_y or 0.5) * side + (0.42 * (finding.height_mm or 5.0) + reach) * np.sin(
+        angle
+    )
+    level = random_sign(rng, count)[:, None] * rng.uniform(4, 10, (count, 1)) * (1 - t)
+    points = (z / grid.pixel_mm, x / grid.beam_mm, level)
+    drawn = splat(grid.shape, Points(*(p.ravel().astype(np.float32) for p in points)))
+    soft = cv2.GaussianBlur(drawn, (0, 0), 0.18 / grid.pixel_mm)
+    return np.asarray(np.clip(2 * soft, -9, 8), np.float32)
 
 
 def _smooth_wall(
-    rng: np.random.Generator,
-    finding: Finding,
-    distance_mm: Floats,
-    grid: Grid,
-    loss: Floats,
-    reflectors: NDArray,
-) -> tuple[Floats, NDArray]:
-    """Return loss and reflectors with a smooth wall: specular front and back, refracting sides."""
-    dz = cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.axial_mm)
+    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
+) -> tuple[Floats, Floats]:
+    """Return a smooth wall's echoes where it faces the beam, and its sides' refraction loss."""
+    dz = cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     dx = cv2.Sobel(distance_mm, -1, 1, 0, scale=0.125 / grid.beam_mm)
-    norm = np.sqrt(dx * dx + dz * dz) + 1e-3
-    rim = np.exp(-0.5 * (distance_mm / 0.15) ** 2)
-    facing = (np.abs(dz) / norm) ** 6
-    back = np.where(dz > 0, 1.0, 0.6)
-    strength = rng.uniform(0.2, 0.5) * (2.0 if finding.echo_pattern == "anechoic" else 1.0)
-    side = (np.abs(dx) / norm) ** 6 * np.exp(-0.5 * ((distance_mm - 0.2) / 0.35) ** 2)
-    return loss + rng.uniform(0.4, 1.6) * side, reflectors + strength * rim * facing * back
+    steep = np.abs(dx) / (np.hypot(dx, dz) + np.float32(1e-3))
+    patches = np.exp(0.7 * smooth_noise(rng, grid, 1, 1.5))
+    strength = rng.uniform(0.3, 1.2) * (2.0 if finding.echo_pattern == "anechoic" else 1.0)
+    echo = strength * np.where(dz > 0, 1.0, 0.6) * patches * (1 - steep**2) ** 3
+    echo *= np.exp(-0.5 * ((distance_mm - 0.1) / 0.12) ** 2)
+    side = np.exp(-0.5 * ((distance_mm - 0.2) / 0.35) ** 2) * steep**6
+    return echo, rng.uniform(0.3, 2.0) * side
 
 
 def _calcifications(
     rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> NDArray:
-    """Return bright points: clustered inside, beside the mass, or along a duct."""
+) -> Points:
+    """Return bright points: clustered inside, beside the mass, or along a duct towards it."""
     where = finding.calcification or "none"
-    if where == "none":
-        return np.zeros(grid.shape, np.complex64)
+    count = 0 if where == "none" else int(rng.integers(4, 14))
+    far = distance_mm.min()
     allowed = {
-        "in_a_mass": distance_mm < -0.4,
         "outside_a_mass": (distance_mm > 0.8) & (distance_mm < 5),
         "intraductal": (distance_mm > -1) & (distance_mm < 8),
-    }[where]
-    places = np.flatnonzero(allowed)
-    if not len(places):
-        places = np.flatnonzero(distance_mm <= distance_mm.min() + 0.2)
-    at = rng.choice(places, int(rng.integers(4, 14)))
+    }.get(where, distance_mm < min(-0.4, far + 0.3))
+    at = rng.choice(np.flatnonzero(allowed), count)
     row, column = np.divmod(at, grid.shape[1])
-    value = rng.uniform(6, 16, len(at)) * np.exp(2j * np.pi * rng.uniform(size=len(at)))
-    return splat(
-        grid.shape, row.astype(np.float32), column.astype(np.float32), value.astype(np.complex64)
-    )
+    value = rng.uniform(8, 20, count) * random_sign(rng, count)
+    return join(Points(row, column, value))

@@ -20,7 +20,7 @@ class Style:
     ----------
     frequency_mhz
         Nominal centre frequency of the pulse.
-    attenuated_mhz
+    loss_mhz
         Frequency that attenuation acts on: tissue strips a broadband pulse of its upper half.
     axial_mm, lateral_mm
         Standard deviations of the point-spread function, lateral at the focus.
@@ -39,7 +39,7 @@ class Style:
     """
 
     frequency_mhz: float
-    attenuated_mhz: float
+    loss_mhz: float
     axial_mm: float
     lateral_mm: float
     looks: int
@@ -55,26 +55,26 @@ class Style:
 # Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.md.
 STYLES = {
     "linear_7mhz": Style(
-        7.5, 4.5, 0.16, 0.34, 1, 0.0, (48, 60), (80, 125), (-44, -36), (0.3, 0.5), (0.2, 0.6)
+        7.5, 4.5, 0.18, 0.50, 2, 0.0, (46, 58), (85, 130), (-54, -46), (0.5, 0.8), (0.2, 0.8)
     ),
     "linear_10mhz": Style(
-        10.0, 5.5, 0.13, 0.27, 2, 0.0, (56, 72), (55, 95), (-40, -32), (0.3, 0.6), (0.0, 0.4)
+        10.0, 5.5, 0.16, 0.44, 3, 0.0, (58, 74), (55, 95), (-52, -44), (0.5, 0.8), (0.0, 0.5)
     ),
     "linear_12mhz_compound": Style(
-        12.0, 6.0, 0.10, 0.22, 3, 7.0, (54, 70), (45, 80), (-38, -30), (0.2, 0.4), (0.0, 0.5)
+        12.0, 6.0, 0.14, 0.36, 3, 7.0, (56, 72), (45, 80), (-50, -42), (0.4, 0.6), (0.0, 0.6)
     ),
     "curved_5mhz": Style(
         5.0,
         3.6,
-        0.20,
-        0.42,
-        1,
+        0.24,
+        0.60,
+        2,
         0.0,
         (52, 66),
         (50, 90),
-        (-44, -36),
-        (0.3, 0.6),
-        (0.0, 0.4),
+        (-54, -46),
+        (0.5, 0.8),
+        (0.0, 0.5),
         (40, 65),
     ),
 }
@@ -94,7 +94,7 @@ class Settings:
     tilt_db: float
     bow_db: float
     gamma: float
-    radius_mm: float | None
+    radius_mm: float
 
 
 def draw_settings(name: str, rng: np.random.Generator) -> Settings:
@@ -110,8 +110,8 @@ def draw_settings(name: str, rng: np.random.Generator) -> Settings:
         smooth_px=rng.uniform(*style.smooth_px),
         sharpen=rng.uniform(*style.sharpen),
         focus=rng.uniform(0.25, 0.65),
-        tilt_db=rng.normal(-2.0, 3.0),
+        tilt_db=rng.normal(-3.5, 3.0),
         bow_db=rng.normal(0.0, 1.5),
         gamma=rng.uniform(0.9, 1.15),
-        radius_mm=None if style.radius_mm is None else rng.uniform(*style.radius_mm),
+        radius_mm=0.0 if style.radius_mm is None else rng.uniform(*style.radius_mm),
     )

@@ -1,0 +1,100 @@
+"""Coherent reflectors: what is flat against the wavelength and shines where it faces the beam.
+
+In: generator, grid, how far the tissue has been moved. Out: points (interfaces, fibres) or a map
+(walls of fat lobules). Amplitude 1 is an envelope of about 1 where the reflector is horizontal.
+"""
+
+import cv2
+import numpy as np
+
+from busgen.images.beams import Floats, Grid
+from busgen.images.texture import Points, random_sign, smooth_curve, smooth_noise, warped
+
+FACING_SLOPE = 0.22  # slope at which a specular echo has fallen to exp(-1/2)
+
+
+def interface(
+    rng: np.random.Generator, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
+) -> Points:
+    """Return one boundary (depth per column): two or three thin sheets, patchy along their way."""
+    columns = np.arange(0, grid.shape[1] - 1, 0.5, dtype=np.float32)
+    sheets = []
+    for sheet in range(int(rng.integers(1, 4))):
+        n, step = len(columns), 0.5 * grid.beam_mm
+        depth = np.interp(columns, np.arange(grid.shape[1]), depth_mm)
+        depth += sheet * rng.uniform(0.25, 0.6) + 0.06 * smooth_curve(rng, n, 1.2 / step)
+        row = displaced_rows(grid, rise_mm, depth.astype(np.float32), columns)
+        patches = np.exp(0.8 * smooth_curve(rng, n, 2.5 / step) - 0.4)
+        value = 0.5 * strength * 0.7**sheet * _facing(row, grid, step) * patches
+        sheets.append((row, columns, value * random_sign(rng, 1)))
+    return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*sheets, strict=True)))
+
+
+def _facing(row: Floats, grid: Grid, step_mm: float) -> Floats:
+    slope = np.gradient(row, axis=-1) * np.float32(grid.pixel_mm / step_mm)
+    return np.asarray(np.exp(-0.5 * (slope / FACING_SLOPE) ** 2), np.float32)
+
+
+def displaced_rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Floats) -> Floats:
+    """Return the rows where tissue of undisturbed `depth_mm` has come to lie (fixed point)."""
+    at = np.clip(columns, 0, grid.shape[1] - 1).astype(np.intp)
+    row = depth_mm / grid.pixel_mm
+    for _ in range(3):
+        here = np.clip(row, 0, grid.shape[0] - 1).astype(np.intp)
+        row = (depth_mm - rise_mm[here, at]) / grid.pixel_mm
+    return np.asarray(row, np.float32)
+
+
+def fibres(
+    rng: np.random.Generator,
+    grid: Grid,
+    rise_mm: Floats,
+    length_mm: tuple[float, float],
+    slope: float,
+) -> Points:
+    """Return tapering fibres that follow the tissue, one to 3 mm2; amplitudes spread widely."""
+    depth, width = float(grid.depth_mm[-1]), float(grid.lateral_mm[-1])
+    count = int(depth * width / 3)
+    half = 0.5 * rng.uniform(*length_mm, (count, 1))
+    t = np.linspace(-1, 1, 48)[None, :]
+    tilt = slope + rng.normal(0, 0.05, (count, 1))
+    x = rng.uniform(0, width, (count, 1)) + half * t
+    z = rng.uniform(0, depth, (count, 1)) + tilt * half * t + rng.normal(0, 0.25, (count, 1)) * t**2
+    column = (x / grid.beam_mm).ravel().astype(np.float32)
+    row = displaced_rows(grid, rise_mm, z.ravel().astype(np.float32), column).reshape(x.shape)
+    step = half / 24
+    density = step / grid.beam_mm  # points of a fibre to a column
+    strength = rng.lognormal(0.0, 0.8, (count, 1)) * random_sign(rng, count)[:, None]
+    value = strength * (1 - t**2) * density * _facing(row, grid, step)
+    return Points(row.ravel(), column, value.ravel().astype(np.float32))
+
+
+def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return fat lobules: walls as reflectors, as shadowing sides (0 to 1), and level (sd 1).
+
+    Lobules are cells of a Voronoi diagram, wider than tall; their walls are Cooper's ligaments,
+    bright where they face the beam, shadowing where they stand along it.
+    """
+    shape = (grid.shape[0] // 2, grid.shape[1] // 2)
+    z = np.linspace(0, grid.depth_mm[-1], shape[0], dtype=np.float32)[:, None]
+    x = np.linspace(0, grid.lateral_mm[-1], shape[1], dtype=np.float32)[None, :]
+    aspect, tall = rng.uniform(1.6, 3.2), rng.uniform(3.0, 7.0)
+    count = max(4, int(z[-1, 0] * x[0, -1] / (tall * tall * aspect)))
+    first, second = np.full((2, *shape), 1e6, np.float32)
+    level = np.zeros(shape, np.float32)
+    for cx, cz, size, grey in rng.uniform(size=(count, 4)).astype(np.float32):
+        d = np.hypot((x - cx * x[0, -1]) / np.float32(aspect), z - cz * z[-1, 0])
+        d -= np.float32(0.3 * tall) * size
+        level[d < first] = 3.46 * (grey - 0.5)
+        np.minimum(second, np.maximum(first, d), out=second)
+        np.minimum(first, d, out=first)
+    gap, level = (
+        warped(cv2.resize(f, grid.shape[::-1], interpolation=cv2.INTER_LINEAR), grid, rise_mm)
+        for f in (second - first, level)
+    )
+    across = cv2.Sobel(gap, -1, 0, 1, scale=0.125 / grid.pixel_mm)
+    along = cv2.Sobel(gap, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    facing = across**2 / (across**2 + along**2 + 1e-3)
+    wall = np.exp(-((gap / 0.45) ** 2))
+    patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)
+    return wall * facing**3 * patches, wall * (1 - facing), level
