@@ -1,0 +1,205 @@
+"""The generation loop: same bytes whatever the shards, kills and faults; verdicts by rule."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from busgen import io
+from busgen.errors import UnfilledError
+from busgen.factory.library import run_here
+from busgen.factory.plan import Plan, read_plan, resolve
+from busgen.factory.rounds import Accepted, make_candidates, plan_round, settle
+from busgen.factory.shard import is_done, run_shard, runs
+from busgen.params import DEFAULT_GATES, Gate, GenerateParams
+
+OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
+
+
+def tiny(**changes) -> Plan:
+    return resolve(GenerateParams(**{"n": 12, "size_px": 64, "shard_size": 5, **changes}))
+
+
+def hashes(work: Path) -> dict[str, str]:
+    return {p.name: io.sha256_file(p) for p in sorted(work.rglob("*.parquet"))}
+
+
+def pictures(work: Path) -> dict[tuple[str, int], str]:
+    rows = pq.read_table(work / "index.parquet").to_pylist()
+    return {(row["sample_id"], row["attempt"]): row["image_sha256"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    work = tmp_path_factory.mktemp("made")
+    make_candidates(tiny(), work, run_here)
+    return work
+
+
+def test_every_finding_is_asked_for_once_and_every_attempt_kept(made):
+    rows = pq.read_table(made / "index.parquet").to_pylist()
+    assert len({row["sample_id"] for row in rows}) == 12
+    assert all((row["reason"] is None) == row["accepted"] for row in rows)
+    for row in rows:
+        later = [r for r in rows if r["sample_id"] == row["sample_id"]]
+        assert sum(r["accepted"] for r in later) <= 1
+        assert [r["attempt"] for r in later] == list(range(len(later)))
+
+
+def test_a_sample_does_not_depend_on_its_shard(made, tmp_path):
+    make_candidates(tiny(shard_size=12), tmp_path, run_here)
+    assert pictures(tmp_path) == pictures(made)
+
+
+def test_a_longer_run_begins_with_the_shorter(made, tmp_path):
+    make_candidates(tiny(n=14), tmp_path, run_here)
+    longer = pictures(tmp_path)
+    assert {key: longer[key] for key in pictures(made)} == pictures(made)
+
+
+def test_the_plan_survives_its_file(made):
+    assert read_plan(made) == tiny()
+
+
+@pytest.mark.parametrize("harm", ["truncate", "flip", "manifest", "gone", "no_json"])
+def test_a_harmed_shard_is_made_again_and_no_other(made, tmp_path, harm):
+    plan = tiny()
+    make_candidates(plan, tmp_path, run_here)
+    shard = tmp_path / "shards" / "round-00-shard-00001.parquet"
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    match harm:
+        case "truncate":
+            shard.write_bytes(data[:100])
+        case "flip":
+            shard.write_bytes(data)
+        case "manifest":
+            manifest = io.read_json(shard.with_suffix(".json")) | {"plan_sha256": "other"}
+            io.write_text(shard.with_suffix(".json"), io.dumps(manifest))
+        case "gone":
+            shard.unlink()
+        case "no_json":
+            shard.with_suffix(".json").write_text("{")
+    made_again = []
+
+    def counted(specs):
+        made_again.extend(spec.path.name for spec in specs)
+        return run_here(specs)
+
+    make_candidates(plan, tmp_path, counted)
+    assert made_again == [shard.name]
+    assert hashes(tmp_path) == hashes(made)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from busgen.factory.library import run_here
+from busgen.factory.plan import resolve
+from busgen.factory.rounds import make_candidates
+from busgen.params import GenerateParams
+plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5))
+print("go", flush=True)
+make_candidates(plan, Path(sys.argv[1]), run_here)
+"""
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(made, tmp_path):
+    rng = np.random.default_rng(3)
+    finished = False
+    for _ in range(40):
+        before = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
+        run = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)],
+                               stdout=subprocess.PIPE)  # fmt: skip
+        assert run.stdout is not None
+        run.stdout.readline()
+        time.sleep(float(rng.uniform(0, 0.4)))
+        run.send_signal(signal.SIGKILL)
+        finished = run.wait() == 0
+        after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
+        assert before.items() <= after.items(), "a finished shard was made again"
+        if finished or (tmp_path / "index.parquet").exists():
+            break
+    make_candidates(tiny(), tmp_path, run_here)
+    assert hashes(tmp_path) == hashes(made)
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_half_shard(tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
+    quiet = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    run = subprocess.run([sys.executable, "-c", limit + quiet + PROGRAM, str(tmp_path)],
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    assert "StorageError" in run.stderr
+    assert "must be writable and have room" in run.stderr
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_findings_that_cannot_be_filled_name_stratum_and_gate(tmp_path):
+    plan = tiny(n=3, max_attempts=2, gates={"grey_sd": Gate(min=1000.0)})
+    with pytest.raises(UnfilledError, match=r"got 3 .*accepted 0 of .*grey_sd"):
+        make_candidates(plan, tmp_path, run_here)
+    assert not (tmp_path / "index.parquet").exists()
+
+
+def test_a_retry_keeps_the_finding_and_changes_the_seed(tmp_path):
+    plan = tiny(n=2, max_attempts=3, max_unfilled=1.0, gates={"grey_sd": Gate(min=1000.0)})
+    make_candidates(plan, tmp_path, run_here)
+    rows = pq.read_table(tmp_path / "index.parquet").to_pylist()
+    first = [row for row in rows if row["sample_id"] == rows[0]["sample_id"]]
+    assert [row["attempt"] for row in first] == [0, 1, 2]
+    assert len({row["seed"] for row in first}) == 3
+    assert len({row["image_sha256"] for row in first}) == 3
+    assert len({(row["text"], row["width_mm"], row["center_x"]) for row in first}) == 1
+
+
+def shard_of(hashes_: list[int], passed: list[bool]) -> pa.Table:
+    ids = [f"s{k}" for k in range(len(hashes_))]
+    return pa.table({"sample_id": ids, "image_dhash": pa.array(hashes_, pa.int64()),
+                     "accepted": passed})  # fmt: skip
+
+
+def test_of_two_equal_images_the_earlier_accepted_is_kept():
+    known = Accepted([0b1111 << 32], ["earlier"])
+    shard = shard_of([0b1110 << 32, -1, -1, -2, 0], [True, False, True, True, True])
+    found = settle(shard, Gate(min=4.0), known)
+    assert found.accepted.tolist() == [False, False, True, False, True]
+    assert found.distance.tolist() == [1, 60, 60, 1, 4]
+    assert found.duplicate_of == ["earlier", "earlier", "earlier", "s2", "earlier"]
+    assert known.samples == ["earlier", "s2", "s4"]
+
+
+def test_a_duplicate_gate_that_flags_rejects_nothing():
+    found = settle(shard_of([5, 5], [True, True]), Gate(action="flag", min=4.0), Accepted())
+    assert found.accepted.all()
+    assert found.distance.tolist() == [64, 0]
+
+
+def test_rounds_are_cut_into_shards_of_the_size_asked_for():
+    specs = plan_round(replace(tiny(), shard_size=2), Path("w"), 1, [3, 7, 9])
+    assert [spec.samples for spec in specs] == [(3, 7), (9,)]
+    assert specs[1].path == Path("w/shards/round-01-shard-00001.parquet")
+
+
+def test_runs_of_consecutive_samples():
+    assert list(runs((0, 1, 2, 7, 9, 10))) == [(0, 3), (7, 1), (9, 2)]
+
+
+def test_a_shard_is_done_only_when_its_manifest_says_so(tmp_path):
+    plan = tiny(n=2, gates=OFF)
+    make_candidates(plan, tmp_path, run_here)
+    (spec,) = plan_round(plan, tmp_path, 0, range(2))
+    assert is_done(spec)
+    assert not is_done(replace(spec, samples=(0, 2)))
+    manifest = run_shard(spec)
+    assert manifest["sha256"] == io.sha256_file(spec.path)
+    spec.path.with_suffix(".json").unlink()
+    assert not is_done(spec)

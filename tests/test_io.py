@@ -1,0 +1,64 @@
+"""Files are whole or not there; pictures survive PNG."""
+
+import numpy as np
+import pytest
+
+from busgen import io
+from busgen.errors import DataError, StorageError
+
+
+def test_a_file_appears_only_when_whole(tmp_path):
+    target = tmp_path / "a.txt"
+
+    def fail_half_way() -> None:
+        with io.replacing(target) as partial:
+            partial.write_text("half")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert not list(tmp_path.iterdir())
+    io.write_text(target, "ü")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_is_replaced_whole_or_kept(tmp_path):
+    target = tmp_path / "set"
+    with io.replacing_folder(target) as partial:
+        (partial / "one").write_text("1")
+
+    def fail() -> None:
+        with io.replacing_folder(target) as partial:
+            (partial / "two").write_text("2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [p.name for p in target.iterdir()] == ["one"]
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"file must be writable and have room, got .*: free"):
+        io.write_text(tmp_path / "file" / "x.txt", "")
+
+
+def test_png_keeps_every_grey_level_and_the_hash_is_of_pixels():
+    pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    again = io.decode_png(io.encode_png(pixels))
+    assert (again == pixels).all()
+    assert io.sha256_array(again) == io.sha256_array(pixels)
+    assert io.sha256_array(pixels.reshape(8, 32)) != io.sha256_array(pixels)
+
+
+def test_corrupt_png_is_named():
+    with pytest.raises(DataError, match="s1 must be a readable PNG, got 3 bytes"):
+        io.decode_png(b"abc", "s1")
+
+
+@pytest.mark.parametrize("content", ["{", "[1]"])
+def test_json_that_is_no_object_is_refused(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(DataError, match=r"a\.json must"):
+        io.read_json(tmp_path / "a.json")

@@ -1,0 +1,80 @@
+"""Parameters: params.yaml is what the code's defaults are; every broken rule is named."""
+
+from pathlib import Path
+
+import pytest
+
+from busgen.errors import UserError
+from busgen.params import Gate, Params, load_params, parse_targets
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "params ü.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_shipped_parameters_are_the_defaults_with_paths():
+    shipped, default = load_params(ROOT / "params.yaml").model_dump(), Params().model_dump()
+    assert shipped["generate"].pop("prior").is_relative_to("busgen/assets")
+    assert shipped["quality"].pop("reference").is_relative_to("busgen/assets")
+    default["generate"].pop("prior")
+    default["quality"].pop("reference")
+    assert shipped == default
+
+
+def test_one_gate_changed_leaves_the_others(tmp_path):
+    path = write(tmp_path, "generate: {gates: {contrast: {action: flag, min: 3}}}")
+    gates = load_params(path).generate.gates
+    assert gates["contrast"] == Gate(action="flag", min=3)
+    assert gates["grey_sd"] == Params().generate.gates["grey_sd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("generate: {m: 3}", r"generate\.m: unknown key, got generate\.m: mend it in .*params ü"),
+        ("colour: {}", "colour: unknown key"),
+        ("generate: {n: 0}", r"generate\.n: Input should be greater than or equal to 1, got 0"),
+        ("generate: {n: -5}", r"greater than or equal to 1, got -5"),
+        ("generate: {seed: -1}", r"generate\.seed: .*got -1"),
+        ("generate: {size_px: 100}", r"multiple of 8, got 100"),
+        ("generate: {gates: {sparkle: {min: 1}}}", "unknown gate sparkle: choose from mask_error"),
+        ("generate: {gates: {contrast: {action: burn}}}", "'reject', 'flag' or 'off', got 'burn'"),
+        ("release: {splits: {train: .5}}", "shares must be positive and sum to 1"),
+        ("release: {splits: {dev: 1}}", "'train', 'validation' or 'test', got 'dev'"),
+        ("- 1", "must map sections to keys, got list"),
+        ("a: [", "must be YAML"),
+    ],
+)
+def test_each_broken_rule_says_key_and_value(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        load_params(write(tmp_path, text))
+
+
+def test_a_missing_file_says_where_to_run(tmp_path):
+    with pytest.raises(UserError, match="must be readable"):
+        load_params(tmp_path / "no.yaml")
+
+
+def test_targets_from_words():
+    words = ["margin.spiculated=0.3", "pathology.benign=.5", "pathology.malignant=.5"]
+    assert parse_targets([*words, "size_matched"]) == {
+        "margin": {"spiculated": 0.3},
+        "pathology": {"benign": 0.5, "malignant": 0.5},
+        "size_matched": True,
+    }
+
+
+@pytest.mark.parametrize("word", ["margin=0.3", "margin.spiculated", "margin.spiculated=much"])
+def test_a_target_that_is_none_is_named(word):
+    with pytest.raises(UserError, match=r"a target must be field\.term=share"):
+        parse_targets([word])
+
+
+def test_nan_passes_no_gate():
+    assert not Gate().passes(float("nan"))
+    assert Gate(min=1, max=2).passes(1.0)
+    assert not Gate(min=1, max=2).passes(2.1)
