@@ -1,7 +1,8 @@
 """Closed outlines from curvature: integrated, closed exactly, proved free of self-intersections.
 
-In: tangent angles along the normalised arc length of an outline. Out: closed polygons.
-Every operation works row by row, so that an outline does not depend on its batch.
+In: tangent angles along the normalised arc length of outlines. Out: closed polygons, (N, 2, P):
+x and y of P vertices. Every operation works row by row, so that an outline does not depend on its
+batch.
 """
 
 from functools import cache
@@ -10,14 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 POINTS = 384  # segments of an outline, all of equal length before the box is fitted
-STEP = (np.arange(POINTS) + 0.5) / POINTS  # arc length at the middle of each segment
 MAX_ASPECT = 12.0
+NECK = 0.3  # of the distance across the ellipse
 BLOCK = 8  # segments that are boxed together when crossings are looked for
+CLOSED = 1e-6  # largest gap, in outline lengths
 _ROWS = 128  # of the table of ellipses
 _NEWTON_STEPS = 8
-_CLOSED = 1e-9  # of the outline's length
+
+
+def turn(points: int) -> Floats:
+    """Return the tangent angle of a circle at the middle of each of its segments, in rad."""
+    return np.asarray(2 * np.pi * (np.arange(points) + 0.5) / points)
 
 
 def ellipse_angles(aspect: Floats) -> Floats:
@@ -35,121 +42,117 @@ def ellipse_angles(aspect: Floats) -> Floats:
 @cache
 def _ellipse_table() -> Floats:
     """Return the tangent angles of `_ROWS` ellipses, their aspects in geometric progression."""
-    t = np.linspace(0, 2 * np.pi, 16 * POINTS + 1)
+    t = np.linspace(0, 2 * np.pi, 4 * POINTS + 1)
     table = np.empty((_ROWS, POINTS))
     for row, aspect in enumerate(np.geomspace(1.0, MAX_ASPECT, _ROWS)):
         z = aspect * np.cos(t) + 1j * np.sin(t)
         along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(z)))])
-        at = np.interp(STEP * along[-1], along, t)
+        at = np.interp(turn(POINTS) / (2 * np.pi) * along[-1], along, t)
         tangent = np.unwrap(np.angle(-aspect * np.sin(at) + 1j * np.cos(at)))
-        table[row] = tangent - 2 * np.pi * STEP
+        table[row] = tangent - turn(POINTS)
     return table
 
 
-def close(angles: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def close(angles: Floats) -> tuple[Floats, Bools]:
     """Close outlines by the smallest change: the first harmonic of their curvature.
 
     Parameters
     ----------
     angles
-        (N, POINTS) tangent angles without their turn of 2 pi, in rad.
+        (N, P) tangent angles at even arc lengths, without their turn of 2 pi, in rad.
 
     Returns
     -------
     vertices, closed
-        (N, POINTS, 2) vertices (x, y) of outlines of length 1, and (N,) whether Newton's method
-        has closed them.
+        (N, 2, P) vertices of outlines of length 1, and (N,) whether Newton's method has closed
+        them.
     """
-    sine, cosine = np.sin(2 * np.pi * STEP), np.cos(2 * np.pi * STEP)
-    theta = angles + 2 * np.pi * STEP
+    points = angles.shape[1]
+    circle = turn(points)
+    sine, cosine = np.sin(circle), np.cos(circle)
+    theta = angles + circle
     for _ in range(_NEWTON_STEPS):
         x, y = np.cos(theta), np.sin(theta)
-        gap_x, gap_y = x.mean(axis=1), y.mean(axis=1)
-        if max(np.abs(gap_x).max(initial=0), np.abs(gap_y).max(initial=0)) < _CLOSED:
+        gap_x, gap_y = x.sum(axis=1), y.sum(axis=1)
+        # a row that is closed is left alone, whatever the rest of its batch needs
+        open_ = np.maximum(np.abs(gap_x), np.abs(gap_y)) >= CLOSED * points
+        if not open_.any():
             break
-        a, b = -(y * sine).mean(axis=1), -(y * cosine).mean(axis=1)
-        c, d = (x * sine).mean(axis=1), (x * cosine).mean(axis=1)
+        a, b = -(y * sine).sum(axis=1), -(y * cosine).sum(axis=1)
+        c, d = (x * sine).sum(axis=1), (x * cosine).sum(axis=1)
         determinant = a * d - b * c
-        determinant = np.where(np.abs(determinant) < 1e-6, 1e-6, determinant)
-        # a row that is closed already is left alone, whatever the rest of its batch needs
-        open_ = np.maximum(np.abs(gap_x), np.abs(gap_y)) >= _CLOSED
-        p = np.where(open_, (d * gap_x - b * gap_y) / determinant, 0.0)
-        q = np.where(open_, (a * gap_y - c * gap_x) / determinant, 0.0)
-        theta = theta - p[:, None] * sine - q[:, None] * cosine
+        open_ &= np.abs(determinant) > 1e-6
+        scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=open_)
+        theta -= (scale * (d * gap_x - b * gap_y))[:, None] * sine
+        theta -= (scale * (a * gap_y - c * gap_x))[:, None] * cosine
     x, y = np.cos(theta), np.sin(theta)
-    vertices = np.stack([np.cumsum(x, axis=1), np.cumsum(y, axis=1)], axis=2) / POINTS
-    gap = np.maximum(np.abs(x.mean(axis=1)), np.abs(y.mean(axis=1)))
-    return vertices, gap < 1e-6
+    gap = np.maximum(np.abs(x.sum(axis=1)), np.abs(y.sum(axis=1)))
+    vertices = np.stack([np.cumsum(x, axis=1), np.cumsum(y, axis=1)], axis=1) / points
+    return vertices, gap < CLOSED * points
 
 
-def is_simple(vertices: Floats) -> NDArray[np.bool_]:
-    """Return which of the (N, P, 2) closed polygons do not cross or touch themselves.
+def is_simple(vertices: Floats) -> Bools:
+    """Return which of the (N, 2, P) closed polygons do not cross or touch themselves.
 
     Most are star-shaped about their centre, which proves it; the segments of the others are
-    compared, P a multiple of `BLOCK`.
+    compared. P is a multiple of `BLOCK`.
     """
     simple = _is_star(vertices)
     rest = np.flatnonzero(~simple)
     sample, first, second = np.nonzero(_suspects(vertices[rest]))
-    crossing = _blocks_cross(vertices[rest], sample, first, second)
+    crossing = _blocks_cross(vertices[rest[sample]], first, second)
     simple[rest] = True
     simple[rest[sample[crossing]]] = False
     return simple
 
 
-def _is_star(vertices: Floats) -> NDArray[np.bool_]:
+def _is_star(vertices: Floats) -> Bools:
     """Return which polygons go round the mean of their vertices once, always onwards."""
-    x, y = np.moveaxis(vertices - vertices.mean(axis=1, keepdims=True), 2, 0)
+    x, y = np.moveaxis(vertices - vertices.mean(axis=2, keepdims=True), 1, 0)
     next_x, next_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
-    onwards = (x * next_y - y * next_x > 0).all(axis=1)
+    onwards = (x * next_y > y * next_x).all(axis=1)
     rounds = ((y < 0) & (next_y >= 0)).sum(axis=1)
     return np.asarray(onwards & (rounds == 1))
 
 
-def _suspects(vertices: Floats) -> NDArray[np.bool_]:
+def _suspects(vertices: Floats) -> Bools:
     """Return (N, B, B) which pairs of blocks of segments may cross, each pair once.
 
     Their boxes overlap; and as a stretch that turns by less than pi in total cannot cross itself,
     a block and its neighbour are left only where they turn more.
     """
-    n, points, _ = vertices.shape
-    edge = np.roll(vertices, -1, axis=1) - vertices
-    before = np.roll(edge, 1, axis=1)
-    cross = before[..., 0] * edge[..., 1] - before[..., 1] * edge[..., 0]
-    turn = np.abs(np.arctan2(cross, (before * edge).sum(axis=2)))
+    n, _, points = vertices.shape
     blocks = points // BLOCK
-    inner = vertices.reshape(n, blocks, BLOCK, 2)
-    following = np.roll(vertices, -BLOCK, axis=1).reshape(n, blocks, BLOCK, 2)[:, :, 0]
-    low = np.minimum(inner.min(axis=2), following)
-    high = np.maximum(inner.max(axis=2), following)
-    meets = (low[:, :, None] <= high[:, None]) & (low[:, None] <= high[:, :, None])
-    pairs = np.asarray(meets[..., 0] & meets[..., 1] & np.triu(np.ones((blocks, blocks), bool)))
-    bend = turn.reshape(n, blocks, BLOCK).sum(axis=2)
+    ends = np.roll(vertices, -1, axis=2)
+    inner, outer = (v.reshape(n, 2, blocks, BLOCK) for v in (vertices, ends))
+    low = np.minimum(inner.min(axis=3), outer.min(axis=3))
+    high = np.maximum(inner.max(axis=3), outer.max(axis=3))
+    meets = (low[:, :, :, None] <= high[:, :, None]) & (low[:, :, None] <= high[:, :, :, None])
+    pairs = np.asarray(meets[:, 0] & meets[:, 1] & np.triu(np.ones((blocks, blocks), bool)))
+    x, y = np.moveaxis(ends - vertices, 1, 0)
+    before_x, before_y = np.roll(x, 1, axis=1), np.roll(y, 1, axis=1)
+    bend = np.abs(np.arctan2(before_x * y - before_y * x, before_x * x + before_y * y))
+    bend = bend.reshape(n, blocks, BLOCK).sum(axis=2)
     i = np.arange(blocks)
     j = (i + 1) % blocks
-    tame = bend + np.roll(bend, -1, axis=1) < np.pi
     pairs[:, i, i] &= bend >= np.pi
-    pairs[:, np.minimum(i, j), np.maximum(i, j)] &= ~tame
+    pairs[:, np.minimum(i, j), np.maximum(i, j)] &= bend + np.roll(bend, -1, axis=1) >= np.pi
     return pairs
 
 
-def _blocks_cross(
-    vertices: Floats,
-    sample: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Return (M,) which pairs of blocks hold two segments that meet and are no neighbours."""
-    points = vertices.shape[1]
+def _blocks_cross(vertices: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Bools:
+    """Return (M,) whether blocks hold segments that meet: block (M,) `first` against `second`."""
+    points = vertices.shape[2]
+    at = np.arange(len(vertices))[:, None]
     i = first[:, None] * BLOCK + np.arange(BLOCK)
     j = second[:, None] * BLOCK + np.arange(BLOCK)
-    at = sample[:, None]
-    a, b = vertices[at, i][:, :, None], vertices[at, (i + 1) % points][:, :, None]
-    c, d = vertices[at, j][:, None], vertices[at, (j + 1) % points][:, None]
+    xy = np.moveaxis(vertices, 1, 2)
+    a, b = xy[at, i][:, :, None], xy[at, (i + 1) % points][:, :, None]
+    c, d = xy[at, j][:, None], xy[at, (j + 1) % points][:, None]
     apart = np.abs(i[:, :, None] - j[:, None])
-    distant = np.minimum(apart, points - apart) > 1
+    no_neighbours = np.minimum(apart, points - apart) > 1
     crossing = (_side(a, b, c) * _side(a, b, d) <= 0) & (_side(c, d, a) * _side(c, d, b) <= 0)
-    return np.asarray((crossing & distant).any(axis=(1, 2)))
+    return np.asarray((crossing & no_neighbours).any(axis=(1, 2)))
 
 
 def _side(a: Floats, b: Floats, c: Floats) -> Floats:
@@ -158,8 +161,31 @@ def _side(a: Floats, b: Floats, c: Floats) -> Floats:
     return np.asarray(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
 
 
+def is_pinched(vertices: Floats, bodies: Floats) -> Bools:
+    """Return which (N, 2, P) outlines have a neck far narrower than their (N, 2, P) ellipses.
+
+    Points more than a tenth of the outline apart must keep `NECK` of their ellipse's distance.
+    """
+    points = vertices.shape[2]
+    changed, plain = np.tile(vertices, 2), np.tile(bodies, 2)
+    pinched = np.zeros(len(vertices), bool)
+    for lag in range(points // 10, points // 2 + 1):
+        x, y = np.moveaxis(changed[..., lag : lag + points] - vertices, 1, 0)
+        plain_x, plain_y = np.moveaxis(plain[..., lag : lag + points] - bodies, 1, 0)
+        least = NECK**2 * (plain_x * plain_x + plain_y * plain_y)
+        pinched |= (x * x + y * y < least).any(axis=1)
+    return pinched
+
+
+def rotate(vertices: Floats, angle: Floats) -> Floats:
+    """Return (N, 2, P) vertices turned by (N,) angles in rad."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = vertices[:, 0], vertices[:, 1]
+    return np.stack([c * x - s * y, s * x + c * y], axis=1)
+
+
 def fit_box(vertices: Floats, width: Floats, height: Floats) -> Floats:
-    """Return (N, P, 2) vertices whose box is centred at 0 and has (N,) width and height."""
-    low, high = vertices.min(axis=1), vertices.max(axis=1)
+    """Return (N, 2, P) vertices whose box is centred at 0 and has (N,) width and height."""
+    low, high = vertices.min(axis=2), vertices.max(axis=2)
     scale = np.stack([width, height], axis=1) / (high - low)
-    return np.asarray((vertices - ((low + high) / 2)[:, None]) * scale[:, None])
+    return np.asarray((vertices - ((low + high) / 2)[:, :, None]) * scale[:, :, None])

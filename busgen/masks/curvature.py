@@ -14,9 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import schema
 from busgen.errors import FindingError
-from busgen.masks.closed import POINTS, close, ellipse_angles, fit_box, is_simple
+from busgen.masks.closed import (
+    POINTS,
+    close,
+    ellipse_angles,
+    fit_box,
+    is_pinched,
+    is_simple,
+    rotate,
+)
 from busgen.masks.semantics import Lesions, angle_changes, lesions
 from busgen.priors.findings import Finding
 
@@ -25,6 +32,8 @@ Floats = NDArray[np.float64]
 DAMPING = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the changes; an undamped ellipse is always simple
 TILT_RAD = 0.2  # sd
 MIN_AXES_RATIO = 0.25  # of the tilted ellipse that fits the box
+_FITS = 2  # corrections of the ellipse
+_COARSE = slice(4, None, 8)  # points that are enough to see proportions
 _CHUNK = 64  # outlines at a time: their arrays stay in the cache
 _TOLERANCE_PX = 0.5  # of the box against the frame
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
@@ -48,21 +57,23 @@ def contours(findings: Sequence[Finding]) -> Floats:
     with_lesion = [row for row, finding in enumerate(findings) if finding.has_lesion]
     for start in range(0, len(with_lesion), _CHUNK):
         rows = with_lesion[start : start + _CHUNK]
-        outlines[rows] = _outlines(lesions([findings[row] for row in rows], schema.MARGINS))
+        drawn = _outlines(lesions([findings[row] for row in rows]))
+        outlines[rows] = np.moveaxis(drawn, 1, 2)
     return outlines
 
 
 def _outlines(lesions: Lesions) -> Floats:
-    """Return simple outlines; one that crosses itself is made anew with its changes damped."""
-    aspect, tilt = _tilted_ellipses(lesions)
-    base, changes = ellipse_angles(aspect), angle_changes(lesions)
-    outlines = np.empty((len(base), POINTS, 2))
+    """Return (N, 2, POINTS) outlines; one that crosses or pinches itself is changed less."""
+    changes = angle_changes(lesions)
+    base, tilt = _bodies(lesions, changes)
+    bodies, _ = close(base[:, _COARSE])
+    outlines = np.empty((len(base), 2, POINTS))
     left = np.arange(len(base))
     for damping in DAMPING:
         vertices, closed = close(base[left] + damping * changes[left])
-        done = closed & is_simple(vertices)
+        done = closed & is_simple(vertices) & ~is_pinched(vertices[..., _COARSE], bodies[left])
         rows = left[done]
-        turned = _rotate(vertices[done], tilt[rows])
+        turned = rotate(vertices[done], tilt[rows])
         outlines[rows] = fit_box(turned, lesions.width_mm[rows], lesions.height_mm[rows])
         left = left[~done]
         if not len(left):
@@ -70,25 +81,35 @@ def _outlines(lesions: Lesions) -> Floats:
     return outlines
 
 
-def _tilted_ellipses(lesions: Lesions) -> tuple[Floats, Floats]:
-    """Return aspect and angle (rad) of the tilted ellipse that fits each box."""
-    w2, h2 = lesions.width_mm**2, lesions.height_mm**2
-    # x2, y2 = squares of the semi-axes after a turn by t: their sum is that of the box's, their
-    # difference is the box's / cos 2t; the turn is limited so that the ellipse stays a body
+def _bodies(lesions: Lesions, changes: Floats) -> tuple[Floats, Floats]:
+    """Return tangent angles (N, POINTS) and tilt (N,) of the ellipses that are to be changed.
+
+    The changes alter the box, so an ellipse is sought whose changed outline has about the box's
+    proportions: the stretch that remains is small and leaves the curvature what it was.
+    """
+    wanted = lesions.width_mm / lesions.height_mm
+    ratio = wanted
+    for _ in range(_FITS):
+        aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
+        angles = ellipse_angles(aspect) + changes
+        vertices, _ = close(angles[:, _COARSE])
+        extent = np.ptp(rotate(vertices, tilt), axis=2)
+        ratio = ratio * wanted * extent[:, 1] / extent[:, 0]
+    aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
+    return ellipse_angles(aspect), tilt
+
+
+def _tilted_ellipses(ratio: Floats, wide: NDArray[np.bool_], tilt: Floats) -> tuple[Floats, Floats]:
+    """Return aspect and angle (rad) of the tilted ellipses in boxes of (N,) width / height."""
+    # the squares of the semi-axes have the box's sum, and its difference / cos(2 tilt); the tilt
+    # is limited so that the ellipse stays a body
+    box = np.where(wide, 1.0, -1.0) * (ratio**2 - 1) / (ratio**2 + 1)
     limit = (1 - MIN_AXES_RATIO**2) / (1 + MIN_AXES_RATIO**2)
-    ratio = np.abs(w2 - h2) / (w2 + h2)
-    largest = 0.5 * np.arccos(np.minimum(ratio / limit, 1.0))
-    tilt = np.clip(TILT_RAD * lesions.tilt, -largest, largest)
-    eccentric = np.minimum(ratio / np.cos(2 * tilt), 0.98)
+    largest = 0.5 * np.arccos(np.clip(box / limit, 0.0, 1.0))
+    angle = np.clip(TILT_RAD * tilt, -largest, largest)
+    eccentric = np.clip(box / np.cos(2 * angle), 0.0, 0.98)
     aspect = np.sqrt((1 + eccentric) / (1 - eccentric))
-    return aspect, tilt + np.where(h2 > w2, np.pi / 2, 0.0)
-
-
-def _rotate(vertices: Floats, angle: Floats) -> Floats:
-    """Return (N, P, 2) vertices turned by (N,) angles in rad."""
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x, y = vertices[..., 0], vertices[..., 1]
-    return np.stack([c * x - s * y, s * x + c * y], axis=2)
+    return aspect, angle + np.where(wide, 0.0, np.pi / 2)
 
 
 @dataclass(frozen=True)

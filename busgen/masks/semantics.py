@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen import schema
 from busgen.masks.closed import POINTS
 from busgen.priors.findings import Finding
 from busgen.seeds import rng
@@ -36,7 +37,7 @@ class Lesions:
 
     width_mm: Floats  # (N,)
     height_mm: Floats  # (N,)
-    irregular: NDArray[np.bool_]  # (N,)
+    shape: dict[str, NDArray[np.bool_]]  # term -> (N,)
     margin: dict[str, NDArray[np.bool_]]  # term -> (N,)
     waves: NDArray[np.complex128]  # (N, CYCLES) standard normal
     kinks: Floats  # (N, kinks, 3) uniform: place, turn, reach
@@ -54,7 +55,7 @@ class Kinks:
     sd: Floats
 
 
-def lesions(findings: Sequence[Finding], terms: Sequence[str]) -> Lesions:
+def lesions(findings: Sequence[Finding]) -> Lesions:
     """Gather findings that have a lesion and draw each one's random numbers from its own seed."""
     n, waves = len(findings), len(CYCLES)
     normal = np.empty((n, 2 * waves + 1))
@@ -66,8 +67,10 @@ def lesions(findings: Sequence[Finding], terms: Sequence[str]) -> Lesions:
     return Lesions(
         width_mm=np.array([f.width_mm for f in findings], float),
         height_mm=np.array([f.height_mm for f in findings], float),
-        irregular=np.array([f.shape == "irregular" for f in findings], bool),
-        margin={t: np.array([t in (f.margin or ()) for f in findings], bool) for t in terms},
+        shape={t: np.array([f.shape == t for f in findings], bool) for t in schema.SHAPES},
+        margin={
+            t: np.array([t in (f.margin or ()) for f in findings], bool) for t in schema.MARGINS
+        },
         waves=normal[:, :waves] + 1j * normal[:, waves : 2 * waves],
         kinks=uniform[:, 8:].reshape(n, _KINKS, 3),
         traits=uniform[:, :8],
@@ -88,11 +91,13 @@ def angle_changes(lesions: Lesions) -> Floats:
 def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     """Return the slow part of the spectrum of curvature, (N, CYCLES)."""
     gentle = 0.13 * (CYCLES / 2.0) ** -0.7
-    uneven = np.where(CYCLES == 2, 0.15, 0.22 * (CYCLES / 3.0) ** -0.9)  # more 2 would be bananas
-    amplitude = np.where(lesions.irregular[:, None], uneven, gentle) * np.exp(
-        -((CYCLES / 14.0) ** 2)
-    )
-    amplitude *= 0.5 + lesions.traits[:, :1]
+    uneven = 0.205 * (CYCLES / 3.0) ** -0.9
+    # the second harmonic lengthens and bends: much of it gives bananas, and round is not long
+    gentle[0], uneven[0] = 0.09, 0.15
+    amplitude = np.where(lesions.shape["irregular"][:, None], uneven, gentle)
+    amplitude[lesions.shape["round"]] *= 0.7
+    amplitude[lesions.shape["round"], 0] = 0.03
+    amplitude *= np.exp(-((CYCLES / 14.0) ** 2)) * (0.65 + 0.7 * lesions.traits[:, :1])
     wobble = np.where(lesions.margin["indistinct"], 0.045, 0.0)[:, None]
     amplitude += wobble * np.exp(-(((CYCLES - 10) / 5.0) ** 2))
     # of tangent angle; curvature is its derivative
