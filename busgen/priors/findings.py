@@ -3,7 +3,9 @@
 In: terms of the BI-RADS lexicon and sizes in mm. Out: validated, immutable `Finding`s.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from busgen import schema
 from busgen.errors import FindingError
@@ -46,6 +48,10 @@ class Finding:
         return self.pathology != "normal"
 
 
+FIELDS = tuple(field.name for field in fields(Finding))
+TERM_FIELDS = tuple(c.name for c in schema.COLUMNS if c.source == "finding" and c.values)
+
+
 def check_terms(terms: dict[str, object]) -> None:
     """Raise `FindingError` naming the first of `terms` (field: value) outside the lexicon."""
     for name, value in terms.items():
@@ -62,3 +68,68 @@ def check_terms(terms: dict[str, object]) -> None:
                     repr(term),
                     f"choose from {', '.join(column.values)}",
                 )
+
+
+def check_finding(finding: Finding, size_px: int) -> Finding:
+    """Return `finding` if an image of `size_px` can show it, else raise `FindingError`.
+
+    Terms must be the lexicon's, a margin admissible, orientation must agree with the sizes, the
+    box must lie inside the image, and a finding without a lesion must have null lesion fields.
+    """
+    check_terms({name: getattr(finding, name) for name in TERM_FIELDS})
+    given = [name for name in LESION_FIELDS if getattr(finding, name) is not None]
+    if not finding.has_lesion:
+        if given:
+            raise FindingError("normal must have null lesion fields", given, "leave them out")
+        return finding
+    missing = sorted(set(LESION_FIELDS) - set(given))
+    if missing:
+        raise FindingError("a lesion must have all its fields", f"no {missing}", "give them")
+    check_margin(finding.margin or ())
+    _check_box(finding, size_px)
+    return finding
+
+
+def check_margin(margin: tuple[str, ...]) -> None:
+    """Raise `FindingError` unless `margin` is circumscribed alone or others in lexicon order."""
+    if margin != tuple(term for term in schema.MARGINS if term in margin) or not margin:
+        raise FindingError("margin terms must be in lexicon order, each once", margin, "sort them")
+    if "circumscribed" in margin and len(margin) > 1:
+        raise FindingError("circumscribed must stand alone", margin, "drop it or the other terms")
+
+
+def _check_box(finding: Finding, size_px: int) -> None:
+    """Raise `FindingError` for sizes against the orientation or a box outside the image."""
+    width, height = finding.width_mm or 0.0, finding.height_mm or 0.0
+    if not (width > 0 and height > 0 and finding.pixel_mm > 0):
+        raise FindingError("sizes must be > 0 mm", (width, height, finding.pixel_mm), "give mm")
+    if (height > width) != (finding.orientation == "not_parallel"):
+        raise FindingError(
+            "not_parallel means height_mm > width_mm, parallel the rest",
+            f"{finding.orientation} with {width:g} x {height:g} mm (width x height)",
+            "change the orientation or the sizes",
+        )
+    field_mm = finding.pixel_mm * size_px
+    for name, center, size in (
+        ("center_x", finding.center_x or 0.0, width / field_mm),
+        ("center_y", finding.center_y or 0.0, height / field_mm),
+    ):
+        if not size / 2 <= center <= 1 - size / 2:
+            raise FindingError(
+                "the lesion's box must lie inside the image",
+                f"{name} {center:.3g} with {size:.3g} of the image's side",
+                "move or shrink the lesion, or enlarge the field of view",
+            )
+
+
+def to_row(finding: Finding) -> dict[str, object]:
+    """Return the finding as a table's row: column -> value, the margin as a list."""
+    row = {name: getattr(finding, name) for name in FIELDS}
+    return row | {"margin": None if finding.margin is None else list(finding.margin)}
+
+
+def from_row(row: Mapping[str, Any]) -> Finding:
+    """Return the finding in a table's row; other columns are ignored."""
+    margin = row["margin"]
+    values = {name: row[name] for name in FIELDS}
+    return Finding(**values | {"margin": None if margin is None else tuple(margin)})

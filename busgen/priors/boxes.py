@@ -1,0 +1,234 @@
+"""Boxes of lesions under conditions: their probability for each discrete state, and exact draws.
+
+In: the prior's densities, limits on sizes (mm) and centre (fractions). Out: a weight for every
+(pathology, shape, orientation, field of view, size class), and boxes drawn from the conditional
+density. A limit with equal ends is an exact value; its weight is a density. With `a` = log(area
+fraction) and `r` = log(width / height), every size limit is linear, so what `a` can be is an
+interval; inside it the weight of `r` (and of the centre) is summed over cells of equal probability.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.priors.sizes import Sizes, density, log_density, mass, pick
+
+Floats = NDArray[np.float64]
+Limits = Mapping[str, tuple[float, float]]  # size_mm, width_mm, height_mm, center_x, center_y
+AXES = ("pathology", "shape", "orientation", "field_mm", "size_class")
+FREE = (0.0, np.inf)
+AREA_CELLS, ASPECT_CELLS = 64, 16
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One entry a discrete state (R,): parameters, frame and limits, logs of image fractions."""
+
+    field_mm: Floats
+    area: Floats
+    aspect: Floats
+    center: Floats
+    top: Floats
+    frame: Floats  # (R, 2): log of the widest and highest box that fits
+    low: Floats  # (R, 2): log of the least width and height
+    high: Floats  # (R, 2)
+
+    def take(self, index: NDArray[np.intp]) -> "Rows":
+        """Return the rows at `index`."""
+        return Rows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """All rows of `AXES` (lesions only), the limits, and each row's cell weights (R, cells)."""
+
+    rows: Rows
+    limits: Limits
+    sides: tuple[float, float]  # side and bottom share that stay free
+    cells: Floats
+
+    def weights(self, fields_mm: int) -> Floats:
+        """Return the probability (or density) of the limits over `AXES`, null states included."""
+        shape = (2, 3, 2, fields_mm, 2)
+        table = np.zeros((3, 4, 3, fields_mm, 3))
+        table[:2, :3, :2, :, :2] = self.cells.sum(1).reshape(shape)
+        table[2, 3, 2, :, 2] = float(not self.limits)
+        return table
+
+
+def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Boxes:
+    """Return the rows for all discrete states under `limits`."""
+    rows = _rows(sizes, fields_mm, limits)
+    low, high = _area_span(rows)
+    count = AREA_CELLS if limits else 1
+    u = (np.arange(count) + 0.5) / count
+    mean, sd, area_low, area_high = (rows.area[:, [i]] for i in range(4))
+    area = pick(u[None], low[:, None], high[:, None], mean, sd)
+    fixed = (rows.low == rows.high).sum(1)
+    whole = mass(area_low, area_high, mean, sd)
+    exact = density(area, mean, sd) / count
+    share = np.where(
+        fixed[:, None] == 2, exact, mass(low[:, None], high[:, None], mean, sd) / count
+    )
+    flat = rows.take(np.repeat(np.arange(len(low)), count))
+    sides = (sizes.frame[2], sizes.frame[3])
+    ratio = _aspect_cells(flat, area.ravel(), limits, sides).sum(1).reshape(area.shape)
+    open_ = (low <= high) & (rows.low <= rows.high).all(1)
+    # a state with one exact value more than another is infinitely less probable
+    open_ &= fixed == min(fixed[open_], default=0)
+    return Boxes(rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))
+
+
+def _rows(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Rows:
+    shape = (2, 3, 2, len(fields_mm), 2)
+    p, s, o, f, c = (index.ravel() for index in np.indices(shape))
+    field = np.array(fields_mm)[f]
+    top = sizes.top(field)
+    _, _, side, bottom = sizes.frame
+    frame = np.stack([np.full(len(field), 1 - 2 * side), 1 - top - bottom], 1)
+    low, high = np.zeros_like(frame), frame.copy()
+    for axis, (name, center) in enumerate((("width_mm", "center_x"), ("height_mm", "center_y"))):
+        ends = [limits.get(name, FREE)] * len(field)
+        longest = o == axis  # the largest side is the width where parallel, else the height
+        bounds = np.array(ends, np.float64)
+        size = limits.get("size_mm", FREE)
+        bounds[longest, 0] = np.maximum(bounds[longest, 0], size[0])
+        bounds[longest, 1] = np.minimum(bounds[longest, 1], size[1])
+        bounds /= field[:, None]
+        near, far = (side, side) if axis == 0 else (top, bottom)
+        x0, x1 = limits.get(center, FREE)
+        room = np.minimum(2 * (x1 - near), 2 * (1 - far - x0))
+        low[:, axis] = bounds[:, 0]
+        high[:, axis] = np.minimum(bounds[:, 1], np.minimum(frame[:, axis], room))
+    logs = [np.log(np.maximum(x, 1e-12)) for x in (frame, low, high)]
+    return Rows(field, sizes.area[c], sizes.aspect[p, s, o], sizes.center[p], top, *logs)
+
+
+def _area_span(rows: Rows) -> tuple[Floats, Floats]:
+    """Return the least and largest log area that the limits leave possible."""
+    (wl, hl), (wu, hu) = rows.low.T, rows.high.T
+    r_low, r_high = rows.aspect[:, 2], rows.aspect[:, 3]
+    lows = (rows.area[:, 2], r_low + 2 * hl, 2 * wl - r_high, wl + hl)
+    highs = (rows.area[:, 3], 2 * wu - r_low, r_high + 2 * hu, wu + hu)
+    return np.max(lows, 0), np.min(highs, 0)
+
+
+def _aspect_span(rows: Rows, area: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return the interval of log aspect at `area` for log widths and heights in [low, high]."""
+    start = np.max([rows.aspect[:, 2], 2 * low[:, 0] - area, area - 2 * high[:, 1]], 0)
+    stop = np.min([rows.aspect[:, 3], 2 * high[:, 0] - area, area - 2 * low[:, 1]], 0)
+    return start, stop
+
+
+def _aspect_cells(rows: Rows, area: Floats, limits: Limits, sides: tuple[float, float]) -> Floats:
+    """Return the weight of each cell of log aspect at `area` (R,), (R, cells)."""
+    count = ASPECT_CELLS if {"center_x", "center_y"} & set(limits) else 1
+    mean, sd = rows.aspect[:, 0], rows.aspect[:, 1]
+    r_low, r_high = _aspect_span(rows, area, rows.low, rows.high)
+    free = np.full_like(rows.frame, -np.inf)
+    whole = np.maximum(mass(*_aspect_span(rows, area, free, rows.frame), mean, sd), 1e-300)
+    fixed = (rows.low == rows.high).any(1)
+    middle = (r_low + r_high) / 2
+    share = np.where(fixed, density(middle, mean, sd), mass(r_low, r_high, mean, sd)) / whole
+    cells = []
+    for k in range(count):
+        u = np.full_like(area, (k + 0.5) / count)
+        aspect = np.where(fixed, middle, pick(u, r_low, r_high, mean, sd))
+        cells.append(share / count * _center_weight(rows, area, aspect, limits, sides))
+    return np.stack(cells, 1)
+
+
+def center_span(
+    rows: Rows, box: Floats, sides: tuple[float, float], axis: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return low, high, mean, sd of the centre along `axis` (0 = x) of boxes (R, 2), fractions."""
+    near, far = (sides[0], sides[0]) if axis == 0 else (rows.top, sides[1])
+    half = box[:, axis] / 2
+    mean, per_height, sd = rows.center[:, axis].T
+    return near + half, 1 - far - half, mean + per_height * box[:, 1], sd
+
+
+def _center_weight(
+    rows: Rows, area: Floats, aspect: Floats, limits: Limits, sides: tuple[float, float]
+) -> Floats:
+    """Return the probability (density) that the centre meets its limits."""
+    weight = np.ones_like(area)
+    box = np.exp(np.stack([area + aspect, area - aspect], 1) / 2)
+    for axis, name in enumerate(("center_x", "center_y")):
+        if name not in limits:
+            continue
+        low, high, mean, sd = center_span(rows, box, sides, axis)
+        x0, x1 = limits[name]
+        inside = mass(np.maximum(low, x0), np.minimum(high, x1), mean, sd)
+        exact = density(np.full_like(mean, x0), mean, sd) * ((low <= x0) & (x0 <= high))
+        weight *= (exact if x0 == x1 else inside) / np.maximum(mass(low, high, mean, sd), 1e-300)
+    return weight
+
+
+def draw_boxes(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
+    """Draw one box for each row in `index` (N,) from uniforms `u` (N, 4).
+
+    Returns (N, 4): width_mm, height_mm, center_x, center_y.
+    """
+    rows, limits = boxes.rows.take(index), boxes.limits
+    low, high = _area_span(rows)
+    inner = _through_cells(u[:, 0], boxes.cells[index])
+    area = pick(inner, low, high, rows.area[:, 0], rows.area[:, 1])
+    r_low, r_high = _aspect_span(rows, area, rows.low, rows.high)
+    inner = _through_cells(u[:, 1], _aspect_cells(rows, area, limits, boxes.sides))
+    aspect = pick(inner, r_low, r_high, rows.aspect[:, 0], rows.aspect[:, 1])
+    fixed = (rows.low == rows.high).any(1)
+    aspect = np.where(fixed, (r_low + r_high) / 2, aspect)
+    # contiguous input: numpy's strided and contiguous exp may differ in the last digit
+    box = np.exp(np.ascontiguousarray(np.stack([area + aspect, area - aspect], 1) / 2))
+    centers = []
+    for axis, name in enumerate(("center_x", "center_y")):
+        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
+        x0, x1 = limits.get(name, FREE)
+        centers.append(pick(u[:, 2 + axis], np.maximum(start, x0), np.minimum(stop, x1), mean, sd))
+    sides = np.clip(box, np.exp(rows.low), np.exp(rows.high)) * rows.field_mm[:, None]
+    return _exactly(np.column_stack([sides, *centers]), index, limits)
+
+
+def _through_cells(u: Floats, cells: Floats) -> Floats:
+    """Return `u` (N,) mapped through weighted cells (N, K) of equal width to [0, 1]."""
+    ends = np.cumsum(cells, 1)
+    goal = u * ends[:, -1]
+    cell = np.minimum((ends <= goal[:, None]).sum(1), cells.shape[1] - 1)
+    row = np.arange(len(u))
+    width = np.maximum(cells[row, cell], 1e-300)
+    inner = np.clip((goal - ends[row, cell]) / width + 1, 0, 1)
+    return np.asarray((cell + inner) / cells.shape[1], np.float64)
+
+
+def _exactly(boxes: Floats, index: NDArray[np.intp], limits: Limits) -> Floats:
+    """Return boxes with limited sides inside their limits to the last digit."""
+    for axis, name in enumerate(("width_mm", "height_mm", "center_x", "center_y")):
+        if name in limits:
+            boxes[:, axis] = np.clip(boxes[:, axis], *limits[name])
+    if "size_mm" in limits:
+        longest = np.argmax(boxes[:, :2], 1)
+        row = np.arange(len(boxes))
+        boxes[row, longest] = np.clip(boxes[row, longest], *limits["size_mm"])
+    return boxes
+
+
+def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Floats:
+    """Return the log density (N,) of drawn boxes (N, 4), without limits.
+
+    With respect to log area fraction, log aspect, center_x and center_y.
+    """
+    rows = boxes.rows.take(index)
+    box = values[:, :2] / rows.field_mm[:, None]
+    area, aspect = np.log(box[:, 0] * box[:, 1]), np.log(box[:, 0] / box[:, 1])
+    mean, sd, low, high = rows.area.T
+    total = log_density(area, (low, high), mean, sd)
+    free = np.full_like(rows.frame, -np.inf)
+    span = _aspect_span(rows, area, free, rows.frame)
+    total += log_density(aspect, span, rows.aspect[:, 0], rows.aspect[:, 1])
+    for axis in (0, 1):
+        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
+        total += log_density(values[:, 2 + axis], (start, stop), mean, sd)
+    return total

@@ -1,0 +1,181 @@
+"""Draws findings from a prior under a request, and gives their exact log-probability.
+
+In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root seed, *k*) only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.errors import FindingError, UserError
+from busgen.priors import boxes
+from busgen.priors.findings import FIELDS, Finding
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Prior
+from busgen.priors.plan import ORDER, Plan, make_plan
+from busgen.priors.request import Request
+from busgen.priors.words import to_text
+
+Floats = NDArray[np.float64]
+States = dict[str, NDArray[np.intp]]
+_ANY = Request()
+
+
+def draw(
+    prior: Prior,
+    n: int,
+    seed: int,
+    *,
+    request: Request = _ANY,
+    size_px: int = 256,
+    start: int = 0,
+) -> list[Finding]:
+    """Draw findings number `start` to `start + n - 1` of the root `seed`.
+
+    Parameters
+    ----------
+    prior, request
+        What to draw from, and what every finding meets.
+    n, start
+        How many, and the first one's number; finding *k* is the same in any slice.
+    seed
+        Root seed in [0, 2**63).
+    size_px
+        Side of the square images in pixels; sets `pixel_mm`.
+
+    Raises
+    ------
+    FindingError
+        If nothing in the prior meets the request, with the reason.
+    """
+    if n < 0 or start < 0:
+        raise UserError("n and start must not be negative", (n, start), "give counts")
+    if n == 0:
+        return []
+    plan = make_plan(prior, request)
+    own = [seeds.sample_seed(seed, k) for k in range(start, start + n)]
+    generators = [seeds.rng(value, "finding") for value in own]
+    u = np.array([generator.random(len(ORDER) + 4) for generator in generators])
+    drawn = _states(plan, u)
+    sizes = _sizes(plan, drawn, u[:, len(ORDER) :])
+    ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
+    rows = zip(ids, own, *_columns(prior, drawn, sizes, size_px), strict=True)
+    return [_finding(row, g) for row, g in zip(rows, generators, strict=True)]
+
+
+def _states(plan: Plan, u: Floats) -> States:
+    """Return each variable's state (N,) by inversion of its conditional distribution."""
+    drawn: States = {}
+    for column, name in enumerate(ORDER):
+        factor = plan.conditionals[name]
+        rows = factor.table[tuple(drawn[axis] for axis in factor.axes[:-1])]
+        ends = np.cumsum(np.broadcast_to(rows, (len(u), factor.table.shape[-1])), 1)
+        goal = u[:, column] * ends[:, -1]
+        drawn[name] = (ends <= goal[:, None]).sum(1)
+    return drawn
+
+
+def _row_index(
+    plan_boxes: boxes.Boxes, drawn: States, lesion: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Return the row of `Boxes` for each lesion."""
+    fields = len(plan_boxes.rows.field_mm) // 24
+    state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
+    return np.ravel_multi_index(state, (2, 3, 2, fields, 2))
+
+
+def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:
+    """Return width_mm, height_mm, center_x, center_y (N, 4), NaN without a lesion."""
+    lesion = drawn["pathology"] < 2
+    sizes = np.full((len(u), 4), np.nan)
+    if lesion.any():
+        index = _row_index(plan.boxes, drawn, lesion)
+        sizes[lesion] = boxes.draw_boxes(plan.boxes, index, u[lesion])
+    return sizes
+
+
+def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[list[object]]:
+    """Return the finding's fields from pathology to scanner, each a list over the findings."""
+
+    def terms(name: str) -> list[object]:
+        values: list[object] = list(prior.terms(name))
+        if name == "halo":
+            values = [False, True]
+        if name == "margin":
+            values = list(MARGIN_SETS)
+        if name in LESION_NODES:
+            values.append(None)
+        return [values[state] for state in drawn[name].tolist()]
+
+    numbers = [
+        [None if np.isnan(value) else value for value in column] for column in sizes.T.tolist()
+    ]
+    pixels = (np.array(prior.fields_mm) / size_px)[drawn["field_mm"]].tolist()
+    first = ("pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern")
+    names = (*first, "posterior", "halo", "calcification")
+    return [*(terms(name) for name in names), *numbers, pixels, terms("scanner")]
+
+
+def _finding(row: tuple[object, ...], generator: np.random.Generator) -> Finding:
+    """Return the finding with its text."""
+    sample_id, own, *fields = row
+    values: dict[str, Any] = dict(zip(FIELDS, (sample_id, own, sample_id, *fields), strict=False))
+    return Finding(**values, text=to_text(Finding(**values, text=""), generator))
+
+
+def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -> Floats:
+    """Return the exact log joint density (N,) of findings under `prior`, text left out.
+
+    Discrete terms count with their probability; a lesion's box with its density over log(box
+    area / image area), log(width / height), center_x and center_y. -inf is impossible.
+    """
+    drawn = states_of(prior, findings, size_px)
+    total = np.zeros(len(findings))
+    with np.errstate(divide="ignore"):
+        for node in prior.nodes:
+            parents = [_view(drawn, parent) for parent in node.given]
+            total += np.log(node.table[(*parents, drawn[node.name])])
+    made = make_plan(prior, _ANY).boxes
+    lesion = drawn["pathology"] < 2
+    if lesion.any():
+        index = _row_index(made, drawn, lesion)
+        names = ("width_mm", "height_mm", "center_x", "center_y")
+        values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
+        total[lesion] += boxes.log_density_of(made, index, np.array(values, np.float64))
+    return total
+
+
+def _view(drawn: States, parent: str) -> NDArray[np.intp]:
+    """Return the states of a parent, be it a node or a view of one."""
+    if parent not in VIEWS:
+        return drawn[parent]
+    return np.array(VIEWS[parent].index)[drawn[VIEWS[parent].node]]
+
+
+def states_of(prior: Prior, findings: Sequence[Finding], size_px: int) -> States:
+    """Return the state (N,) of every variable in `ORDER` for each finding."""
+    keys = [_keys(finding, size_px) for finding in findings]
+    drawn: States = {}
+    for name in NODES:
+        terms: list[object] = [*prior.terms(name), *([None] if name in LESION_NODES else [])]
+        try:
+            drawn[name] = np.array([terms.index(key[name]) for key in keys], np.intp)
+        except ValueError as error:
+            known = ", ".join(map(str, terms))
+            raise FindingError(f"{name} must be one of the prior's", error, known) from error
+    drawn["size_class"] = drawn["pathology"]
+    return drawn
+
+
+def _keys(finding: Finding, size_px: int) -> dict[str, object]:
+    """Return the finding's term for each node."""
+    margin = None if finding.margin is None else "+".join(finding.margin)
+    circumscribed = {None: None, "circumscribed": "circumscribed"}
+    return {name: getattr(finding, name, None) for name in NODES} | {
+        "margin": margin,
+        "outline": circumscribed.get(margin, "not_circumscribed"),
+        "halo": None if finding.halo is None else ("no", "yes")[finding.halo],
+        "field_mm": f"{round(finding.pixel_mm * size_px, 6):g}",
+    }

@@ -1,0 +1,204 @@
+"""A request worked out on a prior: the tables that findings are drawn from.
+
+In: `Prior`, `Request`. Out: a `Plan` with exact conditional tables and box weights, requested
+marginals, or the reason why nothing can meet the request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.errors import FindingError
+from busgen.priors import boxes, joint
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, states
+from busgen.priors.request import SIZES, Condition, Request, Share, is_lesion_field
+
+Floats = NDArray[np.float64]
+ORDER = ("pathology", "size_class", *NODES[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Conditional tables in `ORDER`, all factors that they come from, and the boxes."""
+
+    conditionals: dict[str, joint.Factor]
+    factors: tuple[joint.Factor, ...]
+    boxes: boxes.Boxes
+
+
+@lru_cache(maxsize=16)
+def make_plan(prior: Prior, request: Request) -> Plan:
+    """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
+    factors, made = _conditioned(prior, request.where, request.size_matched)
+    conditionals, total = joint.eliminate(factors, ORDER)
+    if not total > 0:
+        raise _refusal(prior, request)
+    targets = [target for share in request.targets for target in _targets(share)]
+    if targets:
+        factors += _raked(factors, targets, request)
+        conditionals, _ = joint.eliminate(factors, ORDER)
+    return Plan(conditionals, tuple(factors), made)
+
+
+def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
+    """Return the requested marginals: field -> term -> probability.
+
+    A lesion's fields are given among lesions (empty where only normal can be drawn); a margin's
+    terms may stand together, so theirs do not sum to 1.
+    """
+    names = tuple(n for n in NODES if n not in ("outline", "field_mm"))
+    tables = joint.marginals(make_plan(prior, request).factors, names)
+    result = {}
+    for name in names:
+        table = tables[name][:-1] if name in LESION_NODES else tables[name]
+        terms, total = prior.terms(name), table.sum()
+        if name == "margin":
+            terms = schema.MARGINS
+            table = np.array([[t in s for s in MARGIN_SETS] for t in terms], float) @ table
+        shares = table / total if total > 0 else table
+        result[name] = dict(zip(terms, shares.tolist(), strict=True)) if total > 0 else {}
+    return result
+
+
+def node_factor(node: Node) -> joint.Factor:
+    """Return a node's table over its parents proper: views are spread over their nodes' states."""
+    table, axes = node.table, []
+    for place, parent in enumerate(node.given):
+        if parent in VIEWS:
+            table = table.take(VIEWS[parent].index, axis=place)
+        axes.append(VIEWS[parent].node if parent in VIEWS else parent)
+    return joint.Factor((*axes, node.name), table)
+
+
+def _conditioned(
+    prior: Prior, where: Sequence[Condition], size_matched: bool
+) -> tuple[list[joint.Factor], boxes.Boxes]:
+    """Return the prior's factors and those of the conditions."""
+    made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
+    factors = [node_factor(node) for node in prior.nodes]
+    factors.append(joint.Factor(("pathology", "size_class"), _size_classes(prior, size_matched)))
+    factors.append(joint.Factor(boxes.AXES, made.weights(len(prior.fields_mm))))
+    for condition in where:
+        if condition.op != "range":
+            factors.append(joint.Factor((condition.field,), _mask(prior, condition)))
+    return factors, made
+
+
+def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:
+    """Return the interval that the conditions leave to each size and place."""
+    ends: dict[str, tuple[float, float]] = {}
+    for condition in where:
+        if condition.op == "range":
+            low, high = ends.get(condition.field, (condition.low, condition.high))
+            ends[condition.field] = max(low, condition.low), min(high, condition.high)
+    return ends
+
+
+def _size_classes(prior: Prior, size_matched: bool) -> Floats:
+    """Return P(whose sizes a lesion takes | pathology): its own, or the prior's mixture."""
+    table = np.eye(3)
+    if size_matched:
+        lesions = prior.node("pathology").table[:2]
+        table[:2, :2] = lesions / lesions.sum()
+    return table
+
+
+def _mask(prior: Prior, condition: Condition) -> Floats:
+    """Return 1 for each state of the condition's field that meets it, else 0."""
+    terms = prior.terms(condition.field)
+    mask = np.zeros(states(condition.field, terms))
+    unknown = set(condition.terms) - set(terms if condition.op == "in" else schema.MARGINS)
+    if unknown:
+        raise FindingError(
+            f"{condition.field} must be one of the prior's", unknown.pop(), f"{', '.join(terms)}"
+        )
+    for state, term in enumerate(terms):
+        if condition.op == "in":
+            mask[state] = term in condition.terms
+        else:
+            mask[state] = (condition.terms[0] in term.split("+")) == (condition.op == "includes")
+    return mask
+
+
+def _targets(share: Share) -> list[joint.Target]:
+    """Return one target for all terms of a field, or one a term of the margin."""
+    if share.field == "margin":
+        out = []
+        for term, value in share.shares:
+            groups = [0 if term in terms else 1 for terms in MARGIN_SETS]
+            out.append(
+                joint.Target("margin", np.array([*groups, -1]), np.array([value, 1 - value]))
+            )
+        return out
+    terms = schema_terms(share.field)
+    named = [term for term, _ in share.shares]
+    groups = [named.index(term) if term in named else len(named) for term in terms]
+    groups += [-1] * (share.field in LESION_NODES)
+    values = [value for _, value in share.shares]
+    return [joint.Target(share.field, np.array(groups), np.array([*values, 1 - sum(values)]))]
+
+
+def schema_terms(field: str) -> tuple[str, ...]:
+    """Return the terms of a discrete field."""
+    return ("no", "yes") if field == "halo" else tuple(schema.BY_NAME[field].values or ())
+
+
+def _raked(
+    factors: Sequence[joint.Factor], targets: Sequence[joint.Target], request: Request
+) -> list[joint.Factor]:
+    """Return the factors that make the joint meet the targets; refuse those that it cannot."""
+    found, error = joint.rake(factors, targets)
+    if not error < 1e-6:
+        raise FindingError(
+            "targets must be able to hold together and with the conditions",
+            f"{describe(request)} (closest: off by {error:.3g})",
+            "drop one, or give no share to what has probability 0",
+        )
+    return found
+
+
+def describe(request: Request) -> str:
+    """Return a request in words."""
+    parts = [str(condition) for condition in request.where]
+    for share in request.targets:
+        parts.append(f"{share.field} {{{', '.join(f'{t}: {v:g}' for t, v in share.shares)}}}")
+    return "; ".join([*parts, *(["size_matched"] if request.size_matched else [])])
+
+
+def _refusal(prior: Prior, request: Request) -> FindingError:
+    """Return the error that names the fewest conditions that cannot hold together, and why."""
+    for count in (1, 2, 3):
+        for some in combinations(request.where, min(count, len(request.where))):
+            factors, _ = _conditioned(prior, some, request.size_matched)
+            if not joint.eliminate(factors, ORDER)[1] > 0:
+                return _explain(prior, some)
+    return _explain(prior, request.where)
+
+
+def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
+    """Return the error for conditions that exclude each other."""
+    fields = {condition.field for condition in where}
+    got = " and ".join(str(condition) for condition in where)
+    rule = "conditions must be able to hold together"
+    if any(str(c) == "pathology=normal" for c in where) and any(map(is_lesion_field, fields)):
+        return FindingError(rule, got, "normal has no lesion, so leave out the lesion's fields")
+    if fields == {"margin"}:
+        return FindingError(rule, got, "circumscribed stands alone; drop one of the conditions")
+    if len(fields) == 1 and len(where) > 1:
+        return FindingError(rule, got, "give one of them")
+    if fields == {"echo_pattern", "posterior"}:
+        why = "an anechoic lesion attenuates less than its surroundings and casts no shadow"
+        return FindingError(rule, got, why)
+    if "orientation" in fields and fields & {"width_mm", "height_mm"}:
+        return FindingError(rule, got, "not_parallel means height_mm > width_mm, parallel the rest")
+    if fields & set(SIZES):
+        sides = prior.fields_mm if "field_mm" not in fields and "scanner" not in fields else ()
+        room = f" (sides of {sides[0]:g} to {sides[-1]:g} mm)" if sides else ""
+        why = f"the lesion must fit its field of view{room} and the prior's range of sizes"
+        return FindingError(rule, got, f"{why}: change one of them")
+    return FindingError(rule, got, "the prior gives it probability 0: drop one or change the prior")

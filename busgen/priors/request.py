@@ -1,0 +1,188 @@
+"""What a user asks of the prior: conditions that every finding meets, and target marginals.
+
+In: settings such as ``pathology=malignant``, ``margin includes spiculated``, ``size_mm=8..20``, a
+clinical text, a mapping of targets. Out: a frozen, hashable `Request`.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from busgen import schema
+from busgen.errors import FindingError
+from busgen.priors.network import LESION_NODES, TERMS
+
+SIZES = ("size_mm", "width_mm", "height_mm", "center_x", "center_y")
+DISCRETE = (*(name for name in TERMS if name != "outline"), "field_mm")
+_WORDS = {"true": "yes", "present": "yes", "false": "no", "absent": "no"}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition: `op` is ``in``, ``includes``, ``excludes`` (a margin term) or ``range``.
+
+    `terms` are the admissible terms (margins as ``indistinct+spiculated``, meaning exactly these);
+    `low` and `high` are the ends of a range, equal for an exact value.
+    """
+
+    field: str
+    op: str
+    terms: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        """Return the condition as a user writes it."""
+        if self.op == "in":
+            return f"{self.field}={'|'.join(self.terms)}"
+        if self.op == "range":
+            ends = f"{self.low:g}" + ("" if self.low == self.high else f"..{self.high:g}")
+            return f"{self.field}={ends}"
+        return f"{self.field} {self.op} {self.terms[0]}"
+
+
+@dataclass(frozen=True)
+class Share:
+    """Wanted share of a field's terms among the findings (a lesion's field: among lesions)."""
+
+    field: str
+    shares: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Conditions and targets; `size_matched` gives all classes the same size distribution.
+
+    Under `size_matched` the box area of every lesion follows the prior's own mixture of benign and
+    malignant areas, whatever its pathology.
+    """
+
+    where: tuple[Condition, ...] = ()
+    targets: tuple[Share, ...] = ()
+    size_matched: bool = False
+
+
+def parse_request(
+    settings: Sequence[str], text: str | None, targets: Mapping[str, object] | None
+) -> Request:
+    """Return what the command line asks for.
+
+    Parameters
+    ----------
+    settings
+        Each like ``pathology=malignant``, ``shape=oval|round``, ``margin=spiculated+indistinct``
+        (exactly these), ``margin includes spiculated``, ``margin excludes angular``,
+        ``size_mm=14``, ``size_mm=8..20``, ``scanner=linear_10mhz``.
+    text
+        A clinical description; what it does not say stays open.
+    targets
+        Field -> term -> share, e.g. ``{"pathology": {"benign": .5, "malignant": .5}}``,
+        ``{"margin": {"spiculated": .3}}``, and ``"size_matched": True``.
+
+    Raises
+    ------
+    FindingError
+        For unknown fields, terms and words, and for shares that are none.
+    """
+    where = tuple(parse_setting(setting) for setting in settings)
+    if text:
+        where += _from_text(text)
+    targets = dict(targets or {})
+    matched = targets.pop("size_matched", False)
+    if not isinstance(matched, bool):
+        raise FindingError("size_matched must be true or false", matched, "give one of them")
+    return Request(where, tuple(_share(f, t) for f, t in targets.items()), matched)
+
+
+def parse_setting(setting: str) -> Condition:
+    """Return the condition in one setting; raise `FindingError` if it is none."""
+    found = re.fullmatch(r"\s*(\w+)\s*(=|\sincludes\s|\sexcludes\s)\s*(.+?)\s*", setting)
+    if not found:
+        raise FindingError(
+            "a setting must be field=value, margin includes term or margin excludes term",
+            repr(setting),
+            "write e.g. pathology=malignant or size_mm=8..20",
+        )
+    field, op, value = found[1], found[2].strip(), found[3].lower()
+    if field in SIZES and op == "=":
+        return _range(field, value)
+    if field not in DISCRETE:
+        raise FindingError(
+            "a setting's field must be known", field, f"choose from {', '.join(DISCRETE + SIZES)}"
+        )
+    if op != "=":
+        if field != "margin":
+            raise FindingError(f"{op} is for margin", setting, f"write {field}={value}")
+        return Condition(field, op, (check_term(field, value),))
+    terms = tuple(part.strip() for part in value.split("|"))
+    if field == "margin":
+        return Condition(field, "in", tuple(margin_set(term) for term in terms))
+    return Condition(field, "in", tuple(check_term(field, term) for term in terms))
+
+
+def _range(field: str, value: str) -> Condition:
+    ends = value.split("..")
+    try:
+        low, high = float(ends[0]), float(ends[-1])
+    except ValueError:
+        low, high = 1.0, 0.0
+    top = 1.0 if field.startswith("center") else math.inf
+    if len(ends) > 2 or not 0 < low <= high <= top or not math.isfinite(high):
+        unit = "fractions in (0, 1]" if top == 1 else "millimetres > 0"
+        raise FindingError(f"{field} must be a number or low..high", value, f"give {unit}")
+    return Condition(field, "range", (), low, high)
+
+
+def check_term(field: str, term: str) -> str:
+    """Return the lexicon's spelling of `term`; raise `FindingError` where it is unknown."""
+    term = term.strip().replace("-", "_").replace(" ", "_")
+    term = _WORDS.get(term, term) if field == "halo" else term
+    if field == "field_mm":
+        return term.removesuffix("_mm").removesuffix("mm").removesuffix(".0")
+    known = schema.MARGINS if field == "margin" else TERMS[field]
+    if term not in known:
+        raise FindingError(
+            f"{field} must be one of the lexicon's terms", repr(term), f"one of {', '.join(known)}"
+        )
+    return term
+
+
+def margin_set(value: str) -> str:
+    """Return margin terms joined by ``+`` in lexicon order; circumscribed stands alone."""
+    terms = {check_term("margin", term) for term in value.split("+")}
+    if "circumscribed" in terms and len(terms) > 1:
+        raise FindingError("circumscribed must stand alone", value, "drop it or the other terms")
+    return "+".join(term for term in schema.MARGINS if term in terms)
+
+
+def _share(field: str, shares: object) -> Share:
+    """Return one target, validated."""
+    if field not in DISCRETE or field == "field_mm":
+        names = ", ".join(name for name in DISCRETE if name != "field_mm")
+        raise FindingError("a target's field must be known", field, f"{names} or size_matched")
+    if not isinstance(shares, Mapping) or not shares:
+        raise FindingError(f"target {field} must be term -> share", shares, "e.g. {benign: 0.5}")
+    pairs = []
+    for key, share in shares.items():
+        term = check_term(field, {True: "yes", False: "no"}.get(key, str(key)))
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise FindingError(f"target {field}.{term} must be in [0, 1]", share, "give a share")
+        pairs.append((term, float(share)))
+    total = sum(share for _, share in pairs)
+    if field == "margin":  # terms may stand together, so each has a share of its own
+        return Share(field, tuple(pairs))
+    if total > 1 + 1e-9 or (total < 1 - 1e-9 and len(pairs) == len(TERMS[field])):
+        raise FindingError(f"shares of {field} must sum to 1", total, "scale them")
+    return Share(field, tuple(pairs))
+
+
+def is_lesion_field(field: str) -> bool:
+    """Return whether a condition on `field` asks for a lesion."""
+    return field in LESION_NODES or field in SIZES
+
+
+def _from_text(text: str) -> tuple[Condition, ...]:
+    from busgen.priors.parse import from_text  # parse builds on Condition
+
+    return from_text(text)
