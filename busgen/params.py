@@ -58,15 +58,15 @@ class RealParams(Section):
 class PriorsParams(Section):
     """Stage `priors`: how strongly the fit leans on the published prior (pseudo-counts)."""
 
-    strength: float = Field(20.0, ge=0)
+    strength: float = Field(default=20.0, ge=0)
 
 
 class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass."""
 
-    n: int = Field(600, ge=1)
-    seed: int = Field(7, ge=0, le=MAX_SEED)
-    size_px: int = Field(256, ge=32, le=1024, multiple_of=8)
+    n: int = Field(default=600, ge=1)
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    size_px: int = Field(default=256, ge=32, le=1024, multiple_of=8)
     prior: Path | None = None
     where: tuple[str, ...] = ()
     text: str | None = None
@@ -74,11 +74,11 @@ class GenerateParams(Section):
     mask_engine: str = "curvature"
     engine: str = "phantom"
     device: str = "auto"
-    max_attempts: int = Field(5, ge=1, le=1000)
-    max_unfilled: float = Field(0.01, ge=0, le=1)
-    shard_size: int = Field(256, ge=1)
+    max_attempts: int = Field(default=5, ge=1, le=1000)
+    max_unfilled: float = Field(default=0.01, ge=0, le=1)
+    shard_size: int = Field(default=256, ge=1)
     runner: Literal["threads", "dask"] = "threads"
-    workers: int = Field(1, ge=1)
+    workers: int = Field(default=1, ge=1)
     gates: dict[str, Gate] = DEFAULT_GATES
 
     @field_validator("gates")
@@ -108,13 +108,13 @@ class QualityParams(Section):
     """Stage `quality`: the real statistics to compare with, and how many samples to look at."""
 
     reference: Path | None = None
-    max_samples: int = Field(1000, ge=50)
+    max_samples: int = Field(default=1000, ge=50)
 
 
 class ReportParams(Section):
     """Stage `report`: pictures a stratum in the gallery, and whether real pixels may be shown."""
 
-    gallery: int = Field(4, ge=1, le=20)
+    gallery: int = Field(default=4, ge=1, le=20)
 
 
 class Params(Section):

@@ -7,7 +7,7 @@ distribution.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
-from busgen.factory.shard import Manifest, ShardSpec, is_done, sample_id
+from busgen.factory.shard import Manifest, ShardSpec, is_done
 from busgen.params import Gate
 from busgen.quality.gates import nearest_hash
 
@@ -58,21 +58,25 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll) -> None:
     """
     prepare(plan, work)
     gate = Gate.model_validate(plan.gates[DUPLICATE])
-    known, done = Accepted(), []
+    known = Accepted()
+    done: list[tuple[ShardSpec, Settled]] = []
+    rejected: dict[int, str] = {}
     missing: Sequence[int] = range(plan.n)
     for attempt in range(plan.max_attempts):
         specs = plan_round(plan, work, attempt, missing)
         for _ in run_all([spec for spec in specs if not is_done(spec)]):
             pass  # the manifests stand on disk: only they are believed
-        rejected: list[int] = []
+        rejected = {}
         for spec in specs:
-            settled = settle(read_shard(spec, VERDICT_COLUMNS), gate, known)
+            shard = read_shard(spec, VERDICT_COLUMNS)
+            settled = settle(shard, gate, known)
             done.append((spec, settled))
-            rejected += np.array(spec.samples)[~settled.accepted].tolist()
-        missing = rejected
+            rows = zip(spec.samples, shard["sample_id"].to_pylist(), settled.accepted, strict=True)
+            rejected |= {sample: name for sample, name, ok in rows if not ok}
+        missing = list(rejected)
         if not missing:
             break
-    finish(plan, work, done, missing)
+    finish(plan, work, done, rejected)
 
 
 def prepare(plan: Plan, work: Path) -> None:
@@ -122,11 +126,10 @@ def finish(
     plan: Plan,
     work: Path,
     done: Sequence[tuple[ShardSpec, Settled]],
-    unfilled: Sequence[int],
+    unfilled: Mapping[int, str],
 ) -> None:
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
-    ids = [sample_id(plan, sample) for sample in unfilled]
-    io.write_text(work / "unfilled.json", io.dumps({"unfilled": ids}))
+    io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
     if len(unfilled) > plan.max_unfilled * plan.n:
         raise unfilled_error(plan, done, set(unfilled))
     with io.replacing(work / "index.parquet") as partial:

@@ -1,0 +1,33 @@
+"""Priors: canonical tables of real findings -> the fitted clinical prior.
+
+In: data/real, params.yaml. Out: data/priors/prior.json.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from prefect import flow
+
+from busgen.params import load_params
+from busgen.priors.fit import fit_prior
+from busgen.priors.network import load_prior, save_prior
+from flows import main
+from flows.paths import PRIOR, REAL
+
+
+@flow(name="priors", validate_parameters=False)
+def priors(tables: list[Path], strength: float) -> None:
+    """Fit the prior to all tables, steadied by the published one."""
+    columns = [name for name in pq.read_schema(tables[0]).names if name not in ("image", "mask")]
+    table = pa.concat_tables(pq.read_table(path, columns=columns) for path in tables)
+    save_prior(fit_prior(table, base=load_prior(), strength=strength), PRIOR)
+
+
+def run() -> None:
+    """Run the stage: data/real -> data/priors."""
+    priors(sorted(REAL.glob("*/table.parquet")), load_params().priors.strength)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,28 @@
+"""Report: what a person looks at.
+
+In: data/release, data/candidates, data/quality. Out: data/report/index.html.
+"""
+
+from prefect import flow
+
+from busgen.params import Params, load_params
+from busgen.report.report import Sources, write_report
+from flows import main
+from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT
+
+
+@flow(name="report", validate_parameters=False)
+def report(sources: Sources, params: Params) -> None:
+    """Write the page."""
+    write_report(sources, REPORT, params.report.gallery)
+
+
+def run() -> None:
+    """Run the stage: release and scores -> data/report."""
+    params = load_params()
+    sources = Sources(RELEASE, CANDIDATES, QUALITY, reference_path(params))
+    report(sources, params)
+
+
+if __name__ == "__main__":
+    main(run)
