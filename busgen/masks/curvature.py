@@ -34,7 +34,7 @@ TILT_RAD = 0.2  # sd
 MIN_AXES_RATIO = 0.25  # of the tilted ellipse that fits the box
 _FITS = 2  # corrections of the ellipse
 _COARSE = slice(4, None, 8)  # points that are enough to see proportions
-_CHUNK = 64  # outlines at a time: their arrays stay in the cache
+_CHUNK = 128  # outlines at a time: their arrays stay in the cache
 _TOLERANCE_PX = 0.5  # of the box against the frame
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
@@ -137,9 +137,11 @@ class CurvatureEngine:
 
     def _polygons(self, findings: Sequence[Finding]) -> NDArray[np.int32]:
         """Return vertices (N, P, 2) in OpenCV's fixed-point pixels, whose centres are integers."""
-        pixel_mm = np.array([f.pixel_mm for f in findings])
-        size = np.array([(f.width_mm, f.height_mm) for f in findings], float) / pixel_mm[:, None]
-        center = np.array([(f.center_x, f.center_y) for f in findings], float) * self.size_px
+        columns = ("pixel_mm", "width_mm", "height_mm", "center_x", "center_y")
+        values = [[getattr(f, name) for name in columns] for f in findings]
+        table = np.array(values, float).reshape(-1, len(columns))
+        pixel_mm = table[:, 0]
+        size, center = table[:, 1:3] / pixel_mm[:, None], table[:, 3:] * self.size_px
         self._check_frame(findings, size, center)
         # OpenCV also fills the pixels that the outline itself runs through: half a pixel a side
         scale = np.maximum(size - 1, 0.5) / size / pixel_mm[:, None]

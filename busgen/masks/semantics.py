@@ -98,7 +98,7 @@ def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     amplitude[lesions.shape["round"]] *= 0.7
     amplitude[lesions.shape["round"], 0] = 0.03
     amplitude *= np.exp(-((CYCLES / 14.0) ** 2)) * (0.65 + 0.7 * lesions.traits[:, :1])
-    wobble = np.where(lesions.margin["indistinct"], 0.045, 0.0)[:, None]
+    wobble = np.where(lesions.margin["indistinct"], 0.038, 0.0)[:, None]
     amplitude += wobble * np.exp(-(((CYCLES - 10) / 5.0) ** 2))
     # of tangent angle; curvature is its derivative
     return np.asarray(lesions.waves * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
@@ -156,7 +156,7 @@ def _notches(lesions: Lesions, u: Floats) -> Kinks:
     # bumps come in runs: one side of a lesion is often more lobulated than the other
     run = 0.75 + 0.25 * np.cos(2 * np.pi * (place + lesions.traits[:, 7, None]))
     reach = np.broadcast_to(0.5 / number[:, None], place.shape)
-    return Kinks(place, there * run * (-0.9 - 0.8 * u[..., 1]), reach, SHARP * reach)
+    return Kinks(place, there * run * (-1.1 - 0.9 * u[..., 1]), reach, SHARP * reach)
 
 
 def _kink_spectrum(kinks: Kinks) -> NDArray[np.complex128]:
