@@ -123,16 +123,24 @@ def looks(
     style = settings.style
     coherent = reflect / np.float32(_line_gain(grid, settings))
     floor = _decibels(2 * (settings.floor_db + gain))
+    margin = 1 + int(3 * lateral_widths(grid, settings).max())  # beams beyond the picture's sides
     envelopes = []
     for steer in np.linspace(-style.steer_deg, style.steer_deg, style.looks):
         heard_db = gain - path_loss_db(attenuation, grid, settings, float(steer))
         power = _decibels(2 * (echo_db + heard_db)) + floor
-        field = rng.standard_normal((*grid.shape, 2), np.float32)
-        field *= np.sqrt(0.5 * power)[..., None]  # echo and electronic noise are both Gaussian
-        field[..., 0] += coherent * _decibels(heard_db)
-        seen = blur(field, grid, settings)
+        amplitude = _widened(np.sqrt(0.5 * power), margin)
+        field = rng.standard_normal((*amplitude.shape, 2), np.float32)
+        field *= amplitude[..., None]  # echo and electronic noise are both Gaussian
+        field[..., 0] += _widened(coherent * _decibels(heard_db), margin)
+        seen = np.ascontiguousarray(blur(field, grid, settings)[:, margin:-margin])
         envelopes.append(cv2.magnitude(seen[..., 0], seen[..., 1]))
     return envelopes
+
+
+def _widened(field: Floats, margin: int) -> Floats:
+    """Return `field` with its outermost columns repeated `margin` times."""
+    border = cv2.BORDER_REPLICATE
+    return np.asarray(cv2.copyMakeBorder(field, 0, 0, margin, margin, border), np.float32)
 
 
 def compress(envelopes: list[Floats], settings: Settings) -> Floats:

@@ -42,7 +42,7 @@ class Material:
 MATERIALS = {
     "fat": Material(0.0, 1.6, 1.2, 0.5, 0.70),
     "skin": Material(5.0, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(6.0, 3.2, 2.2, 1.6, 0.78),
+    "gland": Material(7.0, 3.2, 2.2, 1.6, 0.76),
     "muscle": Material(-1.5, 2.8, 1.2, 2.2, 0.74),
     "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
 }

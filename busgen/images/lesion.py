@@ -25,7 +25,7 @@ INSIDE_DB = {
 }
 # Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
 # carcinoma 1.5 to 2 times and beyond.
-ATTENUATION_RATIO = {"enhancement": (0.0, 0.25), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
+ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
 LEAST_SHADOW_DB = 7.0  # a reader calls it shadowing only when it shows
 MOST_RATIO = 6.0
 # Width (mm) of the transition at the outline.
@@ -192,12 +192,13 @@ def _calcifications(
 ) -> Points:
     """Return bright points: clustered inside, beside the mass, or along a duct towards it."""
     where = finding.calcification or "none"
-    count = 0 if where == "none" else int(rng.integers(4, 14))
+    room = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
+    count = 0 if where == "none" else int(rng.integers(2, 4 + min(room / 8, 12)))
     far = distance_mm.min()
     allowed = {
         "outside_a_mass": (distance_mm > 0.8) & (distance_mm < 5),
         "intraductal": (distance_mm > -1) & (distance_mm < 8),
-    }.get(where, distance_mm < min(-0.4, far + 0.3))
+    }.get(where, distance_mm < min(-0.5, far + 0.6))
     at = rng.choice(np.flatnonzero(allowed), count)
     row, column = np.divmod(at, grid.shape[1])
     value = rng.uniform(8, 20, count) * random_sign(rng, count)

@@ -94,7 +94,8 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
     )
     across = cv2.Sobel(gap, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     along = cv2.Sobel(gap, -1, 1, 0, scale=0.125 / grid.beam_mm)
-    facing = across**2 / (across**2 + along**2 + 1e-3)
-    wall = np.exp(-((gap / 0.45) ** 2))
+    steep = np.hypot(across, along) + np.float32(0.2)
+    facing = (across / steep) ** 2
+    wall = np.exp(-((gap / steep / 0.2) ** 2))
     patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)
     return wall * facing**3 * patches, wall * (1 - facing), level
