@@ -41,9 +41,9 @@ class Gate(Section):
 
 DEFAULT_GATES = {
     "mask_error": Gate(max=0.1),
-    "grey_sd": Gate(min=10.0),
-    "saturated": Gate(max=0.05),
-    "sharpness": Gate(min=0.01),
+    "grey_sd": Gate(min=15.0),
+    "saturated": Gate(max=0.03),
+    "sharpness": Gate(min=0.05),
     "contrast": Gate(min=0.0),
     "duplicate_distance": Gate(min=4.0),
 }

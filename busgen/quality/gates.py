@@ -17,6 +17,7 @@ from busgen.priors.findings import Finding
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
+FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
@@ -75,10 +76,12 @@ def sharpness(image: NDArray[np.uint8]) -> float:
 def signed_contrast(
     finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8]
 ) -> float | None:
-    """Return mean grey inside minus that of the ring beside it, signed by the echo pattern.
+    """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
 
-    Positive means as asked: darker patterns darker, hyperechoic brighter. Isoechoic and
-    heterogeneous lesions ask for no sign and get the magnitude. The ring is taken beside the
+    Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
+    hyperechoic ones brighter than its darker quarter: echogenicity is read against fat, and
+    amid glandular tissue 5 of BrEaST's 9 hyperechoic lesions are darker than the mean. Isoechoic
+    and heterogeneous lesions ask for no sign and get the magnitude. The ring is taken beside the
     lesion only, because above and below it depth and posterior features decide the grey level.
     """
     if not finding.has_lesion:
@@ -91,10 +94,12 @@ def signed_contrast(
     beside = image[(ring > 0) & (image > 0)]
     if beside.size == 0:
         return float("nan")
-    difference = float(image[mask > 0].mean() - beside.mean())
+    inside = float(image[mask > 0].mean())
     if finding.echo_pattern in DARKER:
-        return -difference
-    return difference if finding.echo_pattern == "hyperechoic" else abs(difference)
+        return float(beside.mean()) - inside
+    if finding.echo_pattern == "hyperechoic":
+        return inside - float(np.quantile(beside, FAT_QUANTILE))
+    return abs(inside - float(beside.mean()))
 
 
 def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
@@ -137,6 +142,7 @@ def nearest_hash(
     """
     if earlier.size == 0:
         return np.full(hashes.shape, 64), np.full(hashes.shape, -1)
-    distance = np.bitwise_count(hashes[:, None] ^ earlier[None, :]).astype(np.int64)
+    differing = hashes.view(np.uint64)[:, None] ^ earlier.view(np.uint64)[None, :]
+    distance = np.bitwise_count(differing).astype(np.int64)  # of signed numbers: of their abs()
     where = distance.argmin(axis=1)
     return distance[np.arange(len(hashes)), where], where

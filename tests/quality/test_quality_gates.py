@@ -1,0 +1,149 @@
+"""Gates: one test a rejection reason, scores exact on planted pictures."""
+
+import cv2
+import numpy as np
+import pytest
+
+from busgen.masks.geometry import measure
+from busgen.params import DEFAULT_GATES, Gate
+from busgen.priors.findings import Finding
+from busgen.quality.gates import (
+    LOST,
+    difference_hash,
+    mask_error,
+    nearest_hash,
+    pair_scores,
+    sharpness,
+    verdict,
+)
+
+SIZE = 128
+
+
+def finding(**changes) -> Finding:
+    values = {
+        "sample_id": "t-1",
+        "seed": 1,
+        "family_id": "t-1",
+        "pathology": "benign",
+        "birads": "3",
+        "tissue": "heterogeneous",
+        "shape": "oval",
+        "orientation": "parallel",
+        "margin": ("circumscribed",),
+        "echo_pattern": "hypoechoic",
+        "posterior": "none",
+        "halo": False,
+        "calcification": "none",
+        "width_mm": 12.0,
+        "height_mm": 8.0,
+        "center_x": 0.5,
+        "center_y": 0.5,
+        "pixel_mm": 0.25,
+        "scanner": "linear_10mhz",
+        "text": "a mass",
+    }
+    return Finding(**values | changes)
+
+
+NORMAL = finding(pathology="normal", birads="1", shape=None, orientation=None, margin=None,
+                 echo_pattern=None, posterior=None, halo=None, calcification=None, width_mm=None,
+                 height_mm=None, center_x=None, center_y=None)  # fmt: skip
+
+
+def ellipse(width_mm: float = 12.0, height_mm: float = 8.0) -> np.ndarray:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    axes = (round(width_mm / 0.5) - 1, round(height_mm / 0.5) - 1)
+    cv2.ellipse(mask, (64, 64), axes, 0, 0, 360, 1, -1)
+    return mask
+
+
+def speckled(mask: np.ndarray, inside: float = 60, outside: float = 120) -> np.ndarray:
+    noise = np.random.default_rng(4).rayleigh(1, mask.shape) / 1.25
+    return np.clip(np.where(mask, inside, outside) * noise, 1, 250).astype(np.uint8)
+
+
+def judge(asked: Finding, mask: np.ndarray, image: np.ndarray):
+    scores = pair_scores(asked, mask, image, measure(mask, asked.pixel_mm))
+    return verdict(scores, DEFAULT_GATES)
+
+
+def test_a_good_pair_is_accepted():
+    assert judge(finding(), ellipse(), speckled(ellipse())) == (True, None, [])
+
+
+def test_a_good_normal_is_accepted():
+    nothing = np.zeros((SIZE, SIZE), np.uint8)
+    assert judge(NORMAL, nothing, speckled(nothing)) == (True, None, [])
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked", "mask", "image"),
+    [
+        ("mask_error", finding(), ellipse(16.0), speckled(ellipse(16.0))),
+        ("mask_error", finding(), ellipse() * 0, speckled(ellipse())),
+        ("mask_error", NORMAL, ellipse(), speckled(ellipse())),
+        ("grey_sd", finding(), ellipse(), np.full((SIZE, SIZE), 90, np.uint8)),
+        ("grey_sd", finding(), ellipse(), np.zeros((SIZE, SIZE), np.uint8)),
+        ("saturated", finding(), ellipse(), np.where(speckled(ellipse()) > 99, 255, 9)),
+        ("sharpness", finding(), ellipse(), cv2.GaussianBlur(speckled(ellipse()), (0, 0), 5)),
+        ("contrast", finding(), ellipse(), speckled(ellipse(), 120, 60)),
+        ("contrast", finding(echo_pattern="hyperechoic"), ellipse(), speckled(ellipse(), 20)),
+    ],
+)
+def test_each_fault_is_rejected_for_its_own_reason(reason, asked, mask, image):
+    assert judge(asked, mask, image.astype(np.uint8)) == (False, reason, [])
+
+
+def test_mask_error_is_relative_beyond_one_pixel():
+    exact = measure(ellipse(), 0.25)
+    assert exact is not None
+    assert mask_error(finding(width_mm=exact.width_mm, height_mm=exact.height_mm), exact) == 0
+    asked = finding(width_mm=exact.width_mm - 1.25, height_mm=exact.height_mm)
+    assert mask_error(asked, exact) == pytest.approx(1.0 / (exact.width_mm - 1.25))
+    assert mask_error(finding(), None) == LOST
+
+
+def test_a_posterior_shadow_is_no_contrast():
+    mask = ellipse()
+    image = speckled(mask, 120, 120)
+    image[96:, 40:88] //= 8
+    scores = pair_scores(finding(), mask, image, measure(mask, 0.25))
+    assert abs(scores["contrast"]) < 5
+
+
+def test_isoechoic_asks_for_no_sign():
+    asked = finding(echo_pattern="isoechoic")
+    assert judge(asked, ellipse(), speckled(ellipse(), 110, 120))[0]
+    assert judge(asked, ellipse(), speckled(ellipse(), 120, 110))[0]
+
+
+def test_flags_accumulate_and_the_first_rejecting_gate_is_the_reason():
+    gates = {"a": Gate(action="flag", min=1), "b": Gate(min=1), "c": Gate(min=1),
+             "d": Gate(action="off", min=1), "e": Gate(min=1)}  # fmt: skip
+    scores = {"a": 0.0, "b": float("nan"), "c": 0.0, "d": 0.0, "e": None}
+    assert verdict(scores, gates) == (False, "b", ["a"])
+
+
+def test_white_noise_is_sharp_and_blur_is_not():
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE)).astype(np.uint8)
+    expected = 1 - np.pi * 0.12**2  # share of the unit square outside the disc of .12
+    assert sharpness(noise) == pytest.approx(expected, abs=0.02)
+    assert sharpness(cv2.GaussianBlur(noise, (0, 0), 4)) < 0.05
+    assert sharpness(np.zeros((SIZE, SIZE), np.uint8)) == 0
+
+
+def test_hash_reads_rows_of_growth_and_ignores_brightness():
+    ramp = np.tile(np.arange(0, 252, 28, dtype=np.uint8), (8, 1)).repeat(16, 0).repeat(16, 1)
+    assert difference_hash(ramp) == -1  # all 64 bits: everything grows to the right
+    assert difference_hash(ramp[:, ::-1]) == 0
+    assert difference_hash(ramp // 2 + 20) == -1
+
+
+def test_nearest_hash_counts_bits():
+    distance, where = nearest_hash(np.array([0b1011, 0]), np.array([0b0011, -1]))
+    assert distance.tolist() == [1, 2]
+    assert where.tolist() == [0, 0]
+    distance, where = nearest_hash(np.array([1]), np.array([], np.int64))
+    assert distance.tolist() == [64]
+    assert where.tolist() == [-1]
