@@ -8,7 +8,7 @@ from prefect import flow
 from busgen.params import Params, load_params
 from busgen.report.report import Sources, write_report
 from flows import main
-from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT
+from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
 
 
 @flow(name="report", validate_parameters=False)
