@@ -1,8 +1,9 @@
 """The contract of an index, checked by Great Expectations.
 
 In: an index (one row an attempt). Out: a `Report`, one `Check` an expectation. DuckDB counts the
-rows that break each rule in two scans, Great Expectations judges the counts. On a million rows
-and two cores
+rows that break each rule, Great Expectations judges the counts: 172 expectations on a million rows
+take 1.6 s on two cores. Given the rows themselves as pandas, it takes 2.6 s to read and 10.8 s to
+check 52 of them.
 """
 
 import os

@@ -1,0 +1,172 @@
+"""Two releases compared: counts, distributions, gates, provenance, identical images.
+
+In: two release folders. Out: a record for JSON, and the same in Markdown.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.io import read_json
+from busgen.release import sql
+from busgen.release.facts import gather
+from busgen.release.files import INDEX, PROVENANCE, check_release
+
+_WORDS = tuple(
+    c for c in schema.columns("index") if c.values or c.name in ("halo", "scanner", "flags")
+)
+_NUMBERS = tuple(
+    c for c in schema.columns("index") if c.type == schema.REALS or c.name == "attempt"
+)
+
+
+def diff(a: Path, b: Path) -> dict[str, Any]:
+    """Return how release `b` differs from release `a`.
+
+    Returns
+    -------
+    dict
+        ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
+        variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous
+        column the Kolmogorov-Smirnov statistic, its p and both means; ``provenance``: what
+        differs; ``identical_images``: images of `a` whose pixels are also in `b`.
+    """
+    folders = (check_release(a), check_release(b))
+    records = [read_json(folder / PROVENANCE) for folder in folders]
+    made = [_gather(folder, record) for folder, record in zip(folders, records, strict=True)]
+    with sql.connect() as connection:
+        for view, folder in zip("ab", folders, strict=True):
+            query = f"SELECT * FROM {sql.parquet(folder / INDEX)} WHERE accepted"
+            connection.execute(f"CREATE VIEW {view} AS {query}")
+        same = "SELECT count(DISTINCT image_sha256) FROM a SEMI JOIN b USING (image_sha256)"
+        return {
+            "counts": _counts(made),
+            "identical_images": sql.first(connection, same)[0],
+            "gates": _gates(made),
+            "terms": {c.name: _terms(connection, c) for c in _WORDS},
+            "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS},
+            "provenance": _differing(*map(_leaves, records)),
+        }
+
+
+def _gather(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    return gather(folder / INDEX, len(record.get("unfilled", ())))
+
+
+def _counts(made: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    """Return numbers of samples, by split and class too, as [a, b]."""
+    counts = {name: [m[name] for m in made] for name in ("n", "attempts", "unfilled")}
+    for split in dict.fromkeys(s for m in made for s in m["splits"]):
+        for pathology in schema.PATHOLOGIES:
+            pair = [m["counts"].get(split, {}).get(pathology, 0) for m in made]
+            counts[f"{split} {pathology}"] = pair
+    return counts
+
+
+def _gates(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return acceptance and rejections by reason, as [a, b]."""
+    reasons = [dict(m["reasons"]) for m in made]
+    return {
+        "acceptance": [m["n"] / m["attempts"] for m in made],
+        "reasons": {
+            reason: [r.get(reason, 0) for r in reasons]
+            for reason in dict.fromkeys(reason for r in reasons for reason in r)
+        },
+    }
+
+
+def _terms(connection: sql.Connection, column: schema.Column) -> dict[str, Any]:
+    """Return total variation and chi-square p of one categorical column."""
+    name = sql.name(column.name)
+    word = f"array_to_string({name}, '+')" if pa.types.is_list(column.type) else name
+    rows = connection.execute(f"""
+        SELECT word, coalesce(a.n, 0), coalesce(b.n, 0)
+        FROM (SELECT coalesce({word}::VARCHAR, 'null') AS word, count(*) AS n FROM a GROUP BY 1) a
+        FULL JOIN
+             (SELECT coalesce({word}::VARCHAR, 'null') AS word, count(*) AS n FROM b GROUP BY 1) b
+        USING (word) ORDER BY word""").fetchall()
+    counts = np.array([row[1:] for row in rows], float).T
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return {
+        "total_variation": float(np.abs(shares[0] - shares[1]).sum() / 2),
+        "p": _chi_square_p(counts),
+        "shares": {str(row[0]): shares[:, i].tolist() for i, row in enumerate(rows)},
+    }
+
+
+def _chi_square_p(counts: NDArray[np.float64]) -> float:
+    from scipy.stats import chi2_contingency
+
+    return float(chi2_contingency(counts).pvalue) if counts.shape[1] > 1 else 1.0
+
+
+def _numbers(connection: sql.Connection, name: str) -> dict[str, Any] | None:
+    """Return the Kolmogorov-Smirnov test of one continuous column; None where one has no value."""
+    from scipy.stats import ks_2samp
+
+    values = [
+        connection.sql(f"SELECT {sql.name(name)} AS x FROM {view} WHERE x IS NOT NULL")
+        .to_arrow_table()["x"]
+        .to_numpy()
+        for view in "ab"
+    ]
+    if not all(len(x) for x in values):
+        return None
+    test = ks_2samp(values[0], values[1], method="asymp")
+    means = [float(x.mean()) for x in values]
+    return {"ks": float(test.statistic), "p": float(test.pvalue), "mean": means}
+
+
+def _leaves(record: object, path: str = "") -> dict[str, Any]:
+    """Return the leaves of nested records by dotted path, but for what is counted elsewhere."""
+    if not isinstance(record, dict):
+        return {path: record}
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        if path or key not in ("made", "unfilled"):
+            found |= _leaves(value, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _differing(a: dict[str, Any], b: dict[str, Any]) -> dict[str, list[Any]]:
+    names = sorted({*a, *b})
+    return {name: [a.get(name), b.get(name)] for name in names if a.get(name) != b.get(name)}
+
+
+def to_markdown(found: Mapping[str, Any]) -> str:
+    """Return what `diff` found as Markdown tables, the largest differences first."""
+    gates = found["gates"]
+    terms = sorted(found["terms"].items(), key=lambda item: -item[1]["total_variation"])
+    numbers = sorted(
+        ((name, test) for name, test in found["numbers"].items() if test),
+        key=lambda item: -item[1]["ks"],
+    )
+    acceptance = [f"{share:.1%}" for share in gates["acceptance"]]
+    parts = (
+        ("Counts", ("", "a", "b"), [(name, *pair) for name, pair in found["counts"].items()]
+         + [("identical images", found["identical_images"], found["identical_images"])]),
+        ("Gates", ("", "a", "b"), [("accepted", *acceptance)]
+         + [(f"rejected by {name}", *pair) for name, pair in gates["reasons"].items()]),
+        ("Terms", ("column", "total variation", "p"),
+         [(name, f"{t['total_variation']:.3f}", f"{t['p']:.2g}") for name, t in terms]),
+        ("Numbers", ("column", "KS", "p", "mean a", "mean b"),
+         [(name, f"{t['ks']:.3f}", f"{t['p']:.2g}", *(f"{m:.4g}" for m in t["mean"]))
+          for name, t in numbers]),
+        ("Provenance", ("", "a", "b"),
+         [(name, *pair) for name, pair in found["provenance"].items()]),
+    )  # fmt: skip
+    return "\n".join(_table(*part) for part in parts)
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [f"## {title}", ""]
+    if not rows:
+        return "\n".join([*lines, "no difference", ""])
+    lines += [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    cells = ([str(cell).replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells), ""])

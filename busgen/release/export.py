@@ -1,0 +1,187 @@
+"""A release in the forms that segmentation and detection tools open.
+
+In: a release folder. Out: a folder, whole or not at all:
+
+- ``folder``: per split `images/`, `masks/` and `metadata.csv`;
+- ``coco``: `images/<split>/`, `annotations/instances_<split>.json`, masks as run lengths;
+- ``nnunet``: the raw layout of nnU-Net version 2.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.errors import UserError
+from busgen.io import decode_png, encode_png, replacing_folder, write_text
+from busgen.release.card import LICENCE_URL, licence
+from busgen.release.files import LICENCE, check_release, data_files, split_of
+from busgen.release.read import batches
+
+Row = dict[str, Any]
+_THIN = tuple(column.name for column in schema.columns("index"))
+_CATEGORIES = {"benign": 1, "malignant": 2}
+
+
+def export(folder: Path, out: Path, form: str = "folder") -> None:
+    """Write the release `folder` to `out` in another form.
+
+    Parameters
+    ----------
+    folder
+        The release.
+    out
+        A new or empty folder.
+    form
+        ``"folder"``, ``"coco"`` or ``"nnunet"``.
+    """
+    if form not in FORMS:
+        raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError("the output must be a new or empty folder", out, "name another folder")
+    check_release(folder)
+    with replacing_folder(out) as partial:
+        FORMS[form](folder, partial)
+        write_text(partial / LICENCE, licence())
+
+
+def _rows(folder: Path, split: str, columns: tuple[str, ...]) -> Iterator[Row]:
+    for table in batches(folder, columns, split):
+        yield from table.to_pylist()
+
+
+def _splits(folder: Path) -> list[str]:
+    return list(dict.fromkeys(split_of(path) for path in data_files(folder)))
+
+
+def _name(sample_id: str) -> str:
+    """Return a sample's id as a file name without folder."""
+    return re.sub(r"[/\\:\0]", "_", sample_id)
+
+
+def _to_folder(folder: Path, out: Path) -> None:
+    for split in _splits(folder):
+        places = [out / split / kind for kind in ("images", "masks")]
+        for place in places:
+            place.mkdir(parents=True)
+        with (out / split / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file_name", "mask_file_name", *_THIN])
+            for row in _rows(folder, split, (*_THIN, "image", "mask")):
+                name = f"{_name(row['sample_id'])}.png"
+                for place, kind in zip(places, ("image", "mask"), strict=True):
+                    (place / name).write_bytes(row[kind]["bytes"])
+                cells = [_cell(row[column]) for column in _THIN]
+                writer.writerow([f"images/{name}", f"masks/{name}", *cells])
+
+
+def _cell(value: object) -> object:
+    return "|".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _to_coco(folder: Path, out: Path) -> None:
+    (out / "annotations").mkdir()
+    head = {
+        "info": {"description": f"busgen. {NOT_FOR_CLINICAL_USE}"},
+        "licenses": [{"id": 1, "name": "CC BY 4.0", "url": LICENCE_URL}],
+        "categories": [
+            {"id": number, "name": name, "supercategory": "lesion"}
+            for name, number in _CATEGORIES.items()
+        ],
+    }
+    for split in _splits(folder):
+        (out / "images" / split).mkdir(parents=True)
+        path = out / "annotations" / f"instances_{split}.json"
+        with path.open("w", encoding="utf-8") as file:  # piece by piece: bounded memory
+            file.write(json.dumps(head)[:-1])
+            for key, records in (
+                ("images", _coco_images(folder, split, out)),
+                ("annotations", _coco_annotations(folder, split)),
+            ):
+                file.write(f',\n"{key}": [')
+                for i, record in enumerate(records):
+                    file.write((",\n" if i else "\n") + json.dumps(record, ensure_ascii=False))
+                file.write("]")
+            file.write("}\n")
+
+
+def _coco_images(folder: Path, split: str, out: Path) -> Iterator[Row]:
+    """Write the images of a split and yield their records."""
+    for number, row in enumerate(_rows(folder, split, ("sample_id", "image")), start=1):
+        name = f"{_name(row['sample_id'])}.png"
+        (out / "images" / split / name).write_bytes(row["image"]["bytes"])
+        height, width = decode_png(row["image"]["bytes"], name).shape
+        yield {"id": number, "file_name": name, "height": height, "width": width, "license": 1}
+
+
+def _coco_annotations(folder: Path, split: str) -> Iterator[Row]:
+    """Yield one annotation a lesion."""
+    count = 0
+    rows = _rows(folder, split, ("sample_id", "pathology", "mask"))
+    for number, row in enumerate(rows, start=1):
+        mask = decode_png(row["mask"]["bytes"], row["sample_id"])
+        if mask.any():
+            count += 1
+            yield {
+                "id": count,
+                "image_id": number,
+                "category_id": _CATEGORIES[row["pathology"]],
+                "segmentation": {"counts": run_lengths(mask), "size": list(mask.shape)},
+                "area": int(np.count_nonzero(mask)),
+                "bbox": list(cv2.boundingRect(mask)),
+                "iscrowd": 0,
+            }
+
+
+def run_lengths(mask: NDArray[np.uint8]) -> list[int]:
+    """Return a mask's run lengths as COCO counts them: down the columns, background first."""
+    flat = (mask > 0).ravel(order="F")
+    starts = np.flatnonzero(np.diff(flat)) + 1
+    lengths: list[int] = np.diff(np.concatenate([[0], starts, [flat.size]])).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def _to_nnunet(folder: Path, out: Path) -> None:
+    """Write train and validation as Tr, test as Ts; the split of Tr in `splits_final.json`."""
+    names: dict[str, list[str]] = {split: [] for split in _splits(folder)}
+    for split in names:
+        part = "Ts" if split == "test" else "Tr"
+        for place in (f"images{part}", f"labels{part}"):
+            (out / place).mkdir(exist_ok=True)
+        for row in _rows(folder, split, ("sample_id", "image", "mask")):
+            name = _name(row["sample_id"])
+            names[split].append(name)
+            label = np.minimum(decode_png(row["mask"]["bytes"], name), 1)
+            (out / f"images{part}" / f"{name}_0000.png").write_bytes(row["image"]["bytes"])
+            (out / f"labels{part}" / f"{name}.png").write_bytes(encode_png(label))
+    train, validation = names.get("train", []), names.get("validation", [])
+    if validation:
+        write_text(out / "splits_final.json", _json([{"train": train, "val": validation}]))
+    record = {
+        "channel_names": {"0": "ultrasound"},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": len(train) + len(validation),
+        "file_ending": ".png",
+        "overwrite_image_reader_writer": "NaturalImage2DIO",
+        "description": NOT_FOR_CLINICAL_USE,
+        "licence": "CC BY 4.0",
+    }
+    write_text(out / "dataset.json", _json(record))
+
+
+def _json(record: object) -> str:
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+FORMS: dict[str, Callable[[Path, Path], None]] = {
+    "folder": _to_folder,
+    "coco": _to_coco,
+    "nnunet": _to_nnunet,
+}

@@ -1,0 +1,118 @@
+"""Reading a release: its rows lazily, one picture fast, counts by stratum.
+
+In: a release folder. Out: Arrow tables, decoded pictures, one row as a dictionary.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.errors import UserError
+from busgen.io import decode_png
+from busgen.release import sql
+from busgen.release.files import GROUP_ROWS, INDEX, check_release, data_files
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group of a data file, with its smallest and largest sample id."""
+
+    path: Path
+    number: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """An opened release: where its row groups are; `rows` reads nothing until asked."""
+
+    folder: Path
+    groups: tuple[Group, ...]
+    rows: ds.Dataset
+
+
+def open_release(folder: Path) -> Release:
+    """Return the release in `folder`, of which only the files' footers are read."""
+    files = data_files(check_release(folder))
+    groups = tuple(group for path in files for group in _groups(path))
+    return Release(folder, groups, ds.dataset([str(path) for path in files], format="parquet"))
+
+
+def _groups(path: Path) -> Iterator[Group]:
+    metadata = pq.read_metadata(path)
+    for number in range(metadata.num_row_groups):
+        ids = metadata.row_group(number).column(0).statistics
+        yield Group(path, number, ids.min, ids.max)
+
+
+def read_row(release: Release | Path, sample_id: str, columns: Sequence[str]) -> dict[str, Any]:
+    """Return `columns` of one released sample; raise `UserError` with similar ids if unknown."""
+    opened = release if isinstance(release, Release) else open_release(release)
+    for group in opened.groups:
+        if group.first <= sample_id <= group.last:
+            file = pq.ParquetFile(group.path)
+            ids = file.read_row_group(group.number, columns=["sample_id"])["sample_id"]
+            row = ids.index(sample_id).as_py()
+            if row >= 0:
+                table = file.read_row_group(group.number, columns=list(columns))
+                found: dict[str, Any] = table.slice(row, 1).to_pylist()[0]
+                return found
+    raise unknown_sample(opened.folder, sample_id)
+
+
+def read_image(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+    """Return the (H, W) uint8 image of one released sample."""
+    return _picture(release, sample_id, "image")
+
+
+def read_mask(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+    """Return the (H, W) uint8 mask of one released sample, 0 and 255."""
+    return _picture(release, sample_id, "mask")
+
+
+def _picture(release: Release | Path, sample_id: str, name: str) -> NDArray[np.uint8]:
+    picture = read_row(release, sample_id, [name])[name]
+    return decode_png(picture["bytes"], f"{name} of {sample_id}")
+
+
+def batches(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:
+    """Yield `columns` of the released rows, 100 at a time, all splits or one."""
+    for path in data_files(check_release(folder)):
+        if split is None or path.name.startswith(f"{split}-"):
+            for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
+
+
+def count_by(index: Path, by: Sequence[str]) -> pa.Table:
+    """Return accepted samples by stratum: the columns `by` (at least one), then ``n``."""
+    known = [column.name for column in schema.columns("index")]
+    for name in by:
+        if name not in known:
+            raise UserError("a stratum must be made of columns of the index", name, str(known))
+    names = ", ".join(map(sql.name, by))
+    with sql.connect() as connection:
+        return connection.sql(
+            f"SELECT {names}, count(*) AS n FROM {sql.parquet(index)} WHERE accepted "
+            f"GROUP BY ALL ORDER BY n DESC, {names}"
+        ).to_arrow_table()
+
+
+def unknown_sample(folder: Path, sample_id: str) -> UserError:
+    """Return the error for an id that is not in the release, with the nearest that are."""
+    with sql.connect() as connection:
+        nearest = connection.execute(
+            f"SELECT DISTINCT sample_id, levenshtein(sample_id, ?) AS d "
+            f"FROM {sql.parquet(folder / INDEX)} ORDER BY d, sample_id LIMIT 3",
+            [sample_id],
+        ).fetchall()
+    near = ", ".join(str(row[0]) for row in nearest)
+    return UserError("sample must be one of the release", repr(sample_id), f"nearest: {near}")

@@ -1,0 +1,104 @@
+"""One sample's whole history, and the same sample made anew.
+
+In: a release folder and a sample's id. Out: records that the command line prints.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from busgen import schema
+from busgen.errors import UserError
+from busgen.io import read_json, sha256_array
+from busgen.release import sql
+from busgen.release.files import INDEX, PROVENANCE, check_release
+from busgen.release.read import read_image, read_mask, unknown_sample
+
+_FINDING = tuple(c.name for c in schema.columns("index") if c.source == "finding")
+_MASK = tuple(c.name for c in schema.columns("index") if c.source == "mask")
+_SCORES = tuple(
+    c.name for c in schema.columns("index") if c.source == "gate" and c.type == schema.REALS
+)
+_MADE_BY = ("mask_engine", "mask_engine_sha256", "engine", "engine_sha256", "prior_sha256",
+            "code_version")  # fmt: skip
+
+
+def history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
+    """Return every attempt at a sample with its scores and verdict, then what became of it."""
+    rows = _attempts(folder, sample_id)
+    last = rows[-1]
+    final = {
+        "sample_id": sample_id,
+        "final": "released" if last["accepted"] else "given up",
+        "split": last["split"],
+        "attempts": len(rows),
+        "finding": {name: last[name] for name in _FINDING},
+        "made_by": {name: last[name] for name in _MADE_BY},
+    }
+    return [*map(_attempt, rows), final]
+
+
+def _attempt(row: dict[str, Any]) -> dict[str, Any]:
+    verdict = ("attempt", "seed", "accepted", "reason", "flags", "duplicate_of", "image_sha256")
+    return {
+        **{name: row[name] for name in verdict},
+        "scores": {name: row[name] for name in _SCORES},
+        "geometry": {name: row[name] for name in _MASK},
+    }
+
+
+def again(folder: Path, sample_id: str) -> dict[str, Any]:
+    """Return how a released sample compares with itself drawn and rendered anew.
+
+    Returns
+    -------
+    dict
+        ``same_image, same_mask`` (bool), ``max_abs_difference`` (grey levels),
+        ``engine_changed`` (names of the engines whose hash is no longer the release's).
+
+    Raises
+    ------
+    UserError
+        If the sample is unknown or was given up.
+    """
+    from busgen.images.engines import load_image_engine
+    from busgen.masks.engines import load_mask_engine
+    from busgen.priors.findings import from_row
+
+    row = _attempts(folder, sample_id)[-1]
+    if not row["accepted"]:
+        raise UserError("a sample made anew must be a released one", f"{sample_id}, given up",
+                        "its attempts are in the index, its pixels were not kept")  # fmt: skip
+    size_px = int(_plan(folder)["size_px"])
+    masks = load_mask_engine(row["mask_engine"], size_px)
+    images = load_image_engine(row["engine"], size_px)
+    finding = from_row(row)
+    mask = masks.draw([finding])
+    image = images.render([finding], mask)[0]
+    released = read_image(folder, sample_id)
+    loaded = {"mask_engine": masks.sha256, "engine": images.sha256}
+    return {
+        "sample_id": sample_id,
+        "same_image": sha256_array(image) == row["image_sha256"],
+        "same_mask": bool(np.array_equal(mask[0] * 255, read_mask(folder, sample_id))),
+        "max_abs_difference": int(np.abs(image.astype(int) - released.astype(int)).max()),
+        "engine_changed": [k for k, sha256 in loaded.items() if row[f"{k}_sha256"] != sha256],
+    }
+
+
+def _attempts(folder: Path, sample_id: str) -> list[dict[str, Any]]:
+    """Return the rows of the index with this id, by attempt; `UserError` if there are none."""
+    with sql.connect() as connection:
+        rows: list[dict[str, Any]] = connection.sql(
+            f"SELECT * FROM {sql.parquet(check_release(folder) / INDEX)} "
+            f"WHERE sample_id = {sql.text(sample_id)} ORDER BY attempt"
+        ).to_arrow_table().to_pylist()  # fmt: skip
+    if not rows:
+        raise unknown_sample(folder, sample_id)
+    return rows
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    plan = read_json(folder / PROVENANCE)["plan"]
+    return plan if isinstance(plan, dict) else {}

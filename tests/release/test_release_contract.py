@@ -1,0 +1,142 @@
+"""Every rule of the contract finds what breaks it; Great Expectations says so."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny_candidates as tiny
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.release import sql
+from busgen.release.contract import validate_index
+from busgen.release.rules import FAMILY, ROW_RULES, SAMPLE_RULES, SOME, column_rules, samples_sql
+
+RULES = {rule.key: rule for rule in (*column_rules(), *ROW_RULES, *SAMPLE_RULES)}
+LESION, MALIGNANT = 1, 0  # rows of the release's index: sample 1 is benign, 0 malignant
+
+
+def _value(rule):
+    """Return a value of the rule's column that breaks it."""
+    column = schema.BY_NAME[rule.column]
+    if rule.about.endswith(("not null", "not null where a lesion is")):
+        return None
+    if rule.about == "in the lexicon":
+        return ["wrong"] if pa.types.is_list(column.type) else "wrong"
+    if rule.about.startswith("between"):
+        return -1 if column.type == schema.INT else column.range[1] + 1
+    if rule.about.startswith("64"):
+        return "A" * 64
+    return {
+        "orientation": "not_parallel", "reason": "blurred", "split": None,
+        "null where normal": 1,
+    }[rule.column]  # fmt: skip
+
+
+def _plant(rule, rows):
+    """Return rows (of one sample) that break the rule."""
+    lesion, malignant, normal = rows[LESION], rows[MALIGNANT], rows[tiny.NORMAL]
+    column = schema.BY_NAME[rule.column]
+    if rule.about == "null where normal":
+        return [normal | {rule.column: lesion[rule.column]}]
+    if rule in SAMPLE_RULES:
+        rejected = {"accepted": False, "reason": "blurred", "split": None}
+        return {
+            "each attempt at a sample once": [lesion | rejected, lesion],
+            "no attempt missing": [lesion | {"attempt": 1}],
+            "at most one accepted attempt a sample": [lesion, lesion | {"attempt": 1}],
+            "none after the accepted attempt": [lesion, lesion | rejected | {"attempt": 1}],
+            "the same finding in every attempt": [
+                lesion | rejected,
+                lesion | {"attempt": 1, "halo": not lesion["halo"]},
+            ],
+        }[rule.about]
+    if rule.about == "circumscribed alone":
+        return [malignant | {"margin": ["circumscribed", "spiculated"]}]
+    if rule.about == "each term once, in lexicon order":
+        return [malignant | {"margin": ["spiculated", "angular"]}]
+    if column.name == "pathology" and rule.about == "in the lexicon":
+        return [lesion | {"pathology": "uncertain"}]
+    return [lesion | {rule.column: _value(rule)}]
+
+
+def _write(rows, path):
+    fields = [field.with_nullable(True) for field in schema.arrow_schema("index")]
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(fields)), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def good(release):
+    rows = pq.read_table(release / "index.parquet").to_pylist()
+    return [row for row in rows if row["attempt"] == 0]
+
+
+@pytest.fixture(scope="module")
+def planted(good, tmp_path_factory):
+    """An index in which sample `planted <i>` breaks rule i, and the report on it."""
+    rows = []
+    for i, rule in enumerate(RULES.values()):
+        name = {} if rule.key == "sample_id: not null" else {"sample_id": f"planted {i:03d}"}
+        rows += [row | name for row in _plant(rule, good)]
+    rows += [good[LESION] | {"family_id": "f", "split": split} for split in ("train", "test")]
+    path = _write(rows, tmp_path_factory.mktemp("contract é") / "planted [1].parquet")
+    return path, {f"{c.column}: {c.expectation}": c for c in validate_index(path).checks}
+
+
+@pytest.mark.parametrize("key", RULES)
+def test_a_planted_violation_is_found(planted, key):
+    path, checks = planted
+    check, rule = checks[key], RULES[key]
+    assert not check.success
+    assert check.unexpected_count >= 1
+    assert 1 <= len(check.examples) <= 5
+    name = f"planted {list(RULES).index(key):03d}"
+    with sql.connect() as connection:
+        table = sql.parquet(path)
+        table = f"({samples_sql(table)})" if rule in SAMPLE_RULES else table
+        query = f"SELECT count(*) FROM {table} WHERE ({rule.broken}) AND sample_id = '{name}'"
+        if key != "sample_id: not null":
+            assert sql.first(connection, query)[0] >= 1
+
+
+def test_a_family_in_two_splits_is_found(planted):
+    check = planted[1][FAMILY.key]
+    assert not check.success
+    assert check.examples == ("f",)
+
+
+def test_an_index_without_accepted_samples_is_found(good, tmp_path):
+    rejected = {"accepted": False, "reason": "blurred", "split": None}
+    report = validate_index(_write([row | rejected for row in good], tmp_path / "none.parquet"))
+    assert [(c.column, c.expectation) for c in report.failures] == [(SOME.column, SOME.about)]
+
+
+def test_a_good_index_keeps_the_contract(release):
+    report = validate_index(release / "index.parquet")
+    assert report.success
+    assert len(report.checks) == len(RULES) + 2 + len(schema.columns("index"))
+
+
+def test_a_rejected_attempt_may_lack_measures_but_not_an_accepted_one(good, tmp_path):
+    lost = good[LESION] | {"contrast": None, "mask_area_mm2": float("nan")}
+    rejected = {"accepted": False, "reason": "contrast", "split": None, "sample_id": "x"}
+    assert validate_index(_write([good[0], lost | rejected], tmp_path / "r.parquet")).success
+    failures = validate_index(_write([good[0], lost], tmp_path / "a.parquet")).failures
+    assert {check.column for check in failures} == {"contrast", "mask_area_mm2"}
+
+
+@pytest.mark.parametrize("name", ["seed", "margin", "accepted", "mask_area_mm2", "text"])
+def test_a_column_missing_or_of_another_type_is_found(release, tmp_path, name):
+    table = pq.read_table(release / "index.parquet")
+    pq.write_table(table.drop_columns(name), tmp_path / "missing.parquet")
+    other = pa.array([b"1"] * len(table), pa.binary())
+    place = table.column_names.index(name)
+    pq.write_table(table.set_column(place, name, other), tmp_path / "other.parquet")
+    for path in ("missing.parquet", "other.parquet"):
+        assert [c.column for c in validate_index(tmp_path / path).failures] == [name]
+
+
+def test_a_file_that_is_no_parquet_is_an_error(tmp_path):
+    (tmp_path / "index.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DataError, match=r"index\.parquet must be a Parquet file"):
+        validate_index(tmp_path / "index.parquet")
