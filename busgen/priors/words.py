@@ -1,10 +1,183 @@
-"""Finding -> text."""
+"""Finding -> text: a radiologist's sentence in one of several phrasings, nothing left out or added.
+
+In: a finding without its text, and the sample's generator, which chooses phrasing and synonyms.
+Out: English that `busgen.priors.parse` understands. Scanner and position are not put into words.
+"""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from busgen.priors.findings import Finding
 
+Said = dict[str, str]
+Words = dict[str, tuple[str, ...]]
+
+SHAPE: Words = {"oval": ("oval",), "round": ("round",), "irregular": ("irregular",)}
+ORIENTATION: Words = {
+    "parallel": ("parallel", "wider than tall", "parallel to the skin"),
+    "not_parallel": ("not parallel", "taller than wide", "non-parallel"),
+}
+MARGIN: Words = {
+    "circumscribed": ("circumscribed", "well-defined", "well-circumscribed"),
+    "indistinct": ("indistinct", "ill-defined"),
+    "angular": ("angular",),
+    "microlobulated": ("microlobulated",),
+    "spiculated": ("spiculated",),
+}
+ECHO: Words = {
+    "anechoic": ("anechoic",),
+    "hyperechoic": ("hyperechoic",),
+    "complex_cystic_solid": ("complex cystic and solid",),
+    "hypoechoic": ("hypoechoic",),
+    "isoechoic": ("isoechoic",),
+    "heterogeneous": ("heterogeneous",),
+}
+POSTERIOR: Words = {
+    "none": ("no posterior features", "no posterior acoustic features"),
+    "enhancement": ("posterior enhancement", "posterior acoustic enhancement"),
+    "shadowing": ("posterior shadowing", "posterior acoustic shadowing"),
+    "combined": ("combined posterior features", "a combined posterior pattern"),
+}
+HALO: Words = {
+    "True": ("an echogenic halo", "a halo"),
+    "False": ("no echogenic halo", "no halo"),
+}
+CALCIFICATION: Words = {
+    "none": ("no calcifications", "no microcalcifications"),
+    "in_a_mass": ("calcifications in the mass", "intralesional calcifications"),
+    "outside_a_mass": ("calcifications outside the mass",),
+    "intraductal": ("intraductal calcifications",),
+}
+TISSUE: Words = {
+    "homogeneous_fat": ("homogeneous fatty tissue", "homogeneous fatty breast tissue"),
+    "homogeneous_fibroglandular": ("homogeneous fibroglandular tissue",),
+    "heterogeneous": ("heterogeneous breast tissue", "heterogeneous background tissue"),
+}
+
 
 def to_text(finding: Finding, rng: np.random.Generator) -> str:
-    """Return the finding in words."""
-    return ""
+    """Return `finding` in words; null fields are left out, its own `text` is not read."""
+    choices: list[int] = rng.integers(0, 60, 9).tolist()
+    phrasing = choices.pop()
+    said = _said(finding, choices)
+    if not finding.has_lesion:
+        return NORMAL[phrasing % len(NORMAL)](said)
+    return PHRASINGS[phrasing % len(PHRASINGS)](said)
+
+
+def _said(finding: Finding, choices: Sequence[int]) -> Said:
+    """Return the words for each field, empty for null."""
+    fields: tuple[tuple[str, Words, str | None], ...] = (
+        ("shape", SHAPE, finding.shape),
+        ("orientation", ORIENTATION, finding.orientation),
+        ("echo", ECHO, finding.echo_pattern),
+        ("posterior", POSTERIOR, finding.posterior),
+        ("halo", HALO, None if finding.halo is None else str(finding.halo)),
+        ("calcification", CALCIFICATION, finding.calcification),
+        ("tissue", TISSUE, finding.tissue),
+    )
+    said = {
+        name: "" if term is None else words[term][choice % len(words[term])]
+        for (name, words, term), choice in zip(fields, choices, strict=False)
+    }
+    terms = [MARGIN[t][choices[7] % len(MARGIN[t])] for t in finding.margin or ()]
+    said["margin"] = " and ".join(filter(None, (", ".join(terms[:-1]), *terms[-1:])))
+    said["size"] = _size(finding, in_cm=choices[0] % 3 == 0)
+    said["birads"] = f"BI-RADS {finding.birads}" if finding.birads else ""
+    return said | {"pathology": finding.pathology}
+
+
+def _size(finding: Finding, *, in_cm: bool) -> str:
+    """Return width x height to a tenth of a millimetre, finer only where they would look equal."""
+    width, height = finding.width_mm, finding.height_mm
+    if width is None or height is None:
+        return ""
+    digits = next((d for d in (1, 2, 3) if round(width, d) != round(height, d)), 6)
+    if in_cm:
+        return f"{width / 10:.{digits + 1}f} x {height / 10:.{digits + 1}f} cm"
+    return f"{width:.{digits}f} x {height:.{digits}f} mm"
+
+
+def _join(parts: Sequence[str], glue: str = ", ") -> str:
+    return glue.join(part for part in parts if part)
+
+
+def _phrase(lead: str, words: str, tail: str = "") -> str:
+    return f"{lead}{words}{tail}" if words else ""
+
+
+def _sentence(said: Said) -> str:
+    """Write everything about the lesion in one sentence."""
+    mass = _join((said["shape"], said["echo"], "mass"), " ")
+    clauses = (
+        mass,
+        said["orientation"],
+        _phrase("with ", said["margin"], " margins"),
+        said["posterior"],
+        said["halo"],
+        said["calcification"],
+        _phrase("measuring ", said["size"]),
+        _phrase("in ", said["tissue"]),
+    )
+    text = _join(clauses)
+    return f"{text[0].upper()}{text[1:]}. {_join((said['birads'], said['pathology']))}."
+
+
+def _form(said: Said) -> str:
+    """Write the fields of a structured report."""
+    present = "absent" if said["halo"].startswith("no ") else "present"
+    none = said["calcification"].startswith("no ")
+    fields = (
+        _phrase("Shape: ", said["shape"]),
+        _phrase("Orientation: ", said["orientation"]),
+        _phrase("Margin: ", said["margin"]),
+        _phrase("Echo pattern: ", said["echo"]),
+        "Posterior features: none" if said["posterior"].startswith("no ") else said["posterior"],
+        f"Echogenic halo: {present}" if said["halo"] else "",
+        "Calcifications: none" if none else said["calcification"],
+        _phrase("Size: ", said["size"]),
+        _phrase("Background: ", said["tissue"]),
+        _phrase("Assessment: ", said["birads"]),
+        _phrase("Pathology: ", said["pathology"]),
+    )
+    return ". ".join(field[0].upper() + field[1:] for field in fields if field) + "."
+
+
+def _prose(said: Said) -> str:
+    """Write several short sentences."""
+    mass = _join((said["pathology"], "mass", _phrase("of ", said["size"])), " ")
+    posterior, are = said["posterior"], said["posterior"].endswith("features")
+    sentences = (
+        _join((mass[0].upper() + mass[1:], _phrase("in ", said["tissue"])), " "),
+        _phrase("It is ", _join((said["shape"], said["echo"], said["orientation"]))),
+        _phrase("Its margins are ", said["margin"]),
+        _phrase("There are " if are else "There is ", posterior),
+        _phrase("There is ", said["halo"]),
+        _phrase("There are ", said["calcification"]),
+        said["birads"],
+    )
+    return _join(sentences, ". ") + "."
+
+
+def _terse(said: Said) -> str:
+    """Write a caption in key words."""
+    head = _join((said["pathology"], said["birads"]))
+    mass = _join((said["shape"], said["echo"], "mass"), " ")
+    keys = (mass, said["margin"], said["orientation"], said["posterior"], said["halo"])
+    return f"{head}: {_join((*keys, said['calcification'], said['size'], said['tissue']))}"
+
+
+def _normal_sentence(said: Said) -> str:
+    """Write that there is no lesion, in a sentence."""
+    tissue = _phrase(" in ", said["tissue"])
+    return f"Normal breast ultrasound, no mass{tissue}. {_phrase('', said['birads'], '.')}".strip()
+
+
+def _normal_form(said: Said) -> str:
+    """Write that there is no lesion, in key words."""
+    return _join(("normal", said["tissue"], "no lesion", said["birads"]))
+
+
+PHRASINGS: tuple[Callable[[Said], str], ...] = (_sentence, _form, _prose, _terse)
+NORMAL: tuple[Callable[[Said], str], ...] = (_normal_sentence, _normal_form)
