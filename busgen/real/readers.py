@@ -17,12 +17,13 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, replacing_folder
 from busgen.real import breast
-from busgen.real.reading import Reading
+from busgen.real.reading import DatasetInfo, Reading
 
 READERS: Mapping[str, Callable[[Path], Reading]] = MappingProxyType(
     {breast.DATASET.name: breast.read_breast}
 )
 _LESION = {c.name for c in schema.columns("real") if c.lesion} | {"mask"}
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({breast.DATASET.name: breast.DATASET})
 ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
 
 

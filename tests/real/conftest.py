@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from busgen.real.breast import read_breast
+from busgen.real.reading import Reading
+
 HEADER = next(
     csv.reader(
         [
@@ -40,6 +43,12 @@ def tumour(size: tuple[int, int] = (60, 80)) -> Image.Image:
     mask[..., 3] = 255
     mask[10:30, 20:50, :3] = 255
     return Image.fromarray(mask)
+
+
+@pytest.fixture(scope="session")
+def published(real_data: Path) -> Reading:
+    """Return the publisher's BrEaST, read once."""
+    return read_breast(real_data / "BrEaST")
 
 
 @pytest.fixture

@@ -14,12 +14,8 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.real.breast import IMAGES, read_breast
+from busgen.real.breast_table import read_table
 from busgen.real.readers import read_dataset
-
-
-@pytest.fixture(scope="module")
-def published(real_data):
-    return read_breast(real_data / "BrEaST")
 
 
 def row_of(reading, case):
@@ -107,13 +103,10 @@ def test_published_values_stay_within_the_schema(published):
     assert median == pytest.approx(0.078, abs=0.001)
 
 
-def test_publishers_workbook_reads_as_the_csv(published, real_data, tmp_path):
-    (tmp_path / IMAGES).symlink_to(real_data / "BrEaST" / IMAGES)
-    workbook = next((real_data / "BrEaST").glob("*.xlsx"))
-    shutil.copy(workbook, tmp_path / workbook.name)
-    text = ["image", "mask"]
-    again = read_breast(tmp_path).table
-    assert again.drop_columns(text).equals(published.table.drop_columns(text))
+def test_publishers_workbook_reads_as_the_csv(real_data):
+    folder = real_data / "BrEaST"
+    workbook = next(folder.glob("*.xlsx"))
+    assert read_table(workbook) == read_table(folder / "clinical.csv")
 
 
 def test_imitation_reads_rgba_and_rgb_alike(breast):

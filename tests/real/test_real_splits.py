@@ -37,12 +37,9 @@ def test_more_training_data_takes_from_validation_only_at_the_bound():
         assert before == after or (before, after) == ("validation", "train")
 
 
-def test_all_images_of_a_patient_are_on_one_side(real_data):
-    from busgen.real.readers import read_dataset
-
-    table = read_dataset("breast", real_data / "BrEaST").table
+def test_all_images_of_a_patient_are_on_one_side(published):
     sides: dict[str, set[str]] = {}
-    for patient in table["patient_id"].to_pylist():
+    for patient in published.table["patient_id"].to_pylist():
         sides.setdefault(patient, set()).add(split_of(patient))
     assert all(len(side) == 1 for side in sides.values())
     assert Counter(side.pop() for side in sides.values()).keys() == {"train", "validation", "test"}
