@@ -126,11 +126,13 @@ def _count(connection: sql.Connection) -> dict[Rule, int]:
         ((*column_rules(), *ROW_RULES), "attempts"),
         (SAMPLE_RULES, f"({samples_sql('attempts')})"),
     ):
-        terms = ", ".join(f"count_if({rule.broken})" for rule in rules)
+        terms = ", ".join(f"count(*) FILTER (WHERE {rule.broken})" for rule in rules)
         row = sql.first(connection, f"SELECT {terms} FROM {table}")
         counts |= dict(zip(rules, row, strict=True))
     counts[FAMILY] = sql.first(connection, f"SELECT count(*) FROM ({_families_sql()})")[0]
-    counts[SOME] = sql.first(connection, "SELECT count_if(accepted) = 0 FROM attempts")[0]
+    counts[SOME] = sql.first(
+        connection, "SELECT count(*) FILTER (WHERE accepted) = 0 FROM attempts"
+    )[0]
     return counts
 
 

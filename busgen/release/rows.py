@@ -53,7 +53,7 @@ def join_accepted(connection: sql.Connection, index: Path, shards: list[Path]) -
         JOIN (VALUES {numbers}) n(file, shard) ON parse_filename(k.filename) = n.file
         WHERE i.accepted ORDER BY n.shard, k.file_row_number""")
     joined = sql.first(connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted")
-    wanted = sql.first(connection, f"SELECT count_if(accepted) FROM {sql.parquet(index)}")[0]
+    wanted = sql.first(connection, f"SELECT count(*) FROM {sql.parquet(index)} WHERE accepted")[0]
     if joined != (wanted, wanted):
         raise DataError(
             "each accepted sample must have its pictures once in shards/",

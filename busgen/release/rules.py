@@ -67,12 +67,16 @@ def _outside_terms(column: Column, name: str) -> str:
 
 
 def _outside_range(column: Column, name: str) -> str:
-    """NaN is greater than any number to DuckDB; a rejected attempt may have measured it."""
+    """Ask for NaN by name: Parquet's statistics leave it out, and DuckDB believes them.
+
+    A rejected attempt may have measured NaN.
+    """
     low, high = column.range or (0.0, 0.0)
     outside = f"NOT ({name} BETWEEN {low!r} AND {high!r})"
-    if column.source in ("mask", "gate") and pa.types.is_floating(column.type):
-        return f"{outside} AND (accepted OR NOT isnan({name}))"
-    return outside
+    if not pa.types.is_floating(column.type):
+        return outside
+    lost = f"isnan({name})" + (" AND accepted" if column.source in ("mask", "gate") else "")
+    return f"({outside} AND NOT isnan({name})) OR ({lost})"
 
 
 def _range_words(column: Column) -> str:
@@ -135,7 +139,7 @@ def samples_sql(table: str) -> str:
     """
     return f"""
         SELECT sample_id, count(*) AS attempts, count(DISTINCT attempt) AS distinct_attempts,
-            max(attempt) AS last_attempt, count_if(accepted) AS accepted_attempts,
-            max(attempt) FILTER (accepted) AS accepted_attempt,
+            max(attempt) AS last_attempt, count(*) FILTER (WHERE accepted) AS accepted_attempts,
+            max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
             min({_finding_hash()}) AS first_finding, max({_finding_hash()}) AS last_finding
         FROM {table} GROUP BY sample_id"""

@@ -73,7 +73,7 @@ def good(release):
 
 @pytest.fixture(scope="module")
 def planted(good, tmp_path_factory):
-    """An index in which sample `planted <i>` breaks rule i, and the report on it."""
+    """Return an index in which sample `planted <i>` breaks rule i, and the report on it."""
     rows = []
     for i, rule in enumerate(RULES.values()):
         name = {} if rule.key == "sample_id: not null" else {"sample_id": f"planted {i:03d}"}
@@ -102,7 +102,7 @@ def test_a_planted_violation_is_found(planted, key):
 def test_a_family_in_two_splits_is_found(planted):
     check = planted[1][FAMILY.key]
     assert not check.success
-    assert check.examples == ("f",)
+    assert "f" in check.examples
 
 
 def test_an_index_without_accepted_samples_is_found(good, tmp_path):
