@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from busgen.priors.fit import fit_prior
 from prefect import flow
 
 from busgen.params import load_params
-from busgen.priors.fit import fit_prior
 from busgen.priors.network import load_prior, save_prior
 from flows import main
 from flows.paths import PRIOR, REAL

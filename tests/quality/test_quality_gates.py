@@ -63,6 +63,9 @@ def speckled(mask: np.ndarray, inside: float = 60, outside: float = 120) -> np.n
     return np.clip(np.where(mask, inside, outside) * noise, 1, 250).astype(np.uint8)
 
 
+BLURRED = cv2.GaussianBlur(speckled(ellipse(), 10, 180), (0, 0), 3)
+
+
 def judge(asked: Finding, mask: np.ndarray, image: np.ndarray):
     scores = pair_scores(asked, mask, image, measure(mask, asked.pixel_mm))
     return verdict(scores, DEFAULT_GATES)
@@ -86,7 +89,7 @@ def test_a_good_normal_is_accepted():
         ("grey_sd", finding(), ellipse(), np.full((SIZE, SIZE), 90, np.uint8)),
         ("grey_sd", finding(), ellipse(), np.zeros((SIZE, SIZE), np.uint8)),
         ("saturated", finding(), ellipse(), np.where(speckled(ellipse()) > 99, 255, 9)),
-        ("sharpness", finding(), ellipse(), cv2.GaussianBlur(speckled(ellipse()), (0, 0), 5)),
+        ("sharpness", finding(), ellipse(), BLURRED),
         ("contrast", finding(), ellipse(), speckled(ellipse(), 120, 60)),
         ("contrast", finding(echo_pattern="hyperechoic"), ellipse(), speckled(ellipse(), 20)),
     ],
