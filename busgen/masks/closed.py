@@ -68,27 +68,37 @@ def close(angles: Floats) -> tuple[Floats, Bools]:
         them.
     """
     points = angles.shape[1]
-    circle = turn(points)
-    sine, cosine = np.sin(circle), np.cos(circle)
-    theta = angles + circle
-    for _ in range(_NEWTON_STEPS):
-        x, y = np.cos(theta), np.sin(theta)
-        gap_x, gap_y = x.sum(axis=1), y.sum(axis=1)
-        # a row that is closed is left alone, whatever the rest of its batch needs
-        open_ = np.maximum(np.abs(gap_x), np.abs(gap_y)) >= CLOSED * points
-        if not open_.any():
-            break
-        a, b = -(y * sine).sum(axis=1), -(y * cosine).sum(axis=1)
-        c, d = (x * sine).sum(axis=1), (x * cosine).sum(axis=1)
-        determinant = a * d - b * c
-        open_ &= np.abs(determinant) > 1e-6
-        scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=open_)
-        theta -= (scale * (d * gap_x - b * gap_y))[:, None] * sine
-        theta -= (scale * (a * gap_y - c * gap_x))[:, None] * cosine
+    theta = angles + turn(points)
     x, y = np.cos(theta), np.sin(theta)
-    gap = np.maximum(np.abs(x.sum(axis=1)), np.abs(y.sum(axis=1)))
+    for _ in range(_NEWTON_STEPS):
+        rows = np.flatnonzero(~_is_closed(x, y))
+        if not len(rows):
+            break
+        theta[rows] += _newton_step(x[rows], y[rows])
+        x[rows], y[rows] = np.cos(theta[rows]), np.sin(theta[rows])
     vertices = np.stack([np.cumsum(x, axis=1), np.cumsum(y, axis=1)], axis=1) / points
-    return vertices, gap < CLOSED * points
+    return vertices, _is_closed(x, y)
+
+
+def _is_closed(x: Floats, y: Floats) -> Bools:
+    """Return which rows of (N, P) unit steps end where they began."""
+    gap = np.maximum(np.abs(x.sum(axis=1)), np.abs(y.sum(axis=1)))
+    return np.asarray(gap < CLOSED * x.shape[1])
+
+
+def _newton_step(x: Floats, y: Floats) -> Floats:
+    """Return the changes of angle, of the first harmonic, that nearly close (N, P) unit steps."""
+    circle = turn(x.shape[1])
+    sine, cosine = np.sin(circle), np.cos(circle)
+    gap_x, gap_y = x.sum(axis=1), y.sum(axis=1)
+    a, b = -(y * sine).sum(axis=1), -(y * cosine).sum(axis=1)
+    c, d = (x * sine).sum(axis=1), (x * cosine).sum(axis=1)
+    determinant = a * d - b * c
+    # a singular row stays open, and is made anew with smaller changes
+    solvable = np.abs(determinant) > 1e-6
+    scale = np.divide(1.0, determinant, out=np.zeros_like(determinant), where=solvable)
+    p, q = scale * (b * gap_y - d * gap_x), scale * (c * gap_x - a * gap_y)
+    return np.asarray(p[:, None] * sine + q[:, None] * cosine)
 
 
 def is_simple(vertices: Floats) -> Bools:
@@ -167,13 +177,15 @@ def is_pinched(vertices: Floats, bodies: Floats) -> Bools:
     Points more than a tenth of the outline apart must keep `NECK` of their ellipse's distance.
     """
     points = vertices.shape[2]
-    changed, plain = np.tile(vertices, 2), np.tile(bodies, 2)
     pinched = np.zeros(len(vertices), bool)
+    # both at once: rows of the outlines, then of the ellipses
+    x, y = (np.concatenate([vertices[:, axis], bodies[:, axis]]) for axis in (0, 1))
+    twice_x, twice_y = np.tile(x, 2), np.tile(y, 2)
     for lag in range(points // 10, points // 2 + 1):
-        x, y = np.moveaxis(changed[..., lag : lag + points] - vertices, 1, 0)
-        plain_x, plain_y = np.moveaxis(plain[..., lag : lag + points] - bodies, 1, 0)
-        least = NECK**2 * (plain_x * plain_x + plain_y * plain_y)
-        pinched |= (x * x + y * y < least).any(axis=1)
+        apart_x, apart_y = twice_x[:, lag : lag + points] - x, twice_y[:, lag : lag + points] - y
+        distance = apart_x * apart_x + apart_y * apart_y
+        changed, plain = np.split(distance, 2)
+        pinched |= (changed < NECK**2 * plain).any(axis=1)
     return pinched
 
 

@@ -164,8 +164,7 @@ class CurvatureEngine:
 def _fill(mask: NDArray[np.uint8], polygon: NDArray[np.int32]) -> None:
     """Fill a polygon into a mask, with the bays that are narrower than a pixel closed."""
     cv2.fillPoly(mask, [polygon], 1, shift=_SHIFT)
-    left, top = np.maximum((polygon.min(axis=0) >> _SHIFT) - 1, 0)
-    right, bottom = (polygon.max(axis=0) >> _SHIFT) + 3
-    window = mask[top:bottom, left:right]
+    left, top, width, height = (v >> _SHIFT for v in cv2.boundingRect(polygon))
+    window = mask[max(top - 1, 0) : top + height + 3, max(left - 1, 0) : left + width + 3]
     outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(window, outlines, -1, 1, cv2.FILLED)
