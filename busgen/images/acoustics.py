@@ -94,9 +94,9 @@ def _sheared(field: Floats, shear: float) -> Floats:
 
 
 def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
-    """Return the time-gain compensation (rows, 1) dB: the background's mean loss, set imperfectly."""
+    """Return the time-gain compensation (rows, 1) dB: the tissue's median loss, set imperfectly."""
     two_way_cm = 2 * grid.pixel_mm / 10
-    matched = np.cumsum(attenuation.mean(1)) * two_way_cm * settings.style.loss_mhz
+    matched = np.cumsum(np.median(attenuation, 1)) * two_way_cm * settings.style.loss_mhz
     t = np.linspace(0, 1, grid.shape[0])
     error = settings.tilt_db * t + settings.bow_db * np.sin(np.pi * t)
     return np.asarray(matched + error, np.float32)[:, None]

@@ -40,11 +40,12 @@ class Material:
 # Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
 # Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
 MATERIALS = {
-    "fat": Material(0.0, 1.6, 1.2, 0.5, 0.70),
+    "fat": Material(0.0, 2.0, 1.3, 0.8, 0.70),
     "skin": Material(5.0, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(7.0, 3.2, 2.2, 1.6, 0.76),
-    "muscle": Material(-1.5, 2.8, 1.2, 2.2, 0.74),
+    "gland": Material(7.0, 4.0, 2.4, 2.2, 0.76),
+    "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
     "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
+    "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
 }
 # Share of the depth that is subcutaneous fat (mean), and how glandular the layer below is
 # (threshold in standard deviations of a patchy field).
@@ -54,25 +55,40 @@ COMPOSITION = {
     "heterogeneous": (0.22, 0.5),
 }
 
+ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
+ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
+MOST_DENSITY = 1.65  # two standard deviations above the mean
+LEAST_FIBRE = 0.05  # amplitude under which fibres are not worth adding up
+RIB_SHARE = 0.3  # of pictures
+RIB_MM = 4.0  # thickness
+
 
 @dataclass(frozen=True)
 class Tissue:
-    """Maps (rows, columns): `echo_db` against fat, `attenuation` (dB/cm/MHz), `reflect`."""
+    """Maps (rows, columns): `echo_db` against fat, `attenuation` (dB/cm/MHz), `reflect`.
+
+    `reflect` is the amplitude of coherent reflectors, `fat_attenuation` that of this breast's fat.
+    """
 
     echo_db: Floats
     attenuation: Floats
     reflect: Floats
+    fat_attenuation: float
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Depth (mm, per column) of the lower boundary of each layer, before the tissue is moved."""
+    """Depth (mm, per column) of the lower boundary of each layer, before the tissue is moved.
+
+    `rib` is where a rib bulges the chest wall, in [0, 1].
+    """
 
     skin: Floats
     fat: Floats
     gland: Floats
     retromammary: Floats
     muscle: Floats
+    rib: Floats
 
 
 def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layers:
@@ -89,23 +105,58 @@ def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layer
     thick = max(min(share * depth, 0.9 * center) - 2, 1.0)
     domes = 1 - np.abs(wave(1.0, rng.uniform(3, 7)))  # cusps are where ligaments pull
     fat = skin + thick + min(0.25 * thick, 1.6) * domes + wave(0.12 * thick, 8)
-    gland = max(rng.uniform(0.5, 0.9) * depth, bottom + rng.uniform(-1, 3)) + wave(0.8, 9)
+    gland = max(rng.uniform(0.5, 1.0) * depth, bottom + rng.uniform(-1, 3)) + wave(0.8, 9)
     retromammary = gland + rng.gamma(2, 0.9) + wave(0.2, 10)
-    muscle = retromammary + rng.uniform(4, 11) + wave(0.5, 12)
-    return Layers(skin, fat, gland, retromammary, muscle)
+    muscle = retromammary + rng.uniform(4, 12) + wave(0.4, 14)
+    rib = _rib(rng, grid, finding)
+    return Layers(skin, fat, gland, retromammary, muscle - 1.5 * rib, rib)
+
+
+def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
+    """Return a rib's height along the columns, in [0, 1]; most pictures have none.
+
+    Who scans a lesion keeps the rib out of the way: it lies in the other half of the picture.
+    """
+    width = rng.uniform(4, 7)
+    middle = rng.uniform(0, 0.35) * grid.lateral_mm[-1]
+    if (finding.center_x or 0.5) < 0.5:
+        middle = grid.lateral_mm[-1] - middle
+    across = np.clip(1 - ((grid.lateral_mm - middle) / width) ** 2, 0, 1)
+    return np.asarray(np.sqrt(across) * (rng.random() < RIB_SHARE), np.float32)
 
 
 def draw_rise_mm(rng: np.random.Generator, grid: Grid) -> Floats:
     """Return how far tissue lies above its layered place, (rows, columns) mm: folds and slope."""
     folds = rng.uniform(0.5, 1.3) * smooth_noise(rng, grid, 4, 6)
     folds += rng.uniform(0.15, 0.4) * smooth_noise(rng, grid, 1.2, 2)
-    slope = rng.normal(0, 0.06) * (grid.lateral_mm - grid.lateral_mm.mean())
-    ramp = np.clip((grid.depth_mm - 1.5) / 4, 0, 1)[:, None]  # skin follows the transducer
-    return np.asarray((folds + slope) * ramp, np.float32)
+    slope = rng.normal(0, 0.07) * (grid.lateral_mm - grid.lateral_mm.mean())
+    # The skin follows the transducer; the chest wall is stiffer than the breast.
+    ramp = np.clip((grid.depth_mm - 1.5) / 4, 0, 1)[:, None]
+    stiff = 1 - 0.6 * np.clip(grid.depth_mm / grid.depth_mm[-1] / 0.75 - 0.4, 0, 1)[:, None]
+    return np.asarray((folds * stiff + slope) * ramp, np.float32)
+
+
+def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float) -> float:
+    """Return the attenuation (dB/cm/MHz) of this breast's fat.
+
+    Where a reader sees enhancement behind a thin lesion, the breast attenuates enough to show it.
+    """
+    mean = MATERIALS["fat"].attenuation
+    usual = mean * float(np.clip(rng.normal(1.0, ATTENUATION_SPREAD), 0.6, 1.4))
+    if finding.posterior != "enhancement":
+        return usual
+    thick_cm = 0.08 * max(finding.height_mm or 0.0, 1.0)  # mean chord of an ellipse
+    needed = ENHANCEMENT_DB / (2 * loss_mhz * thick_cm)
+    return float(np.clip(needed, usual, MOST_DENSITY * mean))
 
 
 def draw_tissue(
-    rng: np.random.Generator, grid: Grid, finding: Finding, rise_mm: Floats, fatty: Floats
+    rng: np.random.Generator,
+    grid: Grid,
+    finding: Finding,
+    rise_mm: Floats,
+    fatty: Floats,
+    loss_mhz: float,
 ) -> Tissue:
     """Return a breast without its lesion.
 
@@ -115,6 +166,8 @@ def draw_tissue(
         How far the tissue lies above its layered place, (rows, columns).
     fatty
         Where glandular tissue gives way to fat, (rows, columns) in [0, 1].
+    loss_mhz
+        Frequency that attenuation acts on.
     """
     layers = draw_layers(rng, grid, finding)
     walls, sides, level = reflectors.lobules(rng, grid, rise_mm)
@@ -125,16 +178,19 @@ def draw_tissue(
         )
         for field in ("echo_db", "streak_db", "blotch_db", "attenuation")
     }
-    streaks = smooth_noise(rng, grid, 0.3, 1.6) + smooth_noise(rng, grid, 0.6, 4.5)
+    streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)
     blotches = smooth_noise(rng, grid, 2, 3)
     echo = mix["echo_db"] + 0.75 * mix["streak_db"] * warped(streaks, grid, rise_mm)
     echo += mix["blotch_db"] * blotches + 1.5 * level * parts["fat"]
-    uneven = 1 + 0.35 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
-    loss = mix["attenuation"] * uneven + rng.uniform(0.3, 1.5) * sides * parts["fat"]
+    uneven = 1 + 0.25 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
+    fat_attenuation = _fat_attenuation(rng, finding, loss_mhz)
+    scale = fat_attenuation / MATERIALS["fat"].attenuation
+    loss = scale * mix["attenuation"] * uneven + rng.uniform(0.3, 1.5) * sides * parts["fat"]
     loss += _bad_contact(rng, grid)
     lines = splat(grid.shape, _lines(rng, grid, layers, rise_mm, parts))
-    lines += rng.uniform(0.5, 1.6) * walls * parts["fat"]
-    return Tissue(*(np.asarray(x, np.float32) for x in (echo, loss, lines)))
+    lines += rng.uniform(0.8, 2.5) * walls * parts["fat"]
+    maps = (np.asarray(x, np.float32) for x in (echo, loss, lines))
+    return Tissue(*maps, fat_attenuation)
 
 
 def _parts(
@@ -154,12 +210,14 @@ def _parts(
     patchy = smooth_noise(rng, grid, 1.3, 4.0) + 0.5 * smooth_noise(rng, grid, 0.5, 1.5)
     threshold = COMPOSITION[finding.tissue][1] + rng.normal(0, 0.3)
     glandular = sigmoid((warped(patchy, grid, rise_mm) + np.float32(threshold)) / 0.3) * (1 - fatty)
+    bone = (layers.rib > 0) * (1 - below(layers.muscle + RIB_MM, 0.2))
     wall, muscle = below(layers.muscle, 0.1), below(layers.retromammary, 0.12)
     parts = {
         "skin": 1 - below(layers.skin, 0.1),
         "gland": below(layers.fat, 0.2) * (1 - below(layers.gland, 0.3)) * glandular,
         "muscle": muscle * (1 - wall),
-        "chest wall": wall,
+        "rib": wall * bone,
+        "chest wall": wall * (1 - bone),
     }
     return parts | {"fat": np.clip(1 - sum(parts.values()), 0, 1)}
 
@@ -184,11 +242,12 @@ def _lines(
         reflectors.interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
         for depth, strength in bounds
     ]
-    short = reflectors.fibres(rng, grid, rise_mm, (1.5, 8), 0.0)
-    long = reflectors.fibres(rng, grid, rise_mm, (4, 18), rng.normal(0, 0.06))
+    short = reflectors.fibres(rng, grid, rise_mm, 4.0, 0.0)
+    long = reflectors.fibres(rng, grid, rise_mm, 10.0, rng.normal(0, 0.06))
     for points, names in ((short, ("fat", "gland")), (long, ("muscle", "chest wall"))):
         there = sum(sample(parts[name], points) * MATERIALS[name].fibre for name in names)
-        found.append(points._replace(value=points.value * there))
+        seen = np.abs(there) > LEAST_FIBRE
+        found.append(Points(points.row[seen], points.column[seen], (points.value * there)[seen]))
     return join(*found)
 
 
@@ -197,4 +256,4 @@ def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
     width = rng.uniform(0.8, 3.0) / grid.beam_mm
     columns = np.maximum(smooth_curve(rng, grid.shape[1], width) - 1.0, 0)
     depth = np.exp(-0.5 * ((grid.depth_mm - 2.5) / 1.2) ** 2)[:, None]
-    return np.asarray(rng.gamma(1.0, 0.7) * columns * depth, np.float32)
+    return np.asarray(np.minimum(rng.gamma(1.0, 0.8) * columns, 2) * depth, np.float32)

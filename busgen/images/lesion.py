@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.anatomy import MATERIALS, Tissue
+from busgen.images.anatomy import Tissue
 from busgen.images.beams import Floats, Grid
 from busgen.images.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
@@ -16,17 +16,17 @@ from busgen.priors.findings import Finding
 # dB against fat: range of the mean, and standard deviation of the texture, inside.
 # Calibrated on BrEaST's inside/outside contrasts, docs/log.md.
 INSIDE_DB = {
-    "anechoic": ((-34.0, -26.0), 0.5),
-    "hypoechoic": ((-11.0, -6.0), 1.8),
+    "anechoic": ((-28.0, -19.0), 0.8),
+    "hypoechoic": ((-9.0, -3.5), 1.8),
     "isoechoic": ((-1.5, 1.0), 1.5),
-    "hyperechoic": ((7.0, 11.0), 1.8),
-    "heterogeneous": ((-7.5, -3.5), 4.0),
-    "complex_cystic_solid": ((-7.0, -3.0), 1.8),
+    "hyperechoic": ((5.5, 9.0), 1.8),
+    "heterogeneous": ((-6.0, -2.0), 4.0),
+    "complex_cystic_solid": ((-6.0, -2.0), 1.8),
 }
 # Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
 # carcinoma 1.5 to 2 times and beyond.
 ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
-LEAST_SHADOW_DB = 7.0  # a reader calls it shadowing only when it shows
+SHADOW_DB = (7.0, 26.0)  # excess loss: a reader calls it shadowing only when it shows
 MOST_RATIO = 6.0
 # Width (mm) of the transition at the outline.
 EDGE_MM = {
@@ -93,30 +93,41 @@ def insert(
     alpha = sigmoid(-ragged / softness)
     echo = tissue.echo_db + _surroundings(rng, finding, distance_mm, grid)
     echo = echo * (1 - alpha) + alpha * _inside_db(rng, finding, distance_mm, grid)
-    ratio = _attenuation_ratio(rng, finding, grid, loss_mhz)
-    loss = tissue.attenuation * (1 - alpha) + alpha * ratio * MATERIALS["fat"].attenuation
+    ratio = _attenuation_ratio(rng, finding, grid, loss_mhz * tissue.fat_attenuation)
+    loss = tissue.attenuation * (1 - alpha) + alpha * ratio * tissue.fat_attenuation
     reflect = tissue.reflect * (1 - alpha)
     if edge < SMOOTH_MM:
         wall, side = _smooth_wall(rng, finding, distance_mm, grid)
         reflect, loss = reflect + wall, loss + side
     reflect = reflect + splat(grid.shape, _calcifications(rng, finding, distance_mm, grid))
-    return Tissue(*(np.asarray(x, np.float32) for x in (echo, loss, reflect)))
+    maps = (np.asarray(x, np.float32) for x in (echo, loss, reflect))
+    return Tissue(*maps, tissue.fat_attenuation)
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator, finding: Finding, grid: Grid, loss_mhz: float
+    rng: np.random.Generator, finding: Finding, grid: Grid, loss_db_cm: float
 ) -> Floats:
-    """Return attenuation over fat's, (1, columns); a combined feature has one on each side."""
+    """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
     thick_cm = 0.08 * max(finding.height_mm or 0.0, 2.0)  # mean chord of an ellipse
-    least = 1 + LEAST_SHADOW_DB / (2 * loss_mhz * thick_cm * MATERIALS["fat"].attenuation)
-    shadow = min(max(rng.uniform(*ATTENUATION_RATIO["shadowing"]), least), MOST_RATIO)
+    per_ratio_db = 2 * loss_db_cm * thick_cm
+    low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
+    shadow = min(
+        float(np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, high)), MOST_RATIO
+    )
     bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
     plain = rng.uniform(*ATTENUATION_RATIO["none"])
-    x = grid.lateral_mm / (grid.beam_mm * grid.shape[1]) - (finding.center_x or 0.5)
-    mixed = bright + (shadow - bright) * sigmoid(x * rng.choice([-50.0, 50.0]))
+    side_mm = finding.pixel_mm * len(grid.depth_mm)
+    x = (
+        grid.lateral_mm
+        - side_mm * (finding.center_x or 0.5)
+        + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+    )
+    mixed = bright + (shadow - bright) * sigmoid(
+        x * rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
+    )
     ratio = {"enhancement": bright, "shadowing": shadow, "combined": mixed}
     chosen = ratio.get(finding.posterior or "none", plain)
-    return np.asarray(np.broadcast_to(chosen, (1, grid.shape[1])), np.float32)
+    return np.asarray(np.broadcast_to(chosen, grid.shape), np.float32)
 
 
 def _inside_db(
@@ -201,5 +212,5 @@ def _calcifications(
     }.get(where, distance_mm < min(-0.5, far + 0.6))
     at = rng.choice(np.flatnonzero(allowed), count)
     row, column = np.divmod(at, grid.shape[1])
-    value = rng.uniform(8, 20, count) * random_sign(rng, count)
+    value = rng.lognormal(2.2, 0.5, count) * random_sign(rng, count)
     return join(Points(row, column, value))

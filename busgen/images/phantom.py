@@ -42,10 +42,11 @@ def _listen(
         distance = beams.to_beams(grid, lesion.signed_distance_mm(mask, finding.pixel_mm))
         rise = rise + lesion.rise_mm(finding, distance, grid)
         fatty = lesion.fatty(finding, distance)
-    tissue = anatomy.draw_tissue(rng, grid, finding, rise, fatty)
+    loss_mhz = settings.style.loss_mhz
+    tissue = anatomy.draw_tissue(rng, grid, finding, rise, fatty, loss_mhz)
     gain = acoustics.gain_db(tissue.attenuation, grid, settings)
     if finding.has_lesion:
-        tissue = lesion.insert(rng, finding, distance, grid, tissue, settings.style.loss_mhz)
+        tissue = lesion.insert(rng, finding, distance, grid, tissue, loss_mhz)
     maps = (tissue.echo_db, tissue.attenuation, tissue.reflect)
     return acoustics.looks(rng, maps, gain, grid, settings), grid, settings
 

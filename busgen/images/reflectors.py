@@ -49,22 +49,26 @@ def fibres(
     rng: np.random.Generator,
     grid: Grid,
     rise_mm: Floats,
-    length_mm: tuple[float, float],
+    length_mm: float,
     slope: float,
 ) -> Points:
-    """Return tapering fibres that follow the tissue, one to 3 mm2; amplitudes spread widely."""
+    """Return tapering fibres that follow the tissue, one to 2 mm2; amplitudes spread widely."""
     depth, width = float(grid.depth_mm[-1]), float(grid.lateral_mm[-1])
-    count = int(depth * width / 3)
-    half = 0.5 * rng.uniform(*length_mm, (count, 1))
-    t = np.linspace(-1, 1, 48)[None, :]
-    tilt = slope + rng.normal(0, 0.05, (count, 1))
+    count = int(depth * width / 2)
+    half = 0.5 * length_mm * rng.gamma(2.0, 0.5, (count, 1))
+    t = np.linspace(-1, 1, 33)[None, :]
+    tilt = slope + rng.normal(0, 0.08, (count, 1))
     x = rng.uniform(0, width, (count, 1)) + half * t
-    z = rng.uniform(0, depth, (count, 1)) + tilt * half * t + rng.normal(0, 0.25, (count, 1)) * t**2
+    z = (
+        rng.uniform(0, depth, (count, 1))
+        + tilt * half * t
+        + 0.1 * half * rng.normal(0, 1, (count, 1)) * t**2
+    )
     column = (x / grid.beam_mm).ravel().astype(np.float32)
     row = displaced_rows(grid, rise_mm, z.ravel().astype(np.float32), column).reshape(x.shape)
-    step = half / 24
+    step = half / 16
     density = step / grid.beam_mm  # points of a fibre to a column
-    strength = rng.lognormal(0.0, 0.8, (count, 1)) * random_sign(rng, count)[:, None]
+    strength = rng.lognormal(-0.3, 0.9, (count, 1)) * random_sign(rng, count)[:, None]
     value = strength * (1 - t**2) * density * _facing(row, grid, step)
     return Points(row.ravel(), column, value.ravel().astype(np.float32))
 
@@ -75,7 +79,7 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
     Lobules are cells of a Voronoi diagram, wider than tall; their walls are Cooper's ligaments,
     bright where they face the beam, shadowing where they stand along it.
     """
-    shape = (grid.shape[0] // 2, grid.shape[1] // 2)
+    shape = (grid.shape[0] // 3, grid.shape[1] // 3)  # walls are as wide as three pixels
     z = np.linspace(0, grid.depth_mm[-1], shape[0], dtype=np.float32)[:, None]
     x = np.linspace(0, grid.lateral_mm[-1], shape[1], dtype=np.float32)[None, :]
     aspect, tall = rng.uniform(1.6, 3.2), rng.uniform(3.0, 7.0)
