@@ -116,11 +116,19 @@ def _measure(
     """Return the descriptors of the chosen rows, and (pathology, statistics) of each."""
     described, rows = [], []
     for file, group in _chosen(release, max_samples):
-        part = file.read_row_group(group, columns=sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
+        part = _read(file, group)
         described.append(part.select(DESCRIPTORS))
         for batch in part.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
             rows += [(row["pathology"], _measured(row, size_px)) for row in batch.to_pylist()]
     return pa.concat_tables(described), rows[:max_samples]
+
+
+def _read(file: pq.ParquetFile, group: int) -> pa.Table:
+    try:
+        part = file.read_row_group(group, columns=sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
+        return part.select(sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
+    except (OSError, KeyError, pa.ArrowInvalid) as error:
+        raise DataError("a release's rows must be readable", error, "run busgen verify") from error
 
 
 def _chosen(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:

@@ -159,6 +159,18 @@ def test_bad_releases_and_references(tmp_path, reference):
         compare(tmp_path, reference)
 
 
+def test_damage_inside_a_file_and_missing_columns_are_errors(tmp_path, reference):
+    release = write_release(tmp_path, rows(60))
+    path = next((release / "data").glob("*.parquet"))
+    data = path.read_bytes()
+    path.write_bytes(data[:100] + bytes(len(data) // 2) + data[100 + len(data) // 2 :])
+    with pytest.raises(DataError):
+        compare(release, reference)
+    pq.write_table(pq.read_table(path, columns=["pathology"]), path)
+    with pytest.raises(DataError, match="rows must be readable"):
+        compare(release, reference)
+
+
 def attempt(k, attempt, accepted, reason=None):
     terms = {
         "pathology": "benign",

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import encode_png
+from busgen.io import dumps, encode_png
 from busgen.quality.descriptors import auc, descriptor_auc
 from busgen.quality.measures import GROUPS, image_statistics
 from busgen.quality.reference import (
@@ -19,7 +19,9 @@ from busgen.quality.reference import (
     reference_statistics,
     write_reference,
 )
+from busgen.real.breast import DATASET
 from busgen.real.readers import read_dataset, write_canonical
+from busgen.real.reading import Reading
 from busgen.real.splits import split_of
 from busgen.seeds import rng
 
@@ -144,6 +146,14 @@ def test_reference_leaves_the_training_split_out():
     json.dumps(told, allow_nan=False)
 
 
+def test_written_reference_is_that_of_the_canonical_folder(tmp_path):
+    table = canonical(24)
+    write_canonical(Reading(table, (), DATASET), tmp_path / "breast")
+    write_reference(tmp_path / "breast", tmp_path / "reference.json", SIDE)
+    written = json.loads((tmp_path / "reference.json").read_text())
+    assert written == json.loads(dumps(reference_of(table, SIDE)))
+
+
 def test_no_images_no_reference(tmp_path):
     with pytest.raises(DataError, match="real images"):
         reference_statistics(canonical(0))
@@ -160,11 +170,8 @@ def test_descriptor_auc_refuses_few_lesions():
     assert descriptor_auc(canonical(12)) is None
 
 
-def test_shipped_reference_is_what_breast_gives(real_data, tmp_path):
-    reading = read_dataset("breast", real_data / "BrEaST")
-    write_canonical(reading, tmp_path / "breast")
-    write_reference(tmp_path / "breast", tmp_path / "again.json")
-    again = json.loads((tmp_path / "again.json").read_text())
+def test_shipped_reference_is_what_breast_gives(real_data):
+    again = reference_of(read_dataset("breast", real_data / "BrEaST").table)
     shipped = json.loads((ASSETS / "breast.json").read_text())
     assert again["by_class"]["all"]["n"] == 76
     assert again["descriptor_auc"]["value"] == pytest.approx(0.903, abs=0.005)  # domain.md
