@@ -26,6 +26,7 @@ CYCLES = np.arange(2, 25)
 PULSE_WIDTHS = (0.003, 0.006, 0.012, 0.024, 0.048)  # sd of a burst, in outline lengths
 CORNERS, SPICULES, LOBULES = 6, 14, 64  # kinks of a kind that an outline can hold
 CORNER_SD, SHARP = 0.003, 0.18  # sd of a burst: of a corner, and of the others as a share of reach
+CALM = 1.5  # largest wave of an outline that is not irregular, in sd
 LOBULE_MM = (1.5, 3.0)  # distance of neighbouring notches
 _KINKS = CORNERS + SPICULES + LOBULES
 _WAVES = POINTS // 2 + 1
@@ -90,18 +91,20 @@ def angle_changes(lesions: Lesions) -> Floats:
 
 def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     """Return the slow part of the spectrum of curvature, (N, CYCLES)."""
-    gentle = 0.13 * (CYCLES / 2.0) ** -0.7
+    gentle = 0.16 * (CYCLES / 2.0) ** -0.55
     uneven = 0.205 * (CYCLES / 3.0) ** -0.9
     # the second harmonic lengthens and bends: much of it gives bananas, and round is not long
-    gentle[0], uneven[0] = 0.09, 0.15
+    gentle[0], uneven[0] = 0.10, 0.15
     amplitude = np.where(lesions.shape["irregular"][:, None], uneven, gentle)
-    amplitude[lesions.shape["round"]] *= 0.7
-    amplitude[lesions.shape["round"], 0] = 0.03
+    amplitude[lesions.shape["round"], :3] = 0.03, 0.05, 0.06
     amplitude *= np.exp(-((CYCLES / 14.0) ** 2)) * (0.65 + 0.7 * lesions.traits[:, :1])
     wobble = np.where(lesions.margin["indistinct"], 0.038, 0.0)[:, None]
     amplitude += wobble * np.exp(-(((CYCLES - 10) / 5.0) ** 2))
+    # a rare large wave is what irregular means, and would make of an oval what it is not
+    size = np.abs(lesions.waves)
+    limit = np.where(lesions.shape["irregular"][:, None], 1.0, CALM / np.maximum(size, CALM))
     # of tangent angle; curvature is its derivative
-    return np.asarray(lesions.waves * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
+    return np.asarray(lesions.waves * limit * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
 
 
 def _all_kinks(lesions: Lesions) -> Kinks:
