@@ -14,7 +14,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from busgen import io
 from busgen.params import load_params
-from busgen.quality.reference import reference_statistics
+from busgen.quality.reference import reference_of
 from busgen.real.readers import read_dataset, summary, write_canonical
 from flows import main
 from flows.paths import REAL, REFERENCE
@@ -33,7 +33,7 @@ def real(name: str, path: Path) -> None:
 def reference(tables: list[Path]) -> None:
     """Measure the held-out patients of all datasets that were read."""
     table = pa.concat_tables(pq.read_table(path) for path in tables)
-    io.write_text(REFERENCE, io.dumps(reference_statistics(table)))
+    io.write_text(REFERENCE, io.dumps(reference_of(table)))
 
 
 def run() -> None:
