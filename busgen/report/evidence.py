@@ -1,0 +1,115 @@
+"""What the report is made from: plan, provenance, every attempt, scores, real statistics, pixels.
+
+In: the folders that earlier stages wrote. Out: one immutable `Evidence`, and pixels on demand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from busgen import io, schema
+from busgen.errors import DataError
+from busgen.factory.plan import Plan, read_plan
+from busgen.release.files import INDEX, PROVENANCE, data_files
+from busgen.release.rows import shard_files
+
+# kept out of memory: hashes and spectra, which no figure shows
+_UNSEEN = {"image_sha256", "image_dhash", "mask_curvature", "seed"}
+Key = tuple[str, int]  # sample_id, attempt
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the report's inputs lie.
+
+    Attributes
+    ----------
+    release : folder, as `busgen.release` writes it
+    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts
+    quality : folder with ``scores.json``, as `busgen.quality` writes it
+    reference : JSON file with the statistics of real images
+    """
+
+    release: Path
+    candidates: Path
+    quality: Path
+    reference: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything but pixels; `attempts` has one row for each, in the index's columns."""
+
+    sources: Sources
+    plan: Plan
+    provenance: dict[str, Any]
+    attempts: pd.DataFrame
+    unfilled: tuple[str, ...]
+    scores: dict[str, Any]
+    reference: dict[str, Any]
+
+    @cached_property
+    def accepted(self) -> pd.DataFrame:
+        """Accepted attempts, one a sample."""
+        return self.attempts[self.attempts["accepted"]]
+
+    @cached_property
+    def requested(self) -> pd.DataFrame:
+        """First attempts: one row for each finding that was drawn."""
+        return self.attempts[self.attempts["attempt"] == 0]
+
+
+def gather(sources: Sources) -> Evidence:
+    """Read the inputs of the report; raise `DataError` for what is missing or damaged."""
+    provenance: dict[str, Any] = io.read_json(sources.release / PROVENANCE)
+    return Evidence(
+        sources,
+        read_plan(sources.candidates),
+        provenance,
+        _attempts(sources.release / INDEX),
+        tuple(provenance["unfilled"]),
+        io.read_json(sources.quality / "scores.json"),
+        io.read_json(sources.reference),
+    )
+
+
+def _attempts(index: Path) -> pd.DataFrame:
+    names = [c.name for c in schema.columns("index") if c.name not in _UNSEEN]
+    try:
+        table = pq.read_table(index, columns=names)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{index.name} must be a whole Parquet file", error, str(index)) from error
+    rows: pd.DataFrame = table.to_pandas()
+    return rows.sort_values(["sample_id", "attempt"], ignore_index=True)
+
+
+def pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+    """Return the PNG bytes of (image, mask) of the attempts in `keys`."""
+    wanted = ds.field("sample_id").isin([sample for sample, _ in keys])
+    columns = ["sample_id", "attempt", "image", "mask"]
+    table = ds.dataset([str(file) for file in files]).to_table(columns=columns, filter=wanted)
+    found = {
+        (row["sample_id"], row["attempt"]): (row["image"]["bytes"], row["mask"]["bytes"])
+        for row in table.to_pylist()
+    }
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise DataError("each attempt shown must have its pixels", missing[0], "generate again")
+    return {key: found[key] for key in keys}
+
+
+def released_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+    """Return the pixels of accepted attempts."""
+    return pixels(data_files(sources.release), keys) if keys else {}
+
+
+def rejected_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+    """Return the pixels of rejected attempts, which only the candidates hold."""
+    return pixels(shard_files(sources.candidates), keys) if keys else {}

@@ -1,0 +1,78 @@
+"""Pictures for the page: lossless data URIs, outlines of masks, scale bars.
+
+In: PNG bytes and the side of a pixel in mm. Out: `Picture`s that a template draws.
+"""
+
+import base64
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import io
+
+SHOWN_PX = 256  # larger pictures are reduced to this, smaller ones left as they are
+BARS_MM = (50, 20, 10, 5, 2, 1)
+LONGEST_BAR = 0.3  # of the picture's width
+TOLERANCE_PX = 0.4  # by which the drawn outline may leave the mask's
+_LOSSLESS = 101  # above 100, OpenCV's WebP encoder loses nothing
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture as the page shows it.
+
+    Attributes
+    ----------
+    uri : the pixels, as a data URI
+    alt : what it shows, in words
+    caption : lines below it
+    outline : SVG path of the mask in fractions of a side times 1000, empty for no lesion
+    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width
+    """
+
+    uri: str
+    alt: str
+    caption: tuple[str, ...]
+    outline: str
+    bar_mm: int
+    bar_percent: float
+
+
+def make_picture(
+    image_png: bytes, mask_png: bytes, pixel_mm: float, alt: str, caption: tuple[str, ...]
+) -> Picture:
+    """Return the picture of one attempt.
+
+    Parameters
+    ----------
+    image_png, mask_png : square pictures as PNG bytes, the mask 0 or 255
+    pixel_mm : side of a pixel of both
+    """
+    image = io.decode_png(image_png, alt)
+    field_mm = image.shape[1] * pixel_mm
+    bar_mm = next((mm for mm in BARS_MM if mm <= LONGEST_BAR * field_mm), BARS_MM[-1])
+    outline = outline_path(io.decode_png(mask_png, f"mask of {alt}"))
+    return Picture(data_uri(image), alt, caption, outline, bar_mm, 100 * bar_mm / field_mm)
+
+
+def data_uri(image: NDArray[np.uint8]) -> str:
+    """Return (H, W) uint8 pixels as a lossless WebP data URI of at most `SHOWN_PX` a side."""
+    if image.shape[0] > SHOWN_PX:
+        image = np.asarray(
+            cv2.resize(image, (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    _, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
+    return "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+def outline_path(mask: NDArray[np.uint8]) -> str:
+    """Return the outlines of a square mask as an SVG path in a box of 1000 x 1000."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    parts = []
+    for contour in contours:
+        points = cv2.approxPolyDP(contour, TOLERANCE_PX, closed=True)[:, 0]
+        places = np.rint((points + 0.5) * 1000 / mask.shape[0]).astype(int).tolist()
+        parts.append("M" + "L".join(f"{x} {y}" for x, y in places) + "Z")
+    return "".join(parts)

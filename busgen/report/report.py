@@ -1,0 +1,132 @@
+"""The report: one self-contained page about a release, for a clinician to judge it by.
+
+In: the folders of release, candidates, scores and real statistics. Out: a folder with
+``index.html``: no network, no clock time; the same inputs give the same bytes.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from busgen import NOT_FOR_CLINICAL_USE, io, schema
+from busgen.report import charts, funnel, marginals, provenance, realism, words
+from busgen.report.evidence import Evidence, Sources, gather
+from busgen.report.gallery import make_gallery
+
+__all__ = ["Sources", "write_report"]
+
+HERE = Path(__file__).parent
+PAGE = "index.html"
+
+
+def write_report(sources: Sources, out: Path, gallery: int) -> None:
+    """Write the report of a release as ``<out>/index.html``, whole or not at all.
+
+    Parameters
+    ----------
+    sources
+        Where release, candidates, scores and real statistics lie.
+    out
+        Folder to write; one that exists is replaced.
+    gallery
+        Pictures for each stratum, at least 1.
+
+    Raises
+    ------
+    DataError
+        If an input is missing or damaged.
+    StorageError
+        If `out` cannot be written.
+    """
+    page = render(content(gather(sources), gallery))
+    with io.replacing_folder(out) as folder:
+        io.write_text(folder / PAGE, page)
+
+
+def content(evidence: Evidence, size: int) -> dict[str, Any]:
+    """Return everything that the page shows, by name; `size` pictures for each stratum."""
+    return {
+        "title": evidence.provenance["title"],
+        "plan": evidence.plan,
+        "counts": class_counts(evidence),
+        "accepted": len(evidence.accepted),
+        "attempts": len(evidence.attempts),
+        "unfilled": evidence.unfilled,
+        "strata": make_gallery(evidence, size),
+        **_requested(evidence),
+        **_gates(evidence),
+        **_real(evidence),
+        **_provenance(evidence),
+    }
+
+
+def class_counts(evidence: Evidence) -> dict[str, int]:
+    """Return the accepted samples of each class that occurs, in the lexicon's order."""
+    found = evidence.accepted["pathology"].value_counts()
+    return {name: int(found[name]) for name in schema.PATHOLOGIES if name in found}
+
+
+def _requested(evidence: Evidence) -> dict[str, Any]:
+    shares, spreads = marginals.make_marginals(evidence), marginals.make_spreads(evidence)
+    return {
+        "marginals": shares,
+        "bend": marginals.summarise(shares),
+        "spreads": spreads,
+        "size_charts": charts.size_charts(spreads),
+    }
+
+
+def _gates(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "steps": funnel.make_steps(evidence),
+        "rates": funnel.make_rates(evidence),
+        "gates": funnel.make_gates(evidence),
+        "tries": funnel.tries(evidence),
+    }
+
+
+def _real(evidence: Evidence) -> dict[str, Any]:
+    groups = realism.make_groups(evidence)
+    depth = [group for group in groups if group.name == "depth"]
+    return {
+        "groups": groups,
+        "verdicts": realism.counts(groups),
+        "depth_charts": charts.depth_charts(depth[0]) if depth else (),
+        "auc": evidence.scores["headline"].get("descriptor_auc"),
+        "skipped": evidence.scores["skipped"],
+        "real_sources": evidence.reference.get("sources", []),
+        "far": realism.FAR,
+    }
+
+
+def _provenance(evidence: Evidence) -> dict[str, Any]:
+    plan = evidence.plan
+    return {
+        "facts": provenance.facts(evidence),
+        "command": provenance.command(plan),
+        "needs_file": provenance.needs_file(plan),
+        "parameters": provenance.as_yaml(plan),
+        "prior_sources": provenance.prior_sources(plan),
+    }
+
+
+def render(values: dict[str, Any]) -> str:
+    """Return the page; every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "term": words.term,
+        "field": words.field,
+    }
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(
+        values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words, chart=charts
+    )

@@ -1,0 +1,147 @@
+"""Plain words for the names that stand in tables: fields, terms, gates, statistics.
+
+In: names of `busgen.schema` and `busgen.quality.measures`. Out: words for a sonographer, and how
+a number is written with its unit.
+"""
+
+from math import isfinite
+
+GREY = "grey levels"
+DEPTH_BANDS = 16
+FIELDS = {
+    "pathology": "Pathology",
+    "shape": "Shape",
+    "orientation": "Orientation",
+    "margin": "Margin",
+    "echo_pattern": "Echo pattern",
+    "posterior": "Posterior features",
+    "halo": "Echogenic halo",
+    "calcification": "Calcifications",
+    "birads": "BI-RADS assessment",
+    "tissue": "Tissue composition",
+    "scanner": "Scanner style",
+}
+TERMS = {
+    "in_a_mass": "in the mass",
+    "outside_a_mass": "outside the mass",
+    "complex_cystic_solid": "complex cystic and solid",
+    "linear_7mhz": "linear, 7 MHz",
+    "linear_10mhz": "linear, 10 MHz",
+    "linear_12mhz_compound": "linear, 12 MHz, compound",
+    "curved_5mhz": "curved, 5 MHz",
+}
+GATES = {
+    "mask_error": (
+        "Mask does not match the finding",
+        "largest error of the lesion's width or height, relative to what was asked",
+        "%",
+    ),
+    "grey_sd": ("Blank picture", "spread (standard deviation) of the grey levels", GREY),
+    "saturated": ("Overgained picture", "share of pure white pixels", "%"),
+    "sharpness": ("Blurred picture", "share of the picture's energy in fine detail", "%"),
+    "contrast": (
+        "Lesion does not stand out as asked",
+        "grey inside the lesion against the tissue beside it, positive when darker or brighter "
+        "as the echo pattern says",
+        GREY,
+    ),
+    "duplicate_distance": (
+        "Repeats another picture",
+        "difference of a 64-bit fingerprint from the nearest accepted picture",
+        "bits",
+    ),
+}
+STATISTICS = {
+    "width_mm": ("Lesion width", "side to side, as on the caliper", "mm"),
+    "height_mm": ("Lesion height", "depth extent, as on the caliper", "mm"),
+    "aspect": ("Width / height", "below 1 is taller than wide", ""),
+    "box_area_fraction": ("Lesion size in the picture", "share of the frame its box covers", "%"),
+    "center_x": ("Lesion position, left to right", "0 is the left edge, 1 the right", ""),
+    "center_y": ("Lesion position, depth", "0 is the skin, 1 the bottom of the picture", ""),
+    "solidity": ("Solidity", "1 is convex; indentations and spicules lower it", ""),
+    "circularity": ("Roundness of the outline", "1 is a circle", ""),
+    "roughness": ("Roughness of the outline", "lobules, corners and spicules raise it", ""),
+    "grey_mean": ("Overall brightness", "mean grey level of the picture", GREY),
+    "grey_sd": ("Overall contrast", "spread of the grey levels", GREY),
+    "black": ("Black area", "share of the frame without echo", "%"),
+    "contrast": (
+        "Lesion against its surroundings",
+        "negative is darker than the tissue around it",
+        GREY,
+    ),
+    "speckle_axial_px": ("Speckle grain, along the beam", "mean size of a grain", "px"),
+    "speckle_lateral_px": ("Speckle grain, across the beam", "mean size of a grain", "px"),
+    "speckle_axial_mm": ("Speckle grain, along the beam", "mean size of a grain", "mm"),
+    "speckle_lateral_mm": ("Speckle grain, across the beam", "mean size of a grain", "mm"),
+    "spectrum_slope": (
+        "Fine against coarse texture",
+        "slope of the power spectrum; steeper (more negative) is smoother",
+        "",
+    ),
+}
+
+
+def field(name: str) -> str:
+    """Return a field's heading."""
+    return FIELDS.get(name, plain(name).capitalize())
+
+
+def term(name: str) -> str:
+    """Return a lexicon term in words."""
+    return TERMS.get(name, plain(name))
+
+
+def plain(name: str) -> str:
+    """Return a column name in words."""
+    return name.replace("_", " ")
+
+
+def gate(name: str) -> tuple[str, str, str]:
+    """Return (what failing it means, what its score is, unit) of a gate."""
+    return GATES.get(name, (plain(name).capitalize(), "score of this gate", ""))
+
+
+def statistic(name: str) -> tuple[str, str, str]:
+    """Return (heading, what it means, unit) of a measured statistic."""
+    if name.startswith("grey_p"):
+        share = name.removeprefix("grey_p")
+        return (
+            f"Grey level, percentile {share}",
+            f"{share} % of the picture is darker than this",
+            GREY,
+        )
+    if name.startswith("depth_"):
+        band = int(name.removeprefix("depth_"))
+        low, high = 100 * band // DEPTH_BANDS, 100 * (band + 1) // DEPTH_BANDS
+        return (
+            f"Brightness at {low} to {high} % depth",
+            "mean grey level of this band, counted from the skin",
+            GREY,
+        )
+    if name.startswith("contrast_"):
+        lesions = term(name.removeprefix("contrast_"))
+        return f"Lesion against its surroundings, {lesions} only", STATISTICS["contrast"][1], GREY
+    return STATISTICS.get(name, (plain(name).capitalize(), "measured on picture and mask", ""))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number to `digits` significant digits, with a true minus sign; a dash for none."""
+    if value is None or not isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}".replace("-", "−").replace(",", " ")
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """Return a share in per cent: one decimal, none for 0 and 1."""
+    if share is None or not isfinite(share):
+        return "–"
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"
+
+
+def value(value: float | None, unit: str) -> str:
+    """Return a number as its unit asks for: shares (unit ``"%"``) in per cent, without the sign."""
+    return number(100 * value if value is not None and unit == "%" else value)
