@@ -6,12 +6,13 @@ picture. Out: a `Grid`, pictures in beam space and on the screen.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]  # float32 wherever maps are big
 GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 
 
@@ -116,7 +117,7 @@ def to_screen(grid: Grid, beams: Floats) -> Floats:
     return _remap(beams, column, depth / grid.pixel_mm - 0.5) * visible(grid)
 
 
-def _remap(field: Floats, x: NDArray[np.floating], y: NDArray[np.floating]) -> Floats:
+def _remap(field: Floats, x: Floats, y: Floats) -> Floats:
     at = (x.astype(np.float32), y.astype(np.float32))
     return np.asarray(
         cv2.remap(field, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32

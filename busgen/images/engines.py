@@ -19,8 +19,16 @@ from busgen.images import phantom
 from busgen.priors.findings import Finding
 
 PHANTOM_MODULES = (
-    "acoustics", "anatomy", "beams", "lesion", "phantom", "scanners", "texture"
-)  # fmt: skip
+    "acoustics",
+    "anatomy",
+    "beams",
+    "layers",
+    "lesion",
+    "phantom",
+    "reflectors",
+    "scanners",
+    "texture",
+)
 
 
 class ImageEngine(Protocol):

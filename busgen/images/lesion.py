@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.anatomy import Tissue
+from busgen.images.anatomy import Tissue, make_tissue
 from busgen.images.beams import Floats, Grid
 from busgen.images.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
@@ -25,8 +25,8 @@ INSIDE_DB = {
 }
 # Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
 # carcinoma 1.5 to 2 times and beyond.
-ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.6)}
-SHADOW_DB = (7.0, 26.0)  # excess loss: a reader calls it shadowing only when it shows
+ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.4)}
+SHADOW_DB = (5.5, 26.0)  # excess loss: a reader calls it shadowing only when it shows
 MOST_RATIO = 6.0
 # Width (mm) of the transition at the outline.
 EDGE_MM = {
@@ -36,6 +36,7 @@ EDGE_MM = {
     "microlobulated": 0.18,
     "spiculated": 0.45,
 }
+GRAIN_LOSS = 3.0  # attenuation (dB/cm/MHz) of calcifications, to an amplitude of 1 a pixel
 SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a smooth wall
 
 
@@ -87,21 +88,22 @@ def insert(
     loss_mhz: float,
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
+    parts = rng.spawn(6)
     edge = edge_mm(finding)
-    ragged = distance_mm + 0.5 * edge * smooth_noise(rng, grid, 0.5, 0.7)
-    softness = 0.5 * edge * np.exp(0.5 * smooth_noise(rng, grid, 2, 2))
+    ragged = distance_mm + 0.5 * edge * smooth_noise(parts[0], grid, 0.5, 0.7)
+    softness = 0.5 * edge * np.exp(0.5 * smooth_noise(parts[0], grid, 2, 2))
     alpha = sigmoid(-ragged / softness)
-    echo = tissue.echo_db + _surroundings(rng, finding, distance_mm, grid)
-    echo = echo * (1 - alpha) + alpha * _inside_db(rng, finding, distance_mm, grid)
-    ratio = _attenuation_ratio(rng, finding, grid, loss_mhz * tissue.fat_attenuation)
+    echo = tissue.echo_db + _surroundings(parts[1], finding, distance_mm, grid)
+    echo = echo * (1 - alpha) + alpha * _inside_db(parts[2], finding, distance_mm, grid)
+    ratio = _attenuation_ratio(parts[3], finding, grid, loss_mhz * tissue.fat_attenuation)
     loss = tissue.attenuation * (1 - alpha) + alpha * ratio * tissue.fat_attenuation
     reflect = tissue.reflect * (1 - alpha)
     if edge < SMOOTH_MM:
-        wall, side = _smooth_wall(rng, finding, distance_mm, grid)
+        wall, side = _smooth_wall(parts[4], finding, distance_mm, grid)
         reflect, loss = reflect + wall, loss + side
-    reflect = reflect + splat(grid.shape, _calcifications(rng, finding, distance_mm, grid))
-    maps = (np.asarray(x, np.float32) for x in (echo, loss, reflect))
-    return Tissue(*maps, tissue.fat_attenuation)
+    grains = splat(grid.shape, _calcifications(parts[5], finding, distance_mm, grid))
+    loss = loss + GRAIN_LOSS * cv2.GaussianBlur(np.abs(grains), (0, 0), 0.25 / grid.pixel_mm)
+    return make_tissue(echo, loss, reflect + grains, tissue.fat_attenuation)
 
 
 def _attenuation_ratio(
@@ -111,23 +113,18 @@ def _attenuation_ratio(
     thick_cm = 0.08 * max(finding.height_mm or 0.0, 2.0)  # mean chord of an ellipse
     per_ratio_db = 2 * loss_db_cm * thick_cm
     low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
-    shadow = min(
-        float(np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, high)), MOST_RATIO
+    shadow = float(
+        np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, min(high, MOST_RATIO))
     )
     bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
     plain = rng.uniform(*ATTENUATION_RATIO["none"])
-    side_mm = finding.pixel_mm * len(grid.depth_mm)
-    x = (
-        grid.lateral_mm
-        - side_mm * (finding.center_x or 0.5)
-        + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
-    )
-    mixed = bright + (shadow - bright) * sigmoid(
-        x * rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
-    )
-    ratio = {"enhancement": bright, "shadowing": shadow, "combined": mixed}
-    chosen = ratio.get(finding.posterior or "none", plain)
-    return np.asarray(np.broadcast_to(chosen, grid.shape), np.float32)
+    if finding.posterior == "combined":
+        middle_mm = finding.pixel_mm * len(grid.depth_mm) * (finding.center_x or 0.5)
+        x = grid.lateral_mm - middle_mm + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+        steep = rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
+        return bright + (shadow - bright) * sigmoid(steep * x)
+    ratio = {"enhancement": bright, "shadowing": shadow}.get(finding.posterior or "none", plain)
+    return np.full(grid.shape, ratio, np.float32)
 
 
 def _inside_db(
@@ -203,14 +200,31 @@ def _calcifications(
 ) -> Points:
     """Return bright points: clustered inside, beside the mass, or along a duct towards it."""
     where = finding.calcification or "none"
-    room = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
-    count = 0 if where == "none" else int(rng.integers(2, 4 + min(room / 8, 12)))
-    far = distance_mm.min()
-    allowed = {
-        "outside_a_mass": (distance_mm > 0.8) & (distance_mm < 5),
-        "intraductal": (distance_mm > -1) & (distance_mm < 8),
-    }.get(where, distance_mm < min(-0.5, far + 0.6))
-    at = rng.choice(np.flatnonzero(allowed), count)
-    row, column = np.divmod(at, grid.shape[1])
-    value = rng.lognormal(2.2, 0.5, count) * random_sign(rng, count)
-    return join(Points(row, column, value))
+    if where == "none":
+        return Points(*np.zeros((3, 0), np.float32))
+    room_mm2 = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
+    count = int(rng.integers(2, 4 + min(int(room_mm2 / 8), 12)))
+    if where == "intraductal":
+        row, column = _duct(rng, finding, grid, count)
+    else:
+        core = distance_mm < min(-0.5, distance_mm.min() + 0.6)
+        outside = (distance_mm > 0.8) & (distance_mm < 5)
+        at = rng.choice(np.flatnonzero(core if where == "in_a_mass" else outside), count)
+        row, column = np.divmod(at, grid.shape[1])
+    return join(Points(row, column, rng.lognormal(2.7, 0.5, count) * random_sign(rng, count)))
+
+
+def _duct(
+    rng: np.random.Generator, finding: Finding, grid: Grid, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rows and columns of `count` places along a duct that leaves the lesion sideways."""
+    side = rng.choice([-1.0, 1.0])
+    along = rng.uniform(0.5, 6.0, count)
+    x = side * (0.45 * (finding.width_mm or 0.0) + along)
+    z = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2 + rng.normal(0, 0.15, count)
+    center = (
+        len(grid.depth_mm)
+        * grid.pixel_mm
+        * np.array([finding.center_x or 0.5, finding.center_y or 0.5])
+    )
+    return (center[1] + z) / grid.pixel_mm, (center[0] + x) / grid.beam_mm

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.images import acoustics, anatomy, beams, lesion
+from busgen.images import acoustics, anatomy, beams, layers, lesion
 from busgen.images.scanners import Settings, draw_settings
 from busgen.priors.findings import Finding
 
@@ -33,22 +33,23 @@ def _listen(
     finding: Finding, mask: NDArray[np.uint8]
 ) -> tuple[list[beams.Floats], beams.Grid, Settings]:
     """Return the envelopes of all looks in beam space, with their grid and settings."""
-    rng = seeds.rng(finding.seed, "image")
-    settings = draw_settings(finding.scanner, rng)
+    # One generator a part: what changes in the finding leaves the other parts as they were.
+    machine, breast, mass, echo = seeds.rng(finding.seed, "image").spawn(4)
+    settings = draw_settings(finding.scanner, machine)
     grid = _grid(finding, mask, settings)
-    rise, fatty = anatomy.draw_rise_mm(rng, grid), np.zeros(grid.shape, np.float32)
+    rise, fatty = layers.draw_rise_mm(breast, grid), np.zeros(grid.shape, np.float32)
     distance = fatty
     if finding.has_lesion:
         distance = beams.to_beams(grid, lesion.signed_distance_mm(mask, finding.pixel_mm))
         rise = rise + lesion.rise_mm(finding, distance, grid)
         fatty = lesion.fatty(finding, distance)
     loss_mhz = settings.style.loss_mhz
-    tissue = anatomy.draw_tissue(rng, grid, finding, rise, fatty, loss_mhz)
+    tissue = anatomy.draw_tissue(breast, grid, finding, rise, fatty, loss_mhz)
     gain = acoustics.gain_db(tissue.attenuation, grid, settings)
     if finding.has_lesion:
-        tissue = lesion.insert(rng, finding, distance, grid, tissue, loss_mhz)
+        tissue = lesion.insert(mass, finding, distance, grid, tissue, loss_mhz)
     maps = (tissue.echo_db, tissue.attenuation, tissue.reflect)
-    return acoustics.looks(rng, maps, gain, grid, settings), grid, settings
+    return acoustics.looks(echo, maps, gain, grid, settings), grid, settings
 
 
 def _grid(finding: Finding, mask: NDArray[np.uint8], settings: Settings) -> beams.Grid:

@@ -30,8 +30,8 @@ def interface(
     return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*sheets, strict=True)))
 
 
-def _facing(row: Floats, grid: Grid, step_mm: float) -> Floats:
-    slope = np.gradient(row, axis=-1) * np.float32(grid.pixel_mm / step_mm)
+def _facing(row: Floats, grid: Grid, step_mm: float | Floats) -> Floats:
+    slope = np.gradient(row, axis=-1) * (grid.pixel_mm / step_mm)
     return np.asarray(np.exp(-0.5 * (slope / FACING_SLOPE) ** 2), np.float32)
 
 
