@@ -1,4 +1,4 @@
-"""Priors: canonical tables of real findings -> the fitted clinical prior.
+"""Priors: canonical tables of real findings, training patients only -> the fitted prior.
 
 In: data/real, params.yaml. Out: data/priors/prior.json.
 """
@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from busgen.priors.fit import fit_prior
 from prefect import flow
 
 from busgen.params import load_params
+from busgen.priors.fit import fit_prior
 from busgen.priors.network import load_prior, save_prior
+from busgen.real.splits import split_of
 from flows import main
 from flows.paths import PRIOR, REAL
 
@@ -21,6 +22,8 @@ def priors(tables: list[Path], strength: float) -> None:
     """Fit the prior to all tables, steadied by the published one."""
     columns = [name for name in pq.read_schema(tables[0]).names if name not in ("image", "mask")]
     table = pa.concat_tables(pq.read_table(path, columns=columns) for path in tables)
+    training = [split_of(patient) == "train" for patient in table["patient_id"].to_pylist()]
+    table = table.filter(pa.array(training))
     save_prior(fit_prior(table, base=load_prior(), strength=strength), PRIOR)
 
 

@@ -3,10 +3,10 @@
 In: data/release, data/candidates, data/quality. Out: data/report/index.html.
 """
 
-from busgen.report.report import Sources, write_report
 from prefect import flow
 
 from busgen.params import Params, load_params
+from busgen.report.report import Sources, write_report
 from flows import main
 from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
 
