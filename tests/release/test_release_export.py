@@ -1,0 +1,113 @@
+"""Exports, opened by the rules of their formats."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from busgen.errors import UserError
+from busgen.release.export import export, run_lengths
+from busgen.release.read import batches, read_image, read_mask
+from busgen.release.verify import verify
+
+
+def _ids(release, split):
+    return [i for t in batches(release, ["sample_id"], split) for i in t["sample_id"].to_pylist()]
+
+
+def _decode(counts, size):
+    """Decode COCO's uncompressed run lengths, independent of `run_lengths`."""
+    flat = np.repeat(np.arange(len(counts)) % 2, counts)
+    return flat.reshape(size[::-1]).T
+
+
+def _grey(path):
+    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def test_folder(release, tmp_path):
+    out = tmp_path / "a folder é"
+    export(release, out, "folder")
+    for split in ("train", "test"):
+        with (out / split / "metadata.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["sample_id"] for row in rows] == _ids(release, split)
+        for row in rows:
+            name = row["sample_id"]
+            assert (_grey(out / split / row["file_name"]) == read_image(release, name)).all()
+            assert (_grey(out / split / row["mask_file_name"]) == read_mask(release, name)).all()
+    malignant = next(row for row in rows if row["pathology"] == "malignant")
+    assert malignant["margin"] == "angular|spiculated"
+
+
+def test_coco(release, tmp_path):
+    export(release, tmp_path / "coco", "coco")
+    lesions = 0
+    for split in ("train", "test"):
+        text = (tmp_path / "coco" / "annotations" / f"instances_{split}.json").read_text("utf-8")
+        record = json.loads(text)
+        categories = {c["id"]: c["name"] for c in record["categories"]}
+        assert categories == {1: "benign", 2: "malignant"}
+        images = {image["id"]: image for image in record["images"]}
+        assert len(images) == len(record["images"]) == len(_ids(release, split))
+        for image in images.values():
+            picture = _grey(tmp_path / "coco" / "images" / split / image["file_name"])
+            assert picture.shape == (image["height"], image["width"])
+        for annotation in record["annotations"]:
+            mask = read_mask(release, images[annotation["image_id"]]["file_name"][:-4]) > 0
+            runs = annotation["segmentation"]
+            assert (_decode(runs["counts"], runs["size"]) == mask).all()
+            assert annotation["area"] == mask.sum()
+            rows, columns = np.nonzero(mask)
+            assert annotation["bbox"] == [
+                columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
+            ]  # fmt: skip
+        lesions += len(record["annotations"])
+        assert len({a["id"] for a in record["annotations"]}) == len(record["annotations"])
+    assert lesions == 28
+
+
+@pytest.mark.parametrize(
+    ("mask", "counts"),
+    [
+        ([[0, 0], [0, 0]], [4]),
+        ([[255, 255], [255, 255]], [0, 4]),
+        ([[0, 255], [0, 0]], [2, 1, 1]),
+        ([[255, 0], [0, 0]], [0, 1, 3]),
+    ],
+)
+def test_run_lengths(mask, counts):
+    assert run_lengths(np.array(mask, np.uint8)) == counts
+
+
+def test_nnunet(release, tmp_path):
+    out = tmp_path / "Dataset001_busgen"
+    export(release, out, "nnunet")
+    record = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+    assert record["channel_names"] == {"0": "ultrasound"}
+    assert record["labels"] == {"background": 0, "lesion": 1}
+    assert record["file_ending"] == ".png"
+    images = sorted(path.name for path in (out / "imagesTr").iterdir())
+    labels = sorted(path.name for path in (out / "labelsTr").iterdir())
+    assert record["numTraining"] == len(images)
+    assert images == [name.replace(".png", "_0000.png") for name in labels]
+    assert {path.name for path in (out / "imagesTs").iterdir()} == {
+        f"{name}_0000.png" for name in _ids(release, "test")
+    }
+    for name in labels:
+        label = _grey(out / "labelsTr" / name)
+        assert (label == read_mask(release, name[:-4]) // 255).all()
+
+
+def test_nothing_is_overwritten_or_half_written(release, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="new or empty"):
+        export(release, tmp_path)
+    with pytest.raises(UserError, match="form must be known"):
+        export(release, tmp_path / "out", "dicom")
+    with pytest.raises(UserError, match="release folder"):
+        export(tmp_path, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    assert verify(release) == []

@@ -1,0 +1,81 @@
+"""A sample's history; a sample made anew by the engines that made it."""
+
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny_candidates as tiny
+
+from busgen.errors import UserError
+from busgen.io import dumps, encode_png, sha256_array
+from busgen.release.show import again, history
+from busgen.release.write import write_release
+
+
+def test_history_holds_every_attempt_and_the_end(release):
+    first, second, final = history(release, tiny.sample_id(tiny.RETRIED[0]))
+    assert (first["attempt"], first["accepted"], first["reason"]) == (0, False, "contrast")
+    assert (second["attempt"], second["accepted"], second["reason"]) == (1, True, None)
+    assert first["seed"] != second["seed"]
+    assert second["scores"]["grey_sd"] == 1.5
+    assert second["geometry"]["mask_curvature"] == [1.0, 0.5, 0.25, 0.1, 0.05]
+    assert final["final"] == "released"
+    assert final["finding"]["shape"] == "oval"
+    assert history(release, tiny.sample_id(tiny.GIVEN_UP))[-1]["final"] == "given up"
+
+
+def test_an_unknown_sample_names_the_nearest(release):
+    with pytest.raises(UserError, match="nearest: busgen-é 000017,"):
+        history(release, "busgen-e 000017")
+
+
+def test_a_given_up_sample_cannot_be_made_anew(release):
+    with pytest.raises(UserError, match="given up"):
+        again(release, tiny.sample_id(tiny.GIVEN_UP))
+
+
+@pytest.fixture(scope="module")
+def drawn(candidates, tmp_path_factory):
+    """Return a release whose pictures the named engines made."""
+    from busgen.images.engines import load_image_engine
+    from busgen.masks.engines import load_mask_engine
+    from busgen.priors.findings import from_row
+
+    folder = shutil.copytree(candidates, tmp_path_factory.mktemp("drawn") / "candidates")
+    masks, images = load_mask_engine("curvature", 64), load_image_engine("phantom", 64)
+    index = pq.read_table(folder / "index.parquet")
+    rows = [r | {"mask_engine_sha256": masks.sha256} for r in index.to_pylist()[:4]]
+    findings = [from_row(row) for row in rows]
+    drawn = masks.draw(findings)
+    pictures = images.render(findings, drawn)
+    for path in (folder / "shards").iterdir():
+        table = pq.read_table(path)
+        path.unlink()
+    shard = [
+        {"sample_id": row["sample_id"], "attempt": 0,
+         "image": {"bytes": encode_png(image), "path": ""},
+         "mask": {"bytes": encode_png(mask * 255), "path": ""}}
+        for row, image, mask in zip(rows, pictures, drawn, strict=True)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(shard, table.schema), path)
+    hashes = [{"image_sha256": sha256_array(image)} for image in pictures]
+    rows = [row | digest for row, digest in zip(rows, hashes, strict=True)]
+    pq.write_table(pa.Table.from_pylist(rows, index.schema), folder / "index.parquet")
+    (folder / "plan.json").write_text(
+        dumps({"n": 4, "seed": 7, "size_px": 64, "engine": "phantom", "mask_engine": "curvature"})
+    )
+    (folder / "unfilled.json").write_text(dumps({"unfilled": []}))
+    write_release(folder, folder.parent / "out é")
+    return folder.parent / "out é"
+
+
+@pytest.mark.parametrize("k", [1, tiny.NORMAL])
+def test_a_sample_made_anew_is_the_same(drawn, k):
+    assert again(drawn, tiny.sample_id(k)) == {
+        "sample_id": tiny.sample_id(k),
+        "same_image": True,
+        "same_mask": True,
+        "max_abs_difference": 0,
+        "engine_changed": ["engine"],  # the tiny index names another hash for it
+    }

@@ -1,0 +1,135 @@
+"""Whatever is altered in a release is found, and its file named."""
+
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny_candidates as tiny
+
+from busgen.io import encode_png
+from busgen.release import files
+from busgen.release.verify import verify
+from busgen.seeds import rng
+
+FILES = (*files.NAMES, "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet")
+
+
+@pytest.fixture
+def copy(release, tmp_path):
+    return shutil.copytree(release, tmp_path / "copy é [1]")
+
+
+def test_a_release_is_sound(release):
+    assert verify(release) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_flipped_byte_is_found(copy, name):
+    path = copy / name
+    whole = path.read_bytes()
+    places = rng(1, name).integers(0, len(whole), 12).tolist()
+    for place in {0, len(whole) - 1, *places}:
+        data = bytearray(whole)
+        data[place] ^= 1 << (place % 8)
+        path.write_bytes(data)
+        assert name in {problem.file for problem in files.check_sums(copy)}, place
+    assert name in {problem.file for problem in verify(copy)}
+
+
+def test_every_byte_of_the_list_of_sums_matters(copy):
+    path = copy / files.SUMS
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert files.SUMS in {problem.file for problem in files.check_sums(copy)}, place
+
+
+def test_missing_and_truncated_files_are_found(copy):
+    listed = [name for name in FILES if name != files.SUMS]
+    truncated, missing = listed[::2], listed[1::2]
+    for name in truncated:
+        data = (copy / name).read_bytes()
+        (copy / name).write_bytes(data[: len(data) // 2])
+    for name in missing:
+        (copy / name).unlink()
+    assert {problem.file for problem in verify(copy)} == set(listed)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_missing_file_is_found(copy, name):
+    (copy / name).unlink()
+    assert name in {problem.file for problem in verify(copy)}
+
+
+def test_an_extra_file_is_found(copy):
+    (copy / "data" / "notes.txt").write_text("x")
+    assert [(p.file, p.rule) for p in verify(copy)] == [
+        ("data/notes.txt", "must be listed in sha256sums.txt")
+    ]
+
+
+def _forge(folder, name, change):
+    """Change a table and write the checksums anew, as a forger or a bug of ours would."""
+    path = folder / name
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    pq.write_table(pa.Table.from_pylist(change(rows), table.schema), path, row_group_size=100)
+    files.write_sums(folder)
+
+
+def _mask(row, change):
+    mask = np.zeros((tiny.SIZE, tiny.SIZE), np.uint8)
+    mask[4:9, 4:9] = 255
+    return row | {"mask": {"bytes": change(mask), "path": "m.png"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda row: _mask(row, lambda m: encode_png(m)[:-20]), "mask must be a whole PNG"),
+        (lambda row: _mask(row, lambda m: encode_png(m)[:60]), "mask must be a whole PNG"),
+        (lambda row: _mask(row, lambda m: b""), "mask must be a whole PNG"),
+        (lambda row: _mask(row, lambda m: encode_png(m // 2)), "mask must hold 0 and 255 only"),
+        (lambda row: _mask(row, lambda m: encode_png(m[:, :-1])), "must have the image's size"),
+        (lambda row: _mask(row, lambda m: encode_png(m * 0)), "mask must be empty exactly"),
+        (lambda row: row | {"image": row["mask"]}, "image_sha256 must be"),
+        (lambda row: row | {"image_sha256": "0" * 64}, "image_sha256 must be"),
+        (lambda row: row | {"split": "test"}, "must hold rows of split train only"),
+        (lambda row: row | {"text": "another"}, "must equal the rows of the data files"),
+    ],
+)  # fmt: skip
+def test_a_forged_sample_is_found(copy, change, words):
+    name = "data/train-00000-of-00001.parquet"
+    _forge(copy, name, lambda rows: [change(rows[0]), *rows[1:]])
+    problems = verify(copy)
+    assert any(words in problem.rule for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: rows[1:],
+        lambda rows: [*rows, rows[0]],
+        lambda rows: [rows[0] | {"sample_id": "x"}, *rows[1:]],
+    ],
+)
+def test_rows_lost_doubled_or_renamed_are_found(copy, change):
+    _forge(copy, "data/train-00000-of-00001.parquet", change)
+    assert any(problem.file == files.INDEX for problem in verify(copy))
+
+
+def test_an_index_that_breaks_the_contract_is_found(copy):
+    _forge(copy, files.INDEX, lambda rows: [rows[0] | {"shape": "square"}, *rows[1:]])
+    assert any("shape must be in the lexicon" in problem.rule for problem in verify(copy))
+
+
+def test_data_files_of_another_schema_or_number_are_found(copy):
+    path = copy / "data" / "train-00000-of-00001.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("text"), path)
+    path.rename(copy / "data" / "train-00000-of-00002.parquet")
+    files.write_sums(copy)
+    rules = " ".join(problem.rule for problem in verify(copy))
+    assert "columns of the schema" in rules
+    assert "numbered 0 to N-1" in rules
