@@ -4,7 +4,7 @@ In: a JSON file, terms -> probabilities for each node and truncated normals for 
 Out: a validated `Prior`. Lesion fields have one more state, null, taken when there is no lesion.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -50,23 +50,29 @@ LESION_NODES = frozenset(
 
 @dataclass(frozen=True)
 class View:
-    """A yes/no question about a node that other nodes depend on; `index` maps its states."""
+    """A coarser reading of a node that others depend on: `index` gives each state's term."""
 
     node: str
-    terms: tuple[str, str]
+    terms: tuple[str, ...]
     index: tuple[int, ...]
 
 
+def _view(node: str, terms: tuple[str, ...], readings: Sequence[str]) -> View:
+    """Return the view in which each term of `node` reads as in `readings`, null as null."""
+    return View(node, terms, (*(terms.index(reading) for reading in readings), len(terms)))
+
+
+_EDGES = ("circumscribed", "spiculated", "other")
 VIEWS = {
-    "spiculated": View(
+    "edge": _view(
         "margin",
-        ("spiculated", "not_spiculated"),
-        (*(0 if "spiculated" in terms else 1 for terms in MARGIN_SETS), 2),
+        _EDGES,
+        [next((edge for edge in _EDGES if edge in terms), "other") for terms in MARGIN_SETS],
     ),
-    "anechoic": View(
+    "anechoic": _view(
         "echo_pattern",
         ("anechoic", "not_anechoic"),
-        (*(0 if term == "anechoic" else 1 for term in schema.ECHO_PATTERNS), 2),
+        ["anechoic" if term == "anechoic" else "not_anechoic" for term in schema.ECHO_PATTERNS],
     ),
 }
 

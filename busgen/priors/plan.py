@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
-from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, states
+from busgen.priors.network import (
+    LESION_NODES,
+    MARGIN_SETS,
+    NODES,
+    TERMS,
+    VIEWS,
+    Node,
+    Prior,
+    states,
+)
 from busgen.priors.request import SIZES, Condition, Request, Share, is_lesion_field
 
 Floats = NDArray[np.float64]
@@ -135,17 +144,12 @@ def _targets(share: Share) -> list[joint.Target]:
                 joint.Target("margin", np.array([*groups, -1]), np.array([value, 1 - value]))
             )
         return out
-    terms = schema_terms(share.field)
+    terms = TERMS[share.field]
     named = [term for term, _ in share.shares]
     groups = [named.index(term) if term in named else len(named) for term in terms]
     groups += [-1] * (share.field in LESION_NODES)
     values = [value for _, value in share.shares]
     return [joint.Target(share.field, np.array(groups), np.array([*values, 1 - sum(values)]))]
-
-
-def schema_terms(field: str) -> tuple[str, ...]:
-    """Return the terms of a discrete field."""
-    return ("no", "yes") if field == "halo" else tuple(schema.BY_NAME[field].values or ())
 
 
 def _raked(
