@@ -144,12 +144,19 @@ def _widened(field: Floats, margin: int) -> Floats:
 
 
 def compress(envelopes: list[Floats], settings: Settings) -> Floats:
-    """Return grey levels (rows, columns) in [0, 255] of the compounded looks, log-compressed."""
+    """Return grey levels (rows, columns) in [0, 255] of the compounded looks.
+
+    The grey map bends the logarithm upwards, as machines do: speckle stands out bright on grey,
+    not dark on bright. Its slope at the level of fat is 255 grey levels to `range_db`.
+    """
     mean = sum(envelopes) / np.float32(len(envelopes))
     mean = cv2.GaussianBlur(mean, (0, 0), settings.smooth_px)
     level_db = np.float32(20) * np.log10(mean + np.float32(1e-4)) - np.float32(MEAN_DB)
-    grey = settings.fat_grey + level_db * np.float32(255 / settings.range_db)
+    span, gamma = 255 - settings.black_grey, settings.gamma
+    fat = max((settings.fat_grey - settings.black_grey) / span, 0.02) ** (1 / gamma)
+    per_db = 255 / settings.range_db / (span * gamma * fat ** (gamma - 1))
+    unit = fat + level_db * np.float32(per_db)
     if settings.sharpen:
-        grey = grey + settings.sharpen * (grey - cv2.GaussianBlur(grey, (0, 0), 1.5))
-    unit = np.clip(grey / 255, 0, 1)
-    return np.asarray(255 * unit ** np.float32(settings.gamma), np.float32)
+        unit = unit + settings.sharpen * (unit - cv2.GaussianBlur(unit, (0, 0), 1.5))
+    bent = np.clip(unit, 0, 1) ** np.float32(gamma)
+    return np.asarray(settings.black_grey + span * bent, np.float32)

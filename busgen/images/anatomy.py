@@ -13,7 +13,6 @@ from busgen.images.layers import COMPOSITION, RIB_MM, Layers, draw_layers
 from busgen.images.texture import (
     Points,
     join,
-    sample,
     sigmoid,
     smooth_curve,
     smooth_noise,
@@ -43,7 +42,7 @@ class Material:
 MATERIALS = {
     "fat": Material(0.0, 2.0, 1.3, 0.8, 0.70),
     "skin": Material(5.0, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(7.0, 4.0, 2.4, 2.2, 0.76),
+    "gland": Material(8.0, 3.8, 2.2, 2.4, 0.76),
     "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
     "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
     "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
@@ -51,7 +50,6 @@ MATERIALS = {
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
 ENHANCEMENT_DB = 5.0  # a reader calls it enhancement only when it shows
 MOST_DENSITY = 1.65  # two standard deviations above the mean
-LEAST_FIBRE = 0.05  # amplitude under which fibres are not worth adding up
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def _parts(
 
     patchy = smooth_noise(rng, grid, 1.3, 4.0) + 0.5 * smooth_noise(rng, grid, 0.5, 1.5)
     threshold = COMPOSITION[finding.tissue][1] + rng.normal(0, 0.3)
-    glandular = sigmoid((warped(patchy, grid, rise_mm) + np.float32(threshold)) / 0.3) * (1 - fatty)
+    glandular = sigmoid((warped(patchy, grid, rise_mm) + np.float32(threshold)) / 0.2) * (1 - fatty)
     bone = (layers.rib > 0) * (1 - below(layers.muscle + RIB_MM, 0.2))
     wall, muscle = below(layers.muscle, 0.1), below(layers.retromammary, 0.12)
     parts = {
@@ -178,12 +176,12 @@ def _lines(
         reflectors.interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
         for depth, strength in bounds
     ]
-    short = reflectors.fibres(rng, grid, rise_mm, 4.0, 0.0)
-    long = reflectors.fibres(rng, grid, rise_mm, 10.0, rng.normal(0, 0.06))
-    for points, names in ((short, ("fat", "gland")), (long, ("muscle", "chest wall"))):
-        there = sum(sample(parts[name], points) * MATERIALS[name].fibre for name in names)
-        seen = np.abs(there) > LEAST_FIBRE
-        found.append(Points(points.row[seen], points.column[seen], (points.value * there)[seen]))
+    for names, length_mm, slope in (
+        (("fat", "gland"), 4.0, 0.0),
+        (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
+    ):
+        there = sum(parts[name] * np.float32(MATERIALS[name].fibre) for name in names)
+        found.append(reflectors.fibres(rng, grid, rise_mm, there, length_mm, slope))
     return join(*found)
 
 

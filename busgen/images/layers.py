@@ -15,8 +15,8 @@ from busgen.priors.findings import Finding
 # (threshold in standard deviations of a patchy field).
 COMPOSITION = {
     "homogeneous_fat": (0.40, -1.1),
-    "homogeneous_fibroglandular": (0.14, 1.7),
-    "heterogeneous": (0.22, 0.5),
+    "homogeneous_fibroglandular": (0.15, 2.0),
+    "heterogeneous": (0.24, 0.8),
 }
 
 RIB_SHARE = 0.3  # of pictures

@@ -62,8 +62,8 @@ def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
 
     A mass pushes layers apart, a spiculated one pulls them in (architectural distortion).
     """
-    pull = -0.5 if "spiculated" in margin_of(finding) else 0.35
-    size = 0.5 * min(finding.height_mm or 0.0, 15.0)
+    pull = -0.35 if "spiculated" in margin_of(finding) else 0.25
+    size = 0.5 * min(finding.height_mm or 0.0, 12.0)
     near = np.exp(-np.maximum(distance_mm, 0) / (0.7 * size + 0.7))
     center = (finding.center_y or 0.0) * len(grid.depth_mm) * grid.pixel_mm
     side = np.tanh((center - grid.depth_mm) / (0.5 * size + 0.5))[:, None]

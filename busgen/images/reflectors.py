@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 
 from busgen.images.beams import Floats, Grid
-from busgen.images.texture import Points, random_sign, smooth_curve, smooth_noise, warped
+from busgen.images.texture import Points, random_sign, sample, smooth_curve, smooth_noise, warped
 
+FIBRE_STEP = 0.7  # columns between two points of a fibre
+LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up
 FACING_SLOPE = 0.22  # slope at which a specular echo has fallen to exp(-1/2)
 
 
@@ -49,28 +51,34 @@ def fibres(
     rng: np.random.Generator,
     grid: Grid,
     rise_mm: Floats,
+    amplitude: Floats,
     length_mm: float,
     slope: float,
 ) -> Points:
-    """Return tapering fibres that follow the tissue, one to 2 mm2; amplitudes spread widely."""
+    """Return tapering fibres that follow the tissue, one to 2 mm2, where `amplitude` has them.
+
+    `amplitude` (rows, columns) is their mean strength, which spreads widely between fibres;
+    `length_mm` and `slope` are their mean length and inclination.
+    """
     depth, width = float(grid.depth_mm[-1]), float(grid.lateral_mm[-1])
     count = int(depth * width / 2)
-    half = 0.5 * length_mm * rng.gamma(2.0, 0.5, (count, 1))
-    t = np.linspace(-1, 1, 33)[None, :]
-    tilt = slope + rng.normal(0, 0.08, (count, 1))
-    x = rng.uniform(0, width, (count, 1)) + half * t
-    z = (
-        rng.uniform(0, depth, (count, 1))
-        + tilt * half * t
-        + 0.1 * half * rng.normal(0, 1, (count, 1)) * t**2
-    )
-    column = (x / grid.beam_mm).ravel().astype(np.float32)
-    row = displaced_rows(grid, rise_mm, z.ravel().astype(np.float32), column).reshape(x.shape)
-    step = half / 16
-    density = step / grid.beam_mm  # points of a fibre to a column
-    strength = rng.lognormal(-0.3, 0.9, (count, 1)) * random_sign(rng, count)[:, None]
-    value = strength * (1 - t**2) * density * _facing(row, grid, step)
-    return Points(row.ravel(), column, value.ravel().astype(np.float32))
+    x, z = rng.uniform(0, width, count), rng.uniform(0, depth, count)
+    half = 0.5 * length_mm * rng.gamma(2.0, 0.5, count)
+    tilt, bend = slope + rng.normal(0, 0.08, count), 0.1 * half * rng.normal(0, 1, count)
+    strength = rng.lognormal(-0.3, 0.9, count) * random_sign(rng, count)
+    there = sample(amplitude, Points(z / grid.pixel_mm, x / grid.beam_mm, x)) > LEAST_AMPLITUDE
+    x, z, half, tilt, bend, strength = (v[there] for v in (x, z, half, tilt, bend, strength))
+    steps = np.ceil(2 * half / (FIBRE_STEP * grid.beam_mm)).astype(np.intp) + 1
+    of = np.repeat(np.arange(len(steps)), steps)  # the fibre that each point belongs to
+    place = np.arange(len(of)) - np.repeat(np.cumsum(steps) - steps, steps)
+    t = (2 * (place + 0.5) / steps[of] - 1).astype(np.float32)
+    along = half[of] * t
+    column = (x[of] + along) / grid.beam_mm
+    row = displaced_rows(grid, rise_mm, z[of] + tilt[of] * along + bend[of] * t**2, column)
+    step_mm = (2 * half / steps)[of]
+    facing = _facing(row, grid, step_mm)
+    points = Points(row, column, strength[of] * (1 - t**2) * facing * step_mm / grid.beam_mm)
+    return points._replace(value=points.value * sample(amplitude, points))
 
 
 def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats, Floats]:

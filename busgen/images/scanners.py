@@ -29,7 +29,9 @@ class Style:
     steer_deg
         Largest steering angle of the looks.
     range_db, fat_grey
-        Displayed dynamic range, and grey level at which fat comes out.
+        Dynamic range that 255 grey levels would span at the slope near fat; grey level of fat.
+    black_grey
+        Grey level of silence.
     floor_db
         Electronic noise against fat, at the skin, before gain.
     smooth_px, sharpen
@@ -46,6 +48,7 @@ class Style:
     steer_deg: float
     range_db: tuple[float, float]
     fat_grey: tuple[float, float]
+    black_grey: tuple[float, float]
     floor_db: tuple[float, float]
     smooth_px: tuple[float, float]
     sharpen: tuple[float, float]
@@ -55,27 +58,61 @@ class Style:
 # Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.md.
 STYLES = {
     "linear_7mhz": Style(
-        7.5, 5.5, 0.18, 0.48, 2, 0.0, (38, 50), (70, 115), (-48, -40), (0.5, 0.8), (0.2, 0.8)
+        frequency_mhz=7.5,
+        loss_mhz=5.5,
+        axial_mm=0.17,
+        lateral_mm=0.4,
+        looks=2,
+        steer_deg=0.0,
+        range_db=(44, 58),
+        fat_grey=(70, 112),
+        black_grey=(26, 44),
+        floor_db=(-42, -34),
+        smooth_px=(0.7, 1.0),
+        sharpen=(0.2, 0.8),
     ),
     "linear_10mhz": Style(
-        10.0, 7.0, 0.16, 0.42, 3, 0.0, (58, 74), (50, 90), (-56, -48), (0.5, 0.8), (0.0, 0.5)
+        frequency_mhz=10.0,
+        loss_mhz=7.0,
+        axial_mm=0.14,
+        lateral_mm=0.4,
+        looks=3,
+        steer_deg=0.0,
+        range_db=(70, 90),
+        fat_grey=(42, 80),
+        black_grey=(6, 28),
+        floor_db=(-56, -48),
+        smooth_px=(0.6, 0.9),
+        sharpen=(0.0, 0.5),
     ),
     "linear_12mhz_compound": Style(
-        12.0, 8.0, 0.13, 0.27, 4, 7.0, (56, 72), (42, 75), (-60, -52), (0.3, 0.5), (0.0, 0.6)
+        frequency_mhz=12.0,
+        loss_mhz=8.0,
+        axial_mm=0.11,
+        lateral_mm=0.25,
+        looks=4,
+        steer_deg=7.0,
+        range_db=(60, 78),
+        fat_grey=(36, 70),
+        black_grey=(0, 12),
+        floor_db=(-60, -52),
+        smooth_px=(0.45, 0.65),
+        sharpen=(0.0, 0.6),
     ),
     "curved_5mhz": Style(
-        5.0,
-        3.6,
-        0.24,
-        0.60,
-        2,
-        0.0,
-        (52, 66),
-        (50, 90),
-        (-54, -46),
-        (0.5, 0.8),
-        (0.0, 0.5),
-        (40, 65),
+        frequency_mhz=5.0,
+        loss_mhz=4.2,
+        axial_mm=0.2,
+        lateral_mm=0.46,
+        looks=2,
+        steer_deg=0.0,
+        range_db=(58, 74),
+        fat_grey=(42, 82),
+        black_grey=(0, 14),
+        floor_db=(-42, -34),
+        smooth_px=(0.6, 0.9),
+        sharpen=(0.0, 0.5),
+        radius_mm=(40, 65),
     ),
 }
 
@@ -87,6 +124,7 @@ class Settings:
     style: Style
     range_db: float
     fat_grey: float
+    black_grey: float
     floor_db: float
     smooth_px: float
     sharpen: float
@@ -106,12 +144,13 @@ def draw_settings(name: str, rng: np.random.Generator) -> Settings:
         style=style,
         range_db=rng.uniform(*style.range_db),
         fat_grey=rng.uniform(*style.fat_grey),
+        black_grey=rng.uniform(*style.black_grey),
         floor_db=rng.uniform(*style.floor_db),
         smooth_px=rng.uniform(*style.smooth_px),
         sharpen=rng.uniform(*style.sharpen),
         focus=rng.uniform(0.25, 0.65),
         tilt_db=rng.normal(-3.5, 3.0),
         bow_db=rng.normal(0.0, 1.5),
-        gamma=rng.uniform(0.9, 1.15),
+        gamma=rng.uniform(1.8, 2.6),
         radius_mm=0.0 if style.radius_mm is None else rng.uniform(*style.radius_mm),
     )
