@@ -14,7 +14,7 @@ def _read(text):
 
 def test_text_of_thousands_of_findings_is_read_back(findings):
     seen = set()
-    for f in findings[:4000]:
+    for f in findings[:2500]:
         said = _read(f.text)
         names = ["pathology", "birads", "tissue"]
         if f.has_lesion:
