@@ -78,7 +78,7 @@ def round_values(low: float, high: float, count: int = 5) -> list[float]:
     """Return about `count` round numbers in [low, high], for an axis."""
     raw = (high - low) / count
     power = 10.0 ** floor(log10(raw))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= 0.8 * raw)
     first = np.ceil(low / step - 1e-9)
     return [float(k * step) for k in np.arange(first, np.floor(high / step + 1e-9) + 1)]
 

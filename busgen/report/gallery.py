@@ -76,7 +76,7 @@ def _picture(row: Row, image: bytes, mask: bytes) -> Picture:
 
 def details(row: Row) -> tuple[str, str]:
     """Return what stands below a picture and its text: size and assessment, then its identity."""
-    assessed = f"BI-RADS {row['birads']}"
+    assessed = f"BI\u2011RADS\u00a0{row['birads']}"  # never broken over lines
     if row["pathology"] != "normal":
         assessed = f"{row['width_mm']:.1f} × {row['height_mm']:.1f} mm · {assessed}"
     return assessed, str(row["sample_id"])

@@ -1,0 +1,189 @@
+"""Numbers behind the page: intervals, shares, funnel, verdicts, outlines, axes."""
+
+import cv2
+import numpy as np
+import pytest
+
+from busgen.factory.plan import resolve
+from busgen.io import decode_png
+from busgen.params import Gate, GenerateParams
+from busgen.report import charts, funnel, marginals, provenance, realism, words
+from busgen.report.gallery import spread
+from busgen.report.pictures import make_picture, outline_path
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
+)
+def test_wilson_interval_equals_published_values(count, total, low, high):
+    assert marginals.wilson(count, total) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_marginals_count_what_the_index_holds(evidence):
+    found = {one.field: one for one in marginals.make_marginals(evidence)}
+    assert list(found) == list(words.FIELDS)
+    lesions = evidence.accepted[evidence.accepted["pathology"] != "normal"]
+    pathology = {share.term: share for share in found["pathology"].shares}
+    assert pathology["benign"].requested == pytest.approx(0.45)
+    assert sum(share.count for share in pathology.values()) == len(evidence.accepted)
+    assert found["shape"].total == len(lesions)
+    spiculated = next(s for s in found["margin"].shares if s.term == "spiculated")
+    assert spiculated.count == sum("spiculated" in terms for terms in lesions["margin"])
+    halo = next(s for s in found["halo"].shares if s.term == "yes")
+    assert halo.count == lesions["halo"].sum()
+
+
+def test_share_within_its_interval():
+    assert marginals.Share("oval", 0.5, 0.5, 5, 0.5, 0.4, 0.6).within
+    assert not marginals.Share("oval", 0.7, 0.5, 5, 0.5, 0.4, 0.6).within
+
+
+def test_bend_names_the_share_that_the_gates_moved_most():
+    still = marginals.Share("oval", 0.5, 0.50, 50, 0.50, 0.4, 0.6)
+    moved = marginals.Share("none", 0.7, 0.70, 50, 0.50, 0.4, 0.6)
+    found = (marginals.Marginal("shape", 100, (still,)), marginals.Marginal("halo", 100, (moved,)))
+    summary = marginals.summarise(found)
+    assert (summary.shares, summary.outside) == (2, 1)
+    assert summary.shift == pytest.approx(-0.2)
+    assert summary.shifted == "Echogenic halo: none"
+
+
+def test_funnel_adds_up(evidence):
+    requested, attempts, passed, accepted, unfilled = (
+        step.count for step in funnel.make_steps(evidence)
+    )
+    assert requested == evidence.plan.n == accepted + unfilled
+    assert attempts == len(evidence.attempts)
+    assert passed == accepted
+    gates = funnel.make_gates(evidence)
+    assert attempts - accepted == sum(gate.rejected for gate in gates) > 0
+    assert sum(count for _, count in funnel.tries(evidence)) == accepted
+    rates = funnel.make_rates(evidence)
+    assert sum(rate.attempts for rate in rates) == attempts
+    assert sum(rate.unfilled for rate in rates) == unfilled
+
+
+def test_flags_are_counted_and_gates_that_are_off_say_so(evidence):
+    gates = {gate.name: gate for gate in funnel.make_gates(evidence)}
+    below = (evidence.attempts["sharpness"] < 0.4).sum()
+    assert gates["sharpness"].flagged == below > 0
+    assert gates["sharpness"].rejected == 0
+    assert gates["saturated"].action == "off"
+
+
+def test_bounds_in_words():
+    assert funnel.bound_of("contrast", Gate(min=20.0)) == "at least 20 grey levels"
+    assert funnel.bound_of("saturated", Gate(max=0.03)) == "at most 3 %"
+    assert funnel.bound_of("grey_sd", Gate(min=1, max=2)) == "at least 1 and at most 2 grey levels"
+    assert funnel.bound_of("grey_sd", Gate()) == "none"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "verdict"),
+    [
+        (0.14, 0.08, realism.CLOSE),
+        (0.20, 0.15, realism.DIFFERS),  # interval above the floor
+        (0.25, 0.10, realism.DIFFERS),  # interval reaches it, but few real pairs are so far apart
+        (0.45, 0.30, realism.STRONG),
+    ],
+)
+def test_verdicts(value, low, verdict):
+    score = realism.Score("grey_mean", "benign", value, 100, 40, low, value + 0.1, 0.14)
+    assert score.verdict == verdict
+
+
+def test_floor_factor_is_that_of_the_limiting_distribution():
+    from scipy.stats import kstwobign
+
+    assert kstwobign.ppf(0.95) / kstwobign.mean() == pytest.approx(realism.KEPT_BY_95, abs=5e-4)
+
+
+def test_groups_stand_worst_first_with_quantiles_of_both_sides(evidence):
+    groups = realism.make_groups(evidence)
+    worst = [group.statistics[0].worst for group in groups]
+    assert worst == sorted(worst, reverse=True)
+    for group in groups:
+        distances = [one.worst for one in group.statistics]
+        assert distances == sorted(distances, reverse=True)
+        for one in group.statistics:
+            for strip in one.strips:
+                for values in (strip.synthetic, strip.real):
+                    assert (np.diff(values) >= 0).all()
+                    assert one.low < values[0]
+                    assert values[-1] < one.high
+    shown = sum(realism.counts(groups).values())
+    assert shown == len(evidence.scores["scores"]) > 0
+
+
+def test_outline_runs_around_the_mask():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[20:41, 30:61] = 255
+    corners = outline_path(mask)[1:-1].split("L")
+    assert sorted(corners) == ["305 205", "305 405", "605 205", "605 405"]
+    assert outline_path(np.zeros((8, 8), np.uint8)) == ""
+
+
+def test_picture_is_lossless_and_its_scale_bar_has_the_right_length():
+    import base64
+
+    image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8)
+    png = cv2.imencode(".png", image)[1].tobytes()
+    picture = make_picture(png, png, 0.5, "alt", ())
+    assert picture.bar_mm == 5  # the picture is 32 mm wide
+    assert picture.bar_percent == pytest.approx(15.625)
+    back = decode_png(base64.b64decode(picture.uri.split(",")[1]))
+    assert (back == image).all()
+
+
+def test_spread_takes_equal_steps(evidence):
+    rows = evidence.accepted
+    chosen = [row["sample_id"] for row in spread(rows, 3)]
+    places = [rows["sample_id"].tolist().index(name) / len(rows) for name in chosen]
+    assert places == pytest.approx([1 / 6, 1 / 2, 5 / 6], abs=0.05)
+    assert len(spread(rows.head(2), 5)) == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "values"),
+    [(0, 100, [0, 20, 40, 60, 80, 100]), (0.3, 2.9, [0.5, 1, 1.5, 2, 2.5]), (-3, -1, [-3, -2.5])],
+)
+def test_axis_values_are_round(low, high, values):
+    assert charts.round_values(low, high)[: len(values)] == pytest.approx(values)
+
+
+def test_command_of_a_plain_plan_needs_no_file():
+    params = GenerateParams(
+        n=3, where=("pathology=malignant",), targets={"margin": {"spiculated": 0.3}}
+    )
+    plan = resolve(params)
+    assert provenance.command(plan) == (
+        "busgen generate --n 3 --seed 7 --size 256 --set pathology=malignant "
+        "--target margin.spiculated=0.3 --engine phantom --mask-engine curvature --out DIR"
+    )
+    again = resolve(GenerateParams.model_validate(provenance.parameters(plan)))
+    assert again.sha256 == plan.sha256
+
+
+def test_command_of_a_plan_with_other_gates_names_the_file(evidence):
+    assert "--params params.yaml" in provenance.command(evidence.plan)
+    again = resolve(GenerateParams.model_validate(provenance.parameters(evidence.plan)))
+    assert again.sha256 == evidence.plan.sha256
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (-3.094, "−3.09"), (1234.5, "1 234"), (0.0384, "0.0384"), (None, "–")],
+)
+def test_numbers_as_words(value, text):
+    assert words.number(value) == text
+
+
+def test_every_statistic_and_gate_has_words():
+    from busgen.params import DEFAULT_GATES
+    from busgen.quality.measures import GROUPS
+
+    assert set(words.GATES) == set(DEFAULT_GATES)
+    for names in GROUPS.values():
+        for name in names:
+            assert words.statistic(name)[1] != "measured on picture and mask", name
