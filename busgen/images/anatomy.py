@@ -180,7 +180,7 @@ def _lines(
         (("fat", "gland"), 4.0, 0.0),
         (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
     ):
-        there = sum(parts[name] * np.float32(MATERIALS[name].fibre) for name in names)
+        there = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
         found.append(reflectors.fibres(rng, grid, rise_mm, there, length_mm, slope))
     return join(*found)
 

@@ -26,7 +26,7 @@ INSIDE_DB = {
 # Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
 # carcinoma 1.5 to 2 times and beyond.
 ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.4)}
-SHADOW_DB = (5.5, 26.0)  # excess loss: a reader calls it shadowing only when it shows
+SHADOW_DB = (6.5, 26.0)  # excess loss: a reader calls it shadowing only when it shows
 MOST_RATIO = 6.0
 # Width (mm) of the transition at the outline.
 EDGE_MM = {
@@ -36,7 +36,7 @@ EDGE_MM = {
     "microlobulated": 0.18,
     "spiculated": 0.45,
 }
-GRAIN_LOSS = 3.0  # attenuation (dB/cm/MHz) of calcifications, to an amplitude of 1 a pixel
+GRAIN_LOSS = 2.0  # attenuation (dB/cm/MHz) of calcifications, to an amplitude of 1 a pixel
 SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a smooth wall
 
 
@@ -211,7 +211,7 @@ def _calcifications(
         outside = (distance_mm > 0.8) & (distance_mm < 5)
         at = rng.choice(np.flatnonzero(core if where == "in_a_mass" else outside), count)
         row, column = np.divmod(at, grid.shape[1])
-    return join(Points(row, column, rng.lognormal(2.7, 0.5, count) * random_sign(rng, count)))
+    return join(Points(row, column, rng.lognormal(3.1, 0.5, count) * random_sign(rng, count)))
 
 
 def _duct(

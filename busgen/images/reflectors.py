@@ -33,7 +33,8 @@ def interface(
 
 
 def _facing(row: Floats, grid: Grid, step_mm: float | Floats) -> Floats:
-    slope = np.gradient(row, axis=-1) * (grid.pixel_mm / step_mm)
+    """Return the echo's share, in [0, 1], that comes back from a line of points `step_mm` apart."""
+    slope = np.diff(row, prepend=row[:1]) * (grid.pixel_mm / step_mm)
     return np.asarray(np.exp(-0.5 * (slope / FACING_SLOPE) ** 2), np.float32)
 
 

@@ -51,7 +51,8 @@ def test_posterior_features_grow_with_thickness(sample, posterior, sign):
         excess = [posterior_db(phantom.envelope(f, m), m, f.pixel_mm) for f, m in pairs]
         assert thickness_mm(pairs[0][1], 0.15) == pytest.approx(0.95 * height_mm, rel=0.06)
         means.append(sign * np.mean(excess))
-    assert means[0] + 0.5 < means[1] < means[2] - 0.5
+    assert means[0] < means[1] < means[2]
+    assert means[2] > means[0] + 2
 
 
 def test_combined_features_shadow_on_one_side_and_enhance_on_the_other(sample):
@@ -134,7 +135,7 @@ def test_calcifications_are_bright_points_where_they_belong(sample, where, near)
         g, _ = sample(seed=seed, calcification=where)
         added = phantom.envelope(g, mask) - phantom.envelope(f, mask)
         brightest = np.unravel_index(added.argmax(), added.shape)
-        assert added.max() > 0.5
+        assert added.max() > 0.4
         assert near(rings(f, mask))[brightest]
 
 
