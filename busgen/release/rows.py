@@ -78,12 +78,22 @@ def _with_pictures(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
     """Yield the rows of `thin` (ordered by shard_row) with the pictures in the shard `path`."""
     rows = thin["shard_row"].to_numpy()
     start = 0
-    for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_PICTURES)):
+    for batch in _batches(path):
         first, last = rows.searchsorted([start, start + len(batch)])
         pictures = batch.take(pa.array(rows[first:last] - start))
         start += len(batch)
         if first < last:
             yield _checked(thin.slice(first, last - first), pictures, path)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield a shard's pictures; pyarrow calls a broken page an `OSError`, as if the disk failed."""
+    try:
+        yield from pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_PICTURES))
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"shard {path.name} must be a whole Parquet file", error, "delete it, generate again"
+        ) from error
 
 
 def _checked(thin: pa.Table, pictures: pa.RecordBatch, path: Path) -> pa.Table:

@@ -47,7 +47,9 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
             _write_tables(candidates, folder, chosen)
         except (sql.Error, pa.ArrowException) as error:
             raise DataError(
-                "candidates must be whole Parquet files", error, "delete the damaged one, rerun"
+                "candidates must be whole, and the disk have room",
+                error,
+                "free space, generate again",
             ) from error
         made = facts.gather(folder / files.INDEX, len(unfilled))
         _require_all(made, plan)

@@ -18,6 +18,7 @@ from busgen.io import dumps, sha256_array
 from busgen.params import ReleaseParams
 from busgen.release import files, rows
 from busgen.release.write import write_release
+from busgen.seeds import rng
 
 ACCEPTED = {tiny.sample_id(k) for k in range(tiny.N) if k != tiny.GIVEN_UP}
 
@@ -157,7 +158,7 @@ def _with(column, values):
     ("name", "damage", "message"),
     [
         ("shards/round-00-shard-00001.parquet",
-         lambda p: p.write_bytes(p.read_bytes()[:-30]), "Parquet"),
+         lambda p: p.write_bytes(p.read_bytes()[:-30]), "whole"),
         ("shards/round-00-shard-00001.parquet", lambda p: p.unlink(), "pictures"),
         ("index.parquet", lambda p: p.write_bytes(p.read_bytes()[:-30]), "Parquet"),
         ("index.parquet", lambda p: _rewrite(p, lambda t: t.drop_columns("shape")), "shape"),
@@ -180,6 +181,21 @@ def test_damaged_candidates_are_never_released(damaged, tmp_path, name, damage, 
     with pytest.raises(DataError, match=message):
         write_release(damaged, tmp_path / "out", tiny.PARAMS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged é"]
+
+
+def test_a_flipped_byte_in_a_shard_is_an_error_or_of_no_account(damaged, tmp_path, release):
+    path = damaged / "shards" / "round-00-shard-00000.parquet"
+    whole = path.read_bytes()
+    for place in rng(2, "flips").integers(0, len(whole), 6).tolist():
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        try:
+            write_release(damaged, tmp_path / "out", tiny.PARAMS)
+        except DataError:
+            assert not (tmp_path / "out").exists()
+        else:
+            sums = (tmp_path / "out" / files.SUMS).read_bytes()
+            assert sums == (release / files.SUMS).read_bytes()
+            shutil.rmtree(tmp_path / "out")
 
 
 def _cut(table, name):
