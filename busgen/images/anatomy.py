@@ -41,7 +41,7 @@ class Material:
 # Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
 MATERIALS = {
     "fat": Material(0.0, 2.0, 1.3, 0.8, 0.70),
-    "skin": Material(5.0, 1.0, 0.5, 0.0, 0.80),
+    "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
     "gland": Material(8.0, 3.8, 2.2, 2.4, 0.76),
     "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
     "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
@@ -165,8 +165,8 @@ def _lines(
 ) -> Points:
     """Return interfaces between layers and the fibres in them."""
     bounds = (
-        (np.full_like(layers.skin, 0.3), (3.0, 8.0)),
-        (layers.skin, (2.5, 6.0)),
+        (np.full_like(layers.skin, 0.3), (1.0, 5.0)),
+        (layers.skin, (1.5, 5.0)),
         (layers.fat, (0.5, 4.0)),
         (layers.gland, (0.5, 4.0)),
         (layers.retromammary, (3.0, 8.0)),
