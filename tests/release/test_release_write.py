@@ -186,7 +186,7 @@ def test_damaged_candidates_are_never_released(damaged, tmp_path, name, damage, 
 def test_a_flipped_byte_in_a_shard_is_an_error_or_of_no_account(damaged, tmp_path, release):
     path = damaged / "shards" / "round-00-shard-00000.parquet"
     whole = path.read_bytes()
-    for place in rng(2, "flips").integers(0, len(whole), 6).tolist():
+    for place in rng(2, "flips").integers(0, len(whole), 3).tolist():
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
         try:
             write_release(damaged, tmp_path / "out", tiny.PARAMS)
