@@ -16,6 +16,7 @@ from busgen.report.realism import Group
 
 WIDTH, HEIGHT = 336, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
+MIN_N = 20  # fewer lesions make no curve
 
 Floats = NDArray[np.float64]
 Tick = tuple[float, str]  # position in pixels, label
@@ -84,9 +85,13 @@ def round_values(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def size_charts(spreads: Sequence[Spread]) -> tuple[Chart, ...]:
-    """Return, for each size, the cumulative curves of both classes, requested and measured."""
-    names = dict.fromkeys(spread.statistic for spread in spreads)
-    return tuple(_size_chart([s for s in spreads if s.statistic == name]) for name in names)
+    """Return, for each size, the cumulative curves of both classes, requested and measured.
+
+    Classes with fewer than `MIN_N` lesions have none.
+    """
+    drawn = [spread for spread in spreads if spread.total >= MIN_N]
+    names = dict.fromkeys(spread.statistic for spread in drawn)
+    return tuple(_size_chart([s for s in drawn if s.statistic == name]) for name in names)
 
 
 def _size_chart(spreads: Sequence[Spread]) -> Chart:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from busgen import io, schema
@@ -91,18 +90,26 @@ def _attempts(index: Path) -> pd.DataFrame:
 
 
 def pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
-    """Return the PNG bytes of (image, mask) of the attempts in `keys`."""
-    wanted = ds.field("sample_id").isin([sample for sample, _ in keys])
-    columns = ["sample_id", "attempt", "image", "mask"]
-    table = ds.dataset([str(file) for file in files]).to_table(columns=columns, filter=wanted)
-    found = {
-        (row["sample_id"], row["attempt"]): (row["image"]["bytes"], row["mask"]["bytes"])
-        for row in table.to_pylist()
-    }
+    """Return the PNG bytes of (image, mask) of the attempts in `keys`.
+
+    Only row groups that hold one of them are read, one at a time.
+    """
+    wanted = set(keys)
+    found: dict[Key, tuple[bytes, bytes]] = {}
+    for file in map(pq.ParquetFile, files):
+        for group in range(file.num_row_groups):
+            names = file.read_row_group(group, columns=["sample_id", "attempt"])
+            here = zip(names["sample_id"].to_pylist(), names["attempt"].to_pylist(), strict=True)
+            rows = {key: row for row, key in enumerate(here) if key in wanted}
+            if rows:
+                table = file.read_row_group(group, columns=["image", "mask"])
+                part = table.take(list(rows.values())).to_pylist()
+                pairs = ((row["image"]["bytes"], row["mask"]["bytes"]) for row in part)
+                found.update(zip(rows, pairs, strict=True))
     missing = [key for key in keys if key not in found]
     if missing:
         raise DataError("each attempt shown must have its pixels", missing[0], "generate again")
-    return {key: found[key] for key in keys}
+    return found
 
 
 def released_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:

@@ -21,6 +21,15 @@ FIELDS = {
     "tissue": "Tissue composition",
     "scanner": "Scanner style",
 }
+PRIOR_ONLY = {
+    "outline": "Circumscribed or not",
+    "field_mm": "Field of view",
+    "log_area_fraction": "Size of the lesion",
+    "log_aspect": "Width / height",
+    "center_x": "Position, left to right",
+    "center_y": "Position, depth",
+    "frame": "Distance from the edges",
+}
 TERMS = {
     "in_a_mass": "in the mass",
     "outside_a_mass": "outside the mass",
@@ -83,7 +92,7 @@ STATISTICS = {
 
 def field(name: str) -> str:
     """Return a field's heading."""
-    return FIELDS.get(name, plain(name).capitalize())
+    return (FIELDS | PRIOR_ONLY).get(name, plain(name).capitalize())
 
 
 def term(name: str) -> str:
