@@ -46,11 +46,17 @@ def reproduce(*, everything: bool = False) -> bool:
     if a stage is to be run and the user has none (`PREFECT_API_URL`).
     """
     targets = [] if everything else ["report"]
-    if not json.loads(_dvc("status", "--json", *targets, capture=True) or "{}"):
+    if is_up_to_date(*targets):
         return False
     with prefect_server() as url:
         _dvc("repro", *targets, environment={"PREFECT_API_URL": url})
     return True
+
+
+def is_up_to_date(*targets: str) -> bool:
+    """Whether no stage that `targets` depend on (none: no stage at all) is to be run."""
+    with_deps = ["--with-deps"] if targets else []
+    return not json.loads(_dvc("status", "--json", *with_deps, *targets, capture=True) or "{}")
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def tag(name: str) -> str:
     UserError
         If the pipeline is not up to date, the name is taken, or git or DVC refuse.
     """
-    if json.loads(_dvc("status", "--json", "report", capture=True) or "{}"):
+    if not is_up_to_date("report"):
         raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
     if _git("tag", "--list", name):
         raise UserError("a version's name must be new", repr(name), "see `busgen versions`")

@@ -88,7 +88,7 @@ def _finding() -> tuple[Column, ...]:
             "finding",
             ALL,
             "mm",
-            range=(0.01, 1.0),
+            range=(0.01, 3.0),
             nullable=True,
         ),
         Column("scanner", TEXT, "scanner or scanner style", "finding", ALL, nullable=True),

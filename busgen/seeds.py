@@ -27,6 +27,6 @@ def sample_seed(root: int, index: int, attempt: int = 0) -> int:
 
 
 def rng(seed: int, stage: str) -> np.random.Generator:
-    """Return the generator of one sample (`seed`) for one `stage`, e.g. ``"finding"``, ``"mask"``."""
+    """Return the generator of one sample (`seed`) for one `stage`, e.g. ``"mask"``."""
     tag = int.from_bytes(hashlib.blake2b(stage.encode(), digest_size=4).digest(), "big")
     return np.random.default_rng([check_seed(seed), tag])

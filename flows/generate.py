@@ -16,6 +16,8 @@ from prefect.futures import as_completed
 from prefect.logging import get_run_logger
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
+from rich.console import Console
+from rich.progress import Progress, TextColumn
 
 from busgen.errors import StorageError
 from busgen.factory.plan import Plan, resolve
@@ -62,12 +64,17 @@ def task_runner(params: GenerateParams) -> TaskRunner[Any]:
 
 
 def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
-    """Yield manifests as the tasks of `specs` finish."""
+    """Yield manifests as the tasks of `specs` finish, with rate and remaining time on screen."""
     logger = get_run_logger()
-    for done, future in enumerate(as_completed(shard.map(list(specs))), start=1):
-        manifest = future.result()
-        logger.info("%s: %d of %d shards", manifest["shard"], done, len(specs))
-        yield manifest
+    total = sum(len(spec.samples) for spec in specs)
+    columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} samples"))
+    with Progress(*columns, console=Console(stderr=True), disable=not specs) as bar:
+        row = bar.add_task(f"{len(specs)} shards", total=total)
+        for future in as_completed(shard.map(list(specs))):
+            manifest = future.result()
+            bar.advance(row, len(manifest["samples"]))
+            logger.info("%s: %d passed", manifest["shard"], manifest["passed"])
+            yield manifest
 
 
 @flow(name="generate", validate_parameters=False)

@@ -20,11 +20,14 @@ from flows.paths import PRIOR, REAL
 @flow(name="priors", validate_parameters=False)
 def priors(tables: list[Path], strength: float) -> None:
     """Fit the prior to all tables, steadied by the published one."""
-    columns = [name for name in pq.read_schema(tables[0]).names if name not in ("image", "mask")]
+    columns = [name for name in pq.read_schema(tables[0]).names if name != "mask"]
     table = pa.concat_tables(pq.read_table(path, columns=columns) for path in tables)
     training = [split_of(patient) == "train" for patient in table["patient_id"].to_pylist()]
     table = table.filter(pa.array(training))
-    save_prior(fit_prior(table, base=load_prior(), strength=strength), PRIOR)
+    names = " + ".join(path.parent.name for path in tables)
+    source = f"{names}, {table.num_rows} images of training patients"
+    fitted = fit_prior(table, base=load_prior(), strength=strength, name=names, source=source)
+    save_prior(fitted, PRIOR)
 
 
 def run() -> None:
