@@ -40,16 +40,16 @@ class Material:
 # Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
 # Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
 MATERIALS = {
-    "fat": Material(0.0, 2.0, 1.3, 0.8, 0.70),
+    "fat": Material(0.0, 2.0, 1.3, 0.6, 0.70),
     "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(8.0, 3.8, 2.2, 2.4, 0.76),
+    "gland": Material(8.5, 3.6, 2.6, 1.8, 0.76),
     "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
     "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
     "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
 }
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
-ENHANCEMENT_DB = 5.0  # a reader calls it enhancement only when it shows
-MOST_DENSITY = 1.65  # two standard deviations above the mean
+ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
+MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,11 @@ def make_tissue(echo_db: Floats, loss: Floats, reflect: Floats, fat_attenuation:
     return Tissue(echo_db, loss, reflect, fat_attenuation)
 
 
+def mean_chord_cm(finding: Finding) -> float:
+    """Return the lesion's mean axial thickness (cm) as of an ellipse."""
+    return float(np.pi / 4 * max(finding.height_mm or 0.0, 1.5) / 10)
+
+
 def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float) -> float:
     """Return the attenuation (dB/cm/MHz) of this breast's fat.
 
@@ -80,8 +85,7 @@ def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float
     usual = mean * float(np.clip(rng.normal(1.0, ATTENUATION_SPREAD), 0.6, 1.4))
     if finding.posterior != "enhancement":
         return usual
-    thick_cm = 0.08 * max(finding.height_mm or 0.0, 1.0)  # mean chord of an ellipse
-    needed = ENHANCEMENT_DB / (2 * loss_mhz * thick_cm)
+    needed = ENHANCEMENT_DB / (2 * loss_mhz * mean_chord_cm(finding))
     return float(np.clip(needed, usual, MOST_DENSITY * mean))
 
 
@@ -115,7 +119,8 @@ def draw_tissue(
     }
     streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)
     blotches = smooth_noise(rng, grid, 2, 3)
-    echo = mix["echo_db"] + 0.75 * mix["streak_db"] * warped(streaks, grid, rise_mm)
+    coarse = rng.lognormal(0.0, 0.3)  # some breasts are smooth, some are rough
+    echo = mix["echo_db"] + 0.75 * coarse * mix["streak_db"] * warped(streaks, grid, rise_mm)
     echo += mix["blotch_db"] * blotches + 1.5 * level * parts["fat"]
     uneven = 1 + 0.25 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
     fat_attenuation = _fat_attenuation(rng, finding, loss_mhz)

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import io
+from busgen import io, seeds
 from busgen.errors import UserError
 from busgen.images import phantom
 from busgen.priors.findings import Finding
@@ -72,6 +72,7 @@ class PhantomEngine:
 def _load_phantom(size_px: int, _device: str, threads: int) -> ImageEngine:
     here = Path(__file__).parent
     sources = [(here / f"{module}.py").read_bytes() for module in PHANTOM_MODULES]
+    sources.append(Path(seeds.__file__).read_bytes())
     return PhantomEngine(size_px, threads, io.sha256_bytes(b"\0".join(sources)))
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.anatomy import Tissue, make_tissue
+from busgen.images.anatomy import Tissue, make_tissue, mean_chord_cm
 from busgen.images.beams import Floats, Grid
 from busgen.images.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
@@ -57,6 +57,13 @@ def edge_mm(finding: Finding) -> float:
     return max(EDGE_MM[term] for term in margin_of(finding))
 
 
+def _center_mm(distance_mm: Floats, grid: Grid) -> tuple[float, float]:
+    """Return where the lesion's middle lies in beam space: lateral, depth (mm)."""
+    deepest = float(distance_mm.min())
+    rows, columns = np.nonzero(distance_mm <= deepest + abs(deepest) / 2)
+    return float(columns.mean() + 0.5) * grid.beam_mm, float(rows.mean() + 0.5) * grid.pixel_mm
+
+
 def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return how far the lesion lifts the tissue (rows, columns), mm.
 
@@ -65,8 +72,8 @@ def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     pull = -0.35 if "spiculated" in margin_of(finding) else 0.25
     size = 0.5 * min(finding.height_mm or 0.0, 12.0)
     near = np.exp(-np.maximum(distance_mm, 0) / (0.7 * size + 0.7))
-    center = (finding.center_y or 0.0) * len(grid.depth_mm) * grid.pixel_mm
-    side = np.tanh((center - grid.depth_mm) / (0.5 * size + 0.5))[:, None]
+    center_z = _center_mm(distance_mm, grid)[1]
+    side = np.tanh((center_z - grid.depth_mm) / (0.5 * size + 0.5))[:, None]
     return np.asarray(pull * size * near * side, np.float32)
 
 
@@ -95,7 +102,8 @@ def insert(
     alpha = sigmoid(-ragged / softness)
     echo = tissue.echo_db + _surroundings(parts[1], finding, distance_mm, grid)
     echo = echo * (1 - alpha) + alpha * _inside_db(parts[2], finding, distance_mm, grid)
-    ratio = _attenuation_ratio(parts[3], finding, grid, loss_mhz * tissue.fat_attenuation)
+    loss_db_cm = loss_mhz * tissue.fat_attenuation
+    ratio = _attenuation_ratio(parts[3], finding, distance_mm, grid, loss_db_cm)
     loss = tissue.attenuation * (1 - alpha) + alpha * ratio * tissue.fat_attenuation
     reflect = tissue.reflect * (1 - alpha)
     if edge < SMOOTH_MM:
@@ -107,11 +115,14 @@ def insert(
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator, finding: Finding, grid: Grid, loss_db_cm: float
+    rng: np.random.Generator,
+    finding: Finding,
+    distance_mm: Floats,
+    grid: Grid,
+    loss_db_cm: float,
 ) -> Floats:
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
-    thick_cm = 0.08 * max(finding.height_mm or 0.0, 2.0)  # mean chord of an ellipse
-    per_ratio_db = 2 * loss_db_cm * thick_cm
+    per_ratio_db = 2 * loss_db_cm * mean_chord_cm(finding)
     low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
     shadow = float(
         np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, min(high, MOST_RATIO))
@@ -119,8 +130,11 @@ def _attenuation_ratio(
     bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
     plain = rng.uniform(*ATTENUATION_RATIO["none"])
     if finding.posterior == "combined":
-        middle_mm = finding.pixel_mm * len(grid.depth_mm) * (finding.center_x or 0.5)
-        x = grid.lateral_mm - middle_mm + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+        x = (
+            grid.lateral_mm
+            - _center_mm(distance_mm, grid)[0]
+            + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+        )
         steep = rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
         return bright + (shadow - bright) * sigmoid(steep * x)
     ratio = {"enhancement": bright, "shadowing": shadow}.get(finding.posterior or "none", plain)
@@ -156,23 +170,21 @@ def _surroundings(
         ragged = distance_mm - width + 0.6 * smooth_noise(rng, grid, 0.8, 1.0)
         added += rng.uniform(5, 9) * np.exp(-0.5 * (ragged / width) ** 2)
     if "spiculated" in margin_of(finding):
-        added += _spicules(rng, finding, grid) * (distance_mm > -0.5)
+        added += _spicules(rng, finding, distance_mm, grid) * (distance_mm > -0.5)
     return added
 
 
-def _spicules(rng: np.random.Generator, finding: Finding, grid: Grid) -> Floats:
+def _spicules(
+    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
+) -> Floats:
     """Return echogenicity (dB) of lines that radiate from the lesion, bright and dark."""
     count = int(rng.integers(12, 26))
-    side = len(grid.depth_mm) * grid.pixel_mm
     t = np.linspace(0, 1, 60)[None, :]
     angle = rng.uniform(0, 2 * np.pi, (count, 1)) + rng.normal(0, 0.3, (count, 1)) * t
     reach = rng.gamma(4, 1.1, (count, 1)) * t
-    x = (finding.center_x or 0.5) * side + (0.42 * (finding.width_mm or 5.0) + reach) * np.cos(
-        angle
-    )
-    z = (finding.center_y or 0.5) * side + (0.42 * (finding.height_mm or 5.0) + reach) * np.sin(
-        angle
-    )
+    center_x, center_z = _center_mm(distance_mm, grid)
+    x = center_x + (0.42 * (finding.width_mm or 5.0) + reach) * np.cos(angle)
+    z = center_z + (0.42 * (finding.height_mm or 5.0) + reach) * np.sin(angle)
     level = random_sign(rng, count)[:, None] * rng.uniform(4, 10, (count, 1)) * (1 - t)
     points = (z / grid.pixel_mm, x / grid.beam_mm, level)
     drawn = splat(grid.shape, Points(*(p.ravel().astype(np.float32) for p in points)))
@@ -205,26 +217,24 @@ def _calcifications(
     room_mm2 = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
     count = int(rng.integers(2, 4 + min(int(room_mm2 / 8), 12)))
     if where == "intraductal":
-        row, column = _duct(rng, finding, grid, count)
+        width_mm = finding.width_mm or 0.0
+        row, column = _duct(rng, width_mm, _center_mm(distance_mm, grid), count)
+        row, column = row / grid.pixel_mm, column / grid.beam_mm
     else:
-        core = distance_mm < min(-0.5, distance_mm.min() + 0.6)
+        deepest = float(distance_mm.min())
+        core = distance_mm <= max(-0.6, deepest + 0.6 * abs(deepest))
         outside = (distance_mm > 0.8) & (distance_mm < 5)
-        at = rng.choice(np.flatnonzero(core if where == "in_a_mass" else outside), count)
+        there = outside if where == "outside_a_mass" and outside.any() else core
+        at = rng.choice(np.flatnonzero(there), count)
         row, column = np.divmod(at, grid.shape[1])
     return join(Points(row, column, rng.lognormal(3.1, 0.5, count) * random_sign(rng, count)))
 
 
 def _duct(
-    rng: np.random.Generator, finding: Finding, grid: Grid, count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rows and columns of `count` places along a duct that leaves the lesion sideways."""
-    side = rng.choice([-1.0, 1.0])
+    rng: np.random.Generator, width_mm: float, center_mm: tuple[float, float], count: int
+) -> tuple[Floats, Floats]:
+    """Return depths and laterals (mm) of `count` places along a duct that leaves the lesion."""
     along = rng.uniform(0.5, 6.0, count)
-    x = side * (0.45 * (finding.width_mm or 0.0) + along)
+    x = rng.choice([-1.0, 1.0]) * (0.45 * width_mm + along)
     z = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2 + rng.normal(0, 0.15, count)
-    center = (
-        len(grid.depth_mm)
-        * grid.pixel_mm
-        * np.array([finding.center_x or 0.5, finding.center_y or 0.5])
-    )
-    return (center[1] + z) / grid.pixel_mm, (center[0] + x) / grid.beam_mm
+    return center_mm[1] + z, center_mm[0] + x

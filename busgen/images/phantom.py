@@ -37,16 +37,17 @@ def _listen(
     machine, breast, mass, echo = seeds.rng(finding.seed, "image").spawn(4)
     settings = draw_settings(finding.scanner, machine)
     grid = _grid(finding, mask, settings)
+    mass_seen = finding.has_lesion and bool(mask.any())
     rise, fatty = layers.draw_rise_mm(breast, grid), np.zeros(grid.shape, np.float32)
     distance = fatty
-    if finding.has_lesion:
+    if mass_seen:
         distance = beams.to_beams(grid, lesion.signed_distance_mm(mask, finding.pixel_mm))
         rise = rise + lesion.rise_mm(finding, distance, grid)
         fatty = lesion.fatty(finding, distance)
     loss_mhz = settings.style.loss_mhz
     tissue = anatomy.draw_tissue(breast, grid, finding, rise, fatty, loss_mhz)
     gain = acoustics.gain_db(tissue.attenuation, grid, settings)
-    if finding.has_lesion:
+    if mass_seen:
         tissue = lesion.insert(mass, finding, distance, grid, tissue, loss_mhz)
     maps = (tissue.echo_db, tissue.attenuation, tissue.reflect)
     return acoustics.looks(echo, maps, gain, grid, settings), grid, settings

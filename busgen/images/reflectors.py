@@ -18,7 +18,7 @@ FACING_SLOPE = 0.22  # slope at which a specular echo has fallen to exp(-1/2)
 def interface(
     rng: np.random.Generator, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
 ) -> Points:
-    """Return one boundary (depth per column): two or three thin sheets, patchy along their way."""
+    """Return one boundary (depth per column): one to three thin sheets, patchy along their way."""
     columns = np.arange(0, grid.shape[1] - 1, 0.5, dtype=np.float32)
     sheets = []
     for sheet in range(int(rng.integers(1, 4))):
@@ -66,7 +66,7 @@ def fibres(
     x, z = rng.uniform(0, width, count), rng.uniform(0, depth, count)
     half = 0.5 * length_mm * rng.gamma(2.0, 0.5, count)
     tilt, bend = slope + rng.normal(0, 0.08, count), 0.1 * half * rng.normal(0, 1, count)
-    strength = rng.lognormal(-0.3, 0.9, count) * random_sign(rng, count)
+    strength = rng.lognormal(-0.3, 0.8, count) * random_sign(rng, count)
     there = sample(amplitude, Points(z / grid.pixel_mm, x / grid.beam_mm, x)) > LEAST_AMPLITUDE
     x, z, half, tilt, bend, strength = (v[there] for v in (x, z, half, tilt, bend, strength))
     steps = np.ceil(2 * half / (FIBRE_STEP * grid.beam_mm)).astype(np.intp) + 1

@@ -48,17 +48,12 @@ def smooth_curve(rng: np.random.Generator, n: int, length: float) -> Floats:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> Floats:
+    """Return noise blurred by `sigma` (rows, columns), made coarse and enlarged."""
     step = [max(width / FINEST, 1.0) for width in sigma]
     coarse = [int(np.ceil(n / s)) + 3 for n, s in zip(shape, step, strict=True)]
     white = rng.standard_normal(coarse, np.float32)
     kernels = [gaussian_kernel(width / s) for width, s in zip(sigma, step, strict=True)]
-    field = cv2.sepFilter2D(
-        white,
-        -1,
-        kernels[1],
-        kernels[0],
-        borderType=cv2.BORDER_WRAP if False else cv2.BORDER_REFLECT,
-    )
+    field = cv2.sepFilter2D(white, -1, kernels[1], kernels[0], borderType=cv2.BORDER_REFLECT)
     row, column = rng.random(2)
     place = np.array([[1 / step[1], 0, column], [0, 1 / step[0], row]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

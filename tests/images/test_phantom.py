@@ -169,3 +169,17 @@ def test_masks_are_not_changed(sample):
     before = mask.copy()
     phantom.render_one(f, mask)
     assert np.array_equal(mask, before)
+
+
+def test_an_empty_mask_draws_no_lesion(sample):
+    f, mask = sample()
+    assert phantom.render_one(f, np.zeros_like(mask)).std() > 10
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("calcification", ["in_a_mass", "outside_a_mass", "intraductal"])
+def test_a_lesion_of_one_pixel_is_no_error(sample, scanner, calcification):
+    f, mask = sample(scanner=scanner, calcification=calcification, posterior="combined")
+    mask = np.zeros_like(mask)
+    mask[100, 120] = 1
+    assert phantom.render_one(f, mask).std() > 10
