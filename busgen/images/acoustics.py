@@ -14,6 +14,7 @@ from busgen.images.texture import gaussian_kernel
 
 ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
+NOISE_DB = -7.0  # level of electronic noise against fat that gain is not turned beyond
 SHADOW_BLUR_MM = 0.5  # lateral width (sd) of the beam that attenuation is averaged over
 
 
@@ -94,12 +95,16 @@ def _sheared(field: Floats, shear: float) -> Floats:
 
 
 def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
-    """Return the time-gain compensation (rows, 1) dB: the tissue's median loss, set imperfectly."""
+    """Return the time-gain compensation (rows, 1) dB: the tissue's median loss, set imperfectly.
+
+    Nobody turns it up so far that electronic noise outshines tissue.
+    """
     two_way_cm = 2 * grid.pixel_mm / 10
     matched = np.cumsum(np.median(attenuation, 1)) * two_way_cm * settings.style.loss_mhz
+    most = NOISE_DB - settings.floor_db
     t = np.linspace(0, 1, grid.shape[0])
     error = settings.tilt_db * t + settings.bow_db * np.sin(np.pi * t)
-    return np.asarray(matched + error, np.float32)[:, None]
+    return np.asarray(np.minimum(matched, most) + error, np.float32)[:, None]
 
 
 def looks(
