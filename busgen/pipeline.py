@@ -22,6 +22,7 @@ from busgen.errors import UserError
 METRICS = Path("data/quality/metrics.json")
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
 SERVER_START_S = 120.0
+BUSY_S = 20.0  # how long DVC's locks may outlive a killed run
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
@@ -55,8 +56,15 @@ def reproduce(*, everything: bool = False) -> bool:
 
 def is_up_to_date(*targets: str) -> bool:
     """Whether no stage that `targets` depend on (none: no stage at all) is to be run."""
-    with_deps = ["--with-deps"] if targets else []
-    return not json.loads(_dvc("status", "--json", *with_deps, *targets, capture=True) or "{}")
+    command = ["status", "--json", *(["--with-deps"] if targets else []), *targets]
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return not json.loads(_dvc(*command, capture=True) or "{}")
+        except UserError as error:
+            if "is busy" not in str(error.got) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)  # the processes of a run killed just now take a moment to go
 
 
 @contextmanager
