@@ -35,13 +35,12 @@ def lateral_widths(grid: Grid, settings: Settings) -> Floats:
 
 
 def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
-    """Return scatterers (rows, columns, 2: real, imaginary) seen through the point-spread function.
+    """Return scatterers (2: real, imaginary; rows, columns) seen through the point-spread function.
 
     White noise of unit power keeps unit power at every depth: two or three lateral widths are
     blended row by row, and the blend is divided by the root of its own energy.
     """
     axial = gaussian_kernel(settings.style.axial_mm / grid.pixel_mm)
-    along = cv2.sepFilter2D(field, -1, ONE, axial, borderType=cv2.BORDER_REFLECT)
     widths = lateral_widths(grid, settings)
     knots = np.linspace(widths.min(), widths.max() + 1e-3, 3)
     kernels = [gaussian_kernel(float(knot)) for knot in knots]
@@ -51,9 +50,12 @@ def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
     for kernel, weight in zip(kernels, share.astype(np.float32), strict=True):
         rows = np.flatnonzero(weight)
         top, end = int(rows[0]), int(rows[-1]) + 1
-        seen = cv2.sepFilter2D(along[top:end], -1, kernel, ONE, borderType=cv2.BORDER_REFLECT)
-        total[top:end] += weight[top:end, None, None] * seen
-    return total
+        for plane, seen in zip(field, total, strict=True):
+            seen[top:end] += weight[top:end, None] * cv2.sepFilter2D(
+                plane[top:end], -1, kernel, ONE, borderType=cv2.BORDER_REFLECT
+            )
+    border = cv2.BORDER_REFLECT
+    return np.stack([cv2.sepFilter2D(p, -1, ONE, axial, borderType=border) for p in total])
 
 
 def _overlaps(kernels: list[Floats]) -> NDArray[np.float64]:
@@ -126,19 +128,23 @@ def looks(
     """
     echo_db, attenuation, reflect = maps
     style = settings.style
-    coherent = reflect / np.float32(_line_gain(grid, settings))
-    floor = _decibels(2 * (settings.floor_db + gain))
+    amplitude, coherent = _decibels(echo_db), reflect / np.float32(_line_gain(grid, settings))
+    floor = 0.5 * _decibels(2 * (settings.floor_db + gain))
     margin = 1 + int(3 * lateral_widths(grid, settings).max())  # beams beyond the picture's sides
+    steers = np.linspace(-style.steer_deg, style.steer_deg, style.looks)
+    heard = {
+        steer: _decibels(gain - path_loss_db(attenuation, grid, settings, steer))
+        for steer in dict.fromkeys(map(float, steers))
+    }
     envelopes = []
-    for steer in np.linspace(-style.steer_deg, style.steer_deg, style.looks):
-        heard_db = gain - path_loss_db(attenuation, grid, settings, float(steer))
-        power = _decibels(2 * (echo_db + heard_db)) + floor
-        amplitude = _widened(np.sqrt(0.5 * power), margin)
-        field = rng.standard_normal((*amplitude.shape, 2), np.float32)
-        field *= amplitude[..., None]  # echo and electronic noise are both Gaussian
-        field[..., 0] += _widened(coherent * _decibels(heard_db), margin)
-        seen = np.ascontiguousarray(blur(field, grid, settings)[:, margin:-margin])
-        envelopes.append(cv2.magnitude(seen[..., 0], seen[..., 1]))
+    for steer in map(float, steers):
+        spread = np.sqrt(0.5 * (amplitude * heard[steer]) ** 2 + floor)
+        spread = _widened(spread, margin)  # of echo and electronic noise: both are Gaussian
+        field = rng.standard_normal((2, *spread.shape), np.float32)
+        field *= spread
+        field[0] += _widened(coherent * heard[steer], margin)
+        real, imaginary = blur(field, grid, settings)[:, :, margin:-margin]
+        envelopes.append(np.sqrt(real**2 + imaginary**2))
     return envelopes
 
 
