@@ -23,10 +23,11 @@ INSIDE_DB = {
     "heterogeneous": ((-6.0, -2.0), 4.0),
     "complex_cystic_solid": ((-6.0, -2.0), 1.8),
 }
-# Attenuation over the background's, by posterior feature (domain.md 4): cyst about 0, scirrhous
-# carcinoma 1.5 to 2 times and beyond.
-ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (1.7, 2.4)}
-SHADOW_DB = (6.5, 26.0)  # excess loss: a reader calls it shadowing only when it shows
+# Attenuation over fat's, by posterior feature: cyst about 0, fibroadenoma and carcinoma near the
+# background (Nam 2013, PMC3676873), scirrhous carcinoma twice and more, so that its shadow shows
+# through uneven tissue.
+ATTENUATION_RATIO = {"enhancement": (0.0, 0.12), "none": (0.9, 1.1), "shadowing": (2.0, 2.5)}
+SHADOW_DB = (6.0, 28.0)  # excess loss: a reader calls it shadowing only when it shows
 MOST_RATIO = 6.0
 # Width (mm) of the transition at the outline.
 EDGE_MM = {
