@@ -286,8 +286,14 @@ def print_summary(folder: Path) -> None:
 
 
 def print_scores(metrics: Mapping[str, Any]) -> None:
-    """Print the headline scores of the quality stage."""
-    print_rows([{"score": key, "value": value} for key, value in flat(metrics).items()])
+    """Print the headline scores of the quality stage, each beside its floor."""
+    floors = metrics["floors"]
+    print_rows(
+        [
+            {"score": name, "value": value, "floor (real against real)": floors[name]}
+            for name, value in metrics["scores"].items()
+        ]
+    )
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:

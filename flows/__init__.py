@@ -4,6 +4,7 @@ Each stage is `python -m flows.<stage>`, as dvc.yaml calls it. Against a running
 (`PREFECT_API_URL`) a flow takes seconds; without one, Prefect starts its own for the process.
 """
 
+import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -21,15 +22,20 @@ for _name, _value in ENVIRONMENT.items():
 
 
 def main(flow: Callable[[], object]) -> None:
-    """Run a stage's flow; a user's mistake ends in one message and exit code 2."""
+    """Run a stage's flow and end the process; a user's mistake is one message and exit code 2.
+
+    The process ends without tearing Python down: DuckDB's binding would report, falsely and at
+    length, that Prefect's threads leaked it.
+    """
     from busgen.errors import UserError
 
+    code = 0
     try:
         flow()
     except UserError as error:
-        sys.exit(_say(error))
-
-
-def _say(error: Exception) -> int:
-    sys.stderr.write(f"error: {error}\n")
-    return 2
+        sys.stderr.write(f"error: {error}\n")
+        code = 2
+    atexit._run_exitfuncs()  # Prefect sends its last logs and stops a server of its own here
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

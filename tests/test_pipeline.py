@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -69,9 +70,21 @@ def clone(tmp_path_factory) -> Path:
     call(folder, "git", "commit", "-qm", "small", "--allow-empty")
     said = busgen(folder, "run")
     assert stages_run(said) == ["generate", "release", "quality", "report"]
+    assert "leaked" not in said
+    assert "Traceback" not in said
     for words in ("accepted 60 of", "dataset", "report", "ks_", "NOT FOR CLINICAL USE"):
         assert words in said
     return folder
+
+
+def test_the_run_left_artifacts_and_no_failure_with_the_server(clone):
+    with sqlite3.connect(clone / ".prefect/prefect.db") as database:
+        keys = {key for (key,) in database.execute("select key from artifact")}
+        states = {state for (state,) in database.execute("select state_type from flow_run")}
+        tasks = database.execute("select count(*) from task_run").fetchone()[0]
+    assert {"acceptance", "plan", "quality"} <= keys
+    assert states == {"COMPLETED"}
+    assert tasks >= 4  # 60 findings in shards of 16
 
 
 def test_nothing_changed_nothing_runs(clone):
