@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from busgen.errors import UserError
 from busgen.seeds import MAX_SEED
@@ -31,6 +31,12 @@ class Gate(Section):
     action: Literal["reject", "flag", "off"] = "reject"
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Gate":
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min must not exceed max: {self.min} > {self.max} passes nothing")
+        return self
 
     def passes(self, score: float) -> bool:
         """Whether `score` is within the bounds; NaN never is."""
@@ -73,10 +79,10 @@ class GenerateParams(Section):
     targets: Targets = {}
     mask_engine: str = "curvature"
     engine: str = "phantom"
-    device: str = "auto"
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     max_attempts: int = Field(default=5, ge=1, le=1000)
     max_unfilled: float = Field(default=0.01, ge=0, le=1)
-    shard_size: int = Field(default=256, ge=1)
+    shard_size: int = Field(default=256, ge=1, le=4096)
     runner: Literal["threads", "dask"] = "threads"
     workers: int = Field(default=1, ge=1)
     gates: dict[str, Gate] = DEFAULT_GATES
@@ -112,7 +118,7 @@ class QualityParams(Section):
 
 
 class ReportParams(Section):
-    """Stage `report`: pictures a stratum in the gallery, and whether real pixels may be shown."""
+    """Stage `report`: pictures a stratum in the gallery."""
 
     gallery: int = Field(default=4, ge=1, le=20)
 

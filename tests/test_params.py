@@ -43,6 +43,8 @@ def test_one_gate_changed_leaves_the_others(tmp_path):
         ("generate: {size_px: 100}", r"multiple of 8, got 100"),
         ("generate: {gates: {sparkle: {min: 1}}}", "unknown gate sparkle: choose from mask_error"),
         ("generate: {gates: {contrast: {action: burn}}}", "'reject', 'flag' or 'off', got 'burn'"),
+        ("generate: {gates: {contrast: {min: 3, max: 2}}}", "min must not exceed max"),
+        ("generate: {device: banana}", r"generate\.device: .*got 'banana'"),
         ("release: {splits: {train: .5}}", "shares must be positive and sum to 1"),
         ("release: {splits: {dev: 1}}", "'train', 'validation' or 'test', got 'dev'"),
         ("- 1", "must map sections to keys, got list"),

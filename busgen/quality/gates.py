@@ -5,6 +5,7 @@ In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`),
 """
 
 from collections.abc import Mapping
+from math import isnan
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
+HASH_BLOCK = 2**15
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
@@ -34,7 +36,7 @@ def pair_scores(
     geometry : what `busgen.masks.geometry.measure` found on `mask`, None for an empty mask
     """
     return {
-        "mask_error": mask_error(finding, geometry),
+        "mask_error": mask_error(finding, geometry, len(mask)),
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
         "saturated": float(np.mean(image == 255)),
         "sharpness": sharpness(image),
@@ -42,24 +44,33 @@ def pair_scores(
     }
 
 
-def mask_error(finding: Finding, geometry: Geometry | None) -> float | None:
-    """Return the largest relative error of the mask's box, beyond the pixel grid's own.
+def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> float | None:
+    """Return how far the mask is from what was asked for, relative to the lesion's size.
 
-    A normal finding whose mask is not empty, and a lesion whose mask is, get `LOST`.
+    The largest of: width, height and centre of the box, each beyond the pixel grid's own error,
+    and how far the box leans to the wrong side of `orientation`. A normal finding whose mask is
+    not empty, and a lesion whose mask is, get `LOST`.
+
+    Parameters
+    ----------
+    geometry : what was measured on the mask, None for an empty one
+    size_px : side of the image in pixels
     """
     if not finding.has_lesion:
         return None if geometry is None else LOST
     if geometry is None or finding.width_mm is None or finding.height_mm is None:
         return LOST
-    grid = finding.pixel_mm
-    errors = (
-        max(0.0, abs(measured - asked) - grid) / asked
-        for measured, asked in (
-            (geometry.width_mm, finding.width_mm),
-            (geometry.height_mm, finding.height_mm),
-        )
+    field_mm = finding.pixel_mm * size_px
+    lean_mm = geometry.height_mm - geometry.width_mm
+    wide, high = finding.width_mm, finding.height_mm
+    errors_mm = (
+        (abs(geometry.width_mm - wide), wide),
+        (abs(geometry.height_mm - high), high),
+        (abs(geometry.center_x - (finding.center_x or 0.0)) * field_mm, wide),
+        (abs(geometry.center_y - (finding.center_y or 0.0)) * field_mm, high),
+        (lean_mm if finding.orientation == "parallel" else -lean_mm, max(wide, high)),
     )
-    return max(errors)
+    return max(max(0.0, error - finding.pixel_mm) / asked for error, asked in errors_mm)
 
 
 def sharpness(image: NDArray[np.uint8]) -> float:
@@ -110,19 +121,20 @@ def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 def verdict(
     scores: Mapping[str, float | None], gates: Mapping[str, Gate]
 ) -> tuple[bool, str | None, list[str]]:
-    """Return `(accepted, reason, flags)`; the reason is the first gate that rejects.
+    """Return `(accepted, reason, flags)`; the reason is the first score that rejects.
 
-    A score that is None is not asked for (a normal finding has no contrast).
+    A score that is None is not asked for (a normal finding has no contrast). One that is NaN, or
+    says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action.
     """
-    failed = [
-        name
-        for name, gate in gates.items()
-        if gate.action != "off"
-        and (score := scores.get(name)) is not None
-        and not gate.passes(score)
-    ]
-    rejecting = [name for name in failed if gates[name].action == "reject"]
-    flags = [name for name in failed if gates[name].action == "flag"]
+    rejecting, flags = [], []
+    for name, score in scores.items():
+        if score is None:
+            continue
+        gate = gates[name]
+        if isnan(score) or score >= LOST:
+            rejecting.append(name)
+        elif gate.action != "off" and not gate.passes(score):
+            (rejecting if gate.action == "reject" else flags).append(name)
     return not rejecting, rejecting[0] if rejecting else None, flags
 
 
@@ -138,11 +150,17 @@ def nearest_hash(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each of (N,) hashes, the least Hamming distance to (M,) earlier ones and where.
 
-    Distance 64 and position -1 where there is no earlier one.
+    Distance 64 and position -1 where there is no earlier one. In blocks: memory does not grow
+    with M.
     """
-    if earlier.size == 0:
-        return np.full(hashes.shape, 64), np.full(hashes.shape, -1)
-    differing = hashes.view(np.uint64)[:, None] ^ earlier.view(np.uint64)[None, :]
-    distance = np.bitwise_count(differing).astype(np.int64)  # of signed numbers: of their abs()
-    where = distance.argmin(axis=1)
-    return distance[np.arange(len(hashes)), where], where
+    least = np.full(hashes.shape, 64)
+    where = np.full(hashes.shape, -1)
+    own = hashes.view(np.uint64)[:, None]  # of signed numbers, bitwise_count counts their abs()
+    for start in range(0, len(earlier), HASH_BLOCK):
+        block = earlier[start : start + HASH_BLOCK].view(np.uint64)
+        distance = np.bitwise_count(own ^ block[None, :])
+        at = distance.argmin(axis=1)
+        near = distance[np.arange(len(hashes)), at].astype(np.int64)
+        closer = (near < least) | (where < 0)
+        least[closer], where[closer] = near[closer], start + at[closer]
+    return least, where

@@ -1,5 +1,7 @@
 """Gates: one test a rejection reason, scores exact on planted pictures."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from busgen.masks.geometry import measure
 from busgen.params import DEFAULT_GATES, Gate
 from busgen.priors.findings import Finding
 from busgen.quality.gates import (
+    HASH_BLOCK,
     LOST,
     difference_hash,
     mask_error,
@@ -86,6 +89,7 @@ def test_a_good_normal_is_accepted():
         ("mask_error", finding(), ellipse(16.0), speckled(ellipse(16.0))),
         ("mask_error", finding(), ellipse() * 0, speckled(ellipse())),
         ("mask_error", NORMAL, ellipse(), speckled(ellipse())),
+        ("mask_error", finding(center_x=0.3), ellipse(), speckled(ellipse())),
         ("grey_sd", finding(), ellipse(), np.full((SIZE, SIZE), 90, np.uint8)),
         ("grey_sd", finding(), ellipse(), np.zeros((SIZE, SIZE), np.uint8)),
         ("saturated", finding(), ellipse(), np.where(speckled(ellipse()) > 99, 255, 9)),
@@ -101,10 +105,17 @@ def test_each_fault_is_rejected_for_its_own_reason(reason, asked, mask, image):
 def test_mask_error_is_relative_beyond_one_pixel():
     exact = measure(ellipse(), 0.25)
     assert exact is not None
-    assert mask_error(finding(width_mm=exact.width_mm, height_mm=exact.height_mm), exact) == 0
-    asked = finding(width_mm=exact.width_mm - 1.25, height_mm=exact.height_mm)
-    assert mask_error(asked, exact) == pytest.approx(1.0 / (exact.width_mm - 1.25))
-    assert mask_error(finding(), None) == LOST
+    asked = finding(width_mm=exact.width_mm, height_mm=exact.height_mm,
+                    center_x=exact.center_x, center_y=exact.center_y)  # fmt: skip
+    assert mask_error(asked, exact, SIZE) == 0
+    smaller = replace(asked, width_mm=exact.width_mm - 1.25)
+    assert mask_error(smaller, exact, SIZE) == pytest.approx(1.0 / (exact.width_mm - 1.25))
+    aside = replace(asked, center_x=exact.center_x + 2.25 / (SIZE * 0.25))
+    assert mask_error(aside, exact, SIZE) == pytest.approx(2.0 / exact.width_mm)
+    upright = replace(asked, orientation="not_parallel")
+    lean = exact.width_mm - exact.height_mm - 0.25
+    assert mask_error(upright, exact, SIZE) == pytest.approx(lean / exact.width_mm)
+    assert mask_error(finding(), None, SIZE) == LOST
 
 
 def test_a_posterior_shadow_is_no_contrast():
@@ -121,11 +132,17 @@ def test_isoechoic_asks_for_no_sign():
     assert judge(asked, ellipse(), speckled(ellipse(), 120, 110))[0]
 
 
-def test_flags_accumulate_and_the_first_rejecting_gate_is_the_reason():
-    gates = {"a": Gate(action="flag", min=1), "b": Gate(min=1), "c": Gate(min=1),
-             "d": Gate(action="off", min=1), "e": Gate(min=1)}  # fmt: skip
-    scores = {"a": 0.0, "b": float("nan"), "c": 0.0, "d": 0.0, "e": None}
+def test_flags_accumulate_and_the_first_rejecting_score_is_the_reason():
+    gates = {"e": Gate(min=1), "d": Gate(action="off", min=1), "c": Gate(min=1), "b": Gate(min=1),
+             "a": Gate(action="flag", min=1)}  # fmt: skip
+    scores = {"a": 0.0, "b": 0.5, "c": 0.0, "d": 0.0, "e": None}
     assert verdict(scores, gates) == (False, "b", ["a"])
+
+
+@pytest.mark.parametrize("action", ["flag", "off"])
+@pytest.mark.parametrize("score", [float("nan"), LOST])
+def test_nan_and_a_lost_mask_reject_whatever_the_action(action, score):
+    assert verdict({"a": score}, {"a": Gate(action=action)}) == (False, "a", [])
 
 
 def test_white_noise_is_sharp_and_blur_is_not():
@@ -147,6 +164,10 @@ def test_nearest_hash_counts_bits():
     distance, where = nearest_hash(np.array([0b1011, 0]), np.array([0b0011, -1]))
     assert distance.tolist() == [1, 2]
     assert where.tolist() == [0, 0]
+    many = np.full(HASH_BLOCK + 2, -1)
+    many[HASH_BLOCK] = 0b111
+    distance, where = nearest_hash(np.array([0b101]), many)
+    assert (distance.tolist(), where.tolist()) == ([1], [HASH_BLOCK])
     distance, where = nearest_hash(np.array([1]), np.array([], np.int64))
     assert distance.tolist() == [64]
     assert where.tolist() == [-1]
