@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import DataError, StorageError
+from busgen.errors import DataError, StorageError, UserError
 
 PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
 
@@ -85,6 +85,23 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def require_vacant(folder: Path, *, ours: str | None = None) -> None:
+    """Raise `UserError` if `folder` holds anything: what is written there would replace it.
+
+    A folder that holds a file named `ours` is one of our own and may be replaced.
+    """
+    with storage(folder):
+        vacant = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+        if vacant or (ours is not None and (folder / ours).is_file()):
+            return
+    rule = "the output folder must not exist or be empty"
+    raise UserError(
+        f"{rule}, or hold {ours}" if ours else rule,
+        f"{folder} with other content",
+        "choose another folder, or remove it first",
+    )
 
 
 @contextmanager

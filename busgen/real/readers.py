@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, replacing_folder
+from busgen.io import dumps, replacing_folder, require_vacant
 from busgen.real import breast
 from busgen.real.reading import DatasetInfo, Reading
 
 READERS: Mapping[str, Callable[[Path], Reading]] = MappingProxyType(
     {breast.DATASET.name: breast.read_breast}
 )
+_INFO = "info.json"
 _LESION = {c.name for c in schema.columns("real") if c.lesion} | {"mask"}
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({breast.DATASET.name: breast.DATASET})
 ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
@@ -83,7 +84,14 @@ def summary(reading: Reading) -> dict[str, Any]:
 
 
 def write_canonical(reading: Reading, out_folder: Path) -> None:
-    """Write `table.parquet`, `left_out.json` and `info.json`, all of them or none."""
+    """Write `table.parquet`, `left_out.json` and `info.json`, all of them or none.
+
+    Raises
+    ------
+    UserError
+        If `out_folder` holds anything but a dataset that was written so.
+    """
+    require_vacant(out_folder, ours=_INFO)
     with replacing_folder(out_folder) as folder:
         pq.write_table(
             reading.table,
@@ -94,4 +102,4 @@ def write_canonical(reading: Reading, out_folder: Path) -> None:
         left_out = [{"source_file": name, "reason": why} for name, why in reading.left_out]
         (folder / "left_out.json").write_text(dumps({"left_out": left_out}), encoding="utf-8")
         info = asdict(reading.info) | {"summary": summary(reading)}
-        (folder / "info.json").write_text(dumps(info), encoding="utf-8")
+        (folder / _INFO).write_text(dumps(info), encoding="utf-8")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import UserError
-from busgen.io import decode_png, encode_png, replacing_folder, write_text
+from busgen.io import decode_png, encode_png, replacing_folder, require_vacant, write_text
 from busgen.release.card import LICENCE_URL, licence
 from busgen.release.files import LICENCE, check_release, data_files, split_of
 from busgen.release.read import batches
@@ -44,8 +44,7 @@ def export(folder: Path, out: Path, form: str = "folder") -> None:
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError("the output must be a new or empty folder", out, "name another folder")
+    require_vacant(out)
     check_release(folder)
     with replacing_folder(out) as partial:
         FORMS[form](folder, partial)

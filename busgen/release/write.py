@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
-from busgen.errors import DataError, UserError
-from busgen.io import dumps, read_json, replacing_folder, write_text
+from busgen.errors import DataError
+from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
 from busgen.params import ReleaseParams
 from busgen.release import card, facts, files, rows, sql
 from busgen.release.contract import require_index, require_types
@@ -38,7 +38,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
         If `out` holds anything but a release, or cannot be written.
     """
     chosen = params or ReleaseParams()
-    check_replaceable(out)
+    require_vacant(out, ours=files.SUMS)
     plan = read_json(candidates / "plan.json")
     unfilled = _unfilled(candidates)
     require_types(candidates / files.INDEX)
@@ -76,17 +76,6 @@ def _require_all(made: dict[str, object], plan: dict[str, object]) -> None:
             "accepted and unfilled samples must add up to the plan's n",
             f"{made['n']} + {made['unfilled']} of {plan['n']}",
             "run generate again: it makes what is missing",
-        )
-
-
-def check_replaceable(out: Path) -> None:
-    """Raise `UserError` if `out` holds something that is not a release of ours."""
-    foreign = out.exists() and not out.is_dir()
-    if foreign or (out.is_dir() and any(out.iterdir()) and not (out / files.SUMS).is_file()):
-        raise UserError(
-            "the output must be a new or empty folder, or a release to replace",
-            out,
-            "name another folder",
         )
 
 

@@ -42,3 +42,12 @@ def test_canonical_folder_is_the_reading(breast, tmp_path):
     assert info["licence"] == "CC BY 4.0"
     assert info["summary"]["read"] == 3
     assert sorted(p.name for p in out.parent.iterdir()) == ["breast"]
+
+
+def test_what_else_is_in_the_folder_is_kept(breast, tmp_path):
+    out = tmp_path / "home"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="must not exist or be empty"):
+        write_canonical(read_dataset("breast", breast()), out)
+    assert [p.name for p in out.iterdir()] == ["thesis.tex"]

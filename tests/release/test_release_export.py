@@ -103,7 +103,7 @@ def test_nnunet(release, tmp_path):
 
 def test_nothing_is_overwritten_or_half_written(release, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="new or empty"):
+    with pytest.raises(UserError, match="must not exist or be empty"):
         export(release, tmp_path)
     with pytest.raises(UserError, match="form must be known"):
         export(release, tmp_path / "out", "dicom")

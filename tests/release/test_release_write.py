@@ -219,7 +219,7 @@ def test_a_broken_contract_names_rule_count_and_examples(damaged, tmp_path):
 
 def test_a_folder_that_is_no_release_is_not_replaced(candidates, tmp_path):
     (tmp_path / "thesis.docx").write_text("years of work")
-    with pytest.raises(UserError, match="new or empty"):
+    with pytest.raises(UserError, match="must not exist or be empty"):
         write_release(candidates, tmp_path)
     assert (tmp_path / "thesis.docx").exists()
 
