@@ -8,14 +8,13 @@ READY := .venv/.ready
 dataset: $(READY)
 	$(BIN)/busgen run
 
-test: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: lint
 	$(BIN)/pytest
 
 lint: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -162,7 +162,10 @@ def show(
 
     out.print_json(json.dumps(shown.history(folder, sample_id), default=str))
     if again:
-        out.print_json(json.dumps(shown.again(folder, sample_id), default=str))
+        found = shown.again(folder, sample_id)
+        out.print_json(json.dumps(found, default=str))
+        if not (found["same_image"] and found["same_mask"]):
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -64,7 +64,7 @@ def task_runner(params: GenerateParams) -> TaskRunner[Any]:
 
 
 def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
-    """Yield manifests as the tasks of `specs` finish, with rate and remaining time on screen."""
+    """Yield manifests as the tasks of `specs` finish, with the remaining time on screen."""
     logger = get_run_logger()
     total = sum(len(spec.samples) for spec in specs)
     columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} samples"))
@@ -96,7 +96,7 @@ def run() -> None:
     params = load_params().generate
     plan = resolve(params)
     with locked(WORK):
-        work = WORK / plan.sha256[:16]
+        work = WORK / plan.shards_sha256[:16]
         generate.with_options(task_runner=task_runner(params))(plan, work)
         link_folder(work, CANDIDATES)
 

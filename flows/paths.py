@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from busgen.errors import UserError
 from busgen.params import Params
 
 REAL = Path("data/real")
@@ -18,3 +19,11 @@ PUBLISHED_REFERENCE = Path("busgen/assets/reference/breast.json")
 def reference_path(params: Params) -> Path:
     """Return the real statistics that the release is compared with."""
     return params.quality.reference or PUBLISHED_REFERENCE
+
+
+def real_tables(params: Params) -> list[Path]:
+    """Return the canonical tables of the datasets that params.yaml names."""
+    if not params.real.datasets:
+        rule = "params.yaml must name a real dataset in real.datasets"
+        raise UserError(rule, "none", "e.g. {breast: data/raw/BrEaST}")
+    return [REAL / name / "table.parquet" for name in sorted(params.real.datasets)]

@@ -14,7 +14,7 @@ from busgen.priors.fit import fit_prior
 from busgen.priors.network import load_prior, save_prior
 from busgen.real.splits import split_of
 from flows import main
-from flows.paths import PRIOR, REAL
+from flows.paths import PRIOR, real_tables
 
 
 @flow(name="priors", validate_parameters=False)
@@ -32,7 +32,8 @@ def priors(tables: list[Path], strength: float) -> None:
 
 def run() -> None:
     """Run the stage: data/real -> data/priors."""
-    priors(sorted(REAL.glob("*/table.parquet")), load_params().priors.strength)
+    params = load_params()
+    priors(real_tables(params), params.priors.strength)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Dataset:
 
     def save(self, folder: str | Path) -> None:
         """Write the release to `folder`, which must not exist or be empty."""
-        target = Path(folder)
+        target = Path(folder).resolve()
         check_vacant(target)
         with io.replacing_folder(target) as partial_folder:
             shutil.copytree(self.folder, partial_folder, dirs_exist_ok=True)
@@ -135,11 +135,14 @@ def produce(
     until the release is whole. If `out` already is this very release, nothing is made.
     """
     plan = resolve(params.generate)
+    out = out.resolve()
     work = out.parent / f".{out.name}.work"
+    if not is_release_of(out, plan, params):
+        check_vacant(out)  # before anything is made beside it
     with locked(work, say):
         if not is_release_of(out, plan, params):
             check_vacant(out)
-            shards = work / plan.sha256[:16]
+            shards = work / plan.shards_sha256[:16]
             make_candidates(plan, shards, partial(run_here, tick=tick))
             write_release(shards, out, params.release)
     shutil.rmtree(work, ignore_errors=True)

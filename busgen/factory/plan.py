@@ -6,7 +6,9 @@ In: the `generate` section of the parameters. Out: a `Plan`, whose hash names th
 import hashlib
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import busgen
@@ -18,7 +20,12 @@ from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 
-SOURCES = ("schema.py", "seeds.py", "io.py", "priors", "masks", "images", "quality", "factory")
+SOURCES = (
+    *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
+    *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
+)
+TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy")
+NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 
 @dataclass(frozen=True)
@@ -46,11 +53,21 @@ class Plan:
     shard_size: int
     gates: dict[str, dict[str, Any]]
     code_version: str
+    tools: dict[str, str]
 
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
         return io.sha256_bytes(io.dumps(asdict(self)).encode())
+
+    @property
+    def shards_sha256(self) -> str:
+        """Hash of what decides a shard's bytes, given its samples: it names the work folder.
+
+        So more findings, or more attempts, go on from the shards that stand.
+        """
+        deciding = {k: v for k, v in asdict(self).items() if k not in NOT_IN_SHARDS}
+        return io.sha256_bytes(io.dumps(deciding).encode())
 
 
 def resolve(params: GenerateParams) -> Plan:
@@ -84,6 +101,7 @@ def resolve(params: GenerateParams) -> Plan:
         shard_size=min(params.shard_size, params.n),
         gates={name: gate.model_dump() for name, gate in sorted(params.gates.items())},
         code_version=code_version(),
+        tools={"python": python_version()} | {name: version(name) for name in TOOLS},
     )
     request = parse_request(plan.where, plan.text, plan.targets)
     draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
@@ -106,7 +124,7 @@ def to_record(plan: Plan) -> dict[str, Any]:
 def code_version() -> str:
     """Return version and hash of the sources that decide a release, e.g. ``0.1.0+1f2e3d4c5b6a``.
 
-    The sources, not the commit: a commit that changes a comment elsewhere remakes nothing.
+    The sources, not the commit: a commit that changes the report remakes nothing.
     """
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
-from busgen.factory.shard import Manifest, ShardSpec, is_done
+from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, is_done
 from busgen.params import Gate
 from busgen.quality.gates import nearest_hash
 
@@ -65,7 +65,7 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll) -> None:
     for attempt in range(plan.max_attempts):
         specs = plan_round(plan, work, attempt, missing)
         for _ in run_all([spec for spec in specs if not is_done(spec)]):
-            pass  # the manifests stand on disk: only they are believed
+            pass  # what they made is read from disk, as after a kill
         rejected = {}
         for spec in specs:
             shard = read_shard(spec, VERDICT_COLUMNS)
@@ -129,6 +129,7 @@ def finish(
     unfilled: Mapping[int, str],
 ) -> None:
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
+    remove_strays(work, {spec.path for spec, _ in done})
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
     if len(unfilled) > plan.max_unfilled * plan.n:
         raise unfilled_error(plan, done, set(unfilled))
@@ -137,6 +138,14 @@ def finish(
         with pq.ParquetWriter(partial, target) as writer:
             for rows in index_tables(plan, done):
                 writer.write_table(rows.select(target.names).cast(target))
+
+
+def remove_strays(work: Path, shards: set[Path]) -> None:
+    """Remove shards of an earlier run that asked for more findings or other attempts."""
+    for path in (work / "shards").glob("*.parquet"):
+        if path not in shards:
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink()
 
 
 def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Iterator[pa.Table]:
@@ -153,8 +162,7 @@ def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Itera
         "split": None,
     }
     for spec, settled in done:
-        file = pq.ParquetFile(spec.path)
-        rows = read_shard(spec, [n for n in names if n in file.schema_arrow.names])
+        rows = read_shard(spec, [n for n in names if n in SHARD_SCHEMA.names])
         repeats = [not gate.passes(float(d)) for d in settled.distance]
         reasons = [
             reason or (None if ok else DUPLICATE)
@@ -214,7 +222,8 @@ def unfilled_error(
         f"at most {plan.max_unfilled:.1%} of {plan.n} findings may run out of "
         f"{plan.max_attempts} attempts",
         f"{len(unfilled)} ({strata})",
-        "ask for other findings, raise max_attempts, or mend the gate or engine that rejects",
+        "raise max_attempts (what is made is kept), ask for other findings, or mend the gate or "
+        "engine that rejects",
     )
 
 

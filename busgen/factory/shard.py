@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
@@ -68,7 +68,7 @@ class Tools:
     image_engine: ImageEngine
 
 
-@cache
+@lru_cache(maxsize=2)
 def tools_of(work: str) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
     plan = read_plan(Path(work))
@@ -100,7 +100,7 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
         digest = io.sha256_file(partial)
     manifest = {
         "shard": spec.path.name,
-        "plan_sha256": tools.plan.sha256,
+        "plan_sha256": tools.plan.shards_sha256,
         "samples": list(spec.samples),
         "passed": sum(row["accepted"] for row in rows),
         "sha256": digest,
@@ -176,7 +176,7 @@ def is_done(spec: ShardSpec) -> bool:
     try:
         manifest = io.read_json(manifest_path(spec))
         return (
-            manifest["plan_sha256"] == tools_of(spec.work).plan.sha256
+            manifest["plan_sha256"] == tools_of(spec.work).plan.shards_sha256
             and manifest["samples"] == list(spec.samples)
             and manifest["sha256"] == io.sha256_file(spec.path)
         )

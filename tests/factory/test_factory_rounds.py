@@ -14,8 +14,9 @@ import pytest
 
 from busgen import io
 from busgen.errors import UnfilledError
+from busgen.factory import plan as plan_module
 from busgen.factory.library import run_here
-from busgen.factory.plan import Plan, read_plan, resolve
+from busgen.factory.plan import SOURCES, Plan, read_plan, resolve
 from busgen.factory.rounds import Accepted, make_candidates, plan_round, settle
 from busgen.factory.shard import is_done, run_shard, runs
 from busgen.params import DEFAULT_GATES, Gate, GenerateParams
@@ -203,3 +204,37 @@ def test_a_shard_is_done_only_when_its_manifest_says_so(tmp_path):
     assert manifest["sha256"] == io.sha256_file(spec.path)
     spec.path.with_suffix(".json").unlink()
     assert not is_done(spec)
+
+
+def test_more_attempts_or_findings_go_on_from_the_shards_that_stand(tmp_path):
+    plan = tiny(n=4, shard_size=2)
+    more = tiny(n=6, shard_size=2, max_attempts=9, max_unfilled=0.5)
+    assert plan.shards_sha256 == more.shards_sha256
+    assert plan.sha256 != more.sha256
+    make_candidates(plan, tmp_path, run_here)
+    first = hashes(tmp_path / "shards")
+    make_candidates(more, tmp_path, run_here)
+    assert first.items() <= hashes(tmp_path / "shards").items()
+    make_candidates(plan, tmp_path, run_here)
+    assert hashes(tmp_path / "shards") == first
+
+
+def test_gates_are_asked_in_the_order_of_the_schema(tmp_path):
+    gates = {"mask_error": Gate(max=-1.0), "contrast": Gate(min=1000.0)}
+    make_candidates(tiny(n=2, gates=gates, max_attempts=1, max_unfilled=1.0), tmp_path, run_here)
+    assert set(pq.read_table(tmp_path / "index.parquet")["reason"].to_pylist()) == {"mask_error"}
+
+
+def test_code_version_covers_all_that_decides_a_shard():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, busgen.factory.rounds\n"
+         "for m in list(sys.modules.values()):\n"
+         "    f = getattr(m, '__file__', None) or ''\n"
+         "    if m.__name__.startswith('busgen.'): print(f)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    root = Path(plan_module.__file__).parents[1]
+    for file in done.stdout.split():
+        name = Path(file).relative_to(root).as_posix()
+        covered = any(name == s or name.startswith(f"{s}/") for s in SOURCES)
+        assert covered or name.endswith("__init__.py"), name
