@@ -5,12 +5,14 @@ In: a checkout. Out: figures; every run is a process of its own in a temporary f
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -42,34 +44,62 @@ BARS = {
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures; takes some ten minutes on two cores, `quick` under two."""
+    """Return the figures; intervals are ranges over repetitions.
+
+    Takes some twenty minutes on two cores, `quick` under two.
+    """
     if not (ROOT / "dvc.yaml").is_file():
         raise UserError("this benchmark runs in a checkout", ROOT, "clone the repository")
-    shards, size = (4, 16) if quick else (20, 256)
+    shards, size, pairs = (4, 16, 1) if quick else (20, 256, 2)
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        return loop_figures(Path(scratch), shards, size) | dataset_figures(Path(scratch))
+        folder = Path(scratch)
+        return loop_figures(folder, shards, size, pairs) | dataset_figures(folder)
 
 
-def loop_figures(scratch: Path, shards: int, size: int) -> dict[str, Figure]:
-    """Return rate and memory of the plain loop, and what the flow costs over it."""
+def loop_figures(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
+    """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
+    small_gib = memory_gib(scratch, size)
     params = {"generate": {"n": shards * size, "shard_size": size}}
     (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    plain_s = timed(lambda: python(scratch, "-c", PLAIN))
-    peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    rows = acceptance(next((scratch / "plain").glob("**/index.parquet")))
-    judged = sum(row["attempts"] for row in rows)
-    accepted = sum(row["accepted"] for row in rows)
+    plain_s, flow_s = [], []
     with within(scratch), prefect_server() as url:
         python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
-        flow_s = timed(lambda: python(scratch, "-m", "flows.generate", PREFECT_API_URL=url))
+        for _ in range(pairs):
+            for folder in ("plain", "data"):
+                shutil.rmtree(scratch / folder, ignore_errors=True)
+            plain_s.append(timed(lambda: python(scratch, "-c", PLAIN)))
+            flow_s.append(timed(lambda: python(scratch, "-m", "flows.generate",
+                                               PREFECT_API_URL=url)))  # fmt: skip
+    rows = acceptance(scratch / "plain/index.parquet")
+    judged = sum(row["attempts"] for row in rows)
+    accepted = sum(row["accepted"] for row in rows)
+    costs = [flow / plain - 1 for flow, plain in zip(flow_s, plain_s, strict=True)]
+    rates = [judged / seconds for seconds in plain_s]
     return {
-        "judged_per_s": Figure(judged / plain_s, "1/s", judged),
+        "judged_per_s": figure(rates, "1/s", judged),
         "acceptance": Figure(accepted / judged, "share", judged),
-        "memory_gib": Figure(peak_gib, "GiB", judged),
-        "plain_s": Figure(plain_s, "s", judged),
-        "flow_s": Figure(flow_s, "s", judged),
-        "orchestration": Figure(flow_s / plain_s - 1, "share", shards),
+        "memory_gib": Figure(peak_gib(), "GiB", judged),
+        "memory_small_gib": Figure(small_gib, "GiB", size),
+        "orchestration": figure(costs, "share", shards),
     }
+
+
+def memory_gib(scratch: Path, n: int) -> float:
+    """Return the peak memory of a run of `n` findings; the first child of this process."""
+    params = {"generate": {"n": n}}
+    (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    python(scratch, "-c", PLAIN)
+    return peak_gib()
+
+
+def peak_gib() -> float:
+    """Return the largest resident memory of any child process so far, GiB."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+
+
+def figure(values: list[float], unit: str, n: int) -> Figure:
+    """Return the median of repeated measurements with their range."""
+    return Figure(median(values), unit, n, (min(values), max(values)))
 
 
 def dataset_figures(scratch: Path) -> dict[str, Figure]:
