@@ -4,12 +4,13 @@ In: `Evidence`. Out: labelled facts, the command line, the parameters as YAML, s
 """
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from busgen.factory.plan import Plan
-from busgen.params import GenerateParams
+from busgen.params import GenerateParams, ReleaseParams
 from busgen.priors.network import load_prior
 from busgen.report import words
 from busgen.report.evidence import Evidence
@@ -44,12 +45,13 @@ def parameters(plan: Plan) -> dict[str, Any]:
     return record | {"where": list(plan.where), "prior": None if published else "prior.json"}
 
 
-def as_yaml(plan: Plan) -> str:
-    """Return `parameters` as the text of a params.yaml."""
-    return yaml.safe_dump({"generate": parameters(plan)}, sort_keys=True, allow_unicode=True)
+def as_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
+    """Return `parameters` and those of the stage `release` as the text of a params.yaml."""
+    sections = {"generate": parameters(plan), "release": dict(release)}
+    return yaml.safe_dump(sections, sort_keys=True, allow_unicode=True)
 
 
-def command(plan: Plan) -> str:
+def command(plan: Plan, release: Mapping[str, Any]) -> str:
     """Return the command line that makes the same release; see `needs_file`."""
     parts = ["busgen", "generate", "--n", str(plan.n), "--seed", str(plan.seed)]
     parts += ["--size", str(plan.size_px)]
@@ -57,12 +59,14 @@ def command(plan: Plan) -> str:
     parts += ["--text", plan.text] if plan.text else []
     parts += [part for target in _targets(plan) for part in ("--target", target)]
     parts += ["--engine", plan.engine, "--mask-engine", plan.mask_engine]
-    parts += ["--params", "params.yaml"] if needs_file(plan) else []
+    parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
     return shlex.join([*parts, "--out", "DIR"])
 
 
-def needs_file(plan: Plan) -> bool:
-    """Whether something was set that the command line cannot say, such as a gate's bound."""
+def needs_file(plan: Plan, release: Mapping[str, Any]) -> bool:
+    """Whether something was set that the command line cannot say: a gate's bound, a title."""
+    if release != ReleaseParams().model_dump(mode="json"):
+        return True
     defaults = GenerateParams().model_dump()
     rest = {k: v for k, v in parameters(plan).items() if k not in _ON_COMMAND_LINE}
     rest["shard_size"] = defaults["shard_size"] if plan.n <= plan.shard_size else plan.shard_size

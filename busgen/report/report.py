@@ -101,12 +101,12 @@ def _real(evidence: Evidence) -> dict[str, Any]:
 
 
 def _provenance(evidence: Evidence) -> dict[str, Any]:
-    plan = evidence.plan
+    plan, release = evidence.plan, evidence.provenance["release"]
     return {
         "facts": provenance.facts(evidence),
-        "command": provenance.command(plan),
-        "needs_file": provenance.needs_file(plan),
-        "parameters": provenance.as_yaml(plan),
+        "command": provenance.command(plan, release),
+        "needs_file": provenance.needs_file(plan, release),
+        "parameters": provenance.as_yaml(plan, release),
         "prior_sources": provenance.prior_sources(plan),
     }
 

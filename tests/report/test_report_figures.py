@@ -6,10 +6,12 @@ import pytest
 
 from busgen.factory.plan import resolve
 from busgen.io import decode_png
-from busgen.params import Gate, GenerateParams
+from busgen.params import Gate, GenerateParams, ReleaseParams, load_params
 from busgen.report import charts, funnel, marginals, provenance, realism, words
 from busgen.report.gallery import spread
 from busgen.report.pictures import make_picture, outline_path
+
+PLAIN = ReleaseParams().model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_command_of_a_plain_plan_needs_no_file():
         n=3, where=("pathology=malignant",), targets={"margin": {"spiculated": 0.3}}
     )
     plan = resolve(params)
-    assert provenance.command(plan) == (
+    assert provenance.command(plan, PLAIN) == (
         "busgen generate --n 3 --seed 7 --size 256 --set pathology=malignant "
         "--target margin.spiculated=0.3 --engine phantom --mask-engine curvature --out DIR"
     )
@@ -166,9 +168,20 @@ def test_command_of_a_plain_plan_needs_no_file():
 
 
 def test_command_of_a_plan_with_other_gates_names_the_file(evidence):
-    assert "--params params.yaml" in provenance.command(evidence.plan)
+    assert "--params params.yaml" in provenance.command(evidence.plan, PLAIN)
     again = resolve(GenerateParams.model_validate(provenance.parameters(evidence.plan)))
     assert again.sha256 == evidence.plan.sha256
+
+
+def test_title_and_splits_are_made_again_too(tmp_path):
+    release = ReleaseParams(title="Brüste", splits={"train": 0.8, "test": 0.2})
+    plan, stated = resolve(GenerateParams(n=3)), release.model_dump(mode="json")
+    assert "--params params.yaml" in provenance.command(plan, stated)
+    path = tmp_path / "params.yaml"
+    path.write_text(provenance.as_yaml(plan, stated), encoding="utf-8")
+    again = load_params(path)
+    assert again.release == release
+    assert resolve(again.generate).sha256 == plan.sha256
 
 
 @pytest.mark.parametrize(
