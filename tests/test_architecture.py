@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["real", "priors", "masks", "images", "quality", "release", "factory", "report", "bench"]
@@ -22,6 +23,35 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def module(path: Path) -> str:
+    """Return the dotted name of a file of the repository."""
+    words = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(words[:-1] if words[-1] == "__init__" else words)
+
+
+def closure(start: str) -> set[str]:
+    """Return the repository's files that the module `start` imports, itself and indirectly."""
+    files = {
+        module(path): path for path in (*ROOT.glob("busgen/**/*.py"), *ROOT.glob("flows/*.py"))
+    }
+    found: set[str] = set()
+    left = {start}
+    while left:
+        name = left.pop()
+        if name in found or name not in files:
+            continue
+        found.add(name)
+        left |= {name.rpartition(".")[0]}
+        left |= imported(files[name]) if name != "busgen" else set()  # imports only when asked
+    return {files[name].relative_to(ROOT).as_posix() for name in found}
+
+
+def stages() -> dict[str, dict]:
+    """Return the stages of dvc.yaml."""
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+    return {name: stage.get("do", stage) for name, stage in content["stages"].items()}
 
 
 @pytest.mark.parametrize("package", ORDER)
@@ -52,6 +82,24 @@ def test_the_command_line_imports_nothing_heavy():
     code = f"import sys, busgen.cli; print([m for m in {heavy.split()} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", stages())
+def test_a_stage_depends_on_the_code_that_its_flow_imports_and_on_no_other(name):
+    stage = stages()[name]
+    deps = [dep for dep in stage["deps"] if not dep.startswith(("data/", "busgen/assets/", "$"))]
+    used = closure(stage["cmd"].split()[2])
+    assert f"flows/{name}.py" in used
+    covers = {dep: {p for p in used if p == dep or p.startswith(f"{dep}/")} for dep in deps}
+    assert used == set().union(*covers.values())
+    assert [dep for dep, covered in covers.items() if not covered] == []
+
+
+def test_generate_runs_again_for_every_parameter_that_decides_a_byte():
+    from busgen.params import GenerateParams
+
+    deciding = set(GenerateParams.model_fields) - {"runner", "workers"}
+    assert set(stages()["generate"]["params"]) == {f"generate.{key}" for key in deciding}
 
 
 def test_every_folder_that_readme_draws_exists_and_none_is_left_out():
