@@ -13,11 +13,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.priors.sizes import Sizes, density, log_density, mass, pick
+from busgen import schema
+from busgen.priors.sizes import LESIONS, Sizes, density, log_density, mass, pick
 
 Floats = NDArray[np.float64]
 Limits = Mapping[str, tuple[float, float]]  # size_mm, width_mm, height_mm, center_x, center_y
 AXES = ("pathology", "shape", "orientation", "field_mm", "size_class")
+_TERMS = (len(LESIONS), len(schema.SHAPES), len(schema.ORIENTATIONS))  # the first of `AXES`
 FREE = (0.0, np.inf)
 AREA_CELLS, ASPECT_CELLS = 64, 16
 
@@ -42,25 +44,27 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """All rows of `AXES` (lesions only), the limits, and each row's cell weights (R, cells)."""
+    """All rows of `AXES` (lesions only; `shape` is their lengths), limits, weights (R, cells)."""
 
+    shape: tuple[int, ...]
     rows: Rows
     limits: Limits
     sides: tuple[float, float]  # side and bottom share that stay free
     cells: Floats
 
-    def weights(self, fields_mm: int) -> Floats:
+    def weights(self) -> Floats:
         """Return the probability (or density) of the limits over `AXES`, null states included."""
-        shape = (2, 3, 2, fields_mm, 2)
-        table = np.zeros((3, 4, 3, fields_mm, 3))
-        table[:2, :3, :2, :, :2] = self.cells.sum(1).reshape(shape)
-        table[2, 3, 2, :, 2] = float(not self.limits)
+        nulls = [int(axis != "field_mm") for axis in AXES]
+        table = np.zeros(np.add(self.shape, nulls))
+        table[:-1, :-1, :-1, :, :-1] = self.cells.sum(1).reshape(self.shape)
+        table[-1, -1, -1, :, -1] = float(not self.limits)
         return table
 
 
 def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Boxes:
     """Return the rows for all discrete states under `limits`."""
-    rows = _rows(sizes, fields_mm, limits)
+    shape = (*_TERMS, len(fields_mm), len(LESIONS))
+    rows = _rows(sizes, np.indices(shape).reshape(len(AXES), -1), fields_mm, limits)
     low, high = _area_span(rows)
     count = AREA_CELLS if limits else 1
     u = (np.arange(count) + 0.5) / count
@@ -78,12 +82,14 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
     open_ = (low <= high) & (rows.low <= rows.high).all(1)
     # a state with one exact value more than another is infinitely less probable
     open_ &= fixed == min(fixed[open_], default=0)
-    return Boxes(rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))
+    return Boxes(shape, rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))
 
 
-def _rows(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Rows:
-    shape = (2, 3, 2, len(fields_mm), 2)
-    p, s, o, f, c = (index.ravel() for index in np.indices(shape))
+def _rows(
+    sizes: Sizes, states: NDArray[np.intp], fields_mm: tuple[float, ...], limits: Limits
+) -> Rows:
+    """Return the rows of `states` (axes, R), as in `AXES`."""
+    p, s, o, f, c = states
     field = np.array(fields_mm)[f]
     top = sizes.top(field)
     _, _, side, bottom = sizes.frame
@@ -189,7 +195,7 @@ def draw_boxes(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
         x0, x1 = limits.get(name, FREE)
         centers.append(pick(u[:, 2 + axis], np.maximum(start, x0), np.minimum(stop, x1), mean, sd))
     sides = np.clip(box, np.exp(rows.low), np.exp(rows.high)) * rows.field_mm[:, None]
-    return _exactly(np.column_stack([sides, *centers]), index, limits)
+    return _exactly(np.column_stack([sides, *centers]), limits)
 
 
 def _through_cells(u: Floats, cells: Floats) -> Floats:
@@ -203,7 +209,7 @@ def _through_cells(u: Floats, cells: Floats) -> Floats:
     return np.asarray((cell + inner) / cells.shape[1], np.float64)
 
 
-def _exactly(boxes: Floats, index: NDArray[np.intp], limits: Limits) -> Floats:
+def _exactly(boxes: Floats, limits: Limits) -> Floats:
     """Return boxes with limited sides inside their limits to the last digit."""
     for axis, name in enumerate(("width_mm", "height_mm", "center_x", "center_y")):
         if name in limits:

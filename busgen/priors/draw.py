@@ -81,9 +81,8 @@ def _row_index(
     plan_boxes: boxes.Boxes, drawn: States, lesion: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Return the row of `Boxes` for each lesion."""
-    fields = len(plan_boxes.rows.field_mm) // 24
     state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
-    return np.ravel_multi_index(state, (2, 3, 2, fields, 2))
+    return np.ravel_multi_index(state, plan_boxes.shape)
 
 
 def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:

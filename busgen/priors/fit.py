@@ -54,7 +54,7 @@ def fit_prior(
     """
     if not 0 <= strength < np.inf:
         raise UserError("strength must be finite and >= 0", strength, "give pseudo-counts, e.g. 20")
-    rows = [_row(row) for row in table.drop_columns(_unused(table)).to_pylist()]
+    rows = [_row(row) for row in table.to_pylist()]
     if not rows:
         raise DataError("a table to fit must have rows", 0, "check the reader's report")
     record = copy.deepcopy(base.record)
@@ -78,18 +78,13 @@ def table_log_prob(prior: Prior, table: pa.Table) -> Floats:
     prior excludes it.
     """
     totals = np.zeros(table.num_rows)
-    for place, row in enumerate(map(_row, table.drop_columns(_unused(table)).to_pylist())):
+    for place, row in enumerate(map(_row, table.to_pylist())):
         for node in prior.nodes:
             states = None if node.name in _KEPT else _states(row, (*node.given, node.name), prior)
             if states is not None:
                 with np.errstate(divide="ignore"):
                     totals[place] += np.log(node.table[states])
     return totals
-
-
-def _unused(table: pa.Table) -> list[str]:
-    """Return the columns with pictures of masks, which take long to copy and tell nothing here."""
-    return [name for name in table.column_names if name == "mask"]
 
 
 def _row(row: Mapping[str, Any]) -> Row:

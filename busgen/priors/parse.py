@@ -13,7 +13,7 @@ from difflib import get_close_matches
 
 from busgen.errors import FindingError
 from busgen.priors import lexicon
-from busgen.priors.request import Condition, margin_set
+from busgen.priors.conditions import Condition, margin_set
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
 _NUMBER = r"(\d+(?:\.\d+)?)"

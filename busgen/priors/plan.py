@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
+from busgen.priors.conditions import SIZES, Condition, is_lesion_field
 from busgen.priors.network import (
     LESION_NODES,
     MARGIN_SETS,
@@ -25,7 +26,7 @@ from busgen.priors.network import (
     Prior,
     states,
 )
-from busgen.priors.request import SIZES, Condition, Request, Share, is_lesion_field
+from busgen.priors.request import Request, Share
 
 Floats = NDArray[np.float64]
 ORDER = ("pathology", "size_class", *NODES[1:])
@@ -91,7 +92,7 @@ def _conditioned(
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
     factors = [node_factor(node) for node in prior.nodes]
     factors.append(joint.Factor(("pathology", "size_class"), _size_classes(prior, size_matched)))
-    factors.append(joint.Factor(boxes.AXES, made.weights(len(prior.fields_mm))))
+    factors.append(joint.Factor(boxes.AXES, made.weights()))
     for condition in where:
         if condition.op != "range":
             factors.append(joint.Factor((condition.field,), _mask(prior, condition)))

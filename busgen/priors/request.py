@@ -9,37 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from busgen import schema
 from busgen.errors import FindingError
-from busgen.priors.network import LESION_NODES, TERMS
-
-SIZES = ("size_mm", "width_mm", "height_mm", "center_x", "center_y")
-DISCRETE = (*(name for name in TERMS if name != "outline"), "field_mm")
-_WORDS = {"true": "yes", "present": "yes", "false": "no", "absent": "no"}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One condition: `op` is ``in``, ``includes``, ``excludes`` (a margin term) or ``range``.
-
-    `terms` are the admissible terms (margins as ``indistinct+spiculated``, meaning exactly these);
-    `low` and `high` are the ends of a range, equal for an exact value.
-    """
-
-    field: str
-    op: str
-    terms: tuple[str, ...] = ()
-    low: float = 0.0
-    high: float = math.inf
-
-    def __str__(self) -> str:
-        """Return the condition as a user writes it."""
-        if self.op == "in":
-            return f"{self.field}={'|'.join(self.terms)}"
-        if self.op == "range":
-            ends = f"{self.low:g}" + ("" if self.low == self.high else f"..{self.high:g}")
-            return f"{self.field}={ends}"
-        return f"{self.field} {self.op} {self.terms[0]}"
+from busgen.priors.conditions import DISCRETE, SIZES, Condition, check_term, margin_set
+from busgen.priors.network import TERMS
+from busgen.priors.parse import from_text
 
 
 @dataclass(frozen=True)
@@ -87,7 +60,7 @@ def parse_request(
     """
     where = tuple(parse_setting(setting) for setting in settings)
     if text:
-        where += _from_text(text)
+        where += from_text(text)
     targets = dict(targets or {})
     matched = targets.pop("size_matched", False)
     if not isinstance(matched, bool):
@@ -134,28 +107,6 @@ def _range(field: str, value: str) -> Condition:
     return Condition(field, "range", (), low, high)
 
 
-def check_term(field: str, term: str) -> str:
-    """Return the lexicon's spelling of `term`; raise `FindingError` where it is unknown."""
-    term = term.strip().replace("-", "_").replace(" ", "_")
-    term = _WORDS.get(term, term) if field == "halo" else term
-    if field == "field_mm":
-        return term.removesuffix("_mm").removesuffix("mm").removesuffix(".0")
-    known = schema.MARGINS if field == "margin" else TERMS[field]
-    if term not in known:
-        raise FindingError(
-            f"{field} must be one of the lexicon's terms", repr(term), f"one of {', '.join(known)}"
-        )
-    return term
-
-
-def margin_set(value: str) -> str:
-    """Return margin terms joined by ``+`` in lexicon order; circumscribed stands alone."""
-    terms = {check_term("margin", term) for term in value.split("+")}
-    if "circumscribed" in terms and len(terms) > 1:
-        raise FindingError("circumscribed must stand alone", value, "drop it or the other terms")
-    return "+".join(term for term in schema.MARGINS if term in terms)
-
-
 def _share(field: str, shares: object) -> Share:
     """Return one target, validated."""
     if field not in DISCRETE or field == "field_mm":
@@ -175,14 +126,3 @@ def _share(field: str, shares: object) -> Share:
     if total > 1 + 1e-9 or (total < 1 - 1e-9 and len(pairs) == len(TERMS[field])):
         raise FindingError(f"shares of {field} must sum to 1", total, "scale them")
     return Share(field, tuple(pairs))
-
-
-def is_lesion_field(field: str) -> bool:
-    """Return whether a condition on `field` asks for a lesion."""
-    return field in LESION_NODES or field in SIZES
-
-
-def _from_text(text: str) -> tuple[Condition, ...]:
-    from busgen.priors.parse import from_text  # parse builds on Condition
-
-    return from_text(text)

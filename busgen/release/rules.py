@@ -1,7 +1,7 @@
 """The rules of an index, derived from the one schema: each a condition that no row may meet.
 
 In: `busgen.schema`. Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
-the set, over one row a sample, see `SAMPLES_SQL`).
+the set, over one row a sample, see `samples_sql`).
 """
 
 from collections.abc import Iterator

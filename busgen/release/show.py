@@ -60,11 +60,11 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If the sample is unknown or was given up.
+        If the sample is unknown or was given up, or its row was altered to what cannot be.
     """
     from busgen.images.engines import load_image_engine
     from busgen.masks.engines import load_mask_engine
-    from busgen.priors.findings import from_row
+    from busgen.priors.findings import check_finding, from_row
 
     row = _attempts(folder, sample_id)[-1]
     if not row["accepted"]:
@@ -73,7 +73,7 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     size_px = int(_plan(folder)["size_px"])
     masks = load_mask_engine(row["mask_engine"], size_px)
     images = load_image_engine(row["engine"], size_px)
-    finding = from_row(row)
+    finding = check_finding(from_row(row), size_px)
     mask = masks.draw([finding])
     image = images.render([finding], mask)[0]
     released = read_image(folder, sample_id)

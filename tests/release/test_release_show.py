@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny_candidates as tiny
 
-from busgen.errors import UserError
+from busgen.errors import FindingError, UserError
 from busgen.io import dumps, encode_png, sha256_array
 from busgen.release.show import again, history
 from busgen.release.write import write_release
@@ -68,6 +68,15 @@ def drawn(candidates, tmp_path_factory):
     (folder / "unfilled.json").write_text(dumps({"unfilled": []}))
     write_release(folder, folder.parent / "out é")
     return folder.parent / "out é"
+
+
+def test_an_altered_finding_that_cannot_be_is_named(drawn, tmp_path):
+    folder = shutil.copytree(drawn, tmp_path / "altered")
+    index = pq.read_table(folder / "index.parquet")
+    rows = [row | {"center_x": 0.999} for row in index.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, index.schema), folder / "index.parquet")
+    with pytest.raises(FindingError, match="must lie inside the image"):
+        again(folder, tiny.sample_id(1))
 
 
 @pytest.mark.parametrize("k", [1, tiny.NORMAL])
