@@ -15,6 +15,8 @@ from busgen.images.texture import gaussian_kernel
 ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
 NOISE_DB = -7.0  # level of electronic noise against fat that gain is not turned beyond
+NEAR_MM = 2.0  # depth that the first slider of the time-gain compensation acts on
+MOST_WHITE = 0.02  # share of a picture's pixels
 SHADOW_BLUR_MM = 0.5  # lateral width (sd) of the beam that attenuation is averaged over
 
 
@@ -105,7 +107,8 @@ def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
     matched = np.cumsum(np.median(attenuation, 1)) * two_way_cm * settings.style.loss_mhz
     most = NOISE_DB - settings.floor_db
     t = np.linspace(0, 1, grid.shape[0])
-    error = settings.tilt_db * t + settings.bow_db * np.sin(np.pi * t)
+    near = settings.near_db * np.exp(-((grid.depth_mm / NEAR_MM) ** 2))
+    error = near + settings.tilt_db * t + settings.bow_db * np.sin(np.pi * t)
     return np.asarray(np.minimum(matched, most) + error, np.float32)[:, None]
 
 
@@ -169,5 +172,7 @@ def compress(envelopes: list[Floats], settings: Settings) -> Floats:
     unit = fat + level_db * np.float32(per_db)
     if settings.sharpen:
         unit = unit + settings.sharpen * (unit - cv2.GaussianBlur(unit, (0, 0), 1.5))
+    # Nobody leaves a picture burnt out: overall gain goes down until a pixel in fifty is white.
+    unit = unit - np.float32(max(np.quantile(unit[::3, ::3], 1 - MOST_WHITE) - 1, 0.0))
     bent = np.clip(unit, 0, 1) ** np.float32(gamma)
-    return np.asarray(settings.black_grey + span * bent, np.float32)
+    return np.asarray(np.maximum(settings.black_grey + span * bent, 0), np.float32)

@@ -40,14 +40,15 @@ class Material:
 # Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
 # Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
 MATERIALS = {
-    "fat": Material(0.0, 2.0, 1.3, 0.6, 0.70),
+    "fat": Material(0.0, 1.3, 1.0, 0.8, 0.70),
     "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(8.5, 3.6, 2.6, 1.8, 0.76),
+    "gland": Material(7.5, 3.0, 1.8, 3.0, 0.76),
     "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
-    "chest wall": Material(-5.0, 1.5, 2.0, 0.3, 0.95),
+    "chest wall": Material(0.0, 1.5, 2.0, 0.3, 0.95),
     "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
 }
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
+CHEST_DB = (-8.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
 ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
 MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 
@@ -122,13 +123,15 @@ def draw_tissue(
     coarse = rng.lognormal(0.0, 0.3)  # some breasts are smooth, some are rough
     echo = mix["echo_db"] + 0.75 * coarse * mix["streak_db"] * warped(streaks, grid, rise_mm)
     echo += mix["blotch_db"] * blotches + 1.5 * level * parts["fat"]
+    echo += rng.uniform(*CHEST_DB) * parts["chest wall"]
     uneven = 1 + 0.25 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
     fat_attenuation = _fat_attenuation(rng, finding, loss_mhz)
     scale = fat_attenuation / MATERIALS["fat"].attenuation
-    loss = scale * mix["attenuation"] * uneven + rng.uniform(0.3, 1.5) * sides * parts["fat"]
+    loss = scale * mix["attenuation"] * uneven + rng.uniform(0.4, 2.0) * sides * parts["fat"]
     loss += _bad_contact(rng, grid)
     lines = splat(grid.shape, _lines(rng, grid, layers, rise_mm, parts))
-    lines += rng.uniform(0.8, 2.5) * walls * parts["fat"]
+    lines += rng.uniform(1.0, 3.5) * walls * parts["fat"]
+    lines += reflectors.boundary(rng, grid, parts["gland"])
     return make_tissue(echo, loss, lines, fat_attenuation)
 
 
@@ -181,18 +184,19 @@ def _lines(
         reflectors.interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
         for depth, strength in bounds
     ]
+    clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
     for names, length_mm, slope in (
-        (("fat", "gland"), 4.0, 0.0),
+        (("fat", "gland"), 5.0, 0.0),
         (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
     ):
-        there = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
-        found.append(reflectors.fibres(rng, grid, rise_mm, there, length_mm, slope))
+        mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
+        found.append(reflectors.fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
     return join(*found)
 
 
 def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
     """Return attenuation (dB/cm/MHz) under the skin where the transducer couples badly."""
-    width = rng.uniform(0.8, 3.0) / grid.beam_mm
+    width = rng.uniform(0.4, 3.0) / grid.beam_mm
     columns = np.maximum(smooth_curve(rng, grid.shape[1], width) - 1.0, 0)
     depth = np.exp(-0.5 * ((grid.depth_mm - 2.5) / 1.2) ** 2)[:, None]
-    return np.asarray(np.minimum(rng.gamma(1.0, 0.8) * columns, 2) * depth, np.float32)
+    return np.asarray(np.minimum(rng.gamma(1.0, 1.4) * columns, 2) * depth, np.float32)

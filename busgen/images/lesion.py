@@ -17,11 +17,11 @@ from busgen.priors.findings import Finding
 # Calibrated on BrEaST's inside/outside contrasts, docs/log.md.
 INSIDE_DB = {
     "anechoic": ((-28.0, -19.0), 0.8),
-    "hypoechoic": ((-9.0, -3.5), 1.8),
-    "isoechoic": ((-1.5, 1.0), 1.5),
-    "hyperechoic": ((5.5, 9.0), 1.8),
-    "heterogeneous": ((-6.0, -2.0), 4.0),
-    "complex_cystic_solid": ((-6.0, -2.0), 1.8),
+    "hypoechoic": ((-6.5, -1.8), 4.6),
+    "isoechoic": ((-1.5, 1.0), 2.2),
+    "hyperechoic": ((5.5, 9.0), 2.2),
+    "heterogeneous": ((-5.0, -0.5), 5.0),
+    "complex_cystic_solid": ((-4.0, -0.5), 3.0),
 }
 # Attenuation over fat's, by posterior feature: cyst about 0, fibroadenoma and carcinoma near the
 # background (Nam 2013, PMC3676873), scirrhous carcinoma twice and more, so that its shadow shows
@@ -153,7 +153,7 @@ def _inside_db(
     fine = smooth_noise(rng, grid, 0.3, 0.9)
     db = rng.uniform(low, high) + texture * (0.8 * blobs + 0.6 * fine)
     if echo == "complex_cystic_solid":
-        cyst = sigmoid((blobs - rng.uniform(-0.4, 0.2)) / 0.08)
+        cyst = sigmoid((blobs - rng.uniform(0.2, 1.0)) / 0.08)
         db = db * (1 - cyst) + rng.uniform(*INSIDE_DB["anechoic"][0]) * cyst
     if echo == "anechoic":  # reverberation behind the front wall
         upper = np.clip(-cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm), 0, 1)
@@ -169,7 +169,7 @@ def _surroundings(
     if finding.halo:
         width = rng.uniform(0.7, 1.8)
         ragged = distance_mm - width + 0.6 * smooth_noise(rng, grid, 0.8, 1.0)
-        added += rng.uniform(5, 9) * np.exp(-0.5 * (ragged / width) ** 2)
+        added += rng.uniform(4, 7) * np.exp(-0.5 * (ragged / width) ** 2)
     if "spiculated" in margin_of(finding):
         added += _spicules(rng, finding, distance_mm, grid) * (distance_mm > -0.5)
     return added

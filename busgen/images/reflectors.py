@@ -1,7 +1,8 @@
 """Coherent reflectors: what is flat against the wavelength and shines where it faces the beam.
 
 In: generator, grid, how far the tissue has been moved. Out: points (interfaces, fibres) or a map
-(walls of fat lobules). Amplitude 1 is an envelope of about 1 where the reflector is horizontal.
+(walls of fat lobules, fascia). Amplitude 1 is an envelope of about 1 where a reflector is
+horizontal.
 """
 
 import cv2
@@ -12,7 +13,7 @@ from busgen.images.texture import Points, random_sign, sample, smooth_curve, smo
 
 FIBRE_STEP = 0.7  # columns between two points of a fibre
 LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up
-FACING_SLOPE = 0.22  # slope at which a specular echo has fallen to exp(-1/2)
+FACING_SLOPE = 0.35  # slope at which a specular echo has fallen to exp(-1/2)
 
 
 def interface(
@@ -65,8 +66,8 @@ def fibres(
     count = int(depth * width / 2)
     x, z = rng.uniform(0, width, count), rng.uniform(0, depth, count)
     half = 0.5 * length_mm * rng.gamma(2.0, 0.5, count)
-    tilt, bend = slope + rng.normal(0, 0.08, count), 0.1 * half * rng.normal(0, 1, count)
-    strength = rng.lognormal(-0.3, 0.8, count) * random_sign(rng, count)
+    tilt, bend = slope + rng.normal(0, 0.15, count), 0.15 * half * rng.normal(0, 1, count)
+    strength = rng.lognormal(-0.2, 0.65, count) * random_sign(rng, count)
     there = sample(amplitude, Points(z / grid.pixel_mm, x / grid.beam_mm, x)) > LEAST_AMPLITUDE
     x, z, half, tilt, bend, strength = (v[there] for v in (x, z, half, tilt, bend, strength))
     steps = np.ceil(2 * half / (FIBRE_STEP * grid.beam_mm)).astype(np.intp) + 1
@@ -111,4 +112,14 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
     facing = (across / steep) ** 2
     wall = np.exp(-((gap / steep / 0.2) ** 2))
     patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)
-    return wall * facing**3 * patches, wall * (1 - facing), level
+    return wall * facing**1.5 * patches, wall * (1 - facing), level
+
+
+def boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
+    """Return the echoes (rows, columns) of the fascia where a tissue's `share` rises or falls."""
+    across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
+    along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    facing = across**2 / (across**2 + along**2 + np.float32(0.01))
+    patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.5)
+    sheet = np.clip(1 - np.abs(2 * share - 1), 0, 1) ** 2
+    return np.asarray(rng.uniform(0.5, 2.5) * sheet * facing * patches, np.float32)

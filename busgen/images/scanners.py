@@ -31,7 +31,7 @@ class Style:
     range_db, fat_grey
         Dynamic range that 255 grey levels would span at the slope near fat; grey level of fat.
     black_grey
-        Grey level of silence.
+        Grey level of silence; what is negative is cut off, as a machine's reject does.
     floor_db
         Electronic noise against fat, at the skin, before gain.
     smooth_px, sharpen
@@ -88,13 +88,13 @@ STYLES = {
     "linear_12mhz_compound": Style(
         frequency_mhz=12.0,
         loss_mhz=8.0,
-        axial_mm=0.125,
-        lateral_mm=0.25,
+        axial_mm=0.11,
+        lateral_mm=0.23,
         looks=4,
         steer_deg=7.0,
-        range_db=(60, 78),
-        fat_grey=(38, 72),
-        black_grey=(0, 12),
+        range_db=(54, 74),
+        fat_grey=(38, 75),
+        black_grey=(-16, 12),
         floor_db=(-60, -52),
         smooth_px=(0.42, 0.6),
         sharpen=(0.0, 0.4),
@@ -129,6 +129,7 @@ class Settings:
     smooth_px: float
     sharpen: float
     focus: float
+    near_db: float
     tilt_db: float
     bow_db: float
     gamma: float
@@ -149,7 +150,8 @@ def draw_settings(name: str, rng: np.random.Generator) -> Settings:
         smooth_px=rng.uniform(*style.smooth_px),
         sharpen=rng.uniform(*style.sharpen),
         focus=rng.uniform(0.25, 0.65),
-        tilt_db=rng.normal(-8.0, 3.5),
+        near_db=rng.normal(0.0, 5.0),
+        tilt_db=rng.normal(-6.5, 4.5),
         bow_db=rng.normal(1.0, 1.5),
         gamma=rng.uniform(2.4, 3.6),
         radius_mm=0.0 if style.radius_mm is None else rng.uniform(*style.radius_mm),

@@ -59,7 +59,8 @@ def test_matched_gain_leaves_uniform_tissue_level():
     level = acoustics.gain_db(uniform, GRID, machine)[:, 0]
     level -= acoustics.path_loss_db(uniform, GRID, machine, 0.0)[:, 64]
     t = np.linspace(0, 1, 128)
-    error = machine.tilt_db * t + machine.bow_db * np.sin(np.pi * t)
+    error = machine.near_db * np.exp(-((GRID.depth_mm / acoustics.NEAR_MM) ** 2))
+    error += machine.tilt_db * t + machine.bow_db * np.sin(np.pi * t)
     assert np.abs(level - error).max() < 0.5
 
 
