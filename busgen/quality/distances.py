@@ -1,16 +1,19 @@
 """Distance between a sample and a reference of which only quantiles are known.
 
 In: values of a release, quantiles of real images. Out: Kolmogorov-Smirnov distances with their
-bootstrap and their floor, the same distance between two real samples of these sizes.
+bootstrap and their floor, the same distance between two real samples of these sizes. And counts
+-> the interval of their share.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 200
+Z = 1.959964  # 95 %
 GRID = 400  # evenly spaced ranks that stand for the reference's distribution
 
 Floats = NDArray[np.float64]
@@ -29,6 +32,7 @@ class Distance:
 
 def ks(a: Floats, b: Floats) -> float:
     """Return the two-sample Kolmogorov-Smirnov distance, in [0, 1]; ties are handled exactly."""
+    # as scipy.stats.ks_2samp's in a fiftieth of its time, and resampling asks 400 times a statistic
     a, b = np.sort(a), np.sort(b)
     at = np.concatenate([a, b])
     below_a = np.searchsorted(a, at, side="right") / a.size
@@ -86,3 +90,14 @@ def score(distances: Sequence[Distance]) -> dict[str, object]:
         "interval": [round(max(0.0, float(low)), 4), round(min(1.0, float(high)), 4)],
         "floor": round(float(np.mean([d.floor for d in distances])), 4),
     }
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+    if total == 0:
+        return 0.0, 1.0
+    share, weight = count / total, Z * Z / total
+    middle = (share + weight / 2) / (1 + weight)
+    half = Z / (1 + weight) * sqrt(share * (1 - share) / total + weight / (4 * total))
+    low = 0.0 if count == 0 else middle - half  # exactly: rounding would leave 1e-18
+    return low, 1.0 if count == total else middle + half

@@ -3,17 +3,19 @@
 In: the facts that `busgen.release.write` gathers. Out: Markdown.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import jinja2
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.release.facts import Facts
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))
 
 
-def card(facts: dict[str, object], plan: dict[str, object], title: str) -> str:
+def card(facts: Facts, plan: dict[str, object], title: str) -> str:
     """Return the dataset card with Hugging Face front matter.
 
     Parameters
@@ -29,13 +31,13 @@ def card(facts: dict[str, object], plan: dict[str, object], title: str) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     return (
         environment.from_string(template).render(
-            **facts,
+            **asdict(facts),
             plan=plan,
             title=title,
             banner=NOT_FOR_CLINICAL_USE,
             pathologies=schema.PATHOLOGIES,
             size_px=plan["size_px"],
-            size_category=size_category(int(str(facts["n"]))),
+            size_category=size_category(facts.n),
         )
         + "\n"
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.io import read_json
 from busgen.release import sql
-from busgen.release.facts import gather
+from busgen.release.facts import Facts, gather
 from busgen.release.files import INDEX, PROVENANCE, check_release
 
 _WORDS = tuple(
@@ -54,25 +54,25 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
         }
 
 
-def _gather(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+def _gather(folder: Path, record: Mapping[str, Any]) -> Facts:
     return gather(folder / INDEX, len(record.get("unfilled", ())))
 
 
-def _counts(made: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+def _counts(made: Sequence[Facts]) -> dict[str, list[int]]:
     """Return numbers of samples, by split and class too, as [a, b]."""
-    counts = {name: [m[name] for m in made] for name in ("n", "attempts", "unfilled")}
-    for split in dict.fromkeys(s for m in made for s in m["splits"]):
+    counts = {name: [getattr(m, name) for m in made] for name in ("n", "attempts", "unfilled")}
+    for split in dict.fromkeys(s for m in made for s in m.splits):
         for pathology in schema.PATHOLOGIES:
-            pair = [m["counts"].get(split, {}).get(pathology, 0) for m in made]
+            pair = [m.counts.get(split, {}).get(pathology, 0) for m in made]
             counts[f"{split} {pathology}"] = pair
     return counts
 
 
-def _gates(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _gates(made: Sequence[Facts]) -> dict[str, Any]:
     """Return acceptance and rejections by reason, as [a, b]."""
-    reasons = [dict(m["reasons"]) for m in made]
+    reasons = [dict(m.reasons) for m in made]
     return {
-        "acceptance": [m["n"] / m["attempts"] for m in made],
+        "acceptance": [m.n / m.attempts for m in made],
         "reasons": {
             reason: [r.get(reason, 0) for r in reasons]
             for reason in dict.fromkeys(reason for r in reasons for reason in r)

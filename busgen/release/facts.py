@@ -3,6 +3,7 @@
 In: an index. Out: counts by split, class and reason.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from busgen import schema
@@ -10,8 +11,23 @@ from busgen.release import sql
 from busgen.release.files import SPLITS
 
 
-def gather(index: Path, unfilled: int) -> dict[str, object]:
-    """Return ``n, attempts, unfilled, splits, counts`` (by split, class) and ``reasons``."""
+@dataclass(frozen=True)
+class Facts:
+    """Numbers of samples (`n`), attempts and samples given up; `counts` by split and class.
+
+    `reasons` are those of rejected attempts, the most frequent first; `splits` those with samples.
+    """
+
+    n: int
+    attempts: int
+    unfilled: int
+    splits: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    reasons: tuple[tuple[str, int], ...]
+
+
+def gather(index: Path, unfilled: int) -> Facts:
+    """Return the facts of an index, of whose plan `unfilled` samples were given up."""
     with sql.connect() as connection:
         table = sql.parquet(index)
         classes = connection.execute(
@@ -22,13 +38,13 @@ def gather(index: Path, unfilled: int) -> dict[str, object]:
             "GROUP BY ALL ORDER BY n DESC, reason"
         ).fetchall()
     found = {(split, pathology): int(count) for split, pathology, count in classes}
-    splits = [s for s in SPLITS if any(split == s for split, _ in found)]
+    splits = tuple(s for s in SPLITS if any(split == s for split, _ in found))
     n = sum(found.values())
-    return {
-        "n": n,
-        "attempts": n + sum(int(count) for _, count in reasons),
-        "unfilled": unfilled,
-        "splits": splits,
-        "counts": {s: {p: found.get((s, p), 0) for p in schema.PATHOLOGIES} for s in splits},
-        "reasons": [[str(reason), int(count)] for reason, count in reasons],
-    }
+    return Facts(
+        n=n,
+        attempts=n + sum(int(count) for _, count in reasons),
+        unfilled=unfilled,
+        splits=splits,
+        counts={s: {p: found.get((s, p), 0) for p in schema.PATHOLOGIES} for s in splits},
+        reasons=tuple((str(reason), int(count)) for reason, count in reasons),
+    )

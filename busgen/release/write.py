@@ -7,6 +7,7 @@ the same candidates give the same bytes.
 
 import platform
 import shutil
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
 
 
 def _write_words(
-    folder: Path, plan: dict[str, object], made: dict[str, object], record: dict[str, object]
+    folder: Path, plan: dict[str, object], made: facts.Facts, record: dict[str, object]
 ) -> None:
     """Write what explains the tables, and the checksums of all."""
     title = str(record["title"])
@@ -69,12 +70,12 @@ def _write_words(
     files.write_sums(folder)
 
 
-def _require_all(made: dict[str, object], plan: dict[str, object]) -> None:
+def _require_all(made: facts.Facts, plan: dict[str, object]) -> None:
     """Raise `DataError` unless every sample of the plan was accepted or given up."""
-    if int(str(made["n"])) + int(str(made["unfilled"])) != int(str(plan["n"])):
+    if made.n + made.unfilled != int(str(plan["n"])):
         raise DataError(
             "accepted and unfilled samples must add up to the plan's n",
-            f"{made['n']} + {made['unfilled']} of {plan['n']}",
+            f"{made.n} + {made.unfilled} of {plan['n']}",
             "run generate again: it makes what is missing",
         )
 
@@ -113,7 +114,7 @@ def _write_index(connection: sql.Connection, query: str, target: Path) -> None:
 
 
 def provenance(
-    plan: dict[str, object], params: ReleaseParams, made: dict[str, object], unfilled: list[str]
+    plan: dict[str, object], params: ReleaseParams, made: facts.Facts, unfilled: list[str]
 ) -> dict[str, object]:
     """Return how the release came to be; `plan_sha256` and `release` say of what and how."""
     return {
@@ -123,7 +124,7 @@ def provenance(
         "plan": plan,
         "plan_sha256": plan.get("sha256"),
         "release": params.model_dump(mode="json"),
-        "made": made,
+        "made": asdict(made),
         "unfilled": unfilled,
         "tools": {"python": platform.python_version()} | {name: version(name) for name in _TOOLS},
     }

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from busgen.params import Gate
+from busgen.quality.distances import wilson
 from busgen.report import words
 from busgen.report.evidence import Evidence, rejected_pixels
 from busgen.report.gallery import Row, details, key_of, spread, strata
-from busgen.report.marginals import wilson
 from busgen.report.pictures import Picture, make_picture
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others

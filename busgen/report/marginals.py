@@ -5,7 +5,6 @@ accepted samples and its 95 % interval; for sizes the requested and the measured
 """
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
 from busgen.priors.request import parse_request
+from busgen.quality.distances import wilson
 from busgen.report import words
 from busgen.report.evidence import Evidence
 
-Z = 1.959964  # 95 %
 SLACK = 1e-9  # rounding is no deviation
 LEVELS = np.linspace(0, 1, 41)
 LESIONS = ("benign", "malignant")
@@ -60,17 +59,6 @@ class Spread:
     total: int
     requested: NDArray[np.float64]
     realised: NDArray[np.float64]
-
-
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
-    if total == 0:
-        return 0.0, 1.0
-    share, weight = count / total, Z * Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z / (1 + weight) * sqrt(share * (1 - share) / total + weight / (4 * total))
-    low = 0.0 if count == 0 else middle - half  # exactly: rounding would leave 1e-18
-    return low, 1.0 if count == total else middle + half
 
 
 def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:

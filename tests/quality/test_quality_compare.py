@@ -10,7 +10,8 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.io import dumps, encode_png
 from busgen.quality.compare import compare
-from busgen.quality.distances import distance, ks, score
+from busgen.quality.descriptors import auc
+from busgen.quality.distances import distance, ks, score, wilson
 from busgen.quality.realised import realised
 from busgen.quality.reference import LEVELS, reference_statistics
 from busgen.seeds import rng
@@ -24,6 +25,22 @@ def test_ks_is_scipys():
         pick = rng(k, "ks")
         a, b = pick.integers(0, 9, 30).astype(float), pick.integers(2, 11, 45).astype(float)
         assert ks(a, b) == pytest.approx(stats.ks_2samp(a, b).statistic)
+
+
+def test_auc_is_sklearns():
+    from sklearn.metrics import roc_auc_score
+
+    pick = rng(0, "auc")
+    score_of, positive = pick.integers(0, 9, 60).astype(float), pick.random(60) < 0.4
+    assert auc(score_of, positive) == pytest.approx(roc_auc_score(positive, score_of))
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
+)
+def test_wilson_interval_equals_published_values(count, total, low, high):
+    assert wilson(count, total) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_distance_to_a_shifted_uniform_is_the_shift():

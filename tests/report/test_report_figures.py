@@ -14,14 +14,6 @@ from busgen.report.pictures import make_picture, outline_path
 PLAIN = ReleaseParams().model_dump(mode="json")
 
 
-@pytest.mark.parametrize(
-    ("count", "total", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
-)
-def test_wilson_interval_equals_published_values(count, total, low, high):
-    assert marginals.wilson(count, total) == pytest.approx((low, high), abs=1e-4)
-
-
 def test_marginals_count_what_the_index_holds(evidence):
     found = {one.field: one for one in marginals.make_marginals(evidence)}
     assert list(found) == list(words.FIELDS)
