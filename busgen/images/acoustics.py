@@ -15,7 +15,7 @@ from busgen.images.texture import gaussian_kernel
 ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
 NOISE_DB = -7.0  # level of electronic noise against fat that gain is not turned beyond
-NEAR_MM = 2.0  # depth that the first slider of the time-gain compensation acts on
+NEAR_MM = 4.0  # depth that the first slider of the time-gain compensation acts on
 MOST_WHITE = 0.02  # share of a picture's pixels
 SHADOW_BLUR_MM = 0.5  # lateral width (sd) of the beam that attenuation is averaged over
 

@@ -48,7 +48,7 @@ MATERIALS = {
     "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
 }
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
-CHEST_DB = (-8.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
+CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
 ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
 MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 

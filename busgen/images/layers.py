@@ -52,7 +52,7 @@ def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layer
     thick = max(min(share * depth, 0.9 * center) - 2, 1.0)
     domes = 1 - np.abs(wave(1.0, rng.uniform(3, 7)))  # cusps are where ligaments pull
     fat = skin + thick + min(0.25 * thick, 1.6) * domes + wave(0.12 * thick, 8)
-    gland = max(rng.uniform(0.4, 0.95) * depth, bottom + rng.uniform(-1, 3)) + wave(0.8, 9)
+    gland = max(rng.uniform(0.45, 1.05) * depth, bottom + rng.uniform(-1, 3)) + wave(0.8, 9)
     retromammary = gland + rng.gamma(2, 0.9) + wave(0.2, 10)
     muscle = retromammary + rng.uniform(3, 10) + wave(0.4, 14)
     rib = _rib(rng, grid, finding)

@@ -119,7 +119,8 @@ def boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
     """Return the echoes (rows, columns) of the fascia where a tissue's `share` rises or falls."""
     across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)
-    facing = across**2 / (across**2 + along**2 + np.float32(0.01))
-    patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.5)
-    sheet = np.clip(1 - np.abs(2 * share - 1), 0, 1) ** 2
-    return np.asarray(rng.uniform(0.5, 2.5) * sheet * facing * patches, np.float32)
+    steep = np.hypot(across, along) + np.float32(0.1)
+    facing = (across / steep) ** 6
+    patches = np.exp(0.9 * smooth_noise(rng, grid, 1.5, 2.5) - 0.4)
+    sheet = np.exp(-(((share - 0.5) / steep / np.float32(0.2)) ** 2))
+    return np.asarray(rng.uniform(0.4, 2.0) * sheet * facing * patches, np.float32)

@@ -150,9 +150,9 @@ def draw_settings(name: str, rng: np.random.Generator) -> Settings:
         smooth_px=rng.uniform(*style.smooth_px),
         sharpen=rng.uniform(*style.sharpen),
         focus=rng.uniform(0.25, 0.65),
-        near_db=rng.normal(0.0, 5.0),
+        near_db=rng.normal(-1.0, 6.0),
         tilt_db=rng.normal(-6.5, 4.5),
         bow_db=rng.normal(1.0, 1.5),
-        gamma=rng.uniform(2.4, 3.6),
+        gamma=rng.uniform(2.6, 4.2),
         radius_mm=0.0 if style.radius_mm is None else rng.uniform(*style.radius_mm),
     )
