@@ -19,8 +19,8 @@ from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.quality.descriptors import descriptor_auc
 from busgen.quality.distances import Distance, distance, score
-from busgen.quality.measures import GROUPS
-from busgen.quality.reference import statistics_of
+from busgen.quality.measures import GROUPS, group_of
+from busgen.quality.reference import quantiles_of, statistics_of
 from busgen.seeds import rng
 
 MIN_N = 20  # fewer images on either side say nothing about a distribution
@@ -51,7 +51,8 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
     Returns
     -------
     dict
-        ``headline`` and ``scores``, each {name: {value, n, n_real, interval, floor}};
+        ``headline`` and ``scores``, each {name: {value, n, n_real, interval, floor}}; a score
+        has its ``group`` and the release's ``quantiles`` too, at ``levels``, the reference's;
         ``skipped`` {name: reason} for what has fewer than 20 images on a side; ``about``,
         ``reference`` (sources, n) and ``n_measured``.
 
@@ -65,7 +66,8 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
             "a reference must hold by_class, levels and size_px", [*reference], "remake"
         )
     table, rows = _measure(release, int(reference["size_px"]), max_samples)
-    found: dict[str, Distance] = {}
+    levels, found = reference["levels"], dict[str, Distance]()
+    shown: dict[str, dict[str, Any]] = {}
     skipped: dict[str, str] = {}
     for term in CLASSES:
         of_term = [statistics for name, statistics in rows if name == term]
@@ -75,9 +77,9 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
                 skipped[f"ks_{name}.{term}"] = f"n {values.size}, n_real {real['n']}: below {MIN_N}"
                 continue
             pick = rng(0, f"compare/{term}")  # the same draws for each: they go into one mean
-            found[f"ks_{name}.{term}"] = distance(
-                values, reference["levels"], real["quantiles"], real["n"], pick
-            )
+            key = f"ks_{name}.{term}"
+            found[key] = distance(values, levels, real["quantiles"], real["n"], pick)
+            shown[key] = {"group": group_of(name), "quantiles": quantiles_of(values, levels)}
     return {
         "about": ABOUT,
         "n_measured": len(rows),
@@ -86,7 +88,8 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
             "n": {term: reference["by_class"][term]["n"] for term in CLASSES},
         },
         "headline": _headline(found) | _descriptors(table, reference),
-        "scores": {name: score([one]) for name, one in found.items()},
+        "levels": levels,
+        "scores": {name: score([one]) | shown[name] for name, one in found.items()},
         "skipped": skipped,
     }
 

@@ -53,6 +53,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
+def group_of(statistic: str) -> str:
+    """Return the group of a statistic; the contrast of one echo pattern belongs to the grey."""
+    return next((group for group, names in GROUPS.items() if statistic in names), "grey")
+
+
 def image_statistics(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], pixel_mm: float | None
 ) -> dict[str, float]:

@@ -11,7 +11,7 @@ used, so that no score is taken against images that a generator was trained on.
 write_reference(Path('data/real/breast'), Path('busgen/assets/reference/breast.json'))"
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,13 @@ def statistics_of(
     return found
 
 
+def quantiles_of(
+    values: Sequence[float] | NDArray[np.float64], levels: Sequence[float]
+) -> list[float]:
+    """Return the quantiles of `values` at `levels`, with `DIGITS` significant digits."""
+    return [float(f"{q:.{DIGITS}g}") for q in np.quantile(values, levels)]
+
+
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
     """Yield rows one by one: decoded pictures are large."""
     columns = ["source_file", "pathology", "echo_pattern", "pixel_mm", "image", "mask"]
@@ -130,7 +137,7 @@ def _summarised(found: list[dict[str, float]]) -> dict[str, Any]:
         "statistics": {
             name: {
                 "n": len(column),
-                "quantiles": [float(f"{q:.{DIGITS}g}") for q in np.quantile(column, LEVELS)],
+                "quantiles": quantiles_of(column, LEVELS),
             }
             for name, column in values.items()
         },

@@ -1,27 +1,19 @@
 """Geometry and grey levels beside real images: quantiles of both, distances, verdicts in words.
 
-In: `Evidence`; accepted pictures are measured with the code that measured the real ones. Out:
-groups of `Statistic`s, the worst first.
+In: `Evidence`, whose scores hold the quantiles of what was measured. Out: groups of `Statistic`s,
+the worst first.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import io
-from busgen.quality.measures import GROUPS
-from busgen.quality.reference import statistics_of
-from busgen.report.evidence import Evidence, released_pixels
-from busgen.report.gallery import Row, key_of, spread
+from busgen.report.evidence import Evidence
 
-MEASURED = 600  # accepted pictures behind the drawn quantiles; 12 ms each
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 CLASSES = ("benign", "malignant")
 FAR = 0.3  # distance from which a difference is called strong
@@ -29,7 +21,6 @@ FAR = 0.3  # distance from which a difference is called strong
 # (Smirnov 1948, doi:10.1214/aoms/1177730256): the floor times this is kept by 95 % of real pairs
 KEPT_BY_95 = 1.563
 CLOSE, DIFFERS, STRONG = "as close as two real samples", "differs", "differs strongly"
-GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 GROUP_WORDS = {
     "geometry": ("Size, place and outline of the lesion", "what the mask says"),
     "grey": ("Grey levels", "brightness and contrast of the whole picture and of the lesion"),
@@ -103,23 +94,28 @@ class Group:
 
 def make_groups(evidence: Evidence) -> tuple[Group, ...]:
     """Return the groups of statistics that were scored, the worst first."""
-    scores = [_score(key, record) for key, record in evidence.scores["scores"].items()]
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
-    synthetic, real = _synthetic(evidence), _real(evidence.reference)
-    known = [s for s in scores if {(s.name, s.pathology)} <= synthetic.keys() & real.keys()]
+    strips = _strips(evidence)
     groups = []
     for name, (title, about) in GROUP_WORDS.items():
-        members = [score for score in known if group_of(score.name) == name]
-        found = _statistics(members, synthetic, real)
         means = tuple(score for score in headline if score.name == name)
-        if found:
-            groups.append(Group(name, title, about, means, found))
+        if strips[name]:
+            groups.append(Group(name, title, about, means, _statistics(strips[name])))
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))
 
 
-def group_of(statistic: str) -> str:
-    """Return the group of a statistic; the contrast of one echo pattern belongs to the grey."""
-    return GROUP_OF.get(statistic, "grey")
+def _strips(evidence: Evidence) -> dict[str, dict[str, list[Strip]]]:
+    """Return what was scored and has real quantiles, by group and statistic."""
+    levels, real = evidence.scores["levels"], _real(evidence.reference)
+    found: dict[str, dict[str, list[Strip]]] = {name: defaultdict(list) for name in GROUP_WORDS}
+    for key, record in evidence.scores["scores"].items():
+        score = _score(key, record)
+        of_real = real.get((score.name, score.pathology))
+        if of_real is not None:
+            synthetic = np.interp(LEVELS, levels, record["quantiles"])
+            strip = Strip(score.pathology, synthetic, of_real, score)
+            found[record["group"]][score.name].append(strip)
+    return found
 
 
 def _score(key: str, record: Mapping[str, Any]) -> Score:
@@ -129,14 +125,8 @@ def _score(key: str, record: Mapping[str, Any]) -> Score:
     return Score(name, pathology, record["value"], n, n_real, low, high, record["floor"])
 
 
-def _statistics(
-    scores: Sequence[Score], synthetic: Quantiles, real: Quantiles
-) -> tuple[Statistic, ...]:
+def _statistics(by_name: Mapping[str, Sequence[Strip]]) -> tuple[Statistic, ...]:
     """Return the statistics of one group, the worst first."""
-    by_name: dict[str, list[Strip]] = defaultdict(list)
-    for score in scores:
-        key = score.name, score.pathology
-        by_name[score.name].append(Strip(score.pathology, synthetic[key], real[key], score))
     found = []
     for name, strips in by_name.items():
         ends = np.concatenate([one for strip in strips for one in (strip.synthetic, strip.real)])
@@ -154,39 +144,6 @@ def _real(reference: Mapping[str, Any]) -> Quantiles:
         for pathology in CLASSES
         for name, record in reference["by_class"].get(pathology, {}).get("statistics", {}).items()
     }
-
-
-def _synthetic(evidence: Evidence) -> Quantiles:
-    """Return the quantiles of accepted pictures, measured here."""
-    size_px = int(evidence.reference["size_px"])
-    lesions = evidence.accepted[evidence.accepted["pathology"] != "normal"]
-    rows = spread(lesions, MEASURED)
-    found = released_pixels(evidence.sources, [key_of(row) for row in rows])
-
-    def measure(row: Row) -> dict[str, float]:
-        return measured(row, *found[key_of(row)], size_px)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        each = list(pool.map(measure, rows))
-    values: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row, statistics in zip(rows, each, strict=True):
-        for name, value in statistics.items():
-            values[name, row["pathology"]].append(value)
-    return {key: np.quantile(column, LEVELS) for key, column in values.items()}
-
-
-def measured(row: Row, image_png: bytes, mask_png: bytes, size_px: int) -> dict[str, float]:
-    """Return one picture's statistics at the size at which the real ones were measured."""
-    image, mask = io.decode_png(image_png), io.decode_png(mask_png)
-    scale = image.shape[0] / size_px
-    if scale != 1:
-        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
-        image, mask = (
-            np.asarray(cv2.resize(one, (size_px, size_px), interpolation=method), np.uint8)
-            for one in (image, mask)
-        )
-    lesion = (mask > 127).astype(np.uint8)
-    return statistics_of(image, lesion, row["pixel_mm"] * scale, row["echo_pattern"])
 
 
 def counts(groups: Sequence[Group]) -> dict[str, int]:

@@ -127,6 +127,13 @@ def test_the_same_images_are_at_distance_nought(tmp_path, reference):
     assert grey["value"] < grey["floor"]
     assert told["scores"]["ks_grey_mean.malignant"]["value"] < 0.05 + 1 / 30  # a level, an image
     assert told["scores"]["ks_height_mm.benign"]["n_real"] == 30
+    assert told["levels"] == reference["levels"]
+    for key, found in told["scores"].items():
+        name, term = key.removeprefix("ks_").split(".")
+        measured = reference["by_class"][term]["statistics"][name]["quantiles"]
+        assert found["quantiles"] == measured, key
+    assert told["scores"]["ks_height_mm.benign"]["group"] == "geometry"
+    assert told["scores"]["ks_contrast_hypoechoic.benign"]["group"] == "grey"
     dumps(told)
 
 
