@@ -42,10 +42,10 @@ class Material:
 MATERIALS = {
     "fat": Material(0.0, 1.3, 1.0, 0.8, 0.70),
     "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(7.5, 3.0, 1.8, 3.0, 0.76),
+    "gland": Material(7.5, 3.0, 1.8, 3.4, 0.76),
     "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
     "chest wall": Material(0.0, 1.5, 2.0, 0.3, 0.95),
-    "rib": Material(3.0, 1.0, 1.0, 0.0, 6.0),
+    "rib": Material(14.0, 1.0, 1.0, 0.0, 5.0),
 }
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
 CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air

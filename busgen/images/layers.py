@@ -56,7 +56,7 @@ def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layer
     retromammary = gland + rng.gamma(2, 0.9) + wave(0.2, 10)
     muscle = retromammary + rng.uniform(3, 10) + wave(0.4, 14)
     rib = _rib(rng, grid, finding)
-    return Layers(skin, fat, gland, retromammary, muscle - 1.5 * rib, rib)
+    return Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
 
 
 def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
@@ -64,7 +64,7 @@ def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
 
     Who scans a lesion keeps the rib out of the way: it lies in the other half of the picture.
     """
-    width = rng.uniform(4, 7)
+    width = rng.uniform(5, 9)
     middle = rng.uniform(0, 0.35) * grid.lateral_mm[-1]
     if (finding.center_x or 0.5) < 0.5:
         middle = grid.lateral_mm[-1] - middle

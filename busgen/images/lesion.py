@@ -17,7 +17,7 @@ from busgen.priors.findings import Finding
 # Calibrated on BrEaST's inside/outside contrasts, docs/log.md.
 INSIDE_DB = {
     "anechoic": ((-28.0, -19.0), 0.8),
-    "hypoechoic": ((-6.5, -1.8), 4.6),
+    "hypoechoic": ((-6.8, -2.0), 4.8),
     "isoechoic": ((-1.5, 1.0), 2.2),
     "hyperechoic": ((5.5, 9.0), 2.2),
     "heterogeneous": ((-5.0, -0.5), 5.0),
