@@ -1,5 +1,7 @@
 """Files are whole or not there; pictures survive PNG."""
 
+from zlib import compress, crc32
+
 import numpy as np
 import pytest
 
@@ -67,9 +69,32 @@ def test_png_keeps_every_grey_level_and_the_hash_is_of_pixels():
     assert io.sha256_array(pixels.reshape(8, 32)) != io.sha256_array(pixels)
 
 
-def test_corrupt_png_is_named():
-    with pytest.raises(DataError, match="s1 must be a readable PNG, got 3 bytes"):
-        io.decode_png(b"abc", "s1")
+def picture(header: bytes, pixels: bytes) -> bytes:
+    """Return a PNG of 2 x 2 pixels whose checksums hold, whatever is in it."""
+    chunks = [(b"IHDR", b"\0\0\0\2\0\0\0\2" + header + b"\0\0\0"), (b"IDAT", compress(pixels))]
+    parts = [(len(data), kind + data) for kind, data in [*chunks, (b"IEND", b"")]]
+    packed = [n.to_bytes(4) + data + crc32(data).to_bytes(4) for n, data in parts]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+WHOLE = picture(b"\x08\0", b"\0\1\2\0\3\4")
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (b"abc", "whole PNG, got 3 bytes without PNG signature"),
+        (WHOLE[:-12], "whole PNG, got 59 bytes without end"),
+        (WHOLE[:-20], "whole PNG"),
+        (WHOLE[:50] + b"?" + WHOLE[51:], "whole PNG, got 71 bytes, chunk at byte 33 broken"),
+        (picture(b"\x08\0", b"\0\1\2"), "whole PNG"),  # a row is missing, checksums hold
+        (picture(b"\x08\2", bytes(14)), "8-bit grey PNG"),  # colour
+    ],
+)
+def test_pictures_that_are_not_whole_or_not_grey_are_named(data, rule):
+    assert io.decode_png(WHOLE).tolist() == [[1, 2], [3, 4]]
+    with pytest.raises(DataError, match=f"s1 must be an? {rule}"):
+        io.decode_png(data, "s1")
 
 
 @pytest.mark.parametrize("content", ["{", "[1]"])
