@@ -72,11 +72,10 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
-    from busgen.factory.library import produce
+    from busgen.factory.library import produce, with_generate
     from busgen.factory.plan import resolve, to_record
-    from busgen.params import GenerateParams, Params, check, load_params, parse_targets
+    from busgen.params import Params, load_params, parse_targets
 
-    base = load_params(params) if params else Params()
     asked = {
         "n": n,
         "where": tuple(where) if where else None,
@@ -87,14 +86,17 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "seed": seed,
         "size_px": size_px,
     }
-    given = {key: value for key, value in asked.items() if value is not None}
-    chosen = check(GenerateParams, base.generate.model_dump() | given, "the command")
-    base = base.model_copy(update={"generate": chosen})
+    base = with_generate(load_params(params) if params else Params(), asked, "the command")
     if dry_run:
-        out.print_json(json.dumps(to_record(resolve(chosen)) | {"out": str(folder)}))
+        plan = to_record(resolve(base.generate))
+        out.print_json(json.dumps(plan | {"out": str(folder)}))
         return
-    with progress("judged samples", chosen.n) as tick:
-        produce(base, folder, tick, say)
+    try:
+        with progress("judged samples", base.generate.n) as tick:
+            produce(base, folder, tick, say)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here")
+        raise
     print_summary(folder)
 
 
@@ -107,8 +109,10 @@ def run(
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
     from busgen.factory.work import locked
+    from busgen.params import load_params
 
     root = pipeline.enter_checkout()
+    load_params()  # DVC looks at known keys alone
     if everything:
         require_real_data()
     with locked(Path("data/work/run"), say):
@@ -251,7 +255,8 @@ def say(words: str) -> None:
 def progress(what: str, total: int) -> Iterator[Any]:
     """Show a bar with rate and remaining time; yields the function that advances it.
 
-    Retries come on top of `total`: the bar then grows rather than end early.
+    The bar appears with the first step, so that a refused request shows none. Retries come on top
+    of `total`: the bar then grows rather than end early.
     """
     from rich import progress as bars
 
@@ -262,16 +267,21 @@ def progress(what: str, total: int) -> Iterator[Any]:
         bars.TextColumn("{task.fields[rate]}"),
         bars.TimeRemainingColumn(),
     )
-    with bars.Progress(*columns, console=err) as bar:
-        task = bar.add_task(what, total=total, rate="")
+    bar = bars.Progress(*columns, console=err)
+    row = bar.add_task(what, total=total, rate="", start=False)
 
-        def tick(count: int) -> None:
-            state = bar.tasks[task]
-            rate = f"{state.finished_speed or state.speed or 0:.0f}/s"
-            least = max(state.total or 0, state.completed + count)
-            bar.update(task, advance=count, total=least, rate=rate)
+    def tick(count: int) -> None:
+        bar.start()
+        bar.start_task(row)
+        state = bar.tasks[row]
+        done = state.completed + count
+        rate = f"{done / max(state.elapsed or 0, 1e-3):.0f}/s" if state.elapsed else ""
+        bar.update(row, advance=count, total=max(state.total or 0, done), rate=rate)
 
+    try:
         yield tick
+    finally:
+        bar.stop()
 
 
 def print_summary(folder: Path) -> None:
@@ -300,10 +310,12 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print records as a table."""
-    table = Table(*rows[0])
+    """Print records as a table, "-" where a record lacks a key."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns)
     for row in rows:
-        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values())
+        values = (row.get(column, "-") for column in columns)
+        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in values)
         table.add_row(*map(escape, cells))
     out.print(table)
 

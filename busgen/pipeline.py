@@ -3,9 +3,10 @@
 In: a checkout with dvc.yaml. Out: what `dvc` and `git` do, called as a user would call them.
 """
 
+import ctypes
 import json
 import os
-import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,25 +14,46 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
 
 from busgen import io
-from busgen.errors import UserError
+from busgen.errors import BusgenError, UserError
 
 METRICS = Path("data/quality/metrics.json")
+RECORD = ("dvc.lock", "dvc.yaml", "params.yaml", str(METRICS))  # what a version commits
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
-SERVER_START_S = 120.0
+WORK = Path("data/work")
+MISTAKE = WORK / "mistake"  # a flow that ends for the user's mistake leaves this file
+SERVER_START_S, SERVER_END_S = 120.0, 30.0
 BUSY_S = 20.0  # how long DVC's locks may outlive a killed run
 QUIET = {"DVC_NO_ANALYTICS": "1", "DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+DVC = (sys.executable, "-m", "dvc")
+PR_SET_PDEATHSIG = 1  # of Linux's prctl(2)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, however it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+DIE = _die_with_parent if sys.platform == "linux" else None  # a killed run's children go too
 
 
 def enter_checkout() -> Path:
     """Change to the checkout around the working folder and return it."""
+    folder = find_checkout()
+    os.chdir(folder)
+    return folder
+
+
+def find_checkout() -> Path:
+    """Return the checkout around the working folder."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
-            os.chdir(folder)
             return folder
     raise UserError(
         "this command works in a checkout of busgen, where dvc.yaml is",
@@ -45,12 +67,24 @@ def reproduce(*, everything: bool = False) -> bool:
 
     `everything` includes the stages that read real data. One Prefect server is started, and only
     if a stage is to be run and the user has none (`PREFECT_API_URL`).
+
+    Raises
+    ------
+    UserError
+        If a stage ended for a mistake that the user can mend.
+    BusgenError
+        If a stage failed for any other reason.
     """
     targets = [] if everything else ["report"]
     if is_up_to_date(*targets):
         return False
+    MISTAKE.unlink(missing_ok=True)
     with prefect_server() as url:
-        _dvc("repro", *targets, environment={"PREFECT_API_URL": url})
+        done = _run([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
+    if done.returncode and MISTAKE.exists():
+        raise UserError("every stage must succeed", "the error above", "mend it and run again")
+    if done.returncode:
+        raise BusgenError("the pipeline failed: what is above says where")
     return True
 
 
@@ -60,7 +94,7 @@ def is_up_to_date(*targets: str) -> bool:
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
-            return not json.loads(_dvc(*command, capture=True) or "{}")
+            return not json.loads(_call([*DVC, *command]) or "{}")
         except UserError as error:
             if "is busy" not in str(error.got) or time.monotonic() > deadline:
                 raise
@@ -86,13 +120,22 @@ def prefect_server() -> Iterator[str]:
             stdout=log,
             stderr=log,
             env=_environment({"PREFECT_HOME": str(home)}),
+            preexec_fn=DIE,
         )
         try:
             _wait_until_healthy(server, url, home / "server.log")
             yield url
         finally:
-            server.terminate()
-            server.wait(30)
+            _end(server)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    try:
+        server.wait(SERVER_END_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
@@ -119,33 +162,49 @@ def headline() -> dict[str, Any]:
 def tag(name: str) -> str:
     """Record the data as version `name`: dvc.lock and metrics committed, git tag; return commit.
 
+    Nothing else that is changed or staged is committed.
+
     Raises
     ------
     UserError
-        If the pipeline is not up to date, the name is taken, or git or DVC refuse.
+        If the pipeline is not up to date, its code is not committed, the name is taken or is
+        none, or git or DVC refuse.
     """
+    if _run(["git", "check-ref-format", f"refs/tags/{name}"]).returncode:
+        raise UserError("a version's name must be one that git takes", repr(name), "e.g. v1.0")
+    if not _run(["git", "rev-parse", "-q", "--verify", f"refs/tags/{name}"]).returncode:
+        raise UserError("a version's name must be new", repr(name), "see `busgen versions`")
+    if changed := _git("status", "--porcelain", "--", "busgen", "flows"):
+        raise UserError(
+            "a version's code must be committed, or nobody can make it again",
+            ", ".join(line.split(maxsplit=1)[1] for line in changed.split("\n")),
+            "commit it first",
+        )
     if not is_up_to_date("report"):
         raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
-    if _git("tag", "--list", name):
-        raise UserError("a version's name must be new", repr(name), "see `busgen versions`")
     figures = headline()
-    _git("add", "--force", "dvc.lock", "dvc.yaml", "params.yaml", str(METRICS))
-    if _git("diff", "--cached", "--name-only"):
-        _git("commit", "--quiet", "--message", f"Dataset {name}")
-    _git("tag", "--annotate", name, "--message", f"Dataset {name}\n\n{io.dumps(figures)}")
+    _git("add", "--force", "--", *RECORD)
+    if _git("status", "--porcelain", "--", *RECORD):
+        _git("commit", "--quiet", "--message", _subject(name), "--only", "--", *RECORD)
+    message = f"{_subject(name)}\n\n{io.dumps(figures)}"
+    _git("tag", "--annotate", "--message", message, "--", name)
     return _git("rev-parse", "--short", "HEAD")
+
+
+def _subject(name: str) -> str:
+    """Return the first line of a version's tag, by which it is told from a tag of the code."""
+    return f"Dataset {name}"
 
 
 def versions() -> list[dict[str, Any]]:
     """Return the tagged dataset versions, oldest first, with their headline figures."""
+    form = "%(objecttype)%00%(taggerdate:short)%00%(contents:subject)%00%(refname:strip=2)"
+    listed = _git("for-each-ref", "--sort=creatordate", f"--format={form}", "refs/tags")
     found = []
-    for name in _git("tag", "--list", "--sort=creatordate").split():
-        try:
-            text = _git("show", f"{name}:{METRICS}")
-        except UserError:
-            continue  # a tag of the code, not of a dataset
-        date = _git("log", "-1", "--format=%cs", name)
-        found.append({"version": name, "date": date, **json.loads(text)})
+    for kind, date, subject, name in (line.split("\0") for line in listed.splitlines()):
+        if kind == "tag" and subject == _subject(name):
+            figures = json.loads(_git("show", f"refs/tags/{name}:{METRICS}"))
+            found.append({"version": name, "date": date, **figures})
     return found
 
 
@@ -155,14 +214,13 @@ def release_of(name: str) -> Iterator[Path]:
     if Path(name).is_dir():
         yield Path(name)
         return
-    enter_checkout()
-    target = Path("data/work") / f"release-{os.getpid()}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        _dvc("get", ".", str(RELEASE), "--rev", name, "--out", str(target), capture=True)
+    root = find_checkout()
+    work = root / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="release-", dir=work) as folder:
+        target = Path(folder) / "release"
+        _call([*DVC, "get", str(root), str(RELEASE), "--rev", name, "--out", str(target)])
         yield target
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -171,22 +229,29 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **QUIET, "PATH": path, **extra}
 
 
-def _dvc(
-    *arguments: str, capture: bool = False, environment: Mapping[str, str] | None = None
-) -> str:
-    return _call(
-        [sys.executable, "-m", "dvc", *arguments], capture, _environment(environment or {})
-    )
-
-
 def _git(*arguments: str) -> str:
-    return _call(["git", *arguments], True, None).strip()
+    return _call(["git", *arguments]).strip()
 
 
-def _call(command: Sequence[str], capture: bool, environment: Mapping[str, str] | None) -> str:
-    done = subprocess.run(command, capture_output=capture, text=True, env=environment, check=False)
+def _call(command: Sequence[str]) -> str:
+    """Run a command and return what it prints; if it fails, what it says is a `UserError`."""
+    done = _run(command)
     if done.returncode:
         words = " ".join(command).replace(f"{sys.executable} -m ", "")
-        said = (done.stderr or "see above").strip()
+        said = (done.stderr or done.stdout).strip()
         raise UserError(f"`{words}` must succeed", said, "mend what it names and run again")
-    return done.stdout or ""
+    return done.stdout
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, capture: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command that ends when this process does."""
+    return subprocess.run(
+        command,
+        capture_output=capture,
+        text=True,
+        env=_environment(environment or {}),
+        preexec_fn=DIE,
+        check=False,
+    )

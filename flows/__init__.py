@@ -5,10 +5,17 @@ Each stage is `python -m flows.<stage>`, as dvc.yaml calls it. Against a running
 """
 
 import atexit
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl(2): the signal that comes when the parent ends
+if sys.platform == "linux" and "DVC_STAGE" in os.environ:  # a stage ends with the DVC it serves
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 ENVIRONMENT = {
     "PREFECT_HOME": str(Path.cwd() / ".prefect"),
@@ -28,6 +35,7 @@ def main(flow: Callable[[], object]) -> None:
     length, that Prefect's threads leaked it.
     """
     from busgen.errors import UserError
+    from flows.paths import MISTAKE
 
     code = 0
     try:
@@ -35,6 +43,8 @@ def main(flow: Callable[[], object]) -> None:
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         code = 2
+        with suppress(OSError):
+            MISTAKE.touch()
     atexit._run_exitfuncs()  # Prefect sends its last logs and stops a server of its own here
     sys.stdout.flush()
     sys.stderr.flush()

@@ -9,6 +9,7 @@ REAL = Path("data/real")
 REFERENCE = Path("data/reference/reference.json")
 PRIOR = Path("data/priors/prior.json")
 WORK = Path("data/work")
+MISTAKE = WORK / "mistake"  # tells `busgen run` that a stage ended for the user's mistake
 CANDIDATES = Path("data/candidates")
 RELEASE = Path("data/release")
 QUALITY = Path("data/quality")

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -13,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import busgen
-from busgen.cli import main
+from busgen.cli import main, print_rows
 from busgen.errors import UserError
 
 SMALL = ["--size", "64", "--n", "6"]
@@ -108,14 +112,15 @@ def test_verify_show_diff_export(release, tmp_path):
     assert shown.returncode == 0, shown.stderr
     assert '"same_image": true' in shown.stdout
     assert '"same_mask": true' in shown.stdout
-    assert json.loads(call("diff", release, release, "--json").stdout)
+    compared = json.loads(call("diff", release, release, "--json").stdout)
+    assert compared["counts"]["n"] == [6, 6]
+    assert compared["identical_images"] == 6
+    assert compared["provenance"] == {}
     for form in ("folder", "coco", "nnunet"):
         assert call("export", release, "--as", form, "--out", tmp_path / form).returncode == 0
 
 
 def test_verify_finds_one_changed_byte(release, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(release, copy)
     (file,) = (copy / "data").iterdir()
@@ -125,6 +130,50 @@ def test_verify_finds_one_changed_byte(release, tmp_path):
     done = call("verify", copy)
     assert done.returncode == 1
     assert file.name in done.stdout
+
+
+def test_a_damaged_release_is_not_taken_for_done(release, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(release, copy)
+    (copy / "index.parquet").unlink()
+    words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
+    done = call("generate", *SMALL, *words, "--out", copy)
+    assert done.returncode == 2
+    assert "a release that stands must be whole, got index.parquet: must exist" in done.stderr
+
+
+def test_two_runs_in_one_folder_the_second_waits_and_finds_it_done(tmp_path):
+    command = [str(Path(sys.executable).parent / "busgen"), "generate", "--size", "64", "--n", "24",
+               "--out", str(tmp_path / "x")]  # fmt: skip
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sum("waiting until it is done" in words for words in said) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path):
+    command = [str(Path(sys.executable).parent / "busgen"), "generate", "--n", "2000",
+               "--out", str(tmp_path / "x")]  # fmt: skip
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob(".x.work/*/plan.json")):
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    said = run.communicate()[1]
+    assert run.returncode not in (0, 2)
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+
+
+def test_a_link_to_an_empty_folder_can_be_the_output_but_not_the_current_folder(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert call("generate", *SMALL, "--out", tmp_path / "link").returncode == 0
+    assert call("verify", tmp_path / "target").returncode == 0
+    (tmp_path / "here").mkdir()
+    done = call("generate", *SMALL, "--out", ".", cwd=tmp_path / "here")
+    assert done.returncode == 2
+    assert "must not be the one that you are in" in done.stderr
 
 
 def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
@@ -167,6 +216,7 @@ def test_an_output_that_holds_something_else_is_left_alone(tmp_path):
     assert done.returncode == 2
     assert "must not exist or be empty" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path):
@@ -174,6 +224,12 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path):
     done = call("generate", *SMALL, "--out", tmp_path / "file" / "x")
     assert done.returncode == 2
     assert "must be writable" in done.stderr
+
+
+def test_rows_of_different_keys_are_printed_under_their_own_headings(capsys):
+    print_rows([{"a": 1, "c": 2}, {"b": 3, "c": 4.0}])
+    lines = [re.findall(r"\w+|-", line) for line in capsys.readouterr().out.split("\n")]
+    assert [line for line in lines if line] == [["a", "c", "b"], ["1", "2", "-"], ["-", "4", "3"]]
 
 
 @pytest.mark.parametrize("command", [["run"], ["tag", "v1"], ["versions"]])

@@ -4,11 +4,11 @@ import json
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -114,17 +114,27 @@ def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     call(clone, "dvc", "remote", "add", "-d", "here", tmp_path / "remote")
     call(clone, "git", "commit", "-qam", "A remote of our own")
     busgen(clone, "run")
+    (clone / "notes.txt").write_text("for later")
+    call(clone, "git", "add", "notes.txt")
     assert "tagged   v1" in busgen(clone, "tag", "v1")
+    assert call(clone, "git", "status", "--porcelain") == "A  notes.txt\n"
     assert "must be new" in busgen(clone, "tag", "v1", code=2)
+    assert "one that git takes" in busgen(clone, "tag", "v*", code=2)
     change(clone, "generate", seed=8)
     assert "only an up-to-date pipeline" in busgen(clone, "tag", "v2", code=2)
     assert stages_run(busgen(clone, "run")) == ["generate", "release", "quality", "report"]
     busgen(clone, "tag", "v2")
+    call(clone, "git", "tag", "0.2.0")
+    call(clone, "git", "tag", "--annotate", "0.2.1", "--message", "Code 0.2.1")
     listed = json.loads(busgen(clone, "versions", "--json"))
     assert [row["version"] for row in listed] == ["v1", "v2"]
     assert all(row["accepted"] == 60 for row in listed)
     compared = json.loads(busgen(clone, "diff", "v1", "v2", "--json"))
-    assert compared
+    assert seeds(compared) == [7, 8]
+    assert compared["identical_images"] == 0
+    compared = busgen(clone / "data", "diff", "v1", "release", "--json")
+    assert seeds(json.loads(compared)) == [7, 8]
+    assert not list((clone / "data/work").glob("release-*"))
     metrics = json.loads(call(clone, "dvc", "metrics", "diff", "v1", "v2", "--json"))
     assert "data/quality/metrics.json" in metrics
     plots = call(clone, "dvc", "plots", "diff", "v1", "v2", "-o", tmp_path / "plots")
@@ -137,9 +147,24 @@ def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     assert pixels(other) != pixels(clone)
 
 
+def seeds(compared: dict) -> list[int]:
+    (found,) = (pair for key, pair in compared["provenance"].items() if key.endswith(".seed"))
+    return found
+
+
 def pixels(folder: Path) -> str:
     lines = (folder / "data/release/sha256sums.txt").read_text().split("\n")
     return next(line for line in lines if "train-00000" in line)
+
+
+def test_a_version_of_code_that_is_not_committed_is_refused(clone):
+    busgen(clone, "run")
+    code = clone / "busgen/scratch.py"
+    code.write_text("")
+    said = busgen(clone, "tag", "v3", code=2)
+    code.unlink()
+    assert "busgen/scratch.py" in said
+    assert "must be committed" in said
 
 
 @pytest.mark.parametrize(
@@ -156,19 +181,40 @@ def test_a_changed_parameter_reruns_just_what_depends_on_it(clone, section, valu
     assert stages_run(busgen(clone, "run")) == expected
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clone, tmp_path):
+def processes_in(folder: Path) -> list[str]:
+    """Return the command lines of the processes that work in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_bytes(
+    clone, tmp_path
+):
     change(clone, "generate", seed=9, n=64)
     run = subprocess.Popen([sys.executable, "-m", "busgen.cli", "run"], cwd=clone,
-                           env=environment(clone), start_new_session=True,
+                           env=environment(clone),
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     for _ in range(600):
         done = {p: p.stat().st_mtime_ns for p in clone.glob("data/work/*/shards/*.json")}
         if done:
             break
         time.sleep(0.1)
-    os.killpg(run.pid, signal.SIGKILL)
+    names = " ".join(processes_in(clone))
+    run.kill()  # it alone
     run.wait()
-    time.sleep(3)  # the killed processes' locks go with them
+    for _ in range(100):
+        if not processes_in(clone):
+            break
+        time.sleep(0.1)
+    assert all(name in names for name in ("busgen.cli", "dvc repro", "flows.generate", "prefect"))
+    assert processes_in(clone) == []
+    wait = "from busgen import pipeline; print(pipeline.is_up_to_date('generate'))"
+    assert call(clone, sys.executable, "-c", wait) == "False\n"  # as soon as the locks are gone
     call(clone, "dvc", "repro", "generate")  # no server: Prefect starts one for the process
     assert done
     assert all(path.stat().st_mtime_ns == made for path, made in done.items())
@@ -179,12 +225,23 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(clone, tmp_path):
     assert plain == (clone / "data/release/sha256sums.txt").read_bytes()
 
 
-def test_a_wrong_parameter_ends_the_run_with_code_2(clone):
-    params = (clone / "params.yaml").read_text()
+def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone):
+    params, flow = clone / "params.yaml", clone / "flows/generate.py"
+    before, code = params.read_text(), flow.read_text()
     change(clone, "generate", colour="blue")
-    said = busgen(clone, "run", code=2)
-    (clone / "params.yaml").write_text(params)
-    assert "generate.colour: unknown key" in said
+    unknown = busgen(clone, "run", code=2)
+    params.write_text(before)
+    change(clone, "generate", where=["shape=square"])
+    impossible = busgen(clone, "run", code=2)
+    flow.write_text(code.replace("params = load_params()", "raise RuntimeError"))
+    defect = busgen(clone, "run", code=1)
+    params.write_text(before)
+    flow.write_text(code)
+    assert "generate.colour: unknown key" in unknown
+    assert "square" in impossible
+    assert "every stage must succeed" in impossible
+    assert "RuntimeError" in defect
+    assert "the pipeline failed" in defect
 
 
 def test_all_needs_real_data_and_says_so(clone):
@@ -202,8 +259,11 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     assert (clone / "data/report/index.html").stat().st_size > 100_000
 
 
-def test_dask_makes_the_same_bytes(clone):
-    before = (clone / "data/release/index.parquet").read_bytes()
-    change(clone, "generate", runner="dask", workers=2)
-    busgen(clone, "run")
-    assert (clone / "data/release/index.parquet").read_bytes() == before
+def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):
+    change(clone, "generate", seed=10, runner="dask", workers=2)
+    assert "generate" in stages_run(busgen(clone, "run"))
+    busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
+    made = (clone / "data/release/index.parquet").read_bytes()
+    assert made == (tmp_path / "plain/index.parquet").read_bytes()
+    change(clone, "generate", runner="threads", workers=1)
+    assert stages_run(busgen(clone, "run")) == []  # who makes the bytes decides none
