@@ -23,12 +23,14 @@ PAGE = "index.html"
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
     """Write the report of a release as ``<out>/index.html``, whole or not at all.
 
+    What else `out` holds stays as it is.
+
     Parameters
     ----------
     sources
         Where release, candidates, scores and real statistics lie.
     out
-        Folder to write; one that exists is replaced.
+        Folder to write to.
     gallery
         Pictures for each stratum, at least 1.
 
@@ -39,9 +41,7 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     StorageError
         If `out` cannot be written.
     """
-    page = render(content(gather(sources), gallery))
-    with io.replacing_folder(out) as folder:
-        io.write_text(folder / PAGE, page)
+    io.write_text(out / PAGE, render(content(gather(sources), gallery)))
 
 
 def content(evidence: Evidence, size: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Numbers behind the page: intervals, shares, funnel, verdicts, outlines, axes."""
 
 import cv2
-import cv2
 import numpy as np
 import pytest
 

@@ -108,8 +108,12 @@ def test_reference_without_a_class(chain, tmp_path):
     sources = Sources(
         chain.sources.release, chain.sources.candidates, tmp_path, tmp_path / "reference.json"
     )
-    write_report(sources, tmp_path / "report", 1)
-    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    out = tmp_path / "report"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    write_report(sources, out, 1)
+    assert sorted(path.name for path in out.iterdir()) == ["index.html", "thesis.tex"]
+    page = (out / "index.html").read_text(encoding="utf-8")
     assert "benign, synthetic" in page
     assert "Real images compared with" not in page
 
