@@ -79,7 +79,7 @@ class GenerateParams(Section):
     targets: Targets = {}
     mask_engine: str = "curvature"
     engine: str = "phantom"
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     max_attempts: int = Field(default=5, ge=1, le=1000)
     max_unfilled: float = Field(default=0.01, ge=0, le=1)
     shard_size: int = Field(default=256, ge=1, le=4096)
@@ -168,7 +168,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path} must be readable", error, "run in a checkout or name a file"
         ) from error

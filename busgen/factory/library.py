@@ -4,7 +4,7 @@ In: what is asked for. Out: a release folder, or a `Dataset` that holds one and 
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,13 +15,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from busgen import io
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
 from busgen.factory.work import locked
 from busgen.params import GenerateParams, Params, check
-from busgen.release.files import PROVENANCE, data_files
+from busgen.release.files import PROVENANCE, check_sums, data_files
 from busgen.release.write import write_release
 
 
@@ -55,7 +55,7 @@ class Dataset:
     def save(self, folder: str | Path) -> None:
         """Write the release to `folder`, which must not exist or be empty."""
         target = Path(folder).resolve()
-        check_vacant(target)
+        io.require_vacant(target)
         with io.replacing_folder(target) as partial_folder:
             shutil.copytree(self.folder, partial_folder, dirs_exist_ok=True)
 
@@ -84,22 +84,25 @@ class Dataset:
 
 
 def generate(
-    n: int = 200,
+    n: int | None = None,
     *,
-    where: Sequence[str] = (),
+    where: str | Sequence[str] | None = None,
     text: str | None = None,
-    engine: str = "phantom",
-    seed: int = 7,
+    engine: str | None = None,
+    seed: int | None = None,
     params: Params | None = None,
 ) -> Dataset:
     """Make `n` accepted samples and return them as a `Dataset`.
+
+    What is not given is taken from `params`, and what that does not say has the defaults of
+    `busgen.params`.
 
     Parameters
     ----------
     n
         Number of findings to draw, at least 1.
     where
-        Conditions on the prior, as `--set` takes them: ``["pathology=malignant"]``.
+        Conditions on the prior, as `--set` takes them: ``"pathology=malignant"``, or several.
     text
         A description in words: ``"irregular hypoechoic mass, spiculated"``.
     engine
@@ -107,26 +110,38 @@ def generate(
     seed
         Root seed in [0, 2**63): the same seed gives the same bytes.
     params
-        Everything else (gates, targets, size, splits); defaults as in `busgen.params`.
+        Everything else: gates, targets, size, splits.
 
     Raises
     ------
     UserError
         For a request that is impossible or cannot be filled.
     """
-    base = params or Params()
-    asked = {"n": n, "where": tuple(where), "text": text, "engine": engine, "seed": seed}
-    chosen = check(GenerateParams, base.generate.model_dump() | asked, "the call")
+    conditions = (where,) if isinstance(where, str) else where
+    asked = {
+        "n": n,
+        "where": None if conditions is None else tuple(conditions),
+        "text": text,
+        "engine": engine,
+        "seed": seed,
+    }
     scratch = TemporaryDirectory(prefix="busgen-")
     folder = Path(scratch.name) / "release"
-    produce(base.model_copy(update={"generate": chosen}), folder)
+    produce(with_generate(params or Params(), asked, "the call"), folder)
     return Dataset(folder, scratch)
+
+
+def with_generate(params: Params, asked: Mapping[str, object], where: str) -> Params:
+    """Return `params` with the keys of `generate` that are asked for (not None), checked."""
+    given = {key: value for key, value in asked.items() if value is not None}
+    chosen = check(GenerateParams, params.generate.model_dump() | given, where)
+    return params.model_copy(update={"generate": chosen})
 
 
 def produce(
     params: Params,
     out: Path,
-    tick: Tick | None = None,
+    tick: Tick = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """Make the release that `params` ask for in `out`, and return its plan.
@@ -137,15 +152,17 @@ def produce(
     plan = resolve(params.generate)
     out = out.resolve()
     work = out.parent / f".{out.name}.work"
-    if not is_release_of(out, plan, params):
-        check_vacant(out)  # before anything is made beside it
+    if stands(out, plan, params):
+        return plan
+    if out == Path.cwd():
+        rule = "the output folder must not be the one that you are in"
+        raise UserError(rule, out, "name a new folder: it is put in place whole")
     with locked(work, say):
-        if not is_release_of(out, plan, params):
-            check_vacant(out)
+        if not stands(out, plan, params):  # another run may have made it meanwhile
             shards = work / plan.shards_sha256[:16]
-            make_candidates(plan, shards, partial(run_here, tick=tick))
+            make_candidates(plan, shards, partial(run_here, tick=tick), tick)
             write_release(shards, out, params.release)
-    shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work)
     return plan
 
 
@@ -154,21 +171,28 @@ def run_here(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Iterato
     return map(partial(run_shard, tick=tick), specs)
 
 
-def is_release_of(out: Path, plan: Plan, params: Params) -> bool:
-    """Whether `out` already holds the release of this plan and these release parameters."""
+def stands(out: Path, plan: Plan, params: Params) -> bool:
+    """Whether `out` already holds the release of this plan and these release parameters.
+
+    Raises
+    ------
+    UserError
+        If there is anything else in `out`.
+    DataError
+        If it is this release, but damaged.
+    """
     if not (out / PROVENANCE).is_file():
+        io.require_vacant(out)
         return False
     record = io.read_json(out / PROVENANCE)
-    return record.get("plan_sha256") == plan.sha256 and record.get(
-        "release"
-    ) == params.release.model_dump(mode="json")
-
-
-def check_vacant(out: Path) -> None:
-    """Raise `UserError` if there is something else in `out`."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            "the output folder must not exist or be empty",
-            f"{out} with other content",
-            "choose another --out, or remove it first",
+    asked = params.release.model_dump(mode="json")
+    if record.get("plan_sha256") != plan.sha256 or record.get("release") != asked:
+        io.require_vacant(out)
+    problems = check_sums(out)
+    if problems:
+        raise DataError(
+            "a release that stands must be whole",
+            "; ".join(map(str, problems[:3])),
+            f"remove {out} and run again",
         )
+    return True

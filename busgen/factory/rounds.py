@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
-from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, is_done
+from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
 from busgen.params import Gate
 from busgen.quality.gates import nearest_hash
 
@@ -45,11 +45,11 @@ class Settled:
     duplicate_of: list[str | None]
 
 
-def make_candidates(plan: Plan, work: Path, run_all: RunAll) -> None:
+def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) -> None:
     """Make all rounds in `work` and finish the candidates there.
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
-    tasks; shards that stand are not made again.
+    tasks; shards that stand are not made again, and `tick` is told of their samples.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll) -> None:
     missing: Sequence[int] = range(plan.n)
     for attempt in range(plan.max_attempts):
         specs = plan_round(plan, work, attempt, missing)
-        for _ in run_all([spec for spec in specs if not is_done(spec)]):
+        standing = {spec for spec in specs if is_done(spec)}
+        tick(sum(len(spec.samples) for spec in standing))
+        for _ in run_all([spec for spec in specs if spec not in standing]):
             pass  # what they made is read from disk, as after a kill
         rejected = {}
         for spec in specs:

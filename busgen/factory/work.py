@@ -23,20 +23,34 @@ def _say_nothing(_: str) -> None:
 def locked(folder: Path, say: Callable[[str], None] = _say_nothing) -> Iterator[None]:
     """Hold the folder's lock: a second run waits for the first, and says so.
 
-    The lock goes with the process, so a killed run leaves none behind.
+    The lock goes with the process, so a killed run leaves none behind; the holder may remove the
+    folder, lock and all, when its work is done.
     """
-    with io.storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f"another run works in {folder}: waiting until it is done")
-            lock.acquire()
+    lock: FileLock | None = None
+    while lock is None:
+        with io.storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(folder, say)
     try:
         yield
     finally:
         lock.release()
+
+
+def _acquired(folder: Path, say: Callable[[str], None]) -> FileLock | None:
+    """Return the lock, or None if the run that had it removed the folder."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"another run works in {folder}: waiting until it is done")
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            return None
+    except FileNotFoundError:
+        return None
+    return lock
 
 
 def link_folder(source: Path, target: Path) -> None:

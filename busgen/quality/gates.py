@@ -17,6 +17,7 @@ from busgen.priors.findings import Finding
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
+SHARP_PX = 256
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
@@ -74,14 +75,18 @@ def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> flo
 
 
 def sharpness(image: NDArray[np.uint8]) -> float:
-    """Return the share of the spectral energy (mean removed) above `SHARP_CYCLES`."""
+    """Return the share of the spectral energy (mean removed) above `SHARP_CYCLES`.
+
+    On images above `SHARP_PX` the frequency is lower in proportion: speckle has its size in mm.
+    """
+    scale = max(1.0, len(image) / SHARP_PX)
     grey = image.astype(np.float32)
-    grey -= cv2.GaussianBlur(grey, (0, 0), 16.0)  # anatomy is no sign of sharpness
+    grey -= cv2.GaussianBlur(grey, (0, 0), 16.0 * scale)  # anatomy is no sign of sharpness
     power = np.abs(np.fft.rfft2(grey)) ** 2
     rows = np.fft.fftfreq(image.shape[0])[:, None]
-    high = np.hypot(rows, np.fft.rfftfreq(image.shape[1])[None, :]) > SHARP_CYCLES
+    radius = np.hypot(rows, np.fft.rfftfreq(image.shape[1])[None, :])
     total = float(power.sum())
-    return float(power[high].sum()) / total if total > 0 else 0.0
+    return float(power[radius > SHARP_CYCLES / scale].sum()) / total if total > 0 else 0.0
 
 
 def signed_contrast(
@@ -126,7 +131,8 @@ def verdict(
     A score that is None is not asked for (a normal finding has no contrast). One that is NaN, or
     says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action.
     """
-    rejecting, flags = [], []
+    rejecting: list[str] = []
+    flags: list[str] = []
     for name, score in scores.items():
         if score is None:
             continue

@@ -58,3 +58,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="must be writable"), locked(tmp_path / "file" / "x"):
         pass
+
+
+REMOVE = """
+import shutil, sys, time
+from pathlib import Path
+from busgen.factory.work import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(1.0)
+    shutil.rmtree(sys.argv[1])
+"""
+
+
+def test_the_holder_may_remove_the_folder_under_a_waiter(tmp_path):
+    folder = tmp_path / "work"
+    first = subprocess.Popen([sys.executable, "-c", REMOVE, str(folder)], stdout=subprocess.PIPE)
+    assert first.stdout is not None
+    first.stdout.readline()
+    with locked(folder):
+        assert first.wait() == 0
+        assert (folder / ".lock").exists()
