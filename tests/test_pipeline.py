@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from busgen import pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -223,6 +226,15 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
     plain = (tmp_path / "plain/sha256sums.txt").read_bytes()
     assert plain == (clone / "data/release/sha256sums.txt").read_bytes()
+
+
+def test_a_server_that_does_not_end_is_killed(monkeypatch):
+    monkeypatch.setattr(pipeline, "SERVER_END_S", 0.2)
+    deaf = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()"
+    server = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    server.stdout.readline()
+    pipeline._end(server)
+    assert server.returncode == -signal.SIGKILL
 
 
 def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone):
