@@ -64,7 +64,8 @@ class Boxes:
 def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Boxes:
     """Return the rows for all discrete states under `limits`."""
     shape = (*_TERMS, len(fields_mm), len(LESIONS))
-    rows = _rows(sizes, np.indices(shape).reshape(len(AXES), -1), fields_mm, limits)
+    states = np.indices(shape).reshape(len(AXES), -1)
+    rows = _rows(sizes, states, fields_mm, limits)
     low, high = _area_span(rows)
     count = AREA_CELLS if limits else 1
     u = (np.arange(count) + 0.5) / count
@@ -80,6 +81,8 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
     sides = (sizes.frame[2], sizes.frame[3])
     ratio = _aspect_cells(flat, area.ravel(), limits, sides).sum(1).reshape(area.shape)
     open_ = (low <= high) & (rows.low <= rows.high).all(1)
+    # not_parallel is strict: some height must exceed some width
+    open_ &= (states[2] == 0) | (rows.low[:, 0] < rows.high[:, 1])
     # a state with one exact value more than another is infinitely less probable
     open_ &= fixed == min(fixed[open_], default=0)
     return Boxes(shape, rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))

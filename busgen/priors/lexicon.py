@@ -29,8 +29,11 @@ _CALC = r"(?:micro ?)?calcifications?"
 _HALO = r"(?:echogenic |hyperechoic )?(?:halo|rim)"
 _BEHIND = r"(?:posterior |distal )?(?:acoustic )?"
 _FEATURES = r"posterior (?:acoustic )?(?:features?|phenomen(?:a|on)|patterns?|effects?)"
+_FROM = r"(?:away )?(?:from|below|under|beneath|deep to)"
 _BREAST = r"(?: (?:breast|background|tissue|parenchyma|echotexture|composition))"
 _OF_TISSUE = r"(?:(?:breast |background )?tissue composition|background(?: echotexture| tissue)?)"
+_SEEN = "seen|present|noted|identified|visuali[sz]ed|visible|evident|detected|demonstrated|found"
+PRESENT = rf"(?:(?:been|clearly|definitely) )?(?:{_SEEN})"  # after "not": a denial that follows
 
 PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"benign", "pathology", ("benign",)),
@@ -88,13 +91,10 @@ PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (rf"{_BEHIND}shadow(?:ing|s)?", "posterior", ("shadowing",)),
     (rf"{_BEHIND}enhancement", "posterior", ("enhancement",)),
     (rf"(?:combined|mixed) {_FEATURES}|{_FEATURES} combined", "posterior", ("combined",)),
-    (rf"{_FEATURES}(?: are| is)? (?:none|absent)", "posterior", ("none",)),
     (_FEATURES, "posterior", _ANY_POSTERIOR),
     (rf"{_HALO}(?:(?: is)? (?:present|seen|yes))?", "halo", ("yes",)),
-    (rf"{_HALO}(?: is)? (?:absent|none|no)", "halo", ("no",)),
     (_CALC, "calcification", _ANY_CALCIFICATION),
     (rf"{_CALC}(?: are)? (?:present|seen)", "calcification", _ANY_CALCIFICATION),
-    (rf"{_CALC}(?: are)? (?:none|absent)", "calcification", ("none",)),
     (
         rf"(?:intra ?lesional|internal) {_CALC}|{_CALC} (?:in|within|inside) (?:a|the|its) {_MASS}",
         "calcification",
@@ -102,6 +102,8 @@ PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     (rf"{_CALC} outside (?:of )?(?:a|the) {_MASS}", "calcification", ("outside_a_mass",)),
     (rf"intra ?ductal {_CALC}|{_CALC} intra ?ductal", "calcification", ("intraductal",)),
+    # places, not sizes: known to be none of the above
+    (rf"{_FROM} (?:the )?(?:skin|nipple|areola|chest wall|surface)", "center_y", ()),
 )
 
 _FILLERS = """
@@ -111,18 +113,30 @@ sonogram sonographic us scan breast margin margins margined border borders edge 
 outlines contour contours shape shaped orientation oriented echo pattern echogenicity
 echotexture appearance size sized measuring measures measured about approximately approx
 between diameter largest greatest maximum maximal dimension skin surface line pathology
-category assessment composition background tissue present
+category assessment composition background tissue present identified visualised visualized evident
+detected found within around roughly up ~ ≈ suspicious probably mild mildly marked markedly
 """
 IGNORED = frozenset(_FILLERS.split())
+WORDS = tuple(
+    sorted(
+        {word for terms in TERMS.values() for t in terms for word in t.split("_") if len(word) > 3}
+        | {"calcifications", "lesion", "margins", "posterior"}
+    )
+)
+_PLACE = "depth and distance are no size: give them by --set center_y=0.4 (fraction of the image)"
 HINTS = {
     "lobulated": "say oval (gently lobulated) or microlobulated",
     "macrolobulated": "say oval",
     "smooth": "say circumscribed",
     "echogenic": "say hyperechoic",
+    "intraductal": "say intraductal calcifications",
     "irregular margins": "name them: indistinct, angular, microlobulated, spiculated",
     "irregular margin": "name it: indistinct, angular, microlobulated, spiculated",
     "rads": "BI-RADS is 1, 2, 3, 4, 4a, 4b, 4c or 5",
     "complicated": "say anechoic, or complex cystic and solid",
+    "minus": "a size must be > 0",
+    "deep": f"for a height say 9 mm tall; {_PLACE}",
+    **dict.fromkeys(("depth", "distance", "skin", "nipple", "areola", "wall", "surface"), _PLACE),
 }
 
 

@@ -44,6 +44,7 @@ class Plan:
 @lru_cache(maxsize=16)
 def make_plan(prior: Prior, request: Request) -> Plan:
     """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
+    _check_matched(request)
     factors, made = _conditioned(prior, request.where, request.size_matched)
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
@@ -173,6 +174,20 @@ def describe(request: Request) -> str:
     for share in request.targets:
         parts.append(f"{share.field} {{{', '.join(f'{t}: {v:g}' for t, v in share.shares)}}}")
     return "; ".join([*parts, *(["size_matched"] if request.size_matched else [])])
+
+
+def _check_matched(request: Request) -> None:
+    """Raise `FindingError` for limits on sizes or places together with `size_matched`.
+
+    A limit cuts the areas of tall (malignant) and flat (benign) boxes in different places.
+    """
+    limited = [str(condition) for condition in request.where if condition.op == "range"]
+    if request.size_matched and limited:
+        raise FindingError(
+            "size_matched must stand without limits on sizes or places",
+            f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
+            "drop size_matched or the limits",
+        )
 
 
 def _refusal(prior: Prior, request: Request) -> FindingError:

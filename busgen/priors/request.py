@@ -28,7 +28,7 @@ class Request:
     """Conditions and targets; `size_matched` gives all classes the same size distribution.
 
     Under `size_matched` the box area of every lesion follows the prior's own mixture of benign and
-    malignant areas, whatever its pathology.
+    malignant areas, whatever its pathology; limits on sizes or places are then refused.
     """
 
     where: tuple[Condition, ...] = ()

@@ -136,6 +136,11 @@ def test_normal_is_reachable_and_has_no_lesion(prior):
         (["margin=circumscribed+spiculated"], "circumscribed must stand alone"),
         (["echo_pattern=anechoic", "posterior=shadowing"], "casts no shadow"),
         (["orientation=not_parallel", "width_mm=14", "height_mm=9"], "means height_mm > width_mm"),
+        (
+            ["orientation=not_parallel", "width_mm=10", "height_mm=10"],
+            "got orientation=not_parallel and width_mm=10 and height_mm=10: not_parallel means",
+        ),
+        (["orientation=not_parallel", "width_mm=10", "size_mm=10"], "means height_mm > width_mm"),
         (["size_mm=90"], "size_mm=90: the lesion must fit its field of view"),
         (["scanner=linear_12mhz_compound", "size_mm=55"], "must fit its field of view"),
         (["shape=oval", "shape=round"], "shape=oval and shape=round: give one of them"),
@@ -165,6 +170,8 @@ def test_impossible_requests_are_refused_with_the_reason(prior, settings, messag
         ({"halo": 0.5}, [], "must be term -> share"),
         ({"size_matched": "yes"}, [], "must be true or false"),
         ({"margin": {"circumscribed": 0.6, "spiculated": 0.6}}, [], "hold together"),
+        ({"size_matched": True}, ["size_mm=8..20"], "got size_mm=8..20: within them the classes'"),
+        ({"size_matched": True}, ["center_y=0.3..0.4"], "must stand without limits"),
         ({"echo_pattern": {"anechoic": 0.5}}, ["pathology=malignant"], "hold together"),
     ],
 )
