@@ -114,7 +114,8 @@ outlines contour contours shape shaped orientation oriented echo pattern echogen
 echotexture appearance size sized measuring measures measured about approximately approx
 between diameter largest greatest maximum maximal dimension skin surface line pathology
 category assessment composition background tissue present identified visualised visualized evident
-detected found within around roughly up ~ ≈ suspicious probably mild mildly marked markedly
+detected found evidence located within around roughly up ~ ≈ suspicious probably mild mildly marked
+markedly
 """
 IGNORED = frozenset(_FILLERS.split())
 WORDS = tuple(

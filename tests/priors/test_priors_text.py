@@ -84,6 +84,7 @@ def test_all_phrasings_are_used(findings):
         ),
         ("complex cystic and solid", "echo_pattern=complex_cystic_solid"),
         ("calcifications are not seen", "calcification=none"),
+        ("No evidence of calcifications.", "calcification=none"),
         ("posterior shadowing not present", "posterior=none|enhancement"),
         ("spiculations are not clearly seen", "margin excludes spiculated"),
         ("Shadowing is absent; halo: no", "posterior=none|enhancement; halo=no"),
