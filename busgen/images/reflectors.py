@@ -112,15 +112,16 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
     facing = (across / steep) ** 2
     wall = np.exp(-((gap / steep / 0.2) ** 2))
     patches = np.exp(1.0 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)
-    return wall * facing**1.5 * patches, wall * (1 - facing), level
+    return wall * facing * np.sqrt(facing) * patches, wall * (1 - facing), level
 
 
 def boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
-    """Return the echoes (rows, columns) of the fascia where a tissue's `share` rises or falls."""
+    """Return the echoes (rows, columns) of the fascia around a tissue of this `share` (0 to 1)."""
     across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)
     steep = np.hypot(across, along) + np.float32(0.1)
-    facing = (across / steep) ** 6
+    facing = (across / steep) ** 2
     patches = np.exp(0.9 * smooth_noise(rng, grid, 1.5, 2.5) - 0.4)
     sheet = np.exp(-(((share - 0.5) / steep / np.float32(0.2)) ** 2))
-    return np.asarray(rng.uniform(0.4, 2.0) * sheet * facing * patches, np.float32)
+    echo = rng.uniform(0.4, 2.0) * sheet * facing * facing * facing * patches
+    return np.asarray(echo, np.float32)
