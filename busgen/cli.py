@@ -5,18 +5,24 @@ Heavy parts are imported inside the commands that use them, so that `busgen --he
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
 from busgen.errors import BusgenError, UserError
+from busgen.screen import (
+    err,
+    out,
+    print_rows,
+    print_scores,
+    print_summary,
+    print_versions,
+    progress,
+    say,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,9 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=f"Make, check and compare synthetic breast-ultrasound datasets. {NOT_FOR_CLINICAL_USE}.",
 )
-out = Console()
-err = Console(stderr=True)
-
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -225,7 +228,7 @@ def versions(as_json: AsJson = False) -> None:
     if as_json:
         out.print_json(json.dumps(found))
     elif found:
-        print_rows([flat(row) for row in found])
+        print_versions(found)
     else:
         say("no dataset version yet: `busgen tag NAME` records one")
 
@@ -244,89 +247,6 @@ def bench(
         sys.stdout.write(harness.to_line(record) + "\n")
         return
     print_rows(harness.to_rows(record))
-
-
-def say(words: str) -> None:
-    """Print a remark for the person at the screen."""
-    err.print(escape(words), style="dim", soft_wrap=True)
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Any]:
-    """Show a bar with rate and remaining time; yields the function that advances it.
-
-    The bar appears with the first step, so that a refused request shows none. Retries come on top
-    of `total`: the bar then grows rather than end early.
-    """
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[rate]}"),
-        bars.TimeRemainingColumn(),
-    )
-    bar = bars.Progress(*columns, console=err)
-    row = bar.add_task(what, total=total, rate="", start=False)
-
-    def tick(count: int) -> None:
-        bar.start()
-        bar.start_task(row)
-        state = bar.tasks[row]
-        done = state.completed + count
-        rate = f"{done / max(state.elapsed or 0, 1e-3):.0f}/s" if state.elapsed else ""
-        bar.update(row, advance=count, total=max(state.total or 0, done), rate=rate)
-
-    try:
-        yield tick
-    finally:
-        bar.stop()
-
-
-def print_summary(folder: Path) -> None:
-    """Print counts, rejections and where the release is."""
-    from busgen.factory.work import acceptance
-
-    rows = acceptance(folder / "index.parquet")
-    accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))
-    print_rows(rows)
-    out.print(
-        f"accepted {accepted} of {attempts} attempts ({accepted / attempts:.1%})\n"
-        f"dataset  {folder}\n[bold]{NOT_FOR_CLINICAL_USE}[/]",
-        soft_wrap=True,
-    )
-
-
-def print_scores(metrics: Mapping[str, Any]) -> None:
-    """Print the headline scores of the quality stage, each beside its floor."""
-    floors = metrics["floors"]
-    print_rows(
-        [
-            {"score": name, "value": value, "floor (real against real)": floors[name]}
-            for name, value in metrics["scores"].items()
-        ]
-    )
-
-
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print records as a table, "-" where a record lacks a key."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*columns)
-    for row in rows:
-        values = (row.get(column, "-") for column in columns)
-        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in values)
-        table.add_row(*map(escape, cells))
-    out.print(table)
-
-
-def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested record as one level, keys joined by dots."""
-    found: dict[str, Any] = {}
-    for key, value in record.items():
-        name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return found
 
 
 def require_real_data() -> None:

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import busgen
-from busgen.cli import main, print_rows
+from busgen.cli import main
 from busgen.errors import UserError
+from busgen.screen import print_rows
 
 SMALL = ["--size", "64", "--n", "6"]
 

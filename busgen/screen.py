@@ -1,0 +1,115 @@
+"""What the command line shows: remarks, progress, tables, summaries.
+
+In: records. Out: words on the screen; remarks and progress on the error stream.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from busgen import NOT_FOR_CLINICAL_USE
+
+out = Console()
+err = Console(stderr=True)
+
+
+def say(words: str) -> None:
+    """Print a remark for the person at the screen."""
+    err.print(escape(words), style="dim", soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Any]:
+    """Show a bar with rate and remaining time; yields the function that advances it.
+
+    The bar appears with the first step, so that a refused request shows none. Retries come on top
+    of `total`: the bar then grows rather than end early.
+    """
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+    )
+    bar = bars.Progress(*columns, console=err)
+    row = bar.add_task(what, total=total, rate="", start=False)
+
+    def tick(count: int) -> None:
+        bar.start()
+        bar.start_task(row)
+        state = bar.tasks[row]
+        done = state.completed + count
+        rate = f"{done / max(state.elapsed or 0, 1e-3):.0f}/s" if state.elapsed else ""
+        bar.update(row, advance=count, total=max(state.total or 0, done), rate=rate)
+
+    try:
+        yield tick
+    finally:
+        bar.stop()
+
+
+def print_summary(folder: Path) -> None:
+    """Print counts, rejections and where the release is."""
+    from busgen.factory.work import acceptance
+
+    rows = acceptance(folder / "index.parquet")
+    accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))
+    print_rows(rows)
+    out.print(
+        f"accepted {accepted} of {attempts} attempts ({accepted / attempts:.1%})\n"
+        f"dataset  {folder}\n[bold]{NOT_FOR_CLINICAL_USE}[/]",
+        soft_wrap=True,
+    )
+
+
+def print_scores(metrics: Mapping[str, Any]) -> None:
+    """Print the headline scores of the quality stage, each beside its floor."""
+    floors = metrics["floors"]
+    print_rows(
+        [
+            {"score": name, "value": value, "floor (real against real)": floors[name]}
+            for name, value in metrics["scores"].items()
+        ]
+    )
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print records as a table, "-" where a record lacks a key."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns)
+    for row in rows:
+        values = (row.get(column, "-") for column in columns)
+        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in values)
+        table.add_row(*map(escape, cells))
+    out.print(table)
+
+
+def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print dataset versions, one a row: counts, and the mean distances to real images."""
+    print_rows(
+        [
+            {
+                "version": row["version"],
+                "date": row["date"],
+                "accepted": row["accepted"],
+                "acceptance": row["acceptance"],
+                "mean KS": _mean_ks(row["scores"]),
+                "floor": _mean_ks(row["floors"]),
+                "descriptor AUC": row["scores"].get("descriptor_auc", "-"),
+            }
+            for row in found
+        ]
+    )
+
+
+def _mean_ks(scores: Mapping[str, float]) -> float | str:
+    distances = [value for name, value in scores.items() if name.startswith("ks_")]
+    return sum(distances) / len(distances) if distances else "-"
