@@ -6,7 +6,7 @@ Heavy parts are imported inside the commands that use them, so that `busgen --he
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -30,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=f"Make, check and compare synthetic breast-ultrasound datasets. {NOT_FOR_CLINICAL_USE}.",
 )
+if TYPE_CHECKING:
+    from busgen.params import Params
+
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -111,13 +114,16 @@ def run(
 ) -> None:
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
+    from busgen.factory.plan import resolve
     from busgen.factory.work import locked
     from busgen.params import load_params
 
     root = pipeline.enter_checkout()
-    load_params()  # DVC looks at known keys alone
+    params = load_params()  # DVC looks at known keys alone
     if everything:
-        require_real_data()
+        require_real_data(params)
+    else:
+        resolve(params.generate)  # what cannot be made is refused before a server starts
     with locked(Path("data/work/run"), say):
         changed = pipeline.reproduce(everything=everything)
     if not changed:
@@ -249,11 +255,9 @@ def bench(
     print_rows(harness.to_rows(record))
 
 
-def require_real_data() -> None:
-    """Raise `UserError` if params.yaml names no real dataset."""
-    from busgen.params import load_params
-
-    if not load_params().real.datasets:
+def require_real_data(params: "Params") -> None:
+    """Raise `UserError` if the parameters name no real dataset."""
+    if not params.real.datasets:
         raise UserError(
             "`--all` needs a real dataset in params.yaml, real.datasets",
             "none",
