@@ -20,7 +20,7 @@ FAR = 0.3  # distance from which a difference is called strong
 # 95th percentile over mean of the two-sample statistic's limiting distribution, 1.358 / .869
 # (Smirnov 1948, doi:10.1214/aoms/1177730256): the floor times this is kept by 95 % of real pairs
 KEPT_BY_95 = 1.563
-CLOSE, DIFFERS, STRONG = "as close as two real samples", "differs", "differs strongly"
+CLOSE, DIFFERS, STRONG = "no difference shown", "differs", "differs strongly"
 GROUP_WORDS = {
     "geometry": ("Size, place and outline of the lesion", "what the mask says"),
     "grey": ("Grey levels", "brightness and contrast of the whole picture and of the lesion"),
