@@ -245,13 +245,18 @@ def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone
     params.write_text(before)
     change(clone, "generate", where=["shape=square"])
     impossible = busgen(clone, "run", code=2)
+    params.write_text(before)
+    change(clone, "generate", gates={"grey_sd": {"min": 1000.0}}, max_attempts=1)
+    unfilled = busgen(clone, "run", code=2)
+    params.write_text(before)
     flow.write_text(code.replace("params = load_params()", "raise RuntimeError"))
     defect = busgen(clone, "run", code=1)
-    params.write_text(before)
     flow.write_text(code)
     assert "generate.colour: unknown key" in unknown
     assert "square" in impossible
-    assert "every stage must succeed" in impossible
+    assert "Running stage" not in impossible
+    assert "may run out of 1 attempts" in unfilled
+    assert "every stage must succeed" in unfilled
     assert "RuntimeError" in defect
     assert "the pipeline failed" in defect
 
