@@ -84,7 +84,7 @@ class GenerateParams(Section):
     max_unfilled: float = Field(default=0.01, ge=0, le=1)
     shard_size: int = Field(default=256, ge=1, le=4096)
     runner: Literal["threads", "dask"] = "threads"
-    workers: int = Field(default=2, ge=1)
+    workers: int = Field(default=1, ge=1)
     gates: dict[str, Gate] = DEFAULT_GATES
 
     @field_validator("gates")
