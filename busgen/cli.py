@@ -142,12 +142,14 @@ def real(
     ] = None,
 ) -> None:
     """Read a public dataset; print what was read, what was left out, and why."""
-    from busgen.real.readers import read_dataset, summary, write_canonical
+    import tempfile
 
-    reading = read_dataset(dataset, path)
-    out.print_json(json.dumps(summary(reading), default=str))
+    from busgen.real.readers import write_canonical
+
+    with tempfile.TemporaryDirectory() as scratch:
+        told = write_canonical(dataset, path, folder or Path(scratch) / dataset)
+    out.print_json(json.dumps(told, default=str))
     if folder:
-        write_canonical(reading, folder)
         out.print(f"written  {folder}", soft_wrap=True)
 
 

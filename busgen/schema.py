@@ -11,6 +11,7 @@ import pyarrow as pa
 
 PATHOLOGIES = ("benign", "malignant", "normal")
 BIRADS = ("1", "2", "3", "4a", "4b", "4c", "5")
+BIRADS_CATEGORIES = ("1", "2", "3", "4", "5")
 TISSUES = ("homogeneous_fat", "homogeneous_fibroglandular", "heterogeneous")
 SHAPES = ("oval", "round", "irregular")
 ORIENTATIONS = ("parallel", "not_parallel")
@@ -26,6 +27,20 @@ ECHO_PATTERNS = (
 POSTERIORS = ("none", "enhancement", "shadowing", "combined")
 CALCIFICATIONS = ("none", "in_a_mass", "outside_a_mass", "intraductal")
 SCANNERS = ("linear_7mhz", "linear_10mhz", "linear_12mhz_compound", "curved_5mhz")
+
+DATASETS = ("breast", "bus_bra", "busi", "bus_uclm", "stu", "udiat")
+FLAGS = (  # what cleaning finds in a real image
+    "colour_doppler",
+    "black_border",
+    "sector_field",
+    "overlay",
+    "no_mask",
+    "empty_mask",
+    "several_masks",
+    "mask_resized",
+    "near_duplicate",
+    "label_conflict",
+)
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -44,6 +59,7 @@ class Column:
     range: tuple[float, float] | None = None
     nullable: bool = False
     lesion: bool = field(default=False)  # null exactly where pathology is normal
+    unstated: bool = field(default=False)  # null in real tables where the publisher is silent
 
 
 ALL = frozenset({"index", "release", "real"})
@@ -58,7 +74,7 @@ def _finding() -> tuple[Column, ...]:
         Column("sample_id", TEXT, "identity of the sample", "finding", ALL),
         Column("seed", INT, "seed of this attempt", "finding", MADE, range=(0, 2**63 - 1)),
         Column("family_id", TEXT, "counterfactual family, stays in one split", "finding", MADE),
-        Column("pathology", TEXT, "class", "finding", ALL, values=PATHOLOGIES),
+        Column("pathology", TEXT, "class", "finding", ALL, values=PATHOLOGIES, unstated=True),
         Column("birads", TEXT, "assessment", "finding", ALL, values=BIRADS, nullable=True),
         Column("tissue", TEXT, "tissue composition", "finding", ALL, values=TISSUES, nullable=True),
         _term("shape", "shape of the mass", SHAPES),
@@ -108,6 +124,12 @@ def _size(name: str, about: str, unit: str, range_: tuple[float, float]) -> Colu
 
 def _measured(name: str, about: str, unit: str, range_: tuple[float, float]) -> Column:
     return Column(name, REALS, about, "mask", MADE, unit, range=range_, nullable=True, lesion=True)
+
+
+def _crop(name: str, about: str) -> Column:
+    return Column(
+        name, REALS, about, "mask", REAL, "fraction", range=(0.0, 1.0), nullable=True, lesion=True
+    )
 
 
 def _geometry() -> tuple[Column, ...]:
@@ -178,6 +200,20 @@ def _scores() -> tuple[Column, ...]:
             lesion=True,
         ),
         _score(
+            "mask_agreement",
+            "Dice of the requested mask and the lesion that the segmenter finds",
+            "fraction",
+            (0.0, 1.0),
+            lesion=True,
+        ),
+        _score(
+            "label_confidence",
+            "calibrated probability that the classifier gives the requested pathology",
+            "fraction",
+            (0.0, 1.0),
+            lesion=True,
+        ),
+        _score(
             "duplicate_distance",
             "bits by which the 64-bit difference hash differs from the "
             "nearest earlier accepted image of the release",
@@ -198,7 +234,13 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "reason", TEXT, "gate that rejected it; null where accepted", "gate", MADE, nullable=True
     ),
-    Column("flags", pa.list_(pa.string()), "gates that only flag and did", "gate", MADE),
+    Column(
+        "flags",
+        pa.list_(pa.string()),
+        "gates that only flag and did; of a real image, what cleaning found in it",
+        "gate",
+        ALL,
+    ),
     Column(
         "duplicate_of",
         TEXT,
@@ -226,8 +268,30 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("image", PICTURE, "8-bit grey PNG", "image", RELEASE | REAL),
     Column("mask", PICTURE, "PNG, 0 or 255", "mask", RELEASE | REAL, nullable=True),
-    Column("dataset", TEXT, "public dataset", "real", REAL),
-    Column("patient_id", TEXT, "patient or cluster; one side of any split", "real", REAL),
+    Column(
+        "ignore",
+        PICTURE,
+        "PNG, 255 where text, rulers, calipers or logos are burned in; null where none are",
+        "real",
+        REAL,
+        nullable=True,
+    ),
+    _crop("crop_width", "box width of the lesion in the square crop"),
+    _crop("crop_height", "box height of the lesion in the square crop"),
+    _crop("crop_center_x", "centre of the lesion's box from the left of the square crop"),
+    _crop("crop_center_y", "centre of the lesion's box from the top of the square crop"),
+    Column("dataset", TEXT, "public dataset", "real", REAL, values=DATASETS),
+    Column(
+        "birads_category",
+        TEXT,
+        "assessment where 4 is not subdivided too",
+        "real",
+        REAL,
+        values=BIRADS_CATEGORIES,
+        nullable=True,
+    ),
+    Column("patient_id", TEXT, "patient as published, else the image itself", "real", REAL),
+    Column("signature", pa.binary(), "what near-duplicates are found by", "real", REAL),
     Column("source_file", TEXT, "file as published", "real", REAL),
     Column("age", INT, "age of the patient", "real", REAL, "year", range=(0, 120), nullable=True),
     Column("diagnosis", TEXT, "histological type as published", "real", REAL, nullable=True),
@@ -244,4 +308,9 @@ def columns(table: str) -> tuple[Column, ...]:
 
 def arrow_schema(table: str) -> pa.Schema:
     """Return the Arrow schema of `table`: ``"index"``, ``"release"`` or ``"real"``."""
-    return pa.schema([pa.field(c.name, c.type, c.nullable) for c in columns(table)])
+    return pa.schema(
+        [
+            pa.field(c.name, c.type, c.nullable or (table == "real" and c.unstated))
+            for c in columns(table)
+        ]
+    )

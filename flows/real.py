@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from busgen import io
 from busgen.errors import UserError
 from busgen.params import load_params
-from busgen.real.readers import read_dataset, summary, write_canonical
+from busgen.real.readers import write_canonical
 from flows import main
 from flows.paths import REAL
 
@@ -20,9 +20,7 @@ from flows.paths import REAL
 @flow(name="real", validate_parameters=False)
 def real(name: str, path: Path) -> None:
     """Read one dataset and write it in canonical form."""
-    reading = read_dataset(name, path)
-    write_canonical(reading, REAL / name)
-    found = io.dumps(summary(reading))
+    found = io.dumps(write_canonical(name, path, REAL / name))
     create_markdown_artifact(key=f"real-{name}", markdown=f"```json\n{found}```")
 
 

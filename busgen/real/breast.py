@@ -6,19 +6,24 @@ in cm; sizes and centres are those of the tumour mask's box in the published ima
 crop. What the table does not state stays null.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.io import encode_png
 from busgen.real.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
-from busgen.real.reading import Box, DatasetInfo, Reading, box_of, grey, load_pixels, once_each
-from busgen.real.square import is_sector
+from busgen.real.reading import (
+    DatasetInfo,
+    Entry,
+    Listing,
+    Published,
+    grey,
+    load_pixels,
+    once_each,
+)
 
 DATASET = DatasetInfo(
     name=NAME,
@@ -33,7 +38,7 @@ IMAGES = "BrEaST-Lesions_USG-images_and_masks"
 WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
 
 
-def read_breast(path: Path) -> Reading:
+def list_breast(path: Path) -> Listing:
     """Return what stands in the BrEaST folder `path`, in the table's order.
 
     Raises
@@ -46,16 +51,9 @@ def read_breast(path: Path) -> Reading:
     source, images = _layout(path)
     rows = read_table(source)
     kept, left_out = once_each([(row["Image_filename"], row) for row in rows])
-    records = []
-    for name, row in kept:
-        described = describe(row)
-        try:
-            records.append(_record(row, images, described))
-        except DataError as error:
-            left_out.append((name, f"{error.rule}, got {error.got}"))
+    entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
     left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
-    table = pa.Table.from_pylist(records, schema=schema.arrow_schema("real"))
-    return Reading(table, tuple(left_out), DATASET)
+    return Listing(DATASET, entries, tuple(left_out))
 
 
 def _layout(path: Path) -> tuple[Path, Path]:
@@ -77,33 +75,24 @@ def _unlisted(rows: list[dict[str, str]], images: Path) -> list[str]:
     return sorted({path.name for path in images.glob("*.png")} - set(cells.split("&")))
 
 
-def _record(row: dict[str, str], images: Path, described: dict[str, Any]) -> dict[str, Any]:
-    """Return one canonical row: what the table describes and what the pictures show."""
-    published = load_pixels(images / row["Image_filename"])
-    image, mask, notes = grey(published), None, [*described["notes"], *_odd(published)]
+def _load(row: dict[str, str], images: Path, described: dict[str, Any]) -> Published:
+    """Return one picture with its mask and what the table describes."""
+    pixels, mask = load_pixels(images / row["Image_filename"]), None
+    stated = {key: value for key, value in described.items() if key != "notes"}
+    notes = [*described["notes"], *_odd(pixels)]
     notes += [f"other lesions in the image: {n}" for n in _others(row)]
-    measured: dict[str, Any] = {}
     if described["pathology"] != "normal":
-        mask, odd = _mask(row["Mask_tumor_filename"], images, image.shape)
-        notes, measured = notes + odd, _box_columns(mask, described["pixel_mm"])
+        mask, odd = _mask(row["Mask_tumor_filename"], images, grey(pixels).shape)
+        notes += odd
     elif row["Mask_tumor_filename"] or any(described[c] is not None for c in LESION_TERMS):
         raise DataError("a normal image must have no lesion", "mask or lesion terms", "restore")
-    return {
-        **described,
-        **measured,
-        "image": {"bytes": encode_png(image), "path": row["Image_filename"]},
-        "mask": mask
-        if mask is None
-        else {"bytes": encode_png(mask * np.uint8(255)), "path": row["Mask_tumor_filename"]},
-        "notes": notes,
-    }
+    return Published(pixels, mask, stated, row["Mask_tumor_filename"], notes=tuple(notes))
 
 
 def _odd(published: NDArray[np.uint8]) -> list[str]:
     """Return notes on the picture as published."""
     colour = published.ndim == 3 and bool(np.ptp(published[..., :3], axis=2).any())
-    sector = is_sector(grey(published))
-    return ["colour made grey"] * colour + ["sector field"] * sector
+    return ["colour made grey"] * colour
 
 
 def _others(row: dict[str, str]) -> list[int]:
@@ -124,15 +113,3 @@ def _mask(name: str, images: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.u
         raise DataError(f"{name} must show a lesion", "an empty mask", "restore the file")
     odd = pixels.ndim == 3 and pixels.shape[2] == 4 and not np.isin(pixels[..., 3], (0, 255)).all()
     return mask, ["alpha of the mask has odd values"] * odd
-
-
-def _box_columns(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, object]:
-    """Return size, centre and orientation of the mask's box; sizes need the pixel's."""
-    box = box_of(mask) or Box(0, 0, *mask.shape)
-    return {
-        "orientation": "not_parallel" if box.height > box.width else "parallel",
-        "width_mm": None if pixel_mm is None else box.width * pixel_mm,
-        "height_mm": None if pixel_mm is None else box.height * pixel_mm,
-        "center_x": (box.col + box.width / 2) / mask.shape[1],
-        "center_y": (box.row + box.height / 2) / mask.shape[0],
-    }

@@ -99,7 +99,8 @@ def describe(row: dict[str, str]) -> dict[str, Any]:
         "patient_id": f"{NAME}-{case}",  # one image a patient
         "source_file": row["Image_filename"],
         "pathology": _term(row, "Classification", notes) or _refuse(row, "Classification"),
-        "birads": _term(row, "BIRADS", notes),
+        "birads": (birads := _term(row, "BIRADS", notes)),
+        "birads_category": birads and birads[0],
         "tissue": _tissue(row, notes),
         "shape": _term(row, "Shape", notes),
         "margin": _margin(row),

@@ -1,15 +1,16 @@
 """What a reader of a public dataset returns, and how it opens the publisher's pictures.
 
-In: paths of published pictures. Out: grey pixels, masks, and `Reading`s: a canonical table,
-what was left out and why, and what the dataset's licence allows.
+In: paths of published pictures. Out: grey pixels, masks, and a `Listing`: what the dataset's
+licence allows, and for every file an `Entry` that loads it, or why it is left out. Nothing is
+decoded before its turn, so memory does not grow with a dataset.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -33,12 +34,37 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Canonical rows (`schema.arrow_schema("real")`), `(source_file, reason)` of the rest."""
+class Published:
+    """One picture as published, with what its publisher states about it.
 
-    table: pa.Table
-    left_out: tuple[tuple[str, str], ...]
+    `pixels` (H, W) or (H, W, channels) uint8; `mask` (H, W) uint8 {0, 1} of the lesion, None
+    where none is published; `stated` canonical columns, at least `sample_id` and `patient_id`;
+    `flags` of `schema.FLAGS` that only the reader can know; `notes` what it found odd.
+    """
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+    stated: dict[str, Any]
+    mask_file: str | None = None
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A published file; where its `load` raises `DataError`, it is left out with that reason."""
+
+    source_file: str
+    load: Callable[[], Published]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds: entries in a fixed order, and `(source_file, reason)` of the rest."""
+
     info: DatasetInfo
+    entries: Sequence[Entry]
+    left_out: tuple[tuple[str, str], ...] = field(default=())
 
 
 @dataclass(frozen=True)

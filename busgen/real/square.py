@@ -17,6 +17,7 @@ from busgen.real.reading import Box, box_of
 BLACK = 4  # at most this grey level is outside the field
 THIN = np.ones((5, 5), np.uint8)  # what is thinner than this is no part of the field
 SMALL = 0.02  # nor what is connected and smaller than this share of the picture
+BORDER = 0.05  # a smaller black border is an edge, no border
 SECTOR_GAP = 0.04  # a sector leaves more than this share of its width empty at either side
 
 
@@ -67,6 +68,12 @@ def is_sector(image: NDArray[np.uint8]) -> bool:
     near_skin = np.flatnonzero(field[box.row + box.height // 20])
     left, right = near_skin[0] - box.col, box.col + box.width - 1 - near_skin[-1]
     return bool(min(left, right) > SECTOR_GAP * box.width)
+
+
+def has_black_border(image: NDArray[np.uint8]) -> bool:
+    """Return whether the field leaves more than `BORDER` of the picture's area black around it."""
+    box = box_of(field_of(image).astype(np.uint8))
+    return box is None or box.height * box.width < (1 - BORDER) * image.size
 
 
 def square_crop(

@@ -1,0 +1,99 @@
+"""One published picture -> one canonical row: cleaned, measured, flagged; nothing invented.
+
+In: what a reader loaded (`Published`). Out: a row of `schema.arrow_schema("real")`. Stated columns
+are the publisher's; sizes, orientation and place are measured on the mask; what neither tells
+stays null. Pixels stay as published, made grey: what to ignore in them is a mask of its own.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.io import encode_png
+from busgen.real.overlays import find_overlays
+from busgen.real.reading import Published, box_of, grey
+from busgen.real.signatures import signature
+from busgen.real.square import has_black_border, is_sector, square_crop
+
+DOPPLER_PIXELS = 0.002  # share of saturated colours above which a picture is no B-mode
+
+
+def canonical_row(dataset: str, source_file: str, published: Published) -> dict[str, Any]:
+    """Return the canonical row of one picture.
+
+    Raises
+    ------
+    DataError
+        If a mask stands on a normal image or has not its image's size.
+    """
+    image, mask = grey(published.pixels), published.mask
+    empty = mask is not None and not mask.any()
+    if mask is not None and mask.shape != image.shape:
+        raise DataError(f"a mask must have its image's size {image.shape}", mask.shape, "restore")
+    if published.stated.get("pathology") == "normal" and mask is not None and not empty:
+        raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
+    lesion = None if mask is None or empty else mask
+    ignore = find_overlays(image)
+    found = {
+        "colour_doppler": has_colour(published.pixels),
+        "black_border": has_black_border(image),
+        "sector_field": is_sector(image),
+        "overlay": bool(ignore.any()),
+        "no_mask": mask is None,
+        "empty_mask": empty,
+    }
+    flags = set(published.flags) | {flag for flag, yes in found.items() if yes}
+    row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
+    return row | {
+        **published.stated,
+        **measured(image, lesion, published.stated.get("pixel_mm")),
+        "dataset": dataset,
+        "source_file": source_file,
+        "image": {"bytes": encode_png(image), "path": source_file},
+        "mask": None if lesion is None else picture(lesion, published.mask_file or source_file),
+        "ignore": picture(ignore.astype(np.uint8), source_file) if ignore.any() else None,
+        "signature": signature(image),
+        "flags": [flag for flag in schema.FLAGS if flag in flags],
+        "notes": list(published.notes),
+    }
+
+
+def measured(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8] | None, pixel_mm: float | None
+) -> dict[str, float | str | None]:
+    """Return size, place and orientation of the mask's box, published and in the square crop."""
+    box = None if mask is None else box_of(mask)
+    if mask is None or box is None:
+        return {}
+    whole = {
+        "orientation": "not_parallel" if box.height > box.width else "parallel",
+        "width_mm": None if pixel_mm is None else box.width * pixel_mm,
+        "height_mm": None if pixel_mm is None else box.height * pixel_mm,
+        "center_x": (box.col + box.width / 2) / mask.shape[1],
+        "center_y": (box.row + box.height / 2) / mask.shape[0],
+    }
+    square = square_crop(image, mask)
+    crop, side = box_of(square.mask), len(square.mask)
+    if crop is None:  # smaller than half a pixel of the crop
+        return whole
+    return whole | {
+        "crop_width": crop.width / side,
+        "crop_height": crop.height / side,
+        "crop_center_x": (crop.col + crop.width / 2) / side,
+        "crop_center_y": (crop.row + crop.height / 2) / side,
+    }
+
+
+def picture(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
+    """Return a {0, 1} mask as the struct that Parquet holds."""
+    return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
+
+
+def has_colour(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether a picture has many strongly coloured pixels, as Doppler's."""
+    if pixels.ndim == 2 or pixels.shape[2] < 3:
+        return False
+    return bool((np.ptp(pixels[..., :3], axis=2) > 60).mean() > DOPPLER_PIXELS)
