@@ -1,9 +1,8 @@
 """Reader of BrEaST (Pawlowska 2024) in its publisher's layout.
 
 In: the folder with the clinical table (`clinical.csv`, else the publisher's xlsx) and the folder
-of images and masks. Out: canonical rows. Cells joined by `&` hold several values; `Pixel_size` is
-in cm; sizes and centres are those of the tumour mask's box in the published image, before any
-crop. What the table does not state stays null.
+of images and masks (or the folder above). Out: a listing in the table's order. The tumour's mask
+is the lesion; masks of other lesions are only counted. What the table does not state stays null.
 """
 
 from functools import partial
@@ -13,17 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import DataError, UserError
+from busgen.errors import DataError
 from busgen.real.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
+from busgen.real.files import pictures, root_of
+from busgen.real.lesions import binary, require_size
 from busgen.real.reading import (
     DatasetInfo,
     Entry,
     Listing,
     Published,
-    grey,
+    load_picture,
     load_pixels,
     once_each,
 )
+from busgen.real.tables import Row
 
 DATASET = DatasetInfo(
     name=NAME,
@@ -58,58 +60,51 @@ def list_breast(path: Path) -> Listing:
 
 def _layout(path: Path) -> tuple[Path, Path]:
     """Return the clinical table and the folder of pictures."""
-    folders = [p for p in sorted(path.glob(f"{IMAGES}*")) if p.is_dir()]
-    tables = [p for p in (path / "clinical.csv", *sorted(path.glob(WORKBOOK))) if p.is_file()]
-    if not folders or not tables:
-        raise UserError(
-            f"a BrEaST folder must hold {IMAGES}/ and {WORKBOOK} or clinical.csv",
-            str(path),
-            "give the folder into which both were downloaded",
-        )
-    return tables[0], folders[0]
+    root = root_of(
+        path,
+        lambda folder: bool(_images(folder) and _tables(folder)),
+        f"a BrEaST folder must hold {IMAGES}/ and {WORKBOOK} or clinical.csv",
+        "give the folder into which both were downloaded",
+    )
+    return _tables(root)[0], _images(root)[0]
 
 
-def _unlisted(rows: list[dict[str, str]], images: Path) -> list[str]:
+def _images(root: Path) -> list[Path]:
+    return [p for p in sorted(root.glob(f"{IMAGES}*")) if p.is_dir()]
+
+
+def _tables(root: Path) -> list[Path]:
+    return [p for p in (root / "clinical.csv", *sorted(root.glob(WORKBOOK))) if p.is_file()]
+
+
+def _unlisted(rows: list[Row], images: Path) -> list[str]:
     """Return pictures that no row names."""
     cells = "&".join(row[column] for row in rows for column in FILES)
-    return sorted({path.name for path in images.glob("*.png")} - set(cells.split("&")))
+    return sorted({path.name for path in pictures(images)} - set(cells.split("&")))
 
 
-def _load(row: dict[str, str], images: Path, described: dict[str, Any]) -> Published:
+def _load(row: Row, images: Path, described: dict[str, Any]) -> Published:
     """Return one picture with its mask and what the table describes."""
-    pixels, mask = load_pixels(images / row["Image_filename"]), None
     stated = {key: value for key, value in described.items() if key != "notes"}
-    notes = [*described["notes"], *_odd(pixels)]
-    notes += [f"other lesions in the image: {n}" for n in _others(row)]
-    if described["pathology"] != "normal":
-        mask, odd = _mask(row["Mask_tumor_filename"], images, grey(pixels).shape)
-        notes += odd
-    elif row["Mask_tumor_filename"] or any(described[c] is not None for c in LESION_TERMS):
+    name, others = row["Mask_tumor_filename"], row["Mask_other_filename"]
+    if described["pathology"] == "normal" and (name or _describes_lesion(described)):
         raise DataError("a normal image must have no lesion", "mask or lesion terms", "restore")
-    return Published(pixels, mask, stated, row["Mask_tumor_filename"], notes=tuple(notes))
+    pixels, odd = load_picture(images / row["Image_filename"])
+    notes = [*described["notes"], *odd]
+    notes += [f"other lesions in the image: {others.count('.png')}"] if others else []
+    mask = None
+    if name and (images / name).is_file():
+        published = load_pixels(images / name)
+        require_size(name, published, pixels.shape)
+        mask = binary(published)
+        notes += ["alpha of the mask has odd values"] if _odd_alpha(published) else []
+    return Published(pixels, mask, stated, name or None, notes=tuple(notes))
 
 
-def _odd(published: NDArray[np.uint8]) -> list[str]:
-    """Return notes on the picture as published."""
-    colour = published.ndim == 3 and bool(np.ptp(published[..., :3], axis=2).any())
-    return ["colour made grey"] * colour
+def _describes_lesion(described: dict[str, Any]) -> bool:
+    return any(described[term] is not None for term in LESION_TERMS)
 
 
-def _others(row: dict[str, str]) -> list[int]:
-    """Return the number of other lesions with a mask, if there are any."""
-    names = [name for name in row["Mask_other_filename"].split("&") if name]
-    return [len(names)] if names else []
-
-
-def _mask(name: str, images: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return the (H, W) tumour mask {0, 1} from the colour channels, and notes on it."""
-    if not name:
-        raise DataError("a lesion must have a mask", "none in the table", "restore the table")
-    pixels = load_pixels(images / name)
-    if pixels.shape[:2] != shape:
-        raise DataError(f"{name} must have its image's size {shape}", pixels.shape[:2], "restore")
-    mask = (grey(pixels) > 127).astype(np.uint8)
-    if not mask.any():
-        raise DataError(f"{name} must show a lesion", "an empty mask", "restore the file")
-    odd = pixels.ndim == 3 and pixels.shape[2] == 4 and not np.isin(pixels[..., 3], (0, 255)).all()
-    return mask, ["alpha of the mask has odd values"] * odd
+def _odd_alpha(pixels: NDArray[np.uint8]) -> bool:
+    has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+    return has_alpha and not np.isin(pixels[..., 3], (0, 255)).all()

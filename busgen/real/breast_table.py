@@ -5,14 +5,12 @@ in canonical columns. Cells joined by `&` hold several values, `Pixel_size` is i
 table does not state stays null; an unknown term is an error, never a guess.
 """
 
-import csv
-from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.real.tables import Row, read_rows
 
 NAME = "breast"
 UNKNOWN = ("", "not available", "not applicable", "indefinable")
@@ -48,43 +46,12 @@ FILES = ("Image_filename", "Mask_tumor_filename", "Mask_other_filename")
 COLUMNS = ("CaseID", *FILES, "Pixel_size", "Age", "Margin", "Diagnosis", *TERMS)
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[Row]:
     """Return the rows of a CSV or xlsx as strings; raise `DataError` if it is not BrEaST's."""
-    rows = _read_csv(path) if path.suffix == ".csv" else _read_workbook(path)
-    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        raise DataError(
-            f"{path.name} must have rows and BrEaST's columns",
-            f"no {', '.join(missing)}",
-            "use the publisher's table unchanged",
-        )
-    return rows
+    return read_rows(path, COLUMNS)
 
 
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [_cells(row.items()) for row in csv.DictReader(file, strict=True)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name} must be a UTF-8 CSV", error, "restore the file") from error
-
-
-def _read_workbook(path: Path) -> list[dict[str, str]]:
-    import openpyxl
-
-    try:
-        with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
-            header, *rows = list(book.worksheets[0].iter_rows(values_only=True))
-    except Exception as error:  # openpyxl lets zip, XML and key errors of bad files through
-        raise DataError(f"{path.name} must be a readable workbook", error, "restore it") from error
-    return [_cells(zip(header, row, strict=True)) for row in rows if any(row)]
-
-
-def _cells(items: Iterable[tuple[object, object]]) -> dict[str, str]:
-    return {str(name): "" if value is None else str(value).strip() for name, value in items}
-
-
-def describe(row: dict[str, str]) -> dict[str, Any]:
+def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image, in canonical columns.
 
     Raises
@@ -95,9 +62,7 @@ def describe(row: dict[str, str]) -> dict[str, Any]:
     case, notes = Path(row["Image_filename"]).stem, list[str]()
     return {
         "sample_id": f"{NAME}-{case}",
-        "dataset": NAME,
         "patient_id": f"{NAME}-{case}",  # one image a patient
-        "source_file": row["Image_filename"],
         "pathology": _term(row, "Classification", notes) or _refuse(row, "Classification"),
         "birads": (birads := _term(row, "BIRADS", notes)),
         "birads_category": birads and birads[0],
@@ -115,7 +80,7 @@ def describe(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _refuse(row: dict[str, str], column: str) -> NoReturn:
+def _refuse(row: Row, column: str) -> NoReturn:
     raise DataError(
         f"{column} of case {row['CaseID']} must be one of BrEaST's terms",
         repr(row[column]),
@@ -123,7 +88,7 @@ def _refuse(row: dict[str, str], column: str) -> NoReturn:
     )
 
 
-def _term(row: dict[str, str], column: str, notes: list[str]) -> str | None:
+def _term(row: Row, column: str, notes: list[str]) -> str | None:
     """Return the lexicon's term for a cell, None for unknown; note what has no lexicon term."""
     cell = row[column]
     if cell == "indefinable":
@@ -133,7 +98,7 @@ def _term(row: dict[str, str], column: str, notes: list[str]) -> str | None:
     return TERMS[column].get(cell) or _refuse(row, column)
 
 
-def _tissue(row: dict[str, str], notes: list[str]) -> str | None:
+def _tissue(row: Row, notes: list[str]) -> str | None:
     """Return the composition; lactation is no composition, so it becomes a note."""
     parts = row["Tissue_composition"].split("&")
     if "lactating" in parts:
@@ -142,7 +107,7 @@ def _tissue(row: dict[str, str], notes: list[str]) -> str | None:
     return _term({**row, "Tissue_composition": rest}, "Tissue_composition", notes)
 
 
-def _margin(row: dict[str, str]) -> list[str] | None:
+def _margin(row: Row) -> list[str] | None:
     """Return margin terms in lexicon order."""
     cell = row["Margin"]
     if cell in UNKNOWN:
@@ -155,7 +120,7 @@ def _margin(row: dict[str, str]) -> list[str] | None:
     return [term for term in schema.MARGINS if term in found]
 
 
-def _age(row: dict[str, str]) -> int | None:
+def _age(row: Row) -> int | None:
     if row["Age"] in UNKNOWN:
         return None
     if not row["Age"].isdecimal() or int(row["Age"]) > MAX_AGE:
@@ -163,7 +128,7 @@ def _age(row: dict[str, str]) -> int | None:
     return int(row["Age"])
 
 
-def _pixel_mm(row: dict[str, str], notes: list[str]) -> float | None:
+def _pixel_mm(row: Row, notes: list[str]) -> float | None:
     """Return millimetres a pixel; the table states centimetres."""
     if row["Pixel_size"] in UNKNOWN:
         notes.append("pixel size not stated")

@@ -3,6 +3,19 @@
 In: what a reader loaded (`Published`). Out: a row of `schema.arrow_schema("real")`. Stated columns
 are the publisher's; sizes, orientation and place are measured on the mask; what neither tells
 stays null. Pixels stay as published, made grey: what to ignore in them is a mask of its own.
+
+What the flags of `schema.FLAGS` say:
+
+- `colour_doppler`: the publisher says so, or many pixels are strongly coloured; no B-mode
+- `black_border`, `sector_field`: black around the field, a field that widens with depth
+- `overlay`: `ignore` is not empty
+- `no_mask`: a lesion whose mask is not published; a normal image needs none
+- `empty_mask`: a mask is published and shows nothing, though the label is a lesion
+- `several_masks`: several masks are published, or one of several parts; size, place and
+  orientation stay null, for the box about all of them is no lesion's
+- `mask_resized`: the mask was published in another size and brought to the image's
+- `near_duplicate`, `label_conflict`: found over all datasets later, except where a publisher's
+  own label and mask disagree
 """
 
 from typing import Any
@@ -13,6 +26,7 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.errors import DataError
 from busgen.io import encode_png
+from busgen.real.lesions import parts_of
 from busgen.real.overlays import find_overlays
 from busgen.real.reading import Published, box_of, grey
 from busgen.real.signatures import signature
@@ -30,26 +44,19 @@ def canonical_row(dataset: str, source_file: str, published: Published) -> dict[
         If a mask stands on a normal image or has not its image's size.
     """
     image, mask = grey(published.pixels), published.mask
-    empty = mask is not None and not mask.any()
     if mask is not None and mask.shape != image.shape:
         raise DataError(f"a mask must have its image's size {image.shape}", mask.shape, "restore")
-    if published.stated.get("pathology") == "normal" and mask is not None and not empty:
+    lesion, parts, specks = (None, 0, 0) if mask is None or not mask.any() else parts_of(mask)
+    if lesion is not None and published.stated.get("pathology") == "normal":
         raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
-    lesion = None if mask is None or empty else mask
+    flags = {*published.flags, *(["several_masks"] if parts > 1 else [])}
     ignore = find_overlays(image)
-    found = {
-        "colour_doppler": has_colour(published.pixels),
-        "black_border": has_black_border(image),
-        "sector_field": is_sector(image),
-        "overlay": bool(ignore.any()),
-        "no_mask": mask is None,
-        "empty_mask": empty,
-    }
-    flags = set(published.flags) | {flag for flag, yes in found.items() if yes}
+    flags |= found_flags(published, image, ignore)
+    one = None if "several_masks" in flags else lesion
     row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
     return row | {
         **published.stated,
-        **measured(image, lesion, published.stated.get("pixel_mm")),
+        **measured(image, one, published.stated.get("pixel_mm")),
         "dataset": dataset,
         "source_file": source_file,
         "image": {"bytes": encode_png(image), "path": source_file},
@@ -57,8 +64,24 @@ def canonical_row(dataset: str, source_file: str, published: Published) -> dict[
         "ignore": picture(ignore.astype(np.uint8), source_file) if ignore.any() else None,
         "signature": signature(image),
         "flags": [flag for flag in schema.FLAGS if flag in flags],
-        "notes": list(published.notes),
+        "notes": [*published.notes, *(["specks removed from the mask"] if specks else [])],
     }
+
+
+def found_flags(
+    published: Published, image: NDArray[np.uint8], ignore: NDArray[np.bool_]
+) -> set[str]:
+    """Return the flags of what a picture and its mask show."""
+    mask, due = published.mask, published.stated.get("pathology") != "normal"
+    found = {
+        "colour_doppler": has_colour(published.pixels),
+        "black_border": has_black_border(image),
+        "sector_field": is_sector(image),
+        "overlay": bool(ignore.any()),
+        "no_mask": due and mask is None,
+        "empty_mask": due and mask is not None and not mask.any(),
+    }
+    return {flag for flag, yes in found.items() if yes}
 
 
 def measured(

@@ -18,14 +18,19 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, replacing_folder, require_vacant
-from busgen.real import breast
+from busgen.real import breast, bus_bra, busi
 from busgen.real.canonical import canonical_row
 from busgen.real.reading import DatasetInfo, Entry, Listing
 
-READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
-    {breast.DATASET.name: breast.list_breast}
+_LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
+    (breast.DATASET, breast.list_breast),
+    (bus_bra.DATASET, bus_bra.list_bus_bra),
+    (busi.DATASET, busi.list_busi),
 )
-DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({breast.DATASET.name: breast.DATASET})
+READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
+    {info.name: lister for info, lister in _LISTERS}
+)
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
 ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
 _LESION = {c.name for c in schema.columns("real") if c.lesion} | {"mask"}
@@ -106,13 +111,17 @@ def canonical_rows(
             return error
 
     with ThreadPoolExecutor() as pool:  # cv2, numpy and zlib release the lock
+        seen = set[str]()
         for start in range(0, len(listing.entries), ROWS_PER_GROUP):
             entries = listing.entries[start : start + ROWS_PER_GROUP]
             rows = []
             for entry, row in zip(entries, pool.map(row_of, entries), strict=True):
                 if isinstance(row, DataError):
                     left_out.append((entry.source_file, f"{row.rule}, got {row.got}"))
+                elif row["sample_id"] in seen:
+                    left_out.append((entry.source_file, f"{row['sample_id']} is there already"))
                 else:
+                    seen.add(row["sample_id"])
                     rows.append(row)
             if rows:
                 yield rows

@@ -77,23 +77,25 @@ class Box:
     width: int
 
 
-def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels of a published picture, strictly: damage is an error, never black rows.
+def load_picture(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return the pixels of a published picture, and notes on what had to be changed in them.
+
+    Read strictly: damage is an error, never black rows.
 
     Parameters
     ----------
     path
-        A PNG of any mode; palettes are resolved to RGBA.
+        A PNG of any mode; palettes are resolved to RGBA, 16 bits are scaled to 8.
 
     Returns
     -------
-    (H, W) or (H, W, channels) uint8.
+    (H, W) or (H, W, channels) uint8, notes.
 
     Raises
     ------
     DataError
-        If the file is missing, truncated or corrupt. Every chunk's checksum is checked first,
-        since decoding alone does not notice all damage.
+        If the file is missing, truncated or corrupt, or has another mode. Every chunk's checksum
+        is checked first, since decoding alone does not notice all damage.
     """
     if not path.is_file():
         raise DataError("a published picture must be there", f"no {path.name}", "restore the file")
@@ -101,14 +103,35 @@ def load_pixels(path: Path) -> NDArray[np.uint8]:
         with Image.open(path) as picture:
             picture.verify()
         with Image.open(path) as picture:
-            plain = picture if picture.mode in ("L", "LA", "RGB", "RGBA") else _plain(picture)
-            return np.asarray(plain, np.uint8)
+            pixels, notes = _eight_bit(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
+    colour = pixels.ndim == 3 and pixels.shape[2] > 2
+    if colour and np.ptp(pixels[..., :3], axis=2).any():
+        notes = (*notes, "colour made grey")
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
+        notes = (*notes, "transparency ignored")
+    return pixels, notes
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    return picture.convert("L" if picture.mode in ("1", "I;16", "I") else "RGBA")
+def load_pixels(path: Path) -> NDArray[np.uint8]:
+    """Return the pixels alone; parameters, shapes and errors as `load_picture`."""
+    return load_picture(path)[0]
+
+
+def _eight_bit(picture: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return 8-bit pixels: 16 bits are scaled over their whole range (PNG 1.2, section 10.4)."""
+    if picture.mode in ("L", "LA", "RGB", "RGBA"):
+        return np.asarray(picture, np.uint8), ()
+    if picture.mode == "1":
+        return np.asarray(picture.convert("L"), np.uint8), ()
+    if picture.mode == "P":
+        return np.asarray(picture.convert("RGBA"), np.uint8), ("palette resolved",)
+    if picture.mode in ("I", "I;16", "I;16B"):
+        deep = np.asarray(picture, np.int64)
+        if deep.min() >= 0 and deep.max() < 2**16:
+            return np.rint(deep / 257).astype(np.uint8), ("16 bits made 8",)
+    raise ValueError(f"mode {picture.mode} is no 8- or 16-bit picture")
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
