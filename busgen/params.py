@@ -32,6 +32,11 @@ class Gate(Section):
     min: float | None = None
     max: float | None = None
 
+    @field_validator("action", mode="before")
+    @classmethod
+    def _yaml_off(cls, action: object) -> object:
+        return "off" if action is False else action  # YAML 1.1 reads a bare `off` as false
+
     @model_validator(mode="after")
     def _ordered(self) -> "Gate":
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -51,8 +56,11 @@ DEFAULT_GATES = {
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
     "contrast": Gate(min=0.0),
+    "mask_agreement": Gate(action="off", min=0.3),
+    "label_confidence": Gate(action="off", min=0.05),
     "duplicate_distance": Gate(min=4.0),
 }
+JUDGED = ("mask_agreement", "label_confidence")  # scores that judges give
 
 
 class RealParams(Section):
@@ -68,12 +76,17 @@ class PriorsParams(Section):
 
 
 class GenerateParams(Section):
-    """Stage `generate`: what is asked for, which engines make it, what they must pass."""
+    """Stage `generate`: what is asked for, which engines make it, what they must pass.
+
+    `prior` and `judges` are files; None stands for those that ship. Judges are asked only where
+    one of their gates is not off.
+    """
 
     n: int = Field(default=600, ge=1)
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
     size_px: int = Field(default=256, ge=32, le=1024, multiple_of=8)
     prior: Path | None = None
+    judges: Path | None = None
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}

@@ -60,6 +60,7 @@ class Column:
     nullable: bool = False
     lesion: bool = field(default=False)  # null exactly where pathology is normal
     unstated: bool = field(default=False)  # null in real tables where the publisher is silent
+    judged: bool = field(default=False)  # null too where no judges were asked
 
 
 ALL = frozenset({"index", "release", "real"})
@@ -173,6 +174,14 @@ def _score(
     )
 
 
+def _judged(name: str, about: str) -> Column:
+    """Return a score in [0, 1] that a judge gives."""
+    share, span = "fraction", (0.0, 1.0)
+    return Column(
+        name, REALS, about, "gate", MADE, share, range=span, nullable=True, lesion=True, judged=True
+    )
+
+
 def _scores() -> tuple[Column, ...]:
     """Return the gate scores, in the order in which the gates are asked."""
     return (
@@ -199,19 +208,12 @@ def _scores() -> tuple[Column, ...]:
             (-255.0, 255.0),
             lesion=True,
         ),
-        _score(
-            "mask_agreement",
-            "Dice of the requested mask and the lesion that the segmenter finds",
-            "fraction",
-            (0.0, 1.0),
-            lesion=True,
+        _judged(
+            "mask_agreement", "Dice of the requested mask and the lesion that the segmenter finds"
         ),
-        _score(
+        _judged(
             "label_confidence",
             "calibrated probability that the classifier gives the requested pathology",
-            "fraction",
-            (0.0, 1.0),
-            lesion=True,
         ),
         _score(
             "duplicate_distance",

@@ -4,7 +4,7 @@ In: the `generate` section of the parameters. Out: a `Plan`, whose hash names th
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +15,17 @@ import busgen
 from busgen import io
 from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import GenerateParams
+from busgen.params import JUDGED, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
-    *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
+    *("quality/gates.py", "quality/judges"),
+    *("factory/plan.py", "factory/shard.py", "factory/rounds.py"),
 )
-TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy")
+TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 
@@ -32,7 +33,8 @@ NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 class Plan:
     """A resolved request: what is drawn, by which engines, past which gates.
 
-    `prior` is the prior's JSON, so that a work folder needs nothing outside itself.
+    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder` is where
+    this machine has the judges (None: those that ship): no part of the record, their hash is.
     """
 
     n: int
@@ -52,13 +54,15 @@ class Plan:
     max_unfilled: float
     shard_size: int
     gates: dict[str, dict[str, Any]]
+    judges_sha256: str | None
     code_version: str
     tools: dict[str, str]
+    judges_folder: str | None = field(default=None, compare=False)
 
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
-        return io.sha256_bytes(io.dumps(asdict(self)).encode())
+        return io.sha256_bytes(io.dumps(_recorded(self)).encode())
 
     @property
     def shards_sha256(self) -> str:
@@ -66,7 +70,7 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        deciding = {k: v for k, v in asdict(self).items() if k not in NOT_IN_SHARDS}
+        deciding = {k: v for k, v in _recorded(self).items() if k not in NOT_IN_SHARDS}
         return io.sha256_bytes(io.dumps(deciding).encode())
 
 
@@ -76,8 +80,8 @@ def resolve(params: GenerateParams) -> Plan:
     Raises
     ------
     UserError
-        If an engine is unknown, the request impossible or the prior unreadable: one finding is
-        drawn, so that what cannot be drawn is refused here.
+        If an engine is unknown, the request impossible, prior or judges unreadable: one finding
+        is drawn, so that what cannot be drawn is refused here.
     """
     prior = load_prior(params.prior)
     masks = load_mask_engine(params.mask_engine, params.size_px)
@@ -100,12 +104,23 @@ def resolve(params: GenerateParams) -> Plan:
         max_unfilled=params.max_unfilled,
         shard_size=min(params.shard_size, params.n),
         gates={name: gate.model_dump() for name, gate in sorted(params.gates.items())},
+        judges_sha256=_judges_sha256(params),
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
+        judges_folder=str(params.judges) if params.judges else None,
     )
     request = parse_request(plan.where, plan.text, plan.targets)
     draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
     return plan
+
+
+def _judges_sha256(params: GenerateParams) -> str | None:
+    """Return the hash of the judges that are to be asked, None where none are."""
+    if all(params.gates[name].action == "off" for name in JUDGED):
+        return None
+    from busgen.quality.judges.judges import load_judges  # brings torch
+
+    return load_judges(params.judges, params.device).sha256
 
 
 def read_plan(work: Path) -> Plan:
@@ -117,7 +132,11 @@ def read_plan(work: Path) -> Plan:
 
 def to_record(plan: Plan) -> dict[str, Any]:
     """Return the plan as JSON, with its hash."""
-    return asdict(plan) | {"sha256": plan.sha256}
+    return _recorded(plan) | {"sha256": plan.sha256}
+
+
+def _recorded(plan: Plan) -> dict[str, Any]:
+    return {k: v for k, v in asdict(plan).items() if k != "judges_folder"}
 
 
 @cache

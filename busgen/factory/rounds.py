@@ -92,7 +92,9 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
     """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
     size = plan.shard_size
     return [
-        ShardSpec(str(work), attempt, number, tuple(missing[start : start + size]))
+        ShardSpec(
+            str(work), attempt, number, tuple(missing[start : start + size]), plan.judges_folder
+        )
         for number, start in enumerate(range(0, len(missing), size))
     ]
 

@@ -30,7 +30,7 @@ from busgen.priors.draw import draw
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.quality.gates import difference_hash, pair_scores, verdict
+from busgen.quality.gates import Judges, difference_hash, judged_scores, pair_scores, verdict
 from busgen.seeds import sample_seed
 
 CHUNK = 32  # samples in memory as pixels at once
@@ -42,12 +42,16 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class ShardSpec:
-    """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`."""
+    """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
+
+    `judges` is the folder of the judges that the plan asks, None for those that ship.
+    """
 
     work: str
     attempt: int
     number: int
     samples: tuple[int, ...]
+    judges: str | None = None
 
     @property
     def path(self) -> Path:
@@ -66,12 +70,19 @@ class Tools:
     gates: dict[str, Gate]
     mask_engine: MaskEngine
     image_engine: ImageEngine
+    judges: Judges | None
 
 
 @lru_cache(maxsize=2)
-def tools_of(work: str) -> Tools:
+def plan_of(work: str) -> Plan:
+    """Return the plan of a work folder, read once a process."""
+    return read_plan(Path(work))
+
+
+@lru_cache(maxsize=2)
+def tools_of(work: str, judges: str | None) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = read_plan(Path(work))
+    plan = plan_of(work)
     return Tools(
         plan,
         make_prior(plan.prior),
@@ -79,7 +90,21 @@ def tools_of(work: str) -> Tools:
         {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
         load_mask_engine(plan.mask_engine, plan.size_px),
         load_image_engine(plan.engine, plan.size_px, plan.device),
+        _judges(plan, judges),
     )
+
+
+def _judges(plan: Plan, folder: str | None) -> Judges | None:
+    """Return the judges that the plan asks, None where it asks none."""
+    if plan.judges_sha256 is None:
+        return None
+    from busgen.quality.judges.judges import load_judges
+
+    judges = load_judges(Path(folder) if folder else None, plan.device)
+    if judges.sha256 != plan.judges_sha256:
+        rule = f"the judges must be the plan's ({plan.judges_sha256[:12]})"
+        raise DataError(rule, judges.sha256[:12], "run again: a new plan is made")
+    return judges
 
 
 def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
@@ -87,7 +112,7 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = tools_of(spec.work)
+    tools = tools_of(spec.work, spec.judges)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), CHUNK):
         samples = spec.samples[start : start + CHUNK]
@@ -114,9 +139,10 @@ def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[di
     findings = requested(tools, samples, attempt)
     masks = tools.mask_engine.draw(findings)
     images = tools.image_engine.render(findings, masks)
+    judged = judged_scores(findings, masks, images, tools.judges)
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
-        return list(pool.map(judge, findings, masks, images))
+        return list(pool.map(judge, findings, masks, images, judged))
 
 
 def requested(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[Finding]:
@@ -144,16 +170,17 @@ def judged_row(
     finding: Finding,
     mask: NDArray[np.uint8],
     image: NDArray[np.uint8],
+    judged: dict[str, float | None],
     *,
     gates: dict[str, Gate],
     attempt: int,
 ) -> dict[str, Any]:
-    """Return one row: finding, measures, scores, own verdict, pixels.
+    """Return one row: finding, measures, scores (with what judges said), own verdict, pixels.
 
     Whether it repeats another sample is not known here: `rounds.settle` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
-    scores = pair_scores(finding, mask, image, geometry)
+    scores = pair_scores(finding, mask, image, geometry) | judged
     accepted, reason, flags = verdict(scores, gates)
     known = {k: None if v is None or isnan(v) else v for k, v in scores.items()}
     return {
@@ -176,7 +203,7 @@ def is_done(spec: ShardSpec) -> bool:
     try:
         manifest = io.read_json(manifest_path(spec))
         return (
-            manifest["plan_sha256"] == tools_of(spec.work).plan.shards_sha256
+            manifest["plan_sha256"] == plan_of(spec.work).shards_sha256
             and manifest["samples"] == list(spec.samples)
             and manifest["sha256"] == io.sha256_file(spec.path)
         )

@@ -1,18 +1,20 @@
-"""Gates, first form: scores of one finished pair, and the verdict that they make.
+"""Gates: scores of finished pairs, and the verdicts that they make.
 
 In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`), then
-`(accepted, reason, flags)`. The scores are measured on the pixels, never taken from the engine.
+`(accepted, reason, flags)`. The scores are measured on the pixels, never taken from the engine;
+what judges see was never shown to the engine either.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.geometry import Geometry
-from busgen.params import Gate
+from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
@@ -22,7 +24,21 @@ SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has n
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 HASH_BLOCK = 2**15
+JUDGED_AT_ONCE = 8  # always as many: a network's last digits depend on the size of its batch
+DIGITS = 4  # of a judge's score
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
+
+
+class Judges(Protocol):
+    """What is asked of judges; `busgen.quality.judges` trains and loads them."""
+
+    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
+        ...
+
+    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the calibrated probability (N,) that the lesions in `masks` are malignant."""
+        ...
 
 
 def pair_scores(
@@ -38,11 +54,68 @@ def pair_scores(
     """
     return {
         "mask_error": mask_error(finding, geometry, len(mask)),
+        **image_scores(image),
+        "contrast": signed_contrast(finding.echo_pattern, mask, image)
+        if finding.has_lesion
+        else None,
+    }
+
+
+def image_scores(image: NDArray[np.uint8]) -> dict[str, float]:
+    """Return the scores that need no finding, of an (H, W) uint8 image."""
+    return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
         "saturated": float(np.mean(image == 255)),
         "sharpness": sharpness(image),
-        "contrast": signed_contrast(finding, mask, image),
     }
+
+
+def judged_scores(
+    findings: Sequence[Finding],
+    masks: NDArray[np.uint8],
+    images: NDArray[np.uint8],
+    judges: Judges | None,
+) -> list[dict[str, float | None]]:
+    """Return what the judges say of each pair; None of normal findings, or without judges."""
+    scores: list[dict[str, float | None]] = [dict.fromkeys(JUDGED) for _ in findings]
+    asked = [k for k, finding in enumerate(findings) if finding.has_lesion]
+    if judges and asked:
+        malignant = np.array([findings[k].pathology == "malignant" for k in asked])
+        told = judge_pairs(judges, images[asked], masks[asked], malignant)
+        for k, pair in zip(asked, told, strict=True):
+            scores[k] = dict(zip(JUDGED, pair.tolist(), strict=True))
+    return scores
+
+
+def judge_pairs(
+    judges: Judges,
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    malignant: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return (N, 2): how far the judges agree with the mask and with the class of each pair.
+
+    First the Dice coefficient of the mask and of what the segmenter holds for more likely lesion
+    than not, then the probability that the classifier gives the class: NaN for an empty mask.
+    A pair's scores do not depend on the others: all batches have one size, and `DIGITS` are kept.
+
+    Parameters
+    ----------
+    images, masks : (N, H, W) uint8; masks {0, 1}
+    malignant : (N,) the class that was asked for
+    """
+    told = np.full((len(images), 2), np.nan)
+    for start in range(0, len(images), JUDGED_AT_ONCE):
+        own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
+        batch = np.resize(own, JUDGED_AT_ONCE)
+        found = judges.segment(images[batch])[: own.size] > 0.5
+        p = judges.classify(images[batch], masks[batch])[: own.size]
+        both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
+        either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
+        told[own, 0] = 2 * both / np.maximum(either, 1)
+        told[own, 1] = np.where(malignant[own], p, 1 - p)
+    told[~masks.any(axis=(1, 2))] = np.nan
+    return told.round(DIGITS)
 
 
 def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> float | None:
@@ -90,8 +163,8 @@ def sharpness(image: NDArray[np.uint8]) -> float:
 
 
 def signed_contrast(
-    finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8]
-) -> float | None:
+    echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]
+) -> float:
     """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
 
     Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
@@ -99,9 +172,8 @@ def signed_contrast(
     amid glandular tissue 5 of BrEaST's 9 hyperechoic lesions are darker than the mean. Isoechoic
     and heterogeneous lesions ask for no sign and get the magnitude. The ring is taken beside the
     lesion only, because above and below it depth and posterior features decide the grey level.
+    NaN where there is no lesion, or nothing beside it.
     """
-    if not finding.has_lesion:
-        return None
     if not mask.any():
         return float("nan")
     ring = _dilate(mask, GAP_PX + RING_PX) - _dilate(mask, GAP_PX)
@@ -111,9 +183,9 @@ def signed_contrast(
     if beside.size == 0:
         return float("nan")
     inside = float(image[mask > 0].mean())
-    if finding.echo_pattern in DARKER:
+    if echo_pattern in DARKER:
         return float(beside.mean()) - inside
-    if finding.echo_pattern == "hyperechoic":
+    if echo_pattern == "hyperechoic":
         return inside - float(np.quantile(beside, FAT_QUANTILE))
     return abs(inside - float(beside.mean()))
 

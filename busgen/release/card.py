@@ -65,6 +65,7 @@ def _line(column: schema.Column) -> str:
     if column.range is not None:
         allowed = f"{column.range[0]:g} to {column.range[1]:g}"
     null = "where normal" if column.lesion else "may be" if column.nullable else "never"
+    null += ", or not judged" if column.judged else ""
     kind = "image {bytes, path}" if column.type == schema.PICTURE else str(column.type)
     where = "" if "index" in column.tables else " (data files only)"
     cells = (f"`{column.name}`", kind, column.unit, allowed, null, column.source)

@@ -49,12 +49,16 @@ def _of_column(column: Column) -> Iterator[Rule]:
 
 
 def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
-    """Yield: null exactly where normal; what is measured may be otherwise where rejected."""
+    """Yield: null exactly where normal; what is measured may be otherwise where rejected.
+
+    What judges score is null too where none were asked.
+    """
     asked = "" if column.source == "finding" else "accepted AND "
-    for about, pathology, broken in (
+    rules = (
         ("null where normal", "pathology = 'normal'", f"{name} IS NOT NULL"),
         ("not null where a lesion is", "pathology <> 'normal'", f"{name} IS NULL"),
-    ):
+    )
+    for about, pathology, broken in rules[:1] if column.judged else rules:
         yield Rule(column.name, about, f"{asked}{pathology} AND {broken}")
 
 

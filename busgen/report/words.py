@@ -54,6 +54,16 @@ GATES = {
         "as the echo pattern says",
         GREY,
     ),
+    "mask_agreement": (
+        "Lesion is not found where it was asked for",
+        "overlap (Dice) of the mask and of what a segmenter, trained on real images, finds",
+        "%",
+    ),
+    "label_confidence": (
+        "Lesion looks like the other class",
+        "probability that a classifier, trained on real images, gives the class asked for",
+        "%",
+    ),
     "duplicate_distance": (
         "Repeats another picture",
         "difference of a 64-bit fingerprint from the nearest accepted picture",
