@@ -1,0 +1,1 @@
+"""Judges: an independent lesion segmenter and a benign/malignant classifier, real patients only."""
