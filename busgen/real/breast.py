@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import DataError
 from busgen.real.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
-from busgen.real.files import pictures, root_of
+from busgen.real.files import not_png, pictures, root_of
 from busgen.real.lesions import binary, require_size
 from busgen.real.reading import (
     DatasetInfo,
@@ -55,6 +55,7 @@ def list_breast(path: Path) -> Listing:
     kept, left_out = once_each([(row["Image_filename"], row) for row in rows])
     entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
     left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
+    left_out += [(name, "no PNG") for name in not_png(images)]
     return Listing(DATASET, entries, tuple(left_out))
 
 

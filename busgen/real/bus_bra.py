@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.real.files import ascii_id, pictures, root_of
+from busgen.real.files import ascii_id, not_png, pictures, root_of
 from busgen.real.lesions import load_union
 from busgen.real.reading import (
     DatasetInfo,
@@ -65,6 +65,7 @@ def list_bus_bra(path: Path) -> Listing:
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
         stray = [p.name for p in pictures(root / folder) if _id_of(p) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
+        left_out += [(f"{folder}/{name}", "no PNG") for name in not_png(root / folder)]
     return Listing(DATASET, entries, tuple(left_out))
 
 

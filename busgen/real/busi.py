@@ -12,7 +12,7 @@ from pathlib import Path
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.real.files import ascii_id, pictures, root_of
+from busgen.real.files import ascii_id, not_png, pictures, root_of
 from busgen.real.lesions import load_union
 from busgen.real.reading import DatasetInfo, Entry, Listing, Published, load_picture
 
@@ -51,6 +51,7 @@ def list_busi(path: Path) -> Listing:
             entries.append(Entry(name, partial(_load, image, paths, pathology)))
         orphans = [path for paths in masks.values() for path in paths]
         left_out += [(f"{pathology}/{path.name}", "a mask without its image") for path in orphans]
+        left_out += [(f"{pathology}/{name}", "no PNG") for name in not_png(root / pathology)]
     return Listing(DATASET, entries, tuple(left_out))
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from busgen.errors import UserError
 
+OTHER_PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
+
 
 def root_of(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str) -> Path:
     """Return `path`, or the one folder directly in it, that has a publisher's layout.
@@ -34,6 +36,12 @@ def pictures(folder: Path) -> list[Path]:
     """Return the PNG files directly in `folder`, numbers in order; no hidden ones."""
     found = (p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
     return sorted((p for p in found if not _litter(p)), key=lambda p: natural(p.name))
+
+
+def not_png(folder: Path) -> list[str]:
+    """Return names of pictures directly in `folder` that are no PNG, which readers leave out."""
+    found = (p.name for p in folder.iterdir() if p.suffix.lower() in OTHER_PICTURES)
+    return sorted(found)
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

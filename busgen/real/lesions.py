@@ -17,14 +17,20 @@ from busgen.real.reading import load_pixels
 SPECK = 0.01
 
 
-def binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (H, W) {0, 1}: where a colour channel is brighter than 127, or 1 of levels 0 and 1.
+def levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) uint8: a mask's brightest colour channel; levels 0 and 1 become 0 and 255.
 
     Opacity is ignored: publishers' masks are opaque all over, or have odd alphas.
     """
-    level = pixels if pixels.ndim == 2 else pixels[..., : -1 if _has_alpha(pixels) else None]
-    level = level if level.ndim == 2 else level.max(axis=2)
-    return (level > (127 if level.max(initial=0) > 1 else 0)).astype(np.uint8)
+    colours = pixels if pixels.ndim == 3 else pixels[..., None]
+    colours = colours[..., :-1] if colours.shape[2] in (2, 4) else colours
+    level = np.asarray(colours.max(axis=2))
+    return level * np.uint8(255 if level.max(initial=0) == 1 else 1)
+
+
+def binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) {0, 1}: where `levels` are above 127."""
+    return (levels(pixels) > 127).astype(np.uint8)
 
 
 def parts_of(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
@@ -65,7 +71,3 @@ def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> NDArray[np.uint
     """Return the union of masks, None if there are no paths; raises as `load_mask`."""
     masks = [load_mask(path, shape) for path in paths]
     return np.maximum.reduce(masks) if masks else None
-
-
-def _has_alpha(pixels: NDArray[np.uint8]) -> bool:
-    return pixels.shape[2] in (2, 4)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, replacing_folder, require_vacant
-from busgen.real import breast, bus_bra, busi
+from busgen.real import breast, bus_bra, bus_uclm, busi, stu, udiat
 from busgen.real.canonical import canonical_row
 from busgen.real.reading import DatasetInfo, Entry, Listing
 
@@ -26,6 +26,9 @@ _LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
     (breast.DATASET, breast.list_breast),
     (bus_bra.DATASET, bus_bra.list_bus_bra),
     (busi.DATASET, busi.list_busi),
+    (bus_uclm.DATASET, bus_uclm.list_bus_uclm),
+    (stu.DATASET, stu.list_stu),
+    (udiat.DATASET, udiat.list_udiat),
 )
 READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
     {info.name: lister for info, lister in _LISTERS}
@@ -33,7 +36,7 @@ READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
 ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
-_LESION = {c.name for c in schema.columns("real") if c.lesion} | {"mask"}
+_LESION = {c.name for c in schema.columns("real") if c.lesion}
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,12 @@ def summary(reading: Reading) -> dict[str, Any]:
     """Return what was read, in numbers: counts by class, completeness, flags, notes, left out.
 
     `complete` gives for each published field how many of the rows to which it applies (lesions
-    only, for a lesion's fields) state it, as ``[stated, applicable]``.
+    only, for a lesion's fields) state it, as ``[stated, applicable]``; flags tell of masks.
     """
     table = reading.table
     pathology = table["pathology"].to_pylist()
     lesions = sum(term != "normal" for term in pathology)
-    fields = [field.name for field in table.schema if field.nullable]
+    fields = [f.name for f in table.schema if f.nullable and f.type != schema.PICTURE]
     stated = {name: table.num_rows - table[name].null_count for name in fields}
 
     def counted(column: str) -> dict[str, int]:

@@ -52,15 +52,20 @@ def _read_csv(path: Path, separator: str) -> list[Row]:
         raise DataError(f"{path.name} must be a UTF-8 CSV", error, "restore the file") from error
 
 
-def _read_workbook(path: Path) -> list[Row]:
+def read_sheet(path: Path) -> list[tuple[object, ...]]:
+    """Return the rows of an xlsx's first sheet that hold anything; `DataError` if it is broken."""
     import openpyxl
 
     try:
         with closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
-            header, *rows = list(book.worksheets[0].iter_rows(values_only=True))
+            return [row for row in book.worksheets[0].iter_rows(values_only=True) if any(row)]
     except Exception as error:  # openpyxl lets zip, XML and key errors of bad files through
         raise DataError(f"{path.name} must be a readable workbook", error, "restore it") from error
-    return [_cells(zip(header, row, strict=True)) for row in rows if any(row)]
+
+
+def _read_workbook(path: Path) -> list[Row]:
+    header, *rows = read_sheet(path) or [()]
+    return [_cells(zip(header, row, strict=False)) for row in rows]
 
 
 def _cells(items: Iterable[tuple[object, object]]) -> Row:

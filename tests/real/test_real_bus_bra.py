@@ -1,0 +1,75 @@
+"""The BUS-BRA reader: on the published files, and on an imitation with every trap."""
+
+from collections import Counter
+
+import pytest
+from imitations import BUS_BRA, lay_out_bus_bra
+
+from busgen.errors import DataError
+from busgen.real.readers import list_dataset, read_dataset
+
+
+def test_published_counts(real_data):
+    reading = read_dataset("bus_bra", real_data / "BUS-BRA")
+    table = reading.table
+    assert reading.left_out == ()
+    assert Counter(table["pathology"].to_pylist()) == {"benign": 1006, "malignant": 486}
+    assert len(set(table["patient_id"].to_pylist())) == 852
+    assert Counter(table["birads_category"].to_pylist()) == {"4": 554, "2": 436, "3": 375, "5": 127}
+    assert table["birads"].null_count == 554
+    assert table["scanner"].null_count == table["mask"].null_count == 0
+    assert table["pixel_mm"].null_count == table["width_mm"].null_count == 1492
+    odd = {
+        row["sample_id"]: row["notes"] for row in table.select(["sample_id", "notes"]).to_pylist()
+    }
+    assert {key: notes for key, notes in odd.items() if notes} == {
+        "bus_bra-0845-s": ["box in the table is wrong"],
+        "bus_bra-0856-l": ["size in the table is wrong"],
+        "bus_bra-0857-r": ["size in the table is wrong"],
+        "bus_bra-0990-l": ["size in the table is wrong"],
+    }
+
+
+def test_what_the_table_states(tmp_path):
+    first, second, third = read_dataset("bus_bra", lay_out_bus_bra(tmp_path)).table.to_pylist()
+    assert first["sample_id"] == "bus_bra-0001-l"
+    assert first["patient_id"] == second["patient_id"] == "bus_bra-0001"
+    assert third["patient_id"] == "bus_bra-0003"
+    assert (first["birads"], first["birads_category"]) == (None, "4")
+    assert (second["birads"], second["birads_category"]) == ("5", "5")
+    assert (third["pathology"], third["diagnosis"]) == ("benign", "cyst")
+    assert third["scanner"] == "U-Systems @10-14MHz"
+    assert first["source_file"] == "Images/bus_0001-l.png"
+    assert first["orientation"] == "parallel"
+    assert (first["center_x"], first["center_y"]) == (35 / 80, 20 / 60)
+
+
+def test_where_the_table_is_wrong_the_picture_counts(tmp_path):
+    notes = read_dataset("bus_bra", lay_out_bus_bra(tmp_path)).table["notes"].to_pylist()
+    assert notes == [[], ["size in the table is wrong"], ["box in the table is wrong"]]
+
+
+@pytest.mark.parametrize(
+    ("term", "wrong", "named"),
+    [
+        ("malignant,4", "uncertain,4", "Pathology of bus_0001-l.*'uncertain'"),
+        ("malignant,4", "malignant,6", "BIRADS of bus_0001-l.*'6'"),
+        ("bus_0001-l,1", "bus_0001-l,one", "Case of bus_0001-l.*'one'"),
+    ],
+)
+def test_an_unknown_term_names_row_and_term(term, wrong, named, tmp_path):
+    root = lay_out_bus_bra(tmp_path)
+    (root / "bus_data.csv").write_text(BUS_BRA.replace(term, wrong, 1))
+    with pytest.raises(DataError, match=named):
+        list_dataset("bus_bra", root)
+
+
+def test_contradicting_rows_are_left_out(tmp_path):
+    root = lay_out_bus_bra(tmp_path)
+    again = BUS_BRA.splitlines()[1].replace("malignant", "benign")
+    (root / "bus_data.csv").write_text(f"{BUS_BRA}{again}\n")
+    reading = read_dataset("bus_bra", root)
+    assert reading.table.num_rows == 2
+    assert dict(reading.left_out) == {
+        "Images/bus_0001-l.png": "2 rows that contradict each other",
+    }
