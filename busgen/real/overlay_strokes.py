@@ -1,0 +1,103 @@
+"""Which bright, thin pixels of a picture are strokes of an overlay: a small network on patches.
+
+In: a grey picture. Out: log odds per pixel. Speckle is blurred by the beam, a scanner's letters
+are not; what that looks like was learned from planted overlays (`overlay_fit`), whose weights lie
+in `assets/overlays`. Only pixels that stand out of a 7x7 opening are asked, some tenth of all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHTS = Path(__file__).parents[1] / "assets" / "overlays" / "strokes.npz"
+STANDS_OUT = 22  # grey levels above the opening: fainter strokes are left in
+WIDEST = 7  # px; wider strokes are no candidates
+NEAR, FAR, STRIDE = 8, 5, 3  # half a patch in px, half the wide patch in strides, stride in px
+CHUNK = 4096  # candidates asked at once: their patches stay in the cache
+NO_STROKE = np.float32(-20.0)
+_KERNEL = np.ones((WIDEST, WIDEST), np.uint8)
+
+
+@dataclass(frozen=True)
+class StrokeNet:
+    """Layers `(weights (in, out), bias (out,))` float32 with rectifiers between; one output."""
+
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log odds (n,) of features (n, d)."""
+        *hidden, last = self.layers
+        for weights, bias in hidden:
+            features = np.maximum(features @ weights + bias, 0)
+        return np.asarray((features @ last[0] + last[1])[:, 0], np.float32)
+
+    def arrays(self) -> dict[str, NDArray[np.float16]]:
+        """Return the weights as they are stored: half precision, by name."""
+        named = {}
+        for i, (weights, bias) in enumerate(self.layers):
+            named |= {
+                f"weights{i}": weights.astype(np.float16),
+                f"bias{i}": bias.astype(np.float16),
+            }
+        return named
+
+
+def stroke_net(arrays: Mapping[str, NDArray[np.float16]]) -> StrokeNet:
+    """Return the network of stored weights."""
+    pairs = [(arrays[f"weights{i}"], arrays[f"bias{i}"]) for i in range(len(arrays) // 2)]
+    return StrokeNet(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in pairs))
+
+
+@cache
+def shipped_net() -> StrokeNet:
+    """Return the network that comes with the package."""
+    with np.load(WEIGHTS, allow_pickle=False) as stored:
+        return stroke_net(dict(stored))
+
+
+def candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which pixels (H, W) stand out of all that is `WIDEST` px or more both ways."""
+    wide = cv2.morphologyEx(image, cv2.MORPH_OPEN, _KERNEL, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.subtract(image, wide) > STANDS_OUT, np.bool_)
+
+
+def features(
+    image: NDArray[np.uint8], rows: NDArray[np.intp], cols: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return patches (n, 17 * 17 + 11 * 11) in [0, 1] around pixels; black beyond the edges.
+
+    The first are the pixels themselves, the second means of 3x3 in steps of 3 px.
+    """
+    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE), borderType=cv2.BORDER_CONSTANT)
+    near, far = _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
+    parts = [pixels[_starts(width, rows, cols) + steps] for pixels, width, steps in (near, far)]
+    return np.concatenate(parts, axis=1).astype(np.float32) / np.float32(255)
+
+
+def _around(
+    image: NDArray[np.uint8], half: int, stride: int
+) -> tuple[NDArray[np.uint8], int, NDArray[np.intp]]:
+    """Return the padded picture flat, its width, and the steps from a patch's first pixel."""
+    reach = half * stride
+    padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
+    side = np.arange(2 * half + 1) * stride
+    return padded.ravel(), padded.shape[1], (side[:, None] * padded.shape[1] + side).ravel()
+
+
+def _starts(width: int, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.intp]:
+    return (rows * width + cols)[:, None]
+
+
+def stroke_log_odds(image: NDArray[np.uint8], net: StrokeNet) -> NDArray[np.float32]:
+    """Return the log odds (H, W) float32 that a pixel is an overlay's stroke."""
+    result = np.full(image.shape, NO_STROKE, np.float32)
+    rows, cols = np.nonzero(candidates(image))
+    for start in range(0, rows.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        result[rows[part], cols[part]] = net.log_odds(features(image, rows[part], cols[part]))
+    return result
