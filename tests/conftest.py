@@ -15,3 +15,22 @@ def real_data() -> Path:
     if not (folder / "BrEaST").is_dir():
         pytest.skip(f"no real data: set BUSGEN_REAL to a folder that holds BrEaST, not {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_judges(tmp_path_factory) -> Path:
+    """Return a folder of judges: real networks of a few hundred random weights."""
+    import torch
+
+    from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, save_judges
+
+    folder = tmp_path_factory.mktemp("judges é")
+    segmenter, classifier = SegmenterSpec(32, (4, 6), 2), ClassifierSpec(32, (4, 6), 2, 2.0, True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        finders = [segmenter.build().state_dict() for _ in range(2)]
+        tellers = [classifier.build().state_dict() for _ in range(2)]
+    for weights in (*finders, *tellers):
+        weights["head.weight"] *= 50  # or all probabilities would stay near a half
+    save_judges(folder, (segmenter, finders), (classifier, tellers))
+    return folder

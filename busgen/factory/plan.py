@@ -22,8 +22,7 @@ from busgen.priors.request import parse_request
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
-    *("quality/gates.py", "quality/judges"),
-    *("factory/plan.py", "factory/shard.py", "factory/rounds.py"),
+    *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
 )
 TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")

@@ -1,41 +1,49 @@
-"""A release beside real images: how far apart their distributions are, class by class.
+"""A release beside real images: how far apart their distributions are.
 
-In: a release folder and reference statistics (`busgen.quality.reference`). Out: scores with n,
-interval and floor. Names say the feature space: `ks_<statistic>.<class>` is the
-Kolmogorov-Smirnov distance of one statistic, `ks_<group>.<class>` the mean over a group.
+In: a release folder and a reference (`busgen.quality.reference`). Out: scores with n, interval
+and floor, of each class, of both together, and against each scanner. Names say the feature space:
+`ks_<statistic>.<class>` is the Kolmogorov-Smirnov distance of one statistic, `ks_<group>.<class>`
+the mean over a group.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from busgen.errors import DataError
-from busgen.io import decode_png
+from busgen.io import read_json
+from busgen.params import JUDGED
 from busgen.quality.descriptors import descriptor_auc
-from busgen.quality.distances import Distance, distance, score
-from busgen.quality.measures import GROUPS, group_of
-from busgen.quality.reference import quantiles_of, statistics_of
+from busgen.quality.distances import Distance, Floats, distance, make_draws, score
+from busgen.quality.measures import GROUPS, MEASURED, contrast_name, group_of
+from busgen.quality.reference import Reference
+from busgen.quality.released import measure_release
 from busgen.seeds import rng
 
 MIN_N = 20  # fewer images on either side say nothing about a distribution
 CLASSES = ("benign", "malignant")
+LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
+QUANTILE_DIGITS = 5
 ABOUT = (
-    "KS distance in [0, 1] between release and held-out real images; floor: the same between two "
-    "samples of these sizes drawn from the real quantiles; interval: 95 % bootstrap"
+    "KS distance in [0, 1] between release and held-out real images; floor: the same between real "
+    "images of other patients, brought to these sizes; interval: 95 % bootstrap, by patient"
 )
-BLOB_COLUMNS = ["image", "mask", "pathology", "pixel_mm", "echo_pattern"]
-DESCRIPTORS = [
-    "pathology", "shape", "margin", "echo_pattern", "posterior", "halo", "calcification",
-]  # fmt: skip
 
 
-def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Side:
+    """One sample: `values` {statistic: (n,)}, NaN where it does not apply; `patients` (n,)."""
+
+    values: Mapping[str, Floats]
+    patients: NDArray[np.int64]
+
+
+def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dict[str, Any]:
     """Return the distances between a release and a reference.
 
     Parameters
@@ -43,7 +51,7 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
     release
         Release folder; its ``data/*.parquet`` is read row group by row group.
     reference
-        As `busgen.quality.reference.reference_of` returns it.
+        Samples of real images.
     max_samples
         Images to measure; of a larger release, whole row groups are picked at random, always
         the same ones.
@@ -51,120 +59,161 @@ def compare(release: Path, reference: Mapping[str, Any], max_samples: int = 1000
     Returns
     -------
     dict
-        ``headline`` and ``scores``, each {name: {value, n, n_real, interval, floor}}; a score
-        has its ``group`` and the release's ``quantiles`` too, at ``levels``, the reference's;
-        ``skipped`` {name: reason} for what has fewer than 20 images on a side; ``about``,
+        ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}}; a
+        score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
+        ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a
+        side. ``pooled`` (lesions of both classes) and ``scanners`` {scanner: ...} (all lesions of
+        the release against the real ones of a scanner) hold a ``headline`` each. ``about``,
         ``reference`` (sources, n) and ``n_measured``.
 
     Raises
     ------
     DataError
-        If the release has no readable samples, or the reference is no reference.
+        If the release has no readable samples.
     """
-    if not {"by_class", "levels", "size_px"} <= reference.keys():
-        raise DataError(
-            "a reference must hold by_class, levels and size_px", [*reference], "remake"
-        )
-    table, rows = _measure(release, int(reference["size_px"]), max_samples)
-    levels, found = reference["levels"], dict[str, Distance]()
-    shown: dict[str, dict[str, Any]] = {}
+    table, rows = measure_release(release, int(reference.facts["size_px"]), max_samples)
+    own = {term: _own([s for name, s in rows if name == term]) for term in CLASSES}
+    real = {term: _real(reference.samples, term) for term in CLASSES}
+    if _judges_of(release) != reference.facts.get("judges_sha256"):
+        own = {term: _unjudged(side) for term, side in own.items()}
+    headline: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for term in CLASSES:
-        of_term = [statistics for name, statistics in rows if name == term]
-        for name, real in reference["by_class"][term]["statistics"].items():
-            values = np.array([one[name] for one in of_term if name in one])
-            if min(values.size, real["n"]) < MIN_N:
-                skipped[f"ks_{name}.{term}"] = f"n {values.size}, n_real {real['n']}: below {MIN_N}"
-                continue
-            pick = rng(0, f"compare/{term}")  # the same draws for each: they go into one mean
-            key = f"ks_{name}.{term}"
-            found[key] = distance(values, levels, real["quantiles"], real["n"], pick)
-            shown[key] = {"group": group_of(name), "quantiles": quantiles_of(values, levels)}
+        found, few = distances(own[term], real[term], term)
+        headline |= {f"{name}.{term}": one for name, one in means(found).items()}
+        skipped |= {f"ks_{name}.{term}": reason for name, reason in few.items()}
+        scores |= {
+            f"ks_{name}.{term}": _shown(name, one, own[term], real[term])
+            for name, one in found.items()
+        }
     return {
         "about": ABOUT,
         "n_measured": len(rows),
         "reference": {
-            "sources": reference.get("sources", []),
-            "n": {term: reference["by_class"][term]["n"] for term in CLASSES},
+            "sources": reference.facts.get("sources", []),
+            "n": {term: real[term].patients.size for term in CLASSES},
         },
-        "headline": _headline(found) | _descriptors(table, reference),
-        "levels": levels,
-        "scores": {name: score([one]) | shown[name] for name, one in found.items()},
+        "headline": headline | _descriptors(table, reference),
+        "levels": list(LEVELS),
+        "scores": scores,
         "skipped": skipped,
+        "pooled": _summed(_both(own.values()), _both(real.values()), "pooled"),
+        "scanners": _by_scanner(_both(own.values()), reference.samples),
     }
 
 
-def _headline(found: Mapping[str, Distance]) -> dict[str, Any]:
-    """Return the mean distance of each group of statistics, by class."""
-    means = {}
-    for term in CLASSES:
-        for group, names in GROUPS.items():
-            members = [found[key] for name in names if (key := f"ks_{name}.{term}") in found]
-            if members:
-                means[f"ks_{group}.{term}"] = score(members)
-    return means
+def distances(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], dict[str, str]]:
+    """Return the distance of each statistic that both sides have, and why others have none.
+
+    `name` decides the resamples: the same for all statistics, because they go into one mean.
+    """
+    found: dict[str, Distance] = {}
+    few: dict[str, str] = {}
+    if 0 in (own.patients.size, real.patients.size):
+        return found, few
+    draws = make_draws(own.patients.size, real.patients, rng(0, f"compare/{name}"))
+    for statistic, values in real.values.items():
+        ours = own.values.get(statistic, np.full(own.patients.size, np.nan))
+        n, n_real = (int(np.count_nonzero(~np.isnan(v))) for v in (ours, values))
+        if min(n, n_real) < MIN_N:
+            few[statistic] = f"n {n}, n_real {n_real}: below {MIN_N}"
+        else:
+            found[statistic] = distance(ours, values, draws)
+    return found, few
 
 
-def _descriptors(table: pa.Table, reference: Mapping[str, Any]) -> dict[str, Any]:
+def means(found: Mapping[str, Distance]) -> dict[str, Any]:
+    """Return the mean distance of each group of statistics, ``ks_<group>``."""
+    members = {g: [found[n] for n in names if n in found] for g, names in GROUPS.items()}
+    return {f"ks_{group}": score(ones) for group, ones in members.items() if ones}
+
+
+def _shown(name: str, one: Distance, own: Side, real: Side) -> dict[str, Any]:
+    return score([one]) | {
+        "group": group_of(name),
+        "quantiles": _quantiles(own.values[name]),
+        "real_quantiles": _quantiles(real.values[name]),
+    }
+
+
+def _quantiles(values: Floats) -> list[float]:
+    return [float(f"{q:.{QUANTILE_DIGITS}g}") for q in np.nanquantile(values, LEVELS)]
+
+
+def _summed(own: Side, real: Side, name: str) -> dict[str, Any]:
+    return {
+        "n": own.patients.size,
+        "n_real": real.patients.size,
+        "headline": means(distances(own, real, name)[0]),
+    }
+
+
+def _by_scanner(own: Side, samples: pa.Table) -> dict[str, Any]:
+    """Return all lesions of the release against the real ones of each scanner with enough."""
+    counted = samples["scanner"].value_counts().to_pylist()
+    found = {}
+    for name in sorted(row["values"] for row in counted if row["counts"] >= MIN_N):
+        part = samples.filter(pc.equal(samples["scanner"], name))
+        real = _both([_real(part, term) for term in CLASSES])
+        if real.patients.size >= MIN_N:
+            found[name] = _summed(own, real, f"scanner/{name}")
+    return found
+
+
+def _real(samples: pa.Table, pathology: str) -> Side:
+    """Return a class of the reference, its statistics and what judges said of it."""
+    rows = samples.filter(pc.equal(samples["pathology"], pathology))
+    named = {name: name for name in MEASURED} | {name: f"gate_{name}" for name in JUDGED}
+    columns = {
+        name: rows[column].to_numpy(zero_copy_only=False).astype(np.float64)
+        for name, column in named.items()
+    }
+    echo = np.array(rows["echo_pattern"].to_pylist(), object)
+    columns |= {
+        contrast_name(term): np.where(echo == term, columns["contrast"], np.nan)
+        for term in sorted({term for term in echo.tolist() if term})
+    }
+    return Side(columns, rows["patient"].to_numpy().astype(np.int64))
+
+
+def _own(found: Sequence[Mapping[str, float]]) -> Side:
+    """Return a class of the release, in the precision of the reference."""
+    names = sorted({name for one in found for name in one})
+    values = {
+        name: np.array([one.get(name, np.nan) for one in found], np.float32).astype(np.float64)
+        for name in names
+    }
+    return Side(values, np.arange(len(found)))
+
+
+def _both(sides: Iterable[Side]) -> Side:
+    """Return samples put together; a statistic that one has not is NaN there."""
+    parts = list(sides)
+    names = sorted({name for side in parts for name in side.values})
+    nothing = [np.full(side.patients.size, np.nan) for side in parts]
+    values = {
+        name: np.concatenate([s.values.get(name, n) for s, n in zip(parts, nothing, strict=True)])
+        for name in names
+    }
+    return Side(values, np.concatenate([side.patients for side in parts]))
+
+
+def _unjudged(side: Side) -> Side:
+    """Return the sample without judges' scores: other judges' cannot be compared."""
+    return Side({n: v for n, v in side.values.items() if n not in JUDGED}, side.patients)
+
+
+def _judges_of(release: Path) -> str | None:
+    """Return the hash of the judges that scored the release."""
+    path = release / "provenance.json"
+    plan = read_json(path).get("plan", {}) if path.is_file() else {}
+    return plan.get("judges_sha256") if isinstance(plan, dict) else None
+
+
+def _descriptors(table: pa.Table, reference: Reference) -> dict[str, Any]:
     """Return the AUC of the class from the descriptors; its floor is real data's."""
-    ours, real = descriptor_auc(table), reference.get("descriptor_auc")
+    ours, real = descriptor_auc(table), reference.facts.get("descriptor_auc")
     if ours is None or real is None:
         return {}
     return {"descriptor_auc": ours | {"n_real": real["n"], "floor": real["value"]}}
-
-
-def _measure(
-    release: Path, size_px: int, max_samples: int
-) -> tuple[pa.Table, list[tuple[str, dict[str, float]]]]:
-    """Return the descriptors of the chosen rows, and (pathology, statistics) of each."""
-    described, rows = [], []
-    for file, group in _chosen(release, max_samples):
-        part = _read(file, group)
-        described.append(part.select(DESCRIPTORS))
-        for batch in part.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
-            rows += [(row["pathology"], _measured(row, size_px)) for row in batch.to_pylist()]
-    return pa.concat_tables(described), rows[:max_samples]
-
-
-def _read(file: pq.ParquetFile, group: int) -> pa.Table:
-    try:
-        part = file.read_row_group(group, columns=sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
-        return part.select(sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise DataError("a release's rows must be readable", error, "run busgen verify") from error
-
-
-def _chosen(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
-    """Yield row groups, in an order of their own drawing, until they hold `max_samples`."""
-    paths = sorted((release / "data").glob("*.parquet"))
-    try:
-        files = [pq.ParquetFile(path) for path in paths]
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(
-            "a release's Parquet must be readable", error, "run busgen verify"
-        ) from error
-    groups = [(file, k) for file in files for k in range(file.num_row_groups)]
-    if sum(file.metadata.num_rows for file in files) == 0:
-        raise DataError("a release must hold samples in data/*.parquet", release, "check the path")
-    seen = 0
-    for place in rng(0, "compare/rows").permutation(len(groups)):
-        file, k = groups[place]
-        if seen < max_samples:
-            yield file, k
-        seen += file.metadata.row_group(k).num_rows
-
-
-def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
-    image = decode_png(row["image"]["bytes"], row["image"]["path"] or "image")
-    mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
-    pixel_mm = row["pixel_mm"]
-    if image.shape[0] != size_px:
-        pixel_mm = pixel_mm and pixel_mm * image.shape[0] / size_px
-        image, mask = (_resized(pixels, size_px) for pixels in (image, mask))
-        mask = (mask > 127).astype(np.uint8)
-    return statistics_of(image, mask, pixel_mm, row["echo_pattern"])
-
-
-def _resized(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    method = cv2.INTER_AREA if pixels.shape[0] > size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)

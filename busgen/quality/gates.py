@@ -24,7 +24,7 @@ SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has n
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 HASH_BLOCK = 2**15
-JUDGED_AT_ONCE = 8  # always as many: a network's last digits depend on the size of its batch
+JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 

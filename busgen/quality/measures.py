@@ -1,7 +1,8 @@
 """What is measured on one image with its mask, real or synthetic alike.
 
 In: a square image, its mask, the side of a pixel. Out: named numbers in four groups: geometry of
-the mask, grey levels, grey level by depth, texture. What does not apply is absent, never NaN.
+the mask, grey levels, grey level by depth, texture (a fifth is what judges say of it). What does
+not apply is absent, never NaN.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.geometry import measure
+from busgen.params import JUDGED
 from busgen.real.square import field_of
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -49,13 +51,20 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "speckle_lateral_mm",
             "spectrum_slope",
         ),
+        "judges": JUDGED,  # asked elsewhere: `busgen.quality.gates`
     }
 )
+MEASURED = tuple(name for group, names in GROUPS.items() for name in names if group != "judges")
 
 
 def group_of(statistic: str) -> str:
     """Return the group of a statistic; the contrast of one echo pattern belongs to the grey."""
     return next((group for group, names in GROUPS.items() if statistic in names), "grey")
+
+
+def contrast_name(echo_pattern: str) -> str:
+    """Return the name of the contrast of one echo pattern, a statistic of its own."""
+    return f"contrast_{echo_pattern}"
 
 
 def image_statistics(
@@ -75,7 +84,7 @@ def image_statistics(
     Returns
     -------
     dict
-        The names of `GROUPS`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
+        The names of `MEASURED`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
         the image (no `center_x`: square crops put the lesion into their middle); `grey_*`,
         `contrast` (inside minus surroundings) and `depth_*` (bands of 1/16 of the image, from
         the top) in grey levels of the ultrasound field; `black` as share of the whole image;

@@ -1,6 +1,6 @@
 """The quality stage: a release's scores, its headline metrics, and the tables that DVC plots.
 
-In: a release folder and reference statistics. Out: a folder with `scores.json` (everything),
+In: a release folder and a reference. Out: a folder with `scores.json` (everything),
 `metrics.json` (single numbers, for `dvc metrics`), `marginals.csv`, `acceptance.csv`.
 """
 
@@ -13,11 +13,12 @@ from typing import Any
 from busgen import io
 from busgen.quality.compare import compare
 from busgen.quality.realised import realised
+from busgen.quality.reference import load_reference
 
 
-def write_quality(release: Path, reference: Path, folder: Path, max_samples: int) -> None:
-    """Write the scores of `release` against `reference` to `folder`."""
-    scores = compare(release, io.read_json(reference), max_samples)
+def write_quality(release: Path, reference: Path | None, folder: Path, max_samples: int) -> None:
+    """Write the scores of `release` to `folder`; `reference` None stands for the one that ships."""
+    scores = compare(release, load_reference(reference), max_samples)
     counts = realised(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps(scores | {"realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(metrics(scores, counts)))
@@ -27,6 +28,8 @@ def write_quality(release: Path, reference: Path, folder: Path, max_samples: int
 
 def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headline as single numbers: counts, then each score's value and floor."""
+    pooled = {f"{name}.pooled": score for name, score in scores["pooled"]["headline"].items()}
+    headline = scores["headline"] | pooled
     attempts = sum(stratum["attempts"] for stratum in counts["strata"])
     accepted = sum(stratum["accepted"] for stratum in counts["strata"])
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
@@ -34,8 +37,8 @@ def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, A
         "accepted": accepted,
         "acceptance": accepted / attempts,
         "unfilled": requested - accepted,
-        "scores": {name: score["value"] for name, score in scores["headline"].items()},
-        "floors": {name: score["floor"] for name, score in scores["headline"].items()},
+        "scores": {name: score["value"] for name, score in headline.items()},
+        "floors": {name: score["floor"] for name, score in headline.items()},
     }
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from busgen import io, schema
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
+from busgen.quality.reference import FACTS
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
 
@@ -33,7 +34,7 @@ class Sources:
     release : folder, as `busgen.release` writes it
     candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts
     quality : folder with ``scores.json``, as `busgen.quality` writes it
-    reference : JSON file with the statistics of real images
+    reference : folder with samples of real images, as `busgen.quality` writes it
     """
 
     release: Path
@@ -75,7 +76,7 @@ def gather(sources: Sources) -> Evidence:
         _attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
         io.read_json(sources.quality / "scores.json"),
-        io.read_json(sources.reference),
+        io.read_json(sources.reference / FACTS),
     )
 
 

@@ -11,14 +11,18 @@ from busgen.params import DEFAULT_GATES, Gate
 from busgen.priors.findings import Finding
 from busgen.quality.gates import (
     HASH_BLOCK,
+    JUDGED_AT_ONCE,
     LOST,
     difference_hash,
+    judge_pairs,
+    judged_scores,
     mask_error,
     nearest_hash,
     pair_scores,
     sharpness,
     verdict,
 )
+from busgen.quality.judges.judges import load_judges
 
 SIZE = 128
 
@@ -130,6 +134,73 @@ def test_isoechoic_asks_for_no_sign():
     asked = finding(echo_pattern="isoechoic")
     assert judge(asked, ellipse(), speckled(ellipse(), 110, 120))[0]
     assert judge(asked, ellipse(), speckled(ellipse(), 120, 110))[0]
+
+
+class Oracle:
+    """Finds what is darker than 90, and tells its mean grey, over 255, as malignancy."""
+
+    def segment(self, images):  # noqa: D102
+        return (images < 90).astype(np.float32)
+
+    def classify(self, images, masks):  # noqa: D102
+        inside = (images * masks).sum(axis=(1, 2))
+        return inside / np.maximum(masks.sum(axis=(1, 2)), 1) / 255
+
+
+def test_judges_agree_with_mask_and_class():
+    masks = np.stack([ellipse(), ellipse(16.0), ellipse() * 0])
+    found = np.where(np.stack([ellipse(), ellipse(), ellipse()]), 51, 120).astype(np.uint8)
+    told = judge_pairs(Oracle(), found, masks, np.array([True, False, True]))
+    area, larger = ellipse().sum(), ellipse(16.0).sum()
+    assert told[0].tolist() == [1.0, 0.2]
+    assert told[1, 0] == pytest.approx(2 * area / (area + larger), abs=1e-4)
+    mean = (51 * area + 120 * (larger - area)) / larger / 255
+    assert told[1, 1] == pytest.approx(1 - mean, abs=1e-4)
+    assert np.isnan(told[2]).all()
+
+
+def test_normal_findings_are_not_judged_nor_is_anything_without_judges():
+    masks = np.stack([ellipse() * 0, ellipse()])
+    images = np.where(masks, 51, 120).astype(np.uint8)
+    asked = [NORMAL, finding(pathology="malignant")]
+    nothing = {"mask_agreement": None, "label_confidence": None}
+    told = judged_scores(asked, masks, images, Oracle())
+    assert told == [nothing, {"mask_agreement": 1.0, "label_confidence": 0.2}]
+    assert judged_scores(asked, masks, images, None) == [nothing, nothing]
+    assert judged_scores([NORMAL], masks[:1], images[:1], Oracle()) == [nothing]
+
+
+def test_a_pairs_judgement_does_not_depend_on_its_batch(tiny_judges):
+    judges, pick = load_judges(tiny_judges, "cpu"), np.random.default_rng(5)
+    n = JUDGED_AT_ONCE + 3
+    images = pick.integers(0, 255, (n, 64, 64)).astype(np.uint8)
+    masks = np.zeros_like(images)
+    for k in range(n):
+        masks[k, 10 : 30 + k, 20:40] = 1
+    malignant = np.arange(n) % 2 == 0
+    together = judge_pairs(judges, images, masks, malignant)
+    order = pick.permutation(n)
+    assert (judge_pairs(judges, images[order], masks[order], malignant[order])
+            == together[order]).all()  # fmt: skip
+    for k in (0, n - 1):
+        own = slice(k, k + 1)
+        alone = judge_pairs(judges, images[own], masks[own], malignant[own])
+        assert (alone == together[own]).all()
+    assert np.ptp(together, axis=0).min() > 0
+
+
+@pytest.mark.parametrize("score", ["mask_agreement", "label_confidence"])
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [("reject", (False, [])), ("flag", (True, ["it"])), ("off", (True, []))],
+)
+def test_judges_gates_reject_flag_or_let_pass(score, action, said):
+    gates = {**DEFAULT_GATES, score: Gate(action=action, min=0.5)}
+    accepted, reason, flags = verdict({score: 0.4}, gates)
+    assert (accepted, ["it" for flag in flags if flag == score]) == said
+    assert reason == (None if accepted else score)
+    assert verdict({score: 0.5}, gates) == (True, None, [])
+    assert verdict({score: None}, gates) == (True, None, [])
 
 
 def test_flags_accumulate_and_the_first_rejecting_score_is_the_reason():

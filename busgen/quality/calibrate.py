@@ -1,0 +1,125 @@
+"""Gates calibrated on real images: bounds that all together refuse few of them.
+
+In: samples of held-out patients (`busgen.quality.samples`). Out: a bound for each gate, from the
+validation patients' clean images, and how many of the test patients' it would refuse.
+"""
+
+from collections.abc import Mapping
+from math import floor, isnan, log10
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from busgen.params import Gate
+from busgen.quality.distances import wilson
+
+REFUSED = 0.05  # of real images, by all gates together
+LEVELS = np.linspace(REFUSED, 0, 51)  # shares that each gate may refuse, to be tried
+DIGITS = 3
+SIDES: Mapping[str, str] = {
+    "grey_sd": "min",
+    "saturated": "max",
+    "sharpness": "min",
+    "contrast": "min",
+    "mask_agreement": "min",
+    "label_confidence": "min",
+    "duplicate_distance": "min",
+}
+
+Floats = NDArray[np.float64]
+
+
+def calibrated(samples: pa.Table) -> dict[str, Any]:
+    """Return the gates' bounds with their evidence.
+
+    Every gate may refuse the same share of the validation patients' clean images to which it
+    applies; the largest share is taken at which all gates together refuse at most `REFUSED`.
+
+    Returns
+    -------
+    dict
+        ``gates[name]`` with ``min`` or ``max``, ``n`` (images that it rests on), ``refused`` of
+        ``n_test`` images of test patients; gates that nothing was measured for are absent.
+        ``share`` that each may refuse; ``together`` with ``n, refused`` on validation patients
+        and ``n_test, refused_test, interval_test`` (of the share) on test patients.
+    """
+    known = clean_scores(samples, "validation")
+    asked = {name: scores for name, scores in known.items() if not np.isnan(scores).all()}
+    bounds: dict[str, Gate] = {}
+    share = 0.0
+    for share in LEVELS:
+        bounds = {name: _bound(name, scores, share) for name, scores in asked.items()}
+        if not asked or refused(asked, bounds).mean() <= REFUSED:
+            break
+    test = clean_scores(samples, "test")
+    return {
+        "share": round(float(share), 4),
+        "gates": {name: _evidence(name, bounds[name], known, test) for name in bounds},
+        "together": _together(known, test, bounds),
+    }
+
+
+def clean_scores(samples: pa.Table, split: str) -> dict[str, Floats]:
+    """Return each gate's scores (n,) of the clean images of a split, NaN where none applies."""
+    rows = samples.filter(pc.and_(samples["clean"], pc.equal(samples["split"], split)))
+    return {
+        name: rows[f"gate_{name}"].to_numpy(zero_copy_only=False).astype(np.float64)
+        for name in SIDES
+    }
+
+
+def refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[np.bool_]:
+    """Return which images (n,) any of the gates would refuse; what does not apply refuses none."""
+    verdicts = [
+        [not isnan(score) and not gate.passes(score) for score in scores[name].tolist()]
+        for name, gate in gates.items()
+    ]
+    return np.asarray(np.any(np.array(verdicts, np.bool_), axis=0), np.bool_)
+
+
+def _bound(name: str, scores: Floats, share: float) -> Gate:
+    """Return the bound that refuses at most `share` of the scores, rounded to the lenient side."""
+    ordered = np.sort(scores[~np.isnan(scores)])
+    spared = floor(share * ordered.size + 1e-9)
+    if SIDES[name] == "min":
+        return Gate(min=_rounded(float(ordered[spared]), np.floor))
+    return Gate(max=_rounded(float(ordered[-1 - spared]), np.ceil))
+
+
+def _rounded(value: float, way: np.ufunc) -> float:
+    """Return `value` with `DIGITS` significant digits, rounded down or up."""
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** (floor(log10(abs(value))) - DIGITS + 1)
+    return float(f"{way(value / unit) * unit:.{DIGITS}g}")
+
+
+def _evidence(
+    name: str, gate: Gate, known: Mapping[str, Floats], test: Mapping[str, Floats]
+) -> dict[str, Any]:
+    side = SIDES[name]
+    return {
+        side: getattr(gate, side),
+        "n": int(np.count_nonzero(~np.isnan(known[name]))),
+        "n_test": int(np.count_nonzero(~np.isnan(test[name]))),
+        "refused_test": int(refused(test, {name: gate}).sum()),
+    }
+
+
+def _together(
+    known: Mapping[str, Floats], test: Mapping[str, Floats], bounds: Mapping[str, Gate]
+) -> dict[str, Any]:
+    if not bounds:
+        return {"n": 0, "refused": 0, "n_test": 0, "refused_test": 0}
+    ours, theirs = refused(known, bounds), refused(test, bounds)
+    low, high = wilson(int(theirs.sum()), theirs.size)
+    return {
+        "n": int(ours.size),
+        "refused": int(ours.sum()),
+        "n_test": int(theirs.size),
+        "refused_test": int(theirs.sum()),
+        "interval_test": [round(low, 4), round(high, 4)],
+    }

@@ -1,0 +1,157 @@
+"""Real images as rows of numbers: statistics and gate scores of their square crops, no pixels.
+
+In: canonical rows joined with the cohort. Out: a table (`SCHEMA`) with one row an image, burned-in
+overlays filled in before anything is measured.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.io import decode_png
+from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.quality.gates import (
+    Judges,
+    difference_hash,
+    image_scores,
+    judge_pairs,
+    signed_contrast,
+)
+from busgen.quality.measures import MEASURED, image_statistics
+from busgen.real.overlays import without_overlays
+from busgen.real.square import square_crop
+
+AT_ONCE = 32
+REPEATS = "duplicate_distance"
+UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask"})
+SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
+SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("scanner", pa.string()),
+        ("pathology", pa.string()),
+        ("echo_pattern", pa.string()),
+        ("split", pa.string()),
+        ("patient", pa.int32()),
+        ("clean", pa.bool_()),
+        *((name, pa.float32()) for name in MEASURED),
+        *((f"gate_{name}", pa.float32()) for name in SCORES),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
+
+    record: dict[str, Any]
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def samples_of(
+    rows: Iterable[Mapping[str, Any]], judges: Judges | None, size_px: int = 256
+) -> pa.Table:
+    """Return what is measured on real images.
+
+    Parameters
+    ----------
+    rows
+        Canonical rows with `cluster_id` and `split` of the cohort.
+    judges
+        Judges whose scores are to stand with the others; None leaves these null.
+    size_px
+        Side of the square crops that are measured.
+
+    Returns
+    -------
+    table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
+    name where no scanner is stated, `clean` says that no flag but those of `UNMARRED` is set;
+    statistics are `busgen.quality.measures`', `gate_<name>` the scores that gates ask.
+
+    Raises
+    ------
+    DataError
+        If there are no rows or a picture in them is corrupt.
+    """
+    records: list[dict[str, Any]] = []
+    hashes: list[int] = []
+    with ThreadPoolExecutor() as pool:  # cv2, numpy and zlib release the lock
+        for part in _parts(rows):
+            crops = list(pool.map(partial(_measured, size_px=size_px), part))
+            records += _judged(crops, judges)
+            hashes += [difference_hash(crop.image) for crop in crops]
+    if not records:
+        raise DataError("a reference needs real images", "none", "read a dataset first")
+    names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
+    patients = np.array([names[row["patient"]] for row in records])
+    distances = _nearest_other(np.array(hashes, np.int64), patients)
+    for row, patient, distance in zip(records, patients.tolist(), distances, strict=True):
+        row |= {"patient": patient, f"gate_{REPEATS}": distance}
+    return pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield rows some dozens at a time: decoded pictures are large."""
+    left = iter(rows)
+    while part := list(islice(left, AT_ONCE)):
+        yield part
+
+
+def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
+    image = decode_png(row["image"]["bytes"], row["source_file"])
+    mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
+    if row["ignore"]:
+        overlay = decode_png(row["ignore"]["bytes"], row["source_file"]) > 0
+        image = without_overlays(image, overlay)
+    square = square_crop(image, mask, size_px)
+    pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
+    scores = image_scores(square.image)
+    if row["echo_pattern"] and square.mask.any():
+        scores["contrast"] = signed_contrast(row["echo_pattern"], square.mask, square.image)
+    record = {
+        "dataset": row["dataset"],
+        "scanner": row["scanner"] or row["dataset"],
+        "pathology": row["pathology"],
+        "echo_pattern": row["echo_pattern"],
+        "split": row["split"],
+        "patient": row["cluster_id"],
+        "clean": not set(row["flags"]) - UNMARRED,
+        **image_statistics(square.image, square.mask, pixel_mm),
+        **{f"gate_{name}": score for name, score in scores.items()},
+    }
+    return Crop(record, square.image, square.mask)
+
+
+def _judged(crops: Sequence[Crop], judges: Judges | None) -> list[dict[str, Any]]:
+    """Return the crops' records, those of lesions with the judges' scores."""
+    records = [dict(crop.record) for crop in crops]
+    lesions = [k for k, crop in enumerate(crops) if crop.mask.any()]
+    if judges is None or not lesions:
+        return records
+    images = np.stack([crops[k].image for k in lesions])
+    masks = np.stack([crops[k].mask for k in lesions])
+    classes = [records[k]["pathology"] for k in lesions]
+    told = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
+    for k, stated, scores in zip(lesions, classes, told.tolist(), strict=True):
+        records[k] |= dict(zip((f"gate_{name}" for name in JUDGED), scores, strict=True))
+        if stated is None:
+            records[k]["gate_label_confidence"] = None
+    return records
+
+
+def _nearest_other(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
+    """Return the bits between each picture's hash and the nearest of another patient's."""
+    bits = np.bitwise_count(hashes.view(np.uint64)[:, None] ^ hashes.view(np.uint64)[None, :])
+    other = patients[:, None] != patients[None, :]
+    if not other.any(axis=1).all():
+        return [None] * len(hashes)
+    return [float(d) for d in np.where(other, bits, 64).min(axis=1)]
