@@ -1,30 +1,22 @@
-"""Distances with known answers, a release against its own reference, requested and realised."""
+"""A release against a reference of its own images; requested and realised."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import dumps, encode_png
+from busgen.io import dumps, encode_png, write_text
 from busgen.quality.compare import compare
 from busgen.quality.descriptors import auc
-from busgen.quality.distances import distance, ks, score, wilson
 from busgen.quality.realised import realised
-from busgen.quality.reference import LEVELS, reference_statistics
+from busgen.quality.reference import Reference
+from busgen.quality.samples import samples_of
 from busgen.seeds import rng
 
 SIDE = 64
-UNIFORM = list(LEVELS)  # quantiles of the uniform distribution on [0, 1]
-
-
-def test_ks_is_scipys():
-    for k in range(20):
-        pick = rng(k, "ks")
-        a, b = pick.integers(0, 9, 30).astype(float), pick.integers(2, 11, 45).astype(float)
-        assert ks(a, b) == pytest.approx(stats.ks_2samp(a, b).statistic)
 
 
 def test_auc_is_sklearns():
@@ -33,39 +25,6 @@ def test_auc_is_sklearns():
     pick = rng(0, "auc")
     score_of, positive = pick.integers(0, 9, 60).astype(float), pick.random(60) < 0.4
     assert auc(score_of, positive) == pytest.approx(roc_auc_score(positive, score_of))
-
-
-@pytest.mark.parametrize(
-    ("count", "total", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1.0), (0, 0, 0.0, 1.0)],
-)
-def test_wilson_interval_equals_published_values(count, total, low, high):
-    assert wilson(count, total) == pytest.approx((low, high), abs=1e-4)
-
-
-def test_distance_to_a_shifted_uniform_is_the_shift():
-    values = (np.arange(1000) + 0.5) / 1000 + 0.3
-    told = score([distance(values, LEVELS, UNIFORM, 200, rng(0, "d"))])
-    assert told["value"] == pytest.approx(0.3, abs=0.005)
-    assert told["interval"][0] < 0.3 < told["interval"][1]
-    assert (told["n"], told["n_real"]) == (1000, 200)
-    # mean of the Kolmogorov distribution is .8687, scaled by sqrt(1/n + 1/m)
-    assert told["floor"] == pytest.approx(0.8687 * (1 / 1000 + 1 / 200) ** 0.5, rel=0.1)
-
-
-def test_floor_is_what_equal_distributions_score():
-    pick = rng(1, "d")
-    found = [distance(pick.random(60), LEVELS, UNIFORM, 40, pick) for _ in range(20)]
-    against_quantiles = np.mean([one.value for one in found])  # no sampling noise on that side
-    assert against_quantiles < score(found)["floor"]
-
-
-def test_a_mean_of_distances_keeps_the_smaller_n():
-    pick = rng(2, "d")
-    parts = [distance(pick.random(n), LEVELS, UNIFORM, 40, pick) for n in (50, 30)]
-    told = score(parts)
-    assert told["n"] == 30
-    assert told["value"] == pytest.approx(np.mean([one.value for one in parts]), abs=1e-4)
 
 
 def rows(n, brightness=100, side=SIDE):
@@ -99,12 +58,26 @@ def rows(n, brightness=100, side=SIDE):
 
 @pytest.fixture(scope="module")
 def reference():
-    columns = [schema.BY_NAME[name] for name in rows(1)[0]]
-    typed = pa.schema([(column.name, column.type) for column in columns])
-    return reference_statistics(pa.Table.from_pylist(rows(60), schema=typed), SIDE)
+    """Return a reference of 60 images, two a patient, half of them of a scanner of its own."""
+    canonical = [
+        row
+        | {
+            "dataset": "breast",
+            "scanner": "Ünit 7" if k < 30 else None,
+            "split": "test",
+            "cluster_id": f"breast-{k // 2}",
+            "flags": [],
+            "ignore": None,
+        }
+        for k, row in enumerate(rows(60))
+    ]
+    return Reference({"size_px": SIDE}, samples_of(canonical, None, SIDE))
 
 
-def write_release(folder, made, group=20):
+def write_release(folder, made, group=20, **scores):
+    """Write rows as a release; `scores` are the judges', None where none were asked."""
+    asked = {"mask_agreement": None, "label_confidence": None} | scores
+    made = [row | asked for row in made]
     names = [name for name in made[0] if name != "source_file"]
     typed = pa.schema([(name, schema.BY_NAME[name].type) for name in names])
     (folder / "data").mkdir(parents=True)
@@ -123,18 +96,29 @@ def test_the_same_images_are_at_distance_nought(tmp_path, reference):
         for group in ("geometry", "grey", "depth", "texture")
         for term in ("benign", "malignant")
     }
-    grey = told["headline"]["ks_grey.benign"]
-    assert grey["value"] < grey["floor"]
-    assert told["scores"]["ks_grey_mean.malignant"]["value"] < 0.05 + 1 / 30  # a level, an image
-    assert told["scores"]["ks_height_mm.benign"]["n_real"] == 30
-    assert told["levels"] == reference["levels"]
+    assert told["headline"]["ks_grey.benign"]["value"] == 0
     for key, found in told["scores"].items():
-        name, term = key.removeprefix("ks_").split(".")
-        measured = reference["by_class"][term]["statistics"][name]["quantiles"]
-        assert found["quantiles"] == measured, key
+        assert found["value"] == 0, key
+        assert found["n"] == found["n_real"] == 30, key
+        assert found["quantiles"] == pytest.approx(found["real_quantiles"], rel=1e-4), key
+        assert len(found["quantiles"]) == len(told["levels"])
     assert told["scores"]["ks_height_mm.benign"]["group"] == "geometry"
     assert told["scores"]["ks_contrast_hypoechoic.benign"]["group"] == "grey"
+    assert told["reference"]["n"] == {"benign": 30, "malignant": 30}
     dumps(told)
+
+
+def test_both_classes_are_pooled_and_each_scanner_stands_alone(tmp_path, reference):
+    told = compare(write_release(tmp_path, rows(60)), reference)
+    assert (told["pooled"]["n"], told["pooled"]["n_real"]) == (60, 60)
+    assert told["pooled"]["headline"]["ks_texture"]["value"] == 0
+    assert {name: one["n_real"] for name, one in told["scanners"].items()} == {
+        "breast": 30,
+        "Ünit 7": 30,
+    }
+    texture = told["scanners"]["breast"]["headline"]["ks_texture"]
+    assert (texture["n"], texture["n_real"]) == (60, 30)
+    assert 0 < texture["value"] < texture["floor"]  # half of the same images
 
 
 def test_brighter_images_are_far_in_grey_and_near_in_geometry(tmp_path, reference):
@@ -143,6 +127,7 @@ def test_brighter_images_are_far_in_grey_and_near_in_geometry(tmp_path, referenc
     assert grey["value"] > 0.9
     assert grey["interval"][0] > grey["floor"]
     assert told["headline"]["ks_geometry.benign"]["value"] < 0.1
+    assert told["pooled"]["headline"]["ks_grey"]["value"] > 0.5
 
 
 def test_a_release_of_other_size_is_measured_at_the_references(tmp_path, reference):
@@ -157,6 +142,24 @@ def test_few_images_are_refused_and_named(tmp_path, reference):
     assert told["skipped"]["ks_grey_mean.benign"] == "n 15, n_real 30: below 20"
 
 
+def test_judges_scores_are_compared_where_the_same_judges_were_asked(tmp_path, reference):
+    real = reference.samples
+    for name in ("gate_mask_agreement", "gate_label_confidence"):
+        place = real.column_names.index(name)
+        real = real.set_column(place, name, pa.array([0.75] * 60, pa.float32()))
+    judged = Reference(reference.facts | {"judges_sha256": "a" * 64}, real)
+    release = write_release(tmp_path, rows(60), mask_agreement=0.5, label_confidence=0.75)
+    for sha256, names in (("a" * 64, {"mask_agreement", "label_confidence"}), ("b" * 64, set())):
+        write_text(release / "provenance.json", dumps({"plan": {"judges_sha256": sha256}}))
+        told = compare(release, judged)
+        group = {k: v for k, v in told["scores"].items() if v["group"] == "judges"}
+        assert set(group) == {f"ks_{n}.{t}" for n in names for t in ("benign", "malignant")}
+        if group:
+            assert group["ks_mask_agreement.benign"]["value"] == 1
+            assert group["ks_label_confidence.benign"]["value"] == 0
+            assert told["headline"]["ks_judges.benign"]["value"] == 0.5
+
+
 def test_a_large_release_is_sampled_by_row_groups_and_always_the_same(tmp_path, reference):
     release = write_release(tmp_path, rows(120), group=6)
     first = compare(release, reference, max_samples=50)
@@ -166,17 +169,15 @@ def test_a_large_release_is_sampled_by_row_groups_and_always_the_same(tmp_path, 
 
 def test_descriptors_stand_beside_the_references(tmp_path, reference):
     real = {"value": 0.9, "n": 252, "interval": [0.86, 0.94]}
-    told = compare(write_release(tmp_path, rows(60)), {**reference, "descriptor_auc": real})
-    found = told["headline"]["descriptor_auc"]
+    described = Reference(reference.facts | {"descriptor_auc": real}, reference.samples)
+    found = compare(write_release(tmp_path, rows(60)), described)["headline"]["descriptor_auc"]
     assert (found["n"], found["n_real"], found["floor"]) == (60, 252, 0.9)
     assert 0.5 < found["value"] < 1.0
 
 
-def test_bad_releases_and_references(tmp_path, reference):
+def test_bad_releases(tmp_path, reference):
     with pytest.raises(DataError, match="must hold samples"):
         compare(tmp_path, reference)
-    with pytest.raises(DataError, match="by_class"):
-        compare(tmp_path, {"scores": {}})
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 truncated")
     with pytest.raises(DataError, match="must be readable"):

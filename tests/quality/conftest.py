@@ -1,0 +1,52 @@
+"""Fixtures: real images that no patient gave."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from busgen.io import encode_png
+from busgen.seeds import rng
+
+SIDE = 64
+
+
+def picture(k, brightness=100):
+    """Return speckle (SIDE, SIDE) uint8 and a mask {0, 255}, of sample number k."""
+    pick = rng(k, "row")
+    noise = ndimage.gaussian_filter(pick.normal(size=(SIDE, SIDE)), (1, 2))
+    image = np.clip(brightness + pick.normal(0, 5) + 20 * noise / noise.std(), 10, 255)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[20 : 30 + pick.integers(10), 10 : 40 + pick.integers(10)] = 255
+    return image.astype(np.uint8), mask
+
+
+def canonical_row(k, **changes):
+    """Return a canonical row, joined with the cohort, of patient k // 2; every second malignant."""
+    image, mask = picture(k)
+    return {
+        "sample_id": f"breast-{k}",
+        "dataset": "breast",
+        "source_file": f"{k} é.png",
+        "scanner": None,
+        "cluster_id": f"breast-{k // 2}",
+        "split": "test" if k // 2 % 2 else "validation",
+        "flags": [],
+        "pathology": "malignant" if k % 2 else "benign",
+        "echo_pattern": "hypoechoic",
+        "pixel_mm": 0.4,
+        "image": {"bytes": encode_png(image), "path": f"{k}.png"},
+        "mask": {"bytes": encode_png(mask), "path": f"{k}.png"},
+        "ignore": None,
+    } | changes
+
+
+@pytest.fixture(scope="session")
+def make_picture():
+    """Return `picture`."""
+    return picture
+
+
+@pytest.fixture(scope="session")
+def make_row():
+    """Return `canonical_row`."""
+    return canonical_row
