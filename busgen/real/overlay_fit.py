@@ -22,7 +22,7 @@ from busgen.real.planted import KINDS, plant
 
 HIDDEN = (48, 16)
 SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each picture
-STROKES, TISSUE = 600, 1000  # examples of each taken from a picture
+STROKES, TISSUE = 400, 800  # examples of each taken from a picture
 DOUBT = -1.0  # log odds above which a pixel of a published picture is no example of tissue
 MARGIN = np.ones((17, 17), np.uint8)  # px around such a pixel
 
@@ -34,7 +34,7 @@ def fit(
     rng: np.random.Generator,
     *,
     known: StrokeNet | None = None,
-    epochs: int = 8,
+    epochs: int = 6,
 ) -> StrokeNet:
     """Return a network fitted to strokes planted into pictures.
 

@@ -94,7 +94,8 @@ def arrow(rng: np.random.Generator) -> Tile:
     half, neck = height * 0.35, height * 0.15
     corners = [(0.0, 0.0), (half, half), (neck, half), (neck, height), (-neck, height)]
     corners += [(-neck, half), (-half, half)]
-    outline = np.rint((np.array(corners) + [height / 2 + 2, 2]) * scale).astype(np.int32)
+    shifted = [(x + height / 2 + 2, y + 2) for x, y in corners]
+    outline = np.rint(np.array(shifted) * scale).astype(np.int32)
     canvas = np.zeros(((height + 5) * scale, (height + 5) * scale), np.uint8)
     cv2.polylines(canvas, [outline], isClosed=True, color=255, thickness=scale)
     return np.ascontiguousarray(np.rot90(reduced(canvas, scale), int(rng.integers(4))))
@@ -165,4 +166,4 @@ def _stamp(canvas: Tile, tile: Tile, beside: Point, gap: int) -> None:
 
 def point(place: NDArray[np.float64]) -> Point:
     """Return a place (x, y) as whole pixels."""
-    return int(round(float(place[0]))), int(round(float(place[1])))
+    return round(float(place[0])), round(float(place[1]))
