@@ -75,6 +75,39 @@ class PriorsParams(Section):
     strength: float = Field(default=20.0, ge=0)
 
 
+class JudgeParams(Section):
+    """One ensemble of judges: input, levels' widths, members, and how long and fast each learns."""
+
+    members: int = Field(default=3, ge=1, le=16)
+    size_px: int = Field(default=128, ge=32, le=512, multiple_of=16)
+    widths: tuple[int, ...] = Field(default=(24, 48, 96, 128), min_length=2)
+    epochs: int = Field(default=24, ge=1)
+    batch: int = Field(default=16, ge=2)
+    rate: float = Field(default=3e-3, gt=0)
+
+
+class ClassifierParams(JudgeParams):
+    """The classifiers: besides, the window in sides of the lesion, members without mask."""
+
+    size_px: int = Field(default=96, ge=32, le=512, multiple_of=16)
+    widths: tuple[int, ...] = Field(default=(24, 48, 96, 128), min_length=2)
+    batch: int = Field(default=32, ge=2)
+    rate: float = Field(default=2e-3, gt=0)
+    members: int = Field(default=6, ge=1, le=16)
+    context: float = Field(default=1.8, ge=1, le=4)
+    blind: int = Field(default=3, ge=0)
+
+
+class TrainJudgesParams(Section):
+    """Stage `train_judges`: the segmenters, the classifiers; `workers` trained at once."""
+
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    segmenter: JudgeParams = JudgeParams()
+    classifier: ClassifierParams = ClassifierParams()
+    half_precision: bool = True
+    workers: int = Field(default=2, ge=1)
+
+
 class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass.
 
@@ -141,6 +174,7 @@ class Params(Section):
 
     real: RealParams = RealParams()
     priors: PriorsParams = PriorsParams()
+    train_judges: TrainJudgesParams = TrainJudgesParams()
     generate: GenerateParams = GenerateParams()
     release: ReleaseParams = ReleaseParams()
     quality: QualityParams = QualityParams()

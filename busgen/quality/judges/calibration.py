@@ -1,0 +1,93 @@
+"""Calibration: logits made into probabilities, and how far those are from what then happens.
+
+In: logits or probabilities (N,), outcomes (N,). Out: Platt's two numbers; calibration errors.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from busgen.errors import DataError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Platt:
+    """Probability = expit(slope * logit + intercept)."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, logits: Floats) -> Floats:
+        """Return probabilities of the same shape."""
+        return np.asarray(expit(self.slope * logits + self.intercept), np.float64)
+
+
+def fit_platt(logits: Floats, outcomes: Bools) -> Platt:
+    """Return the most likely slope and intercept (Platt 1999, with his softened targets).
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 10 outcomes of either kind.
+    """
+    positives, n = int(outcomes.sum()), len(outcomes)
+    if min(positives, n - positives) < 10:
+        got = f"{positives} of {n} malignant"
+        raise DataError("calibration needs 10 patients of either class", got, "give more data")
+    high, low = (positives + 1) / (positives + 2), 1 / (n - positives + 2)
+    targets = np.where(outcomes, high, low)
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        z = x[0] * logits + x[1]
+        error = expit(z) - targets
+        value = np.logaddexp(0, z) - targets * z
+        return float(value.sum()), np.array([(error * logits).sum(), error.sum()])
+
+    slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
+    return Platt(float(slope), float(intercept))
+
+
+def calibration_error(chances: Floats, outcomes: Bools, bins: int = 5) -> float:
+    """Return the expected calibration error over bins of equal mass (Nixon 2019, ECE).
+
+    That is the mean distance of predicted and observed frequency. With few outcomes in a bin it
+    is above zero for perfect chances too: see `error_floor`.
+    """
+    error = 0.0
+    for part in _equal_parts(chances, bins):
+        error += len(part) * abs(chances[part].mean() - outcomes[part].mean())
+    return float(error / len(chances))
+
+
+def debiased_error(chances: Floats, outcomes: Bools, bins: int = 5) -> float:
+    """Return the root-mean-square calibration error, chance's share removed (Kumar 2019).
+
+    Equation 4 of arXiv 1909.10155; 0 where chance alone explains what is seen.
+    """
+    square = 0.0
+    for part in _equal_parts(chances, bins):
+        seen = float(outcomes[part].mean())
+        noise = seen * (1 - seen) / max(len(part) - 1, 1)
+        square += len(part) * ((float(chances[part].mean()) - seen) ** 2 - noise)
+    return float(np.sqrt(max(square, 0.0) / len(chances)))
+
+
+def error_floor(
+    chances: Floats, rng: np.random.Generator, bins: int = 5, draws: int = 1000
+) -> tuple[float, float]:
+    """Return mean and 95th percentile of the error that true chances show at this n."""
+    errors = [
+        calibration_error(chances, rng.random(len(chances)) < chances, bins) for _ in range(draws)
+    ]
+    return float(np.mean(errors)), float(np.quantile(errors, 0.95))
+
+
+def _equal_parts(chances: Floats, bins: int) -> list[NDArray[np.intp]]:
+    order = np.argsort(chances, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]

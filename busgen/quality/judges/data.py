@@ -1,0 +1,129 @@
+"""What the judges learn from and are measured on: square crops of real patients, by split.
+
+In: canonical rows. Out: `Crops`, overlays painted out and known by their ignore-masks.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.io import decode_png, replacing_folder
+from busgen.real.overlays import without_overlays
+from busgen.real.square import field_of, square_crop
+
+SIDE = 256  # of the crops, in pixels: views are taken from them
+PIXELS = ("images", "masks", "ignore")
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Square crops, one a row: `images`, `masks`, `ignore` (N, S, S) uint8, the last two {0, 1}.
+
+    `labels` benign, malignant, normal or empty where unknown; `groups` cluster of patients, what
+    splits and bootstraps keep together; all (N,) text.
+    """
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    ignore: NDArray[np.uint8]
+    datasets: NDArray[np.str_]
+    scanners: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def malignant(self) -> NDArray[np.bool_]:
+        """Whether each is labelled malignant."""
+        return np.asarray(self.labels == "malignant")
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Whether each is a lesion, outlined and known to be benign or malignant."""
+        known = np.isin(self.labels, ["benign", "malignant"])
+        return np.asarray(known & self.masks.any(axis=(1, 2)))
+
+    def pick(self, chosen: NDArray[np.bool_]) -> "Crops":
+        """Return the rows that are `chosen`."""
+        return Crops(**{name: values[chosen] for name, values in vars(self).items()})
+
+
+def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
+    """Return each crop's chance to be drawn: scanners by the root of their number, then classes.
+
+    The root lets the scanner with 20 pictures speak up without repeating them all the time.
+    Where `labelled`, benign and malignant are equally likely on every scanner, so that a scanner
+    tells nothing of the class; else classes too go by the root of their number.
+    """
+    chances = np.zeros(len(crops))
+    for scanner in np.unique(crops.scanners):
+        own = crops.scanners == scanner
+        own &= crops.labelled if labelled else True
+        classes, counts = np.unique(crops.labels[own], return_counts=True)
+        parts = np.ones(len(counts)) if labelled else np.sqrt(counts)
+        parts *= np.sqrt(own.sum()) / parts.sum()
+        for label, count, part in zip(classes, counts, parts, strict=True):
+            chances[own & (crops.labels == label)] = part / count
+    return np.asarray(chances / chances.sum())
+
+
+def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:
+    """Return the square crops of canonical rows, overlays painted out.
+
+    Parameters
+    ----------
+    rows
+        Canonical rows with `cluster_id`, as `busgen.real.cohort.real_rows` gives them.
+
+    Raises
+    ------
+    DataError
+        If there are no rows, or a picture is broken.
+    """
+    crops, words = [], []
+    for row in rows:
+        crops.append(crop_of(row))
+        told = (row["dataset"], row["scanner"], row["pathology"], row["cluster_id"])
+        words.append((told[0], told[1] or told[0], told[2] or "", told[3]))
+    if not crops:
+        rule = "judges need real pictures of every split"
+        raise DataError(rule, "none of one", "name more datasets in real.datasets")
+    images, masks, ignore = (np.stack(stack) for stack in zip(*crops, strict=True))
+    return Crops(images, masks, ignore, *np.array(words).T)
+
+
+def crop_of(row: Mapping[str, Any]) -> tuple[NDArray[np.uint8], ...]:
+    """Return image, mask and ignore-mask of a canonical row as (SIDE, SIDE) uint8 crops."""
+    image = decode_png(row["image"]["bytes"], row["source_file"])
+    mask, ignore = (
+        np.zeros_like(image) if row[name] is None else decode_png(row[name]["bytes"], name)
+        for name in ("mask", "ignore")
+    )
+    field = field_of(image)
+    clean = without_overlays(image, ignore > 0) if ignore.any() else image
+    square = square_crop(clean, mask, SIDE, field=field)
+    hidden = square_crop(ignore, mask, SIDE, field=field).image
+    return square.image, square.mask, (hidden > 0).astype(np.uint8)
+
+
+def save_crops(crops: Crops, folder: Path) -> None:
+    """Write crops, a file a field, for processes that map them into memory."""
+    with replacing_folder(folder) as partial:
+        for name, values in vars(crops).items():
+            np.save(partial / f"{name}.npy", values)
+
+
+def load_crops(folder: Path) -> Crops:
+    """Return what `save_crops` wrote; pixels stay in the file until they are looked at."""
+    fields = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r" if name in PIXELS else None)
+        for name in Crops.__annotations__
+    }
+    return Crops(**fields)

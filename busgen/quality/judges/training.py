@@ -1,0 +1,228 @@
+"""Training of one judge: epochs that depend on (seed, epoch) alone, so that a kill costs one.
+
+In: training crops, a recipe. Out: averaged weights, and a checkpoint after every epoch. All that
+is random comes from the seed and the number of the epoch: resumed or not, the bytes are the same.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from busgen import seeds
+from busgen.io import replacing
+from busgen.quality.judges import augment
+from busgen.quality.judges.data import Crops, shares
+from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, to_input
+from busgen.quality.judges.nets import channels_last
+from busgen.quality.judges.views import around
+from busgen.real.reading import box_of
+
+Tick = Callable[[int], None]
+Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast one judge learns.
+
+    `rate` peak of the one-cycle learning rate (Smith 2018, arXiv 1708.07120); `decay` weight
+    decay of AdamW; `average` share of the old weights that their running average keeps a step.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    decay: float = 0.05
+    average: float = 0.99
+    half_precision: bool = True
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member to train: the shape of its ensemble, its number in it, how it learns."""
+
+    spec: SegmenterSpec | ClassifierSpec
+    number: int
+    recipe: Recipe
+
+    @property
+    def channels(self) -> int:
+        """How many channels it sees."""
+        return self.spec.channels(self.number) if isinstance(self.spec, ClassifierSpec) else 1
+
+
+@dataclass
+class _State:
+    net: nn.Module
+    mean: dict[str, Tensor]
+    optimiser: torch.optim.AdamW
+    epoch: int = 0
+
+
+def train(
+    member: Member,
+    crops: Crops,
+    seed: int,
+    checkpoint: Path,
+    tick: Tick,
+) -> dict[str, Tensor]:
+    """Return the running average of the weights after `recipe.epochs` epochs.
+
+    Parameters
+    ----------
+    member
+        Shape of the judge, which member of its ensemble it is, and how it learns.
+    crops
+        What it learns from: training patients only.
+    seed
+        Decides initial weights, draws and changes of the crops.
+    checkpoint
+        File to go on from where it exists, rewritten after every epoch.
+    tick
+        Called with the number of crops seen, after every step; with those of the epochs that
+        the checkpoint holds, at the start.
+    """
+    recipe = member.recipe
+    state = _begin(member, seed)
+    if checkpoint.is_file():
+        _restore(state, checkpoint)
+    chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
+    seen = seen_an_epoch(len(crops), recipe.batch)
+    steps = seen // recipe.batch
+    tick(state.epoch * seen)
+    while state.epoch < recipe.epochs:
+        draws = seeds.rng(seed, f"epoch {state.epoch}")
+        picked = draws.choice(len(crops), (steps, recipe.batch), p=chances)
+        for step, indices in enumerate(picked, state.epoch * steps):
+            inputs = _batch(member, crops, indices, draws)
+            _learn(state, recipe, inputs, step / (steps * recipe.epochs))
+            tick(recipe.batch)
+        state.epoch += 1
+        _keep(state, checkpoint)
+    return state.mean
+
+
+def seen_an_epoch(n: int, batch: int) -> int:
+    """Return how many of `n` crops an epoch draws: whole batches, one at least."""
+    return max(n // batch, 1) * batch
+
+
+def _begin(member: Member, seed: int) -> _State:
+    recipe = member.recipe
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = channels_last(member.spec.build(member.number))
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
+    return _State(net, {k: v.clone() for k, v in net.state_dict().items()}, optimiser)
+
+
+def _batch(member: Member, crops: Crops, indices: NDArray[np.int64], rng: augment.Rng) -> Batch:
+    """Return changed crops as inputs, targets and weights of the loss."""
+    spec = member.spec
+    if isinstance(spec, ClassifierSpec):
+        seen = [_lesion(spec, crops, int(i), rng)[: member.channels] for i in indices]
+        targets = torch.from_numpy(crops.malignant[indices].astype(np.float32))
+        return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
+    views = []
+    for i in indices:
+        window = augment.random_part(crops.images.shape[1], rng)
+        masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
+        views.append(augment.changed(crops.images[i], masks, window, spec.size_px, rng))
+    inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
+    targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
+    ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
+    return inputs, targets, 1 - ignore
+
+
+def _lesion(spec: ClassifierSpec, crops: Crops, index: int, rng: augment.Rng) -> NDArray[np.uint8]:
+    """Return a changed view of one lesion, picture and mask (2, S, S)."""
+    box = box_of(crops.masks[index])
+    if box is None:
+        raise ValueError(f"crop {index} has no lesion to classify")
+    window = augment.shaken(around(box, spec.context), rng)
+    masks = (crops.masks[index] * np.uint8(255),)
+    seen = augment.changed(crops.images[index], masks, window, spec.size_px, rng)
+    return np.stack([seen.image, *seen.masks])
+
+
+def _learn(state: _State, recipe: Recipe, batch: Batch, progress: float) -> None:
+    """Take one step at `progress` in [0, 1) of the training."""
+    for group in state.optimiser.param_groups:
+        group["lr"] = recipe.rate * one_cycle(progress)
+    inputs, targets, weights = batch
+    state.net.train()
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
+        logits = state.net(inputs)
+    loss = loss_of(logits.float(), targets, weights)
+    state.optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
+    state.optimiser.step()
+    with torch.no_grad():
+        for key, value in state.net.state_dict().items():
+            if value.is_floating_point():
+                state.mean[key].lerp_(value, 1 - recipe.average)
+            else:
+                state.mean[key].copy_(value)
+
+
+def one_cycle(progress: float) -> float:
+    """Return the learning rate's share of its peak: up to it by .2 of the way, then down."""
+    if progress < 0.2:
+        return 0.04 + 0.96 * progress / 0.2
+    return 0.5 * (1 + math.cos(math.pi * (progress - 0.2) / 0.8)) + 1e-3
+
+
+def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return cross-entropy, of pictures plus one minus the soft Dice of those with a lesion."""
+    entropy = binary_cross_entropy_with_logits(logits, targets, weights)
+    if logits.ndim == 1:
+        return entropy
+    found, wanted = logits.sigmoid() * weights, targets * weights
+    both = (found * wanted).sum(dim=(1, 2, 3))
+    sizes = (found + wanted).sum(dim=(1, 2, 3))
+    lesion = (wanted.sum(dim=(1, 2, 3)) > 1).float()
+    dice = (2 * both + 1) / (sizes + 1)
+    return entropy + ((1 - dice) * lesion).sum() / lesion.sum().clamp(min=1)
+
+
+def _keep(state: _State, path: Path) -> None:
+    """Write the checkpoint: weights, their average, the optimiser's moments, the epoch."""
+    tensors = {f"net/{k}": v for k, v in state.net.state_dict().items()}
+    tensors |= {f"mean/{k}": v for k, v in state.mean.items()}
+    for number, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{number}/{k}": v for k, v in moments.items()}
+    whole = {k: v.contiguous().clone() for k, v in tensors.items()}
+    with replacing(path) as partial:
+        save_file(whole, partial, metadata={"epoch": str(state.epoch)})
+
+
+def _restore(state: _State, path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        state.epoch = int(file.metadata()["epoch"])
+    state.net.load_state_dict(_under("net/", tensors))
+    state.mean = _under("mean/", tensors)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in _under("optimiser/", tensors).items():
+        number, _, name = key.partition("/")
+        moments.setdefault(int(number), {})[name] = value
+    record = state.optimiser.state_dict()
+    state.optimiser.load_state_dict(record | {"state": moments})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
