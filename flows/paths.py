@@ -6,7 +6,8 @@ from busgen.errors import UserError
 from busgen.params import Params
 
 REAL = Path("data/real")
-REFERENCE = Path("data/reference/reference.json")
+COHORT = Path("data/cohort")
+REFERENCE = Path("data/reference")
 PRIOR = Path("data/priors/prior.json")
 WORK = Path("data/work")
 MISTAKE = WORK / "mistake"  # tells `busgen run` that a stage ended for the user's mistake
@@ -14,7 +15,7 @@ CANDIDATES = Path("data/candidates")
 RELEASE = Path("data/release")
 QUALITY = Path("data/quality")
 REPORT = Path("data/report")
-PUBLISHED_REFERENCE = Path("busgen/assets/reference/breast.json")
+PUBLISHED_REFERENCE = Path("busgen/assets/reference")
 
 
 def reference_path(params: Params) -> Path:

@@ -1,6 +1,6 @@
 """Quality: release against held-out real data.
 
-In: data/release, reference statistics. Out: data/quality (scores, metrics, tables to plot).
+In: data/release, a reference. Out: data/quality (scores, metrics, tables to plot).
 """
 
 from pathlib import Path

@@ -1,31 +1,29 @@
-"""Reference: canonical tables of real images, held-out patients only -> statistics, no pixels.
+"""Reference: real images of held-out patients -> numbers that stand in for them, no pixels.
 
-In: data/real, params.yaml. Out: data/reference/reference.json.
+In: data/real, data/cohort, the judges, params.yaml. Out: data/reference.
 """
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from prefect import flow
 
-from busgen import io
 from busgen.params import load_params
-from busgen.quality.reference import reference_of
+from busgen.quality.judges.judges import load_judges
+from busgen.quality.reference import reference_of, write_reference
 from flows import main
-from flows.paths import REFERENCE, real_tables
+from flows.paths import COHORT, REFERENCE, real_tables
 
 
 @flow(name="reference", validate_parameters=False)
-def reference(tables: list[Path]) -> None:
+def reference(tables: list[Path], judges: Path | None) -> None:
     """Measure the held-out patients of all datasets that were read."""
-    table = pa.concat_tables(pq.read_table(path) for path in tables)
-    io.write_text(REFERENCE, io.dumps(reference_of(table)))
+    write_reference(reference_of(tables, COHORT, load_judges(judges)), REFERENCE)
 
 
 def run() -> None:
-    """Run the stage: data/real -> data/reference."""
-    reference(real_tables(load_params()))
+    """Run the stage: data/real, data/cohort -> data/reference."""
+    params = load_params()
+    reference(real_tables(params), params.generate.judges)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 class Judges(Protocol):
     """What is asked of judges; `busgen.quality.judges` trains and loads them."""
 
+    @property
+    def sha256(self) -> str:
+        """Return the hash of all that decides their answers."""
+        ...
+
     def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
         ...

@@ -16,14 +16,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from busgen import schema
 from busgen.errors import DataError
 from busgen.io import dumps, read_json, replacing_folder, write_text
 from busgen.quality.calibrate import calibrated
 from busgen.quality.descriptors import descriptor_auc
-from busgen.quality.samples import SCHEMA
+from busgen.quality.gates import Judges
+from busgen.quality.samples import SCHEMA, samples_of
+from busgen.real.cohort import PLAIN, real_rows, usable_for_labels
+from busgen.real.readers import DATASETS
 from busgen.real.reading import DatasetInfo
 
-FACTS, SAMPLES = "reference.json", "samples.parquet"
+FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 SPLITS = ("validation", "test")
 REFERENCE = Path(__file__).parents[1] / "assets" / "reference"
 COUNTED = ("dataset", "scanner", "pathology", "split")
@@ -50,6 +54,22 @@ class Origin:
     cleaning: Mapping[str, Any]
     judges_sha256: str | None
     size_px: int = 256
+
+
+def reference_of(tables: Sequence[Path], cohort: Path, judges: Judges) -> Reference:
+    """Return the reference of canonical tables and the folder of their cohort.
+
+    Near-duplicates, Doppler images, unknown and disputed labels are left out.
+    """
+    held_out = real_rows(tables, cohort, splits=SPLITS, usable=usable_for_labels)
+    samples = samples_of(held_out, judges)
+    every = real_rows(tables, cohort, columns=PLAIN, usable=usable_for_labels)
+    columns = pa.schema(field for field in schema.arrow_schema("real") if field.name in PLAIN)
+    described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)
+    measured = set(samples["dataset"].to_pylist())
+    sources = [DATASETS[name] for name in schema.DATASETS if name in measured]
+    origin = Origin(sources, read_json(cohort / CLEANING), judges.sha256)
+    return make_reference(samples, described, origin)
 
 
 def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Reference:

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from busgen import io, schema
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
-from busgen.quality.reference import FACTS
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
 
@@ -76,7 +75,7 @@ def gather(sources: Sources) -> Evidence:
         _attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
         io.read_json(sources.quality / "scores.json"),
-        io.read_json(sources.reference / FACTS),
+        io.read_json(sources.reference / "reference.json"),
     )
 
 
