@@ -18,10 +18,9 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_shipped_parameters_are_the_defaults_with_paths():
     shipped, default = load_params(ROOT / "params.yaml").model_dump(), Params().model_dump()
-    assert shipped["generate"].pop("prior").is_relative_to("busgen/assets")
-    assert shipped["quality"].pop("reference").is_relative_to("busgen/assets")
-    default["generate"].pop("prior")
-    default["quality"].pop("reference")
+    for section, key in (("generate", "prior"), ("generate", "judges"), ("quality", "reference")):
+        assert shipped[section].pop(key).is_relative_to("busgen/assets")
+        assert default[section].pop(key) is None
     assert shipped == default
 
 
@@ -30,6 +29,11 @@ def test_one_gate_changed_leaves_the_others(tmp_path):
     gates = load_params(path).generate.gates
     assert gates["contrast"] == Gate(action="flag", min=3)
     assert gates["grey_sd"] == Params().generate.gates["grey_sd"]
+
+
+def test_a_gate_may_be_off_as_yaml_reads_it(tmp_path):
+    path = write(tmp_path, "generate: {gates: {contrast: {action: off}}}")
+    assert load_params(path).generate.gates["contrast"].action == "off"
 
 
 @pytest.mark.parametrize(
