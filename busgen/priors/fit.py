@@ -1,146 +1,177 @@
-"""Fits the clinical prior to a canonical table of real lesions, shrunk towards a base prior.
+"""Fits the clinical prior to real lesions of several datasets and to published tables, pooled.
 
-In: a table with the columns of `schema.columns("real")`; nulls are missing and skipped factor by
-factor. Out: a `Prior` with the base's structure. Scanner and field of view are those of the base:
-real tables name devices, not styles.
+In: `Lesions` of training patients, a base prior, weights. Out: a `Prior` with the base's structure,
+by expectation-maximisation (`busgen.priors.em`): what a dataset does not state is summed out, never
+filled in. Kept from the base: scanner and field of view, since real tables name devices and not
+styles, and the share of each pathology, since a dataset's mix of cases is its collector's choice
+and no property of lesions (ask for another with a target).
 """
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from busgen import schema
-from busgen.errors import DataError, UserError
-from busgen.priors.findings import check_margin
-from busgen.priors.network import LESION_NODES, NODES, VIEWS, Prior, make_prior
-from busgen.priors.sizes import LESIONS, log_density, pick
+from busgen.errors import UserError
+from busgen.priors.em import LEARNT, infer
+from busgen.priors.lesions import Lesions
+from busgen.priors.network import TERMS, Prior, make_prior
+from busgen.priors.places import DIGITS, fit_aspects, fit_places
+from busgen.priors.structure import by_class, independent, without_class
 
 Floats = NDArray[np.float64]
-Row = dict[str, Any]
-_KEPT = frozenset({"scanner", "field_mm"})
-_DIGITS, _QUANTILES = 6, 200
+PUBLISHED = "published"
+FITTED = tuple(name for name in LEARNT if name != "pathology")
+ROUNDS, TOLERANCE = 60, 1e-4  # nats a lesion
 
 
-def fit_prior(
-    table: pa.Table, *, base: Prior, strength: float, name: str, source: str, size_px: int = 256
-) -> Prior:
-    """Return `base` updated by the lesions of `table`.
+@dataclass(frozen=True)
+class Pooling:
+    """How sources are weighed against each other.
+
+    Attributes
+    ----------
+    weights
+        Source -> weight. A dataset's multiplies its patients, 1 where it is not named; that of
+        ``published`` is the number of pseudo-lesions with which the base stands in every row of
+        every table. 0 leaves a source out.
+    backoff
+        Pseudo-lesions in every row that follow the term's shares in the class, whatever the other
+        parents: rows with little data lean on them.
+    follow
+        Node -> dataset whose own shares in each class the fitted prior takes over.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    backoff: float = 5.0
+    follow: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted prior, and the log-likelihood (nats a lesion) of its data before each round."""
+
+    prior: Prior
+    trace: tuple[float, ...]
+
+
+def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, source: str) -> Fit:
+    """Return `base` updated by `lesions`; what the base gives no probability stays impossible.
 
     Parameters
     ----------
-    table
-        Canonical real table. Sizes become fractions of the row's `image`, or where it has none of
-        a square of `size_px` pixels.
+    lesions
+        Training patients of all datasets.
     base
-        Prior that gives structure, pseudo-counts and what the table does not tell.
-    strength
-        Weight of the base in each conditional distribution, in lesions: pseudo-counts in the
-        base's proportions (Dirichlet prior), and as many lesions of the base's density beside
-        those that a truncated normal is fitted to. 0 trusts the table alone where it has data.
+        Prior that gives structure, pseudo-lesions and what the lesions do not tell.
+    pooling
+        Weights of the sources, the base among them.
     name, source
         Name of the new prior, and the population for its tables' `source`.
 
     Raises
     ------
     UserError
-        If `strength` is negative or not finite.
-    DataError
-        If the table has no row or a term outside the lexicon.
+        If a weight is negative or not finite, names no source, or no lesion is left.
     """
-    if not 0 <= strength < np.inf:
-        raise UserError("strength must be finite and >= 0", strength, "give pseudo-counts, e.g. 20")
-    rows = [_row(row) for row in table.to_pylist()]
-    if not rows:
-        raise DataError("a table to fit must have rows", 0, "check the reader's report")
-    record = copy.deepcopy(base.record)
-    record["name"] = name
-    record["about"] = f"{source}; shrunk towards the prior {base.name!r} by {strength:g} lesions"
-    for node in NODES:
-        if node not in _KEPT:
-            _fit_node(record["discrete"][node], node, rows, base, strength)
-            record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
-    _fit_sizes(record["sizes"], rows, base, strength, size_px)
+    known = {PUBLISHED, *lesions.dataset.tolist()}
+    _check(pooling, known)
+    lesions = lesions.weighted(pooling.weights)
+    if not (lesions.pathology < 2).any():
+        raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
+    found = run_em(lesions, base, _beside(base, fit_apart(lesions, base), pooling))
+    record = copy.deepcopy(found.prior.record)
+    for node, dataset in pooling.follow.items():
+        own = shares_of(lesions.take(lesions.dataset == dataset), node)
+        record = _following(make_prior(record), node, own)
+    record |= {"name": name, "about": f"{source}; base: {base.name}"}
+    for node in FITTED:
+        record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
     for density in ("log_area_fraction", "log_aspect", "center_x", "center_y"):
-        entry = record["sizes"][density]
-        entry["source"] = f"{source}; before: {entry['source']}"
-    return make_prior(record)
+        before = base.record["sizes"][density]["source"]
+        record["sizes"][density]["source"] = f"{source}; before: {before}"
+    return Fit(make_prior(record), found.trace)
 
 
-def table_log_prob(prior: Prior, table: pa.Table) -> Floats:
-    """Return the log-probability (N,) of the terms that each row states; sizes are left out.
+def _check(pooling: Pooling, known: set[str]) -> None:
+    """Raise `UserError` for weights that are none or name no source."""
+    for name, weight in {**pooling.weights, "backoff": pooling.backoff}.items():
+        if not 0 <= weight < np.inf:
+            raise UserError(f"{name} must be finite and >= 0", weight, "0 leaves a source out")
+    for node, dataset in pooling.follow.items():
+        if node not in FITTED or dataset not in known or not pooling.weights.get(dataset, 1.0):
+            rule = "follow must be a fitted node -> a dataset that weighs something"
+            raise UserError(rule, f"{node}: {dataset}", f"datasets: {', '.join(sorted(known))}")
 
-    A factor with a missing term is skipped, so compare priors on the same table only. -inf: the
-    prior excludes it.
+
+def fit_apart(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
+    """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
+    start = independent(base, classes=classes)
+    beside = Beside({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
+    return run_em(lesions if classes else without_class(lesions), start, beside, apart=True).prior
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What stands beside the lesions: pseudo-counts of every table, priors of sizes by weight."""
+
+    counts: Mapping[str, Floats]
+    sizes: Sequence[tuple[Prior, float]]
+
+
+def run_em(lesions: Lesions, start: Prior, beside: Beside, *, apart: bool = False) -> Fit:
+    """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
+
+    `apart`: aspects do not depend on shape.
     """
-    totals = np.zeros(table.num_rows)
-    for place, row in enumerate(map(_row, table.to_pylist())):
-        for node in prior.nodes:
-            states = None if node.name in _KEPT else _states(row, (*node.given, node.name), prior)
-            if states is not None:
-                with np.errstate(divide="ignore"):
-                    totals[place] += np.log(node.table[states])
-    return totals
+    record = copy.deepcopy(start.record)
+    record["sizes"] = fit_places(record["sizes"], lesions, beside.sizes[0][1])
+    prior, trace = make_prior(record), list[float]()
+    aspects = [(other.record["sizes"], weight) for other, weight in beside.sizes]
+    for _ in range(ROUNDS):
+        seen = infer(prior, lesions)
+        possible = np.isfinite(seen.total)
+        gained = lesions.weight[possible] @ seen.total[possible]
+        trace.append(float(gained / lesions.weight.sum()))
+        if len(trace) > 1 and abs(trace[-1] - trace[-2]) < TOLERANCE:
+            break
+        for node in FITTED:
+            table = _updated(start, node, seen.counts[node], beside.counts[node])
+            _write(record, start, node, table)
+        shapes = np.full_like(seen.shapes, 1 / 3) if apart else seen.shapes
+        record["sizes"] = fit_aspects(record["sizes"], lesions, shapes, aspects)
+        prior = make_prior(record)
+    return Fit(prior, tuple(trace))
 
 
-def _row(row: Mapping[str, Any]) -> Row:
-    """Return a row's term for each node, None where missing or where there is no lesion."""
-    margin = row.get("margin")
-    known = {name: row.get(name) for name in (*NODES, "width_mm", "height_mm", "pixel_mm")}
-    known |= {name: row.get(name) for name in ("center_x", "center_y")}
-    known["image_px"] = _png_size((row.get("image") or {}).get("bytes"))
-    known |= {"margin": None, "outline": None}
-    if margin:
-        terms = tuple(term for term in schema.MARGINS if term in margin)
-        check_margin(terms)
-        known["margin"] = "+".join(terms)
-        known["outline"] = terms[0] if terms[0] == "circumscribed" else "not_circumscribed"
-    if known["halo"] is not None:
-        known["halo"] = "yes" if known["halo"] else "no"
-    return known
+def _beside(base: Prior, apart: Prior, pooling: Pooling) -> Beside:
+    """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
+    strength = pooling.weights.get(PUBLISHED, 0.0)
+    counts = {}
+    for name in FITTED:
+        node = base.node(name)
+        counts[name] = strength * node.table
+        if node.given[:1] == ("pathology",):
+            between = (1,) * (node.table.ndim - 2)
+            shares = by_class(apart, name)
+            shares = shares.reshape(len(shares), *between, -1)
+            counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
+    return Beside(counts, [(base, strength), (apart, pooling.backoff)])
 
 
-def _png_size(data: bytes | None) -> tuple[int, int] | None:
-    """Return width and height from a PNG's header."""
-    return None if not data else (int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+def _updated(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
+    """Return a table from counts and pseudo-counts; a row without either is the base's."""
+    table = np.where(base.node(name).table > 0, counts + pseudo, 0.0)
+    total = table.sum(-1, keepdims=True)
+    return np.where(total > 0, table / np.where(total > 0, total, 1.0), base.node(name).table)
 
 
-def _states(row: Row, names: Sequence[str], base: Prior) -> tuple[int, ...] | None:
-    """Return the states of nodes or views in `row`, None if one is missing or unknown."""
-    states = []
-    for name in names:
-        node = VIEWS[name].node if name in VIEWS else name
-        term, terms = row[node], base.terms(node)
-        if term is None and row["pathology"] == "normal" and node in LESION_NODES:
-            state = len(terms)
-        elif term is None:
-            return None
-        elif term not in terms:
-            raise DataError(f"{node} must be one of the lexicon's terms", term, ", ".join(terms))
-        else:
-            state = terms.index(term)
-        states.append(VIEWS[name].index[state] if name in VIEWS else state)
-    return tuple(states)
-
-
-def _fit_node(
-    entry: dict[str, Any], name: str, rows: Sequence[Row], base: Prior, strength: float
-) -> None:
-    """Replace one conditional table by its posterior mean; what the base forbids stays at 0."""
-    node = base.node(name)
-    counts = np.zeros_like(node.table)
-    for row in rows:
-        states = _states(row, (*node.given, name), base)
-        if states is not None:
-            counts[states] += 1
-    counts[node.table == 0] = 0
-    total = counts.sum(-1, keepdims=True)
-    weight = np.where(total > 0, strength, 1.0)  # a row without data is the base's
-    table = (counts + weight * node.table) / (total + weight)
+def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> None:
+    """Write a node's table into the record, in the layout that it has there."""
+    node, entry = base.node(name), record["discrete"][name]
 
     def write(part: dict[str, Any], parents: Sequence[str], index: tuple[int, ...]) -> None:
         if len(index) == len(node.given) or not isinstance(next(iter(part.values())), dict):
@@ -157,80 +188,50 @@ def _fit_node(
 
 
 def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
-    """Return shares with `_DIGITS` digits that sum to 1, without zeros."""
-    kept = {term: round(share, _DIGITS) for term, share in shares.items() if share > 0}
+    """Return shares with `DIGITS` digits that sum to 1, without zeros."""
+    kept = {term: max(round(share, DIGITS), 1e-6) for term, share in shares.items() if share > 0}
     most = max(kept, key=lambda term: kept[term])
-    kept[most] = round(kept[most] + 1 - sum(kept.values()), _DIGITS)
+    kept[most] = round(kept[most] + 1 - sum(kept.values()), DIGITS)
     return kept
 
 
-def _fit_sizes(
-    record: dict[str, Any], rows: Sequence[Row], base: Prior, strength: float, size_px: int
-) -> None:
-    """Update the densities of area, aspect and place; what lies outside their range is skipped."""
-    boxes = [(row, box) for row in rows if (box := _box(row, size_px)) is not None]
-    _, top, side, bottom = base.sizes.frame
-    for p in LESIONS:
-        mine = [(row, box) for row, box in boxes if row["pathology"] == p]
-        entry = record["log_area_fraction"]["table"][p]
-        ends = entry["low"], entry["high"]
-        _shrink(entry, [(np.log(w * h), *ends) for _, (w, h) in mine], ends, strength)
-        for place, near, far in (("x", side, side), ("y", top, bottom)):
-            entry = record[f"center_{place}"]["table"][p]
-            seen = []
-            for row, box in mine:
-                shift, half = entry["per_height"] * box[1], box[place == "y"] / 2
-                if row[f"center_{place}"] is not None:
-                    ends = near + half - shift, 1 - far - half - shift
-                    seen.append((row[f"center_{place}"] - shift, *ends))
-            _shrink(entry, seen, (near, 1 - far), strength)
-        for shape in schema.SHAPES:
-            for orientation in schema.ORIENTATIONS:
-                entry = record["log_aspect"]["table"][p][shape][orientation]
-                ends = entry["low"], entry["high"]
-                tall = orientation == "not_parallel"
-                ratios = [
-                    (np.log(w / h), *ends)
-                    for row, (w, h) in mine
-                    if row["shape"] == shape and (h > w) == tall
-                ]
-                _shrink(entry, ratios, ends, strength)
+def shares_of(lesions: Lesions, name: str) -> Floats:
+    """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
 
-
-def _box(row: Row, size_px: int) -> tuple[float, float] | None:
-    """Return width and height as fractions of the image; None without sizes or a lesion."""
-    width, height, pixel = row["width_mm"], row["height_mm"], row["pixel_mm"]
-    if width is None or height is None or pixel is None or row["pathology"] not in LESIONS:
-        return None
-    wide, high = row["image_px"] or (size_px, size_px)
-    return width / (pixel * wide), height / (pixel * high)
-
-
-def _shrink(
-    entry: dict[str, float],
-    seen: Sequence[tuple[float, float, float]],
-    ends: tuple[float, float],
-    strength: float,
-) -> None:
-    """Set mean and sd to the likeliest for (value, low, high) and `strength` lesions of the base.
-
-    The base's lesions are its own density, cut to `ends`, as `_QUANTILES` equal parts.
+    Raises
+    ------
+    UserError
+        If a class states none.
     """
-    kept = [row for row in seen if row[1] <= row[0] <= row[2]]
-    if len(kept) < 2 or np.ptp([row[0] for row in kept]) == 0:
-        return
-    start = np.array([entry["mean"], np.log(entry["sd"])])
-    u = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    low, high = (np.full(_QUANTILES, end) for end in ends)
-    own = pick(u, low, high, np.full_like(u, entry["mean"]), np.full_like(u, entry["sd"]))
-    x, low, high = np.vstack([kept, np.column_stack([own, low, high])]).T
-    weight = np.append(np.ones(len(kept)), np.full(_QUANTILES, strength / _QUANTILES))
+    known = lesions.patterns[name][lesions.pattern]
+    stated = known.sum(1) == 1
+    shares = []
+    for p in (0, 1):
+        mine = stated & (lesions.pathology == p)
+        if not mine.any():
+            raise UserError(f"a dataset to follow must state {name}", "none", "follow another")
+        sums = lesions.weight[mine] @ known[mine]
+        shares.append(sums[: len(TERMS[name])] / sums.sum())
+    return np.array(shares)
 
-    def loss(parameters: Floats) -> float:
-        mean, sd = np.full_like(x, parameters[0]), np.full_like(x, np.exp(parameters[1]))
-        return -float(weight @ np.maximum(log_density(x, (low, high), mean, sd), -1e3))
 
-    width = ends[1] - ends[0]
-    limits = [(ends[0] - width, ends[1] + width), (np.log(width / 100), np.log(2 * width))]
-    best = minimize(loss, start, method="Nelder-Mead", bounds=limits, options={"xatol": 1e-6}).x
-    entry["mean"], entry["sd"] = round(float(best[0]), _DIGITS), round(float(np.exp(best[1])), 6)
+def _following(prior: Prior, name: str, shares: Floats) -> dict[str, Any]:
+    """Return the record in which the node's shares in each class are `shares` (2, terms).
+
+    Every row is scaled alike (iterative proportional fitting), so it keeps its odds to the others.
+    """
+    node, record = prior.node(name), copy.deepcopy(prior.record)
+    table, terms = node.table.copy(), shares.shape[1]
+    for _ in range(200):
+        now = by_class(prior, name)[:2, :terms]
+        ratio = np.divide(shares, now, out=np.ones_like(now), where=now > 0)
+        if np.abs(ratio[now > 0] - 1).max() < 1e-6:
+            break
+        between = (1,) * (table.ndim - 2)
+        table[:2, ..., :terms] *= ratio.reshape(2, *between, terms)
+        table[:2] /= table[:2].sum(-1, keepdims=True)
+        _write(record, prior, name, table)
+        prior = make_prior(record)
+    return record
+
+
