@@ -79,9 +79,9 @@ class JudgeParams(Section):
     """One ensemble of judges: input, levels' widths, members, and how long and fast each learns."""
 
     members: int = Field(default=3, ge=1, le=16)
-    size_px: int = Field(default=128, ge=32, le=512, multiple_of=16)
-    widths: tuple[int, ...] = Field(default=(24, 48, 96, 128), min_length=2)
-    epochs: int = Field(default=24, ge=1)
+    size_px: int = Field(default=160, ge=32, le=512, multiple_of=32)
+    widths: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=2, max_length=5)
+    epochs: int = Field(default=36, ge=1)
     batch: int = Field(default=16, ge=2)
     rate: float = Field(default=3e-3, gt=0)
 
@@ -89,7 +89,8 @@ class JudgeParams(Section):
 class ClassifierParams(JudgeParams):
     """The classifiers: besides, the window in sides of the lesion, members without mask."""
 
-    size_px: int = Field(default=96, ge=32, le=512, multiple_of=16)
+    size_px: int = Field(default=96, ge=32, le=512, multiple_of=32)
+    epochs: int = Field(default=20, ge=1)
     widths: tuple[int, ...] = Field(default=(24, 48, 96, 128), min_length=2)
     batch: int = Field(default=32, ge=2)
     rate: float = Field(default=2e-3, gt=0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.quality.judges.views import Window, view
+from busgen.real.reading import Box
 
 Rng = np.random.Generator
 
@@ -30,6 +31,23 @@ def random_part(side: int, rng: Rng) -> Window:
     height, width = size * stretch, size / stretch
     row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
     return Window(row, col, height, width)
+
+
+def beside(box: Box, side: int, rng: Rng) -> Window | None:
+    """Return a window of .35 of a square picture or more that shows nothing of `box`, if any."""
+    size = side * rng.uniform(0.35, 0.6)
+    free = [
+        (0, box.row, 0, side),
+        (box.row + box.height, side, 0, side),
+        (0, side, 0, box.col),
+        (0, side, box.col + box.width, side),
+    ]
+    rooms = [room for room in free if min(room[1] - room[0], room[3] - room[2]) > size]
+    if not rooms:
+        return None
+    top, bottom, left, right = rooms[rng.integers(len(rooms))]
+    row, col = rng.uniform(top, bottom - size), rng.uniform(left, right - size)
+    return Window(row, col, size, size)
 
 
 def shaken(window: Window, rng: Rng) -> Window:

@@ -3,7 +3,7 @@
 In: canonical rows. Out: `Crops`, overlays painted out and known by their ignore-masks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import DataError
-from busgen.io import decode_png, replacing_folder
+from busgen.errors import DataError, UserError
+from busgen.io import decode_png, read_json, replacing_folder
+from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.overlays import without_overlays
 from busgen.real.square import field_of, square_crop
 
@@ -72,6 +73,40 @@ def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
         for label, count, part in zip(classes, counts, parts, strict=True):
             chances[own & (crops.labels == label)] = part / count
     return np.asarray(chances / chances.sum())
+
+
+def judged_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
+    """Return the crops of each split, of the datasets whose licence lets trained weights ship.
+
+    Raises
+    ------
+    UserError
+        If no dataset does.
+    DataError
+        If a split has no picture.
+    """
+    ours = [path for path in tables if weights_may_ship(path)]
+    if not ours:
+        rule = "judges need a dataset whose licence lets trained weights ship"
+        raise UserError(rule, "none", "name breast, bus_bra or busi in real.datasets")
+    splits = ("train", "validation", "test")
+    return {split: read_crops(ours, cohort, (split,)) for split in splits}
+
+
+def read_crops(tables: Sequence[Path], cohort: Path, splits: Sequence[str]) -> Crops:
+    """Return the crops of `splits`: no near-duplicate, no Doppler, no disputed label."""
+    columns = [*PICTURES, "source_file", "scanner"]
+    return crops_of(real_rows(tables, cohort, splits=splits, columns=columns, usable=undisputed))
+
+
+def undisputed(row: Mapping[str, Any]) -> bool:
+    """Return whether a picture may teach or test a judge; its class may be unknown."""
+    return usable_for_pixels(row) and "label_conflict" not in row["flags"]
+
+
+def weights_may_ship(table: Path) -> bool:
+    """Return whether weights trained on the dataset of a canonical table may be published."""
+    return bool(read_json(table.parent / "info.json")["weights_may_ship"])
 
 
 def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:

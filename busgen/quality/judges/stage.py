@@ -15,7 +15,7 @@ from busgen import io, seeds
 from busgen.params import JudgeParams, TrainJudgesParams
 from busgen.quality.judges import scores
 from busgen.quality.judges.calibration import fit_platt
-from busgen.quality.judges.data import Crops
+from busgen.quality.judges.data import Crops, save_crops
 from busgen.quality.judges.judges import (
     ClassifierSpec,
     Judges,
@@ -90,6 +90,30 @@ def assemble(plan: Plan, weights: Sequence[Weights], validation: Crops, folder: 
     calibrated = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
     save_judges(folder, (plan.segmenter, segmenters), (calibrated, classifiers))
     return load_judges(folder, "cpu")
+
+
+def train_judges(
+    splits: Mapping[str, Crops], params: TrainJudgesParams, work: Path, mapped: Mapped
+) -> Judges:
+    """Train on ``splits["train"]``, calibrate on ``splits["validation"]``; judges in `work`.
+
+    Parameters
+    ----------
+    splits
+        Crops of real patients; the judges see no others.
+    params
+        What to train.
+    work
+        Folder that a killed training goes on from: crops, checkpoints, finished members.
+    mapped
+        What runs the jobs and yields their weights in order: `map_jobs`, or a flow's tasks.
+    """
+    folder = work / "crops"
+    if not folder.is_dir():
+        save_crops(splits["train"], folder)
+    plan = plan_of(params, splits["train"], folder, work)
+    weights = list(mapped(plan.jobs))
+    return assemble(plan, weights, splits["validation"], work / "judges")
 
 
 def score(judges: Judges, crops: Crops) -> Mapping[str, object]:

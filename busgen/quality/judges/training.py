@@ -24,9 +24,11 @@ from busgen.quality.judges import augment
 from busgen.quality.judges.data import Crops, shares
 from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, to_input
 from busgen.quality.judges.nets import channels_last
-from busgen.quality.judges.views import around
+from busgen.quality.judges.views import Window, around
 from busgen.real.reading import box_of
 
+ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
+SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
 Tick = Callable[[int], None]
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
@@ -43,7 +45,7 @@ class Recipe:
     batch: int
     rate: float
     decay: float = 0.05
-    average: float = 0.99
+    average: float = 0.995
     half_precision: bool = True
 
 
@@ -138,13 +140,20 @@ def _batch(member: Member, crops: Crops, indices: NDArray[np.int64], rng: augmen
         return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
     views = []
     for i in indices:
-        window = augment.random_part(crops.images.shape[1], rng)
+        window = _part(crops.masks[i], rng)
         masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
         views.append(augment.changed(crops.images[i], masks, window, spec.size_px, rng))
     inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
     targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
     ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
     return inputs, targets, 1 - ignore
+
+
+def _part(mask: NDArray[np.uint8], rng: augment.Rng) -> Window:
+    """Return a window of a crop, one in ten without the lesion: finding nothing is learned too."""
+    box = box_of(mask)
+    aside = None if box is None or rng.random() > ASIDE else augment.beside(box, len(mask), rng)
+    return aside or augment.random_part(len(mask), rng)
 
 
 def _lesion(spec: ClassifierSpec, crops: Crops, index: int, rng: augment.Rng) -> NDArray[np.uint8]:
@@ -187,16 +196,15 @@ def one_cycle(progress: float) -> float:
 
 
 def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return cross-entropy, of pictures plus one minus the soft Dice of those with a lesion."""
+    """Return cross-entropy, of pictures plus one minus soft Dice, smoothed by a small lesion."""
     entropy = binary_cross_entropy_with_logits(logits, targets, weights)
     if logits.ndim == 1:
         return entropy
     found, wanted = logits.sigmoid() * weights, targets * weights
+    small = SMALL * logits[0].numel()
     both = (found * wanted).sum(dim=(1, 2, 3))
     sizes = (found + wanted).sum(dim=(1, 2, 3))
-    lesion = (wanted.sum(dim=(1, 2, 3)) > 1).float()
-    dice = (2 * both + 1) / (sizes + 1)
-    return entropy + ((1 - dice) * lesion).sum() / lesion.sum().clamp(min=1)
+    return entropy + (1 - (2 * both + small) / (sizes + small)).mean()
 
 
 def _keep(state: _State, path: Path) -> None:
