@@ -25,11 +25,11 @@ def tiny_judges(tmp_path_factory) -> Path:
     from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, save_judges
 
     folder = tmp_path_factory.mktemp("judges é")
-    segmenter, classifier = SegmenterSpec(32, (4, 6), 2), ClassifierSpec(32, (4, 6), 2, 2.0, True)
+    segmenter, classifier = SegmenterSpec(32, (4, 6), 2), ClassifierSpec(32, (4, 6), 2, 2.0, 1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        finders = [segmenter.build().state_dict() for _ in range(2)]
-        tellers = [classifier.build().state_dict() for _ in range(2)]
+        finders = [segmenter.build(number).state_dict() for number in range(2)]
+        tellers = [classifier.build(number).state_dict() for number in range(2)]
     for weights in (*finders, *tellers):
         weights["head.weight"] *= 50  # or all probabilities would stay near a half
     save_judges(folder, (segmenter, finders), (classifier, tellers))

@@ -19,13 +19,15 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import SOURCES, Plan, read_plan, resolve
 from busgen.factory.rounds import Accepted, make_candidates, plan_round, settle
 from busgen.factory.shard import is_done, run_shard, runs
-from busgen.params import DEFAULT_GATES, Gate, GenerateParams
+from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
+UNJUDGED = {name: Gate(action="off") for name in JUDGED}
 
 
 def tiny(**changes) -> Plan:
-    return resolve(GenerateParams(**{"n": 12, "size_px": 64, "shard_size": 5, **changes}))
+    gates = {"gates": UNJUDGED | changes.pop("gates", {})}
+    return resolve(GenerateParams(**{"n": 12, "size_px": 64, "shard_size": 5, **gates, **changes}))
 
 
 def hashes(work: Path) -> dict[str, str]:
@@ -105,8 +107,9 @@ from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import GenerateParams
-plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5))
+from busgen.params import JUDGED, Gate, GenerateParams
+gates = {name: Gate(action="off") for name in JUDGED}
+plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates))
 print("go", flush=True)
 make_candidates(plan, Path(sys.argv[1]), run_here)
 """
