@@ -20,6 +20,7 @@ What the flags of `schema.FLAGS` say:
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,9 +31,11 @@ from busgen.real.lesions import parts_of
 from busgen.real.overlays import find_overlays
 from busgen.real.reading import Published, box_of, grey
 from busgen.real.signatures import signature
-from busgen.real.square import has_black_border, is_sector, square_crop
+from busgen.real.square import field_of, has_black_border, is_sector, square_crop
 
 DOPPLER_PIXELS = 0.002  # share of saturated colours above which a picture is no B-mode
+SATURATED = 60  # spread of red, green and blue above which a pixel is strongly coloured
+STROKE = 0.02  # what is thinner than this share of the shorter side is a line or a letter
 
 
 def canonical_row(dataset: str, source_file: str, published: Published) -> dict[str, Any]:
@@ -50,13 +53,13 @@ def canonical_row(dataset: str, source_file: str, published: Published) -> dict[
     if lesion is not None and published.stated.get("pathology") == "normal":
         raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
     flags = {*published.flags, *(["several_masks"] if parts > 1 else [])}
-    ignore = find_overlays(image)
-    flags |= found_flags(published, image, ignore)
+    ignore, field = find_overlays(image), field_of(image)
+    flags |= found_flags(published, image, field, ignore)
     one = None if "several_masks" in flags else lesion
     row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
     return row | {
         **published.stated,
-        **measured(image, one, published.stated.get("pixel_mm")),
+        **measured(image, one, field, published.stated.get("pixel_mm")),
         "dataset": dataset,
         "source_file": source_file,
         "image": {"bytes": encode_png(image), "path": source_file},
@@ -69,14 +72,17 @@ def canonical_row(dataset: str, source_file: str, published: Published) -> dict[
 
 
 def found_flags(
-    published: Published, image: NDArray[np.uint8], ignore: NDArray[np.bool_]
+    published: Published,
+    image: NDArray[np.uint8],
+    field: NDArray[np.bool_],
+    ignore: NDArray[np.bool_],
 ) -> set[str]:
     """Return the flags of what a picture and its mask show."""
     mask, due = published.mask, published.stated.get("pathology") != "normal"
     found = {
-        "colour_doppler": has_colour(published.pixels),
-        "black_border": has_black_border(image),
-        "sector_field": is_sector(image),
+        "colour_doppler": has_colour(published.pixels, field),
+        "black_border": has_black_border(image, field),
+        "sector_field": is_sector(field),
         "overlay": bool(ignore.any()),
         "no_mask": due and mask is None,
         "empty_mask": due and mask is not None and not mask.any(),
@@ -85,7 +91,10 @@ def found_flags(
 
 
 def measured(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8] | None, pixel_mm: float | None
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8] | None,
+    field: NDArray[np.bool_],
+    pixel_mm: float | None,
 ) -> dict[str, float | str | None]:
     """Return size, place and orientation of the mask's box, published and in the square crop."""
     box = None if mask is None else box_of(mask)
@@ -98,7 +107,7 @@ def measured(
         "center_x": (box.col + box.width / 2) / mask.shape[1],
         "center_y": (box.row + box.height / 2) / mask.shape[0],
     }
-    square = square_crop(image, mask)
+    square = square_crop(image, mask, field=field)
     crop, side = box_of(square.mask), len(square.mask)
     if crop is None:  # smaller than half a pixel of the crop
         return whole
@@ -115,8 +124,21 @@ def picture(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
     return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
 
 
-def has_colour(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether a picture has many strongly coloured pixels, as Doppler's."""
+def has_colour(pixels: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+    """Return whether a picture shows patches of strong colour in its field, as Doppler's.
+
+    A tint of the whole picture is taken out first; strokes, as of coloured calipers and text, and
+    logos beside the field do not count.
+    """
     if pixels.ndim == 2 or pixels.shape[2] < 3:
         return False
-    return bool((np.ptp(pixels[..., :3], axis=2) > 60).mean() > DOPPLER_PIXELS)
+    channels = [pixels[..., k].astype(np.float32) for k in range(3)]
+    lit = field & (channels[1] > 20)
+    medians = [float(np.median(channel[lit])) if lit.any() else 0.0 for channel in channels]
+    if min(medians) > 0:
+        channels = [c * (medians[1] / m) for c, m in zip(channels, medians, strict=True)]
+    spread = np.maximum.reduce(channels) - np.minimum.reduce(channels)
+    side = max(3, round(STROKE * min(field.shape)))
+    strong = (spread > SATURATED).astype(np.uint8)
+    patches = cv2.morphologyEx(strong, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    return bool((patches[field] > 0).sum() > DOPPLER_PIXELS * field.size)

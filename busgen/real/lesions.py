@@ -24,8 +24,8 @@ def levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     colours = pixels if pixels.ndim == 3 else pixels[..., None]
     colours = colours[..., :-1] if colours.shape[2] in (2, 4) else colours
-    level = np.asarray(colours.max(axis=2))
-    return level * np.uint8(255 if level.max(initial=0) == 1 else 1)
+    level: NDArray[np.uint8] = np.maximum.reduce([colours[..., k] for k in range(colours.shape[2])])
+    return np.asarray(level * np.uint8(255 if level.max(initial=0) == 1 else 1), np.uint8)
 
 
 def binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -106,12 +106,19 @@ def load_picture(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
             pixels, notes = _eight_bit(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
-    colour = pixels.ndim == 3 and pixels.shape[2] > 2
-    if colour and np.ptp(pixels[..., :3], axis=2).any():
+    if is_coloured(pixels):
         notes = (*notes, "colour made grey")
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
         notes = (*notes, "transparency ignored")
     return pixels, notes
+
+
+def is_coloured(pixels: NDArray[np.uint8]) -> bool:
+    """Return whether red, green and blue differ anywhere in (H, W[, channels]) pixels."""
+    if pixels.ndim == 2 or pixels.shape[2] < 3:
+        return False
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    return not (np.array_equal(red, green) and np.array_equal(green, blue))
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ BLACK = 4  # at most this grey level is outside the field
 THIN = np.ones((5, 5), np.uint8)  # what is thinner than this is no part of the field
 SMALL = 0.02  # nor what is connected and smaller than this share of the picture
 BORDER = 0.05  # a smaller black border is an edge, no border
+FLAT = 0.995  # share of one grey level from which black is a border, not faded echoes
 SECTOR_GAP = 0.04  # a sector leaves more than this share of its width empty at either side
 
 
@@ -59,9 +60,8 @@ def field_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return hull.astype(np.bool_)
 
 
-def is_sector(image: NDArray[np.uint8]) -> bool:
-    """Return whether the field widens with depth on both sides, as a sector's or trapezoid's."""
-    field = field_of(image)
+def is_sector(field: NDArray[np.bool_]) -> bool:
+    """Return whether a field widens with depth on both sides, as a sector's or trapezoid's."""
     box = box_of(field.astype(np.uint8))
     if box is None:
         return False
@@ -70,14 +70,27 @@ def is_sector(image: NDArray[np.uint8]) -> bool:
     return bool(min(left, right) > SECTOR_GAP * box.width)
 
 
-def has_black_border(image: NDArray[np.uint8]) -> bool:
-    """Return whether the field leaves more than `BORDER` of the picture's area black around it."""
-    box = box_of(field_of(image).astype(np.uint8))
-    return box is None or box.height * box.width < (1 - BORDER) * image.size
+def has_black_border(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+    """Return whether black left, right, above or below the field takes more than `BORDER`.
+
+    Below, only what is of one level counts: where echoes fade with depth, noise is left.
+    """
+    box = box_of(field.astype(np.uint8))
+    if box is None:
+        return True
+    below = image[box.row + box.height :]
+    faded = below.size > 0 and np.bincount(below.ravel()).max() < FLAT * below.size
+    height = image.shape[0] - box.row if faded else box.height
+    return height * box.width < (1 - BORDER) * image.size
 
 
 def square_crop(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], size_px: int = 256, margin: float = 0.15
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    size_px: int = 256,
+    margin: float = 0.15,
+    *,
+    field: NDArray[np.bool_] | None = None,
 ) -> Square:
     """Return the square of the field that holds the lesion with its surroundings.
 
@@ -94,6 +107,8 @@ def square_crop(
         Side of the crop in pixels.
     margin
         Surroundings to keep on every side of the lesion, as a share of its box's longer side.
+    field
+        (H, W) bool, `field_of(image)` where it is known.
 
     Raises
     ------
@@ -104,7 +119,8 @@ def square_crop(
         got = f"{image.shape}, {mask.shape}, {size_px}"
         raise UserError("image and mask must have one size, the crop 16 px or more", got, "check")
     height, width = image.shape
-    frame = box_of(field_of(image).astype(np.uint8)) or Box(0, 0, height, width)
+    known = field_of(image) if field is None else field
+    frame = box_of(known.astype(np.uint8)) or Box(0, 0, height, width)
     lesion = box_of(mask) or Box(frame.row, frame.col + frame.width // 2, 0, 0)
     around = round(margin * max(lesion.height, lesion.width))
     tall = min(lesion.height + 2 * around, frame.height)

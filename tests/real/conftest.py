@@ -4,10 +4,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from imitations import lay_out_breast
 
+from busgen.real import canonical
 from busgen.real.readers import Reading, read_dataset
+
+
+@pytest.fixture
+def no_overlays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave overlays out of canonical rows: they have tests of their own."""
+    monkeypatch.setattr(canonical, "find_overlays", lambda image: np.zeros(image.shape, np.bool_))
 
 
 @pytest.fixture(scope="session")

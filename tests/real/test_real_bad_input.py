@@ -14,6 +14,8 @@ from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.real.readers import list_dataset, read_dataset, write_canonical
 
+pytestmark = pytest.mark.usefixtures("no_overlays")
+
 
 @dataclass(frozen=True)
 class Imitation:

@@ -9,6 +9,8 @@ from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.real.readers import DATASETS, list_dataset, read_dataset
 
+pytestmark = pytest.mark.usefixtures("no_overlays")
+
 
 @pytest.fixture
 def reading(tmp_path):

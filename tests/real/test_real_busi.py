@@ -7,7 +7,9 @@ import pytest
 from imitations import lay_out_busi, save, speckle
 
 from busgen.io import decode_png
-from busgen.real.readers import read_dataset
+from busgen.real.readers import list_dataset, read_dataset
+
+pytestmark = pytest.mark.usefixtures("no_overlays")
 
 
 @pytest.fixture
@@ -18,15 +20,15 @@ def rows(tmp_path):
 
 
 def test_published_counts(real_data):
-    table = read_dataset("busi", real_data / "BUSI").table
-    counts = Counter(table["pathology"].to_pylist())
+    listing = list_dataset("busi", real_data / "BUSI")
+    assert listing.left_out == ()
+    found = [entry.load() for entry in listing.entries]
+    counts = Counter(published.stated["pathology"] for published in found)
     assert counts == {"benign": 437, "malignant": 210, "normal": 133}
-    flags = Counter(flag for row in table["flags"].to_pylist() for flag in row)
-    assert flags["several_masks"] == 17
-    assert flags["no_mask"] == flags["empty_mask"] == 0
-    assert table["mask"].null_count == 133
-    assert table["orientation"].null_count == 133 + 17
-    assert table["source_file"][1].as_py() == "benign/benign (2).png"
+    assert sum(published.flags == ("several_masks",) for published in found) == 17
+    lesions = Counter(published.stated["pathology"] for published in found if published.mask.any())
+    assert lesions == {"benign": 437, "malignant": 210}
+    assert listing.entries[1].source_file == "benign/benign (2).png"
 
 
 def test_classes_and_ids_in_order(rows):

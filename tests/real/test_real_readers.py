@@ -11,6 +11,8 @@ from busgen.errors import DataError, UserError
 from busgen.real import readers
 from busgen.real.readers import DATASETS, READERS, read_dataset, summary, write_canonical
 
+pytestmark = pytest.mark.usefixtures("no_overlays")
+
 
 def test_unknown_dataset_and_missing_folder(tmp_path):
     with pytest.raises(UserError, match="choose from breast, bus_bra, busi, bus_uclm, stu, udiat"):

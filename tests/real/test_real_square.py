@@ -5,7 +5,7 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.real.reading import box_of
-from busgen.real.square import field_of, is_sector, square_crop
+from busgen.real.square import field_of, has_black_border, is_sector, square_crop
 
 
 def scene(height, width, lesion):
@@ -82,10 +82,31 @@ def test_field_ignores_rulers_and_fills_cysts():
 def test_sector_is_told_from_a_shadow():
     rows, cols = np.mgrid[:300, :400]
     fan = (np.abs(cols - 200) < 120 + rows * 0.25).astype(np.uint8) * 80
-    assert is_sector(fan)
+    assert is_sector(field_of(fan))
     shadow = np.full((300, 400), 80, np.uint8)
     shadow[100:, :120] = 0
-    assert not is_sector(shadow)
+    assert not is_sector(field_of(shadow))
+
+
+@pytest.mark.parametrize("side", [np.s_[:, :60], np.s_[:, 740:], np.s_[:60], np.s_[540:]])
+def test_a_black_border_is_found_on_every_side(side):
+    image, _ = scene(600, 800, (200, 300, 60, 60))
+    assert not has_black_border(image, field_of(image))
+    image[side] = 2
+    assert has_black_border(image, field_of(image))
+
+
+def test_echoes_that_fade_with_depth_are_no_border():
+    image, _ = scene(600, 800, (200, 300, 60, 60))
+    image[400:] = np.random.default_rng(1).integers(0, 4, (200, 800))
+    assert not has_black_border(image, field_of(image))
+    assert has_black_border(np.zeros_like(image), field_of(np.zeros_like(image)))
+
+
+def test_a_field_that_is_known_need_not_be_found():
+    image, mask = scene(600, 800, (200, 300, 60, 60))
+    known = square_crop(image, mask, field=field_of(image))
+    assert np.array_equal(known.image, square_crop(image, mask).image)
 
 
 def test_sizes_must_agree():

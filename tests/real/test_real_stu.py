@@ -9,6 +9,8 @@ from busgen.io import decode_png
 from busgen.real.readers import read_dataset
 from busgen.real.stu import fit_mask
 
+pytestmark = pytest.mark.usefixtures("no_overlays")
+
 
 @pytest.fixture
 def rows(tmp_path):

@@ -9,6 +9,8 @@ from imitations import lay_out_udiat
 from busgen.errors import DataError, UserError
 from busgen.real.readers import list_dataset, read_dataset
 
+pytestmark = pytest.mark.usefixtures("no_overlays")
+
 
 @pytest.fixture
 def root(tmp_path):
