@@ -53,7 +53,8 @@ def _moved(shown: Grey, hole: NDArray[np.bool_], rim: NDArray[np.bool_]) -> Grey
     """
     smooth = _carried(shown, ~hole, GREY_PX)
     count, labels = cv2.connectedComponents((hole | rim).astype(np.uint8), connectivity=8)
-    asked = np.nonzero(labels)
+    rows, cols = np.nonzero(labels)
+    asked = (rows, cols)
     hole_of, at_rim = labels[asked], rim[asked]
     here, grey = shown[asked], smooth[asked]
     sizes = np.maximum(np.bincount(hole_of, minlength=count), 1)

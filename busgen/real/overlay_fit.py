@@ -23,7 +23,7 @@ from busgen.real.planted import KINDS, plant
 HIDDEN = (48, 16)
 SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each picture
 STROKES, TISSUE = 400, 800  # examples of each taken from a picture
-DOUBT = -1.0  # log odds above which a pixel of a published picture is no example of tissue
+DOUBT = 2.0  # log odds above which a pixel of a published picture is no example of tissue
 MARGIN = np.ones((17, 17), np.uint8)  # px around such a pixel
 
 Example = tuple[NDArray[np.float32], NDArray[np.int64]]
@@ -85,10 +85,10 @@ def examples_of(
 def varied(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return the picture mirrored, smaller or of harder contrast, at times."""
     if rng.random() < 0.5:
-        factor = max(rng.uniform(0.5, 1.0), 96 / min(picture.shape))
+        factor = max(rng.uniform(0.35, 1.0), 96 / min(picture.shape))
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.3:
-        harder = (picture - rng.uniform(0, 20)) * rng.uniform(1.0, 2.2)
+    if rng.random() < 0.4:
+        harder = (picture - rng.uniform(0, 20)) * rng.uniform(1.0, 2.5)
         picture = harder.clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture
 

@@ -38,7 +38,7 @@ class StrokeNet:
 
     def arrays(self) -> dict[str, NDArray[np.float16]]:
         """Return the weights as they are stored: half precision, by name."""
-        named = {}
+        named: dict[str, NDArray[np.float16]] = {}
         for i, (weights, bias) in enumerate(self.layers):
             named |= {
                 f"weights{i}": weights.astype(np.float16),
@@ -62,18 +62,18 @@ def shipped_net() -> StrokeNet:
 
 def candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which pixels (H, W) stand out of all that is `WIDEST` px or more both ways."""
-    wide = cv2.morphologyEx(image, cv2.MORPH_OPEN, _KERNEL, borderType=cv2.BORDER_CONSTANT)
+    wide = cv2.morphologyEx(image, cv2.MORPH_OPEN, _KERNEL)
     return np.asarray(cv2.subtract(image, wide) > STANDS_OUT, np.bool_)
 
 
 def features(
     image: NDArray[np.uint8], rows: NDArray[np.intp], cols: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Return patches (n, 17 * 17 + 11 * 11) in [0, 1] around pixels; black beyond the edges.
+    """Return patches (n, 17 * 17 + 11 * 11) in [0, 1] around pixels; mirrored at the edges.
 
     The first are the pixels themselves, the second means of 3x3 in steps of 3 px.
     """
-    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE), borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
     near, far = _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
     parts = [pixels[_starts(width, rows, cols) + steps] for pixels, width, steps in (near, far)]
     return np.concatenate(parts, axis=1).astype(np.float32) / np.float32(255)
@@ -84,7 +84,7 @@ def _around(
 ) -> tuple[NDArray[np.uint8], int, NDArray[np.intp]]:
     """Return the padded picture flat, its width, and the steps from a patch's first pixel."""
     reach = half * stride
-    padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_CONSTANT, value=0)
+    padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_REFLECT_101)
     side = np.arange(2 * half + 1) * stride
     return padded.ravel(), padded.shape[1], (side[:, None] * padded.shape[1] + side).ravel()
 

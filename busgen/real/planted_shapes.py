@@ -5,6 +5,7 @@ Fonts are DejaVu's (with matplotlib) and OpenCV's Hershey. No published picture 
 """
 
 from functools import cache
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Tile = NDArray[np.float32]
 Point = tuple[int, int]
+Style = Literal["normal", "oblique"]
 
 WORDS = (
     *("LEFT BREAST", "RT AXILLA", "LT LOQ", "RT 12 C", "LT 3-4", "MAMA DIR. QSE", "RETROAREOLAR"),
@@ -26,7 +28,7 @@ SCALE = 4  # strokes are drawn this much larger, then reduced: anti-aliased as i
 
 
 @cache
-def _font(family: str, weight: str, style: str, pixels: int) -> ImageFont.FreeTypeFont:
+def _font(family: str, weight: str, style: Style, pixels: int) -> ImageFont.FreeTypeFont:
     properties = font_manager.FontProperties(family=family, weight=weight, style=style)
     return ImageFont.truetype(font_manager.findfont(properties), pixels)
 
@@ -37,7 +39,7 @@ def text(words: str, height: int, rng: np.random.Generator) -> Tile:
         return _hershey(words, height, rng)
     family = FAMILIES[int(rng.integers(len(FAMILIES) - 1))]
     weight = "bold" if rng.random() < 0.5 else "normal"
-    style = "oblique" if rng.random() < 0.1 else "normal"
+    style: Style = "oblique" if rng.random() < 0.1 else "normal"
     scale = 1 if rng.random() < 0.4 else SCALE
     font = _font(family, weight, style, round(height / 0.73 * scale))  # capitals are .73 em
     left, top, right, bottom = font.getbbox(words)
