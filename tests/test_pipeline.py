@@ -268,7 +268,7 @@ def test_all_needs_real_data_and_says_so(clone):
 def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     change(clone, "real", datasets={"breast": str(real_data / "BrEaST")})
     change(clone, "generate", prior="data/priors/prior.json")
-    change(clone, "quality", reference="data/reference/reference.json")
+    change(clone, "quality", reference="data/reference")
     ran = stages_run(busgen(clone, "run", "--all"))
     assert set(ran) == {"real@breast", "reference", "priors", "generate", "release", "quality",
                         "report"}  # fmt: skip
