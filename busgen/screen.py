@@ -5,6 +5,7 @@ In: records. Out: words on the screen; remarks and progress on the error stream.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,32 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
             for name, value in metrics["scores"].items()
         ]
     )
+
+
+def print_cleaning(told: Mapping[str, Any]) -> None:
+    """Print what cleaning found in the real data: a column a dataset, a row a count."""
+    columns = {**told["datasets"], "all": told["all"]}
+    lines = {
+        f"{part}{name}": None
+        for part, key in (("left out: ", "left_out"), ("flag: ", "flags"))
+        for counts in columns.values()
+        for name in counts[key]
+    }
+    simple = ("published", "read", "patients", "clusters", "redundant", "conflicts")
+    rows = [{"": name} | {c: n[name] for c, n in columns.items()} for name in simple]
+    for line in lines:
+        part, _, name = line.partition(": ")
+        key = "flags" if part == "flag" else "left_out"
+        rows.append({"": line} | {c: n[key].get(name, 0) for c, n in columns.items()})
+    for name, split in product(("splits", "usable"), told["all"]["splits"]):
+        words = {c: _classes(counts[name][split]) for c, counts in columns.items()}
+        rows.append({"": f"{name.removesuffix('s')}: {split}"} | words)
+    print_rows(rows)
+    out.print("classes: benign / malignant / normal / unknown; usable: for labels, copies left out")
+
+
+def _classes(counts: Mapping[str, int]) -> str:
+    return " / ".join(str(counts.get(c, 0)) for c in ("benign", "malignant", "normal", "unknown"))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from busgen.real.signatures import SIDE, texture
 
-COARSE, FINE, SAME = 0.69, 0.72, 0.65  # least correlation that each of the three steps lets pass
+COARSE, FINE, SAME = 0.69, 0.72, 0.62  # least correlation that each of the three steps lets pass
 BLURS = (9, 3)  # of the registration, in pixels: a wide basin first, then what decides
 AREA = (0.35, 1.3)  # share of a picture that the other may cover
 VALUES_AT_ONCE = 16_000_000

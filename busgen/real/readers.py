@@ -79,10 +79,13 @@ def read_dataset(name: str, path: Path) -> Reading:
     return Reading(table, tuple(left_out), listing.info)
 
 
-def write_canonical(name: str, path: Path, out_folder: Path) -> dict[str, Any]:
+def write_canonical(
+    name: str, path: Path, out_folder: Path, tick: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
     """Write the dataset's canonical folder, all of it or nothing, and return its summary.
 
-    Raises as `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder.
+    `tick` is called with the number of images read since its last call. Raises as
+    `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder.
     """
     require_vacant(out_folder, ours=INFO)
     listing = list_dataset(name, path)
@@ -92,6 +95,7 @@ def write_canonical(name: str, path: Path, out_folder: Path) -> dict[str, Any]:
         with pq.ParquetWriter(table, schema.arrow_schema("real"), use_dictionary=False) as writer:
             for rows in canonical_rows(listing, left_out):
                 writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
+                tick(len(rows))
         _require_rows(pq.read_metadata(table).num_rows, left_out)
         slim = pq.read_table(table, columns=_slim())
         told = summary(Reading(slim, tuple(left_out), listing.info))

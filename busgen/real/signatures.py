@@ -42,4 +42,5 @@ def texture(signature: bytes) -> NDArray[np.uint8]:
     grey = np.frombuffer(signature, np.uint8).reshape(SIDE, SIDE).astype(np.float32)
     detail = grey - cv2.GaussianBlur(grey, (0, 0), WIDTH)
     local = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), WIDTH))
-    return np.rint(128 + 40 * np.clip(detail / (local + FAINT), -LIMIT, LIMIT)).astype(np.uint8)
+    clipped = np.clip(detail / (local + FAINT), -LIMIT, LIMIT)
+    return np.asarray(np.rint(128 + 40 * clipped), np.uint8)
