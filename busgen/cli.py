@@ -135,22 +135,56 @@ def run(
 
 @app.command()
 def real(
-    path: Annotated[Path, typer.Argument(help="Folder as its publisher lays it out.")],
-    dataset: Annotated[str, typer.Option(help="Which public dataset it is.")],
+    datasets: Annotated[
+        list[str], typer.Argument(help="NAME=PATH, folders as their publishers lay them out.")
+    ],
     folder: Annotated[
-        Path | None, typer.Option("--out", help="Write the canonical Parquet here.")
+        Path | None, typer.Option("--out", help="Keep the canonical Parquet and the cohort here.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Read a public dataset; print what was read, what was left out, and why."""
+    """Read, clean, cluster and split public datasets; print what was found and left out."""
     import tempfile
 
-    from busgen.real.readers import write_canonical
+    from busgen.real.prepare import images, parse_datasets, prepare
 
-    with tempfile.TemporaryDirectory() as scratch:
-        told = write_canonical(dataset, path, folder or Path(scratch) / dataset)
-    out.print_json(json.dumps(told, default=str))
+    named = parse_datasets(datasets)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        progress("images read", images(named)) as tick,
+    ):
+        told = prepare(named, folder or Path(scratch), tick)
+    if as_json:
+        out.print_json(json.dumps(told))
+        return
+    print_cleaning(told)
     if folder:
         out.print(f"written  {folder}", soft_wrap=True)
+
+
+@app.command()
+def train(
+    which: Annotated[str, typer.Argument(help="What to train: judges.")],
+    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="rehearsal: one epoch, one member; no result.")
+    ] = None,
+) -> None:
+    """Train models on the training patients of real data; scores and cards beside the weights."""
+    from busgen.params import Params, load_params
+    from busgen.quality.judges import library
+
+    asked = library.preset((load_params(params) if params else Params()).train_judges, preset)
+    plan = library.resolve(which, folder, target, asked)
+    try:
+        with progress("training crops", plan.n) as tick:
+            library.train(plan, tick)
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on from here")
+        raise
+    out.print(f"written  {target}", soft_wrap=True)
 
 
 @app.command()

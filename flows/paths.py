@@ -9,6 +9,7 @@ REAL = Path("data/real")
 COHORT = Path("data/cohort")
 REFERENCE = Path("data/reference")
 PRIOR = Path("data/priors/prior.json")
+MODELS = Path("data/models")
 WORK = Path("data/work")
 MISTAKE = WORK / "mistake"  # tells `busgen run` that a stage ended for the user's mistake
 CANDIDATES = Path("data/candidates")

@@ -18,6 +18,7 @@ from busgen.real.overlays import without_overlays
 from busgen.real.square import field_of, square_crop
 
 SIDE = 256  # of the crops, in pixels: views are taken from them
+SPLITS = ("train", "validation", "test")
 PIXELS = ("images", "masks", "ignore")
 
 
@@ -89,8 +90,7 @@ def judged_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     if not ours:
         rule = "judges need a dataset whose licence lets trained weights ship"
         raise UserError(rule, "none", "name breast, bus_bra or busi in real.datasets")
-    splits = ("train", "validation", "test")
-    return {split: read_crops(ours, cohort, (split,)) for split in splits}
+    return {split: read_crops(ours, cohort, (split,)) for split in SPLITS}
 
 
 def read_crops(tables: Sequence[Path], cohort: Path, splits: Sequence[str]) -> Crops:

@@ -24,6 +24,7 @@ from busgen.quality.judges import nets, views
 
 ASSETS = Path(__file__).parents[2] / "assets" / "judges"
 SPEC = "judges.json"
+FILES = ("segmenter.safetensors", "classifier.safetensors")
 CHUNK = 16  # images at a time: the fastest on two cores, and little memory
 THREADS = 2  # fixed, because sums over threads differ in their last bits
 
@@ -227,7 +228,7 @@ def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tupl
 def _sha256(folder: Path) -> str:
     """Return the hash of weights, shapes and the code that decides answers."""
     code = [Path(str(module.__file__)) for module in (nets, views)] + [Path(__file__)]
-    files = [folder / SPEC, *sorted(folder.glob("*.safetensors")), *code]
+    files = [folder / SPEC, *(folder / name for name in FILES), *code]
     return sha256_bytes("".join(sha256_file(path) for path in files).encode())
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import cv2
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import save_file
 
 from busgen.errors import BusgenError
 from busgen.io import replacing
@@ -44,8 +43,8 @@ class Job:
         return self.work / f"{self.name}.safetensors"
 
 
-def run_job(job: Job, tick: Tick) -> dict[str, Tensor]:
-    """Return the weights of a member, trained in a process of its own unless they are there.
+def run_job(job: Job, tick: Tick) -> None:
+    """Write the weights of a member, trained in a process of its own, unless they are there.
 
     A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps.
 
@@ -67,7 +66,6 @@ def run_job(job: Job, tick: Tick) -> dict[str, Tensor]:
         process.join()
         if process.exitcode != 0 or not job.weights.is_file():
             raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
-    return load_file(job.weights)
 
 
 def _listen(told: Connection, tick: Tick) -> None:

@@ -1,21 +1,21 @@
-"""Stage `train_judges`: real patients -> judges that were measured on patients they never saw.
+"""Stage `train_judges`: crops of real patients -> trained and calibrated judges.
 
-In: crops by split, parameters. Out: a folder with weights, shapes, scores and cards.
+In: canonical tables, the cohort, parameters. Out: a folder with the judges, and crops by split. A
+killed training goes on from its last epochs and ends with the same bytes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+from safetensors.torch import load_file
 
 from busgen import io, seeds
 from busgen.params import JudgeParams, TrainJudgesParams
-from busgen.quality.judges import scores
 from busgen.quality.judges.calibration import fit_platt
-from busgen.quality.judges.data import Crops, save_crops
+from busgen.quality.judges.data import SPLITS, Crops, judged_splits, load_crops, save_crops
 from busgen.quality.judges.judges import (
     ClassifierSpec,
     Judges,
@@ -26,9 +26,10 @@ from busgen.quality.judges.judges import (
 from busgen.quality.judges.members import Job, run_job
 from busgen.quality.judges.training import Member, Recipe, seen_an_epoch
 
+TRAINED = "judges"  # folder in the work folder
 Tick = Callable[[int], None]
-Weights = dict[str, Tensor]
-Mapped = Callable[[Sequence[Job]], Iterable[Weights]]
+Mapped = Callable[[Sequence[Job]], None]
+Folders = Mapping[str, Path]  # split -> crops
 
 
 @dataclass(frozen=True)
@@ -40,49 +41,41 @@ class Plan:
     jobs: tuple[Job, ...]
 
     @property
-    def crops(self) -> int:
+    def n(self) -> int:
         """Crops that all jobs together look at, as `tick` counts them."""
         return sum(job.n for job in self.jobs)
 
 
-def plan_of(params: TrainJudgesParams, crops: Crops, folder: Path, work: Path) -> Plan:
-    """Return the jobs for `params` on the training crops that lie in `folder`."""
-    seg, cls = params.segmenter, params.classifier
+def plan_of(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
+    """Return the jobs for `params` on the crops in the folder `training`."""
+    seg, cls, crops = params.segmenter, params.classifier, load_crops(training)
     segmenter = SegmenterSpec(seg.size_px, seg.widths, seg.members)
     classifier = ClassifierSpec(cls.size_px, cls.widths, cls.members, cls.context, cls.blind)
-    shapes: dict[str, tuple[SegmenterSpec | ClassifierSpec, JudgeParams]]
-    shapes = {"segmenter": (segmenter, seg), "classifier": (classifier, cls)}
-    sizes = {"segmenter": len(crops), "classifier": int(crops.labelled.sum())}
-    jobs = tuple(
-        Job(
-            f"{name}-{k}",
-            Member(spec, k, recipe_of(judge, half_precision=params.half_precision)),
-            seeds.sample_seed(params.seed, k),
-            folder,
-            work,
-            judge.epochs * seen_an_epoch(sizes[name], judge.batch),
-        )
-        for name, (spec, judge) in shapes.items()
-        for k in range(judge.members)
+    ensembles: tuple[tuple[str, SegmenterSpec | ClassifierSpec, JudgeParams, int], ...] = (
+        ("segmenter", segmenter, seg, len(crops)),
+        ("classifier", classifier, cls, int(crops.labelled.sum())),
     )
-    return Plan(segmenter, classifier, jobs)
+    jobs = []
+    for name, spec, judge, size in ensembles:
+        recipe = Recipe(judge.epochs, judge.batch, judge.rate, half_precision=params.half_precision)
+        n = judge.epochs * seen_an_epoch(size, judge.batch)
+        for k in range(judge.members):
+            seed = seeds.sample_seed(params.seed, k)
+            jobs.append(Job(f"{name}-{k}", Member(spec, k, recipe), seed, training, work, n))
+    return Plan(segmenter, classifier, tuple(jobs))
 
 
-def recipe_of(judge: JudgeParams, *, half_precision: bool) -> Recipe:
-    """Return how one member learns."""
-    return Recipe(judge.epochs, judge.batch, judge.rate, half_precision=half_precision)
-
-
-def map_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> Iterable[Weights]:
-    """Yield the weights of `jobs` in their order, `workers` of them trained at once."""
+def map_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> None:
+    """Run `jobs`, `workers` of them at once."""
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(partial(run_job, tick=tick), jobs)
+        for _ in pool.map(partial(run_job, tick=tick), jobs):
+            pass
 
 
-def assemble(plan: Plan, weights: Sequence[Weights], validation: Crops, folder: Path) -> Judges:
-    """Write the judges to `folder`, calibrated on `validation`, and return them."""
-    members = plan.segmenter.members
-    segmenters, classifiers = list(weights[:members]), list(weights[members:])
+def assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
+    """Write the judges of finished jobs to `folder`, calibrated on `validation`; return them."""
+    weights, members = [load_file(job.weights) for job in plan.jobs], plan.segmenter.members
+    segmenters, classifiers = weights[:members], weights[members:]
     save_judges(folder, (plan.segmenter, segmenters), (plan.classifier, classifiers))
     raw = load_judges(folder, "cpu")
     crops = validation.pick(validation.labelled)
@@ -92,38 +85,29 @@ def assemble(plan: Plan, weights: Sequence[Weights], validation: Crops, folder: 
     return load_judges(folder, "cpu")
 
 
-def train_judges(
-    splits: Mapping[str, Crops], params: TrainJudgesParams, work: Path, mapped: Mapped
-) -> Judges:
-    """Train on ``splits["train"]``, calibrate on ``splits["validation"]``; judges in `work`.
+def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> Folders:
+    """Return folders with the crops of each split, read from canonical tables unless there."""
+    folders = {split: work / split for split in SPLITS}
+    if not all(folder.is_dir() for folder in folders.values()):
+        for split, crops in judged_splits(tables, cohort).items():
+            save_crops(crops, folders[split])
+    return folders
 
-    Parameters
-    ----------
-    splits
-        Crops of real patients; the judges see no others.
-    params
-        What to train.
-    work
-        Folder that a killed training goes on from: crops, checkpoints, finished members.
-    mapped
-        What runs the jobs and yields their weights in order: `map_jobs`, or a flow's tasks.
+
+def train_judges(plan: Plan, splits: Folders, work: Path, mapped: Mapped) -> Judges:
+    """Train the judges of `plan`, calibrate them on the validation patients, keep them in `work`.
+
+    `mapped` runs the jobs: `map_jobs`, or a flow that maps tasks.
     """
-    folder = work / "crops"
-    if not folder.is_dir():
-        save_crops(splits["train"], folder)
-    plan = plan_of(params, splits["train"], folder, work)
-    weights = list(mapped(plan.jobs))
-    return assemble(plan, weights, splits["validation"], work / "judges")
+    mapped(plan.jobs)
+    return assemble(plan, load_crops(splits["validation"]), work / TRAINED)
 
 
-def score(judges: Judges, crops: Crops) -> Mapping[str, object]:
-    """Return the scores of both judges on crops of patients that they never saw."""
-    return {
-        "segmenter": {"dice": scores.segmenter_scores(judges, crops)},
-        "classifier": scores.classifier_scores(judges, crops),
-    }
-
-
-def write_scores(record: Mapping[str, object], folder: Path) -> None:
-    """Write what a machine reads of the judges: data, training, scores."""
-    io.write_text(folder / "scores.json", io.dumps(record))
+def work_folder(
+    tables: Sequence[Path], cohort: Path, params: TrainJudgesParams, root: Path
+) -> Path:
+    """Return the folder in `root` of this training: its name hashes all that decides weights."""
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    key = params.model_dump_json(exclude={"workers"})
+    key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
+    return root / f"judges-{io.sha256_bytes(key.encode())[:16]}"
