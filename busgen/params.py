@@ -4,7 +4,7 @@ In: a YAML file, or nothing for the defaults. Out: `Params`.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from busgen.errors import UserError
+from busgen.schema import DATASETS
 from busgen.seeds import MAX_SEED
 
 Split = Literal["train", "validation", "test"]
@@ -70,9 +71,28 @@ class RealParams(Section):
 
 
 class PriorsParams(Section):
-    """Stage `priors`: how strongly the fit leans on the published prior (pseudo-counts)."""
+    """Stage `priors`: how the sources are pooled (`busgen.priors.fit.Pooling`).
 
-    strength: float = Field(default=20.0, ge=0)
+    `weights`: dataset -> weight of its patients, 1 where it is not named, and ``published`` -> with
+    how many pseudo-lesions the published prior stands in every row; 0 leaves a source out.
+    `backoff`: pseudo-lesions that follow the class alone. `follow`: field -> dataset whose shares
+    it takes over, where that dataset is read.
+    """
+
+    weights: dict[str, float] = {"published": 20.0}
+    backoff: float = Field(default=20.0, ge=0)
+    follow: dict[str, str] = {"orientation": "bus_bra"}
+
+    @field_validator("weights")
+    @classmethod
+    def _sources(cls, weights: dict[str, float]) -> dict[str, float]:
+        known = ("published", *DATASETS)
+        unknown = sorted(set(weights) - set(known))
+        if unknown:
+            raise ValueError(f"unknown source {unknown[0]}: choose from {', '.join(known)}")
+        if not all(0 <= weight < inf for weight in weights.values()):
+            raise ValueError("weights must be finite and >= 0: 0 leaves a source out")
+        return weights
 
 
 class JudgeParams(Section):

@@ -1,39 +1,40 @@
-"""Priors: canonical tables of real findings, training patients only -> the fitted prior.
+"""Priors: real lesions of training patients, published tables -> the pooled prior and its checks.
 
-In: data/real, params.yaml. Out: data/priors/prior.json.
+In: data/real, data/cohort, params.yaml. Out: data/priors/{prior,prior.checks}.json. The package's
+`assets/priors/pooled.json` and `pooled.checks.json` are these two of BrEaST, BUS-BRA and BUSI:
+`busgen run --all` with `real.datasets` naming the three, and the copies named ``pooled``.
 """
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from prefect import flow
 
-from busgen.params import load_params
-from busgen.priors.fit import fit_prior
-from busgen.priors.network import load_prior, save_prior
-from busgen.real.splits import split_of
+from busgen import io
+from busgen.params import PriorsParams, load_params
+from busgen.priors.checks import fit_and_check
+from busgen.priors.fit import Pooling
+from busgen.priors.lesions import COLUMNS
+from busgen.priors.network import PUBLISHED, load_prior, save_prior
+from busgen.real.cohort import real_rows, usable_for_labels
 from flows import main
-from flows.paths import PRIOR, real_tables
+from flows.paths import COHORT, PRIOR, real_tables
 
 
 @flow(name="priors", validate_parameters=False)
-def priors(tables: list[Path], strength: float) -> None:
-    """Fit the prior to all tables, steadied by the published one."""
-    columns = [name for name in pq.read_schema(tables[0]).names if name != "mask"]
-    table = pa.concat_tables(pq.read_table(path, columns=columns) for path in tables)
-    training = [split_of(patient) == "train" for patient in table["patient_id"].to_pylist()]
-    table = table.filter(pa.array(training))
-    names = " + ".join(path.parent.name for path in tables)
-    source = f"{names}, {table.num_rows} images of training patients"
-    fitted = fit_prior(table, base=load_prior(), strength=strength, name=names, source=source)
-    save_prior(fitted, PRIOR)
+def priors(tables: list[Path], params: PriorsParams) -> None:
+    """Fit the prior to all tables and hold it against the other patients."""
+    columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
+    rows = list(real_rows(tables, COHORT, columns=columns, usable=usable_for_labels))
+    pooling = Pooling(params.weights, params.backoff, params.follow)
+    prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="pooled")
+    save_prior(prior, PRIOR)
+    io.write_text(PRIOR.with_suffix(".checks.json"), io.dumps(checks))
 
 
 def run() -> None:
     """Run the stage: data/real -> data/priors."""
     params = load_params()
-    priors(real_tables(params), params.priors.strength)
+    priors(real_tables(params), params.priors)
 
 
 if __name__ == "__main__":

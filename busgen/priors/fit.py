@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen import schema
 from busgen.errors import UserError
 from busgen.priors.em import LEARNT, infer
 from busgen.priors.lesions import Lesions
-from busgen.priors.network import TERMS, Prior, make_prior
+from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
 from busgen.priors.places import DIGITS, fit_aspects, fit_places
 from busgen.priors.structure import by_class, independent, without_class
 
 Floats = NDArray[np.float64]
 PUBLISHED = "published"
 FITTED = tuple(name for name in LEARNT if name != "pathology")
+FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "outline")
 ROUNDS, TOLERANCE = 60, 1e-4  # nats a lesion
 
 
@@ -42,7 +44,8 @@ class Pooling:
         Pseudo-lesions in every row that follow the term's shares in the class, whatever the other
         parents: rows with little data lean on them.
     follow
-        Node -> dataset whose own shares in each class the fitted prior takes over.
+        Node of a lesion's -> dataset whose own shares in each class the fitted prior takes over,
+        where the dataset is among the lesions.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -77,16 +80,16 @@ def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, sou
     UserError
         If a weight is negative or not finite, names no source, or no lesion is left.
     """
-    known = {PUBLISHED, *lesions.dataset.tolist()}
-    _check(pooling, known)
+    _check(pooling)
     lesions = lesions.weighted(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
     found = run_em(lesions, base, _beside(base, fit_apart(lesions, base), pooling))
     record = copy.deepcopy(found.prior.record)
     for node, dataset in pooling.follow.items():
-        own = shares_of(lesions.take(lesions.dataset == dataset), node)
-        record = _following(make_prior(record), node, own)
+        mine = lesions.take(lesions.dataset == dataset)
+        if len(mine):
+            record = _following(make_prior(record), node, shares_of(mine, node))
     record |= {"name": name, "about": f"{source}; base: {base.name}"}
     for node in FITTED:
         record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
@@ -96,15 +99,15 @@ def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, sou
     return Fit(make_prior(record), found.trace)
 
 
-def _check(pooling: Pooling, known: set[str]) -> None:
-    """Raise `UserError` for weights that are none or name no source."""
+def _check(pooling: Pooling) -> None:
+    """Raise `UserError` for weights that are none, or a node that cannot follow."""
     for name, weight in {**pooling.weights, "backoff": pooling.backoff}.items():
         if not 0 <= weight < np.inf:
             raise UserError(f"{name} must be finite and >= 0", weight, "0 leaves a source out")
     for node, dataset in pooling.follow.items():
-        if node not in FITTED or dataset not in known or not pooling.weights.get(dataset, 1.0):
-            rule = "follow must be a fitted node -> a dataset that weighs something"
-            raise UserError(rule, f"{node}: {dataset}", f"datasets: {', '.join(sorted(known))}")
+        if node not in FOLLOWING or dataset not in schema.DATASETS:
+            rule = "follow must be a field -> a dataset"
+            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
 
 
 def fit_apart(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
@@ -233,5 +236,3 @@ def _following(prior: Prior, name: str, shares: Floats) -> dict[str, Any]:
         _write(record, prior, name, table)
         prior = make_prior(record)
     return record
-
-

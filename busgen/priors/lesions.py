@@ -187,12 +187,10 @@ def place_span(sizes: Sizes, boxes: Floats) -> tuple[Floats, Floats]:
     """
     _, top, side, bottom = sizes.frame
     half = boxes[:, [WIDTH, HEIGHT]] / 2
-    return half + (side, top), 1 - half - (side, bottom)
+    return half + np.array([side, top]), 1 - half - np.array([side, bottom])
 
 
-def aspect_span(
-    sizes: Sizes, pathology: NDArray[np.intp], boxes: Floats
-) -> tuple[Floats, Floats]:
+def aspect_span(sizes: Sizes, pathology: NDArray[np.intp], boxes: Floats) -> tuple[Floats, Floats]:
     """Return the range of log aspect (N, shapes) of each shape, cut to boxes that fit the frame."""
     _, top, side, bottom = sizes.frame
     p = np.minimum(pathology, len(LESIONS) - 1)

@@ -19,7 +19,8 @@ from busgen.errors import DataError
 from busgen.priors.sizes import LESIONS, Sizes, checked, make_sizes
 
 Floats = NDArray[np.float64]
-PUBLISHED = Path(__file__).parents[1] / "assets" / "priors" / "published.json"
+ASSETS = Path(__file__).parents[1] / "assets" / "priors"
+PUBLISHED, POOLED = ASSETS / "published.json", ASSETS / "pooled.json"
 
 OUTLINES = ("circumscribed", "not_circumscribed")
 _LOOSE = schema.MARGINS[1:]

@@ -138,7 +138,7 @@ def _update(
     values = seen
     for other, strength in pseudo:
         values = values.beside(_own(other, seen, strength)) if strength else values
-    start = [entry["mean"], np.log(entry["sd"])]
+    start: list[float] = [entry["mean"], float(np.log(entry["sd"]))]
     sloped = "per_height" in entry and entry["per_height"] != 0
     start += [entry["per_height"]] if sloped else []
 
@@ -150,11 +150,20 @@ def _update(
         return -float(values.weight @ np.maximum(logs, -1e3))
 
     width = float(values.high.max() - values.low.min())
-    limits = [(values.low.min() - width, values.high.max() + width)]
-    limits += [(np.log(width / 100), np.log(2 * width)), (-1.0, 1.0)][: len(start) - 1]
-    options = {"xatol": 1e-4, "fatol": 1e-4, "maxiter": 2000}
-    best = minimize(loss, start, method="Nelder-Mead", bounds=limits, options=options).x
-    entry["mean"], entry["sd"] = round(float(best[0]), DIGITS), round(float(np.exp(best[1])), DIGITS)
+    limits = [
+        (float(values.low.min()) - width, float(values.high.max()) + width),
+        (float(np.log(width / 100)), float(np.log(2 * width))),
+        (-1.0, 1.0),
+    ][: len(start)]
+    best = minimize(
+        loss,
+        np.array(start),
+        method="Nelder-Mead",
+        bounds=limits,
+        options={"xatol": 1e-3, "fatol": 1e-2},
+    ).x
+    entry["mean"] = round(float(best[0]), DIGITS)
+    entry["sd"] = round(float(np.exp(best[1])), DIGITS)
     if sloped:
         entry["per_height"] = round(float(best[2]), DIGITS)
 

@@ -41,8 +41,8 @@ def independent(base: Prior, *, classes: bool = True) -> Prior:
             continue
         shares = _shares(base, name, classes)
         rows = zip(schema.PATHOLOGIES, shares.tolist(), strict=True)
-        classes = LESIONS if name in LESION_NODES else schema.PATHOLOGIES
-        table = {p: _row(TERMS[name], row) for p, row in rows if p in classes}
+        given = LESIONS if name in LESION_NODES else schema.PATHOLOGIES
+        table = {p: _row(TERMS[name], row) for p, row in rows if p in given}
         record["discrete"][name] |= {"given": ["pathology"], "table": table}
     outline = _shares(base, "outline", classes).tolist()
     table = {p: _row(TERMS["outline"], outline[i]) for i, p in enumerate(LESIONS)}

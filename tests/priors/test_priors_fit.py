@@ -1,20 +1,19 @@
-"""A fitted prior: recovers a known one, stays with its base, helps on held-out real lesions."""
+"""A fitted prior: recovers a known one through missing values, pools by weight, keeps its base."""
 
 import copy
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.priors.draw import draw, log_prob
-from busgen.priors.findings import to_row
-from busgen.priors.fit import fit_prior, table_log_prob
+from busgen.priors.em import infer
+from busgen.priors.fit import Pooling, fit_prior
+from busgen.priors.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
 from busgen.priors.network import make_prior
+from busgen.priors.structure import by_class, independent
 
-
-def _table(findings):
-    return pa.Table.from_pylist([to_row(finding) for finding in findings])
+WEAK = Pooling({"published": 1.0}, backoff=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,62 +26,153 @@ def other(prior):
     return make_prior(record)
 
 
-def test_parameters_are_recovered_as_n_grows(prior, other):
-    fitted = fit_prior(_table(draw(other, 6000, 3)), base=prior, strength=1, name="f", source="s")
-    shape, halo = fitted.node("shape").table[0, :3], fitted.node("halo").table[1, 1, 1]
-    np.testing.assert_allclose(shape, [0.3, 0.3, 0.4], atol=0.03)
-    assert halo == pytest.approx(0.8, abs=0.05)
-    assert fitted.sizes.area[0, 0] == pytest.approx(-2.2, abs=0.06)
-    assert fitted.sizes.center[1, 1, 2] == pytest.approx(0.05, abs=0.006)
-    held_out = draw(other, 2000, 4)
-    assert log_prob(fitted, held_out).mean() > log_prob(prior, held_out).mean()
+def _half_missing(rows):
+    """Return the rows with every descriptor forgotten with probability 1/2, boxes kept."""
+    rng = np.random.default_rng(0)
+    names = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification", "birads")
+    for row in rows:
+        row |= {name: None for name, lost in zip(names, rng.random(7) < 0.5, strict=True) if lost}
+        row["birads_category"] = None if rng.random() < 0.5 else row["birads_category"]
+    return rows
 
 
-def test_endless_strength_gives_the_base(prior, other):
-    fitted = fit_prior(_table(draw(other, 300, 3)), base=prior, strength=1e9, name="f", source="s")
+@pytest.fixture(scope="module")
+def half(prior, other, as_rows):
+    lesions = make_lesions(_half_missing(as_rows(draw(other, 3000, 3))), prior)
+    return fit_prior(lesions, prior, WEAK, name="half", source="s")
+
+
+def test_a_known_network_is_recovered_from_half_of_its_terms(half, prior, other):
+    shape, halo = half.prior.node("shape").table[0, :3], half.prior.node("halo").table[1, 1, 1]
+    np.testing.assert_allclose(shape, [0.3, 0.3, 0.4], atol=0.04)
+    assert halo == pytest.approx(0.8, abs=0.08)
+    assert half.prior.sizes.area[0, 0] == pytest.approx(-2.2, abs=0.08)
+    assert half.prior.sizes.center[1, 1, 2] == pytest.approx(0.05, abs=0.006)
+    for name in ("outline", "posterior", "calcification", "birads", "echo_pattern"):
+        found, wanted = (by_class(one, name)[:2] for one in (half.prior, other))
+        np.testing.assert_allclose(found, wanted, atol=0.04, err_msg=name)
+    held_out = draw(other, 1000, 4)
+    assert log_prob(half.prior, held_out).mean() > log_prob(prior, held_out).mean()
+
+
+def test_likelihood_never_falls(half):
+    assert len(half.trace) > 3
+    assert (np.diff(half.trace) > -1e-5).all()
+
+
+def test_missing_terms_are_summed_out(prior, as_rows):
+    """The likelihood of a row without echo pattern is the sum over all of them."""
+    row = as_rows(draw(prior, 1, 1), crop_width=None)[0]
+    rows = [row | {"echo_pattern": term} for term in prior.terms("echo_pattern")]
+    whole = infer(prior, make_lesions(rows, prior), count=False).terms
+    missing = infer(prior, make_lesions([row | {"echo_pattern": None}], prior), count=False).terms
+    assert np.exp(missing[0]) == pytest.approx(np.exp(whole).sum(), rel=1e-12)
+
+
+def test_undivided_4_is_4a_or_4b_or_4c(prior, as_rows):
+    row = as_rows(draw(prior, 1, 1), crop_width=None)[0]
+    rows = [row | {"birads": term, "birads_category": "4"} for term in ("4a", "4b", "4c", None)]
+    parts = np.exp(infer(prior, make_lesions(rows, prior), count=False).terms)
+    assert parts[3] == pytest.approx(parts[:3].sum(), rel=1e-12)
+
+
+def test_whole_rows_have_their_exact_probability(prior, as_rows):
+    """Given pathology, against `log_prob`, which knows scanner, field and skin besides."""
+    drawn = [f for f in draw(prior, 60, 2) if f.has_lesion and abs(f.center_x - 0.5) > CENTRED]
+    found = infer(prior, make_lesions(as_rows(drawn), prior), count=False)
+    for finding, total in zip(drawn, found.total, strict=True):
+        p = prior.terms("pathology").index(finding.pathology)
+        s = prior.terms("scanner").index(finding.scanner)
+        field = prior.terms("field_mm").index(f"{finding.pixel_mm * 256:g}")
+        known = prior.node("pathology").table[p] * prior.node("scanner").table[s]
+        known *= prior.node("field_mm").table[s, field]
+        wanted = log_prob(prior, [finding])[0] - np.log(known)
+        assert total == pytest.approx(wanted, abs=0.02)  # 2 mm of skin: a little less room
+
+
+def test_endless_weight_gives_the_base(prior, other, as_rows):
+    lesions = make_lesions(as_rows(draw(other, 200, 3)), prior)
+    strong = Pooling({"published": 1e9}, backoff=0.0)
+    fitted = fit_prior(lesions, prior, strong, name="f", source="s").prior
     for node, base in zip(fitted.nodes, prior.nodes, strict=True):
-        np.testing.assert_allclose(node.table, base.table, atol=2e-6)
-    np.testing.assert_allclose(fitted.sizes.area, prior.sizes.area, atol=5e-3)
-    np.testing.assert_allclose(fitted.sizes.aspect, prior.sizes.aspect, atol=5e-3)
+        np.testing.assert_allclose(node.table, base.table, atol=3e-6)
+    np.testing.assert_allclose(fitted.sizes.aspect, prior.sizes.aspect, atol=0.02)
 
 
-def test_missing_values_are_skipped_factor_by_factor(prior):
-    row = to_row(draw(prior, 1, 1)[0]) | {
-        "pathology": "benign",
-        "shape": "round",
-        "margin": None,
-        "width_mm": None,
-    }
-    fitted = fit_prior(pa.Table.from_pylist([row]), base=prior, strength=1, name="f", source="s")
-    assert fitted.node("shape").table[0, 1] > prior.node("shape").table[0, 1]
-    np.testing.assert_allclose(fitted.node("outline").table, prior.node("outline").table, atol=1e-6)
-    np.testing.assert_array_equal(fitted.sizes.area, prior.sizes.area)
+def test_a_weight_of_0_leaves_a_source_out(prior, other, as_rows):
+    first, second = as_rows(draw(prior, 150, 1)), as_rows(draw(other, 150, 2), "busi")
+    for row in second:
+        row["cluster_id"] = f"busi-{row['cluster_id']}"
+    pooling = Pooling({"published": 1.0, "busi": 0.0}, backoff=1.0)
+    both = fit_prior(make_lesions(first + second, prior), prior, pooling, name="f", source="s")
+    alone = fit_prior(make_lesions(first, prior), prior, pooling, name="f", source="s")
+    assert both.prior.sha256 == alone.prior.sha256
+    with pytest.raises(UserError, match="weights must leave a lesion"):
+        fit_prior(make_lesions(second, prior), prior, pooling, name="f", source="s")
 
 
-def test_negative_strength_is_refused(prior):
-    with pytest.raises(UserError, match="strength must be finite and >= 0, got -1"):
-        fit_prior(_table(draw(prior, 2, 1)), base=prior, strength=-1, name="f", source="s")
+def test_a_field_follows_one_dataset(prior, as_rows):
+    rows = as_rows(draw(prior, 400, 1), "bus_bra")
+    lesions = make_lesions(rows, prior)
+    pooling = Pooling({"published": 500.0}, follow={"orientation": "bus_bra", "halo": "udiat"})
+    fitted = fit_prior(lesions, prior, pooling, name="f", source="s").prior
+    for p, pathology in enumerate(("benign", "malignant")):
+        mine = [row["orientation"] for row in rows if row["pathology"] == pathology]
+        tall = mine.count("not_parallel") / len(mine)
+        assert by_class(fitted, "orientation")[p, 1] == pytest.approx(tall, abs=1e-5)
 
 
-def test_breast_fit_beats_the_base_on_held_out_lesions(prior, real_data):
-    from busgen.real.readers import read_dataset
+def test_views_of_one_patient_share_one_lesion(prior, as_rows):
+    rows = as_rows(draw(prior, 3, 1), cluster_id="one")
+    np.testing.assert_allclose(make_lesions(rows, prior).weight, 1 / 3)
 
-    table = read_dataset("breast", real_data / "BrEaST").table
-    odd = np.arange(table.num_rows) % 2 == 1
-    fitted = fit_prior(table.filter(odd), base=prior, strength=20, name="b", source="BrEaST")
-    # a flat prior knows no published number; the half that was fitted must tell about the other
-    flat = copy.deepcopy(prior.record)
-    even = {"oval": 0.34, "round": 0.33, "irregular": 0.33}
-    flat["discrete"]["shape"]["table"] = {"benign": dict(even), "malignant": dict(even)}
-    base = make_prior(flat)
-    learned = fit_prior(table.filter(odd), base=base, strength=20, name="l", source="BrEaST")
-    rest = table.filter(~odd)
-    before, after, best = (table_log_prob(p, rest) for p in (base, learned, prior))
-    possible = np.isfinite(best)
-    assert possible.mean() > 0.97
-    assert after[possible].mean() > before[possible].mean() + 0.05
-    whole = fit_prior(table, base=prior, strength=20, name="w", source="BrEaST")
-    known = np.isfinite(table_log_prob(prior, table))
-    gain = table_log_prob(whole, table)[known] - table_log_prob(prior, table)[known]
-    assert gain.mean() > 0
-    assert fitted.sizes.area[1, 0] > fitted.sizes.area[0, 0]  # malignant lesions are larger
+
+def test_boxes_that_tell_nothing_are_left_out_and_counted(prior, as_rows):
+    row = next(r for r in as_rows(draw(prior, 9, 1)) if r["orientation"] == "parallel")
+    row |= {"crop_width": 0.3, "crop_height": 0.2, "crop_center_y": 0.4, "crop_center_x": 0.6}
+    rows = [row, row | {"crop_center_x": 0.5}, row | {"crop_center_y": 0.11}]
+    lesions = make_lesions([r | {"shape": None} for r in rows], prior)
+    assert lesions.with_box.tolist() == [True, True, False]
+    assert lesions.outside.tolist() == [False, False, True]  # it would touch the skin
+    assert np.isnan(lesions.boxes[:, X]).tolist() == [False, True, True]  # put there by cropping
+    assert lesions.boxes[0, [WIDTH, HEIGHT]].tolist() == [0.3, 0.2]
+
+
+def test_rows_without_class_and_strange_terms(prior, as_rows):
+    row = as_rows(draw(prior, 1, 1))[0]
+    with pytest.raises(DataError, match="must have labelled rows, got 0"):
+        make_lesions([row | {"pathology": None}], prior)
+    with pytest.raises(DataError, match="shape must be one of the lexicon's terms, got square"):
+        make_lesions([row | {"shape": "square"}], prior)
+
+
+def test_normal_images_have_no_lesion_fields(prior, as_rows):
+    row = as_rows([f for f in draw(prior, 300, 1) if not f.has_lesion][:1])[0]
+    lesions = make_lesions([row], prior)
+    assert not lesions.with_box.any()
+    assert all(lesions.patterns[n][0, -1] == 1 for n in TOLD if n not in ("birads", "tissue"))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "message"),
+    [
+        (Pooling({"published": -1.0}), "published must be finite and >= 0, got -1.0"),
+        (Pooling(backoff=float("inf")), "backoff must be finite and >= 0, got inf"),
+        (Pooling(follow={"colour": "busi"}), "a field -> a dataset, got colour: busi"),
+        (Pooling(follow={"shape": "imagenet"}), "got shape: imagenet"),
+    ],
+)
+def test_impossible_pooling_is_refused(prior, as_rows, pooling, message):
+    with pytest.raises(UserError, match=message):
+        fit_prior(
+            make_lesions(as_rows(draw(prior, 3, 1)), prior), prior, pooling, name="f", source="s"
+        )
+
+
+def test_independent_descriptors_keep_shares_and_lose_dependence(prior):
+    apart = independent(prior)
+    for name in ("shape", "margin", "echo_pattern", "posterior", "birads"):
+        np.testing.assert_allclose(by_class(apart, name), by_class(prior, name), atol=0.005)
+        assert apart.node(name).given[-1] in ("pathology", "outline")
+    classless = by_class(independent(prior, classes=False), "echo_pattern")
+    np.testing.assert_allclose(classless[0], classless[1])

@@ -1,0 +1,116 @@
+"""Evidence beside a fitted prior: what is alike is found alike, what differs is found to differ."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from busgen import io
+from busgen.priors.checks import fit_and_check
+from busgen.priors.disagreement import ks
+from busgen.priors.draw import draw
+from busgen.priors.em import infer
+from busgen.priors.fit import Pooling
+from busgen.priors.heldout import boxes_alone, compare, interval
+from busgen.priors.kernel import kernel_log_density
+from busgen.priors.network import POOLED, make_prior
+from busgen.priors.predictive import check, cramers_v, draw_lesions
+
+
+@pytest.fixture(scope="module")
+def odd(prior):
+    record = copy.deepcopy(prior.record)
+    record["discrete"]["shape"]["table"]["benign"] = {"oval": 0.2, "round": 0.1, "irregular": 0.7}
+    record["sizes"]["center_y"]["table"]["benign"]["mean"] = 0.5
+    return make_prior(record)
+
+
+def test_the_true_prior_is_likelier_held_out(prior, odd):
+    found = compare(
+        {"true": prior, "odd": odd}, draw_lesions(prior, 600, 1), np.random.default_rng(0)
+    )["all"]
+    low, high = found["gain"]["odd"]["interval"]
+    assert 0 < low < found["gain"]["odd"]["value"] < high
+    assert found["nats"]["true"] - found["nats"]["odd"] == pytest.approx(
+        found["gain"]["odd"]["value"], abs=1e-4
+    )
+
+
+def test_whole_patients_are_drawn():
+    """Two patients, one value each: the mean is that of 0, 1 or 2 of them, whatever their views."""
+    values, patients = np.array([1.0] * 9 + [3.0]), np.array(["a"] * 9 + ["b"])
+    assert interval(values, patients, np.random.default_rng(0)) == [1.0, 3.0]
+
+
+def test_a_prior_meets_its_own_predictive_checks(prior, odd):
+    rng = np.random.default_rng(0)
+    drawn, real = draw_lesions(prior, 4000, 1), draw_lesions(prior, 400, 2)
+    good, bad = check(drawn, real, rng), check(draw_lesions(odd, 4000, 1), real, rng)
+    within = [np.mean([term["within"] for term in one["terms"]]) for one in (good, bad)]
+    assert within[0] > 0.9 > within[1] - 0.05
+    shapes = [t for t in bad["terms"] if t["node"] == "shape" and t["pathology"] == "benign"]
+    assert not any(t["within"] for t in shapes if t["term"] != "round")
+    assert all(box["distance"] < 1.3 * box["floor"] for box in good["boxes"])
+    y = next(b for b in bad["boxes"] if b["node"] == "y" and b["pathology"] == "benign")
+    assert y["distance"] > 3 * y["floor"]
+    assert np.mean([pair["within"] for pair in good["pairs"]]) > 0.85
+    assert good["auc"]["interval"][0] < good["auc"]["drawn"] < good["auc"]["interval"][1]
+
+
+def test_checks_name_the_source_that_differs(prior, odd, as_rows):
+    first = as_rows(draw(prior, 500, 1)) + as_rows(draw(prior, 120, 2), split="validation")
+    second = as_rows(draw(odd, 500, 3), "busi")
+    for row in second:
+        row["cluster_id"] = f"busi-{row['cluster_id']}"
+    found, record = fit_and_check(first + second, prior, Pooling({"published": 5.0}), name="pooled")
+    assert record["prior"] == {"name": "pooled", "sha256": found.sha256}
+    assert set(record["held_out"]) == {"validation"}
+    told = {(r["source"], r["node"], r["pathology"]): r for r in record["disagreement"]}
+    assert told["busi", "shape", "benign"]["distance"] > told["busi", "shape", "benign"]["floor"]
+    assert told["busi", "y", "benign"]["distance"] > told["busi", "y", "benign"]["floor"]
+    assert told["busi", "halo", "malignant"]["distance"] < 0.1
+    assert told["published", "shape", "benign"]["floor"] is None
+    assert record["fit"]["sources"]["busi"]["lesions"] > 450
+    io.dumps(record)  # no NaN, nothing that JSON cannot hold
+
+
+def test_kernels_are_close_to_the_density_that_was_drawn_from(prior):
+    train, held_out = draw_lesions(prior, 2500, 1), draw_lesions(prior, 300, 2)
+    held_out = held_out.take(held_out.with_box)
+    kernel = kernel_log_density(train, held_out, prior.sizes)
+    true = infer(prior, boxes_alone(held_out), count=False).total
+    assert -0.05 < (true - kernel).mean() < 0.35
+
+
+def test_kernels_integrate_to_one():
+    from busgen.priors.kernel import Kernels
+
+    one = Kernels(np.array([[0.0], [1.0]]), np.array([0.3, 0.7]), np.array([0.4]))
+    grid = np.linspace(-0.5, 1.5, 4001)[:, None]
+    mass = np.trapezoid(np.exp(one.log_density(grid, -0.5, 1.5)), grid[:, 0])
+    assert mass == pytest.approx(1, abs=1e-6)
+
+
+def test_closed_forms():
+    assert ks(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1.0
+    assert ks(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == 0.5
+    same = np.array([[0, 0], [1, 1]] * 5)
+    assert cramers_v(same) == pytest.approx(1.0)
+    assert cramers_v(np.array([[0, 0], [1, 0]])) == 0.0
+
+
+def test_shipped_checks_belong_to_the_shipped_prior_and_speak_for_it():
+    from busgen.priors.network import load_prior
+
+    checks = io.read_json(POOLED.with_suffix(".checks.json"))
+    assert checks["prior"] == {"name": "pooled", "sha256": load_prior().sha256}
+    for split in ("validation", "test"):
+        gains = checks["held_out"][split]["all"]["gain"]
+        for name in ("published", "by_class", "apart"):
+            assert gains[name]["interval"][0] > 0, (split, name)
+
+
+def test_lesions_survive_a_drawn_sample(prior):
+    drawn = draw_lesions(prior, 200, 1)
+    assert len(drawn) == 200
+    assert not drawn.outside.any()
