@@ -16,6 +16,7 @@ from busgen.errors import BusgenError, UserError
 from busgen.screen import (
     err,
     out,
+    print_cleaning,
     print_rows,
     print_scores,
     print_summary,
