@@ -99,10 +99,10 @@ def _some(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDAr
     return places[rng.permutation(len(places))[:most]]
 
 
-def shipped(
-    clean: Sequence[NDArray[np.uint8]], all_pictures: Sequence[NDArray[np.uint8]], seed: int = 3
+def fit_all(
+    clean: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], seed: int = 3
 ) -> StrokeNet:
-    """Return the network as the package ships it: fitted to clean pictures, then to all."""
+    """Return a network fitted to clean pictures, each twice, then to these and all others."""
     rng = np.random.default_rng(seed)
     first = fit([picture for picture in clean for _ in range(2)], rng)
-    return fit(all_pictures, rng, known=first)
+    return fit([*clean, *others], rng, known=first)
