@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification")
 COMPARED = tuple(name for name in TOLD if name != "tissue")
 PAIRED = (*DESCRIPTORS, "orientation", "birads")
+LEVELS = np.linspace(0, 1, 21)  # of the quantiles that are shown
 DRAWS = 200  # samples of the prior, as large as the real one, that a dependency is held against
 
 
@@ -55,7 +56,8 @@ def check(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, 
       margins read as circumscribed or not; `drawn` and `interval` are mean and 95 % range of
       samples of the prior as large as the real one, since V grows as samples shrink.
     - `boxes`: ``{"node", "pathology", "n", "distance", "interval", "floor", "own", "pooled"}`` as
-      in `busgen.priors.disagreement`, `own` the real, `pooled` the drawn ones.
+      in `busgen.priors.disagreement`, `own` the real, `pooled` the drawn ones; ``"quantiles"`` and
+      ``"drawn_quantiles"`` of both at `LEVELS`.
     - `tall`: taller than wide, ``{"dataset", "pathology", "n", "real", "interval", "drawn"}``.
     - `auc`: one logistic regression of the class on the descriptors, learnt from half of the drawn
       lesions: ``{"n", "real", "interval", "drawn"}``, null where fewer than 5 a class state all.
@@ -157,8 +159,14 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
             own, made = (some.boxes[some.pathology == p, column] for some in (real, drawn))
             own, made = own[~np.isnan(own)], made[~np.isnan(made)]
             if len(own) >= LEAST:
-                out.append({"node": name, "pathology": pathology, **ks_record(own, made, rng)})
+                curves = {"quantiles": _quantiles(own), "drawn_quantiles": _quantiles(made)}
+                record = {"node": name, "pathology": pathology, **ks_record(own, made, rng)}
+                out.append(record | curves)
     return out
+
+
+def _quantiles(values: Floats) -> list[float]:
+    return [round(float(q), DIGITS) for q in np.quantile(values, LEVELS)]
 
 
 def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
