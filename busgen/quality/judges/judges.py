@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -190,7 +191,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
             place,
             _sha256(folder),
         )
-    except (KeyError, TypeError, RuntimeError, OSError) as error:
+    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold whole judges"
         raise DataError(rule, error, "restore it, or train it: busgen train judges") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from busgen import seeds
 from busgen.quality.judges.calibration import calibration_error, debiased_error, error_floor
@@ -45,10 +45,16 @@ def interval(
 
 
 def auc(outcomes: NDArray[np.bool_], chances: Floats) -> float:
-    """Return the area under the ROC curve, NaN where only one class is there."""
-    if outcomes.all() or not outcomes.any():
+    """Return the area under the ROC curve, NaN where only one class is there.
+
+    That is the chance that a malignant lesion ranks above a benign one (Mann-Whitney's U).
+    """
+    positives = int(outcomes.sum())
+    pairs = positives * (len(outcomes) - positives)
+    if pairs == 0:
         return float("nan")
-    return float(roc_auc_score(outcomes, chances))
+    ranks = float(rankdata(chances)[outcomes].sum())
+    return (ranks - positives * (positives + 1) / 2) / pairs
 
 
 def mean_of(values: Floats) -> Score:

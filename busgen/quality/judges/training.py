@@ -105,10 +105,12 @@ def train(
     while state.epoch < recipe.epochs:
         draws = seeds.rng(seed, f"epoch {state.epoch}")
         picked = draws.choice(len(crops), (steps, recipe.batch), p=chances)
-        for step, indices in enumerate(picked, state.epoch * steps):
-            inputs = _batch(member, crops, indices, draws)
-            _learn(state, recipe, inputs, step / (steps * recipe.epochs))
-            tick(recipe.batch)
+        with torch.random.fork_rng(devices=[]):  # what dropout draws follows the epoch too
+            torch.manual_seed(seeds.sample_seed(seed, state.epoch))
+            for step, indices in enumerate(picked, state.epoch * steps):
+                inputs = _batch(member, crops, indices, draws)
+                _learn(state, recipe, inputs, step / (steps * recipe.epochs))
+                tick(recipe.batch)
         state.epoch += 1
         _keep(state, checkpoint)
     return state.mean
