@@ -1,0 +1,243 @@
+"""The cohort: clusters, copies, conflicts, splits; and the rows that later stages read."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from busgen import schema
+from busgen.errors import DataError, UserError
+from busgen.io import dumps, encode_png
+from busgen.real.cleaning import write_cohort
+from busgen.real.cohort import (
+    PLAIN,
+    canonical_tables,
+    load_cohort,
+    make_cohort,
+    real_rows,
+    usable_for_labels,
+    usable_for_pixels,
+)
+from busgen.real.near_duplicates import find_links
+from busgen.real.prepare import fingerprint, parse_datasets, prepare
+from busgen.real.signatures import signature
+from busgen.real.splits import split_of
+
+Image = tuple[str, str, int, str | None]  # name, patient, seed of the picture, pathology
+
+
+def scan(seed: int) -> np.ndarray:
+    """Return speckle of 120 x 160 pixels; a negative seed mirrors and crops the positive's."""
+    rng = np.random.default_rng(abs(seed))
+    fine, coarse = (
+        cv2.GaussianBlur(rng.standard_normal((120, 160)), (0, 0), width) for width in (2, 8)
+    )
+    made = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
+    picture = np.clip(made, 6, 255).astype(np.uint8)
+    return picture if seed >= 0 else np.ascontiguousarray(picture[8:112, 12:150][:, ::-1])
+
+
+def row(dataset: str, image: Image, flags: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return a canonical row."""
+    name, patient, seed, pathology = image
+    pixels = scan(seed)
+    blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
+    return blank | {
+        "sample_id": f"{dataset}-{name}",
+        "dataset": dataset,
+        "source_file": f"{name}.png",
+        "patient_id": f"{dataset}-{patient}",
+        "pathology": pathology,
+        "image": {"bytes": encode_png(pixels), "path": f"{name}.png"},
+        "signature": signature(pixels),
+        "flags": list(flags),
+        "notes": [],
+    }
+
+
+@pytest.fixture
+def lay_out(tmp_path: Path) -> Callable[..., list[Path]]:
+    """Return a function that writes canonical folders, `dataset=[rows]`, and finds the tables."""
+
+    def write(**datasets: list[dict[str, object]]) -> list[Path]:
+        for name, rows in datasets.items():
+            folder = tmp_path / "real" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
+            pq.write_table(table, folder / "table.parquet", row_group_size=2)
+            told = {"left_out": [["x.png", "broken, got 3"], ["y.png", "broken, got 4"]]}
+            (folder / "info.json").write_text(dumps({"name": name, "summary": told}))
+        return canonical_tables(tmp_path / "real")
+
+    return write
+
+
+BUSI = [
+    row("busi", ("a10", "p10", 1, "benign")),
+    row("busi", ("a9", "p9", -1, "malignant"), ("overlay",)),  # a copy of a10 under another label
+    row("busi", ("b1", "q", 2, "benign"), ("overlay",)),
+    row("busi", ("b2", "q", 3, "benign")),
+    row("busi", ("c", "c", -2, None)),  # copies b1, which shares its patient with b2
+    row("busi", ("d", "d", 4, "normal"), ("no_mask",)),
+]
+BUS_BRA = [
+    row("bus_bra", ("0001", "1", 5, "benign")),
+    row("bus_bra", ("0002", "2", -3, "benign")),  # copies b2 of the other dataset
+    row("bus_bra", ("0003", "3", 6, "malignant"), ("colour_doppler",)),
+    row("bus_bra", ("0004", "4", 7, "malignant"), ("no_mask",)),
+]
+
+
+def told(cohort: pa.Table, column: str) -> dict[str, object]:
+    return {r["sample_id"]: r[column] for r in cohort.to_pylist()}
+
+
+def test_linked_patients_are_one_cluster_named_after_the_first(lay_out):
+    cohort = make_cohort(lay_out(busi=BUSI))
+    assert told(cohort, "cluster_id") == {
+        "busi-a10": "busi-p9",
+        "busi-a9": "busi-p9",
+        "busi-b1": "busi-c",
+        "busi-b2": "busi-c",
+        "busi-c": "busi-c",
+        "busi-d": "busi-d",
+    }
+    assert all(r["split"] == split_of(r["cluster_id"]) for r in cohort.to_pylist())
+
+
+def test_one_copy_is_kept_and_labels_that_differ_are_flagged(lay_out):
+    cohort = make_cohort(lay_out(busi=BUSI))
+    copies = {name: kept for name, kept in told(cohort, "duplicate_of").items() if kept}
+    assert copies == {"busi-a9": "busi-a10", "busi-c": "busi-b1"}
+    flags = told(cohort, "flags")
+    assert flags["busi-a10"] == ["label_conflict"]
+    assert flags["busi-a9"] == ["overlay", "near_duplicate", "label_conflict"]
+    assert flags["busi-c"] == ["near_duplicate"]  # no label is no other label
+    assert flags["busi-b1"] == ["overlay"]
+
+
+def test_clusters_reach_across_datasets_in_their_order(lay_out):
+    cohort = make_cohort(lay_out(busi=BUSI, bus_bra=BUS_BRA))
+    assert cohort["dataset"].to_pylist() == ["bus_bra"] * 4 + ["busi"] * 6
+    clusters = told(cohort, "cluster_id")
+    joined = {"bus_bra-0002", "busi-b1", "busi-b2", "busi-c"}
+    assert {name for name, c in clusters.items() if c == "bus_bra-2"} == joined
+
+
+def test_no_pair_of_copies_and_no_patient_leaks_and_added_data_moves_nobody(lay_out):
+    few = [row("breast", (f"k{n}", f"k{n}", 50 + n, "benign")) for n in range(12)]
+    copies = [row("busi", (f"m{n}", f"m{n}", -(50 + n), "benign")) for n in range(12)]
+    before = make_cohort(lay_out(breast=few))
+    after = make_cohort(lay_out(breast=few, busi=[*BUSI, *copies], bus_bra=BUS_BRA))
+    assert len(set(before["split"].to_pylist())) > 1
+    assert told(before, "split").items() <= told(after, "split").items()
+    assert told(before, "cluster_id").items() <= told(after, "cluster_id").items()
+    sides = told(after, "split")
+    assert all(sides[f"busi-m{n}"] == sides[f"breast-k{n}"] for n in range(12))
+    assert_no_leak(lay_out(), after)
+
+
+def assert_no_leak(tables: list[Path], cohort: pa.Table) -> None:
+    """Fail if a patient, or a pair of near-duplicates, stands in two splits."""
+    rows = cohort.to_pylist()
+    split = {r["sample_id"]: r["split"] for r in rows}
+    everything = real_rows(tables, cohort, columns=["signature"], usable=lambda _: True)
+    signatures = {r["sample_id"]: r["signature"] for r in everything}
+    names = list(signatures)
+    links = find_links(list(signatures.values()))
+    assert links
+    assert all(split[names[a]] == split[names[b]] for a, b, _ in links)
+    order = sorted(rows, key=lambda r: (r["dataset"], r["patient_id"]))
+    for _, images in itertools.groupby(order, lambda r: (r["dataset"], r["patient_id"])):
+        assert len({r["split"] for r in images}) == 1
+
+
+def test_rows_are_joined_selected_and_complete(lay_out):
+    tables = lay_out(busi=BUSI, bus_bra=BUS_BRA)
+    cohort = make_cohort(tables)
+    looks = {r["sample_id"] for r in real_rows(tables, cohort)}
+    assert looks == {"bus_bra-0001", "bus_bra-0002", "busi-a10", "busi-b1", "busi-d"}
+    labels = list(real_rows(tables, cohort, usable=usable_for_labels, columns=PLAIN))
+    assert {r["sample_id"] for r in labels} == looks - {"busi-a10"}
+    (one,) = [r for r in labels if r["sample_id"] == "busi-b1"]
+    assert one["cluster_id"] == "bus_bra-2"
+    assert one["flags"] == ["overlay"]
+    assert "image" not in one
+    split = split_of("busi-d")
+    (alone,) = [
+        r for r in real_rows(tables[1:], cohort, splits=(split,)) if r["pathology"] != "benign"
+    ]
+    assert alone["image"]["bytes"] == BUSI[-1]["image"]["bytes"]
+    assert alone["split"] == split
+
+
+@pytest.mark.parametrize(
+    ("pathology", "flags", "pixels", "labels"),
+    [
+        ("benign", [], True, True),
+        ("benign", ["overlay", "sector_field"], True, True),
+        ("benign", ["label_conflict"], True, False),
+        (None, [], True, False),
+        ("normal", ["no_mask"], True, True),
+        ("malignant", ["empty_mask"], False, False),
+        ("malignant", ["near_duplicate"], False, False),
+        ("normal", ["colour_doppler"], False, False),
+    ],
+)
+def test_what_may_be_used(pathology, flags, pixels, labels):
+    image = {"pathology": pathology, "flags": flags}
+    assert usable_for_pixels(image) is pixels
+    assert usable_for_labels(image) is labels
+
+
+def test_tables_and_cohort_must_fit(lay_out, tmp_path):
+    cohort = make_cohort(lay_out(busi=BUSI[:2]))
+    with pytest.raises(DataError, match="got busi-b1: make the cohort anew"):
+        list(real_rows(lay_out(busi=BUSI), cohort))
+    with pytest.raises(DataError, match="one table only, got busi-a10"):
+        make_cohort(lay_out(busi=[BUSI[0], BUSI[0]]))
+    with pytest.raises(UserError, match=r"NAME/table\.parquet"):
+        canonical_tables(tmp_path)
+    with pytest.raises(UserError, match="must have a real dataset"):
+        make_cohort([])
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "cohort.parquet")
+    with pytest.raises(DataError, match="columns of a cohort"):
+        load_cohort(tmp_path)
+    with pytest.raises(DataError, match="canonical columns"):
+        make_cohort([tmp_path / "cohort.parquet"])
+
+
+def test_a_cohort_is_written_whole_and_read_again(lay_out, tmp_path):
+    tables = lay_out(busi=BUSI)
+    write_cohort(tables, tmp_path / "cohort")
+    write_cohort(tables, tmp_path / "cohort")
+    assert load_cohort(tmp_path / "cohort").equals(make_cohort(tables))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"or hold cleaning\.json"):
+        write_cohort(tables, tmp_path / "home")
+
+
+def test_words_of_the_command_line():
+    assert parse_datasets(["busi=a=b"]) == {"busi": Path("a=b")}
+    for words in (["busi"], ["mammograms=x"], ["busi=x", "busi=y"], ["=x"]):
+        with pytest.raises(UserError, match="NAME=PATH"):
+            parse_datasets(words)
+
+
+def test_unchanged_input_is_prepared_once(breast, tmp_path):
+    folder, out, read = breast(), tmp_path / "out", []
+    first = prepare({"breast": folder}, out, read.append)
+    assert (sum(read), first["all"]["read"]) == (3, 3)
+    assert prepare({"breast": folder}, out, read.append) == first
+    assert sum(read) == 3
+    before = fingerprint(folder)
+    next(folder.rglob("case002.png")).unlink()
+    assert fingerprint(folder) != before
+    second = prepare({"breast": folder}, out, read.append)
+    assert (sum(read), second["all"]["read"]) == (5, 2)
