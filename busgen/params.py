@@ -102,6 +102,7 @@ class JudgeParams(Section):
     size_px: int = Field(default=160, ge=32, le=512, multiple_of=32)
     widths: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=2, max_length=5)
     epochs: int = Field(default=36, ge=1)
+    polish: int = Field(default=20, ge=0)
     batch: int = Field(default=16, ge=2)
     rate: float = Field(default=3e-3, gt=0)
 
@@ -111,6 +112,7 @@ class ClassifierParams(JudgeParams):
 
     size_px: int = Field(default=96, ge=32, le=512, multiple_of=32)
     epochs: int = Field(default=20, ge=1)
+    polish: int = Field(default=0, ge=0)
     widths: tuple[int, ...] = Field(default=(24, 48, 96, 128), min_length=2)
     batch: int = Field(default=32, ge=2)
     rate: float = Field(default=2e-3, gt=0)

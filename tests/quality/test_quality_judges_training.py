@@ -19,10 +19,17 @@ from busgen.quality.judges.training import Member, Recipe, loss_of, train
 from busgen.real.reading import Box
 from busgen.seeds import rng
 
-QUICK = Recipe(epochs=3, batch=6, rate=3e-3, half_precision=False)
+QUICK = Recipe(epochs=2, batch=6, rate=3e-3, polish=1, half_precision=False)
 PARAMS = TrainJudgesParams.model_validate(
     {
-        "segmenter": {"members": 1, "size_px": 32, "widths": [4, 8], "epochs": 1, "batch": 6},
+        "segmenter": {
+            "members": 1,
+            "size_px": 32,
+            "widths": [4, 8],
+            "epochs": 1,
+            "batch": 6,
+            "polish": 0,
+        },
         "classifier": {
             "members": 1,
             "size_px": 32,

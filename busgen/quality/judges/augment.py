@@ -24,10 +24,13 @@ class Views:
     masks: tuple[NDArray[np.uint8], ...]
 
 
-def random_part(side: int, rng: Rng) -> Window:
-    """Return a window of a square picture: .6 to 1.15 of its side, up to a tenth stretched."""
-    size = side * rng.uniform(0.6, 1.15)
-    stretch = np.exp(rng.uniform(-0.1, 0.1))
+def random_part(side: int, rng: Rng, strength: float = 1.0) -> Window:
+    """Return a window of a square picture: .6 to 1.15 of its side, up to a tenth stretched.
+
+    With a `strength` below 1 windows differ less from the picture.
+    """
+    size = side * rng.uniform(1 - 0.4 * strength, 1 + 0.15 * strength)
+    stretch = np.exp(rng.uniform(-0.1, 0.1) * strength)
     height, width = size * stretch, size / stretch
     row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
     return Window(row, col, height, width)
@@ -66,25 +69,31 @@ def changed(
     window: Window,
     size_px: int,
     rng: Rng,
+    strength: float = 1.0,
 ) -> Views:
     """Return `window` of the picture in other light, mirrored in half of the cases."""
-    seen = in_other_light(view(image, window, size_px), rng)
+    seen = in_other_light(view(image, window, size_px), rng, strength)
     moved = tuple(view(mask, window, size_px) for mask in masks)
     if rng.random() < 0.5:
         seen, moved = seen[:, ::-1], tuple(mask[:, ::-1] for mask in moved)
     return Views(seen, moved)
 
 
-def in_other_light(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
-    """Return pixels with other gain, gamma, gain over depth, sharpness and speckle."""
+def in_other_light(pixels: NDArray[np.uint8], rng: Rng, strength: float = 1.0) -> NDArray[np.uint8]:
+    """Return pixels with other gain, gamma, gain over depth, sharpness and speckle.
+
+    With a `strength` below 1 they differ less, and fewer of them.
+    """
     grey = pixels.astype(np.float32) / np.float32(255)
     size = len(grey)
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 * strength:
         grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.2))
     depth = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
-    gain = np.exp(rng.uniform(-0.3, 0.3) + rng.uniform(-0.3, 0.3) * depth).astype(np.float32)
-    grey = np.power(grey, np.float32(np.exp(rng.uniform(-0.35, 0.35)))) * gain
-    if rng.random() < 0.5:
+    levels = rng.uniform(-0.3, 0.3) * strength, rng.uniform(-0.3, 0.3) * strength
+    gain = np.exp(levels[0] + levels[1] * depth).astype(np.float32)
+    gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
+    grey = np.power(grey, np.float32(gamma)) * gain
+    if rng.random() < 0.5 * strength:
         noise = rng.standard_normal((size, size), np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5))
         grey *= 1 + np.float32(rng.uniform(0, 0.15)) * noise / noise.std()

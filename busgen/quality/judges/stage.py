@@ -57,8 +57,14 @@ def plan_of(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
     )
     jobs = []
     for name, spec, judge, size in ensembles:
-        recipe = Recipe(judge.epochs, judge.batch, judge.rate, half_precision=params.half_precision)
-        n = judge.epochs * seen_an_epoch(size, judge.batch)
+        recipe = Recipe(
+            judge.epochs,
+            judge.batch,
+            judge.rate,
+            judge.polish,
+            half_precision=params.half_precision,
+        )
+        n = recipe.total * seen_an_epoch(size, judge.batch)
         for k in range(judge.members):
             seed = seeds.sample_seed(params.seed, k)
             jobs.append(Job(f"{name}-{k}", Member(spec, k, recipe), seed, training, work, n))

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,33 +18,38 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.io import replacing
-from busgen.quality.judges import augment
+from busgen.quality.judges.batches import Batch, Draws, batch_of
 from busgen.quality.judges.data import Crops, shares
-from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, to_input
+from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.quality.judges.nets import channels_last
-from busgen.quality.judges.views import Window, around
-from busgen.real.reading import box_of
 
-ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
+MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
 Tick = Callable[[int], None]
-Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How long and how fast one judge learns.
 
-    `rate` peak of the one-cycle learning rate (Smith 2018, arXiv 1708.07120); `decay` weight
-    decay of AdamW; `average` share of the old weights that their running average keeps a step.
+    `rate` peak of the one-cycle learning rate (Smith 2018, arXiv 1708.07120); `polish` epochs of
+    a second cycle at half the rate that begins with the average and sees less changed crops;
+    `decay` weight decay of AdamW; `average` share of the old weights that their running average
+    keeps a step.
     """
 
     epochs: int
     batch: int
     rate: float
+    polish: int = 0
     decay: float = 0.05
     average: float = 0.995
     half_precision: bool = True
+
+    @property
+    def total(self) -> int:
+        """Epochs of both cycles."""
+        return self.epochs + self.polish
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def train(
     checkpoint: Path,
     tick: Tick,
 ) -> dict[str, Tensor]:
-    """Return the running average of the weights after `recipe.epochs` epochs.
+    """Return the running average of the weights after `recipe.total` epochs.
 
     Parameters
     ----------
@@ -102,14 +105,17 @@ def train(
     seen = seen_an_epoch(len(crops), recipe.batch)
     steps = seen // recipe.batch
     tick(state.epoch * seen)
-    while state.epoch < recipe.epochs:
-        draws = seeds.rng(seed, f"epoch {state.epoch}")
-        picked = draws.choice(len(crops), (steps, recipe.batch), p=chances)
+    while state.epoch < recipe.total:
+        if state.epoch == recipe.epochs:
+            state = _begin(member, seed, state)
+        cycle = _cycle(recipe, state.epoch)
+        draws = Draws(seeds.rng(seed, f"epoch {state.epoch}"), cycle.strength)
+        picked = draws.rng.choice(len(crops), (steps, recipe.batch), p=chances)
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the epoch too
             torch.manual_seed(seeds.sample_seed(seed, state.epoch))
-            for step, indices in enumerate(picked, state.epoch * steps):
-                inputs = _batch(member, crops, indices, draws)
-                _learn(state, recipe, inputs, step / (steps * recipe.epochs))
+            for step, indices in enumerate(picked):
+                inputs = batch_of(member.spec, crops, indices, draws)
+                _learn(state, member, inputs, cycle.rate_at(step / steps))
                 tick(recipe.batch)
         state.epoch += 1
         _keep(state, checkpoint)
@@ -121,7 +127,28 @@ def seen_an_epoch(n: int, batch: int) -> int:
     return max(n // batch, 1) * batch
 
 
-def _begin(member: Member, seed: int) -> _State:
+@dataclass(frozen=True)
+class _Cycle:
+    """One epoch's place in its cycle: the epoch in it, its length, peak rate, changes."""
+
+    epoch: int
+    length: int
+    rate: float
+    strength: float
+
+    def rate_at(self, share: float) -> float:
+        """Return the learning rate after `share` of the epoch."""
+        return self.rate * one_cycle((self.epoch + share) / self.length)
+
+
+def _cycle(recipe: Recipe, epoch: int) -> _Cycle:
+    if epoch < recipe.epochs:
+        return _Cycle(epoch, recipe.epochs, recipe.rate, 1.0)
+    return _Cycle(epoch - recipe.epochs, recipe.polish, recipe.rate / 2, MILD)
+
+
+def _begin(member: Member, seed: int, before: _State | None = None) -> _State:
+    """Return a state to learn from, with new weights or the average of those `before`."""
     recipe = member.recipe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -130,52 +157,20 @@ def _begin(member: Member, seed: int) -> _State:
     plain = [p for p in net.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
-    return _State(net, {k: v.clone() for k, v in net.state_dict().items()}, optimiser)
+    if before is not None:
+        net.load_state_dict(before.mean)
+    mean = {k: v.clone() for k, v in net.state_dict().items()}
+    return _State(net, mean, optimiser, before.epoch if before else 0)
 
 
-def _batch(member: Member, crops: Crops, indices: NDArray[np.int64], rng: augment.Rng) -> Batch:
-    """Return changed crops as inputs, targets and weights of the loss."""
-    spec = member.spec
-    if isinstance(spec, ClassifierSpec):
-        seen = [_lesion(spec, crops, int(i), rng)[: member.channels] for i in indices]
-        targets = torch.from_numpy(crops.malignant[indices].astype(np.float32))
-        return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
-    views = []
-    for i in indices:
-        window = _part(crops.masks[i], rng)
-        masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
-        views.append(augment.changed(crops.images[i], masks, window, spec.size_px, rng))
-    inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
-    targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
-    ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
-    return inputs, targets, 1 - ignore
-
-
-def _part(mask: NDArray[np.uint8], rng: augment.Rng) -> Window:
-    """Return a window of a crop, one in ten without the lesion: finding nothing is learned too."""
-    box = box_of(mask)
-    aside = None if box is None or rng.random() > ASIDE else augment.beside(box, len(mask), rng)
-    return aside or augment.random_part(len(mask), rng)
-
-
-def _lesion(spec: ClassifierSpec, crops: Crops, index: int, rng: augment.Rng) -> NDArray[np.uint8]:
-    """Return a changed view of one lesion, picture and mask (2, S, S)."""
-    box = box_of(crops.masks[index])
-    if box is None:
-        raise ValueError(f"crop {index} has no lesion to classify")
-    window = augment.shaken(around(box, spec.context), rng)
-    masks = (crops.masks[index] * np.uint8(255),)
-    seen = augment.changed(crops.images[index], masks, window, spec.size_px, rng)
-    return np.stack([seen.image, *seen.masks])
-
-
-def _learn(state: _State, recipe: Recipe, batch: Batch, progress: float) -> None:
-    """Take one step at `progress` in [0, 1) of the training."""
+def _learn(state: _State, member: Member, batch: Batch, rate: float) -> None:
+    """Take one step at the learning rate `rate`."""
     for group in state.optimiser.param_groups:
-        group["lr"] = recipe.rate * one_cycle(progress)
+        group["lr"] = rate
     inputs, targets, weights = batch
+    inputs = inputs[:, : member.channels]
     state.net.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
+    with torch.autocast("cpu", torch.bfloat16, enabled=member.recipe.half_precision):
         logits = state.net(inputs)
     loss = loss_of(logits.float(), targets, weights)
     state.optimiser.zero_grad()
@@ -185,7 +180,7 @@ def _learn(state: _State, recipe: Recipe, batch: Batch, progress: float) -> None
     with torch.no_grad():
         for key, value in state.net.state_dict().items():
             if value.is_floating_point():
-                state.mean[key].lerp_(value, 1 - recipe.average)
+                state.mean[key].lerp_(value, 1 - member.recipe.average)
             else:
                 state.mean[key].copy_(value)
 
