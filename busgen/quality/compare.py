@@ -62,9 +62,9 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
         ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}}; a
         score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
         ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a
-        side. ``pooled`` (lesions of both classes) and ``scanners`` {scanner: ...} (all lesions of
-        the release against the real ones of a scanner) hold a ``headline`` each. ``about``,
-        ``reference`` (sources, n) and ``n_measured``.
+        side. ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners``
+        {scanner: ...} (all lesions of the release against the real ones of a scanner) hold ``n``,
+        ``n_real`` and a ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
 
     Raises
     ------
@@ -108,18 +108,18 @@ def distances(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], di
 
     `name` decides the resamples: the same for all statistics, because they go into one mean.
     """
-    found: dict[str, Distance] = {}
-    few: dict[str, str] = {}
-    if 0 in (own.patients.size, real.patients.size):
-        return found, few
+    nothing = np.full(own.patients.size, np.nan)
+    sides = {key: (own.values.get(key, nothing), values) for key, values in real.values.items()}
+    n = {key: [int(np.count_nonzero(~np.isnan(v))) for v in pair] for key, pair in sides.items()}
+    few = {
+        key: f"n {ours}, n_real {theirs}: below {MIN_N}"
+        for key, (ours, theirs) in n.items()
+        if min(ours, theirs) < MIN_N
+    }
+    if len(few) == len(sides):
+        return {}, few
     draws = make_draws(own.patients.size, real.patients, rng(0, f"compare/{name}"))
-    for statistic, values in real.values.items():
-        ours = own.values.get(statistic, np.full(own.patients.size, np.nan))
-        n, n_real = (int(np.count_nonzero(~np.isnan(v))) for v in (ours, values))
-        if min(n, n_real) < MIN_N:
-            few[statistic] = f"n {n}, n_real {n_real}: below {MIN_N}"
-        else:
-            found[statistic] = distance(ours, values, draws)
+    found = {key: distance(*pair, draws) for key, pair in sides.items() if key not in few}
     return found, few
 
 

@@ -4,8 +4,13 @@ In: samples of held-out patients (`busgen.quality.samples`), where they come fro
 found. Out: a folder with `samples.parquet`, one row an image, and `reference.json`. No patient of
 the training split is in it, so that no score is taken against images that anything learned from.
 
-What ships in `busgen/assets/reference` is what `python -m flows.reference` makes of BrEaST,
-BUS-BRA and BUSI.
+What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI with
+
+    busgen real breast=PATH bus_bra=PATH busi=PATH --out DIR
+    python -c "from pathlib import Path; from busgen.quality.judges.judges import load_judges; \
+from busgen.quality.reference import *; from busgen.real.cohort import canonical_tables; \
+real = Path('DIR'); made = reference_of(canonical_tables(real), real / 'cohort', load_judges()); \
+write_reference(made, REFERENCE)"
 """
 
 from collections.abc import Mapping, Sequence

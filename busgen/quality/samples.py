@@ -27,11 +27,12 @@ from busgen.quality.gates import (
 )
 from busgen.quality.measures import MEASURED, image_statistics
 from busgen.real.overlays import without_overlays
-from busgen.real.square import square_crop
+from busgen.real.square import field_of, square_crop
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
-UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask"})
+UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask", "overlay"})
+HIDDEN = 0.002  # of a clean crop at most this share was burned over: most text is beside the field
 SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
 SCHEMA = pa.schema(
     [
@@ -41,6 +42,7 @@ SCHEMA = pa.schema(
         ("echo_pattern", pa.string()),
         ("split", pa.string()),
         ("patient", pa.int32()),
+        ("hidden", pa.float32()),
         ("clean", pa.bool_()),
         *((name, pa.float32()) for name in MEASURED),
         *((f"gate_{name}", pa.float32()) for name in SCORES),
@@ -74,8 +76,9 @@ def samples_of(
     Returns
     -------
     table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
-    name where no scanner is stated, `clean` says that no flag but those of `UNMARRED` is set;
-    statistics are `busgen.quality.measures`', `gate_<name>` the scores that gates ask.
+    name where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
+    that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
+    `busgen.quality.measures`', `gate_<name>` the scores that gates ask.
 
     Raises
     ------
@@ -109,10 +112,12 @@ def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]
 def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
+    field, hidden = field_of(image), 0.0
     if row["ignore"]:
-        overlay = decode_png(row["ignore"]["bytes"], row["source_file"]) > 0
-        image = without_overlays(image, overlay)
-    square = square_crop(image, mask, size_px)
+        overlay = decode_png(row["ignore"]["bytes"], row["source_file"])
+        hidden = float(np.mean(square_crop(overlay, mask, size_px, field=field).image > 0))
+        image = without_overlays(image, overlay > 0)
+    square = square_crop(image, mask, size_px, field=field)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
     scores = image_scores(square.image)
     if row["echo_pattern"] and square.mask.any():
@@ -124,7 +129,8 @@ def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
         "echo_pattern": row["echo_pattern"],
         "split": row["split"],
         "patient": row["cluster_id"],
-        "clean": not set(row["flags"]) - UNMARRED,
+        "hidden": hidden,
+        "clean": hidden <= HIDDEN and not set(row["flags"]) - UNMARRED,
         **image_statistics(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }

@@ -18,9 +18,12 @@ from busgen.quality.reference import (
     Origin,
     load_reference,
     make_reference,
+    reference_of,
     write_reference,
 )
 from busgen.quality.samples import SCHEMA, samples_of
+from busgen.real.cohort import FILE
+from busgen.real.cohort import SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers import DATASETS
 
 SIDE = 64
@@ -63,6 +66,42 @@ def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
     again = load_reference(tmp_path / "reference é")
     assert again.samples.equals(made.samples)
     assert again.facts == json.loads(json.dumps(made.facts, allow_nan=False))
+
+
+@pytest.fixture
+def canonical(make_row, tmp_path):
+    """Return canonical tables of two datasets, and the folder of their cohort."""
+    typed, known, tables = schema.arrow_schema("real"), [], []
+    for name, numbers in (("breast", range(8)), ("busi", range(8, 16))):
+        rows = [
+            described(k + 1).to_pylist()[-1]
+            | make_row(k, dataset=name, sample_id=f"{name}-{k}", patient_id=f"{name}-{k // 2}")
+            | {"signature": b"", "notes": []}
+            for k in numbers
+        ]
+        rows = [row if name == "breast" else row | {"shape": None} for row in rows]
+        path = tmp_path / "real é" / name / "table.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows, typed), path)
+        tables.append(path)
+        known += rows
+    known[0]["split"] = known[9]["split"] = "train"
+    known[1]["flags"], known[8]["flags"] = ["label_conflict"], ["near_duplicate"]
+    cohort = [row | {"duplicate_of": None} for row in known]
+    (tmp_path / "cohort").mkdir()
+    pq.write_table(pa.Table.from_pylist(cohort, SCHEMA_OF_COHORT), tmp_path / "cohort" / FILE)
+    (tmp_path / "cohort" / "cleaning.json").write_text('{"datasets": {}}')
+    return tables, tmp_path / "cohort"
+
+
+def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical, tiny_judges):
+    judges = load_judges(tiny_judges, "cpu")
+    made = reference_of(*canonical, judges)
+    assert made.facts["n"]["dataset"] == {"breast": 6, "busi": 6}
+    assert made.facts["judges_sha256"] == judges.sha256
+    assert made.samples["gate_mask_agreement"].null_count == 0
+    assert [source["name"] for source in made.facts["sources"]] == ["breast", "busi"]
+    assert made.facts["cleaning"] == {"datasets": {}}
 
 
 def test_what_is_no_reference_is_named(make_row, tmp_path):
