@@ -278,7 +278,7 @@ def versions(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="masks, phantom, factory or index.")],
+    name: Annotated[str, typer.Argument(help="masks, phantom, factory, index or real.")],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
 ) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from busgen.errors import UserError
+from busgen.quality.distances import wilson
 
-NAMES = ("masks", "phantom", "factory", "index")
-COMPARE = {">=": operator.ge, "<=": operator.le}
+NAMES = ("masks", "phantom", "factory", "index", "real")
+COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must reach: `op` is ``">="`` or ``"<="``."""
+    """What a figure must reach: `op` is ``">="``, ``"<="`` or ``">"``."""
 
     op: str
     bound: float
+
+
+def share(hits: int, n: int) -> Figure:
+    """Return `hits` of `n` as a share with its 95 % Wilson interval."""
+    return Figure(hits / n, "share", n, wilson(hits, n))
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:

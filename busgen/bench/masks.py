@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, share
 from busgen.masks.curvature import contours
 from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.masks.geometry import Geometry
@@ -18,7 +18,6 @@ from busgen.masks.geometry import measure as measure_mask
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
-from busgen.quality.distances import wilson
 
 SEED = 20261122
 
@@ -95,8 +94,8 @@ def _agreement(engine: MaskEngine, lesions: Sequence[Finding]) -> dict[str, Figu
     worst_px = (error_mm / pixel).max(axis=1)
     return {
         "box_error_px": Figure(float(np.percentile(worst_px, 95)), "pixel", len(lesions)),
-        "size_within_5_percent": _share(within),
-        "orientation_agreement": _share(agrees),
+        "size_within_5_percent": share(int(within.sum()), len(lesions)),
+        "orientation_agreement": share(int(agrees.sum()), len(lesions)),
     }
 
 
@@ -106,9 +105,3 @@ def _box(engine: MaskEngine, finding: Finding) -> tuple[float, float]:
     if not isinstance(geometry, Geometry):
         return 0.0, 0.0
     return geometry.width_mm, geometry.height_mm
-
-
-def _share(hits: NDArray[np.bool_]) -> Figure:
-    """Return a share with its 95 % Wilson interval."""
-    count, n = int(hits.sum()), len(hits)
-    return Figure(count / n, "share", n, wilson(count, n))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, share
 from busgen.images import acoustics, phantom
 from busgen.images.beams import linear_grid
 from busgen.images.engines import load_image_engine
@@ -45,7 +45,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     for feature, sign in (("enhancement", 1), ("shadowing", -1)):
         excess_db, thick_mm = _posterior(feature, n)
         right = np.sign(excess_db) == sign
-        figures[f"{feature}_sign"] = _share(right)
+        figures[f"{feature}_sign"] = share(int(right.sum()), len(right))
         grows = spearmanr(sign * excess_db, thick_mm).statistic
         figures[f"{feature}_grows"] = Figure(float(grows), "rank correlation", len(right))
     return figures
@@ -116,11 +116,3 @@ def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 def _excess_db(finding: Finding, mask: NDArray[np.uint8]) -> float:
     return posterior_db(phantom.envelope(finding, mask), mask, finding.pixel_mm)
-
-
-def _share(right: NDArray[np.bool_]) -> Figure:
-    """Return a share with its 95 % Wilson interval."""
-    n, p, z = len(right), float(right.mean()), 1.96
-    middle, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return Figure(p, "fraction", n, (float(middle - half) / scale, float(middle + half) / scale))
