@@ -1,6 +1,7 @@
 """Report: what a person looks at.
 
-In: data/release, data/candidates, data/quality. Out: data/report/index.html.
+In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges.
+Out: data/report/index.html.
 """
 
 from prefect import flow
@@ -20,7 +21,9 @@ def report(sources: Sources, params: Params) -> None:
 def run() -> None:
     """Run the stage: release and scores -> data/report."""
     params = load_params()
-    sources = Sources(RELEASE, CANDIDATES, QUALITY, reference_path(params))
+    prior, judges = params.generate.prior, params.generate.judges
+    checks = prior.with_suffix(".checks.json") if prior else None
+    sources = Sources(RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
     report(sources, params)
 
 

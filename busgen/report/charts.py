@@ -11,11 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.report import words
+from busgen.report.fit_parts import Size
 from busgen.report.marginals import LESIONS, LEVELS, Spread
 from busgen.report.realism import Group
 
 WIDTH, HEIGHT = 336, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
+AXES = {
+    "box_area_fraction": "Share of the frame that its box covers, %",
+    "aspect": "Below 1 is taller than wide",
+    "center_x": "From the left edge, 0, to the right, 1",
+    "center_y": "From the skin, 0, to the bottom, 1",
+}
 MIN_N = 20  # fewer lesions make no curve
 
 Floats = NDArray[np.float64]
@@ -111,6 +118,35 @@ def _size_chart(spreads: Sequence[Spread]) -> Chart:
     )
     x_label = f"{title}, {unit}" if unit else f"{title} ({about})"
     y_label = "% of lesions up to this size"
+    return Chart(title, f"{title}. {medians}", x_label, y_label, *frame.ticks(), tuple(lines))
+
+
+def fit_charts(sizes: Sequence[Size]) -> tuple[Chart, ...]:
+    """Return, for each size, the cumulative curves of both classes, drawn and real."""
+    shown = [one for one in sizes if one.drawn.size and one.real.size]
+    names = dict.fromkeys(one.statistic for one in shown)
+    return tuple(_fit_chart([one for one in shown if one.statistic == name]) for name in names)
+
+
+def _fit_chart(sizes: Sequence[Size]) -> Chart:
+    title, _, unit = words.statistic(sizes[0].statistic)
+    scale = 100.0 if unit == "%" else 1.0
+    pairs = [(one, scale * one.drawn, scale * one.real) for one in sizes]
+    # the outermost hundredths, a few lesions, would leave the curves a corner
+    low = min(float(values[1]) for _, *both in pairs for values in both)
+    high = max(float(values[-2]) for _, *both in pairs for values in both)
+    frame = Frame((low if low > high / 4 else 0.0, high), (0.0, 100.0))
+    lines = []
+    for one, drawn, real in pairs:
+        for kind, values in (("drawn", drawn), ("dashed", real)):
+            share = np.linspace(0, 100, values.size)[1:-1]
+            lines.append(Line(f"{one.pathology} {kind}", frame.path(values[1:-1], share)))
+    medians = "; ".join(
+        f"{one.pathology}: median drawn {words.number(float(np.median(drawn)))}, "
+        f"real {words.number(float(np.median(real)))}"
+        for one, drawn, real in pairs
+    )
+    x_label, y_label = AXES[sizes[0].statistic], "% of lesions up to it"
     return Chart(title, f"{title}. {medians}", x_label, y_label, *frame.ticks(), tuple(lines))
 
 

@@ -1,6 +1,7 @@
 """What the report is made from: plan, provenance, every attempt, scores, real statistics, pixels.
 
-In: the folders that earlier stages wrote. Out: one immutable `Evidence`, and pixels on demand.
+In: the folders that earlier stages wrote, and what stands beside the prior and the judges, where it
+is known. Out: one immutable `Evidence`, and pixels on demand.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from busgen.release.rows import shard_files
 
 # kept out of memory: hashes and spectra, which no figure shows
 _UNSEEN = {"image_sha256", "image_dhash", "mask_curvature", "seed"}
+SCORES = "scores.json"  # of the release, and of the judges
 Key = tuple[str, int]  # sample_id, attempt
 
 
@@ -34,12 +36,16 @@ class Sources:
     candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts
     quality : folder with ``scores.json``, as `busgen.quality` writes it
     reference : folder with samples of real images, as `busgen.quality` writes it
+    judges : folder of the judges, which may hold ``scores.json``
+    checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
     """
 
     release: Path
     candidates: Path
     quality: Path
     reference: Path
+    judges: Path | None = None
+    checks: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,8 @@ class Evidence:
     unfilled: tuple[str, ...]
     scores: dict[str, Any]
     reference: dict[str, Any]
+    judges: dict[str, Any] | None
+    checks: dict[str, Any] | None
 
     @cached_property
     def accepted(self) -> pd.DataFrame:
@@ -74,9 +82,19 @@ def gather(sources: Sources) -> Evidence:
         provenance,
         _attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
-        io.read_json(sources.quality / "scores.json"),
+        io.read_json(sources.quality / SCORES),
         io.read_json(sources.reference / "reference.json"),
+        _read_known(sources.judges and sources.judges / SCORES),
+        _read_known(sources.checks),
     )
+
+
+def _read_known(path: Path | None) -> dict[str, Any] | None:
+    """Return a record that not every prior and not all judges have."""
+    if path is None or not path.is_file():
+        return None
+    record: dict[str, Any] = io.read_json(path)
+    return record
 
 
 def _attempts(index: Path) -> pd.DataFrame:

@@ -56,6 +56,18 @@ class GateReport:
     examples: tuple[Picture, ...]
 
 
+@dataclass(frozen=True)
+class RealBound:
+    """The bound that real images set a gate, and how many of other patients' it would refuse."""
+
+    name: str
+    bound: str
+    used: str
+    n: int
+    refused: int
+    n_test: int
+
+
 def make_steps(evidence: Evidence) -> tuple[Step, ...]:
     """Return the funnel's steps, in order."""
     rows = evidence.attempts
@@ -64,10 +76,17 @@ def make_steps(evidence: Evidence) -> tuple[Step, ...]:
     return (
         Step("Findings requested", "drawn once from the prior", len(evidence.requested)),
         Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
-        Step("Passed on their own", "mask, exposure, sharpness and contrast", int(passed.sum())),
+        Step("Passed on their own", _asked_alone(evidence), int(passed.sum())),
         Step("Accepted", "and repeat no other picture", len(evidence.accepted)),
         Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
     )
+
+
+def _asked_alone(evidence: Evidence) -> str:
+    """Return what an attempt is rejected for whatever the others look like."""
+    asked = [name for name, gate in evidence.plan.gates.items() if gate["action"] == "reject"]
+    names = [words.GATE_SHORT[name] for name in words.GATE_SHORT if name in asked]
+    return ", ".join(names) or "nothing was asked"
 
 
 def make_rates(evidence: Evidence) -> tuple[Rate, ...]:
@@ -116,6 +135,23 @@ def bound_of(name: str, gate: Gate) -> str:
     low = f"at least {words.value(gate.min, unit)}" if gate.min is not None else ""
     high = f"at most {words.value(gate.max, unit)}" if gate.max is not None else ""
     return f"{' and '.join(filter(None, (low, high)))} {unit}".strip() if low or high else "none"
+
+
+def make_bounds(evidence: Evidence) -> tuple[RealBound, ...]:
+    """Return what real images say of the gates of the plan, where the reference tells it."""
+    known = evidence.reference.get("calibrated", {}).get("gates", {})
+    return tuple(
+        RealBound(
+            name,
+            bound_of(name, Gate(min=known[name].get("min"), max=known[name].get("max"))),
+            bound_of(name, Gate.model_validate(gate)),
+            int(known[name]["n"]),
+            int(known[name]["refused_test"]),
+            int(known[name]["n_test"]),
+        )
+        for name, gate in evidence.plan.gates.items()
+        if name in known
+    )
 
 
 def _examples(

@@ -21,15 +21,27 @@ FAR = 0.3  # distance from which a difference is called strong
 # (Smirnov 1948, doi:10.1214/aoms/1177730256): the floor times this is kept by 95 % of real pairs
 KEPT_BY_95 = 1.563
 CLOSE, DIFFERS, STRONG = "no difference shown", "differs", "differs strongly"
-GROUP_WORDS = {
-    "geometry": ("Size, place and outline of the lesion", "what the mask says"),
-    "grey": ("Grey levels", "brightness and contrast of the whole picture and of the lesion"),
-    "depth": ("Brightness by depth", "attenuation, gain curve and layers of the breast"),
-    "texture": ("Texture", "size of the speckle grain and smoothness"),
+GROUP_WORDS = {  # title, what it measures, heading of a column
+    "geometry": ("Size, place and outline of the lesion", "what the mask says", "Outline"),
+    "grey": (
+        "Grey levels",
+        "brightness and contrast of the whole picture and of the lesion",
+        "Grey levels",
+    ),
+    "depth": (
+        "Brightness by depth",
+        "attenuation, gain curve and layers of the breast",
+        "By depth",
+    ),
+    "texture": ("Texture", "size of the speckle grain and smoothness", "Texture"),
+    "judges": (
+        "What judges say",
+        "a segmenter and a classifier that were trained on real images",
+        "Judges",
+    ),
 }
 
 Floats = NDArray[np.float64]
-Quantiles = dict[tuple[str, str], Floats]  # (statistic, class) -> (5,) at LEVELS
 
 
 @dataclass(frozen=True)
@@ -88,8 +100,18 @@ class Group:
     name: str
     title: str
     about: str
+    short: str
     headline: tuple[Score, ...]
     statistics: tuple[Statistic, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All lesions of the release against one scanner's, or all (``""``): group -> mean distance."""
+
+    scanner: str
+    n_real: int
+    scores: Mapping[str, Score]
 
 
 def make_groups(evidence: Evidence) -> tuple[Group, ...]:
@@ -97,24 +119,23 @@ def make_groups(evidence: Evidence) -> tuple[Group, ...]:
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
     strips = _strips(evidence)
     groups = []
-    for name, (title, about) in GROUP_WORDS.items():
+    for name, said in GROUP_WORDS.items():
         means = tuple(score for score in headline if score.name == name)
         if strips[name]:
-            groups.append(Group(name, title, about, means, _statistics(strips[name])))
+            groups.append(Group(name, *said, means, _statistics(strips[name])))
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))
 
 
 def _strips(evidence: Evidence) -> dict[str, dict[str, list[Strip]]]:
-    """Return what was scored and has real quantiles, by group and statistic."""
-    levels, real = evidence.scores["levels"], _real(evidence.reference)
+    """Return what was scored, by group and statistic."""
+    levels = evidence.scores["levels"]
     found: dict[str, dict[str, list[Strip]]] = {name: defaultdict(list) for name in GROUP_WORDS}
     for key, record in evidence.scores["scores"].items():
         score = _score(key, record)
-        of_real = real.get((score.name, score.pathology))
-        if of_real is not None:
-            synthetic = np.interp(LEVELS, levels, record["quantiles"])
-            strip = Strip(score.pathology, synthetic, of_real, score)
-            found[record["group"]][score.name].append(strip)
+        synthetic = np.interp(LEVELS, levels, record["quantiles"])
+        real = np.interp(LEVELS, levels, record["real_quantiles"])
+        strip = Strip(score.pathology, synthetic, real, score)
+        found[record["group"]][score.name].append(strip)
     return found
 
 
@@ -137,13 +158,18 @@ def _statistics(by_name: Mapping[str, Sequence[Strip]]) -> tuple[Statistic, ...]
     return tuple(sorted(found, key=lambda one: (-one.worst, one.name)))
 
 
-def _real(reference: Mapping[str, Any]) -> Quantiles:
-    """Return the real quantiles of each statistic and class that the reference has."""
-    return {
-        (name, pathology): np.interp(LEVELS, reference["levels"], record["quantiles"])
-        for pathology in CLASSES
-        for name, record in reference["by_class"].get(pathology, {}).get("statistics", {}).items()
-    }
+def make_comparisons(evidence: Evidence) -> tuple[Comparison, ...]:
+    """Return all lesions against all real ones, then against each scanner's, the most first."""
+    scores = evidence.scores
+    found = [_comparison("", scores["pooled"])]
+    found += [_comparison(name, record) for name, record in scores["scanners"].items()]
+    return tuple(sorted((one for one in found if one.scores), key=lambda one: -one.n_real))
+
+
+def _comparison(scanner: str, record: Mapping[str, Any]) -> Comparison:
+    scores = {key: _score(key, one) for key, one in record["headline"].items()}
+    by_group = {score.name: score for score in scores.values()}
+    return Comparison(scanner, int(record["n_real"]), by_group)
 
 
 def counts(groups: Sequence[Group]) -> dict[str, int]:

@@ -10,7 +10,17 @@ from typing import Any
 import jinja2
 
 from busgen import NOT_FOR_CLINICAL_USE, io, schema
-from busgen.report import charts, funnel, marginals, provenance, realism, words
+from busgen.report import (
+    charts,
+    fit,
+    funnel,
+    judging,
+    learned,
+    marginals,
+    provenance,
+    realism,
+    words,
+)
 from busgen.report.evidence import Evidence, Sources, gather
 from busgen.report.gallery import make_gallery
 
@@ -57,6 +67,7 @@ def content(evidence: Evidence, size: int) -> dict[str, Any]:
         **_requested(evidence),
         **_gates(evidence),
         **_real(evidence),
+        **_learned(evidence),
         **_provenance(evidence),
     }
 
@@ -82,6 +93,8 @@ def _gates(evidence: Evidence) -> dict[str, Any]:
         "steps": funnel.make_steps(evidence),
         "rates": funnel.make_rates(evidence),
         "gates": funnel.make_gates(evidence),
+        "bounds": funnel.make_bounds(evidence),
+        "bounds_together": evidence.reference.get("calibrated", {}).get("together", {}),
         "tries": funnel.tries(evidence),
     }
 
@@ -91,12 +104,24 @@ def _real(evidence: Evidence) -> dict[str, Any]:
     depth = [group for group in groups if group.name == "depth"]
     return {
         "groups": groups,
+        "comparisons": realism.make_comparisons(evidence),
         "verdicts": realism.counts(groups),
         "depth_charts": charts.depth_charts(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,
+    }
+
+
+def _learned(evidence: Evidence) -> dict[str, Any]:
+    found = fit.make_fit(evidence.checks)
+    return {
+        "learned": learned.make_learned(evidence.reference),
+        "fit": found,
+        "open_fields": fit.OPEN_FIELDS,
+        "fit_charts": charts.fit_charts(found.sizes) if found else (),
+        "judging": judging.make_judging(evidence.judges, evidence.plan),
     }
 
 

@@ -29,6 +29,9 @@ PRIOR_ONLY = {
     "center_x": "Position, left to right",
     "center_y": "Position, depth",
     "frame": "Distance from the edges",
+    "log_area": "Size of the lesion",
+    "x": "Position, left to right",
+    "y": "Position, depth",
 }
 TERMS = {
     "in_a_mass": "in the mass",
@@ -70,6 +73,36 @@ GATES = {
         "bits",
     ),
 }
+DATASETS = {
+    "published": "Published tables",
+    "breast": "BrEaST",
+    "bus_bra": "BUS-BRA",
+    "busi": "BUSI",
+    "bus_uclm": "BUS-UCLM",
+    "stu": "STU-Hospital",
+    "udiat": "UDIAT (Dataset B)",
+}
+FLAGS = {
+    "colour_doppler": ("Colour Doppler", "colours of flow: no B-mode"),
+    "black_border": ("Black border", "black around the ultrasound field"),
+    "sector_field": ("Sector field", "a field that widens with depth"),
+    "overlay": ("Burned-in marks", "text, logo, body mark, ruler or calipers in the picture"),
+    "no_mask": ("No mask", "a lesion whose outline is not published"),
+    "empty_mask": ("Empty mask", "a lesion whose outline shows nothing"),
+    "several_masks": ("Several masks", "several outlines, or one of several parts"),
+    "mask_resized": ("Mask of another size", "brought to the picture's"),
+    "near_duplicate": ("Near-duplicate", "a copy of another picture, whole, flipped or cropped"),
+    "label_conflict": ("Label conflict", "copies of one picture with different labels"),
+}
+GATE_SHORT = {  # of one pair by itself
+    "mask_error": "mask",
+    "grey_sd": "exposure",
+    "saturated": "gain",
+    "sharpness": "sharpness",
+    "contrast": "contrast",
+    "mask_agreement": "the segmenter",
+    "label_confidence": "the classifier",
+}
 STATISTICS = {
     "width_mm": ("Lesion width", "side to side, as on the caliper", "mm"),
     "height_mm": ("Lesion height", "depth extent, as on the caliper", "mm"),
@@ -92,6 +125,16 @@ STATISTICS = {
     "speckle_lateral_px": ("Speckle grain, across the beam", "mean size of a grain", "px"),
     "speckle_axial_mm": ("Speckle grain, along the beam", "mean size of a grain", "mm"),
     "speckle_lateral_mm": ("Speckle grain, across the beam", "mean size of a grain", "mm"),
+    "mask_agreement": (
+        "Lesion found where the mask is",
+        "overlap (Dice) of the mask and of what a segmenter finds",
+        "%",
+    ),
+    "label_confidence": (
+        "Class recognised",
+        "probability that a classifier gives the lesion's class",
+        "%",
+    ),
     "spectrum_slope": (
         "Fine against coarse texture",
         "slope of the power spectrum; steeper (more negative) is smoother",
@@ -118,6 +161,23 @@ def plain(name: str) -> str:
 def gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
     return GATES.get(name, (plain(name).capitalize(), "score of this gate", ""))
+
+
+def flag(name: str) -> tuple[str, str]:
+    """Return (what cleaning found, what that means) of a flag."""
+    return FLAGS.get(name, (plain(name).capitalize(), ""))
+
+
+def dataset(name: str) -> str:
+    """Return a public dataset's own name."""
+    return DATASETS.get(name, name)
+
+
+def scanner(name: str) -> str:
+    """Return whose real images are meant: a scanner's, a dataset's that names none, or all."""
+    if not name:
+        return "All scanners"
+    return f"{DATASETS[name]}, scanner not stated" if name in DATASETS else name
 
 
 def statistic(name: str) -> tuple[str, str, str]:

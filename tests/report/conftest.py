@@ -1,20 +1,28 @@
 """A tiny real chain, once a session: findings, masks, phantoms, gates, release, scores, report."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
+import told
 
+from busgen import io
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.params import Gate, GenerateParams, ReleaseParams
+from busgen.quality.calibrate import calibrated
+from busgen.quality.measures import MEASURED
+from busgen.quality.reference import Reference, write_reference
+from busgen.quality.samples import SCHEMA, SCORES
 from busgen.quality.stage import write_quality
+from busgen.real.readers import DATASETS
 from busgen.release.write import write_release
 from busgen.report.evidence import Evidence, gather
 from busgen.report.report import Sources, write_report
 
-REFERENCE = Path(__file__).resolve().parents[2] / "busgen/assets/reference/breast.json"
 TITLE = "Brüste <b>& “Test”"
 GALLERY = 2
 
@@ -37,11 +45,48 @@ class Chain:
         return self.page.read_text(encoding="utf-8")
 
 
+def make_samples() -> pa.Table:
+    """Return 120 images' worth of numbers, three datasets in turn, that no patient gave."""
+    pick = np.random.default_rng(5)
+    rows = [
+        {
+            "dataset": ("breast", "bus_bra", "busi")[k % 3],
+            "scanner": ("breast", "Ünit 7", "busi")[k % 3],
+            "pathology": ("benign", "malignant")[k % 2],
+            "echo_pattern": "hypoechoic" if k % 3 == 0 else None,
+            "split": ("validation", "test")[k // 2 % 2],
+            "patient": k // 2,
+            "clean": True,
+            **dict(zip(MEASURED, pick.uniform(0, 1, len(MEASURED)).tolist(), strict=True)),
+            **{f"gate_{name}": float(pick.uniform(0, 1)) for name in SCORES},
+        }
+        for k in range(120)
+    ]
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def make_facts(samples: pa.Table) -> dict[str, object]:
+    """Return what a reference tells beside its samples."""
+    return {
+        "size_px": 64,
+        "sources": [asdict(DATASETS[name]) for name in ("breast", "bus_bra", "busi")],
+        "judges_sha256": None,
+        "calibrated": calibrated(samples),
+        "descriptor_auc": {"value": 0.9, "n": 252},
+        "cleaning": told.cleaning(),
+    }
+
+
 def make_chain(root: Path, params: GenerateParams) -> Chain:
-    sources = Sources(root / "release", root / "candidates", root / "quality é", REFERENCE)
+    parts = (root / name for name in ("release", "candidates", "quality é", "reference", "judges"))
+    sources = Sources(*parts, root / "prior.checks.json")
+    io.write_text(root / "judges" / "scores.json", io.dumps(told.judges()))
+    io.write_text(root / "prior.checks.json", io.dumps(told.checks()))
+    samples = make_samples()
+    write_reference(Reference(make_facts(samples), samples), sources.reference)
     make_candidates(resolve(params), sources.candidates, run_here)
     write_release(sources.candidates, sources.release, ReleaseParams(title=TITLE))
-    write_quality(sources.release, REFERENCE, sources.quality, max_samples=1000)
+    write_quality(sources.release, sources.reference, sources.quality, max_samples=1000)
     chain = Chain(sources, root / "report ü")
     write_report(sources, chain.folder, GALLERY)
     return chain

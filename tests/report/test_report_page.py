@@ -11,7 +11,10 @@ from busgen import NOT_FOR_CLINICAL_USE
 from busgen.errors import DataError
 from busgen.report.report import HERE, Sources, write_report
 
-SECTIONS = ("gallery", "distributions", "funnel", "real", "provenance", "limits")
+SECTIONS = (
+    *("gallery", "distributions", "funnel", "real", "learned", "fit", "judges", "provenance"),
+    "limits",
+)
 
 
 def alts(page):
@@ -99,15 +102,12 @@ def test_one_class_without_rejects(one_class, pathology):
     assert "Share of lesions up to a given size" not in page  # four lesions make no curve
 
 
-def test_reference_without_a_class(chain, tmp_path):
-    scores = json.loads((chain.sources.quality / "scores.json").read_text())
-    reference = json.loads(chain.sources.reference.read_text())
-    del reference["by_class"]["malignant"], reference["sources"]
-    (tmp_path / "scores.json").write_text(json.dumps(scores))
-    (tmp_path / "reference.json").write_text(json.dumps(reference))
-    sources = Sources(
-        chain.sources.release, chain.sources.candidates, tmp_path, tmp_path / "reference.json"
-    )
+def test_silent_reference_prior_and_judges(chain, tmp_path):
+    facts = json.loads((chain.sources.reference / "reference.json").read_text())
+    del facts["sources"], facts["cleaning"], facts["calibrated"]
+    (tmp_path / "reference.json").write_text(json.dumps(facts))
+    given = chain.sources
+    sources = Sources(given.release, given.candidates, given.quality, tmp_path, tmp_path)
     out = tmp_path / "report"
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
@@ -116,6 +116,7 @@ def test_reference_without_a_class(chain, tmp_path):
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "benign, synthetic" in page
     assert "Real images compared with" not in page
+    assert page.count("<strong>Not known:</strong>") == 3
 
 
 def test_damaged_index_is_an_error_and_leaves_the_old_page(chain, tmp_path):

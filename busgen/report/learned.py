@@ -1,0 +1,133 @@
+"""What was learned from: public datasets, and what cleaning found in them.
+
+In: the reference's sources and the cohort's counts (`busgen.real.cleaning`), which it carries.
+Out: datasets, what was found with counts by dataset, pictures of each split.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from busgen import schema
+from busgen.report import words
+
+SPLITS = ("train", "validation", "test")
+LEFT_OUT, UNUSED, FLAGGED = "Left out", "Read, but kept out of learning", "Flagged"
+NOT_LEARNT = ("near_duplicate", "label_conflict", "colour_doppler", "no_mask", "empty_mask")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One public dataset: who published it, what its licence allows, pictures and patients."""
+
+    name: str
+    citation: str
+    doi: str
+    licence: str
+    may_ship: bool
+    published: int
+    read: int
+    left_out: int
+    copies: int
+    conflicts: int
+    patients: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """One reason or flag of a kind: pictures of each dataset, in the order of the datasets."""
+
+    kind: str
+    name: str
+    about: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Pictures of one dataset and class in each of `SPLITS`."""
+
+    dataset: str
+    pathology: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """All of it; `clusters` of one patient's pictures or copies, `across` several datasets."""
+
+    datasets: tuple[Dataset, ...]
+    found: tuple[tuple[str, tuple[Found, ...]], ...]
+    lots: tuple[tuple[str, tuple[Lot, ...]], ...]
+    read: int
+    patients: int
+    clusters: int
+    across: int
+
+    @property
+    def most(self) -> int:
+        """The largest count of a reason or flag, at least 1."""
+        return max((sum(one.counts) for _, part in self.found for one in part), default=1)
+
+
+def make_learned(reference: Mapping[str, Any]) -> Learned | None:
+    """Return what a reference's facts tell of the data behind it, None where they are silent."""
+    told, infos = reference.get("cleaning", {}), reference.get("sources", [])
+    parts: Mapping[str, Any] = told.get("datasets", {})
+    if not parts:
+        return None
+    known = {info["name"]: info for info in infos}
+    whole = told["all"]
+    return Learned(
+        tuple(_dataset(name, part, known.get(name, {})) for name, part in parts.items()),
+        _found(list(parts.values())),
+        tuple((name, _lots(name, part["splits"])) for name, part in parts.items()),
+        int(whole["read"]),
+        int(whole["patients"]),
+        int(whole["clusters"]),
+        int(whole["across"]),
+    )
+
+
+def _dataset(name: str, part: Mapping[str, Any], info: Mapping[str, Any]) -> Dataset:
+    def stated(key: str) -> str:
+        return str(info.get(key, "not stated"))
+
+    return Dataset(
+        name,
+        stated("citation"),
+        stated("doi"),
+        stated("licence"),
+        bool(info.get("weights_may_ship", False)),
+        published=int(part["published"]),
+        read=int(part["read"]),
+        left_out=sum(part["left_out"].values()),
+        copies=int(part["redundant"]),
+        conflicts=int(part["conflicts"]),
+        patients=int(part["patients"]),
+    )
+
+
+def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Found, ...]], ...]:
+    """Return what was found by kind, reasons in the order of their number."""
+    reasons = {reason: 0 for part in parts for reason in part["left_out"]}
+    lost = [(reason, _counts(parts, "left_out", reason)) for reason in reasons]
+    lost.sort(key=lambda one: (-sum(one[1]), one[0]))
+    groups: dict[str, list[Found]] = {LEFT_OUT: [], UNUSED: [], FLAGGED: []}
+    groups[LEFT_OUT] = [Found(LEFT_OUT, f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
+    for flag in schema.FLAGS:
+        counts = _counts(parts, "flags", flag)
+        if sum(counts):
+            kind = UNUSED if flag in NOT_LEARNT else FLAGGED
+            groups[kind].append(Found(kind, *words.flag(flag), counts))
+    return tuple((kind, tuple(ones)) for kind, ones in groups.items() if ones)
+
+
+def _counts(parts: Sequence[Mapping[str, Any]], key: str, name: str) -> tuple[int, ...]:
+    return tuple(int(part[key].get(name, 0)) for part in parts)
+
+
+def _lots(name: str, splits: Mapping[str, Mapping[str, int]]) -> tuple[Lot, ...]:
+    classes = (*schema.PATHOLOGIES, "unknown")
+    lots = (Lot(name, c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
+    return tuple(lot for lot in lots if sum(lot.counts))

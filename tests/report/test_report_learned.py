@@ -1,0 +1,136 @@
+"""What the page says of the data, the prior's checks and the judges: exact, ordered, honest."""
+
+import math
+import re
+
+import pytest
+import told
+
+from busgen.factory.plan import resolve
+from busgen.params import Gate, GenerateParams
+from busgen.report import charts, fit, judging, learned, words
+from busgen.report.fit_parts import Dissent, Gain
+from busgen.schema import FLAGS
+
+
+def section(page: str, name: str) -> str:
+    return re.search(rf'<section id="{name}">.*?</section>', page, re.S)[0]
+
+
+def test_datasets_with_their_counts():
+    found = learned.make_learned({"cleaning": told.cleaning(), "sources": []})
+    busi = found.datasets[2]
+    assert (busi.name, busi.published, busi.read, busi.left_out) == ("busi", 85, 80, 5)
+    assert (busi.copies, busi.conflicts, busi.patients) == (12, 6, 60)
+    assert (busi.licence, busi.may_ship) == ("not stated", False)
+    assert (found.read, found.across, found.most) == (280, 2, 120)
+
+
+def test_reasons_stand_before_flags_the_most_frequent_first():
+    found = dict(learned.make_learned({"cleaning": told.cleaning()}).found)
+    assert list(found) == [learned.LEFT_OUT, learned.UNUSED, learned.FLAGGED]
+    lost = [(one.name, one.counts) for one in found[learned.LEFT_OUT]]
+    assert lost == [
+        ("A mask must have its image's size <b>", (0, 0, 3)),
+        ("A picture must be readable", (0, 1, 2)),
+    ]
+    assert [one.name for one in found[learned.UNUSED]] == ["Near-duplicate", "Label conflict"]
+    marks = next(one for one in found[learned.FLAGGED] if one.name == "Burned-in marks")
+    assert marks.counts == (20, 30, 70)
+
+
+def test_splits_by_class():
+    lots = dict(learned.make_learned({"cleaning": told.cleaning()}).lots)
+    assert [(lot.pathology, lot.counts) for lot in lots["breast"]] == [
+        ("benign", (20, 3, 2)),
+        ("malignant", (12, 1, 0)),
+        ("normal", (0, 0, 1)),
+        ("unknown", (0, 1, 0)),
+    ]
+
+
+def test_what_is_silent_tells_nothing():
+    assert learned.make_learned({"cleaning": {}}) is None
+    assert fit.make_fit(None) is None
+    assert fit.make_fit({"prior": {"name": "x", "sha256": "y"}, "held_out": {}}) is None
+    assert judging.make_judging(None, resolve(GenerateParams(n=1))) is None
+
+
+def test_every_flag_has_words():
+    assert set(words.FLAGS) == set(FLAGS)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.1, 0.3, "better"), (-0.1, 0.3, "no difference shown"), (-0.3, -0.1, "worse")],
+)
+def test_a_gain_is_one_where_its_interval_leaves_0_out(low, high, verdict):
+    gain = Gain("", "", (low + high) / 2, low, high)
+    assert gain.verdict == verdict
+    assert gain.factor == pytest.approx(math.exp((low + high) / 2))
+
+
+def test_a_source_disagrees_beyond_its_floor_and_the_base_has_none():
+    assert Dissent(0.2, 0.15, 40).beyond
+    assert not Dissent(0.1, 0.15, 40).beyond
+    assert not Dissent(0.9, None, None).beyond
+
+
+def test_checks_become_shares_sizes_pairs_and_rows():
+    found = fit.make_fit(told.checks())
+    assert [field.field for field in found.fields] == ["shape", "birads"]
+    assert found.fields[0].totals == (40, 40)
+    outside = {(one.term, one.pathology) for one in found.shares if not one.within}
+    assert outside == {("irregular", "benign"), ("irregular", "malignant")}
+    area = found.sizes[0]
+    assert (area.statistic, area.within) == ("box_area_fraction", True)
+    assert area.real[10] == pytest.approx(math.exp(-2))
+    assert found.sources == ("published", "breast", "busi")
+    assert [(name, p, [one and one.value for one in row]) for name, p, row in found.rows] == [
+        ("shape", "benign", [0.3, 0.2, None]),
+        ("log_area", "benign", [None, None, 0.1]),
+    ]
+    assert (found.beyond, found.compared) == (1, 2)
+    low, high = found.ends
+    assert low < -0.09
+    assert high > 0.5
+
+
+def test_curves_of_sizes_span_what_is_drawn_and_real():
+    area, place = charts.fit_charts(fit.make_fit(told.checks()).sizes)
+    assert area.title == "Lesion size in the picture"
+    styles = [line.style for line in area.lines]
+    assert styles == ["benign drawn", "benign dashed", "malignant drawn", "malignant dashed"]
+    assert "benign: median drawn 13.5, real 13.5" in area.alt
+    assert place.x_label == charts.AXES["center_y"]
+    assert charts.fit_charts(()) == ()
+
+
+def test_judges_by_dataset_all_then_those_not_trained_on():
+    gates = {"mask_agreement": Gate(action="flag", min=0.3)}
+    plan = resolve(GenerateParams(n=1, gates=gates))
+    found = judging.make_judging(told.judges(), plan)
+    assert [(one.dataset, one.strange) for one in found.segmenter] == [
+        ("bus_bra", False),
+        ("breast", False),
+        ("all", False),
+        ("stu", True),
+    ]
+    assert found.segmenter[0].aside == 0.02
+    assert [one.value for one in found.classifier] == [0.88, 0.87]
+    assert found.normals == (0.25, 8)
+    assert (found.calibration.value, found.calibration.floor_95) == (0.031, 0.04)
+    checks = {check.name: (check.action, check.bound) for check in found.checks}
+    assert checks[words.gate("mask_agreement")[0]] == ("flag", "at least 30 %")
+
+
+def test_page_tells_of_data_prior_and_judges(chain):
+    data, prior, judges = (section(chain.html, name) for name in ("learned", "fit", "judges"))
+    assert "280 ultrasound pictures of 210 patients, from 3 public datasets" in data
+    assert "A mask must have its image&#39;s size &lt;b&gt;" in data
+    assert data.count('class="part') > 0
+    assert "These checks are of another prior than this release’s" in prior
+    assert "Of 6 drawn shares, 2 lie outside" in prior
+    assert "1 of 2 distances are larger than chance" in prior
+    assert "3.1 percentage points" in judges
+    assert "In this release they were not asked" in judges
