@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from scipy.stats.contingency import association
 
 from busgen import io
 from busgen.priors.checks import fit_and_check
@@ -97,6 +98,9 @@ def test_closed_forms():
     same = np.array([[0, 0], [1, 1]] * 5)
     assert cramers_v(same) == pytest.approx(1.0)
     assert cramers_v(np.array([[0, 0], [1, 0]])) == 0.0
+    pair = np.random.default_rng(0).integers(0, 3, (50, 2))
+    table = [[((pair == (i, j)).all(1)).sum() for j in range(3)] for i in range(3)]
+    assert cramers_v(pair) == pytest.approx(association(table, method="cramer"))
 
 
 def test_shipped_checks_belong_to_the_shipped_prior_and_speak_for_it():

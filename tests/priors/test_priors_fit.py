@@ -38,19 +38,19 @@ def _half_missing(rows):
 
 @pytest.fixture(scope="module")
 def half(prior, other, as_rows):
-    lesions = make_lesions(_half_missing(as_rows(draw(other, 3000, 3))), prior)
+    lesions = make_lesions(_half_missing(as_rows(draw(other, 1000, 3))), prior)
     return fit_prior(lesions, prior, WEAK, name="half", source="s")
 
 
 def test_a_known_network_is_recovered_from_half_of_its_terms(half, prior, other):
     shape, halo = half.prior.node("shape").table[0, :3], half.prior.node("halo").table[1, 1, 1]
-    np.testing.assert_allclose(shape, [0.3, 0.3, 0.4], atol=0.04)
-    assert halo == pytest.approx(0.8, abs=0.08)
-    assert half.prior.sizes.area[0, 0] == pytest.approx(-2.2, abs=0.08)
-    assert half.prior.sizes.center[1, 1, 2] == pytest.approx(0.05, abs=0.006)
+    np.testing.assert_allclose(shape, [0.3, 0.3, 0.4], atol=0.06)
+    assert halo == pytest.approx(0.8, abs=0.12)
+    assert half.prior.sizes.area[0, 0] == pytest.approx(-2.2, abs=0.1)
+    assert half.prior.sizes.center[1, 1, 2] == pytest.approx(0.05, abs=0.008)
     for name in ("outline", "posterior", "calcification", "birads", "echo_pattern"):
         found, wanted = (by_class(one, name)[:2] for one in (half.prior, other))
-        np.testing.assert_allclose(found, wanted, atol=0.04, err_msg=name)
+        np.testing.assert_allclose(found, wanted, atol=0.06, err_msg=name)
     held_out = draw(other, 1000, 4)
     assert log_prob(half.prior, held_out).mean() > log_prob(prior, held_out).mean()
 
