@@ -94,7 +94,7 @@ def test_a_segmenter_learns_dark_ellipses(tmp_path):
     with torch.inference_mode():
         seen = torch.from_numpy(held_out.images[:, None, ::2, ::2].astype(np.float32)) / 255
         found = (net.eval()(seen)[:, 0] > 0).numpy()
-    assert scores.dice(found, held_out.masks[:, ::2, ::2] > 0).mean() > 0.8
+    assert calibration.dice(found, held_out.masks[:, ::2, ::2] > 0).mean() > 0.8
 
 
 def test_classes_are_equally_likely_on_every_scanner():
@@ -117,7 +117,7 @@ def test_masks_move_with_their_picture():
         mask = masks[k % 5]
         window = augment.random_part(64, draws)
         seen = augment.changed(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
-        agreed = scores.dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
+        agreed = calibration.dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
         assert agreed > 0.85 or (seen.masks[0] > 127).sum() < 40
 
 
@@ -179,6 +179,12 @@ def test_platt_mends_chances_that_are_too_sure():
     assert calibration.calibration_error(found(sure), outcomes) < 0.02
 
 
+def test_the_best_threshold_is_where_lesions_end():
+    masks = ellipses(12).masks
+    found = np.where(masks > 0, 0.38, 0.31).astype(np.float32)
+    assert calibration.best_threshold(found, masks) == pytest.approx(0.35)
+
+
 def test_calibration_needs_both_classes():
     with pytest.raises(DataError, match="10 patients of either class"):
         calibration.fit_platt(np.zeros(30), np.arange(30) < 9)
@@ -202,7 +208,7 @@ def test_dice_of_overlapping_and_empty_masks():
     masks[0, :2] = True
     found = np.zeros((2, 4, 4), bool)
     found[0, 1:3] = True
-    assert scores.dice(found, masks).tolist() == [0.5, 1.0]
+    assert calibration.dice(found, masks).tolist() == [0.5, 1.0]
 
 
 def test_auc_is_that_of_the_reference_implementation():

@@ -76,7 +76,8 @@ def segmenter_card(record: Record) -> str:
         purpose="It finds the lesion in a breast-ultrasound picture.",
         what=f"{made['members']} U-Nets with residual blocks (widths {_words(made['widths'])}, "
         f"input {made['size_px']} px) that differ in\ntheir seed; the mean of their probabilities "
-        "counts. It is not told where the lesion is, and saw no\nsynthetic picture.",
+        "counts, shifted to where lesions end\non the validation patients. It is not told where "
+        "the lesion is, and saw no synthetic picture.",
         weights="segmenter.safetensors",
         sha256=record["weights_sha256"]["segmenter.safetensors"],
         ignored=" (what was painted is ignored by the loss)",
@@ -131,6 +132,7 @@ def _recipe(made: Record) -> str:
     return (
         f"{made['epochs']} epochs a member, batches of {made['batch']}, AdamW with a one-cycle "
         f"rate up to {made['rate']}, running average of the weights"
+        + (f", {made['polish']} more epochs with milder changes" if made["polish"] else "")
     )
 
 

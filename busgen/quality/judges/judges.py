@@ -32,11 +32,15 @@ THREADS = 2  # fixed, because sums over threads differ in their last bits
 
 @dataclass(frozen=True)
 class SegmenterSpec:
-    """Shape of the segmenters: side of the input, widths of the levels, number of members."""
+    """Shape of the segmenters: side of the input, widths of the levels, number of members.
+
+    `offset` is added to the logit of their mean probability, so that .5 is where a lesion ends.
+    """
 
     size_px: int
     widths: tuple[int, ...]
     members: int
+    offset: float = 0.0
 
     def build(self, number: int) -> nn.Module:
         """Return member `number`, weights as torch draws them."""
@@ -81,7 +85,7 @@ class Judges:
     sha256: str
 
     def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probability that a pixel is lesion, the members' mean.
+        """Return the probability that a pixel is lesion, the members' mean, calibrated.
 
         Parameters
         ----------
@@ -101,7 +105,8 @@ class Judges:
             inputs = to_input(seen[:, None], self.device)
             with _judging():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
-                mean = torch.stack(each).mean(dim=0).cpu().numpy()
+                logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
+                mean = logits.sigmoid().cpu().numpy()
             for index, grid in enumerate(mean, start):
                 found[index] = cv2.resize(grid, size[::-1], interpolation=cv2.INTER_LINEAR)
         return found

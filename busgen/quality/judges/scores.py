@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from busgen import seeds
-from busgen.quality.judges.calibration import calibration_error, debiased_error, error_floor
+from busgen.quality.judges.calibration import calibration_error, debiased_error, dice, error_floor
 from busgen.quality.judges.data import Crops
 from busgen.quality.judges.judges import Judges
 
@@ -19,13 +19,6 @@ Floats = NDArray[np.float64]
 Score = Callable[[NDArray[np.intp]], float]  # of the rows that it is given
 DRAWS = 1000
 FOUND = 0.005  # of a picture's area: less is not counted as a lesion found
-
-
-def dice(found: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Floats:
-    """Return the Dice coefficients of (N, H, W) masks; two empty masks agree, 1."""
-    both = 2.0 * (found & wanted).sum(axis=(1, 2))
-    total = found.sum(axis=(1, 2)) + wanted.sum(axis=(1, 2))
-    return np.where(total == 0, 1.0, both / np.maximum(total, 1))
 
 
 def interval(

@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file
+from scipy.special import logit
 
 from busgen import io, seeds
 from busgen.params import JudgeParams, TrainJudgesParams
-from busgen.quality.judges.calibration import fit_platt
+from busgen.quality.judges.calibration import best_threshold, fit_platt
 from busgen.quality.judges.data import SPLITS, Crops, judged_splits, load_crops, save_crops
 from busgen.quality.judges.judges import (
     ClassifierSpec,
@@ -86,8 +87,10 @@ def assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
     raw = load_judges(folder, "cpu")
     crops = validation.pick(validation.labelled)
     platt = fit_platt(raw.logits(crops.images, crops.masks), crops.malignant)
-    calibrated = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
-    save_judges(folder, (plan.segmenter, segmenters), (calibrated, classifiers))
+    classifier = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
+    level = best_threshold(raw.segment(validation.images), validation.masks)
+    segmenter = replace(plan.segmenter, offset=float(-logit(level)))
+    save_judges(folder, (segmenter, segmenters), (classifier, classifiers))
     return load_judges(folder, "cpu")
 
 
