@@ -4,15 +4,12 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tiny_canonical import BUS_BRA, BUSI, row, write_tables
 
-from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, encode_png
 from busgen.real.cleaning import write_cohort
 from busgen.real.cohort import (
     PLAIN,
@@ -24,73 +21,13 @@ from busgen.real.cohort import (
     usable_for_pixels,
 )
 from busgen.real.near_duplicates import find_links
-from busgen.real.prepare import fingerprint, parse_datasets, prepare
-from busgen.real.signatures import signature
 from busgen.real.splits import split_of
-
-Image = tuple[str, str, int, str | None]  # name, patient, seed of the picture, pathology
-
-
-def scan(seed: int) -> np.ndarray:
-    """Return speckle of 120 x 160 pixels; a negative seed mirrors and crops the positive's."""
-    rng = np.random.default_rng(abs(seed))
-    fine, coarse = (
-        cv2.GaussianBlur(rng.standard_normal((120, 160)), (0, 0), width) for width in (2, 8)
-    )
-    made = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
-    picture = np.clip(made, 6, 255).astype(np.uint8)
-    return picture if seed >= 0 else np.ascontiguousarray(picture[8:112, 12:150][:, ::-1])
-
-
-def row(dataset: str, image: Image, flags: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return a canonical row."""
-    name, patient, seed, pathology = image
-    pixels = scan(seed)
-    blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
-    return blank | {
-        "sample_id": f"{dataset}-{name}",
-        "dataset": dataset,
-        "source_file": f"{name}.png",
-        "patient_id": f"{dataset}-{patient}",
-        "pathology": pathology,
-        "image": {"bytes": encode_png(pixels), "path": f"{name}.png"},
-        "signature": signature(pixels),
-        "flags": list(flags),
-        "notes": [],
-    }
 
 
 @pytest.fixture
 def lay_out(tmp_path: Path) -> Callable[..., list[Path]]:
     """Return a function that writes canonical folders, `dataset=[rows]`, and finds the tables."""
-
-    def write(**datasets: list[dict[str, object]]) -> list[Path]:
-        for name, rows in datasets.items():
-            folder = tmp_path / "real" / name
-            folder.mkdir(parents=True, exist_ok=True)
-            table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
-            pq.write_table(table, folder / "table.parquet", row_group_size=2)
-            told = {"left_out": [["x.png", "broken, got 3"], ["y.png", "broken, got 4"]]}
-            (folder / "info.json").write_text(dumps({"name": name, "summary": told}))
-        return canonical_tables(tmp_path / "real")
-
-    return write
-
-
-BUSI = [
-    row("busi", ("a10", "p10", 1, "benign")),
-    row("busi", ("a9", "p9", -1, "malignant"), ("overlay",)),  # a copy of a10 under another label
-    row("busi", ("b1", "q", 2, "benign"), ("overlay",)),
-    row("busi", ("b2", "q", 3, "benign")),
-    row("busi", ("c", "c", -2, None)),  # copies b1, which shares its patient with b2
-    row("busi", ("d", "d", 4, "normal"), ("no_mask",)),
-]
-BUS_BRA = [
-    row("bus_bra", ("0001", "1", 5, "benign")),
-    row("bus_bra", ("0002", "2", -3, "benign")),  # copies b2 of the other dataset
-    row("bus_bra", ("0003", "3", 6, "malignant"), ("colour_doppler",)),
-    row("bus_bra", ("0004", "4", 7, "malignant"), ("no_mask",)),
-]
+    return lambda **datasets: write_tables(tmp_path / "real", datasets)
 
 
 def told(cohort: pa.Table, column: str) -> dict[str, object]:
@@ -221,23 +158,3 @@ def test_a_cohort_is_written_whole_and_read_again(lay_out, tmp_path):
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"or hold cleaning\.json"):
         write_cohort(tables, tmp_path / "home")
-
-
-def test_words_of_the_command_line():
-    assert parse_datasets(["busi=a=b"]) == {"busi": Path("a=b")}
-    for words in (["busi"], ["mammograms=x"], ["busi=x", "busi=y"], ["=x"]):
-        with pytest.raises(UserError, match="NAME=PATH"):
-            parse_datasets(words)
-
-
-def test_unchanged_input_is_prepared_once(breast, tmp_path):
-    folder, out, read = breast(), tmp_path / "out", []
-    first = prepare({"breast": folder}, out, read.append)
-    assert (sum(read), first["all"]["read"]) == (3, 3)
-    assert prepare({"breast": folder}, out, read.append) == first
-    assert sum(read) == 3
-    before = fingerprint(folder)
-    next(folder.rglob("case002.png")).unlink()
-    assert fingerprint(folder) != before
-    second = prepare({"breast": folder}, out, read.append)
-    assert (sum(read), second["all"]["read"]) == (5, 2)
