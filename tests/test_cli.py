@@ -249,10 +249,11 @@ def test_a_folder_that_is_no_release_is_an_error(tmp_path, command):
 
 
 def test_real_prints_what_was_read(real_data):
-    done = call("real", real_data / "BrEaST", "--dataset", "breast")
-    assert json.loads(done.stdout)["by_pathology"] == {"benign": 154, "malignant": 98, "normal": 4}
+    done = call("real", f"breast={real_data / 'BrEaST'}", "--json")
+    told = json.loads(done.stdout)["all"]
+    assert (told["published"], told["read"], told["conflicts"]) == (256, 256, 0)
 
 
 def test_an_unknown_dataset_or_layout_is_an_error(tmp_path):
-    assert call("real", tmp_path, "--dataset", "mammograms").returncode == 2
-    assert call("real", tmp_path, "--dataset", "breast").returncode == 2
+    assert call("real", f"mammograms={tmp_path}").returncode == 2
+    assert call("real", f"breast={tmp_path}").returncode == 2

@@ -270,8 +270,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     change(clone, "generate", prior="data/priors/prior.json")
     change(clone, "quality", reference="data/reference")
     ran = stages_run(busgen(clone, "run", "--all"))
-    assert set(ran) == {"real@breast", "reference", "priors", "generate", "release", "quality",
-                        "report"}  # fmt: skip
+    assert set(ran) == {"real@breast", "cohort", "reference", "priors", "generate", "release",
+                        "quality", "report"}  # fmt: skip
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
 
