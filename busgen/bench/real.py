@@ -9,13 +9,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench import (
-    real_copies,
-    real_judges,
-    real_overlays,
-    real_prior,
-    real_reading,
-)
+from busgen.bench import real_copies, real_judges, real_overlays, real_prior, real_reading
 from busgen.bench.factory import ROOT
 from busgen.bench.harness import Bar, Figure
 from busgen.errors import UserError
