@@ -32,8 +32,7 @@ def figures(made: Path) -> dict[str, Figure]:
         make_lesions([row for row in rows if row["split"] == split], base)
         for split in ("train", "test")
     )
-    params = PriorsParams()
-    pooling = Pooling(params.weights, params.backoff, params.follow)
+    pooling = Pooling(**PriorsParams().model_dump())
     used = train.weighted(pooling.weights)
     priors = {
         "pooled": fit_prior(train, base, pooling, name="pooled", source="bench").prior,
