@@ -48,10 +48,10 @@ on the training patients; {calibrated}nothing was chosen or fitted on the test p
 
 _SEGMENTER_LIMITS = """\
 - Where several dark regions compete, it may find another one than the publisher outlined; it
-  misses faint, isoechoic lesions. Small data sets have wide intervals.
-- It was taught that every scan of a patient with a lesion shows one: of normal pictures few were
-  there to learn from, and it finds something in many of them (last line of the table).
-- Three public data sets, some five makes of scanner, two continents: other scanners score lower.
+  misses some faint, small and isoechoic lesions altogether: the mean is far below the median.
+- It had not learned all that its training patients show when its time was over.
+- Normal pictures are few, so the share that stays empty is known roughly.
+- Three public data sets, some five makes of scanner: other scanners score lower.
 - Agreement with it says that a mask fits its image as outlines drawn by people do, no more."""
 
 _CLASSIFIER_LIMITS = """\

@@ -89,7 +89,7 @@ def assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
     platt = fit_platt(raw.logits(crops.images, crops.masks), crops.malignant)
     classifier = replace(plan.classifier, slope=platt.slope, intercept=platt.intercept)
     level = best_threshold(raw.segment(validation.images), validation.masks)
-    segmenter = replace(plan.segmenter, offset=float(-logit(level)))
+    segmenter = replace(plan.segmenter, offset=0.0 - float(logit(level)))
     save_judges(folder, (segmenter, segmenters), (classifier, classifiers))
     return load_judges(folder, "cpu")
 
