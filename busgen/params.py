@@ -75,12 +75,14 @@ class PriorsParams(Section):
 
     `weights`: dataset -> weight of its patients, 1 where it is not named, and ``published`` -> with
     how many pseudo-lesions the published prior stands in every row; 0 leaves a source out.
-    `backoff`: pseudo-lesions that follow the class alone. `follow`: field -> dataset whose shares
+    `backoff`: pseudo-lesions that follow the class alone. `inferred`: whether a lesion counts in
+    the tables of terms that it does not state too. `follow`: field -> dataset whose shares
     it takes over, where that dataset is read.
     """
 
     weights: dict[str, float] = {"published": 20.0}
     backoff: float = Field(default=20.0, ge=0)
+    inferred: bool = True
     follow: dict[str, str] = {"orientation": "bus_bra"}
 
     @field_validator("weights")

@@ -25,7 +25,7 @@ def priors(tables: list[Path], params: PriorsParams) -> None:
     """Fit the prior to all tables and hold it against the other patients."""
     columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
     rows = list(real_rows(tables, COHORT, columns=columns, usable=usable_for_labels))
-    pooling = Pooling(params.weights, params.backoff, params.follow)
+    pooling = Pooling(params.weights, params.backoff, params.inferred, params.follow)
     prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="pooled")
     save_prior(prior, PRIOR)
     io.write_text(PRIOR.with_suffix(".checks.json"), io.dumps(checks))

@@ -41,10 +41,13 @@ class Inference:
     counts: dict[str, Floats]
 
 
-def infer(prior: Prior, lesions: Lesions, *, count: bool = True) -> Inference:
+def infer(
+    prior: Prior, lesions: Lesions, *, count: bool = True, inferred: bool = True
+) -> Inference:
     """Return the likelihood of `lesions` under `prior`, and expected counts if `count`.
 
-    -inf: the prior excludes the row, which then counts nowhere.
+    -inf: the prior excludes the row, which then counts nowhere. Unless `inferred`, a row counts in
+    a term's table only where it states something of that term; of its parents it need not.
     """
     factors = [node_factor(node) for node in prior.nodes if node.name in LEARNT]
     factors += [Factor((_ROW, name), lesions.patterns[name]) for name in TOLD]
@@ -64,24 +67,41 @@ def infer(prior: Prior, lesions: Lesions, *, count: bool = True) -> Inference:
         total = np.log(weighed.sum(1) / share) + boxes
     sums = weighed.sum(1, keepdims=True)
     shapes = np.divide(weighed, sums, out=np.zeros_like(weighed), where=sums > 0)
-    counts = _counts(prior, conditionals, lesions, shapes) if count else {}
+    counts = _counts(prior, conditionals, lesions, shapes, inferred) if count else {}
     return Inference(terms, total, shapes[:, :real], counts)
 
 
 def _counts(
-    prior: Prior, conditionals: dict[str, Factor], lesions: Lesions, shapes: Floats
+    prior: Prior,
+    conditionals: dict[str, Factor],
+    lesions: Lesions,
+    shapes: Floats,
+    inferred: bool,
 ) -> dict[str, Floats]:
     """Return the expected weight of each table's cells, given the rows' shapes."""
-    table = np.zeros((len(lesions.patterns["shape"]), *conditionals["shape"].table.shape[1:]))
-    np.add.at(table, (lesions.pattern, lesions.pathology), lesions.weight[:, None] * shapes)
-    known, counts = Factor(_KNOWN, table), {}
+    size = (len(lesions.patterns["shape"]), *conditionals["shape"].table.shape[1:])
+    counts = {}
     for node in prior.nodes:
-        if node.name in LEARNT:
-            axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
-            family = (*axes, node.name)
-            used = [known, *(conditionals[name] for name in _ancestors(conditionals, family))]
-            counts[node.name] = _folded(node, multiply(used, family))
+        if node.name not in LEARNT:
+            continue
+        told = 1.0 if inferred else _told(lesions, node.name)
+        table = np.zeros(size)
+        weights = (lesions.weight * told)[:, None] * shapes
+        np.add.at(table, (lesions.pattern, lesions.pathology), weights)
+        axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
+        family = (*axes, node.name)
+        used = [conditionals[name] for name in _ancestors(conditionals, family)]
+        counts[node.name] = _folded(node, multiply([Factor(_KNOWN, table), *used], family))
     return counts
+
+
+def _told(lesions: Lesions, name: str) -> Floats:
+    """Return 1 for each row (N,) that states something of a node, else 0."""
+    if name == "pathology":
+        return np.ones(len(lesions))
+    masks = lesions.patterns["margin" if name == "outline" else name]
+    terms = len(TERMS["margin" if name == "outline" else name])
+    return np.asarray(masks.sum(1) < terms, np.float64)[lesions.pattern]
 
 
 def _ancestors(conditionals: dict[str, Factor], names: Sequence[str]) -> list[str]:

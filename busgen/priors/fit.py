@@ -43,13 +43,17 @@ class Pooling:
     backoff
         Pseudo-lesions in every row that follow the term's shares in the class, whatever the other
         parents: rows with little data lean on them.
+    inferred
+        Whether a lesion counts in the tables of terms that it does not state too, as what the rest
+        of it lets expect: true if all sources describe alike what they do state.
     follow
         Node of a lesion's -> dataset whose own shares in each class the fitted prior takes over,
         where the dataset is among the lesions.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
-    backoff: float = 5.0
+    backoff: float = 20.0
+    inferred: bool = True
     follow: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +88,8 @@ def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, sou
     lesions = lesions.weighted(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
-    found = run_em(lesions, base, _beside(base, fit_apart(lesions, base), pooling))
+    beside = _beside(base, fit_apart(lesions, base), pooling)
+    found = run_em(lesions, base, beside, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
     for node, dataset in pooling.follow.items():
         mine = lesions.take(lesions.dataset == dataset)
@@ -125,17 +130,24 @@ class Beside:
     sizes: Sequence[tuple[Prior, float]]
 
 
-def run_em(lesions: Lesions, start: Prior, beside: Beside, *, apart: bool = False) -> Fit:
+def run_em(
+    lesions: Lesions,
+    start: Prior,
+    beside: Beside,
+    *,
+    apart: bool = False,
+    inferred: bool = True,
+) -> Fit:
     """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
 
-    `apart`: aspects do not depend on shape.
+    `apart`: aspects do not depend on shape; `inferred` as in `Pooling`.
     """
     record = copy.deepcopy(start.record)
     record["sizes"] = fit_places(record["sizes"], lesions, beside.sizes[0][1])
     prior, trace = make_prior(record), list[float]()
     aspects = [(other.record["sizes"], weight) for other, weight in beside.sizes]
     for _ in range(ROUNDS):
-        seen = infer(prior, lesions)
+        seen = infer(prior, lesions, inferred=inferred)
         possible = np.isfinite(seen.total)
         gained = lesions.weight[possible] @ seen.total[possible]
         trace.append(float(gained / lesions.weight.sum()))

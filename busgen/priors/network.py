@@ -136,9 +136,9 @@ def load_prior(path: Path | None = None) -> Prior:
     Parameters
     ----------
     path
-        A JSON file as `save_prior` writes; None for the published prior in the package.
+        A JSON file as `save_prior` writes; None for the pooled prior in the package.
     """
-    return make_prior(io.read_json(path or PUBLISHED))
+    return make_prior(io.read_json(path or POOLED))
 
 
 def save_prior(prior: Prior, path: Path) -> None:

@@ -26,6 +26,10 @@ DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcific
 COMPARED = tuple(name for name in TOLD if name != "tissue")
 PAIRED = (*DESCRIPTORS, "orientation", "birads")
 LEVELS = np.linspace(0, 1, 21)  # of the quantiles that are shown
+_CATEGORIES = [
+    [i for i, term in enumerate(TERMS["birads"]) if term[0] == category]
+    for category in schema.BIRADS_CATEGORIES
+]
 DRAWS = 200  # samples of the prior, as large as the real one, that a dependency is held against
 
 
@@ -73,8 +77,15 @@ def check(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, 
 
 
 def _states(lesions: Lesions, name: str) -> NDArray[np.intp]:
-    """Return each lesion's state of a node, -1 where it does not state one."""
-    known = lesions.patterns[name][lesions.pattern]
+    """Return each lesion's state of a node, -1 where it does not state one.
+
+    An assessment's state is its category: who does not divide 4 states that too.
+    """
+    masks = lesions.patterns[name]
+    if name == "birads":
+        sums = [masks[:, columns].any(1) for columns in _CATEGORIES]
+        masks = np.column_stack(sums).astype(np.float64)
+    known = masks[lesions.pattern]
     return np.where(known.sum(1) == 1, known.argmax(1), -1)
 
 
@@ -82,7 +93,8 @@ def _readings(name: str) -> dict[str, NDArray[np.bool_]]:
     """Return for each term of a node which of its states hold it."""
     if name == "margin":
         return {t: np.array([t in terms for terms in MARGIN_SETS]) for t in schema.MARGINS}
-    return {term: np.arange(len(TERMS[name])) == i for i, term in enumerate(TERMS[name])}
+    terms = schema.BIRADS_CATEGORIES if name == "birads" else TERMS[name]
+    return {term: np.arange(len(terms)) == i for i, term in enumerate(terms)}
 
 
 def _share(hits: NDArray[np.bool_]) -> tuple[float, list[float]]:

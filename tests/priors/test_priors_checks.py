@@ -45,22 +45,22 @@ def test_whole_patients_are_drawn():
 
 def test_a_prior_meets_its_own_predictive_checks(prior, odd):
     rng = np.random.default_rng(0)
-    drawn, real = draw_lesions(prior, 4000, 1), draw_lesions(prior, 400, 2)
-    good, bad = check(drawn, real, rng), check(draw_lesions(odd, 4000, 1), real, rng)
+    drawn, real = draw_lesions(prior, 1500, 1), draw_lesions(prior, 300, 2)
+    good, bad = check(drawn, real, rng), check(draw_lesions(odd, 1500, 1), real, rng)
     within = [np.mean([term["within"] for term in one["terms"]]) for one in (good, bad)]
-    assert within[0] > 0.9 > within[1] - 0.05
+    assert within[0] > max(0.8, within[1])  # terms of a node miss together
     shapes = [t for t in bad["terms"] if t["node"] == "shape" and t["pathology"] == "benign"]
     assert not any(t["within"] for t in shapes if t["term"] != "round")
     assert all(box["distance"] < 1.3 * box["floor"] for box in good["boxes"])
     y = next(b for b in bad["boxes"] if b["node"] == "y" and b["pathology"] == "benign")
     assert y["distance"] > 3 * y["floor"]
     assert np.mean([pair["within"] for pair in good["pairs"]]) > 0.85
-    assert good["auc"]["interval"][0] < good["auc"]["drawn"] < good["auc"]["interval"][1]
+    assert good["auc"]["real"] == pytest.approx(good["auc"]["drawn"], abs=0.04)
 
 
 def test_checks_name_the_source_that_differs(prior, odd, as_rows):
-    first = as_rows(draw(prior, 500, 1)) + as_rows(draw(prior, 120, 2), split="validation")
-    second = as_rows(draw(odd, 500, 3), "busi")
+    first = as_rows(draw(prior, 250, 1)) + as_rows(draw(prior, 80, 2), split="validation")
+    second = as_rows(draw(odd, 250, 3), "busi")
     for row in second:
         row["cluster_id"] = f"busi-{row['cluster_id']}"
     found, record = fit_and_check(first + second, prior, Pooling({"published": 5.0}), name="pooled")
@@ -69,14 +69,14 @@ def test_checks_name_the_source_that_differs(prior, odd, as_rows):
     told = {(r["source"], r["node"], r["pathology"]): r for r in record["disagreement"]}
     assert told["busi", "shape", "benign"]["distance"] > told["busi", "shape", "benign"]["floor"]
     assert told["busi", "y", "benign"]["distance"] > told["busi", "y", "benign"]["floor"]
-    assert told["busi", "halo", "malignant"]["distance"] < 0.1
+    assert told["busi", "halo", "malignant"]["distance"] < 0.15
     assert told["published", "shape", "benign"]["floor"] is None
-    assert record["fit"]["sources"]["busi"]["lesions"] > 450
+    assert record["fit"]["sources"]["busi"]["lesions"] > 220
     io.dumps(record)  # no NaN, nothing that JSON cannot hold
 
 
 def test_kernels_are_close_to_the_density_that_was_drawn_from(prior):
-    train, held_out = draw_lesions(prior, 2500, 1), draw_lesions(prior, 300, 2)
+    train, held_out = draw_lesions(prior, 2000, 1), draw_lesions(prior, 300, 2)
     held_out = held_out.take(held_out.with_box)
     kernel = kernel_log_density(train, held_out, prior.sizes)
     true = infer(prior, boxes_alone(held_out), count=False).total
