@@ -80,7 +80,7 @@ class PriorsParams(Section):
     it takes over, where that dataset is read.
     """
 
-    weights: dict[str, float] = {"published": 20.0}
+    weights: dict[str, float] = {"published": 20.0, "breast": 1.0, "bus_bra": 1.0, "busi": 1.0}
     backoff: float = Field(default=20.0, ge=0)
     inferred: bool = True
     follow: dict[str, str] = {"orientation": "bus_bra"}
