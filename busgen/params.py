@@ -51,14 +51,15 @@ class Gate(Section):
         return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
 
 
+# compatible with what real images calibrate (`busgen.quality.calibrate`); judges' bounds are these
 DEFAULT_GATES = {
     "mask_error": Gate(max=0.1),
     "grey_sd": Gate(min=15.0),
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
     "contrast": Gate(min=0.0),
-    "mask_agreement": Gate(action="off", min=0.3),
-    "label_confidence": Gate(action="off", min=0.05),
+    "mask_agreement": Gate(action="flag", min=0.38),
+    "label_confidence": Gate(min=0.047),
     "duplicate_distance": Gate(min=4.0),
 }
 JUDGED = ("mask_agreement", "label_confidence")  # scores that judges give

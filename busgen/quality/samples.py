@@ -32,7 +32,7 @@ from busgen.real.square import field_of, square_crop
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
 UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask", "overlay"})
-HIDDEN = 0.002  # of a clean crop at most this share was burned over: most text is beside the field
+HIDDEN = 0.01  # of a clean crop at most this share was burned over; without any there are too few
 SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
 SCHEMA = pa.schema(
     [

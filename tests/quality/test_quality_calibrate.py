@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from busgen.params import DEFAULT_GATES, JUDGED
-from busgen.quality.calibrate import REFUSED, SIDES, calibrated, clean_scores, refused
+from busgen.quality.calibrate import FLAGGED, REFUSED, SIDES, calibrated, clean_scores, refused
 from busgen.quality.reference import load_reference
 from busgen.quality.samples import SCHEMA
 from busgen.seeds import rng
@@ -24,7 +24,7 @@ def test_one_gate_alone_may_refuse_all_that_may_be_refused():
     others = {f"gate_{name}": [None] * 2000 for name in SIDES if name != "saturated"}
     told = calibrated(samples(**others))
     assert set(told["gates"]) == {"saturated"}
-    assert told["share"] == REFUSED
+    assert told["gates"]["saturated"]["share"] == REFUSED
     assert told["gates"]["saturated"]["max"] == pytest.approx(1 - REFUSED, abs=0.02)
     assert told["gates"]["saturated"]["n"] == 1000
     assert told["together"]["refused"] == pytest.approx(50, abs=1)
@@ -36,10 +36,24 @@ def test_all_gates_together_refuse_the_share_of_independent_ones():
     told = calibrated(samples())
     assert told["together"]["refused"] <= REFUSED * 1000
     assert told["together"]["refused"] == pytest.approx(REFUSED * 1000, abs=12)
-    each = 1 - (1 - REFUSED) ** (1 / len(SIDES))
-    assert told["share"] == pytest.approx(each, abs=0.002)
-    bounds = [gate.get("min", 1 - gate.get("max", 1)) for gate in told["gates"].values()]
-    assert bounds == pytest.approx([each] * len(SIDES), abs=0.01)
+    rejecting = set(SIDES) - set(FLAGGED)
+    each = 1 - (1 - REFUSED) ** (1 / len(rejecting))
+    for name in rejecting:
+        gate = told["gates"][name]
+        assert gate["share"] == pytest.approx(each, abs=0.002)
+        assert gate.get("min", 1 - gate.get("max", 1)) == pytest.approx(each, abs=0.01)
+
+
+def test_a_gate_that_flags_has_a_share_of_its_own_and_refuses_nothing():
+    zeros = np.where(np.arange(2000) % 50 < 6, 0.0, 0.9)  # 12 % of the lesions are not found
+    (name,) = FLAGGED
+    told = calibrated(samples(**{f"gate_{name}": zeros}))
+    assert told["gates"][name]["share"] == 0.1
+    assert told["gates"][name]["min"] == 0
+    assert told["together"] == calibrated(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
+    flagged = calibrated(samples())["gates"][name]
+    assert flagged["min"] == pytest.approx(0.1, abs=0.02)
+    assert flagged["refused_test"] == pytest.approx(100, abs=25)
 
 
 def test_marred_images_and_training_patients_teach_nothing():
@@ -66,9 +80,10 @@ def test_default_gates_refuse_few_real_images():
     shipped = load_reference().samples
     parts = [clean_scores(shipped, split) for split in ("validation", "test")]
     scores = {name: np.concatenate([part[name] for part in parts]) for name in SIDES}
-    found = refused(scores, {name: DEFAULT_GATES[name] for name in SIDES})
+    found = refused(scores, {name: DEFAULT_GATES[name] for name in SIDES if name not in FLAGGED})
     assert found.size >= 100
     assert found.mean() <= REFUSED
+    assert [n for n in SIDES if DEFAULT_GATES[n].action == "flag"] == list(FLAGGED)
 
 
 @pytest.mark.parametrize("name", JUDGED)
