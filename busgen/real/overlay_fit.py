@@ -5,12 +5,16 @@ overlays; then on all, where what the first network finds is left out of the exa
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
+from busgen.io import decode_png
+from busgen.real.cohort import canonical_tables, real_rows
 from busgen.real.overlay_strokes import (
     StrokeNet,
     candidates,
@@ -25,6 +29,8 @@ SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each pi
 STROKES, TISSUE = 400, 800  # examples of each taken from a picture
 DOUBT = 2.0  # log odds above which a pixel of a published picture is no example of tissue
 MARGIN = np.ones((17, 17), np.uint8)  # px around such a pixel
+CLEAN, EVERY = "breast", 4  # the dataset without overlays; of the others every fourth picture
+SMALLEST = 96  # px a side: smaller pictures have no room for what is planted
 
 Example = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -41,7 +47,7 @@ def fit(
     Parameters
     ----------
     pictures
-        (H, W) uint8, at least 96 px a side; without overlays unless `known` is given.
+        (H, W) uint8, at least `SMALLEST` px a side; without overlays unless `known` is given.
     rng
         Draws the overlays, the changes of size and contrast, and the examples.
     known
@@ -85,7 +91,7 @@ def examples_of(
 def varied(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return the picture mirrored, smaller or of harder contrast, at times."""
     if rng.random() < 0.5:
-        factor = max(rng.uniform(0.35, 1.0), 96 / min(picture.shape))
+        factor = max(rng.uniform(0.35, 1.0), SMALLEST / min(picture.shape))
         picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.4:
         harder = (picture - rng.uniform(0, 20)) * rng.uniform(1.0, 2.5)
@@ -97,6 +103,28 @@ def _some(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDAr
     """Return (row, col) of at most `most` of the pixels."""
     places = np.argwhere(which)
     return places[rng.permutation(len(places))[:most]]
+
+
+def fit_shipped(folder: Path, out: Path) -> StrokeNet:
+    """Fit to the training patients in `folder` (`busgen real ... --out`) and write the weights.
+
+    BrEaST's pictures count as clean (by eye 46 of 48 are); of the others every fourth is taken.
+    """
+    rows = real_rows(
+        canonical_tables(folder), folder / "cohort", splits=("train",), columns=["image"]
+    )
+    clean: list[NDArray[np.uint8]] = []
+    others: list[NDArray[np.uint8]] = []
+    passed = 0
+    for row in rows:
+        passed += row["dataset"] != CLEAN
+        if row["dataset"] == CLEAN or passed % EVERY == 0:
+            picture = decode_png(row["image"]["bytes"], row["sample_id"])
+            (clean if row["dataset"] == CLEAN else others).append(picture)
+    large = [[x for x in part if min(x.shape) >= SMALLEST] for part in (clean, others)]
+    net = fit_all(*large)
+    save_file(net.arrays(), out)
+    return net
 
 
 def fit_all(

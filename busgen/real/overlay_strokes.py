@@ -13,8 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "overlays" / "strokes.npz"
+WEIGHTS = Path(__file__).parents[1] / "assets" / "overlays" / "strokes.safetensors"
 STANDS_OUT = 22  # grey levels above the opening: fainter strokes are left in
 WIDEST = 7  # px; wider strokes are no candidates
 NEAR, FAR, STRIDE = 8, 5, 3  # half a patch in px, half the wide patch in strides, stride in px
@@ -56,8 +57,7 @@ def stroke_net(arrays: Mapping[str, NDArray[np.float16]]) -> StrokeNet:
 @cache
 def shipped_net() -> StrokeNet:
     """Return the network that comes with the package."""
-    with np.load(WEIGHTS, allow_pickle=False) as stored:
-        return stroke_net(dict(stored))
+    return stroke_net(load_file(WEIGHTS))
 
 
 def candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from busgen.real.overlay_fill import filled
 from busgen.real.overlay_strokes import StrokeNet, shipped_net, stroke_log_odds
 
-SURE, LIKELY, BESIDE = 3.0, -0.5, -2.5  # log odds that found a stroke, extend it, join it
+SURE, LIKELY, BESIDE = 2.0, -0.5, -2.5  # log odds that found a stroke, extend it, join it
 ENOUGH = 4  # sure pixels that strokes lying together must have
 TOGETHER = np.ones((5, 5), np.uint8)  # strokes this close are one: a dotted line, an i and its dot
 REACH = np.ones((9, 15), np.uint8)  # how far around found strokes fainter ones join them

@@ -14,6 +14,7 @@ from busgen.errors import UserError
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
 from busgen.real.cohort import FILE
+from busgen.real.overlay_strokes import WEIGHTS
 from busgen.real.readers import INFO, LEFT_OUT, READERS, TABLE, list_dataset, write_canonical
 
 STATE = "inputs.json"  # fingerprint of what each folder was made from
@@ -84,7 +85,7 @@ def _whole(folder: Path, names: tuple[str, ...]) -> bool:
 
 
 def _code() -> list[str]:
-    """Return what decides the canonical form besides the data: sources and libraries."""
+    """Return what decides the canonical form besides the data: sources, weights, libraries."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "schema.py", here.parent / "io.py"]
+    files = [*sorted(here.glob("*.py")), here.parent / "schema.py", here.parent / "io.py", WEIGHTS]
     return [sha256_file(path) for path in files] + [f"{n} {version(n)}" for n in LIBRARIES]
