@@ -105,6 +105,8 @@ def chain(tmp_path_factory) -> Chain:
             "contrast": Gate(min=20.0),
             "sharpness": Gate(action="flag", min=0.4),
             "saturated": Gate(action="off"),
+            "mask_agreement": Gate(action="off"),
+            "label_confidence": Gate(action="off"),
         },
     )
     return make_chain(tmp_path_factory.mktemp("mixed é"), params)
@@ -118,7 +120,8 @@ def evidence(chain) -> Evidence:
 @pytest.fixture(scope="session")
 def one_class(tmp_path_factory):
     """Return a function that makes a small release of one class whose gates reject nothing."""
-    off = dict.fromkeys(("contrast", "grey_sd", "saturated", "sharpness"), Gate(action="off"))
+    names = ("contrast", "grey_sd", "saturated", "sharpness", "mask_agreement", "label_confidence")
+    off = dict.fromkeys(names, Gate(action="off"))
 
     def make(pathology: str) -> Chain:
         params = GenerateParams(n=4, size_px=64, where=(f"pathology={pathology}",), gates=off)
