@@ -58,7 +58,7 @@ DEFAULT_GATES = {
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
     "contrast": Gate(min=0.0),
-    "mask_agreement": Gate(action="flag", min=0.38),
+    "mask_agreement": Gate(action="flag", min=0.25),
     "label_confidence": Gate(min=0.047),
     "duplicate_distance": Gate(min=4.0),
 }
@@ -83,7 +83,7 @@ class PriorsParams(Section):
 
     weights: dict[str, float] = {"published": 20.0, "breast": 1.0, "bus_bra": 1.0, "busi": 1.0}
     backoff: float = Field(default=20.0, ge=0)
-    inferred: bool = True
+    inferred: bool = False
     follow: dict[str, str] = {"orientation": "bus_bra"}
 
     @field_validator("weights")

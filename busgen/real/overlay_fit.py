@@ -121,8 +121,8 @@ def fit_shipped(folder: Path, out: Path) -> StrokeNet:
         if row["dataset"] == CLEAN or passed % EVERY == 0:
             picture = decode_png(row["image"]["bytes"], row["sample_id"])
             (clean if row["dataset"] == CLEAN else others).append(picture)
-    large = [[x for x in part if min(x.shape) >= SMALLEST] for part in (clean, others)]
-    net = fit_all(*large)
+    first, second = ([x for x in p if min(x.shape) >= SMALLEST] for p in (clean, others))
+    net = fit_all(first, second)
     save_file(net.arrays(), out)
     return net
 
