@@ -5,7 +5,9 @@ In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`),
 what judges see was never shown to the engine either.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import isnan
 from typing import Protocol
 
@@ -110,7 +112,8 @@ def judge_pairs(
     malignant : (N,) the class that was asked for
     """
     told = np.full((len(images), 2), np.nan)
-    for start in range(0, len(images), JUDGED_AT_ONCE):
+
+    def judge(start: int) -> None:
         own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
         batch = np.resize(own, JUDGED_AT_ONCE)
         found = judges.segment(images[batch])[: own.size] > 0.5
@@ -119,6 +122,9 @@ def judge_pairs(
         either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
         told[own, 0] = 2 * both / np.maximum(either, 1)
         told[own, 1] = np.where(malignant[own], p, 1 - p)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
     told[~masks.any(axis=(1, 2))] = np.nan
     return told.round(DIGITS)
 
