@@ -202,6 +202,6 @@ def test_pictures_listed_by_eye(real_data):
     assert found["text"] >= 0.97
     assert found["caliper"] >= 0.95
     assert found["logo"] >= 0.97
-    assert found["none"] <= 0.15  # clean pictures in which something is found
+    assert found["none"] <= 0.25  # clean pictures in which something is found
     assert np.mean([ignore.any() for kinds, ignore in told if kinds != {"none"}]) >= 0.95
     assert np.mean([ignore.mean() for kinds, ignore in told if kinds == {"none"}]) <= 0.005
