@@ -269,9 +269,12 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     change(clone, "real", datasets={"breast": str(real_data / "BrEaST")})
     change(clone, "generate", prior="data/priors/prior.json")
     change(clone, "quality", reference="data/reference")
+    tiny = {"members": 1, "size_px": 32, "widths": [4, 8], "epochs": 1}
+    change(clone, "train_judges", segmenter=tiny | {"polish": 0}, classifier=tiny | {"blind": 0})
     ran = stages_run(busgen(clone, "run", "--all"))
-    assert set(ran) == {"real@breast", "cohort", "reference", "priors", "generate", "release",
-                        "quality", "report"}  # fmt: skip
+    assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
+                        "generate", "release", "quality", "report"}  # fmt: skip
+    assert (clone / "data/models/judges/scores.json").is_file()
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
 
