@@ -30,6 +30,7 @@ BARS = {
     "segmenter_dice_bus_bra": Bar(">=", 0.85),
     "classifier_auc_bus_bra": Bar(">=", 0.80),
     "calibration_error": Bar("<=", 0.05),
+    "judges_ms": Bar("<=", 25.0),
     "judges_mb": Bar("<=", 12.0),
 }
 
