@@ -138,7 +138,8 @@ class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass.
 
     `prior` and `judges` are files; None stands for those that ship. Judges are asked only where
-    one of their gates is not off.
+    one of their gates is not off. `model`, `adapter`, `steps` and `guidance` are for learned
+    engines (`busgen.images.engines.Learned`).
     """
 
     n: int = Field(default=600, ge=1)
@@ -151,6 +152,10 @@ class GenerateParams(Section):
     targets: Targets = {}
     mask_engine: str = "curvature"
     engine: str = "phantom"
+    model: str | None = None
+    adapter: str | None = None
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    guidance: float | None = Field(default=None, ge=0, le=50)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     max_attempts: int = Field(default=5, ge=1, le=1000)
     max_unfilled: float = Field(default=0.01, ge=0, le=1)

@@ -8,10 +8,10 @@ from typing import Any
 
 from busgen.bench.factory import figure, timed
 from busgen.bench.harness import Figure
-from busgen.quality.judges.data import Crops, read_crops
 from busgen.quality.judges.judges import ASSETS, Judges, load_judges
 from busgen.quality.judges.scores import classifier_scores, segmenter_scores
 from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import Crops, read_crops
 
 TIMED, REPEATS = 64, 3
 

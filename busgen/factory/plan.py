@@ -13,7 +13,7 @@ from typing import Any
 
 import busgen
 from busgen import io
-from busgen.images.engines import load_image_engine
+from busgen.images.engines import Learned, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params import JUDGED, GenerateParams
 from busgen.priors.draw import draw
@@ -25,6 +25,7 @@ SOURCES = (
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
 )
 TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
+HERE = ("judges_folder", "model")  # where this machine has what hashes stand for
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 
@@ -32,8 +33,9 @@ NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 class Plan:
     """A resolved request: what is drawn, by which engines, past which gates.
 
-    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder` is where
-    this machine has the judges (None: those that ship): no part of the record, their hash is.
+    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder` and `model`
+    are where this machine has the judges and the image engine's weights (None: those that ship):
+    no part of the record, their hashes are.
     """
 
     n: int
@@ -48,6 +50,9 @@ class Plan:
     mask_engine_sha256: str
     engine: str
     engine_sha256: str
+    adapter: str | None
+    steps: int | None
+    guidance: float | None
     device: str
     max_attempts: int
     max_unfilled: float
@@ -57,6 +62,12 @@ class Plan:
     code_version: str
     tools: dict[str, str]
     judges_folder: str | None = field(default=None, compare=False)
+    model: str | None = field(default=None, compare=False)
+
+    @property
+    def learned(self) -> Learned:
+        """What a learned engine runs."""
+        return Learned(self.model, self.adapter, self.steps, self.guidance)
 
     @property
     def sha256(self) -> str:
@@ -84,7 +95,8 @@ def resolve(params: GenerateParams) -> Plan:
     """
     prior = load_prior(params.prior)
     masks = load_mask_engine(params.mask_engine, params.size_px)
-    images = load_image_engine(params.engine, params.size_px, params.device)
+    learned = Learned(params.model, params.adapter, params.steps, params.guidance)
+    images = load_image_engine(params.engine, params.size_px, params.device, learned=learned)
     plan = Plan(
         n=params.n,
         seed=params.seed,
@@ -98,6 +110,9 @@ def resolve(params: GenerateParams) -> Plan:
         mask_engine_sha256=masks.sha256,
         engine=images.name,
         engine_sha256=images.sha256,
+        adapter=params.adapter,
+        steps=params.steps,
+        guidance=params.guidance,
         device=params.device,
         max_attempts=params.max_attempts,
         max_unfilled=params.max_unfilled,
@@ -107,6 +122,7 @@ def resolve(params: GenerateParams) -> Plan:
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
         judges_folder=str(params.judges) if params.judges else None,
+        model=params.model,
     )
     request = parse_request(plan.where, plan.text, plan.targets)
     draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
@@ -135,7 +151,7 @@ def to_record(plan: Plan) -> dict[str, Any]:
 
 
 def _recorded(plan: Plan) -> dict[str, Any]:
-    return {k: v for k, v in asdict(plan).items() if k != "judges_folder"}
+    return {k: v for k, v in asdict(plan).items() if k not in HERE}
 
 
 @cache

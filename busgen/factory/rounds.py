@@ -90,12 +90,11 @@ def prepare(plan: Plan, work: Path) -> None:
 
 def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> list[ShardSpec]:
     """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
-    size = plan.shard_size
+    starts = range(0, len(missing), plan.shard_size)
+    parts = [tuple(missing[start : start + plan.shard_size]) for start in starts]
     return [
-        ShardSpec(
-            str(work), attempt, number, tuple(missing[start : start + size]), plan.judges_folder
-        )
-        for number, start in enumerate(range(0, len(missing), size))
+        ShardSpec(str(work), attempt, number, samples, plan.judges_folder, plan.model)
+        for number, samples in enumerate(parts)
     ]
 
 

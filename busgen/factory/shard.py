@@ -44,7 +44,8 @@ Tick = Callable[[int], None]
 class ShardSpec:
     """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
 
-    `judges` is the folder of the judges that the plan asks, None for those that ship.
+    `judges` and `model` are the folders of the judges that the plan asks and of the image engine's
+    weights, None for those that ship.
     """
 
     work: str
@@ -52,6 +53,7 @@ class ShardSpec:
     number: int
     samples: tuple[int, ...]
     judges: str | None = None
+    model: str | None = None
 
     @property
     def path(self) -> Path:
@@ -80,18 +82,27 @@ def plan_of(work: str) -> Plan:
 
 
 @lru_cache(maxsize=2)
-def tools_of(work: str, judges: str | None) -> Tools:
+def tools_of(work: str, judges: str | None, model: str | None) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = plan_of(work)
+    plan = replace(plan_of(work), model=model)
     return Tools(
         plan,
         make_prior(plan.prior),
         parse_request(plan.where, plan.text, plan.targets),
         {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
         load_mask_engine(plan.mask_engine, plan.size_px),
-        load_image_engine(plan.engine, plan.size_px, plan.device),
+        _image_engine(plan),
         _judges(plan, judges),
     )
+
+
+def _image_engine(plan: Plan) -> ImageEngine:
+    """Return the image engine of the plan, its weights unchanged since the plan was made."""
+    engine = load_image_engine(plan.engine, plan.size_px, plan.device, learned=plan.learned)
+    if engine.sha256 != plan.engine_sha256:
+        rule = f"the image engine must be the plan's ({plan.engine_sha256[:12]})"
+        raise DataError(rule, engine.sha256[:12], "run again: a new plan is made")
+    return engine
 
 
 def _judges(plan: Plan, folder: str | None) -> Judges | None:
@@ -112,7 +123,7 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = tools_of(spec.work, spec.judges)
+    tools = tools_of(spec.work, spec.judges, spec.model)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), CHUNK):
         samples = spec.samples[start : start + CHUNK]

@@ -31,6 +31,20 @@ PHANTOM_MODULES = (
 )
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What a learned engine runs; None stands for what ships or for the model's own default.
+
+    `model` folder of the weights (for `stable_diffusion`, or a hub's name); `adapter` name of an
+    adapter in the model's folder; `steps` of the sampler; `guidance` strength, 1 is none.
+    """
+
+    model: str | None = None
+    adapter: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+
+
 class ImageEngine(Protocol):
     """Draws pictures of findings inside given masks."""
 
@@ -69,18 +83,25 @@ class PhantomEngine:
         return np.stack(pictures) if pictures else np.zeros(want, np.uint8)
 
 
-def _load_phantom(size_px: int, _device: str, threads: int) -> ImageEngine:
+def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) -> ImageEngine:
+    if learned != Learned():
+        rule = "phantom has no weights: model, adapter, steps and guidance must be null"
+        raise UserError(rule, learned, "name a learned engine, or leave them out")
     here = Path(__file__).parent
     sources = [(here / f"{module}.py").read_bytes() for module in PHANTOM_MODULES]
     sources.append(Path(seeds.__file__).read_bytes())
     return PhantomEngine(size_px, threads, io.sha256_bytes(b"\0".join(sources)))
 
 
-ENGINES: dict[str, Callable[[int, str, int], ImageEngine]] = {"phantom": _load_phantom}
+ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {"phantom": _load_phantom}
 
 
 def load_image_engine(
-    name: str, size_px: int = 256, device: str = "auto", threads: int | None = None
+    name: str,
+    size_px: int = 256,
+    device: str = "auto",
+    threads: int | None = None,
+    learned: Learned | None = None,
 ) -> ImageEngine:
     """Return the image engine `name`, ready to render pictures of `size_px` pixels a side.
 
@@ -94,9 +115,11 @@ def load_image_engine(
         ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
     threads
         Pictures rendered at once; by default as many as the machine has cores.
+    learned
+        Weights and sampler of a learned engine; `phantom` takes none.
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))
     if size_px < 32:
         raise UserError("size_px must be at least 32", size_px, "256 is the usual")
-    return ENGINES[name](size_px, device, threads or os.cpu_count() or 1)
+    return ENGINES[name](size_px, device, threads or os.cpu_count() or 1, learned or Learned())

@@ -62,7 +62,7 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     UserError
         If the sample is unknown or was given up, or its row was altered to what cannot be.
     """
-    from busgen.images.engines import load_image_engine
+    from busgen.images.engines import Learned, load_image_engine
     from busgen.masks.engines import load_mask_engine
     from busgen.priors.findings import check_finding, from_row
 
@@ -70,9 +70,11 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     if not row["accepted"]:
         raise UserError("a sample made anew must be a released one", f"{sample_id}, given up",
                         "its attempts are in the index, its pixels were not kept")  # fmt: skip
-    size_px = int(_plan(folder)["size_px"])
+    plan = _plan(folder)
+    size_px = int(plan["size_px"])
+    learned = Learned(adapter=plan["adapter"], steps=plan["steps"], guidance=plan["guidance"])
     masks = load_mask_engine(row["mask_engine"], size_px)
-    images = load_image_engine(row["engine"], size_px)
+    images = load_image_engine(row["engine"], size_px, learned=learned)
     finding = check_finding(from_row(row), size_px)
     mask = masks.draw([finding])
     image = images.render([finding], mask)[0]

@@ -7,10 +7,10 @@ from tiny_judges import ellipses, tiny_judges
 
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_file
-from busgen.quality.judges.data import crops_of
 from busgen.quality.judges.judges import ASSETS, FILES, load_judges
 from busgen.quality.judges.scores import classifier_scores, segmenter_scores
 from busgen.real.canonical import canonical_row
+from busgen.real.crops import crops_of
 from busgen.real.readers import list_dataset
 from busgen.real.splits import split_of
 

@@ -13,9 +13,9 @@ from tiny_judges import CLASSIFIER, SEGMENTER, ellipses, tiny_judges
 from busgen.errors import DataError, UserError
 from busgen.params import TrainJudgesParams
 from busgen.quality.judges import augment, calibration, library, scores, stage, views
-from busgen.quality.judges.data import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.quality.judges.evidence import publish
 from busgen.quality.judges.training import Member, Recipe, loss_of, train
+from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.real.reading import Box
 from busgen.seeds import rng
 

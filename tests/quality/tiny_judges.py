@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from busgen.quality.judges.data import Crops
 from busgen.quality.judges.judges import ClassifierSpec, Judges, SegmenterSpec, save_judges
 from busgen.quality.judges.judges import load_judges as load
 from busgen.quality.judges.nets import channels_last
+from busgen.real.crops import Crops
 
 SEGMENTER = SegmenterSpec(32, (8, 16), 2)
 CLASSIFIER = ClassifierSpec(32, (8, 16), 3, 1.8, 1)

@@ -35,6 +35,9 @@ def test_a_given_up_sample_cannot_be_made_anew(release):
         again(release, tiny.sample_id(tiny.GIVEN_UP))
 
 
+PLAN = {"n": 4, "seed": 7, "size_px": 64, "engine": "phantom", "mask_engine": "curvature"}
+
+
 @pytest.fixture(scope="module")
 def drawn(candidates, tmp_path_factory):
     """Return a release whose pictures the named engines made."""
@@ -62,9 +65,7 @@ def drawn(candidates, tmp_path_factory):
     hashes = [{"image_sha256": sha256_array(image)} for image in pictures]
     rows = [row | digest for row, digest in zip(rows, hashes, strict=True)]
     pq.write_table(pa.Table.from_pylist(rows, index.schema), folder / "index.parquet")
-    (folder / "plan.json").write_text(
-        dumps({"n": 4, "seed": 7, "size_px": 64, "engine": "phantom", "mask_engine": "curvature"})
-    )
+    (folder / "plan.json").write_text(dumps(PLAN | tiny.LEARNED))
     (folder / "unfilled.json").write_text(dumps({"unfilled": []}))
     write_release(folder, folder.parent / "out é")
     return folder.parent / "out é"

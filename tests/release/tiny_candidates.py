@@ -11,6 +11,7 @@ from busgen.io import dumps, encode_png, sha256_array
 from busgen.params import ReleaseParams
 from busgen.seeds import rng, sample_seed
 
+LEARNED = {"adapter": None, "steps": None, "guidance": None}
 SIZE, N, NORMAL, RETRIED, GIVEN_UP = 32, 30, 3, (5, 20), 29
 
 
@@ -122,7 +123,7 @@ def write_candidates(folder: Path) -> Path:
         pa.Table.from_pylist(rows, schema.arrow_schema("index")), folder / "index.parquet"
     )
     plan = {"n": N, "seed": 7, "size_px": SIZE, "engine": "phantom", "mask_engine": "curvature"}
-    plan |= {"max_attempts": 2, "gates": {}, "sha256": "d" * 64}
+    plan |= LEARNED | {"max_attempts": 2, "gates": {}, "sha256": "d" * 64}
     (folder / "plan.json").write_text(dumps(plan), encoding="utf-8")
     (folder / "unfilled.json").write_text(dumps({"unfilled": [sample_id(GIVEN_UP)]}))
     return folder

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen.quality.judges import augment
-from busgen.quality.judges.data import Crops
 from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, to_input
 from busgen.quality.judges.views import Window, around
+from busgen.real.crops import Crops
 from busgen.real.reading import box_of
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room

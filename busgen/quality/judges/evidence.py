@@ -14,9 +14,9 @@ import numpy as np
 from busgen import io
 from busgen.params import TrainJudgesParams
 from busgen.quality.judges.card import cards
-from busgen.quality.judges.data import SPLITS, Crops, load_crops, read_crops, weights_may_ship
 from busgen.quality.judges.judges import FILES, SPEC, Judges, load_judges
 from busgen.quality.judges.scores import classifier_scores, segmenter_scores
+from busgen.real.crops import SPLITS, Crops, load_crops, read_crops, weights_may_ship
 
 SCORES = "scores.json"
 Record = dict[str, Any]

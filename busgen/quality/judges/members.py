@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 
 from busgen.errors import BusgenError
 from busgen.io import replacing
-from busgen.quality.judges.data import load_crops
 from busgen.quality.judges.judges import ClassifierSpec
 from busgen.quality.judges.training import Member, train
+from busgen.real.crops import load_crops
 
 Tick = Callable[[int], None]
 

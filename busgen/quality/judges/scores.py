@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from busgen import seeds
 from busgen.quality.judges.calibration import calibration_error, debiased_error, dice, error_floor
-from busgen.quality.judges.data import Crops
 from busgen.quality.judges.judges import Judges
+from busgen.real.crops import Crops
 
 Record = dict[str, object]
 Floats = NDArray[np.float64]

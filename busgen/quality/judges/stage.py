@@ -16,7 +16,6 @@ from scipy.special import logit
 from busgen import io, seeds
 from busgen.params import JudgeParams, TrainJudgesParams
 from busgen.quality.judges.calibration import best_threshold, fit_platt
-from busgen.quality.judges.data import SPLITS, Crops, judged_splits, load_crops, save_crops
 from busgen.quality.judges.judges import (
     ClassifierSpec,
     Judges,
@@ -26,6 +25,7 @@ from busgen.quality.judges.judges import (
 )
 from busgen.quality.judges.members import Job, run_job
 from busgen.quality.judges.training import Member, Recipe, seen_an_epoch
+from busgen.real.crops import SPLITS, Crops, load_crops, save_crops, shippable_splits
 
 TRAINED = "judges"  # folder in the work folder
 Tick = Callable[[int], None]
@@ -98,7 +98,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> Folders:
     """Return folders with the crops of each split, read from canonical tables unless there."""
     folders = {split: work / split for split in SPLITS}
     if not all(folder.is_dir() for folder in folders.values()):
-        for split, crops in judged_splits(tables, cohort).items():
+        for split, crops in shippable_splits(tables, cohort).items():
             save_crops(crops, folders[split])
     return folders
 

@@ -19,9 +19,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import seeds
 from busgen.io import replacing
 from busgen.quality.judges.batches import Batch, Draws, batch_of
-from busgen.quality.judges.data import Crops, shares
 from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.quality.judges.nets import channels_last
+from busgen.real.crops import Crops, shares
 
 MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss

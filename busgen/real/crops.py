@@ -1,4 +1,4 @@
-"""What the judges learn from and are measured on: square crops of real patients, by split.
+"""Square crops of real patients, by split: what models learn from and are measured on.
 
 In: canonical rows. Out: `Crops`, overlays painted out and known by their ignore-masks.
 """
@@ -17,7 +17,7 @@ from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.overlays import without_overlays
 from busgen.real.square import field_of, square_crop
 
-SIDE = 256  # of the crops, in pixels: views are taken from them
+SIDE = 256  # of the crops, in pixels
 SPLITS = ("train", "validation", "test")
 PIXELS = ("images", "masks", "ignore")
 
@@ -76,7 +76,7 @@ def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum())
 
 
-def judged_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
+def shippable_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     """Return the crops of each split, of the datasets whose licence lets trained weights ship.
 
     Raises
@@ -88,7 +88,7 @@ def judged_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     """
     ours = [path for path in tables if weights_may_ship(path)]
     if not ours:
-        rule = "judges need a dataset whose licence lets trained weights ship"
+        rule = "models that ship need a dataset whose licence lets trained weights ship"
         raise UserError(rule, "none", "name breast, bus_bra or busi in real.datasets")
     return {split: read_crops(ours, cohort, (split,)) for split in SPLITS}
 
@@ -100,7 +100,7 @@ def read_crops(tables: Sequence[Path], cohort: Path, splits: Sequence[str]) -> C
 
 
 def undisputed(row: Mapping[str, Any]) -> bool:
-    """Return whether a picture may teach or test a judge; its class may be unknown."""
+    """Return whether a picture may teach or test a model; its class may be unknown."""
     return usable_for_pixels(row) and "label_conflict" not in row["flags"]
 
 
@@ -128,7 +128,7 @@ def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:
         told = (row["dataset"], row["scanner"], row["pathology"], row["cluster_id"])
         words.append((told[0], told[1] or told[0], told[2] or "", told[3]))
     if not crops:
-        rule = "judges need real pictures of every split"
+        rule = "models need real pictures of every split"
         raise DataError(rule, "none of one", "name more datasets in real.datasets")
     images, masks, ignore = (np.stack(stack) for stack in zip(*crops, strict=True))
     return Crops(images, masks, ignore, *np.array(words).T)
