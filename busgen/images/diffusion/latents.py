@@ -1,0 +1,170 @@
+"""What the denoising network learns from: encoded views of training pictures, masks, captions.
+
+In: crops, captions, an autoencoder. Out: `Views`, encoded once; batches drawn from them. A view is
+a window of the picture, mirrored or not: never stretched and never upside down, depth has a
+direction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from busgen import seeds
+from busgen.images.captions import Caption, to_words
+from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
+from busgen.images.diffusion.autoencoder_training import chances, to_pictures
+from busgen.images.diffusion.conditions import NO_STYLE, STYLES, mask_planes, unstated
+from busgen.images.diffusion.pipeline import Conditions, low_precision
+from busgen.images.diffusion.text import TextEncoder
+from busgen.io import replacing
+from busgen.real.crops import Crops
+
+VIEWS = 6  # of each picture: two whole, mirrored and not, the others windows of it
+LEAST = 0.88  # side of the smallest window over the picture's
+KEEP = 0.8  # chance that a caption's field is put into words
+DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
+AT_ONCE = 16  # pictures encoded together
+
+
+@dataclass(frozen=True)
+class Views:
+    """N views of pictures.
+
+    `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `weights` (N, h, w) 0 where text
+    or calipers were; `pictures` (N,) index of the picture, into `captions`; `styles`
+    (N,); `chances` (N,) to be drawn; `whole` (N,) whether it is the picture as it is.
+    """
+
+    latents: Tensor
+    masks: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+    pictures: NDArray[np.int64]
+    captions: tuple[Caption, ...]
+    styles: NDArray[np.int64]
+    chances: NDArray[np.float64]
+    whole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`latents` (N, C, h, w), what is `told` about them, `weight` (N, 1, h, w) of the loss."""
+
+    latents: Tensor
+    told: Conditions
+    weight: Tensor
+
+
+def encode_views(
+    model: Autoencoder, crops: Crops, captions: Sequence[Caption], views: int | None = None
+) -> Views:
+    """Return `views` views of each crop, by default `VIEWS`, encoded by `model`."""
+    views = views or VIEWS
+    cut = [_views_of(crops, index, views) for index in range(len(crops))]
+    images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
+    device, config = model.device, model.config
+    encoded = []
+    for start in range(0, len(images), AT_ONCE):
+        part = to_pictures(images[start : start + AT_ONCE]).to(device)
+        with torch.inference_mode(), low_precision(device):
+            encoded.append((model.encode(part).float() - config.shift) * config.scale)
+    pictures = np.repeat(np.arange(len(crops)), views)
+    styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
+    return Views(
+        torch.cat(encoded).clone(),
+        masks,
+        _weights(ignored),
+        pictures,
+        tuple(captions),
+        styles[pictures],
+        chances(crops)[pictures] / views,
+        np.tile(np.arange(views) == 0, len(crops)),
+    )
+
+
+def _views_of(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
+    """Return the views of one crop: images, masks, ignore-masks, each (views, S, S)."""
+    side = crops.images.shape[1]
+    rng = seeds.rng(index, "views")
+    cut: list[list[NDArray[np.uint8]]] = []
+    for view in range(views):
+        size = side if view < 2 else round(side * rng.uniform(LEAST, 1.0))
+        row, col = (0, int(rng.integers(0, side - size + 1)))  # the skin stays at the top
+        window, turn = np.s_[row : row + size, col : col + size], -1 if view % 2 else 1
+        planes = (crops.images[index], crops.masks[index] * 255, crops.ignore[index] * 255)
+        parts = [np.ascontiguousarray(plane[window][:, ::turn]) for plane in planes]
+        cut.append([np.asarray(cv2.resize(part, (side, side)), np.uint8) for part in parts])
+    images, masks, ignored = (np.stack(stack) for stack in zip(*cut, strict=True))
+    return images, (masks > 127).astype(np.uint8), (ignored > 0).astype(np.uint8)
+
+
+def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (N, h, w): 0 for latents of which more than an eighth is ignored, else 1."""
+    count, side = len(ignored), ignored.shape[1] // FACTOR
+    shares = ignored.reshape(count, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
+    return np.asarray(shares <= 1 / FACTOR, np.float32)
+
+
+def draw_batch(views: Views, encoder: TextEncoder, size: int, rng: np.random.Generator) -> Batch:
+    """Return a batch of random views, their captions put into words anew, conditions dropped."""
+    chosen = rng.choice(len(views.chances), size, p=views.chances)
+    return batch_of(views, encoder, chosen, rng, keep=KEEP, drop=True)
+
+
+def batch_of(
+    views: Views,
+    encoder: TextEncoder,
+    chosen: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    keep: float,
+    drop: bool,
+) -> Batch:
+    """Return the `chosen` views as a batch; `keep` of the captions' fields are put into words."""
+    texts = [to_words(views.captions[views.pictures[k]], rng, keep) for k in chosen]
+    with torch.inference_mode():
+        text = encoder(encoder.tokenize(texts)).clone()
+    planes = mask_planes(views.masks[chosen])
+    style = torch.from_numpy(views.styles[chosen])
+    if drop:
+        lost = {name: torch.from_numpy(rng.random(len(chosen)) < p) for name, p in DROP.items()}
+        text[lost["text"]] = unstated(int(lost["text"].sum()))
+        planes[lost["mask"]] = 0
+        style = style.masked_fill(lost["style"], NO_STYLE)
+    weight = torch.from_numpy(views.weights[chosen])[:, None]
+    return Batch(views.latents[torch.from_numpy(chosen)], Conditions(text, planes, style), weight)
+
+
+def fixed_batches(views: Views, encoder: TextEncoder, size: int = 64) -> Iterator[Batch]:
+    """Yield batches of the whole pictures, always the same."""
+    whole = np.flatnonzero(views.whole)
+    for number, start in enumerate(range(0, len(whole), size)):
+        rng = seeds.rng(number, "held out")
+        part = whole[start : start + size]
+        yield batch_of(views, encoder, part, rng, keep=1.0, drop=False)
+
+
+def save_views(views: Views, path: Path) -> None:
+    """Write views to one safetensors file; captions stay with the pictures."""
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(getattr(views, name)))
+        for name in ("weights", "pictures", "styles", "chances", "whole")
+    }
+    tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
+    tensors["latents"] = views.latents.half()
+    with replacing(path) as partial:
+        save_file(tensors, partial)
+
+
+def load_views(path: Path, captions: Sequence[Caption]) -> Views:
+    """Return what `save_views` wrote; latents kept half a float each are single again."""
+    tensors = load_file(path)
+    arrays = {name: tensors[name].numpy() for name in tensors if name not in ("latents", "masks")}
+    masks = np.unpackbits(tensors["masks"].numpy(), axis=-1)
+    return Views(tensors["latents"].float(), masks=masks, captions=tuple(captions), **arrays)
