@@ -70,22 +70,21 @@ def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
     positive inside, clipped to `REACH` and divided by it; then 1, for "a mask is given". An empty
     mask is a picture without a lesion, not a mask that is not given: that is `dropped`.
     """
+    return planes_of(masks, np.stack([distance_of(mask) for mask in masks]))
+
+
+def planes_of(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
+    """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
     count, side = masks.shape[0], masks.shape[-1] // FACTOR
     pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
-    distance = np.stack([_distance(mask) for mask in masks])
-    planes = np.concatenate(
-        [
-            pixels.reshape(count, FACTOR**2, side, side).astype(np.float32),
-            distance[:, None],
-            np.ones((count, 1, side, side), np.float32),
-        ],
-        axis=1,
-    )
+    planes = np.ones((count, PLANES, side, side), np.float32)
+    planes[:, :-2] = pixels.reshape(count, FACTOR**2, side, side)
+    planes[:, -2] = distances
     return torch.from_numpy(planes)
 
 
-def _distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the signed distance to the outline at the centres of latents, -1 to 1."""
+def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the signed distance (S/8, S/8) of latents' centres to the outline, -1 to 1."""
     side = len(mask) // FACTOR
     if not mask.any():
         return np.full((side, side), -1, np.float32)

@@ -60,7 +60,7 @@ class DiffusionEngine:
             torch.set_num_threads(1)  # of this thread: sums that threads share make both wait
             own = np.arange(start, min(start + AT_ONCE, len(findings)))
             batch = np.resize(own, AT_ONCE)
-            drawn = self._draw([findings[k] for k in batch], masks[batch])
+            drawn = self._draw([findings[k] for k in batch.tolist()], masks[batch])
             pictures[own] = drawn[: own.size]
 
         with ThreadPoolExecutor(self.threads if self.pipeline.device.type == "cpu" else 1) as pool:

@@ -18,7 +18,6 @@ from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.latents import Batch, Views, draw_batch, fixed_batches
 from busgen.images.diffusion.loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
-from busgen.images.diffusion.text import TextEncoder
 
 DECAY = 0.02
 
@@ -52,7 +51,7 @@ class Network:
 
 
 class FlowTrainee:
-    """A denoising network with its tokens, and the views that it learns from.
+    """A denoising network with its tokens, the views that it learns from, and their wordings.
 
     With `guide`, it learns to draw by itself as its first state draws with that guidance
     (guidance distillation, Meng 2022, arXiv 2210.03142).
@@ -61,8 +60,8 @@ class FlowTrainee:
     def __init__(
         self,
         modules: Mapping[str, nn.Module],
-        encoder: TextEncoder,
         views: Mapping[str, Views],
+        words: Mapping[str, Tensor],
         guide: Guidance | None = None,
     ) -> None:
         import copy
@@ -70,7 +69,7 @@ class FlowTrainee:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged = tuple(modules)
-        self.encoder, self.views, self.guide = encoder, views, guide
+        self.views, self.words, self.guide = views, words, guide
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
@@ -86,7 +85,7 @@ class FlowTrainee:
             module.train()
         told = 0.0
         for _ in range(pace.accumulate):
-            batch = draw_batch(self.views["train"], self.encoder, pace.batch, draws.rng)
+            batch = draw_batch(self.views["train"], self.words["train"], pace.batch, draws.rng)
             with half(self.device, pace):
                 loss = self.loss(self.modules, batch, draws.noise)
             torch.autograd.backward(loss / pace.accumulate)
@@ -102,9 +101,8 @@ class FlowTrainee:
         """Return the mean squared error of the velocity, overlays left out."""
         clean = batch.latents.to(self.device)
         told = replace(batch.told, **{k: v.to(self.device) for k, v in vars(batch.told).items()})
-        drawn = {"generator": noise, "device": self.device}
-        share = torch.randn(len(clean), **drawn).sigmoid()
-        ends = torch.randn(clean.shape, **drawn)
+        share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
+        ends = torch.randn(clean.shape, generator=noise, device=self.device)
         at = share[:, None, None, None]
         point = (1 - at) * clean + at * ends
         wanted = ends - clean
@@ -112,7 +110,8 @@ class FlowTrainee:
             wanted = self._guided(point, 1000 * share, told)
         found = _velocity(modules, point, 1000 * share, told)
         weight = batch.weight.to(self.device)
-        return ((found - wanted).square() * weight).mean() / weight.mean()
+        loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
+        return loss
 
     @torch.no_grad()
     def _guided(self, point: Tensor, time: Tensor, told: Conditions) -> Tensor:
@@ -128,7 +127,8 @@ class FlowTrainee:
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, noise and captions always the same."""
         losses = []
-        for number, batch in enumerate(fixed_batches(self.views["validation"], self.encoder)):
+        batches = fixed_batches(self.views["validation"], self.words["validation"])
+        for number, batch in enumerate(batches):
             noise = draws_of(0, number, self.device).noise
             with torch.inference_mode(), low_precision(self.device):
                 losses.append(float(self.loss(mean, batch, noise)))

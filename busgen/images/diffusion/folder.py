@@ -18,7 +18,7 @@ ASSETS = Path(__file__).parents[2] / "assets" / "images"
 MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
 VERSION = 1  # of the folder's form: what other versions hold is not read
 COMPONENTS = ("autoencoder", "text_encoder", "tokens", "unet")
-DECIDING = (".json", ".safetensors")  # kinds of files that decide pictures
+PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
 
 
 def save_pipeline(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
@@ -32,14 +32,11 @@ def save_pipeline(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the hashes of the files in `folder` that decide pictures."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    named = {
-        name: sha256_file(path)
-        for name, path in sorted(files.items())
-        if path.suffix in DECIDING and name != MANIFEST and not name.startswith("evidence/")
-    }
-    write_text(folder / MANIFEST, dumps({"version": VERSION, "files": named}))
+    """Write the hashes of the files in `folder` that decide pictures: its parts and adapters."""
+    inside = [path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()]
+    names = sorted(path.relative_to(folder).as_posix() for path in (folder / INDEX, *inside))
+    hashes = {name: sha256_file(folder / name) for name in names}
+    write_text(folder / MANIFEST, dumps({"version": VERSION, "files": hashes}))
 
 
 def checked_hash(folder: Path, adapter: str | None = None) -> str:

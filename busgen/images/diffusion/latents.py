@@ -1,8 +1,8 @@
 """What the denoising network learns from: encoded views of training pictures, masks, captions.
 
-In: crops, captions, an autoencoder. Out: `Views`, encoded once; batches drawn from them. A view is
-a window of the picture, mirrored or not: never stretched and never upside down, depth has a
-direction.
+In: crops, captions, an autoencoder, a text encoder. Out: `Views` and wordings, encoded once, and
+batches drawn from them. A view is a window of the picture, mirrored or not: never stretched and
+never upside down, depth has a direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from busgen import seeds
 from busgen.images.captions import Caption, to_words
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.autoencoder_training import chances, to_pictures
-from busgen.images.diffusion.conditions import NO_STYLE, STYLES, mask_planes, unstated
+from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
 from busgen.images.diffusion.pipeline import Conditions, low_precision
 from busgen.images.diffusion.text import TextEncoder
 from busgen.io import replacing
@@ -29,6 +29,7 @@ from busgen.real.crops import Crops
 VIEWS = 6  # of each picture: two whole, mirrored and not, the others windows of it
 LEAST = 0.88  # side of the smallest window over the picture's
 KEEP = 0.8  # chance that a caption's field is put into words
+WORDINGS = 8  # of each caption
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 AT_ONCE = 16  # pictures encoded together
 
@@ -37,16 +38,16 @@ AT_ONCE = 16  # pictures encoded together
 class Views:
     """N views of pictures.
 
-    `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `weights` (N, h, w) 0 where text
-    or calipers were; `pictures` (N,) index of the picture, into `captions`; `styles`
-    (N,); `chances` (N,) to be drawn; `whole` (N,) whether it is the picture as it is.
+    `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `distances` (N, h, w) to their
+    outlines; `weights` (N, h, w) 0 where text or calipers were; `pictures` (N,) which picture it
+    shows; `styles` (N,); `chances` (N,) to be drawn; `whole` (N,) whether it is all of the picture.
     """
 
     latents: Tensor
     masks: NDArray[np.uint8]
+    distances: NDArray[np.float32]
     weights: NDArray[np.float32]
     pictures: NDArray[np.int64]
-    captions: tuple[Caption, ...]
     styles: NDArray[np.int64]
     chances: NDArray[np.float64]
     whole: NDArray[np.bool_]
@@ -61,11 +62,8 @@ class Batch:
     weight: Tensor
 
 
-def encode_views(
-    model: Autoencoder, crops: Crops, captions: Sequence[Caption], views: int | None = None
-) -> Views:
-    """Return `views` views of each crop, by default `VIEWS`, encoded by `model`."""
-    views = views or VIEWS
+def encode_views(model: Autoencoder, crops: Crops, views: int = VIEWS) -> Views:
+    """Return `views` views of each crop, encoded by `model`."""
     cut = [_views_of(crops, index, views) for index in range(len(crops))]
     images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
     device, config = model.device, model.config
@@ -79,9 +77,9 @@ def encode_views(
     return Views(
         torch.cat(encoded).clone(),
         masks,
+        np.stack([distance_of(mask) for mask in masks]),
         _weights(ignored),
         pictures,
-        tuple(captions),
         styles[pictures],
         chances(crops)[pictures] / views,
         np.tile(np.arange(views) == 0, len(crops)),
@@ -111,60 +109,68 @@ def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(shares <= 1 / FACTOR, np.float32)
 
 
-def draw_batch(views: Views, encoder: TextEncoder, size: int, rng: np.random.Generator) -> Batch:
-    """Return a batch of random views, their captions put into words anew, conditions dropped."""
+def put_into_words(
+    captions: Sequence[Caption], encoder: TextEncoder, count: int, keep: float
+) -> Tensor:
+    """Return what the encoder reads in `count` wordings of each caption, (N, count, terms).
+
+    Each wording says a caption's fields with probability `keep`.
+    """
+    read = []
+    for number, caption in enumerate(captions):
+        rng = seeds.rng(number, "wordings")
+        texts = [to_words(caption, rng, keep) for _ in range(count)]
+        with torch.inference_mode():
+            read.append(encoder(encoder.tokenize(texts)))
+    return torch.stack(read).clone()
+
+
+def draw_batch(views: Views, words: Tensor, size: int, rng: np.random.Generator) -> Batch:
+    """Return a batch of random views, each in one of its wordings, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
-    return batch_of(views, encoder, chosen, rng, keep=KEEP, drop=True)
+    batch = batch_of(views, words, chosen, rng.integers(0, words.shape[1], size))
+    lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
+    told = batch.told
+    told.text[lost["text"]] = unstated(int(lost["text"].sum()))
+    told.planes[lost["mask"]] = 0
+    told.style[lost["style"]] = NO_STYLE
+    return batch
 
 
 def batch_of(
-    views: Views,
-    encoder: TextEncoder,
-    chosen: NDArray[np.int64],
-    rng: np.random.Generator,
-    *,
-    keep: float,
-    drop: bool,
+    views: Views, words: Tensor, chosen: NDArray[np.int64], wording: NDArray[np.int64]
 ) -> Batch:
-    """Return the `chosen` views as a batch; `keep` of the captions' fields are put into words."""
-    texts = [to_words(views.captions[views.pictures[k]], rng, keep) for k in chosen]
-    with torch.inference_mode():
-        text = encoder(encoder.tokenize(texts)).clone()
-    planes = mask_planes(views.masks[chosen])
+    """Return the `chosen` views (N,) as a batch, captions in the `wording` (N,) of each."""
+    text = words[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(wording)]
+    planes = planes_of(views.masks[chosen], views.distances[chosen])
     style = torch.from_numpy(views.styles[chosen])
-    if drop:
-        lost = {name: torch.from_numpy(rng.random(len(chosen)) < p) for name, p in DROP.items()}
-        text[lost["text"]] = unstated(int(lost["text"].sum()))
-        planes[lost["mask"]] = 0
-        style = style.masked_fill(lost["style"], NO_STYLE)
     weight = torch.from_numpy(views.weights[chosen])[:, None]
     return Batch(views.latents[torch.from_numpy(chosen)], Conditions(text, planes, style), weight)
 
 
-def fixed_batches(views: Views, encoder: TextEncoder, size: int = 64) -> Iterator[Batch]:
-    """Yield batches of the whole pictures, always the same."""
+def fixed_batches(views: Views, words: Tensor, size: int = 64) -> Iterator[Batch]:
+    """Yield batches of the whole pictures in their first wordings, always the same."""
     whole = np.flatnonzero(views.whole)
-    for number, start in enumerate(range(0, len(whole), size)):
-        rng = seeds.rng(number, "held out")
+    for start in range(0, len(whole), size):
         part = whole[start : start + size]
-        yield batch_of(views, encoder, part, rng, keep=1.0, drop=False)
+        yield batch_of(views, words, part, np.zeros(len(part), np.int64))
 
 
 def save_views(views: Views, path: Path) -> None:
-    """Write views to one safetensors file; captions stay with the pictures."""
-    tensors = {
-        name: torch.from_numpy(np.ascontiguousarray(getattr(views, name)))
-        for name in ("weights", "pictures", "styles", "chances", "whole")
+    """Write views to one safetensors file, latents in half precision."""
+    arrays = {
+        name: value for name, value in vars(views).items() if name not in ("latents", "masks")
     }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
     tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
     tensors["latents"] = views.latents.half()
     with replacing(path) as partial:
         save_file(tensors, partial)
 
 
-def load_views(path: Path, captions: Sequence[Caption]) -> Views:
-    """Return what `save_views` wrote; latents kept half a float each are single again."""
+def load_views(path: Path) -> Views:
+    """Return what `save_views` wrote."""
     tensors = load_file(path)
-    arrays = {name: tensors[name].numpy() for name in tensors if name not in ("latents", "masks")}
-    masks = np.unpackbits(tensors["masks"].numpy(), axis=-1)
-    return Views(tensors["latents"].float(), masks=masks, captions=tuple(captions), **arrays)
+    latents, packed = tensors.pop("latents"), tensors.pop("masks")
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return Views(latents.float(), np.unpackbits(packed.numpy(), axis=-1), **arrays)

@@ -65,10 +65,25 @@ class Pace:
 class Trainee(Protocol):
     """Something that learns on `device`: its networks, optimisers and what one step is."""
 
-    device: torch.device
-    modules: Mapping[str, nn.Module]
-    optimisers: Mapping[str, torch.optim.Optimizer]
-    averaged: tuple[str, ...]  # modules whose running average is kept
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Its networks by name."""
+        ...
+
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Its optimisers by name."""
+        ...
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Names of the networks whose running average is kept."""
+        ...
 
     def learn(self, step: int, draws: "Draws", pace: Pace) -> Told:
         """Take one step and return what is to be logged."""

@@ -16,7 +16,7 @@ from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.crops import Crops, crops_of, load_crops, save_crops, weights_may_ship
 
 SPLITS = ("train", "validation")
-CAPTIONS = "captions.json"
+CAPTIONS, BOUNDS = "captions.json", "bounds.json"
 COLUMNS = (*PICTURES, *(name for name in FIELDS), "birads_category", "scanner", "source_file")
 
 
@@ -48,7 +48,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Pictu
             rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
             raise UserError(rule, [path.parent.name for path in tables], "add breast")
         bounds = bounds_of(readers, cohort)
-        write_text(work / "bounds.json", dumps({"bounds": bounds.to_json()}))
+        write_text(work / BOUNDS, dumps({"bounds": bounds.to_json()}))
         for split in SPLITS:
             save_pictures(read_pictures(ours, cohort, split, bounds), work / split)
     return {split: load_pictures(work / split) for split in SPLITS}

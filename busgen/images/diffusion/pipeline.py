@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, unstated
@@ -151,7 +151,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
 
 def velocity_of(
-    unet: UNet2DConditionModel, tokens: FieldTokens, latents: Tensor, time: Tensor, told: Conditions
+    unet: nn.Module, tokens: nn.Module, latents: Tensor, time: Tensor, told: Conditions
 ) -> Tensor:
     """Return the network's velocity of latents (N, C, h, w) at times (N,) or () in [0, 1000]."""
     seen = torch.cat([latents, told.planes], dim=1).contiguous(memory_format=torch.channels_last)

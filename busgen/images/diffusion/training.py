@@ -5,7 +5,6 @@ text encoder, autoencoder, denoising network with guidance folded in, card, scor
 stands in the work folder once it is done; a killed training goes on from its last checkpoint.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +12,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.autoencoder_training import train_autoencoder
+from busgen.images.diffusion.card import COMPONENTS, EVIDENCE, hardware, write_card
 from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.folder import MANIFEST, load_pipeline, save_pipeline
-from busgen.images.diffusion.latents import Views, encode_views, load_views, save_views
+from busgen.images.diffusion.latents import (
+    KEEP,
+    VIEWS,
+    WORDINGS,
+    Views,
+    encode_views,
+    load_views,
+    put_into_words,
+    save_views,
+)
 from busgen.images.diffusion.loop import LOG, Pace, Tick, run
-from busgen.images.diffusion.pictures import SPLITS, Pictures, prepare
-from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance, make_scheduler
+from busgen.images.diffusion.pictures import BOUNDS, SPLITS, Pictures, prepare
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Guidance,
+    make_scheduler,
+)
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.text_training import train_text
 from busgen.params import PaceParams, TrainImagesParams
 from busgen.real.crops import SIDE
 
 PARTS = ("text", "autoencoder", "flow", "guided")  # in the order in which they are trained
-EVIDENCE = "evidence"  # folder of the training's logs in the published one
 
 
 @dataclass(frozen=True)
@@ -99,8 +112,19 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     encoder = text_encoder(training, ticks)
     autoencoder = autoencoder_of(training, pictures, ticks)
     views = {split: views_of(training, pictures, split, autoencoder) for split in SPLITS}
-    modules = denoiser(training, autoencoder, encoder, views, ticks)
-    return publish(training, autoencoder, encoder, modules)
+    words = {
+        "train": put_into_words(pictures["train"].captions, encoder, WORDINGS, KEEP),
+        "validation": put_into_words(pictures["validation"].captions, encoder, 1, 1.0),
+    }
+    modules = denoiser(training, int(autoencoder.config.channels), views, words, ticks)
+    pipeline = BreastUltrasoundPipeline(
+        autoencoder.cpu(),
+        encoder,
+        modules["tokens"].cpu(),
+        modules["unet"].cpu(),
+        make_scheduler(),
+    )
+    return publish(training, pictures, pipeline)
 
 
 def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncoder:
@@ -136,18 +160,17 @@ def views_of(
 ) -> Views:
     """Return the encoded views of a split, encoded once."""
     path = training.work / f"views-{split}.safetensors"
-    own = pictures[split]
     if not path.is_file():
-        count = 1 if split == "validation" else None
-        save_views(encode_views(autoencoder, own.crops, own.captions, count), path)
-    return load_views(path, own.captions)
+        count = VIEWS if split == "train" else 1
+        save_views(encode_views(autoencoder, pictures[split].crops, count), path)
+    return load_views(path)
 
 
 def denoiser(
     training: Training,
-    autoencoder: Autoencoder,
-    encoder: TextEncoder,
+    channels: int,
     views: Mapping[str, Views],
+    words: Mapping[str, Tensor],
     ticks: Callable[[str], Tick],
 ) -> Mapping[str, nn.Module]:
     """Return the denoising network and its tokens, learned and then guided by themselves."""
@@ -158,11 +181,11 @@ def denoiser(
         modules = {"unet": begun.unet, "tokens": begun.tokens}
     else:
         network = Network(params.flow.widths, params.flow.layers)
-        modules = new_modules(network, SIDE, int(autoencoder.config.channels), params.seed)
+        modules = new_modules(network, SIDE, channels, params.seed)
     for part in PARTS[2:]:
         if part in training.parts:
             guide = guidance(params) if part == "guided" else None
-            trainee = FlowTrainee(modules, encoder, views, guide)
+            trainee = FlowTrainee(modules, views, words, guide)
             for module in modules.values():
                 module.requires_grad_(requires_grad=True)
             modules = run(
@@ -178,18 +201,10 @@ def guidance(params: TrainImagesParams) -> Guidance:
 
 def publish(
     training: Training,
-    autoencoder: Autoencoder,
-    encoder: TextEncoder,
-    modules: Mapping[str, nn.Module],
+    pictures: Mapping[str, Pictures],
+    pipeline: BreastUltrasoundPipeline,
 ) -> Path:
-    """Write the finished generator with the training's logs and parameters."""
-    pipeline = BreastUltrasoundPipeline(
-        autoencoder.cpu(),
-        encoder,
-        modules["tokens"].cpu(),
-        modules["unet"].cpu(),
-        make_scheduler(),
-    )
+    """Write the finished generator with parameters, logs, facts about its data, and its card."""
     with io.replacing_folder(training.out) as partial:
         evidence = partial / EVIDENCE
         evidence.mkdir(parents=True)
@@ -197,15 +212,40 @@ def publish(
             log = training.work / f"{part}.training" / LOG
             if log.is_file():
                 shutil.copy(log, evidence / f"{part}.jsonl")
+        shutil.copy(training.work / BOUNDS, evidence / BOUNDS)
         io.write_text(evidence / "params.json", training.params.model_dump_json(indent=1) + "\n")
+        io.write_text(evidence / "facts.json", io.dumps(facts(training, pictures, pipeline)))
         save_pipeline(pipeline, partial)
+        write_card(partial)
     return training.out
 
 
-def last_lines(folder: Path) -> dict[str, Any]:
-    """Return the last line of each part's log in a published folder."""
-    logs = sorted((folder / EVIDENCE).glob("*.jsonl"))
-    return {log.stem: json.loads(log.read_text("utf-8").splitlines()[-1]) for log in logs}
+def facts(
+    training: Training, pictures: Mapping[str, Pictures], pipeline: BreastUltrasoundPipeline
+) -> dict[str, Any]:
+    """Return what the card tells of data, network and machine."""
+    data = {}
+    for table in training.tables:
+        info = io.read_json(table.parent / "info.json")
+        told = {key: info[key] for key in ("citation", "doi", "licence")}
+        name = table.parent.name
+        counts = {s: int((each.crops.datasets == name).sum()) for s, each in pictures.items()}
+        if counts["train"]:
+            data[name] = told | counts
+    flow = [training.pace(part).seen for part in PARTS[2:] if part in training.parts]
+    captions = pictures["train"].captions
+    return {
+        "data": data,
+        "weights": {
+            name: sum(weight.numel() for weight in getattr(pipeline, name).parameters())
+            for name in COMPONENTS
+        },
+        "size_px": SIDE,
+        "steps": STEPS,
+        "hardware": hardware(),
+        "epochs": round(sum(flow) / len(captions)),
+        "described": sum(caption.halo is not None for caption in captions),
+    }
 
 
 def _device() -> torch.device:
