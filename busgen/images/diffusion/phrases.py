@@ -65,7 +65,7 @@ def sentences(
 
 def lesson(n: int, rng: Rng) -> tuple[list[str], list[Stated]]:
     """Return `n` texts to learn from, a quarter as the prior writes them, some misspelt."""
-    truths = [draw_stated(rng) for _ in range(n)]
+    truths: list[Stated] = [draw_stated(rng) for _ in range(n)]
     texts = [
         as_prior(stated, rng) if rng.random() < 0.25 else write(stated, rng, SEEN)
         for stated in truths

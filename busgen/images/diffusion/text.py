@@ -218,7 +218,8 @@ class TextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         queries = self.queries.expand(len(ids), -1, -1)
         seen, _ = self.look(queries, states, states, key_padding_mask=empty, need_weights=False)
         found = self.out_norm(seen)[:, self._slots]
-        return (found * self.terms).sum(2) + self.bias
+        logits: Tensor = (found * self.terms).sum(2) + self.bias
+        return logits
 
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Return probabilities (N, N_TERMS) of texts, without gradients."""

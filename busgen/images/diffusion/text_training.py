@@ -43,7 +43,8 @@ def train_text(
         raise UserError("steps and batch must be at least 1", (steps, batch), "give counts")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.sample_seed(seed, 0))
-        encoder = TextEncoder().train()
+        encoder: TextEncoder = TextEncoder()
+        encoder.train()
         optimiser = torch.optim.AdamW(encoder.parameters(), _RATE, (0.9, 0.98), 1e-8, _DECAY)
         mean = {name: value.detach().clone() for name, value in encoder.state_dict().items()}
         for step in range(steps):
@@ -55,7 +56,8 @@ def train_text(
             if tick is not None:
                 tick(batch)
     encoder.load_state_dict(mean)
-    return encoder.eval()
+    encoder.eval()
+    return encoder
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -76,7 +78,7 @@ def _learn(encoder: TextEncoder, optimiser: torch.optim.Optimizer, seed: int, ba
         goal = torch.from_numpy(targets([truths[i] for i in part]))
         ids = encoder.tokenize([texts[i] for i in part])
         loss = surprise(encoder.logits(ids), goal) * (len(part) / batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
     optimiser.step()
 
