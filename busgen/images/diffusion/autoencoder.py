@@ -65,7 +65,7 @@ class Grain(nn.Module):
         super().__init__()
         self.strength = nn.Conv2d(width, width, 1)
         nn.init.zeros_(self.strength.weight)
-        nn.init.constant_(self.strength.bias, 0.1)
+        self.strength.bias = nn.Parameter(torch.full((width,), 0.1))
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """Return `x` (N, width, H, W) with `noise` (N, 1, H, W) added."""
@@ -114,7 +114,7 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Latents that are drawn are (encoded - shift) * scale, measured after training.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         channels: int = 4,

@@ -78,9 +78,8 @@ class AutoencoderTrainee:
             told_made, _ = self.critic(made.detach())
             told_real, features_real = self.critic(real)
         critical = critic.critic_loss(told_real.float(), told_made.float())
-        (critical / pace.accumulate).backward()
-        for parameter in self.critic.parameters():
-            parameter.requires_grad_(requires_grad=False)
+        torch.autograd.backward(critical / pace.accumulate)
+        self.critic.requires_grad_(requires_grad=False)
         with half(self.device, pace):
             logits, features = self.critic(made)
         parts = {
@@ -93,8 +92,7 @@ class AutoencoderTrainee:
         heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
         loss = sum(WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items())
         torch.autograd.backward(loss / pace.accumulate)
-        for parameter in self.critic.parameters():
-            parameter.requires_grad_(requires_grad=True)
+        self.critic.requires_grad_(requires_grad=True)
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 

@@ -97,7 +97,7 @@ def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
 class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Probabilities over the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, width: int = 128) -> None:
         super().__init__()
         self.terms = nn.Parameter(torch.randn(N_TERMS, width))

@@ -61,7 +61,8 @@ def _log_spectra(x: Tensor) -> Tensor:
     taper = torch.hann_window(WINDOW, device=x.device)
     flat = (windows - windows.mean(dim=(-1, -2), keepdim=True)) * taper[:, None] * taper
     power = torch.fft.rfft2(flat).abs().square().mean(dim=(1, 2, 3))
-    return (power + 1e-3).log()
+    spectra: Tensor = (power + 1e-3).log()
+    return spectra
 
 
 def critic_loss(real: Tensor, made: Tensor) -> Tensor:

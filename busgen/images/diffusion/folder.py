@@ -4,7 +4,6 @@ In: a pipeline, or a folder. Out: `FOLDER/model_index.json` and components as sa
 precision, `adapters/NAME/`, `manifest.json` with every file's SHA-256.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -56,7 +55,7 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
     if manifest.get("version") != VERSION:
         rule = f"weights must be of version {VERSION}"
         raise DataError(rule, manifest.get("version"), "train them anew with this busgen")
-    files: Mapping[str, str] = manifest["files"]
+    files: dict[str, str] = manifest["files"]
     if adapter is not None and not (folder / ADAPTERS / adapter).is_dir():
         known = sorted(path.name for path in (folder / ADAPTERS).glob("*")) or ["none"]
         raise UserError("an adapter must be in the model's folder", adapter, ", ".join(known))
@@ -77,7 +76,7 @@ def load_pipeline(
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline in `folder` in single precision, an adapter of its own folded in."""
     disable_progress_bar()
-    pipeline = BreastUltrasoundPipeline.from_pretrained(
+    pipeline: BreastUltrasoundPipeline = BreastUltrasoundPipeline.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
     )
     if adapter is not None:
@@ -87,4 +86,5 @@ def load_pipeline(
     for name in ("autoencoder", "unet"):
         getattr(pipeline, name).to(memory_format=torch.channels_last).eval()
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    pipeline.to(device)
+    return pipeline

@@ -87,6 +87,6 @@ def save_pictures(pictures: Pictures, folder: Path) -> None:
 
 def load_pictures(folder: Path) -> Pictures:
     """Return what `save_pictures` wrote."""
-    captions = read_json(folder / CAPTIONS)["captions"]
+    captions: list[dict[str, Any]] = read_json(folder / CAPTIONS)["captions"]
     told = (c | {"margin": None if c["margin"] is None else tuple(c["margin"])} for c in captions)
     return Pictures(load_crops(folder), tuple(Caption(**c) for c in told))

@@ -177,7 +177,7 @@ def low_precision(device: torch.device) -> Iterator[None]:
 def has_bfloat16(device: torch.device) -> bool:
     """Return whether bfloat16 is faster than float32 on `device`."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

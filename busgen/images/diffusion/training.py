@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.autoencoder_training import train_autoencoder
 from busgen.images.diffusion.card import COMPONENTS, EVIDENCE, hardware, write_card
+from busgen.images.diffusion.conditions import FieldTokens
 from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.folder import MANIFEST, load_pipeline, save_pipeline
 from busgen.images.diffusion.latents import (
@@ -120,7 +121,7 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     pipeline = BreastUltrasoundPipeline(
         autoencoder.cpu(),
         encoder,
-        modules["tokens"].cpu(),
+        cast(FieldTokens, modules["tokens"].cpu()),
         modules["unet"].cpu(),
         make_scheduler(),
     )
@@ -136,7 +137,8 @@ def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncode
         made = train_text(pace.seed, pace.steps, batch=pace.batch, tick=ticks("text"))
         with io.replacing_folder(path) as partial:
             made.save_pretrained(partial)
-    return TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32).eval()
+    made = TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
+    return made.eval()  # type: ignore[no-any-return]
 
 
 def autoencoder_of(
