@@ -161,6 +161,14 @@ class GuidedParams(PaceParams):
     mask: float = Field(default=1.5, ge=1, le=10)
 
 
+class AdapterParams(PaceParams):
+    """Low-rank adaptation to another data set: besides, the rank of the changes."""
+
+    steps: int = Field(default=400, ge=1)
+    rate: float = Field(default=5e-4, gt=0)
+    rank: Literal[2, 4, 8] = 8
+
+
 class TrainImagesParams(Section):
     """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
 
@@ -174,6 +182,7 @@ class TrainImagesParams(Section):
     autoencoder: PaceParams = PaceParams(steps=2600, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
+    adapter: AdapterParams = AdapterParams()
     half_precision: bool = True
 
 

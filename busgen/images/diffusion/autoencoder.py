@@ -101,7 +101,7 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Encoder and decoder with the scale that gives latents a standard deviation of 1.
+    """Encoder and decoder; latents that are drawn have mean 0 and sd 1 in every channel.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     widths
         Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of a picture's side; the encoder
         has the first three.
-    scale, shift
-        Latents that are drawn are (encoded - shift) * scale, measured after training.
+    mean, sd
+        Of each channel of what the encoder gives, measured after training; 0 and 1 before.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -119,8 +119,8 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self,
         channels: int = 4,
         widths: Sequence[int] = (128, 64, 32, 16),
-        scale: float = 1.0,
-        shift: float = 0.0,
+        mean: Sequence[float] | None = None,
+        sd: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = Encoder(widths, channels)
@@ -128,7 +128,8 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Return latents (N, channels, H/8, W/8) of pictures (N, 1, H, W) in [-1, 1]."""
-        latents: Tensor = self.encoder(pictures)
+        mean, sd = self._moments(pictures)
+        latents: Tensor = (self.encoder(pictures) - mean) / sd
         return latents
 
     def decode(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -136,8 +137,14 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
         `noise` standard normal (N, 1, 8 H / k, 8 W / k) for k in `NOISED`.
         """
-        picture: Tensor = self.decoder(latents, noise)
+        mean, sd = self._moments(latents)
+        picture: Tensor = self.decoder(latents * sd + mean, noise)
         return picture
+
+    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean = self.config["mean"] or [0.0] * self.config["channels"]
+        sd = self.config["sd"] or [1.0] * self.config["channels"]
+        return like.new_tensor(mean)[:, None, None], like.new_tensor(sd)[:, None, None]
 
 
 def noise_shapes(size_px: int) -> tuple[tuple[int, int, int], ...]:

@@ -127,14 +127,15 @@ def train_autoencoder(
 
 
 def standardised(model: Autoencoder, crops: Crops) -> Autoencoder:
-    """Return `model` with scale and shift such that latents of `crops` have mean 0 and sd 1."""
+    """Return `model` with the moments that give latents of `crops` mean 0 and sd 1."""
     device = next(model.parameters()).device
     chosen = np.linspace(0, len(crops) - 1, min(200, len(crops))).astype(np.int64)
     with torch.inference_mode():
         latents = torch.cat(
             [model.encode(to_pictures(crops.images[[i]]).to(device)) for i in chosen]
         )
-    model.register_to_config(scale=1 / float(latents.std()), shift=float(latents.mean()))
+    mean, sd = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    model.register_to_config(mean=mean.tolist(), sd=sd.tolist())
     return model
 
 

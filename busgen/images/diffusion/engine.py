@@ -18,7 +18,7 @@ from torch import Tensor
 from busgen import io, seeds
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
-from busgen.images.diffusion.conditions import mask_planes, styles_of
+from busgen.images.diffusion.conditions import NO_STYLE, mask_planes, styles_of
 from busgen.images.diffusion.folder import ASSETS, checked_hash, load_pipeline
 from busgen.images.diffusion.pipeline import (
     STEPS,
@@ -34,7 +34,11 @@ AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
 
 @dataclass(frozen=True)
 class DiffusionEngine:
-    """The learned generator; `native_px` is the side that it draws, brought to `size_px`."""
+    """The learned generator.
+
+    `native_px` is the side that it draws, brought to `size_px`; `adapted` whether an adapter stands
+    for the scanner's style.
+    """
 
     pipeline: BreastUltrasoundPipeline
     size_px: int
@@ -43,6 +47,7 @@ class DiffusionEngine:
     steps: int
     guidance: Guidance
     sha256: str
+    adapted: bool = False
     name: str = "diffusion"
 
     @property
@@ -69,10 +74,11 @@ class DiffusionEngine:
 
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         device = self.pipeline.device
+        styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
         told = Conditions(
             self.pipeline.read([finding.text for finding in findings]).to(device),
             mask_planes(_resized(masks, self.native_px)).to(device),
-            styles_of([f.scanner for f in findings], [f.seed for f in findings]).to(device),
+            (torch.full_like(styles, NO_STYLE) if self.adapted else styles).to(device),
         )
         drawn = [noise_of(f.seed, self.native_px, self.pipeline.channels) for f in findings]
         start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
@@ -102,7 +108,14 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     key = f"{digest} {sources} {io.sha256_file(Path(seeds.__file__))} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
     return DiffusionEngine(
-        pipeline, size_px, native, threads, steps, guidance, io.sha256_bytes(key.encode())
+        pipeline,
+        size_px,
+        native,
+        threads,
+        steps,
+        guidance,
+        io.sha256_bytes(key.encode()),
+        adapted=learned.adapter is not None,
     )
 
 

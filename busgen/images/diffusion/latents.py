@@ -66,12 +66,12 @@ def encode_views(model: Autoencoder, crops: Crops, views: int = VIEWS) -> Views:
     """Return `views` views of each crop, encoded by `model`."""
     cut = [_views_of(crops, index, views) for index in range(len(crops))]
     images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
-    device, config = model.device, model.config
+    device = model.device
     encoded = []
     for start in range(0, len(images), AT_ONCE):
         part = to_pictures(images[start : start + AT_ONCE]).to(device)
         with torch.inference_mode(), low_precision(device):
-            encoded.append((model.encode(part).float() - config.shift) * config.scale)
+            encoded.append(model.encode(part).float())
     pictures = np.repeat(np.arange(len(crops)), views)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
     return Views(

@@ -132,9 +132,8 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         for time in solver.timesteps:
             velocity = self.velocity(latents, time, told, guidance or Guidance())
             latents = solver.step(velocity, time, latents, return_dict=False)[0]
-        config = self.autoencoder.config
         with low_precision(start.device):
-            decoded = self.autoencoder.decode(latents / config.scale + config.shift, grain)
+            decoded = self.autoencoder.decode(latents, grain)
         pictures: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
         return pictures
 
