@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging
@@ -126,7 +127,7 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
     rule, remedy = f"{folder / part} must hold a whole {part}", "restore it"
     options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
     try:
-        with _quietly():
+        with quietly():
             model, told = WEIGHED[part].from_pretrained(
                 folder / part, output_loading_info=True, **options
             )
@@ -139,13 +140,15 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Show no bars for the reading of weights."""
-    shown = logging.is_progress_bar_enabled()
+def quietly() -> Iterator[None]:
+    """Show no bars for the reading of weights, and no warnings that tell nobody anything."""
+    shown, told = logging.is_progress_bar_enabled(), diffusers_logging.get_verbosity()
     logging.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        diffusers_logging.set_verbosity(told)
         if shown:
             logging.enable_progress_bar()
 

@@ -205,9 +205,10 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     """Add an adapter to the weights, which costs no time after that."""
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
-        pipeline.load_lora_weights(
-            adapter.parent, weight_name=adapter.name, adapter_name="adapter", local_files_only=True
-        )
+        with sd15_folder.quietly():
+            pipeline.load_lora_weights(
+                adapter.parent, weight_name=adapter.name, adapter_name="adapter"
+            )
     except sd15_folder.BROKEN as error:
         raise DataError(rule, error, remedy) from error
     if not pipeline.get_active_adapters():
