@@ -93,7 +93,18 @@ def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) ->
     return PhantomEngine(size_px, threads, io.sha256_bytes(b"\0".join(sources)))
 
 
-ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {"phantom": _load_phantom}
+def _load_stable_diffusion(
+    size_px: int, device: str, threads: int, learned: Learned
+) -> ImageEngine:
+    from busgen.images import stable_diffusion  # brings torch, diffusers and transformers
+
+    return stable_diffusion.load(size_px, device, threads, learned)
+
+
+ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {
+    "phantom": _load_phantom,
+    "stable_diffusion": _load_stable_diffusion,
+}
 
 
 def load_image_engine(

@@ -1,5 +1,7 @@
 """Findings with an ellipse as their mask."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -58,3 +60,13 @@ def normal(sample):
     """Make a finding without a lesion."""
     lesion = dict.fromkeys(LESION_FIELDS)
     return lambda **terms: sample(pathology="normal", birads="1", **lesion, **terms)
+
+
+@pytest.fixture(scope="session")
+def tiny_sd(tmp_path_factory) -> Path:
+    """Return the folder of a tiny Stable Diffusion 1.5 with ControlNet; copy it to change it."""
+    from tiny_sd import save_tiny_sd
+
+    folder = tmp_path_factory.mktemp("sd é")
+    save_tiny_sd(folder)
+    return folder
