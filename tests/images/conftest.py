@@ -55,6 +55,28 @@ def sample():
     return make
 
 
+@pytest.fixture(scope="session")
+def lesions():
+    """Make `count` different lesions with their masks."""
+
+    def make(count: int, size_px: int) -> tuple[list[Finding], np.ndarray]:
+        findings = [
+            Finding(
+                **PLAIN
+                | {
+                    "seed": k,
+                    "sample_id": f"s{k}",
+                    "pixel_mm": 38 / size_px,
+                    "text": "Oval hypoechoic mass, circumscribed. Benign.",
+                }
+            )
+            for k in range(count)
+        ]
+        return findings, np.stack([_mask(finding, size_px) for finding in findings])
+
+    return make
+
+
 @pytest.fixture
 def normal(sample):
     """Make a finding without a lesion."""
