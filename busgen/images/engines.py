@@ -102,9 +102,9 @@ def _load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -
 def _load_stable_diffusion(
     size_px: int, device: str, threads: int, learned: Learned
 ) -> ImageEngine:
-    from busgen.images import stable_diffusion  # brings torch, diffusers and transformers
+    from busgen.images.stable_diffusion import engine  # brings torch, diffusers and transformers
 
-    return stable_diffusion.load(size_px, device, threads, learned)
+    return engine.load(size_px, device, threads, learned)
 
 
 ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {

@@ -84,7 +84,7 @@ def test_the_hash_follows_weights_steps_and_guidance(folder, tmp_path):
 
 
 def test_no_weights_are_named(tmp_path):
-    with pytest.raises(UserError, match="must hold model_index.json"):
+    with pytest.raises(UserError, match=r"must hold model_index\.json"):
         load(tmp_path)
 
 

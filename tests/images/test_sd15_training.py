@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from busgen.bench.images_stable_diffusion import UNET
 from busgen.errors import DataError, UserError
 from busgen.images.engines import Learned, load_image_engine
-from busgen.images.sd15_material import prepare
-from busgen.images.sd15_networks import Recipe, add_adapter
-from busgen.images.sd15_output import write_adapter, write_model
-from busgen.images.sd15_training import Run, train
-from busgen.images.stable_diffusion import sentence
+from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.material import prepare
+from busgen.images.stable_diffusion.networks import Recipe, add_adapter
+from busgen.images.stable_diffusion.output import write_adapter, write_model
+from busgen.images.stable_diffusion.training import Run, train
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 

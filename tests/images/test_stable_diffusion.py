@@ -10,9 +10,9 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from busgen.errors import DataError, UserError
-from busgen.images import sd15_folder
 from busgen.images.engines import Learned, load_image_engine
-from busgen.images.stable_diffusion import STEPS, device_of, sentence
+from busgen.images.stable_diffusion import layout
+from busgen.images.stable_diffusion.engine import STEPS, device_of, sentence
 
 SIDE = 64
 
@@ -42,7 +42,7 @@ def copied(tiny_sd, tmp_path):
 
 def add_adapter(folder, name, scale, prefix="unet."):
     """Write an adapter of random layers, `scale` large."""
-    unet = sd15_folder.read_part(folder, "unet", torch.float32)
+    unet = layout.read_part(folder, "unet", torch.float32)
     unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"]))
     layers = get_peft_model_state_dict(unet)
     noise = torch.Generator().manual_seed(0)
@@ -68,7 +68,7 @@ def test_a_sample_alone_is_what_it_is_in_a_batch(drawn, batch, monkeypatch):
     findings, masks = batch
     together = drawn.render(findings, masks)
     assert np.array_equal(drawn.render(findings[2:], masks[2:])[0], together[2])
-    monkeypatch.setattr("busgen.images.stable_diffusion.BATCH", {"cpu": 2})
+    monkeypatch.setattr("busgen.images.stable_diffusion.engine.BATCH", {"cpu": 2})
     in_twos = drawn.render(findings, masks).astype(int)
     assert abs(in_twos - together).max() <= 1
 

@@ -70,9 +70,7 @@ class Adaptation:
         return self.out.with_name(f".{self.out.name}.work") / name
 
 
-def plan_adaptation(
-    folder: Path, out: Path, dataset: str, params: TrainImagesParams
-) -> Adaptation:
+def plan_adaptation(folder: Path, out: Path, dataset: str, params: TrainImagesParams) -> Adaptation:
     """Return the adaptation of ``params.start`` (by default what ships) to a data set.
 
     Raises
@@ -148,9 +146,7 @@ def _held_out(
     return FlowTrainee(modules, views, words).look(modules, 0)["validation_loss"]
 
 
-def _publish(
-    plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]
-) -> None:
+def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
     with io.replacing_folder(plan.out) as partial:
         shutil.copytree(plan.start, partial, dirs_exist_ok=True)
         own = partial / ADAPTERS / plan.dataset

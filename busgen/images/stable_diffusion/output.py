@@ -1,6 +1,6 @@
 """What the preset `sd15` leaves: a folder that the engine `stable_diffusion` runs, or an adapter.
 
-In: what `sd15_training.train` returns. Out: files, safetensors only.
+In: what `training.train` returns. Out: files, safetensors only.
 """
 
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen.errors import UserError
-from busgen.images import sd15_folder
-from busgen.images.sd15_networks import Recipe, Trained
+from busgen.images.stable_diffusion import layout
+from busgen.images.stable_diffusion.networks import Recipe, Trained
 from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
 
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
@@ -29,7 +29,7 @@ def write_model(trained: Trained, base: Path, recipe: Recipe, out: Path) -> None
     """
     require_vacant(out, ours=RECIPE)
     with replacing_folder(out) as partial:
-        for part in sd15_folder.PARTS:
+        for part in layout.PARTS:
             if part != "controlnet":
                 _copy(base / part, partial / part)
         trained.controlnet.save_pretrained(partial / "controlnet", safe_serialization=True)
@@ -52,7 +52,7 @@ def write_adapter(trained: Trained, recipe: Recipe, model: Path, name: str) -> N
     if not re.fullmatch(r"\w[\w.-]*", name):
         rule = "an adapter's name must be letters, digits, dots and dashes"
         raise UserError(rule, repr(name), "name it after its data set")
-    with replacing_folder(model / sd15_folder.ADAPTERS / name) as partial:
+    with replacing_folder(model / layout.ADAPTERS / name) as partial:
         layers = get_peft_model_state_dict(trained.unet)
         StableDiffusionLoraLoaderMixin.save_lora_weights(partial, unet_lora_layers=layers)
         write_text(partial / RECIPE, dumps(vars(recipe)))
@@ -61,7 +61,7 @@ def write_adapter(trained: Trained, recipe: Recipe, model: Path, name: str) -> N
 def _copy(source: Path, target: Path) -> None:
     target.mkdir()
     for path in source.iterdir():
-        if path.suffix in sd15_folder.READ:
+        if path.suffix in layout.READ:
             shutil.copyfile(path, target / path.name)
 
 

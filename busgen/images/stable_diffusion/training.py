@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
-from busgen.images import sd15_checkpoint, sd15_folder
-from busgen.images.sd15_material import Batch, Material, prepare
-from busgen.images.sd15_networks import Recipe, Trained, begin
-from busgen.images.stable_diffusion import device_of
+from busgen.images.stable_diffusion import checkpoint, layout
+from busgen.images.stable_diffusion.engine import device_of
+from busgen.images.stable_diffusion.material import Batch, Material, prepare
+from busgen.images.stable_diffusion.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes
 from busgen.real.crops import Crops
 
@@ -44,7 +44,7 @@ class Run:
 
 
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Trained:
-    """Fine-tune the model in `base`; `sd15_output.write_model` or `write_adapter` keeps the result.
+    """Fine-tune the model in `base`; `output.write_model` or `write_adapter` keeps the result.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     crops
         (N, S, S) of training patients; pixels that `crops.ignore` marks count nothing.
     prompts
-        (N) sentences, as `stable_diffusion.sentence` writes them.
+        (N) sentences, as `engine.sentence` writes them.
     recipe
         What learns, how long and how fast.
     run
@@ -68,13 +68,13 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     DataError
         If a part is broken, or a loss is not finite.
     """
-    sd15_folder.check_folder(base, controlnet=recipe.lora_rank is not None)
+    layout.check_folder(base, controlnet=recipe.lora_rank is not None)
     if recipe.size_px % 64:  # the VAE's 8 times the UNet's 8
         raise UserError("size_px must be a multiple of 64", recipe.size_px, "512 is the usual")
     device = device_of(run.device)
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
-    store = sd15_checkpoint.Store(run.work, _key(base, material, recipe, run.seed))
+    store = checkpoint.Store(run.work, _key(base, material, recipe, run.seed))
     store.restore(trained.net, trained.optimiser, trained.progress)
     run.tick(trained.progress.step * recipe.seen_a_step)
     total, began, first = recipe.steps(len(material)), time.monotonic(), trained.progress.step
@@ -151,7 +151,7 @@ def _loss(trained: Trained, batch: Batch, draws: np.random.Generator) -> Tensor:
 
 
 def _line(
-    progress: sd15_checkpoint.Progress, recipe: Recipe, speed: float, total: int
+    progress: checkpoint.Progress, recipe: Recipe, speed: float, total: int
 ) -> dict[str, float]:
     return {
         "step": progress.step,
@@ -165,7 +165,7 @@ def _line(
 def _key(base: Path, material: Material, recipe: Recipe, seed: int) -> str:
     """Return the hash of all that decides the training's end."""
     settings = asdict(recipe) | {"keep": None, "seed": seed}
-    parts = [json.dumps(settings), sd15_folder.sha256_folder(base)]
+    parts = [json.dumps(settings), layout.sha256_folder(base)]
     parts += [sha256_array(grids) for grids in (material.masks, material.ignore)]
     for tensor in (material.moments, material.texts):
         parts.append(sha256_bytes(tensor.numpy().tobytes()))

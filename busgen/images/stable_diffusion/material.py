@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen.errors import UserError
-from busgen.images.sd15_folder import read_part, read_tokenizer
-from busgen.images.stable_diffusion import control_of
+from busgen.images.stable_diffusion.engine import control_of
+from busgen.images.stable_diffusion.layout import read_part, read_tokenizer
 from busgen.real.crops import Crops
 
 

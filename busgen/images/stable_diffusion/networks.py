@@ -13,7 +13,7 @@ from diffusers.training_utils import cast_training_params
 from torch import nn
 
 from busgen.errors import UserError
-from busgen.images import sd15_checkpoint, sd15_folder
+from busgen.images.stable_diffusion import checkpoint, layout
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
 
@@ -66,21 +66,21 @@ class Trained:
     schedule: Any
     optimiser: torch.optim.AdamW
     dtype: torch.dtype
-    progress: sd15_checkpoint.Progress = field(default_factory=sd15_checkpoint.Progress)
+    progress: checkpoint.Progress = field(default_factory=checkpoint.Progress)
 
 
 def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Trained:
     """Return the networks as they are before the first step."""
     half = recipe.half_precision and device.type == "cuda"
     dtype = torch.bfloat16 if half else torch.float32
-    unet = sd15_folder.read_part(base, "unet", torch.float32)
+    unet = layout.read_part(base, "unet", torch.float32)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if recipe.lora_rank is None:
             controlnet = ControlNetModel.from_unet(unet)
             unet = unet.bfloat16() if half else unet
         else:
-            controlnet = sd15_folder.read_part(base, "controlnet", dtype)
+            controlnet = layout.read_part(base, "controlnet", dtype)
             unet = unet.bfloat16() if half else unet
             add_adapter(unet, recipe.lora_rank)
     unet.to(device)
@@ -88,7 +88,7 @@ def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Traine
     net = controlnet if recipe.lora_rank is None else unet
     learning = [weights for weights in net.parameters() if weights.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = DDPMScheduler.from_config(sd15_folder.read_schedule(base))
+    schedule = DDPMScheduler.from_config(layout.read_schedule(base))
     return Trained(net, unet, controlnet, schedule, optimiser, dtype)
 
 

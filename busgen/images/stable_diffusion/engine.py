@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
-from busgen.images import sd15_folder
 from busgen.images.engines import ImageEngine, Learned
+from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes, sha256_file
 from busgen.priors.findings import Finding
 
@@ -145,17 +145,17 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
     """
     steps, guidance = _sampler(learned)
     place = device_of(device)
-    folder = sd15_folder.find_folder(learned.model)
-    sd15_folder.check_folder(folder)
-    adapter = sd15_folder.find_adapter(folder, learned.adapter) if learned.adapter else None
+    folder = layout.find_folder(learned.model)
+    layout.check_folder(folder)
+    adapter = layout.find_adapter(folder, learned.adapter) if learned.adapter else None
     dtype = torch.float16 if place.type == "cuda" else torch.float32
     pipeline = _pipeline(folder, steps, dtype).to(place)
     if adapter:
         _adapt(pipeline, adapter)
     factor = pipeline.vae_scale_factor
     drawn_px = max(pipeline.unet.config.sample_size, math.ceil(size_px / factor)) * factor
-    code = [Path(__file__), Path(sd15_folder.__file__), Path(seeds.__file__)]
-    deciding = [sd15_folder.sha256_folder(folder, adapter), *map(sha256_file, code)]
+    code = [Path(__file__), Path(layout.__file__), Path(seeds.__file__)]
+    deciding = [layout.sha256_folder(folder, adapter), *map(sha256_file, code)]
     deciding += [f"{steps}/{guidance}/{dtype}"]
     sha256 = sha256_bytes("".join(deciding).encode())
     return StableDiffusionEngine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
@@ -183,14 +183,14 @@ def _sampler(learned: Learned) -> tuple[int, float]:
 
 def _pipeline(folder: Path, steps: int, dtype: torch.dtype) -> Any:  # noqa: ANN401 - untyped
     # latents are not bounded by 1: DDIM's clipping is for pixels
-    scheduler = DDIMScheduler.from_config(sd15_folder.read_schedule(folder), clip_sample=False)
+    scheduler = DDIMScheduler.from_config(layout.read_schedule(folder), clip_sample=False)
     most = scheduler.config.num_train_timesteps
     if steps > most:
         raise UserError(f"steps must be at most the model's {most}", steps, "ask for fewer")
-    parts = {part: sd15_folder.read_part(folder, part, dtype) for part in sd15_folder.WEIGHED}
+    parts = {part: layout.read_part(folder, part, dtype) for part in layout.WEIGHED}
     pipeline = StableDiffusionControlNetPipeline(
         **parts,
-        tokenizer=sd15_folder.read_tokenizer(folder),
+        tokenizer=layout.read_tokenizer(folder),
         scheduler=scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -205,11 +205,11 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     """Add an adapter to the weights, which costs no time after that."""
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
-        with sd15_folder.quietly():
+        with layout.quietly():
             pipeline.load_lora_weights(
                 adapter.parent, weight_name=adapter.name, adapter_name="adapter"
             )
-    except sd15_folder.BROKEN as error:
+    except layout.BROKEN as error:
         raise DataError(rule, error, remedy) from error
     if not pipeline.get_active_adapters():
         raise DataError(rule, f"{adapter} without its layers", remedy)
