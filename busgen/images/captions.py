@@ -63,16 +63,17 @@ def caption_of(
         As `busgen.images.bounds.fit_bounds` fits them to BrEaST's training patients.
     """
     margin = row["margin"]
-    stated = {name: row[name] for name in FIELDS}
-    stated |= {"margin": None if margin is None else tuple(margin)}
+    stated = {name: row[name] for name in FIELDS} | {"margin": margin and tuple(margin)}
     caption = Caption(**stated)
     if "label_conflict" in row["flags"]:
         caption = replace(caption, pathology=None, birads=None)
     reading = read_lesion(image, mask)
     if row["dataset"] in READ or not caption.has_lesion or reading is None:
         return caption
+    # no publisher states orientation: what the row has is the box's, to its last pixel
+    caption = replace(caption, orientation=None)
     terms: dict[str, Any] = {name: bounds.term(name, reading) for name in MEASURED}
-    terms["margin"] = None if terms["margin"] is None else (terms["margin"],)
+    terms |= {"margin": terms["margin"] and (terms["margin"],)}
     unstated = {name: term for name, term in terms.items() if getattr(caption, name) is None}
     return replace(caption, **unstated)
 

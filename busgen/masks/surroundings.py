@@ -20,12 +20,13 @@ Pixels = NDArray[np.bool_]
 RIM_PX = 2  # of both sides of an outline: readers do not outline more exactly
 CENTRAL = 0.7  # share of the width behind which the band lies: edges cast shadows of their own
 STRIP = 0.5  # width of the strips beside the band, in widths of the lesion
-LEAST_PX = 12  # of a strip's width and of the band's depth, for small lesions
+LEAST_PX = 12  # of the band's depth and the strips' width: less is a glimpse, often of a dark edge
 FEWEST = 40  # pixels of which a mean is taken
 ROWS = 0.3  # share of the band's rows that must have something beside them
 RING_PX = 10  # surroundings beside a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
-HALO_PX = 5  # width outside the outline in which a halo is sought
+HALO_PX = 6  # width of the rim in which a halo is sought, outside the outline's own blur
+FAR_PX = (12, 24)  # from the outline: what a rim is compared with
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 PATCH_PX = 4.0  # sd of the smoothing that takes away speckle
 FLAT = 1.0  # grey levels: the least spread, or flat surroundings would make much of nothing
@@ -75,7 +76,7 @@ def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     band = _band(mask, max(height, LEAST_PX)) & shown
     strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
-    rows = (in_band > 0) & (in_strips > 0)
+    rows = (in_band > 0) & (in_strips >= LEAST_PX)
     strips &= rows[:, None]
     enough = min(in_band[rows].sum(), strips.sum()) >= FEWEST
     if not enough or rows.sum() < ROWS * max(height, LEAST_PX):
@@ -115,9 +116,10 @@ def echo_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> EchoLevel:
 
 
 def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
-    """Return how much brighter a thin rim outside a lesion is than what lies farther beside it.
+    """Return how much brighter a thin rim outside a lesion is than what lies farther outside.
 
-    The rim is `HALO_PX` wide, above and beside the lesion: below it, posterior features decide.
+    Both are taken above and beside the lesion: below it, posterior features decide. On BrEaST it
+    does not tell which lesions have a halo in readers' eyes (AUC .45, 177 training patients).
 
     Parameters
     ----------
@@ -129,16 +131,17 @@ def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     Returns
     -------
     float
-        Difference of means in sd of the surroundings, > 0 for a halo; NaN where there is no
-        lesion or nothing beside it.
+        Difference of means in sd of the surroundings, > 0 for a bright rim; NaN where there is
+        no lesion or nothing beside it.
     """
-    rim = _grown(mask, HALO_PX) & (mask == 0) & field_of(image)
-    rows = np.flatnonzero(mask.any(axis=1))
-    rim[rows[-1] + 1 if rows.size else 0 :] = False
-    beside = _beside(image, mask)
-    if rim.sum() < FEWEST or beside.sum() < FEWEST:
+    near, far = FAR_PX
+    shown = field_of(image)
+    shown[image.shape[0] - mask[::-1].any(axis=1).argmax() :] = False
+    rim = _grown(mask, RIM_PX + HALO_PX) & ~_grown(mask, RIM_PX) & shown
+    outside = _grown(mask, far) & ~_grown(mask, near) & shown
+    if rim.sum() < FEWEST or outside.sum() < FEWEST:
         return nan
-    around = image[beside].astype(float)
+    around = image[outside].astype(float)
     return float(image[rim].mean() - around.mean()) / max(float(around.std()), FLAT)
 
 

@@ -8,9 +8,20 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.images.bounds import Bound, Bounds, Reading, bounds_from_json, fit_bounds
+from busgen.images.bounds import (
+    Bound,
+    Bounds,
+    Reading,
+    bounds_from_json,
+    fit_bounds,
+    read_lesion,
+)
 from busgen.images.captions import FIELDS, Caption, caption_of, to_words
 from busgen.priors.parse import from_text
+from busgen.real import canonical
+from busgen.real.crops import crop_of
+from busgen.real.readers import list_dataset
+from busgen.real.splits import split_of
 
 READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)
 BLANK = dict.fromkeys(field.name for field in schema.arrow_schema("real")) | {"flags": []}
@@ -195,3 +206,50 @@ def test_fields_are_kept_as_often_as_asked():
     assert to_words(caption, np.random.default_rng(3)) == to_words(
         caption, np.random.default_rng(3)
     )
+
+
+@pytest.fixture
+def read_pictures(real_data, monkeypatch):
+    """Return a function: dataset, folder, step -> canonical rows with image and mask."""
+    monkeypatch.setattr(canonical, "find_overlays", lambda image: np.zeros(image.shape, np.bool_))
+
+    def read(dataset, folder, step=1):
+        for entry in list_dataset(dataset, real_data / folder).entries[::step]:
+            row = canonical.canonical_row(dataset, entry.source_file, entry.load())
+            yield row, *crop_of(row)[:2]
+
+    return read
+
+
+def test_measured_terms_are_the_readers_on_patients_that_were_not_fitted(read_pictures):
+    """Counts of BrEaST's held-out patients, and what BUSI's pictures get."""
+    seen = [(row, read_lesion(*pair), pair) for row, *pair in read_pictures("breast", "BrEaST")]
+    parts = {"train": ([], []), "held out": ([], [])}
+    for row, reading, _ in seen:
+        if reading is not None:
+            part = parts["train" if split_of(row["patient_id"]) == "train" else "held out"]
+            part[0].append(row)
+            part[1].append(reading)
+    bounds = fit_bounds(*parts["train"])
+    for field, least_said, least_right in (
+        ("shape", 0.6, 0.85),
+        ("margin", 0.15, 0.85),
+        ("echo_pattern", 0.4, 0.6),
+        ("posterior", 0.7, 0.7),
+    ):
+        pairs = [
+            (bounds.term(field, reading), row[field])
+            for row, reading in zip(*parts["held out"], strict=True)
+        ]
+        told = [(term, known) for term, known in pairs if term]
+        assert len(told) >= least_said * len(pairs), field
+        assert np.mean([known in (term, [term]) for term, known in told]) >= least_right, field
+    for row, _, pair in seen[::40]:
+        caption = caption_of(row, *pair, bounds)
+        assert all(getattr(caption, name) == row[name] for name in set(FIELDS) - {"margin"})
+    busi = [caption_of(row, *pair, bounds) for row, *pair in read_pictures("busi", "BUSI", 12)]
+    lesions = [caption for caption in busi if caption.has_lesion]
+    assert {caption.birads for caption in busi} == {caption.halo for caption in busi} == {None}
+    assert np.mean([caption.shape is not None for caption in lesions]) > 0.6
+    assert np.mean([caption.posterior is not None for caption in lesions]) > 0.6
+    assert all(caption == Caption(pathology="normal") for caption in busi if caption not in lesions)

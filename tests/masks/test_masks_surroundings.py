@@ -110,13 +110,13 @@ def test_patches_inside_are_seen_and_speckle_is_not():
 
 def test_a_rim_is_bright_where_it_was_painted():
     mask = ellipse()
-    rim = (cv2.dilate(mask, np.ones((9, 9), np.uint8)) > 0) & (mask == 0)
+    rim = (cv2.dilate(mask, np.ones((17, 17), np.uint8)) > 0) & (mask == 0)
     image = np.full((256, 256), 100, np.uint8)
     assert rim_level(image, mask) == 0
     levels = [rim_level(painted(tissue(mask) + by * rim), mask) for by in (-20, 0, 20, 40)]
     assert levels == sorted(levels)
     assert levels[0] < -1
-    assert levels[1] == pytest.approx(0, abs=0.15)
+    assert levels[1] == pytest.approx(0, abs=0.3)  # what lies deeper beside it is darker
     assert levels[3] > 2
 
 
