@@ -164,24 +164,27 @@ def real(
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913 - a command's options are its signature
     which: Annotated[str, typer.Argument(help="What to train: judges or images.")],
     folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="rehearsal: one epoch, one member; no result.")
+        str | None,
+        typer.Option(help="images: small, base (GPU), sd15; rehearsal: some steps, no result."),
     ] = None,
+    start: Annotated[Path | None, typer.Option(help="Generator to begin with.")] = None,
+    adapt: Annotated[str | None, typer.Option(help="Data set to fit an adapter to.")] = None,
+    rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:
     """Train models on the training patients of real data; scores and cards beside the weights."""
     from busgen.params import Params, load_params
-    from busgen.quality.judges import library
+    from busgen.train import Asked
+    from busgen.train import train as learn
 
-    asked = library.preset((load_params(params) if params else Params()).train_judges, preset)
-    plan = library.resolve(which, folder, target, asked)
+    asked = Asked(which, folder, target, preset, start, adapt, rank)
     try:
-        with progress("training crops", plan.n) as tick:
-            library.train(plan, tick)
+        learn(asked, load_params(params) if params else Params(), progress)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")
         raise

@@ -11,7 +11,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["real", "priors", "masks", "images", "quality", "release", "factory", "report", "bench"]
-TOP = {"cli", "pipeline", "screen"}  # above every package; the other modules of busgen/ are shared
+TOP = {
+    "cli",
+    "pipeline",
+    "screen",
+    "train",
+}  # above every package; the other modules of busgen/ are shared
 
 
 def imported(path: Path) -> set[str]:

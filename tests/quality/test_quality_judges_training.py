@@ -280,10 +280,8 @@ def test_the_work_folder_is_named_by_what_decides_the_weights(tmp_path):
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path):
-    with pytest.raises(UserError, match="choose from judges"):
-        library.resolve("images", tmp_path, tmp_path / "out", PARAMS)
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
-        library.resolve("judges", tmp_path, tmp_path / "out", PARAMS)
+        library.resolve(tmp_path, tmp_path / "out", PARAMS)
     with pytest.raises(UserError, match="rehearsal"):
         library.preset(PARAMS, "large")
     assert library.preset(PARAMS, "rehearsal").classifier.members == 1

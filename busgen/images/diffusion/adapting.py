@@ -32,13 +32,14 @@ from busgen.images.diffusion.folder import (
 )
 from busgen.images.diffusion.latents import KEEP, WORDINGS, Views, encode_views, put_into_words
 from busgen.images.diffusion.loop import Pace, run
-from busgen.images.diffusion.pictures import BOUNDS, SPLITS, read_pictures
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.pictures import BOUNDS, SPLITS, read_pictures
 from busgen.params import AdapterParams, TrainImagesParams
 from busgen.real.cohort import FILE, canonical_tables
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
+RANKS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,19 @@ class Adaptation:
         return self.out.with_name(f".{self.out.name}.work") / name
 
 
-def plan_adaptation(folder: Path, out: Path, dataset: str, params: TrainImagesParams) -> Adaptation:
+def plan_adaptation(
+    folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int
+) -> Adaptation:
     """Return the adaptation of ``params.start`` (by default what ships) to a data set.
 
     Raises
     ------
     UserError
-        If `folder` does not hold the data set, `out` holds other things, or the generator's
-        folder is none.
+        If `folder` does not hold the data set, `out` holds other things, the generator's folder
+        is none, or the rank is none of the predecessor's.
     """
+    if rank not in RANKS:
+        raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
     io.require_vacant(out, ours=MANIFEST)
     start = params.start or ASSETS
     checked_hash(start)
@@ -87,7 +92,8 @@ def plan_adaptation(folder: Path, out: Path, dataset: str, params: TrainImagesPa
         rule = f"{folder} must hold the data set to adapt to"
         raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
     cohort = folder / "cohort" / FILE
-    return Adaptation(dataset, tables[dataset], cohort, start, out, params.adapter, params.seed)
+    asked = params.adapter.model_copy(update={"rank": rank})
+    return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
 
 
 def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:

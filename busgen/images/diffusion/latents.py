@@ -163,7 +163,7 @@ def save_views(views: Views, path: Path) -> None:
     }
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
     tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
-    tensors["latents"] = views.latents.half()
+    tensors["latents"] = views.latents.half().contiguous()
     with replacing(path) as partial:
         save_file(tensors, partial)
 

@@ -32,7 +32,6 @@ from busgen.images.diffusion.latents import (
     save_views,
 )
 from busgen.images.diffusion.loop import LOG, Pace, Tick, run
-from busgen.images.diffusion.pictures import BOUNDS, SPLITS, Pictures, prepare
 from busgen.images.diffusion.pipeline import (
     STEPS,
     BreastUltrasoundPipeline,
@@ -41,6 +40,7 @@ from busgen.images.diffusion.pipeline import (
 )
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.text_training import train_text
+from busgen.images.pictures import BOUNDS, SPLITS, Pictures, prepare
 from busgen.params import PaceParams, TrainImagesParams
 from busgen.real.crops import SIDE
 

@@ -62,16 +62,14 @@ def preset(params: TrainJudgesParams, name: str | None) -> TrainJudgesParams:
     return params.model_copy(update=changes)
 
 
-def resolve(which: str, folder: Path, out: Path, params: TrainJudgesParams) -> Training:
-    """Return the training of `which` on the canonical data in `folder`; its crops are read.
+def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
+    """Return the training on the canonical data in `folder`; its crops are read.
 
     Raises
     ------
     UserError
-        If `which` cannot be trained, `folder` has no canonical data, or `out` holds other things.
+        If `folder` has no canonical data, or `out` holds other things.
     """
-    if which != "judges":
-        raise UserError("what can be trained must be named", which, "choose from judges")
     io.require_vacant(out, ours=SPEC)
     tables, cohort = canonical_tables(folder), folder / COHORT / FILE
     if not cohort.is_file():

@@ -1,0 +1,103 @@
+"""Training of the preset `sd15` as a function call: canonical folders in, a model or adapter out.
+
+In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a folder for the
+engine `stable_diffusion`; no server.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from busgen import io
+from busgen.errors import UserError
+from busgen.images.captions import Caption
+from busgen.images.pictures import Pictures, bounds_of, read_pictures
+from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.networks import Recipe
+from busgen.images.stable_diffusion.output import RECIPE, write_adapter, write_model
+from busgen.images.stable_diffusion.training import Run, train
+from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import weights_may_ship
+
+RANKS = (2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Canonical data, the folder to write, the model to begin with, the adapter's data set."""
+
+    folder: Path
+    out: Path
+    start: Path
+    adapt: str | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: its recipe, its pictures, and what it was asked for."""
+
+    asked: Asked
+    recipe: Recipe
+    pictures: Pictures
+    seed: int
+
+    @property
+    def seen(self) -> int:
+        """Pictures that it sees in all."""
+        return self.recipe.steps(len(self.pictures.captions)) * self.recipe.seen_a_step
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoint and log stand while it learns."""
+        return self.asked.out.with_name(f".{self.asked.out.name}.work")
+
+
+def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
+    """Return the training on training patients; the recipe is by default the predecessor's.
+
+    Raises
+    ------
+    UserError
+        If the folder has no canonical data or not the data set to adapt to, BrEaST, whose readers'
+        terms captions are measured by, is missing, or the rank is none of theirs.
+    """
+    recipe = recipe or Recipe()
+    if asked.adapt is not None:
+        rank = 8 if asked.rank is None else asked.rank
+        if rank not in RANKS:
+            raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
+        recipe = replace(recipe, lora_rank=rank)
+    io.require_vacant(asked.out, ours=RECIPE)
+    tables = {path.parent.name: path for path in canonical_tables(asked.folder)}
+    if "breast" not in tables:
+        rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
+        raise UserError(rule, sorted(tables), "add breast")
+    if asked.adapt is not None and asked.adapt not in tables:
+        rule = f"{asked.folder} must hold the data set to adapt to"
+        raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
+    own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
+    cohort = asked.folder / "cohort" / FILE
+    bounds = bounds_of([tables["breast"]], cohort)
+    return Training(asked, recipe, read_pictures(own, cohort, "train", bounds), seed)
+
+
+def learn(training: Training, tick: Callable[[int], None]) -> Path:
+    """Train, and write the model, or the model with the adapter named after its data set."""
+    asked, captions = training.asked, training.pictures.captions
+    run = Run(training.seed, training.work, tick=tick)
+    trained = train(asked.start, training.pictures.crops, sentences(captions), training.recipe, run)
+    if asked.adapt is None:
+        write_model(trained, asked.start, training.recipe, asked.out)
+    else:
+        with io.replacing_folder(asked.out) as partial:
+            shutil.copytree(asked.start, partial, dirs_exist_ok=True)
+            write_adapter(trained, training.recipe, partial, asked.adapt)
+    shutil.rmtree(training.work)
+    return asked.out
+
+
+def sentences(captions: Sequence[Caption]) -> list[str]:
+    """Return the predecessor's sentence of each caption."""
+    return [sentence(c.pathology, c.echo_pattern, c.margin) for c in captions]

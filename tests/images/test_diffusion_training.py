@@ -1,0 +1,196 @@
+"""Training of the generator: exact resume, what is learned from, what is refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_diffusion as tiny
+import torch
+
+from busgen.errors import DataError
+from busgen.images.captions import Caption
+from busgen.images.diffusion import autoencoder_training
+from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
+from busgen.images.diffusion.autoencoder_training import AutoencoderTrainee, standardised
+from busgen.images.diffusion.conditions import NO_STYLE, unstated
+from busgen.images.diffusion.flow_training import FlowTrainee, new_modules
+from busgen.images.diffusion.latents import (
+    batch_of,
+    draw_batch,
+    encode_views,
+    load_views,
+    put_into_words,
+    save_views,
+)
+from busgen.images.diffusion.loop import Pace, begun, draws_of, run
+from busgen.images.diffusion.pipeline import Guidance
+from busgen.images.diffusion.text import TextEncoder
+
+CPU = torch.device("cpu")
+CAPTION = Caption(pathology="benign", shape="oval", echo_pattern="hypoechoic")
+PACE = Pace(steps=6, batch=2, rate=1e-3, keep=2, look=3, warmup=2)
+
+
+class KilledError(Exception):
+    """What stops a training in the middle."""
+
+
+def killed_after(count):
+    """Return a tick that stops a training after `count` pictures."""
+    seen = [0]
+
+    def tick(more):
+        seen[0] += more
+        if seen[0] >= count:
+            raise KilledError
+
+    return tick
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return begun(lambda: TextEncoder(width=32, layers=1), 0).eval()
+
+
+@pytest.fixture(scope="module")
+def views():
+    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    crops = tiny.make_crops(6)
+    return encode_views(standardised(model, crops), crops, 4)
+
+
+@pytest.fixture(scope="module")
+def words(encoder):
+    return put_into_words([CAPTION] * 6, encoder, 3, 0.8)
+
+
+def make_flow(views, words, guide=None):
+    modules = new_modules(tiny.NETWORK, tiny.SIDE, 4, 0)
+    both = {"train": views, "validation": views}
+    return FlowTrainee(modules, both, {"train": words, "validation": words}, guide)
+
+
+def make_autoencoder(monkeypatch):
+    monkeypatch.setattr(autoencoder_training, "PATCH_PX", 32)
+    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    splits = {"train": tiny.make_crops(6), "validation": tiny.make_crops(2, seed=1)}
+    return AutoencoderTrainee(model, splits, PACE)
+
+
+def told(folder):
+    """Return the log without its times."""
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    timed = ("samples_per_s", "remaining_s")
+    return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
+
+
+@pytest.mark.parametrize("which", ["autoencoder", "flow", "guided"])
+def test_a_killed_training_ends_with_the_same_weights_and_log(
+    which, views, words, tmp_path, monkeypatch
+):
+    def make():
+        if which == "autoencoder":
+            return make_autoencoder(monkeypatch)
+        return make_flow(views, words, Guidance(text=2.0) if which == "guided" else None)
+
+    whole = run(make(), PACE, tmp_path / "whole")
+    with pytest.raises(KilledError):
+        run(make(), PACE, tmp_path / "killed", killed_after(10))
+    again = run(make(), PACE, tmp_path / "killed")
+    for name, module in whole.items():
+        assert tiny.tensors_equal(module, again[name]), name
+    assert told(tmp_path / "whole") == told(tmp_path / "killed")
+    assert len(told(tmp_path / "whole")) == 1
+
+
+def test_accumulation_counts_pictures(views, words, tmp_path):
+    seen = []
+    pace = replace(PACE, steps=2, accumulate=3)
+    run(make_flow(views, words), pace, tmp_path, seen.append)
+    assert sum(seen) == pace.seen == 12
+
+
+def test_the_loss_falls_on_what_is_learned(views, words, tmp_path):
+    trainee = make_flow(views, words)
+    before = trainee.look(trainee.modules, 0)["validation_loss"]
+    mean = run(trainee, Pace(steps=60, batch=8, rate=3e-3, warmup=5, average=0.9), tmp_path)
+    assert trainee.look(mean, 60)["validation_loss"] < 0.9 * before
+
+
+def test_nan_in_the_training_data_is_named(views, words, tmp_path):
+    broken = replace(views, latents=views.latents * float("nan"))
+    with pytest.raises(DataError, match=r"the training's loss must be finite, got nan at step 0"):
+        run(make_flow(broken, words), PACE, tmp_path)
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_guidance_is_what_the_teacher_draws_with_it(views, words):
+    trainee = make_flow(views, words, Guidance(text=3.0))
+    batch = batch_of(views, words, np.arange(4), np.zeros(4, np.int64))
+    point, time = torch.randn(4, 4, 8, 8), torch.full((4,), 500.0)
+    from busgen.images.diffusion.pipeline import velocity_of
+
+    unet, tokens = trainee.modules["unet"], trainee.modules["tokens"]
+    with torch.no_grad():
+        full = velocity_of(unet, tokens, point, time, batch.told)
+        less = velocity_of(unet, tokens, point, time, batch.told.without(frozenset({"text"})))
+    assert torch.allclose(
+        trainee._guided(point, time, batch.told), full + 2 * (full - less), atol=1e-5
+    )
+
+
+def test_views_are_whole_mirrored_and_windows_with_their_masks_and_weights():
+    crops = tiny.make_crops(3)
+    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    views = encode_views(model, crops, 4)
+    assert views.whole.tolist() == [True, False, False, False] * 3
+    assert np.array_equal(views.masks[0], crops.masks[0])
+    assert np.array_equal(views.masks[1], crops.masks[0][:, ::-1])
+    assert views.masks.max() == 1
+    assert views.weights[0, -1, -1] == 0  # text is burned in there
+    assert views.weights[4].min() == 1
+    assert views.chances.sum() == pytest.approx(1)
+
+
+def test_views_survive_their_file(views, tmp_path):
+    save_views(views, tmp_path / "v.safetensors")
+    again = load_views(tmp_path / "v.safetensors")
+    assert np.array_equal(again.masks, views.masks)
+    assert torch.allclose(again.latents, views.latents, atol=1e-2)
+    assert np.array_equal(again.whole, views.whole)
+
+
+def test_conditions_are_dropped_at_times(views, words):
+    batch = draw_batch(views, words, 400, np.random.default_rng(0))
+    silent = (batch.told.text == unstated(400)).all(1).float().mean()
+    assert 0.05 < silent < 0.25
+    assert 0.05 < (batch.told.planes[:, -1, 0, 0] == 0).float().mean() < 0.2
+    assert 0.05 < (batch.told.style == NO_STYLE).float().mean() < 0.25
+    assert words.isfinite().all()
+
+
+def test_the_decoder_draws_other_grain_from_other_noise():
+    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    latents = torch.zeros(1, 4, 8, 8)
+    first, again, other = (
+        model.decode(latents, draw_noise(1, 64, torch.Generator().manual_seed(seed)))
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_encoding_is_standardised():
+    crops = tiny.make_crops(8)
+    model = standardised(begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0), crops)
+    with torch.no_grad():
+        latents = model.encode(autoencoder_training.to_pictures(crops.images))
+    assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4)
+    assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
+
+
+def test_randomness_follows_seed_and_step():
+    first, again, other = draws_of(1, 5, CPU), draws_of(1, 5, CPU), draws_of(1, 6, CPU)
+    assert first.rng.random() == again.rng.random() != other.rng.random()
+    assert first.noise.initial_seed() == again.noise.initial_seed() != other.noise.initial_seed()
