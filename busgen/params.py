@@ -142,11 +142,28 @@ class PaceParams(Section):
     accumulate: int = Field(default=1, ge=1)
     rate: float = Field(gt=0)
 
+    @property
+    def seen(self) -> int:
+        """Pictures that are seen."""
+        return self.steps * self.batch * self.accumulate
+
+
+class TextParams(Section):
+    """The text encoder: steps of `batch` sentences each."""
+
+    steps: int = Field(default=2000, ge=1)
+    batch: int = Field(default=64, ge=1)
+
+    @property
+    def seen(self) -> int:
+        """Sentences that it sees."""
+        return self.steps * self.batch
+
 
 class FlowParams(PaceParams):
     """The denoising network: besides, its shape (`busgen.images.diffusion.flow_training`)."""
 
-    steps: int = Field(default=6000, ge=0)
+    steps: int = Field(default=5200, ge=0)
     rate: float = Field(default=6e-4, gt=0)
     widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
     layers: int = Field(default=1, ge=1, le=4)
@@ -178,8 +195,8 @@ class TrainImagesParams(Section):
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
     start: Path | None = None
-    text: PaceParams = PaceParams(steps=3000, batch=128, rate=1e-3)
-    autoencoder: PaceParams = PaceParams(steps=2600, rate=8e-4)
+    text: TextParams = TextParams()
+    autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
     adapter: AdapterParams = AdapterParams()

@@ -52,6 +52,6 @@ def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any
         asked, log = params[name], evidence / f"{name}.jsonl"
         last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
         told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
-        seen = asked["steps"] * asked["batch"] * asked["accumulate"]
+        seen = asked["steps"] * asked["batch"] * asked.get("accumulate", 1)
         parts[name] = {**asked, "seen": seen, "last": told or "no log"}
     return parts

@@ -78,7 +78,7 @@ class Training:
     @property
     def seen(self) -> Mapping[str, int]:
         """Sentences and pictures that each part sees, as `tick` counts them."""
-        return {part: self.pace(part).seen for part in self.parts}
+        return {part: getattr(self.params, part).seen for part in self.parts}
 
 
 def resolve(
@@ -133,8 +133,8 @@ def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncode
     folder = training.params.start or training.work
     path = folder / ("text_encoder" if training.params.start else "text")
     if not path.is_dir():
-        pace = training.pace("text")
-        made = train_text(pace.seed, pace.steps, batch=pace.batch, tick=ticks("text"))
+        asked, tick = training.params.text, ticks("text")
+        made = train_text(training.params.seed, asked.steps, batch=asked.batch, tick=tick)
         with io.replacing_folder(path) as partial:
             made.save_pretrained(partial)
     made = TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
