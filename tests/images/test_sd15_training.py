@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
-from busgen.bench.images_stable_diffusion import UNET
+from busgen.bench.images_stable_diffusion import SHARED, UNET
 from busgen.errors import DataError, UserError
 from busgen.images.engines import Learned, load_image_engine
 from busgen.images.stable_diffusion.engine import sentence
@@ -146,10 +146,13 @@ def test_the_rate_rises_then_stays():
     assert recipe.steps(450) == 200 * 112
 
 
-def test_the_adapter_is_as_large_as_the_predecessors():
+def test_the_benchmarks_networks_and_the_adapter_are_as_large_as_the_predecessors():
     with torch.device("meta"):
         unet = UNet2DConditionModel(**UNET).requires_grad_(False)
-        add_adapter(unet, 8)
+        controlnet = ControlNetModel(**SHARED)
+    assert sum(p.numel() for p in unet.parameters()) == 859_520_964
+    assert sum(p.numel() for p in controlnet.parameters()) == 361_279_120
+    add_adapter(unet, 8)
     assert sum(p.numel() for p in unet.parameters() if p.requires_grad) == 1_594_368
 
 
