@@ -24,7 +24,7 @@ SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
 )
-TOOLS = ("numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
+TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 HERE = ("judges_folder", "model")  # where this machine has what hashes stand for
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 

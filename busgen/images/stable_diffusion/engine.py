@@ -1,6 +1,6 @@
 """Image engine `stable_diffusion`: any Stable Diffusion 1.5 with a ControlNet on the mask.
 
-In: findings, masks, a folder of weights (`sd15_folder`). Out: pictures. This is the architecture of
+In: findings, masks, a folder of weights (`layout`). Out: pictures. This is the architecture of
 Pan et al. (MICCAI 2025, LNCS 15965, pp. 57-67), and the prompt is their sentence, not the finding's
 text: models fine-tuned with their recipe (`sd15_training`) have read nothing else, and a CLIP
 encoder cuts longer texts at 77 tokens. So it hears pathology, echo pattern and margin; shape,
