@@ -71,7 +71,7 @@ def _write_words(
 
 
 def _require_all(made: facts.Facts, plan: dict[str, object]) -> None:
-    """Raise `DataError` unless every finding of the plan, or its family, was accepted or given up."""
+    """Raise `DataError` unless every family of the plan was accepted or given up."""
     if made.families + made.unfilled != int(str(plan["n"])):
         raise DataError(
             "accepted and unfilled findings (families) must add up to the plan's n",
