@@ -1,4 +1,4 @@
-"""Counterfactual families as measured: does the right thing change, and does the rest stay?
+"""Counterfactual families as measured: whether the right thing moves, and the rest stays.
 
 In: pictures of families (one seed and mask, one field with each of its terms) and a measure of what
 the field is seen by. Out: shares of families with their 95 % intervals. The measures are those that
@@ -89,13 +89,12 @@ def moves(families: Families, measure: Measure) -> dict[str, Score]:
             for images, mask in zip(families.images, families.masks, strict=True)
         ]
     ).reshape(-1, len(order))
-    rises = levels[:, 1:] > levels[:, :-1]
-    seen = np.isfinite(levels)
+    rises, seen = np.diff(levels, axis=1) > 0, np.isfinite(levels)
     found = {
         f"{low} < {high}": _share(rises[:, k], seen[:, k] & seen[:, k + 1])
         for k, (low, high) in enumerate(pairwise(order))
     }
-    return found | {"order": _share(rises.all(axis=1), seen.all(axis=1))}
+    return found | {"order": _share(np.all(rises, axis=1), np.all(seen, axis=1))}
 
 
 def stays(families: Families) -> Score:
