@@ -71,6 +71,10 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         list[str] | None,
         typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
     ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(help="Field: each finding with every term of it, e.g. posterior."),
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
     mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
@@ -88,6 +92,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "where": tuple(where) if where else None,
         "text": text,
         "targets": parse_targets(target) if target else None,
+        "vary": vary,
         "engine": engine,
         "mask_engine": mask_engine,
         "seed": seed,
@@ -99,7 +104,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         out.print_json(json.dumps(plan | {"out": str(folder)}))
         return
     try:
-        with progress("judged samples", base.generate.n) as tick:
+        with progress("judged findings", base.generate.n) as tick:
             produce(base, folder, tick, say)
     except KeyboardInterrupt:
         say("stopped; the same command goes on from here")

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from busgen.errors import UserError
-from busgen.schema import DATASETS
+from busgen.schema import DATASETS, VARIED
 from busgen.seeds import MAX_SEED
 
 Split = Literal["train", "validation", "test"]
@@ -207,8 +207,9 @@ class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass.
 
     `prior` and `judges` are files; None stands for those that ship. Judges are asked only where
-    one of their gates is not off. `model`, `adapter`, `steps` and `guidance` are for learned
-    engines (`busgen.images.engines.Learned`).
+    one of their gates is not off. `vary` makes of each of the `n` findings a counterfactual family,
+    one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
+    and `guidance` are for learned engines (`busgen.images.engines.Learned`).
     """
 
     n: int = Field(default=600, ge=1)
@@ -219,6 +220,7 @@ class GenerateParams(Section):
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}
+    vary: str | None = None
     mask_engine: str = "curvature"
     engine: str = "phantom"
     model: str | None = None
@@ -232,6 +234,16 @@ class GenerateParams(Section):
     runner: Literal["threads", "dask"] = "threads"
     workers: int = Field(default=1, ge=1)
     gates: dict[str, Gate] = DEFAULT_GATES
+
+    @field_validator("vary")
+    @classmethod
+    def _same_mask(cls, field: str | None) -> str | None:
+        if field not in (None, *VARIED):
+            raise ValueError(
+                f"must be null or one of {', '.join(VARIED)}: they change the picture, not the "
+                "mask; pathology and birads are what is read from it"
+            )
+        return field
 
     @field_validator("gates")
     @classmethod

@@ -26,6 +26,7 @@ ECHO_PATTERNS = (
 )
 POSTERIORS = ("none", "enhancement", "shadowing", "combined")
 CALCIFICATIONS = ("none", "in_a_mass", "outside_a_mass", "intraductal")
+VARIED = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # change no mask
 SCANNERS = ("linear_7mhz", "linear_10mhz", "linear_12mhz_compound", "curved_5mhz")
 
 DATASETS = ("breast", "bus_bra", "busi", "bus_uclm", "stu", "udiat")
@@ -74,7 +75,14 @@ def _finding() -> tuple[Column, ...]:
     return (
         Column("sample_id", TEXT, "identity of the sample", "finding", ALL),
         Column("seed", INT, "seed of this attempt", "finding", MADE, range=(0, 2**63 - 1)),
-        Column("family_id", TEXT, "counterfactual family, stays in one split", "finding", MADE),
+        Column(
+            "family_id",
+            TEXT,
+            "finding that was drawn: a counterfactual family's members share it, their seed, mask "
+            "and split, and differ in one field and its words",
+            "finding",
+            MADE,
+        ),
         Column("pathology", TEXT, "class", "finding", ALL, values=PATHOLOGIES, unstated=True),
         Column("birads", TEXT, "assessment", "finding", ALL, values=BIRADS, nullable=True),
         Column("tissue", TEXT, "tissue composition", "finding", ALL, values=TISSUES, nullable=True),
@@ -218,7 +226,7 @@ def _scores() -> tuple[Column, ...]:
         _score(
             "duplicate_distance",
             "bits by which the 64-bit difference hash differs from the "
-            "nearest earlier accepted image of the release",
+            "nearest earlier accepted image of another family",
             "bit",
             (0.0, 64.0),
         ),
@@ -234,7 +242,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("attempt", INT, "0 for the first try at this finding", "gate", MADE, range=(0, 1000)),
     Column("accepted", pa.bool_(), "verdict", "gate", MADE),
     Column(
-        "reason", TEXT, "gate that rejected it; null where accepted", "gate", MADE, nullable=True
+        "reason",
+        TEXT,
+        "gate that rejected it, or `family`: it passed, another member of its family did not; null "
+        "where accepted",
+        "gate",
+        MADE,
+        nullable=True,
     ),
     Column(
         "flags",

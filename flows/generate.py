@@ -67,7 +67,7 @@ def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
     """Yield manifests as the tasks of `specs` finish, with the remaining time on screen."""
     logger = get_run_logger()
     total = sum(len(spec.samples) for spec in specs)
-    columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} samples"))
+    columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} findings"))
     with Progress(*columns, console=Console(stderr=True), disable=not specs) as bar:
         row = bar.add_task(f"{len(specs)} shards", total=total)
         for future in as_completed(shard.map(list(specs))):

@@ -83,16 +83,17 @@ class Dataset:
         return np.stack(list(pictures))
 
 
-def generate(
+def generate(  # noqa: PLR0913 - what is asked for most often, as on the command line
     n: int | None = None,
     *,
     where: str | Sequence[str] | None = None,
     text: str | None = None,
+    vary: str | None = None,
     engine: str | None = None,
     seed: int | None = None,
     params: Params | None = None,
 ) -> Dataset:
-    """Make `n` accepted samples and return them as a `Dataset`.
+    """Make `n` accepted samples, or families of samples, and return them as a `Dataset`.
 
     What is not given is taken from `params`, and what that does not say has the defaults of
     `busgen.params`.
@@ -100,11 +101,14 @@ def generate(
     Parameters
     ----------
     n
-        Number of findings to draw, at least 1.
+        Number of findings to draw, at least 1; under `vary`, of families.
     where
         Conditions on the prior, as `--set` takes them: ``"pathology=malignant"``, or several.
     text
         A description in words: ``"irregular hypoechoic mass, spiculated"``.
+    vary
+        A field of `busgen.schema.VARIED`: every finding is made with each term of it, with the
+        same seed and mask, the same text but for the words of that field.
     engine
         Image engine, a key of `busgen.images.engines.ENGINES`.
     seed
@@ -122,6 +126,7 @@ def generate(
         "n": n,
         "where": None if conditions is None else tuple(conditions),
         "text": text,
+        "vary": vary,
         "engine": engine,
         "seed": seed,
     }

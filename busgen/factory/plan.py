@@ -17,12 +17,14 @@ from busgen.images.engines import Learned, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params import JUDGED, GenerateParams
 from busgen.priors.draw import draw
+from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
+    *("factory/requested.py", "factory/verdicts.py"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 HERE = ("judges_folder", "model")  # where this machine has what hashes stand for
@@ -32,6 +34,8 @@ NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 @dataclass(frozen=True)
 class Plan:
     """A resolved request: what is drawn, by which engines, past which gates.
+
+    `n` counts findings; under `vary` each is a family, one sample for each term of that field.
 
     `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder` and `model`
     are where this machine has the judges and the image engine's weights (None: those that ship):
@@ -46,6 +50,7 @@ class Plan:
     where: tuple[str, ...]
     text: str | None
     targets: dict[str, Any]
+    vary: str | None
     mask_engine: str
     mask_engine_sha256: str
     engine: str
@@ -106,6 +111,7 @@ def resolve(params: GenerateParams) -> Plan:
         where=params.where,
         text=params.text,
         targets=params.targets,
+        vary=params.vary,
         mask_engine=masks.name,
         mask_engine_sha256=masks.sha256,
         engine=images.name,
@@ -125,6 +131,8 @@ def resolve(params: GenerateParams) -> Plan:
         model=params.model,
     )
     request = parse_request(plan.where, plan.text, plan.targets)
+    if plan.vary:
+        varied_terms(plan.vary, request)
     draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
     return plan
 

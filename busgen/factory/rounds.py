@@ -1,48 +1,28 @@
 """The rounds: which attempts are still to be made, and which of those made are accepted.
 
 In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
-whole set (`settle`), and the finished candidates folder (`finish`). The requested findings are
-fixed; a rejected one is tried again until accepted or out of attempts: gates cannot bend the
-distribution.
+whole set (`verdicts.settle`), and the finished candidates folder (`finish`). The requested findings
+are fixed; a rejected one, with its family, is tried again until accepted or out of attempts: gates
+cannot bend the distribution.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
+from busgen.factory.verdicts import COLUMNS, DUPLICATE, Accepted, Settled, settle
 from busgen.params import Gate
-from busgen.quality.gates import nearest_hash
 
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
-DUPLICATE = "duplicate_distance"
-
-
-@dataclass
-class Accepted:
-    """What has been accepted so far, in the order of shards: hashes and whose they are."""
-
-    hashes: list[int] = field(default_factory=list)
-    samples: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """Verdicts over one shard's rows, duplicates of earlier accepted ones found."""
-
-    accepted: NDArray[np.bool_]
-    distance: NDArray[np.int64]
-    duplicate_of: list[str | None]
 
 
 def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) -> None:
@@ -70,11 +50,10 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda
             pass  # what they made is read from disk, as after a kill
         rejected = {}
         for spec in specs:
-            shard = read_shard(spec, VERDICT_COLUMNS)
-            settled = settle(shard, gate, known)
+            settled = settle(read_shard(spec, COLUMNS), gate, known)
             done.append((spec, settled))
-            rows = zip(spec.samples, shard["sample_id"].to_pylist(), settled.accepted, strict=True)
-            rejected |= {sample: name for sample, name, ok in rows if not ok}
+            found = zip(spec.samples, settled.families, strict=True)
+            rejected |= {sample: name for sample, (name, ok) in found if not ok}
         missing = list(rejected)
         if not missing:
             break
@@ -98,33 +77,6 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
     ]
 
 
-VERDICT_COLUMNS = ["sample_id", "image_dhash", "accepted"]
-
-
-def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
-    """Return the verdicts of one shard's rows and add the accepted ones to `known`.
-
-    In the order of rows, so that of two equal images the earlier is kept, on any machine.
-    """
-    hashes = shard["image_dhash"].to_numpy()
-    passed = shard["accepted"].to_numpy(zero_copy_only=False)
-    ids = shard["sample_id"].to_pylist()
-    distance, where = nearest_hash(hashes, np.array(known.hashes, np.int64))
-    nearest: list[str | None] = [known.samples[w] if w >= 0 else None for w in where]
-    accepted = np.zeros(len(ids), bool)
-    for row in range(len(ids)):
-        here = np.flatnonzero(accepted[:row])
-        near, at = nearest_hash(hashes[row : row + 1], hashes[here])
-        if near[0] < distance[row]:
-            distance[row], nearest[row] = near[0], ids[here[at[0]]]
-        accepted[row] = passed[row] and (
-            gate.action != "reject" or gate.passes(float(distance[row]))
-        )
-    known.hashes += hashes[accepted].tolist()
-    known.samples += [ids[row] for row in np.flatnonzero(accepted)]
-    return Settled(accepted, distance, nearest)
-
-
 def finish(
     plan: Plan,
     work: Path,
@@ -135,7 +87,7 @@ def finish(
     remove_strays(work, {spec.path for spec, _ in done})
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
     if len(unfilled) > plan.max_unfilled * plan.n:
-        raise unfilled_error(plan, done, set(unfilled))
+        raise unfilled_error(plan, done, set(unfilled.values()))
     with io.replacing(work / "index.parquet") as partial:
         target = schema.arrow_schema("index")
         with pq.ParquetWriter(partial, target) as writer:
@@ -167,17 +119,13 @@ def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Itera
     for spec, settled in done:
         rows = read_shard(spec, [n for n in names if n in SHARD_SCHEMA.names])
         repeats = [not gate.passes(float(d)) for d in settled.distance]
-        reasons = [
-            reason or (None if ok else DUPLICATE)
-            for reason, ok in zip(rows["reason"].to_pylist(), settled.accepted, strict=True)
-        ]
         flags = [
             [*flags, DUPLICATE] if repeat and gate.action == "flag" else flags
             for flags, repeat in zip(rows["flags"].to_pylist(), repeats, strict=True)
         ]
         replaced: dict[str, Any] = {
             "accepted": settled.accepted,
-            "reason": reasons,
+            "reason": settled.reason,
             "flags": flags,
             DUPLICATE: settled.distance.astype(np.float64),
             "duplicate_of": settled.duplicate_of,
@@ -197,23 +145,23 @@ def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
 
 
 def unfilled_error(
-    plan: Plan, done: Sequence[tuple[ShardSpec, Settled]], unfilled: set[int]
+    plan: Plan, done: Sequence[tuple[ShardSpec, Settled]], unfilled: set[str]
 ) -> UnfilledError:
     """Return the error that names the strata of unfilled findings, acceptance and reasons."""
     tried: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
     reasons: dict[str, Counter[str]] = {}
     hit: set[str] = set()
-    columns = ["pathology", "shape", "echo_pattern", "reason"]
+    columns = ["pathology", "shape", "echo_pattern", "family_id"]
     for spec, settled in done:
         rows = read_shard(spec, columns).to_pylist()
-        for sample, row, ok in zip(spec.samples, rows, settled.accepted, strict=True):
+        for row, ok, reason in zip(rows, settled.accepted, settled.reason, strict=True):
             stratum = "/".join(str(row[c]) for c in columns[:3])
             tried[stratum] += 1
             accepted[stratum] += int(ok)
             if not ok:
-                reasons.setdefault(stratum, Counter())[row["reason"] or DUPLICATE] += 1
-            if sample in unfilled:
+                reasons.setdefault(stratum, Counter())[str(reason)] += 1
+            if row["family_id"] in unfilled:
                 hit.add(stratum)
     worst = sorted(hit, key=lambda s: (accepted[s] / tried[s], s))[:5]
     strata = "; ".join(

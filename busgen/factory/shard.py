@@ -5,11 +5,10 @@ place when whole, the manifest last: a shard without a valid manifest does not e
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,18 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
+from busgen.factory.requested import requested, require_shared_masks
 from busgen.images.engines import ImageEngine, load_image_engine
 from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.masks.geometry import measure, to_columns
 from busgen.params import Gate
-from busgen.priors.draw import draw
+from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
 from busgen.quality.gates import Judges, difference_hash, judged_scores, pair_scores, verdict
-from busgen.seeds import sample_seed
 
-CHUNK = 32  # samples in memory as pixels at once
+CHUNK = 32  # pictures in memory at once, or those of one family
 ROW_GROUP = 100
 
 Manifest = dict[str, Any]
@@ -43,6 +42,8 @@ Tick = Callable[[int], None]
 @dataclass(frozen=True)
 class ShardSpec:
     """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
+
+    Under `vary` each of these stands for a whole family.
 
     `judges` and `model` are the folders of the judges that the plan asks and of the image engine's
     weights, None for those that ship.
@@ -69,6 +70,7 @@ class Tools:
     plan: Plan
     prior: Prior
     request: Request
+    at_once: int  # samples, or families, whose pixels are in memory
     gates: dict[str, Gate]
     mask_engine: MaskEngine
     image_engine: ImageEngine
@@ -85,10 +87,12 @@ def plan_of(work: str) -> Plan:
 def tools_of(work: str, judges: str | None, model: str | None) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
     plan = replace(plan_of(work), model=model)
+    request = parse_request(plan.where, plan.text, plan.targets)
     return Tools(
         plan,
         make_prior(plan.prior),
-        parse_request(plan.where, plan.text, plan.targets),
+        request,
+        max(1, CHUNK // len(varied_terms(plan.vary, request))) if plan.vary else CHUNK,
         {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
         load_mask_engine(plan.mask_engine, plan.size_px),
         _image_engine(plan),
@@ -119,14 +123,14 @@ def _judges(plan: Plan, folder: str | None) -> Judges | None:
 
 
 def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
-    """Make one shard and return its manifest; `tick(k)` is told of each k judged samples.
+    """Make one shard and return its manifest; `tick(k)` is told of each k judged findings.
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
     tools = tools_of(spec.work, spec.judges, spec.model)
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(spec.samples), CHUNK):
-        samples = spec.samples[start : start + CHUNK]
+    for start in range(0, len(spec.samples), tools.at_once):
+        samples = spec.samples[start : start + tools.at_once]
         rows += judged_rows(tools, samples, spec.attempt)
         if tick:
             tick(len(samples))
@@ -147,34 +151,14 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
 def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[dict[str, Any]]:
     """Return the rows of `samples`, pixels included."""
-    findings = requested(tools, samples, attempt)
+    findings = requested(tools.plan, tools.prior, tools.request, samples, attempt)
     masks = tools.mask_engine.draw(findings)
+    require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = judged_scores(findings, masks, images, tools.judges)
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
         return list(pool.map(judge, findings, masks, images, judged))
-
-
-def requested(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[Finding]:
-    """Return the findings of `samples`: the same for every attempt, but for the seed."""
-    plan = tools.plan
-    once = [
-        finding
-        for start, count in runs(samples)
-        for finding in draw(
-            tools.prior,
-            count,
-            plan.seed,
-            request=tools.request,
-            size_px=plan.size_px,
-            start=start,
-        )
-    ]
-    return [
-        replace(finding, seed=sample_seed(plan.seed, sample, attempt))
-        for sample, finding in zip(samples, once, strict=True)
-    ]
 
 
 def judged_row(
@@ -225,13 +209,6 @@ def is_done(spec: ShardSpec) -> bool:
 def manifest_path(spec: ShardSpec) -> Path:
     """Return where the shard's manifest stands."""
     return spec.path.with_suffix(".json")
-
-
-def runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
-    cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
-    for first, last in pairwise(cuts):
-        yield samples[first], last - first
 
 
 def _shard_schema() -> pa.Schema:

@@ -166,12 +166,12 @@ def _surroundings(
 ) -> Floats:
     """Return the dB that halo and spicules add outside the outline."""
     added = np.zeros(grid.shape, np.float32)
+    if "spiculated" in margin_of(finding):  # first: a halo must not draw other spicules
+        added += _spicules(rng, finding, distance_mm, grid) * (distance_mm > -0.5)
     if finding.halo:
         width = rng.uniform(0.7, 1.8)
         ragged = distance_mm - width + 0.6 * smooth_noise(rng, grid, 0.8, 1.0)
         added += rng.uniform(4, 7) * np.exp(-0.5 * (ragged / width) ** 2)
-    if "spiculated" in margin_of(finding):
-        added += _spicules(rng, finding, distance_mm, grid) * (distance_mm > -0.5)
     return added
 
 

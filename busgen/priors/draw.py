@@ -21,6 +21,7 @@ from busgen.priors.words import to_text
 Floats = NDArray[np.float64]
 States = dict[str, NDArray[np.intp]]
 _ANY = Request()
+_UNIFORMS = len(ORDER) + 4  # numbers that a finding is drawn with, before its text
 
 
 def draw(
@@ -57,12 +58,19 @@ def draw(
     plan = make_plan(prior, request)
     own = [seeds.sample_seed(seed, k) for k in range(start, start + n)]
     generators = [seeds.rng(value, "finding") for value in own]
-    u = np.array([generator.random(len(ORDER) + 4) for generator in generators])
+    u = np.array([generator.random(_UNIFORMS) for generator in generators])
     drawn = _states(plan, u)
     sizes = _sizes(plan, drawn, u[:, len(ORDER) :])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
     rows = zip(ids, own, *_columns(prior, drawn, sizes, size_px), strict=True)
     return [_finding(row, g) for row, g in zip(rows, generators, strict=True)]
+
+
+def phrasing(seed: int) -> np.random.Generator:
+    """Return the generator as the finding drawn from `seed` left it to its text."""
+    generator = seeds.rng(seed, "finding")
+    generator.random(_UNIFORMS)
+    return generator
 
 
 def _states(plan: Plan, u: Floats) -> States:

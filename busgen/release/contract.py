@@ -18,16 +18,22 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
 from busgen.release.rules import (
-    FAMILY,
+    FAMILY_RULES,
     ROW_RULES,
     SAMPLE_RULES,
     SOME,
     Rule,
     column_rules,
+    families_sql,
     samples_sql,
 )
 
 EXAMPLES = 5
+_TABLES = {  # what the rows of a rule are
+    "row": "attempts",
+    "sample": f"({samples_sql('attempts')})",
+    "family": f"({families_sql('attempts')})",
+}
 
 
 @dataclass(frozen=True)
@@ -123,34 +129,26 @@ def _count(connection: sql.Connection) -> dict[Rule, int]:
     """Return how many rows, samples or families break each rule."""
     counts: dict[Rule, int] = {}
     for rules, table in (
-        ((*column_rules(), *ROW_RULES), "attempts"),
-        (SAMPLE_RULES, f"({samples_sql('attempts')})"),
+        ((*column_rules(), *ROW_RULES), _TABLES["row"]),
+        (SAMPLE_RULES, _TABLES["sample"]),
+        (FAMILY_RULES, _TABLES["family"]),
     ):
         # three times as fast as count(*) FILTER; null where there is no row or none decides
         terms = ", ".join(f"coalesce(count_if({rule.broken}), 0)" for rule in rules)
         row = sql.first(connection, f"SELECT {terms} FROM {table}")
         counts |= dict(zip(rules, row, strict=True))
-    counts[FAMILY] = sql.first(connection, f"SELECT count(*) FROM ({_families_sql()})")[0]
     counts[SOME] = sql.first(
         connection, "SELECT count(*) FILTER (WHERE accepted) = 0 FROM attempts"
     )[0]
     return counts
 
 
-def _families_sql() -> str:
-    return """SELECT family_id FROM attempts WHERE accepted
-        GROUP BY family_id HAVING min(split) <> max(split)"""
-
-
 def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
     """Return the first few samples (families) that break a rule."""
-    if rule.over == "family":
-        query = f"SELECT family_id FROM ({_families_sql()}) ORDER BY ALL LIMIT {EXAMPLES}"
-    elif rule.over == "set":
+    if rule.over == "set":
         return ()
-    else:
-        table = "attempts" if rule.over == "row" else f"({samples_sql('attempts')})"
-        query = f"SELECT sample_id FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
+    table, name = _TABLES[rule.over], "family_id" if rule.over == "family" else "sample_id"
+    query = f"SELECT {name} FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
     return tuple(str(row[0]) for row in connection.execute(query).fetchall())
 
 

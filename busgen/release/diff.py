@@ -60,7 +60,9 @@ def _gather(folder: Path, record: Mapping[str, Any]) -> Facts:
 
 def _counts(made: Sequence[Facts]) -> dict[str, list[int]]:
     """Return numbers of samples, by split and class too, as [a, b]."""
-    counts = {name: [getattr(m, name) for m in made] for name in ("n", "attempts", "unfilled")}
+    counts = {
+        name: [getattr(m, name) for m in made] for name in ("n", "families", "attempts", "unfilled")
+    }
     for split in dict.fromkeys(s for m in made for s in m.splits):
         for pathology in schema.PATHOLOGIES:
             pair = [m.counts.get(split, {}).get(pathology, 0) for m in made]

@@ -13,12 +13,14 @@ from busgen.release.files import SPLITS
 
 @dataclass(frozen=True)
 class Facts:
-    """Numbers of samples (`n`), attempts and samples given up; `counts` by split and class.
+    """Numbers of samples (`n`), their families, attempts and families given up.
 
+    A sample that no field varies is a family of its own. `counts` are samples by split and class.
     `reasons` are those of rejected attempts, the most frequent first; `splits` those with samples.
     """
 
     n: int
+    families: int
     attempts: int
     unfilled: int
     splits: tuple[str, ...]
@@ -27,12 +29,15 @@ class Facts:
 
 
 def gather(index: Path, unfilled: int) -> Facts:
-    """Return the facts of an index, of whose plan `unfilled` samples were given up."""
+    """Return the facts of an index, of whose plan `unfilled` families were given up."""
     with sql.connect() as connection:
         table = sql.parquet(index)
         classes = connection.execute(
             f"SELECT split, pathology, count(*) FROM {table} WHERE accepted GROUP BY ALL"
         ).fetchall()
+        families = sql.first(
+            connection, f"SELECT count(DISTINCT family_id) FROM {table} WHERE accepted"
+        )[0]
         reasons = connection.execute(
             f"SELECT reason, count(*) AS n FROM {table} WHERE NOT accepted "
             "GROUP BY ALL ORDER BY n DESC, reason"
@@ -42,6 +47,7 @@ def gather(index: Path, unfilled: int) -> Facts:
     n = sum(found.values())
     return Facts(
         n=n,
+        families=int(families),
         attempts=n + sum(int(count) for _, count in reasons),
         unfilled=unfilled,
         splits=splits,

@@ -1,7 +1,7 @@
 """The rules of an index, derived from the one schema: each a condition that no row may meet.
 
 In: `busgen.schema`. Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
-the set, over one row a sample, see `samples_sql`).
+sets, over one row a sample or a family, see `samples_sql` and `families_sql`).
 """
 
 from collections.abc import Iterator
@@ -133,7 +133,16 @@ SAMPLE_RULES = (
     _sample("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
 )
 
-FAMILY = Rule("family_id", "a family stays in one split", "", "family")
+
+def _family(about: str, broken: str) -> Rule:
+    return Rule("family_id", about, broken, "family")
+
+
+FAMILY_RULES = (
+    _family("a family stays in one split", "first_split <> last_split"),
+    _family("a family shares its seed", "first_seed <> last_seed"),
+    _family("a family is accepted whole", "accepted_members NOT IN (0, members)"),
+)
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
@@ -141,6 +150,19 @@ def _finding_hash() -> str:
     """Return SQL that hashes what an attempt may not change: the finding but for its seed."""
     names = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
     return f"hash({', '.join(map(sql.name, names))})"
+
+
+def families_sql(table: str) -> str:
+    """Return SQL with one row a family of more than one sample, as only those can break its rules.
+
+    Every sample has one attempt number 0.
+    """
+    return f"""
+        SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
+            min(split) AS first_split, max(split) AS last_split,
+            min(seed) FILTER (WHERE accepted) AS first_seed,
+            max(seed) FILTER (WHERE accepted) AS last_seed
+        FROM {table} GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
 
 
 def samples_sql(table: str) -> str:

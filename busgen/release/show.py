@@ -25,7 +25,10 @@ _MADE_BY = ("mask_engine", "mask_engine_sha256", "engine", "engine_sha256", "pri
 
 
 def history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
-    """Return every attempt at a sample with its scores and verdict, then what became of it."""
+    """Return every attempt at a sample with its scores and verdict, then what became of it.
+
+    The other members of a counterfactual family are named, as `busgen show` takes them.
+    """
     rows = _attempts(folder, sample_id)
     last = rows[-1]
     final = {
@@ -33,6 +36,7 @@ def history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
         "final": "released" if last["accepted"] else "given up",
         "split": last["split"],
         "attempts": len(rows),
+        "family": _others(folder, last["family_id"], sample_id),
         "finding": {name: last[name] for name in _FINDING},
         "made_by": {name: last[name] for name in _MADE_BY},
     }
@@ -99,6 +103,17 @@ def _attempts(folder: Path, sample_id: str) -> list[dict[str, Any]]:
     if not rows:
         raise unknown_sample(folder, sample_id)
     return rows
+
+
+def _others(folder: Path, family_id: str, sample_id: str) -> list[str]:
+    """Return the other samples of a family."""
+    with sql.connect() as connection:
+        found = connection.execute(
+            f"SELECT DISTINCT sample_id FROM {sql.parquet(folder / INDEX)} "
+            "WHERE family_id = ? AND sample_id <> ? ORDER BY 1",
+            [family_id, sample_id],
+        ).fetchall()
+    return [str(row[0]) for row in found]
 
 
 def _plan(folder: Path) -> dict[str, Any]:

@@ -71,11 +71,11 @@ def _write_words(
 
 
 def _require_all(made: facts.Facts, plan: dict[str, object]) -> None:
-    """Raise `DataError` unless every sample of the plan was accepted or given up."""
-    if made.n + made.unfilled != int(str(plan["n"])):
+    """Raise `DataError` unless every family of the plan was accepted or given up."""
+    if made.families + made.unfilled != int(str(plan["n"])):
         raise DataError(
-            "accepted and unfilled samples must add up to the plan's n",
-            f"{made.n} + {made.unfilled} of {plan['n']}",
+            "accepted and unfilled findings (families) must add up to the plan's n",
+            f"{made.families} + {made.unfilled} of {plan['n']}",
             "run generate again: it makes what is missing",
         )
 
@@ -83,7 +83,7 @@ def _require_all(made: facts.Facts, plan: dict[str, object]) -> None:
 def _unfilled(candidates: Path) -> list[str]:
     listed = read_json(candidates / "unfilled.json").get("unfilled")
     if not isinstance(listed, list):
-        raise DataError("unfilled.json must list sample ids", listed, "run generate again")
+        raise DataError("unfilled.json must list family ids", listed, "run generate again")
     return [str(sample_id) for sample_id in listed]
 
 

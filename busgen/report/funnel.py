@@ -9,6 +9,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
+from busgen.factory.verdicts import FAMILY
 from busgen.params import Gate
 from busgen.quality.distances import wilson
 from busgen.report import words
@@ -72,14 +73,24 @@ def make_steps(evidence: Evidence) -> tuple[Step, ...]:
     """Return the funnel's steps, in order."""
     rows = evidence.attempts
     retried = len(rows) - len(evidence.requested)
-    passed = rows["accepted"] | (rows["reason"] == REPEATS)
+    passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
+    asked = "drawn once from the prior"
+    if evidence.plan.vary:
+        field, count = words.field(evidence.plan.vary), evidence.requested["family_id"].nunique()
+        asked = f"{count} drawn once from the prior, each with every term of {field.lower()}"
     return (
-        Step("Findings requested", "drawn once from the prior", len(evidence.requested)),
+        Step("Findings requested", asked, len(evidence.requested)),
         Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
         Step("Passed on their own", _asked_alone(evidence), int(passed.sum())),
-        Step("Accepted", "and repeat no other picture", len(evidence.accepted)),
+        Step("Accepted", _together(evidence), len(evidence.accepted)),
         Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
     )
+
+
+def _together(evidence: Evidence) -> str:
+    """Return what an attempt is rejected for beside others."""
+    whole = ", as did the whole family" if evidence.plan.vary else ""
+    return f"and repeat no other picture{whole}"
 
 
 def _asked_alone(evidence: Evidence) -> str:
@@ -102,7 +113,7 @@ def _rate(name: str, rows: pd.DataFrame, evidence: Evidence) -> Rate:
         len(rows),
         accepted,
         *wilson(accepted, len(rows)),
-        unfilled=len(set(evidence.unfilled) & set(rows["sample_id"])),
+        unfilled=len(set(evidence.unfilled) & set(rows["family_id"])),
         commonest=words.gate(str(reasons.index[-1]))[0] if len(reasons) else "",
     )
 

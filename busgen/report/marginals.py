@@ -62,17 +62,20 @@ class Spread:
 
 
 def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:
-    """Return one `Marginal` for each field that the request leaves anything of."""
+    """Return one `Marginal` for each field that the request leaves anything of.
+
+    A counterfactual family counts once, and the field that varies has no share of its own.
+    """
     plan = evidence.plan
     request = parse_request(plan.where, plan.text, plan.targets)
     asked = marginals(make_prior(plan.prior), request)
-    fields = [name for name in words.FIELDS if asked.get(name)]
+    fields = [name for name in words.FIELDS if asked.get(name) and name != plan.vary]
     found = (_marginal(name, asked[name], evidence) for name in fields)
     return tuple(marginal for marginal in found if marginal.total)
 
 
 def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Marginal:
-    drawn, accepted = evidence.requested[name].dropna(), evidence.accepted[name].dropna()
+    drawn, accepted = (_once(r)[name].dropna() for r in (evidence.requested, evidence.accepted))
     shares = []
     for term, requested in asked.items():
         count = int(has_term(accepted, term).sum())
@@ -83,6 +86,11 @@ def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Margina
         realised = count / max(len(accepted), 1)
         shares.append(Share(term, requested, at_first, count, realised, low, high))
     return Marginal(name, len(accepted), tuple(shares))
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the first row of each family."""
+    return rows.drop_duplicates("family_id")
 
 
 def has_term(values: pd.Series, term: str) -> "pd.Series[bool]":
@@ -96,7 +104,7 @@ def has_term(values: pd.Series, term: str) -> "pd.Series[bool]":
 
 def make_spreads(evidence: Evidence) -> tuple[Spread, ...]:
     """Return requested and measured sizes of each class that has lesions."""
-    drawn, accepted = with_aspect(evidence.requested), with_aspect(evidence.accepted)
+    drawn, accepted = (with_aspect(_once(r)) for r in (evidence.requested, evidence.accepted))
     spreads = []
     for asked, measured in SIZES:
         for pathology in LESIONS:

@@ -16,7 +16,17 @@ from busgen.report import words
 from busgen.report.evidence import Evidence
 
 # what the command line of `busgen generate` can say; everything else needs a parameter file
-_ON_COMMAND_LINE = ("n", "seed", "size_px", "where", "text", "targets", "engine", "mask_engine")
+_ON_COMMAND_LINE = (
+    "n",
+    "seed",
+    "size_px",
+    "where",
+    "text",
+    "targets",
+    "vary",
+    "engine",
+    "mask_engine",
+)
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -58,6 +68,7 @@ def command(plan: Plan, release: Mapping[str, Any]) -> str:
     parts += [part for condition in plan.where for part in ("--set", condition)]
     parts += ["--text", plan.text] if plan.text else []
     parts += [part for target in _targets(plan) for part in ("--target", target)]
+    parts += ["--vary", plan.vary] if plan.vary else []
     parts += ["--engine", plan.engine, "--mask-engine", plan.mask_engine]
     parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
     return shlex.join([*parts, "--out", "DIR"])

@@ -22,6 +22,7 @@ from busgen.report import (
     words,
 )
 from busgen.report.evidence import Evidence, Sources, gather
+from busgen.report.families import make_families
 from busgen.report.gallery import make_gallery
 
 __all__ = ["Sources", "write_report"]
@@ -64,6 +65,7 @@ def content(evidence: Evidence, size: int) -> dict[str, Any]:
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
         "strata": make_gallery(evidence, size),
+        "families": make_families(evidence, size),
         **_requested(evidence),
         **_gates(evidence),
         **_real(evidence),

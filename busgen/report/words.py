@@ -94,6 +94,9 @@ FLAGS = {
     "near_duplicate": ("Near-duplicate", "a copy of another picture, whole, flipped or cropped"),
     "label_conflict": ("Label conflict", "copies of one picture with different labels"),
 }
+BESIDE_GATES = {  # other reasons of rejection
+    "family": ("Another member of its family was rejected", "a family is made again whole", ""),
+}
 GATE_SHORT = {  # of one pair by itself
     "mask_error": "mask",
     "grey_sd": "exposure",
@@ -160,7 +163,7 @@ def plain(name: str) -> str:
 
 def gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
-    return GATES.get(name, (plain(name).capitalize(), "score of this gate", ""))
+    return (GATES | BESIDE_GATES).get(name, (plain(name).capitalize(), "score of this gate", ""))
 
 
 def flag(name: str) -> tuple[str, str]:

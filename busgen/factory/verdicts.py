@@ -1,0 +1,104 @@
+"""Verdicts over the whole set: repeats of other families, and families as wholes.
+
+In: one shard's rows with the verdicts of each pair by itself, and what has been accepted so far.
+Out: which rows are accepted, and why the others are not.
+
+A counterfactual family is accepted or rejected, and so retried, as a whole: its members share
+their seed, so one of them cannot be tried again alone, and a family that lost its hard terms would
+bend the distribution. A sample that no field varies is a family of its own.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from busgen.params import Gate
+from busgen.quality.gates import nearest_hash
+
+DUPLICATE = "duplicate_distance"
+FAMILY = "family"  # the reason of a member that passed where another did not
+COLUMNS = ["sample_id", "family_id", "image_dhash", "accepted", "reason"]
+
+
+@dataclass
+class Accepted:
+    """What has been accepted so far, in the order of shards: hashes and whose they are."""
+
+    hashes: list[int] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Verdicts over one shard's rows, and the families in it, in order, with theirs.
+
+    `distance` and `duplicate_of` are of the nearest accepted image of another, earlier family.
+    """
+
+    accepted: NDArray[np.bool_]
+    reason: list[str | None]
+    distance: NDArray[np.int64]
+    duplicate_of: list[str | None]
+    families: tuple[tuple[str, bool], ...]
+
+
+def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
+    """Return the verdicts of one shard's rows and add the accepted ones to `known`.
+
+    In the order of families, so that of two equal images the earlier is kept, on any machine.
+    Members of one family may look alike: they are compared with other families only.
+
+    Parameters
+    ----------
+    shard
+        `COLUMNS` of its rows, the members of a family one after the other.
+    gate
+        Bounds of `duplicate_distance`.
+    known
+        What was accepted before.
+    """
+    hashes = shard["image_dhash"].to_numpy()
+    passed = shard["accepted"].to_numpy(zero_copy_only=False)
+    ids, names = shard["sample_id"].to_pylist(), shard["family_id"].to_pylist()
+    distance, where = nearest_hash(hashes, np.array(known.hashes, np.int64))
+    nearest: list[str | None] = [known.samples[w] if w >= 0 else None for w in where]
+    accepted = np.zeros(len(ids), bool)
+    families = []
+    for start, end in _families(names):
+        here = np.flatnonzero(accepted[:start])
+        near, at = nearest_hash(hashes[start:end], hashes[here])
+        for row in np.flatnonzero(near < distance[start:end]):
+            distance[start + row], nearest[start + row] = near[row], ids[here[at[row]]]
+        repeats = _repeats(distance[start:end], gate)
+        accepted[start:end] = (passed[start:end] & ~repeats).all()
+        families.append((names[start], bool(accepted[start])))
+    known.hashes += hashes[accepted].tolist()
+    known.samples += [ids[row] for row in np.flatnonzero(accepted)]
+    reasons = _reasons(shard["reason"].to_pylist(), accepted, _repeats(distance, gate))
+    return Settled(accepted, reasons, distance, nearest, tuple(families))
+
+
+def _families(names: list[str]) -> list[tuple[int, int]]:
+    """Return (start, end) of each run of rows of one family."""
+    starts = [row for row in range(len(names)) if row == 0 or names[row] != names[row - 1]]
+    return list(pairwise([*starts, len(names)]))
+
+
+def _repeats(distance: NDArray[np.int64], gate: Gate) -> NDArray[np.bool_]:
+    """Return which rows the gate rejects."""
+    if gate.action != "reject":
+        return np.zeros(len(distance), bool)
+    return np.array([not gate.passes(float(d)) for d in distance], bool)
+
+
+def _reasons(
+    own: list[str | None], accepted: NDArray[np.bool_], repeats: NDArray[np.bool_]
+) -> list[str | None]:
+    """Return each row's reason: its own, else that it repeats, else that its family is lost."""
+    return [
+        reason or (None if ok else DUPLICATE if repeat else FAMILY)
+        for reason, ok, repeat in zip(own, accepted, repeats, strict=True)
+    ]
