@@ -30,7 +30,7 @@ WORKERS = 2
 def recipe(*, quick: bool) -> TrainJudgesParams:
     """Return how the judges are trained: some four minutes on two cores, `quick` far less."""
     segmenter = JudgeParams(
-        members=1, size_px=128, widths=(20, 40, 72, 104), epochs=1 if quick else 20, polish=0
+        members=1, size_px=128, widths=(12, 28, 56, 96), epochs=1 if quick else 24, polish=0
     )
     classifier = ClassifierParams(
         members=1, blind=1, size_px=96, widths=(20, 40, 72, 104), epochs=1 if quick else 24
