@@ -165,7 +165,7 @@ def real(
 
 @app.command()
 def train(
-    which: Annotated[str, typer.Argument(help="What to train: judges.")],
+    which: Annotated[str, typer.Argument(help="What to train: judges or images.")],
     folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,

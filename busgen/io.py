@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import cv2
@@ -45,7 +46,7 @@ def dumps(record: object) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, object]:
+def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in `path`; raise `DataError` if there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -134,6 +134,58 @@ class TrainJudgesParams(Section):
     workers: int = Field(default=2, ge=1)
 
 
+class PaceParams(Section):
+    """How long something learns: steps of `accumulate` batches each, at most at `rate`."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    rate: float = Field(gt=0)
+
+
+class FlowParams(PaceParams):
+    """The denoising network: besides, its shape (`busgen.images.diffusion.flow_training`)."""
+
+    steps: int = Field(default=6000, ge=0)
+    rate: float = Field(default=6e-4, gt=0)
+    widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
+    layers: int = Field(default=1, ge=1, le=4)
+
+
+class GuidedParams(PaceParams):
+    """Guidance that is folded into the network: strength of text and of mask, 1 is none."""
+
+    steps: int = Field(default=1200, ge=0)
+    rate: float = Field(default=2e-4, gt=0)
+    text: float = Field(default=2.0, ge=1, le=10)
+    mask: float = Field(default=1.5, ge=1, le=10)
+
+
+class AdapterParams(PaceParams):
+    """Low-rank adaptation to another data set: besides, the rank of the changes."""
+
+    steps: int = Field(default=400, ge=1)
+    rate: float = Field(default=5e-4, gt=0)
+    rank: Literal[2, 4, 8] = 8
+
+
+class TrainImagesParams(Section):
+    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
+
+    `start` is the folder of a trained generator to begin with: its text encoder and autoencoder
+    are kept, its denoising network learns on.
+    """
+
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    start: Path | None = None
+    text: PaceParams = PaceParams(steps=3000, batch=128, rate=1e-3)
+    autoencoder: PaceParams = PaceParams(steps=2600, rate=8e-4)
+    flow: FlowParams = FlowParams()
+    guided: GuidedParams = GuidedParams()
+    adapter: AdapterParams = AdapterParams()
+    half_precision: bool = True
+
+
 class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass.
 
@@ -206,6 +258,7 @@ class Params(Section):
     real: RealParams = RealParams()
     priors: PriorsParams = PriorsParams()
     train_judges: TrainJudgesParams = TrainJudgesParams()
+    train_images: TrainImagesParams = TrainImagesParams()
     generate: GenerateParams = GenerateParams()
     release: ReleaseParams = ReleaseParams()
     quality: QualityParams = QualityParams()

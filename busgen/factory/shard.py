@@ -213,7 +213,7 @@ def is_done(spec: ShardSpec) -> bool:
     """Whether the shard stands whole: manifest readable, for this plan, and hash as it says."""
     try:
         manifest = io.read_json(manifest_path(spec))
-        return (
+        return bool(
             manifest["plan_sha256"] == plan_of(spec.work).shards_sha256
             and manifest["samples"] == list(spec.samples)
             and manifest["sha256"] == io.sha256_file(spec.path)

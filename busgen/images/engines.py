@@ -84,8 +84,8 @@ class PhantomEngine:
 
 
 def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) -> ImageEngine:
-    if learned != Learned():
-        rule = "phantom has no weights: model, adapter, steps and guidance must be null"
+    if learned != Learned(learned.model):
+        rule = "phantom has no weights: adapter, steps and guidance must be null"
         raise UserError(rule, learned, "name a learned engine, or leave them out")
     here = Path(__file__).parent
     sources = [(here / f"{module}.py").read_bytes() for module in PHANTOM_MODULES]
@@ -93,7 +93,25 @@ def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) ->
     return PhantomEngine(size_px, threads, io.sha256_bytes(b"\0".join(sources)))
 
 
-ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {"phantom": _load_phantom}
+def _load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:
+    from busgen.images.diffusion.engine import load_diffusion  # brings torch and diffusers
+
+    return load_diffusion(size_px, device, threads, learned)
+
+
+def _load_stable_diffusion(
+    size_px: int, device: str, threads: int, learned: Learned
+) -> ImageEngine:
+    from busgen.images import stable_diffusion  # brings torch, diffusers and transformers
+
+    return stable_diffusion.load(size_px, device, threads, learned)
+
+
+ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {
+    "phantom": _load_phantom,
+    "diffusion": _load_diffusion,
+    "stable_diffusion": _load_stable_diffusion,
+}
 
 
 def load_image_engine(
@@ -116,7 +134,7 @@ def load_image_engine(
     threads
         Pictures rendered at once; by default as many as the machine has cores.
     learned
-        Weights and sampler of a learned engine; `phantom` takes none.
+        Weights and sampler of a learned engine; `phantom` looks at no weights.
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))

@@ -1,10 +1,12 @@
 """Finding -> text: a radiologist's sentence in one of several phrasings, nothing left out or added.
 
-In: a finding without its text, and the sample's generator, which chooses phrasing and synonyms.
+In: a finding without its text, or what is known of one, and the sample's generator, which chooses
+phrasing and synonyms.
 Out: English that `busgen.priors.parse` understands. Scanner and position are not put into words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -58,39 +60,53 @@ TISSUE: Words = {
 
 def to_text(finding: Finding, rng: np.random.Generator) -> str:
     """Return `finding` in words; null fields are left out, its own `text` is not read."""
+    return say(vars(finding), rng)
+
+
+def say(stated: Mapping[str, Any], rng: np.random.Generator) -> str:
+    """Return what is stated of a picture in words.
+
+    Parameters
+    ----------
+    stated
+        A finding's fields from `pathology` to `height_mm`; None, pathology among them, is not
+        said. Whatever is not ``"normal"`` is spoken of as a mass.
+    rng
+        Chooses phrasing and synonyms, by the same numbers whatever is stated.
+    """
     choices: list[int] = rng.integers(0, 60, 9).tolist()
     phrasing = choices.pop()
-    said = _said(finding, choices)
-    if not finding.has_lesion:
+    said = _said(stated, choices)
+    if stated["pathology"] == "normal":
         return NORMAL[phrasing % len(NORMAL)](said)
     return PHRASINGS[phrasing % len(PHRASINGS)](said)
 
 
-def _said(finding: Finding, choices: Sequence[int]) -> Said:
+def _said(stated: Mapping[str, Any], choices: Sequence[int]) -> Said:
     """Return the words for each field, empty for null."""
     fields: tuple[tuple[str, Words, str | None], ...] = (
-        ("shape", SHAPE, finding.shape),
-        ("orientation", ORIENTATION, finding.orientation),
-        ("echo", ECHO, finding.echo_pattern),
-        ("posterior", POSTERIOR, finding.posterior),
-        ("halo", HALO, None if finding.halo is None else str(finding.halo)),
-        ("calcification", CALCIFICATION, finding.calcification),
-        ("tissue", TISSUE, finding.tissue),
+        ("shape", SHAPE, stated["shape"]),
+        ("orientation", ORIENTATION, stated["orientation"]),
+        ("echo", ECHO, stated["echo_pattern"]),
+        ("posterior", POSTERIOR, stated["posterior"]),
+        ("halo", HALO, None if stated["halo"] is None else str(stated["halo"])),
+        ("calcification", CALCIFICATION, stated["calcification"]),
+        ("tissue", TISSUE, stated["tissue"]),
     )
     said = {
         name: "" if term is None else words[term][choice % len(words[term])]
         for (name, words, term), choice in zip(fields, choices, strict=False)
     }
-    terms = [MARGIN[t][choices[7] % len(MARGIN[t])] for t in finding.margin or ()]
+    terms = [MARGIN[t][choices[7] % len(MARGIN[t])] for t in stated["margin"] or ()]
     said["margin"] = " and ".join(filter(None, (", ".join(terms[:-1]), *terms[-1:])))
-    said["size"] = _size(finding, in_cm=choices[0] % 3 == 0)
-    said["birads"] = f"BI-RADS {finding.birads}" if finding.birads else ""
-    return said | {"pathology": finding.pathology}
+    said["size"] = _size(stated, in_cm=choices[0] % 3 == 0)
+    said["birads"] = _phrase("BI-RADS ", stated["birads"] or "")
+    return said | {"pathology": stated["pathology"] or ""}
 
 
-def _size(finding: Finding, *, in_cm: bool) -> str:
+def _size(stated: Mapping[str, Any], *, in_cm: bool) -> str:
     """Return width x height to a tenth of a millimetre, finer only where they would look equal."""
-    width, height = finding.width_mm, finding.height_mm
+    width, height = stated["width_mm"], stated["height_mm"]
     if width is None or height is None:
         return ""
     digits = next((d for d in (1, 2, 3) if round(width, d) != round(height, d)), 6)
@@ -121,7 +137,9 @@ def _sentence(said: Said) -> str:
         _phrase("in ", said["tissue"]),
     )
     text = _join(clauses)
-    return f"{text[0].upper()}{text[1:]}. {_join((said['birads'], said['pathology']))}."
+    assessment = _join((said["birads"], said["pathology"]))
+    told = _phrase(" ", assessment[:1].upper() + assessment[1:], ".")
+    return f"{text[0].upper()}{text[1:]}.{told}"
 
 
 def _form(said: Said) -> str:
@@ -165,7 +183,8 @@ def _terse(said: Said) -> str:
     head = _join((said["pathology"], said["birads"]))
     mass = _join((said["shape"], said["echo"], "mass"), " ")
     keys = (mass, said["margin"], said["orientation"], said["posterior"], said["halo"])
-    return f"{head}: {_join((*keys, said['calcification'], said['size'], said['tissue']))}"
+    told = _join((*keys, said["calcification"], said["size"], said["tissue"]))
+    return _phrase("", head, ": ") + told
 
 
 def _normal_sentence(said: Said) -> str:

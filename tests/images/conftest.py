@@ -1,5 +1,7 @@
 """Findings with an ellipse as their mask."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -53,8 +55,40 @@ def sample():
     return make
 
 
+@pytest.fixture(scope="session")
+def lesions():
+    """Make `count` different lesions with their masks."""
+
+    def make(count: int, size_px: int) -> tuple[list[Finding], np.ndarray]:
+        findings = [
+            Finding(
+                **PLAIN
+                | {
+                    "seed": k,
+                    "sample_id": f"s{k}",
+                    "pixel_mm": 38 / size_px,
+                    "text": "Oval hypoechoic mass, circumscribed. Benign.",
+                }
+            )
+            for k in range(count)
+        ]
+        return findings, np.stack([_mask(finding, size_px) for finding in findings])
+
+    return make
+
+
 @pytest.fixture
 def normal(sample):
     """Make a finding without a lesion."""
     lesion = dict.fromkeys(LESION_FIELDS)
     return lambda **terms: sample(pathology="normal", birads="1", **lesion, **terms)
+
+
+@pytest.fixture(scope="session")
+def tiny_sd(tmp_path_factory) -> Path:
+    """Return the folder of a tiny Stable Diffusion 1.5 with ControlNet; copy it to change it."""
+    from tiny_sd import save_tiny_sd
+
+    folder = tmp_path_factory.mktemp("sd é")
+    save_tiny_sd(folder)
+    return folder

@@ -76,4 +76,4 @@ def test_every_scanner_of_the_schema_has_a_style():
 def test_hash_is_stable():
     assert len(load_image_engine("phantom").sha256) == 64
     assert load_image_engine("phantom").sha256 == load_image_engine("phantom").sha256
-    assert list(ENGINES) == ["phantom"]
+    assert list(ENGINES) == ["phantom", "diffusion", "stable_diffusion"]

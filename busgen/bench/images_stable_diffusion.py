@@ -1,0 +1,90 @@
+"""Benchmark of the predecessor's architecture: seconds an image of Stable Diffusion + ControlNet.
+
+In: nothing; weights are random, and time does not depend on them. Out: seconds an image, that is
+the time of a denoising step times 50. A step is a ControlNet and a UNet on a pair of latents, with
+text and without, bfloat16. VAE and text encoder are left out, which favours the predecessor.
+"""
+
+import os
+import time
+
+import numpy as np
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import nn
+
+from busgen.bench.harness import Bar, Figure
+
+STEPS = 50
+FACTOR = 8  # a picture's side over that of its latents
+TOKENS, WIDTH = 77, 768  # of CLIP ViT-L/14's states
+SHARED = {
+    "block_out_channels": (320, 640, 1280, 1280),
+    "layers_per_block": 2,
+    "cross_attention_dim": WIDTH,
+    "attention_head_dim": 8,
+    "down_block_types": (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
+}
+UNET = SHARED | {
+    "sample_size": 64,
+    "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+}
+BARS: dict[str, Bar] = {}
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; half a minute on two idle cores and 4 GiB, `quick` without 512x512."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    try:
+        with torch.inference_mode():
+            return _measured((256,) if quick else (256, 512))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measured(sides: tuple[int, ...]) -> dict[str, Figure]:
+    unet, controlnet = build()
+    figures = {
+        f"{name}_weights": Figure(sum(p.numel() for p in net.parameters()) / 1e6, "million", 1)
+        for name, net in (("unet", unet), ("controlnet", controlnet))
+    }
+    _step_s(unet, controlnet, 64)  # the first call allocates
+    for side in sides:
+        seconds = [_step_s(unet, controlnet, side) for _ in range(2)]
+        mean, bounds = float(np.mean(seconds)), (min(seconds), max(seconds))
+        figures[f"step_s_{side}"] = Figure(mean, "s", len(seconds), bounds)
+        figures[f"image_s_{side}"] = Figure(mean * STEPS, "s", len(seconds))
+    return figures
+
+
+def build() -> tuple[nn.Module, nn.Module]:
+    """Return UNet and ControlNet of Stable Diffusion 1.5 at their true size, random, bfloat16."""
+    with torch.device("meta"):
+        nets = UNet2DConditionModel(**UNET), ControlNetModel(**SHARED)
+    generator = torch.Generator().manual_seed(0)
+    for net in nets:
+        net.to(torch.bfloat16).to_empty(device="cpu")
+        for weights in net.parameters():
+            weights.data.normal_(0, 0.02, generator=generator)
+    unet, controlnet = nets
+    return unet, controlnet
+
+
+def _step_s(unet: nn.Module, controlnet: nn.Module, side: int) -> float:
+    """Return the seconds of one step at `side` pixels, guidance on."""
+    latents = torch.randn(2, 4, side // FACTOR, side // FACTOR).bfloat16()
+    texts = torch.randn(2, TOKENS, WIDTH).bfloat16()
+    control = torch.zeros(2, 3, side, side).bfloat16()
+    level = torch.tensor(500)
+    start = time.perf_counter()
+    down, middle = controlnet(latents, level, texts, control, return_dict=False)
+    unet(
+        latents,
+        level,
+        texts,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=middle,
+        return_dict=False,
+    )
+    return time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""The diffusion engine: text, mask and scanner style to an image."""

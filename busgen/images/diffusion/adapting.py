@@ -1,0 +1,161 @@
+"""Adaptation to another hospital's pictures: low-rank changes of the denoising network (LoRA).
+
+In: a generator, canonical data, the name of a data set, a rank. Out: the generator with the adapter
+`adapters/NAME` beside it, and its scores before and after on held-out patients. Adapters draw
+without the scanner's style: they stand for one themselves (Hu 2021, arXiv 2106.09685).
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig
+from torch import Tensor, nn
+
+from busgen import io
+from busgen.errors import UserError
+from busgen.images.bounds import bounds_from_json
+from busgen.images.diffusion.card import EVIDENCE
+from busgen.images.diffusion.conditions import NO_STYLE
+from busgen.images.diffusion.flow_training import FlowTrainee
+from busgen.images.diffusion.folder import (
+    ADAPTERS,
+    ASSETS,
+    MANIFEST,
+    checked_hash,
+    load_pipeline,
+    write_manifest,
+)
+from busgen.images.diffusion.latents import KEEP, WORDINGS, Views, encode_views, put_into_words
+from busgen.images.diffusion.loop import Pace, run
+from busgen.images.diffusion.pictures import BOUNDS, SPLITS, read_pictures
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.params import AdapterParams, TrainImagesParams
+from busgen.real.cohort import FILE, canonical_tables
+
+LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
+TOLD = "adapter.json"
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """An adaptation that can start."""
+
+    dataset: str
+    table: Path
+    cohort: Path
+    start: Path
+    out: Path
+    params: AdapterParams
+    seed: int
+
+    @property
+    def pace(self) -> Pace:
+        """How long and how fast it learns."""
+        asked = self.params
+        return Pace(
+            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, look=asked.steps
+        )
+
+    @property
+    def work(self) -> Path:
+        """Where it works: a folder whose name hashes all that decides the adapter."""
+        key = f"{self.params.model_dump_json()} {self.seed} {checked_hash(self.start)} "
+        key += f"{io.sha256_file(self.table)} {io.sha256_file(self.cohort)}"
+        name = f"adapter-{io.sha256_bytes(key.encode())[:16]}"
+        return self.out.with_name(f".{self.out.name}.work") / name
+
+
+def plan_adaptation(
+    folder: Path, out: Path, dataset: str, params: TrainImagesParams
+) -> Adaptation:
+    """Return the adaptation of ``params.start`` (by default what ships) to a data set.
+
+    Raises
+    ------
+    UserError
+        If `folder` does not hold the data set, `out` holds other things, or the generator's
+        folder is none.
+    """
+    io.require_vacant(out, ours=MANIFEST)
+    start = params.start or ASSETS
+    checked_hash(start)
+    tables = {path.parent.name: path for path in canonical_tables(folder)}
+    if dataset not in tables:
+        rule = f"{folder} must hold the data set to adapt to"
+        raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
+    cohort = folder / "cohort" / FILE
+    return Adaptation(dataset, tables[dataset], cohort, start, out, params.adapter, params.seed)
+
+
+def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:
+    """Fit the adapter, write it beside its generator, and return what `adapter.json` holds."""
+    pipeline = load_pipeline(plan.start, torch.device("cpu"))
+    views, words = _examples(plan, pipeline)
+    before = _held_out(pipeline, views, words)
+    pipeline.unet.requires_grad_(requires_grad=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        pipeline.unet.add_adapter(
+            LoraConfig(
+                r=plan.params.rank,
+                lora_alpha=plan.params.rank,
+                init_lora_weights="gaussian",
+                target_modules=LAYERS,
+            ),
+            adapter_name=plan.dataset,
+        )
+    pipeline.tokens.requires_grad_(requires_grad=False)
+    modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
+    trained = run(FlowTrainee(modules, views, words), plan.pace, plan.work, tick)
+    pipeline.unet.load_state_dict(trained["unet"].state_dict())
+    told: dict[str, Any] = {
+        "dataset": plan.dataset,
+        "pictures": {split: int(own.whole.sum()) for split, own in views.items()},
+        "params": plan.params.model_dump(),
+        "held_out_loss": {"before": before, "after": _held_out(pipeline, views, words)},
+    }
+    _publish(plan, pipeline, told)
+    return told
+
+
+def _examples(
+    plan: Adaptation, pipeline: BreastUltrasoundPipeline
+) -> tuple[Mapping[str, Views], Mapping[str, Tensor]]:
+    """Return views and wordings of the data set's training and validation patients."""
+    bounds = bounds_from_json(io.read_json(plan.start / EVIDENCE / BOUNDS)["bounds"])
+    views: dict[str, Views] = {}
+    words: dict[str, Tensor] = {}
+    for split in SPLITS:
+        pictures = read_pictures([plan.table], plan.cohort, split, bounds)
+        training = split == "train"
+        own = encode_views(pipeline.autoencoder, pictures.crops, *([] if training else [1]))
+        views[split] = replace(own, styles=np.full_like(own.styles, NO_STYLE))
+        count, keep = (WORDINGS, KEEP) if training else (1, 1.0)
+        words[split] = put_into_words(pictures.captions, pipeline.text_encoder, count, keep)
+    return views, words
+
+
+def _held_out(
+    pipeline: BreastUltrasoundPipeline, views: Mapping[str, Views], words: Mapping[str, Tensor]
+) -> float:
+    """Return the loss on the data set's validation patients."""
+    modules: Mapping[str, nn.Module] = {"unet": pipeline.unet, "tokens": pipeline.tokens}
+    return FlowTrainee(modules, views, words).look(modules, 0)["validation_loss"]
+
+
+def _publish(
+    plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]
+) -> None:
+    with io.replacing_folder(plan.out) as partial:
+        shutil.copytree(plan.start, partial, dirs_exist_ok=True)
+        own = partial / ADAPTERS / plan.dataset
+        own.mkdir(parents=True, exist_ok=True)
+        pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
+        io.write_text(own / TOLD, io.dumps(told))
+        write_manifest(partial)
+    shutil.rmtree(plan.work.parent)

@@ -1,0 +1,160 @@
+"""Autoencoder: pictures <-> latents at an eighth of their side; speckle is drawn, not stored.
+
+In: pictures (N, 1, H, W) in [-1, 1], sides multiples of 8. Out: latents (N, C, H/8, W/8), and
+pictures again. The decoder takes noise at every resolution (as StyleGAN does, Karras 2019,
+arXiv 1812.04948): latents need to hold anatomy alone, the speckle's grain comes from the noise.
+No layer normalises over space, so what is learned on crops holds on whole pictures.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
+
+FACTOR = 8  # sides of a picture over those of its latents
+NOISED = (4, 2, 1)  # a picture's side over that of the decoder's noise, coarse to fine
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut; the second starts at zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, 1, 1)
+        self.second = nn.Conv2d(width, width, 3, 1, 1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, width, H, W)."""
+        y: Tensor = x + self.second(leaky_relu(self.first(leaky_relu(x))))
+        return y
+
+
+class Encoder(nn.Module):
+    """Pictures (N, 1, H, W) -> means of latents (N, channels, H/8, W/8)."""
+
+    def __init__(self, widths: Sequence[int], channels: int) -> None:
+        super().__init__()
+        coarse, middle, fine = widths[:3]
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, fine, 3, 1, 1),
+            Residual(fine),
+            nn.Conv2d(fine, middle, 4, 2, 1),
+            Residual(middle),
+            nn.Conv2d(middle, coarse, 4, 2, 1),
+            Residual(coarse),
+            Residual(coarse),
+            nn.LeakyReLU(),
+            nn.Conv2d(coarse, channels, 3, 1, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the latents."""
+        latents: Tensor = self.layers(pixel_unshuffle(x, 2))
+        return latents
+
+
+class Grain(nn.Module):
+    """Adds one map of noise to all channels, each with a strength of its own that follows them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.strength = nn.Conv2d(width, width, 1)
+        nn.init.zeros_(self.strength.weight)
+        self.strength.bias = nn.Parameter(torch.full((width,), 0.1))
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """Return `x` (N, width, H, W) with `noise` (N, 1, H, W) added."""
+        y: Tensor = x + self.strength(leaky_relu(x)) * noise
+        return y
+
+
+class Decoder(nn.Module):
+    """Latents (N, channels, H, W) and noise -> pictures (N, 1, 8 H, 8 W)."""
+
+    def __init__(self, widths: Sequence[int], channels: int) -> None:
+        super().__init__()
+        first = widths[0]
+        self.begin = nn.Sequential(
+            nn.Conv2d(channels, first, 3, 1, 1), Residual(first), Residual(first)
+        )
+        pairs = list(itertools.pairwise(widths))
+        self.narrow = nn.ModuleList([nn.Conv2d(wide, slim, 3, 1, 1) for wide, slim in pairs])
+        self.grain = nn.ModuleList([Grain(slim) for _, slim in pairs])
+        self.blocks = nn.ModuleList([Residual(slim) for _, slim in pairs])
+        self.end = nn.Conv2d(widths[-1], 1, 3, 1, 1)
+
+    def forward(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """Return pictures; `noise` as `Autoencoder.decode` takes it."""
+        x = self.begin(latents)
+        for narrow, grain, block, drawn in zip(
+            self.narrow, self.grain, self.blocks, noise, strict=True
+        ):
+            x = interpolate(narrow(leaky_relu(x)), scale_factor=2.0, mode="nearest")
+            x = block(grain(x, drawn))
+        picture: Tensor = self.end(leaky_relu(x))
+        return picture
+
+
+class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Encoder and decoder; latents that are drawn have mean 0 and sd 1 in every channel.
+
+    Parameters
+    ----------
+    channels
+        Of the latents.
+    widths
+        Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of a picture's side; the encoder
+        has the first three.
+    mean, sd
+        Of each channel of what the encoder gives, measured after training; 0 and 1 before.
+    """
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self,
+        channels: int = 4,
+        widths: Sequence[int] = (128, 64, 32, 16),
+        mean: Sequence[float] | None = None,
+        sd: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = Encoder(widths, channels)
+        self.decoder = Decoder(widths, channels)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Return latents (N, channels, H/8, W/8) of pictures (N, 1, H, W) in [-1, 1]."""
+        mean, sd = self._moments(pictures)
+        latents: Tensor = (self.encoder(pictures) - mean) / sd
+        return latents
+
+    def decode(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
+        """Return pictures (N, 1, 8 H, 8 W), about [-1, 1], of latents (N, channels, H, W).
+
+        `noise` standard normal (N, 1, 8 H / k, 8 W / k) for k in `NOISED`.
+        """
+        mean, sd = self._moments(latents)
+        picture: Tensor = self.decoder(latents * sd + mean, noise)
+        return picture
+
+    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean = self.config["mean"] or [0.0] * self.config["channels"]
+        sd = self.config["sd"] or [1.0] * self.config["channels"]
+        return like.new_tensor(mean)[:, None, None], like.new_tensor(sd)[:, None, None]
+
+
+def noise_shapes(size_px: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the shapes (1, H, W) of one picture's noise, in the order that `decode` takes."""
+    return tuple((1, size_px // k, size_px // k) for k in NOISED)
+
+
+def draw_noise(count: int, size_px: int, generator: torch.Generator) -> list[Tensor]:
+    """Return the noise for `count` pictures, drawn from one generator on its device."""
+    return [
+        torch.randn(count, *shape, generator=generator, device=generator.device)
+        for shape in noise_shapes(size_px)
+    ]

@@ -1,0 +1,57 @@
+"""The model card of a published generator.
+
+In: its folder, with parameters, logs and (where they were measured) scores. Out: README.md in it.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+
+from busgen.io import read_json, write_text
+
+CARD, SCORES = "README.md", "scores.json"
+EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
+COMPONENTS = ("unet", "text_encoder", "autoencoder")
+
+
+def hardware() -> str:
+    """Return what the machine computes with, in words."""
+    if torch.cuda.is_available():
+        return f"one {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} cores ({platform.machine()}), no GPU"
+
+
+def write_card(folder: Path) -> None:
+    """Write the card of the generator in `folder` from what stands beside it."""
+    evidence = folder / EVIDENCE
+    facts, params = read_json(evidence / "facts.json"), read_json(evidence / "params.json")
+    template = jinja2.Template(
+        (Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    scores = folder / SCORES
+    text = template.render(
+        **facts,
+        params=params,
+        parts=_parts(evidence, params),
+        scores=read_json(scores) if scores.is_file() else None,
+    )
+    write_text(folder / CARD, text)
+
+
+def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the card says of each part that was trained."""
+    parts = {}
+    for name in ("text", "autoencoder", "flow", "guided"):
+        asked, log = params[name], evidence / f"{name}.jsonl"
+        last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
+        told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
+        seen = asked["steps"] * asked["batch"] * asked["accumulate"]
+        parts[name] = {**asked, "seen": seen, "last": told or "no log"}
+    return parts

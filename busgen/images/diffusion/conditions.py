@@ -1,0 +1,127 @@
+"""What the denoising network is told besides its text: mask planes, scanner style; and the tokens.
+
+In: masks (N, S, S) {0, 1}, names of styles, the text encoder's probabilities. Out: tensors. Each
+condition can be dropped: then the network draws as if nobody had said it.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from busgen import seeds
+from busgen.errors import UserError
+from busgen.images.diffusion.autoencoder import FACTOR
+from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
+
+PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
+REACH = 8.0  # latents over which the distance to the outline is told
+STYLES = (  # machines that the training images name; datasets that name none are styles themselves
+    "GE Logiq 5 @10-12MHz",
+    "GE Logiq 7 @10-14MHz",
+    "Toshiba Aplio 300 @12-14 MHz",
+    "U-Systems @10-14MHz",
+    "breast",
+    "busi",
+)
+NO_STYLE = len(STYLES)
+# The prior's styles are made by machines like these, in proportions that are ours (docs/log.md).
+LIKE: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "linear_7mhz": {"GE Logiq 5 @10-12MHz": 1.0},
+        "linear_10mhz": {
+            "GE Logiq 7 @10-14MHz": 0.5,
+            "busi": 0.35,
+            "Toshiba Aplio 300 @12-14 MHz": 0.15,
+        },
+        "linear_12mhz_compound": {"breast": 0.7, "busi": 0.3},
+        "curved_5mhz": {"GE Logiq 5 @10-12MHz": 0.5, "breast": 0.5},
+    }
+)
+
+
+def style_of(scanner: str, seed: int) -> int:
+    """Return the style that draws a finding's scanner: itself, or one drawn of those like it.
+
+    Raises
+    ------
+    UserError
+        For a scanner that the training images do not have and the prior does not name.
+    """
+    if scanner in STYLES:
+        return STYLES.index(scanner)
+    if scanner not in LIKE:
+        known = ", ".join((*LIKE, *STYLES))
+        raise UserError("scanner must be one that was learned", repr(scanner), f"one of {known}")
+    names, shares = zip(*LIKE[scanner].items(), strict=True)
+    return STYLES.index(names[seeds.rng(seed, "style").choice(len(names), p=shares)])
+
+
+def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
+    """Return masks (N, S, S) of 0 and 1 as planes (N, PLANES, S/8, S/8) beside the latents.
+
+    Every pixel of the mask is told, 64 to a latent; then the signed distance to the outline,
+    positive inside, clipped to `REACH` and divided by it; then 1, for "a mask is given". An empty
+    mask is a picture without a lesion, not a mask that is not given: that is `dropped`.
+    """
+    return planes_of(masks, np.stack([distance_of(mask) for mask in masks]))
+
+
+def planes_of(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
+    """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
+    count, side = masks.shape[0], masks.shape[-1] // FACTOR
+    pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
+    planes = np.ones((count, PLANES, side, side), np.float32)
+    planes[:, :-2] = pixels.reshape(count, FACTOR**2, side, side)
+    planes[:, -2] = distances
+    return torch.from_numpy(planes)
+
+
+def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the signed distance (S/8, S/8) of latents' centres to the outline, -1 to 1."""
+    side = len(mask) // FACTOR
+    if not mask.any():
+        return np.full((side, side), -1, np.float32)
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+    signed = cv2.resize(inside - outside, (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(signed / (FACTOR * REACH), -1, 1), np.float32)
+
+
+class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Probabilities over the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        self.terms = nn.Parameter(torch.randn(N_TERMS, width))
+        self.fields = nn.Parameter(torch.randn(len(SLOTS), width))
+        member = torch.zeros(N_TERMS, len(SLOTS))
+        for slot, (start, end) in enumerate(slot_bounds()):
+            member[start:end, slot] = 1
+        self.register_buffer("member", member, persistent=False)
+
+    def forward(self, probabilities: Tensor) -> Tensor:
+        """Return the terms' embeddings weighted by their probabilities, with the fields' added."""
+        said = torch.einsum("nt,td,ts->nsd", probabilities, self.terms, self.member)
+        tokens: Tensor = said + self.fields
+        return tokens
+
+
+def unstated(count: int) -> Tensor:
+    """Return the probabilities (count, N_TERMS) of a text that says nothing."""
+    row = torch.zeros(count, N_TERMS)
+    row[:, [end - 1 for _, end in slot_bounds()]] = 1
+    return row
+
+
+def styles_of(scanners: Sequence[str], sample_seeds: Sequence[int]) -> Tensor:
+    """Return the styles (N,) int64 of findings' scanners and seeds."""
+    pairs = zip(scanners, sample_seeds, strict=True)
+    return torch.tensor([style_of(scanner, seed) for scanner, seed in pairs], dtype=torch.int64)

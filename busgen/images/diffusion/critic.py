@@ -1,0 +1,76 @@
+"""What the autoencoder's pictures are held to: the same anatomy, and speckle that looks real.
+
+In: pictures and their reconstructions (N, 1, H, W) in [-1, 1]. Out: losses.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, leaky_relu, relu
+from torch.nn.utils.parametrizations import spectral_norm
+
+SCALES = ((1, 0.5), (2, 1.0), (4, 2.0))  # px over which pictures are averaged, weight
+WINDOW = 32  # side of the windows whose spectra are compared, in px
+
+
+class Critic(nn.Module):
+    """Tells patches of real pictures from reconstructed ones: logits (N, 1, h, w).
+
+    PatchGAN (Isola 2017, arXiv 1611.07004) with spectral norm (Miyato 2018, arXiv 1802.05957); it
+    sees some 30 pixels at a time, which is speckle, not anatomy.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        widths = (1, width, 2 * width, 4 * width)
+        self.layers = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in itertools.pairwise(widths)
+        )
+        self.end = spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return logits and the features of every layer."""
+        features = []
+        for layer in self.layers:
+            x = leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return self.end(x), features
+
+
+def anatomy_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """Return the weighted mean absolute difference, mostly of averages over several pixels.
+
+    `weight` (N, 1, H, W) in [0, 1], 0 where text or calipers are burned in.
+    """
+    difference = (made - real) * weight
+    parts = [k * avg_pool2d(difference, px).abs().mean() for px, k in SCALES]
+    return torch.stack(parts).sum()
+
+
+def spectrum_loss(made: Tensor, real: Tensor) -> Tensor:
+    """Return the mean absolute difference of log power spectra, averaged over a picture's windows.
+
+    Averaged before the logarithm: a spectrum is asked for, not the very same grain.
+    """
+    return (_log_spectra(made) - _log_spectra(real)).abs().mean()
+
+
+def _log_spectra(x: Tensor) -> Tensor:
+    windows = x.unfold(2, WINDOW, WINDOW // 2).unfold(3, WINDOW, WINDOW // 2).float()
+    taper = torch.hann_window(WINDOW, device=x.device)
+    flat = (windows - windows.mean(dim=(-1, -2), keepdim=True)) * taper[:, None] * taper
+    power = torch.fft.rfft2(flat).abs().square().mean(dim=(1, 2, 3))
+    spectra: Tensor = (power + 1e-3).log()
+    return spectra
+
+
+def critic_loss(real: Tensor, made: Tensor) -> Tensor:
+    """Return the hinge loss of the critic's logits."""
+    return relu(1 - real).mean() + relu(1 + made).mean()
+
+
+def feature_loss(made: list[Tensor], real: list[Tensor]) -> Tensor:
+    """Return how far the critic's features of pairs differ (feature matching)."""
+    parts = [(a - b.detach()).abs().mean() for a, b in zip(made, real, strict=True)]
+    return torch.stack(parts).mean()

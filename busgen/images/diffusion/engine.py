@@ -1,0 +1,177 @@
+"""Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
+
+In: findings and masks. Out: pictures. A finding's seed draws where its path begins and the grain
+of its speckle; its text and scanner are the conditions, the mask the third.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from busgen import io, seeds
+from busgen.errors import UserError
+from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
+from busgen.images.diffusion.conditions import NO_STYLE, mask_planes, styles_of
+from busgen.images.diffusion.folder import ASSETS, checked_hash, load_pipeline
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Conditions,
+    Guidance,
+)
+from busgen.images.engines import Learned
+from busgen.priors.findings import Finding
+
+AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
+
+
+@dataclass(frozen=True)
+class DiffusionEngine:
+    """The learned generator.
+
+    `native_px` is the side that it draws, brought to `size_px`; `adapted` whether an adapter stands
+    for the scanner's style.
+    """
+
+    pipeline: BreastUltrasoundPipeline
+    size_px: int
+    native_px: int
+    threads: int
+    steps: int
+    guidance: Guidance
+    sha256: str
+    adapted: bool = False
+    name: str = "diffusion"
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network for a picture, those that guidance costs included."""
+        return self.steps * self.guidance.evaluations
+
+    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return pictures (N, H, W) uint8; raise `UserError` where the masks do not fit."""
+        check_masks(findings, masks, self.size_px)
+        pictures = np.zeros(masks.shape, np.uint8)
+        starts = range(0, len(findings), AT_ONCE)
+
+        def draw(start: int) -> None:
+            torch.set_num_threads(1)  # of this thread: sums that threads share make both wait
+            own = np.arange(start, min(start + AT_ONCE, len(findings)))
+            batch = np.resize(own, AT_ONCE)
+            drawn = self._draw([findings[k] for k in batch.tolist()], masks[batch])
+            pictures[own] = drawn[: own.size]
+
+        with ThreadPoolExecutor(self.threads if self.pipeline.device.type == "cpu" else 1) as pool:
+            list(pool.map(draw, starts))
+        return pictures
+
+    def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        device = self.pipeline.device
+        styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
+        told = Conditions(
+            self.pipeline.read([finding.text for finding in findings]).to(device),
+            mask_planes(_resized(masks, self.native_px)).to(device),
+            (torch.full_like(styles, NO_STYLE) if self.adapted else styles).to(device),
+        )
+        drawn = [noise_of(f.seed, self.native_px, self.pipeline.channels) for f in findings]
+        start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
+        pictures = self.pipeline(told, start, grain, self.steps, self.guidance)
+        grey = np.rint(pictures.cpu().numpy() * 255).astype(np.uint8)
+        return np.stack([_brought(picture, self.size_px) for picture in grey])
+
+
+def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -> DiffusionEngine:
+    """Return the engine with the weights in ``learned.model``, by default those that ship.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no pipeline of ours, or no adapter of that name.
+    DataError
+        If a file is not what its manifest says.
+    """
+    folder = Path(learned.model) if learned.model else ASSETS
+    digest = checked_hash(folder, learned.adapter)
+    pipeline = load_pipeline(folder, device_of(device), learned.adapter)
+    guidance = Guidance(described=1.0 if learned.guidance is None else learned.guidance)
+    steps = learned.steps or STEPS
+    here = Path(__file__).parent
+    names = ("autoencoder", "conditions", "engine", "folder", "pipeline", "text")
+    sources = "".join(io.sha256_file(here / f"{name}.py") for name in names)
+    key = f"{digest} {sources} {io.sha256_file(Path(seeds.__file__))} {steps} {guidance}"
+    native = int(pipeline.unet.config.sample_size) * FACTOR
+    return DiffusionEngine(
+        pipeline,
+        size_px,
+        native,
+        threads,
+        steps,
+        guidance,
+        io.sha256_bytes(key.encode()),
+        adapted=learned.adapter is not None,
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
+
+    Raises
+    ------
+    UserError
+        If it is a GPU that the machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UserError(f"device must be one of the {count} GPUs here", name, "use auto or cpu")
+    return device
+
+
+def check_masks(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
+    """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
+    want = (len(findings), size_px, size_px)
+    if masks.shape != want or masks.dtype != np.uint8:
+        got = f"{masks.shape} {masks.dtype}"
+        raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
+    if masks.size and masks.max() > 1:
+        raise UserError("masks must hold 0 and 1", int(masks.max()), "divide by 255")
+    for finding, mask in zip(findings, masks, strict=True):
+        if finding.has_lesion != bool(mask.any()):
+            rule = "a lesion must have a mask that is not empty, a normal finding an empty one"
+            got = f"{finding.pathology} with {int(mask.sum())} pixels ({finding.sample_id})"
+            raise UserError(rule, got, "draw the mask of this very finding")
+
+
+def noise_of(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
+    """Return what a finding's seed draws: its start (channels, h, w), and the decoder's noise."""
+    rng = seeds.rng(seed, "image")
+    side = size_px // FACTOR
+    shapes = ((channels, side, side), *noise_shapes(size_px))
+    return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
+
+
+def _resized(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    if masks.shape[-1] == size_px:
+        return masks
+    shrink = masks.shape[-1] > size_px
+    method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
+    planes = [
+        cv2.resize(m * np.uint8(255), (size_px, size_px), interpolation=method) for m in masks
+    ]
+    return (np.stack(planes) > 127).astype(np.uint8)
+
+
+def _brought(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    if len(picture) == size_px:
+        return picture
+    method = cv2.INTER_AREA if size_px < len(picture) else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (size_px, size_px), interpolation=method), np.uint8)

@@ -1,0 +1,253 @@
+"""The training loop: steps that depend on (seed, step) alone, so that a kill costs some minutes.
+
+In: something that learns (`Trainee`), a `Pace`. Out: running averages of its weights, and a folder
+with `checkpoint.safetensors` and `log.jsonl`. Resumed or not, weights and log are the same, but
+for the log's times.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from busgen import seeds
+from busgen.errors import DataError
+from busgen.io import replacing, write_text
+
+CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
+Tick = Callable[[int], None]
+Told = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long and how fast something learns.
+
+    `batch` pictures a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling
+    to nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
+    running average; `half_precision` bfloat16 where it is faster; `keep` and `look` steps between
+    checkpoints and between looks at held-out patients.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    seed: int = 7
+    accumulate: int = 1
+    warmup: int = 200
+    cooldown: float = 0.3
+    average: float = 0.999
+    half_precision: bool = True
+    keep: int = 500
+    look: int = 1000
+
+    @property
+    def seen(self) -> int:
+        """Pictures seen in all steps."""
+        return self.steps * self.batch * self.accumulate
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step: up, level, then down as a cosine's half."""
+        rise = min(1.0, (step + 1) / max(self.warmup, 1))
+        left = (self.steps - step) / max(self.cooldown * self.steps, 1)
+        return self.rate * rise * (0.5 - 0.5 * math.cos(math.pi * min(left, 1.0)))
+
+
+class Trainee(Protocol):
+    """Something that learns on `device`: its networks, optimisers and what one step is."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Its networks by name."""
+        ...
+
+    @property
+    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """Its optimisers by name."""
+        ...
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Names of the networks whose running average is kept."""
+        ...
+
+    def learn(self, step: int, draws: "Draws", pace: Pace) -> Told:
+        """Take one step and return what is to be logged."""
+        ...
+
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return what held-out patients say of the averaged modules."""
+        ...
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Randomness of one step: numpy's for choices, torch's for noise, on the device."""
+
+    rng: np.random.Generator
+    noise: torch.Generator
+
+
+@dataclass
+class _State:
+    trainee: Trainee
+    mean: dict[str, nn.Module]
+    step: int = 0
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(
+    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None
+) -> dict[str, nn.Module]:
+    """Let `trainee` learn and return its averaged modules.
+
+    Parameters
+    ----------
+    trainee
+        What learns, as it begins.
+    pace
+        How long and how fast.
+    folder
+        Where checkpoint and log stand; where they stand already, it goes on from them.
+    tick
+        Called with the number of pictures seen, after every step.
+
+    Raises
+    ------
+    DataError
+        If a loss is not finite: NaN in the pictures, or a rate that is too high.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = _State(trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged})
+    if (folder / CHECKPOINT).is_file():
+        _restore(state, folder)
+    tick(state.step * pace.batch * pace.accumulate)
+    began, first = time.monotonic(), state.step
+    while state.step < pace.steps:
+        told = trainee.learn(state.step, draws_of(pace.seed, state.step, trainee.device), pace)
+        _check(told, state.step)
+        _average(state, pace)
+        state.step += 1
+        tick(pace.batch * pace.accumulate)
+        if state.step % pace.look == 0 or state.step == pace.steps:
+            told |= trainee.look(state.mean, state.step)
+        if state.step % 50 == 0 or state.step == pace.steps:
+            speed = (state.step - first) / (time.monotonic() - began)
+            state.log.append(_line(state.step, told, speed, pace))
+        if state.step % pace.keep == 0 or state.step == pace.steps:
+            _keep(state, folder)
+    return state.mean
+
+
+def draws_of(seed: int, step: int, device: torch.device) -> Draws:
+    """Return the randomness of one step."""
+    noise = torch.Generator(device)
+    noise.manual_seed(seeds.sample_seed(seed, step))
+    return Draws(seeds.rng(seeds.sample_seed(seed, step), "training"), noise)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give all parameters of an optimiser one learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def half(device: torch.device, pace: Pace) -> torch.autocast:
+    """Return the context in which networks compute in bfloat16 where `pace` says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
+
+
+def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Return a network whose first weights follow from `seed`, its kernels channels last."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _line(step: int, told: Told, speed: float, pace: Pace) -> dict[str, Any]:
+    rounded = {key: round(value, 5) for key, value in told.items()}
+    timed = {
+        "samples_per_s": round(speed * pace.batch * pace.accumulate, 1),
+        "remaining_s": round((pace.steps - step) / speed),
+    }
+    return {"step": step} | rounded | timed
+
+
+def _check(told: Told, step: int) -> None:
+    for name, value in told.items():
+        if not math.isfinite(value):
+            rule = f"the training's {name} must be finite"
+            remedy = "look for NaN in the training data, or lower the rate"
+            raise DataError(rule, f"{value} at step {step}", remedy)
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    import copy
+
+    return copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+
+
+def _average(state: _State, pace: Pace) -> None:
+    """Move the averages to the weights, faster at first, so that short trainings have them too."""
+    share = min(pace.average, (state.step + 1) / (state.step + 10))
+    with torch.no_grad():
+        for name, mean in state.mean.items():
+            now = state.trainee.modules[name].state_dict()
+            for key, value in mean.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(now[key].to(value.dtype), 1 - share)
+                else:
+                    value.copy_(now[key])
+
+
+def _keep(state: _State, folder: Path) -> None:
+    """Write log and checkpoint: weights, averages, the optimisers' moments, the step."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in state.trainee.modules.items():
+        tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
+    for name, module in state.mean.items():
+        tensors |= {f"mean/{name}/{k}": v for k, v in module.state_dict().items()}
+    for name, optimiser in state.trainee.optimisers.items():
+        for number, moments in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
+    whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    lines = "".join(json.dumps(line) + "\n" for line in state.log)
+    with replacing(folder / CHECKPOINT) as partial:
+        save_file(whole, partial, metadata={"step": str(state.step), "log": lines})
+    write_text(folder / LOG, lines)
+
+
+def _restore(state: _State, folder: Path) -> None:
+    with safe_open(folder / CHECKPOINT, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        told = file.metadata()
+    state.step = int(told["step"])
+    state.log = [json.loads(line) for line in told["log"].splitlines()]
+    for name, module in state.trainee.modules.items():
+        module.load_state_dict(_under(f"module/{name}/", tensors))
+    for name, module in state.mean.items():
+        module.load_state_dict(_under(f"mean/{name}/", tensors))
+    for name, optimiser in state.trainee.optimisers.items():
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(f"optimiser/{name}/", tensors).items():
+            number, _, moment = key.partition("/")
+            moments.setdefault(int(number), {})[moment] = value
+        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,191 @@
+"""The diffusers pipeline: masks, texts and styles in, pictures out.
+
+It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2210.02747) with a
+multistep solver, then decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+
+from busgen.images.diffusion.autoencoder import Autoencoder
+from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, unstated
+from busgen.images.diffusion.text import TextEncoder
+
+STEPS = 8
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How much more a condition counts than it says by itself; 1 is none.
+
+    `described` text and mask together, `text`, `mask`, `style` each alone. Each that is not 1
+    costs an evaluation of the network more a step (classifier-free guidance, Ho 2022,
+    arXiv 2207.12598).
+    """
+
+    described: float = 1.0
+    text: float = 1.0
+    mask: float = 1.0
+    style: float = 1.0
+
+    @property
+    def dropped(self) -> tuple[tuple[float, frozenset[str]], ...]:
+        """The weights beyond 1 that are asked for, with the conditions that are dropped for them.
+
+        0 of a condition draws as if it had not been given.
+        """
+        each = (
+            (self.described - 1, frozenset({"text", "mask"})),
+            *((getattr(self, name) - 1, frozenset({name})) for name in ("text", "mask", "style")),
+        )
+        return tuple(pair for pair in each if pair[0] != 0)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the network a step."""
+        return 1 + len(self.dropped)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What N pictures are to show.
+
+    `text` (N, terms) probabilities, `planes` (N, planes, h, w) of the mask, `style` (N,) int64.
+    """
+
+    text: Tensor
+    planes: Tensor
+    style: Tensor
+
+    def without(self, names: frozenset[str]) -> "Conditions":
+        """Return the conditions with those in `names` dropped."""
+        text = unstated(len(self.text)).to(self.text) if "text" in names else self.text
+        planes = torch.zeros_like(self.planes) if "mask" in names else self.planes
+        style = torch.full_like(self.style, NO_STYLE) if "style" in names else self.style
+        return Conditions(text, planes, style)
+
+
+class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Draws B-mode pictures of findings inside given masks."""
+
+    def __init__(
+        self,
+        autoencoder: Autoencoder,
+        text_encoder: TextEncoder,
+        tokens: FieldTokens,
+        unet: UNet2DConditionModel,
+        scheduler: DPMSolverMultistepScheduler,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            autoencoder=autoencoder,
+            text_encoder=text_encoder,
+            tokens=tokens,
+            unet=unet,
+            scheduler=scheduler,
+        )
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.autoencoder.config.channels)
+
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """Return the probabilities (N, terms) that the text encoder reads in `texts`."""
+        device = self.text_encoder.device
+        with torch.inference_mode():
+            read: Tensor = self.text_encoder(self.text_encoder.tokenize(texts).to(device))
+        return read
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        told: Conditions,
+        start: Tensor,
+        grain: Sequence[Tensor],
+        steps: int = STEPS,
+        guidance: Guidance | None = None,
+    ) -> Tensor:
+        """Return pictures (N, H, W) in [0, 1].
+
+        Parameters
+        ----------
+        told
+            Conditions, `text` as `read` returns it, `planes` as `conditions.mask_planes`.
+        start
+            Standard normal (N, channels, H/8, W/8): where the paths begin.
+        grain
+            The decoder's noise, `Autoencoder.decode`.
+        steps
+            Of the solver.
+        guidance
+            Strength of the conditions; by default none beyond what the network has learned.
+        """
+        latents = start
+        solver = type(self.scheduler).from_config(self.scheduler.config)  # one a call: it counts
+        solver.set_timesteps(steps, device=start.device)
+        for time in solver.timesteps:
+            velocity = self.velocity(latents, time, told, guidance or Guidance())
+            latents = solver.step(velocity, time, latents, return_dict=False)[0]
+        with low_precision(start.device):
+            decoded = self.autoencoder.decode(latents, grain)
+        pictures: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
+        return pictures
+
+    def velocity(
+        self, latents: Tensor, time: Tensor, told: Conditions, guidance: Guidance
+    ) -> Tensor:
+        """Return the guided velocity at `time`, noise minus latents, float32."""
+        full = velocity_of(self.unet, self.tokens, latents, time, told)
+        guided = full
+        for weight, names in guidance.dropped:
+            less = velocity_of(self.unet, self.tokens, latents, time, told.without(names))
+            guided = guided + weight * (full - less)
+        return guided
+
+
+def velocity_of(
+    unet: nn.Module, tokens: nn.Module, latents: Tensor, time: Tensor, told: Conditions
+) -> Tensor:
+    """Return the network's velocity of latents (N, C, h, w) at times (N,) or () in [0, 1000]."""
+    seen = torch.cat([latents, told.planes], dim=1).contiguous(memory_format=torch.channels_last)
+    with low_precision(latents.device):
+        out = unet(
+            seen,
+            time,
+            encoder_hidden_states=tokens(told.text),
+            class_labels=told.style,
+            return_dict=False,
+        )[0]
+    velocity: Tensor = out.float()
+    return velocity
+
+
+@contextmanager
+def low_precision(device: torch.device) -> Iterator[None]:
+    """Compute in bfloat16 where the processor has it."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+        yield
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether bfloat16 is faster than float32 on `device`."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def make_scheduler() -> DPMSolverMultistepScheduler:
+    """Return the solver: DPM-Solver++ of second order (Lu 2022, arXiv 2211.01095), on flows."""
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=1000,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=1.0,
+        solver_order=2,
+    )

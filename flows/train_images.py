@@ -1,0 +1,57 @@
+"""Train images: real training patients -> the generator of pictures.
+
+In: data/real, data/cohort, params.yaml. Out: data/models/images. A killed training goes on from its
+last checkpoint, from data/work.
+"""
+
+import shutil
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
+
+from busgen.images.diffusion.loop import Tick
+from busgen.images.diffusion.training import Training, resolve, train
+from busgen.params import load_params
+from busgen.real.cohort import FILE
+from flows.paths import COHORT, MODELS, WORK, real_tables
+
+RATE = TextColumn("{task.fields[rate]}")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def learn(training: Training) -> Path:
+    """Train all parts, with samples a second and the remaining time of each on screen."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), RATE)
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        def ticks(part: str) -> Tick:
+            row = bar.add_task(part, total=training.seen[part], rate="")
+
+            def tick(count: int) -> None:
+                speed = bar.tasks[row].speed
+                bar.update(row, advance=count, rate=f"{speed:.0f}/s" if speed else "")
+
+            return tick
+
+        return train(training, ticks)
+
+
+@flow(name="train images", validate_parameters=False)
+def images(training: Training) -> None:
+    """Train the generator and publish its card as an artifact."""
+    folder = learn(training)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    create_markdown_artifact(key="images", markdown=card)
+
+
+def run() -> None:
+    """Run the stage: params.yaml -> data/models/images."""
+    params = load_params()
+    tables = real_tables(params)
+    training = resolve(tables, COHORT / FILE, params.train_images, WORK, MODELS / "images")
+    images(training)
+    shutil.rmtree(training.work)

@@ -1,0 +1,150 @@
+"""The engine `diffusion`: its contract, its folder, and what it refuses."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_diffusion as tiny
+
+from busgen.errors import DataError, UserError
+from busgen.images.diffusion.folder import checked_hash, write_manifest
+from busgen.images.engines import Learned, load_image_engine
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny.save(tmp_path_factory.mktemp("models é") / "images")
+
+
+@pytest.fixture(scope="module")
+def batch(lesions):
+    return lesions(5, tiny.SIDE)
+
+
+def load(folder, **learned):
+    return load_image_engine("diffusion", tiny.SIDE, "cpu", 2, Learned(str(folder), **learned))
+
+
+def test_pictures_are_grey_levels_of_the_asked_size(folder, batch):
+    pictures = load(folder).render(*batch)
+    assert pictures.shape == (5, tiny.SIDE, tiny.SIDE)
+    assert pictures.dtype == np.uint8
+    assert pictures.std() > 0
+
+
+def test_the_same_request_draws_the_same_bytes(folder, batch):
+    assert np.array_equal(load(folder).render(*batch), load(folder).render(*batch))
+
+
+def test_a_picture_does_not_depend_on_its_batch(folder, batch):
+    findings, masks = batch
+    together = load(folder).render(findings, masks).astype(int)
+    alone = load(folder).render(findings[3:4], masks[3:4]).astype(int)
+    assert np.abs(together[3] - alone[0]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 99}, {"scanner": "busi"}, {"text": "Anechoic round mass."}]
+)
+def test_seed_style_and_text_change_the_picture(folder, batch, change):
+    findings, masks = batch
+    engine = load(folder)
+    finding = replace(findings[0], scanner="breast")
+    before = engine.render([finding], masks[:1])
+    assert not np.array_equal(before, engine.render([replace(finding, **change)], masks[:1]))
+
+
+def test_the_mask_changes_the_picture(folder, batch):
+    findings, masks = batch
+    engine = load(folder)
+    before = engine.render(findings[:1], masks[:1])
+    assert not np.array_equal(before, engine.render(findings[:1], masks[:1, ::-1].copy()))
+
+
+def test_other_sizes_are_resampled(folder, lesions):
+    learned = Learned(str(folder))
+    for size in (32, 96):
+        engine = load_image_engine("diffusion", size, "cpu", 1, learned)
+        assert engine.render(*lesions(2, size)).shape == (2, size, size)
+
+
+def test_guidance_costs_an_evaluation_more_a_step(folder, batch):
+    plain, guided = load(folder, steps=3), load(folder, steps=3, guidance=2.0)
+    assert (plain.evaluations, guided.evaluations) == (3, 6)
+    assert not np.array_equal(plain.render(*batch), guided.render(*batch))
+
+
+def test_the_hash_follows_weights_steps_and_guidance(folder, tmp_path):
+    other = tiny.save(tmp_path / "other", seed=1)
+    engines = [load(folder), load(folder, steps=3), load(folder, guidance=2.0), load(other)]
+    assert len({engine.sha256 for engine in engines}) == 4
+    assert load(folder).sha256 == engines[0].sha256
+
+
+def test_no_weights_are_named(tmp_path):
+    with pytest.raises(UserError, match="must hold model_index.json"):
+        load(tmp_path)
+
+
+def test_an_unknown_adapter_is_named(folder):
+    with pytest.raises(UserError, match="adapter must be in the model's folder, got elsewhere"):
+        load(folder, adapter="elsewhere")
+
+
+def test_weights_that_are_not_the_manifests_are_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(DataError, match=r"unet/.* must be the file that manifest.json names"):
+        load(copy)
+    weights.unlink()
+    with pytest.raises(DataError, match="restore the folder"):
+        load(copy)
+
+
+def test_weights_of_another_version_are_refused(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
+    with pytest.raises(DataError, match="weights must be of version 1, got 0"):
+        load(copy)
+
+
+def test_the_manifest_leaves_cards_and_evidence_out(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    before = checked_hash(copy)
+    (copy / "README.md").write_text("a card")
+    (copy / "scores.json").write_text("{}")
+    write_manifest(copy)
+    assert checked_hash(copy) == before
+
+
+def test_masks_and_findings_must_fit(folder, batch):
+    findings, masks = batch
+    engine = load(folder)
+    for wrong, rule in (
+        ((findings[:2], masks[:3]), "masks must be uint8 of shape"),
+        ((findings, masks[:, :32]), "masks must be uint8 of shape"),
+        ((findings, masks * np.uint8(255)), "masks must hold 0 and 1, got 255"),
+        ((findings, masks * 0), "a lesion must have a mask that is not empty"),
+    ):
+        with pytest.raises(UserError, match=rule):
+            engine.render(*wrong)
+
+
+def test_an_unknown_scanner_and_a_long_text_are_refused(folder, batch):
+    findings, masks = batch
+    engine = load(folder)
+    with pytest.raises(UserError, match="scanner must be one that was learned"):
+        engine.render([replace(findings[0], scanner="abacus")], masks[:1])
+    with pytest.raises(UserError, match="text must have at most"):
+        engine.render([replace(findings[0], text="mass " * 2000)], masks[:1])
+
+
+def test_a_gpu_that_is_not_there_is_refused(folder):
+    with pytest.raises(UserError, match="device must be one of the"):
+        load_image_engine("diffusion", tiny.SIDE, "cuda:7", 1, Learned(str(folder)))

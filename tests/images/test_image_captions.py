@@ -1,0 +1,197 @@
+"""Captions: what the table states, what is measured, and what is left unsaid."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.images.bounds import Bound, Bounds, Reading, bounds_from_json, fit_bounds
+from busgen.images.captions import FIELDS, Caption, caption_of, to_words
+from busgen.priors.parse import from_text
+
+READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)
+BLANK = dict.fromkeys(field.name for field in schema.arrow_schema("real")) | {"flags": []}
+TABLE = {
+    "pathology": "benign", "birads": "3", "tissue": "heterogeneous", "shape": "irregular",
+    "orientation": "not_parallel", "margin": ["indistinct", "angular"], "halo": False,
+    "echo_pattern": "isoechoic", "posterior": "combined", "calcification": "in_a_mass",
+    "width_mm": 8.0, "height_mm": 9.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def bounds():
+    """Return bounds that are not fitted."""
+    return Bounds(
+        (
+            Bound("orientation", "parallel", "tallness", None, 0.96),
+            Bound("shape", "oval", "roughness", None, 0.02),
+            Bound("shape", "oval", "axes", None, 0.8),
+            Bound("margin", "circumscribed", "roughness", None, 0.02),
+            Bound("echo_pattern", "anechoic", "darkness", None, 0.2),
+            Bound("echo_pattern", "hypoechoic", "darkness", 0.3, 0.7),
+            Bound("posterior", "shadowing", "band", None, -1.0),
+            Bound("posterior", "enhancement", "band", 1.0, None),
+        )
+    )
+
+
+@pytest.fixture
+def picture(sample):
+    """Return a smooth dark ellipse in speckle with a bright band behind it, and its mask."""
+    _, mask = sample()
+    rows = np.arange(256)[:, None]
+    behind = (rows > 129) & mask.any(axis=0)
+    speckle = np.random.default_rng(0).normal(0, 8, mask.shape)
+    return np.rint(120 + speckle - 60 * mask + 40 * behind).astype(np.uint8), mask
+
+
+def test_a_breast_rows_caption_is_its_table(picture, bounds):
+    caption = caption_of(BLANK | TABLE | {"dataset": "breast"}, *picture, bounds)
+    assert {**vars(caption), "margin": list(caption.margin)} == TABLE
+    unsaid = caption_of(BLANK | TABLE | {"dataset": "breast", "posterior": None}, *picture, bounds)
+    assert unsaid == replace(caption, posterior=None)
+
+
+def test_what_no_reader_described_is_measured(picture, bounds):
+    row = BLANK | {"dataset": "busi", "pathology": "malignant"}
+    assert caption_of(row, *picture, bounds) == Caption(
+        pathology="malignant",
+        shape="oval",
+        orientation="parallel",
+        margin=("circumscribed",),
+        echo_pattern="hypoechoic",
+        posterior="enhancement",
+    )
+    assert caption_of(row, *picture, Bounds(())) == Caption(pathology="malignant")
+
+
+def test_a_normal_picture_has_no_lesion_terms(picture, bounds):
+    row = BLANK | {"dataset": "busi", "pathology": "normal", "tissue": "homogeneous_fat"}
+    image, mask = picture
+    caption = caption_of(row, image, 0 * mask, bounds)
+    assert caption == Caption(pathology="normal", tissue="homogeneous_fat")
+    said = {to_words(caption, np.random.default_rng(seed), keep=0.0) for seed in range(20)}
+    assert {str(part) for text in said for part in from_text(text)} == {"pathology=normal"}
+
+
+def test_a_disputed_label_is_not_stated(picture, bounds):
+    row = BLANK | {"dataset": "bus_bra", "pathology": "benign", "birads": "2"}
+    sure = caption_of(row, *picture, bounds)
+    disputed = caption_of(row | {"flags": ["label_conflict"]}, *picture, bounds)
+    assert disputed == replace(sure, pathology=None, birads=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "term"),
+    [
+        ({"band": 1.0}, "enhancement"),
+        ({"band": 0.99}, None),
+        ({"band": -1.01}, "shadowing"),
+        ({"band": float("nan")}, None),
+    ],
+)
+def test_between_the_terms_nothing_is_stated(bounds, changes, term):
+    assert bounds.term("posterior", replace(READING, **changes)) == term
+
+
+def test_all_bounds_of_a_term_must_hold_and_one_term_only(bounds):
+    assert bounds.term("shape", READING) == "oval"
+    assert bounds.term("shape", replace(READING, axes=0.85)) is None
+    overlapping = Bounds((*bounds.bounds, Bound("shape", "irregular", "axes", None, None)))
+    assert overlapping.term("shape", READING) is None
+
+
+def read_by_rule(n=300):
+    """Return rows and readings; readers see none of four bands in a row, shadowing in the fifth."""
+    rows, readings = [], []
+    for k in range(n):
+        rough = 0.06 * k / n
+        smooth = rough < 0.02 or (rough < 0.04 and k % 2)
+        echo = ("anechoic", "heterogeneous", "hypoechoic", "isoechoic", "isoechoic")[5 * k // n]
+        row = {"shape": "oval" if smooth else "irregular", "echo_pattern": echo}
+        row |= {"margin": ["circumscribed"] if smooth else ["indistinct"]}
+        row |= {"posterior": "shadowing" if k % 5 == 4 else "none"}
+        rows.append(row)
+        band = -9.0 if k % 5 == 4 else 2 * k / n - 1
+        readings.append(replace(READING, roughness=rough, darkness=k / n, band=band))
+    return rows, readings
+
+
+def test_bounds_are_fitted_to_the_share_on_which_readers_agree():
+    rows, readings = read_by_rule()
+    bounds = fit_bounds(rows, readings)
+    for field, term, share in (
+        ("shape", "oval", 0.85),
+        ("shape", "irregular", 0.85),
+        ("margin", "circumscribed", 0.85),
+        ("echo_pattern", "anechoic", 0.8),
+        ("echo_pattern", "hypoechoic", 0.8),
+    ):
+        said = [k for k, r in enumerate(readings) if bounds.term(field, r) == term]
+        own = [term] if field == "margin" else term
+        right = [rows[k][field] == own for k in said]
+        assert np.mean(right) == pytest.approx(share, abs=0.02)
+        assert np.mean(right) >= share
+    assert bounds.term("shape", replace(READING, axes=0.95)) == "round"
+    assert bounds.term("shape", replace(READING, axes=0.85)) is None
+    band = {b.term: (b.low, b.high) for b in bounds.bounds if b.field == "posterior"}
+    assert band["shadowing"] == (None, pytest.approx(-0.8, abs=0.02))
+    assert band["none"] == pytest.approx((-0.5, 0.5), abs=0.02)
+    assert band["enhancement"] == (pytest.approx(0.8, abs=0.02), None)
+    assert bounds_from_json(json.loads(json.dumps(bounds.to_json()))) == bounds
+
+
+def test_a_term_on_which_readers_never_agree_has_no_bounds():
+    rows, readings = read_by_rule()
+    mixed = [
+        row | {"echo_pattern": ("anechoic", "hypoechoic")[k % 2]} for k, row in enumerate(rows)
+    ]
+    fields = {bound.field for bound in fit_bounds(mixed, readings).bounds}
+    assert fields == {"orientation", "shape", "margin", "posterior"}
+
+
+def test_bounds_need_pictures():
+    rows, readings = read_by_rule(4)
+    with pytest.raises(DataError, match=r"need 5 pictures or more .* got 4"):
+        fit_bounds(rows, readings)
+
+
+def said(caption, seed, keep=1.0):
+    text = to_words(caption, np.random.default_rng(seed), keep)
+    return {part.field: part for part in from_text(text)} if text else {}
+
+
+@pytest.mark.parametrize("missing", FIELDS)
+def test_what_is_not_stated_is_not_said(missing):
+    full = Caption(**TABLE | {"margin": ("indistinct", "angular")})
+    caption = replace(full, **{missing: None})
+    sizes = {"width_mm", "height_mm"}
+    left = set(FIELDS) - (sizes if missing in sizes else {missing})
+    for seed in range(24):
+        parts = said(caption, seed)
+        assert set(parts) | {"pathology"} == left | {"pathology"}  # the word mass speaks of it
+        if missing == "pathology" and "pathology" in parts:
+            assert parts["pathology"].terms == ("benign", "malignant")
+
+
+def test_single_fields_and_none_can_be_said():
+    for field in set(FIELDS) - {"width_mm", "height_mm"}:
+        value = ("spiculated",) if field == "margin" else TABLE[field]
+        for seed in range(24):
+            assert field in said(Caption(**{field: value}), seed)
+    assert to_words(Caption(), np.random.default_rng(0)) == ""
+
+
+def test_fields_are_kept_as_often_as_asked():
+    caption = Caption(**TABLE | {"margin": ("indistinct", "angular")})
+    kept = [said(caption, seed, 0.3) for seed in range(400)]
+    for field in ("shape", "posterior", "birads", "width_mm"):
+        assert np.mean([field in parts for parts in kept]) == pytest.approx(0.3, abs=0.07)
+    assert not any(said(caption, seed, 0.0) for seed in range(5))
+    assert to_words(caption, np.random.default_rng(3)) == to_words(
+        caption, np.random.default_rng(3)
+    )
