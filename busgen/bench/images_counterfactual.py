@@ -1,105 +1,93 @@
-"""Counterfactual pairs: the same seed and mask, one word changed.
+"""Counterfactual families: the same seed and mask, one word changed.
 
 In: findings of lesions with their masks. Out: in which share of the pairs the measurement that
-goes with the word moves as it should, and how much stays of what has nothing to do with it.
+goes with the word moves as it should, and in which the rest of the picture stays
+(`busgen.quality.counterfactuals`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.harness import Figure, share
-from busgen.bench.images_matched import Asked, worded
-from busgen.bench.images_terms import CONTRASTS, Contrast, Measure
+from busgen.bench.harness import Figure
+from busgen.bench.images_matched import Asked, rendered, worded
+from busgen.bench.images_terms import Measure
 from busgen.images.engines import ImageEngine
 from busgen.priors.findings import Finding
+from busgen.quality.counterfactuals import RISING, Families, moves, stays
+from busgen.quality.distances import wilson
 
-PLAIN: Mapping[str, object] = {"echo_pattern": "hypoechoic", "posterior": "none", "halo": False}
-REACH_PX = 16  # around a lesion: its halo and edge may change with a word
+Words = Mapping[str, object]
+PLAIN: Words = MappingProxyType({"echo_pattern": "hypoechoic", "posterior": "none", "halo": False})
+SEEN_BY = MappingProxyType({"echo_pattern": "echo", "posterior": "posterior", "halo": "rim"})
 ROOM = 0.15  # of the picture's height that a lesion leaves below it for posterior features
-
-
-@dataclass(frozen=True)
-class Change:
-    """One word that replaces a plain finding's, and where its measure should go: 1 or -1."""
-
-    contrast: Contrast
-    word: object
-    sign: int
-
-
-CHANGES = tuple(
-    Change(c, c.high, 1) if PLAIN[c.field] == c.low else Change(c, c.low, -1) for c in CONTRASTS
-)
 
 
 def plain(asked: Asked, n: int) -> Asked:
     """Return up to `n` lesions that leave room below them, as plain hypoechoic ones."""
     lowest = asked.masks.shape[1] * (1 - ROOM)
-    rows = np.arange(asked.masks.shape[1])
-    ends = (asked.masks.any(axis=2) * rows).max(axis=1)
-    chosen = np.flatnonzero(asked.masks.any(axis=(1, 2)) & (ends < lowest))[:n]
-    findings = tuple(changed(asked.findings[k], PLAIN) for k in chosen)
-    return Asked(findings, asked.masks[chosen])
+    ends = (asked.masks.any(axis=2) * np.arange(asked.masks.shape[1])).max(axis=1)
+    chosen = np.flatnonzero(asked.masks.any(axis=(1, 2)) & (ends < lowest))
+    few = np.unique(np.linspace(0, len(chosen) - 1, n).round().astype(np.intp))
+    return changed(asked.take(chosen[few]), PLAIN)
 
 
-def changed(finding: Finding, words: Mapping[str, object]) -> Finding:
-    """Return the finding with other words: seed, box and phrasing stay."""
+def changed(asked: Asked, words: Words) -> Asked:
+    """Return the findings with other words: seeds, boxes and phrasings stay."""
+    return replace(asked, findings=tuple(_changed(finding, words) for finding in asked.findings))
+
+
+def _changed(finding: Finding, words: Words) -> Finding:
     fields: dict[str, object] = {**vars(finding), **words}
-    return worded(replace(finding, **fields))  # type: ignore[arg-type]
+    return worded(Finding(**fields))  # type: ignore[arg-type]
 
 
 def figures(
     engine: ImageEngine, base: Asked, measures: Mapping[str, Measure], name: str
 ) -> dict[str, Figure]:
-    """Return the share of pairs that move as asked, by word and in all, and what is kept.
+    """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
 
-    `counterfactual_kept_NAME` is the median correlation of the two pictures of a pair away from
-    the lesion and from what lies below it; its interval holds the middle half of the pairs. A pair
-    whose measure has no value, for want of room, does not count.
+    Parameters
+    ----------
+    base
+        Findings with the words of `PLAIN`.
+    measures
+        Measures by the names of `images_terms.MEASURES`.
+    name
+        Of the engine, the end of its figures' names.
     """
-    before = engine.render(base.findings, base.masks)
-    told, moved, kept = {}, [], []
-    for change in CHANGES:
-        findings = [changed(f, {change.contrast.field: change.word}) for f in base.findings]
-        after = engine.render(findings, base.masks)
-        right = moves(before, after, base.masks, measures[change.contrast.measure], change.sign)
-        moved += right
-        kept += [likeness(*three) for three in zip(before, after, base.masks, strict=True)]
-        if right:
-            told[f"counterfactual_{change.contrast.name}_{name}"] = share(sum(right), len(right))
-    known = np.array([value for value in kept if not np.isnan(value)])
-    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist()
-    return told | {
-        f"counterfactual_moved_{name}": share(sum(moved), len(moved)),
-        f"counterfactual_kept_{name}": Figure(middle, "correlation", len(known), (low, high)),
-    }
+    same = rendered(engine, base)
+    told: dict[str, Figure] = {}
+    for field in RISING:
+        families = _families(engine, base, same, field)
+        shares = moves(families, measures[SEEN_BY[field]])
+        shares.pop("order")
+        kept = stays(families)
+        pairs = {pair.replace(" < ", "_"): found for pair, found in shares.items()}
+        told |= {f"pairs_{field}_{pair}_{name}": _figure(found) for pair, found in pairs.items()}
+        told[f"pairs_{field}_kept_{name}"] = _figure(kept)
+    moved = [figure for key, figure in told.items() if "_kept_" not in key]
+    n = sum(figure.n for figure in moved)
+    hits = sum(round(figure.value * figure.n) for figure in moved)
+    value = hits / max(n, 1)
+    return told | {f"counterfactual_moved_{name}": Figure(value, "share", n, wilson(hits, n))}
 
 
-def moves(
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
-    measure: Measure,
-    sign: int,
-) -> list[bool]:
-    """Return whether the measure moves by `sign` in each pair where it has a value."""
-    steps = [
-        measure(two, mask) - measure(one, mask)
-        for one, two, mask in zip(before, after, masks, strict=True)
-    ]
-    return [sign * step > 0 for step in steps if not np.isnan(step)]
+def _families(engine: ImageEngine, base: Asked, same: NDArray[np.uint8], field: str) -> Families:
+    """Return families of one field, with each of its terms that has an order."""
+    words: Mapping[str, object] = {"no": False, "yes": True}
+    members = []
+    for term in RISING[field]:
+        word = words.get(term, term)
+        plain_too = word == PLAIN[field]
+        members.append(same if plain_too else rendered(engine, changed(base, {field: word})))
+    return Families(np.stack(members, axis=1), base.masks, field, RISING[field])
 
 
-def likeness(before: NDArray[np.uint8], after: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
-    """Return the correlation of two pictures (S, S) beside a lesion; NaN where one is even."""
-    kernel = np.ones((2 * REACH_PX + 1,) * 2, np.uint8)
-    near = cv2.dilate(mask, kernel) > 0
-    away = ~np.logical_or.accumulate(near, axis=0)
-    one, two = before[away].astype(np.float64), after[away].astype(np.float64)
-    if away.sum() < 2 or one.std() == 0 or two.std() == 0:
-        return float("nan")
-    return float(np.corrcoef(one, two)[0, 1])
+def _figure(found: Mapping[str, Any]) -> Figure:
+    low, high = found["interval"]
+    return Figure(found["value"], "share", found["n"], (low, high))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError
+from busgen.images.engines import ImageEngine
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.geometry import Geometry, measure
 from busgen.priors.conditions import Condition
@@ -37,6 +38,7 @@ STYLES: Mapping[str, str] = MappingProxyType(
         "breast": "linear_12mhz_compound",
     }
 )
+LEARNED_DEVICES = frozenset({"diffusion"})  # engines that know devices, not the styles alone
 STATED = ("tissue", "birads", "shape", "margin", "echo_pattern", "posterior", "halo",
           "calcification")  # fmt: skip
 
@@ -56,10 +58,29 @@ class Described:
 
 @dataclass(frozen=True)
 class Asked:
-    """Findings and their masks (N, S, S) uint8 {0, 1}, one for each crop they stand for."""
+    """What pictures are rendered from, one for each crop they stand for.
+
+    `findings` with the prior's scanner styles; `masks` (N, S, S) uint8 {0, 1}; `devices` that the
+    crops were taken with, or their datasets, where these name none.
+    """
 
     findings: tuple[Finding, ...]
     masks: NDArray[np.uint8]
+    devices: tuple[str, ...]
+
+    def take(self, chosen: NDArray[np.intp]) -> "Asked":
+        """Return the `chosen` ones."""
+        findings, devices = (tuple(x[k] for k in chosen) for x in (self.findings, self.devices))
+        return Asked(findings, self.masks[chosen], devices)
+
+
+def rendered(engine: ImageEngine, asked: Asked) -> NDArray[np.uint8]:
+    """Return the engine's pictures (N, S, S): of the very devices, where it has learned these."""
+    findings = list(asked.findings)
+    if engine.name in LEARNED_DEVICES:
+        pairs = zip(findings, asked.devices, strict=True)
+        findings = [replace(finding, scanner=device) for finding, device in pairs]
+    return engine.render(findings, asked.masks)
 
 
 def described(
@@ -109,7 +130,7 @@ def matched(real: Described, seed: int) -> Asked:
         _in_stead(prior, row, mask, seed, number)
         for number, (row, mask) in enumerate(zip(real.rows, real.crops.masks, strict=True))
     ]
-    return Asked(tuple(findings), np.asarray(real.crops.masks))
+    return Asked(tuple(findings), np.asarray(real.crops.masks), _devices(real))
 
 
 def drawn(real: Described, seed: int) -> Asked:
@@ -119,7 +140,12 @@ def drawn(real: Described, seed: int) -> Asked:
         draw(prior, 1, seed, request=_request(row, None), start=number)[0]
         for number, row in enumerate(real.rows)
     ]
-    return Asked(tuple(findings), load_mask_engine("curvature", SIDE).draw(findings))
+    masks = load_mask_engine("curvature", SIDE).draw(findings)
+    return Asked(tuple(findings), masks, _devices(real))
+
+
+def _devices(real: Described) -> tuple[str, ...]:
+    return tuple(row["scanner"] or row["dataset"] for row in real.rows)
 
 
 def style_of(row: Mapping[str, Any]) -> str:

@@ -6,27 +6,26 @@ that does nothing else, with two threads, after a warm-up.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from busgen.bench.factory import python, timed
 from busgen.bench.harness import Figure
-from busgen.bench.images_matched import Asked
 from busgen.bench.real_reading import TOLD
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
+
+if TYPE_CHECKING:
+    import torch
 
 SIZE_PX, THREADS, WARM = 256, 2, 8
 SEED = 20261127
 SIDE = 2048  # of the matrices whose product tells what the machine can do
 STEPS, PRODUCTS = 6, 5
-Kid = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
 
 
 def rendering(name: str, n: int, scratch: Path, kind: str = "") -> dict[str, Figure]:
@@ -65,30 +64,9 @@ def child(name: str, n: int, told: str) -> None:
     Path(told).write_text(json.dumps(record), encoding="utf-8")
 
 
-def steps_figures(
-    name: str, asked: Asked, real: NDArray[np.uint8], kid: Kid, steps: Sequence[int]
+def training(
+    step: Callable[[], object], samples: int, device: "torch.device", *, half: bool
 ) -> dict[str, Figure]:
-    """Return the KID to `real` of the same findings, by default and with other numbers of steps.
-
-    Parameters
-    ----------
-    name
-        A learned engine.
-    asked
-        Findings and masks in the stead of the real pictures (N, S, S).
-    kid
-        Kernel distance of two stacks of pictures.
-    """
-    told = {}
-    for count in (None, *steps):
-        engine = load_image_engine(name, SIZE_PX, "cpu", THREADS, Learned(steps=count))
-        made = engine.render(asked.findings, asked.masks)
-        key = "kid_steps_default" if count is None else f"kid_steps_{count}"
-        told[key] = Figure(kid(real, made), "KID", len(made))
-    return told
-
-
-def training(step: Callable[[], object], samples: int, *, half: bool) -> dict[str, Figure]:
     """Return the rate of training, and the share of the machine's arithmetic that it reaches.
 
     Parameters
@@ -97,20 +75,26 @@ def training(step: Callable[[], object], samples: int, *, half: bool) -> dict[st
         One step of training: forwards, backwards, optimiser.
     samples
         Pictures that a step learns from.
+    device
+        Where it computes.
     half
         Whether it computes in bfloat16, so that the limit is that of bfloat16 products.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    step()
+    def settled() -> None:
+        step()
+        _wait(device)
+
+    settled()
     counter = FlopCounterMode(display=False)
     with counter:
-        step()
+        settled()
     each = counter.get_total_flops() / samples
-    seconds = [timed(step) for _ in range(STEPS)]
+    seconds = [timed(settled) for _ in range(STEPS)]
     rates = [samples / taken for taken in seconds]
-    limit = product_gflops(torch.bfloat16 if half else torch.float32)
+    limit = product_gflops(torch.bfloat16 if half else torch.float32, device)
     rate = median(rates)
     reached = [each * value / 1e9 / limit for value in (rate, min(rates), max(rates))]
     return {
@@ -121,16 +105,24 @@ def training(step: Callable[[], object], samples: int, *, half: bool) -> dict[st
     }
 
 
-def product_gflops(dtype: object, side: int = SIDE) -> float:
+def product_gflops(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:
     """Return the best rate of a product of two square matrices in `dtype`, GFLOP/s."""
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        one, two = (torch.randn(side, side).to(dtype) for _ in range(2))  # type: ignore[call-overload]
+    source = torch.Generator().manual_seed(0)
+    one, two = (torch.randn(side, side, generator=source).to(device, dtype) for _ in range(2))
 
     def multiply() -> None:
         torch.matmul(one, two)
+        _wait(device)
 
     multiply()
     return 2 * side**3 / min(timed(multiply) for _ in range(PRODUCTS)) / 1e9
+
+
+def _wait(device: "torch.device") -> None:
+    """Wait until a GPU has done what it was asked for."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)

@@ -12,6 +12,7 @@ from busgen.bench import (
     images_counterfactual,
     images_matched,
     images_overlays,
+    images_solver,
     images_speed,
     images_terms,
     images_tissue,
@@ -20,6 +21,7 @@ from busgen.bench import (
 from busgen.bench.images_scores import auc_gap, mean_figure, over_patients
 from busgen.errors import DataError
 from busgen.priors.findings import check_finding
+from busgen.quality.distribution import Score
 from busgen.quality.judges.scores import auc_of
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES
@@ -224,31 +226,38 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 
     measures = {"echo": inside, "posterior": nothing, "rim": nothing}
     told = images_counterfactual.figures(_Obeying(), base, measures, "ours")
-    assert told["counterfactual_anechoic_ours"].value == 1
-    assert told["counterfactual_hyperechoic_ours"].value == 0
-    assert "counterfactual_halo_ours" not in told
-    assert told["counterfactual_moved_ours"].value == pytest.approx(1 / 3)
-    assert told["counterfactual_kept_ours"].value == pytest.approx(1)
+    assert told["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
+    assert told["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
+    assert told["pairs_halo_no_yes_ours"].n == 0
+    assert told["counterfactual_moved_ours"].value == pytest.approx(1 / 3, abs=1e-4)
+    assert told["counterfactual_moved_ours"].n == 6
+    assert told["pairs_echo_pattern_kept_ours"].value == 1
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
-    before = images_matched.matched(real_lesions(), 3).findings[0]
-    plain = images_counterfactual.changed(before, images_counterfactual.PLAIN)
-    after = images_counterfactual.changed(plain, {"halo": True})
-    assert replace(after, halo=False, text=plain.text) == plain
-    words, others = plain.text.split(), after.text.split()
+    asked = images_matched.matched(real_lesions(), 3)
+    plain = images_counterfactual.plain(asked, 1)
+    after = images_counterfactual.changed(plain, {"halo": True}).findings[0]
+    (before,) = plain.findings
+    assert replace(after, halo=False, text=before.text) == before
+    words, others = before.text.split(), after.text.split()
     assert set(words) ^ set(others) <= {"No", "no", "a", "A", "an", "absent.", "present.", "halo,"}
 
 
-def test_what_lies_below_a_lesion_may_change():
-    mask = disc(40, 48, 12, 12, 96)
-    before = np.random.default_rng(2).integers(1, 255, (96, 96)).astype(np.uint8)
-    below, above = before.copy(), before.copy()
-    below[60:, 40:56] = 0
-    above[:10] = 255 - above[:10]
-    assert images_counterfactual.likeness(before, below, mask) == pytest.approx(1)
-    assert images_counterfactual.likeness(before, above, mask) < 0.95
-    assert np.isnan(images_counterfactual.likeness(before, np.zeros_like(before), mask))
+def test_engines_that_learned_devices_are_asked_for_them():
+    class _Told:
+        sha256 = ""
+
+        def __init__(self, name) -> None:
+            self.name = name
+
+        def render(self, findings, masks):
+            return [finding.scanner for finding in findings]
+
+    asked = images_matched.matched(real_lesions(), 3)
+    devices = ["breast", "GE Logiq 5 @10-12MHz", "busi"]
+    assert images_matched.rendered(_Told("diffusion"), asked) == devices
+    assert images_matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
 
 
 def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
@@ -282,8 +291,9 @@ def test_training_is_measured_against_products(monkeypatch):
 
     weights = torch.ones(64, 64)
     monkeypatch.setattr(images_speed, "timed", lambda work: (work(), 0.5)[1])
-    monkeypatch.setattr(images_speed, "product_gflops", lambda dtype: 1e-3)
-    told = images_speed.training(lambda: weights @ weights, 2, half=False)
+    monkeypatch.setattr(images_speed, "product_gflops", lambda dtype, device: 1e-3)
+    step, place = (lambda: weights @ weights), torch.device("cpu")
+    told = images_speed.training(step, 2, place, half=False)
     assert told["train_samples_per_s"].value == 4
     assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
     assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
@@ -300,3 +310,22 @@ def test_bars_of_images_hold_at_their_bounds(monkeypatch):
     figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in images.BARS.items()}
     monkeypatch.setattr(images, "measure", lambda *, quick: figures)
     assert all(bar["holds"] for bar in harness.run("images")["bars"].values())
+
+
+def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
+    def load(name, size_px, device, threads, learned):
+        return _Obeying() if learned.steps is None else _Bright()
+
+    class _Bright:
+        name = "bright"
+
+        def render(self, findings, masks):
+            return np.full(masks.shape, 200, np.uint8)
+
+    def distance(images, groups):
+        return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
+
+    monkeypatch.setattr(images_solver, "load_image_engine", load)
+    asked = images_matched.matched(real_lesions(), 3)
+    told = images_solver.figures("obeying", asked, distance, (50,), 1)
+    assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value
