@@ -286,7 +286,7 @@ def versions(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="masks, phantom, factory, index or real.")],
+    name: Annotated[str, typer.Argument(help="masks, phantom, factory, index, real or images.")],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
 ) -> None:

@@ -1,0 +1,62 @@
+"""Overlays: in how many rendered pictures the finder finds text or calipers that nobody drew.
+
+In: pictures (N, S, S). Out: shares, that of clean real pictures beside them. Clean are pictures
+that were listed by eye as showing none, of patients that nothing learned from, cropped and
+resampled as the rendered ones are; what the finder tells of them is false.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.bench.harness import Figure, share
+from busgen.bench.real_overlays import LISTED
+from busgen.io import decode_png
+from busgen.real.cohort import real_rows, usable_for_pixels
+from busgen.real.crops import SIDE
+from busgen.real.overlays import find_overlays
+from busgen.real.square import field_of, square_crop
+
+
+def found(images: Iterable[NDArray[np.uint8]]) -> Figure:
+    """Return the share of pictures in which an overlay is found."""
+    hits = [bool(find_overlays(image).any()) for image in images]
+    return share(sum(hits), len(hits))
+
+
+def figures(
+    clean: NDArray[np.uint8], made: Mapping[str, NDArray[np.uint8]], subject: str
+) -> dict[str, Figure]:
+    """Return the shares on clean real pictures and by engine, and what the subject has more."""
+    shares = {name: found(images) for name, images in {"real": clean, **made}.items()}
+    excess = shares[subject].value - shares["real"].value
+    told = {f"overlays_{name}": figure for name, figure in shares.items()}
+    return told | {"overlays_excess": Figure(excess, "share", shares[subject].n)}
+
+
+def clean_pictures(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
+    """Return the square crops (N, S, S) of the listed clean pictures, as published."""
+    with LISTED.open(encoding="utf-8", newline="") as file:
+        clean = {
+            (row["dataset"], row["source_file"])
+            for row in csv.DictReader(file)
+            if row["kinds"] == "none"
+        }
+    rows = real_rows(
+        tables,
+        cohort,
+        splits=("validation", "test"),
+        columns=["image", "mask", "source_file"],
+        usable=lambda row: (row["dataset"], row["source_file"]) in clean and usable_for_pixels(row),
+    )
+    return np.stack([_crop(row) for row in rows])
+
+
+def _crop(row: Mapping[str, Any]) -> NDArray[np.uint8]:
+    image = decode_png(row["image"]["bytes"], row["source_file"])
+    mask = np.zeros_like(image) if row["mask"] is None else decode_png(row["mask"]["bytes"], "mask")
+    return square_crop(image, mask, SIDE, field=field_of(image)).image

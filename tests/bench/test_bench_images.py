@@ -1,0 +1,331 @@
+"""The benchmark of images: its own counting, on pictures and patients whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from busgen.bench import (
+    harness,
+    images,
+    images_control,
+    images_counterfactual,
+    images_matched,
+    images_overlays,
+    images_solver,
+    images_speed,
+    images_terms,
+    images_tissue,
+    images_utility,
+)
+from busgen.bench.images_scores import auc_gap, mean_figure, over_patients
+from busgen.errors import DataError
+from busgen.priors.findings import check_finding
+from busgen.quality.distribution import Score
+from busgen.quality.judges.scores import auc_of
+from busgen.real.crops import Crops
+from busgen.schema import TISSUES
+
+SIDE = 256
+
+
+def disc(row, col, tall, wide, side=SIDE):
+    """Return the mask of an ellipse with half axes in pixels."""
+    rows, cols = np.mgrid[:side, :side]
+    return ((((rows - row) / tall) ** 2 + ((cols - col) / wide) ** 2) <= 1).astype(np.uint8)
+
+
+def real_lesions():
+    """Return a described benign lesion, a malignant one without words, a normal picture."""
+    masks = np.stack(
+        [disc(90, 120, 20, 40), disc(100, 110, 50, 30), np.zeros((SIDE,) * 2, np.uint8)]
+    )
+    told = {"tissue": None, "birads": None, "shape": None, "margin": None, "echo_pattern": None,
+            "posterior": None, "halo": None, "calcification": None, "scanner": None,
+            "width_mm": None, "crop_width": None}  # fmt: skip
+    words = {"shape": "oval", "margin": ["circumscribed"], "echo_pattern": "anechoic",
+             "posterior": "enhancement", "halo": False, "calcification": "none",
+             "tissue": "homogeneous_fat", "birads": "2", "width_mm": 8.1,
+             "crop_width": 81 / SIDE}  # fmt: skip
+    rows = (
+        {**told, **words, "dataset": "breast", "pathology": "benign"},
+        {**told, "dataset": "bus_bra", "scanner": "GE Logiq 5 @10-12MHz", "pathology": "malignant"},
+        {**told, "dataset": "busi", "pathology": "normal"},
+    )
+    crops = Crops(
+        np.full((3, SIDE, SIDE), 90, np.uint8),
+        masks,
+        np.zeros_like(masks),
+        np.array([row["dataset"] for row in rows]),
+        np.array([row["scanner"] or row["dataset"] for row in rows]),
+        np.array([row["pathology"] for row in rows]),
+        np.array(["a", "b", "c"]),
+    )
+    return images_matched.Described(crops, rows)
+
+
+def test_findings_stand_for_their_crops():
+    real = real_lesions()
+    asked = images_matched.matched(real, 3)
+    assert all(check_finding(finding, SIDE) is finding for finding in asked.findings)
+    np.testing.assert_array_equal(asked.masks, real.crops.masks)
+    told, silent, normal = asked.findings
+    stated = (told.echo_pattern, told.posterior, told.margin, told.tissue)
+    assert stated == ("anechoic", "enhancement", ("circumscribed",), "homogeneous_fat")
+    assert (told.width_mm, told.height_mm, told.pixel_mm) == pytest.approx((8.1, 4.1, 0.1))
+    assert (told.orientation, silent.orientation) == ("parallel", "not_parallel")
+    assert [f.scanner for f in asked.findings] == [
+        "linear_12mhz_compound", "linear_7mhz", "linear_10mhz"]  # fmt: skip
+    assert (silent.pathology, normal.pathology, normal.width_mm) == ("malignant", "normal", None)
+    assert "anechoic" in told.text.lower()
+
+
+def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
+    real = real_lesions()
+    first = images_matched.matched(real.pick(np.array([True, False, False])), 3)
+    assert first.findings == images_matched.matched(real, 3).findings[:1]
+
+
+def test_drawn_findings_share_class_and_machine_alone():
+    asked = images_matched.drawn(real_lesions(), 3)
+    assert [f.pathology for f in asked.findings] == ["benign", "malignant", "normal"]
+    assert asked.findings[1].scanner == "linear_7mhz"
+    assert asked.masks.any(axis=(1, 2)).tolist() == [True, True, False]
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(DataError, match="got New One: add it to STYLES"):
+        images_matched.style_of({"scanner": "New One", "dataset": "busi"})
+
+
+def test_crops_are_spread_evenly():
+    real = real_lesions()
+    assert images.some(real, 2).crops.groups.tolist() == ["a", "c"]
+    assert images.some(real, 9).crops.groups.tolist() == ["a", "b", "c"]
+
+
+def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():
+    groups = np.array(["a", "a", "b", "b"])
+    figure = mean_figure(np.array([0.0, 0.0, 1.0, np.nan]), groups, "1", "test")
+    assert (figure.value, figure.n, figure.interval) == (pytest.approx(1 / 3), 3, (0.0, 1.0))
+    same = np.array([True, True])
+    assert over_patients(auc_of(same, np.array([0.1, 0.2])), groups[:2], "AUC", "test") is None
+    assert mean_figure(np.array([]), groups[:0], "1", "test") is None
+
+
+def test_a_gap_is_real_minus_rendered():
+    malignant = np.array([True, True, False, False])
+    gap = auc_gap(malignant, np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2]))
+    assert gap(np.arange(4)) == pytest.approx(0.5)
+
+
+class _Seeing:
+    """A judge that finds what is black and holds bright pictures for malignant."""
+
+    sha256 = ""
+
+    def segment(self, pictures):
+        return (pictures == 0).astype(np.float32)
+
+    def classify(self, pictures, masks):
+        return pictures.mean(axis=(1, 2)) / 255
+
+
+def test_orientation_is_that_of_the_largest_found_part():
+    tall = disc(40, 40, 20, 8, 96)
+    speck = disc(80, 80, 2, 6, 96)
+    assert images_control.agrees((tall + speck) > 0, tall)
+    assert not images_control.agrees(disc(40, 40, 8, 20, 96) > 0, tall)
+    assert not images_control.agrees(np.zeros_like(tall) > 0, tall)
+
+
+def test_control_is_full_on_real_and_lost_on_empty_pictures():
+    masks = np.stack([disc(40, 40, 9 + k, 20 - k, 96) for k in range(8)])
+    labels = np.array(["benign", "malignant"] * 4)
+    shade = np.where(labels == "malignant", 200, 100).astype(np.uint8)
+    pictures = np.where(masks > 0, 0, shade[:, None, None]).astype(np.uint8)
+    names = np.array([f"patient-{k}" for k in range(8)])
+    crops = Crops(pictures, masks, 0 * masks, names, names, labels, names)
+    made = {"ours": np.full_like(pictures, 90), "theirs": pictures}
+    told = images_control.figures(_Seeing(), crops, made, "ours")
+    assert told["control_dice_real"].value == told["control_dice_theirs"].value == 1
+    assert (told["control_dice_ours"].value, told["control_dice_gap"].value) == (0, 1)
+    assert told["control_auc_real"].value == 1
+    assert told["control_auc_gap"].value == pytest.approx(0.5)
+    assert told["control_orientation_gap"].value == 1
+    empty = images_control.prior_figures(_Seeing(), {"ours": pictures}, masks * (masks < 0))
+    assert empty == {}
+
+
+def terms(values, field, words):
+    """Return lesions whose echo, band and rim are `values`, a patient each."""
+    rows = [{"echo_pattern": "hypoechoic", "posterior": "none", "halo": False, field: word}
+            for word in words]  # fmt: skip
+    columns = {name: np.array(values, np.float64) for name in images_terms.MEASURES}
+    return images_terms.Read(columns, rows, np.arange(len(rows)).astype(str))
+
+
+def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
+    words = ["shadowing"] * 5 + ["none"] * 5
+    right = terms([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4], "posterior", words)
+    wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
+    held_out = np.arange(10) % 2 == 0
+    told = images_terms.figures({"ours": wrong}, right, held_out, "ours")
+    assert (told["terms_shadowing_real"].value, told["terms_shadowing_ours"].value) == (1, 0)
+    assert "terms_shadowing_real_held_out" not in told  # three and two are too few
+    assert told["terms_gap_worst"].value == 1
+    assert (told["band_shadowing_real"].value, told["band_shadowing_sign_real"].value) == (-3, 1)
+    assert told["band_shadowing_sign_ours"].value == 0
+
+
+def test_lesions_without_room_for_a_measure_do_not_count():
+    words = ["none"] * 5 + ["enhancement"] * 6
+    lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
+    contrast = next(c for c in images_terms.CONTRASTS if c.name == "enhancement")
+    figure = images_terms.contrast_figure(lesions, contrast, "test")
+    assert (figure.value, figure.n) == (1, 10)
+
+
+def test_tissue_is_told_within_a_machine_not_between_machines():
+    pick = np.random.default_rng(0)
+    tissues = [TISSUES[k % 3] for k in range(60)]
+    spread = {tissue: 10 + 12 * k for k, tissue in enumerate(TISSUES)}
+    noise = pick.normal(size=(60, 64, 64)) * np.array([spread[t] for t in tissues])[:, None, None]
+    machines = np.where(np.arange(60) < 30, "dark", "bright")
+    level = np.where(machines == "dark", 90, 150)[:, None, None]
+    pictures = np.clip(level + noise, 5, 255).astype(np.uint8)
+    groups = np.arange(60).astype(str)
+    seen = images_tissue.see(pictures, machines, tissues, groups)
+    assert images_tissue.figure(images_tissue.fit(seen), seen).value > 0.95
+    few = images_tissue.see(pictures[:3], machines[:3], tissues[:3], groups[:3])
+    assert images_tissue.figure(images_tissue.fit(seen), few) is None
+
+
+class _Obeying:
+    """An engine whose lesions are black where a finding says anechoic, and halos bright."""
+
+    name, sha256 = "obeying", ""
+
+    def render(self, findings, masks):
+        noise = np.random.default_rng(1).normal(120, 20, masks.shape)
+        inside = np.array([5 if f.echo_pattern == "anechoic" else 60 for f in findings])
+        grey = np.where(masks > 0, inside[:, None, None], noise)
+        return np.clip(grey, 1, 255).astype(np.uint8)
+
+
+def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
+    asked = images_matched.matched(real_lesions(), 3)
+    base = images_counterfactual.plain(asked, 9)
+    assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
+
+    def inside(picture, mask):
+        return float(picture[mask > 0].mean())
+
+    def nothing(picture, mask):
+        return float("nan")
+
+    measures = {"echo": inside, "posterior": nothing, "rim": nothing}
+    told = images_counterfactual.figures(_Obeying(), base, measures, "ours")
+    assert told["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
+    assert told["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
+    assert told["pairs_halo_no_yes_ours"].n == 0
+    assert told["counterfactual_moved_ours"].value == pytest.approx(1 / 3, abs=1e-4)
+    assert told["counterfactual_moved_ours"].n == 6
+    assert told["pairs_echo_pattern_kept_ours"].value == 1
+
+
+def test_a_changed_word_leaves_seed_box_and_phrasing():
+    asked = images_matched.matched(real_lesions(), 3)
+    plain = images_counterfactual.plain(asked, 1)
+    after = images_counterfactual.changed(plain, {"halo": True}).findings[0]
+    (before,) = plain.findings
+    assert replace(after, halo=False, text=before.text) == before
+    words, others = before.text.split(), after.text.split()
+    assert set(words) ^ set(others) <= {"No", "no", "a", "A", "an", "absent.", "present.", "halo,"}
+
+
+def test_engines_that_learned_devices_are_asked_for_them():
+    class _Told:
+        sha256 = ""
+
+        def __init__(self, name) -> None:
+            self.name = name
+
+        def render(self, findings, masks):
+            return [finding.scanner for finding in findings]
+
+    asked = images_matched.matched(real_lesions(), 3)
+    devices = ["breast", "GE Logiq 5 @10-12MHz", "busi"]
+    assert images_matched.rendered(_Told("diffusion"), asked) == devices
+    assert images_matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
+
+
+def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
+    monkeypatch.setattr(images_overlays, "find_overlays", lambda picture: picture == 255)
+    clean = np.zeros((4, 8, 8), np.uint8)
+    clean[0, 0, 0] = 255
+    told = images_overlays.figures(clean, {"ours": 255 - clean}, "ours")
+    assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
+    assert told["overlays_excess"].value == 0.75
+
+
+def test_arms_hold_as_many_rendered_as_real_crops():
+    real = real_lesions().crops
+    made = {"ours": np.ones_like(real.images)}
+    masks = real.masks[::-1]
+    arms = images_utility.arms(real, made, masks)
+    assert list(arms) == ["real", "ours", "real_ours"]
+    assert [len(crops) for crops in arms.values()] == [3, 3, 6]
+    np.testing.assert_array_equal(arms["ours"].masks, masks)
+    assert arms["real_ours"].labels.tolist() == real.labels.tolist() * 2
+
+
+def test_an_auc_of_seeds_is_their_mean():
+    outcomes = np.array([True, False])
+    score = images_utility.mean_auc(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    assert score(np.arange(2)) == pytest.approx(2 / 3)
+
+
+def test_training_is_measured_against_products(monkeypatch):
+    import torch
+
+    weights = torch.ones(64, 64)
+    monkeypatch.setattr(images_speed, "timed", lambda work: (work(), 0.5)[1])
+    monkeypatch.setattr(images_speed, "product_gflops", lambda dtype, device: 1e-3)
+    step, place = (lambda: weights @ weights), torch.device("cpu")
+    told = images_speed.training(step, 2, place, half=False)
+    assert told["train_samples_per_s"].value == 4
+    assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
+    assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
+
+
+def test_a_child_tells_rate_memory_and_evaluations(tmp_path):
+    told = images_speed.rendering("phantom", 2, tmp_path)
+    assert list(told) == ["images_per_s", "memory_gib"]  # the phantom evaluates no network
+    assert told["images_per_s"].n == 2
+    assert 0.05 < told["memory_gib"].value < 4
+
+
+def test_bars_of_images_hold_at_their_bounds(monkeypatch):
+    figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in images.BARS.items()}
+    monkeypatch.setattr(images, "measure", lambda *, quick: figures)
+    assert all(bar["holds"] for bar in harness.run("images")["bars"].values())
+
+
+def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
+    def load(name, size_px, device, threads, learned):
+        return _Obeying() if learned.steps is None else _Bright()
+
+    class _Bright:
+        name = "bright"
+
+        def render(self, findings, masks):
+            return np.full(masks.shape, 200, np.uint8)
+
+    def distance(images, groups):
+        return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
+
+    monkeypatch.setattr(images_solver, "load_image_engine", load)
+    asked = images_matched.matched(real_lesions(), 3)
+    told = images_solver.figures("obeying", asked, distance, (50,), 1)
+    assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value
