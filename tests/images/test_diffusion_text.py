@@ -10,8 +10,11 @@ from busgen.images.diffusion.phrases import (
     UNSEEN_SYNONYMS,
     UNSEEN_TEMPLATES,
     descriptors,
+    draw_stated,
     sentences,
+    write,
 )
+from busgen.images.diffusion.slips import misspelt
 from busgen.images.diffusion.text import (
     MAX_WORDS,
     N_TERMS,
@@ -42,6 +45,19 @@ def test_words_are_lower_case_numbers_are_classes_and_a_hyphen_parts():
     assert words_of("Well-Defined, 4A 12 mm 1.5") == [
         *("well", "defined", ",", "4", "a", "0number", "mm", "0decimal")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("BI-RADS 4a", ["birads", "4", "a"]),
+        ("hypo-echoic, an-echoic", ["hypoechoic", ",", "anechoic"]),
+        ("an echogenic rim", ["an", "echogenic", "rim"]),
+        ("Non-parallel non-mass", ["nonparallel", "non", "mass"]),
+    ],
+)
+def test_a_prefix_joins_its_word(text, words):
+    assert words_of(text) == words
 
 
 def test_the_same_text_has_the_same_buckets_everywhere(untrained):
@@ -159,9 +175,19 @@ def test_every_synonym_stands_alone_with_its_term():
         assert one_hot(stated).sum() == pytest.approx(len(SLOTS))
 
 
-def test_writing_draws_from_the_generator_it_is_given():
-    from busgen.images.diffusion.phrases import draw_stated, write
+def test_slips_teach_no_word_that_is_held_out():
+    held = {
+        word.removeprefix("=")
+        for terms in unseen.SYNONYMS.values()
+        for p in terms.values()
+        for word in p
+    }
+    slips = {misspelt("spicules angular benign ellipse", rng(k, "slips")) for k in range(3000)}
+    assert len(slips) > 300
+    assert not {word for slip in slips for word in slip.split()} & held
 
+
+def test_writing_draws_from_the_generator_it_is_given():
     stated = draw_stated(rng(1, "s"))
     texts = {write(stated, rng(k, "w"), SEEN) for k in range(20)}
     assert len(texts) > 10

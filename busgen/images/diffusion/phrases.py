@@ -4,6 +4,7 @@ In: a mapping of stated fields, a generator, a grammar. Out: text that states th
 Terms are drawn independently of each other: nothing may be concluded from what is not said.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import numpy as np
 
 from busgen import schema, seeds
 from busgen.images.diffusion import unseen, vocabulary
+from busgen.images.diffusion.slips import misspelt
 from busgen.images.diffusion.text import FIELDS, Stated
 from busgen.priors.findings import FIELDS as FINDING_FIELDS
 from busgen.priors.findings import LESION_FIELDS, Finding
@@ -20,8 +22,7 @@ from busgen.priors.words import to_text
 T = TypeVar("T")
 Rng = np.random.Generator
 _BEFORE_NOUN = ("shape", "orientation", "margin", "echo_pattern", "pathology")
-_TYPO = 0.02  # share of long words that are misspelt
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_ARTICLE = re.compile(r"^an? ")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def write(stated: Stated, rng: Rng, grammar: Grammar) -> str:
 def _with_asides(parts: list[str], stated: Stated, rng: Rng) -> list[str]:
     """Return the parts with sizes, denied margins and irrelevant clauses put among them."""
     extra = []
-    if rng.random() < 0.35:
+    if rng.random() < 0.35 and stated.get("pathology") != "normal":
         extra.append(_filled(_pick(vocabulary.SIZES, rng), rng))
     extra += [_filled(_pick(vocabulary.ASIDES, rng), rng) for _ in range(3) if rng.random() < 0.2]
     extra += _denied(stated, rng)
@@ -207,27 +208,12 @@ def _clause(name: str, value: object, rng: Rng, grammar: Grammar, *, form: bool)
     if name in grammar.clauses:
         clauses = grammar.clauses[name]
     else:
-        clauses = grammar.absent if value in (False, "none") else grammar.present
+        absent = value in (False, "none")
+        clauses = grammar.absent if absent else grammar.present
+        phrase = _ARTICLE.sub("", phrase) if absent else phrase
     if form:
         clauses = tuple(c for c in clauses if ":" in c) or clauses
     return _pick(clauses, rng).format(phrase)
-
-
-def misspelt(text: str, rng: Rng) -> str:
-    """Return `text` with a few slips of the keyboard in its longer words."""
-    words = text.split(" ")
-    for i, word in enumerate(words):
-        if len(word) > 5 and word.isalpha() and rng.random() < _TYPO * 3:
-            at = 1 + int(rng.random() * (len(word) - 2))
-            letter = _LETTERS[int(rng.random() * 26)]
-            slips = (
-                word[:at] + word[at + 1 :],
-                word[:at] + word[at] + word[at:],
-                word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :],
-                word[:at] + letter + word[at + 1 :],
-            )
-            words[i] = _pick(slips, rng)
-    return " ".join(words)
 
 
 def descriptors(synonyms: vocabulary.Synonyms) -> list[tuple[str, Stated]]:

@@ -17,6 +17,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from busgen import schema
 from busgen.errors import UserError
@@ -42,6 +43,8 @@ FIELDS = (  # of a finding
 )
 MAX_WORDS, MAX_CHARACTERS = 128, 2000  # words, numbers and punctuation marks; characters
 _PIECE = re.compile(r"\d+(?:[.,]\d+)?|[^\W\d_]+|[.,;:+]")
+_PREFIXES = r"\b(?:(hypo|hyper|iso|micro|intra|extra|bi|non|anti)[-\s]+|(an)-)"
+_JOINED = re.compile(_PREFIXES + "(?=echo|lob|calc|rads|duct|les|par)")
 _LETTERS = 16  # of a word's beginning that are looked at
 _PAD, _BEGIN = 0, 1  # buckets
 
@@ -112,7 +115,8 @@ def words_of(text: str) -> list[str]:
     if len(text) > MAX_CHARACTERS:
         rule = f"text must have at most {MAX_CHARACTERS} characters"
         raise UserError(rule, len(text), "describe one lesion in a few sentences")
-    words = [_word(piece) for piece in _PIECE.findall(text.lower())]
+    joined = _JOINED.sub(r"\1\2", text.lower())  # hypo-echoic, micro lobulated, BI-RADS
+    words = [_word(piece) for piece in _PIECE.findall(joined)]
     if len(words) > MAX_WORDS:
         rule = f"text must have at most {MAX_WORDS} words and marks"
         raise UserError(rule, len(words), "describe one lesion in a few sentences")
@@ -148,7 +152,7 @@ class TextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     Parameters
     ----------
     width, layers, heads
-        Shape of the transformer that reads the words.
+        Shape of the transformer that reads the words, after two convolutions over neighbours.
     n_words, n_grams
         Buckets for whole words and for their 3- to 5-grams.
     forget
@@ -159,16 +163,17 @@ class TextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(
         self,
         width: int = 128,
-        layers: int = 2,
+        layers: int = 1,
         heads: int = 4,
         n_words: int = 2048,
         n_grams: int = 6144,
-        forget: float = 0.15,
+        forget: float = 0.3,
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(n_words, width, padding_idx=_PAD)
         self.grams = nn.EmbeddingBag(n_grams, width, mode="mean", padding_idx=_PAD)
         self.norm = nn.LayerNorm(width)
+        self.near = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(2))
         layer = nn.TransformerEncoderLayer(
             width, heads, width, 0.0, "gelu", batch_first=True, norm_first=True
         )
@@ -212,8 +217,12 @@ class TextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         if self.training:
             known = known * (torch.rand_like(known[..., :1]) >= self.config.forget)
         bags = self.grams(letters.flatten(0, 1)).view_as(known)
-        states = self.norm(known + bags) + _positions(ids.shape[1], known.shape[2], known)
         empty = whole == _PAD
+        states = self.norm(known + bags)
+        for near in self.near:  # what is denied stands beside its denial
+            states = states.masked_fill(empty[..., None], 0)
+            states = states + functional.gelu(near(states.mT)).mT
+        states = states + _positions(ids.shape[1], known.shape[2], known)
         states = self.reader(states, src_key_padding_mask=empty)
         queries = self.queries.expand(len(ids), -1, -1)
         seen, _ = self.look(queries, states, states, key_padding_mask=empty, need_weights=False)

@@ -15,8 +15,8 @@ from busgen.errors import UserError
 from busgen.images.diffusion.phrases import lesson
 from busgen.images.diffusion.text import N_TERMS, SLOTS, Stated, TextEncoder, one_hot, slot_bounds
 
-STEPS = 2000  # about four minutes of one core at the default batch
-_RATE, _WARM, _DECAY, _AVERAGE = 1.5e-3, 100, 0.01, 0.99
+STEPS = 1200  # about two minutes of one core at the default batch
+_RATE, _WARM, _DECAY, _AVERAGE = 2e-3, 100, 0.01, 0.99
 _PARTS = 4  # of a batch
 
 

@@ -67,7 +67,7 @@ CLAUSES: dict[str, tuple[str, ...]] = {
 PRESENT = ("{} could be observed", "accompanied by {}", "along with {}", "one recognises {}")
 ABSENT = ("{} could not be observed", "not accompanied by {}", "free of {}", "nor any {}")
 LEADS = ("on sonography one finds a", "please make a picture of a", "this examination reveals a")
-MASSES = ("neoplasm", "finding", "space-occupying lesion")
+MASSES = ("growth", "finding", "space-occupying lesion")
 JOINERS = (" , while ", " | ", "; furthermore ", " plus ")
 
 Truth = dict[str, str | tuple[str, ...] | bool]

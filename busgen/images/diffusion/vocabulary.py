@@ -11,7 +11,7 @@ SYNONYMS: Synonyms = {  # attributes: adjectives; `posterior`, `halo`, `calcific
         "benign": ("benign", "benign-appearing", "=not malignant", "=fibroadenoma"),
         "malignant": (
             *("malignant", "cancerous", "=cancer", "=carcinoma", "=malignancy"),
-            *("=invasive ductal carcinoma", "=suspicious for malignancy", "=malignant neoplasm"),
+            *("=invasive ductal carcinoma", "=suspicious for malignancy"),
         ),
         "normal": (
             *("normal", "=normal breast", "=no mass", "=no lesion", "=no focal lesion is seen"),
@@ -208,7 +208,7 @@ ABSENT = (
     *("no {}", "without {}", "{} absent", "{} is absent", "absence of {}", "no evidence of {}"),
     *("{} not seen", "{} is not present", "{}: no", "{}: none", "lacks {}", "with no {}"),
     *("there is no {}", "there are no {}", "no {} seen", "no {} is seen", "negative for {}"),
-    *("{}: absent", "{} none", "no {} present", "does not show {}", "{} are not seen", "non {}"),
+    *("{}: absent", "{} none", "no {} present", "does not show {}", "{} are not seen"),
     *("does not have {}", "no visible {}", "not associated with {}", "no sign of {}"),
 )
 LEADS = (
@@ -216,7 +216,17 @@ LEADS = (
     *("breast ultrasound image of a", "draw a", "image of a", "sonogram: a", "we see a"),
     *("generate an ultrasound image with a", "US:", "findings:", "in the breast there is a"),
 )
-MASSES = ("mass", "lesion", "nodule", "tumor", "tumour", "solid mass", "focal lesion", "lump")
+MASSES = (
+    "mass",
+    "lesion",
+    "nodule",
+    "tumor",
+    "tumour",
+    "solid mass",
+    "focal lesion",
+    "lump",
+    "neoplasm",
+)
 JOINERS = (", ", ", ", ". ", ". ", "; ", " ", " and ", ", and ", "\n", " - ", " with ", " / ")
 ASIDES = (
     *("left breast", "right breast", "upper outer quadrant", "patient is {n} years old"),
@@ -225,7 +235,7 @@ ASIDES = (
     *("no axillary lymphadenopathy", "no skin thickening", "architectural distortion"),
     *("no internal vascularity", "vascularity on Doppler", "{d} mm deep", "stable since {y}"),
     *("no change since {y}", "depth {d} cm", "homogeneous echogenicity", "no family history"),
-    *("scanned with a curved probe", "size unchanged", "age {n}", "slice {d}", "BI-RADS"),
+    *("scanned with a curved probe", "size unchanged", "age {n}", "slice {d}"),
     *("ultrasound image", "suspicious", "not compressible", "mobile", "compared with {y}"),
     *("skin thickening", "no lymph nodes", "right side, {d} o'clock position", "retroareolar"),
     *("not painful", "without nipple discharge", "patient without symptoms", "gain {n} dB"),
