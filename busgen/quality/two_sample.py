@@ -95,8 +95,9 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
     -------
     Score
         `value` the mean over folds of the area under the ROC curve, of `n` pairs; `interval` the
-        95 % bootstrap over what folds keep together; `floor` .5 and `floor_limit` the 97.5 %
-        limit of n against n values in random order.
+        95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5 and
+        `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
+        Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
         return _mean_auc(made[rows], logits[rows], pile.fold[rows])
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
-    limit = 0.5 + Z * sqrt((2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
+    limit = 0.5 + Z * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
     return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, min(limit, 1.0))
 
 

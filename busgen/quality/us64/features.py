@@ -137,7 +137,8 @@ def load_space(folder: Path | None = None) -> Space:
 def loaded(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
     """Return the network with stored weights, ready to be asked."""
     own = {k.removeprefix("net/"): v for k, v in stored.items() if k.startswith("net/")}
-    embedder = spec.build()
+    with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
+        embedder = spec.build()
     embedder.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
     nets.channels_last(embedder)
     return embedder.eval()

@@ -1,6 +1,6 @@
 """Real pictures spoilt as poor generators spoil them: what `us64` learns to tell apart.
 
-In: (S, S) uint8 crops, a generator. Out: (S, S) uint8. Anatomy stays, texture does not.
+In: (H, W) uint8 pictures, a generator. Out: (H, W) uint8. Anatomy stays, texture does not.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 Rng = np.random.Generator
 Pixels = NDArray[np.uint8]
-Grey = NDArray[np.float32]
 
 
 def blurred(pixels: Pixels, rng: Rng) -> Pixels:
@@ -34,11 +33,12 @@ def noisy(pixels: Pixels, rng: Rng) -> Pixels:
 
 def resampled(pixels: Pixels, rng: Rng) -> Pixels:
     """Return pixels shrunk to .35 to .75 of their side and enlarged again."""
-    side = pixels.shape[0]
-    small = round(side * rng.uniform(0.35, 0.75))
-    less = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
+    size = pixels.shape[::-1]
+    share = rng.uniform(0.35, 0.75)
+    small = (round(size[0] * share), round(size[1] * share))
+    less = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
     method = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)[rng.integers(2)]
-    return np.asarray(cv2.resize(less, (side, side), interpolation=method), np.uint8)
+    return np.asarray(cv2.resize(less, size, interpolation=method), np.uint8)
 
 
 def compressed(pixels: Pixels, rng: Rng) -> Pixels:
@@ -69,8 +69,8 @@ def gridded(pixels: Pixels, rng: Rng) -> Pixels:
     """Return pixels with a faint lattice of 2, 4 or 8 px, as transposed convolutions leave it."""
     step = int(rng.choice([2, 4, 8]))
     tile = rng.standard_normal((step, step), np.float32)
-    count = -(-pixels.shape[0] // step)
-    lattice = np.tile(tile - tile.mean(), (count, count))[: pixels.shape[0], : pixels.shape[1]]
+    rows, cols = (-(-length // step) for length in pixels.shape)
+    lattice = np.tile(tile - tile.mean(), (rows, cols))[: pixels.shape[0], : pixels.shape[1]]
     return _levels(pixels.astype(np.float32) + np.float32(rng.uniform(2, 7)) * lattice)
 
 
@@ -86,5 +86,5 @@ WAYS: tuple[Callable[[Pixels, Rng], Pixels], ...] = (
 )
 
 
-def _levels(grey: Grey) -> Pixels:
+def _levels(grey: NDArray[np.floating]) -> Pixels:
     return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)

@@ -24,7 +24,8 @@ from busgen.quality.threads import one_thread
 from busgen.quality.us64.features import Spec, features_of, loaded, save_space, sized
 from busgen.quality.us64.net import Taught, masked_mean
 from busgen.quality.us64.spoil import WAYS
-from busgen.real.crops import Crops, shares
+from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import Crops, shares, shippable_splits
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
@@ -39,7 +40,7 @@ Tick = Callable[[int], None]
 class Recipe:
     """How long and how fast the network learns; `rate` peak of a one-cycle learning rate."""
 
-    steps: int = 900
+    steps: int = 600
     batch: int = 16
     rate: float = 3e-3
     decay: float = 0.05
@@ -90,6 +91,12 @@ def train_us64(
     stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
     features = features_of(loaded(spec, stored), images, spec.size_px)
     save_space(folder, spec, weights, *basis_of(features, spec.dimensions))
+
+
+def train_shipped(real: Path, folder: Path) -> None:
+    """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
+    tables, cohort = canonical_tables(real), real / "cohort" / FILE
+    train_us64(shippable_splits(tables, cohort)["train"], folder)
 
 
 def basis_of(features: Floats, dimensions: int) -> tuple[Floats, Floats]:
@@ -154,17 +161,19 @@ def _learned(
 def _pictures(
     images: NDArray[np.uint8], chosen: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return pictures, half of them mirrored, and how each is spoilt: 0, the first half, not.
+    """Return halves of pictures, some mirrored, and how each is spoilt: 0, the first ones, not.
 
-    `chosen` names each picture twice, so that only what is spoilt tells the halves apart.
+    Halves are of full depth: the network takes means over columns, and learns twice as fast so.
+    `chosen` names each picture twice, so that only what is spoilt tells the two apart.
     """
+    side = images.shape[1]
     ways = rng.integers(len(WAYS), size=len(chosen)) + 1
     ways[: len(chosen) // 2] = 0
     pictures = []
     for number, way in zip(chosen, ways, strict=True):
-        picture = images[number]
-        if rng.random() < 0.5:
-            picture = np.ascontiguousarray(picture[:, ::-1])
+        left = rng.integers(side - side // 2 + 1)
+        picture = images[number, :, left : left + side // 2]
+        picture = np.ascontiguousarray(picture[:, ::-1] if rng.random() < 0.5 else picture)
         pictures.append(WAYS[way - 1](picture, rng) if way else picture)
     return np.stack(pictures), ways
 
