@@ -18,6 +18,7 @@ from busgen.quality.us64.features import Space
 
 THUMB_PX = 64
 BLURS = (1.0, 8.0)  # px of the thumbnail: finer is speckle and noise, coarser gain over depth
+DRAWS = 20  # of equally many training and held-out pictures
 RARE = 0.01  # of held-out pictures are nearer to a training picture than the threshold
 
 Floats = NDArray[np.float64]
@@ -46,7 +47,8 @@ class Copies:
     `flagged` nearer to a training picture than all but `RARE` of the held-out ones in either
     space, `floor` the same share of held-out ones, by thresholds from other patients; `nearer`
     nearer in `us64` to a training than to a held-out picture, equally many of both (.5 where
-    nothing is remembered), `nearer_floor` the same of held-out ones. `rows` which are flagged.
+    nothing is remembered; of pictures far from either a few outliers decide), `nearer_floor` the
+    same of held-out ones. `rows` which are flagged.
     """
 
     n: int
@@ -75,7 +77,7 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         grey = cv2.resize(image, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA)
         fine, coarse = (cv2.GaussianBlur(grey.astype(np.float32), (0, 0), b) for b in BLURS)
         flat = (fine - coarse).ravel()
-        out[k] = flat / max(float(np.linalg.norm(flat)), 1e-6)
+        out[k] = flat / max(float(np.linalg.norm(flat)), 1.0)  # a blank picture is like none
     return out
 
 
@@ -155,8 +157,13 @@ def _half(groups: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.bool
 def _nearer(pictures: Looks, training: Looks, held_out: Looks, rng: np.random.Generator) -> float:
     """Return the share nearer to a training than to a held-out picture of another group."""
     size = min(len(training), len(held_out))
-    some, others = (rng.permutation(len(looks))[:size] for looks in (training, held_out))
-    seen = apart(pictures.points, training.points[some]).min(axis=1)
-    unseen = apart(pictures.points, held_out.points[others])
-    unseen = np.where(pictures.groups[:, None] == held_out.groups[others], np.inf, unseen)
-    return float((seen < unseen.min(axis=1)).mean())
+    to_training = apart(pictures.points, training.points)
+    to_held_out = apart(pictures.points, held_out.points)
+    own = pictures.groups[:, None] == held_out.groups[None, :]
+    to_held_out[own] = np.inf
+    shares = []
+    for _ in range(DRAWS):
+        some, others = (rng.permutation(len(looks))[:size] for looks in (training, held_out))
+        seen, unseen = to_training[:, some].min(axis=1), to_held_out[:, others].min(axis=1)
+        shares.append(float((seen < unseen).mean()))
+    return float(np.mean(shares))
