@@ -20,7 +20,7 @@ SIDE = 64
 
 def phantoms(n, start):
     """Return `n` pictures of the phantom, as if a scanner and patients had made them."""
-    findings = draw(load_prior(), n, 5, start=start)
+    findings = draw(load_prior(), n, 5, size_px=SIDE, start=start)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     images = load_image_engine("phantom", SIDE, threads=1).render(findings, masks)
     return images_realism.drawn("phantom", findings, masks, images)
@@ -49,7 +49,7 @@ def test_figures_of_copies_that_are_blurred_tell_so(real):
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in source.images])
     made = replace(source, images=blurred, groups=np.arange(40).astype(str))
     found = images_realism.figures("blurred", made, real, QUICK)
-    assert found["kid_us64_blurred"].value > found["kid_us64_limit"].value
+    assert found["kid_us64_blurred"].interval[0] > 0
     assert found["copies_blurred"].value > 0.9
     assert found["copies_excess_blurred"].value > 0.8
     assert found["speckle_within_texture_blurred"].value < 0.5
