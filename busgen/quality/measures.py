@@ -179,16 +179,23 @@ def _half_width(fine: NDArray[np.float32]) -> float | None:
 
 
 def _slope(flat: NDArray[np.float32]) -> dict[str, float]:
-    """Return the slope of the radially averaged power spectrum of a Hann-windowed image."""
+    """Return the slope of the radially averaged power spectrum."""
+    frequency, mean = radial_power(flat)
+    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
+    if used.sum() < 2:
+        return {}
+    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
+    return {"spectrum_slope": float(slope)}
+
+
+def radial_power(
+    flat: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return frequencies (cycles per pixel) and the mean power at each of a Hann-windowed image."""
     side = flat.shape[0]
     window = np.hanning(side)
     power = np.abs(np.fft.rfft2((flat - flat.mean()) * np.outer(window, window))) ** 2
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
     bins = np.rint(radius * side).astype(np.intp)
     mean = np.bincount(bins.ravel(), power.ravel()) / np.maximum(np.bincount(bins.ravel()), 1)
-    frequency = np.arange(mean.size) / side
-    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
-    if used.sum() < 2:
-        return {}
-    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
-    return {"spectrum_slope": float(slope)}
+    return np.arange(mean.size) / side, mean

@@ -52,8 +52,8 @@ class Crops:
         known = np.isin(self.labels, ["benign", "malignant"])
         return np.asarray(known & self.masks.any(axis=(1, 2)))
 
-    def pick(self, chosen: NDArray[np.bool_]) -> "Crops":
-        """Return the rows that are `chosen`."""
+    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Crops":
+        """Return the rows that are `chosen`, by a mask or by their numbers in any order."""
         return Crops(**{name: values[chosen] for name, values in vars(self).items()})
 
 
