@@ -177,6 +177,19 @@ def test_a_link_to_an_empty_folder_can_be_the_output_but_not_the_current_folder(
     assert "must not be the one that you are in" in done.stderr
 
 
+def test_vary_is_in_the_plan_and_a_field_that_cannot_vary_is_refused(tmp_path):
+    words = ["generate", *SMALL, "--out", tmp_path / "x", "--vary"]
+    plan = json.loads(call(*words, "posterior", "--dry-run").stdout)
+    assert (plan["vary"], plan["n"]) == ("posterior", 6)
+    refused = call(*words, "shape")
+    assert refused.returncode == 2
+    assert "vary: must be null or one of tissue, echo_pattern" in refused.stderr
+    closed = call(*words, "posterior", "--set", "posterior=none", "--dry-run")
+    assert closed.returncode == 2
+    assert "leave posterior two terms to vary" in closed.stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
     done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
     plan = json.loads(done.stdout)

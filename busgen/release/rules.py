@@ -155,14 +155,17 @@ def _finding_hash() -> str:
 def families_sql(table: str) -> str:
     """Return SQL with one row a family of more than one sample, as only those can break its rules.
 
-    Every sample has one attempt number 0.
+    Of several samples at most one has the family's own id; each has one attempt number 0.
     """
     return f"""
         SELECT family_id, count_if(attempt = 0) AS members, count_if(accepted) AS accepted_members,
             min(split) AS first_split, max(split) AS last_split,
             min(seed) FILTER (WHERE accepted) AS first_seed,
             max(seed) FILTER (WHERE accepted) AS last_seed
-        FROM {table} GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
+        FROM {table} SEMI JOIN (
+            SELECT DISTINCT family_id FROM {table} WHERE family_id <> sample_id
+        ) USING (family_id)
+        GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
 
 
 def samples_sql(table: str) -> str:

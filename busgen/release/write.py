@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError
@@ -53,7 +54,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
                 "free space, generate again",
             ) from error
         made = facts.gather(folder / files.INDEX, len(unfilled))
-        _require_all(made, plan)
+        _require_all(made, plan, rows.shard_files(candidates))
         _write_words(folder, plan, made, provenance(plan, chosen, made, unfilled))
 
 
@@ -70,8 +71,15 @@ def _write_words(
     files.write_sums(folder)
 
 
-def _require_all(made: facts.Facts, plan: dict[str, object]) -> None:
-    """Raise `DataError` unless every family of the plan was accepted or given up."""
+def _require_all(made: facts.Facts, plan: dict[str, object], shards: list[Path]) -> None:
+    """Raise `DataError` unless every family was accepted or given up, and no attempt is lost."""
+    attempts = sum(pq.read_metadata(path).num_rows for path in shards)
+    if made.attempts != attempts:
+        raise DataError(
+            "attempts in the index and in shards/ must add up to the same",
+            f"{made.attempts} and {attempts}",
+            "run generate again: it makes what is missing",
+        )
     if made.families + made.unfilled != int(str(plan["n"])):
         raise DataError(
             "accepted and unfilled findings (families) must add up to the plan's n",

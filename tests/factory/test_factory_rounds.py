@@ -17,8 +17,10 @@ from busgen.errors import UnfilledError
 from busgen.factory import plan as plan_module
 from busgen.factory.library import run_here
 from busgen.factory.plan import SOURCES, Plan, read_plan, resolve
-from busgen.factory.rounds import Accepted, make_candidates, plan_round, settle
-from busgen.factory.shard import is_done, run_shard, runs
+from busgen.factory.requested import runs
+from busgen.factory.rounds import make_candidates, plan_round
+from busgen.factory.shard import is_done, run_shard
+from busgen.factory.verdicts import Accepted, settle
 from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
@@ -167,8 +169,9 @@ def test_a_retry_keeps_the_finding_and_changes_the_seed(tmp_path):
 
 def shard_of(hashes_: list[int], passed: list[bool]) -> pa.Table:
     ids = [f"s{k}" for k in range(len(hashes_))]
-    return pa.table({"sample_id": ids, "image_dhash": pa.array(hashes_, pa.int64()),
-                     "accepted": passed})  # fmt: skip
+    reasons = pa.array([None if ok else "contrast" for ok in passed], pa.string())
+    return pa.table({"sample_id": ids, "family_id": ids, "accepted": passed, "reason": reasons,
+                     "image_dhash": pa.array(hashes_, pa.int64())})  # fmt: skip
 
 
 def test_of_two_equal_images_the_earlier_accepted_is_kept():
@@ -178,6 +181,7 @@ def test_of_two_equal_images_the_earlier_accepted_is_kept():
     assert found.accepted.tolist() == [False, False, True, False, True]
     assert found.distance.tolist() == [1, 60, 60, 1, 4]
     assert found.duplicate_of == ["earlier", "earlier", "earlier", "s2", "earlier"]
+    assert found.reason == ["duplicate_distance", "contrast", None, "duplicate_distance", None]
     assert known.samples == ["earlier", "s2", "s4"]
 
 

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from busgen import seeds
 from busgen.bench.phantom import posterior_db, thickness_mm
-from busgen.images import lesion, phantom
+from busgen.images import beams, lesion, phantom
+from busgen.images.anatomy import make_tissue
 from busgen.schema import ECHO_PATTERNS, SCANNERS
 
 SEEDS = range(8)
@@ -183,3 +185,18 @@ def test_a_lesion_of_one_pixel_is_no_error(sample, scanner, calcification):
     mask = np.zeros_like(mask)
     mask[100, 120] = 1
     assert phantom.render_one(f, mask).std() > 10
+
+
+def test_a_halo_only_adds_echo_and_leaves_the_spicules_where_they_were(sample):
+    grid = beams.linear_grid(256, 0.15)
+    flat = np.zeros(grid.shape, np.float32)
+    for seed in SEEDS:
+        echoes = []
+        for halo in (False, True):
+            finding, mask = sample(margin=("spiculated",), halo=halo)
+            parts = (finding, rings(finding, mask), grid, make_tissue(flat, flat, flat, 0.7))
+            made = lesion.insert(seeds.rng(seed, "image"), *parts, 5.0)
+            echoes.append(made.echo_db)
+        added = echoes[1] - echoes[0]
+        assert added.min() > -1e-4
+        assert added.max() > 2

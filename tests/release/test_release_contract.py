@@ -9,8 +9,20 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
 from busgen.release.contract import validate_index
-from busgen.release.rules import FAMILY, ROW_RULES, SAMPLE_RULES, SOME, column_rules, samples_sql
+from busgen.release.rules import (
+    FAMILY_RULES,
+    ROW_RULES,
+    SAMPLE_RULES,
+    SOME,
+    column_rules,
+    samples_sql,
+)
 
+FAMILIES = {  # rule -> what its two members have
+    "a family stays in one split": ({"split": "train"}, {"split": "test"}),
+    "a family shares its seed": ({"seed": 1}, {"seed": 2}),
+    "a family is accepted whole": ({}, {"accepted": False, "reason": "x", "split": None}),
+}
 RULES = {rule.key: rule for rule in (*column_rules(), *ROW_RULES, *SAMPLE_RULES)}
 LESION, MALIGNANT = 1, 0  # rows of the release's index: sample 1 is benign, 0 malignant
 
@@ -78,7 +90,11 @@ def planted(good, tmp_path_factory):
     for i, rule in enumerate(RULES.values()):
         name = {} if rule.key == "sample_id: not null" else {"sample_id": f"planted {i:03d}"}
         rows += [row | name for row in _plant(rule, good)]
-    rows += [good[LESION] | {"family_id": "f", "split": split} for split in ("train", "test")]
+    for about, (one, other) in FAMILIES.items():
+        rows += [
+            good[LESION] | {"sample_id": f"{about} {k}", "family_id": about} | changed
+            for k, changed in enumerate((one, other))
+        ]
     path = _write(rows, tmp_path_factory.mktemp("contract é") / "planted [1].parquet")
     checks = {f"{c.column}: {c.expectation}": c for c in validate_index(path).checks}
     return checks, _breaking(path)
@@ -109,10 +125,12 @@ def test_a_planted_violation_is_found(planted, key):
     assert (None if key == "sample_id: not null" else name) in breaking[key]
 
 
-def test_a_family_in_two_splits_is_found(planted):
-    check = planted[0][FAMILY.key]
+@pytest.mark.parametrize("rule", FAMILY_RULES, ids=lambda rule: rule.about)
+def test_a_family_that_breaks_a_rule_is_found(planted, rule):
+    check = planted[0][rule.key]
     assert not check.success
-    assert "f" in check.examples
+    assert rule.about in check.examples
+    assert not {other.about for other in FAMILY_RULES if other != rule} & set(check.examples)
 
 
 def test_an_index_without_accepted_samples_is_found(good, tmp_path):
@@ -124,12 +142,13 @@ def test_an_index_without_accepted_samples_is_found(good, tmp_path):
 def test_a_good_index_keeps_the_contract(release):
     report = validate_index(release / "index.parquet")
     assert report.success
-    assert len(report.checks) == len(RULES) + 2 + len(schema.columns("index"))
+    assert len(report.checks) == len(RULES) + len(FAMILY_RULES) + 1 + len(schema.columns("index"))
 
 
 def test_a_rejected_attempt_may_lack_measures_but_not_an_accepted_one(good, tmp_path):
     lost = good[LESION] | {"contrast": None, "mask_area_mm2": float("nan")}
-    rejected = {"accepted": False, "reason": "contrast", "split": None, "sample_id": "x"}
+    rejected = {"accepted": False, "reason": "contrast", "split": None}
+    rejected |= {"sample_id": "x", "family_id": "x"}
     assert validate_index(_write([good[0], lost | rejected], tmp_path / "r.parquet")).success
     failures = validate_index(_write([good[0], lost], tmp_path / "a.parquet")).failures
     assert {check.column for check in failures} == {"contrast", "mask_area_mm2"}

@@ -25,6 +25,11 @@ def test_history_holds_every_attempt_and_the_end(release):
     assert history(release, tiny.sample_id(tiny.GIVEN_UP))[-1]["final"] == "given up"
 
 
+def test_history_names_the_others_of_a_family(release):
+    assert history(release, tiny.sample_id(9))[-1]["family"] == [tiny.sample_id(8)]
+    assert history(release, tiny.sample_id(tiny.ALONE[0]))[-1]["family"] == []
+
+
 def test_an_unknown_sample_names_the_nearest(release):
     with pytest.raises(UserError, match="nearest: busgen-é 000017,"):
         history(release, "busgen-e 000017")
@@ -35,7 +40,14 @@ def test_a_given_up_sample_cannot_be_made_anew(release):
         again(release, tiny.sample_id(tiny.GIVEN_UP))
 
 
-PLAN = {"n": 4, "seed": 7, "size_px": 64, "engine": "phantom", "mask_engine": "curvature"}
+PLAN = {
+    "n": 2,
+    "vary": None,
+    "seed": 7,
+    "size_px": 64,
+    "engine": "phantom",
+    "mask_engine": "curvature",
+}
 
 
 @pytest.fixture(scope="module")

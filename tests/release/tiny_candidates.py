@@ -13,6 +13,7 @@ from busgen.seeds import rng, sample_seed
 
 LEARNED = {"adapter": None, "steps": None, "guidance": None}
 SIZE, N, NORMAL, RETRIED, GIVEN_UP = 32, 30, 3, (5, 20), 29
+ALONE = (4, 5, 20, 21, 28, 29)  # families of one, the others of two: N - 12 in all
 
 
 PARAMS = ReleaseParams(title='A "tiny" set: é', splits={"train": 0.75, "test": 0.25})
@@ -20,6 +21,10 @@ PARAMS = ReleaseParams(title='A "tiny" set: é', splits={"train": 0.75, "test": 
 
 def sample_id(k):
     return f"busgen-é {k:06d}"
+
+
+def family(k):
+    return k if k in ALONE else k - k % 2
 
 
 def _pictures(seed, lesion):
@@ -50,7 +55,7 @@ def _finding(k):
     }
     return {
         "sample_id": sample_id(k),
-        "family_id": sample_id(k - k % 2),
+        "family_id": sample_id(family(k)),
         "pathology": "normal" if normal else "malignant" if malignant else "benign",
         "birads": "1" if normal else "4c" if malignant else "3",
         "tissue": "heterogeneous",
@@ -73,11 +78,11 @@ def _measures(lesion, accepted):
 
 def _row(k, attempt):
     accepted = k != GIVEN_UP and (k not in RETRIED or attempt == 1)
-    seed = sample_seed(7, k, attempt)
-    image, mask = _pictures(seed, k != NORMAL)
+    seed = sample_seed(7, family(k), attempt)
+    image, mask = _pictures(sample_seed(7, k, attempt), k != NORMAL)
     row = _finding(k) | _measures(k != NORMAL, accepted) | {"seed": seed, "attempt": attempt}
     row |= {
-        "image_dhash": seed >> 3,
+        "image_dhash": sample_seed(7, k, attempt) >> 3,
         "image_sha256": sha256_array(image),
         "accepted": accepted,
         "reason": None if accepted else "contrast",
@@ -122,8 +127,14 @@ def write_candidates(folder: Path) -> Path:
     pq.write_table(
         pa.Table.from_pylist(rows, schema.arrow_schema("index")), folder / "index.parquet"
     )
-    plan = {"n": N, "seed": 7, "size_px": SIZE, "engine": "phantom", "mask_engine": "curvature"}
-    plan |= LEARNED | {"max_attempts": 2, "gates": {}, "sha256": "d" * 64}
+    plan = {
+        "n": N - 12,
+        "seed": 7,
+        "size_px": SIZE,
+        "engine": "phantom",
+        "mask_engine": "curvature",
+    }
+    plan |= LEARNED | {"vary": None, "max_attempts": 2, "gates": {}, "sha256": "d" * 64}
     (folder / "plan.json").write_text(dumps(plan), encoding="utf-8")
     (folder / "unfilled.json").write_text(dumps({"unfilled": [sample_id(GIVEN_UP)]}))
     return folder

@@ -93,6 +93,22 @@ def make_chain(root: Path, params: GenerateParams) -> Chain:
 
 
 @pytest.fixture(scope="session")
+def families(tmp_path_factory) -> Chain:
+    """Return families that vary the posterior features, some without a lesion."""
+    names = ("grey_sd", "sharpness", "saturated", "mask_agreement", "label_confidence")
+    params = GenerateParams(
+        n=6,
+        size_px=64,
+        vary="posterior",
+        targets={"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}},
+        max_attempts=2,
+        max_unfilled=1.0,
+        gates=dict.fromkeys(names, Gate(action="off")) | {"contrast": Gate(min=12.0)},
+    )
+    return make_chain(tmp_path_factory.mktemp("families é"), params)
+
+
+@pytest.fixture(scope="session")
 def chain(tmp_path_factory) -> Chain:
     """Return benign, malignant and normal samples; one gate rejects, one only flags."""
     params = GenerateParams(

@@ -56,8 +56,10 @@ def browse(page, profile, switches):
     return done.stdout, errors
 
 
+@pytest.mark.parametrize("release", ["chain", "families"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_chromium_draws_everything(chain, tmp_path, width):
+def test_chromium_draws_everything(request, tmp_path, width, release):
+    chain = request.getfixturevalue(release)
     checked = chain.html.replace("</body>", SELF_CHECK + "</body>")
     (tmp_path / "page.html").write_text(checked, encoding="utf-8")
     frame = tmp_path / "frame é.html"

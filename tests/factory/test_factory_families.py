@@ -1,0 +1,270 @@
+"""Families in the factory: whole, of one seed and mask, the same whatever the shards."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import busgen
+from busgen import io, schema
+from busgen.errors import DataError, FindingError, UnfilledError, UserError
+from busgen.factory.library import run_here
+from busgen.factory.plan import Plan, read_plan, resolve
+from busgen.factory.rounds import make_candidates
+from busgen.factory.verdicts import Accepted, settle
+from busgen.masks.engines import ENGINES
+from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
+from busgen.quality.families import read_families
+from busgen.release.show import again, history
+from busgen.release.verify import verify
+from busgen.release.write import write_release
+
+UNJUDGED = {name: Gate(action="off") for name in JUDGED}
+MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
+
+
+def tiny(**changes) -> Plan:
+    gates = {"gates": UNJUDGED | changes.pop("gates", {})}
+    values = {"n": 7, "size_px": 64, "shard_size": 3, "vary": "posterior", "targets": MIXED}
+    return resolve(GenerateParams(**values | gates | changes))
+
+
+def rows_of(work: Path) -> list[dict]:
+    return pq.read_table(work / "index.parquet").to_pylist()
+
+
+def by_family(rows: list[dict]) -> dict[str, list[dict]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[row["family_id"]].append(row)
+    return found
+
+
+def pictures(work: Path) -> dict[tuple[str, int], str]:
+    return {(row["sample_id"], row["attempt"]): row["image_sha256"] for row in rows_of(work)}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    work = tmp_path_factory.mktemp("families é")
+    make_candidates(tiny(), work, run_here)
+    return work
+
+
+@pytest.fixture(scope="module")
+def release(made, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("release") / "out"
+    write_release(made, folder)
+    return folder
+
+
+def test_n_counts_findings_and_each_lesion_has_every_term(made):
+    families = by_family(r for r in rows_of(made) if r["accepted"])
+    assert len(families) == 7
+    assert {rows[0]["pathology"] for rows in families.values()} == {"benign", "malignant", "normal"}
+    for name, rows in families.items():
+        terms = [row["posterior"] for row in rows]
+        assert terms == ([None] if rows[0]["pathology"] == "normal" else list(schema.POSTERIORS))
+        ids = [name if term is None else f"{name}-{term}" for term in terms]
+        assert [row["sample_id"] for row in rows] == ids
+
+
+def test_a_family_shares_seed_and_mask_and_no_picture(made):
+    masks = defaultdict(set)
+    for path in sorted((made / "shards").glob("*.parquet")):
+        for row in pq.read_table(path).to_pylist():
+            masks[row["family_id"], row["attempt"]].add(row["mask"]["bytes"])
+    assert all(len(found) == 1 for found in masks.values())
+    for rows in by_family(r for r in rows_of(made) if r["accepted"]).values():
+        assert len({row["seed"] for row in rows}) == 1
+        assert len({row["image_sha256"] for row in rows}) == len(rows)
+
+
+def test_findings_are_those_of_the_same_plan_without_families(made, tmp_path):
+    make_candidates(tiny(vary=None), tmp_path, run_here)
+    first = [row for row in rows_of(made) if row["attempt"] == 0]
+    families = by_family(first)
+    for row in rows_of(tmp_path):
+        if row["attempt"] == 0:
+            (same,) = (r for r in families[row["sample_id"]] if r["posterior"] == row["posterior"])
+            for name in ("seed", "text", "width_mm", "center_x", "image_sha256"):
+                assert same[name] == row[name]
+
+
+def test_a_family_does_not_depend_on_its_shard(made, tmp_path):
+    make_candidates(tiny(shard_size=7), tmp_path, run_here)
+    assert pictures(tmp_path) == pictures(made)
+    make_candidates(tiny(n=9), tmp_path / "longer", run_here)
+    longer = pictures(tmp_path / "longer")
+    assert {key: longer[key] for key in pictures(made)} == pictures(made)
+
+
+@pytest.fixture(scope="module")
+def picky(tmp_path_factory) -> Path:
+    """Return candidates of a gate that rejects some members."""
+    work = tmp_path_factory.mktemp("picky")
+    one = {"contrast": Gate(min=12.0), "grey_sd": Gate(action="off")}
+    gates = {"gates": one, "max_attempts": 3, "max_unfilled": 1.0}
+    make_candidates(tiny(vary="echo_pattern", targets={}, **gates), work, run_here)
+    return work
+
+
+def test_a_family_is_accepted_or_tried_again_as_a_whole(picky):
+    rows = rows_of(picky)
+    assert {row["reason"] for row in rows} == {None, "contrast", "family"}
+    attempts = defaultdict(list)
+    for row in rows:
+        attempts[row["family_id"], row["attempt"]].append(row)
+    for (_, attempt), members in attempts.items():
+        assert len(members) == len(schema.ECHO_PATTERNS)
+        assert len({row["accepted"] for row in members}) == 1
+        assert len({row["seed"] for row in members}) == 1
+        if not members[0]["accepted"]:
+            assert "contrast" in {row["reason"] for row in members}
+        assert attempt in (0, 1, 2)
+    for family, members in by_family(rows).items():
+        tried = sorted({row["attempt"] for row in members})
+        assert tried == list(range(len(tried)))
+        ends = [attempts[family, attempt][0]["accepted"] for attempt in tried]
+        assert not any(ends[:-1])
+        assert ends[-1] or len(tried) == 3
+
+
+def test_gates_do_not_bend_the_terms_nor_which_findings_are_asked_for(picky, tmp_path):
+    accepted = [row["echo_pattern"] for row in rows_of(picky) if row["accepted"]]
+    families = len({row["family_id"] for row in rows_of(picky) if row["accepted"]})
+    assert {term: accepted.count(term) for term in accepted} == dict.fromkeys(
+        schema.ECHO_PATTERNS, families
+    )
+    make_candidates(tiny(vary="echo_pattern", targets={}), tmp_path, run_here)
+    asked = [{r["text"] for r in rows_of(work) if r["attempt"] == 0} for work in (picky, tmp_path)]
+    assert asked[0] == asked[1]
+
+
+def test_families_given_up_are_listed_once_and_counted_whole(picky, tmp_path):
+    rows = rows_of(picky)
+    given_up = set(by_family(rows)) - {row["family_id"] for row in rows if row["accepted"]}
+    assert set(io.read_json(picky / "unfilled.json")["unfilled"]) == given_up
+    gates = {"gates": {"grey_sd": Gate(min=1000.0)}, "max_attempts": 1}
+    with pytest.raises(UnfilledError, match=r"of 2 findings .*got 2 .*accepted 0 of .*grey_sd"):
+        make_candidates(tiny(n=2, targets={}, **gates), tmp_path / "none", run_here)
+
+
+def shard_of(hashes: list[int], families: str, passed: list[bool]) -> pa.Table:
+    ids = [f"{family}{k}" for k, family in enumerate(families)]
+    reasons = pa.array([None if ok else "contrast" for ok in passed], pa.string())
+    return pa.table({"sample_id": ids, "family_id": list(families), "accepted": passed,
+                     "image_dhash": pa.array(hashes, pa.int64()), "reason": reasons})  # fmt: skip
+
+
+def test_members_of_a_family_do_not_repeat_each_other_but_families_do():
+    found = settle(shard_of([5, 5, 5, 5], "aabb", [True] * 4), Gate(min=4.0), Accepted())
+    assert found.accepted.tolist() == [True, True, False, False]
+    assert found.distance.tolist() == [64, 64, 0, 0]
+    assert found.duplicate_of == [None, None, "a0", "a0"]
+    assert found.families == (("a", True), ("b", False))
+
+
+def test_one_member_that_fails_takes_its_family_with_it_and_leaves_no_hash():
+    known = Accepted([0b1111 << 32], ["earlier"])
+    shard = shard_of([-1, 7 << 32, 0, -1], "aabc", [True, True, False, True])
+    found = settle(shard, Gate(min=4.0), known)
+    assert found.accepted.tolist() == [False, False, False, True]
+    assert found.reason == ["family", "duplicate_distance", "contrast", None]
+    assert known.samples == ["earlier", "c3"]
+
+
+def test_a_gate_that_flags_rejects_no_family():
+    known = Accepted([5], ["earlier"])
+    found = settle(shard_of([5, 6], "aa", [True, True]), Gate(action="flag", min=4.0), known)
+    assert found.accepted.all()
+    assert found.reason == [None, None]
+
+
+def test_vary_decides_bytes_and_is_recorded(made, release):
+    assert read_plan(made) == tiny()
+    assert tiny(vary=None).shards_sha256 != tiny().shards_sha256 != tiny(vary="halo").shards_sha256
+    assert io.read_json(release / "provenance.json")["plan"]["vary"] == "posterior"
+    card = (release / "README.md").read_text(encoding="utf-8")
+    assert "7 families of\nsamples that share `family_id`, seed, mask" in card
+
+
+def test_a_release_of_families_is_sound_and_each_member_is_made_again(release):
+    assert verify(release) == []
+    row = next(r for r in rows_of(release) if r["accepted"] and r["posterior"] == "shadowing")
+    final = history(release, row["sample_id"])[-1]
+    others = [f"{row['family_id']}-{t}" for t in ("combined", "enhancement", "none")]
+    assert final["family"] == others
+    found = again(release, row["sample_id"])
+    assert found["same_image"]
+    assert found["same_mask"]
+
+
+def test_families_are_read_as_arrays(release):
+    families = read_families(release)
+    lesions = {r["family_id"] for r in rows_of(release) if r["pathology"] != "normal"}
+    assert families.images.shape == (len(lesions), 4, 64, 64)
+    assert (families.field, families.terms) == ("posterior", schema.POSTERIORS)
+    assert set(np.unique(families.masks)) == {0, 1}
+    assert len(read_families(release, most=2).images) == 2
+
+
+def test_splits_keep_families_whole(made, tmp_path):
+    write_release(made, tmp_path / "out", ReleaseParams(splits={"train": 0.5, "test": 0.5}))
+    splits = defaultdict(set)
+    for row in rows_of(tmp_path / "out"):
+        if row["accepted"]:
+            splits[row["family_id"]].add(row["split"])
+    assert all(len(found) == 1 for found in splits.values())
+    assert set().union(*splits.values()) == {"train", "test"}
+
+
+def test_the_library_call_makes_families_of_the_terms_asked_for():
+    off = {name: Gate(action="off") for name in Params().generate.gates}
+    params = Params(generate=GenerateParams(size_px=64, gates=off))
+    where = ("pathology=benign", "echo_pattern=anechoic|hypoechoic")
+    made = busgen.generate(2, vary="echo_pattern", where=where, seed=3, params=params)
+    assert made.table["sample_id"].to_pylist() == [
+        f"3-000000{k}-{term}" for k in range(2) for term in ("anechoic", "hypoechoic")
+    ]
+    assert (made.masks[0] == made.masks[1]).all()
+    alone = busgen.generate(2, where=where, seed=3, params=params)
+    with pytest.raises(DataError, match="must have been made with --vary, got vary: None"):
+        read_families(alone.folder)
+
+
+@pytest.mark.parametrize("field", ["shape", "pathology", "birads", "banana"])
+def test_fields_that_change_the_mask_or_are_read_from_the_picture_are_refused(field):
+    with pytest.raises(UserError, match=rf"vary: must be null or one of tissue.*got '{field}'"):
+        busgen.generate(1, vary=field)
+
+
+def test_a_plan_that_leaves_nothing_to_vary_is_refused_before_anything_is_made():
+    with pytest.raises(FindingError, match="leave posterior two terms to vary"):
+        tiny(where=("posterior=none",), targets={})
+
+
+@dataclass(frozen=True)
+class Peeking:
+    """A mask engine that draws by what varies."""
+
+    name: str = "peeking"
+    sha256: str = "0" * 64
+
+    def draw(self, findings):
+        """Return boxes, wide where there is a shadow."""
+        masks = np.zeros((len(findings), 64, 64), np.uint8)
+        for mask, finding in zip(masks, findings, strict=True):
+            mask[20:40, 20 : 40 + 4 * (finding.posterior == "shadowing")] = 1
+        return masks
+
+
+def test_a_mask_engine_that_draws_by_what_varies_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENGINES, "peeking", lambda size_px: Peeking())
+    plan = tiny(n=1, targets={}, mask_engine="peeking")
+    with pytest.raises(DataError, match=r"a family must share its mask.*-enhancement and .*-shad"):
+        make_candidates(plan, tmp_path, run_here)
