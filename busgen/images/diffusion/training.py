@@ -187,9 +187,9 @@ def denoiser(
     for part in PARTS[2:]:
         if part in training.parts:
             guide = guidance(params) if part == "guided" else None
-            trainee = FlowTrainee(modules, views, words, guide)
             for module in modules.values():
                 module.requires_grad_(requires_grad=True)
+            trainee = FlowTrainee(modules, views, words, guide)
             modules = run(
                 trainee, training.pace(part), training.work / f"{part}.training", ticks(part)
             )
