@@ -271,10 +271,20 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     change(clone, "quality", reference="data/reference")
     tiny = {"members": 1, "size_px": 32, "widths": [4, 8], "epochs": 1}
     change(clone, "train_judges", segmenter=tiny | {"polish": 0}, classifier=tiny | {"blind": 0})
+    few = {"steps": 2, "batch": 2}
+    change(
+        clone,
+        "train_images",
+        text=few,
+        autoencoder=few | {"rate": 1e-3},
+        flow=few | {"widths": [32, 64]},
+        guided=few,
+    )
     ran = stages_run(busgen(clone, "run", "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
-                        "generate", "release", "quality", "report"}  # fmt: skip
+                        "train_images", "generate", "release", "quality", "report"}  # fmt: skip
     assert (clone / "data/models/judges/scores.json").is_file()
+    assert "| breast |" in (clone / "data/models/images/README.md").read_text(encoding="utf-8")
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
 

@@ -73,7 +73,7 @@ class AutoencoderTrainee:
             shaken = latents + SHAKE * latents.detach().std() * torch.randn(
                 latents.shape, generator=draws.noise, device=self.device
             )
-            made = self.model.decode(shaken, draw_noise(len(real), PATCH_PX, draws.noise))
+            made = self.model.decode(shaken, draw_noise(len(real), real.shape[-1], draws.noise))
             made = torch.where(weight > 0, made, real)  # what is painted over teaches nothing
             told_made, _ = self.critic(made.detach())
             told_real, features_real = self.critic(real)

@@ -1,0 +1,94 @@
+"""The generator trained whole on a handful of pictures: published, loaded, learned on."""
+
+import json
+
+import pytest
+import tiny_diffusion as tiny
+
+from busgen.errors import UserError
+from busgen.images.captions import Caption
+from busgen.images.diffusion.presets import preset
+from busgen.images.diffusion.training import resolve, train
+from busgen.images.engines import Learned, load_image_engine
+from busgen.images.pictures import SPLITS, Pictures, save_pictures
+from busgen.io import dumps, write_text
+from busgen.params import TrainImagesParams
+
+CAPTION = Caption(pathology="benign", shape="oval", halo=False)
+REHEARSAL = preset(TrainImagesParams(), "rehearsal")
+
+
+def silent(_part):
+    return lambda _count: None
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    """Return a function that plans a training whose pictures are read already."""
+    folder = tmp_path_factory.mktemp("real é")
+    table, cohort = folder / "breast" / "table.parquet", folder / "cohort.parquet"
+    told = {"citation": "c", "doi": "d", "licence": "CC BY 4.0", "weights_may_ship": True}
+    for path, text in ((table, "t"), (cohort, "c"), (table.parent / "info.json", dumps(told))):
+        write_text(path, text)
+
+    def plan(out, params):
+        training = resolve([table], cohort, params, out.with_name("work"), out)
+        for split in SPLITS:
+            pictures = Pictures(tiny.make_crops(4), (CAPTION,) * 4)
+            save_pictures(pictures, training.work / split)
+        write_text(training.work / "bounds.json", dumps({"bounds": []}))
+        return training
+
+    return plan
+
+
+@pytest.fixture(scope="module")
+def trained(planned, tmp_path_factory):
+    return train(planned(tmp_path_factory.mktemp("out") / "images", REHEARSAL), silent)
+
+
+def test_what_is_trained_draws(trained, lesions):
+    engine = load_image_engine("diffusion", 256, "cpu", 2, Learned(str(trained), steps=2))
+    pictures = engine.render(*lesions(2, 256))
+    assert pictures.shape == (2, 256, 256)
+    assert pictures.std() > 0
+
+
+def test_the_card_tells_data_steps_and_that_nothing_is_measured(trained):
+    card = (trained / "README.md").read_text(encoding="utf-8")
+    assert "NOT FOR CLINICAL USE" in card
+    assert "| breast | CC BY 4.0 | 2 / 2 |" in card
+    assert "| guided | 2 | 2 | 4 | step 2, loss" in card
+    assert "Not measured yet" in card
+    log = (trained / "evidence" / "flow.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["validation_loss"] > 0
+
+
+def test_guidance_moves_the_weights(trained, planned, tmp_path):
+    plain = REHEARSAL.model_copy(
+        update={"guided": REHEARSAL.guided.model_copy(update={"steps": 0})}
+    )
+    other = train(planned(tmp_path / "plain", plain), silent)
+    weights = [f / "unet" / "diffusion_pytorch_model.safetensors" for f in (trained, other)]
+    assert weights[0].read_bytes() != weights[1].read_bytes()
+    assert not (other / "evidence" / "guided.jsonl").exists()
+
+
+def test_a_generator_learns_on_with_its_own_autoencoder(trained, planned, tmp_path):
+    further = train(
+        planned(tmp_path / "on", REHEARSAL.model_copy(update={"start": trained})), silent
+    )
+    name = "diffusion_pytorch_model.safetensors"
+    same = {
+        part: (trained / part / name).read_bytes() == (further / part / name).read_bytes()
+        for part in ("autoencoder", "text_encoder", "unet")
+    }
+    assert same == {"autoencoder": True, "text_encoder": True, "unet": False}
+
+
+def test_presets_are_named():
+    base = preset(TrainImagesParams(), "base")
+    assert base.flow.batch > TrainImagesParams().flow.batch
+    assert preset(TrainImagesParams(), "small") == TrainImagesParams()
+    with pytest.raises(UserError, match="choose from small, base, rehearsal"):
+        preset(TrainImagesParams(), "huge")
