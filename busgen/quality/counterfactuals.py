@@ -65,7 +65,8 @@ def moves(families: Families, measure: Measure) -> dict[str, Score]:
     families
         Of a field in `RISING`.
     measure
-        `measure(image, mask)`, rising in the order of `RISING`.
+        `measure(image, mask)`, rising in the order of `RISING`. As members share all else, the grey
+        level of a region serves; one minus what lies beside it loses what spreads there (a halo).
 
     Returns
     -------
