@@ -23,7 +23,13 @@ from busgen.quality.distances import wilson
 
 Words = Mapping[str, object]
 PLAIN: Words = MappingProxyType({"echo_pattern": "hypoechoic", "posterior": "none", "halo": False})
-SEEN_BY = MappingProxyType({"echo_pattern": "echo", "posterior": "posterior", "halo": "rim"})
+LADDERS = (  # a field, the terms that its measure rises with, the measure
+    ("posterior", RISING["posterior"], "posterior"),
+    ("echo_pattern", ("anechoic", "hypoechoic"), "darkness"),
+    ("echo_pattern", ("hypoechoic", "isoechoic", "hyperechoic"), "echo"),
+    ("halo", RISING["halo"], "rim"),
+)
+WORDS: Words = MappingProxyType({"no": False, "yes": True})  # of a finding, where another
 ROOM = 0.15  # of the picture's height that a lesion leaves below it for posterior features
 
 
@@ -62,14 +68,13 @@ def figures(
     """
     same = rendered(engine, base)
     told: dict[str, Figure] = {}
-    for field in RISING:
-        families = _families(engine, base, same, field)
-        shares = moves(families, measures[SEEN_BY[field]])
+    for field, terms, seen_by in LADDERS:
+        families = _families(engine, base, same, field, terms)
+        shares = moves(families, measures[seen_by])
         shares.pop("order")
-        kept = stays(families)
         pairs = {pair.replace(" < ", "_"): found for pair, found in shares.items()}
         told |= {f"pairs_{field}_{pair}_{name}": _figure(found) for pair, found in pairs.items()}
-        told[f"pairs_{field}_kept_{name}"] = _figure(kept)
+        told[f"pairs_{seen_by}_kept_{name}"] = _figure(stays(families))
     moved = [figure for key, figure in told.items() if "_kept_" not in key]
     n = sum(figure.n for figure in moved)
     hits = sum(round(figure.value * figure.n) for figure in moved)
@@ -77,15 +82,16 @@ def figures(
     return told | {f"counterfactual_moved_{name}": Figure(value, "share", n, wilson(hits, n))}
 
 
-def _families(engine: ImageEngine, base: Asked, same: NDArray[np.uint8], field: str) -> Families:
-    """Return families of one field, with each of its terms that has an order."""
-    words: Mapping[str, object] = {"no": False, "yes": True}
-    members = []
-    for term in RISING[field]:
-        word = words.get(term, term)
-        plain_too = word == PLAIN[field]
-        members.append(same if plain_too else rendered(engine, changed(base, {field: word})))
-    return Families(np.stack(members, axis=1), base.masks, field, RISING[field])
+def _families(
+    engine: ImageEngine, base: Asked, same: NDArray[np.uint8], field: str, terms: tuple[str, ...]
+) -> Families:
+    """Return families of one field with each of the terms; `same` are the pictures of `base`."""
+    words = [WORDS.get(term, term) for term in terms]
+    members = [
+        same if word == PLAIN[field] else rendered(engine, changed(base, {field: word}))
+        for word in words
+    ]
+    return Families(np.stack(members, axis=1), base.masks, field, terms)
 
 
 def _figure(found: Mapping[str, Any]) -> Figure:

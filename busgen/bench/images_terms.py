@@ -2,7 +2,9 @@
 
 In: pictures, masks, terms; measures of what surrounds and fills a lesion. Out: AUCs, the same on
 BrEaST's real lesions beside them. Nothing here is fitted, so that all of BrEaST's patients may
-count; its held-out ones stand beside, though they are few.
+count; its held-out ones stand beside, though they are few. Which measure goes with which terms was
+chosen on its training patients: the ratio tells anechoic from hypoechoic with .88, the difference
+with .73.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +19,7 @@ from busgen.bench.images_scores import over_patients, present
 from busgen.quality.judges.scores import Floats, Score, auc_of, mean_of
 
 Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+CHANCE = 0.5
 FEWEST = 5  # pictures of either term: fewer tell nothing
 
 
@@ -32,7 +35,7 @@ class Contrast:
 
 
 CONTRASTS = (
-    Contrast("anechoic", "echo_pattern", "anechoic", "hypoechoic", "echo"),
+    Contrast("anechoic", "echo_pattern", "anechoic", "hypoechoic", "darkness"),
     Contrast("isoechoic", "echo_pattern", "hypoechoic", "isoechoic", "echo"),
     Contrast("hyperechoic", "echo_pattern", "hypoechoic", "hyperechoic", "echo"),
     Contrast("enhancement", "posterior", "none", "enhancement", "posterior"),
@@ -40,7 +43,7 @@ CONTRASTS = (
     Contrast("halo", "halo", False, True, "rim"),
 )
 SIGNS = {"enhancement": 1, "shadowing": -1}  # of the band below the lesion
-MEASURES = ("echo", "posterior", "rim")
+MEASURES = ("echo", "darkness", "posterior", "rim")
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ def read(
 ) -> Read:
     """Measure lesions: pictures and masks (N, S, S), the terms asked for, patients (N,).
 
-    `measures` holds `MEASURES`: grey level inside, of the band below, of the rim, each against
-    what lies beside the lesion.
+    `measures` holds `MEASURES`: grey level inside (as a difference, as a ratio), of the band
+    below, of the rim, each against what lies beside the lesion.
     """
     pairs = list(zip(images, masks, strict=True))
     values = {
@@ -117,11 +120,14 @@ def figures(
 
 
 def _shortfall(told: Mapping[str, Figure | None], subject: str) -> Figure | None:
-    """Return by how much the engine's AUC is below the real one where it is worst."""
+    """Return by how much the engine's AUC is below the real one where it is worst.
+
+    Terms that the measure cannot tell on real lesions, by its interval, are no test of an engine.
+    """
     gaps = []
     for contrast in CONTRASTS:
         real, own = (told[f"terms_{contrast.name}_{name}"] for name in ("real", subject))
-        if real is not None and own is not None:
+        if real is not None and own is not None and real.interval and real.interval[0] > CHANCE:
             gaps.append(Figure(real.value - own.value, "AUC", min(real.n, own.n)))
     return max(gaps, key=lambda gap: gap.value, default=None)
 

@@ -6,12 +6,16 @@ many crops in as many steps; only what they are of differs.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from busgen import seeds
 from busgen.bench.harness import Figure
@@ -22,9 +26,8 @@ from busgen.quality.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.quality.judges.members import Job
 from busgen.quality.judges.nets import channels_last
 from busgen.quality.judges.scores import Floats, Score, auc
-from busgen.quality.judges.stage import map_jobs
-from busgen.quality.judges.training import Member, Recipe, seen_an_epoch
-from busgen.real.crops import Crops, save_crops
+from busgen.quality.judges.training import Member, Recipe, seen_an_epoch, train
+from busgen.real.crops import Crops, load_crops, save_crops
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)
@@ -77,7 +80,8 @@ def figures(
 ) -> dict[str, Figure]:
     """Return the scores of every arm and what it gains over real alone, paired by picture."""
     jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}
-    map_jobs([job for own in jobs.values() for job in own], WORKERS, lambda _: None)
+    with ProcessPoolExecutor(WORKERS, get_context("spawn"), _alone) as pool:
+        list(pool.map(_learn, [job for own in jobs.values() for job in own]))
     lesions = test.pick(test.labelled)
     answers = {arm: _answers(own, lesions) for arm, own in jobs.items()}
     told: dict[str, Figure | None] = {}
@@ -105,6 +109,23 @@ def _jobs(arm: str, crops: Crops, work: Path, size: Size) -> list[Job]:
             total = epochs * seen_an_epoch(n, BATCH)
             jobs.append(Job(f"{arm}-{name}-{k}", member, seed, folder, work, total))
     return jobs
+
+
+def _alone() -> None:
+    """Let a process compute in one thread, as two of them share the machine."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _learn(job: Job) -> None:
+    """Train in this process, which goes on to the next: a new one a training starts too slowly."""
+    crops = load_crops(job.crops)
+    if isinstance(job.member.spec, ClassifierSpec):
+        crops = crops.pick(crops.labelled)
+    weights = train(
+        job.member, crops, job.seed, job.work / f"{job.name}.checkpoint", lambda _: None
+    )
+    save_file({key: value.contiguous() for key, value in weights.items()}, job.weights)
 
 
 def _answers(jobs: Sequence[Job], test: Crops) -> Answers:

@@ -21,12 +21,16 @@ Pictures = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
 
 def measures() -> dict[str, Measure]:
     """Return what is measured inside, below and around a lesion, by the names of `MEASURES`."""
-    each = (_inside, posterior_band, rim_level)
+    each = (_level, _darkness, posterior_band, rim_level)
     return dict(zip(MEASURES, each, strict=True))
 
 
-def _inside(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+def _level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     return echo_level(image, mask).level
+
+
+def _darkness(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+    return echo_level(image, mask).darkness
 
 
 def figures(

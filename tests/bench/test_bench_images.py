@@ -20,6 +20,7 @@ from busgen.bench import (
 )
 from busgen.bench.images_scores import auc_gap, mean_figure, over_patients
 from busgen.errors import DataError
+from busgen.io import encode_png
 from busgen.priors.findings import check_finding
 from busgen.quality.distribution import Score
 from busgen.quality.judges.scores import auc_of
@@ -178,6 +179,15 @@ def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
     assert told["band_shadowing_sign_ours"].value == 0
 
 
+def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
+    words = ["shadowing"] * 5 + ["none"] * 5
+    blind = terms([0, 1] * 5, "posterior", words)
+    wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
+    told = images_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
+    assert told["terms_shadowing_ours"].value < told["terms_shadowing_real"].value
+    assert "terms_gap_worst" not in told
+
+
 def test_lesions_without_room_for_a_measure_do_not_count():
     words = ["none"] * 5 + ["enhancement"] * 6
     lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
@@ -224,14 +234,14 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
     def nothing(picture, mask):
         return float("nan")
 
-    measures = {"echo": inside, "posterior": nothing, "rim": nothing}
+    measures = {"echo": inside, "darkness": inside, "posterior": nothing, "rim": nothing}
     told = images_counterfactual.figures(_Obeying(), base, measures, "ours")
     assert told["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
     assert told["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
     assert told["pairs_halo_no_yes_ours"].n == 0
     assert told["counterfactual_moved_ours"].value == pytest.approx(1 / 3, abs=1e-4)
     assert told["counterfactual_moved_ours"].n == 6
-    assert told["pairs_echo_pattern_kept_ours"].value == 1
+    assert told["pairs_darkness_kept_ours"].value == 1
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
@@ -267,6 +277,28 @@ def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
     told = images_overlays.figures(clean, {"ours": 255 - clean}, "ours")
     assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
     assert told["overlays_excess"].value == 0.75
+
+
+def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
+    tmp_path, monkeypatch
+):
+    listed = tmp_path / "names.csv"
+    listed.write_text("dataset,source_file,kinds,where\nbreast,a,ruler,\nbusi,b,none,\n")
+    monkeypatch.setattr(images_overlays, "LISTED", listed)
+    told = {"a": "breast", "b": "busi", "c": "busi", "d": "breast"}
+    rows = [
+        {"dataset": dataset, "source_file": name, "pathology": "normal", "flags": [], "mask": None,
+         "image": {"bytes": encode_png(np.full((300, 300), 40 + 10 * k, np.uint8))}}
+        for k, (name, dataset) in enumerate(told.items())
+    ]  # fmt: skip
+
+    def some_rows(tables, cohort, *, splits, columns, usable):
+        assert "train" not in splits
+        return filter(usable, rows)
+
+    monkeypatch.setattr(images_overlays, "real_rows", some_rows)
+    pictures = images_overlays.clean_pictures([], tmp_path)
+    assert pictures[:, 128, 128].tolist() == [50, 70]
 
 
 def test_arms_hold_as_many_rendered_as_real_crops():
