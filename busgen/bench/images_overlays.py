@@ -25,20 +25,24 @@ from busgen.real.square import field_of, square_crop
 HELD_OUT = ("validation", "test")
 
 
-def found(images: Iterable[NDArray[np.uint8]]) -> Figure:
-    """Return the share of pictures in which an overlay is found."""
-    hits = [bool(find_overlays(image).any()) for image in images]
-    return share(sum(hits), len(hits))
+def found(images: Iterable[NDArray[np.uint8]]) -> tuple[Figure, Figure]:
+    """Return in which share of pictures an overlay is found, and of their pixels: mean, range."""
+    covered = [float(find_overlays(image).mean()) for image in images]
+    hits, n = sum(part > 0 for part in covered), len(covered)
+    area = Figure(sum(covered) / n, "share of pixels", n, (min(covered), max(covered)))
+    return share(hits, n), area
 
 
 def figures(
     clean: NDArray[np.uint8], made: Mapping[str, NDArray[np.uint8]], subject: str
 ) -> dict[str, Figure]:
     """Return the shares on clean real pictures and by engine, and what the subject has more."""
-    shares = {name: found(images) for name, images in {"real": clean, **made}.items()}
-    excess = shares[subject].value - shares["real"].value
-    told = {f"overlays_{name}": figure for name, figure in shares.items()}
-    return told | {"overlays_excess": Figure(excess, "share", shares[subject].n)}
+    told: dict[str, Figure] = {}
+    for name, images in {"real": clean, **made}.items():
+        told[f"overlays_{name}"], told[f"overlays_area_{name}"] = found(images)
+    own = told[f"overlays_{subject}"]
+    excess = own.value - told["overlays_real"].value
+    return told | {"overlays_excess": Figure(excess, "share", own.n)}
 
 
 def clean_pictures(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:

@@ -277,6 +277,8 @@ def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
     told = images_overlays.figures(clean, {"ours": 255 - clean}, "ours")
     assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
     assert told["overlays_excess"].value == 0.75
+    assert told["overlays_area_real"].value == 1 / 256
+    assert told["overlays_area_real"].interval == (0, 1 / 64)
 
 
 def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
