@@ -148,3 +148,16 @@ def test_an_unknown_scanner_and_a_long_text_are_refused(folder, batch):
 def test_a_gpu_that_is_not_there_is_refused(folder):
     with pytest.raises(UserError, match="device must be one of the"):
         load_image_engine("diffusion", tiny.SIDE, "cuda:7", 1, Learned(str(folder)))
+
+
+def test_an_adapter_is_folded_in_by_name(tmp_path, batch):
+    folder = tiny.save(tmp_path / "adapted")
+    for name, seed in (("here", 1), ("there", 2)):
+        tiny.save_adapter(folder, name, seed)
+    plain, here, there = (load(folder, adapter=name) for name in (None, "here", "there"))
+    assert len({engine.sha256 for engine in (plain, here, there)}) == 3
+    weights = [engine.pipeline.unet.state_dict() for engine in (plain, here, there)]
+    assert weights[0].keys() == weights[1].keys()
+    key = next(name for name in weights[0] if name.endswith("to_q.weight"))
+    assert not np.array_equal(weights[0][key], weights[1][key])
+    assert not np.array_equal(here.render(*batch), there.render(*batch))

@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from peft import LoraConfig
 
+from busgen.images.diffusion.adapting import LAYERS
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.flow_training import Network, new_modules
-from busgen.images.diffusion.folder import save_pipeline
+from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manifest
 from busgen.images.diffusion.loop import begun
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, make_scheduler
 from busgen.images.diffusion.text import TextEncoder
@@ -55,3 +57,15 @@ def tensors_equal(first, second):
     """Return whether two networks have the same weights, bit by bit."""
     pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
+
+
+def save_adapter(folder, name, seed):
+    """Add an adapter of random low-rank changes to the generator in `folder`."""
+    unet = make_pipeline().unet
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        config = LoraConfig(r=2, lora_alpha=2, target_modules=LAYERS, init_lora_weights=False)
+        unet.add_adapter(config, adapter_name=name)
+    (folder / ADAPTERS / name).mkdir(parents=True)
+    unet.save_lora_adapter(folder / ADAPTERS / name, adapter_name=name)
+    write_manifest(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from diffusers.utils.logging import disable_progress_bar
+from safetensors.torch import load_file
 
 from busgen.errors import DataError, UserError
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
@@ -15,6 +16,7 @@ from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 
 ASSETS = Path(__file__).parents[2] / "assets" / "images"
 MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
+ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
 VERSION = 1  # of the folder's form: what other versions hold is not read
 COMPONENTS = ("autoencoder", "text_encoder", "tokens", "unet")
 PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
@@ -80,7 +82,8 @@ def load_pipeline(
         folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
     )
     if adapter is not None:
-        pipeline.unet.load_lora_adapter(folder / ADAPTERS / adapter, adapter_name=adapter)
+        weights = load_file(folder / ADAPTERS / adapter / ADAPTER)
+        pipeline.unet.load_lora_adapter(weights, prefix=None, adapter_name=adapter)
         pipeline.unet.fuse_lora()
         pipeline.unet.unload_lora()
     for name in ("autoencoder", "unet"):
