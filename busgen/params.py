@@ -163,7 +163,7 @@ class TextParams(Section):
 class FlowParams(PaceParams):
     """The denoising network: besides, its shape (`busgen.images.diffusion.flow_training`)."""
 
-    steps: int = Field(default=4200, ge=0)
+    steps: int = Field(default=5600, ge=0)
     rate: float = Field(default=6e-4, gt=0)
     widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
     layers: int = Field(default=1, ge=1, le=4)
@@ -172,9 +172,9 @@ class FlowParams(PaceParams):
 class GuidedParams(PaceParams):
     """Guidance that is folded into the network: strength of text and of mask, 1 is none."""
 
-    steps: int = Field(default=700, ge=0)
+    steps: int = Field(default=300, ge=0)
     rate: float = Field(default=2e-4, gt=0)
-    text: float = Field(default=2.0, ge=1, le=10)
+    text: float = Field(default=4.0, ge=1, le=10)
     mask: float = Field(default=1.5, ge=1, le=10)
 
 

@@ -32,7 +32,7 @@ class Network:
     token: int = 128
 
     def unet(self, size_px: int, channels: int) -> UNet2DConditionModel:
-        """Return the U-Net, weights as torch draws them; it attends to text at the coarsest."""
+        """Return the U-Net, weights as torch draws them; it attends to fields at the coarsest."""
         plain = len(self.widths) - 1
         return UNet2DConditionModel(
             sample_size=size_px // FACTOR,
@@ -47,6 +47,8 @@ class Network:
             attention_head_dim=self.heads,  # diffusers' name for their number
             norm_num_groups=16,
             num_class_embeds=len(STYLES) + 1,
+            addition_embed_type="text",  # what is said reaches every level, not the coarsest alone
+            addition_embed_type_num_heads=self.heads,
         )
 
 
