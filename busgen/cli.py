@@ -22,6 +22,7 @@ from busgen.screen import (
     print_summary,
     print_versions,
     progress,
+    resumable,
     say,
 )
 
@@ -103,12 +104,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         plan = to_record(resolve(base.generate))
         out.print_json(json.dumps(plan | {"out": str(folder)}))
         return
-    try:
-        with progress("judged findings", base.generate.n) as tick:
-            produce(base, folder, tick, say)
-    except KeyboardInterrupt:
-        say("stopped; the same command goes on from here")
-        raise
+    with resumable(), progress("judged findings", base.generate.n) as tick:
+        produce(base, folder, tick, say)
     print_summary(folder)
 
 
@@ -188,11 +185,8 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     from busgen.train import train as learn
 
     asked = Asked(which, folder, target, preset, start, adapt, rank)
-    try:
+    with resumable():
         learn(asked, load_params(params) if params else Params(), progress)
-    except KeyboardInterrupt:
-        say("stopped; the same command goes on from here")
-        raise
     out.print(f"written  {target}", soft_wrap=True)
 
 

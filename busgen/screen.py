@@ -3,6 +3,7 @@
 In: records. Out: words on the screen; remarks and progress on the error stream.
 """
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -55,6 +56,31 @@ def progress(what: str, total: int) -> Iterator[Any]:
         yield tick
     finally:
         bar.stop()
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say that the same command goes on, where the user stops what is inside.
+
+    The signal is remembered: native code that it interrupts may raise an error of its own instead.
+    """
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.default_int_handler(number, None)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException:
+        if not stopped:
+            raise
+        say("stopped; the same command goes on from here")
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_summary(folder: Path) -> None:

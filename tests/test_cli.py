@@ -19,7 +19,7 @@ import pytest
 import busgen
 from busgen.cli import main
 from busgen.errors import UserError
-from busgen.screen import print_rows
+from busgen.screen import print_rows, resumable
 
 SMALL = ["--size", "64", "--n", "6"]
 
@@ -164,6 +164,22 @@ def test_an_interrupted_run_says_that_it_goes_on(tmp_path):
     assert run.returncode not in (0, 2)
     assert "the same command goes on" in said
     assert "Traceback" not in said
+
+
+def test_an_interruption_that_native_code_makes_another_error_is_still_one(capsys):
+    def native():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("could not determine the shape") from None
+
+    with pytest.raises(KeyboardInterrupt), resumable():
+        native()
+    assert "the same command goes on" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="an error of its own"), resumable():
+        raise ValueError("an error of its own")
+    assert capsys.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_link_to_an_empty_folder_can_be_the_output_but_not_the_current_folder(tmp_path):

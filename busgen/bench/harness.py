@@ -44,7 +44,10 @@ def share(hits: int, n: int) -> Figure:
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:
-    """Run benchmark `name` and return its record; `quick` uses few samples, for rehearsal only."""
+    """Run benchmark `name` and return its record; `quick` uses few samples, for rehearsal only.
+
+    The bar of a figure that could not be measured does not hold.
+    """
     if name not in NAMES:
         raise UserError("a benchmark must be known", repr(name), f"choose from {', '.join(NAMES)}")
     bench = importlib.import_module(f"busgen.bench.{name}")
@@ -56,10 +59,15 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
         "machine": machine(),
         "figures": {key: asdict(figure) for key, figure in figures.items()},
         "bars": {
-            key: asdict(bar) | {"holds": bool(COMPARE[bar.op](figures[key].value, bar.bound))}
+            key: asdict(bar) | {"holds": key in figures and holds(figures[key], bar)}
             for key, bar in bars.items()
         },
     }
+
+
+def holds(figure: Figure, bar: Bar) -> bool:
+    """Return whether a figure reaches its bar."""
+    return bool(COMPARE[bar.op](figure.value, bar.bound))
 
 
 def to_rows(record: dict[str, Any]) -> list[dict[str, object]]:
