@@ -163,7 +163,7 @@ class TextParams(Section):
 class FlowParams(PaceParams):
     """The denoising network: besides, its shape (`busgen.images.diffusion.flow_training`)."""
 
-    steps: int = Field(default=5600, ge=0)
+    steps: int = Field(default=8000, ge=0)
     rate: float = Field(default=6e-4, gt=0)
     widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
     layers: int = Field(default=1, ge=1, le=4)
@@ -174,8 +174,16 @@ class GuidedParams(PaceParams):
 
     steps: int = Field(default=300, ge=0)
     rate: float = Field(default=2e-4, gt=0)
-    text: float = Field(default=4.0, ge=1, le=10)
-    mask: float = Field(default=1.5, ge=1, le=10)
+    text: float = Field(default=2.0, ge=1, le=10)
+    mask: float = Field(default=1.3, ge=1, le=10)
+
+
+class DecoderParams(PaceParams):
+    """The decoder's last training, on `drawings` latents that the network draws."""
+
+    steps: int = Field(default=1500, ge=0)
+    rate: float = Field(default=2e-4, gt=0)
+    drawings: int = Field(default=1500, ge=1)
 
 
 class AdapterParams(PaceParams):
@@ -187,10 +195,10 @@ class AdapterParams(PaceParams):
 
 
 class TrainImagesParams(Section):
-    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
+    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance, decoder.
 
-    `start` is the folder of a trained generator to begin with: its text encoder and autoencoder
-    are kept, its denoising network learns on.
+    `start` is the folder of a trained generator to begin with: its text encoder and its encoder
+    of pictures are kept, its denoising network and its decoder learn on.
     """
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
@@ -199,6 +207,7 @@ class TrainImagesParams(Section):
     autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
+    decoder: DecoderParams = DecoderParams()
     adapter: AdapterParams = AdapterParams()
     half_precision: bool = True
 
@@ -222,7 +231,7 @@ class GenerateParams(Section):
     targets: Targets = {}
     vary: str | None = None
     mask_engine: str = "curvature"
-    engine: str = "phantom"
+    engine: str = "diffusion"
     model: str | None = None
     adapter: str | None = None
     steps: int | None = Field(default=None, ge=1, le=1000)

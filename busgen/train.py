@@ -69,6 +69,7 @@ def _judges(asked: Asked, params: Params, progress: Progress) -> None:
 def _images(asked: Asked, params: Params, progress: Progress) -> None:
     from busgen.images.diffusion import adapting, library
     from busgen.images.diffusion.presets import preset
+    from busgen.quality.likeness import likeness
 
     chosen = preset(params.train_images, asked.preset)
     if asked.start is not None:
@@ -83,7 +84,7 @@ def _images(asked: Asked, params: Params, progress: Progress) -> None:
     rank = chosen.adapter.rank if asked.rank is None else asked.rank
     adaptation = adapting.plan_adaptation(asked.folder, asked.out, asked.adapt, chosen, rank)
     with progress("pictures", adaptation.pace.seen) as tick:
-        adapting.adapt(adaptation, tick)
+        adapting.adapt(adaptation, tick, likeness)
 
 
 def _stable_diffusion(asked: Asked, params: Params, progress: Progress) -> None:

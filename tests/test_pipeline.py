@@ -265,7 +265,7 @@ def test_all_needs_real_data_and_says_so(clone):
     assert "real.datasets" in busgen(clone, "run", "--all", code=2)
 
 
-def test_the_chain_starts_from_a_real_dataset(clone, real_data):
+def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     change(clone, "real", datasets={"breast": str(real_data / "BrEaST")})
     change(clone, "generate", prior="data/priors/prior.json")
     change(clone, "quality", reference="data/reference")
@@ -279,6 +279,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
         autoencoder=few | {"rate": 1e-3},
         flow=few | {"widths": [32, 64]},
         guided=few,
+        decoder=few | {"drawings": 2},
+        adapter=few,
     )
     ran = stages_run(busgen(clone, "run", "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
@@ -287,6 +289,15 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data):
     assert "| breast |" in (clone / "data/models/images/README.md").read_text(encoding="utf-8")
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
+    busgen(clone, "train", "images", "data/real", "--start", "data/models/images",
+           "--adapt", "breast", "--rank", "2", "--params", "params.yaml",
+           "--out", tmp_path / "adapted")  # fmt: skip
+    told = json.loads((tmp_path / "adapted/adapters/breast/adapter.json").read_text("utf-8"))
+    assert told["params"]["rank"] == 2
+    for scores in told["held_out"].values():
+        assert scores["loss"] > 0
+        assert scores["kid_us64"]["value"] > scores["kid_us64"]["floor_limit"]  # two steps: noise
+        assert 0 <= scores["dice"]["value"] < scores["dice"]["real"]
 
 
 def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):

@@ -5,7 +5,8 @@ What the publisher states is taken from the row. What it is silent on is measure
 and mask where measures agree with readers (`busgen.images.bounds`), else it stays None.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -43,6 +44,8 @@ class Caption:
 
 
 FIELDS = tuple(field.name for field in fields(Caption))
+CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one term each
+MOST = 4.0  # how much more often the rarest are drawn
 SIZES = frozenset({"width_mm", "height_mm"})  # said together or not at all
 
 
@@ -97,3 +100,20 @@ def to_words(caption: Caption, rng: np.random.Generator, keep: float = 1.0) -> s
     said = replace(caption, **{name: None for name in FIELDS if not kept[name]})
     text = say(vars(said), rng)
     return text if said != Caption() else ""
+
+
+def rarity(captions: Sequence[Caption]) -> NDArray[np.float64]:
+    """Return how much more often each picture is to be drawn, (N,) in [1, MOST].
+
+    The root of how much rarer its rarest stated term is than the field's most common one: a term
+    that few captions state, anechoic among them, is else hardly heard.
+    """
+    weights = np.ones(len(captions))
+    for name in CHOSEN:
+        stated = [getattr(caption, name) for caption in captions]
+        counts = Counter(term for term in stated if term is not None)
+        for number, term in enumerate(stated):
+            if term is not None:
+                ratio = max(counts.values()) / counts[term]
+                weights[number] = max(weights[number], min(MOST, np.sqrt(ratio)))
+    return weights

@@ -16,7 +16,7 @@ from busgen.images.bounds import (
     fit_bounds,
     read_lesion,
 )
-from busgen.images.captions import FIELDS, Caption, caption_of, to_words
+from busgen.images.captions import FIELDS, Caption, caption_of, rarity, to_words
 from busgen.priors.parse import from_text
 from busgen.real import canonical
 from busgen.real.crops import crop_of
@@ -58,6 +58,14 @@ def picture(sample):
     behind = (rows > 129) & mask.any(axis=0)
     speckle = np.random.default_rng(0).normal(0, 8, mask.shape)
     return np.rint(120 + speckle - 60 * mask + 40 * behind).astype(np.uint8), mask
+
+
+def test_pictures_of_rare_terms_are_drawn_more_often_within_a_limit():
+    common, rare = Caption(echo_pattern="hypoechoic"), Caption(echo_pattern="anechoic")
+    assert rarity([common] * 4 + [rare]).tolist() == [1, 1, 1, 1, 2]
+    assert rarity([common] * 40 + [rare, Caption()])[-2:].tolist() == [4, 1]
+    both = replace(common, posterior="shadowing")
+    assert rarity([both, *[replace(common, posterior="none")] * 4])[0] == 2  # the rarest counts
 
 
 def test_a_breast_rows_caption_is_its_table(picture, bounds):

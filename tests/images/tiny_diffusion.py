@@ -9,7 +9,8 @@ from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.flow_training import Network, new_modules
 from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manifest
 from busgen.images.diffusion.loop import begun
-from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, make_scheduler
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 from busgen.real.crops import Crops
 
@@ -23,7 +24,7 @@ def make_pipeline(seed=0):
     autoencoder = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
     encoder = begun(lambda: TextEncoder(width=32, layers=1), seed).eval()
     return BreastUltrasoundPipeline(
-        autoencoder, encoder, modules["tokens"], modules["unet"], make_scheduler()
+        autoencoder, encoder, modules["tokens"], modules["unet"], FlowSolver()
     )
 
 

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import LoraConfig
 from torch import Tensor, nn
 
 from busgen import io
 from busgen.errors import UserError
 from busgen.images.bounds import bounds_from_json
+from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.card import EVIDENCE
 from busgen.images.diffusion.conditions import NO_STYLE
 from busgen.images.diffusion.flow_training import FlowTrainee
@@ -30,15 +32,24 @@ from busgen.images.diffusion.folder import (
     load_pipeline,
     write_manifest,
 )
-from busgen.images.diffusion.latents import KEEP, WORDINGS, Views, encode_views, put_into_words
-from busgen.images.diffusion.loop import Pace, run
+from busgen.images.diffusion.latents import (
+    KEEP,
+    WORDINGS,
+    Views,
+    encode_views,
+    fixed_batches,
+    put_into_words,
+)
+from busgen.images.diffusion.loop import Pace, draws_of, run
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.pictures import BOUNDS, SPLITS, read_pictures
 from busgen.params import AdapterParams, TrainImagesParams
 from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import SIDE, Crops
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
+Score = Callable[[NDArray[np.uint8], Crops], Mapping[str, Any]]
 RANKS = (2, 4, 8)
 
 
@@ -96,11 +107,15 @@ def plan_adaptation(
     return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
 
 
-def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:
-    """Fit the adapter, write it beside its generator, and return what `adapter.json` holds."""
+def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+    """Fit the adapter, write it beside its generator, and return what `adapter.json` holds.
+
+    `score(images, crops)` tells how like held-out crops (N, S, S) uint8 pictures in their stead
+    are: asked before, of pictures in the data set's style if the generator knows it, and after.
+    """
     pipeline = load_pipeline(plan.start, torch.device("cpu"))
-    views, words = _examples(plan, pipeline)
-    before = _held_out(pipeline, views, words)
+    views, words, held_out = _examples(plan, pipeline)
+    before = _scores(pipeline, views, words, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
@@ -114,6 +129,10 @@ def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:
             adapter_name=plan.dataset,
         )
     pipeline.tokens.requires_grad_(requires_grad=False)
+    views = {
+        split: replace(own, styles=np.full_like(own.styles, NO_STYLE))
+        for split, own in views.items()
+    }
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
     trained = run(FlowTrainee(modules, views, words), plan.pace, plan.work, tick)
     pipeline.unet.load_state_dict(trained["unet"].state_dict())
@@ -121,7 +140,10 @@ def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:
         "dataset": plan.dataset,
         "pictures": {split: int(own.whole.sum()) for split, own in views.items()},
         "params": plan.params.model_dump(),
-        "held_out_loss": {"before": before, "after": _held_out(pipeline, views, words)},
+        "held_out": {
+            "before": before,
+            "after": _scores(pipeline, views, words, held_out, score),
+        },
     }
     _publish(plan, pipeline, told)
     return told
@@ -129,27 +151,39 @@ def adapt(plan: Adaptation, tick: Callable[[int], None]) -> dict[str, Any]:
 
 def _examples(
     plan: Adaptation, pipeline: BreastUltrasoundPipeline
-) -> tuple[Mapping[str, Views], Mapping[str, Tensor]]:
-    """Return views and wordings of the data set's training and validation patients."""
+) -> tuple[Mapping[str, Views], Mapping[str, Tensor], Crops]:
+    """Return views and wordings of training and validation patients, and the latter's crops."""
     bounds = bounds_from_json(io.read_json(plan.start / EVIDENCE / BOUNDS)["bounds"])
     views: dict[str, Views] = {}
     words: dict[str, Tensor] = {}
     for split in SPLITS:
         pictures = read_pictures([plan.table], plan.cohort, split, bounds)
         training = split == "train"
-        own = encode_views(pipeline.autoencoder, pictures.crops, *([] if training else [1]))
-        views[split] = replace(own, styles=np.full_like(own.styles, NO_STYLE))
+        views[split] = encode_views(pipeline.autoencoder, pictures, *([] if training else [1]))
         count, keep = (WORDINGS, KEEP) if training else (1, 1.0)
         words[split] = put_into_words(pictures.captions, pipeline.text_encoder, count, keep)
-    return views, words
+    return views, words, pictures.crops
 
 
-def _held_out(
-    pipeline: BreastUltrasoundPipeline, views: Mapping[str, Views], words: Mapping[str, Tensor]
-) -> float:
-    """Return the loss on the data set's validation patients."""
+def _scores(
+    pipeline: BreastUltrasoundPipeline,
+    views: Mapping[str, Views],
+    words: Mapping[str, Tensor],
+    held_out: Crops,
+    score: Score,
+) -> dict[str, Any]:
+    """Return the loss on the data set's validation patients, and the scores of their pictures."""
     modules: Mapping[str, nn.Module] = {"unet": pipeline.unet, "tokens": pipeline.tokens}
-    return FlowTrainee(modules, views, words).look(modules, 0)["validation_loss"]
+    trainee = FlowTrainee(modules, views, words)
+    pipeline.to(trainee.device)
+    drawn = []
+    for number, batch in enumerate(fixed_batches(views["validation"], words["validation"], 8)):
+        noise = draws_of(0, number, trainee.device).noise
+        start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
+        made = pipeline(batch.told.to(trainee.device), start, draw_noise(len(start), SIDE, noise))
+        drawn.append((made * 255).round().to(torch.uint8).cpu())
+    loss = trainee.look(modules, 0)["validation_loss"]
+    return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))
 
 
 def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:

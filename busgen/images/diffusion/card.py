@@ -16,6 +16,7 @@ from busgen.io import read_json, write_text
 
 CARD, SCORES = "README.md", "scores.json"
 EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
+SHEET = "samples.png"  # in it: what the generator draws by default
 COMPONENTS = ("unet", "text_encoder", "autoencoder")
 
 
@@ -40,6 +41,7 @@ def write_card(folder: Path) -> None:
         **facts,
         params=params,
         parts=_parts(evidence, params),
+        sheet=f"{EVIDENCE}/{SHEET}",
         scores=read_json(scores) if scores.is_file() else None,
     )
     write_text(folder / CARD, text)
@@ -48,7 +50,7 @@ def write_card(folder: Path) -> None:
 def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what the card says of each part that was trained."""
     parts = {}
-    for name in ("text", "autoencoder", "flow", "guided"):
+    for name in ("text", "autoencoder", "flow", "guided", "decoder"):
         asked, log = params[name], evidence / f"{name}.jsonl"
         last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
         told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")

@@ -6,8 +6,8 @@ x0 to noise e is straight, x = (1 - s) x0 + s e, and the network learns its velo
 arXiv 2403.03206).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -20,6 +20,7 @@ from busgen.images.diffusion.loop import Draws, Pace, Told, begun, draws_of, hal
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
 
 DECAY = 0.02
+Show = Callable[[Mapping[str, nn.Module], int], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class FlowTrainee:
     """A denoising network with its tokens, the views that it learns from, and their wordings.
 
     With `guide`, it learns to draw by itself as its first state draws with that guidance
-    (guidance distillation, Meng 2022, arXiv 2210.03142).
+    (guidance distillation, Meng 2022, arXiv 2210.03142). `show` gets the averaged networks and the
+    step whenever they are looked at.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class FlowTrainee:
         views: Mapping[str, Views],
         words: Mapping[str, Tensor],
         guide: Guidance | None = None,
+        show: Show | None = None,
     ) -> None:
         import copy
 
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged = tuple(modules)
-        self.views, self.words, self.guide = views, words, guide
+        self.views, self.words, self.guide, self.show = views, words, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
@@ -102,7 +105,7 @@ class FlowTrainee:
     ) -> Tensor:
         """Return the mean squared error of the velocity, overlays left out."""
         clean = batch.latents.to(self.device)
-        told = replace(batch.told, **{k: v.to(self.device) for k, v in vars(batch.told).items()})
+        told = batch.told.to(self.device)
         share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
         ends = torch.randn(clean.shape, generator=noise, device=self.device)
         at = share[:, None, None, None]
@@ -134,6 +137,8 @@ class FlowTrainee:
             noise = draws_of(0, number, self.device).noise
             with torch.inference_mode(), low_precision(self.device):
                 losses.append(float(self.loss(mean, batch, noise)))
+        if self.show:
+            self.show(mean, step)
         return {"validation_loss": sum(losses) / len(losses)}
 
 

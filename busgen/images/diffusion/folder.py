@@ -29,6 +29,10 @@ def save_pipeline(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
     for name in COMPONENTS:
         getattr(pipeline, name).float()
+    for path in (folder / INDEX, *folder.glob("*/config.json")):
+        told = read_json(path)
+        told.pop("_name_or_path", None)  # where its weights once lay
+        write_text(path, dumps(told))
     write_manifest(folder)
 
 

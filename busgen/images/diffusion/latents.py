@@ -17,12 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
-from busgen.images.captions import Caption, to_words
+from busgen.images.captions import Caption, rarity, to_words
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.autoencoder_training import chances, to_pictures
 from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
 from busgen.images.diffusion.pipeline import Conditions, low_precision
 from busgen.images.diffusion.text import TextEncoder
+from busgen.images.pictures import Pictures
 from busgen.io import replacing
 from busgen.real.crops import Crops
 
@@ -62,8 +63,12 @@ class Batch:
     weight: Tensor
 
 
-def encode_views(model: Autoencoder, crops: Crops, views: int = VIEWS) -> Views:
-    """Return `views` views of each crop, encoded by `model`."""
+def encode_views(model: Autoencoder, pictures: Pictures, views: int = VIEWS) -> Views:
+    """Return `views` views of each picture, encoded by `model`.
+
+    Rare scanners and rare terms are drawn more often.
+    """
+    crops = pictures.crops
     cut = [_views_of(crops, index, views) for index in range(len(crops))]
     images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
     device = model.device
@@ -72,16 +77,17 @@ def encode_views(model: Autoencoder, crops: Crops, views: int = VIEWS) -> Views:
         part = to_pictures(images[start : start + AT_ONCE]).to(device)
         with torch.inference_mode(), low_precision(device):
             encoded.append(model.encode(part).float())
-    pictures = np.repeat(np.arange(len(crops)), views)
+    shown = np.repeat(np.arange(len(crops)), views)
+    drawn = chances(crops) * rarity(pictures.captions)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
     return Views(
         torch.cat(encoded).clone(),
         masks,
         np.stack([distance_of(mask) for mask in masks]),
         _weights(ignored),
-        pictures,
-        styles[pictures],
-        chances(crops)[pictures] / views,
+        shown,
+        styles[shown],
+        drawn[shown] / (views * drawn.sum()),
         np.tile(np.arange(views) == 0, len(crops)),
     )
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.images.diffusion.training import Training, resolve, train
+from busgen.images.diffusion.plan import Training, resolve
+from busgen.images.diffusion.training import train
 from busgen.params import TrainImagesParams
 from busgen.real.cohort import FILE, canonical_tables
 

@@ -1,7 +1,7 @@
 """The diffusers pipeline: masks, texts and styles in, pictures out.
 
-It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2210.02747) with a
-multistep solver, then decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
+It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2210.02747), then
+decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, UNet2DConditionModel
+from diffusers import DiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, unstated
+from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 
 STEPS = 8
-SHIFT = 2.0  # more of the few steps where noise rules; chosen on validation (docs/log.md)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,10 @@ class Conditions:
     planes: Tensor
     style: Tensor
 
+    def to(self, device: torch.device) -> "Conditions":
+        """Return the conditions on `device`."""
+        return Conditions(*(each.to(device) for each in vars(self).values()))
+
     def without(self, names: frozenset[str]) -> "Conditions":
         """Return the conditions with those in `names` dropped."""
         text = unstated(len(self.text)).to(self.text) if "text" in names else self.text
@@ -80,7 +84,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         text_encoder: TextEncoder,
         tokens: FieldTokens,
         unet: UNet2DConditionModel,
-        scheduler: DPMSolverMultistepScheduler,
+        scheduler: FlowSolver,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -127,16 +131,28 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         guidance
             Strength of the conditions; by default none beyond what the network has learned.
         """
-        latents = start
-        solver = type(self.scheduler).from_config(self.scheduler.config)  # one a call: it counts
-        solver.set_timesteps(steps, device=start.device)
-        for time in solver.timesteps:
-            velocity = self.velocity(latents, time, told, guidance or Guidance())
-            latents = solver.step(velocity, time, latents, return_dict=False)[0]
+        latents = self.draw(told, start, steps, guidance)
         with low_precision(start.device):
             decoded = self.autoencoder.decode(latents, grain)
         pictures: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
         return pictures
+
+    @torch.inference_mode()
+    def draw(
+        self,
+        told: Conditions,
+        start: Tensor,
+        steps: int = STEPS,
+        guidance: Guidance | None = None,
+    ) -> Tensor:
+        """Return the latents (N, channels, H/8, W/8) of pictures; arguments as when called."""
+        latents = start
+        solver = FlowSolver.from_config(self.scheduler.config)  # one a call: it counts
+        solver.set_timesteps(steps, start.device)
+        for time in solver.timesteps:
+            velocity = self.velocity(latents, time, told, guidance or Guidance())
+            latents = solver.step(velocity, latents)
+        return latents
 
     def velocity(
         self, latents: Tensor, time: Tensor, told: Conditions, guidance: Guidance
@@ -179,14 +195,3 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def make_scheduler() -> DPMSolverMultistepScheduler:
-    """Return the solver: DPM-Solver++ of second order (Lu 2022, arXiv 2211.01095), on flows."""
-    return DPMSolverMultistepScheduler(
-        num_train_timesteps=1000,
-        prediction_type="flow_prediction",
-        use_flow_sigmas=True,
-        flow_shift=SHIFT,
-        solver_order=2,
-    )

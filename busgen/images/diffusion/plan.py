@@ -1,0 +1,72 @@
+"""The plan of a generator's training: what it reads, which parts it trains, where it works.
+
+In: canonical tables, the cohort, parameters. Out: a `Training` whose work folder's name hashes all
+that decides the weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from busgen import io
+from busgen.images.diffusion.folder import MANIFEST, checked_hash
+from busgen.images.diffusion.loop import Pace
+from busgen.params import PaceParams, TrainImagesParams
+
+NETWORK = ("flow", "guided")  # parts that train the denoising network
+PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: what it reads, where it works, where it ends."""
+
+    params: TrainImagesParams
+    tables: tuple[Path, ...]
+    cohort: Path
+    work: Path
+    out: Path
+
+    def pace(self, part: str) -> Pace:
+        """Return how long and how fast a part learns."""
+        asked: PaceParams = getattr(self.params, part)
+        return Pace(
+            steps=asked.steps,
+            batch=asked.batch,
+            rate=asked.rate,
+            seed=self.params.seed + PARTS.index(part),
+            accumulate=asked.accumulate,
+            half_precision=self.params.half_precision,
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that are trained: with a generator to start from, network and decoder."""
+        asked = PARTS[2:] if self.params.start else PARTS
+        return tuple(part for part in asked if getattr(self.params, part).steps)
+
+    @property
+    def seen(self) -> Mapping[str, int]:
+        """Sentences and pictures that each part sees, as `tick` counts them."""
+        return {part: getattr(self.params, part).seen for part in self.parts}
+
+
+def resolve(
+    tables: Sequence[Path], cohort: Path, params: TrainImagesParams, work: Path, out: Path
+) -> Training:
+    """Return the training; its work folder's name hashes all that decides the weights.
+
+    Raises
+    ------
+    UserError
+        If `out` holds other things, or `params.start` no generator.
+    """
+    io.require_vacant(out, ours=MANIFEST)
+    key = params.model_dump_json()
+    if params.start:
+        key += checked_hash(params.start)
+    here = Path(__file__).parent
+    code = [*sorted(here.glob("*.py")), here.parent / "captions.py", here.parent / "bounds.py"]
+    key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
+    name = f"images-{io.sha256_bytes(key.encode())[:16]}"
+    return Training(params, tuple(tables), cohort, work / name, out)
