@@ -178,14 +178,6 @@ class GuidedParams(PaceParams):
     mask: float = Field(default=1.3, ge=1, le=10)
 
 
-class DecoderParams(PaceParams):
-    """The decoder's last training, on `drawings` latents that the network draws."""
-
-    steps: int = Field(default=1500, ge=0)
-    rate: float = Field(default=2e-4, gt=0)
-    drawings: int = Field(default=1500, ge=1)
-
-
 class AdapterParams(PaceParams):
     """Low-rank adaptation to another data set: besides, the rank of the changes."""
 
@@ -195,10 +187,10 @@ class AdapterParams(PaceParams):
 
 
 class TrainImagesParams(Section):
-    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance, decoder.
+    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
 
-    `start` is the folder of a trained generator to begin with: its text encoder and its encoder
-    of pictures are kept, its denoising network and its decoder learn on.
+    `start` is the folder of a trained generator to begin with: its text encoder and autoencoder
+    are kept, its denoising network learns on.
     """
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
@@ -207,7 +199,6 @@ class TrainImagesParams(Section):
     autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
-    decoder: DecoderParams = DecoderParams()
     adapter: AdapterParams = AdapterParams()
     half_precision: bool = True
 

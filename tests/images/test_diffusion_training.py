@@ -14,7 +14,6 @@ from busgen.images.diffusion import autoencoder_training
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.autoencoder_training import AutoencoderTrainee, standardised
 from busgen.images.diffusion.conditions import NO_STYLE, unstated
-from busgen.images.diffusion.decoder_training import DecoderTrainee, train_decoder, windows
 from busgen.images.diffusion.flow_training import FlowTrainee, new_modules
 from busgen.images.diffusion.latents import (
     batch_of,
@@ -198,42 +197,3 @@ def test_randomness_follows_seed_and_step():
     first, again, other = draws_of(1, 5, CPU), draws_of(1, 5, CPU), draws_of(1, 6, CPU)
     assert first.rng.random() == again.rng.random() != other.rng.random()
     assert first.noise.initial_seed() == again.noise.initial_seed() != other.noise.initial_seed()
-
-
-@pytest.fixture
-def autoencoder():
-    return begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0).eval()
-
-
-def test_a_killed_training_of_the_decoder_ends_with_the_same_weights(autoencoder, tmp_path):
-    drawn, crops = torch.randn(4, 4, 16, 16), tiny.make_crops(6, 128)
-
-    def trained(folder, tick):
-        return train_decoder(autoencoder, drawn, crops, PACE, tmp_path / folder, tick)
-
-    whole = trained("whole", lambda _: None)
-    with pytest.raises(KilledError):
-        trained("killed", killed_after(5 * PACE.batch))
-    assert tiny.tensors_equal(trained("killed", lambda _: None), whole)
-    assert tiny.tensors_equal(whole.encoder, autoencoder.encoder)
-    assert not tiny.tensors_equal(whole.decoder, autoencoder.decoder)
-
-
-def test_critics_see_nothing_where_text_is_burned_in(autoencoder):
-    crops = tiny.make_crops(2, 128)
-    crops.ignore[:] = 1
-    trainee = DecoderTrainee(autoencoder, torch.randn(2, 4, 16, 16), crops, PACE)
-    seen = []
-    trainee.critics.register_forward_pre_hook(
-        lambda _, given: seen.append(float(given[0].detach().abs().max()))
-    )
-    trainee.learn(0, draws_of(0, 0, CPU), PACE)
-    assert seen == [0, 0, 0]
-
-
-def test_windows_are_as_large_as_patches_and_lie_within():
-    drawn = torch.arange(32.0 * 32).reshape(1, 1, 32, 32)
-    cut = windows(drawn, np.random.default_rng(0), 50)
-    assert cut.shape == (50, 1, 16, 16)
-    assert (cut[:, 0, 1, 0] - cut[:, 0, 0, 0] == 32).all()
-    assert {0, 16} <= set((cut[:, 0, 0, 0] % 32).tolist())

@@ -50,8 +50,10 @@ def write_card(folder: Path) -> None:
 def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what the card says of each part that was trained."""
     parts = {}
-    for name in ("text", "autoencoder", "flow", "guided", "decoder"):
+    for name in ("text", "autoencoder", "flow", "guided"):
         asked, log = params[name], evidence / f"{name}.jsonl"
+        if not asked["steps"]:
+            continue
         last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
         told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
         seen = asked["steps"] * asked["batch"] * asked.get("accumulate", 1)

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.autoencoder_training import train_autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.decoder_training import draw_latents, train_decoder
 from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.latents import (
@@ -40,7 +38,7 @@ from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.text_training import train_text
 from busgen.images.pictures import SPLITS, Pictures, prepare
 from busgen.params import TrainImagesParams
-from busgen.real.crops import SIDE, Crops
+from busgen.real.crops import SIDE
 
 
 def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
@@ -60,10 +58,6 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     for part in NETWORK:
         if part in training.parts:
             pipeline = learned(training, part, pipeline, views, words, ticks(part))
-    if "decoder" in training.parts:
-        crops, tick = pictures["train"].crops, ticks("decoder")
-        tuned = tuned_autoencoder(training, pipeline, crops, views["train"], words["train"], tick)
-        pipeline.register_modules(autoencoder=tuned)
     return publish(training, pictures, pipeline)
 
 
@@ -149,25 +143,6 @@ def learned(
     trainee = FlowTrainee(modules, views, words, guide, show)
     pipeline.to(trainee.device)
     return joined(*rest, run(trainee, training.pace(part), work, tick))
-
-
-def tuned_autoencoder(
-    training: Training,
-    pipeline: BreastUltrasoundPipeline,
-    crops: Crops,
-    views: Views,
-    words: Tensor,
-    tick: Tick,
-) -> Autoencoder:
-    """Return the autoencoder whose decoder has learned on from what the network draws."""
-    path, pace = training.work / "drawn.safetensors", training.pace("decoder")
-    pipeline.to(_device())  # where no part of the network was trained, it is not there yet
-    if not path.is_file():
-        count = training.params.decoder.drawings
-        with io.replacing(path) as partial:
-            save_file({"latents": draw_latents(pipeline, views, words, count, pace.seed)}, partial)
-    drawn, work = load_file(path)["latents"], training.work / "decoder.training"
-    return train_decoder(pipeline.autoencoder, drawn, crops, pace, work, tick)
 
 
 def guidance(params: TrainImagesParams) -> Guidance:
