@@ -222,7 +222,7 @@ class GenerateParams(Section):
     targets: Targets = {}
     vary: str | None = None
     mask_engine: str = "curvature"
-    engine: str = "diffusion"
+    engine: str = "phantom"
     model: str | None = None
     adapter: str | None = None
     steps: int | None = Field(default=None, ge=1, le=1000)

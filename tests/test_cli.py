@@ -210,7 +210,7 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
     done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
     plan = json.loads(done.stdout)
     assert plan["n"] == 6
-    assert plan["engine"] == "diffusion"
+    assert plan["engine"] == "phantom"
     assert not list(tmp_path.iterdir())
 
 
