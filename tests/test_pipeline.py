@@ -288,7 +288,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     assert "| breast |" in (clone / "data/models/images/README.md").read_text(encoding="utf-8")
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
-    busgen(clone, "train", "images", "data/real", "--start", "data/models/images",
+    busgen(clone, "real", f"breast={real_data / 'BrEaST'}", "--out", tmp_path / "read")
+    busgen(clone, "train", "images", tmp_path / "read", "--start", "data/models/images",
            "--adapt", "breast", "--rank", "2", "--params", "params.yaml",
            "--out", tmp_path / "adapted")  # fmt: skip
     told = json.loads((tmp_path / "adapted/adapters/breast/adapter.json").read_text("utf-8"))
