@@ -6,6 +6,8 @@ few where little noise is left, and smooth the texture away. Between them DPM-So
 order (Lu 2022, arXiv 2211.01095, algorithm 2), the last step too.
 """
 
+import math
+
 import numpy as np
 import torch
 from diffusers import ConfigMixin, SchedulerMixin
@@ -48,16 +50,17 @@ class FlowSolver(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         """Return latents one level further, along the velocity e - x0 found at this one."""
         now, then = self.levels[self.done : self.done + 2]
         clean = latents - now * velocity
-        further = _signal(then) - _signal(now) if then else np.inf
+        further = _signal(then) - _signal(now) if then else math.inf
         guess = clean
         if self.before is not None:
             back = _signal(now) - _signal(self.levels[self.done - 1])
             ratio = further / back if then else 1.0
             guess = clean + ratio / 2 * (clean - self.before)
         self.done, self.before = self.done + 1, clean
-        return then / now * latents + (1 - then) * (1 - np.exp(-further)) * guess
+        toward = (1 - then) * (1 - math.exp(-further))
+        return then / now * latents + toward * guess
 
 
 def _signal(level: float) -> float:
     """Return the logarithm of signal over noise."""
-    return float(np.log((1 - level) / level))
+    return math.log((1 - level) / level)
