@@ -67,6 +67,7 @@ def facts(
         "size_px": SIDE,
         "steps": STEPS,
         "hardware": hardware(),
+        "history": "It began with another generator's weights." if training.params.start else "",
         "epochs": round(sum(flow) / len(captions)),
         "described": sum(caption.halo is not None for caption in captions),
     }
