@@ -167,7 +167,7 @@ def real(
 
 @app.command()
 def train(  # noqa: PLR0913 - a command's options are its signature
-    which: Annotated[str, typer.Argument(help="What to train: judges or images.")],
+    which: Annotated[str, typer.Argument(help="What to train: masks, images or judges.")],
     folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,

@@ -186,6 +186,18 @@ class AdapterParams(PaceParams):
     rank: Literal[2, 4, 8] = 8
 
 
+class TrainMasksParams(Section):
+    """Stage `train_masks`: the network that draws outlines; `patience` looks, 250 steps apart."""
+
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    steps: int = Field(default=6000, ge=1)
+    batch: int = Field(default=256, ge=1)
+    rate: float = Field(default=1e-3, gt=0)
+    patience: int = Field(default=6, ge=1)
+    width: int = Field(default=256, ge=16, le=1024)
+    layers: int = Field(default=3, ge=1, le=8)
+
+
 class TrainImagesParams(Section):
     """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
 
@@ -206,8 +218,9 @@ class TrainImagesParams(Section):
 class GenerateParams(Section):
     """Stage `generate`: what is asked for, which engines make it, what they must pass.
 
-    `prior` and `judges` are files; None stands for those that ship. Judges are asked only where
-    one of their gates is not off. `vary` makes of each of the `n` findings a counterfactual family,
+    `prior`, `judges` and `mask_model` (the learned mask engine's weights) are files or folders;
+    None stands for those that ship. Judges are asked only where one of their gates is not off.
+    `vary` makes of each of the `n` findings a counterfactual family,
     one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.Learned`).
     """
@@ -217,12 +230,13 @@ class GenerateParams(Section):
     size_px: int = Field(default=256, ge=32, le=1024, multiple_of=8)
     prior: Path | None = None
     judges: Path | None = None
+    mask_model: Path | None = None
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}
     vary: str | None = None
-    mask_engine: str = "curvature"
-    engine: str = "phantom"
+    mask_engine: str = "semantic_curvature"
+    engine: str = "diffusion"
     model: str | None = None
     adapter: str | None = None
     steps: int | None = Field(default=None, ge=1, le=1000)
@@ -287,6 +301,7 @@ class Params(Section):
     real: RealParams = RealParams()
     priors: PriorsParams = PriorsParams()
     train_judges: TrainJudgesParams = TrainJudgesParams()
+    train_masks: TrainMasksParams = TrainMasksParams()
     train_images: TrainImagesParams = TrainImagesParams()
     generate: GenerateParams = GenerateParams()
     release: ReleaseParams = ReleaseParams()

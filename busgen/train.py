@@ -14,6 +14,7 @@ from busgen.params import Params
 Tick = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Tick]]
 SD15 = "sd15"
+KNOWN = ("masks", "images", "judges")
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ def train(asked: Asked, params: Params, progress: Progress) -> None:
     UserError
         If it cannot be trained, or an option does not go with it.
     """
-    if asked.which not in ("judges", "images"):
-        raise UserError(
-            "what can be trained must be named", asked.which, "choose from judges, images"
-        )
-    if asked.which == "judges":
+    if asked.which not in KNOWN:
+        remedy = f"choose from {', '.join(KNOWN)}"
+        raise UserError("what can be trained must be named", asked.which, remedy)
+    if asked.which == "masks":
+        _masks(asked, params, progress)
+    elif asked.which == "judges":
         _judges(asked, params, progress)
     elif asked.preset == SD15:
         _stable_diffusion(asked, params, progress)
@@ -52,13 +54,29 @@ def train(asked: Asked, params: Params, progress: Progress) -> None:
         _images(asked, params, progress)
 
 
-def _judges(asked: Asked, params: Params, progress: Progress) -> None:
-    from busgen.quality.judges import library
+def _masks(asked: Asked, params: Params, progress: Progress) -> None:
+    from busgen.masks.semantic_curvature import library
 
+    _from_nothing(asked)
+    if asked.preset is not None:
+        raise UserError("masks must be trained without a preset", asked.preset, "leave it out")
+    plan = library.plan(asked.folder, asked.out, params.train_masks)
+    with progress("outlines", plan.pace.seen) as tick:
+        library.learn(plan, tick)
+
+
+def _from_nothing(asked: Asked) -> None:
+    """Raise `UserError` if an option is given that only images know."""
     given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
     foreign = [name for name, value in given.items() if value is not None]
     if foreign:
-        raise UserError("judges must be trained from nothing", foreign[0], "leave it out")
+        raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
+
+
+def _judges(asked: Asked, params: Params, progress: Progress) -> None:
+    from busgen.quality.judges import library
+
+    _from_nothing(asked)
     plan = library.resolve(
         asked.folder, asked.out, library.preset(params.train_judges, asked.preset)
     )

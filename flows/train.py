@@ -1,4 +1,4 @@
-"""Train: real training patients -> learned models. `python -m flows.train judges` or `images`.
+"""Train: real training patients -> learned models. `python -m flows.train masks|images|judges`.
 
 In: data/real, data/cohort, params.yaml. Out: data/models/<which>. Each is a flow of its own.
 """
@@ -9,7 +9,7 @@ from importlib import import_module
 from busgen.errors import UserError
 from flows import main
 
-KNOWN = ("judges", "images")
+KNOWN = ("masks", "images", "judges")
 
 
 def run() -> None:

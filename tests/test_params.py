@@ -18,7 +18,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_shipped_parameters_are_the_defaults_with_paths():
     shipped, default = load_params(ROOT / "params.yaml").model_dump(), Params().model_dump()
-    assets = (("generate", name) for name in ("prior", "judges", "model"))
+    assets = (("generate", name) for name in ("prior", "judges", "mask_model", "model"))
     for section, key in (*assets, ("quality", "reference")):
         assert Path(shipped[section].pop(key)).is_relative_to("busgen/assets")
         assert default[section].pop(key) is None

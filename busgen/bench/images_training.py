@@ -23,8 +23,9 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
     from busgen.images.diffusion.autoencoder import FACTOR
     from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
     from busgen.images.diffusion.latents import Views
-    from busgen.images.diffusion.loop import Pace, draws_of
+    from busgen.images.diffusion.levels import LEVELS
     from busgen.images.diffusion.text import N_TERMS
+    from busgen.loop import Pace, draws_of
 
     flow, side = params.flow, SIDE // FACTOR
     views = Views(
@@ -34,6 +35,8 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
         np.ones((VIEWS, side, side), np.float32),
         np.arange(VIEWS),
         np.zeros(VIEWS, np.int64),
+        np.zeros((VIEWS, LEVELS), np.float32),
+        np.zeros((VIEWS, LEVELS, side, side), np.uint8),
         np.full(VIEWS, 1 / VIEWS),
         np.ones(VIEWS, np.bool_),
     )

@@ -80,8 +80,7 @@ def figures(
 ) -> dict[str, Figure]:
     """Return the scores of every arm and what it gains over real alone, paired by picture."""
     jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}
-    with ProcessPoolExecutor(WORKERS, get_context("spawn"), _alone) as pool:
-        list(pool.map(_learn, [job for own in jobs.values() for job in own]))
+    _learn_all(jobs)
     lesions = test.pick(test.labelled)
     answers = {arm: _answers(own, lesions) for arm, own in jobs.items()}
     told: dict[str, Figure | None] = {}
@@ -92,7 +91,31 @@ def figures(
     return present(told)
 
 
-def _jobs(arm: str, crops: Crops, work: Path, size: Size) -> list[Job]:
+def segmenters(
+    training: Mapping[str, Crops], test: Crops, work: Path, size: Size, subject: str
+) -> dict[str, Figure]:
+    """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
+    jobs = {arm: _jobs(arm, crops, work, size, ("segmenter",)) for arm, crops in training.items()}
+    _learn_all(jobs)
+    lesions = test.pick(test.labelled)
+    found = {arm: _answers(own, lesions).dice.mean(0) for arm, own in jobs.items()}
+    told: dict[str, Figure | None] = {}
+    for arm, own in found.items():
+        told[f"utility_dice_{arm}"] = mean_figure(own, lesions.groups, "Dice", "utility")
+        if arm != subject:
+            gain = found[subject] - own
+            told[f"utility_dice_gain_{arm}"] = mean_figure(gain, lesions.groups, "Dice", "gain")
+    return present(told)
+
+
+def _learn_all(jobs: Mapping[str, Sequence[Job]]) -> None:
+    with ProcessPoolExecutor(WORKERS, get_context("spawn"), _alone) as pool:
+        list(pool.map(_learn, [job for own in jobs.values() for job in own]))
+
+
+def _jobs(
+    arm: str, crops: Crops, work: Path, size: Size, kinds: Sequence[str] = tuple(SEEN)
+) -> list[Job]:
     """Return an arm's trainings, its crops written to a folder of their own."""
     folder = work / f"crops-{arm}"
     save_crops(crops, folder)
@@ -101,7 +124,7 @@ def _jobs(arm: str, crops: Crops, work: Path, size: Size) -> list[Job]:
         ("classifier", CLASSIFIER, int(crops.labelled.sum())),
     )
     jobs = []
-    for name, spec, n in specs:
+    for name, spec, n in [own for own in specs if own[0] in kinds]:
         epochs = max(round(SEEN[name] * size.share / seen_an_epoch(n, BATCH)), 1)
         member = Member(spec, 0, Recipe(epochs, BATCH, RATE, average=0.98))
         for k in range(size.seeds):

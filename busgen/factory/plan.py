@@ -27,7 +27,7 @@ SOURCES = (
     *("factory/requested.py", "factory/verdicts.py"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
-HERE = ("judges_folder", "model")  # where this machine has what hashes stand for
+HERE = ("judges_folder", "mask_model", "model")  # where this machine has what hashes stand for
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 
@@ -37,8 +37,9 @@ class Plan:
 
     `n` counts findings; under `vary` each is a family, one sample for each term of that field.
 
-    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder` and `model`
-    are where this machine has the judges and the image engine's weights (None: those that ship):
+    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder`,
+    `mask_model` and `model` are where this machine has the judges and the weights of the mask and
+    of the image engine (None: those that ship):
     no part of the record, their hashes are.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     code_version: str
     tools: dict[str, str]
     judges_folder: str | None = field(default=None, compare=False)
+    mask_model: str | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
 
     @property
@@ -99,7 +101,7 @@ def resolve(params: GenerateParams) -> Plan:
         is drawn, so that what cannot be drawn is refused here.
     """
     prior = load_prior(params.prior)
-    masks = load_mask_engine(params.mask_engine, params.size_px)
+    masks = load_mask_engine(params.mask_engine, params.size_px, params.mask_model)
     learned = Learned(params.model, params.adapter, params.steps, params.guidance)
     images = load_image_engine(params.engine, params.size_px, params.device, learned=learned)
     plan = Plan(
@@ -128,6 +130,7 @@ def resolve(params: GenerateParams) -> Plan:
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
         judges_folder=str(params.judges) if params.judges else None,
+        mask_model=str(params.mask_model) if params.mask_model else None,
         model=params.model,
     )
     request = parse_request(plan.where, plan.text, plan.targets)

@@ -45,8 +45,8 @@ class ShardSpec:
 
     Under `vary` each of these stands for a whole family.
 
-    `judges` and `model` are the folders of the judges that the plan asks and of the image engine's
-    weights, None for those that ship.
+    `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
+    engines' weights, None for those that ship.
     """
 
     work: str
@@ -54,6 +54,7 @@ class ShardSpec:
     number: int
     samples: tuple[int, ...]
     judges: str | None = None
+    mask_model: str | None = None
     model: str | None = None
 
     @property
@@ -84,9 +85,9 @@ def plan_of(work: str) -> Plan:
 
 
 @lru_cache(maxsize=2)
-def tools_of(work: str, judges: str | None, model: str | None) -> Tools:
+def tools_of(work: str, judges: str | None, mask_model: str | None, model: str | None) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = replace(plan_of(work), model=model)
+    plan = replace(plan_of(work), mask_model=mask_model, model=model)
     request = parse_request(plan.where, plan.text, plan.targets)
     return Tools(
         plan,
@@ -94,10 +95,20 @@ def tools_of(work: str, judges: str | None, model: str | None) -> Tools:
         request,
         max(1, CHUNK // len(varied_terms(plan.vary, request))) if plan.vary else CHUNK,
         {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
-        load_mask_engine(plan.mask_engine, plan.size_px),
+        _mask_engine(plan),
         _image_engine(plan),
         _judges(plan, judges),
     )
+
+
+def _mask_engine(plan: Plan) -> MaskEngine:
+    """Return the mask engine of the plan, its weights unchanged since the plan was made."""
+    model = Path(plan.mask_model) if plan.mask_model else None
+    engine = load_mask_engine(plan.mask_engine, plan.size_px, model)
+    if engine.sha256 != plan.mask_engine_sha256:
+        rule = f"the mask engine must be the plan's ({plan.mask_engine_sha256[:12]})"
+        raise DataError(rule, engine.sha256[:12], "run again: a new plan is made")
+    return engine
 
 
 def _image_engine(plan: Plan) -> ImageEngine:
@@ -127,7 +138,7 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = tools_of(spec.work, spec.judges, spec.model)
+    tools = tools_of(spec.work, spec.judges, spec.mask_model, spec.model)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), tools.at_once):
         samples = spec.samples[start : start + tools.at_once]

@@ -2,7 +2,7 @@
 
 In: canonical rows with their square crops. Out: `Caption`s, and English by `busgen.priors.words`.
 What the publisher states is taken from the row. What it is silent on is measured from picture
-and mask where measures agree with readers (`busgen.images.bounds`), else it stays None.
+and mask where measures agree with readers (`busgen.masks.bounds`), else it stays None.
 """
 
 from collections import Counter
@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.bounds import Bounds, read_lesion
+from busgen.masks.bounds import READ, Bounds, read_lesion
 from busgen.priors.words import say
 
-READ = frozenset({"breast"})  # datasets whose readers described every lesion: nothing is measured
 MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
 
 
@@ -63,7 +62,7 @@ def caption_of(
     image, mask
         (H, W) uint8 crops as `busgen.real.crops.crop_of` makes them, the mask {0, 1}.
     bounds
-        As `busgen.images.bounds.fit_bounds` fits them to BrEaST's training patients.
+        As `busgen.masks.bounds.fit_bounds` fits them to BrEaST's training patients.
     """
     margin = row["margin"]
     stated = {name: row[name] for name in FIELDS} | {"margin": margin and tuple(margin)}

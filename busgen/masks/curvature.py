@@ -1,6 +1,6 @@
 """Mask engine `curvature`: outlines made in curvature space, with the semantics of the lexicon.
 
-In: findings. Out: outlines in mm and (N, H, W) masks. An ellipse of the wanted aspect and tilt
+In: findings. Out: outlines in mm. An ellipse of the wanted aspect and tilt
 gives the curvature along the arc length, the terms change it (`semantics`), it is integrated and
 closed (`closed`), and a last small stretch makes its box exactly that of the finding.
 "Semantic-curvature" generators are known to us by an abstract only (arXiv 2507.07721); this design
@@ -8,13 +8,10 @@ is our own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import FindingError
 from busgen.masks.closed import (
     POINTS,
     close,
@@ -35,8 +32,6 @@ MIN_AXES_RATIO = 0.25  # of the tilted ellipse that fits the box
 _FITS = 2  # corrections of the ellipse
 _COARSE = slice(4, None, 8)  # points that are enough to see proportions
 _CHUNK = 128  # outlines at a time: their arrays stay in the cache
-_TOLERANCE_PX = 0.5  # of the box against the frame
-_SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
 
 def contours(findings: Sequence[Finding]) -> Floats:
@@ -110,61 +105,3 @@ def _tilted_ellipses(ratio: Floats, wide: NDArray[np.bool_], tilt: Floats) -> tu
     eccentric = np.clip(box / np.cos(2 * angle), 0.0, 0.98)
     aspect = np.sqrt((1 + eccentric) / (1 - eccentric))
     return aspect, angle + np.where(wide, 0.0, np.pi / 2)
-
-
-@dataclass(frozen=True)
-class CurvatureEngine:
-    """Draw masks of `size_px` x `size_px` pixels; `sha256` of all that decides them."""
-
-    name: str
-    sha256: str
-    size_px: int
-
-    def draw(self, findings: Sequence[Finding]) -> NDArray[np.uint8]:
-        """Return (N, H, W) uint8 {0, 1}: one component without holes, or nothing where normal.
-
-        Raises
-        ------
-        FindingError
-            If a lesion's box is not inside the frame.
-        """
-        masks = np.zeros((len(findings), self.size_px, self.size_px), np.uint8)
-        rows = [row for row, finding in enumerate(findings) if finding.has_lesion]
-        lesions = [findings[row] for row in rows]
-        for row, polygon in zip(rows, self._polygons(lesions), strict=True):
-            _fill(masks[row], polygon)
-        return masks
-
-    def _polygons(self, findings: Sequence[Finding]) -> NDArray[np.int32]:
-        """Return vertices (N, P, 2) in OpenCV's fixed-point pixels, whose centres are integers."""
-        columns = ("pixel_mm", "width_mm", "height_mm", "center_x", "center_y")
-        values = [[getattr(f, name) for name in columns] for f in findings]
-        table = np.array(values, float).reshape(-1, len(columns))
-        pixel_mm = table[:, 0]
-        size, center = table[:, 1:3] / pixel_mm[:, None], table[:, 3:] * self.size_px
-        self._check_frame(findings, size, center)
-        # OpenCV also fills the pixels that the outline itself runs through: half a pixel a side
-        scale = np.maximum(size - 1, 0.5) / size / pixel_mm[:, None]
-        vertices = contours(findings) * scale[:, None] + (center - 0.5)[:, None]
-        return np.asarray(np.rint(vertices * 2**_SHIFT), np.int32)
-
-    def _check_frame(self, findings: Sequence[Finding], size: Floats, center: Floats) -> None:
-        """Raise `FindingError` for the first lesion whose box (px) is not inside the frame."""
-        low, high = center - size / 2, center + size / 2
-        outside = ((low < -_TOLERANCE_PX) | (high > self.size_px + _TOLERANCE_PX)).any(axis=1)
-        for row in np.flatnonzero(outside).tolist():
-            raise FindingError(
-                f"the lesion's box must be inside the frame of {self.size_px} pixels",
-                f"{size[row].round(1).tolist()} pixels at {center[row].round(1).tolist()} "
-                f"({findings[row].sample_id})",
-                "make the lesion smaller, the pixels larger or move the centre",
-            )
-
-
-def _fill(mask: NDArray[np.uint8], polygon: NDArray[np.int32]) -> None:
-    """Fill a polygon into a mask, with the bays that are narrower than a pixel closed."""
-    cv2.fillPoly(mask, [polygon], 1, shift=_SHIFT)
-    left, top, width, height = (v >> _SHIFT for v in cv2.boundingRect(polygon))
-    window = mask[max(top - 1, 0) : top + height + 3, max(left - 1, 0) : left + width + 3]
-    outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(window, outlines, -1, 1, cv2.FILLED)

@@ -1,7 +1,7 @@
 """Mask engines by name.
 
-In: a name and a size in pixels. Out: what turns findings into masks. A new engine is one more
-entry of `ENGINES`.
+In: a name, a size in pixels, for a learned engine its weights. Out: what turns findings into
+masks. A new engine is one more entry of `ENGINES`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen import seeds
 from busgen.errors import UserError
 from busgen.io import sha256_bytes, sha256_file
-from busgen.masks.curvature import CurvatureEngine
+from busgen.masks.curvature import contours
+from busgen.masks.raster import OutlineEngine
 from busgen.priors.findings import Finding
 
 
@@ -35,20 +37,40 @@ class MaskEngine(Protocol):
         ...
 
 
-def _curvature(size_px: int) -> MaskEngine:
-    """Return the engine that draws outlines in curvature space."""
+def _curvature(size_px: int, _model: Path | None) -> MaskEngine:
+    """Return the engine that draws outlines by what the lexicon's terms mean."""
+    sha256 = _hash("curvature", size_px, ("closed", "curvature", "raster", "semantics"))
+    return OutlineEngine("curvature", sha256, size_px, contours)
+
+
+def _semantic_curvature(size_px: int, model: Path | None) -> MaskEngine:
+    """Return the engine that draws outlines as real ones are."""
+    from busgen.masks.semantic_curvature.engine import load_outlines  # brings torch
+
+    names = ("codes", "conditions", "engine", "network")
+    own = [f"semantic_curvature/{name}" for name in names]
+    weights, outlines = load_outlines(model, size_px)
+    sha256 = _hash(f"semantic_curvature/{weights}", size_px, ("closed", "raster", *own))
+    return OutlineEngine("semantic_curvature", sha256, size_px, outlines)
+
+
+def _hash(name: str, size_px: int, sources: Sequence[str]) -> str:
     here = Path(__file__).parent
-    sources = [here / f"{name}.py" for name in ("closed", "semantics", "curvature")]
-    sources.append(here.parent / "seeds.py")
-    key = "".join(sha256_file(source) for source in sources) + f"curvature/{size_px}"
-    return CurvatureEngine("curvature", sha256_bytes(key.encode()), size_px)
+    paths = [*(here / f"{source}.py" for source in sources), Path(seeds.__file__)]
+    key = "".join(sha256_file(path) for path in paths) + f"{name}/{size_px}"
+    return sha256_bytes(key.encode())
 
 
-ENGINES: dict[str, Callable[[int], MaskEngine]] = {"curvature": _curvature}
+ENGINES: dict[str, Callable[[int, Path | None], MaskEngine]] = {
+    "curvature": _curvature,
+    "semantic_curvature": _semantic_curvature,
+}
 
 
-def load_mask_engine(name: str, size_px: int = 256) -> MaskEngine:
+def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -> MaskEngine:
     """Return the engine `name` for masks of `size_px` x `size_px` pixels.
+
+    `model` is the folder of a learned engine's weights, None those that ship.
 
     Raises
     ------
@@ -61,4 +83,4 @@ def load_mask_engine(name: str, size_px: int = 256) -> MaskEngine:
         )
     if size_px < 16:
         raise UserError("size_px must be at least 16", size_px, "give the side of the masks")
-    return ENGINES[name](size_px)
+    return ENGINES[name](size_px, model)

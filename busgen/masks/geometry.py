@@ -64,7 +64,7 @@ def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
         return None
     window = mask[top : top + height, left : left + width]
     count, major, minor, angle = _axes(window)
-    outline = _largest_outline(window)
+    outline = largest_outline(window)
     solidity = _solidity(outline)
     circularity, roughness, curvature = _outline_measures(outline)
     rows, cols = mask.shape
@@ -103,7 +103,7 @@ def _axes(window: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     return count, 4 * (mean + spread) ** 0.5, 4 * (mean - spread) ** 0.5, angle
 
 
-def _largest_outline(window: NDArray[np.uint8]) -> NDArray[np.int32]:
+def largest_outline(window: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return the (n, 2) pixel centres (x, y) around the component of the largest outline area."""
     outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(outlines, key=cv2.contourArea) if len(outlines) > 1 else outlines[0]

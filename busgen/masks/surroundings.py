@@ -7,7 +7,7 @@ of a picture of 256 pixels a side.
 """
 
 from dataclasses import dataclass
-from math import nan
+from math import log, nan
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
 HALO_PX = 6  # width of the rim in which a halo is sought, outside the outline's own blur
 FAR_PX = (12, 24)  # from the outline: what a rim is compared with
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
+NOISE = 8.0  # grey levels: what a ratio of darker ones would show is noise
 PATCH_PX = 4.0  # sd of the smoothing that takes away speckle
 FLAT = 1.0  # grey levels: the least spread, or flat surroundings would make much of nothing
 
@@ -37,13 +38,15 @@ class EchoLevel:
     """How bright a lesion is inside, against what is beside it.
 
     `level` mean inside minus mean beside, in spreads (sd) of the surroundings; `over_fat` the
-    same against their darker quarter, as echogenicity is read against fat; `darkness` mean
-    inside / mean beside, 0 where nothing echoes; `patches` sd of inside without its speckle, in
-    spreads of the surroundings. All NaN where there is no lesion, or nothing beside it.
+    same against their darker quarter, as echogenicity is read against fat; `to_fat` the logarithm
+    of their ratio, each `NOISE` brighter; `darkness` mean inside / mean beside, 0 where nothing
+    echoes; `patches` sd of inside without its speckle, in spreads of the surroundings. All NaN
+    where there is no lesion, or nothing beside it.
     """
 
     level: float
     over_fat: float
+    to_fat: float
     darkness: float
     patches: float
 
@@ -73,7 +76,7 @@ def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     if width == 0:
         return nan
     shown = field_of(image) & ~_grown(mask, RIM_PX)
-    band = _band(mask, max(height, LEAST_PX)) & shown
+    band = band_behind(mask, max(height, LEAST_PX)) & shown
     strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
     rows = (in_band > 0) & (in_strips >= LEAST_PX)
@@ -104,12 +107,14 @@ def echo_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> EchoLevel:
     inside = _shrunk(mask, RIM_PX)
     beside = _beside(image, mask)
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
-        return EchoLevel(nan, nan, nan, nan)
+        return EchoLevel(nan, nan, nan, nan, nan)
     around = image[beside].astype(float)
     mean, spread = float(image[inside].mean()), max(float(around.std()), FLAT)
+    fat = float(np.quantile(around, FAT_QUANTILE))
     return EchoLevel(
         level=(mean - float(around.mean())) / spread,
-        over_fat=(mean - float(np.quantile(around, FAT_QUANTILE))) / spread,
+        over_fat=(mean - fat) / spread,
+        to_fat=log((mean + NOISE) / (fat + NOISE)),
         darkness=mean / max(float(around.mean()), FLAT),
         patches=_patches(image, inside) / spread,
     )
@@ -135,9 +140,8 @@ def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
         no lesion or nothing beside it.
     """
     near, far = FAR_PX
-    shown = field_of(image)
-    shown[image.shape[0] - mask[::-1].any(axis=1).argmax() :] = False
-    rim = _grown(mask, RIM_PX + HALO_PX) & ~_grown(mask, RIM_PX) & shown
+    shown = field_of(image) & _down_to(mask)
+    rim = rim_around(mask) & shown
     outside = _grown(mask, far) & ~_grown(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
         return nan
@@ -145,7 +149,7 @@ def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     return float(image[rim].mean() - around.mean()) / max(float(around.std()), FLAT)
 
 
-def _band(mask: NDArray[np.uint8], depth: int) -> Pixels:
+def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
     """Return the `depth` rows below the lower outline in the lesion's central columns."""
     rows, cols = mask.shape
     columns = np.flatnonzero(mask.any(axis=0))
@@ -155,6 +159,17 @@ def _band(mask: NDArray[np.uint8], depth: int) -> Pixels:
     lowest = rows - 1 - mask[::-1].argmax(axis=0)
     below = np.arange(rows)[:, None] - lowest - RIM_PX
     return np.asarray((below > 0) & (below <= depth) & central & mask.any(axis=0))
+
+
+def rim_around(mask: NDArray[np.uint8]) -> Pixels:
+    """Return the rim (H, W) in which a halo is sought: outside the outline, not below it."""
+    return _grown(mask, RIM_PX + HALO_PX) & ~_grown(mask, RIM_PX) & _down_to(mask)
+
+
+def _down_to(mask: NDArray[np.uint8]) -> Pixels:
+    """Return the rows (H, 1) down to the lesion's lowest, all where there is no lesion."""
+    lowest = len(mask) - mask[::-1].any(axis=1).argmax()
+    return np.arange(len(mask))[:, None] < lowest
 
 
 def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels:

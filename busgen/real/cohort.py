@@ -94,6 +94,15 @@ def canonical_tables(folder: Path) -> list[Path]:
     return tables
 
 
+def cohort_file(folder: Path) -> Path:
+    """Return the file of the cohort in a folder of real data; `UserError` if there is none."""
+    path = folder / "cohort" / FILE
+    if not path.is_file():
+        rule = f"{folder} must hold a cohort"
+        raise UserError(rule, "none", "write it: busgen real NAME=PATH ... --out DIR")
+    return path
+
+
 def load_cohort(path: Path) -> pa.Table:
     """Return the cohort in `path`, a file or the folder that holds it; `DataError` if none."""
     file = path / FILE if path.is_dir() else path

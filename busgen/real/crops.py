@@ -15,7 +15,7 @@ from busgen.errors import DataError, UserError
 from busgen.io import decode_png, read_json, replacing_folder
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.overlays import without_overlays
-from busgen.real.square import field_of, square_crop
+from busgen.real.square import Square, field_of, square_crop
 
 SIDE = 256  # of the crops, in pixels
 SPLITS = ("train", "validation", "test")
@@ -146,6 +146,13 @@ def crop_of(row: Mapping[str, Any]) -> tuple[NDArray[np.uint8], ...]:
     square = square_crop(clean, mask, SIDE, field=field)
     hidden = square_crop(ignore, mask, SIDE, field=field).image
     return square.image, square.mask, (hidden > 0).astype(np.uint8)
+
+
+def square_of(row: Mapping[str, Any]) -> Square:
+    """Return the crop of a canonical row with a mask as `crop_of` cuts it, overlays left in."""
+    image = decode_png(row["image"]["bytes"], row["source_file"])
+    mask = decode_png(row["mask"]["bytes"], "mask")
+    return square_crop(image, mask, SIDE, field=field_of(image))
 
 
 def save_crops(crops: Crops, folder: Path) -> None:

@@ -110,7 +110,7 @@ def test_weights_of_another_version_are_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
-    with pytest.raises(DataError, match="weights must be of version 1, got 0"):
+    with pytest.raises(DataError, match="weights must be of version 2, got 0"):
         load(copy)
 
 

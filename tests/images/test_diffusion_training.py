@@ -23,10 +23,11 @@ from busgen.images.diffusion.latents import (
     put_into_words,
     save_views,
 )
-from busgen.images.diffusion.loop import Pace, begun, draws_of, run
+from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.pictures import Pictures
+from busgen.loop import Pace, begun, draws_of, run
 
 CPU = torch.device("cpu")
 CAPTION = Caption(pathology="benign", shape="oval", echo_pattern="hypoechoic")
@@ -128,7 +129,8 @@ def test_nan_in_the_training_data_is_named(views, words, tmp_path):
 
 def test_guidance_is_what_the_teacher_draws_with_it(views, words):
     trainee = make_flow(views, words, Guidance(text=3.0))
-    batch = batch_of(views, words, np.arange(4), np.zeros(4, np.int64))
+    every = np.ones((4, LEVELS), bool)
+    batch = batch_of(views, words, np.arange(4), np.zeros(4, np.int64), every)
     point, time = torch.randn(4, 4, 8, 8), torch.full((4,), 500.0)
     from busgen.images.diffusion.pipeline import velocity_of
 
@@ -152,6 +154,8 @@ def test_views_are_whole_mirrored_and_windows_with_their_masks_and_weights():
     assert views.masks.max() == 1
     assert views.weights[0, -1, -1] == 0  # text is burned in there
     assert views.weights[4].min() == 1
+    assert np.array_equal(views.levels[0], views.levels[3], equal_nan=True)  # the whole picture's
+    assert np.array_equal(views.places[1], views.places[0][..., ::-1])
     assert views.chances.sum() == pytest.approx(1)
     assert views.chances[0] / views.chances[8] == pytest.approx(2**0.5)  # once to twice
 
@@ -162,6 +166,8 @@ def test_views_survive_their_file(views, tmp_path):
     assert np.array_equal(again.masks, views.masks)
     assert torch.allclose(again.latents, views.latents, atol=1e-2)
     assert np.array_equal(again.whole, views.whole)
+    assert np.array_equal(again.levels, views.levels, equal_nan=True)
+    assert np.array_equal(again.places, views.places)
 
 
 def test_conditions_are_dropped_at_times(views, words):
@@ -171,6 +177,27 @@ def test_conditions_are_dropped_at_times(views, words):
     assert 0.05 < (batch.told.planes[:, -1, 0, 0] == 0).float().mean() < 0.2
     assert 0.05 < (batch.told.style == NO_STYLE).float().mean() < 0.25
     assert words.isfinite().all()
+
+
+def test_levels_are_told_unless_dropped_alone_or_with_text_or_mask(views, words):
+    known = replace(views, levels=np.ones_like(views.levels))
+    batch = draw_batch(known, words, 400, np.random.default_rng(0))
+    told = (batch.told.levels[:, LEVELS:].amax(dim=(2, 3)) > 0).float()
+    assert ((told.mean(0) > 0.55) & (told.mean(0) < 0.8)).all()
+    lost = (batch.told.text == unstated(400)).all(1) | (batch.told.planes[:, -1, 0, 0] == 0)
+    assert not told[lost].any()
+    unseen = replace(views, levels=np.full_like(views.levels, np.nan))
+    assert not draw_batch(unseen, words, 50, np.random.default_rng(0)).told.levels.any()
+
+
+def test_dropping_text_or_mask_drops_what_is_told_by_levels(views, words):
+    every = np.ones((4, LEVELS), bool)
+    known = replace(views, levels=np.ones_like(views.levels))
+    told = batch_of(known, words, np.arange(4), np.zeros(4, np.int64), every).told
+    assert told.levels.any()
+    assert not told.without(frozenset({"text"})).levels.any()
+    assert not told.without(frozenset({"mask"})).levels.any()
+    assert torch.equal(told.without(frozenset({"style"})).levels, told.levels)
 
 
 def test_the_decoder_draws_other_grain_from_other_noise():

@@ -8,7 +8,8 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.images.bounds import (
+from busgen.images.captions import FIELDS, Caption, caption_of, rarity, to_words
+from busgen.masks.bounds import (
     Bound,
     Bounds,
     Reading,
@@ -16,7 +17,6 @@ from busgen.images.bounds import (
     fit_bounds,
     read_lesion,
 )
-from busgen.images.captions import FIELDS, Caption, caption_of, rarity, to_words
 from busgen.priors.parse import from_text
 from busgen.real import canonical
 from busgen.real.crops import crop_of

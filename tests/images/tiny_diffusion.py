@@ -8,10 +8,11 @@ from busgen.images.diffusion.adapting import LAYERS
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.flow_training import Network, new_modules
 from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manifest
-from busgen.images.diffusion.loop import begun
+from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
+from busgen.loop import begun
 from busgen.real.crops import Crops
 
 SIDE = 64
@@ -24,7 +25,7 @@ def make_pipeline(seed=0):
     autoencoder = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
     encoder = begun(lambda: TextEncoder(width=32, layers=1), seed).eval()
     return BreastUltrasoundPipeline(
-        autoencoder, encoder, modules["tokens"], modules["unet"], FlowSolver()
+        autoencoder, encoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
     )
 
 

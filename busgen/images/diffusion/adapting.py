@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.images.bounds import bounds_from_json
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.card import EVIDENCE
 from busgen.images.diffusion.conditions import NO_STYLE
@@ -40,11 +39,12 @@ from busgen.images.diffusion.latents import (
     fixed_batches,
     put_into_words,
 )
-from busgen.images.diffusion.loop import Pace, draws_of, run
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.pictures import BOUNDS, SPLITS, read_pictures
+from busgen.loop import Pace, draws_of, run
+from busgen.masks.bounds import bounds_from_json
 from busgen.params import AdapterParams, TrainImagesParams
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import SIDE, Crops
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
@@ -102,7 +102,7 @@ def plan_adaptation(
     if dataset not in tables:
         rule = f"{folder} must hold the data set to adapt to"
         raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
-    cohort = folder / "cohort" / FILE
+    cohort = cohort_file(folder)
     asked = params.adapter.model_copy(update={"rank": rank})
     return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from busgen.images.diffusion import critic
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.loop import (
+from busgen.loop import (
     Draws,
     Pace,
     Tick,

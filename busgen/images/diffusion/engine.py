@@ -1,7 +1,8 @@
 """Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
 
 In: findings and masks. Out: pictures. A finding's seed draws where its path begins and the grain
-of its speckle; its text and scanner are the conditions, the mask the third.
+of its speckle and where in its words' ranges the levels lie; text and scanner are the conditions,
+the mask the third.
 """
 
 from collections.abc import Sequence
@@ -18,17 +19,17 @@ from torch import Tensor
 from busgen import io, seeds
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
-from busgen.images.diffusion.conditions import NO_STYLE, mask_planes, styles_of
+from busgen.images.diffusion.conditions import NO_STYLE, styles_of
 from busgen.images.diffusion.folder import ASSETS, checked_hash, load_pipeline
-from busgen.images.diffusion.pipeline import (
-    STEPS,
-    BreastUltrasoundPipeline,
-    Conditions,
-    Guidance,
-)
+from busgen.images.diffusion.levels import place_of
+from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.engines import Learned
 from busgen.priors.findings import Finding
 
+SOURCES = (  # of what decides pixels
+    *("autoencoder", "conditions", "engine", "folder"),
+    *("levels", "pipeline", "solver", "text"),
+)
 AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
 
 
@@ -75,10 +76,11 @@ class DiffusionEngine:
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         device = self.pipeline.device
         styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
-        told = Conditions(
-            self.pipeline.read([finding.text for finding in findings]).to(device),
-            mask_planes(_resized(masks, self.native_px)).to(device),
-            (torch.full_like(styles, NO_STYLE) if self.adapted else styles).to(device),
+        told = self.pipeline.tell(
+            [finding.text for finding in findings],
+            _resized(masks, self.native_px),
+            torch.full_like(styles, NO_STYLE) if self.adapted else styles,
+            torch.stack([place_of(finding.seed) for finding in findings]),
         )
         drawn = [noise_of(f.seed, self.native_px, self.pipeline.channels) for f in findings]
         start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
@@ -103,8 +105,7 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     guidance = Guidance(described=1.0 if learned.guidance is None else learned.guidance)
     steps = learned.steps or STEPS
     here = Path(__file__).parent
-    names = ("autoencoder", "conditions", "engine", "folder", "pipeline", "text")
-    sources = "".join(io.sha256_file(here / f"{name}.py") for name in names)
+    sources = "".join(io.sha256_file(here / f"{name}.py") for name in SOURCES)
     key = f"{digest} {sources} {io.sha256_file(Path(seeds.__file__))} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
     return DiffusionEngine(

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.latents import Batch, Views, draw_batch, fixed_batches
-from busgen.images.diffusion.loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]
@@ -37,7 +38,7 @@ class Network:
         plain = len(self.widths) - 1
         return UNet2DConditionModel(
             sample_size=size_px // FACTOR,
-            in_channels=channels + PLANES,
+            in_channels=channels + PLANES + 2 * LEVELS,
             out_channels=channels,
             block_out_channels=self.widths,
             layers_per_block=self.layers,

@@ -21,6 +21,7 @@ from busgen.images.captions import Caption, rarity, to_words
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.autoencoder_training import chances, to_pictures
 from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
+from busgen.images.diffusion.levels import LEVELS, measured, painted, places
 from busgen.images.diffusion.pipeline import Conditions, low_precision
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.pictures import Pictures
@@ -32,6 +33,7 @@ LEAST = 0.88  # side of the smallest window over the picture's
 KEEP = 0.8  # chance that a caption's field is put into words
 WORDINGS = 8  # of each caption
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
+UNTOLD = 0.15  # how often each level is not told
 AT_ONCE = 16  # pictures encoded together
 
 
@@ -41,7 +43,9 @@ class Views:
 
     `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `distances` (N, h, w) to their
     outlines; `weights` (N, h, w) 0 where text or calipers were; `pictures` (N,) which picture it
-    shows; `styles` (N,); `chances` (N,) to be drawn; `whole` (N,) whether it is all of the picture.
+    shows; `styles` (N,); `levels` (N, LEVELS) of its picture, NaN where not seen, and the `places`
+    (N, LEVELS, h, w) that show them; `chances` (N,) to be drawn; `whole` (N,) whether it is all of
+    the picture.
     """
 
     latents: Tensor
@@ -50,6 +54,8 @@ class Views:
     weights: NDArray[np.float32]
     pictures: NDArray[np.int64]
     styles: NDArray[np.int64]
+    levels: NDArray[np.float32]
+    places: NDArray[np.uint8]
     chances: NDArray[np.float64]
     whole: NDArray[np.bool_]
 
@@ -87,9 +93,17 @@ def encode_views(model: Autoencoder, pictures: Pictures, views: int = VIEWS) -> 
         _weights(ignored),
         shown,
         styles[shown],
+        measured_levels(crops)[shown],
+        np.stack([places(mask) for mask in masks]),
         drawn[shown] / (views * drawn.sum()),
         np.tile(np.arange(views) == 0, len(crops)),
     )
+
+
+def measured_levels(crops: Crops) -> NDArray[np.float32]:
+    """Return the levels (N, LEVELS) of whole pictures."""
+    pairs = zip(crops.images, crops.masks, strict=True)
+    return np.stack([measured(image, mask) for image, mask in pairs])
 
 
 def _views_of(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
@@ -134,24 +148,42 @@ def put_into_words(
 def draw_batch(views: Views, words: Tensor, size: int, rng: np.random.Generator) -> Batch:
     """Return a batch of random views, each in one of its wordings, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
-    batch = batch_of(views, words, chosen, rng.integers(0, words.shape[1], size))
+    wording = rng.integers(0, words.shape[1], size)
+    batch = batch_of(views, words, chosen, wording, rng.random((size, LEVELS)) >= UNTOLD)
     lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
     told = batch.told
     told.text[lost["text"]] = unstated(int(lost["text"].sum()))
+    told.levels[lost["text"] | lost["mask"]] = 0
     told.planes[lost["mask"]] = 0
     told.style[lost["style"]] = NO_STYLE
     return batch
 
 
 def batch_of(
-    views: Views, words: Tensor, chosen: NDArray[np.int64], wording: NDArray[np.int64]
+    views: Views,
+    words: Tensor,
+    chosen: NDArray[np.int64],
+    wording: NDArray[np.int64],
+    told: NDArray[np.bool_],
 ) -> Batch:
-    """Return the `chosen` views (N,) as a batch, captions in the `wording` (N,) of each."""
+    """Return the `chosen` views (N,) as a batch.
+
+    Captions are in the `wording` (N,) of each; of its levels those are told of which `told`
+    (N, LEVELS) says so, if they were seen.
+    """
     text = words[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(wording)]
     planes = planes_of(views.masks[chosen], views.distances[chosen])
     style = torch.from_numpy(views.styles[chosen])
     weight = torch.from_numpy(views.weights[chosen])[:, None]
-    return Batch(views.latents[torch.from_numpy(chosen)], Conditions(text, planes, style), weight)
+    values = views.levels[chosen]
+    known = told & np.isfinite(values)
+    levels = painted(
+        torch.from_numpy(np.where(known, values, 0).astype(np.float32)),
+        torch.from_numpy(known.astype(np.float32)),
+        views.places[chosen],
+    )
+    conditions = Conditions(text, levels, planes, style)
+    return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
 
 
 def fixed_batches(views: Views, words: Tensor, size: int = 64) -> Iterator[Batch]:
@@ -159,7 +191,8 @@ def fixed_batches(views: Views, words: Tensor, size: int = 64) -> Iterator[Batch
     whole = np.flatnonzero(views.whole)
     for start in range(0, len(whole), size):
         part = whole[start : start + size]
-        yield batch_of(views, words, part, np.zeros(len(part), np.int64))
+        told = np.ones((len(part), LEVELS), np.bool_)
+        yield batch_of(views, words, part, np.zeros(len(part), np.int64), told)
 
 
 def save_views(views: Views, path: Path) -> None:

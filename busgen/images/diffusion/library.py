@@ -8,11 +8,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from busgen.errors import UserError
 from busgen.images.diffusion.plan import Training, resolve
 from busgen.images.diffusion.training import train
 from busgen.params import TrainImagesParams
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import canonical_tables, cohort_file
 
 
 def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
@@ -24,11 +23,8 @@ def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
         If `folder` has no canonical data, `out` holds other things, or `params.start` is no
         generator.
     """
-    tables, cohort = canonical_tables(folder), folder / "cohort" / FILE
-    if not cohort.is_file():
-        rule = f"{folder} must hold a cohort"
-        raise UserError(rule, "none", "write it: busgen real NAME=PATH ... --out DIR")
-    return resolve(tables, cohort, params, out.with_name(f".{out.name}.work"), out)
+    tables, work = canonical_tables(folder), out.with_name(f".{out.name}.work")
+    return resolve(tables, cohort_file(folder), params, work, out)
 
 
 def learn(training: Training, tick: Callable[[int], None]) -> Path:

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, unstated
+from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, mask_planes, unstated
+from busgen.images.diffusion.levels import Ranges, painted, places
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 
@@ -56,10 +59,12 @@ class Guidance:
 class Conditions:
     """What N pictures are to show.
 
-    `text` (N, terms) probabilities, `planes` (N, planes, h, w) of the mask, `style` (N,) int64.
+    `text` (N, terms) probabilities, `levels` (N, 2 LEVELS, h, w) what they are drawn as, `planes`
+    (N, planes, h, w) of the mask, `style` (N,) int64.
     """
 
     text: Tensor
+    levels: Tensor
     planes: Tensor
     style: Tensor
 
@@ -68,11 +73,15 @@ class Conditions:
         return Conditions(*(each.to(device) for each in vars(self).values()))
 
     def without(self, names: frozenset[str]) -> "Conditions":
-        """Return the conditions with those in `names` dropped."""
+        """Return the conditions with those in `names` dropped.
+
+        Levels are dropped with the text, whose they are, and with the mask: they show where it is.
+        """
         text = unstated(len(self.text)).to(self.text) if "text" in names else self.text
+        levels = torch.zeros_like(self.levels) if names & {"text", "mask"} else self.levels
         planes = torch.zeros_like(self.planes) if "mask" in names else self.planes
         style = torch.full_like(self.style, NO_STYLE) if "style" in names else self.style
-        return Conditions(text, planes, style)
+        return Conditions(text, levels, planes, style)
 
 
 class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -82,6 +91,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         self,
         autoencoder: Autoencoder,
         text_encoder: TextEncoder,
+        ranges: Ranges,
         tokens: FieldTokens,
         unet: UNet2DConditionModel,
         scheduler: FlowSolver,
@@ -90,6 +100,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.register_modules(
             autoencoder=autoencoder,
             text_encoder=text_encoder,
+            ranges=ranges,
             tokens=tokens,
             unet=unet,
             scheduler=scheduler,
@@ -107,6 +118,29 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
             read: Tensor = self.text_encoder(self.text_encoder.tokenize(texts).to(device))
         return read
 
+    def tell(
+        self, texts: Sequence[str], masks: NDArray[np.uint8], styles: Tensor, place: Tensor
+    ) -> Conditions:
+        """Return the conditions, on the pipeline's device, that N findings set.
+
+        Parameters
+        ----------
+        texts
+            (N) descriptions.
+        masks
+            (N, S, S) uint8 {0, 1}.
+        styles
+            (N,) int64, `conditions.styles_of`.
+        place
+            (N, LEVELS) standard normal, `levels.place_of`.
+        """
+        text = self.read(texts)
+        values, told = self.ranges(text, place.to(text))
+        shown = np.stack([places(mask) for mask in masks])
+        device = self.unet.device
+        levels = painted(values, told, shown).to(device)
+        return Conditions(text.to(device), levels, mask_planes(masks).to(device), styles.to(device))
+
     @torch.inference_mode()
     def __call__(
         self,
@@ -121,7 +155,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         Parameters
         ----------
         told
-            Conditions, `text` as `read` returns it, `planes` as `conditions.mask_planes`.
+            Conditions, as `tell` returns them.
         start
             Standard normal (N, channels, H/8, W/8): where the paths begin.
         grain
@@ -170,7 +204,8 @@ def velocity_of(
     unet: nn.Module, tokens: nn.Module, latents: Tensor, time: Tensor, told: Conditions
 ) -> Tensor:
     """Return the network's velocity of latents (N, C, h, w) at times (N,) or () in [0, 1000]."""
-    seen = torch.cat([latents, told.planes], dim=1).contiguous(memory_format=torch.channels_last)
+    planes = torch.cat([latents, told.planes, told.levels], dim=1)
+    seen = planes.contiguous(memory_format=torch.channels_last)
     with low_precision(latents.device):
         out = unet(
             seen,

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from busgen import io
+from busgen import io, loop
 from busgen.images.diffusion.folder import MANIFEST, checked_hash
-from busgen.images.diffusion.loop import Pace
+from busgen.loop import Pace
+from busgen.masks import bounds
 from busgen.params import PaceParams, TrainImagesParams
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
@@ -66,7 +67,8 @@ def resolve(
     if params.start:
         key += checked_hash(params.start)
     here = Path(__file__).parent
-    code = [*sorted(here.glob("*.py")), here.parent / "captions.py", here.parent / "bounds.py"]
+    beside = (here.parent / "captions.py", Path(bounds.__file__), Path(loop.__file__))
+    code = [*sorted(here.glob("*.py")), *beside]
     key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
     name = f"images-{io.sha256_bytes(key.encode())[:16]}"
     return Training(params, tuple(tables), cohort, work / name, out)

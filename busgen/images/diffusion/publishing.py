@@ -13,11 +13,11 @@ import torch
 from busgen import io
 from busgen.images.diffusion.card import COMPONENTS, EVIDENCE, SHEET, hardware, write_card
 from busgen.images.diffusion.folder import save_pipeline
-from busgen.images.diffusion.loop import LOG
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.plan import NETWORK, Training
 from busgen.images.diffusion.sheets import write_sheet
 from busgen.images.pictures import BOUNDS, Pictures
+from busgen.loop import LOG
 from busgen.real.crops import SIDE
 
 

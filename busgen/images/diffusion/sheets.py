@@ -6,13 +6,16 @@ In: a pipeline. Out: one PNG of 12 pictures, no patient's mask or words among th
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import mask_planes, styles_of
-from busgen.images.diffusion.loop import draws_of
-from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Conditions
+from busgen.images.diffusion.conditions import styles_of
+from busgen.images.diffusion.levels import place_of
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.io import encode_png, replacing
+from busgen.loop import draws_of
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
@@ -24,8 +27,8 @@ SEED = 20261126
 
 def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
     """Write a sheet of pictures that `pipeline` draws by default."""
-    texts, planes, styles = _asked()
-    told = Conditions(pipeline.read(texts), planes, styles).to(pipeline.device)
+    texts, masks, styles, place = _asked()
+    told = pipeline.tell(texts, masks, styles, place)
     noise = draws_of(SEED, 0, pipeline.device).noise
     shape = (len(texts), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
     start = torch.randn(shape, generator=noise, device=pipeline.device)
@@ -37,9 +40,10 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
 
 
 @cache
-def _asked() -> tuple[list[str], torch.Tensor, torch.Tensor]:
-    """Return texts, mask planes and styles of the findings."""
+def _asked() -> tuple[list[str], NDArray[np.uint8], torch.Tensor, torch.Tensor]:
+    """Return texts, masks, styles and places of the findings."""
     findings = draw(load_prior(), ROWS * COLUMNS, SEED)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
-    return [finding.text for finding in findings], mask_planes(masks), styles
+    place = torch.stack([place_of(finding.seed) for finding in findings])
+    return [finding.text for finding in findings], masks, styles, place

@@ -25,10 +25,11 @@ from busgen.images.diffusion.latents import (
     Views,
     encode_views,
     load_views,
+    measured_levels,
     put_into_words,
     save_views,
 )
-from busgen.images.diffusion.loop import Tick, run
+from busgen.images.diffusion.levels import Ranges, fit_ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.plan import NETWORK, Training
 from busgen.images.diffusion.publishing import publish
@@ -37,6 +38,7 @@ from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.text_training import train_text
 from busgen.images.pictures import SPLITS, Pictures, prepare
+from busgen.loop import Tick, run
 from busgen.params import TrainImagesParams
 from busgen.real.crops import SIDE
 
@@ -54,7 +56,8 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
         "train": put_into_words(pictures["train"].captions, encoder, WORDINGS, KEEP),
         "validation": put_into_words(pictures["validation"].captions, encoder, 1, 1.0),
     }
-    pipeline = new_pipeline(training, autoencoder, encoder)
+    ranges = fit_ranges(pictures["train"].captions, measured_levels(pictures["train"].crops))
+    pipeline = new_pipeline(training, autoencoder, encoder, ranges)
     for part in NETWORK:
         if part in training.parts:
             pipeline = learned(training, part, pipeline, views, words, ticks(part))
@@ -102,24 +105,31 @@ def views_of(
 
 
 def new_pipeline(
-    training: Training, autoencoder: Autoencoder, encoder: TextEncoder
+    training: Training, autoencoder: Autoencoder, encoder: TextEncoder, ranges: Ranges
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline as its denoising network begins: new, or that of what to start from."""
     params = training.params
     if params.start:
         begun = load_pipeline(params.start, torch.device("cpu"))
-        return joined(autoencoder, encoder, {"unet": begun.unet, "tokens": begun.tokens})
+        modules = {"unet": begun.unet, "tokens": begun.tokens}
+        return joined(autoencoder, encoder, ranges, modules)
     network = Network(params.flow.widths, params.flow.layers)
     channels = int(autoencoder.config.channels)
-    return joined(autoencoder, encoder, new_modules(network, SIDE, channels, params.seed))
+    modules = new_modules(network, SIDE, channels, params.seed)
+    return joined(autoencoder, encoder, ranges, modules)
 
 
 def joined(
-    autoencoder: Autoencoder, encoder: TextEncoder, modules: Mapping[str, nn.Module]
+    autoencoder: Autoencoder,
+    encoder: TextEncoder,
+    ranges: Ranges,
+    modules: Mapping[str, nn.Module],
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline of an autoencoder, a text encoder and a denoising network."""
+    """Return the pipeline of an autoencoder, what reads texts, and a denoising network."""
     tokens = cast(FieldTokens, modules["tokens"])
-    return BreastUltrasoundPipeline(autoencoder, encoder, tokens, modules["unet"], FlowSolver())
+    return BreastUltrasoundPipeline(
+        autoencoder, encoder, ranges, tokens, modules["unet"], FlowSolver()
+    )
 
 
 def learned(
@@ -131,7 +141,8 @@ def learned(
     tick: Tick,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its network trained further: on pictures, or guided by itself."""
-    work, rest = training.work / f"{part}.training", (pipeline.autoencoder, pipeline.text_encoder)
+    work = training.work / f"{part}.training"
+    rest = (pipeline.autoencoder, pipeline.text_encoder, pipeline.ranges)
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
     for module in modules.values():
         module.requires_grad_(requires_grad=True)

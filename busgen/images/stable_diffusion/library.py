@@ -17,7 +17,7 @@ from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.networks import Recipe
 from busgen.images.stable_diffusion.output import RECIPE, write_adapter, write_model
 from busgen.images.stable_diffusion.training import Run, train
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import weights_may_ship
 
 RANKS = (2, 4, 8)
@@ -78,7 +78,7 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
         rule = f"{asked.folder} must hold the data set to adapt to"
         raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
     own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
-    cohort = asked.folder / "cohort" / FILE
+    cohort = cohort_file(asked.folder)
     bounds = bounds_of([tables["breast"]], cohort)
     return Training(asked, recipe, read_pictures(own, cohort, "train", bounds), seed)
 

@@ -17,9 +17,8 @@ from busgen.params import TrainJudgesParams
 from busgen.quality.judges import stage
 from busgen.quality.judges.evidence import publish
 from busgen.quality.judges.judges import SPEC
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import canonical_tables, cohort_file
 
-COHORT = "cohort"  # folder of the cohort among the datasets', as `busgen real --out` writes it
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "rehearsal": {
@@ -71,10 +70,7 @@ def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
         If `folder` has no canonical data, or `out` holds other things.
     """
     io.require_vacant(out, ours=SPEC)
-    tables, cohort = canonical_tables(folder), folder / COHORT / FILE
-    if not cohort.is_file():
-        rule = f"{folder} must hold a cohort"
-        raise UserError(rule, "none", "write it: busgen real NAME=PATH ... --out DIR")
+    tables, cohort = canonical_tables(folder), cohort_file(folder)
     work = stage.work_folder(tables, cohort, params, out.with_name(f".{out.name}.work"))
     splits = stage.prepare(tables, cohort, work)
     plan = stage.plan_of(params, splits["train"], work)

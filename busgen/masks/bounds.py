@@ -19,6 +19,7 @@ from busgen.masks.surroundings import echo_level, posterior_band
 
 Row = Mapping[str, Any]
 
+READ = frozenset({"breast"})  # datasets whose readers described every lesion: nothing is measured
 AGREED = 0.85  # share of the pictures in an interval of outlines that readers call the same
 AGREED_ECHO = 0.8  # of echo patterns: readers call a fifth heterogeneous at any level
 FEWEST = 5  # pictures in an interval, and from which quantiles are taken

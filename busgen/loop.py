@@ -35,7 +35,8 @@ class Pace:
     `batch` pictures a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling
     to nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
     running average; `half_precision` bfloat16 where it is faster; `keep` and `look` steps between
-    checkpoints and between looks at held-out patients.
+    checkpoints and between looks at held-out patients; `patience` looks without a lower
+    `validation_loss` after which it stops, with the averages of the lowest (0: it never does).
     """
 
     steps: int
@@ -49,6 +50,7 @@ class Pace:
     half_precision: bool = True
     keep: int = 500
     look: int = 1000
+    patience: int = 0
 
     @property
     def seen(self) -> int:
@@ -108,12 +110,15 @@ class _State:
     mean: dict[str, nn.Module]
     step: int = 0
     log: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, nn.Module] = field(default_factory=dict)
+    best_step: int = 0
+    best_loss: float = math.inf
 
 
 def run(
     trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None
 ) -> dict[str, nn.Module]:
-    """Let `trainee` learn and return its averaged modules.
+    """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
     Parameters
     ----------
@@ -137,7 +142,7 @@ def run(
         _restore(state, folder)
     tick(state.step * pace.batch * pace.accumulate)
     began, first = time.monotonic(), state.step
-    while state.step < pace.steps:
+    while not _ended(state, pace):
         told = trainee.learn(state.step, draws_of(pace.seed, state.step, trainee.device), pace)
         _check(told, state.step)
         _average(state, pace)
@@ -145,12 +150,13 @@ def run(
         tick(pace.batch * pace.accumulate)
         if state.step % pace.look == 0 or state.step == pace.steps:
             told |= trainee.look(state.mean, state.step)
-        if state.step % 50 == 0 or state.step == pace.steps:
+            _remember(state, told, pace)
+        if state.step % 50 == 0 or _ended(state, pace):
             speed = (state.step - first) / (time.monotonic() - began)
             state.log.append(_line(state.step, told, speed, pace))
-        if state.step % pace.keep == 0 or state.step == pace.steps:
+        if state.step % pace.keep == 0 or _ended(state, pace):
             _keep(state, folder)
-    return state.mean
+    return state.best or state.mean
 
 
 def draws_of(seed: int, step: int, device: torch.device) -> Draws:
@@ -176,6 +182,19 @@ def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return make().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _ended(state: _State, pace: Pace) -> bool:
+    """Return whether all steps are taken, or patience is at its end."""
+    waited = state.step - state.best_step
+    return state.step >= pace.steps or bool(pace.patience and waited >= pace.patience * pace.look)
+
+
+def _remember(state: _State, told: Told, pace: Pace) -> None:
+    """Keep the averages if they are the best that were looked at, where `patience` asks for it."""
+    if pace.patience and told["validation_loss"] < state.best_loss:
+        state.best_step, state.best_loss = state.step, told["validation_loss"]
+        state.best = {name: _copy(module) for name, module in state.mean.items()}
 
 
 def _line(step: int, told: Told, speed: float, pace: Pace) -> dict[str, Any]:
@@ -221,13 +240,16 @@ def _keep(state: _State, folder: Path) -> None:
         tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
     for name, module in state.mean.items():
         tensors |= {f"mean/{name}/{k}": v for k, v in module.state_dict().items()}
+    for name, module in state.best.items():
+        tensors |= {f"best/{name}/{k}": v for k, v in module.state_dict().items()}
     for name, optimiser in state.trainee.optimisers.items():
         for number, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
     whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
     with replacing(folder / CHECKPOINT) as partial:
-        save_file(whole, partial, metadata={"step": str(state.step), "log": lines})
+        told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
+        save_file(whole, partial, metadata={k: str(v) for k, v in told.items()} | {"log": lines})
     write_text(folder / LOG, lines)
 
 
@@ -235,12 +257,16 @@ def _restore(state: _State, folder: Path) -> None:
     with safe_open(folder / CHECKPOINT, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
         told = file.metadata()
-    state.step = int(told["step"])
+    state.step, state.best_step = int(told["step"]), int(told["best_step"])
+    state.best_loss = float(told["best_loss"])
     state.log = [json.loads(line) for line in told["log"].splitlines()]
     for name, module in state.trainee.modules.items():
         module.load_state_dict(_under(f"module/{name}/", tensors))
     for name, module in state.mean.items():
         module.load_state_dict(_under(f"mean/{name}/", tensors))
+        if best := _under(f"best/{name}/", tensors):
+            state.best[name] = _copy(module)
+            state.best[name].load_state_dict(best)
     for name, optimiser in state.trainee.optimisers.items():
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in _under(f"optimiser/{name}/", tensors).items():

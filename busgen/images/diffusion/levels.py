@@ -1,0 +1,145 @@
+"""How bright a lesion is told to be inside, behind and around it: numbers painted where they show.
+
+A term names a range and each picture has one value in it. The network learns from the values, which
+are measured of every lesion, where readers described one in eight; a text is drawn as values in the
+ranges of its terms. In: pictures with masks, captions, the text encoder's probabilities. Out:
+values in units of `SCALES`, and planes beside the latents.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from numpy.typing import NDArray
+from torch import Tensor
+
+from busgen import seeds
+from busgen.images.captions import Caption
+from busgen.images.diffusion.autoencoder import FACTOR
+from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
+from busgen.masks.surroundings import (
+    LEAST_PX,
+    band_behind,
+    echo_level,
+    posterior_band,
+    rim_around,
+    rim_level,
+)
+
+FIELDS = ("echo_pattern", "posterior", "halo")  # whose terms say a lesion's level inside, ...
+SCALES = (0.35, 1.0, 0.4)  # ... behind and around it: about the sd of each over training lesions
+LEVELS = len(FIELDS)
+MOST = 4.0  # of SCALES: what lies beyond is told as this
+FEWEST = 5  # pictures of which a term's mean is taken; rarer terms are told by the text alone
+# By the lexicon a halo is a bright rim; where BrEaST's readers see one no rim is measured to be
+# brighter (AUC .45), so the term is drawn as the lexicon has it.
+HALO = 1.5  # spreads above a rim without
+
+
+def measured(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the levels (LEVELS,) of a picture (H, W) with its mask {0, 1}, NaN where unseen."""
+    values = (echo_level(image, mask).to_fat, posterior_band(image, mask), rim_level(image, mask))
+    return np.asarray(np.clip(np.array(values) / SCALES, -MOST, MOST), np.float32)
+
+
+def places(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return which share of each latent shows each level, (LEVELS, S/8, S/8), of 64 its pixels.
+
+    Parameters
+    ----------
+    mask
+        (S, S) uint8 {0, 1}; of an empty one nothing shows anything.
+    """
+    side = len(mask) // FACTOR
+    if not mask.any():
+        return np.zeros((LEVELS, side, side), np.uint8)
+    height = cv2.boundingRect(mask)[3]
+    shown = np.stack([mask > 0, band_behind(mask, max(height, LEAST_PX)), rim_around(mask)])
+    blocks = shown.reshape(LEVELS, side, FACTOR, side, FACTOR)
+    return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
+
+
+def painted(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
+    """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
+
+    Parameters
+    ----------
+    values
+        (N, LEVELS) levels, 0 where nothing is told.
+    told
+        (N, LEVELS) in [0, 1], how surely.
+    shown
+        (N, LEVELS, h, w) as `places` returns them.
+    """
+    shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
+    both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
+    return both.flatten(1, 2)
+
+
+class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Each term's mean (N_TERMS, LEVELS), whether it has one, and the levels' spread about it."""
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("means", torch.zeros(N_TERMS, LEVELS))
+        self.register_buffer("known", torch.zeros(N_TERMS, LEVELS))
+        self.register_buffer("spread", torch.ones(LEVELS))
+
+    def forward(self, probabilities: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Return levels and how surely they are told, (N, LEVELS) each.
+
+        Parameters
+        ----------
+        probabilities
+            (N, N_TERMS) over the lexicon, as the text encoder reads them.
+        place
+            (N, LEVELS) standard normal: where in a term's range. The same place in the ranges of
+            two terms differs as their means do.
+        """
+        told = probabilities @ self.known
+        return probabilities @ self.means + told * self.spread * place, told
+
+
+def fit_ranges(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
+    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
+
+    All terms of a field have the spread of the levels about their own terms' means: some are
+    stated of 7 pictures.
+    """
+    made: Ranges = Ranges()
+    for level, name in enumerate(FIELDS):
+        stated = np.array([_term(caption, name) for caption in captions])
+        seen = np.isfinite(values[:, level])
+        rest = []
+        for column, term in enumerate(dict(SLOTS)[name], _first(name)):
+            own = values[seen & (stated == term), level]
+            if len(own) >= FEWEST:
+                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
+                rest.append(own - own.mean())
+        if rest:
+            made.spread[level] = float(np.concatenate(rest).std())
+    rim = FIELDS.index("halo")
+    yes, no = (_first("halo") + dict(SLOTS)["halo"].index(term) for term in ("yes", "no"))
+    made.known[yes, rim] = made.known[no, rim]
+    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
+    return made
+
+
+def _first(field: str) -> int:
+    """Return the column of a field's first term."""
+    return slot_bounds()[[name for name, _ in SLOTS].index(field)][0]
+
+
+def _term(caption: Caption, field: str) -> str:
+    value = getattr(caption, field)
+    return {True: "yes", False: "no", None: ""}.get(value, str(value))
+
+
+def place_of(seed: int) -> Tensor:
+    """Return where in its terms' ranges a finding's levels lie, (LEVELS,) standard normal."""
+    drawn = seeds.rng(seed, "levels").standard_normal(LEVELS, np.float32)
+    return torch.from_numpy(drawn)

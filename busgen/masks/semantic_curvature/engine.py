@@ -1,0 +1,98 @@
+"""Outlines of findings, drawn by the learned network.
+
+In: findings, the folder of the weights. Out: vertices in mm. A finding's seed draws the noise that
+its outline begins with, the same for all terms: so a family differs by its terms alone.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.masks.closed import POINTS, close, fit_box, is_simple
+from busgen.masks.semantic_curvature.codes import CODE, damped, decode
+from busgen.masks.semantic_curvature.conditions import conditions, lesion_of
+from busgen.masks.semantic_curvature.network import OutlineFlow, checked_hash, load_network
+from busgen.priors.findings import Finding
+
+Floats = NDArray[np.float64]
+
+ASSETS = Path(__file__).parents[2] / "assets" / "masks"
+AT_ONCE = 128  # outlines drawn together: always as many, last digits depend on it
+SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.2, 0.02)  # of its bends, for an outline that crosses itself
+
+
+def load_outlines(
+    model: Path | None, size_px: int
+) -> tuple[str, Callable[[Sequence[Finding]], Floats]]:
+    """Return the hash of the weights, by default those that ship, and what draws outlines."""
+    folder = model or ASSETS
+    network = load_network(folder)
+
+    def outlines(findings: Sequence[Finding]) -> Floats:
+        return contours(network, findings, size_px)
+
+    return checked_hash(folder), outlines
+
+
+def contours(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
+    """Return the outlines of findings.
+
+    Parameters
+    ----------
+    network
+        As `network.load_network` returns it.
+    findings
+        N findings, each with a lesion.
+    size_px
+        Side of the picture: larger outlines have finer detail.
+
+    Returns
+    -------
+    (N, POINTS, 2) float64
+        Vertices (x, y) in mm from the centre of the lesion's box, y towards depth; closed, simple
+        polygons whose box is exactly the finding's.
+    """
+    outlines = np.empty((len(findings), POINTS, 2))
+
+    def draw(start: int) -> None:
+        torch.set_num_threads(1)  # of this thread
+        own = findings[start : start + AT_ONCE]
+        outlines[start : start + len(own)] = _draw(network, own, size_px)
+
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        list(pool.map(draw, range(0, len(findings), AT_ONCE)))
+    return outlines
+
+
+def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
+    told = conditions([lesion_of(finding, size_px) for finding in findings])
+    noise = np.stack([_noise(finding.seed) for finding in findings])
+    rows = np.resize(np.arange(len(findings)), AT_ONCE)
+    codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
+    vertices = simple_outlines(codes[: len(findings)].double().numpy())
+    size = np.array([(finding.width_mm, finding.height_mm) for finding in findings], float)
+    return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)
+
+
+def _noise(seed: int) -> NDArray[np.float32]:
+    return seeds.rng(seed, "outline").standard_normal(CODE, np.float32)
+
+
+def simple_outlines(codes: Floats) -> Floats:
+    """Return outlines (N, 2, POINTS) of codes (N, CODE); one that crosses itself bends less."""
+    outlines = np.empty((len(codes), 2, POINTS))
+    left = np.arange(len(codes))
+    for share in SHARES:
+        vertices, closed = close(decode(damped(codes[left], share)))
+        done = closed & is_simple(vertices)
+        outlines[left[done]] = vertices[done]
+        left = left[~done]
+        if not len(left):
+            break
+    return outlines

@@ -1,0 +1,45 @@
+"""Train masks: real training patients' outlines -> the generator of outlines.
+
+In: data/real, data/cohort, params.yaml. Out: data/models/masks. A killed training goes on from its
+last checkpoint, from data/work.
+"""
+
+import shutil
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from busgen.masks.semantic_curvature.training import Training, resolve, train
+from busgen.params import load_params
+from busgen.real.cohort import FILE
+from flows.paths import COHORT, MODELS, WORK, real_tables
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def learn(training: Training) -> Path:
+    """Train the network, with the outlines seen and the remaining time on screen."""
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        row = bar.add_task("outlines", total=training.pace.seen)
+        return train(training, lambda count: bar.update(row, advance=count))
+
+
+@flow(name="train masks", validate_parameters=False)
+def masks(training: Training) -> None:
+    """Train the generator and publish its card as an artifact."""
+    folder = learn(training)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    create_markdown_artifact(key="masks", markdown=card)
+
+
+def run() -> None:
+    """Run the stage: params.yaml -> data/models/masks."""
+    params = load_params()
+    tables = real_tables(params)
+    training = resolve(tables, COHORT / FILE, params.train_masks, WORK, MODELS / "masks")
+    masks(training)
+    shutil.rmtree(training.work)

@@ -1,0 +1,142 @@
+"""Levels: what is measured comes back from what is told, and terms keep their order."""
+
+import numpy as np
+import pytest
+import torch
+
+from busgen.images.captions import Caption
+from busgen.images.diffusion.levels import (
+    FEWEST,
+    FIELDS,
+    HALO,
+    LEVELS,
+    SCALES,
+    fit_ranges,
+    measured,
+    painted,
+    place_of,
+    places,
+)
+from busgen.images.diffusion.text import one_hot
+from busgen.masks.surroundings import band_behind, rim_around
+
+SIDE = 256
+TERMS = {"echo_pattern": ("anechoic", "hypoechoic", "isoechoic"), "posterior": ("none", "combined")}
+
+
+@pytest.fixture
+def mask():
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    return ((((rows - 110) / 30) ** 2 + ((cols - 128) / 45) ** 2) < 1).astype(np.uint8)
+
+
+def picture(mask, inside=40, behind=120, rim=100, seed=0):
+    """Return grey 100 with noise, another grey inside, behind and around the lesion."""
+    grey = np.full(mask.shape, 100.0)
+    grey[rim_around(mask)] = rim
+    grey[band_behind(mask, 60)] = behind
+    grey[mask > 0] = inside
+    return (
+        (grey + np.random.default_rng(seed).normal(0, 10, mask.shape)).clip(1, 255).astype(np.uint8)
+    )
+
+
+@pytest.mark.parametrize(("name", "level"), [("inside", 0), ("behind", 1), ("rim", 2)])
+def test_each_level_rises_with_its_grey_and_others_hardly(mask, name, level):
+    rises = np.diff([measured(picture(mask, **{name: g}), mask) for g in (92, 96, 100)], axis=0)
+    assert (rises[:, level] > 0).all()
+    others = np.delete(rises, level, axis=1)
+    assert (np.abs(others) < 0.5 * rises[:, [level]]).all()
+
+
+def test_what_cannot_be_seen_is_nan(mask):
+    assert np.isnan(measured(picture(mask), np.zeros_like(mask))).all()
+    low = np.roll(mask, SIDE - 141, axis=0)  # nothing of the picture lies behind it
+    assert np.isnan(measured(picture(low), low)).tolist() == [False, True, False]
+
+
+def test_places_are_shares_of_each_latent(mask):
+    shown = places(mask)
+    assert shown.shape == (LEVELS, SIDE // 8, SIDE // 8)
+    assert shown[0].sum() == mask.sum()
+    assert shown.max() == 64
+    below = np.flatnonzero(shown[1].any(axis=1))
+    assert below.max() > np.flatnonzero(shown[0].any(axis=1)).max() > below.min()
+    assert not places(np.zeros_like(mask)).any()
+
+
+def test_painted_holds_each_level_where_it_shows_and_nothing_elsewhere(mask):
+    shown = places(mask)[None]
+    planes = painted(torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[1.0, 1.0, 0.25]]), shown)
+    assert planes.shape == (1, 2 * LEVELS, SIDE // 8, SIDE // 8)
+    for level, value in enumerate((1.0, -2.0, 0.5)):
+        assert np.allclose(planes[0, level], value * shown[0, level] / 64)
+    assert np.allclose(planes[0, LEVELS + 2], 0.25 * shown[0, 2] / 64)
+
+
+@pytest.fixture
+def ranges():
+    """Return ranges of terms whose levels are -2, -1, 0 (echo) and 1, 2 (posterior)."""
+    rng = np.random.default_rng(0)
+    captions, values = [], []
+    for echo, mean in zip(TERMS["echo_pattern"], (-2, -1, 0), strict=True):
+        for posterior, band in zip(TERMS["posterior"], (1, 2), strict=True):
+            for _ in range(40):
+                captions.append(Caption("benign", echo_pattern=echo, posterior=posterior))
+                values.append(np.array([mean, band, 0]) + rng.normal(0, (0.3, 0.5, 1)))
+    captions += [Caption("benign", halo=False)] * 50
+    values += list(np.c_[np.full((50, 2), np.nan), rng.normal(0.2, 0.4, 50)])
+    captions += [Caption("benign", echo_pattern="hyperechoic")] * (FEWEST - 1)
+    values += [np.array([1.0, np.nan, np.nan])] * (FEWEST - 1)
+    return fit_ranges(captions, np.array(values, np.float32))
+
+
+def told(ranges, place=0.0, **stated):
+    text = torch.from_numpy(one_hot(stated))[None]
+    values, sure = ranges(text, torch.full((1, LEVELS), place))
+    return values[0].numpy(), sure[0].numpy()
+
+
+def test_ranges_are_the_measured_means_with_one_spread(ranges):
+    values, sure = told(ranges, echo_pattern="anechoic", posterior="combined", halo=False)
+    assert np.allclose(values, (-2, 2, 0.2), atol=0.15)
+    assert sure.tolist() == [1, 1, 1]
+    assert np.allclose(ranges.spread.numpy(), (0.3, 0.5, 0.4), atol=0.08)
+
+
+def test_a_term_that_is_not_stated_or_hardly_known_tells_no_level(ranges):
+    assert told(ranges, pathology="benign")[1].tolist() == [0, 0, 0]
+    assert told(ranges, place=2.0, echo_pattern="hyperechoic")[0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("place", [-2.5, 0.0, 2.5])
+def test_the_same_place_keeps_terms_in_order(ranges, place):
+    levels = [told(ranges, place, echo_pattern=term)[0][0] for term in TERMS["echo_pattern"]]
+    assert np.allclose(np.diff(levels), 1, atol=0.15)
+
+
+def test_a_halo_is_brighter_as_the_lexicon_has_it(ranges):
+    rims = [told(ranges, halo=value)[0][2] for value in (False, True)]
+    assert rims[1] - rims[0] == pytest.approx(HALO * float(ranges.spread[2]), rel=1e-4)
+
+
+def test_half_a_statement_is_told_by_half(ranges):
+    both = torch.from_numpy(one_hot({"echo_pattern": ("anechoic", "isoechoic")}))[None]
+    values, sure = ranges(both, torch.zeros(1, LEVELS))
+    assert float(sure[0, 0]) == pytest.approx(1)
+    assert float(values[0, 0]) == pytest.approx(-1, abs=0.15)
+
+
+def test_places_of_seeds_are_standard_normal_and_repeat():
+    drawn = torch.stack([place_of(seed) for seed in range(2000)])
+    assert abs(float(drawn.mean())) < 0.05
+    assert abs(float(drawn.std()) - 1) < 0.05
+    assert torch.equal(place_of(3), drawn[3])
+    assert len(SCALES) == len(FIELDS) == LEVELS
+
+
+def test_fields_never_seen_have_no_range():
+    made = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
+    values, sure = told(made, echo_pattern="anechoic", posterior="none", halo=True)
+    assert not values.any()
+    assert not sure.any()
