@@ -251,11 +251,11 @@ class GenerateParams(Section):
 
     @field_validator("vary")
     @classmethod
-    def _same_mask(cls, field: str | None) -> str | None:
+    def _may_vary(cls, field: str | None) -> str | None:
         if field not in (None, *VARIED):
             raise ValueError(
-                f"must be null or one of {', '.join(VARIED)}: they change the picture, not the "
-                "mask; pathology and birads are what is read from it"
+                f"must be null or one of {', '.join(VARIED)}; pathology and birads are what is "
+                "read from the picture"
             )
         return field
 

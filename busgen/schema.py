@@ -26,7 +26,8 @@ ECHO_PATTERNS = (
 )
 POSTERIORS = ("none", "enhancement", "shadowing", "combined")
 CALCIFICATIONS = ("none", "in_a_mass", "outside_a_mass", "intraductal")
-VARIED = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # change no mask
+SHARING = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # change no mask
+VARIED = (*SHARING, "margin")  # what a counterfactual family may vary
 SCANNERS = ("linear_7mhz", "linear_10mhz", "linear_12mhz_compound", "curved_5mhz")
 
 DATASETS = ("breast", "bus_bra", "busi", "bus_uclm", "stu", "udiat")

@@ -63,7 +63,7 @@ def sums(folder: Path) -> dict[str, str]:
 def release(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("ein Ordner mit Ümlaut") / "données 1"
     words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
-    done = spawn("generate", *SMALL, *words, "--engine", "phantom", "--seed", 7, "--out", folder)
+    done = spawn("generate", *SMALL, *words, "--engine", "diffusion", "--seed", 7, "--out", folder)
     assert done.returncode == 0, done.stderr
     assert "accepted 6 of" in done.stdout
     assert "NOT FOR CLINICAL USE" in done.stdout
@@ -210,7 +210,7 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
     done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
     plan = json.loads(done.stdout)
     assert plan["n"] == 6
-    assert plan["engine"] == "phantom"
+    assert plan["engine"] == "diffusion"
     assert not list(tmp_path.iterdir())
 
 

@@ -164,7 +164,8 @@ def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[di
     """Return the rows of `samples`, pixels included."""
     findings = requested(tools.plan, tools.prior, tools.request, samples, attempt)
     masks = tools.mask_engine.draw(findings)
-    require_shared_masks(findings, masks)
+    if tools.plan.vary in schema.SHARING:
+        require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = judged_scores(findings, masks, images, tools.judges)
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)

@@ -1,6 +1,7 @@
 """Counterfactual families: one finding with every term of one field, all else the same.
 
-In: a drawn finding and the field that varies. Out: the family's findings. They share seed, sizes,
+In: a drawn finding and the field that varies. Out: the family's findings, of a margin one with each
+term alone. They share seed, sizes,
 all other terms and the phrasing of the text, so that only the words for the field differ. A member
 may be one that the prior never draws (an anechoic carcinoma): that is what a counterfactual is.
 """
@@ -11,7 +12,7 @@ from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors.draw import phrasing
 from busgen.priors.findings import Finding
-from busgen.priors.network import LESION_NODES, TERMS
+from busgen.priors.network import TERMS
 from busgen.priors.request import Request
 from busgen.priors.words import to_text
 
@@ -27,7 +28,7 @@ def varied_terms(field: str, request: Request) -> tuple[str, ...]:
     Parameters
     ----------
     field
-        One of `busgen.schema.VARIED`: what changes the picture and not the mask.
+        One of `busgen.schema.VARIED`.
     request
         What every finding meets.
 
@@ -39,11 +40,11 @@ def varied_terms(field: str, request: Request) -> tuple[str, ...]:
     """
     if field not in schema.VARIED:
         known = ", ".join(schema.VARIED)
-        raise FindingError("vary must be a field that changes no mask", field, f"one of {known}")
+        raise FindingError("vary must be a field that may vary", field, f"one of {known}")
     if any(target.field == field for target in request.targets):
         rule = f"shares of {field} must not be asked for where it varies: each has every term once"
         raise FindingError(rule, f"target {field}", f"drop the target or vary={field}")
-    if field in LESION_NODES and _admitted("pathology", request) == ("normal",):
+    if field != "tissue" and _admitted("pathology", request) == ("normal",):
         raise FindingError(
             f"{field} is a lesion's: it must have lesions to vary among",
             "pathology=normal",
@@ -52,15 +53,24 @@ def varied_terms(field: str, request: Request) -> tuple[str, ...]:
     terms = _admitted(field, request)
     if len(terms) < 2:
         got = f"{field}={'|'.join(terms) or 'nothing'}"
-        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(TERMS[field][:2])}"
+        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(terms_of(field)[:2])}"
         raise FindingError(f"conditions and text must leave {field} two terms to vary", got, remedy)
     return terms
 
 
 def _admitted(field: str, request: Request) -> tuple[str, ...]:
     """Return the terms of `field` that all conditions on it admit."""
-    asked = [c.terms for c in request.where if c.field == field]
-    return tuple(term for term in TERMS[field] if all(term in terms for terms in asked))
+    asked = [condition for condition in request.where if condition.field == field]
+    return tuple(
+        term
+        for term in terms_of(field)
+        if all((term in c.terms) == (c.op != "excludes") for c in asked)
+    )
+
+
+def terms_of(field: str) -> tuple[str, ...]:
+    """Return the terms that the members of a family have in turn."""
+    return schema.MARGINS if field == "margin" else TERMS[field]
 
 
 def members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
@@ -85,7 +95,9 @@ def members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Findin
 
 
 def _member(finding: Finding, field: str, term: str) -> Finding:
-    value = _HALO[term] if field == "halo" else term
+    value: object = _HALO[term] if field == "halo" else term
+    if field == "margin":
+        value = (term,)
     name = f"{finding.sample_id}-{term}"
     changed = replace(finding, **{field: value, "sample_id": name})  # type: ignore[arg-type]
     return replace(changed, text=to_text(changed, phrasing(finding.seed)))

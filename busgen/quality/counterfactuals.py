@@ -39,7 +39,7 @@ class Families:
     Attributes
     ----------
     images : (F, T, H, W) uint8
-    masks : (F, H, W) uint8 {0, 1}
+    masks : (F, H, W) uint8 {0, 1}, of all members together where they differ
     field : what varies, one of `busgen.schema.VARIED`
     terms : (T,) in the order of the members
     """

@@ -18,7 +18,6 @@ from busgen.io import decode_png, read_json
 from busgen.quality.counterfactuals import Families
 
 MOST = 200
-_HALO = {True: "yes", False: "no"}
 
 
 def read_families(release: Path, most: int = MOST) -> Families:
@@ -34,8 +33,9 @@ def read_families(release: Path, most: int = MOST) -> Families:
     if not found:
         raise DataError("a release must hold families with lesions", "none", "ask for lesions")
     images = np.stack([np.stack([_grey(row, "image") for row in rows]) for rows in found])
-    masks = np.stack([_grey(rows[0], "mask") // np.uint8(255) for rows in found])
-    terms = tuple(_HALO.get(row[field], row[field]) for row in found[0])
+    masks = np.stack([np.max([_grey(row, "mask") for row in rows], axis=0) for rows in found])
+    masks //= np.uint8(255)
+    terms = tuple(_term(row[field]) for row in found[0])
     return Families(images, masks, field, terms)
 
 
@@ -65,6 +65,13 @@ def _rows(path: Path, field: str) -> Iterator[dict[str, Any]]:
             yield from file.read_row_group(group, columns=columns).to_pylist()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise DataError("a release must be readable", error, "run busgen verify") from error
+
+
+def _term(value: str | bool | list[str]) -> str:
+    """Return a field's value as a word; a margin has each term alone."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else "+".join(value)
 
 
 def _grey(row: dict[str, Any], name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -73,9 +73,9 @@ def make_families(evidence: Evidence, size: int) -> Families | None:
 
 def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:
     """Return the rows of a family in the lexicon's order."""
-    order: Sequence[object] = schema.BY_NAME[field].values or TERMS[field]
+    order = [_term(value) for value in schema.BY_NAME[field].values or TERMS[field]]
     own = rows[rows["family_id"] == name].to_dict("records")
-    return sorted(own, key=lambda row: order.index(row[field]))
+    return sorted(own, key=lambda row: order.index(_term(row[field])))
 
 
 def _family(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Family:
@@ -104,6 +104,8 @@ def _region(mask: NDArray[np.uint8], field: str) -> str:
 
 
 def _term(value: object) -> str:
+    if isinstance(value, list | tuple | np.ndarray):  # margins
+        return "+".join(value)
     return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 

@@ -1,7 +1,7 @@
 """Families in the factory: whole, of one seed and mask, the same whatever the shards."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,14 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
-from busgen.masks.engines import ENGINES
+from busgen.masks.engines import ENGINES, load_mask_engine
 from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
 from busgen.quality.families import read_families
 from busgen.release.show import again, history
 from busgen.release.verify import verify
 from busgen.release.write import write_release
 
+RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 UNJUDGED = {name: Gate(action="off") for name in JUDGED}
 MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
 
@@ -30,7 +31,7 @@ MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
 def tiny(**changes) -> Plan:
     gates = {"gates": UNJUDGED | changes.pop("gates", {})}
     values = {"n": 7, "size_px": 64, "shard_size": 3, "vary": "posterior", "targets": MIXED}
-    return resolve(GenerateParams(**values | gates | changes))
+    return resolve(GenerateParams(**RULED | values | gates | changes))
 
 
 def rows_of(work: Path) -> list[dict]:
@@ -225,7 +226,7 @@ def test_splits_keep_families_whole(made, tmp_path):
 
 def test_the_library_call_makes_families_of_the_terms_asked_for():
     off = {name: Gate(action="off") for name in Params().generate.gates}
-    params = Params(generate=GenerateParams(size_px=64, gates=off))
+    params = Params(generate=GenerateParams(**RULED, size_px=64, gates=off))
     where = ("pathology=benign", "echo_pattern=anechoic|hypoechoic")
     made = busgen.generate(2, vary="echo_pattern", where=where, seed=3, params=params)
     assert made.table["sample_id"].to_pylist() == [
@@ -235,6 +236,30 @@ def test_the_library_call_makes_families_of_the_terms_asked_for():
     alone = busgen.generate(2, where=where, seed=3, params=params)
     with pytest.raises(DataError, match="must have been made with --vary, got vary: None"):
         read_families(alone.folder)
+
+
+@pytest.mark.parametrize("mask_engine", ["curvature", "semantic_curvature"])
+def test_a_family_of_margins_has_a_mask_for_each(tmp_path, mask_engine):
+    plan = tiny(n=2, vary="margin", targets={}, where=("pathology=malignant",))
+    make_candidates(replace(plan, mask_engine=mask_engine, mask_engine_sha256=load_mask_engine(
+        mask_engine, 64).sha256), tmp_path, run_here)  # fmt: skip
+    for members in by_family(rows_of(tmp_path)).values():
+        first = [row for row in members if row["attempt"] == 0]
+        assert [row["margin"] for row in first] == [[term] for term in schema.MARGINS]
+        assert len({row["mask_solidity"] for row in first}) > 1
+        assert len({row["width_mm"] for row in first}) == 1
+        assert len({row["seed"] for row in first}) == 1
+
+
+def test_families_of_margins_are_read_with_the_mask_of_all(tmp_path):
+    off = {name: Gate(action="off") for name in Params().generate.gates}
+    params = Params(generate=GenerateParams(**RULED, size_px=64, gates=off))
+    made = busgen.generate(2, vary="margin", where="pathology=benign", seed=3, params=params)
+    found = read_families(made.folder)
+    assert found.terms == schema.MARGINS
+    own = made.masks.reshape(2, len(schema.MARGINS), 64, 64)
+    assert np.array_equal(found.masks, own.max(axis=1))
+    assert (own[:, 0] != own[:, -1]).any()
 
 
 @pytest.mark.parametrize("field", ["shape", "pathology", "birads", "banana"])
@@ -264,7 +289,7 @@ class Peeking:
 
 
 def test_a_mask_engine_that_draws_by_what_varies_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setitem(ENGINES, "peeking", lambda size_px: Peeking())
+    monkeypatch.setitem(ENGINES, "peeking", lambda size_px, model: Peeking())
     plan = tiny(n=1, targets={}, mask_engine="peeking")
     with pytest.raises(DataError, match=r"a family must share its mask.*-enhancement and .*-shad"):
         make_candidates(plan, tmp_path, run_here)

@@ -18,13 +18,16 @@ from busgen.params import JUDGED, Gate, GenerateParams
 from busgen.quality.gates import judge_pairs
 from busgen.quality.judges.judges import load_judges
 
+RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
 ASKED = {name: Gate(action="flag", min=0.0) for name in JUDGED}
 
 
 def plan_of(judges: Path, **changes) -> Plan:
     values = {"n": 12, "size_px": 64, "shard_size": 5, "targets": MIXED, "gates": ASKED}
-    return resolve(GenerateParams(**{**values, "judges": judges, "device": "cpu", **changes}))
+    return resolve(
+        GenerateParams(**{**RULED, **values, "judges": judges, "device": "cpu", **changes})
+    )
 
 
 def rows_of(work: Path) -> list[dict]:

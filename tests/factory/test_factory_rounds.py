@@ -23,13 +23,16 @@ from busgen.factory.shard import is_done, run_shard
 from busgen.factory.verdicts import Accepted, settle
 from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 
+RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
 UNJUDGED = {name: Gate(action="off") for name in JUDGED}
 
 
 def tiny(**changes) -> Plan:
     gates = {"gates": UNJUDGED | changes.pop("gates", {})}
-    return resolve(GenerateParams(**{"n": 12, "size_px": 64, "shard_size": 5, **gates, **changes}))
+    return resolve(
+        GenerateParams(**RULED | {"n": 12, "size_px": 64, "shard_size": 5, **gates, **changes})
+    )
 
 
 def hashes(work: Path) -> dict[str, str]:
@@ -111,7 +114,8 @@ from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.params import JUDGED, Gate, GenerateParams
 gates = {name: Gate(action="off") for name in JUDGED}
-plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates))
+ruled = {"engine": "phantom", "mask_engine": "curvature"}
+plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates, **ruled))
 print("go", flush=True)
 make_candidates(plan, Path(sys.argv[1]), run_here)
 """

@@ -24,7 +24,7 @@ def drawn(prior):
     return draw(prior, 60, 11)
 
 
-@pytest.mark.parametrize("field", schema.VARIED)
+@pytest.mark.parametrize("field", schema.SHARING)
 def test_members_differ_in_one_field_its_words_and_their_ids(drawn, field):
     for finding in drawn:
         family = members(finding, field, TERMS[field])
@@ -40,7 +40,7 @@ def test_members_differ_in_one_field_its_words_and_their_ids(drawn, field):
         assert [replace(m, sample_id=finding.sample_id) for m in own] == [finding]
 
 
-@pytest.mark.parametrize("field", schema.VARIED)
+@pytest.mark.parametrize("field", schema.SHARING)
 def test_text_says_the_term_and_everything_else_as_before(drawn, field):
     for finding in drawn:
         if getattr(finding, field) is None:
@@ -65,13 +65,31 @@ def test_phrasing_is_the_generator_that_wrote_the_text(drawn):
     assert all(to_text(f, phrasing(f.seed)) == f.text for f in drawn)
 
 
-@pytest.mark.parametrize("field", schema.VARIED)
+@pytest.mark.parametrize("field", schema.SHARING)
 def test_no_mask_depends_on_what_varies(drawn, field):
     engine = load_mask_engine("curvature", 256)
     for finding in (f for f in drawn[:12] if f.has_lesion):
         masks = engine.draw(members(finding, field, TERMS[field]))
         assert masks.any()
         assert (masks == masks[0]).all()
+
+
+def test_margins_are_varied_one_term_at_a_time(drawn):
+    for finding in drawn:
+        family = members(finding, "margin", schema.MARGINS)
+        if not finding.has_lesion:
+            assert family == [finding]
+            continue
+        assert [m.margin for m in family] == [(term,) for term in schema.MARGINS]
+        assert [check_finding(m, 256) for m in family] == family
+        assert len({m.text for m in family}) == len(schema.MARGINS)
+        assert len({(m.seed, m.shape, m.width_mm, m.posterior) for m in family}) == 1
+
+
+def test_conditions_on_margins_choose_their_terms():
+    assert varied_terms("margin", ANY) == schema.MARGINS
+    asked = parse_request(("margin=circumscribed|spiculated",), None, None)
+    assert varied_terms("margin", asked) == ("circumscribed", "spiculated")
 
 
 def test_a_family_may_leave_the_prior(drawn):
@@ -93,7 +111,10 @@ def test_conditions_on_the_field_choose_the_terms():
 @pytest.mark.parametrize(
     ("field", "asked", "message"),
     [
-        ("shape", {}, "vary must be a field that changes no mask, got shape: one of tissue"),
+        ("shape", {}, "vary must be a field that may vary, got shape: one of tissue"),
+        ("margin", {"where": ("margin=spiculated",)}, "leave margin two terms to vary"),
+        ("margin", {"where": ("pathology=normal",)}, "must have lesions to vary among"),
+        ("margin", {"targets": {"margin": {"spiculated": 0.5}}}, "each has every term once"),
         ("pathology", {}, "got pathology"),
         ("posterior", {"text": "oval mass with posterior shadowing"}, "got posterior=shadowing"),
         ("posterior", {"where": ("posterior=none",)}, "leave posterior two terms to vary"),

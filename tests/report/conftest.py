@@ -97,6 +97,8 @@ def families(tmp_path_factory) -> Chain:
     """Return families that vary the posterior features, some without a lesion."""
     names = ("grey_sd", "sharpness", "saturated", "mask_agreement", "label_confidence")
     params = GenerateParams(
+        engine="phantom",
+        mask_engine="curvature",
         n=6,
         size_px=64,
         vary="posterior",
@@ -109,9 +111,25 @@ def families(tmp_path_factory) -> Chain:
 
 
 @pytest.fixture(scope="session")
+def margins(tmp_path_factory) -> Chain:
+    """Return families that vary the margin, and so the mask."""
+    params = GenerateParams(
+        engine="phantom",
+        n=3,
+        size_px=64,
+        vary="margin",
+        where=("pathology=malignant",),
+        gates={name: Gate(action="off") for name in GenerateParams().gates},
+    )
+    return make_chain(tmp_path_factory.mktemp("margins é"), params)
+
+
+@pytest.fixture(scope="session")
 def chain(tmp_path_factory) -> Chain:
     """Return benign, malignant and normal samples; one gate rejects, one only flags."""
     params = GenerateParams(
+        engine="phantom",
+        mask_engine="curvature",
         n=64,
         size_px=64,
         targets={"pathology": {"benign": 0.45, "malignant": 0.45, "normal": 0.1}},
@@ -140,7 +158,14 @@ def one_class(tmp_path_factory):
     off = dict.fromkeys(names, Gate(action="off"))
 
     def make(pathology: str) -> Chain:
-        params = GenerateParams(n=4, size_px=64, where=(f"pathology={pathology}",), gates=off)
+        params = GenerateParams(
+            engine="phantom",
+            mask_engine="curvature",
+            n=4,
+            size_px=64,
+            where=(f"pathology={pathology}",),
+            gates=off,
+        )
         return make_chain(tmp_path_factory.mktemp(pathology), params)
 
     return make

@@ -47,6 +47,16 @@ def test_the_page_shows_them_with_the_changed_words_in_bold(families, told):
     assert "what varies: posterior features" in page
 
 
+def test_families_of_margins_show_an_outline_each(margins):
+    told = gather(margins.sources)
+    found = make_families(told, 2)
+    assert (found.field, found.terms) == ("margin", schema.MARGINS)
+    for family in found.shown:
+        assert len({member.picture.outline for member in family.members}) > 1
+        assert all(member.saying[1] for member in family.members)
+    assert "what varies: margin" in margins.html
+
+
 def test_a_release_without_families_has_no_such_section(chain):
     assert "Counterfactual families" not in chain.html
     assert "#families" not in chain.html
