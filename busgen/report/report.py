@@ -24,11 +24,13 @@ from busgen.report import (
 from busgen.report.evidence import Evidence, Sources, gather
 from busgen.report.families import make_families
 from busgen.report.gallery import make_gallery
+from busgen.report.outlines import make_plate
 
 __all__ = ["Sources", "write_report"]
 
 HERE = Path(__file__).parent
 PAGE = "index.html"
+OUTLINES = 8  # of each class and margin on the plate
 
 
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
@@ -65,6 +67,7 @@ def content(evidence: Evidence, size: int) -> dict[str, Any]:
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
         "strata": make_gallery(evidence, size),
+        "plate": make_plate(evidence, OUTLINES),
         "families": make_families(evidence, size),
         **_requested(evidence),
         **_gates(evidence),
