@@ -153,7 +153,8 @@ def test_command_of_a_plain_plan_needs_no_file():
     plan = resolve(params)
     assert provenance.command(plan, PLAIN) == (
         "busgen generate --n 3 --seed 7 --size 256 --set pathology=malignant "
-        "--target margin.spiculated=0.3 --engine diffusion --mask-engine semantic_curvature --out DIR"
+        "--target margin.spiculated=0.3 --engine diffusion --mask-engine semantic_curvature "
+        "--out DIR"
     )
     again = resolve(GenerateParams.model_validate(provenance.parameters(plan)))
     assert again.sha256 == plan.sha256
