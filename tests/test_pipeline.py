@@ -68,7 +68,8 @@ def clone(tmp_path_factory) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    change(folder, "generate", n=60, size_px=64, shard_size=16, max_attempts=30)
+    small = {"n": 60, "size_px": 64, "shard_size": 16, "max_attempts": 30}
+    change(folder, "generate", engine="phantom", mask_engine="curvature", **small)
     call(folder, "git", "add", "-A")
     call(folder, "git", "commit", "-qm", "small", "--allow-empty")
     said = busgen(folder, "run")
@@ -267,7 +268,9 @@ def test_all_needs_real_data_and_says_so(clone):
 
 def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     change(clone, "real", datasets={"breast": str(real_data / "BrEaST")})
-    change(clone, "generate", prior="data/priors/prior.json")
+    learned = {"mask_engine": "semantic_curvature", "mask_model": "data/models/masks"}
+    change(clone, "generate", prior="data/priors/prior.json", **learned)
+    change(clone, "train_masks", steps=60, batch=16, width=32, layers=1)
     change(clone, "quality", reference="data/reference")
     tiny = {"members": 1, "size_px": 32, "widths": [4, 8], "epochs": 1}
     change(clone, "train_judges", segmenter=tiny | {"polish": 0}, classifier=tiny | {"blind": 0})
@@ -283,9 +286,12 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     )
     ran = stages_run(busgen(clone, "run", "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
-                        "train_images", "generate", "release", "quality", "report"}  # fmt: skip
+                        "train_masks", "train_images", "generate", "release", "quality",
+                        "report"}  # fmt: skip
     assert (clone / "data/models/judges/scores.json").is_file()
-    assert "| breast |" in (clone / "data/models/images/README.md").read_text(encoding="utf-8")
+    for which in ("images", "masks"):
+        card = (clone / f"data/models/{which}/README.md").read_text(encoding="utf-8")
+        assert "| breast |" in card
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
     busgen(clone, "real", f"breast={real_data / 'BrEaST'}", "--out", tmp_path / "read")
@@ -301,7 +307,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
 
 
 def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):
-    change(clone, "generate", seed=10, runner="dask", workers=2)
+    learned = {"engine": "diffusion", "mask_engine": "semantic_curvature"}
+    change(clone, "generate", seed=10, runner="dask", workers=2, n=20, **learned)
     assert "generate" in stages_run(busgen(clone, "run"))
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
     made = (clone / "data/release/index.parquet").read_bytes()

@@ -16,6 +16,7 @@ from busgen.priors.findings import Finding
 Floats = NDArray[np.float64]
 
 _TOLERANCE_PX = 0.5  # of the box against the frame
+_AT_ONCE = 1024  # outlines in memory: masks need a tenth of their room
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
 
@@ -41,10 +42,11 @@ class OutlineEngine:
             If a lesion's box is not inside the frame.
         """
         masks = np.zeros((len(findings), self.size_px, self.size_px), np.uint8)
-        rows = [row for row, finding in enumerate(findings) if finding.has_lesion]
-        lesions = [findings[row] for row in rows]
-        for row, polygon in zip(rows, self._polygons(lesions), strict=True):
-            _fill(masks[row], polygon)
+        lesions = [row for row, finding in enumerate(findings) if finding.has_lesion]
+        for start in range(0, len(lesions), _AT_ONCE):
+            rows = lesions[start : start + _AT_ONCE]
+            for row, polygon in zip(rows, self._polygons([findings[k] for k in rows]), strict=True):
+                _fill(masks[row], polygon)
         return masks
 
     def _polygons(self, findings: Sequence[Finding]) -> NDArray[np.int32]:
