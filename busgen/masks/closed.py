@@ -15,7 +15,6 @@ Bools = NDArray[np.bool_]
 
 POINTS = 384  # segments of an outline, all of equal length before the box is fitted
 MAX_ASPECT = 12.0
-NECK = 0.3  # of the distance across the ellipse
 BLOCK = 8  # segments that are boxed together when crossings are looked for
 CLOSED = 1e-6  # largest gap, in outline lengths
 _ROWS = 128  # of the table of ellipses
@@ -171,10 +170,10 @@ def _side(a: Floats, b: Floats, c: Floats) -> Floats:
     return np.asarray(u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0])
 
 
-def is_pinched(vertices: Floats, bodies: Floats) -> Bools:
+def is_pinched(vertices: Floats, bodies: Floats, neck: float) -> Bools:
     """Return which (N, 2, P) outlines have a neck far narrower than their (N, 2, P) ellipses.
 
-    Points more than a tenth of the outline apart must keep `NECK` of their ellipse's distance.
+    Points more than a tenth of the outline apart must keep `neck` of their ellipse's distance.
     """
     points = vertices.shape[2]
     pinched = np.zeros(len(vertices), bool)
@@ -185,7 +184,7 @@ def is_pinched(vertices: Floats, bodies: Floats) -> Bools:
         apart_x, apart_y = twice_x[:, lag : lag + points] - x, twice_y[:, lag : lag + points] - y
         distance = apart_x * apart_x + apart_y * apart_y
         changed, plain = np.split(distance, 2)
-        pinched |= (changed < NECK**2 * plain).any(axis=1)
+        pinched |= (changed < neck**2 * plain).any(axis=1)
     return pinched
 
 

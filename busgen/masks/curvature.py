@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 DAMPING = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the changes; an undamped ellipse is always simple
 TILT_RAD = 0.2  # sd
 MIN_AXES_RATIO = 0.25  # of the tilted ellipse that fits the box
+NECK = 0.3  # least share of the distance across the ellipse
 _FITS = 2  # corrections of the ellipse
 _COARSE = slice(4, None, 8)  # points that are enough to see proportions
 _CHUNK = 128  # outlines at a time: their arrays stay in the cache
@@ -66,7 +67,8 @@ def _outlines(lesions: Lesions) -> Floats:
     left = np.arange(len(base))
     for damping in DAMPING:
         vertices, closed = close(base[left] + damping * changes[left])
-        done = closed & is_simple(vertices) & ~is_pinched(vertices[..., _COARSE], bodies[left])
+        pinched = is_pinched(vertices[..., _COARSE], bodies[left], NECK)
+        done = closed & is_simple(vertices) & ~pinched
         rows = left[done]
         turned = rotate(vertices[done], tilt[rows])
         outlines[rows] = fit_box(turned, lesions.width_mm[rows], lesions.height_mm[rows])

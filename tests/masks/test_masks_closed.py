@@ -79,4 +79,5 @@ def test_a_dumbbell_is_pinched():
     t = 2 * np.pi * np.arange(48) / 48
     body = np.array([[3 * np.cos(t), np.sin(t)]])
     dumbbell = np.array([[3 * np.cos(t), np.sin(t) * (0.15 + np.cos(t) ** 2)]])
-    assert is_pinched(np.concatenate([body, dumbbell]), np.repeat(body, 2, 0)).tolist() == [0, 1]
+    both, bodies = np.concatenate([body, dumbbell]), np.repeat(body, 2, 0)
+    assert is_pinched(both, bodies, 0.3).tolist() == [0, 1]

@@ -15,7 +15,7 @@ from busgen.masks.semantic_curvature.codes import (
     encode,
     outline_of,
 )
-from busgen.masks.semantic_curvature.engine import simple_outlines
+from busgen.masks.semantic_curvature.engine import COARSE, has_neck, simple_outlines
 
 
 def drawn(code, width, height, side=256):
@@ -87,7 +87,10 @@ def test_wild_codes_become_simple_outlines():
     wild[:, : len(OCTAVES)] = 0.0  # bends of a radian at every scale
     vertices, closed = close(decode(wild))
     assert not (closed & is_simple(vertices)).any()
-    assert is_simple(simple_outlines(wild)).all()
+    outlines = simple_outlines(wild)
+    assert is_simple(outlines).all()
+    assert has_neck(vertices[closed]).any()
+    assert not has_neck(outlines[..., COARSE]).any()
 
 
 def test_what_has_no_shape_has_no_outline():

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.masks.closed import POINTS, close, fit_box, is_simple
+from busgen.masks.closed import POINTS, close, fit_box, is_pinched, is_simple
 from busgen.masks.semantic_curvature.codes import CODE, damped, decode
 from busgen.masks.semantic_curvature.conditions import conditions, lesion_of
 from busgen.masks.semantic_curvature.network import OutlineFlow, checked_hash, load_network
@@ -24,7 +24,9 @@ Floats = NDArray[np.float64]
 
 ASSETS = Path(__file__).parents[2] / "assets" / "masks"
 AT_ONCE = 128  # outlines drawn together: always as many, last digits depend on it
-SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.2, 0.02)  # of its bends, for an outline that crosses itself
+SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.2, 0.02)  # of its bends, where it crosses or pinches itself
+NECK = 0.2  # least share of the distance across the box's ellipse: .3 % of real lesions have less
+COARSE = slice(4, None, 8)  # points that are enough to see a neck
 
 
 def load_outlines(
@@ -85,14 +87,25 @@ def _noise(seed: int) -> NDArray[np.float32]:
 
 
 def simple_outlines(codes: Floats) -> Floats:
-    """Return outlines (N, 2, POINTS) of codes (N, CODE); one that crosses itself bends less."""
+    """Return outlines (N, 2, POINTS) of codes (N, CODE).
+
+    One that crosses itself, or has a neck that real lesions do not have, bends less.
+    """
     outlines = np.empty((len(codes), 2, POINTS))
     left = np.arange(len(codes))
     for share in SHARES:
         vertices, closed = close(decode(damped(codes[left], share)))
-        done = closed & is_simple(vertices)
+        done = closed & is_simple(vertices) & ~has_neck(vertices[..., COARSE])
         outlines[left[done]] = vertices[done]
         left = left[~done]
         if not len(left):
             break
     return outlines
+
+
+def has_neck(vertices: Floats) -> NDArray[np.bool_]:
+    """Return which (N, 2, P) outlines, in a box of unit sides, are far narrower than its circle."""
+    unit = np.ones(len(vertices))
+    circle, _ = close(np.zeros((1, vertices.shape[2])))
+    bodies = np.repeat(fit_box(circle, unit[:1], unit[:1]), len(vertices), axis=0)
+    return is_pinched(fit_box(vertices, unit, unit), bodies, NECK)
