@@ -178,6 +178,13 @@ class GuidedParams(PaceParams):
     mask: float = Field(default=1.3, ge=1, le=10)
 
 
+class DecoderParams(PaceParams):
+    """The decoder, tuned to what the network draws."""
+
+    steps: int = Field(default=1200, ge=0)
+    rate: float = Field(default=4e-4, gt=0)
+
+
 class AdapterParams(PaceParams):
     """Low-rank adaptation to another data set: besides, the rank of the changes."""
 
@@ -199,10 +206,10 @@ class TrainMasksParams(Section):
 
 
 class TrainImagesParams(Section):
-    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance folded in.
+    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance, decoder.
 
-    `start` is the folder of a trained generator to begin with: its text encoder and autoencoder
-    are kept, its denoising network learns on.
+    `start` is the folder of a trained generator to begin with: its text encoder and the latents of
+    its autoencoder are kept, its denoising network and its decoder learn on.
     """
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
@@ -211,6 +218,7 @@ class TrainImagesParams(Section):
     autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
+    decoder: DecoderParams = DecoderParams()
     adapter: AdapterParams = AdapterParams()
     half_precision: bool = True
 

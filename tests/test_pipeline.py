@@ -282,6 +282,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         autoencoder=few | {"rate": 1e-3},
         flow=few | {"widths": [32, 64]},
         guided=few,
+        decoder=few,
         adapter=few,
     )
     ran = stages_run(busgen(clone, "run", "--all"))

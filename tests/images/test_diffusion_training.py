@@ -1,5 +1,6 @@
 """Training of the generator: exact resume, what is learned from, what is refused."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -11,9 +12,17 @@ import torch
 from busgen.errors import DataError
 from busgen.images.captions import Caption
 from busgen.images.diffusion import autoencoder_training
-from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
+from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
 from busgen.images.diffusion.autoencoder_training import AutoencoderTrainee, standardised
 from busgen.images.diffusion.conditions import NO_STYLE, unstated
+from busgen.images.diffusion.decoder_training import (
+    KINDS,
+    DecoderTrainee,
+    Lesson,
+    denoised,
+    draw_patches,
+    lesson_of,
+)
 from busgen.images.diffusion.flow_training import FlowTrainee, new_modules
 from busgen.images.diffusion.latents import (
     batch_of,
@@ -80,6 +89,15 @@ def make_autoencoder(monkeypatch):
     return AutoencoderTrainee(model, splits, PACE)
 
 
+def make_decoder():
+    """Return a decoder that learns, and its autoencoder as it was."""
+    pipeline = tiny.make_pipeline()
+    pictures = Pictures(tiny.make_crops(6), (CAPTION,) * 6)
+    lesson = lesson_of(pipeline, pictures)
+    both = {"train": lesson, "validation": lesson}
+    return DecoderTrainee(copy.deepcopy(pipeline.autoencoder), both, PACE), pipeline.autoencoder
+
+
 def told(folder):
     """Return the log without its times."""
     lines = (folder / "log.jsonl").read_text().splitlines()
@@ -87,13 +105,15 @@ def told(folder):
     return [{k: v for k, v in json.loads(line).items() if k not in timed} for line in lines]
 
 
-@pytest.mark.parametrize("which", ["autoencoder", "flow", "guided"])
+@pytest.mark.parametrize("which", ["autoencoder", "flow", "guided", "decoder"])
 def test_a_killed_training_ends_with_the_same_weights_and_log(
     which, views, words, tmp_path, monkeypatch
 ):
     def make():
         if which == "autoencoder":
             return make_autoencoder(monkeypatch)
+        if which == "decoder":
+            return make_decoder()[0]
         return make_flow(views, words, Guidance(text=2.0) if which == "guided" else None)
 
     whole = run(make(), PACE, tmp_path / "whole")
@@ -209,6 +229,36 @@ def test_the_decoder_draws_other_grain_from_other_noise():
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_a_tuned_decoder_reads_the_same_latents(tmp_path):
+    trainee, before = make_decoder()
+    after = run(trainee, PACE, tmp_path)["autoencoder"]
+    assert tiny.tensors_equal(after.encoder, before.encoder)
+    assert not tiny.tensors_equal(after.decoder, before.decoder)
+
+
+def test_what_is_denoised_later_keeps_more_of_the_picture(encoder):
+    pipeline = tiny.make_pipeline()
+    told = pipeline.tell(["oval mass"], tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
+                         torch.zeros(1, LEVELS))  # fmt: skip
+    clean, ends = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    gaps = [(denoised(pipeline, told, clean, ends, k) - clean).abs().mean() for k in (0, 4, 6, 7)]
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] < 0.1 * gaps[0]
+    drawn = pipeline.draw(told, ends)
+    assert torch.allclose(denoised(pipeline, told, clean, ends, 0), drawn, atol=0.05)
+
+
+def test_patches_show_what_their_latents_are_of():
+    crops = tiny.make_crops(6)
+    latents = torch.from_numpy(crops.images[:, None, ::FACTOR, ::FACTOR].astype(np.float32))
+    lesson = Lesson(crops, dict.fromkeys(KINDS, latents))
+    batch = draw_patches(lesson, draws_of(0, 0, CPU), 8)
+    seen = (batch.real[:, :, ::FACTOR, ::FACTOR] + 1) * 127.5
+    assert torch.allclose(seen, batch.latents, atol=1e-3)
+    assert set(batch.same.tolist()) == {0.0, 1.0}
+    assert (batch.weight == 0).any()
 
 
 def test_encoding_is_standardised():

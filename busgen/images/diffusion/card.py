@@ -50,7 +50,7 @@ def write_card(folder: Path) -> None:
 def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what the card says of each part that was trained."""
     parts = {}
-    for name in ("text", "autoencoder", "flow", "guided"):
+    for name in ("text", "autoencoder", "flow", "guided", "decoder"):
         asked, log = params[name], evidence / f"{name}.jsonl"
         if not asked["steps"]:
             continue

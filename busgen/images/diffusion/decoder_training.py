@@ -1,84 +1,114 @@
 """Training of the decoder on what the network draws, so that its pictures' speckle looks real.
 
-In: a generator, pictures. Out: its autoencoder, the decoder tuned, encoder and latents as they were.
-Drawn latents are smoother than those of real pictures, and a decoder that only ever saw the latter
-draws too little texture from them. So it learns from three kinds: encoded pictures; those noised and
-denoised by the network, which still show the picture that they come from; and latents drawn from
-noise under a picture's conditions, of which only the critics and a spectrum like the picture's are
-asked.
+In: a generator, pictures. Out: its autoencoder with another decoder; encoder and latents as they
+were. Drawn latents are smoother than those of real pictures, and a decoder that saw the latter
+alone draws too little texture from them. So it learns from three kinds: encoded pictures; those
+noised and denoised by the network, which still show the picture that they were; and latents drawn
+from noise under a picture's conditions, which show another: they are held to its spectrum and to
+the critics.
 """
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from busgen.images.diffusion import critic
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
 from busgen.images.diffusion.autoencoder_training import SHAKE, chances, to_pictures
-from busgen.images.diffusion.latents import batch_of, encode_views
-from busgen.images.diffusion.levels import LEVELS
-from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions
+from busgen.images.diffusion.latents import Batch, encode_views, fixed_batches, put_into_words
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Conditions,
+    Guidance,
+)
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.pictures import Pictures
 from busgen.loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+from busgen.real.crops import Crops
 
 PATCH = 16  # side of the latents' patches that it learns from
 PATIENCE = 150  # steps before the critics are heard
 KINDS = MappingProxyType({"encoded": 0.25, "denoised": 0.45, "drawn": 0.3})  # shares of a batch
-BEGUN = (3, 4, 5)  # levels of the solver from which denoised latents begin, in turn
+NOISED = (3, 4, 5)  # steps of the solver that denoised latents leave out, in turn
 SCALES = (1, 2)  # px over which pictures are averaged before a critic sees them
-WEIGHTS = {"anatomy": 1.0, "spectrum": 0.15, "critic": 0.1, "features": 1.0}
+WEIGHTS = MappingProxyType({"anatomy": 1.0, "spectrum": 0.15, "critic": 0.1, "features": 1.0})
 LOOKED = 64  # held-out pictures that a look decodes
 AT_ONCE = 16  # pictures drawn together
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """N pictures, each as it is and mirrored, and 2 N latents of each kind in that order."""
+    """N pictures, and N latents (N, C, h, w) of each of `KINDS` in the same order."""
 
-    pictures: Pictures
+    crops: Crops
     latents: Mapping[str, Tensor]
 
 
-def lesson_of(
-    pipeline: BreastUltrasoundPipeline, pictures: Pictures, words: Tensor
-) -> Lesson:
-    """Return what a decoder learns from `pictures`, in their first wordings (N, count, terms)."""
-    views = encode_views(pipeline.autoencoder, pictures, 2)
+@dataclass(frozen=True)
+class Patches:
+    """Patches of latents (N, C, PATCH, PATCH), and those of the real pictures (N, 1, S, S).
+
+    `weight` (N, 1, S, S) is 0 where text or calipers are burned in; `same` (N,) says whether the
+    latents show that very picture.
+    """
+
+    latents: Tensor
+    real: Tensor
+    weight: Tensor
+    same: Tensor
+
+    def to(self, device: torch.device) -> "Patches":
+        """Return the patches on `device`."""
+        return Patches(*(each.to(device) for each in vars(self).values()))
+
+
+def lesson_of(pipeline: BreastUltrasoundPipeline, pictures: Pictures) -> Lesson:
+    """Return what a decoder learns from `pictures`: latents of each kind, drawn once."""
+    views = encode_views(pipeline.autoencoder, pictures, 1)
+    words = put_into_words(pictures.captions, pipeline.text_encoder, 1, 1.0)
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    for number, rows in enumerate(np.array_split(np.arange(len(views.pictures)), max(1, len(views.pictures) // AT_ONCE))):
-        told = np.ones((len(rows), LEVELS), np.bool_)
-        batch = batch_of(views, words, rows, np.zeros(len(rows), np.int64), told)
-        conditions = batch.told.to(pipeline.device)
-        clean, noise = batch.latents.to(pipeline.device), draws_of(0, number, pipeline.device).noise
-        ends = torch.randn(clean.shape, generator=noise, device=clean.device)
-        kinds["encoded"].append(clean.cpu())
-        kinds["denoised"].append(denoised(pipeline, conditions, clean, ends, BEGUN[number % len(BEGUN)]))
-        kinds["drawn"].append(pipeline.draw(conditions, ends).cpu())
-    return Lesson(pictures, {kind: torch.cat(parts).clone() for kind, parts in kinds.items()})
+    for number, batch in enumerate(fixed_batches(views, words, AT_ONCE)):
+        for kind, latents in _of_each_kind(pipeline, batch, number).items():
+            kinds[kind].append(latents.cpu())
+    return Lesson(pictures.crops, {kind: torch.cat(parts).clone() for kind, parts in kinds.items()})
+
+
+def _of_each_kind(
+    pipeline: BreastUltrasoundPipeline, batch: Batch, number: int
+) -> Mapping[str, Tensor]:
+    device, left_out = pipeline.device, NOISED[number % len(NOISED)]
+    clean, told = batch.latents.to(device), batch.told.to(device)
+    noise = draws_of(0, number, device).noise
+    ends = torch.randn(clean.shape, generator=noise, device=device)
+    return {
+        "encoded": clean,
+        "denoised": denoised(pipeline, told, clean, ends, left_out),
+        "drawn": pipeline.draw(told, ends),
+    }
 
 
 @torch.inference_mode()
 def denoised(
-    pipeline: BreastUltrasoundPipeline, told: Conditions, clean: Tensor, ends: Tensor, begin: int
+    pipeline: BreastUltrasoundPipeline, told: Conditions, clean: Tensor, ends: Tensor, left_out: int
 ) -> Tensor:
-    """Return latents (N, C, h, w) noised to level `begin` of the solver's and denoised again."""
-    solver = FlowSolver.from_config(pipeline.scheduler.config)
+    """Return latents (N, C, h, w) on the way to noise `ends`, drawn from there as pictures are.
+
+    The solver's first `left_out` steps are left out: the more, the more is kept.
+    """
+    solver: FlowSolver = FlowSolver.from_config(pipeline.scheduler.config)
     solver.set_timesteps(STEPS, clean.device)
-    level = solver.levels[begin]
-    solver.levels, times = solver.levels[begin:], solver.timesteps[begin:]
+    level = solver.skip(left_out)
     latents = (1 - level) * clean + level * ends
-    from busgen.images.diffusion.pipeline import Guidance
-    for time in times:
-        latents = solver.step(pipeline.velocity(latents, time, told, Guidance()), latents)
-    return latents.cpu()
+    for time in solver.timesteps:
+        velocity = pipeline.velocity(latents, time, told, Guidance())
+        latents = solver.step(velocity, latents)
+    return latents
 
 
 class DecoderTrainee:
@@ -86,21 +116,18 @@ class DecoderTrainee:
 
     averaged = ("autoencoder",)
 
-    def __init__(
-        self, model: Autoencoder, lessons: Mapping[str, Lesson], pace: Pace
-    ) -> None:
+    def __init__(self, model: Autoencoder, lessons: Mapping[str, Lesson], pace: Pace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.to(self.device).train()
-        self.model.requires_grad_(requires_grad=False)
+        self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
-        self.critics = {k: begun(critic.Critic, pace.seed + k).to(self.device) for k in SCALES}
-        named = {f"critic_{k}": net for k, net in self.critics.items()}
-        self.modules: Mapping[str, nn.Module] = {"autoencoder": self.model} | named
-        learning = {"autoencoder": self.model.decoder} | named
+        critics = [begun(critic.Critic, pace.seed + px).to(self.device) for px in SCALES]
+        self.critics = dict(zip(SCALES, critics, strict=True))
+        named = {f"critic_{px}": net for px, net in self.critics.items()}
+        self.modules: Mapping[str, nn.Module] = {"autoencoder": self.model, **named}
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.AdamW(module.parameters(), lr=0, betas=(0.5, 0.95), weight_decay=0.01)
-            for name, module in learning.items()
+            name: torch.optim.AdamW(net.parameters(), lr=0, betas=(0.5, 0.95), weight_decay=0.01)
+            for name, net in {"decoder": self.model.decoder, **named}.items()
         }
 
     def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
@@ -108,7 +135,8 @@ class DecoderTrainee:
         for optimiser in self.optimisers.values():
             set_rate(optimiser, pace.rate_at(step))
             optimiser.zero_grad()
-        told = self._pass(step, draws, pace)
+        for _ in range(pace.accumulate):
+            told = self._pass(step, draws, pace)
         for module in self.modules.values():
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         for optimiser in self.optimisers.values():
@@ -116,80 +144,85 @@ class DecoderTrainee:
         return told
 
     def _pass(self, step: int, draws: Draws, pace: Pace) -> Told:
-        latents, real, weight, paired = (x.to(self.device) for x in self._batch(draws, pace.batch))
-        shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
+        """Add one batch's gradients to all networks."""
+        batch = draw_patches(self.lessons["train"], draws, pace.batch).to(self.device)
+        shake = torch.randn(batch.latents.shape, generator=draws.noise, device=self.device)
+        noise = draw_noise(len(batch.real), batch.real.shape[-1], draws.noise)
         with half(self.device, pace):
-            made = self.model.decode(
-                latents + SHAKE * shake, draw_noise(len(real), real.shape[-1], draws.noise)
-            )
-            made = torch.where(weight > 0, made, real)
-        critical = torch.stack([self._critical(k, made.detach(), real, pace) for k in SCALES]).sum()
-        torch.autograd.backward(critical)
-        parts = {
-            "anatomy": critic.anatomy_loss(made.float(), real, weight * paired),
-            "spectrum": critic.spectrum_loss(made, real),
-            "critic": torch.zeros(()), "features": torch.zeros(()),
-        }
-        for k in SCALES:
-            net = self.critics[k]
-            net.requires_grad_(requires_grad=False)
-            with half(self.device, pace):
-                logits, features = net(avg_pool2d(made, k))
-                _, wanted = net(avg_pool2d(real, k))
-            parts["critic"] = parts["critic"] - logits.float().mean() / len(SCALES)
-            both = paired > 0
-            chosen = both[:, 0, 0, 0]
-            parts["features"] = parts["features"] + critic.feature_loss(
-                [f[chosen] for f in features], [f[chosen] for f in wanted]
-            ) / len(SCALES)
-        heard = float(step >= PATIENCE)
-        gain = {"anatomy": 1.0, "spectrum": 1.0, "critic": heard, "features": heard}
-        torch.autograd.backward(sum(WEIGHTS[k] * gain[k] * v for k, v in parts.items()))
+            made = self.model.decode(batch.latents + SHAKE * shake, noise)
+            made = torch.where(batch.weight > 0, made, batch.real)
+            each = [self._critical(px, made.detach(), batch.real) for px in SCALES]
+        critical = torch.stack(each).sum()
+        torch.autograd.backward(critical / pace.accumulate)
+        parts = self._parts(made, batch, pace)
+        heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
+        loss = [WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items()]
+        torch.autograd.backward(torch.stack(loss).sum() / pace.accumulate)
         for net in self.critics.values():
             net.requires_grad_(requires_grad=True)
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def _critical(self, k: int, made: Tensor, real: Tensor, pace: Pace) -> Tensor:
-        with half(self.device, pace):
-            told_made, _ = self.critics[k](avg_pool2d(made, k))
-            told_real, _ = self.critics[k](avg_pool2d(real, k))
+    def _critical(self, px: int, made: Tensor, real: Tensor) -> Tensor:
+        """Return the loss of the critic that sees averages over `px` pixels."""
+        told_made, _ = self.critics[px](avg_pool2d(made, px))
+        told_real, _ = self.critics[px](avg_pool2d(real, px))
         return critic.critic_loss(told_real.float(), told_made.float())
 
-    def _batch(self, draws: Draws, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return latents, patches of the real pictures, weights, and whether both show the same."""
-        rng, lesson = draws.rng, self.lessons["train"]
-        crops = lesson.pictures.crops
-        kinds = rng.choice(list(KINDS), size, p=list(KINDS.values()))
-        latents, images, weights = [], [], []
-        for kind, index in zip(kinds, rng.choice(len(crops), size, p=chances(crops)), strict=True):
-            mirrored = int(rng.random() < 0.5)
-            whole = lesson.latents[kind][2 * index + mirrored]
-            row, col = rng.integers(0, whole.shape[-1] - PATCH + 1, 2)
-            latents.append(whole[:, row : row + PATCH, col : col + PATCH])
-            a, b, s = FACTOR * row, FACTOR * col, FACTOR * PATCH
-            window = np.s_[a : a + s, b : b + s]
-            turn = -1 if mirrored else 1
-            images.append(crops.images[index][:, ::turn][window])
-            weights.append(crops.ignore[index][:, ::turn][window] == 0)
-        paired = torch.from_numpy(kinds != "drawn").float()[:, None, None, None]
-        weight = torch.from_numpy(np.stack(weights))[:, None].float()
-        return torch.stack(latents), to_pictures(np.stack(images)), weight, paired
+    def _parts(self, made: Tensor, batch: Patches, pace: Pace) -> dict[str, Tensor]:
+        """Return the parts of the decoder's loss; the critics stay as they are."""
+        same = batch.same[:, None, None, None]
+        anatomy = critic.anatomy_loss(made.float(), batch.real, batch.weight * same)
+        parts = {"anatomy": anatomy, "spectrum": critic.spectrum_loss(made, batch.real)}
+        logits, features = [], []
+        for px, net in self.critics.items():
+            net.requires_grad_(requires_grad=False)
+            with half(self.device, pace):
+                told, own = net(avg_pool2d(made, px))
+                _, wanted = net(avg_pool2d(batch.real, px))
+            logits.append(told.float().mean())
+            pair = ([same * layer for layer in layers] for layers in (own, wanted))
+            features.append(critic.feature_loss(*pair))
+        parts["critic"] = -torch.stack(logits).mean()
+        parts["features"] = torch.stack(features).mean()
+        return parts
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
-        """Return anatomy and spectrum losses of held-out patients' pictures, encoded and drawn."""
+        """Return what held-out patients' pictures lose, encoded, and noised and denoised."""
         lesson, model = self.lessons["validation"], mean["autoencoder"]
         assert isinstance(model, Autoencoder)
-        crops = lesson.pictures.crops
-        chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
-        real = to_pictures(crops.images[chosen]).to(self.device)
-        weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(self.device)
+        count = len(lesson.crops)
+        chosen = np.linspace(0, count - 1, min(LOOKED, count)).astype(np.int64)
+        real = to_pictures(lesson.crops.images[chosen]).to(self.device)
+        weight = 1 - torch.from_numpy(lesson.crops.ignore[chosen])[:, None].float().to(self.device)
         noise = draw_noise(len(real), real.shape[-1], draws_of(0, 0, self.device).noise)
         told: Told = {}
-        for kind in KINDS:
+        for kind, latents in lesson.latents.items():
             with torch.inference_mode():
-                made = model.decode(lesson.latents[kind][torch.from_numpy(2 * chosen)].to(self.device), noise)
+                made = model.decode(latents[torch.from_numpy(chosen)].to(self.device), noise)
             told[f"validation_spectrum_{kind}"] = float(critic.spectrum_loss(made, real))
             if kind != "drawn":
                 told[f"validation_anatomy_{kind}"] = float(critic.anatomy_loss(made, real, weight))
         return told
+
+
+def draw_patches(lesson: Lesson, draws: Draws, size: int) -> Patches:
+    """Return patches of random latents of random kinds, and those of their pictures."""
+    rng, crops = draws.rng, lesson.crops
+    kinds = rng.choice(list(KINDS), size, p=list(KINDS.values()))
+    latents, images, weights = [], [], []
+    for kind, index in zip(kinds, rng.choice(len(crops), size, p=chances(crops)), strict=True):
+        whole = lesson.latents[str(kind)][index]
+        side = min(PATCH, whole.shape[-1])
+        row, col = rng.integers(0, whole.shape[-1] - side + 1, 2)
+        latents.append(whole[:, row : row + side, col : col + side])
+        top, left, width = FACTOR * row, FACTOR * col, FACTOR * side
+        window = np.s_[top : top + width, left : left + width]
+        images.append(crops.images[index][window])
+        weights.append(crops.ignore[index][window] == 0)
+    return Patches(
+        torch.stack(latents),
+        to_pictures(np.stack(images)),
+        torch.from_numpy(np.stack(weights))[:, None].float(),
+        torch.from_numpy(kinds != "drawn").float(),
+    )

@@ -15,7 +15,7 @@ from busgen.masks import bounds
 from busgen.params import PaceParams, TrainImagesParams
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
-PARTS = ("text", "autoencoder", *NETWORK)  # in the order in which they are trained
+PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Training:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that are trained: with a generator to start from, only its network."""
+        """The parts that are trained: with a generator to start from, its network and decoder."""
         asked = PARTS[2:] if self.params.start else PARTS
         return tuple(part for part in asked if getattr(self.params, part).steps)
 

@@ -18,12 +18,14 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "autoencoder": {"steps": 8000, "batch": 64},
             "flow": {"steps": 8000, "batch": 256, "widths": (128, 256, 384), "layers": 2},
             "guided": {"steps": 1500, "batch": 256},
+            "decoder": {"steps": 4000, "batch": 64},
         },
         "rehearsal": {
             "text": {"steps": 4},
             "autoencoder": {"steps": 2, "batch": 2},
             "flow": {"steps": 2, "batch": 2, "widths": (32, 64)},
             "guided": {"steps": 2, "batch": 2},
+            "decoder": {"steps": 2, "batch": 2},
         },
     }
 )

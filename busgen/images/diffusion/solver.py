@@ -46,6 +46,11 @@ class FlowSolver(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         self.timesteps = TIMES * torch.tensor(self.levels[:-1], device=device)
         self.done, self.before = 0, None
 
+    def skip(self, steps: int) -> float:
+        """Leave out the first `steps` of a path that has begun; return the level it is at now."""
+        self.timesteps, self.done = self.timesteps[steps:], steps
+        return self.levels[steps]
+
     def step(self, velocity: Tensor, latents: Tensor) -> Tensor:
         """Return latents one level further, along the velocity e - x0 found at this one."""
         now, then = self.levels[self.done : self.done + 2]

@@ -1,8 +1,8 @@
 """Stage `train_images`: pictures of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
-text encoder, autoencoder, denoising network with guidance folded in, card, log. Each part
-stands in the work folder once it is done; a killed training goes on from its last checkpoint.
+text encoder, autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
+log. A killed training goes on from its last checkpoint.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +16,7 @@ from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.autoencoder_training import train_autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
+from busgen.images.diffusion.decoder_training import DecoderTrainee, lesson_of
 from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.latents import (
@@ -61,6 +62,8 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     for part in NETWORK:
         if part in training.parts:
             pipeline = learned(training, part, pipeline, views, words, ticks(part))
+    if "decoder" in training.parts:
+        pipeline = tuned(training, pipeline, pictures, ticks("decoder"))
     return publish(training, pictures, pipeline)
 
 
@@ -154,6 +157,22 @@ def learned(
     trainee = FlowTrainee(modules, views, words, guide, show)
     pipeline.to(trainee.device)
     return joined(*rest, run(trainee, training.pace(part), work, tick))
+
+
+def tuned(
+    training: Training,
+    pipeline: BreastUltrasoundPipeline,
+    pictures: Mapping[str, Pictures],
+    tick: Tick,
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline with its decoder tuned to the latents that its network draws."""
+    pipeline.to(_device())
+    lessons = {split: lesson_of(pipeline, each) for split, each in pictures.items()}
+    trainee = DecoderTrainee(pipeline.autoencoder, lessons, training.pace("decoder"))
+    work = training.work / "decoder.training"
+    made = run(trainee, training.pace("decoder"), work, tick)["autoencoder"]
+    pipeline.register_modules(autoencoder=made)
+    return pipeline
 
 
 def guidance(params: TrainImagesParams) -> Guidance:
