@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from busgen import io, loop
 from busgen.loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
+from busgen.masks import bounds, closed, geometry
 from busgen.masks.semantic_curvature.card import write_card
 from busgen.masks.semantic_curvature.conditions import forgotten
 from busgen.masks.semantic_curvature.examples import Examples, prepare
@@ -69,7 +70,8 @@ def resolve(
     io.require_vacant(out, ours=SPEC)
     ours = tuple(path for path in tables if weights_may_ship(path))
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    files = (*ours, cohort, *sources, Path(loop.__file__))
+    beside = (Path(module.__file__) for module in (bounds, closed, geometry, loop))
+    files = (*ours, cohort, *sources, *beside)
     key = params.model_dump_json() + "".join(io.sha256_file(path) for path in files)
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
 
