@@ -70,7 +70,7 @@ def resolve(
     io.require_vacant(out, ours=SPEC)
     ours = tuple(path for path in tables if weights_may_ship(path))
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    beside = (Path(module.__file__) for module in (bounds, closed, geometry, loop))
+    beside = (Path(str(module.__file__)) for module in (bounds, closed, geometry, loop))
     files = (*ours, cohort, *sources, *beside)
     key = params.model_dump_json() + "".join(io.sha256_file(path) for path in files)
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
