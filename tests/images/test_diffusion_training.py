@@ -253,11 +253,12 @@ def test_what_is_denoised_later_keeps_more_of_the_picture(encoder):
 def test_patches_show_what_their_latents_are_of():
     crops = tiny.make_crops(6)
     latents = torch.from_numpy(crops.images[:, None, ::FACTOR, ::FACTOR].astype(np.float32))
-    lesson = Lesson(crops, dict.fromkeys(KINDS, latents))
+    lesson = Lesson(crops, np.arange(6), dict.fromkeys(KINDS, latents))
     batch = draw_patches(lesson, draws_of(0, 0, CPU), 8)
     seen = (batch.real[:, :, ::FACTOR, ::FACTOR] + 1) * 127.5
     assert torch.allclose(seen, batch.latents, atol=1e-3)
     assert set(batch.same.tolist()) == {0.0, 1.0}
+    assert torch.equal(batch.latents, latents[batch.style])
     assert (batch.weight == 0).any()
 
 

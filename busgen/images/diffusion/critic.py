@@ -18,24 +18,29 @@ class Critic(nn.Module):
     """Tells patches of real pictures from reconstructed ones: logits (N, 1, h, w).
 
     PatchGAN (Isola 2017, arXiv 1611.07004) with spectral norm (Miyato 2018, arXiv 1802.05957); it
-    sees some 30 pixels at a time, which is speckle, not anatomy.
+    sees some 30 pixels at a time, which is speckle, not anatomy. With `styles`, it is told whose
+    speckle it should be, as one of so many (projection, Miyato 2018, arXiv 1802.05637).
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 32, styles: int = 0) -> None:
         super().__init__()
         widths = (1, width, 2 * width, 4 * width)
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in itertools.pairwise(widths)
         )
         self.end = spectral_norm(nn.Conv2d(widths[-1], 1, 3, 1, 1))
+        self.style = spectral_norm(nn.Embedding(styles, widths[-1])) if styles else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Return logits and the features of every layer."""
+    def forward(self, x: Tensor, style: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Return logits and the features of every layer; `style` (N,) where styles are told."""
         features = []
         for layer in self.layers:
             x = leaky_relu(layer(x), 0.2)
             features.append(x)
-        return self.end(x), features
+        logits = self.end(x)
+        if self.style is not None:
+            logits = logits + (x * self.style(style)[:, :, None, None]).sum(dim=1, keepdim=True)
+        return logits, features
 
 
 def anatomy_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:

@@ -10,16 +10,19 @@ the critics.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from busgen.images.diffusion import critic
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
 from busgen.images.diffusion.autoencoder_training import SHAKE, chances, to_pictures
+from busgen.images.diffusion.conditions import STYLES
 from busgen.images.diffusion.latents import Batch, encode_views, fixed_batches, put_into_words
 from busgen.images.diffusion.pipeline import (
     STEPS,
@@ -38,15 +41,17 @@ KINDS = MappingProxyType({"encoded": 0.25, "denoised": 0.45, "drawn": 0.3})  # s
 NOISED = (3, 4, 5)  # steps of the solver that denoised latents leave out, in turn
 SCALES = (1, 2)  # px over which pictures are averaged before a critic sees them
 WEIGHTS = MappingProxyType({"anatomy": 1.0, "spectrum": 0.15, "critic": 0.1, "features": 1.0})
+AVERAGE = 0.998  # longest memory of the weights' average
 LOOKED = 64  # held-out pictures that a look decodes
 AT_ONCE = 16  # pictures drawn together
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """N pictures, and N latents (N, C, h, w) of each of `KINDS` in the same order."""
+    """N pictures, their `styles` (N,), and latents (N, C, h, w) of each of `KINDS`."""
 
     crops: Crops
+    styles: NDArray[np.int64]
     latents: Mapping[str, Tensor]
 
 
@@ -55,13 +60,14 @@ class Patches:
     """Patches of latents (N, C, PATCH, PATCH), and those of the real pictures (N, 1, S, S).
 
     `weight` (N, 1, S, S) is 0 where text or calipers are burned in; `same` (N,) says whether the
-    latents show that very picture.
+    latents show that very picture; `style` (N,) whose speckle it is.
     """
 
     latents: Tensor
     real: Tensor
     weight: Tensor
     same: Tensor
+    style: Tensor
 
     def to(self, device: torch.device) -> "Patches":
         """Return the patches on `device`."""
@@ -76,7 +82,8 @@ def lesson_of(pipeline: BreastUltrasoundPipeline, pictures: Pictures) -> Lesson:
     for number, batch in enumerate(fixed_batches(views, words, AT_ONCE)):
         for kind, latents in _of_each_kind(pipeline, batch, number).items():
             kinds[kind].append(latents.cpu())
-    return Lesson(pictures.crops, {kind: torch.cat(parts).clone() for kind, parts in kinds.items()})
+    drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
+    return Lesson(pictures.crops, views.styles, drawn)
 
 
 def _of_each_kind(
@@ -121,7 +128,8 @@ class DecoderTrainee:
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
-        critics = [begun(critic.Critic, pace.seed + px).to(self.device) for px in SCALES]
+        told = partial(critic.Critic, styles=len(STYLES) + 1)
+        critics = [begun(told, pace.seed + px).to(self.device) for px in SCALES]
         self.critics = dict(zip(SCALES, critics, strict=True))
         named = {f"critic_{px}": net for px, net in self.critics.items()}
         self.modules: Mapping[str, nn.Module] = {"autoencoder": self.model, **named}
@@ -151,7 +159,7 @@ class DecoderTrainee:
         with half(self.device, pace):
             made = self.model.decode(batch.latents + SHAKE * shake, noise)
             made = torch.where(batch.weight > 0, made, batch.real)
-            each = [self._critical(px, made.detach(), batch.real) for px in SCALES]
+            each = [self._critical(px, made.detach(), batch) for px in SCALES]
         critical = torch.stack(each).sum()
         torch.autograd.backward(critical / pace.accumulate)
         parts = self._parts(made, batch, pace)
@@ -163,10 +171,10 @@ class DecoderTrainee:
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def _critical(self, px: int, made: Tensor, real: Tensor) -> Tensor:
+    def _critical(self, px: int, made: Tensor, batch: Patches) -> Tensor:
         """Return the loss of the critic that sees averages over `px` pixels."""
-        told_made, _ = self.critics[px](avg_pool2d(made, px))
-        told_real, _ = self.critics[px](avg_pool2d(real, px))
+        told_made, _ = self.critics[px](avg_pool2d(made, px), batch.style)
+        told_real, _ = self.critics[px](avg_pool2d(batch.real, px), batch.style)
         return critic.critic_loss(told_real.float(), told_made.float())
 
     def _parts(self, made: Tensor, batch: Patches, pace: Pace) -> dict[str, Tensor]:
@@ -178,8 +186,8 @@ class DecoderTrainee:
         for px, net in self.critics.items():
             net.requires_grad_(requires_grad=False)
             with half(self.device, pace):
-                told, own = net(avg_pool2d(made, px))
-                _, wanted = net(avg_pool2d(batch.real, px))
+                told, own = net(avg_pool2d(made, px), batch.style)
+                _, wanted = net(avg_pool2d(batch.real, px), batch.style)
             logits.append(told.float().mean())
             pair = ([same * layer for layer in layers] for layers in (own, wanted))
             features.append(critic.feature_loss(*pair))
@@ -210,8 +218,9 @@ def draw_patches(lesson: Lesson, draws: Draws, size: int) -> Patches:
     """Return patches of random latents of random kinds, and those of their pictures."""
     rng, crops = draws.rng, lesson.crops
     kinds = rng.choice(list(KINDS), size, p=list(KINDS.values()))
+    chosen = rng.choice(len(crops), size, p=chances(crops))
     latents, images, weights = [], [], []
-    for kind, index in zip(kinds, rng.choice(len(crops), size, p=chances(crops)), strict=True):
+    for kind, index in zip(kinds, chosen, strict=True):
         whole = lesson.latents[str(kind)][index]
         side = min(PATCH, whole.shape[-1])
         row, col = rng.integers(0, whole.shape[-1] - side + 1, 2)
@@ -225,4 +234,5 @@ def draw_patches(lesson: Lesson, draws: Draws, size: int) -> Patches:
         to_pictures(np.stack(images)),
         torch.from_numpy(np.stack(weights))[:, None].float(),
         torch.from_numpy(kinds != "drawn").float(),
+        torch.from_numpy(lesson.styles[chosen]),
     )

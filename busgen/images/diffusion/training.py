@@ -6,6 +6,7 @@ log. A killed training goes on from its last checkpoint.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,7 @@ from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.autoencoder_training import train_autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.decoder_training import DecoderTrainee, lesson_of
+from busgen.images.diffusion.decoder_training import AVERAGE, DecoderTrainee, lesson_of
 from busgen.images.diffusion.flow_training import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.latents import (
@@ -168,9 +169,9 @@ def tuned(
     """Return the pipeline with its decoder tuned to the latents that its network draws."""
     pipeline.to(_device())
     lessons = {split: lesson_of(pipeline, each) for split, each in pictures.items()}
-    trainee = DecoderTrainee(pipeline.autoencoder, lessons, training.pace("decoder"))
-    work = training.work / "decoder.training"
-    made = run(trainee, training.pace("decoder"), work, tick)["autoencoder"]
+    pace = replace(training.pace("decoder"), average=AVERAGE)
+    trainee = DecoderTrainee(pipeline.autoencoder, lessons, pace)
+    made = run(trainee, pace, training.work / "decoder.training", tick)["autoencoder"]
     pipeline.register_modules(autoencoder=made)
     return pipeline
 
