@@ -19,6 +19,7 @@ from busgen import NOT_FOR_CLINICAL_USE, __version__, io, schema
 from busgen.errors import UserError
 from busgen.readers.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, sealed
 from busgen.readers.study import Asked, Study, make_study
+from busgen.release.files import SUMS
 from busgen.report import words
 
 HERE = Path(__file__).parent
@@ -58,7 +59,11 @@ def write_study(
     require_untracked(out)
     study = make_study(release, real, asked)
     page = render(study, descriptors=descriptors)
-    key = sealed(key_of(study, io.sha256_bytes(page.encode())))
+    hashes = {
+        "page_sha256": io.sha256_bytes(page.encode()),
+        "release_sha256": io.sha256_file(release / SUMS),
+    }
+    key = sealed(key_of(study) | hashes)
     with io.replacing_folder(out) as folder:
         (folder / PAGE).write_text(page, encoding="utf-8")
         (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
@@ -81,12 +86,11 @@ def require_untracked(folder: Path) -> None:
         raise UserError(rule, str(folder), "choose a folder outside, or an ignored one (data/...)")
 
 
-def key_of(study: Study, page_sha256: str) -> Record:
+def key_of(study: Study) -> Record:
     """Return the key of a study: of each picture what it is, where from, and what is said of it."""
     return {
         "format": KEY,
         "study": study.name,
-        "page_sha256": page_sha256,
         "code_version": __version__,
         "chosen": study.chosen,
         "pictures": {
