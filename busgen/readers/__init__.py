@@ -1,1 +1,1 @@
-"""Reader study: whether people who read breast ultrasound tell synthetic pictures from real ones."""
+"""Reader study: whether people tell synthetic pictures from real ones."""

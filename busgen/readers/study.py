@@ -237,17 +237,18 @@ def _reduced(shown: Shown, side: int) -> Shown:
 
 
 def _arranged(shown: Sequence[Shown], seed: int, chosen: Record) -> Study:
-    """Return the study of these pictures: ids and blocks drawn, its own id from its content."""
-    rng = seeds.rng(seed, "readers/order")
-    drawn = dict.fromkeys(rng.bytes(4).hex() for _ in range(2 * len(shown)))
-    names = list(drawn)[: len(shown)]
-    blocks = blocks_of([f"{one.kind} {one.pathology}" for one in shown], rng)
-    pictures = {names[k]: one for k, one in enumerate(shown)}
-    pixels = {name: sha256_array(one.pixels) for name, one in pictures.items()}
-    twice = [name for name, count in Counter(pixels.values()).items() if count > 1]
+    """Return the study of these pictures; ids, blocks and its own id follow from pixels and seed.
+
+    From the pixels too: the key of one study must tell nothing of another with the same seed.
+    """
+    pixels = [sha256_array(one.pixels) for one in shown]
+    twice = [name for name, count in Counter(pixels).items() if count > 1]
     if twice:
         rule = "no picture may be shown twice"
         raise DataError(rule, f"pixels {twice[0][:12]} twice", "check the release and real data")
+    study = sha256_bytes(canonical({"seed": seed, "pixels": sorted(pixels)}))[:16]
+    names = [sha256_bytes(f"{study}/{one}".encode())[:12] for one in pixels]
+    rng = seeds.rng(seed, f"readers/order/{study}")
+    blocks = blocks_of([f"{one.kind} {one.pathology}" for one in shown], rng)
     ordered = tuple(tuple(names[k] for k in block) for block in blocks)
-    study = sha256_bytes(canonical({"blocks": ordered, "pixels": pixels}))[:16]
-    return Study(study, pictures, ordered, chosen)
+    return Study(study, dict(zip(names, shown, strict=True)), ordered, chosen)
