@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import cohen_kappa_score
 
 from busgen.quality.distances import wilson
 from busgen.quality.judges.scores import interval
-from busgen.readers.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, RATINGS, Answers, Key, Record
+from busgen.readers.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, Answers, Key, Record
 from busgen.seeds import rng
 
 Counts = NDArray[np.intp]
@@ -33,6 +32,18 @@ def fleiss_kappa(counts: Counts) -> float:
     return float("nan") if by_chance == 1 else (float(pairs.mean()) - by_chance) / (1 - by_chance)
 
 
+def weighted_kappa(pairs: NDArray[np.float64]) -> float:
+    """Return Cohen's kappa with quadratic weights, NaN where no two ratings differ.
+
+    `pairs` (pictures, 2) ratings of two readers. With such weights it is one less the mean squared
+    difference over that of independent ratings (Fleiss and Cohen 1973,
+    doi:10.1177/001316447303300309).
+    """
+    a, b = pairs.T
+    by_chance = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
+    return 1 - float(((a - b) ** 2).mean()) / by_chance if by_chance else float("nan")
+
+
 def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
     """Return Fleiss' kappa of the calls and weighted kappas of the ratings; `None` for one reader.
 
@@ -48,22 +59,10 @@ def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Rec
     called = (ratings >= CALLED_SYNTHETIC).sum(axis=0)
     counts = np.column_stack([len(readers) - called, called]).astype(np.intp)
     pairs = [
-        {"readers": [readers[a], readers[b]], **_weighted(ratings[[a, b]])}
+        {"readers": [readers[a], readers[b]], **_kappa(weighted_kappa, ratings[[a, b]].T)}
         for a, b in combinations(range(len(readers)), 2)
     ]
     return {"fleiss_kappa_calls": _kappa(fleiss_kappa, counts), "weighted_kappa_ratings": pairs}
-
-
-def _weighted(pair: NDArray[np.float64]) -> Record:
-    """Return Cohen's kappa of two readers' ratings, with quadratic weights."""
-    levels = list(range(1, len(RATINGS) + 1))
-
-    def kappa(both: NDArray[Any]) -> float:
-        if len(np.unique(both)) == 1:  # no disagreement was possible
-            return float("nan")
-        return float(cohen_kappa_score(*both.T, labels=levels, weights="quadratic"))
-
-    return _kappa(kappa, pair.T.astype(int))
 
 
 def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record:
@@ -71,7 +70,7 @@ def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record
     value, names = score(rows), np.arange(len(rows)).astype(np.str_)
     if np.isnan(value):
         return {"value": None, "n": len(rows), "interval": None}
-    ends = interval(lambda drawn: score(rows[drawn]), names, rng(0, "readers/kappa"), draws=500)
+    ends = interval(lambda drawn: score(rows[drawn]), names, rng(0, "readers/kappa"))
     return {"value": round(value, 4), "n": len(rows), "interval": ends}
 
 

@@ -141,4 +141,5 @@ def read_answers(path: Path, key: Key) -> Answers:
 
 def _rated(answer: Mapping[str, Any]) -> bool:
     """Return whether an answer has a rating of 1 to 6."""
-    return answer.get("rating") in range(1, len(RATINGS) + 1)
+    rating = answer.get("rating")
+    return type(rating) is int and 1 <= rating <= len(RATINGS)

@@ -24,7 +24,13 @@ SWITCHES = (
     "--remote-debugging-pipe",
 )
 LIMIT_S = 30.0
-KEYS = {"Enter": (13, "\r"), " ": (32, " "), "ArrowLeft": (37, ""), "ArrowRight": (39, "")}
+KEYS = {
+    "Enter": (13, "\r"),
+    "Escape": (27, ""),
+    " ": (32, " "),
+    "ArrowLeft": (37, ""),
+    "ArrowRight": (39, ""),
+}
 
 
 class Browser:
@@ -37,15 +43,19 @@ class Browser:
 
     def call(self, method: str, **params):
         """Run a command of the DevTools protocol, and return its result."""
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
-        message |= {"sessionId": self.session} if self.session else {}
-        os.write(self.to, json.dumps(message).encode() + b"\0")
-        number = self.number
+        number = self.send(method, **params)
         while (got := self.read()).get("id") != number:
             pass
         assert "error" not in got, got
         return got["result"]
+
+    def send(self, method: str, **params) -> int:
+        """Send a command, and return its number."""
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": params}
+        message |= {"sessionId": self.session} if self.session else {}
+        os.write(self.to, json.dumps(message).encode() + b"\0")
+        return self.number
 
     def read(self) -> dict:
         """Return the next message; an event is kept too, and a dialog agreed to."""
@@ -53,23 +63,27 @@ class Browser:
         while b"\0" not in self.left:
             ready, _, _ = select([self.answers], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"Chromium said nothing for {LIMIT_S} s"
-            self.left += os.read(self.answers, 1 << 20)
+            data = os.read(self.answers, 1 << 20)
+            assert data, "Chromium ended"
+            self.left += data
         text, _, self.left = self.left.partition(b"\0")
         message = json.loads(text)
         if "method" in message:
             self.events.append(message)
             if message["method"] == "Page.javascriptDialogOpening":
-                self.call("Page.handleJavaScriptDialog", accept=True)
+                self.send("Page.handleJavaScriptDialog", accept=True)
         return message
 
     def wait(self, method: str) -> dict:
         """Return the parameters of the next event of this name, and forget it."""
-        while True:
+        end = time.monotonic() + LIMIT_S
+        while time.monotonic() < end:
             for event in self.events:
                 if event["method"] == method:
                     self.events.remove(event)
                     return event["params"]
             self.read()
+        raise TimeoutError(f"no {method} for {LIMIT_S} s")
 
     def open(self, page: Path) -> None:
         """Open a page from disk."""
@@ -86,6 +100,13 @@ class Browser:
         done = self.call("Runtime.evaluate", expression=code, returnByValue=True)
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
+
+    def until(self, code: str) -> None:
+        """Wait until an expression is true."""
+        end = time.monotonic() + LIMIT_S
+        while not self.js(code):
+            assert time.monotonic() < end, code
+            time.sleep(0.02)
 
     def press(self, key: str) -> None:
         """Press and release a key."""

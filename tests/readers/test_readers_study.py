@@ -48,7 +48,9 @@ def test_blocks_hold_two_of_each_stratum_in_random_order():
     blocks = blocks_of(strata, rng(1, "x"))
     assert [Counter(strata[k] for k in block) for block in blocks] == [Counter(a=2, b=2)] * 3
     assert sorted(k for block in blocks for k in block) == list(range(12))
-    assert len({tuple(strata[k] for k in blocks_of(strata, rng(s, "x"))[0]) for s in range(50)}) == 6
+    assert (
+        len({tuple(strata[k] for k in blocks_of(strata, rng(s, "x"))[0]) for s in range(50)}) == 6
+    )
 
 
 def test_pictures_that_give_themselves_away_are_left_out():
