@@ -21,7 +21,9 @@ def make(  # noqa: PLR0913 - a command's options are its signature
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
     n: Annotated[int, typer.Option(help="Pictures, half of them real.")] = 40,
-    seed: Annotated[int, typer.Option(help="Root seed: which pictures, in which order; keep it from readers.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Root seed: which pictures, in which order; keep it from readers.")
+    ] = 0,
     split: Annotated[
         list[str] | None,
         typer.Option(help="Real patients: test (the default) or validation; repeatable."),

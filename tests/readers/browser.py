@@ -4,10 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 from select import select
 
@@ -23,6 +25,11 @@ SWITCHES = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+# Chromium takes commands at descriptor 3 and answers at 4
+START = """import os, sys
+for end, place in zip(sys.argv[1:3], (3, 4)):
+    os.dup2(int(end), place)
+os.execv(sys.argv[3], sys.argv[3:])"""
 LIMIT_S = 30.0
 KEYS = {
     "Enter": (13, "\r"),
@@ -151,11 +158,12 @@ class Browser:
 def browsing(profile: Path, downloads: Path) -> Iterator[Browser]:
     """Yield a Chromium of its own with one tab; what it downloads goes to `downloads`."""
     (theirs, to), (answers, told) = os.pipe(), os.pipe()
-    start = f'exec "$0" "$@" 3<&{theirs} 4>&{told} 2>/dev/null'
-    command = ["sh", "-c", start, str(CHROMIUM), *SWITCHES, f"--user-data-dir={profile}"]
-    process = subprocess.Popen([*command, "about:blank"], pass_fds=(theirs, told))
-    os.close(theirs)
-    os.close(told)
+    ends = [fcntl(end, F_DUPFD, 10) for end in (theirs, told)]  # clear of 3 and 4
+    start = [sys.executable, "-IS", "-c", START, *map(str, ends), str(CHROMIUM)]
+    switches = [*SWITCHES, f"--user-data-dir={profile}", "about:blank"]
+    process = subprocess.Popen([*start, *switches], pass_fds=ends, stderr=subprocess.DEVNULL)
+    for end in (theirs, told, *ends):
+        os.close(end)
     try:
         browser = Browser(to, answers)
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]

@@ -18,7 +18,7 @@ NOTHING = dict.fromkeys(DESCRIBED)
 
 
 def test_fleiss_kappa_of_the_textbook_example():
-    # Fleiss' kappa of 14 raters, 10 subjects, 5 categories: .210 (en.wikipedia.org/wiki/Fleiss'_kappa)
+    # 14 raters, 10 subjects, 5 categories: .210 (en.wikipedia.org/wiki/Fleiss'_kappa)
     counts = np.array(
         [
             [0, 0, 0, 0, 14], [0, 2, 6, 4, 2], [0, 0, 3, 5, 6], [0, 3, 9, 2, 0], [2, 2, 8, 1, 1],
