@@ -134,7 +134,7 @@ def share(readings: Sequence[Sequence[bool]]) -> Record:
     ones, so this is rather too wide than too narrow.
     """
     value, n = float(np.mean([np.mean(one) for one in readings])), len(readings)
-    ends = wilson(round(value * n), n)
+    ends = wilson(value * n, n)
     return {
         "value": round(value, 4),
         "n": n,

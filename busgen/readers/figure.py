@@ -44,7 +44,7 @@ def _curves(axes: Axes, ratings: Ratings, *, pooled: bool) -> None:
     """Draw each reader's ROC curve and, of several, their mean at each level of the scale."""
     points = roc(ratings, range(2, len(RATINGS) + 1))
     axes.plot([0, 1], [0, 1], color=SOFT, linestyle=":", linewidth=1)
-    axes.annotate("chance", (0.74, 0.7), color=SOFT, rotation=45, fontsize=8)
+    axes.annotate("chance", (0.68, 0.61), color=SOFT, rotation=45, fontsize=8)
     for k, own in enumerate(points):
         label = "reader" if k == 0 else None
         axes.plot(*own.T, color=READER, linewidth=1, marker="o", markersize=2.5, label=label)

@@ -63,7 +63,8 @@ def verdict(auc: Figure, readers: int) -> str:
         (f"{readers} readers", "tell", "take") if several else ("the reader", "tells", "takes")
     )
     low, high = auc.interval
-    figures = f"(AUC {auc.value:.2f}, {low:.2f} to {high:.2f}, chance .50)"
+    chance = "chance .50" if auc.p is None else f"chance .50, p {auc.p:.2g}"
+    figures = f"(AUC {auc.value:.2f}, {low:.2f} to {high:.2f}, {chance})"
     if low <= CHANCE <= high:
         return (
             f"No evidence that {who} {tell} them apart {figures}; that shows no equality: an AUC "

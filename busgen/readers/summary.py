@@ -13,6 +13,7 @@ from busgen.readers.scoring import ratings_of, score
 from busgen.report import words
 
 SCORES, README = "scores.json", "README.md"
+CATEGORY = "BI-RADS, 4A to 4C as one"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
 ABOUT = """\
 Synthetic is what is to be found: sensitivity is the share of synthetic pictures called synthetic
@@ -95,7 +96,8 @@ def _agreement(record: Record) -> list[dict[str, str]]:
 def _named(one: Record) -> dict[str, str]:
     """Return a share by field as a row in words."""
     term = {"term": words.term(one["term"])} if "term" in one else {}
-    return {"pictures": one["kind"], "field": words.field(one["field"]), **term, **_value(one)}
+    field = CATEGORY if one["field"] == "birads_category" else words.field(one["field"])
+    return {"pictures": one["kind"], "field": field, **term, **_value(one)}
 
 
 def _value(one: Record) -> dict[str, str]:

@@ -53,7 +53,7 @@ def test_a_kappa_that_cannot_be_is_null():
 def test_a_share_counts_pictures_and_its_interval_treats_readers_as_one():
     found = share([[True, True], [True, False], [False, False], [True, True]])
     assert (found["value"], found["n"], found["readings"]) == (0.625, 4, 8)
-    assert found["interval"] == [round(end, 4) for end in wilson(2, 4)]
+    assert found["interval"] == [round(end, 4) for end in wilson(2.5, 4)]
 
 
 def key_of(**pictures) -> Key:
