@@ -24,6 +24,7 @@ from busgen.report import words
 
 HERE = Path(__file__).parent
 PAGE, KEY_FILE = "study.html", "key.json"
+SCRIPTS = ("checksum.js", "page.js")
 HALO = ("present", "absent")
 SEVERAL = ("margin",)  # fields of which a reader may choose several terms
 ALONE = ("circumscribed",)  # terms that stand with no other
@@ -129,7 +130,7 @@ def render(study: Study, *, descriptors: bool) -> str:
         descriptors=descriptors,
         n=len(study.pictures),
         ratings=RATINGS,
-        script=(HERE / "page.js").read_text(encoding="utf-8"),
+        script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         study=study.name,
     )
