@@ -53,7 +53,7 @@ class Answers:
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:
-    """Return what checksums are taken of: JSON, keys sorted, no spaces, ASCII (checksum.js alike)."""
+    """Return what checksums are taken of: JSON, sorted keys, no spaces, ASCII, as checksum.js."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode()
 
