@@ -119,8 +119,11 @@ def score(distances: Sequence[Distance]) -> dict[str, object]:
     }
 
 
-def wilson(count: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+def wilson(count: float, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    `count` may be a fraction: a mean of several shares of the same `total`.
+    """
     if total == 0:
         return 0.0, 1.0
     share, weight = count / total, Z * Z / total

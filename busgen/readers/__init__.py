@@ -1,0 +1,1 @@
+"""Reader study: whether people tell synthetic pictures from real ones."""

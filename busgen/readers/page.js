@@ -1,0 +1,249 @@
+"use strict";
+// Reader study: shows a picture at a time, keeps answers in this browser, saves them to a file.
+(() => {
+  const study = JSON.parse(document.getElementById("study").textContent);
+  const prefix = `busgen-readers/${study.study}/`;
+  const { ascii, canonical, sha256 } = sums; // of checksum.js, which stands before
+  const at = (id) => document.getElementById(id);
+  const total = Object.keys(study.pictures).length;
+  let state = null; // reader, years, answers by id, at: number of the picture shown
+  let order = []; // ids in this reader's order
+  let since = null; // when the clock of the picture shown was started
+  let half = null; // "r" or "s" was pressed: a digit follows
+  let unsaved = false; // answers were given since the last file
+
+  // ---- order: blocks stay whole, so that any stretch is balanced; each reader has an own one
+  const orderFor = (reader) => {
+    let seed = parseInt(sha256(ascii(study.study + "/" + reader.toLowerCase())).slice(0, 8), 16);
+    const random = () => { // mulberry32
+      seed = (seed + 0x6d2b79f5) | 0;
+      let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    };
+    const shuffled = (items) => {
+      const out = [...items];
+      for (let i = out.length - 1; i > 0; i -= 1) {
+        const j = Math.floor(random() * (i + 1));
+        [out[i], out[j]] = [out[j], out[i]];
+      }
+      return out;
+    };
+    return shuffled(study.blocks).flatMap(shuffled);
+  };
+
+  // ---- answers: kept in the browser, saved to a file, read from one
+  const tell = (words) => { at("told").textContent = words; };
+  const answer = () => (state.answers[order[state.at]] ??= { ms: 0, place: state.at + 1, said: {} });
+  const rated = (id) => Boolean(state.answers[id]?.rating);
+  const count = (answers) => Object.values(answers).filter((one) => one.rating).length;
+  const keep = () => {
+    try {
+      localStorage.setItem(prefix + state.reader.toLowerCase(), JSON.stringify(state));
+    } catch {
+      tell("This browser keeps no answers: save them to a file before you close the page.");
+      at("told").classList.remove("hidden");
+    }
+  };
+  const keptOf = (reader) => {
+    try {
+      return JSON.parse(localStorage.getItem(prefix + reader.toLowerCase()));
+    } catch {
+      return null;
+    }
+  };
+  const keptReaders = () => {
+    try {
+      return Object.keys(localStorage).filter((key) => key.startsWith(prefix)).sort().map((key) => keptOf(key.slice(prefix.length)));
+    } catch {
+      return [];
+    }
+  };
+  const fileName = () => `answers-${study.study.slice(0, 8)}-${state.reader.replace(/[^A-Za-z0-9]+/g, "-")}.json`;
+  const save = () => {
+    const record = { format: study.format, study: study.study, reader: state.reader, years: state.years, answers: state.answers };
+    record.checksum = sha256(canonical(record));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2) + "\n"], { type: "application/json" }));
+    link.download = fileName();
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    unsaved = false;
+    tell(`Saved as ${link.download}`);
+  };
+  const fault = (record) => {
+    const { checksum, ...rest } = record ?? {};
+    if (rest.format !== study.format) return "This is no file of answers.";
+    if (rest.study !== study.study) return "These are answers to another study.";
+    if (checksum !== sha256(canonical(rest))) return "This file was changed since it was saved.";
+    const here = keptOf(rest.reader);
+    const more = here && count(here.answers) > count(rest.answers);
+    return more ? `This device holds more answers of ${rest.reader} than the file: go on with those.` : null;
+  };
+  const load = async (file) => {
+    let record = null;
+    try {
+      record = JSON.parse(await file.text());
+    } catch { /* no JSON: fault() says so */ }
+    const wrong = fault(record);
+    if (wrong) {
+      tell(wrong);
+      at("told").classList.remove("hidden");
+      return;
+    }
+    enter({ reader: record.reader, years: record.years, answers: record.answers, at: 0 });
+  };
+
+  // ---- clock: milliseconds that a picture was in view, the page in front
+  const stop = () => {
+    if (since !== null && state) answer().ms += Math.round(performance.now() - since);
+    since = null;
+  };
+  const go = () => { since = document.hidden || at("reading").hidden ? null : performance.now(); };
+
+  // ---- views
+  const view = (name) => {
+    for (const id of ["start", "reading", "finish"]) at(id).hidden = id !== name;
+    scrollTo(0, 0);
+  };
+  const button = (words, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = words;
+    made.addEventListener("click", act);
+    return made;
+  };
+  const mark = () => {
+    const now = answer();
+    for (const one of document.querySelectorAll("[data-rating]")) one.setAttribute("aria-pressed", Number(one.dataset.rating) === now.rating);
+    for (const one of document.querySelectorAll("[data-field]")) {
+      const said = now.said[one.dataset.field] ?? [];
+      one.setAttribute("aria-pressed", [said].flat().includes(one.dataset.term));
+    }
+    at("ratings").dataset.half = half ?? "";
+    at("next").setAttribute("aria-disabled", !now.rating);
+    at("progress").value = count(state.answers);
+    at("count").textContent = `${count(state.answers)} rated`;
+  };
+  const show = (place) => {
+    stop();
+    state.at = place;
+    half = null;
+    at("where").textContent = `Picture ${place + 1} of ${total}`;
+    at("picture").src = study.pictures[order[place]];
+    at("picture").alt = `Ultrasound picture ${place + 1}`;
+    at("back").disabled = place === 0;
+    view("reading");
+    mark();
+    keep();
+    at("figure").focus({ preventScroll: true });
+    go();
+  };
+  const finish = () => {
+    stop();
+    keep();
+    const left = order.flatMap((id, place) => (rated(id) ? [] : [place]));
+    at("state").textContent = left.length ? `${left.length} of ${total} pictures are not rated yet.` : `All ${total} pictures are rated. Save your answers and send the file to whoever gave you this page.`;
+    at("missing").replaceChildren(...left.map((place) => button(`Picture ${place + 1}`, () => show(place))));
+    at("file-name").textContent = fileName();
+    view("finish");
+    at("finish").querySelector("h1").focus();
+  };
+  const enter = (kept) => {
+    state = kept;
+    order = orderFor(state.reader);
+    const first = order.findIndex((id) => !rated(id));
+    if (first < 0) finish();
+    else show(first);
+  };
+
+  // ---- acts
+  const rate = (rating) => {
+    answer().rating = rating;
+    unsaved = true;
+    half = null;
+    mark();
+    keep();
+    tell(`${study.ratings[rating - 1]}, chosen`);
+  };
+  const say = (field, term) => {
+    const said = answer().said;
+    const before = [said[field.name] ?? []].flat();
+    const alone = !field.several || field.alone.includes(term);
+    const others = alone ? [] : before.filter((one) => one !== term && !field.alone.includes(one));
+    const after = before.includes(term) ? before.filter((one) => one !== term) : [...others, term];
+    if (after.length) said[field.name] = field.several ? after.sort() : after[0];
+    else delete said[field.name];
+    unsaved = true;
+    mark();
+    keep();
+  };
+  const next = () => {
+    if (!rated(order[state.at])) tell("Rate this picture first");
+    else if (state.at + 1 < total) show(state.at + 1);
+    else finish();
+  };
+  const back = () => { if (state.at > 0) show(state.at - 1); };
+  const digit = (number) => {
+    if (half && number <= 3) rate(half === "r" ? 4 - number : 3 + number);
+    else rate(number);
+  };
+  const press = (event) => {
+    if (at("reading").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.toLowerCase();
+    const control = event.target.closest("button, summary");
+    if (/^[1-6]$/.test(key)) digit(Number(key));
+    else if (key === "r" || key === "s") { half = key; mark(); } else if (key === "escape") { half = null; mark(); } else if (key === "arrowleft") back();
+    else if (key === "arrowright") next();
+    else if ((key === "enter" || key === " ") && !control) next();
+    else return;
+    event.preventDefault();
+  };
+
+  // ---- wiring
+  for (const field of study.fields) {
+    const group = document.createElement("div");
+    const title = document.createElement("h3");
+    title.id = `field-${field.name}`;
+    title.textContent = field.title;
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-labelledby", title.id);
+    group.append(title, ...field.terms.map(([term, words]) => {
+      const chip = button(words, () => say(field, term));
+      Object.assign(chip.dataset, { field: field.name, term });
+      return chip;
+    }));
+    at("fields").append(group);
+  }
+  const kept = keptReaders().filter(Boolean);
+  at("kept").hidden = kept.length === 0;
+  if (kept.length) at("begin-title").textContent = "Begin as another reader";
+  at("readers").append(...kept.map((one) => button(`${one.reader}: ${count(one.answers)} of ${total} rated`, () => enter(one))));
+  at("begin").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const reader = at("reader").value.trim().normalize("NFC");
+    if (reader) enter(keptOf(reader) ?? { reader, years: at("years").value, answers: {}, at: 0 });
+  });
+  at("file").addEventListener("change", (event) => { if (event.target.files[0]) load(event.target.files[0]); });
+  for (const one of document.querySelectorAll("[data-rating]")) {
+    one.addEventListener("click", () => { rate(Number(one.dataset.rating)); at("next").focus({ preventScroll: true }); });
+  }
+  at("next").addEventListener("click", next);
+  at("back").addEventListener("click", back);
+  at("save").addEventListener("click", () => { stop(); save(); go(); });
+  at("export").addEventListener("click", save);
+  at("again").addEventListener("click", () => show(state.at));
+  document.addEventListener("keydown", press);
+  document.addEventListener("visibilitychange", () => {
+    if (!state) return;
+    stop();
+    keep();
+    go();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (!state) return;
+    if (!at("reading").hidden) { stop(); go(); }
+    keep();
+    if (unsaved) event.preventDefault();
+  });
+})();

@@ -1,0 +1,145 @@
+"""The files of a reader study: answers as the page exports them, the key; sealed by checksums.
+
+In: JSON files. Out: `Answers` and `Key`, or an error that says what is wrong with which file.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from busgen.errors import DataError, UserError
+from busgen.io import read_json, sha256_bytes
+
+ANSWERS, KEY = "busgen-reader-answers/1", "busgen-reader-key/1"
+KINDS = ("real", "synthetic")
+RATINGS = (
+    "definitely real",
+    "probably real",
+    "possibly real",
+    "possibly synthetic",
+    "probably synthetic",
+    "definitely synthetic",
+)  # 1 to 6
+CALLED_SYNTHETIC = 4  # this rating and above
+DESCRIBED = (
+    "birads", "shape", "orientation", "margin", "echo_pattern", "posterior", "halo",
+    "calcification",
+)  # fmt: skip
+MIN_EACH = 10  # real and synthetic pictures: with fewer, every interval holds chance
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """The truth: `study`, and of each picture by id its kind, pathology, source, description."""
+
+    study: str
+    pictures: dict[str, Record]
+
+    def ids(self, kind: str) -> list[str]:
+        """Return the ids of the real or of the synthetic pictures, sorted."""
+        return sorted(name for name, one in self.pictures.items() if one["kind"] == kind)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One reader's answers: `pictures` by id, each with `rating` 1 to 6, `ms`, `said`."""
+
+    reader: str
+    pictures: dict[str, Record]
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """Return what checksums are taken of: JSON, sorted keys, no spaces, ASCII, as checksum.js."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def sealed(record: Record) -> Record:
+    """Return `record` with its `checksum`: the hex SHA-256 of the rest."""
+    rest = {name: value for name, value in record.items() if name != "checksum"}
+    return rest | {"checksum": sha256_bytes(canonical(rest))}
+
+
+def read_sealed(path: Path, form: str, remedy: str) -> Record:
+    """Return the record in `path`; `DataError` if it is no `form` or was changed since."""
+    record = read_json(path)
+    if record.get("format") != form:
+        raise DataError(f"{path.name} must be of format {form}", record.get("format"), remedy)
+    try:
+        same = sealed(record) == record
+    except ValueError as error:  # NaN is no JSON
+        raise DataError(f"{path.name} must be JSON", error, remedy) from error
+    if not same:
+        rule = f"{path.name} must agree with its checksum"
+        raise DataError(rule, f"{record.get('checksum')} for other content", remedy)
+    return record
+
+
+def read_key(path: Path) -> Key:
+    """Return the key of a study.
+
+    Raises
+    ------
+    DataError
+        If it is none, was changed, or has fewer than `MIN_EACH` pictures of a kind.
+    """
+    remedy = "give the key.json that `busgen readers make` wrote, unchanged"
+    record = read_sealed(path, KEY, remedy)
+    key = Key(record["study"], record["pictures"])
+    for kind in KINDS:
+        if len(key.ids(kind)) < MIN_EACH:
+            rule = f"a study must have {MIN_EACH} or more {kind} pictures"
+            raise DataError(rule, len(key.ids(kind)), remedy)
+    return key
+
+
+def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
+    """Return the answers of all readers, sorted by reader.
+
+    Raises
+    ------
+    UserError
+        If no file is given, or two are of one reader.
+    DataError
+        If a file is none of ours, was changed, is of another study, or lacks a rating.
+    """
+    if not paths:
+        raise UserError("answers of a reader must be given", "none", "name the exported files")
+    files: dict[str, Path] = {}
+    found = []
+    for path in paths:
+        answers = read_answers(path, key)
+        name = answers.reader.casefold()
+        if name in files:
+            rule = f"a reader must answer once, {answers.reader} did in {files[name].name}"
+            raise UserError(rule, f"{path.name} too", "give the file of one sitting only")
+        files[name] = path
+        found.append(answers)
+    return sorted(found, key=lambda one: one.reader)
+
+
+def read_answers(path: Path, key: Key) -> Answers:
+    """Return the answers in one exported file; raises as `read_all`."""
+    record = read_sealed(path, ANSWERS, "export it from the page again")
+    if record["study"] != key.study:
+        rule = f"{path.name} must answer study {key.study}, as the key"
+        raise DataError(rule, f"study {record['study']}", "give the key of that study")
+    pictures = record["answers"]
+    for name in sorted({*pictures} - {*key.pictures}):
+        raise DataError(f"{path.name} must answer pictures of the key", name, "give its own key")
+    missing = [name for name in sorted(key.pictures) if not _rated(pictures.get(name, {}))]
+    if missing:
+        rule = f"every picture must be rated in {path.name}"
+        got = f"{len(missing)} of {len(key.pictures)} without a rating"
+        raise DataError(rule, got, "let the reader go on in the page, and export again")
+    return Answers(record["reader"], pictures)
+
+
+def _rated(answer: Mapping[str, Any]) -> bool:
+    """Return whether an answer has a rating of 1 to 6."""
+    rating = answer.get("rating")
+    return type(rating) is int and 1 <= rating <= len(RATINGS)
