@@ -36,7 +36,7 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     points, groups = both(synthetic, real)
     kernel = _cubic(points, points)
     return scored(
-        drawn(lambda a, b: _mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
+        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
     )
 
 
@@ -51,7 +51,7 @@ def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     points, groups = both(synthetic, real)
     kernel = gaussian(apart(points, points), apart_groups(real))
     return scored(
-        drawn(lambda a, b: _mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
+        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
     )
 
 
@@ -100,7 +100,7 @@ def mmd2(a: Sample, b: Sample) -> float:
     """
     points, groups = both(a, b)
     rows = np.arange(len(points))
-    return _mmd2(_cubic(points, points), groups, (rows[: len(a)], rows[len(a) :]))
+    return kernel_mmd2(_cubic(points, points), groups, (rows[: len(a)], rows[len(a) :]))
 
 
 def frechet_distance(a: Floats, b: Floats) -> float:
@@ -144,7 +144,7 @@ def _cubic(a: Floats, b: Floats) -> Floats:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
 
 
-def _mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
+def kernel_mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
     a, b = rows
     alike = [_mean_of_others(kernel[np.ix_(one, one)], groups[one]) for one in rows]
     return float(sum(alike) - 2 * kernel[np.ix_(a, b)].mean())
