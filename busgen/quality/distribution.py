@@ -137,7 +137,8 @@ def apart(a: Floats, b: Floats) -> Floats:
 def apart_groups(sample: Sample) -> Floats:
     """Return the distances of all pairs of different groups, (pairs,)."""
     _, of = np.unique(sample.groups, return_inverse=True)
-    return apart(sample.points, sample.points)[of[:, None] != of[None, :]]
+    others = of[:, None] != of[None, :]
+    return np.asarray(apart(sample.points, sample.points)[others], np.float64)
 
 
 def _cubic(a: Floats, b: Floats) -> Floats:
@@ -145,6 +146,7 @@ def _cubic(a: Floats, b: Floats) -> Floats:
 
 
 def kernel_mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
+    """Return `mmd2` of two sets of rows, for a kernel (N, N) and groups (N,) of all points."""
     a, b = rows
     alike = [_mean_of_others(kernel[np.ix_(one, one)], groups[one]) for one in rows]
     return float(sum(alike) - 2 * kernel[np.ix_(a, b)].mean())

@@ -57,9 +57,7 @@ class Drawn:
 
     def part(self, number: int) -> "Drawn":
         """Return one of several scores."""
-        return Drawn(
-            self.n, self.values[:, number], self.boot[:, number], self.floor[:, number]
-        )
+        return Drawn(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
 
 
 def drawn(

@@ -54,9 +54,7 @@ def overlap(
         As `kid`, or if patients are too few for `NEAREST` neighbours of other ones.
     """
     points, groups = both(synthetic, real)
-    told = drawn(
-        partial(_between, apart(points, points), groups), (synthetic, real), rng, draws
-    )
+    told = drawn(partial(_between, apart(points, points), groups), (synthetic, real), rng, draws)
     found = {name: scored(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
     return {name: score if name == "density" else _share(score) for name, score in found.items()}
 

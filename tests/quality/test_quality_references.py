@@ -17,6 +17,7 @@ class Pixels(torch.nn.Module):
     """Features of pictures (N, 3, 1, D): their first channel."""
 
     def forward(self, images):
+        """Return them (N, D)."""
         return images[:, 0, 0].float()
 
 
