@@ -278,7 +278,9 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     if as_json:
         out.print_json(json.dumps(record))
         return
-    print_rows(to_rows(record))
+    for stratum, scores in record["scores"].items():
+        out.print(escape(stratum))
+        print_rows(to_rows(scores))
     for note in record["notes"]:
         say(note)
     for stratum, reasons in record["skipped"].items():

@@ -228,25 +228,23 @@ def described(side: Side) -> dict[str, Any]:
     }
 
 
-def to_rows(record: Mapping[str, Any]) -> list[dict[str, object]]:
-    """Return a record as rows for a table; what is beyond the floor's limit is told from real."""
+def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
     rows: list[dict[str, object]] = []
-    for stratum, scores in record["scores"].items():
-        for name, score in scores.items():
-            apart = score["value"] - score["floor_limit"]
-            beyond = apart > 0 if score["bad"] == "high" else apart < 0
-            rows.append(
-                {
-                    "stratum": stratum,
-                    "score": name,
-                    "value": score["value"],
-                    "interval": "{:.4g} .. {:.4g}".format(*score["interval"]),
-                    "n": score["n"],
-                    "floor": score["floor"],
-                    "limit": score["floor_limit"],
-                    "beyond": "yes" if beyond else "no",
-                }
-            )
+    for name, score in scores.items():
+        apart = score["value"] - score["floor_limit"]
+        beyond = apart > 0 if score["bad"] == "high" else apart < 0
+        rows.append(
+            {
+                "score": name,
+                "value": score["value"],
+                "interval": "{:.3g} .. {:.3g}".format(*score["interval"]),
+                "n": score["n"],
+                "floor": score["floor"],
+                "limit": score["floor_limit"],
+                "beyond": "yes" if beyond else "no",
+            }
+        )
     return rows
 
 

@@ -22,7 +22,8 @@ from busgen.seeds import rng
 
 SEED = 0  # of what is drawn: the same pictures give the same numbers
 WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each
-PER_DIMENSION = 4  # pictures: covariances need several a dimension
+PER_DIMENSION = 4  # pictures: covariances need several a dimension, ...
+FEWEST = 2  # ... at the very least
 LOW_IS_BAD = (*SHARES, "vendi")
 
 Pair = tuple[Sample, Sample]
@@ -88,8 +89,8 @@ def _frechet(space: FeatureSpace, pair: Pair, draws: int) -> Scores:
     if space.fid:
         return {"fid": frechet(*pair, pick, min(draws, WIDE_DRAWS), singular=True)}
     few = min(MOST, n // PER_DIMENSION) if space.ranked else wide
-    if n < PER_DIMENSION * few:
-        rule = f"a Fréchet distance needs {PER_DIMENSION} pictures a dimension"
+    if n < FEWEST * few:
+        rule = f"a Fréchet distance needs {FEWEST} pictures a dimension"
         raise UserError(rule, f"n {n} for {wide}", "give more pictures")
     first, second = (Sample(sample.points[:, :few], sample.groups) for sample in pair)
     return {"frechet": frechet(first, second, pick, draws)}
