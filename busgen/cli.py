@@ -17,6 +17,7 @@ from busgen.screen import (
     err,
     out,
     print_cleaning,
+    print_compared,
     print_rows,
     print_scores,
     print_summary,
@@ -265,7 +266,8 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Score any set of pictures against real ones: distances, diversity, floors."""
     from busgen.io import dumps, write_text
-    from busgen.quality.scoring import Asked, open_sets, score_sets, to_rows
+    from busgen.quality.scoring import score_sets
+    from busgen.quality.sets.asked import Asked, open_sets
     from busgen.quality.spaces import spaces_of
 
     asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample)
@@ -278,14 +280,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     if as_json:
         out.print_json(json.dumps(record))
         return
-    for stratum, scores in record["scores"].items():
-        out.print(escape(stratum))
-        print_rows(to_rows(scores))
-    for note in record["notes"]:
-        say(note)
-    for stratum, reasons in record["skipped"].items():
-        for name, reason in reasons.items():
-            say(f"left out: {stratum}, {name}: {reason}")
+    print_compared(record)
 
 
 @app.command()

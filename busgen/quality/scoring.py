@@ -7,25 +7,22 @@ could not be scored, and why; what a reader should know.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.quality.distances import MIN_N
-from busgen.quality.draws import DRAWS, Floats, Rows, Sample
-from busgen.quality.sets.canonical import CANONICAL, HELD_OUT
-from busgen.quality.sets.opening import open_set
+from busgen.quality.draws import Floats, Rows, Sample
+from busgen.quality.sets.asked import Asked
+from busgen.quality.sets.canonical import HELD_OUT
 from busgen.quality.sets.source import Source, squares
-from busgen.quality.space_scores import SEED, space_scores
+from busgen.quality.space_scores import SEED, Told, space_scores
 from busgen.quality.spaces import FeatureSpace
 from busgen.quality.told_apart import told_apart
 from busgen.seeds import rng
 
 ALL = "all"
-LEAST_PX, MOST_PX = 32, 4096  # sides of pictures
 ABOUT = (
     "n pictures of a against n of b; floor: the same score of b against b, n and n pictures of "
     "other patients, the mean, floor_limit its 97.5 % quantile (2.5 % where low is bad); interval: "
@@ -34,26 +31,6 @@ ABOUT = (
 
 Names = NDArray[np.str_]
 Tick = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How to score: `by` columns whose values are strata, `group` that of what pictures stem from.
-
-    `most` pictures of the first set, twice as many of the second, which floors halve, chosen at
-    random, groups whole; `two_sample` whether a classifier is trained too.
-    """
-
-    by: tuple[str, ...] = ()
-    group: str | None = None
-    most: int = 1000
-    size_px: int = 256
-    draws: int = DRAWS
-    two_sample: bool = False
-
-    def looks(self, sets: tuple[Source, Source]) -> int:
-        """Return how many pictures are looked at."""
-        return sum(min(len(source), k * self.most) for k, source in enumerate(sets, 1))
 
 
 @dataclass(frozen=True)
@@ -92,7 +69,7 @@ def score_sets(
     Raises
     ------
     UserError
-        If a space does not take the pictures.
+        If a space does not take the pictures, or nothing can be scored.
     DataError
         If a picture is damaged.
     """
@@ -107,10 +84,13 @@ def score_sets(
             skipped.setdefault(name, {}).update(found.skipped)
             notes += [f"{name}: {note}" for note in found.notes]
     if asked.two_sample:
-        pair = (a.source, b.source), (a.groups, b.groups)
-        found_apart, said = told_apart(*pair, asked.by, asked.size_px)
-        scores[ALL] |= found_apart
-        notes += said
+        found = _told_apart(a, b, asked)
+        scores[ALL].update(found.scores)
+        skipped[ALL].update(found.skipped)
+        notes += found.notes
+    if not scores[ALL]:
+        got = "; ".join(f"{name}: {reason}" for name, reason in skipped[ALL].items())
+        raise UserError("the sets must have a score", got, "give more pictures, of more patients")
     return {
         "about": ABOUT,
         "a": described(a),
@@ -123,46 +103,6 @@ def score_sets(
         "skipped": {name: reasons for name, reasons in skipped.items() if reasons},
         "notes": notes,
     }
-
-
-def open_sets(
-    paths: tuple[Path, Path],
-    splits: tuple[Sequence[str] | None, Sequence[str] | None],
-    asked: Asked,
-) -> tuple[Source, Source]:
-    """Return the sets at two paths, of some splits each, if they can be scored as asked.
-
-    Of real data in canonical form the second set is held-out patients, unless asked otherwise.
-
-    Raises
-    ------
-    UserError
-        If there are none, they are too small or lack a column, or a number is out of range.
-    """
-    a, b = (open_set(path) for path in paths)
-    held_out = HELD_OUT if b.form == CANONICAL else None
-    a, b = (s.of_splits(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
-    check((a, b), asked)
-    return a, b
-
-
-def check(sets: tuple[Source, Source], asked: Asked) -> None:
-    """Raise `UserError` if a column is missing, pictures are too few, or a number is not usable."""
-    if not (asked.most >= MIN_N and LEAST_PX <= asked.size_px <= MOST_PX):
-        rule = f"most must be {MIN_N} or more, size in [{LEAST_PX}, {MOST_PX}]"
-        raise UserError(rule, f"{asked.most}, {asked.size_px}", "give e.g. 1000, 256")
-    for name, source in ((name, source) for name in asked.by for source in sets):
-        if not source.has(name):
-            known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
-            rule = f"{name} must be a column of both sets"
-            raise UserError(rule, f"{source.path} with {known}", "name a column of both")
-    if asked.group is not None and not any(source.has(asked.group) for source in sets):
-        rule = f"{asked.group} must be a column of one of the sets"
-        raise UserError(rule, "none", "leave out --group: each picture then stands alone")
-    for source, least in zip(sets, (MIN_N, 2 * MIN_N), strict=True):
-        if len(source) < least:
-            rule = f"{source.path} must hold {least} pictures or more: fewer say nothing"
-            raise UserError(rule, len(source), "give more pictures")
 
 
 def looked_at(
@@ -255,3 +195,12 @@ def _pair(a: Side, b: Side, rows: tuple[Rows, Rows], space: int) -> tuple[Sample
         for side, own in zip((a, b), rows, strict=True)
     )
     return first, second
+
+
+def _told_apart(a: Side, b: Side, asked: Asked) -> Told:
+    try:
+        pair = (a.source, b.source), (a.groups, b.groups)
+        scores, notes = told_apart(*pair, asked.by, asked.size_px)
+    except UserError as error:
+        return Told({}, {"two_sample": str(error)})
+    return Told(scores, {}, notes)

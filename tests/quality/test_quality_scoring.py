@@ -14,7 +14,8 @@ from busgen.cli import main
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.quality.draws import Sample
-from busgen.quality.scoring import Asked, chosen, open_sets, score_sets, strata
+from busgen.quality.scoring import chosen, score_sets, strata
+from busgen.quality.sets.asked import Asked, open_sets
 from busgen.quality.sets.source import Source
 from busgen.quality.space_scores import space_scores
 from busgen.quality.spaces import FeatureSpace
@@ -110,6 +111,14 @@ def test_few_pictures_have_no_frechet_distance_unless_it_is_fid():
     fid = space_scores(FeatureSpace("wide", "1" * 64, plain, fid=True), samples, 5)
     assert "fid_wide" in fid.scores
     assert "frechet_wide" not in fid.scores
+
+
+def test_where_nothing_can_be_scored_that_is_an_error(make_picture, tmp_path):
+    a, b = (
+        source(make_picture, n, tmp_path, owner=lambda _: "one") for n in (range(30), range(60))
+    )
+    with pytest.raises(UserError, match="must have a score, got tiny: .* families and patients"):
+        scored(a, b, group="owner")
 
 
 def test_large_sets_are_cut_by_whole_groups_always_the_same(make_picture, tmp_path):
@@ -225,6 +234,7 @@ def test_radiomic_scores_by_stratum(lots, call):
         (["--space", "net.onnx"], "a feature space must be us64, radiomic or"),
         (["--size", "8"], "size in [32, 4096], got 1000, 8"),
         (["--most", "3"], "most must be 20 or more"),
+        (["--size", "64", "--two-sample"], "a size of 96 px or more, got 64"),
     ],
 )
 def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(
