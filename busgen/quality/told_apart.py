@@ -1,7 +1,8 @@
 """Two sets told apart by a small CNN, beside what it says of a set that is known to be bad.
 
 In: two sets. Out: records of the areas under its ROC curve: of the sets' pictures in pairs of the
-same stratum, overlays blacked in both, and of the real pictures against themselves with other
+same stratum, one of each family of the first (or folds could not keep families and patients
+together), overlays blacked in both, and of the real pictures against themselves with other
 speckle. Where it does not tell those, it says nothing of the others.
 """
 
@@ -60,7 +61,9 @@ def told_apart(
     pick = rng(SEED, "score/pairs")
     first, second = (_words(s, g, by) for s, g in zip(sets, groups, strict=True))
     rows = matched(first, second, pick)
-    few = pick.permutation(len(rows[0]))[:PAIRS]
+    order = pick.permutation(len(rows[0]))
+    first_of = np.unique(groups[0][rows[0][order]], return_index=True)[1]
+    few = order[np.sort(first_of)[:PAIRS]]
     own, other = (r[few] for r in rows)
     made, real = _pixels(sets[0], own, size_px), _pixels(sets[1], other, size_px)
     bad = np.stack([respeckled(x, rng(SEED, f"score/bad {k}")) for k, x in enumerate(real)])
