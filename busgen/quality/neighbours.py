@@ -16,6 +16,7 @@ from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, both, drawn
 
 NEAREST = 5
 NAMES = ("precision", "recall", "density", "coverage")
+MOST = {"density": np.inf}  # the others are shares
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def overlap(
     points, groups = both(synthetic, real)
     told = drawn(partial(_between, apart(points, points), groups), (synthetic, real), rng, draws)
     found = {name: scored(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
-    return {name: score if name == "density" else _share(score) for name, score in found.items()}
+    return {name: _bounded(score, MOST.get(name, 1.0)) for name, score in found.items()}
 
 
 def overlap_of(made: Floats, real: Floats, k: int = NEAREST) -> Overlap:
@@ -96,6 +97,6 @@ def _laid_over(distances: Floats, own: Floats, other: Floats, k: int) -> Overlap
     )
 
 
-def _share(score: Score) -> Score:
-    low, high = (min(max(limit, 0.0), 1.0) for limit in score.interval)
+def _bounded(score: Score, most: float) -> Score:
+    low, high = (min(max(limit, 0.0), most) for limit in score.interval)
     return replace(score, interval=(low, high))
