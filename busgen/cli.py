@@ -17,6 +17,7 @@ from busgen.screen import (
     err,
     out,
     print_cleaning,
+    print_compared,
     print_rows,
     print_scores,
     print_summary,
@@ -239,6 +240,48 @@ def diff(
         from rich.markdown import Markdown
 
         out.print(Markdown(compared.to_markdown(found)))
+
+
+@app.command()
+def score(  # noqa: PLR0913 - a command's options are its signature
+    a: Annotated[Path, typer.Argument(help="Pictures: folder, Parquet, dataset on disk, release.")],
+    against: Annotated[Path, typer.Option(help="Real pictures of held-out patients, likewise.")],
+    space: Annotated[
+        list[str] | None,
+        typer.Option(help="us64, radiomic or a TorchScript file; repeatable; the first two."),
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Column whose values are strata; repeatable.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Column of patients; else each alone.")] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="Splits of the real ones; of canonical data validation and test."),
+    ] = None,
+    a_split: Annotated[list[str] | None, typer.Option(help="Splits of the others; all.")] = None,
+    most: Annotated[int, typer.Option(help="At most so many pictures, of the real twice.")] = 1000,
+    size_px: Annotated[int, typer.Option("--size", help="Side at which both are seen, px.")] = 256,
+    two_sample: Annotated[bool, typer.Option(help="Train a classifier too: minutes.")] = False,
+    target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score any set of pictures against real ones: distances, diversity, floors."""
+    from busgen.io import dumps, write_text
+    from busgen.quality.scoring import score_sets
+    from busgen.quality.sets.asked import Asked, open_sets
+    from busgen.quality.spaces import spaces_of
+
+    asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample)
+    sets = open_sets((a, against), (a_split, split), asked)
+    spaces = spaces_of(space)
+    with progress("pictures seen", asked.looks(sets)) as tick:
+        record = score_sets(sets, spaces, asked, tick)
+    if target:
+        write_text(target, dumps(record))
+    if as_json:
+        out.print_json(json.dumps(record))
+        return
+    print_compared(record)
 
 
 @app.command()

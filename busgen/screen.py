@@ -108,6 +108,20 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
     )
 
 
+def print_compared(record: Mapping[str, Any]) -> None:
+    """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
+    from busgen.quality.scoring import to_rows
+
+    for stratum, scores in record["scores"].items():
+        out.print(escape(stratum))
+        print_rows(to_rows(scores))
+    for note in record["notes"]:
+        say(note)
+    for stratum, reasons in record["skipped"].items():
+        for name, reason in reasons.items():
+            say(f"left out: {stratum}, {name}: {reason}")
+
+
 def print_cleaning(told: Mapping[str, Any]) -> None:
     """Print what cleaning found in the real data: a column a dataset, a row a count."""
     columns = {**told["datasets"], "all": told["all"]}

@@ -16,7 +16,8 @@ from busgen.bench.harness import Bar, Figure, share
 from busgen.priors.findings import Finding
 from busgen.quality import speckle
 from busgen.quality.copies import Looks, find_copies, looks_of
-from busgen.quality.distribution import MOST, Sample, Score, frechet, kid
+from busgen.quality.distribution import MOST, frechet, kid
+from busgen.quality.draws import Sample, Score
 from busgen.quality.matching import hidden, matched
 from busgen.quality.two_sample import Pairs, Recipe, two_sample
 from busgen.quality.us64.features import Space, load_space

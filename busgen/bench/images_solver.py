@@ -16,7 +16,8 @@ from busgen.bench.images_matched import Asked, rendered
 from busgen.bench.images_realism import Standard
 from busgen.images.engines import Learned, load_image_engine
 from busgen.quality.copies import looks_of
-from busgen.quality.distribution import Sample, Score, kid
+from busgen.quality.distribution import kid
+from busgen.quality.draws import Sample, Score
 from busgen.real.crops import SIDE
 
 Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]

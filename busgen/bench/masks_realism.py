@@ -15,6 +15,7 @@ from busgen.bench.harness import Figure
 from busgen.bench.images_scores import mean_figure, over_patients, present
 from busgen.bench.masks_features import WINDOW, features, windows
 from busgen.quality.judges.scores import auc
+from busgen.quality.neighbours import NEAREST, overlap_of
 from busgen.quality.two_sample import Pairs, Recipe, folds, two_sample
 
 Masks = NDArray[np.uint8]
@@ -22,7 +23,6 @@ Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 FOLDS, ROUNDS = 5, 3  # of the boosted trees: cross-validation, repeated with other folds
-NEIGHBOURS = 5
 GRID = 64  # px: side at which masks are laid over each other
 SHARE = 0.5  # of that side: what the root of a lesion's area is brought to
 RECIPE = Recipe(patch_px=WINDOW, grid=1)
@@ -91,22 +91,11 @@ def diversity(lots: Mapping[str, Masks], held: Held) -> dict[str, Figure]:
     return told
 
 
-def covered(made: Floats, real: Floats, k: int = NEIGHBOURS) -> tuple[float, float]:
-    """Return coverage and density of points (M, F) against (N, F) real ones, standardised by these.
-
-    Coverage: share of real points whose ball, as wide as to their k-th real neighbour, holds a
-    point. Density: how many such balls a point lies in, over k.
-    """
+def covered(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]:
+    """Return coverage and density of points (M, F) over (N, F) real ones, standardised by these."""
     center, scale = real.mean(axis=0), real.std(axis=0)
-    a, b = (made - center) / scale, (real - center) / scale
-    within = np.sort(_distances(b, b), axis=1)[:, k]
-    near = _distances(b, a) < within[:, None]
-    return float(near.any(axis=1).mean()), float(near.sum(axis=0).mean() / k)
-
-
-def _distances(a: Floats, b: Floats) -> Floats:
-    square = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(square, 0)))
+    told = overlap_of((made - center) / scale, (real - center) / scale, k)
+    return told.coverage, told.density
 
 
 def novelty(lots: Mapping[str, Masks], held: Held, training: Masks) -> dict[str, Figure]:

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from busgen.io import read_json
 from busgen.params import JUDGED
 from busgen.quality.descriptors import descriptor_auc
-from busgen.quality.distances import Distance, Floats, distance, make_draws, score
+from busgen.quality.distances import MIN_N, Distance, Floats, distance, make_draws, score
 from busgen.quality.measures import GROUPS, MEASURED, contrast_name, group_of
 from busgen.quality.reference import Reference
 from busgen.quality.released import measure_release
 from busgen.seeds import rng
 
-MIN_N = 20  # fewer images on either side say nothing about a distribution
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
 QUANTILE_DIGITS = 5

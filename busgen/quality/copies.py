@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import UserError
 from busgen.quality.distances import wilson
+from busgen.quality.distribution import apart
 from busgen.quality.us64.features import Space
 
 THUMB_PX = 64
@@ -133,12 +134,6 @@ def nearest(pictures: Looks, among: Looks) -> Floats:
     alike = np.maximum(pictures.thumbs @ among.thumbs.T, pictures.thumbs @ mirror.T)
     near = apart(pictures.points, among.points).min(axis=1)
     return np.stack([near, 1 - alike.max(axis=1).astype(np.float64)])
-
-
-def apart(a: Floats, b: Floats) -> Floats:
-    """Return Euclidean distances (N, M) of points (N, D) from points (M, D)."""
-    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
 
 
 def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:

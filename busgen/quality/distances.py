@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 200
+MIN_N = 20  # fewer images on either side say nothing about a distribution
 Z = 1.959964  # 95 %
 
 Floats = NDArray[np.float64]

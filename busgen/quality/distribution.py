@@ -1,49 +1,15 @@
-"""Distances between sets of pictures in a feature space: kernel distance and Fréchet distance.
+"""Distances between sets of pictures in a feature space: kernel distances and Fréchet distance.
 
 In: features of synthetic and of real pictures, with families and patients. Out: `Score`s: value,
 n, interval, and the same score of real pictures against real ones of other patients at the same n.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen.errors import UserError
+from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, both, drawn, equal_n, scored
 
-DRAWS = 200
 MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
-
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
-Between = Callable[[Rows, Rows], float]  # the distance of two sets of rows
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Features (N, D) of pictures and what they stem from (N,): a patient, or a family."""
-
-    points: Floats
-    groups: NDArray[np.str_]
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score of `n` pictures against `n` real ones, `dataclasses.asdict` makes it JSON.
-
-    `interval` 95 %, bootstrap; `floor` mean of the same score between `n` and `n` real pictures
-    of other patients, `floor_limit` its 97.5 % quantile: within it, nothing tells from real.
-    """
-
-    value: float
-    n: int
-    interval: tuple[float, float]
-    floor: float
-    floor_limit: float
 
 
 def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
@@ -67,29 +33,62 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     UserError
         If dimensions differ, something is not finite, or real patients are too few.
     """
-    points, groups = _both(synthetic, real)
+    points, groups = both(synthetic, real)
     kernel = _cubic(points, points)
-    return _scored(lambda a, b: _mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
+    return scored(
+        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
+    )
 
 
-def frechet(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+    """Return the squared maximum mean discrepancy of a Gaussian kernel, n against n.
+
+    As `kid`, with kernel exp(-|x - y|^2 / 2 s^2), which unlike the cubic one tells any two
+    distributions apart (Gretton 2012, jmlr.org/papers/v13/gretton12a); s is the median distance
+    of real pictures of different patients (Garreau 2017, arXiv 1707.07269), so that the kernel
+    does not depend on what is scored. Raises as `kid`.
+    """
+    points, groups = both(synthetic, real)
+    kernel = gaussian(apart(points, points), apart_groups(real))
+    return scored(
+        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
+    )
+
+
+def gaussian(distances: Floats, known: Floats) -> Floats:
+    """Return the kernel of distances (N, N) whose width is the median of `known` distances."""
+    width = max(float(np.median(known)), float(np.finfo(np.float64).tiny) ** 0.5)
+    return np.asarray(np.exp(-(distances**2) / (2 * width**2)), np.float64)
+
+
+def frechet(
+    synthetic: Sample,
+    real: Sample,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    *,
+    singular: bool = False,
+) -> Score:
     """Return the Fréchet distance of synthetic pictures from real ones, n against n.
 
     As `kid`, of means and covariances (`frechet_distance`). It is biased by n: its floor is not 0,
-    and values of other n or dimensions do not compare.
+    and values of other n or dimensions do not compare. `singular` allows any number of dimensions,
+    as FID's 2,048, of which fewer pictures fit a covariance that is singular: the bias then
+    dominates, and only the floor tells what a value says.
 
     Raises
     ------
     UserError
-        As `kid`, or if there are more than `MOST` dimensions, or no more pictures than dimensions.
+        As `kid`, or if there are more than `MOST` dimensions, or no more pictures than dimensions,
+        unless `singular`.
     """
-    points, _ = _both(synthetic, real)
-    n, dimensions = _equal_n(synthetic, real), points.shape[1]
-    if not dimensions <= min(MOST, n - 1):
+    points, _ = both(synthetic, real)
+    n, dimensions = equal_n(synthetic, real), points.shape[1]
+    if not singular and not dimensions <= min(MOST, n - 1):
         rule = f"a Fréchet distance takes at most {MOST} dimensions, and more pictures than those"
         raise UserError(rule, f"{dimensions} dimensions, {n} pictures", "keep the first dimensions")
-    return _scored(
-        lambda a, b: frechet_distance(points[a], points[b]), (synthetic, real), rng, draws
+    return scored(
+        drawn(lambda a, b: frechet_distance(points[a], points[b]), (synthetic, real), rng, draws)
     )
 
 
@@ -99,17 +98,20 @@ def mmd2(a: Sample, b: Sample) -> float:
     Pairs within a sample count only if their groups differ: pictures of one patient look alike,
     which would else pass for a difference between the samples. May be negative.
     """
-    points, groups = _both(a, b)
+    points, groups = both(a, b)
     rows = np.arange(len(points))
-    return _mmd2(_cubic(points, points), groups, (rows[: len(a)], rows[len(a) :]))
+    return kernel_mmd2(_cubic(points, points), groups, (rows[: len(a)], rows[len(a) :]))
 
 
 def frechet_distance(a: Floats, b: Floats) -> float:
     """Return the squared Fréchet distance of Gaussians fitted to (N, D) and (M, D) points.
 
     |mean difference|^2 + tr(A + B - 2 (A B)^(1/2)) (Dowson & Landau 1982,
-    doi:10.1016/0047-259X(82)90077-X).
+    doi:10.1016/0047-259X(82)90077-X). Where points are fewer than dimensions, the last trace is
+    the sum of the singular values of their (N, M) products, which is the same and much smaller.
     """
+    if max(len(a), len(b)) <= a.shape[1]:
+        return _frechet_of_few(a, b)
     one, two = (np.atleast_2d(np.cov(points, rowvar=False)) for points in (a, b))
     values, axes = np.linalg.eigh(one)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
@@ -118,11 +120,33 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     return float(apart + np.trace(one) + np.trace(two) - 2 * both)
 
 
+def _frechet_of_few(a: Floats, b: Floats) -> float:
+    scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
+    both_traces = sum(float((points**2).sum()) for points in scaled)
+    shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
+    apart_means = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    return float(apart_means + both_traces - 2 * shared)
+
+
+def apart(a: Floats, b: Floats) -> Floats:
+    """Return Euclidean distances (N, M) of points (N, D) from points (M, D)."""
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
+
+
+def apart_groups(sample: Sample) -> Floats:
+    """Return the distances of all pairs of different groups, (pairs,)."""
+    _, of = np.unique(sample.groups, return_inverse=True)
+    others = of[:, None] != of[None, :]
+    return np.asarray(apart(sample.points, sample.points)[others], np.float64)
+
+
 def _cubic(a: Floats, b: Floats) -> Floats:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
 
 
-def _mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
+def kernel_mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
+    """Return `mmd2` of two sets of rows, for a kernel (N, N) and groups (N,) of all points."""
     a, b = rows
     alike = [_mean_of_others(kernel[np.ix_(one, one)], groups[one]) for one in rows]
     return float(sum(alike) - 2 * kernel[np.ix_(a, b)].mean())
@@ -132,74 +156,3 @@ def _mean_of_others(kernel: Floats, groups: Rows) -> float:
     """Return the mean over pairs of different groups."""
     other = groups[:, None] != groups[None, :]
     return float(kernel[other].mean())
-
-
-def _scored(
-    between: Between, samples: tuple[Sample, Sample], rng: np.random.Generator, draws: int
-) -> Score:
-    """Return the score of a distance between rows, synthetic ones first.
-
-    The interval is the bootstrap's, moved to the value: pictures drawn twice shift its centre.
-    """
-    synthetic, real = samples
-    n, first = _equal_n(synthetic, real), len(synthetic)
-    pick, halve, again = rng.spawn(3)  # the floor is the same whatever it stands beside
-    values, boot, floor = [], [], []
-    for _ in range(draws):
-        own, other = (_whole(sample.groups, n, pick)[0] for sample in samples)
-        values.append(between(own, first + other))
-        one, two = _whole(real.groups, n, halve)
-        floor.append(between(first + one, first + two))
-        own, other = (_resampled(sample.groups, n, again) for sample in samples)
-        boot.append(between(own, first + other))
-    value = float(np.mean(values))
-    low, high = value + np.quantile(boot, [0.025, 0.975]) - np.mean(boot)
-    return Score(
-        value,
-        n,
-        (float(low), float(high)),
-        float(np.mean(floor)),
-        float(np.quantile(floor, 0.975)),
-    )
-
-
-def _equal_n(synthetic: Sample, real: Sample) -> int:
-    """Return how many pictures are compared: two real samples without a common patient exist."""
-    largest = int(np.unique(real.groups, return_counts=True)[1].max())
-    n = min(len(synthetic), (len(real) - largest) // 2)
-    if n < 2 or len(np.unique(synthetic.groups)) < 2:
-        got = f"{len(synthetic)} synthetic, {len(real)} real ones"
-        raise UserError("scores need pictures of several families and patients", got, "give more")
-    return n
-
-
-def _whole(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Return the first and last n rows, groups together, in an order drawn at random."""
-    of = np.unique(groups, return_inverse=True)[1]
-    order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
-    return order[:n], order[-n:]
-
-
-def _resampled(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> Rows:
-    """Return n rows of groups drawn with replacement."""
-    of = np.unique(groups, return_inverse=True)[1]
-    order, counts = np.argsort(of, kind="stable"), np.bincount(of)
-    ends = np.cumsum(counts)
-    rows: list[Rows] = []
-    while sum(map(len, rows)) < n:
-        group = int(rng.integers(len(counts)))
-        rows.append(order[ends[group] - counts[group] : ends[group]])
-    return np.concatenate(rows)[:n]
-
-
-def _both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
-    """Return points and groups of both, those of `a` first; groups are numbers."""
-    if a.points.ndim != 2 or a.points.shape[1:] != b.points.shape[1:]:
-        got = f"{a.points.shape} and {b.points.shape}"
-        raise UserError("features must be (N, D) of one space", got, "embed both alike")
-    points = np.concatenate([a.points, b.points])
-    if not np.isfinite(points).all():
-        got = f"{int((~np.isfinite(points)).sum())} that are not"
-        raise UserError("features must be finite", got, "leave out the pictures they are of")
-    numbers = [np.unique(sample.groups, return_inverse=True)[1] for sample in (a, b)]
-    return points, np.concatenate(numbers)

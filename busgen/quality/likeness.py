@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import UserError
-from busgen.quality.distribution import Sample, kid
+from busgen.quality.distribution import kid
+from busgen.quality.draws import Sample
 from busgen.quality.judges.calibration import dice
 from busgen.quality.judges.judges import load_judges
 from busgen.quality.us64.features import load_space

@@ -101,7 +101,11 @@ def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _measured(image: NDArray[np.uint8]) -> dict[str, float]:
-    told = image_statistics(image, np.zeros_like(image), None)
+    return image_statistics(image, np.zeros_like(image), None) | band_levels(image)
+
+
+def band_levels(image: NDArray[np.uint8]) -> dict[str, float]:
+    """Return `spectrum_*` of a picture (S, S): dB of all power, absent where a band has none."""
     frequency, mean = radial_power(image.astype(np.float32))
     power = mean * frequency  # of a ring
     band = np.digitize(frequency, EDGES) - 1
@@ -109,4 +113,4 @@ def _measured(image: NDArray[np.uint8]) -> dict[str, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         levels = 10 * np.log10(sums / sums.sum())
     known = zip(SPECTRUM, levels, strict=True)
-    return told | {name: float(level) for name, level in known if np.isfinite(level)}
+    return {name: float(level) for name, level in known if np.isfinite(level)}

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import seeds
 from busgen.errors import UserError
 from busgen.quality.distances import Z
-from busgen.quality.distribution import Score
+from busgen.quality.draws import Score
 from busgen.quality.judges.judges import to_input
 from busgen.quality.judges.nets import Classifier, channels_last
 from busgen.quality.judges.scores import auc, interval

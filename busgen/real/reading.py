@@ -7,6 +7,7 @@ decoded before its turn, so memory does not grow with a dataset.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,20 @@ def load_picture(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if not path.is_file():
         raise DataError("a published picture must be there", f"no {path.name}", "restore the file")
     try:
-        with Image.open(path) as picture:
+        return decode_picture(path.read_bytes(), path.name)
+    except OSError as error:
+        raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
+
+
+def decode_picture(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return pixels and notes of a picture file's bytes; shapes and errors as `load_picture`."""
+    try:
+        with Image.open(BytesIO(data)) as picture:
             picture.verify()
-        with Image.open(path) as picture:
+        with Image.open(BytesIO(data)) as picture:
             pixels, notes = _eight_bit(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
+        raise DataError(f"{name} must be a whole picture", error, "restore it") from error
     if is_coloured(pixels):
         notes = (*notes, "colour made grey")
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():

@@ -22,7 +22,7 @@ from busgen.bench.images_scores import auc_gap, mean_figure, over_patients
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check_finding
-from busgen.quality.distribution import Score
+from busgen.quality.draws import Score
 from busgen.quality.judges.scores import auc_of
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES

@@ -9,7 +9,8 @@ import pytest
 from scipy.linalg import sqrtm
 
 from busgen.errors import UserError
-from busgen.quality.distribution import Sample, frechet, frechet_distance, kid, mmd2
+from busgen.quality.distribution import frechet, frechet_distance, kid, mmd, mmd2
+from busgen.quality.draws import Sample
 from busgen.seeds import rng
 
 
@@ -107,3 +108,27 @@ def test_what_cannot_be_scored_is_refused():
         frechet(sample(100, d=65), sample(400, d=65), rng(0, "s"))
     with pytest.raises(UserError, match="4 dimensions, 4 pictures"):
         frechet(sample(4), sample(40), rng(0, "s"))
+
+
+def test_the_gaussian_kernels_distance_is_the_closed_form_whatever_the_unit():
+    d, shift, width = 4, 0.5, 2 * 3.357  # the square of the median distance: that of chi2(4)
+    spread = width / (width + 2)  # E exp(-|x - y|^2 / 2 s^2) of x - y normal with variance 2
+    expected = 2 * spread ** (d / 2) * (1 - np.exp(-d * shift**2 / (2 * (width + 2))))
+    pairs = [(sample(200, shift, k), sample(401, 0, k + 50)) for k in range(10)]
+    found = [mmd(*pair, rng(0, "s"), draws=3).value for pair in pairs]
+    assert np.mean(found) == pytest.approx(expected, abs=3 * np.std(found) / 10**0.5)
+    tripled = [Sample(3 * s.points, s.groups) for s in pairs[0]]
+    assert mmd(*tripled, rng(0, "s"), draws=3).value == pytest.approx(found[0])
+    told = mmd(*pairs[0], rng(0, "s"), draws=20)
+    assert told.floor < told.floor_limit < told.interval[0] < told.value
+
+
+def test_frechet_distance_of_few_points_is_that_of_their_covariances():
+    pick = rng(0, "few")
+    a, b = pick.normal(size=(6, 9)), pick.normal(size=(8, 9)) + 0.3
+    one, two = np.cov(a.T), np.cov(b.T)
+    values = np.linalg.eigvals(one @ two).real.clip(0)
+    plain = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(one + two) - 2 * np.sqrt(values).sum()
+    assert frechet_distance(a, b) == pytest.approx(plain, rel=1e-5)
+    wide = sample(100, d=65), sample(400, d=65, seed=1)
+    assert frechet(*wide, rng(0, "s"), draws=5, singular=True).value > 0

@@ -1,0 +1,149 @@
+"""What a score is, and how it gets its interval and its floor: draws of whole patients.
+
+In: any function of two sets of rows, and what the rows stem from. Out: `Score`: value, n, interval,
+and the same score of real pictures against real ones of other patients at the same n.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+
+DRAWS = 200
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Between = Callable[[Rows, Rows], float | Floats]  # one or several (S,) scores of two sets of rows
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Features (N, D) of pictures and what they stem from (N,): a patient, or a family."""
+
+    points: Floats
+    groups: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of `n` pictures against `n` real ones, `dataclasses.asdict` makes it JSON.
+
+    `interval` 95 %, bootstrap; `floor` mean of the same score between `n` and `n` real pictures
+    of other patients, `floor_limit` its 97.5 % quantile: within it, nothing tells from real. Of
+    scores that are low where pictures are bad (`low_is_bad`) it is the 2.5 % quantile.
+    """
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+    floor: float
+    floor_limit: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Scores of draws (R,) or (R, S): of `n` against `n` pictures, bootstrapped, real on real."""
+
+    n: int
+    values: Floats
+    boot: Floats
+    floor: Floats
+
+    def part(self, number: int) -> "Drawn":
+        """Return one of several scores."""
+        return Drawn(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
+
+
+def drawn(
+    between: Between, samples: tuple[Sample, Sample], rng: np.random.Generator, draws: int = DRAWS
+) -> Drawn:
+    """Return draws of what `between` says of two sets of rows, synthetic ones first.
+
+    Parameters
+    ----------
+    between
+        Of rows of the points of both samples, one after the other (`both`).
+    samples
+        Synthetic and real pictures.
+    rng
+        Draws pictures for value, interval and floor.
+    draws
+        How many each.
+    """
+    synthetic, real = samples
+    n, first = equal_n(synthetic, real), len(synthetic)
+    pick, halve, again = rng.spawn(3)  # the floor is the same whatever it stands beside
+    values, boot, floor = [], [], []
+    for _ in range(draws):
+        own, other = (_whole(sample.groups, n, pick)[0] for sample in samples)
+        values.append(between(own, first + other))
+        one, two = _whole(real.groups, n, halve)
+        floor.append(between(first + one, first + two))
+        own, other = (_resampled(sample.groups, n, again) for sample in samples)
+        boot.append(between(own, first + other))
+    return Drawn(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
+
+
+def scored(told: Drawn, *, low_is_bad: bool = False) -> Score:
+    """Return the score of draws (R,).
+
+    The interval is the bootstrap's, moved to the value: pictures drawn twice shift its centre.
+    """
+    value = float(told.values.mean())
+    low, high = value + np.quantile(told.boot, [0.025, 0.975]) - told.boot.mean()
+    limit = float(np.quantile(told.floor, 0.025 if low_is_bad else 0.975))
+    return Score(value, told.n, (float(low), float(high)), float(told.floor.mean()), limit)
+
+
+def equal_n(synthetic: Sample, real: Sample) -> int:
+    """Return how many pictures are compared: two real samples without a common patient exist."""
+    largest = int(np.unique(real.groups, return_counts=True)[1].max())
+    n = min(len(synthetic), (len(real) - largest) // 2)
+    if n < 2 or len(np.unique(synthetic.groups)) < 2:
+        got = f"{len(synthetic)} synthetic, {len(real)} real ones"
+        raise UserError("scores need pictures of several families and patients", got, "give more")
+    return n
+
+
+def _whole(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return the first and last n rows, groups together, in an order drawn at random."""
+    of = np.unique(groups, return_inverse=True)[1]
+    order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
+    return order[:n], order[-n:]
+
+
+def _resampled(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> Rows:
+    """Return n rows of groups drawn with replacement."""
+    of = np.unique(groups, return_inverse=True)[1]
+    order, counts = np.argsort(of, kind="stable"), np.bincount(of)
+    ends = np.cumsum(counts)
+    rows: list[Rows] = []
+    while sum(map(len, rows)) < n:
+        group = int(rng.integers(len(counts)))
+        rows.append(order[ends[group] - counts[group] : ends[group]])
+    return np.concatenate(rows)[:n]
+
+
+def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
+    """Return points and groups of both, those of `a` first; groups are numbers.
+
+    Raises
+    ------
+    UserError
+        If dimensions differ or something is not finite.
+    """
+    if a.points.ndim != 2 or a.points.shape[1:] != b.points.shape[1:]:
+        got = f"{a.points.shape} and {b.points.shape}"
+        raise UserError("features must be (N, D) of one space", got, "embed both alike")
+    points = np.concatenate([a.points, b.points])
+    if not np.isfinite(points).all():
+        got = f"{int((~np.isfinite(points)).sum())} that are not"
+        raise UserError("features must be finite", got, "leave out the pictures they are of")
+    numbers = [np.unique(sample.groups, return_inverse=True)[1] for sample in (a, b)]
+    return points, np.concatenate(numbers)

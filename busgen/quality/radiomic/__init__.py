@@ -1,0 +1,1 @@
+"""Feature space `radiomic`: named numbers of ultrasound pictures, no weights."""

@@ -1,0 +1,283 @@
+"""`busgen score`: what it tells of sets near and far, by stratum, and what it refuses."""
+
+import json
+import sys
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from busgen.cli import main
+from busgen.errors import UserError
+from busgen.io import encode_png
+from busgen.quality.draws import Sample
+from busgen.quality.scoring import chosen, score_sets, strata
+from busgen.quality.sets.asked import Asked, open_sets
+from busgen.quality.sets.source import Source
+from busgen.quality.space_scores import space_scores
+from busgen.quality.spaces import FeatureSpace
+from busgen.quality.told_apart import told_apart
+from busgen.quality.two_sample import Recipe
+from busgen.seeds import rng
+
+SHARES = ("precision", "recall", "density", "coverage")
+SCORES = {"kid", "mmd", "frechet", "vendi", *SHARES}
+
+
+def plain(images, masks):
+    """Return mean, spread and detail of pictures, and the grey level of a lesion."""
+    grey = images.astype(float)
+    fine = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2))
+    lesion = [g[m > 0].mean() if m.any() else np.nan for g, m in zip(grey, masks, strict=True)]
+    told = np.stack([grey.mean(axis=(1, 2)), grey.std(axis=(1, 2)), fine, lesion], axis=1)
+    return (told - [100, 20, 15, 100]) / [5, 1, 1, 5]
+
+
+TINY = FeatureSpace("tiny", "0" * 64, plain)
+
+
+def source(make_picture, numbers, tmp_path, change=None, **columns):
+    """Return a set of speckle pictures in memory, of patients of two."""
+    pairs = [make_picture(k) for k in numbers]
+    changed = [(change(image) if change else image, mask) for image, mask in pairs]
+    rows = [
+        {"patient": f"p{k // 2}", "pathology": ("benign", "malignant")[k % 3 == 0]}
+        | {name: value(k) for name, value in columns.items()}
+        for k in numbers
+    ]
+    return Source(tmp_path, "memory", rows, lambda few: (changed[k] for k in few), "patient")
+
+
+def blurred(image):
+    return cv2.GaussianBlur(image, (0, 0), 1.0)
+
+
+def scored(a, b, **asked):
+    return score_sets((a, b), (TINY,), Asked(draws=30, size_px=64, **asked), lambda _: 0)
+
+
+def test_like_pictures_are_within_the_floor_and_blurred_ones_far_beyond(make_picture, tmp_path):
+    real = source(make_picture, range(100, 220), tmp_path)
+    same = scored(source(make_picture, range(60), tmp_path), real)
+    soft = scored(source(make_picture, range(60), tmp_path, blurred), real)
+    assert set(same["scores"]["all"]) == {f"{name}_tiny" for name in SCORES}
+    for name, score in same["scores"]["all"].items():
+        sign = 1 if score["bad"] == "high" else -1
+        assert sign * score["value"] < sign * score["floor_limit"], name
+        assert (score["n"], score["space"], score["version"]) == (59, "tiny", "0" * 12)
+    for name in ("kid", "mmd", "frechet"):
+        worse = soft["scores"]["all"][f"{name}_tiny"]
+        assert worse["value"] > 3 * worse["floor_limit"], name
+    assert soft["scores"]["all"]["coverage_tiny"]["value"] < 0.2
+    assert same["notes"] == []
+    assert same["a"] == {
+        "path": str(tmp_path), "form": "memory", "n": 60, "groups": 30, "side_px": 64.0
+    }  # fmt: skip
+    assert json.dumps(same) == json.dumps(scored(source(make_picture, range(60), tmp_path), real))
+
+
+def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_picture, tmp_path):
+    a, b = (source(make_picture, n, tmp_path) for n in (range(90), range(100, 240)))
+    told = scored(a, b, by=("pathology",))
+    assert list(told["scores"]) == ["all", "pathology=benign", "pathology=malignant"]
+    benign = told["scores"]["pathology=benign"]["kid_tiny"]
+    assert benign["n"] == (sum(k % 3 > 0 for k in range(100, 240)) - 2) // 2
+    few = scored(a, source(make_picture, range(100, 150), tmp_path), by=("pathology",))
+    assert "below 20" in few["skipped"]["pathology=malignant"]["tiny"]
+    assert [rows[0].size for _, rows in strata(a, b, ("pathology",))] == [90, 60, 30]
+
+
+def test_pictures_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(
+    make_picture, tmp_path
+):
+    a, b = (source(make_picture, n, tmp_path) for n in (range(30), range(100, 160)))
+    images = [make_picture(k)[0] for k in range(30)]
+    bare = Source(a.path, a.form, a.rows, lambda few: ((images[k], 0 * images[k]) for k in few))
+    told = scored(bare, b)
+    assert "1 coordinates of lesions left out, which 30 and 0 pictures" in told["notes"][0]
+    assert "kid_tiny" in told["scores"]["all"]
+
+
+def test_few_pictures_have_no_frechet_distance_unless_it_is_fid():
+    pick = rng(0, "wide")
+    samples = tuple(Sample(pick.normal(size=(n, 30)), np.arange(n).astype(str)) for n in (40, 100))
+    wide = FeatureSpace("wide", "1" * 64, plain)
+    told = space_scores(wide, samples, 5)
+    assert "2 pictures a dimension, got n 40 for 30" in told.skipped["frechet_wide"]
+    ranked = space_scores(FeatureSpace("wide", "1" * 64, plain, ranked=True), samples, 5)
+    assert "frechet_wide" in ranked.scores
+    fid = space_scores(FeatureSpace("wide", "1" * 64, plain, fid=True), samples, 5)
+    assert "fid_wide" in fid.scores
+    assert "frechet_wide" not in fid.scores
+
+
+def test_where_nothing_can_be_scored_that_is_an_error(make_picture, tmp_path):
+    a, b = (
+        source(make_picture, n, tmp_path, owner=lambda _: "one") for n in (range(30), range(60))
+    )
+    with pytest.raises(UserError, match=r"must have a score, got tiny: .* families and patients"):
+        scored(a, b, group="owner")
+
+
+def test_large_sets_are_cut_by_whole_groups_always_the_same(make_picture, tmp_path):
+    large = source(make_picture, range(60), tmp_path)
+    some = chosen(large, None, 20)
+    assert len(some) == 20
+    assert np.unique(some.groups(), return_counts=True)[1].tolist() == [2] * 10
+    assert list(some.rows) == list(chosen(large, None, 20).rows)
+
+
+def test_patients_in_both_sets_and_training_patients_are_told(make_picture, tmp_path):
+    a = source(make_picture, range(30), tmp_path)
+    b = source(
+        make_picture, range(20, 110), tmp_path, split=lambda k: "train" if k < 50 else "test"
+    )
+    notes = scored(a, b)["notes"]
+    assert any(note.startswith("5 patients are in both sets") for note in notes)
+    assert any(
+        note.startswith("30 pictures of the second set are of its training") for note in notes
+    )
+    assert not any("training" in note for note in scored(a, b.of_splits(["test"]))["notes"])
+
+
+def test_a_classifier_is_reported_beside_a_known_bad_set(make_picture, tmp_path):
+    a, b = (source(make_picture, n, tmp_path) for n in (range(40), range(100, 150)))
+    quick = Recipe(folds=2, steps=6, batch=8, patch_px=32, widths=(4, 8), half_precision=False)
+    pair = (a, b), (a.groups(), b.groups())
+    told, notes = told_apart(*pair, ("pathology",), 64, quick)
+    assert set(told) == {"two_sample", "two_sample_known_bad"}
+    assert told["two_sample"]["n"] == 20  # families
+    assert told["two_sample"]["floor"] == 0.5
+    known = told["two_sample_known_bad"]["value"]
+    assert bool(notes) == (known < 0.8)
+
+
+# the command
+
+
+@pytest.fixture(scope="module")
+def lots(tmp_path_factory, make_picture):
+    """Return a folder, a Parquet file and a saved dataset of pictures, and an extractor."""
+    datasets = pytest.importorskip("datasets")
+    root = tmp_path_factory.mktemp("lots é")
+    (root / "folder").mkdir()
+    for k in range(24):
+        image, mask = make_picture(k)
+        (root / "folder" / f"{k}.png").write_bytes(encode_png(image))
+        (root / "folder" / f"{k}_mask.png").write_bytes(encode_png(mask))
+    pictures = [encode_png(make_picture(k)[0]) for k in range(100, 144)]
+    columns = {"patient": [f"p{k // 2}" for k in range(44)], "class": ["a", "b"] * 22}
+    cells = [{"bytes": one, "path": None} for one in pictures]
+    pq.write_table(pa.table({"image": pictures} | columns), root / "real.parquet")
+    features = datasets.Features(
+        {"image": datasets.Image()} | dict.fromkeys(columns, datasets.Value("string"))
+    )
+    made = datasets.Dataset.from_dict({"image": cells} | columns, features=features)
+    made.save_to_disk(root / "saved")
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(100), torch.nn.Flatten())
+    torch.jit.trace(net, torch.zeros(1, 3, 299, 299)).save(str(root / "pool.pt"))
+    return root
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Return a function that runs the command and returns exit code, output and errors."""
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["busgen", "score", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
+    words = ["--space", lots / "pool.pt", "--size", 64, "--group", "patient"]
+    code, shown, said = call(lots / "folder", "--against", lots / "real.parquet", *words, "--json")
+    assert code == 0, said
+    record = json.loads(shown)
+    assert set(record["scores"]["all"]) == {
+        f"{name}_pool" for name in (SCORES - {"frechet"}) | {"fid"}
+    }
+    assert record["scores"]["all"]["fid_pool"]["n"] == 21
+    assert (record["a"]["groups"], record["b"]["groups"]) == (24, 22)
+    file = tmp_path / "é" / "scores.json"
+    words += ["--out", file]
+    code, shown, said = call(lots / "folder", "--against", lots / "saved", *words)
+    assert code == 0, said
+    assert "kid_pool" in shown
+    assert json.loads(file.read_text())["scores"] == record["scores"]
+
+
+def test_radiomic_scores_by_stratum(lots, call):
+    words = ["--space", "radiomic", "--size", 64, "--by", "class"]
+    code, shown, said = call(lots / "saved", "--against", lots / "real.parquet", *words, "--json")
+    assert code == 0, said
+    record = json.loads(shown)
+    assert record["spaces"]["radiomic"]["dimensions"] == 56
+    assert "kid_radiomic" in record["scores"]["all"]
+    assert set(record["skipped"]) == {"all", "class=a", "class=b"}
+    assert "5 coordinates of lesions left out" in record["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--by", "colour"], "colour must be a column of both sets"),
+        (["--group", "owner"], "owner must be a column of one of the sets"),
+        (["--split", "test"], "must hold pictures of the splits test, got no splits"),
+        (["--space", "net.onnx"], "a feature space must be us64, radiomic or"),
+        (["--size", "8"], "size in [32, 4096], got 1000, 8"),
+        (["--most", "3"], "most must be 20 or more"),
+        (["--size", "64", "--two-sample"], "a size of 96 px or more, got 64"),
+    ],
+)
+def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(
+    lots, call, tmp_path, words, message
+):
+    out = tmp_path / "scores.json"
+    code, _, said = call(lots / "folder", "--against", lots / "real.parquet", *words, "--out", out)
+    assert (code, out.exists()) == (2, False)
+    assert message in said
+
+
+def test_sets_that_are_too_small_are_refused(lots, call):
+    code, _, said = call(lots / "real.parquet", "--against", lots / "folder")
+    assert code == 2
+    assert "must hold 40 pictures or more: fewer say nothing, got 24" in said
+    code, _, said = call(lots / "nowhere", "--against", lots / "folder")
+    assert (code, "must be a folder or file" in said) == (2, True)
+
+
+def test_of_canonical_data_held_out_patients_are_the_default(tmp_path, make_row):
+    from busgen import schema
+    from busgen.io import dumps, write_text
+    from busgen.real import cohort
+
+    folder = tmp_path / "real"
+    rows = [
+        make_row(k) | {"patient_id": f"p{k // 2}", "split": ("train", "test")[k % 2], "notes": []}
+        for k in range(100)
+    ]
+    names = schema.arrow_schema("real").names
+    filled = [{name: row.get(name) for name in names} | {"signature": b""} for row in rows]
+    (folder / "breast").mkdir(parents=True)
+    (folder / "cohort").mkdir()
+    pq.write_table(pa.Table.from_pylist(filled, schema.arrow_schema("real")),
+                   folder / "breast" / "table.parquet")  # fmt: skip
+    write_text(folder / "breast" / "info.json", dumps({}))
+    pq.write_table(pa.Table.from_pylist(rows, cohort.SCHEMA), folder / "cohort" / cohort.FILE)
+    a, b = open_sets((folder, folder), (["train"], None), Asked())
+    assert (len(a), len(b)) == (50, 50)
+    assert set(b.values("split")) == {"test"}
+    assert next(b.load([3]))[0].shape == (256, 256)
+    with pytest.raises(UserError, match="splits validation, got test, train"):
+        open_sets((folder, folder), (None, ["validation"]), Asked())

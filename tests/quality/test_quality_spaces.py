@@ -1,0 +1,130 @@
+"""Feature spaces: measurements that mean what they say, extractors by path, names and versions."""
+
+import numpy as np
+import pytest
+import torch
+
+from busgen.errors import DataError, UserError
+from busgen.io import sha256_file
+from busgen.quality.extractor import SIDE, inputs, load_extractor, resized
+from busgen.quality.radiomic.measured import LESION, NAMES, measured
+from busgen.quality.radiomic.space import embed
+from busgen.quality.spaces import space_of, spaces_of
+from busgen.quality.us64.spoil import blurred
+from busgen.seeds import rng
+
+
+class Halves(torch.nn.Module):
+    """Means of the left and of the right half, of the three channels (N, 6)."""
+
+    def forward(self, x):
+        """Return them."""
+        return torch.cat([x[..., :150].mean(dim=(2, 3)), x[..., 150:].mean(dim=(2, 3))], dim=1)
+
+
+@pytest.fixture
+def scripted(tmp_path):
+    """Return the path of a TorchScript extractor."""
+    path = tmp_path / "halves é.pt"
+    torch.jit.script(Halves()).save(str(path))
+    return path
+
+
+def test_a_vector_has_at_most_64_numbers_with_names_of_their_own(make_picture):
+    image, mask = make_picture(0)
+    told = measured(image, mask)
+    assert len(NAMES) == len(set(NAMES)) == len(told) <= 64
+    assert np.isfinite(told).all()
+    alone = measured(image, None)
+    assert np.isnan(alone[-len(LESION) :]).all()
+    assert np.array_equal(alone[: -len(LESION)], told[: -len(LESION)])
+    assert np.array_equal(told, measured(image, mask))
+
+
+def test_numbers_mean_what_their_names_say(make_picture):
+    image, mask = make_picture(1)
+    plain = dict(zip(NAMES, measured(image, mask), strict=True))
+    soft = dict(zip(NAMES, measured(blurred(image, rng(0, "b")), mask), strict=True))
+    assert soft["local_sd"] < plain["local_sd"]
+    assert soft["local_snr"] > plain["local_snr"]
+    assert soft["speckle_axial_px"] > plain["speckle_axial_px"]
+    assert soft["spectrum_0.50"] < plain["spectrum_0.50"]
+    assert soft["contrast_axial_1px"] < plain["contrast_axial_1px"]
+    assert soft["homogeneity_axial_1px"] > plain["homogeneity_axial_1px"]
+    assert plain["correlation_lateral_1px"] > plain["correlation_axial_1px"]  # wider speckle
+    dark = np.where(mask > 0, image // 3, image).astype(np.uint8)
+    darker = dict(zip(NAMES, measured(dark, mask), strict=True))
+    assert darker["contrast"] < plain["contrast"] - 30
+    assert darker["echo_level"] < plain["echo_level"]
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_flat_picture_has_finite_numbers(level):
+    whole = measured(np.full((64, 64), level, np.uint8), None)[: -len(LESION)]
+    assert np.isfinite(whole).all()
+
+
+def test_coordinates_depend_on_the_picture_alone_and_lack_a_lesion_that_is_not_there(make_picture):
+    images, masks = map(np.stack, zip(*(make_picture(k) for k in range(3)), strict=True))
+    masks[1] = 0
+    together = embed(images, masks)
+    alone = np.concatenate([embed(images[k : k + 1], masks[k : k + 1]) for k in range(3)])
+    assert np.array_equal(together, alone, equal_nan=True)
+    assert np.isfinite(together[[0, 2]]).all()
+    assert np.isnan(together[1]).sum() == len(LESION)
+    assert np.nanmax(np.abs(together)) <= 6
+    assert embed(images[:0], masks[:0]).shape == (0, len(NAMES))
+
+
+def test_pictures_are_resized_as_clean_fid_does():
+    board = np.indices((2 * SIDE, 2 * SIDE)).sum(axis=0) % 2 * np.uint8(255)
+    assert np.abs(resized(board.astype(np.uint8))[2:-2, 2:-2] - 127.5).max() < 2  # antialiased
+    assert resized(np.full((40, 40), 255, np.uint8)).tolist() == [[255.0] * SIDE] * SIDE
+    seen = inputs(np.zeros((2, 40, 40), np.uint8))
+    assert seen.shape == (2, 3, SIDE, SIDE)
+    assert seen.unique().tolist() == [-1]
+
+
+def test_a_users_extractor_is_a_space_and_only_its_frechet_distance_is_fid(scripted):
+    space = space_of(str(scripted))
+    images = np.zeros((11, 64, 64), np.uint8)
+    images[:, :, 32:] = 64
+    points = space.embed(images, np.zeros_like(images))
+    assert points.shape == (11, 6)
+    assert points[0, [0, 3]] == pytest.approx([-1, -0.5], abs=0.02)
+    assert (space.name, space.sha256) == ("halves é", sha256_file(scripted))
+    assert space.fid
+    assert [one.fid for one in spaces_of(None)] == [False, False]
+    assert [len(one.version) for one in spaces_of(None)] == [12, 12]
+
+
+def test_of_stylegans_inception_the_layers_are_asked(tmp_path):
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = Halves()
+
+        def forward(self, x):
+            return self.layers(x) * 0
+
+    torch.jit.script(Whole()).save(str(tmp_path / "inception.pt"))
+    points = load_extractor(tmp_path / "inception.pt").embed(np.zeros((1, 64, 64), np.uint8))
+    assert points.tolist() == [[-1.0] * 6]
+
+
+def test_what_is_no_space_is_refused(tmp_path, scripted):
+    for name in ("inception", "weights.safetensors", "net.onnx"):
+        with pytest.raises(UserError, match="us64, radiomic or a TorchScript file"):
+            space_of(name)
+    with pytest.raises(UserError, match="must be a file"):
+        space_of(str(tmp_path / "gone.pt"))
+    (tmp_path / "broken.pt").write_bytes(b"no network")
+    with pytest.raises(DataError, match=r"broken.pt must be a TorchScript file"):
+        space_of(str(tmp_path / "broken.pt"))
+    with pytest.raises(UserError, match="different names"):
+        spaces_of([str(scripted), str(scripted)])
+    narrow = torch.jit.script(torch.nn.Linear(4, 2))
+    narrow.save(str(tmp_path / "narrow.pt"))
+    images = np.zeros((1, 64, 64), np.uint8)
+    with pytest.raises(UserError, match=r"must take \(N, 3, 299, 299\)"):
+        space_of(str(tmp_path / "narrow.pt")).embed(images, images)
