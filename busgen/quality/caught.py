@@ -3,8 +3,11 @@
 In: pairs (`busgen.quality.faults`), gates, judges. Out: counts with 95 % Wilson intervals.
 """
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 
 import numpy as np
@@ -13,7 +16,15 @@ from numpy.typing import NDArray
 from busgen.params import JUDGED, Gate
 from busgen.quality.distances import wilson
 from busgen.quality.faults import Pair
-from busgen.quality.gates import Judges, image_scores, judge_pairs, signed_contrast, verdict
+from busgen.quality.gates import (
+    Judges,
+    copy_score,
+    image_scores,
+    judge_pairs,
+    signed_contrast,
+    verdict,
+)
+from busgen.quality.known import Known
 
 Scores = dict[str, float | None]
 Floats = NDArray[np.float64]
@@ -50,13 +61,16 @@ class Caught:
         return (self.rejected + self.flagged) / self.n
 
 
-def scores_of(pairs: Sequence[Pair], judges: Judges | None) -> list[Scores]:
+def scores_of(
+    pairs: Sequence[Pair], judges: Judges | None, known: Known | None = None
+) -> list[Scores]:
     """Return the gate scores of pairs; None where one does not apply, as in `gates.verdict`.
 
     What is asked of a finding's numbers (`mask_error`) and of a whole release
     (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
     """
-    told = [_pixel_scores(pair) for pair in pairs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2 and numpy release the lock
+        told = list(pool.map(partial(_pixel_scores, known=known), pairs))
     asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
     if judges is None or not asked:
         return told
@@ -110,8 +124,8 @@ def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[fl
     return [float((faulty < bound).mean()) for bound in bounds]
 
 
-def _pixel_scores(pair: Pair) -> Scores:
-    scores: Scores = dict(image_scores(pair.image))
+def _pixel_scores(pair: Pair, known: Known | None) -> Scores:
+    scores: Scores = image_scores(pair.image) | copy_score(pair.image, known)
     if pair.echo_pattern and pair.mask.any():
         scores["contrast"] = signed_contrast(pair.echo_pattern, pair.mask, pair.image)
     return scores
