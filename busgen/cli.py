@@ -300,7 +300,9 @@ def versions(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")],
+    name: Annotated[
+        str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")
+    ],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
 ) -> None:

@@ -58,13 +58,13 @@ DEFAULT_GATES = {
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
     "overlay": Gate(max=30.0),
-    "strangeness": Gate(max=2.0),
+    "strangeness": Gate(max=2.5),
     "upright": Gate(min=0.0),
     "contrast": Gate(min=0.0),
     "mask_agreement": Gate(action="flag", min=0.25),
-    "mask_fit": Gate(min=-5.0),
+    "mask_fit": Gate(min=-2.53),
     "label_confidence": Gate(min=0.047),
-    "copy_similarity": Gate(max=0.9),
+    "copy_similarity": Gate(max=0.66),
     "duplicate_distance": Gate(min=4.0),
 }
 JUDGED = ("mask_agreement", "mask_fit", "label_confidence")  # scores that judges give

@@ -229,7 +229,8 @@ def _scores() -> tuple[Column, ...]:
         ),
         _seen(
             "strangeness",
-            "Mahalanobis distance to real pictures' statistics by depth, a dimension; usual is 1",
+            "Mahalanobis distance to real pictures' statistics, of the median band of depth; "
+            "about 1 is usual",
             "1",
             (0.0, 1e6),
         ),

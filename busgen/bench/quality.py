@@ -1,8 +1,8 @@
 """Benchmark of the gates: faults planted into real patients' pictures, and clean ones refused.
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
-them is kept in data/work/bench-quality. Out: figures. Faults are planted into the clean square crops
-of test patients, copies are of training patients' crops; the bounds are those that ship, which came
+them is kept in data/work/bench-quality. Out: figures. Faults are planted into clean square crops of
+test patients, copies are of training patients' crops; the bounds are those that ship, which came
 from validation patients. Caught is rejected, by all gates together. Intervals are Wilson's 95 %.
 """
 

@@ -31,7 +31,12 @@ SOURCES = (
     *("assets/gates/look.safetensors", "assets/gates/mask_fit.safetensors"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
-HERE = ("judges_folder", "mask_model", "model", "known")  # where this machine has what hashes stand for
+HERE = (
+    "judges_folder",
+    "mask_model",
+    "model",
+    "known",
+)  # where this machine has what hashes stand for
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 

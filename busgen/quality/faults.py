@@ -159,7 +159,7 @@ def swapped(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
 def dice(a: Pixels, b: Pixels) -> float:
     """Return the Dice coefficient of two masks (S, S) {0, 1}, 0 where both are empty."""
     total = np.count_nonzero(a) + np.count_nonzero(b)
-    return 2 * np.count_nonzero((a > 0) & (b > 0)) / max(total, 1)
+    return float(2 * np.count_nonzero((a > 0) & (b > 0)) / max(int(total), 1))
 
 
 COPIES: Mapping[str, Fault] = MappingProxyType(

@@ -22,12 +22,14 @@ from busgen.io import replacing
 from busgen.quality.faults import Pair, swapped
 from busgen.quality.judges.judges import load_judges
 from busgen.quality.mask_fit import FIT, MaskFit, numbers_of
-from busgen.quality.pictures import LOOK, Look, sized, statistics_of
+from busgen.quality.pictures import BANDS, LOOK, Look, sized, statistics_of
 from busgen.real.cohort import canonical_tables
 from busgen.real.crops import shippable_splits
 from busgen.seeds import rng
 
-PENALTY = 0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the pictures
+PENALTY = (
+    0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the pictures
+)
 SWAPS = 2  # masks of other lesions shown beside each lesion's own
 AT_ONCE = 64
 SEED = 0
@@ -42,17 +44,23 @@ def fit_look(images: Pixels) -> Look:
     plain = np.stack([statistics_of(sized(image)) for image in images])
     turned = np.stack([statistics_of(np.ascontiguousarray(sized(one)[::-1])) for one in images])
     scaler = StandardScaler().fit(plain)
-    precision = LedoitWolf().fit(scaler.transform(plain)).precision_
     shown = scaler.transform(np.concatenate([plain, turned]))
     model = LogisticRegression(C=PENALTY, max_iter=3000)
     model.fit(shown, np.repeat([1, 0], len(plain)))
-    whitening = np.linalg.cholesky(precision) / scaler.scale_[:, None]
+    whitening = np.stack([_whitening(plain[:, band::BANDS]) for band in range(BANDS)])
     return Look(scaler.mean_, whitening, model.coef_[0] / scaler.scale_, float(model.intercept_[0]))
+
+
+def _whitening(statistics: Floats) -> Floats:
+    """Return (D, D) that makes the shrunk covariance of statistics (N, D) that of white noise."""
+    scaler = StandardScaler().fit(statistics)
+    precision = LedoitWolf().fit(scaler.transform(statistics)).precision_
+    return np.asarray(np.linalg.cholesky(precision) / scaler.scale_[:, None], np.float64)
 
 
 def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
     """Return what tells the masks (N, S, S) {0, 1} of pictures from those of other lesions."""
-    own, other = [], []
+    own, other, others = [], [], list(masks)
     for start in range(0, len(images), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         chances = segment(images[part])
@@ -62,7 +70,7 @@ def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
             own.append(numbers_of(image, mask, chance))
             for number in range(SWAPS):
                 pick = rng(SEED, f"swap {k} {number}")
-                wrong = swapped(Pair(image, mask, None), masks, pick).mask
+                wrong = swapped(Pair(image, mask, None), others, pick).mask
                 other.append(numbers_of(image, wrong, chance))
     return _quadratic(np.array(own), np.array(other))
 
@@ -85,10 +93,10 @@ def _quadratic(own: Floats, other: Floats) -> MaskFit:
 
 
 def fit_shipped(folder: Path, out: Path) -> None:
-    """Fit to the training patients in `folder` whose datasets' licence allows it; write to `out`."""
+    """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
     crops = shippable_splits(canonical_tables(folder), folder / "cohort")["train"]
     look = fit_look(crops.images)
-    lesions = crops.pick(crops.masks.any(axis=(1, 2)))
+    lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
     fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
     save(out / LOOK, vars(look))
     save(out / FIT, vars(fit))

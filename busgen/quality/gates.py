@@ -132,7 +132,9 @@ def judge_pairs(
         both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
         either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
         told[own, 0] = 2 * both / np.maximum(either, 1)
-        told[own, 1] = [mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)]
+        told[own, 1] = [
+            mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
+        ]
         told[own, 2] = np.where(malignant[own], p, 1 - p)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

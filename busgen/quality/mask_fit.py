@@ -105,7 +105,8 @@ def _contrast(image: NDArray[np.uint8], inside: Bools) -> list[float]:
     ring = (depth < -gap) & (depth > -gap - max(least, share * radius))
     core = depth > max(1.0, CORE * radius)
     core = core if core.any() else inside
-    beside = ring & inside.any(axis=1)[:, None]
+    rows: Bools = np.asarray(inside.any(axis=1, keepdims=True))
+    beside = ring & rows
     spread = float(grey[ring].std() if ring.any() else 0.0) + 5.0
     middle = float(grey[core].mean())
     low, high = RIM

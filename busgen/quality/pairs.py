@@ -25,9 +25,7 @@ def clean_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pa
             yield pair
 
 
-def training_pairs(
-    tables: Sequence[Path], cohort: Path
-) -> tuple[list[Pair], NDArray[np.uint8]]:
+def training_pairs(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], NDArray[np.uint8]]:
     """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
 
     The textures are of all pictures that a generator may learn from (`busgen.quality.known`).
@@ -42,10 +40,8 @@ def training_pairs(
     return pairs, np.array(textures, np.uint8)
 
 
-def clean_pair(
-    row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels
-) -> Pair | None:
-    """Return the pair of a canonical row's crops (`busgen.real.crops.crop_of`), None if not clean."""
+def clean_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
+    """Return the pair of a canonical row and its crops (`crop_of`), None where it is not clean."""
     if not is_clean(row["flags"], float(hidden.mean())):
         return None
     claimed = row["pathology"] == "malignant" if mask.any() else None

@@ -32,9 +32,10 @@ Grey = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Look:
-    """How training patients' pictures look: of D statistics (`statistics_of`) the mean `centre`
-    (D,), the `whitening` (D, D) of their shrunk covariance; `up` (D,) and `level` tell, as log
-    odds, an upright picture from one upside down.
+    """How training patients' pictures look, by D statistics (`statistics_of`).
+
+    `centre` (D,) is their mean, `whitening` (BANDS, D / BANDS, D / BANDS) of the shrunk covariance
+    of each band's; `up` (D,) and `level` tell, as log odds, what is upright from what is not.
     """
 
     centre: Floats
@@ -43,9 +44,13 @@ class Look:
     level: float
 
     def strangeness(self, statistics: Floats) -> float:
-        """Return the Mahalanobis distance from the mean, a dimension: about 1 is usual."""
-        white = (statistics - self.centre) @ self.whitening
-        return float(np.sqrt(np.mean(white**2)))
+        """Return the Mahalanobis distance from the mean, a dimension, of the median band.
+
+        About 1 is usual. The median, because a black border or a deep shadow is no other world.
+        """
+        off = (statistics - self.centre).reshape(-1, len(self.whitening)).T
+        white = np.einsum("bi,bij->bj", off, self.whitening)
+        return float(np.median(np.sqrt(np.mean(white**2, axis=1))))
 
     def upright(self, statistics: Floats) -> float:
         """Return the log odds that the skin is at the top."""

@@ -84,9 +84,7 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
         for s, p in zip(strength.tolist(), share.tolist(), strict=True)
     )
     label = unit or "Share of the picture that is replaced"
-    return Chart(
-        name, f"{name}, {about}. {points}", label, "% rejected", *frame.ticks(), lines
-    )
+    return Chart(name, f"{name}, {about}. {points}", label, "% rejected", *frame.ticks(), lines)
 
 
 def _label_chart(labels: Mapping[str, Any]) -> Chart:

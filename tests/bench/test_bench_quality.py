@@ -19,10 +19,10 @@ class Honest:
 
     sha256 = "honest"
 
-    def segment(self, images):
+    def segment(self, images):  # noqa: D102
         return np.where(images < 60, 0.95, 0.05).astype(np.float32)
 
-    def classify(self, images, masks):
+    def classify(self, images, masks):  # noqa: D102
         return np.full(len(images), 0.8)
 
 

@@ -31,7 +31,7 @@ def lesions(n=24, side=128):
     images, masks = [], []
     for k in range(n):
         pick = rng(k, "lesion")
-        row, col, radius = pick.uniform(30, 98, 2).tolist() + [pick.uniform(10, 18)]
+        row, col, radius = [*pick.uniform(30, 98, 2).tolist(), pick.uniform(10, 18)]
         mask = np.hypot(rows - row, cols - col) <= radius
         grain = pick.rayleigh(1, (side, side)) / 1.25
         images.append(np.clip(np.where(mask, 35, 110) * grain, 1, 250))

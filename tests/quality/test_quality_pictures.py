@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.io import sha256_file
+from busgen.params import DEFAULT_GATES
 from busgen.quality.pictures import (
     ASSETS,
     BANDS,
@@ -37,11 +38,11 @@ def test_writing_is_counted_and_tissue_is_not():
     assert picture_scores(marked)["overlay"] > picture_scores(tissue())["overlay"] + 30
 
 
-def test_white_noise_and_blank_pictures_are_stranger_than_tissue():
-    usual = picture_scores(tissue())["strangeness"]
+def test_white_noise_and_blank_pictures_are_too_strange():
+    most = DEFAULT_GATES["strangeness"].max
     noise = np.clip(rng(0, "noise").normal(90, 40, (SIDE, SIDE)), 0, 255).astype(np.uint8)
-    assert picture_scores(noise)["strangeness"] > usual
-    assert picture_scores(np.full((SIDE, SIDE), 90, np.uint8))["strangeness"] > usual
+    assert picture_scores(noise)["strangeness"] > most
+    assert picture_scores(np.full((SIDE, SIDE), 90, np.uint8))["strangeness"] > most
 
 
 def test_a_picture_is_more_upright_than_itself_upside_down():
@@ -67,10 +68,12 @@ def test_statistics_are_of_bands_from_the_top():
 
 
 def test_distance_is_one_deviation_a_dimension():
-    look = Look(np.array([1.0, 2.0]), np.diag([1.0, 0.5]), np.array([1.0, -1.0]), 0.5)
-    assert look.strangeness(np.array([1.0, 2.0])) == 0
-    assert look.strangeness(np.array([2.0, 4.0])) == 1
-    assert look.upright(np.array([3.0, 1.0])) == 3.5
+    white = np.stack([np.diag([1.0, 0.5])] * 3)  # three bands of two statistics
+    look = Look(np.array([1.0, 1, 1, 2, 2, 2]), white, np.array([1.0, 0, 0, -1, 0, 0]), 0.5)
+    assert look.strangeness(look.centre) == 0
+    assert look.strangeness(look.centre + np.array([1, 1, 0, 2, 2, 0])) == 1  # two of three bands
+    assert look.strangeness(look.centre + np.array([9, 0, 0, 9, 0, 0])) == 0  # one band
+    assert look.upright(np.array([3.0, 0, 0, 1, 0, 0])) == 3.5
 
 
 def test_other_sizes_are_brought_to_one():

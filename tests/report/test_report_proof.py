@@ -34,7 +34,8 @@ def test_rows_are_of_the_strength_that_is_asked_for():
 def test_curves_rise_from_left_to_right_and_say_their_points():
     told = make_proof(reference())
     assert [chart.title for chart in told.charts] == [
-        "Blank picture", "Shifted mask", "Wrong label: the classifier alone, AUC 0.900"]  # fmt: skip
+        "Blank picture", "Shifted mask",
+        "Wrong label: the classifier alone, AUC 0.900"]  # fmt: skip
     assert "0.5: 50 %; 0.75: 75 %; 1: 100 %" in told.charts[0].alt
     assert told.charts[1].x_label == "px"
 
