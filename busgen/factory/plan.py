@@ -27,16 +27,13 @@ SOURCES = (
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
     *("factory/requested.py", "factory/verdicts.py", "quality/hashes.py", "quality/known.py"),
     *("quality/mask_fit.py", "quality/pictures.py", "real/overlay_strokes.py"),
-    *("real/signatures.py", "assets/overlays/strokes.safetensors"),
+    *("real/reading.py", "real/signatures.py", "real/square.py"),
+    "assets/overlays/strokes.safetensors",
     *("assets/gates/look.safetensors", "assets/gates/mask_fit.safetensors"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
-HERE = (
-    "judges_folder",
-    "mask_model",
-    "model",
-    "known",
-)  # where this machine has what hashes stand for
+# where this machine has what hashes stand for
+HERE = ("judges_folder", "mask_model", "model", "known")
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 

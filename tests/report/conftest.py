@@ -72,6 +72,7 @@ def make_facts(samples: pa.Table) -> dict[str, object]:
         "sources": [asdict(DATASETS[name]) for name in ("breast", "bus_bra", "busi")],
         "judges_sha256": None,
         "calibrated": calibrated(samples),
+        "proof": told.proof(),
         "descriptor_auc": {"value": 0.9, "n": 252},
         "cleaning": told.cleaning(),
     }
