@@ -193,6 +193,26 @@ def train(  # noqa: PLR0913 - a command's options are its signature
 
 
 @app.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    judges: Annotated[Path | None, typer.Option(help="Judges' folder, not what ships.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate the gates on held-out real patients; write the bounds with their evidence."""
+    from busgen.quality.calibrate import to_rows
+    from busgen.quality.judges.judges import load_judges
+    from busgen.quality.reference import calibrate as write_calibration
+
+    told = write_calibration(folder, target, load_judges(judges))
+    if as_json:
+        out.print_json(json.dumps(told))
+        return
+    print_rows(to_rows(told))
+    out.print(f"written  {target}", soft_wrap=True)
+
+
+@app.command()
 def verify(folder: Folder) -> None:
     """Check a release bit by bit: sums, pictures, index, contract."""
     from busgen.release.verify import verify as check_release
@@ -324,7 +344,9 @@ def versions(as_json: AsJson = False) -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="masks, phantom, factory, index, real or images.")],
+    name: Annotated[
+        str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")
+    ],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
 ) -> None:

@@ -57,12 +57,17 @@ DEFAULT_GATES = {
     "grey_sd": Gate(min=15.0),
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
+    "overlay": Gate(max=30.0),
+    "strangeness": Gate(max=2.5),
+    "upright": Gate(min=0.0),
     "contrast": Gate(min=0.0),
     "mask_agreement": Gate(action="flag", min=0.25),
+    "mask_fit": Gate(min=-2.53),
     "label_confidence": Gate(min=0.047),
+    "copy_similarity": Gate(max=0.66),
     "duplicate_distance": Gate(min=4.0),
 }
-JUDGED = ("mask_agreement", "label_confidence")  # scores that judges give
+JUDGED = ("mask_agreement", "mask_fit", "label_confidence")  # scores that judges give
 
 
 class RealParams(Section):
@@ -228,6 +233,8 @@ class GenerateParams(Section):
 
     `prior`, `judges` and `mask_model` (the learned mask engine's weights) are files or folders;
     None stands for those that ship. Judges are asked only where one of their gates is not off.
+    `known` is the file of real pictures that no picture may be a copy of (`busgen calibrate` makes
+    it); with None nothing is asked.
     `vary` makes of each of the `n` findings a counterfactual family,
     one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.Learned`).
@@ -239,6 +246,7 @@ class GenerateParams(Section):
     prior: Path | None = None
     judges: Path | None = None
     mask_model: Path | None = None
+    known: Path | None = None
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}

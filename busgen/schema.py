@@ -183,12 +183,24 @@ def _score(
     )
 
 
-def _judged(name: str, about: str) -> Column:
-    """Return a score in [0, 1] that a judge gives."""
-    share, span = "fraction", (0.0, 1.0)
+def _known(name: str, about: str) -> Column:
+    """Return a similarity that only pictures have that are compared with known ones."""
+    return Column(name, REALS, about, "gate", MADE, range=(-1.0, 1.0), nullable=True)
+
+
+def _seen(name: str, about: str, unit: str, range_: tuple[float, float]) -> Column:
+    """Return a score that pictures under 192 px a side have not."""
+    return Column(name, REALS, about, "gate", MADE, unit, range=range_, nullable=True)
+
+
+def _judged(
+    name: str, about: str, unit: str = "fraction", range_: tuple[float, float] = (0.0, 1.0)
+) -> Column:
+    """Return a score that a judge gives."""
     return Column(
-        name, REALS, about, "gate", MADE, share, range=span, nullable=True, lesion=True, judged=True
-    )
+        name, REALS, about, "gate", MADE, unit, range=range_,
+        nullable=True, lesion=True, judged=True,
+    )  # fmt: skip
 
 
 def _scores() -> tuple[Column, ...]:
@@ -209,6 +221,20 @@ def _scores() -> tuple[Column, ...]:
             "fraction",
             (0.0, 1.0),
         ),
+        _seen(
+            "overlay",
+            "pixels, of 256 x 256, that are surely strokes of text, calipers or rulers",
+            "pixel",
+            (0.0, 65536.0),
+        ),
+        _seen(
+            "strangeness",
+            "Mahalanobis distance to real pictures' statistics, of the median band of depth; "
+            "about 1 is usual",
+            "1",
+            (0.0, 1e6),
+        ),
+        _seen("upright", "log odds that the skin is at the top", "log odds", (-1e6, 1e6)),
         _score(
             "contrast",
             "mean grey level inside the mask minus that of its surroundings, "
@@ -221,8 +247,20 @@ def _scores() -> tuple[Column, ...]:
             "mask_agreement", "Dice of the requested mask and the lesion that the segmenter finds"
         ),
         _judged(
+            "mask_fit",
+            "log odds that the mask is this picture's and not another's, from the segmenter's "
+            "probabilities and the picture at the outline",
+            "log odds",
+            (-50.0, 50.0),
+        ),
+        _judged(
             "label_confidence",
             "calibrated probability that the classifier gives the requested pathology",
+        ),
+        _known(
+            "copy_similarity",
+            "largest correlation with a window of a picture that the generator learned from; null "
+            "where no file of such pictures is at hand",
         ),
         _score(
             "duplicate_distance",

@@ -20,14 +20,20 @@ from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.quality.known import load_known
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
-    *("factory/requested.py", "factory/verdicts.py"),
+    *("factory/requested.py", "factory/verdicts.py", "quality/hashes.py", "quality/known.py"),
+    *("quality/mask_fit.py", "quality/pictures.py", "real/overlay_strokes.py"),
+    *("real/reading.py", "real/signatures.py", "real/square.py"),
+    "assets/overlays/strokes.safetensors",
+    *("assets/gates/look.safetensors", "assets/gates/mask_fit.safetensors"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
-HERE = ("judges_folder", "mask_model", "model")  # where this machine has what hashes stand for
+# where this machine has what hashes stand for
+HERE = ("judges_folder", "mask_model", "model", "known")
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 
 
@@ -39,7 +45,8 @@ class Plan:
 
     `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder`,
     `mask_model` and `model` are where this machine has the judges and the weights of the mask and
-    of the image engine (None: those that ship):
+    of the image engine (None: those that ship), `known` where it has the pictures that none may be
+    a copy of (None: nothing is asked):
     no part of the record, their hashes are.
     """
 
@@ -65,11 +72,13 @@ class Plan:
     shard_size: int
     gates: dict[str, dict[str, Any]]
     judges_sha256: str | None
+    known_sha256: str | None
     code_version: str
     tools: dict[str, str]
     judges_folder: str | None = field(default=None, compare=False)
     mask_model: str | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
+    known: str | None = field(default=None, compare=False)
 
     @property
     def learned(self) -> Learned:
@@ -127,11 +136,13 @@ def resolve(params: GenerateParams) -> Plan:
         shard_size=min(params.shard_size, params.n),
         gates={name: gate.model_dump() for name, gate in sorted(params.gates.items())},
         judges_sha256=_judges_sha256(params),
+        known_sha256=_known_sha256(params),
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
         judges_folder=str(params.judges) if params.judges else None,
         mask_model=str(params.mask_model) if params.mask_model else None,
         model=params.model,
+        known=_known(params),
     )
     request = parse_request(plan.where, plan.text, plan.targets)
     if plan.vary:
@@ -147,6 +158,18 @@ def _judges_sha256(params: GenerateParams) -> str | None:
     from busgen.quality.judges.judges import load_judges  # brings torch
 
     return load_judges(params.judges, params.device).sha256
+
+
+def _known(params: GenerateParams) -> str | None:
+    """Return the file of pictures that none may be a copy of, None where nothing is asked."""
+    asked = params.known is not None and params.gates["copy_similarity"].action != "off"
+    return str(params.known) if asked else None
+
+
+def _known_sha256(params: GenerateParams) -> str | None:
+    """Return the hash of that file; `DataError` if it is none."""
+    path = _known(params)
+    return load_known(Path(path)).sha256 if path else None
 
 
 def read_plan(work: Path) -> Plan:

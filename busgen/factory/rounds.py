@@ -71,7 +71,7 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
     """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
     starts = range(0, len(missing), plan.shard_size)
     parts = [tuple(missing[start : start + plan.shard_size]) for start in starts]
-    folders = (plan.judges_folder, plan.mask_model, plan.model)
+    folders = (plan.judges_folder, plan.mask_model, plan.model, plan.known)
     return [
         ShardSpec(str(work), attempt, number, samples, *folders)
         for number, samples in enumerate(parts)

@@ -30,7 +30,9 @@ from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.quality.gates import Judges, difference_hash, judged_scores, pair_scores, verdict
+from busgen.quality.gates import Judges, copy_score, judged_scores, pair_scores, verdict
+from busgen.quality.hashes import difference_hash
+from busgen.quality.known import Known, load_known
 
 CHUNK = 32  # pictures in memory at once, or those of one family
 ROW_GROUP = 100
@@ -46,7 +48,8 @@ class ShardSpec:
     Under `vary` each of these stands for a whole family.
 
     `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
-    engines' weights, None for those that ship.
+    engines' weights, None for those that ship; `known` is the file of pictures that none may be a
+    copy of, None where nothing is asked.
     """
 
     work: str
@@ -56,6 +59,7 @@ class ShardSpec:
     judges: str | None = None
     mask_model: str | None = None
     model: str | None = None
+    known: str | None = None
 
     @property
     def path(self) -> Path:
@@ -76,6 +80,7 @@ class Tools:
     mask_engine: MaskEngine
     image_engine: ImageEngine
     judges: Judges | None
+    known: Known | None
 
 
 @lru_cache(maxsize=2)
@@ -85,9 +90,11 @@ def plan_of(work: str) -> Plan:
 
 
 @lru_cache(maxsize=2)
-def tools_of(work: str, judges: str | None, mask_model: str | None, model: str | None) -> Tools:
+def tools_of(
+    work: str, judges: str | None, mask_model: str | None, model: str | None, known: str | None
+) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = replace(plan_of(work), mask_model=mask_model, model=model)
+    plan = replace(plan_of(work), mask_model=mask_model, model=model, known=known)
     request = parse_request(plan.where, plan.text, plan.targets)
     return Tools(
         plan,
@@ -98,6 +105,7 @@ def tools_of(work: str, judges: str | None, mask_model: str | None, model: str |
         _mask_engine(plan),
         _image_engine(plan),
         _judges(plan, judges),
+        _known(plan),
     )
 
 
@@ -133,12 +141,23 @@ def _judges(plan: Plan, folder: str | None) -> Judges | None:
     return judges
 
 
+def _known(plan: Plan) -> Known | None:
+    """Return the pictures that none may be a copy of, None where nothing is asked."""
+    if plan.known is None:
+        return None
+    known = load_known(Path(plan.known))
+    if known.sha256 != plan.known_sha256:
+        rule = f"the known pictures must be the plan's ({plan.known_sha256})"
+        raise DataError(rule, known.sha256, "run again: a new plan is made")
+    return known
+
+
 def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
     """Make one shard and return its manifest; `tick(k)` is told of each k judged findings.
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = tools_of(spec.work, spec.judges, spec.mask_model, spec.model)
+    tools = tools_of(spec.work, spec.judges, spec.mask_model, spec.model, spec.known)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), tools.at_once):
         samples = spec.samples[start : start + tools.at_once]
@@ -170,7 +189,9 @@ def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[di
     judged = judged_scores(findings, masks, images, tools.judges)
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
-        return list(pool.map(judge, findings, masks, images, judged))
+        alike = pool.map(partial(copy_score, known=tools.known), images)
+        told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
+        return list(pool.map(judge, findings, masks, images, told))
 
 
 def judged_row(
@@ -182,7 +203,7 @@ def judged_row(
     gates: dict[str, Gate],
     attempt: int,
 ) -> dict[str, Any]:
-    """Return one row: finding, measures, scores (with what judges said), own verdict, pixels.
+    """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
 
     Whether it repeats another sample is not known here: `rounds.settle` decides that.
     """

@@ -26,9 +26,14 @@ SIDES: Mapping[str, str] = {
     "grey_sd": "min",
     "saturated": "max",
     "sharpness": "min",
+    "overlay": "max",
+    "strangeness": "max",
+    "upright": "min",
     "contrast": "min",
     "mask_agreement": "min",
+    "mask_fit": "min",
     "label_confidence": "min",
+    "copy_similarity": "max",
     "duplicate_distance": "min",
 }
 
@@ -87,6 +92,23 @@ def refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[
         for name, gate in gates.items()
     ]
     return np.asarray(np.any(np.array(verdicts, np.bool_), axis=0), np.bool_)
+
+
+def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
+    """Return what `calibrated` tells as rows: a gate each, all that reject together last."""
+    rows = [
+        {
+            "gate": name,
+            "bound": f"{SIDES[name]} {gate[SIDES[name]]:g}",
+            "does": "flags" if name in FLAGGED else "rejects",
+            "n": gate["n"],
+            "refused of test": f"{gate['refused_test']} of {gate['n_test']}",
+        }
+        for name, gate in told["gates"].items()
+    ]
+    both = told["together"]
+    last = {"gate": "together", "bound": "-", "does": "rejects", "n": both["n"]}
+    return [*rows, last | {"refused of test": f"{both['refused_test']} of {both['n_test']}"}]
 
 
 def _bound(name: str, scores: Floats, share: float) -> Gate:

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from busgen.masks.geometry import Geometry
 from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
+from busgen.quality.known import Known
+from busgen.quality.mask_fit import mask_fit
+from busgen.quality.pictures import picture_scores
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -25,7 +28,6 @@ SHARP_PX = 256
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
-HASH_BLOCK = 2**15
 JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
@@ -68,13 +70,19 @@ def pair_scores(
     }
 
 
-def image_scores(image: NDArray[np.uint8]) -> dict[str, float]:
-    """Return the scores that need no finding, of an (H, W) uint8 image."""
+def image_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
     return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
         "saturated": float(np.mean(image == 255)),
         "sharpness": sharpness(image),
+        **picture_scores(image),
     }
+
+
+def copy_score(image: NDArray[np.uint8], known: Known | None) -> dict[str, float | None]:
+    """Return how alike the (H, W) uint8 image is to a known one, None where none are known."""
+    return {"copy_similarity": known.similarity(image) if known else None}
 
 
 def judged_scores(
@@ -100,10 +108,12 @@ def judge_pairs(
     masks: NDArray[np.uint8],
     malignant: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Return (N, 2): how far the judges agree with the mask and with the class of each pair.
+    """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
 
-    First the Dice coefficient of the mask and of what the segmenter holds for more likely lesion
-    than not, then the probability that the classifier gives the class: NaN for an empty mask.
+    In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
+    more likely lesion than not, the log odds that the mask is this picture's
+    (`busgen.quality.mask_fit`), the probability that the classifier gives the class. NaN for an
+    empty mask.
     A pair's scores do not depend on the others: all batches have one size, and `DIGITS` are kept.
 
     Parameters
@@ -111,17 +121,21 @@ def judge_pairs(
     images, masks : (N, H, W) uint8; masks {0, 1}
     malignant : (N,) the class that was asked for
     """
-    told = np.full((len(images), 2), np.nan)
+    told = np.full((len(images), len(JUDGED)), np.nan)
 
     def judge(start: int) -> None:
         own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
         batch = np.resize(own, JUDGED_AT_ONCE)
-        found = judges.segment(images[batch])[: own.size] > 0.5
+        chances = judges.segment(images[batch])[: own.size]
+        found = chances > 0.5
         p = judges.classify(images[batch], masks[batch])[: own.size]
         both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
         either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
         told[own, 0] = 2 * both / np.maximum(either, 1)
-        told[own, 1] = np.where(malignant[own], p, 1 - p)
+        told[own, 1] = [
+            mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
+        ]
+        told[own, 2] = np.where(malignant[own], p, 1 - p)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
@@ -225,31 +239,3 @@ def verdict(
         elif gate.action != "off" and not gate.passes(score):
             (rejecting if gate.action == "reject" else flags).append(name)
     return not rejecting, rejecting[0] if rejecting else None, flags
-
-
-def difference_hash(image: NDArray[np.uint8]) -> int:
-    """Return the 64-bit difference hash: which of 8x9 area means grow to the right."""
-    small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
-    bits = np.packbits((small[:, 1:] > small[:, :-1]).ravel())
-    return int(bits.view(np.int64)[0])
-
-
-def nearest_hash(
-    hashes: NDArray[np.int64], earlier: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return, for each of (N,) hashes, the least Hamming distance to (M,) earlier ones and where.
-
-    Distance 64 and position -1 where there is no earlier one. In blocks: memory does not grow
-    with M.
-    """
-    least = np.full(hashes.shape, 64)
-    where = np.full(hashes.shape, -1)
-    own = hashes.view(np.uint64)[:, None]  # of signed numbers, bitwise_count counts their abs()
-    for start in range(0, len(earlier), HASH_BLOCK):
-        block = earlier[start : start + HASH_BLOCK].view(np.uint64)
-        distance = np.bitwise_count(own ^ block[None, :])
-        at = distance.argmin(axis=1)
-        near = distance[np.arange(len(hashes)), at].astype(np.int64)
-        closer = (near < least) | (where < 0)
-        least[closer], where[closer] = near[closer], start + at[closer]
-    return least, where

@@ -7,32 +7,44 @@ the training split is in it, so that no score is taken against images that anyth
 What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI with
 
     busgen real breast=PATH bus_bra=PATH busi=PATH --out DIR
-    python -c "from pathlib import Path; from busgen.quality.judges.judges import load_judges; \
-from busgen.quality.reference import *; from busgen.real.cohort import canonical_tables; \
-real = Path('DIR'); made = reference_of(canonical_tables(real), real / 'cohort', load_judges()); \
-write_reference(made, REFERENCE)"
+    busgen calibrate DIR --out OUT
+
+whose thumbnails of real pictures (`KNOWN`) stay where they are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import dumps, read_json, replacing_folder, write_text
+from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.params import DEFAULT_GATES
 from busgen.quality.calibrate import calibrated
 from busgen.quality.descriptors import descriptor_auc
 from busgen.quality.gates import Judges
+from busgen.quality.known import known_of, save_known
+from busgen.quality.pairs import clean_pairs, training_pairs
+from busgen.quality.proof import Keeper, prove
 from busgen.quality.samples import SCHEMA, samples_of
-from busgen.real.cohort import PLAIN, real_rows, usable_for_labels
+from busgen.real.cohort import (
+    PLAIN,
+    canonical_tables,
+    cohort_file,
+    real_rows,
+    usable_for_labels,
+)
 from busgen.real.readers import DATASETS
 from busgen.real.reading import DatasetInfo
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
+KNOWN = "known.safetensors"
 SPLITS = ("validation", "test")
 REFERENCE = Path(__file__).parents[1] / "assets" / "reference"
 COUNTED = ("dataset", "scanner", "pathology", "split")
@@ -61,13 +73,50 @@ class Origin:
     size_px: int = 256
 
 
-def reference_of(tables: Sequence[Path], cohort: Path, judges: Judges) -> Reference:
+def calibrate(folder: Path, out: Path, judges: Judges) -> dict[str, Any]:
+    """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
+
+    The proof (`busgen.quality.proof`) is of the bounds that ship, on test patients.
+
+    `out` holds thumbnails of training patients' pictures (`KNOWN`) besides: it does not ship.
+
+    Returns
+    -------
+    dict
+        The gates' bounds with their evidence, as `busgen.quality.calibrate.calibrated` tells them.
+
+    Raises
+    ------
+    UserError
+        If `folder` has no canonical data, or `out` holds other things.
+    """
+    require_vacant(out, ours=FACTS)
+    tables, cohort = canonical_tables(folder), cohort_file(folder).parent
+    training, textures = training_pairs(tables, cohort)
+    made = reference_of(tables, cohort, judges, textures)
+    keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
+    proof = prove(keeper, list(clean_pairs(tables, cohort, "test")), training)
+    write_reference(replace(made, facts={**made.facts, "proof": proof.record()}), out)
+    save_known(textures, out / KNOWN)
+    return dict(made.facts["calibrated"])
+
+
+def reference_of(
+    tables: Sequence[Path],
+    cohort: Path,
+    judges: Judges,
+    textures: NDArray[np.uint8] | None = None,
+) -> Reference:
     """Return the reference of canonical tables and the folder of their cohort.
 
-    Near-duplicates, Doppler images, unknown and disputed labels are left out.
+    Near-duplicates, Doppler images, unknown and disputed labels are left out. `textures` of
+    training patients' crops are made where they are not given.
     """
     held_out = real_rows(tables, cohort, splits=SPLITS, usable=usable_for_labels)
-    samples = samples_of(held_out, judges)
+    if textures is None:
+        _, textures = training_pairs(tables, cohort)
+    known = known_of(textures) if len(textures) else None
+    samples = samples_of(held_out, judges, known=known)
     every = real_rows(tables, cohort, columns=PLAIN, usable=usable_for_labels)
     columns = pa.schema(field for field in schema.arrow_schema("real") if field.name in PLAIN)
     described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)

@@ -18,13 +18,9 @@ from numpy.typing import NDArray
 from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.params import DEFAULT_GATES, JUDGED
-from busgen.quality.gates import (
-    Judges,
-    difference_hash,
-    image_scores,
-    judge_pairs,
-    signed_contrast,
-)
+from busgen.quality.gates import Judges, copy_score, image_scores, judge_pairs, signed_contrast
+from busgen.quality.hashes import difference_hash
+from busgen.quality.known import Known
 from busgen.quality.measures import MEASURED, image_statistics
 from busgen.real.overlays import without_overlays
 from busgen.real.square import field_of, square_crop
@@ -60,7 +56,10 @@ class Crop:
 
 
 def samples_of(
-    rows: Iterable[Mapping[str, Any]], judges: Judges | None, size_px: int = 256
+    rows: Iterable[Mapping[str, Any]],
+    judges: Judges | None,
+    size_px: int = 256,
+    known: Known | None = None,
 ) -> pa.Table:
     """Return what is measured on real images.
 
@@ -72,6 +71,8 @@ def samples_of(
         Judges whose scores are to stand with the others; None leaves these null.
     size_px
         Side of the square crops that are measured.
+    known
+        Pictures of training patients; None leaves the similarity to them null.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def samples_of(
     hashes: list[int] = []
     with ThreadPoolExecutor() as pool:  # cv2, numpy and zlib release the lock
         for part in _parts(rows):
-            crops = list(pool.map(partial(_measured, size_px=size_px), part))
+            crops = list(pool.map(partial(_measured, size_px=size_px, known=known), part))
             records += _judged(crops, judges)
             hashes += [difference_hash(crop.image) for crop in crops]
     if not records:
@@ -102,6 +103,11 @@ def samples_of(
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
+def is_clean(flags: Iterable[str], hidden: float) -> bool:
+    """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
+    return hidden <= HIDDEN and not set(flags) - UNMARRED
+
+
 def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     """Yield rows some dozens at a time: decoded pictures are large."""
     left = iter(rows)
@@ -109,7 +115,7 @@ def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]
         yield part
 
 
-def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
+def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) -> Crop:
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
     field, hidden = field_of(image), 0.0
@@ -119,7 +125,7 @@ def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
         image = without_overlays(image, overlay > 0)
     square = square_crop(image, mask, size_px, field=field)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
-    scores = image_scores(square.image)
+    scores = image_scores(square.image) | copy_score(square.image, known)
     if row["echo_pattern"] and square.mask.any():
         scores["contrast"] = signed_contrast(row["echo_pattern"], square.mask, square.image)
     record = {
@@ -130,7 +136,7 @@ def _measured(row: Mapping[str, Any], size_px: int) -> Crop:
         "split": row["split"],
         "patient": row["cluster_id"],
         "hidden": hidden,
-        "clean": hidden <= HIDDEN and not set(row["flags"]) - UNMARRED,
+        "clean": is_clean(row["flags"], hidden),
         **image_statistics(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }

@@ -17,6 +17,7 @@ from busgen.report import (
     judging,
     learned,
     marginals,
+    proof,
     provenance,
     realism,
     words,
@@ -101,6 +102,7 @@ def _gates(evidence: Evidence) -> dict[str, Any]:
         "bounds": funnel.make_bounds(evidence),
         "bounds_together": evidence.reference.get("calibrated", {}).get("together", {}),
         "tries": funnel.tries(evidence),
+        "proof": proof.make_proof(evidence.reference),
     }
 
 

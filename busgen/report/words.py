@@ -51,6 +51,17 @@ GATES = {
     "grey_sd": ("Blank picture", "spread (standard deviation) of the grey levels", GREY),
     "saturated": ("Overgained picture", "share of pure white pixels", "%"),
     "sharpness": ("Blurred picture", "share of the picture's energy in fine detail", "%"),
+    "overlay": (
+        "Text or calipers are burned in",
+        "pixels that are surely strokes of writing, rulers or calipers, of 256 x 256",
+        "px",
+    ),
+    "strangeness": (
+        "Picture looks like no ultrasound",
+        "distance from how real pictures look at each depth; 1 is usual",
+        "",
+    ),
+    "upright": ("Picture is upside down", "log odds that the skin is at the top", ""),
     "contrast": (
         "Lesion does not stand out as asked",
         "grey inside the lesion against the tissue beside it, positive when darker or brighter "
@@ -62,10 +73,21 @@ GATES = {
         "overlap (Dice) of the mask and of what a segmenter, trained on real images, finds",
         "%",
     ),
+    "mask_fit": (
+        "Mask is another picture's",
+        "log odds that the lesion of this picture has this outline, from the segmenter's "
+        "probabilities and the grey levels at the outline",
+        "",
+    ),
     "label_confidence": (
         "Lesion looks like the other class",
         "probability that a classifier, trained on real images, gives the class asked for",
         "%",
+    ),
+    "copy_similarity": (
+        "Copies a real picture",
+        "largest correlation with a window of a picture that the generator learned from",
+        "",
     ),
     "duplicate_distance": (
         "Repeats another picture",
@@ -102,9 +124,30 @@ GATE_SHORT = {  # of one pair by itself
     "grey_sd": "exposure",
     "saturated": "gain",
     "sharpness": "sharpness",
+    "overlay": "burned-in marks",
+    "strangeness": "the look",
+    "upright": "orientation",
     "contrast": "contrast",
     "mask_agreement": "the segmenter",
+    "mask_fit": "the outline",
     "label_confidence": "the classifier",
+    "copy_similarity": "copies",
+}
+FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
+    "none": ("Nothing", "clean pictures as they are", ""),
+    "blank": ("Blank picture", "replaced by one grey level", ""),
+    "noise": ("Noise", "replaced by white noise of the same mean and spread", ""),
+    "upside_down": ("Upside down", "skin and depth exchanged, the mask too", ""),
+    "overlay": ("Pasted marks", "text, calipers, a logo", "of these"),
+    "copy_noise": ("Copied patient, noise", "white noise upon the copy", "grey levels"),
+    "copy_crop": ("Copied patient, crop", "share of each side cut away", "of the side"),
+    "copy_flip": ("Copied patient, flip", "left for right", ""),
+    "copy_brightness": ("Copied patient, brightness", "times or divided by 1 +", "of the level"),
+    "copy_elastic": ("Copied patient, elastic", "pixels moved smoothly", "px at most"),
+    "swapped_mask": ("Swapped mask", "another lesion's, Dice below 0.3 with the true one", ""),
+    "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
+    "shift_px": ("Shifted mask", "moved in any direction", "px"),
+    "blur_px": ("Blurred picture", "standard deviation of the blur", "px"),
 }
 STATISTICS = {
     "width_mm": ("Lesion width", "side to side, as on the caliper", "mm"),
@@ -132,6 +175,11 @@ STATISTICS = {
         "Lesion found where the mask is",
         "overlap (Dice) of the mask and of what a segmenter finds",
         "%",
+    ),
+    "mask_fit": (
+        "Mask fits its picture",
+        "log odds that the mask is this picture's and not another's",
+        "",
     ),
     "label_confidence": (
         "Class recognised",
@@ -164,6 +212,11 @@ def plain(name: str) -> str:
 def gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
     return (GATES | BESIDE_GATES).get(name, (plain(name).capitalize(), "score of this gate", ""))
+
+
+def fault(name: str) -> tuple[str, str, str]:
+    """Return (what was planted, how, unit of its strength) of a fault."""
+    return FAULTS.get(name, (plain(name).capitalize(), "", ""))
 
 
 def flag(name: str) -> tuple[str, str]:

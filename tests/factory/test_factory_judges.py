@@ -46,7 +46,7 @@ def test_lesions_are_judged_and_normals_are_not(made):
     assert {row["pathology"] for row in rows} == {"benign", "malignant", "normal"}
     for row in rows:
         asked = [row[name] is not None for name in JUDGED]
-        assert asked == [row["pathology"] != "normal"] * 2
+        assert asked == [row["pathology"] != "normal"] * len(JUDGED)
 
 
 def test_scores_are_what_the_judges_say_of_each_pair_alone(made, tiny_judges):
@@ -68,7 +68,7 @@ def test_other_shards_give_the_same_scores(made, tiny_judges, tmp_path):
 @pytest.mark.parametrize("name", JUDGED)
 def test_a_judges_gate_rejects_or_flags(tiny_judges, tmp_path, name):
     for action in ("reject", "flag"):
-        gates = ASKED | {name: Gate(action=action, min=1.1)}
+        gates = ASKED | {name: Gate(action=action, min=51.0)}
         judged = {"gates": gates, "max_unfilled": 1.0, "max_attempts": 1}
         make_candidates(plan_of(tiny_judges, **judged), tmp_path / action, run_here)
     for rejected, flagged in zip(rows_of(tmp_path / "reject"), rows_of(tmp_path / "flag"),

@@ -9,6 +9,7 @@ from scipy import ndimage
 from busgen import schema
 from busgen.errors import DataError
 from busgen.io import dumps, encode_png, write_text
+from busgen.params import JUDGED
 from busgen.quality.compare import compare
 from busgen.quality.descriptors import auc
 from busgen.quality.realised import realised
@@ -76,7 +77,7 @@ def reference():
 
 def write_release(folder, made, group=20, **scores):
     """Write rows as a release; `scores` are the judges', None where none were asked."""
-    asked = {"mask_agreement": None, "label_confidence": None} | scores
+    asked = dict.fromkeys(JUDGED) | scores
     made = [row | asked for row in made]
     names = [name for name in made[0] if name != "source_file"]
     typed = pa.schema([(name, schema.BY_NAME[name].type) for name in names])

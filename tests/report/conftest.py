@@ -12,7 +12,7 @@ from busgen import io
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import Gate, GenerateParams, ReleaseParams
+from busgen.params import JUDGED, Gate, GenerateParams, ReleaseParams
 from busgen.quality.calibrate import calibrated
 from busgen.quality.measures import MEASURED
 from busgen.quality.reference import Reference, write_reference
@@ -72,6 +72,7 @@ def make_facts(samples: pa.Table) -> dict[str, object]:
         "sources": [asdict(DATASETS[name]) for name in ("breast", "bus_bra", "busi")],
         "judges_sha256": None,
         "calibrated": calibrated(samples),
+        "proof": told.proof(),
         "descriptor_auc": {"value": 0.9, "n": 252},
         "cleaning": told.cleaning(),
     }
@@ -95,7 +96,7 @@ def make_chain(root: Path, params: GenerateParams) -> Chain:
 @pytest.fixture(scope="session")
 def families(tmp_path_factory) -> Chain:
     """Return families that vary the posterior features, some without a lesion."""
-    names = ("grey_sd", "sharpness", "saturated", "mask_agreement", "label_confidence")
+    names = ("grey_sd", "sharpness", "saturated", *JUDGED)
     params = GenerateParams(
         engine="phantom",
         mask_engine="curvature",
@@ -139,8 +140,7 @@ def chain(tmp_path_factory) -> Chain:
             "contrast": Gate(min=20.0),
             "sharpness": Gate(action="flag", min=0.4),
             "saturated": Gate(action="off"),
-            "mask_agreement": Gate(action="off"),
-            "label_confidence": Gate(action="off"),
+            **{name: Gate(action="off") for name in JUDGED},
         },
     )
     return make_chain(tmp_path_factory.mktemp("mixed é"), params)
@@ -154,7 +154,7 @@ def evidence(chain) -> Evidence:
 @pytest.fixture(scope="session")
 def one_class(tmp_path_factory):
     """Return a function that makes a small release of one class whose gates reject nothing."""
-    names = ("contrast", "grey_sd", "saturated", "sharpness", "mask_agreement", "label_confidence")
+    names = ("contrast", "grey_sd", "saturated", "sharpness", *JUDGED)
     off = dict.fromkeys(names, Gate(action="off"))
 
     def make(pathology: str) -> Chain:

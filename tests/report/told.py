@@ -167,3 +167,19 @@ def checks() -> Record:
             "auc": {"n": 40, "real": 0.9, "interval": [0.8, 0.97], "drawn": 0.92},
         },
     }  # fmt: skip
+
+
+def caught(fault, strength, rejected, flagged=0, n=40):
+    """Return the record of one fault."""
+    return {"fault": fault, "strength": strength, "n": n, "rejected": rejected,
+            "flagged": flagged, "gates": {"grey_sd": rejected, "overlay": 0},
+            "interval": [max(0, rejected / n - 0.1), min(1, rejected / n + 0.1)]}  # fmt: skip
+
+
+def proof():
+    """Return what planted faults showed, as a reference tells it."""
+    found = [caught("blank", s, r) for s, r in ((1.0, 40), (0.5, 20), (0.75, 30))]
+    found += [caught("swapped_mask", 1.0, 30, 8)]
+    found += [caught("shift_px", s, r) for s, r in ((4.0, 2), (8.0, 4), (16.0, 30))]
+    labels = {"auc": 0.9, "n": 40, "curve": [[0.05, 0.6], [0.2, 0.9]]}
+    return {"clean": caught("none", 0.0, 2), "faults": found, "labels": labels}

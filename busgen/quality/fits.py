@@ -1,0 +1,109 @@
+"""Learn what gates know of real pictures: their look by depth, and masks that are theirs.
+
+In: pictures and masks of training patients, the judges. Out: `busgen/assets/gates`, numbers alone:
+a mean, a covariance, weights. No bound is learned here: those come from validation patients
+(`busgen.quality.calibrate`). What ships was made of what `busgen real ... --out DIR` wrote:
+
+    python -c "from pathlib import Path; from busgen.quality.fits import fit_shipped; \
+    from busgen.quality.pictures import ASSETS; fit_shipped(Path('DIR'), ASSETS)"
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from busgen.io import replacing
+from busgen.quality.faults import Pair, swapped
+from busgen.quality.judges.judges import load_judges
+from busgen.quality.mask_fit import FIT, MaskFit, numbers_of
+from busgen.quality.pictures import BANDS, LOOK, Look, sized, statistics_of
+from busgen.real.cohort import canonical_tables
+from busgen.real.crops import shippable_splits
+from busgen.seeds import rng
+
+PENALTY = (
+    0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the pictures
+)
+SWAPS = 2  # masks of other lesions shown beside each lesion's own
+AT_ONCE = 64
+SEED = 0
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Segment = Callable[[Pixels], NDArray[np.float32]]
+
+
+def fit_look(images: Pixels) -> Look:
+    """Return the look of pictures (N, S, S) uint8, as they are against upside down."""
+    plain = np.stack([statistics_of(sized(image)) for image in images])
+    turned = np.stack([statistics_of(np.ascontiguousarray(sized(one)[::-1])) for one in images])
+    scaler = StandardScaler().fit(plain)
+    shown = scaler.transform(np.concatenate([plain, turned]))
+    model = LogisticRegression(C=PENALTY, max_iter=3000)
+    model.fit(shown, np.repeat([1, 0], len(plain)))
+    whitening = np.stack([_whitening(plain[:, band::BANDS]) for band in range(BANDS)])
+    return Look(scaler.mean_, whitening, model.coef_[0] / scaler.scale_, float(model.intercept_[0]))
+
+
+def _whitening(statistics: Floats) -> Floats:
+    """Return (D, D) that makes the shrunk covariance of statistics (N, D) that of white noise."""
+    scaler = StandardScaler().fit(statistics)
+    precision = LedoitWolf().fit(scaler.transform(statistics)).precision_
+    return np.asarray(np.linalg.cholesky(precision) / scaler.scale_[:, None], np.float64)
+
+
+def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
+    """Return what tells the masks (N, S, S) {0, 1} of pictures from those of other lesions."""
+    own, other, others = [], [], list(masks)
+    for start in range(0, len(images), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        chances = segment(images[part])
+        for k, (image, mask, chance) in enumerate(
+            zip(images[part], masks[part], chances, strict=True), start
+        ):
+            own.append(numbers_of(image, mask, chance))
+            for number in range(SWAPS):
+                pick = rng(SEED, f"swap {k} {number}")
+                wrong = swapped(Pair(image, mask, None), others, pick).mask
+                other.append(numbers_of(image, wrong, chance))
+    return _quadratic(np.array(own), np.array(other))
+
+
+def _quadratic(own: Floats, other: Floats) -> MaskFit:
+    """Return a logistic regression on standardised numbers, their squares and products."""
+    scaler = StandardScaler().fit(np.concatenate([own, other]))
+    shown = scaler.transform(np.concatenate([own, other]))
+    products = PolynomialFeatures(2, include_bias=False)
+    terms = products.fit_transform(shown)
+    even = StandardScaler().fit(terms)
+    model = LogisticRegression(C=PENALTY, max_iter=3000)
+    model.fit(even.transform(terms), np.repeat([1, 0], [len(own), len(other)]))
+    weights = model.coef_[0] / even.scale_
+    size = own.shape[1]
+    quadratic = np.zeros((size, size))
+    quadratic[np.triu_indices(size)] = weights[size:]  # in the order of `PolynomialFeatures`
+    constant = float(model.intercept_[0] - weights @ even.mean_)
+    return MaskFit(scaler.mean_, scaler.scale_, weights[:size], quadratic, constant)
+
+
+def fit_shipped(folder: Path, out: Path) -> None:
+    """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
+    crops = shippable_splits(canonical_tables(folder), folder / "cohort")["train"]
+    look = fit_look(crops.images)
+    lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
+    fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
+    save(out / LOOK, vars(look))
+    save(out / FIT, vars(fit))
+
+
+def save(path: Path, values: Mapping[str, object]) -> None:
+    """Write named numbers and arrays of them in single precision."""
+    stored = {name: np.atleast_1d(np.asarray(value, np.float32)) for name, value in values.items()}
+    with replacing(path) as partial:
+        save_file(stored, partial)

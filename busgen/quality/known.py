@@ -1,0 +1,100 @@
+"""Pictures that a generator learned from, and how alike a new one is to the most alike of them.
+
+In: training pictures, or the file that `busgen calibrate` makes of them where the real data is.
+Out: a similarity in [-1, 1] of one picture. The file holds thumbnails of real pictures and so never
+ships; without it the gate is off. Windows of every known picture are compared, mirrored or not, so
+that crops are found too; gain, offset and gain over depth change nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from busgen.errors import DataError, UserError
+from busgen.io import replacing, sha256_file
+from busgen.real.signatures import SIDE, texture
+
+KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far apart they are
+GRID = 12  # px a side of what is compared
+DIGITS = 4
+
+Pixels = NDArray[np.uint8]
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Windows (M, GRID * GRID) of known pictures, unit vectors; `sha256` of the file, if any."""
+
+    windows: Rows
+    sha256: str = ""
+
+    def similarity(self, image: Pixels) -> float:
+        """Return the largest correlation of an (S, S) uint8 picture or its mirror with a window."""
+        seen = _small(texture_of(image))
+        both = np.stack([_unit(seen), _unit(seen[:, ::-1])])
+        return round(float((self.windows @ both.T).max()), DIGITS)
+
+
+def texture_of(image: Pixels) -> Pixels:
+    """Return what is compared of a picture: local contrast (SIDE, SIDE) uint8 of a thumbnail."""
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return texture(np.ascontiguousarray(small).tobytes())
+
+
+def known_of(textures: Pixels) -> Known:
+    """Return what pictures are compared with; textures (N, SIDE, SIDE) uint8, one or more.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    if len(textures) == 0:
+        raise UserError("known pictures must be some", "none", "name real data with training rows")
+    windows = [_unit(_small(part)) for one in textures for part in _windows(one)]
+    return Known(np.array(windows, np.float32))
+
+
+def save_known(textures: Pixels, path: Path) -> None:
+    """Write the textures of known pictures, thumbnails that stay where the real data is."""
+    with replacing(path) as partial:
+        save_file({"textures": textures}, partial)
+
+
+def load_known(path: Path) -> Known:
+    """Return what `save_known` wrote; `DataError` if that is no such file."""
+    try:
+        textures = load_file(path)["textures"]
+    except (OSError, KeyError, SafetensorError) as error:
+        rule = f"{path} must hold known pictures"
+        raise DataError(rule, error, "write it: busgen calibrate DATA --out DIR") from error
+    return Known(known_of(textures).windows, sha256_file(path))
+
+
+def _windows(picture: Pixels) -> Iterator[Pixels]:
+    """Yield the square windows of a texture."""
+    for kept in KEPT:
+        side = round(SIDE * kept)
+        count = round((1 - kept) / STEP) + 1
+        starts = np.linspace(0, SIDE - side, count).round().astype(int)
+        for row in starts:
+            for col in starts:
+                yield picture[row : row + side, col : col + side]
+
+
+def _small(picture: Pixels) -> Rows:
+    grid = cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(grid, np.float32)
+
+
+def _unit(picture: Rows) -> Rows:
+    """Return a picture as a vector of mean 0 and length 1; a blank one is like none."""
+    flat = picture.ravel() - picture.mean()
+    return np.asarray(flat / max(float(np.linalg.norm(flat)), 1.0), np.float32)

@@ -1,0 +1,43 @@
+"""Proof in the report: rows and curves say what was caught."""
+
+import pytest
+import told
+
+from busgen.quality.proof import COPIED, COPY, CURVES, MISLABELLED, PLANTED, SWAPPED
+from busgen.report import words
+from busgen.report.proof import make_proof
+
+
+def test_rows_are_of_the_strength_that_is_asked_for():
+    found = make_proof({"proof": told.proof()})
+    assert [row.name for row in found.rows] == ["Nothing", "Blank picture", "Swapped mask"]
+    assert [(row.rejected, row.flagged, row.n) for row in found.rows] == [
+        (2, 0, 40), (40, 0, 40), (30, 8, 40)]  # fmt: skip
+    assert found.rows[1].checks == "Blank picture: 40"
+
+
+def test_curves_rise_from_left_to_right_and_say_their_points():
+    found = make_proof({"proof": told.proof()})
+    assert [chart.title for chart in found.charts] == [
+        "Blank picture", "Shifted mask",
+        "Wrong label: the classifier alone, AUC 0.900"]  # fmt: skip
+    assert "0.5: 50 %; 0.75: 75 %; 1: 100 %" in found.charts[0].alt
+    assert found.charts[1].x_label == "px"
+
+
+def test_without_evidence_nothing_is_shown():
+    assert make_proof({}) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["none", *PLANTED, *CURVES, *(COPY + n for n in COPIED), SWAPPED, MISLABELLED]
+)
+def test_every_fault_has_words(name):
+    assert name in words.FAULTS
+
+
+def test_the_page_shows_the_table(chain):
+    page = (chain.folder / "index.html").read_text(encoding="utf-8")
+    assert "Do the checks work?" in page
+    assert "Swapped mask" in page
+    assert "the classifier alone, AUC 0.900" in page
