@@ -15,12 +15,13 @@ import busgen
 from busgen import io
 from busgen.images.engines import Learned, load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import JUDGED, GenerateParams
+from busgen.params import JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.quality.known import load_known
+from busgen.quality.pictures import LEARNED
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
@@ -134,7 +135,7 @@ def resolve(params: GenerateParams) -> Plan:
         max_attempts=params.max_attempts,
         max_unfilled=params.max_unfilled,
         shard_size=min(params.shard_size, params.n),
-        gates={name: gate.model_dump() for name, gate in sorted(params.gates.items())},
+        gates={name: gate.model_dump() for name, gate in sorted(_gates(params).items())},
         judges_sha256=_judges_sha256(params),
         known_sha256=_known_sha256(params),
         code_version=code_version(),
@@ -149,6 +150,18 @@ def resolve(params: GenerateParams) -> Plan:
         varied_terms(plan.vary, request)
     draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
     return plan
+
+
+def _gates(params: GenerateParams) -> dict[str, Gate]:
+    """Return the gates; those that real pictures taught only flag an engine that saw none."""
+    if params.engine != "phantom":
+        return params.gates
+    flagging = {
+        name: gate.model_copy(update={"action": "flag"})
+        for name, gate in params.gates.items()
+        if name in (*LEARNED, "mask_fit") and gate.action == "reject"
+    }
+    return params.gates | flagging
 
 
 def _judges_sha256(params: GenerateParams) -> str | None:

@@ -20,7 +20,7 @@ from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
 from busgen.quality.known import Known
 from busgen.quality.mask_fit import mask_fit
-from busgen.quality.pictures import picture_scores
+from busgen.quality.pictures import LEARNED, picture_scores
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -30,6 +30,7 @@ FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tis
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
+CURVED = "curved_5mhz"  # no training patient was seen by a curved array
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
@@ -55,15 +56,19 @@ def pair_scores(
 ) -> dict[str, float | None]:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
 
+    What was learned from linear arrays' pictures is not asked of a curved one's: None.
+
     Parameters
     ----------
     mask : (H, W) uint8 {0, 1}
     image : (H, W) uint8
     geometry : what `busgen.masks.geometry.measure` found on `mask`, None for an empty mask
     """
+    learned = dict.fromkeys(LEARNED) if finding.scanner == CURVED else {}
     return {
         "mask_error": mask_error(finding, geometry, len(mask)),
         **image_scores(image),
+        **learned,
         "contrast": signed_contrast(finding.echo_pattern, mask, image)
         if finding.has_lesion
         else None,

@@ -25,6 +25,7 @@ STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke
 SPECKLE_PX, EDGE_PX, ACROSS_PX = 3.0, 1.5, 4.0  # sd of the blurs that part fine from coarse
 BLACK = 4  # grey levels up to this count as black
 DIGITS = 4
+LEARNED = ("overlay", "strangeness", "upright")
 
 Floats = NDArray[np.float64]
 Grey = NDArray[np.float32]
@@ -71,7 +72,7 @@ def picture_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
     None below `SMALLEST` px a side.
     """
     if min(image.shape) < SMALLEST:
-        return {"overlay": None, "strangeness": None, "upright": None}
+        return dict.fromkeys(LEARNED)
     seen = sized(image)
     statistics, look = statistics_of(seen), shipped_look()
     return {

@@ -20,6 +20,7 @@ from busgen.quality.gates import (
     verdict,
 )
 from busgen.quality.judges.judges import load_judges
+from busgen.quality.pictures import LEARNED
 
 SIZE = 128
 
@@ -221,3 +222,10 @@ def test_white_noise_is_sharp_and_blur_is_not():
     assert sharpness(noise) == pytest.approx(expected, abs=0.02)
     assert sharpness(cv2.GaussianBlur(noise, (0, 0), 4)) < 0.05
     assert sharpness(np.zeros((SIZE, SIZE), np.uint8)) == 0
+
+
+def test_what_linear_arrays_taught_is_not_asked_of_a_curved_one():
+    image, mask = np.full((256, 256), 80, np.uint8), np.zeros((256, 256), np.uint8)
+    asked = replace(finding(), scanner="curved_5mhz")
+    scores = [pair_scores(own, mask, image, None) for own in (asked, finding())]
+    assert [[own[name] is None for name in LEARNED] for own in scores] == [[True] * 3, [False] * 3]
