@@ -1,0 +1,1 @@
+"""Downstream: do models that learn from the made pictures do better on real patients?"""
