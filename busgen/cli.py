@@ -314,11 +314,13 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
+    from busgen.downstream.plan import Asked
+    from busgen.downstream.plan import plan as planned
 
     models = {"classification": classifier, "segmentation": segmenter}
     named = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
-    asked = library.Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
-    plan = library.plan(asked)
+    asked = Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
+    plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.carry_out(plan, tick, say)
     if as_json:

@@ -1,1 +1,1 @@
-"""Downstream: do models that learn from the made pictures do better on real patients?"""
+"""Downstream: what the made pictures teach models that are then tried on real patients."""

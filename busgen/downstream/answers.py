@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy.special import expit
 from torch import nn
 
 from busgen.downstream.cases import Cases
 from busgen.downstream.learner import lesion_chances, malignant_logits
-from busgen.downstream.metrics import cut_out, hd95, overlap
 from busgen.downstream.models import Model
+from busgen.downstream.overlap import cut_out, hd95, overlap
 from busgen.errors import DataError
 from busgen.quality.judges.calibration import Platt, fit_platt
+from busgen.quality.judges.judges import SegmenterSpec
 from busgen.real.crops import Crops
 
 TEXT, REAL = pa.string(), pa.float64()
@@ -43,11 +45,11 @@ class Answering:
 
 def scaling(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     """Return Platt's scaling by validation patients; None for segmenters and for too few."""
-    if model.task == "segmentation":
+    if isinstance(model.spec, SegmenterSpec):
         return None
     own = validation.pick(validation.labelled)
     try:
-        return fit_platt(malignant_logits(model, net, own), own.malignant)
+        return fit_platt(malignant_logits(model.spec, net, own), own.malignant)
     except DataError:  # fewer than ten of a class: chances stay as the network gives them
         return None
 
@@ -61,9 +63,12 @@ def tested(cases: Cases, task: str) -> Cases:
 
 def answers(asked: Answering, cases: Cases) -> Iterator[dict[str, Any]]:
     """Yield a row for each picture that the task is tested on; what it has not is missing."""
-    own = tested(cases, asked.model.task)
-    found = _told if asked.model.task == "classification" else _drawn
-    for k, values in enumerate(found(asked, own)):
+    spec, own = asked.model.spec, tested(cases, asked.model.task)
+    if isinstance(spec, SegmenterSpec):
+        found = _drawn(lesion_chances(spec, asked.net, np.asarray(own.crops.images)), own)
+    else:
+        found = _told(malignant_logits(spec, asked.net, own.crops), asked.scale)
+    for k, values in enumerate(found):
         yield {
             "sample_id": own.ids[k],
             "patient": own.crops.groups[k],
@@ -74,14 +79,12 @@ def answers(asked: Answering, cases: Cases) -> Iterator[dict[str, Any]]:
         } | values
 
 
-def _told(asked: Answering, cases: Cases) -> list[dict[str, float]]:
-    logits = malignant_logits(asked.model, asked.net, cases.crops)
-    chances = asked.scale(logits) if asked.scale else expit(logits)
+def _told(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
+    chances = scale(logits) if scale else expit(logits)
     return [{"probability": float(chance)} for chance in chances]
 
 
-def _drawn(asked: Answering, cases: Cases) -> list[dict[str, float]]:
-    chances = lesion_chances(asked.model, asked.net, np.asarray(cases.crops.images))
+def _drawn(chances: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
     rows = []
     for one, mask in zip(chances, cases.crops.masks, strict=True):
         found, wanted = cut_out(one), np.asarray(mask) > 0

@@ -83,7 +83,9 @@ def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
             "brier": brier_of(chances, outcomes),
             "ece": ece_of(chances, outcomes),
         }
-    dice, iou, px, mm = (rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm"))
+    dice, iou, px, mm = (
+        rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
+    )
     distance = {"hd95_mm": mean_of(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_of(px)}
     return {"dice": mean_of(dice), "iou": mean_of(iou), **distance}
 
@@ -109,9 +111,7 @@ def _block(keys: Record, block: pd.DataFrame, saw: str) -> list[Record]:
     return records
 
 
-def _values(
-    task: str, runs: list[pd.DataFrame], weights: Floats, stream: str
-) -> dict[str, Floats]:
+def _values(task: str, runs: list[pd.DataFrame], weights: Floats, stream: str) -> dict[str, Floats]:
     each = [scores_of(task, rows) for rows in runs]
     return {key: over_seeds([one[key] for one in each], weights, stream) for key in each[0]}
 

@@ -36,7 +36,9 @@ def patient_weights(groups: NDArray[np.str_], draws: int = DRAWS) -> Floats:
     The first row is the sample itself, all ones.
     """
     names, of = np.unique(groups, return_inverse=True)
-    drawn = rng(SEED, "patients").multinomial(len(names), np.full(len(names), 1 / len(names)), draws)
+    drawn = rng(SEED, "patients").multinomial(
+        len(names), np.full(len(names), 1 / len(names)), draws
+    )
     return np.concatenate([np.ones((1, len(groups))), drawn[:, of].astype(np.float64)])
 
 

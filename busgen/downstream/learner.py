@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import loop
-from busgen.downstream.models import Model
+from busgen.downstream.models import CLASSIFIER, SEGMENTER, Model
 from busgen.downstream.pools import Pool
 from busgen.quality.judges.batches import Batch, Draws, batch_of
 from busgen.quality.judges.calibration import dice
@@ -32,8 +33,6 @@ from busgen.quality.judges.training import loss_of
 from busgen.quality.judges.views import view, whole
 from busgen.real.crops import Crops
 
-NO_CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)
-NO_SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 LEVEL = 0.02  # a gain over the last part of a training below this share: it has levelled off
 
 
@@ -131,7 +130,7 @@ def trained(
     net = loop.begun(model.build, seed)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=0.05)
     learner = Learner(model, pool, validation, net, optimiser)
     best = loop.run(learner, recipe.pace(seed), work)["net"]
@@ -140,9 +139,7 @@ def trained(
     return best, [line["validation_loss"] for line in told if "validation_loss" in line]
 
 
-def plain(
-    spec: SegmenterSpec | ClassifierSpec, crops: Crops, picked: NDArray[np.int64]
-) -> Batch:
+def plain(spec: SegmenterSpec | ClassifierSpec, crops: Crops, picked: NDArray[np.int64]) -> Batch:
     """Return pictures as they are: inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
         seen = [lesion_view(crops.images[k], crops.masks[k], spec) for k in picked]
@@ -156,27 +153,27 @@ def plain(
     return inputs, targets, 1 - ignore
 
 
-def lesion_chances(model: Model, net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def lesion_chances(
+    spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
     """Return the chance (N, H, W) that each pixel is lesion, as a segmenter says."""
-    assert isinstance(model.spec, SegmenterSpec)  # noqa: S101 - the task says so
-    return Judges(model.spec, NO_CLASSIFIER, (net,), (), "cpu", "").segment(images)
+    return Judges(spec, CLASSIFIER, (net,), (), "cpu", "").segment(images)
 
 
-def malignant_logits(model: Model, net: nn.Module, crops: Crops) -> NDArray[np.float64]:
+def malignant_logits(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> NDArray[np.float64]:
     """Return the logits (N,) of malignant, as a classifier says of the window around a lesion."""
-    assert isinstance(model.spec, ClassifierSpec)  # noqa: S101 - the task says so
-    judges = Judges(NO_SEGMENTER, model.spec, (), (net,), "cpu", "")
+    judges = Judges(SEGMENTER, spec, (), (net,), "cpu", "")
     return judges.logits(np.asarray(crops.images), np.asarray(crops.masks))
 
 
 def validation_loss(model: Model, net: nn.Module, crops: Crops) -> float:
     """Return what a network is chosen by: the lower the better."""
-    if model.task == "segmentation":
+    if isinstance(model.spec, SegmenterSpec):
         own = crops.pick(np.asarray(crops.masks.any(axis=(1, 2))))
-        found = lesion_chances(model, net, np.asarray(own.images)) > 0.5
+        found = lesion_chances(model.spec, net, np.asarray(own.images)) > 0.5
         return 1.0 - float(dice(found, np.asarray(own.masks) > 0).mean())
     own = crops.pick(crops.labelled)
-    logits = torch.from_numpy(malignant_logits(model, net, own))
+    logits = torch.from_numpy(malignant_logits(model.spec, net, own))
     truth = torch.from_numpy(own.malignant.astype(np.float64))
     return float(binary_cross_entropy_with_logits(logits, truth))
 

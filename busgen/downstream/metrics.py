@@ -1,48 +1,19 @@
-"""Scores of lesions found and classes told, of pictures drawn with weights.
+"""Scores of pictures drawn with weights: those of drawn patients, many draws at once.
 
-In: masks; chances, outcomes. Out: values a picture; scores of weighted pictures, many draws at
-once, as `busgen.downstream.intervals` draws patients.
+In: values, or chances and outcomes, a picture. Out: functions of weights (B, N), as
+`busgen.downstream.intervals` draws them.
 """
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, distance_transform_edt
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Weighted = Callable[[Floats], Floats]  # weights (B, N) of N pictures -> score (B,), NaN without any
 SPECIFICITY = 0.9
 BINS = 10
-
-
-def overlap(found: Bools, wanted: Bools) -> tuple[float, float]:
-    """Return Dice and IoU of two (H, W) masks; two empty ones agree, 1."""
-    both, either = int((found & wanted).sum()), int((found | wanted).sum())
-    if either == 0:
-        return 1.0, 1.0
-    return 2 * both / (both + either), both / either
-
-
-def hd95(found: Bools, wanted: Bools) -> float:
-    """Return the 95 % Hausdorff distance of two (H, W) masks in pixels.
-
-    The larger of the two directed 95th percentiles of the distance from an outline's pixels to the
-    other outline, as MONAI and DeepMind's surface-distance compute it. Where nothing is `found`,
-    the picture's diagonal: the worst there is (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z).
-    NaN where nothing is `wanted`.
-    """
-    if not wanted.any():
-        return float("nan")
-    if not found.any():
-        return float(np.hypot(*found.shape))
-    outlines = [mask & ~binary_erosion(mask) for mask in (found, wanted)]
-    apart = [distance_transform_edt(~outline) for outline in outlines]
-    return float(
-        max(np.percentile(apart[k][outlines[1 - k]], 95, method="linear") for k in (0, 1))
-    )
 
 
 def mean_of(values: Floats) -> Weighted:
@@ -104,16 +75,7 @@ def ece_of(chances: Floats, outcomes: Bools, bins: int = BINS) -> Weighted:
     return score
 
 
-def cut_out(chances: NDArray[np.float32]) -> Bools:
-    """Return the lesion that a segmenter finds in (H, W) chances: the largest part above .5.
-
-    One lesion a picture is asked for; specks elsewhere would decide the Hausdorff distance.
-    """
-    _, labels, parts, _ = cv2.connectedComponentsWithStats((chances > 0.5).astype(np.uint8))
-    if len(parts) < 2:
-        return np.zeros(chances.shape, np.bool_)
-    return np.asarray(labels == 1 + int(parts[1:, cv2.CC_STAT_AREA].argmax()), np.bool_)
-
-
 def _ratio(part: Floats, total: Floats) -> Floats:
-    return np.divide(part, total, out=np.full(part.shape, np.nan), where=total > 0)
+    out: Floats = np.full(part.shape, np.nan)
+    np.divide(part, total, out=out, where=total > 0)
+    return out

@@ -19,9 +19,11 @@ from busgen.io import sha256_bytes, sha256_file
 from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
 
 TASKS = ("classification", "segmentation")
+CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the picture, no mask
+SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 SPECS: dict[str, SegmenterSpec | ClassifierSpec] = {
-    "classification": ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1),  # sees no mask: blind
-    "segmentation": SegmenterSpec(96, (16, 32, 64), 1),
+    "classification": CLASSIFIER,
+    "segmentation": SEGMENTER,
 }
 BATCH = 2  # pictures that a user's model is tried with
 

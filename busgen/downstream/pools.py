@@ -105,7 +105,9 @@ def shuffled(crops: Crops, classify: bool, seed: int) -> Crops:
 
 
 def _usable(crops: Crops, classify: bool) -> Crops:
-    known = crops.labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
+    known = (
+        crops.labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
+    )
     own = crops.pick(np.asarray(known, np.bool_))
     if not own.masks.any():
         rule = "an arm must have lesions to learn from"

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import torch
 
 from busgen import loop, seeds
-from busgen.downstream import answers, arms, learner, models, paste, pools
+from busgen.downstream import answers, arms, learner, models, overlap, paste, pools
 from busgen.downstream.cases import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models import Model
@@ -31,7 +31,7 @@ from busgen.quality.judges import augment, batches, judges, nets, training, view
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
 CODE = (
-    *(answers, arms, learner, models, paste, pools, loop),
+    *(answers, arms, learner, models, overlap, paste, pools, loop),
     *(augment, batches, judges, nets, training, views),
 )
 
@@ -129,7 +129,7 @@ def run(job: Job) -> None:
         for name, fingerprint in job.tests
         for row in answers.answers(asked, load_cases(store(job.out, fingerprint)))
     ]
-    told = {"run": asdict(job.run), "validation_loss": losses}
+    told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
     told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
     with replacing_folder(job.folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, answers.SCHEMA), partial / PREDICTIONS)
