@@ -5,7 +5,6 @@ validation patients. Every arm takes the same steps, however many pictures it ha
 training goes on from its last checkpoint (`busgen.loop`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import loop
 from busgen.downstream.models import CLASSIFIER, SEGMENTER, Model
 from busgen.downstream.pools import Pool
+from busgen.io import dumps, read_json, write_text
 from busgen.quality.judges.batches import Batch, Draws, batch_of
 from busgen.quality.judges.calibration import dice
 from busgen.quality.judges.judges import (
@@ -33,6 +33,7 @@ from busgen.quality.judges.training import loss_of
 from busgen.quality.judges.views import view, whole
 from busgen.real.crops import Crops
 
+LOOKS = "looks.json"
 LEVEL = 0.02  # a gain over the last part of a training below this share: it has levelled off
 
 
@@ -71,6 +72,7 @@ class Learner:
     validation: Crops
     net: nn.Module
     optimiser: torch.optim.AdamW
+    looks: Path
 
     device = torch.device("cpu")
     averaged = ("net",)
@@ -108,7 +110,9 @@ class Learner:
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> loop.Told:
         """Return the validation patients' loss: 1 - Dice of lesions, or cross-entropy."""
-        return {"validation_loss": validation_loss(self.model, mean["net"], self.validation)}
+        loss = validation_loss(self.model, mean["net"], self.validation)
+        write_text(self.looks, dumps(looked_at(self.looks) | {f"{step:08}": loss}))
+        return {"validation_loss": loss}
 
 
 def trained(
@@ -127,16 +131,24 @@ def trained(
     work
         Folder of the checkpoint; a training that was stopped goes on from it.
     """
+    learner = learner_of(model, pool, validation, seed, work / LOOKS)
+    best = loop.run(learner, recipe.pace(seed), work)["net"]
+    return best, list(looked_at(work / LOOKS).values())
+
+
+def learner_of(model: Model, pool: Pool, validation: Crops, seed: int, looks: Path) -> Learner:
+    """Return what learns as it begins; it keeps its validation losses in the file `looks`."""
     net = loop.begun(model.build, seed)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=0.05)
-    learner = Learner(model, pool, validation, net, optimiser)
-    best = loop.run(learner, recipe.pace(seed), work)["net"]
-    lines = (work / loop.LOG).read_text(encoding="utf-8").splitlines()
-    told = [json.loads(line) for line in lines]
-    return best, [line["validation_loss"] for line in told if "validation_loss" in line]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
+    return Learner(model, pool, validation, net, optimiser, looks)
+
+
+def looked_at(path: Path) -> dict[str, float]:
+    """Return the losses of validation patients that a training has kept, by step."""
+    return read_json(path) if path.is_file() else {}
 
 
 def plain(spec: SegmenterSpec | ClassifierSpec, crops: Crops, picked: NDArray[np.int64]) -> Batch:
