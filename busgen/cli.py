@@ -320,13 +320,18 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     models = {"classification": classifier, "segmentation": segmenter}
     named = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
     asked = Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
+    say("reading pictures, which takes a minute or two")
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.carry_out(plan, tick, say)
     if as_json:
         out.print_json(json.dumps(record))
         return
-    print_rows(library.to_rows(record))
+    for title, rows in library.tables(record):
+        out.print(title)
+        print_rows(rows)
+    for words in library.primaries(record):
+        out.print(f"primary  {words}", soft_wrap=True)
     out.print(f"trained  {ran} of {len(plan.jobs)}, the others were kept", soft_wrap=True)
     out.print(f"written  {folder}", soft_wrap=True)
 

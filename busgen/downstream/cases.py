@@ -6,6 +6,7 @@ map; their fingerprint, which decides whether a run must be repeated.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -74,9 +75,11 @@ def read_real(folder: Path, wanted: Mapping[str, Sequence[str]]) -> dict[str, di
         name = table.parent.name
         rows: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         asked: dict[str, Any] = {"columns": columns, "usable": undisputed}
-        for row in real_rows([table], cohort, splits=wanted.get(name, ()), **asked):
-            rows[row["split"]].append(_cut(row))
-        found[name] = {split: stacked(own) for split, own in rows.items()}
+        own = real_rows([table], cohort, splits=wanted.get(name, ()), **asked)
+        with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
+            for row in pool.map(_cut, own):
+                rows[row["split"]].append(row)
+        found[name] = {split: stacked(few) for split, few in rows.items()}
     return found
 
 
@@ -120,5 +123,6 @@ def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
         "pixels": crop_of(row),
         "words": (*words, row["cluster_id"]),
         "id": row["sample_id"],
+        "split": row["split"],
         "mm": row["pixel_mm"] * square_of(row).scale if known else nan,
     }

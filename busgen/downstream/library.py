@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.downstream import runs
 from busgen.downstream.cases import Cases, save_cases
-from busgen.downstream.compare import compared
+from busgen.downstream.compare import HEADLINE, compared
 from busgen.downstream.learner import levelled_off
 from busgen.downstream.plan import ASKED, SEEDS, Plan
 from busgen.factory.work import locked
@@ -60,22 +60,32 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
     return record, ran
 
 
-def to_rows(record: Mapping[str, Any]) -> list[dict[str, object]]:
-    """Return a record as rows of a table, the headline score of each arm and its gain."""
-    rows: list[dict[str, object]] = []
+def tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, object]]]]:
+    """Return a record as (title, rows): the headline score of each arm, and its gain."""
+    found: dict[str, list[dict[str, object]]] = {}
     for one in record["results"]:
-        name, score = next(iter(one["metrics"].items()), ("-", None))
-        row: dict[str, object] = {key: one[key] for key in ("task", "train", "test", "arm")}
-        row |= {"score": name, "value": _shown(score)}
-        row["patients"] = score["patients"] if score else "-"
-        gain = one.get("gain")
-        row["gain"] = _shown(gain)
-        row["verdict"] = (
-            gain["verdict"] + (" (primary)" if gain["primary"] else "") if gain else "-"
-        )
-        row["generator_saw"] = one["generator_saw"] or "-"
-        rows.append(row)
-    return rows
+        name = HEADLINE[one["task"]]
+        score, gain = one["metrics"].get(name), one.get("gain")
+        row: dict[str, object] = {
+            "test (patients)": f"{one['test']} ({score['patients'] if score else '-'})",
+            "arm": one["arm"],
+            name: _shown(score),
+            "gain": _shown(gain),
+            "verdict": gain["verdict"] if gain else "-",
+            "saw": one["generator_saw"] or "-",
+        }
+        found.setdefault(f"{one['task']}, trained on {one['train']}", []).append(row)
+    return list(found.items())
+
+
+def primaries(record: Mapping[str, Any]) -> list[str]:
+    """Return the primary comparisons in words."""
+    gains = [one for one in record["results"] if one.get("gain", {}).get("primary")]
+    return [
+        f"{one['task']}, {one['train']}: {one['gain']['metric']} {_shown(one['gain'])}, "
+        f"{one['gain']['verdict']}"
+        for one in gains
+    ]
 
 
 def _shown(score: Mapping[str, Any] | None) -> str:

@@ -48,7 +48,8 @@ class Asked:
     @property
     def runs_a_cell(self) -> int:
         """Seeds of each arm."""
-        return self.seeds or (1 if self.quick else SEEDS)
+        usual = 1 if self.quick else SEEDS
+        return usual if self.seeds is None else self.seeds
 
 
 @dataclass(frozen=True)
