@@ -120,10 +120,12 @@ def run(job: Job) -> None:
     real = joined([load_cases(store(job.out, one)).crops for one in job.real]) if job.real else None
     made = load_cases(store(job.out, job.made)).crops if job.made else None
     pool = pools.pool_of(arm, real, made, job.run.task, seed)
-    validation = load_cases(store(job.out, job.validation))
+    validation = load_cases(store(job.out, job.validation)).crops
+    if arm.shuffled:  # else validation patients would tell the control what it must not know
+        validation = pools.shuffled(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
-    net, losses = trained(job.model, pool, validation.crops, job.recipe, seed, work)
-    asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation.crops))
+    net, losses = trained(job.model, pool, validation, job.recipe, seed, work)
+    asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation))
     rows = [
         asdict(job.run) | {"test": name} | row
         for name, fingerprint in job.tests
