@@ -305,6 +305,58 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 
 
 @app.command()
+def downstream(  # noqa: PLR0913 - a command's options are its signature
+    data: Annotated[Path, typer.Option(help="Synthetic pictures: release, Parquet, folder.")],
+    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    train: Annotated[
+        list[str] | None, typer.Option(help="Real dataset to train on; repeatable; all.")
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="Arm, e.g. real_synthetic_2, real_augmented@10; repeatable; the core."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="classification, segmentation; repeatable; both.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each arm; 3.")] = None,
+    classifier: Annotated[
+        str | None, typer.Option(help="Your model, package.module:function.")
+    ] = None,
+    segmenter: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    saw: Annotated[
+        str | None,
+        typer.Option("--generator-saw", help="Whose patients: none, own, pooled, unknown."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Trainings at once, a core each.")] = 2,
+    quick: Annotated[bool, typer.Option(help="One training set, three arms, one seed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train on real, synthetic and both; compare on real patients that no training saw."""
+    from busgen.downstream import library
+    from busgen.downstream.plan import Asked
+    from busgen.downstream.plan import plan as planned
+
+    models = {"classification": classifier, "segmentation": segmenter}
+    named = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
+    asked = Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
+    say("reading pictures, which takes a minute or two")
+    plan = planned(asked)
+    with resumable(), progress("trainings", len(plan.jobs)) as tick:
+        record, ran = library.carry_out(plan, tick, say)
+    if as_json:
+        out.print_json(json.dumps(record))
+        return
+    for title, rows in library.tables(record):
+        out.print(title)
+        print_rows(rows)
+    for words in library.primaries(record):
+        out.print(f"primary  {words}", soft_wrap=True)
+    out.print(f"trained  {ran} of {len(plan.jobs)}, the others were kept", soft_wrap=True)
+    out.print(f"written  {folder}", soft_wrap=True)
+
+
+@app.command()
 def export(
     folder: Folder,
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],

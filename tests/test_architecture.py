@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = [
     "real", "priors", "masks", "images", "quality",
-    "release", "factory", "report", "readers", "bench",
+    "release", "factory", "downstream", "report", "readers", "bench",
 ]  # fmt: skip
 TOP = {
     "cli",

@@ -1,0 +1,115 @@
+"""The synthetic set: a release of busgen, or whatever pictures, masks and labels someone made.
+
+In: a path. Out: `Made`: its training pictures as cases, what made them, and whose patients their
+generator saw.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from busgen.downstream.cases import Cases, stacked
+from busgen.errors import UserError
+from busgen.io import read_json
+from busgen.params import JUDGED
+from busgen.quality.sets.canonical import CANONICAL
+from busgen.quality.sets.opening import open_set
+from busgen.quality.sets.source import Source, squares
+from busgen.real.crops import SIDE
+
+LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
+CLASSES = ("benign", "malignant", "normal")
+SAW = ("none", "own", "pooled", "unknown")
+PROVENANCE = "provenance.json"
+MAKERS = ("engine", "engine_sha256", "mask_engine", "mask_engine_sha256", "prior_sha256")
+RULES = {"engine": "phantom", "mask_engine": "curvature"}  # engines that learned from nobody
+
+
+@dataclass(frozen=True)
+class Made:
+    """A synthetic set: `generator` what is told of its making, `saw` one of `SAW`.
+
+    `saw`: none, no patient was in any fit; own, training patients of the arm's data set alone;
+    pooled, more than those; unknown, nobody said.
+    """
+
+    cases: Cases
+    generator: Mapping[str, str]
+    saw: str
+
+
+def read_made(path: Path, saw: str | None = None) -> Made:
+    """Return the synthetic set at a path: its training split, where it has splits.
+
+    Parameters
+    ----------
+    path
+        A release, a Parquet file, a saved dataset or a folder with images, masks and a CSV file.
+    saw
+        What the user says of the generator's patients; else what a release's provenance tells.
+
+    Raises
+    ------
+    UserError
+        If it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
+    """
+    if saw is not None and saw not in SAW:
+        raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
+    source = open_set(path)
+    if source.form == CANONICAL:
+        rule = "--data must be synthetic pictures"
+        raise UserError(rule, f"{path}, real data", "give it as --real")
+    if "train" in source.values("split"):
+        source = source.of_splits(["train"])
+    file = path / PROVENANCE
+    plan = read_json(file).get("plan", {}) if file.is_file() else {}
+    told = {key: str(plan[key]) for key in MAKERS if key in plan}
+    return Made(_cases(source), told, saw or saw_of(plan))
+
+
+def saw_of(plan: Mapping[str, Any]) -> str:
+    """Return whose patients the generator of a release saw, by its plan; `unknown` without one.
+
+    Only rules and the published prior, with no judge at its gates, saw none; whatever learned
+    counts as having seen the pooled training patients: what ships did.
+    """
+    if not plan:
+        return "unknown"
+    by_rules = all(plan.get(key) == value for key, value in RULES.items())
+    published = plan.get("prior", {}).get("name") == "published"
+    gates = plan.get("gates", {})
+    judged = any(gates.get(name, {}).get("action", "off") != "off" for name in JUDGED)
+    return "none" if by_rules and published and not judged else "pooled"
+
+
+def _cases(source: Source) -> Cases:
+    labels = _labels(source)
+    scanners, groups = source.values("scanner"), source.groups()
+    names = source.values("sample_id")
+    rows: list[dict[str, Any]] = []
+    for part in squares(source, range(len(source)), SIDE):
+        for image, mask in zip(part.images, part.masks, strict=True):
+            k = len(rows)
+            words = ("synthetic", scanners[k] or "synthetic", labels[k], groups[k])
+            pixels = (image, mask, np.zeros_like(mask))
+            rows.append({"pixels": pixels, "words": words, "id": names[k] or f"{k}", "mm": nan})
+    cases = stacked(rows)
+    if not cases.crops.labelled.any():
+        rule = f"{source.path} must hold outlined lesions of known class"
+        raise UserError(rule, "none", f"give masks, and a column {LABELS[0]} of {CLASSES[:2]}")
+    return cases
+
+
+def _labels(source: Source) -> list[str]:
+    """Return the classes, by whichever column tells them, empty where it tells another."""
+    name = next((name for name in LABELS if source.has(name)), None)
+    if name is None:
+        known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
+        rule = f"{source.path} must have a column of classes, {' or '.join(LABELS)}"
+        raise UserError(rule, known, "add one: benign, malignant or normal")
+    words = (str(word).strip().lower() for word in source.values(name))
+    return [word if word in CLASSES else "" for word in words]

@@ -1,0 +1,47 @@
+"""How well a found lesion lies on the true one.
+
+In: chances and masks of one picture. Out: the lesion that is found; Dice, IoU, HD95.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, distance_transform_edt
+
+Bools = NDArray[np.bool_]
+
+
+def cut_out(chances: NDArray[np.float32]) -> Bools:
+    """Return the lesion that a segmenter finds in (H, W) chances: the largest part above .5.
+
+    One lesion a picture is asked for; specks elsewhere would decide the Hausdorff distance.
+    """
+    _, labels, parts, _ = cv2.connectedComponentsWithStats((chances > 0.5).astype(np.uint8))
+    if len(parts) < 2:
+        return np.zeros(chances.shape, np.bool_)
+    return np.asarray(labels == 1 + int(parts[1:, cv2.CC_STAT_AREA].argmax()), np.bool_)
+
+
+def overlap(found: Bools, wanted: Bools) -> tuple[float, float]:
+    """Return Dice and IoU of two (H, W) masks; two empty ones agree, 1."""
+    both, either = int((found & wanted).sum()), int((found | wanted).sum())
+    if either == 0:
+        return 1.0, 1.0
+    return 2 * both / (both + either), both / either
+
+
+def hd95(found: Bools, wanted: Bools) -> float:
+    """Return the 95 % Hausdorff distance of two (H, W) masks in pixels.
+
+    The larger of the two directed 95th percentiles of the distance from an outline's pixels to the
+    other outline, as MONAI and DeepMind's surface-distance compute it. Where nothing is `found`,
+    the picture's diagonal: the worst there is (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z).
+    NaN where nothing is `wanted`.
+    """
+    if not wanted.any():
+        return float("nan")
+    if not found.any():
+        return float(np.hypot(*found.shape))
+    outlines = [mask & ~binary_erosion(mask) for mask in (found, wanted)]
+    apart = [distance_transform_edt(~outline) for outline in outlines]
+    return float(max(np.percentile(apart[k][outlines[1 - k]], 95, method="linear") for k in (0, 1)))

@@ -1,0 +1,150 @@
+"""One run: (task, training set, arm, seed) trained and tested, kept in a folder named by its hash.
+
+In: a `Job`. Out: `predictions.parquet` and `run.json` in that folder. The hash covers what decides
+them: the package's code, the model, the recipe, the arm, and the pictures: real ones of the splits
+it uses, made ones only where the arm has them. So a changed generator repeats the arms with made
+pictures and no other, and a killed comparison goes on.
+"""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from busgen import loop, seeds
+from busgen.downstream import answers, arms, learner, models, overlap, paste, pools
+from busgen.downstream.cases import joined, load_cases
+from busgen.downstream.learner import Recipe, trained
+from busgen.downstream.models import Model
+from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, sha256_file, write_text
+from busgen.quality.judges import augment, batches, judges, nets, training, views
+
+PREDICTIONS, RECORD = "predictions.parquet", "run.json"
+ROOT_SEED = 20261126
+CODE = (
+    *(answers, arms, learner, models, overlap, paste, pools, loop),
+    *(augment, batches, judges, nets, training, views),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is: task, data set trained on, arm, number of the seed."""
+
+    task: str
+    train: str
+    arm: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and its pictures, by fingerprint: sets of real training patients, made ones.
+
+    `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison.
+    """
+
+    run: Run
+    model: Model
+    recipe: Recipe
+    real: tuple[str, ...]
+    made: str | None
+    validation: str
+    tests: tuple[tuple[str, str], ...]
+    out: Path
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that decides the run."""
+        told = asdict(self) | {"out": "", "model": self.model.fingerprint, "code": code()}
+        return sha256_bytes(json.dumps(told, sort_keys=True).encode())
+
+    @property
+    def folder(self) -> Path:
+        """Where its outcome lies."""
+        return self.out / "runs" / self.sha256[:16]
+
+    @property
+    def done(self) -> bool:
+        """Whether it was run."""
+        return (self.folder / RECORD).is_file()
+
+    @property
+    def pictures(self) -> set[str]:
+        """Fingerprints of all that it looks at."""
+        own = {*self.real, self.validation, *(print_ for _, print_ in self.tests)}
+        return own | ({self.made} if self.made else set())
+
+
+@cache
+def code() -> str:
+    """Return the hash of the sources that decide a run."""
+    files = [Path(str(module.__file__)) for module in CODE] + [Path(__file__)]
+    return sha256_bytes("".join(map(sha256_file, files)).encode())
+
+
+def store(out: Path, fingerprint: str) -> Path:
+    """Return the folder of some cases while a comparison is under way."""
+    return out / "work" / "pictures" / fingerprint[:16]
+
+
+def run_all(jobs: Sequence[Job], workers: int, tick: loop.Tick) -> int:
+    """Run what is missing, several at a time, each in one thread; return how many were run."""
+    left = [job for job in jobs if not job.done]
+    tick(len(jobs) - len(left))
+    if workers == 1:
+        for job in left:
+            run(job)
+            tick(1)
+        return len(left)
+    with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
+        for ended in as_completed([pool.submit(run, job) for job in left]):
+            ended.result()
+            tick(1)
+    return len(left)
+
+
+def run(job: Job) -> None:
+    """Train and test one model; its folder is there only when it is whole."""
+    arm = arms.arm_of(job.run.arm)
+    seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
+    real = joined([load_cases(store(job.out, one)).crops for one in job.real]) if job.real else None
+    made = load_cases(store(job.out, job.made)).crops if job.made else None
+    pool = pools.pool_of(arm, real, made, job.run.task, seed)
+    validation = load_cases(store(job.out, job.validation)).crops
+    if arm.shuffled:  # else validation patients would tell the control what it must not know
+        validation = pools.shuffled(validation, job.run.task == "classification", seed)
+    work = job.out / "work" / job.folder.name
+    net, losses = trained(job.model, pool, validation, job.recipe, seed, work)
+    asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation))
+    rows = [
+        asdict(job.run) | {"test": name} | row
+        for name, fingerprint in job.tests
+        for row in answers.answers(asked, load_cases(store(job.out, fingerprint)))
+    ]
+    told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
+    told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
+    with replacing_folder(job.folder) as partial:
+        pq.write_table(pa.Table.from_pylist(rows, answers.SCHEMA), partial / PREDICTIONS)
+        write_text(partial / RECORD, dumps(told))
+
+
+def gathered(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """Return the predictions of finished runs as one table, and their records."""
+    tables = [pq.read_table(job.folder / PREDICTIONS) for job in jobs]
+    return pa.concat_tables(tables), [read_json(job.folder / RECORD) for job in jobs]
+
+
+def _alone() -> None:
+    """Let a process compute in one thread, as several share the machine."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -1,0 +1,101 @@
+"""What each arm learns from."""
+
+import numpy as np
+import pytest
+from tiny_sets import crops
+
+from busgen.downstream.arms import CORE, KINDS, arm_of
+from busgen.downstream.paste import pasted
+from busgen.downstream.pools import pool_of, shuffled, subset
+from busgen.errors import DataError, UserError
+
+REAL, MADE = crops(12), crops(30, 1)
+
+
+def drawn(name: str, task: str = "classification", seed: int = 0):
+    arm = arm_of(name)
+    return pool_of(arm, REAL if arm.real else None, MADE if arm.synthetic else None, task, seed)
+
+
+def test_arms_are_data():
+    assert set(CORE) <= set(KINDS)
+    assert arm_of("real_synthetic_0.5").synthetic == 0.5
+    assert not arm_of("real").augmented
+    few = arm_of("real_synthetic_1@10")
+    assert (few.share, few.base, few.name) == (0.1, "real_augmented@10", "real_synthetic_1@10")
+
+
+@pytest.mark.parametrize("name", ["fake", "real@7", "synthetic@10", "real@"])
+def test_an_unknown_arm_is_refused(name):
+    with pytest.raises(UserError, match="must be"):
+        arm_of(name)
+
+
+@pytest.mark.parametrize(("name", "made", "share"), [
+    ("real_augmented", 0, 0), ("real_synthetic_0.5", 6, 1 / 3), ("real_synthetic_1", 12, 0.5),
+    ("real_synthetic_2", 24, 2 / 3), ("real_synthetic_4", 30, 0.8), ("synthetic", 30, 1),
+])  # fmt: skip
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_a_ratio_says_how_many_made_pictures_there_are_and_how_often_they_are_drawn(
+    name, made, share, task
+):
+    pool = drawn(name, task)
+    own = np.array([group.startswith("p1-") for group in pool.crops.groups])
+    assert (pool.made, int(own.sum())) == (made, made)
+    assert pool.chances[own].sum() == pytest.approx(share)
+    assert pool.chances.sum() == pytest.approx(1)
+
+
+def test_classes_are_equally_likely_in_classification():
+    pool = drawn("real_synthetic_4")
+    assert pool.chances[pool.crops.malignant].sum() == pytest.approx(0.5)
+
+
+def test_shares_of_patients_are_nested_and_hold_both_classes():
+    small, large = subset(REAL, 0.25), subset(REAL, 0.5)
+    assert set(small.groups) < set(large.groups) < set(REAL.groups)
+    assert set(subset(REAL, 0.05).labels) == {"benign", "malignant"}
+    assert subset(REAL, 1.0) is REAL
+
+
+def test_a_pasted_lesion_keeps_its_pixels_mask_and_label_in_the_picture_of_another_patient():
+    made = pasted(REAL, 10, np.random.default_rng(0))
+    for k in range(10):
+        giver = int(np.flatnonzero(REAL.groups == made.groups[k])[0])
+        assert (made.masks[k] == REAL.masks[giver]).all()
+        assert made.labels[k] == REAL.labels[giver]
+        around = np.abs(REAL.images.astype(int) - made.images[k])[:, :6].mean((1, 2))
+        host = int(around.argmin())
+        assert around[host] < 1
+        assert (host != giver, REAL.scanners[host]) == (True, REAL.scanners[giver])
+        hidden = made.ignore[k] > 0
+        assert not (hidden & (made.masks[k] > 0)).any()
+        assert not (hidden & (REAL.masks[host] == 0)).any()
+
+
+def test_a_patient_without_match_is_its_own_host():
+    alone = REAL.pick(np.array([0]))
+    made = pasted(alone, 2, np.random.default_rng(0))
+    assert np.abs(made.images[0].astype(int) - alone.images[0]).max() <= 1
+
+
+def test_pools_follow_the_seed():
+    first, again, other = (drawn("real_copy_paste", seed=seed) for seed in (1, 1, 2))
+    assert (first.crops.images == again.crops.images).all()
+    assert (first.crops.images != other.crops.images).any()
+
+
+def test_a_control_has_the_labels_or_the_masks_of_others():
+    told = shuffled(REAL, True, 3)
+    assert sorted(told.labels) == sorted(REAL.labels)
+    assert (told.labels != REAL.labels).any()
+    assert (told.images == REAL.images).all()
+    masked = shuffled(REAL, False, 3)
+    assert masked.masks.sum() == REAL.masks.sum()
+    assert (masked.masks & REAL.masks).sum() < 0.5 * REAL.masks.sum()
+
+
+def test_an_arm_without_lesions_is_refused():
+    empty = REAL.pick(np.zeros(12, np.bool_))
+    with pytest.raises(DataError, match="lesions to learn from"):
+        pool_of(arm_of("real"), empty, None, "classification", 0)

@@ -1,0 +1,74 @@
+"""The command `busgen downstream`: its outcome, and how mistakes are answered."""
+
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
+from tiny_sets import RECIPES
+
+from busgen.cli import main
+from busgen.downstream import library, plan
+
+
+def call(*words: object) -> tuple[int, str, str]:
+    """Run the command line in this process."""
+    out, err = StringIO(), StringIO()
+    argv, sys.argv = sys.argv, ["busgen", "downstream", *map(str, words)]
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = argv
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize(("words", "rule"), [
+    (["--arm", "everything"], "an arm must be known"),
+    (["--train", "mars"], "one of the real data sets"),
+    (["--task", "detection"], "a task must be known"),
+    (["--classifier", "no.such:net"], "import path"),
+    (["--generator-saw", "all"], "choose from none, own, pooled, unknown"),
+    (["--seeds", "0"], "seeds and workers must be 1 or more"),
+])  # fmt: skip
+def test_a_mistake_is_one_message_and_code_2(sets, tmp_path, words, rule):
+    real, made = sets
+    code, _, err = call("--data", made, "--real", real, "--out", tmp_path / "out", *words)
+    assert code == 2
+    assert rule in err
+    assert "Traceback" not in err
+
+
+def test_paths_that_hold_something_else_are_refused(sets, tmp_path):
+    real, made = sets
+    for words, rule in (
+        ((tmp_path / "none", real), "must be a folder or file"),
+        ((made, tmp_path), "NAME/table.parquet"),
+        ((real, real), "must be synthetic pictures"),
+    ):
+        code, _, err = call("--data", words[0], "--real", words[1], "--out", tmp_path / "out")
+        assert (code, rule in err) == (2, True), err
+    code, _, err = call("--data", made, "--real", real, "--out", made)
+    assert (code, "must not exist or be empty" in err) == (2, True)
+
+
+def test_quick_prints_what_it_wrote(sets, tmp_path):
+    real, made = sets
+    asked = plan.Asked(made, real, tmp_path / "out", quick=True, recipes=RECIPES, workers=1)
+    record, ran = library.carry_out(plan.plan(asked), lambda _: None, lambda _: None)
+    assert (ran, record["rehearsal"]) == (6, True)
+    told = json.loads((tmp_path / "out" / library.METRICS).read_text(encoding="utf-8"))
+    assert told["notice"] == "SYNTHETIC DATA - NOT FOR CLINICAL USE"
+    shown = dict(library.tables(record))
+    assert set(shown) == {f"{task}, trained on bus_bra" for task in RECIPES}
+    for title, rows in shown.items():
+        score = "auc" if "classification" in title else "dice"
+        assert list(rows[0]) == ["test (patients)", "arm", score, "gain", "verdict", "saw"]
+        assert {row["saw"] for row in rows} == {"-", "unknown"}
+    primary = library.primaries(record)
+    assert len(primary) == 2
+    assert primary[0].startswith("classification, bus_bra: auc ")
