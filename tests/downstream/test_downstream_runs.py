@@ -84,7 +84,7 @@ def test_a_comparison_that_was_killed_goes_on_to_the_same_bytes(asked, tmp_path)
 def test_an_error_of_a_process_ends_the_comparison(asked):
     jobs = plan(asked).jobs
     with pytest.raises(FileNotFoundError):  # nothing was stored for them
-        runs.run_all(jobs, 2, lambda _: None)
+        runs.run_all(jobs[:1], 2, lambda _: None)
     assert not any(job.done for job in jobs)
 
 
