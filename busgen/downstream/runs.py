@@ -107,9 +107,13 @@ def run_all(jobs: Sequence[Job], workers: int, tick: loop.Tick) -> int:
             tick(1)
         return len(left)
     with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
-        for ended in as_completed([pool.submit(run, job) for job in left]):
-            ended.result()
-            tick(1)
+        try:
+            for ended in as_completed([pool.submit(run, job) for job in left]):
+                ended.result()
+                tick(1)
+        except BaseException:  # what waits would else be run before the error is told
+            pool.shutdown(cancel_futures=True)
+            raise
     return len(left)
 
 

@@ -81,6 +81,13 @@ def test_a_comparison_that_was_killed_goes_on_to_the_same_bytes(asked, tmp_path)
     assert first == second
 
 
+def test_an_error_of_a_process_ends_the_comparison(asked):
+    jobs = plan(asked).jobs
+    with pytest.raises(FileNotFoundError):  # nothing was stored for them
+        runs.run_all(jobs[:1], 2, lambda _: None)
+    assert not any(job.done for job in jobs)
+
+
 def test_what_decides_a_run_is_in_its_name(asked):
     jobs = plan(replace(asked, arms=("real", "synthetic", "pooled_augmented"))).jobs
     real, synthetic, pooled = jobs[:3]
