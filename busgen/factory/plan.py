@@ -15,7 +15,7 @@ import busgen
 from busgen import io
 from busgen.images.engines import Learned, load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
@@ -153,13 +153,13 @@ def resolve(params: GenerateParams) -> Plan:
 
 
 def _gates(params: GenerateParams) -> dict[str, Gate]:
-    """Return the gates; those that real pictures taught only flag an engine that saw none."""
+    """Return the gates; what real pictures taught flags an engine that saw none, unless asked."""
     if params.engine != "phantom":
         return params.gates
     flagging = {
         name: gate.model_copy(update={"action": "flag"})
         for name, gate in params.gates.items()
-        if name in (*LEARNED, "mask_fit") and gate.action == "reject"
+        if name in (*LEARNED, "mask_fit") and gate == DEFAULT_GATES[name]
     }
     return params.gates | flagging
 
