@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -305,6 +306,14 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         assert scores["loss"] > 0
         assert scores["kid_us64"]["value"] > scores["kid_us64"]["floor_limit"]  # two steps: noise
         assert 0 <= scores["dice"]["value"] < scores["dice"]["real"]
+    busgen(clone, "calibrate", tmp_path / "read", "--out", tmp_path / "calibrated")
+    facts = json.loads((tmp_path / "calibrated/reference.json").read_text("utf-8"))
+    assert facts["calibrated"]["together"]["n_test"] > 0
+    assert facts["proof"]
+    change(clone, "generate", n=6, known=str(tmp_path / "calibrated/known.safetensors"))
+    busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "unlike")
+    told = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
+    assert told.null_count == 0
 
 
 def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):
