@@ -18,6 +18,7 @@ from busgen.seeds import MAX_SEED
 Split = Literal["train", "validation", "test"]
 Model = TypeVar("Model", bound=BaseModel)
 Targets = dict[str, bool | dict[str, float]]
+Action = Literal["reject", "flag", "off"]
 
 
 class Section(BaseModel):
@@ -27,13 +28,20 @@ class Section(BaseModel):
 
 
 class Gate(Section):
-    """Bounds of one score, and what leaving them means."""
+    """Bounds of one score, and what leaving them means.
 
-    action: Literal["reject", "flag", "off"] = "reject"
+    A gate that real pictures taught has a second action, `untaught`: what it does to a picture
+    whose like it was not taught by, because its engine learned from no picture
+    (`busgen.images.engines.UNTAUGHT`) or no training patient was seen by such a scanner
+    (`busgen.quality.gates.UNSEEN`). None stands for `action`.
+    """
+
+    action: Action = "reject"
     min: float | None = None
     max: float | None = None
+    untaught: Action | None = None
 
-    @field_validator("action", mode="before")
+    @field_validator("action", "untaught", mode="before")
     @classmethod
     def _yaml_off(cls, action: object) -> object:
         return "off" if action is False else action  # YAML 1.1 reads a bare `off` as false
@@ -50,6 +58,10 @@ class Gate(Section):
             return False
         return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
 
+    def does(self, *, taught: bool) -> Action:
+        """Return the action on a picture, by whether the gate was taught by its like."""
+        return self.action if taught else self.untaught or self.action
+
 
 # compatible with what real images calibrate (`busgen.quality.calibrate`); judges' bounds are these
 DEFAULT_GATES = {
@@ -57,17 +69,21 @@ DEFAULT_GATES = {
     "grey_sd": Gate(min=15.0),
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
-    "overlay": Gate(max=30.0),
-    "strangeness": Gate(max=2.5),
-    "upright": Gate(min=0.0),
+    "overlay": Gate(max=30.0, untaught="flag"),
+    "strangeness": Gate(max=2.5, untaught="flag"),
+    "upright": Gate(min=0.0, untaught="flag"),
     "contrast": Gate(min=0.0),
+    "intensity": Gate(max=2.5, untaught="flag"),
+    "descriptor_agreement": Gate(action="flag", min=-2.0),
     "mask_agreement": Gate(action="flag", min=0.25),
-    "mask_fit": Gate(min=-2.53),
+    "boundary_distance": Gate(action="flag", max=0.5),
+    "mask_fit": Gate(min=-2.53, untaught="flag"),
     "label_confidence": Gate(min=0.047),
     "copy_similarity": Gate(max=0.66),
     "duplicate_distance": Gate(min=4.0),
 }
-JUDGED = ("mask_agreement", "mask_fit", "label_confidence")  # scores that judges give
+# scores that judges give
+JUDGED = ("mask_agreement", "boundary_distance", "mask_fit", "label_confidence")
 
 
 class RealParams(Section):

@@ -243,8 +243,28 @@ def _scores() -> tuple[Column, ...]:
             (-255.0, 255.0),
             lesion=True,
         ),
+        _seen(
+            "intensity",
+            "Mahalanobis distance to real lesions' grey levels inside, in front, behind and "
+            "beside; about 1 is usual",
+            "1",
+            (0.0, 1e6),
+        ),
+        _seen(
+            "descriptor_agreement",
+            "least log likelihood ratio of the requested echo pattern and posterior features "
+            "against the other terms; null too where too few real lesions have a term",
+            "1",
+            (-1e6, 1e6),
+        ),
         _judged(
             "mask_agreement", "Dice of the requested mask and the lesion that the segmenter finds"
+        ),
+        _judged(
+            "boundary_distance",
+            "mean symmetric distance of the requested mask's outline and the one that the "
+            "segmenter finds, by the lesion's equivalent diameter; 1 at most, and if none is found",
+            "ratio",
         ),
         _judged(
             "mask_fit",

@@ -23,7 +23,7 @@ from busgen.quality.judges.judges import load_judges
 from busgen.quality.known import Known, known_of
 from busgen.quality.pairs import clean_pairs, training_pairs
 from busgen.quality.pictures import picture_scores
-from busgen.quality.proof import COPIED, COPY, CURVES, PLANTED, SWAPPED, Keeper, Proof, prove
+from busgen.quality.proof import BAND, COPIED, COPY, CURVES, PLANTED, SWAPPED, Keeper, Proof, prove
 from busgen.real.cohort import FILE, canonical_tables
 
 WORK = ROOT / "data" / "work" / "bench-quality"
@@ -58,10 +58,13 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 def figures(proof: Proof) -> dict[str, Figure]:
     """Return shares caught and refused: of what a bar is about, gate by gate too."""
     told = _gates("real_refused", proof.clean)
-    seen = set(CURVES)
+    seen = {*CURVES, BAND}
     for one in proof.faults:
         if one.fault in seen:
             told[f"{one.fault}_caught_at_{one.strength:g}"] = share(one.rejected, one.n)
+            told[f"{one.fault}_noticed_at_{one.strength:g}"] = share(
+                one.rejected + one.flagged, one.n
+            )
         else:
             told |= _gates(f"{one.fault}_caught", one)
             told[f"{one.fault}_noticed"] = share(one.rejected + one.flagged, one.n)

@@ -13,24 +13,25 @@ from typing import Any
 
 import busgen
 from busgen import io
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.engines import UNTAUGHT, Learned, load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
+from busgen.params import JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.quality.known import load_known
-from busgen.quality.pictures import LEARNED
 
 SOURCES = (
     *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
     *("factory/requested.py", "factory/verdicts.py", "quality/hashes.py", "quality/known.py"),
-    *("quality/mask_fit.py", "quality/pictures.py", "real/overlay_strokes.py"),
+    *("quality/mask_fit.py", "quality/outlines.py", "quality/pictures.py"),
+    *("quality/regions.py", "real/overlay_strokes.py"),
     *("real/reading.py", "real/signatures.py", "real/square.py"),
     "assets/overlays/strokes.safetensors",
     *("assets/gates/look.safetensors", "assets/gates/mask_fit.safetensors"),
+    "assets/gates/lesions.json",
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 # where this machine has what hashes stand for
@@ -153,15 +154,12 @@ def resolve(params: GenerateParams) -> Plan:
 
 
 def _gates(params: GenerateParams) -> dict[str, Gate]:
-    """Return the gates; what real pictures taught flags an engine that saw none, unless asked."""
-    if params.engine != "phantom":
-        return params.gates
-    flagging = {
-        name: gate.model_copy(update={"action": "flag"})
+    """Return the gates with what they do to this engine's pictures (`busgen.params.Gate`)."""
+    taught = params.engine not in UNTAUGHT
+    return {
+        name: gate.model_copy(update={"action": gate.does(taught=taught)})
         for name, gate in params.gates.items()
-        if name in (*LEARNED, "mask_fit") and gate == DEFAULT_GATES[name]
     }
-    return params.gates | flagging
 
 
 def _judges_sha256(params: GenerateParams) -> str | None:

@@ -30,7 +30,7 @@ from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.quality.gates import Judges, copy_score, judged_scores, pair_scores, verdict
+from busgen.quality.gates import UNSEEN, Judges, copy_score, judged_scores, pair_scores, verdict
 from busgen.quality.hashes import difference_hash
 from busgen.quality.known import Known, load_known
 
@@ -209,7 +209,7 @@ def judged_row(
     """
     geometry = measure(mask, finding.pixel_mm)
     scores = pair_scores(finding, mask, image, geometry) | judged
-    accepted, reason, flags = verdict(scores, gates)
+    accepted, reason, flags = verdict(scores, gates, taught=finding.scanner not in UNSEEN)
     known = {k: None if v is None or isnan(v) else v for k, v in scores.items()}
     return {
         **to_row(finding),

@@ -107,6 +107,7 @@ def _load_stable_diffusion(
     return engine.load(size_px, device, threads, learned)
 
 
+UNTAUGHT = frozenset({"phantom"})  # physics alone: no real picture taught these engines
 ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {
     "phantom": _load_phantom,
     "diffusion": _load_diffusion,

@@ -21,7 +21,7 @@ from busgen.quality.gates import (
     copy_score,
     image_scores,
     judge_pairs,
-    signed_contrast,
+    lesion_scores,
     verdict,
 )
 from busgen.quality.known import Known
@@ -126,8 +126,8 @@ def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[fl
 
 def _pixel_scores(pair: Pair, known: Known | None) -> Scores:
     scores: Scores = image_scores(pair.image) | copy_score(pair.image, known)
-    if pair.echo_pattern and pair.mask.any():
-        scores["contrast"] = signed_contrast(pair.echo_pattern, pair.mask, pair.image)
+    if pair.mask.any():
+        scores |= lesion_scores(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
     return scores
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
+from busgen.masks.surroundings import LEAST_PX, band_behind
 from busgen.real.planted import plant
 
 SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
 COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side
+SOFT_PX = 1.5  # sd of the edge of what is lit
 BURNED = ("text", "caliper", "logo", "text", "caliper")  # in this order, as many as asked
 
 Pixels = NDArray[np.uint8]
@@ -35,6 +37,7 @@ class Pair:
     mask: Pixels
     malignant: bool | None
     echo_pattern: str | None = None
+    posterior: str | None = None
 
 
 Fault = Callable[[Pair, Rng, float], Pair]
@@ -133,6 +136,26 @@ def blurred(pair: Pair, rng: Rng, sd: float) -> Pair:
     return replace(pair, image=np.asarray(cv2.GaussianBlur(pair.image, (0, 0), sd), np.uint8))
 
 
+def relit(pair: Pair, rng: Rng, change: float) -> Pair:
+    """Return the pair with the inside of its lesion brighter or darker by `change` grey levels."""
+    sign = 1 if rng.random() < 0.5 else -1
+    return replace(pair, image=_lit(pair.image, pair.mask, sign * change))
+
+
+def contrary_band(pair: Pair, rng: Rng, change: float) -> Pair:
+    """Return the pair with the band behind its lesion lit against what is said of it.
+
+    By `change` grey levels: darker, unless it is said to be shadowing.
+    """
+    del rng
+    if not pair.mask.any():
+        return pair
+    height = cv2.boundingRect(pair.mask)[3]
+    band = band_behind(pair.mask, max(height, LEAST_PX)).astype(np.uint8)
+    sign = 1 if pair.posterior == "shadowing" else -1
+    return replace(pair, image=_lit(pair.image, band, sign * change))
+
+
 def mislabelled(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return the pair as of the other class; `share` is 1, or 0 for the pair itself."""
     del rng
@@ -176,6 +199,12 @@ COPIES: Mapping[str, Fault] = MappingProxyType(
 def levels(grey: NDArray[np.floating]) -> Pixels:
     """Return grey levels as 8-bit pixels."""
     return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
+
+
+def _lit(image: Pixels, region: Pixels, change: float) -> Pixels:
+    """Return a picture whose region {0, 1} is brighter by `change`, with a soft edge."""
+    weight = cv2.GaussianBlur(region.astype(np.float32), (0, 0), SOFT_PX)
+    return levels(image + np.float32(change) * weight)
 
 
 def _blended(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:

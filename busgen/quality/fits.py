@@ -1,15 +1,16 @@
-"""Learn what gates know of real pictures: their look by depth, and masks that are theirs.
+"""Learn what gates know of real pictures: their look, their lesions, masks that are theirs.
 
 In: pictures and masks of training patients, the judges. Out: `busgen/assets/gates`, numbers alone:
-a mean, a covariance, weights. No bound is learned here: those come from validation patients
+means, covariances, weights. No bound is learned here: those come from validation patients
 (`busgen.quality.calibrate`). What ships was made of what `busgen real ... --out DIR` wrote:
 
     python -c "from pathlib import Path; from busgen.quality.fits import fit_shipped; \
     from busgen.quality.pictures import ASSETS; fit_shipped(Path('DIR'), ASSETS)"
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,33 @@ from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from busgen.io import replacing
+from busgen.io import dumps, replacing, write_text
+from busgen.quality import mask_fit
 from busgen.quality.faults import Pair, swapped
 from busgen.quality.judges.judges import load_judges
-from busgen.quality.mask_fit import FIT, MaskFit, numbers_of
+from busgen.quality.mask_fit import FIT, MaskFit
+from busgen.quality.pairs import clean_pairs
 from busgen.quality.pictures import BANDS, LOOK, Look, sized, statistics_of
-from busgen.real.cohort import canonical_tables
-from busgen.real.crops import shippable_splits
+from busgen.quality.regions import (
+    LESIONS,
+    LEVELS,
+    SHOWN,
+    Regions,
+    Terms,
+    numbers_of,
+    shown,
+)
+from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.crops import shippable_splits, weights_may_ship
 from busgen.seeds import rng
 
 PENALTY = (
     0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the pictures
 )
+FEWEST = 7  # lesions that teach a term: BrEaST's hyperechoic ones
 SWAPS = 2  # masks of other lesions shown beside each lesion's own
 AT_ONCE = 64
+DECIMALS = 6
 SEED = 0
 
 Pixels = NDArray[np.uint8]
@@ -67,11 +81,11 @@ def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
         for k, (image, mask, chance) in enumerate(
             zip(images[part], masks[part], chances, strict=True), start
         ):
-            own.append(numbers_of(image, mask, chance))
+            own.append(mask_fit.numbers_of(image, mask, chance))
             for number in range(SWAPS):
                 pick = rng(SEED, f"swap {k} {number}")
                 wrong = swapped(Pair(image, mask, None), others, pick).mask
-                other.append(numbers_of(image, wrong, chance))
+                other.append(mask_fit.numbers_of(image, wrong, chance))
     return _quadratic(np.array(own), np.array(other))
 
 
@@ -92,9 +106,60 @@ def _quadratic(own: Floats, other: Floats) -> MaskFit:
     return MaskFit(scaler.mean_, scaler.scale_, weights[:size], quadratic, constant)
 
 
+def fit_regions(numbers: Floats) -> Regions:
+    """Return what the regions of lesions look like, by `NUMBERS` (N, 10) of those all seen."""
+    levels = numbers[:, : len(LEVELS)]
+    seen = levels[np.isfinite(levels).all(axis=1)]
+    return Regions(len(seen), seen.mean(axis=0), LedoitWolf().fit(seen).covariance_)
+
+
+def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> Terms:
+    """Return what D numbers (N, D) are by the term that is stated of each, None where none is.
+
+    Terms of fewer than `FEWEST` lesions whose numbers are seen are left out.
+    """
+    seen = np.isfinite(numbers).all(axis=1)
+    names = np.array([term or "" for term in stated])
+    counts = {term: int((seen & (names == term)).sum()) for term in sorted(set(names)) if term}
+    own = {t: numbers[seen & (names == t)] for t, n in counts.items() if n >= FEWEST}
+    off = np.concatenate([found - found.mean(axis=0) for found in own.values()])
+    return Terms(
+        {term: len(found) for term, found in own.items()},
+        {term: found.mean(axis=0) for term, found in own.items()},
+        LedoitWolf(assume_centered=True).fit(off).covariance_,
+    )
+
+
+def fit_lesions(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return, as JSON, what `busgen.quality.regions` knows, of pairs with lesions."""
+    numbers = np.array([numbers_of(pair.image, pair.mask) for pair in pairs])
+    regions = fit_regions(numbers)
+    terms = {
+        field: fit_terms(shown(numbers, field), [getattr(pair, field) for pair in pairs])
+        for field in SHOWN
+    }
+    return {
+        "intensity": _listed({"numbers": LEVELS} | vars(regions)),
+        "terms": {
+            field: _listed({"numbers": SHOWN[field]} | vars(own)) for field, own in terms.items()
+        },
+    }
+
+
+def _listed(value: object) -> object:
+    """Return numbers as JSON takes them."""
+    if isinstance(value, Mapping):
+        return {name: _listed(one) for name, one in value.items()}
+    return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
+
+
 def fit_shipped(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
-    crops = shippable_splits(canonical_tables(folder), folder / "cohort")["train"]
+    tables, cohort = canonical_tables(folder), cohort_file(folder).parent
+    ours = [table for table in tables if weights_may_ship(table)]
+    pairs = [pair for pair in clean_pairs(ours, cohort, "train") if pair.mask.any()]
+    write_text(out / LESIONS, dumps(fit_lesions(pairs)))
+    crops = shippable_splits(tables, cohort)["train"]
     look = fit_look(crops.images)
     lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
     fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)

@@ -20,7 +20,9 @@ from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
 from busgen.quality.known import Known
 from busgen.quality.mask_fit import mask_fit
-from busgen.quality.pictures import LEARNED, picture_scores
+from busgen.quality.outlines import outline_distance
+from busgen.quality.pictures import picture_scores
+from busgen.quality.regions import region_scores
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -30,7 +32,8 @@ FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tis
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
-CURVED = "curved_5mhz"  # no training patient was seen by a curved array
+UNSEEN = frozenset({"curved_5mhz"})  # no training patient was seen by such a scanner
+LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey levels
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
@@ -56,22 +59,20 @@ def pair_scores(
 ) -> dict[str, float | None]:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
 
-    What was learned from linear arrays' pictures is not asked of a curved one's: None.
-
     Parameters
     ----------
     mask : (H, W) uint8 {0, 1}
     image : (H, W) uint8
     geometry : what `busgen.masks.geometry.measure` found on `mask`, None for an empty mask
     """
-    learned = dict.fromkeys(LEARNED) if finding.scanner == CURVED else {}
     return {
         "mask_error": mask_error(finding, geometry, len(mask)),
         **image_scores(image),
-        **learned,
-        "contrast": signed_contrast(finding.echo_pattern, mask, image)
-        if finding.has_lesion
-        else None,
+        **(
+            lesion_scores(image, mask, finding.echo_pattern, finding.posterior)
+            if finding.has_lesion
+            else dict.fromkeys(LESION)
+        ),
     }
 
 
@@ -83,6 +84,24 @@ def image_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
         "sharpness": sharpness(image),
         **picture_scores(image),
     }
+
+
+def lesion_scores(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    echo_pattern: str | None,
+    posterior: str | None,
+) -> dict[str, float | None]:
+    """Return the scores `LESION` of a lesion's grey levels; None where its terms are not stated.
+
+    Parameters
+    ----------
+    image, mask : (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN
+    echo_pattern, posterior : what the picture is to show
+    """
+    stated = {"echo_pattern": echo_pattern, "posterior": posterior}
+    contrast = signed_contrast(echo_pattern, mask, image) if echo_pattern else None
+    return {"contrast": contrast, **region_scores(image, mask, stated)}
 
 
 def copy_score(image: NDArray[np.uint8], known: Known | None) -> dict[str, float | None]:
@@ -116,9 +135,9 @@ def judge_pairs(
     """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
 
     In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
-    more likely lesion than not, the log odds that the mask is this picture's
-    (`busgen.quality.mask_fit`), the probability that the classifier gives the class. NaN for an
-    empty mask.
+    more likely lesion than not, the distance of their outlines (`busgen.quality.outlines`), the log
+    odds that the mask is this picture's (`busgen.quality.mask_fit`), the probability that the
+    classifier gives the class. NaN for an empty mask.
     A pair's scores do not depend on the others: all batches have one size, and `DIGITS` are kept.
 
     Parameters
@@ -137,10 +156,11 @@ def judge_pairs(
         both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
         either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
         told[own, 0] = 2 * both / np.maximum(either, 1)
-        told[own, 1] = [
+        told[own, 1] = [outline_distance(*one) for one in zip(found, masks[own], strict=True)]
+        told[own, 2] = [
             mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
         ]
-        told[own, 2] = np.where(malignant[own], p, 1 - p)
+        told[own, 3] = np.where(malignant[own], p, 1 - p)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
@@ -226,21 +246,22 @@ def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
 
 
 def verdict(
-    scores: Mapping[str, float | None], gates: Mapping[str, Gate]
+    scores: Mapping[str, float | None], gates: Mapping[str, Gate], *, taught: bool = True
 ) -> tuple[bool, str | None, list[str]]:
     """Return `(accepted, reason, flags)`; the reason is the first score that rejects.
 
     A score that is None is not asked for (a normal finding has no contrast). One that is NaN, or
-    says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action.
+    says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action. `taught`
+    is False for a picture whose like taught no gate (`busgen.params.Gate`).
     """
     rejecting: list[str] = []
     flags: list[str] = []
     for name, score in scores.items():
         if score is None:
             continue
-        gate = gates[name]
-        if isnan(score) or score >= LOST:
+        action = gates[name].does(taught=taught)
+        if isnan(score) or (name == "mask_error" and score >= LOST):
             rejecting.append(name)
-        elif gate.action != "off" and not gate.passes(score):
-            (rejecting if gate.action == "reject" else flags).append(name)
+        elif action != "off" and not gates[name].passes(score):
+            (rejecting if action == "reject" else flags).append(name)
     return not rejecting, rejecting[0] if rejecting else None, flags

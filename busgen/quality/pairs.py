@@ -45,4 +45,4 @@ def clean_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixe
     if not is_clean(row["flags"], float(hidden.mean())):
         return None
     claimed = row["pathology"] == "malignant" if mask.any() else None
-    return Pair(image, mask, claimed, row["echo_pattern"])
+    return Pair(image, mask, claimed, row["echo_pattern"], row["posterior"])

@@ -44,8 +44,10 @@ CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
     {
         "shift_px": (faults.shifted, (4.0, 8.0, 16.0, 32.0, 64.0)),
         "blur_px": (faults.blurred, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+        "inside_grey": (faults.relit, (20.0, 40.0, 60.0, 80.0, 120.0)),
     }
 )
+BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
 REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
 
 
@@ -118,6 +120,8 @@ def prove(keeper: Keeper, test: Sequence[Pair], training: Sequence[Pair]) -> Pro
     found.append(_swapped(keeper, lesions))
     for name, (plant, strengths) in CURVES.items():
         found += _curve(keeper, (name, plant), strengths, lesions)
+    if described := [pair for pair in lesions if pair.posterior]:
+        found += _curve(keeper, (BAND, faults.contrary_band), BAND_GREY, described)
     wrong = [faults.mislabelled(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
     told = keeper.scores(wrong)
     found.append(caught(MISLABELLED, 1.0, told, keeper.gates))

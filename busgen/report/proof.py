@@ -12,7 +12,8 @@ import numpy as np
 from busgen.report import words
 from busgen.report.charts import Chart, Frame, Line
 
-CURVES = ("shift_px", "blur_px")  # no one strength of these is asked for
+# no one strength of these is asked for
+CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
 

@@ -68,9 +68,26 @@ GATES = {
         "as the echo pattern says",
         GREY,
     ),
+    "intensity": (
+        "Lesion's grey levels are no lesion's",
+        "distance from real lesions' grey levels inside, in front, behind and beside; 1 is usual",
+        "",
+    ),
+    "descriptor_agreement": (
+        "Lesion does not look as described",
+        "log likelihood ratio of the echo pattern and the posterior features asked for against "
+        "others, the lesser of the two",
+        "",
+    ),
     "mask_agreement": (
         "Lesion is not found where it was asked for",
         "overlap (Dice) of the mask and of what a segmenter, trained on real images, finds",
+        "%",
+    ),
+    "boundary_distance": (
+        "Outline is not where it was asked for",
+        "mean distance of the mask's outline and of what a segmenter, trained on real images, "
+        "finds, by the lesion's diameter",
         "%",
     ),
     "mask_fit": (
@@ -128,7 +145,10 @@ GATE_SHORT = {  # of one pair by itself
     "strangeness": "the look",
     "upright": "orientation",
     "contrast": "contrast",
+    "intensity": "grey levels",
+    "descriptor_agreement": "the description",
     "mask_agreement": "the segmenter",
+    "boundary_distance": "the outline's place",
     "mask_fit": "the outline",
     "label_confidence": "the classifier",
     "copy_similarity": "copies",
@@ -148,6 +168,12 @@ FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
     "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
     "shift_px": ("Shifted mask", "moved in any direction", "px"),
     "blur_px": ("Blurred picture", "standard deviation of the blur", "px"),
+    "inside_grey": ("Relit lesion", "inside brighter or darker by", "grey levels"),
+    "contrary_band": (
+        "Contrary band",
+        "behind the lesion, darker, or brighter where shadowing is stated, by",
+        "grey levels",
+    ),
 }
 STATISTICS = {
     "width_mm": ("Lesion width", "side to side, as on the caliper", "mm"),
@@ -174,6 +200,11 @@ STATISTICS = {
     "mask_agreement": (
         "Lesion found where the mask is",
         "overlap (Dice) of the mask and of what a segmenter finds",
+        "%",
+    ),
+    "boundary_distance": (
+        "Outline found where the mask's is",
+        "mean distance of the mask's outline and of what a segmenter finds, by the diameter",
         "%",
     ),
     "mask_fit": (
