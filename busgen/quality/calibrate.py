@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from busgen.params import Gate
+from busgen.params import JUDGED, Gate
 from busgen.quality.distances import wilson
 
 REFUSED = 0.05  # of real images, by all gates together that may reject
@@ -53,7 +53,9 @@ def calibrated(samples: pa.Table) -> dict[str, Any]:
 
     Every gate that may reject may refuse the same share of the validation patients' clean images
     to which it applies; the largest share is taken at which all of them together refuse at most
-    `REFUSED`. Those in `FLAGGED` may flag the share that stands there.
+    `REFUSED`. What that leaves goes to one gate after another, judges' first: the next larger share
+    where all together still refuse no more. Those in `FLAGGED` may flag the share that stands
+    there.
 
     Returns
     -------
@@ -67,13 +69,8 @@ def calibrated(samples: pa.Table) -> dict[str, Any]:
     known, test = clean_scores(samples, "validation"), clean_scores(samples, "test")
     asked = [name for name, scores in known.items() if not np.isnan(scores).all()]
     rejecting = {name: known[name] for name in asked if name not in FLAGGED}
-    bounds: dict[str, Gate] = {}
-    shares = dict(FLAGGED)
-    for share in LEVELS:
-        bounds = {name: _bound(name, scores, share) for name, scores in rejecting.items()}
-        shares |= dict.fromkeys(rejecting, float(share))
-        if not rejecting or refused(known, bounds).mean() <= REFUSED:
-            break
+    shares = _shares(rejecting) | FLAGGED
+    bounds = {name: _bound(name, scores, shares[name]) for name, scores in rejecting.items()}
     flags = {name: _bound(name, known[name], FLAGGED[name]) for name in asked if name in FLAGGED}
     return {
         "gates": {
@@ -117,6 +114,22 @@ def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
     both = told["together"]
     last = {"gate": "together", "bound": "-", "does": "rejects", "n": both["n"]}
     return [*rows, last | {"refused of test": f"{both['refused_test']} of {both['n_test']}"}]
+
+
+def _shares(known: Mapping[str, Floats]) -> dict[str, float]:
+    """Return the share that each gate may refuse of its scores (n,): see `calibrated`."""
+
+    def fits(shares: Mapping[str, float]) -> bool:
+        bounds = {name: _bound(name, scores, shares[name]) for name, scores in known.items()}
+        return not known or bool(refused(known, bounds).mean() <= REFUSED)
+
+    levels = LEVELS.tolist()
+    level = next(k for k, share in enumerate(levels) if fits(dict.fromkeys(known, share)))
+    shares = dict.fromkeys(known, levels[level])
+    for name in sorted(known, key=lambda name: name not in JUDGED):
+        larger = shares | {name: levels[max(level - 1, 0)]}
+        shares = larger if fits(larger) else shares
+    return shares
 
 
 def _bound(name: str, scores: Floats, share: float) -> Gate:

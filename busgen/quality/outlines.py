@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 MOST = 1.0  # diameters; so far from the lesion is as good as nothing found
 
 Pixels = NDArray[np.uint8]
@@ -42,7 +43,7 @@ def outline_distance(found: NDArray[np.bool_], mask: Pixels) -> float:
 
 def _outline(mask: Pixels) -> Pixels:
     """Return the mask's pixels that touch its outside; the picture's edge is outside."""
-    inner = cv2.erode(mask, None, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    inner = cv2.erode(mask, NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(mask - inner, np.uint8)
 
 

@@ -33,6 +33,8 @@ EVERY = {
     "shifted": faults.shifted,
     "blurred": faults.blurred,
     "mislabelled": faults.mislabelled,
+    "relit": faults.relit,
+    "contrary_band": faults.contrary_band,
     **COPIES,
 }
 
@@ -104,6 +106,25 @@ def test_a_shifted_mask_keeps_its_shape_and_picture():
 def test_blur_takes_fine_structure_away():
     made = faults.blurred(pair(), rng(0, "b"), 2).image.astype(float)
     assert np.diff(made).std() < 0.4 * np.diff(pair().image.astype(float)).std()
+
+
+def test_a_relit_lesion_changes_inside_by_what_is_said():
+    made, inside = faults.relit(pair(), rng(0, "r"), 40), disc(50, 60, 14) > 0
+    change = made.image.astype(float) - pair().image
+    assert np.abs(np.abs(change[inside]) - 40).max() < 1.5
+    assert np.abs(change[disc(50, 60, 27) == 0]).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "sign"), [("shadowing", 1), ("enhancement", -1), ("none", -1), (None, -1)]
+)
+def test_a_contrary_band_is_not_what_is_said_of_it(stated, sign):
+    given = Pair(pair().image, pair().mask, True, "hypoechoic", stated)
+    change = faults.contrary_band(given, rng(0, "c"), 30).image.astype(float) - given.image
+    assert change[85, 60] == pytest.approx(sign * 30, abs=1.5)
+    assert change[50, 60] == change[30, 20] == 0
+    nothing = Pair(pair().image, 0 * pair().mask, None)
+    assert faults.contrary_band(nothing, rng(0, "c"), 30) == nothing
 
 
 def test_a_wrong_label_is_the_other_class_and_none_stays_none():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.quality import fits, mask_fit
+from busgen.quality import fits, mask_fit, regions
+from busgen.quality.faults import Pair
 from busgen.quality.pictures import SIDE, statistics_of
 from busgen.seeds import rng
 
@@ -59,6 +60,42 @@ def test_own_masks_are_told_from_swapped_ones(tmp_path, monkeypatch):
     again = mask_fit.shipped_fit().log_odds(mask_fit.numbers_of(images[0], masks[0], chances[0]))
     mask_fit.shipped_fit.cache_clear()
     assert again == pytest.approx(own[0], rel=1e-3)
+
+
+def described(k, term, level):
+    """Return a pair whose lesion has a grey level, said to be of a term."""
+    rows, cols = np.indices((SIDE, SIDE))
+    mask = (np.hypot(rows - 110, cols - 128) <= 30 + k % 9).astype(np.uint8)
+    grain = rng(k, "described").rayleigh(1, (SIDE, SIDE)) / 1.25
+    image = np.clip(np.where(mask, level, 120 - 0.2 * rows) * grain, 1, 250)
+    return Pair(image.astype(np.uint8), mask, None, term, "none")
+
+
+def test_terms_are_told_by_the_grey_levels_they_were_learned_from():
+    pairs = [described(k, "hypoechoic", 50) for k in range(12)]
+    pairs += [described(k, "hyperechoic", 190) for k in range(12, 24)]
+    pairs += [described(k, "isoechoic", 105) for k in range(24, 28)]  # too few
+    numbers = np.array([regions.numbers_of(pair.image, pair.mask) for pair in pairs])
+    terms = fits.fit_terms(regions.shown(numbers, "echo_pattern"), [p.echo_pattern for p in pairs])
+    assert terms.n == {"hypoechoic": 12, "hyperechoic": 12}
+    dark = regions.numbers_of(*_pixels(described(99, None, 50)))
+    own = regions.shown(dark, "echo_pattern")
+    assert terms.log_ratio(own, "hypoechoic") > 0 > terms.log_ratio(own, "hyperechoic")
+    assert terms.log_ratio(own, "isoechoic") is None
+    assert terms.log_ratio(own * np.nan, "hypoechoic") is None
+
+
+def test_regions_know_their_own_lesions():
+    pairs = [described(k, None, 45 + k % 12) for k in range(24)]
+    found = fits.fit_regions(np.array([regions.numbers_of(*_pixels(pair)) for pair in pairs]))
+    own, lit = (regions.numbers_of(*_pixels(described(99, None, level))) for level in (50, 200))
+    assert found.n == 24
+    levels = len(regions.LEVELS)
+    assert found.distance(own[:levels]) < 2 < found.distance(lit[:levels])
+
+
+def _pixels(pair):
+    return pair.image, pair.mask
 
 
 def test_lesions_that_are_all_alike_teach_nothing():

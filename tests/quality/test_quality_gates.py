@@ -11,16 +11,17 @@ from busgen.params import DEFAULT_GATES, JUDGED, Gate
 from busgen.priors.findings import Finding
 from busgen.quality.gates import (
     JUDGED_AT_ONCE,
+    LESION,
     LOST,
     judge_pairs,
     judged_scores,
+    lesion_scores,
     mask_error,
     pair_scores,
     sharpness,
     verdict,
 )
 from busgen.quality.judges.judges import load_judges
-from busgen.quality.pictures import LEARNED
 
 SIZE = 128
 
@@ -150,10 +151,11 @@ def test_judges_agree_with_mask_and_class():
     found = np.where(np.stack([ellipse(), ellipse(), ellipse()]), 51, 120).astype(np.uint8)
     told = judge_pairs(Oracle(), found, masks, np.array([True, False, True]))
     area, larger = ellipse().sum(), ellipse(16.0).sum()
-    assert told[0, [0, 2]].tolist() == [1.0, 0.2]
+    assert told[0, [0, 1, 3]].tolist() == [1.0, 0.0, 0.2]
+    assert 0 < told[1, 1] < 4 / 32  # 8 px wider of 32 x 16: half of it at either end, at most
     assert told[1, 0] == pytest.approx(2 * area / (area + larger), abs=1e-4)
     mean = (51 * area + 120 * (larger - area)) / larger / 255
-    assert told[1, 2] == pytest.approx(1 - mean, abs=1e-4)
+    assert told[1, 3] == pytest.approx(1 - mean, abs=1e-4)
     assert np.isnan(told[2]).all()
 
 
@@ -165,6 +167,7 @@ def test_normal_findings_are_not_judged_nor_is_anything_without_judges():
     told = judged_scores(asked, masks, images, Oracle())
     assert told[0] == nothing
     assert (told[1]["mask_agreement"], told[1]["label_confidence"]) == (1.0, 0.2)
+    assert told[1]["boundary_distance"] == 0
     assert tuple(told[1]) == JUDGED
     assert judged_scores(asked, masks, images, None) == [nothing, nothing]
     assert judged_scores([NORMAL], masks[:1], images[:1], Oracle()) == [nothing]
@@ -213,7 +216,9 @@ def test_flags_accumulate_and_the_first_rejecting_score_is_the_reason():
 @pytest.mark.parametrize("action", ["flag", "off"])
 @pytest.mark.parametrize("score", [float("nan"), LOST])
 def test_nan_and_a_lost_mask_reject_whatever_the_action(action, score):
-    assert verdict({"a": score}, {"a": Gate(action=action)}) == (False, "a", [])
+    gates = {"mask_error": Gate(action=action), "overlay": Gate(action=action)}
+    assert verdict({"mask_error": score}, gates) == (False, "mask_error", [])
+    assert verdict({"overlay": LOST}, gates) == (True, None, [])  # a count of pixels, no loss
 
 
 def test_white_noise_is_sharp_and_blur_is_not():
@@ -224,8 +229,29 @@ def test_white_noise_is_sharp_and_blur_is_not():
     assert sharpness(np.zeros((SIZE, SIZE), np.uint8)) == 0
 
 
-def test_what_linear_arrays_taught_is_not_asked_of_a_curved_one():
-    image, mask = np.full((256, 256), 80, np.uint8), np.zeros((256, 256), np.uint8)
-    asked = replace(finding(), scanner="curved_5mhz")
-    scores = [pair_scores(own, mask, image, None) for own in (asked, finding())]
-    assert [[own[name] is None for name in LEARNED] for own in scores] == [[True] * 3, [False] * 3]
+@pytest.mark.parametrize(
+    ("untaught", "said"),
+    [("flag", (True, None, ["a"])), ("off", (True, None, [])), (None, (False, "a", []))],
+)
+def test_a_gate_says_what_it_does_to_pictures_whose_like_did_not_teach_it(untaught, said):
+    gates = {"a": Gate(min=1, untaught=untaught)}
+    assert verdict({"a": 0.0}, gates) == (False, "a", [])
+    assert verdict({"a": 0.0}, gates, taught=False) == said
+
+
+def test_what_real_pictures_taught_flags_what_they_did_not_teach():
+    taught = {name for name, gate in DEFAULT_GATES.items() if gate.untaught}
+    assert taught == {"overlay", "strangeness", "upright", "intensity", "mask_fit"}
+    assert all(DEFAULT_GATES[name].untaught == "flag" for name in taught)
+
+
+def test_lesion_scores_are_asked_where_their_terms_are_stated():
+    image, mask = speckled(ellipse()), ellipse()
+    image, mask = (np.kron(one, np.ones((2, 2), np.uint8)) for one in (image, mask))
+    told = lesion_scores(image, mask, None, None)
+    assert told["contrast"] is told["descriptor_agreement"] is None
+    assert told["intensity"] > 0
+    assert None not in lesion_scores(image, mask, "hypoechoic", "none").values()
+    assert np.isnan(list(lesion_scores(image, mask * 0, "hypoechoic", "none").values())).all()
+    normal = pair_scores(NORMAL, mask * 0, image, None)
+    assert [normal[name] for name in LESION] == [None] * 3
