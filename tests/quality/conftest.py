@@ -33,6 +33,7 @@ def canonical_row(k, **changes):
         "flags": [],
         "pathology": "malignant" if k % 2 else "benign",
         "echo_pattern": "hypoechoic",
+        "posterior": "shadowing",
         "pixel_mm": 0.4,
         "image": {"bytes": encode_png(image), "path": f"{k}.png"},
         "mask": {"bytes": encode_png(mask), "path": f"{k}.png"},

@@ -53,7 +53,7 @@ def test_a_gate_that_flags_has_a_share_of_its_own_and_refuses_nothing():
     assert told["together"] == calibrated(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
     flagged = calibrated(samples())["gates"][name]
     assert flagged["min"] == pytest.approx(0.1, abs=0.02)
-    assert flagged["refused_test"] == pytest.approx(100, abs=25)
+    assert flagged["refused_test"] == pytest.approx(100, abs=40)
 
 
 def test_marred_images_and_training_patients_teach_nothing():

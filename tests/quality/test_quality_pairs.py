@@ -18,5 +18,6 @@ def test_rows_become_pairs_where_nothing_is_burned_in(make_row):
     assert pair_of(make_row(0, ignore=covered)) is None
     found = pair_of(make_row(0))
     assert (found.malignant, found.echo_pattern) == (False, "hypoechoic")
+    assert found.posterior == "shadowing"
     assert pair_of(make_row(1)).malignant is True
     assert pair_of(make_row(2, pathology="normal", mask=None)).malignant is None

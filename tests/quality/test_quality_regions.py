@@ -37,7 +37,7 @@ def test_each_region_is_measured_where_it_lies(region):
     plain, lit = numbers_of(*planted()), numbers_of(*planted(**{region: 160}))
     raised = (lit - plain)[: len(LEVELS) : 2]
     assert REGIONS[int(np.argmax(raised))] == region
-    assert raised.max() > 0.5
+    assert raised.max() > 0.4
 
 
 def test_gain_and_size_change_little():

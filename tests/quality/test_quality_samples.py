@@ -60,7 +60,7 @@ def test_judges_are_asked_of_lesions_and_of_the_stated_class(make_row, make_pict
     asked = judge_pairs(judges, images, masks // np.uint8(255), np.array([False, True, False]))
     assert told["gate_mask_agreement"].to_pylist()[:3] == pytest.approx(asked[:, 0].tolist())
     confidence = told["gate_label_confidence"].to_pylist()
-    assert confidence[:2] == pytest.approx(asked[:2, 2].tolist())
+    assert confidence[:2] == pytest.approx(asked[:2, -1].tolist())
     assert confidence[2:] == [None, None]
     assert told["gate_mask_agreement"].to_pylist()[3] is None
 
