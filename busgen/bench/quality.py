@@ -17,13 +17,14 @@ from busgen.bench.harness import Bar, Figure, share
 from busgen.bench.real import real_folder
 from busgen.params import DEFAULT_GATES
 from busgen.quality.caught import Caught
-from busgen.quality.faults import Pixels
+from busgen.quality.faults import Pair
 from busgen.quality.gates import image_scores
 from busgen.quality.judges.judges import load_judges
 from busgen.quality.known import Known, known_of
 from busgen.quality.pairs import clean_pairs, training_pairs
 from busgen.quality.pictures import picture_scores
 from busgen.quality.proof import BAND, COPIED, COPY, CURVES, PLANTED, SWAPPED, Keeper, Proof, prove
+from busgen.quality.regions import region_scores
 from busgen.real.cohort import FILE, canonical_tables
 
 WORK = ROOT / "data" / "work" / "bench-quality"
@@ -51,8 +52,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     training, textures = training_pairs(tables, cohort)
     test = list(clean_pairs(tables, cohort, "test"))[few]
     keeper = Keeper(load_judges(device="cpu"), known_of(textures), DEFAULT_GATES)
-    images = [pair.image for pair in test[:TIMED]]
-    return figures(prove(keeper, test, training)) | times(images, keeper.known)
+    return figures(prove(keeper, test, training)) | times(test[:TIMED], keeper.known)
 
 
 def figures(proof: Proof) -> dict[str, Figure]:
@@ -81,23 +81,32 @@ def _gates(name: str, found: Caught) -> dict[str, Figure]:
     return {key: share(count, found.n) for key, count in ({name: found.rejected} | counts).items()}
 
 
-def times(images: Sequence[Pixels], known: Known) -> dict[str, Figure]:
+def times(pairs: Sequence[Pair], known: Known) -> dict[str, Figure]:
     """Return milliseconds of one core a picture: all pixel scores, and the later ones alone.
 
-    `added_ms` is of overlay, strangeness, orientation and copies together.
+    `added_ms` is of overlay, strangeness, orientation and copies together, `region_scores_ms` of
+    intensity and descriptors.
     """
 
-    def added(image: Pixels) -> None:
-        picture_scores(image)
-        known.similarity(image)
+    def added(pair: Pair) -> None:
+        picture_scores(pair.image)
+        known.similarity(pair.image)
 
-    timed = {"pixel_scores_ms": image_scores, "added_ms": added}
-    return {name: _time_ms(work, images) for name, work in timed.items()}
+    def regions(pair: Pair) -> None:
+        terms = {"echo_pattern": pair.echo_pattern, "posterior": pair.posterior}
+        region_scores(pair.image, pair.mask, terms)
+
+    timed = {
+        "pixel_scores_ms": lambda pair: image_scores(pair.image),
+        "added_ms": added,
+        "region_scores_ms": regions,
+    }
+    return {name: _time_ms(work, pairs) for name, work in timed.items()}
 
 
-def _time_ms(work: Callable[[Pixels], object], images: Sequence[Pixels]) -> Figure:
-    work(images[0])
+def _time_ms(work: Callable[[Pair], object], pairs: Sequence[Pair]) -> Figure:
+    work(pairs[0])
     start = time.process_time()
-    for image in images:
-        work(image)
-    return Figure(1e3 * (time.process_time() - start) / len(images), "ms", len(images))
+    for pair in pairs:
+        work(pair)
+    return Figure(1e3 * (time.process_time() - start) / len(pairs), "ms", len(pairs))

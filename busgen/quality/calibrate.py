@@ -69,7 +69,7 @@ def calibrated(samples: pa.Table) -> dict[str, Any]:
     known, test = clean_scores(samples, "validation"), clean_scores(samples, "test")
     asked = [name for name, scores in known.items() if not np.isnan(scores).all()]
     rejecting = {name: known[name] for name in asked if name not in FLAGGED}
-    shares = _shares(rejecting) | FLAGGED
+    shares = {**_shares(rejecting), **FLAGGED}
     bounds = {name: _bound(name, scores, shares[name]) for name, scores in rejecting.items()}
     flags = {name: _bound(name, known[name], FLAGGED[name]) for name in asked if name in FLAGGED}
     return {

@@ -34,7 +34,7 @@ def pair(k):
     mask = (np.hypot(rows - row, cols - col) < 18).astype(np.uint8)
     grain = pick.rayleigh(1, (SIDE, SIDE)) / 1.25
     image = np.clip(np.where(mask, 30, 150 - 0.4 * rows) * grain, 1, 250).astype(np.uint8)
-    return Pair(image, mask, bool(k % 2), "hypoechoic")
+    return Pair(image, mask, bool(k % 2), "hypoechoic", "shadowing" if k < 2 else None)
 
 
 def test_missing_data_is_refused_with_the_remedy(tmp_path, monkeypatch):
@@ -50,7 +50,7 @@ def told():
     known = known_of(np.array([texture_of(one.image) for one in pairs]))
     gates |= {"copy_similarity": Gate(max=0.85), "grey_sd": Gate(min=15)}
     proof = prove(Keeper(Honest(), known, gates), pairs, pairs)
-    return quality.figures(proof) | quality.times([one.image for one in pairs[:2]], known)
+    return quality.figures(proof) | quality.times(pairs[:2], known)
 
 
 def test_every_bar_has_its_figure(told):
@@ -62,6 +62,11 @@ def test_faults_are_caught_by_the_gate_that_looks_for_them(told):
     assert told["blank_caught"].value == told["blank_caught_by_grey_sd"].value == 1
     assert told["copy_flip_caught_by_copy_similarity"].value == 1
     assert told["real_refused"].value == 1  # these pictures are known
+
+
+def test_contrary_bands_are_planted_where_a_band_is_described(told):
+    assert told["contrary_band_caught_at_40"].n == 2
+    assert told["inside_grey_noticed_at_40"].n == 6
 
 
 def test_a_wrong_label_stands_beside_the_auc(told):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.images.engines import ENGINES, load_image_engine
+from busgen.images.engines import ENGINES, UNTAUGHT, load_image_engine
 from busgen.images.scanners import STYLES
 from busgen.schema import SCANNERS
 
@@ -77,3 +77,4 @@ def test_hash_is_stable():
     assert len(load_image_engine("phantom").sha256) == 64
     assert load_image_engine("phantom").sha256 == load_image_engine("phantom").sha256
     assert list(ENGINES) == ["phantom", "diffusion", "stable_diffusion"]
+    assert set(ENGINES) > UNTAUGHT == {"phantom"}
