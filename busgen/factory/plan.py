@@ -164,7 +164,8 @@ def _gates(params: GenerateParams) -> dict[str, Gate]:
 
 def _judges_sha256(params: GenerateParams) -> str | None:
     """Return the hash of the judges that are to be asked, None where none are."""
-    if all(params.gates[name].action == "off" for name in JUDGED):
+    gates = _gates(params)
+    if all(gates[name].action == "off" for name in JUDGED):
         return None
     from busgen.quality.judges.judges import load_judges  # brings torch
 

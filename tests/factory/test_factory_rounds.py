@@ -19,9 +19,13 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import SOURCES, Plan, read_plan, resolve
 from busgen.factory.requested import runs
 from busgen.factory.rounds import make_candidates, plan_round
-from busgen.factory.shard import is_done, run_shard
+from busgen.factory.shard import is_done, judged_row, run_shard
 from busgen.factory.verdicts import Accepted, settle
+from busgen.masks.engines import load_mask_engine
 from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
+from busgen.priors.draw import draw
+from busgen.priors.network import load_prior
+from busgen.priors.request import parse_request
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
@@ -228,6 +232,27 @@ def test_more_attempts_or_findings_go_on_from_the_shards_that_stand(tmp_path):
     assert first.items() <= hashes(tmp_path / "shards").items()
     make_candidates(plan, tmp_path, run_here)
     assert hashes(tmp_path / "shards") == first
+
+
+def test_what_real_pictures_taught_flags_the_phantom_unless_it_is_to_reject():
+    plan = tiny(gates={"upright": Gate(min=0.0)})  # `untaught` is not said
+    actions = {name: gate["action"] for name, gate in plan.gates.items()}
+    assert actions["overlay"] == actions["strangeness"] == actions["intensity"] == "flag"
+    assert actions["upright"] == actions["contrast"] == "reject"
+
+
+def test_a_scanner_that_taught_no_gate_is_flagged_by_what_pictures_of_others_taught():
+    asked = parse_request(("pathology=benign",), None, {})
+    drawn = draw(load_prior(None), 1, 7, request=asked, size_px=256)[0]
+    mask = load_mask_engine("curvature", 256).draw([drawn])[0]
+    image = np.random.default_rng(0).integers(0, 255, (256, 256)).astype(np.uint8)
+    gates = OFF | {"strangeness": DEFAULT_GATES["strangeness"]}
+    rows = [
+        judged_row(replace(drawn, scanner=scanner), mask, image, {}, gates=gates, attempt=0)
+        for scanner in ("linear_10mhz", "curved_5mhz")
+    ]
+    assert [row["reason"] for row in rows] == ["strangeness", None]
+    assert [row["flags"] for row in rows] == [[], ["strangeness"]]
 
 
 def test_gates_are_asked_in_the_order_of_the_schema(tmp_path):
