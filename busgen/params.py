@@ -69,9 +69,9 @@ DEFAULT_GATES = {
     "grey_sd": Gate(min=15.0),
     "saturated": Gate(max=0.03),
     "sharpness": Gate(min=0.05),
-    "overlay": Gate(max=30.0, untaught="flag"),
-    "strangeness": Gate(max=2.5, untaught="flag"),
-    "upright": Gate(min=0.0, untaught="flag"),
+    "overlay": Gate(max=25.0, untaught="flag"),
+    "strangeness": Gate(max=2.14, untaught="flag"),
+    "upright": Gate(min=1.79, untaught="flag"),
     "contrast": Gate(min=0.0),
     "intensity": Gate(max=1.71, untaught="flag"),
     "descriptor_agreement": Gate(action="flag", min=-1.21),
@@ -79,7 +79,7 @@ DEFAULT_GATES = {
     "boundary_distance": Gate(action="flag", max=0.414),
     "mask_fit": Gate(min=-2.53, untaught="flag"),
     "label_confidence": Gate(min=0.047),
-    "copy_similarity": Gate(max=0.66),
+    "copy_similarity": Gate(max=0.653),
     "duplicate_distance": Gate(min=4.0),
 }
 # scores that judges give
