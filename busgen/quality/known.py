@@ -37,9 +37,20 @@ class Known:
 
     def similarity(self, image: Pixels) -> float:
         """Return the largest correlation of an (S, S) uint8 picture or its mirror with a window."""
-        seen = _small(texture_of(image))
-        both = np.stack([_unit(seen), _unit(seen[:, ::-1])])
+        seen = described(image)[None]
+        both = np.concatenate([seen, mirrored(seen)])
         return round(float((self.windows @ both.T).max()), DIGITS)
+
+
+def described(image: Pixels) -> Rows:
+    """Return what is compared of a whole (S, S) uint8 picture, (GRID * GRID,) of length 1."""
+    return _unit(_small(texture_of(image)))
+
+
+def mirrored(descriptions: Rows) -> Rows:
+    """Return the descriptions (N, GRID * GRID) of the mirror images."""
+    grid = descriptions.reshape(-1, GRID, GRID)[:, :, ::-1]
+    return np.ascontiguousarray(grid).reshape(descriptions.shape)
 
 
 def texture_of(image: Pixels) -> Pixels:
