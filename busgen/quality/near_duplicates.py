@@ -5,18 +5,20 @@ inverted lists; Douze 2024, arXiv 2401.08281), so that time grows far slower tha
 number of pictures. `busgen.real.near_duplicates` finds smaller windows too, of some thousands.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import faiss
 import numpy as np
 
 from busgen.quality.known import Rows, mirrored
 
-ALIKE = 0.85  # correlation from which pictures are near-duplicates
+if TYPE_CHECKING:
+    import faiss
+
+ALIKE = 0.66  # correlation of near-duplicates: the bound of `copy_similarity`, of held-out patients
 NEAREST = 8  # neighbours asked for: of more copies than these, not every pair is linked
 PER_LIST = 200  # pictures in an inverted list
 PROBED = 16  # lists searched
-ROUNDS = 10  # of the clustering that makes the lists
+ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, pictures a list
 
 
 class Link(NamedTuple):
@@ -61,8 +63,10 @@ def _neighbours(descriptions: Rows, alike: float) -> list[tuple[int, int, float]
     return found
 
 
-def _index(rows: Rows) -> faiss.Index:
+def _index(rows: Rows) -> "faiss.Index":
     """Return an index of all rows: lists that a clustering makes, one list where rows are few."""
+    import faiss
+
     size = rows.shape[1]
     lists = len(rows) // PER_LIST
     if lists < 2:
@@ -70,7 +74,8 @@ def _index(rows: Rows) -> faiss.Index:
     else:
         coarse = faiss.IndexFlatIP(size)
         index = faiss.IndexIVFFlat(coarse, size, lists, faiss.METRIC_INNER_PRODUCT)
-        index.cp.niter, index.nprobe = ROUNDS, PROBED
+        index.cp.niter, index.cp.max_points_per_centroid = ROUNDS, SAMPLED
+        index.nprobe = PROBED
         index.train(rows)
     index.add(rows)
     return index
