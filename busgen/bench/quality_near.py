@@ -13,8 +13,8 @@ from busgen.bench.factory import timed
 from busgen.bench.harness import Bar, Figure, share
 from busgen.io import decode_png, encode_png
 from busgen.quality.faults import COPIES, Pair, Pixels
-from busgen.quality.known import Rows, described
-from busgen.quality.near_duplicates import Link, near_duplicates
+from busgen.quality.known import Rows
+from busgen.quality.near_duplicates import Link, descriptions, near_duplicates
 from busgen.quality.proof import COPIED
 from busgen.seeds import rng
 
@@ -32,7 +32,7 @@ def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figur
     `near_duplicates_crop_recall` is beside the others: what looks alike as a whole is sought.
     """
     n = FEW if quick else N
-    whole = np.stack([described(image) for image in images])
+    whole = descriptions(images)
     copies = {kind: _copies(kind, images) for kind in COPIED}
     others = _others(whole, n - len(whole) * (1 + len(copies)))
     rows = np.concatenate([whole, *copies.values(), others])
@@ -60,16 +60,17 @@ def _copies(kind: str, images: Sequence[Pixels]) -> Rows:
     strength = COPIED[kind][0]
     pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
     made = [COPIES[kind](pair, rng(k, f"near {kind}"), strength) for k, pair in enumerate(pairs)]
-    return np.stack([described(pair.image) for pair in made])
+    return descriptions(pair.image for pair in made)
 
 
 def _others(known: Rows, n: int) -> Rows:
-    """Return (n, d) descriptions of no picture, as wide as the known ones spread."""
-    centre = known.mean(axis=0)
-    _, spread, axes = np.linalg.svd(known - centre, full_matrices=False)
+    """Return (n, K, d) descriptions of no picture, as wide as the known ones (m, K, d) spread."""
+    flat = known.reshape(len(known), -1)
+    centre = flat.mean(axis=0)
+    _, spread, axes = np.linalg.svd(flat - centre, full_matrices=False)
     drawn = rng(0, "near/others").standard_normal((n, len(spread)), np.float32)
-    rows = centre + (drawn * (spread / np.sqrt(len(known)))) @ axes
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    rows = (centre + (drawn * (spread / np.sqrt(len(known)))) @ axes).reshape(n, *known.shape[1:])
+    return np.asarray(rows / np.linalg.norm(rows, axis=2, keepdims=True), np.float32)
 
 
 def _describe_ms(images: Sequence[Pixels]) -> Figure:
@@ -77,5 +78,5 @@ def _describe_ms(images: Sequence[Pixels]) -> Figure:
     files = [encode_png(image) for image in images]
     start = time.process_time()
     for file in files:
-        described(decode_png(file, "picture"))
+        descriptions([decode_png(file, "picture")])
     return Figure(1e3 * (time.process_time() - start) / len(files), "ms", len(files))

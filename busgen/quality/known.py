@@ -42,9 +42,13 @@ class Known:
         return round(float((self.windows @ both.T).max()), DIGITS)
 
 
-def described(image: Pixels) -> Rows:
-    """Return what is compared of a whole (S, S) uint8 picture, (GRID * GRID,) of length 1."""
-    return _unit(_small(texture_of(image)))
+def described(image: Pixels, kept: float = 1.0) -> Rows:
+    """Return what is compared of an (S, S) uint8 picture, (GRID * GRID,) of length 1.
+
+    Of its middle alone where less than the whole side is `kept`.
+    """
+    cut = round(SIDE * (1 - kept) / 2)
+    return _unit(_small(texture_of(image)[cut : SIDE - cut, cut : SIDE - cut]))
 
 
 def mirrored(descriptions: Rows) -> Rows:
