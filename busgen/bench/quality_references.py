@@ -78,7 +78,7 @@ def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
 
 def _frechet_monai(a: Floats, b: Floats) -> Both:
     import torch
-    from monai.metrics import FIDMetric
+    from monai.metrics.fid import FIDMetric
 
     return frechet_distance(a, b), float(FIDMetric()(torch.from_numpy(a), torch.from_numpy(b)))
 
@@ -97,7 +97,7 @@ def _kid(a: Floats, b: Floats) -> Both:
 def _mmd(a: Floats, b: Floats) -> Both:
     """Return ours, and MONAI's of points whose products are the kernel."""
     import torch
-    from monai.metrics import MMDMetric
+    from monai.metrics.mmd import MMDMetric
 
     points, rows = np.concatenate([a, b]), np.arange(N)
     kernel = gaussian(apart_groups(Sample(b, rows.astype(str))))

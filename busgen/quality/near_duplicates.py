@@ -1,7 +1,7 @@
 """Near-duplicates among very many pictures: the whole of one looks like another or its middle.
 
 In: pictures, then their descriptions. Out: links, of mirrored pictures too. Neighbours are
-approximate (FAISS, inverted lists; Douze 2024, arXiv 2401.08281), so that time grows far slower than
+approximate (FAISS, inverted lists; Douze 2024, arXiv 2401.08281): time grows far slower than
 the square of the number of pictures. Links that `busgen.real.near_duplicates` finds among some
 thousands, of smaller windows and drawn upon, are more; it asks every pair.
 """
