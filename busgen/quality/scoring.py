@@ -126,8 +126,8 @@ def looked_at(
 
     with one_thread(), ThreadPoolExecutor(CORES) as pool:  # a thread a chunk, not many a sum
         while few := list(islice(left, CORES)):
-            for part, points in zip(few, pool.map(embedded, few), strict=True):
-                parts.append(points)
+            for part, found in zip(few, pool.map(embedded, few), strict=True):
+                parts.append(found)
                 sides.append(part.sides_px)
                 tick(len(part.images))
     points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
