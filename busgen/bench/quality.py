@@ -1,46 +1,41 @@
-"""Benchmark of the gates: faults planted into real patients' pictures, and clean ones refused.
+"""Benchmark of gates, scores and report: what they catch, what they agree with, what they cost.
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
 them is kept in data/work/bench-quality. Out: figures. Faults are planted into clean square crops of
 test patients, copies are of training patients' crops; the bounds are those that ship, which came
-from validation patients. Caught is rejected, by all gates together. Intervals are Wilson's 95 %.
+from validation patients. Caught is rejected, by all gates together. Times are of copies of the
+phantom's pictures, two cores.
 """
 
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench import real_reading
+from busgen.bench import (
+    quality_faults,
+    quality_near,
+    quality_references,
+    quality_speed,
+    real_reading,
+)
 from busgen.bench.factory import ROOT
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Figure
 from busgen.bench.real import real_folder
 from busgen.params import DEFAULT_GATES
-from busgen.quality.caught import Caught
-from busgen.quality.faults import Pair
-from busgen.quality.gates import image_scores
 from busgen.quality.judges.judges import load_judges
-from busgen.quality.known import Known, known_of
+from busgen.quality.known import known_of, save_known
 from busgen.quality.pairs import clean_pairs, training_pairs
-from busgen.quality.pictures import picture_scores
-from busgen.quality.proof import BAND, COPIED, COPY, CURVES, PLANTED, SWAPPED, Keeper, Proof, prove
-from busgen.quality.regions import region_scores
+from busgen.quality.proof import Keeper, prove
 from busgen.real.cohort import FILE, canonical_tables
 
 WORK = ROOT / "data" / "work" / "bench-quality"
 FEW = 8  # pictures in a rehearsal
 TIMED = 64
-BARRED = (*PLANTED, *(COPY + name for name in COPIED), SWAPPED)
 
-BARS = {
-    "real_refused": Bar("<=", 0.05),
-    **{f"{name}_caught": Bar(">=", 0.95) for name in BARRED},
-    "added_ms": Bar("<=", 20.0),
-}
+BARS = quality_faults.BARS | quality_references.BARS | quality_speed.BARS | quality_near.BARS
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures; takes some five minutes, and three more to read the datasets once.
+    """Return the figures; takes some twenty minutes, and three more to read the datasets once.
 
     `quick` takes the first pictures alone: a rehearsal, no result.
     """
@@ -48,65 +43,21 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         real_reading.clean(real_folder(), made, Path(scratch))
     tables, cohort = canonical_tables(made), made / "cohort" / FILE
-    few = slice(FEW) if quick else slice(None)
     training, textures = training_pairs(tables, cohort)
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        known = Path(scratch) / "known.safetensors"
+        save_known(textures, known)
+        rows = Path(scratch) / "rows"
+        rows.mkdir()
+        speed = quality_speed.figures(made, known, rows, quick=quick)
+    few = slice(FEW) if quick else slice(None)
     test = list(clean_pairs(tables, cohort, "test"))[few]
     keeper = Keeper(load_judges(device="cpu"), known_of(textures), DEFAULT_GATES)
-    return figures(prove(keeper, test, training)) | times(test[:TIMED], keeper.known)
-
-
-def figures(proof: Proof) -> dict[str, Figure]:
-    """Return shares caught and refused: of what a bar is about, gate by gate too."""
-    told = _gates("real_refused", proof.clean)
-    seen = {*CURVES, BAND}
-    for one in proof.faults:
-        if one.fault in seen:
-            told[f"{one.fault}_caught_at_{one.strength:g}"] = share(one.rejected, one.n)
-            told[f"{one.fault}_noticed_at_{one.strength:g}"] = share(
-                one.rejected + one.flagged, one.n
-            )
-        else:
-            told |= _gates(f"{one.fault}_caught", one)
-            told[f"{one.fault}_noticed"] = share(one.rejected + one.flagged, one.n)
-        seen.add(one.fault)
-    labels = proof.labels
-    for refused, part in labels.curve:
-        told[f"wrong_label_told_refusing_{refused:g}"] = share(round(part * labels.n), labels.n)
-    return told | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
-
-
-def _gates(name: str, found: Caught) -> dict[str, Figure]:
-    """Return the share rejected together, and what each gate that refuses any would alone."""
-    counts = {f"{name}_by_{gate}": count for gate, count in found.gates.items() if count}
-    return {key: share(count, found.n) for key, count in ({name: found.rejected} | counts).items()}
-
-
-def times(pairs: Sequence[Pair], known: Known) -> dict[str, Figure]:
-    """Return milliseconds of one core a picture: all pixel scores, and the later ones alone.
-
-    `added_ms` is of overlay, strangeness, orientation and copies together, `region_scores_ms` of
-    intensity and descriptors.
-    """
-
-    def added(pair: Pair) -> None:
-        picture_scores(pair.image)
-        known.similarity(pair.image)
-
-    def regions(pair: Pair) -> None:
-        terms = {"echo_pattern": pair.echo_pattern, "posterior": pair.posterior}
-        region_scores(pair.image, pair.mask, terms)
-
-    timed = {
-        "pixel_scores_ms": lambda pair: image_scores(pair.image),
-        "added_ms": added,
-        "region_scores_ms": regions,
+    images = [pair.image for pair in test]
+    return {
+        **quality_faults.figures(prove(keeper, test, training)),
+        **quality_faults.times(test[:TIMED], keeper.known),
+        **quality_references.figures(),
+        **speed,
+        **quality_near.figures(images, quick=quick),
     }
-    return {name: _time_ms(work, pairs) for name, work in timed.items()}
-
-
-def _time_ms(work: Callable[[Pair], object], pairs: Sequence[Pair]) -> Figure:
-    work(pairs[0])
-    start = time.process_time()
-    for pair in pairs:
-        work(pair)
-    return Figure(1e3 * (time.process_time() - start) / len(pairs), "ms", len(pairs))

@@ -4,12 +4,19 @@ In: features of synthetic and of real pictures, with families and patients. Out:
 n, interval, and the same score of real pictures against real ones of other patients at the same n.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from busgen.errors import UserError
 from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, both, drawn, equal_n, scored
 
 MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
+KEPT = 4096  # points whose pairs are kept in memory: 128 MiB
+
+Compare = Callable[[Floats, Floats], Floats]  # points (N, D) and (M, D) -> (N, M)
+Between = Callable[[Rows, Rows], Floats]  # numbers (n,) and (m,) of points -> (n, m)
 
 
 def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
@@ -34,10 +41,8 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
         If dimensions differ, something is not finite, or real patients are too few.
     """
     points, groups = both(synthetic, real)
-    kernel = _cubic(points, points)
-    return scored(
-        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
-    )
+    kernel = pairwise(_cubic, points)
+    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
 
 
 def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
@@ -49,16 +54,14 @@ def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     does not depend on what is scored. Raises as `kid`.
     """
     points, groups = both(synthetic, real)
-    kernel = gaussian(apart(points, points), apart_groups(real))
-    return scored(
-        drawn(lambda a, b: kernel_mmd2(kernel, groups, (a, b)), (synthetic, real), rng, draws)
-    )
+    kernel = pairwise(gaussian(apart_groups(real)), points)
+    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
 
 
-def gaussian(distances: Floats, known: Floats) -> Floats:
-    """Return the kernel of distances (N, N) whose width is the median of `known` distances."""
+def gaussian(known: Floats) -> Compare:
+    """Return the kernel of points (N, D) and (M, D) whose width is the median `known` distance."""
     width = max(float(np.median(known)), float(np.finfo(np.float64).tiny) ** 0.5)
-    return np.asarray(np.exp(-(distances**2) / (2 * width**2)), np.float64)
+    return lambda a, b: np.asarray(np.exp(-(apart(a, b) ** 2) / (2 * width**2)), np.float64)
 
 
 def frechet(
@@ -100,7 +103,7 @@ def mmd2(a: Sample, b: Sample) -> float:
     """
     points, groups = both(a, b)
     rows = np.arange(len(points))
-    return kernel_mmd2(_cubic(points, points), groups, (rows[: len(a)], rows[len(a) :]))
+    return kernel_mmd2(pairwise(_cubic, points), groups, rows[: len(a)], rows[len(a) :])
 
 
 def frechet_distance(a: Floats, b: Floats) -> float:
@@ -145,11 +148,22 @@ def _cubic(a: Floats, b: Floats) -> Floats:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
 
 
-def kernel_mmd2(kernel: Floats, groups: Rows, rows: tuple[Rows, Rows]) -> float:
-    """Return `mmd2` of two sets of rows, for a kernel (N, N) and groups (N,) of all points."""
-    a, b = rows
-    alike = [_mean_of_others(kernel[np.ix_(one, one)], groups[one]) for one in rows]
-    return float(sum(alike) - 2 * kernel[np.ix_(a, b)].mean())
+def pairwise(compare: Compare, points: Floats) -> Between:
+    """Return what `compare` says of rows and rows of points (N, D), as (n, m) of numbers of them.
+
+    Looked up while all pairs of at most `KEPT` points fit into memory, else computed when asked:
+    memory does not grow with the square of N.
+    """
+    if len(points) > KEPT:
+        return lambda a, b: compare(points[a], points[b])
+    every = compare(points, points)
+    return lambda a, b: every[np.ix_(a, b)]
+
+
+def kernel_mmd2(kernel: Between, groups: Rows, a: Rows, b: Rows) -> float:
+    """Return `mmd2` of two sets of rows, for a kernel of rows and groups (N,) of all points."""
+    alike = [_mean_of_others(kernel(one, one), groups[one]) for one in (a, b)]
+    return float(sum(alike) - 2 * kernel(a, b).mean())
 
 
 def _mean_of_others(kernel: Floats, groups: Rows) -> float:

@@ -8,6 +8,7 @@ what judges see was never shown to the engine either.
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from math import isnan
 from typing import Protocol
 
@@ -206,10 +207,16 @@ def sharpness(image: NDArray[np.uint8]) -> float:
     grey = image.astype(np.float32)
     grey -= cv2.GaussianBlur(grey, (0, 0), 16.0 * scale)  # anatomy is no sign of sharpness
     power = np.abs(np.fft.rfft2(grey)) ** 2
-    rows = np.fft.fftfreq(image.shape[0])[:, None]
-    radius = np.hypot(rows, np.fft.rfftfreq(image.shape[1])[None, :])
+    fine = _above(SHARP_CYCLES / scale, image.shape)
     total = float(power.sum())
-    return float(power[radius > SHARP_CYCLES / scale].sum()) / total if total > 0 else 0.0
+    return float(power[fine].sum()) / total if total > 0 else 0.0
+
+
+@lru_cache(maxsize=4)
+def _above(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which frequencies of a picture's half spectrum are above `cycles` a pixel."""
+    rows = np.fft.fftfreq(shape[0])[:, None]
+    return np.asarray(np.hypot(rows, np.fft.rfftfreq(shape[1])[None, :]) > cycles)
 
 
 def signed_contrast(

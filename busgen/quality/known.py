@@ -37,9 +37,24 @@ class Known:
 
     def similarity(self, image: Pixels) -> float:
         """Return the largest correlation of an (S, S) uint8 picture or its mirror with a window."""
-        seen = _small(texture_of(image))
-        both = np.stack([_unit(seen), _unit(seen[:, ::-1])])
+        seen = described(image)[None]
+        both = np.concatenate([seen, mirrored(seen)])
         return round(float((self.windows @ both.T).max()), DIGITS)
+
+
+def described(image: Pixels, kept: float = 1.0) -> Rows:
+    """Return what is compared of an (S, S) uint8 picture, (GRID * GRID,) of length 1.
+
+    Of its middle alone where less than the whole side is `kept`.
+    """
+    cut = round(SIDE * (1 - kept) / 2)
+    return _unit(_small(texture_of(image)[cut : SIDE - cut, cut : SIDE - cut]))
+
+
+def mirrored(descriptions: Rows) -> Rows:
+    """Return the descriptions (N, GRID * GRID) of the mirror images."""
+    grid = descriptions.reshape(-1, GRID, GRID)[:, :, ::-1]
+    return np.ascontiguousarray(grid).reshape(descriptions.shape)
 
 
 def texture_of(image: Pixels) -> Pixels:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.quality.distribution import apart
+from busgen.quality.distribution import Between, apart, pairwise
 from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, both, drawn, scored
 
 NEAREST = 5
@@ -55,7 +55,7 @@ def overlap(
         As `kid`, or if patients are too few for `NEAREST` neighbours of other ones.
     """
     points, groups = both(synthetic, real)
-    told = drawn(partial(_between, apart(points, points), groups), (synthetic, real), rng, draws)
+    told = drawn(partial(_between, pairwise(apart, points), groups), (synthetic, real), rng, draws)
     found = {name: scored(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
     return {name: _bounded(score, MOST.get(name, 1.0)) for name, score in found.items()}
 
@@ -80,9 +80,9 @@ def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
     return np.asarray(reach, np.float64)
 
 
-def _between(distances: Floats, groups: Rows, own: Rows, other: Rows) -> Floats:
-    reach = [radii(distances[np.ix_(rows, rows)], groups[rows]) for rows in (own, other)]
-    told = _laid_over(distances[np.ix_(own, other)], reach[0], reach[1], NEAREST)
+def _between(distances: Between, groups: Rows, own: Rows, other: Rows) -> Floats:
+    reach = [radii(distances(rows, rows), groups[rows]) for rows in (own, other)]
+    told = _laid_over(distances(own, other), reach[0], reach[1], NEAREST)
     return np.array([getattr(told, name) for name in NAMES])
 
 

@@ -5,8 +5,11 @@ for JSON: scores by stratum, each with value, n, interval, floor and the version
 could not be scored, and why; what a reader should know.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,13 +19,15 @@ from busgen.errors import UserError
 from busgen.quality.draws import Floats, Rows, Sample
 from busgen.quality.sets.asked import Asked
 from busgen.quality.sets.canonical import HELD_OUT
-from busgen.quality.sets.source import Source, squares
+from busgen.quality.sets.source import Source, Squares, squares
 from busgen.quality.space_scores import SEED, Told, space_scores
 from busgen.quality.spaces import FeatureSpace
+from busgen.quality.threads import one_thread
 from busgen.quality.told_apart import told_apart
 from busgen.seeds import rng
 
 ALL = "all"
+CORES = os.cpu_count() or 1
 ABOUT = (
     "n pictures of a against n of b; floor: the same score of b against b, n and n pictures of "
     "other patients, the mean, floor_limit its 97.5 % quantile (2.5 % where low is bad); interval: "
@@ -108,13 +113,23 @@ def score_sets(
 def looked_at(
     source: Source, spaces: Sequence[FeatureSpace], asked: Asked, share: int, tick: Tick
 ) -> Side:
-    """Return a set in all spaces: at most `share` times `asked.most` pictures, in chunks."""
+    """Return a set in all spaces: at most `share` times `asked.most` pictures, in chunks.
+
+    As many chunks at once as there are cores: numbers do not depend on it.
+    """
     some = chosen(source, asked.group, share * asked.most)
+    left = squares(some, range(len(some)), asked.size_px)
     parts, sides = [], []
-    for part in squares(some, range(len(some)), asked.size_px):
-        parts.append([space.embed(part.images, part.masks) for space in spaces])
-        sides.append(part.sides_px)
-        tick(len(part.images))
+
+    def embedded(part: Squares) -> list[Floats]:
+        return [space.embed(part.images, part.masks) for space in spaces]
+
+    with one_thread(), ThreadPoolExecutor(CORES) as pool:  # a thread a chunk, not many a sum
+        while few := list(islice(left, CORES)):
+            for part, found in zip(few, pool.map(embedded, few), strict=True):
+                parts.append(found)
+                sides.append(part.sides_px)
+                tick(len(part.images))
     points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
     return Side(some, points, some.groups(asked.group), float(np.median(np.concatenate(sides))))
 

@@ -5,13 +5,14 @@ are not; what that looks like was learned from planted overlays (`overlay_fit`),
 in `assets/overlays`. Only pixels that stand out of a 7x7 opening are asked, some tenth of all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
@@ -19,7 +20,7 @@ WEIGHTS = Path(__file__).parents[1] / "assets" / "overlays" / "strokes.safetenso
 STANDS_OUT = 22  # grey levels above the opening: fainter strokes are left in
 WIDEST = 7  # px; wider strokes are no candidates
 NEAR, FAR, STRIDE = 8, 5, 3  # half a patch in px, half the wide patch in strides, stride in px
-CHUNK = 4096  # candidates asked at once: their patches stay in the cache
+CHUNK = 512  # candidates asked at once: their patches stay in the cache
 NO_STROKE = np.float32(-20.0)
 _KERNEL = np.ones((WIDEST, WIDEST), np.uint8)
 
@@ -73,31 +74,35 @@ def features(
 
     The first are the pixels themselves, the second means of 3x3 in steps of 3 px.
     """
+    return _taken(_patches(image), rows, cols)
+
+
+def _patches(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the patches around all pixels (H, W, 17, 17) and (H, W, 11, 11): views, no copies."""
     blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
-    near, far = _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
-    parts = [pixels[_starts(width, rows, cols) + steps] for pixels, width, steps in (near, far)]
-    return np.concatenate(parts, axis=1).astype(np.float32) / np.float32(255)
+    return _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
 
 
-def _around(
-    image: NDArray[np.uint8], half: int, stride: int
-) -> tuple[NDArray[np.uint8], int, NDArray[np.intp]]:
-    """Return the padded picture flat, its width, and the steps from a patch's first pixel."""
+def _around(image: NDArray[np.uint8], half: int, stride: int) -> NDArray[np.float32]:
     reach = half * stride
     padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_REFLECT_101)
-    side = np.arange(2 * half + 1) * stride
-    return padded.ravel(), padded.shape[1], (side[:, None] * padded.shape[1] + side).ravel()
+    side = 2 * reach + 1
+    scaled = np.asarray(padded / np.float32(255), np.float32)
+    return sliding_window_view(scaled, (side, side))[:, :, ::stride, ::stride]
 
 
-def _starts(width: int, rows: NDArray[np.intp], cols: NDArray[np.intp]) -> NDArray[np.intp]:
-    return (rows * width + cols)[:, None]
+def _taken(
+    patches: Sequence[NDArray[np.float32]], rows: NDArray[np.intp], cols: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    return np.concatenate([one[rows, cols].reshape(rows.size, -1) for one in patches], axis=1)
 
 
 def stroke_log_odds(image: NDArray[np.uint8], net: StrokeNet) -> NDArray[np.float32]:
     """Return the log odds (H, W) float32 that a pixel is an overlay's stroke."""
     result = np.full(image.shape, NO_STROKE, np.float32)
     rows, cols = np.nonzero(candidates(image))
+    patches = _patches(image)
     for start in range(0, rows.size, CHUNK):
         part = slice(start, start + CHUNK)
-        result[rows[part], cols[part]] = net.log_odds(features(image, rows[part], cols[part]))
+        result[rows[part], cols[part]] = net.log_odds(_taken(patches, rows[part], cols[part]))
     return result

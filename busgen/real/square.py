@@ -49,7 +49,7 @@ def field_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     )
     _, labels, parts, _ = cv2.connectedComponentsWithStats(bright)
     large = parts[:, cv2.CC_STAT_AREA] >= SMALL * image.size
-    bright &= large[labels].astype(np.uint8)
+    bright &= np.take(large.astype(np.uint8), labels)
     rows = np.flatnonzero(bright.any(axis=1))
     hull = np.zeros(image.shape, np.uint8)
     if rows.size:

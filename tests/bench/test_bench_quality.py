@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from busgen.bench import harness, quality
+from busgen.bench import harness, quality_faults
 from busgen.errors import UserError
 from busgen.params import DEFAULT_GATES, Gate
 from busgen.quality.faults import Pair
@@ -50,11 +50,11 @@ def told():
     known = known_of(np.array([texture_of(one.image) for one in pairs]))
     gates |= {"copy_similarity": Gate(max=0.85), "grey_sd": Gate(min=15)}
     proof = prove(Keeper(Honest(), known, gates), pairs, pairs)
-    return quality.figures(proof) | quality.times(pairs[:2], known)
+    return quality_faults.figures(proof) | quality_faults.times(pairs[:2], known)
 
 
-def test_every_bar_has_its_figure(told):
-    assert set(quality.BARS) <= set(told)
+def test_every_bar_of_a_fault_has_its_figure(told):
+    assert set(quality_faults.BARS) <= set(told)
     assert all(figure.n == 6 for name, figure in told.items() if name.endswith("_caught"))
 
 

@@ -1,0 +1,107 @@
+"""Ten thousand rows to time scores and reports with: a small run's, again and again.
+
+In: candidates of the phantom. Out: candidates of many times as many rows, each with pixels, ids and
+hashes of its own, and their release. Copies are mirrored and speckled anew: they cost what pictures
+cost, and say nothing about quality.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from busgen import io
+from busgen.factory.library import run_here
+from busgen.factory.plan import read_plan, resolve, to_record
+from busgen.factory.rounds import make_candidates
+from busgen.factory.shard import ROW_GROUP
+from busgen.params import GenerateParams
+from busgen.quality.hashes import difference_hash
+from busgen.release.files import INDEX
+from busgen.release.rows import shard_files
+from busgen.release.write import write_release
+from busgen.seeds import rng
+
+ENGINE = "phantom"  # the quickest
+DRAWN = 250  # findings that are really rendered
+NOISE = 0.08  # of a pixel's grey level, sd
+OWN = ("seed", "image_dhash", "image_sha256")
+
+Row = dict[str, Any]
+
+
+def make_rows(n: int, folder: Path) -> None:
+    """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
+    few = min(n, DRAWN)
+    plan = resolve(GenerateParams(n=few, engine=ENGINE, max_unfilled=1.0))
+    make_candidates(plan, folder / "few", run_here)
+    accepted = pq.read_table(folder / "few" / INDEX, columns=["accepted"])["accepted"].to_pylist()
+    multiply(folder / "few", folder / "candidates", -(-n // sum(accepted)))
+    write_release(folder / "candidates", folder / "release")
+
+
+def multiply(source: Path, target: Path, copies: int) -> None:
+    """Write the candidates of `source` `copies` times to the new folder `target`."""
+    (target / "shards").mkdir(parents=True)
+    own: dict[tuple[str, int], Row] = {}
+    with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
+        for copy in range(copies):
+            for path in shard_files(source):
+                table = pq.read_table(path)
+                rows = list(pool.map(partial(_again, copy), table.to_pylist()))
+                own |= {(row["sample_id"], row["attempt"]): row for row in rows}
+                whole = pa.Table.from_pylist(rows, schema=table.schema)
+                name = target / "shards" / f"copy-{copy:05d}-{path.name}"
+                pq.write_table(whole, name, row_group_size=ROW_GROUP, use_dictionary=False)
+                for row in rows:
+                    del row["image"], row["mask"]
+    index = pq.read_table(source / INDEX)
+    indexed = [_indexed(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
+    plan = read_plan(source)
+    io.write_text(target / "plan.json", io.dumps(to_record(replace(plan, n=plan.n * copies))))
+    left = io.read_json(source / "unfilled.json")["unfilled"]
+    names = [_named(copy, name) for copy in range(copies) for name in left]
+    io.write_text(target / "unfilled.json", io.dumps({"unfilled": names}))
+
+
+def _named(copy: int, name: str) -> str:
+    return f"{copy:05d}-{name}"
+
+
+def _again(copy: int, row: Row) -> Row:
+    """Return a shard's row with pixels, ids, seed and hashes of its own."""
+    name = _named(copy, row["sample_id"])
+    pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
+    image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
+    if copy % 2:
+        image, mask = (np.ascontiguousarray(pixels[:, ::-1]) for pixels in (image, mask))
+    grain = 1 + NOISE * pick.standard_normal(image.shape, np.float32)
+    image = np.clip(np.rint(image * grain), 0, 255).astype(np.uint8)
+    return row | {
+        "sample_id": name,
+        "family_id": _named(copy, row["family_id"]),
+        "seed": int(pick.integers(2**62)),
+        "image_dhash": difference_hash(image),
+        "image_sha256": io.sha256_array(image),
+        "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
+        "mask": {"bytes": io.encode_png(mask), "path": f"masks/{name}.png"},
+    }
+
+
+def _indexed(copy: int, row: Row, own: Mapping[tuple[str, int], Row]) -> Row:
+    name = _named(copy, row["sample_id"])
+    told = own[name, row["attempt"]]
+    like = row["duplicate_of"]
+    return row | {
+        "sample_id": name,
+        "family_id": _named(copy, row["family_id"]),
+        "duplicate_of": like and _named(copy, like),
+        **{column: told[column] for column in OWN},
+    }
