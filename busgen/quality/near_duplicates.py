@@ -69,13 +69,13 @@ def _index(rows: Rows) -> "faiss.Index":
 
     size = rows.shape[1]
     lists = len(rows) // PER_LIST
+    whole = faiss.IndexFlatIP(size)
     if lists < 2:
-        index = faiss.IndexFlatIP(size)
-    else:
-        coarse = faiss.IndexFlatIP(size)
-        index = faiss.IndexIVFFlat(coarse, size, lists, faiss.METRIC_INNER_PRODUCT)
-        index.cp.niter, index.cp.max_points_per_centroid = ROUNDS, SAMPLED
-        index.nprobe = PROBED
-        index.train(rows)
+        whole.add(rows)
+        return whole
+    index = faiss.IndexIVFFlat(whole, size, lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter, index.cp.max_points_per_centroid = ROUNDS, SAMPLED
+    index.nprobe = PROBED
+    index.train(rows)
     index.add(rows)
     return index
