@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.downstream import runs
+from busgen.downstream import fairness, runs
 from busgen.downstream.cases import Cases, save_cases
 from busgen.downstream.compare import HEADLINE, compared
 from busgen.downstream.findings import with_findings
@@ -60,7 +60,12 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
         with replacing(out / PREDICTIONS) as partial:
             pq.write_table(predictions, partial)
         saw = {name: made.saw for name, made in plan.sets.items()}
-        record = _described(plan, records) | {"results": compared(predictions.to_pandas(), saw)}
+        table = predictions.to_pandas()
+        record = _described(plan, records) | {
+            "results": compared(table, saw),
+            "by_group": fairness.by_group(table),
+            "size_matched": fairness.size_matched(table),
+        }
         write_text(out / METRICS, dumps(record))
         shutil.rmtree(out / "work")
     return record, ran
