@@ -14,9 +14,8 @@ from busgen.downstream.cases import Cases, datasets_in, may_ship, read_real
 from busgen.downstream.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.learner import Recipe
 from busgen.downstream.made import Made, read_made
-from busgen.downstream.models import TASKS, Model, model_of
+from busgen.downstream.models import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
-from busgen.images.diffusion.engine import device_of
 from busgen.io import require_vacant
 from busgen.real.crops import SPLITS
 
@@ -36,7 +35,7 @@ class Asked:
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
     None; `folds` of a data set that is cross-validated (`busgen.downstream.folds`), 1 for none;
-    `others` further synthetic sets, by the names that arms call them; `device` as engines take it.
+    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or cuda[:k].
     """
 
     data: Path
@@ -183,7 +182,7 @@ def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
         rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
         raise UserError(rule, asked.folds, f"give e.g. --folds {FOLDS}")
     require_vacant(asked.out, ours=ASKED)
-    device_of(asked.device)
+    place_of(asked.device)
     wanted = asked.tasks or TASKS
     return {task: model_of(task, asked.models.get(task), asked.preset) for task in wanted}
 

@@ -25,8 +25,7 @@ from busgen import loop, seeds
 from busgen.downstream import answers, arms, learner, models, overlap, paper, paste, pools, strata
 from busgen.downstream.cases import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models import Model
-from busgen.images.diffusion.engine import device_of
+from busgen.downstream.models import Model, place_of
 from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, sha256_file, write_text
 from busgen.quality.judges import augment, batches, calibration, judges, nets, training, views
 from busgen.real import crops as real_crops
@@ -56,7 +55,7 @@ class Job:
     """A run and its pictures, by fingerprint: sets of real training patients, made ones.
 
     `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
-    `device` where it computes (`busgen.images.engines`), which decide nothing.
+    `device` where it computes (`place_of`), which decide nothing.
     """
 
     run: Run
@@ -140,7 +139,7 @@ def run(job: Job) -> None:
         validation = pools.shuffled(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
-    place = device_of(job.device)
+    place = place_of(job.device)
     net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
     asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation))
     rows = [

@@ -8,7 +8,7 @@ from tiny_sets import crops
 
 from busgen.downstream.arms import arm_of
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models import PRESETS, Model, model_of
+from busgen.downstream.models import PRESETS, Model, model_of, place_of
 from busgen.downstream.pools import pool_of
 from busgen.errors import UserError
 from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
@@ -27,6 +27,14 @@ def test_a_large_model_is_the_architecture_and_learns_a_step(tmp_path, task, spe
     net, losses = trained(model, pool, crops(4, 2), Recipe(1, 2, looks=1), 7, tmp_path)
     assert len(losses) == 1
     assert all(torch.isfinite(weights).all() for weights in net.parameters())
+
+
+def test_a_device_must_be_there():
+    assert place_of("cpu") == torch.device("cpu")
+    assert place_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("cuda:99", "tpu"):
+        with pytest.raises(UserError, match="one that is here"):
+            place_of(name)
 
 
 def test_a_preset_must_be_known_and_needs_monai(monkeypatch):
