@@ -35,7 +35,8 @@ class Asked:
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
     None; `folds` of a data set that is cross-validated (`busgen.downstream.folds`), 1 for none;
-    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or cuda[:k].
+    `others` further synthetic sets, by the names that arms call them; `device` auto,
+    cpu or cuda[:k].
     """
 
     data: Path

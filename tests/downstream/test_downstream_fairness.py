@@ -27,7 +27,7 @@ def table(n: int = 120, seeds: int = 2) -> pd.DataFrame:
 def test_a_model_that_sees_size_alone_falls_to_a_half_among_lesions_of_one_size():
     (one,) = size_matched(table())
     assert one["size_auc"]["all"] > 0.8
-    assert abs(one["size_auc"]["matched"] - 0.5) < 0.06
+    assert abs(one["size_auc"]["matched"] - 0.5) < 0.1
     assert one["value"] == pytest.approx(one["size_auc"]["matched"])
     assert one["interval"][0] < 0.5 < one["interval"][1]
     assert one["n"] % 2 == 0
