@@ -306,7 +306,12 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 
 @app.command()
 def downstream(  # noqa: PLR0913 - a command's options are its signature
-    data: Annotated[Path, typer.Option(help="Synthetic pictures: release, Parquet, folder.")],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="Synthetic pictures: release, Parquet, folder. Further ones: --data NAME=DIR."
+        ),
+    ],
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     train: Annotated[
@@ -314,7 +319,10 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     ] = None,
     arm: Annotated[
         list[str] | None,
-        typer.Option(help="Arm, e.g. real_synthetic_2, real_augmented@10; repeatable; the core."),
+        typer.Option(
+            help="Arm or group, e.g. real_synthetic_2, real_augmented@10, synthetic:NAME, core, "
+            "ratios, low_data, engines, rare, controls; repeatable; core."
+        ),
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(help="classification, segmentation; repeatable; both.")
@@ -330,16 +338,26 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     ] = None,
     workers: Annotated[int, typer.Option(help="Trainings at once, a core each.")] = 2,
     quick: Annotated[bool, typer.Option(help="One training set, three arms, one seed.")] = False,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds of BrEaST, 1 for none; 5, with --quick 1.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Models: small; paper, for a GPU.")] = "small",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda[:k].")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
+    from busgen.downstream.made import named
     from busgen.downstream.plan import Asked
     from busgen.downstream.plan import plan as planned
 
     models = {"classification": classifier, "segmentation": segmenter}
-    named = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
-    asked = Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
+    chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
+    first, others = named(data)
+    asked = Asked(
+        first, real, folder, *chosen, seeds, models, saw, quick, workers,
+        folds=folds, others=others, preset=preset, device=device,
+    )  # fmt: skip
     say("reading pictures, which takes a minute or two")
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:

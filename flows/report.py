@@ -1,6 +1,7 @@
 """Report: what a person looks at.
 
-In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges.
+In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
+data/downstream where it is there.
 Out: data/report/index.html.
 """
 
@@ -9,7 +10,7 @@ from prefect import flow
 from busgen.params import Params, load_params
 from busgen.report.report import Sources, write_report
 from flows import main
-from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
+from flows.paths import CANDIDATES, DOWNSTREAM, QUALITY, RELEASE, REPORT, reference_path
 
 
 @flow(name="report", validate_parameters=False)
@@ -23,7 +24,9 @@ def run() -> None:
     params = load_params()
     prior, judges = params.generate.prior, params.generate.judges
     checks = prior.with_suffix(".checks.json") if prior else None
-    sources = Sources(RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
+    sources = Sources(
+        RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks, DOWNSTREAM
+    )
     report(sources, params)
 
 

@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
     [
         *((name, TEXT) for name in ("task", "train", "arm")),
         ("seed", pa.int64()),
+        ("fold", pa.int64()),  # of the test patients, where the data set is cross-validated
         *((name, TEXT) for name in ("test", "sample_id", "patient", "scanner", "pathology")),
         *((name, REAL) for name in ("probability", "dice", "iou", "hd95_px", "pixel_mm")),
         ("lesion_share", REAL),  # of the picture's area

@@ -1,10 +1,13 @@
 """The arms of the comparison as data: what a model learns from, by name.
 
-In: names, `real_augmented`, `real_synthetic_2`, `real_copy_paste@10` (10 % of the patients). Out:
-`Arm`s. Every arm but `real` sees its pictures changed as `busgen.quality.judges.augment` changes
-them, so that the primary comparison differs in the made pictures alone.
+In: names, KIND[:SET][@SHARE]: `real_augmented`, `real_synthetic_2`, `synthetic:phantom` (made
+pictures of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real_copy_paste@10`
+(10 % of the patients). Out: `Arm`s. Every arm but `real` sees its pictures changed as
+`busgen.quality.judges.augment` changes them, so that the primary comparison differs in the made
+pictures alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from busgen.errors import UserError
@@ -14,16 +17,20 @@ SHARES = (5, 10, 25, 50, 100)  # per cent of the training patients
 BASE = "real_augmented"  # what every other arm is compared with
 PRIMARY = "real_synthetic_1"  # the one comparison that was fixed beforehand
 POOLED = "pooled_augmented"
+MIXED = "mixed"  # made pictures of all sets, as many of each
 
 
 @dataclass(frozen=True)
 class Arm:
     """What one arm learns from.
 
-    `real` the training patients of its data set, `pooled` of every data set; `synthetic`, `pasted`
-    made and copy-paste pictures for each real one, which are as often drawn; `augmented` whether
-    pictures are changed; `shuffled` a control that must fail: labels or masks of others;
-    `share` of the training patients that are there at all.
+    `real` the training patients of its data set, `pooled` those of every data set that the
+    generator saw too; `synthetic`, `pasted` made and copy-paste pictures for each real one, which
+    are as often drawn; `rare` made pictures of rare strata alone (`busgen.downstream.strata`);
+    `augmented` whether pictures are changed; `shuffled` a control that must fail: labels or masks
+    of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
+    the training and validation patients that are there at all; `made_by` the set of made pictures,
+    empty for the first.
     """
 
     name: str
@@ -31,15 +38,28 @@ class Arm:
     pooled: bool = False
     synthetic: float = 0.0
     pasted: float = 0.0
+    rare: bool = False
     augmented: bool = True
     shuffled: bool = False
+    longer: int = 1
     share: float = 1.0
+    made_by: str = ""
 
     @property
     def base(self) -> str:
         """Name of the arm that it is compared with: as many patients, no made pictures."""
         _, at, share = self.name.partition("@")
         return f"{BASE}{at}{share}"
+
+    @property
+    def rival(self) -> str:
+        """Name of the arm that differs in whose made pictures it has: those of the first set."""
+        return self.name.replace(f":{self.made_by}", "") if self.made_by else ""
+
+    @property
+    def learns_from_made(self) -> bool:
+        """Whether it has made pictures."""
+        return self.synthetic > 0 or self.rare
 
 
 KINDS = {
@@ -50,29 +70,62 @@ KINDS = {
         Arm("synthetic", real=False, synthetic=1.0),
         *(Arm(f"real_synthetic_{ratio}", synthetic=float(ratio)) for ratio in RATIOS),
         Arm("real_copy_paste", pasted=1.0),
+        Arm("real_rare_top_up", rare=True),
         Arm(POOLED, pooled=True),
+        Arm(f"{BASE}_longer", longer=2),
         Arm("shuffled", shuffled=True),
     )
 }
 CORE = ("real", BASE, "synthetic", PRIMARY, "real_synthetic_2", "real_copy_paste")
 QUICK = (BASE, "synthetic", PRIMARY)
+GROUPS = {
+    "core": CORE,
+    "ratios": (BASE, *(f"real_synthetic_{ratio}" for ratio in RATIOS)),
+    "low_data": (
+        *(f"{name}@{share}" for share in SHARES[:-1] for name in (BASE, PRIMARY)),
+        BASE,
+        PRIMARY,
+        POOLED,
+    ),
+    "rare": (BASE, "real_rare_top_up"),
+    "controls": (BASE, "shuffled", f"{BASE}_longer"),
+}
+ENGINES = "engines"  # the group that depends on the sets that were named
 
 
-def arm_of(name: str) -> Arm:
-    """Return the arm of a name.
+def expanded(names: Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return arms, groups written out, each once; `others` are the sets beside the first."""
+    groups = GROUPS | {ENGINES: engines(others)}
+    every = (one for name in names for one in groups.get(name, (name,)))
+    return tuple(dict.fromkeys(every))
+
+
+def engines(others: Sequence[str]) -> tuple[str, ...]:
+    """Return the arms of engine against engine, and of all together."""
+    named = [f"{kind}:{name}" for name in others for kind in ("synthetic", PRIMARY)]
+    return (BASE, "synthetic", PRIMARY, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))
+
+
+def arm_of(name: str, others: Sequence[str] | None = None) -> Arm:
+    """Return the arm of a name; `others`, where given, are the sets that it may name.
 
     Raises
     ------
     UserError
-        If no arm is named so, or its share is none of `SHARES`.
+        If no arm is named so, it names no set, or its share is none of `SHARES`.
     """
-    kind, at, share = name.partition("@")
+    words, at, share = name.partition("@")
+    kind, colon, made_by = words.partition(":")
     if kind not in KINDS:
-        raise UserError("an arm must be known", repr(name), f"choose from {', '.join(KINDS)}")
+        known = ", ".join((*KINDS, *GROUPS, ENGINES))
+        raise UserError("an arm must be known", repr(name), f"choose from {known}")
     arm = KINDS[kind]
-    if not at:
-        return arm
-    if share not in map(str, SHARES) or not arm.real:
+    if colon and not (arm.learns_from_made and made_by):
+        raise UserError("only an arm with made pictures names their set", repr(name), f"say {kind}")
+    if colon and others is not None and made_by not in (*others, MIXED):
+        rule = "an arm's set of made pictures must be named by --data NAME=DIR"
+        raise UserError(rule, repr(name), f"choose from {', '.join((*others, MIXED))}")
+    if at and (share not in map(str, SHARES) or not arm.real):
         rule = "an arm's share of real patients must be " + ", ".join(map(str, SHARES))
         raise UserError(rule, repr(name), f"e.g. {BASE}@10")
-    return replace(arm, name=name, share=int(share) / 100)
+    return replace(arm, name=name, share=int(share) / 100 if at else 1.0, made_by=made_by)

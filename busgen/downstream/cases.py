@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
-from busgen.io import replacing_folder, sha256_array, sha256_bytes
+from busgen.io import read_json, replacing_folder, sha256_array, sha256_bytes
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
 from busgen.real.crops import PIXELS, Crops, crop_of, load_crops, save_crops, square_of, undisputed
 
@@ -36,7 +37,7 @@ class Cases:
         """Return the chosen rows, by a mask or by numbers."""
         return Cases(self.crops.pick(chosen), self.ids[chosen], self.pixel_mm[chosen])
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of pixels, labels, patients, names: all that decides what is learned."""
         own = vars(self.crops)
@@ -49,6 +50,11 @@ class Cases:
 def datasets_in(folder: Path) -> list[str]:
     """Return the names of the data sets in a folder of real data; `UserError` if there is none."""
     return [table.parent.name for table in canonical_tables(folder)]
+
+
+def may_ship(folder: Path, name: str) -> bool:
+    """Return whether a data set's licence lets weights ship, so that shipped ones learned of it."""
+    return bool(read_json(folder / name / "info.json").get("weights_may_ship"))
 
 
 def read_real(folder: Path, wanted: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Cases]]:
@@ -98,6 +104,12 @@ def joined(parts: Sequence[Crops]) -> Crops:
     """Return the crops of several sets as one."""
     names = Crops.__annotations__
     return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
+
+
+def joined_cases(parts: Sequence[Cases]) -> Cases:
+    """Return several sets of cases as one."""
+    rows = ([vars(part)[name] for part in parts] for name in ("ids", "pixel_mm"))
+    return Cases(joined([part.crops for part in parts]), *(np.concatenate(one) for one in rows))
 
 
 def save_cases(cases: Cases, folder: Path) -> None:

@@ -6,14 +6,16 @@ patients; every other one is secondary, its p-value corrected with Holm's method
 secondary ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from busgen.downstream.arms import PRIMARY, arm_of
-from busgen.downstream.intervals import estimate, holm, over_seeds, patient_weights
+from busgen.downstream.arms import MIXED, PRIMARY, Arm, arm_of
+from busgen.downstream.intervals import estimate, holm, over_seeds, patient_weights, reflected
+from busgen.downstream.made import SAW
 from busgen.downstream.metrics import (
     Floats,
     Weighted,
@@ -27,37 +29,40 @@ from busgen.downstream.metrics import (
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
 LEVEL = 0.05  # of an adjusted p-value
 NONE = "no difference"
+GAINS = ("gain", "rival_gain")
 KEYS = ["task", "train", "test"]
 
 Record = dict[str, Any]
 
 
-def compared(predictions: pd.DataFrame, saw: str) -> list[Record]:
+def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return one record for each task, training set, test set and arm.
 
     Parameters
     ----------
     predictions
-        Rows of `busgen.downstream.answers.SCHEMA`.
+        Rows of `busgen.downstream.answers.SCHEMA`, and the `split` of each patient.
     saw
-        Whose patients the generator saw (`busgen.downstream.made.SAW`), for arms with made ones.
+        Whose patients the generator of each made set saw (`busgen.downstream.made.SAW`), by name.
 
     Returns
     -------
     list of dict
         ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
-        interval} and, but for the base, ``gain`` {metric, against, value, interval, p, p_holm,
-        primary, verdict}.
+        interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p,
+        p_holm, primary, verdict}, on the patients that the arm was tested on; ``rival_gain``
+        likewise over the same arm with the first set's made pictures; ``strict`` in a gain: on
+        test patients alone, where validation patients are tested too.
     """
     records: list[Record] = []
     for keys, block in predictions.groupby(KEYS, sort=False):
         records += _block(dict(zip(KEYS, keys, strict=True)), block, saw)
-    secondary = [one["gain"] for one in records if "gain" in one and not one["gain"]["primary"]]
+    gains = [one[key] for one in records for key in GAINS if key in one]
+    secondary = [gain for gain in gains if not gain["primary"]]
     for gain, p in zip(secondary, holm([gain["p"] for gain in secondary]), strict=True):
         gain["p_holm"] = p
-    for one in records:
-        if "gain" in one:
-            one["gain"]["verdict"] = verdict(one["gain"])
+    for gain in gains:
+        gain["verdict"] = verdict(gain)
     return records
 
 
@@ -77,8 +82,9 @@ def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
     if task == "classification":
         chances = rows["probability"].to_numpy(np.float64)
         outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
+        folds = rows["fold"].fillna(0).to_numpy(np.int64)
         return {
-            "auc": auc_of(chances, outcomes),
+            "auc": auc_of(chances, outcomes, folds),
             "sensitivity_at_90_specificity": sensitivity_of(chances, outcomes),
             "brier": brier_of(chances, outcomes),
             "ece": ece_of(chances, outcomes),
@@ -90,30 +96,88 @@ def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
     return {"dice": mean_of(dice), "iou": mean_of(iou), **distance}
 
 
-def _block(keys: Record, block: pd.DataFrame, saw: str) -> list[Record]:
+@dataclass(frozen=True)
+class _Block:
+    """One test of one training set: the runs of each arm, rows by the name of their picture."""
+
+    task: str
+    runs: Mapping[str, Sequence[pd.DataFrame]]
+    known: dict[tuple[str, ...], Floats] = field(default_factory=dict)  # draws take a while
+
+    def drawn(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
+        """Return an arm's score on drawn patients: those that the arm `of` was tested on.
+
+        `kind`: all of them, or those of one split.
+        """
+        key = (metric, arm, self._alike(of), kind)
+        if key not in self.known:
+            asked = self._tested(of, kind)
+            scores = [
+                scores_of(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]
+            ]
+            self.known[key] = over_seeds(scores, self._weights(of, kind), arm)
+        return self.known[key]
+
+    def metrics(self, arm: str) -> list[str]:
+        """Return the names of an arm's scores."""
+        return list(scores_of(self.task, self.runs[arm][0]))
+
+    def _weights(self, of: str, kind: str) -> Floats:
+        key = (self._alike(of), kind)
+        if key not in self.known:
+            groups = self._tested(of, kind)["patient"].to_numpy(np.str_)
+            self.known[key] = patient_weights(groups)
+        return self.known[key]
+
+    def _tested(self, of: str, kind: str) -> pd.DataFrame:
+        rows = self.runs[of][0]
+        return rows if kind == "all" else rows[rows["split"] == kind]
+
+    def _alike(self, arm: str) -> str:
+        """Return the first arm that was tested on the same pictures."""
+        own = self.runs[arm][0].index
+        return next(name for name, rows in self.runs.items() if rows[0].index.equals(own))
+
+    def has(self, arm: str, of: str) -> bool:
+        """Return whether an arm was tested on every patient of another."""
+        own = self.runs[of][0].index
+        return arm in self.runs and bool(own.isin(self.runs[arm][0].index).all())
+
+
+def _block(keys: Record, rows: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return the records of one test of one training set: all arms on the same drawn patients."""
+    named = rows.set_index("sample_id").sort_index()
     runs = {
-        arm: [rows.sort_values("sample_id") for _, rows in own.groupby("seed")]
-        for arm, own in block.groupby("arm", sort=False)
+        str(arm): [one for _, one in own.groupby("seed")]
+        for arm, own in named.groupby("arm", sort=False)
     }
-    first = next(iter(runs.values()))[0]
-    weights = patient_weights(first["patient"].to_numpy(np.str_))
-    values = {str(arm): _values(keys["task"], own, weights, str(arm)) for arm, own in runs.items()}
+    block = _Block(keys["task"], {arm: runs[arm] for arm in rows["arm"].unique()})
+    return [_record(keys, block, arm_of(name), saw) for name in block.runs]
+
+
+def _record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
+    first = block.runs[arm.name][0]
     counts = {"n": len(first), "patients": int(first["patient"].nunique())}
-    records = []
-    for name, own in values.items():
-        arm = arm_of(name)
-        one = keys | {"arm": name, "generator_saw": saw if arm.synthetic else None}
-        one["metrics"] = _measured(own, counts | {"seeds": len(runs[name])})
-        if not arm.shuffled and name != arm.base and arm.base in values:  # no control compares
-            one |= _gain(keys, name, own, values[arm.base])
-        records.append(one)
-    return records
+    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw)}
+    counts |= {"seeds": len(block.runs[arm.name])}
+    drawn = {name: block.drawn(name, arm.name, arm.name) for name in block.metrics(arm.name)}
+    one["metrics"] = _measured(drawn, counts)
+    if arm.shuffled:  # no control compares
+        return one
+    for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
+        compares = other not in ("", arm.name) and block.has(other, arm.name)
+        if compares and (found := _gain(keys, block, arm, other)):
+            one[key] = found
+    return one
 
 
-def _values(task: str, runs: list[pd.DataFrame], weights: Floats, stream: str) -> dict[str, Floats]:
-    each = [scores_of(task, rows) for rows in runs]
-    return {key: over_seeds([one[key] for one in each], weights, stream) for key in each[0]}
+def _saw(arm: Arm, saw: Mapping[str, str]) -> str | None:
+    """Return whose patients the generators of an arm's pictures saw: the most that any did."""
+    if not arm.learns_from_made:
+        return None
+    if arm.made_by == MIXED:
+        return max(saw.values(), key=SAW.index)
+    return saw[arm.made_by]
 
 
 def _measured(values: Mapping[str, Floats], counts: Record) -> Record:
@@ -121,16 +185,23 @@ def _measured(values: Mapping[str, Floats], counts: Record) -> Record:
     for name, drawn in values.items():
         found = estimate(drawn)
         if found is not None:
-            record[name] = {"value": found.value, "interval": list(found.interval)} | counts
+            interval = reflected(found) if name == "ece" else found.interval
+            record[name] = {"value": found.value, "interval": list(interval)} | counts
     return record
 
 
-def _gain(keys: Record, name: str, own: Mapping[str, Floats], base: Mapping[str, Floats]) -> Record:
-    """Return what an arm gains over its base, nothing where that is not defined."""
+def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
+    """Return what an arm gains over another on its own patients, None where not defined."""
     metric = HEADLINE[keys["task"]]
-    found = estimate(own[metric] - base[metric])
+    base = block.drawn(metric, other, arm.name)
+    found = estimate(block.drawn(metric, arm.name, arm.name) - base)
     if found is None:
-        return {}
-    told = {"metric": metric, "against": arm_of(name).base, "value": found.value, "p": found.p}
-    primary = name == PRIMARY and keys["train"] == keys["test"]
-    return {"gain": told | {"interval": list(found.interval), "primary": primary}}
+        return None
+    told = {"metric": metric, "against": other, "value": found.value, "p": found.p}
+    told |= {"base": float(base[0]), "interval": list(found.interval)}
+    if (block.runs[arm.name][0]["split"] == "validation").any() and arm.learns_from_made:
+        own, base = (block.drawn(metric, name, arm.name, "test") for name in (arm.name, other))
+        if (alone := estimate(own - base)) is not None:
+            told["strict"] = {"value": alone.value, "interval": list(alone.interval)}
+    primary = arm.name == PRIMARY and keys["train"] == keys["test"]
+    return told | {"primary": primary}

@@ -5,7 +5,9 @@ In: scores of weighted pictures, one a seed. Out: values, 95 % intervals, p-valu
 The bootstrap is two-way (Owen 2007, The pigeonhole bootstrap, doi:10.1214/07-AOAS122): patients,
 whole clusters, and seeds are drawn with replacement, independently of each other. Compared arms are
 seen on the same drawn patients; their seeds are drawn apart, as one's chance is not the other's.
-With three seeds the part of the seeds is known badly, and more often too small than too large.
+Of m seeds m - 1 are drawn: the draws then spread as the mean of m does, where m would give
+(m - 1) / m of its variance (Rao 1988, doi:10.1080/01621459.1988.10478591). With three seeds the
+part of the seeds is still known badly; with one it is not known, and counts as nothing.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from busgen.downstream.metrics import Floats, Weighted
 from busgen.seeds import rng
 
-DRAWS = 4000
+DRAWS = 20_000  # p is 1e-4 at least: some 500 secondary comparisons can still be told
 SEED = 20261126
 
 
@@ -47,7 +49,8 @@ def over_seeds(scores: Sequence[Weighted], weights: Floats, stream: str) -> Floa
     each = np.stack([score(weights) for score in scores], axis=1)
     count = len(scores)
     draws = rng(SEED, f"seeds {stream}")
-    drawn = draws.multinomial(count, np.full(count, 1 / count), len(weights) - 1) / count
+    few = max(count - 1, 1)
+    drawn = draws.multinomial(few, np.full(count, 1 / count), len(weights) - 1) / few
     shares = np.concatenate([np.full((1, count), 1 / count), drawn])
     return np.asarray(np.where(shares > 0, shares * each, 0.0).sum(axis=1))
 
@@ -65,6 +68,15 @@ def estimate(values: Floats) -> Estimate | None:
     beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p = min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))
     return Estimate(float(values[0]), (float(low), float(high)), p)
+
+
+def reflected(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
+    """Return the interval turned about the value, for scores that chance alone makes larger.
+
+    Draws are as far above the sample as the sample is above the truth (Efron 1993, 13.4).
+    """
+    low, high = (max(2 * found.value - end, lowest) for end in found.interval[::-1])
+    return low, high
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

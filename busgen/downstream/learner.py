@@ -33,6 +33,7 @@ from busgen.quality.judges.training import loss_of
 from busgen.quality.judges.views import view, whole
 from busgen.real.crops import Crops
 
+CPU = torch.device("cpu")
 LOOKS = "looks.json"
 LEVEL = 0.02  # a gain over the last part of a training below this share: it has levelled off
 
@@ -74,8 +75,12 @@ class Learner:
     optimiser: torch.optim.AdamW
     looks: Path
 
-    device = torch.device("cpu")
     averaged = ("net",)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return _device_of(self.net)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -100,8 +105,8 @@ class Learner:
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
             with loop.half(self.device, pace):
-                logits = self.net(inputs[:, :1])
-        loss = loss_of(logits.float(), targets, weights)
+                logits = self.net(inputs[:, :1].to(self.device))
+        loss = loss_of(logits.float(), targets.to(self.device), weights.to(self.device))
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -115,8 +120,14 @@ class Learner:
         return {"validation_loss": loss}
 
 
-def trained(
-    model: Model, pool: Pool, validation: Crops, recipe: Recipe, seed: int, work: Path
+def trained(  # noqa: PLR0913 - all that one training is
+    model: Model,
+    pool: Pool,
+    validation: Crops,
+    recipe: Recipe,
+    seed: int,
+    work: Path,
+    device: torch.device = CPU,
 ) -> tuple[nn.Module, list[float]]:
     """Return the network that did best on validation patients, and its loss at each look.
 
@@ -130,15 +141,24 @@ def trained(
         Decides first weights, draws and changes.
     work
         Folder of the checkpoint; a training that was stopped goes on from it.
+    device
+        Where it computes; in bfloat16.
     """
-    learner = learner_of(model, pool, validation, seed, work / LOOKS)
+    learner = learner_of(model, pool, validation, seed, work / LOOKS, device)
     best = loop.run(learner, recipe.pace(seed), work)["net"]
     return best, list(looked_at(work / LOOKS).values())
 
 
-def learner_of(model: Model, pool: Pool, validation: Crops, seed: int, looks: Path) -> Learner:
+def learner_of(
+    model: Model,
+    pool: Pool,
+    validation: Crops,
+    seed: int,
+    looks: Path,
+    device: torch.device = CPU,
+) -> Learner:
     """Return what learns as it begins; it keeps its validation losses in the file `looks`."""
-    net = loop.begun(model.build, seed)
+    net = loop.begun(model.build, seed).to(device)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
@@ -169,12 +189,12 @@ def lesion_chances(
     spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
     """Return the chance (N, H, W) that each pixel is lesion, as a segmenter says."""
-    return Judges(spec, CLASSIFIER, (net,), (), "cpu", "").segment(images)
+    return Judges(spec, CLASSIFIER, (net,), (), str(_device_of(net)), "").segment(images)
 
 
 def malignant_logits(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> NDArray[np.float64]:
     """Return the logits (N,) of malignant, as a classifier says of the window around a lesion."""
-    judges = Judges(SEGMENTER, spec, (), (net,), "cpu", "")
+    judges = Judges(SEGMENTER, spec, (), (net,), str(_device_of(net)), "")
     return judges.logits(np.asarray(crops.images), np.asarray(crops.masks))
 
 
@@ -191,8 +211,16 @@ def validation_loss(model: Model, net: nn.Module, crops: Crops) -> float:
 
 
 def levelled_off(losses: list[float]) -> bool:
-    """Return whether the last look is no better than the one before by more than `LEVEL`."""
+    """Return whether the last look is no better than the one before by more than `LEVEL`.
+
+    The rate has fallen to nothing by then, which levels any curve; whether more steps would have
+    helped the arm `real_augmented_longer` tells.
+    """
     return len(losses) > 1 and losses[-2] - losses[-1] <= LEVEL * losses[-2]
+
+
+def _device_of(net: nn.Module) -> torch.device:
+    return next((weights.device for weights in net.parameters()), CPU)
 
 
 def _whole(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

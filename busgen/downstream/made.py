@@ -4,7 +4,7 @@ In: a path. Out: `Made`: its training pictures as cases, what made them, and who
 generator saw.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -69,6 +69,24 @@ def read_made(path: Path, saw: str | None = None) -> Made:
     plan = read_json(file).get("plan", {}) if file.is_file() else {}
     told = {key: str(plan[key]) for key in MAKERS if key in plan}
     return Made(_cases(source), told, saw or saw_of(plan))
+
+
+def named(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
+    """Return the first synthetic set, DIR or NAME=DIR, and further ones by their names.
+
+    Raises `UserError` where a further one has no name, or one that is taken.
+    """
+    first, *more = words
+    others: dict[str, Path] = {}
+    for word in more:
+        name, equals, path = word.partition("=")
+        if not equals or not path or name in others:
+            rule = "synthetic sets after the first must have names of their own"
+            raise UserError(rule, word, "give e.g. --data DIR --data phantom=OTHER")
+        others[name] = Path(path)
+    name, _, path = first.partition("=")
+    own = path if path and not Path(first).exists() else first
+    return Path(own), others
 
 
 def saw_of(plan: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Weighted = Callable[[Floats], Floats]  # weights (B, N) of N pictures -> score (B,), NaN without any
 SPECIFICITY = 0.9
 BINS = 10
@@ -27,15 +28,23 @@ def mean_of(values: Floats) -> Weighted:
     return score
 
 
-def auc_of(chances: Floats, outcomes: Bools) -> Weighted:
-    """Return the area under the ROC curve: a malignant one ranks above a benign one, ties half."""
+def auc_of(chances: Floats, outcomes: Bools, models: Ints | None = None) -> Weighted:
+    """Return the area under the ROC curve: a malignant one ranks above a benign one, ties half.
+
+    Where `models` (N,) says which model gave each chance, as in cross-validation, only pairs of
+    one model count: chances of different models have different scales (Airola 2011,
+    doi:10.1016/j.csda.2010.11.018).
+    """
     above = np.subtract.outer(chances[outcomes], chances[~outcomes])
     wins = (np.sign(above) + 1) / 2
+    of = np.zeros(len(chances), np.int64) if models is None else models
+    pairs = np.equal.outer(of[outcomes], of[~outcomes]).astype(np.float64)
+    wins *= pairs
 
     def score(weights: Floats) -> Floats:
         own, other = weights[:, outcomes], weights[:, ~outcomes]
-        won = np.einsum("bp,bp->b", own, other @ wins.T)
-        return _ratio(won, own.sum(axis=1) * other.sum(axis=1))
+        won, all_ = (np.einsum("bp,bp->b", own, other @ each.T) for each in (wins, pairs))
+        return _ratio(won, all_)
 
     return score
 

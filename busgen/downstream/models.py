@@ -1,13 +1,13 @@
-"""The models that learn: small ones of two tasks, or a user's own by import path.
+"""The models that learn: small ones of two tasks, larger ones, or a user's own by import path.
 
-In: a task, perhaps ``package.module:function``. Out: `Model`. Own models take (N, 1, S, S) in
-[0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion.
+In: a task, a preset, perhaps ``package.module:function``. Out: `Model`. Own models take
+(N, 1, S, S) in [0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion.
 """
 
 import importlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,7 @@ from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
 TASKS = ("classification", "segmentation")
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the picture, no mask
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
-SPECS: dict[str, SegmenterSpec | ClassifierSpec] = {
-    "classification": CLASSIFIER,
-    "segmentation": SEGMENTER,
-}
+PAPER = "busgen.downstream.paper"  # sizes as there; shapes follow from the functions
 BATCH = 2  # pictures that a user's model is tried with
 
 
@@ -54,17 +51,37 @@ class Model:
         return sha256_bytes(f"{self.task} {self.spec} {self.path} {own}".encode())
 
 
-def model_of(task: str, path: str | None = None) -> Model:
-    """Return the model of a task, tried once.
+PRESETS: dict[str, dict[str, Model]] = {
+    "small": {
+        "classification": Model("classification", CLASSIFIER),
+        "segmentation": Model("segmentation", SEGMENTER),
+    },
+    "paper": {
+        "classification": Model(
+            "classification", ClassifierSpec(224, (), 1, 1.8, 1), f"{PAPER}:efficientnet_b0"
+        ),
+        "segmentation": Model("segmentation", SegmenterSpec(256, (), 1), f"{PAPER}:nnunet"),
+    },
+}
+
+
+def model_of(task: str, path: str | None = None, preset: str = "small") -> Model:
+    """Return the model of a task, tried once; `path` replaces the preset's, its sizes stay.
 
     Raises
     ------
     UserError
-        If the task is unknown, or a user's model cannot be imported or answers in another shape.
+        If task or preset is unknown, or a user's model cannot be imported or answers in another
+        shape.
     """
-    if task not in TASKS:
-        raise UserError("a task must be known", repr(task), f"choose from {', '.join(TASKS)}")
-    model = Model(task, SPECS[task], path)
+    for rule, name, known in (
+        ("a task must be known", task, TASKS),
+        ("a preset must be known", preset, tuple(PRESETS)),
+    ):
+        if name not in known:
+            raise UserError(rule, repr(name), f"choose from {', '.join(known)}")
+    model = PRESETS[preset][task]
+    model = model if path is None else replace(model, path=path)
     size = model.spec.size_px
     shape = (BATCH,) if task == "classification" else (BATCH, 1, size, size)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
@@ -73,6 +90,20 @@ def model_of(task: str, path: str | None = None) -> Model:
         got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
         raise UserError(f"a {task} model must return logits of shape {shape}", got, "reshape them")
     return model
+
+
+def place_of(device: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
+
+    Raises `UserError` if it is none, or a GPU that the machine does not have.
+    """
+    count = torch.cuda.device_count()
+    known = ("cpu", *(("cuda",) if count else ()), *(f"cuda:{k}" for k in range(count)))
+    if device == "auto":
+        return torch.device("cuda" if count else "cpu")
+    if device not in known:
+        raise UserError("the device must be one that is here", device, f"auto, {', '.join(known)}")
+    return torch.device(device)
 
 
 def _function(path: str) -> Callable[[], object]:

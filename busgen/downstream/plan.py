@@ -10,10 +10,11 @@ from pathlib import Path
 
 from busgen.downstream import arms, runs
 from busgen.downstream.answers import tested
-from busgen.downstream.cases import Cases, datasets_in, read_real
+from busgen.downstream.cases import Cases, datasets_in, may_ship, read_real
+from busgen.downstream.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.learner import Recipe
 from busgen.downstream.made import Made, read_made
-from busgen.downstream.models import TASKS, Model, model_of
+from busgen.downstream.models import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
 from busgen.io import require_vacant
 from busgen.real.crops import SPLITS
@@ -21,6 +22,9 @@ from busgen.real.crops import SPLITS
 ASKED = "asked.json"  # marks a folder as one of ours
 SEEDS = 3
 RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500)}
+PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
+PRESETS = {"small": RECIPES, "paper": PAPER}
+LEAST_FOLDS = 3  # one tests, one chooses, one teaches
 QUICK_TRAIN = ("bus_bra", "busi", "breast", "bus_uclm", "udiat")  # the first that is there
 
 
@@ -29,7 +33,10 @@ class Asked:
     """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
 
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
-    patients; `quick` one training set, three arms, one seed.
+    patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
+    None; `folds` of a data set that is cross-validated (`busgen.downstream.folds`), 1 for none;
+    `others` further synthetic sets, by the names that arms call them; `device` auto,
+    cpu or cuda[:k].
     """
 
     data: Path
@@ -43,13 +50,28 @@ class Asked:
     saw: str | None = None
     quick: bool = False
     workers: int = 2
-    recipes: Mapping[str, Recipe] = field(default_factory=lambda: RECIPES)
+    recipes: Mapping[str, Recipe] | None = None
+    folds: int | None = None
+    others: Mapping[str, Path] = field(default_factory=dict)
+    preset: str = "small"
+    device: str = "auto"
 
     @property
     def runs_a_cell(self) -> int:
         """Seeds of each arm."""
         usual = 1 if self.quick else SEEDS
         return usual if self.seeds is None else self.seeds
+
+    @property
+    def fold_count(self) -> int:
+        """Folds of a data set that is cross-validated; 1: tested by its split like the others."""
+        usual = 1 if self.quick else FOLDS
+        return usual if self.folds is None else self.folds
+
+    @property
+    def learning(self) -> Mapping[str, Recipe]:
+        """How each task's model learns."""
+        return PRESETS[self.preset] if self.recipes is None else self.recipes
 
 
 @dataclass(frozen=True)
@@ -60,14 +82,37 @@ class Plan:
     made: Made
     real: Mapping[str, Mapping[str, Cases]]
     jobs: tuple[runs.Job, ...]
+    others: Mapping[str, Made] = field(default_factory=dict)
+
+    @property
+    def sets(self) -> dict[str, Made]:
+        """All synthetic sets by name, the first's is empty."""
+        return {"": self.made, **self.others}
 
 
 @dataclass(frozen=True)
-class _Prints:
-    """Fingerprints of everything that was read."""
+class _Read:
+    """Everything that was read: `pooled` the data sets that a generator may have seen."""
 
-    made: str
-    real: Mapping[str, Mapping[str, str]]
+    asked: Asked
+    sets: Mapping[str, Made]
+    real: Mapping[str, Mapping[str, Cases]]
+    pooled: tuple[str, ...]
+
+    def folded(self, name: str) -> bool:
+        """Return whether a data set is cross-validated."""
+        return fold_name(0) in self.real[name]
+
+    def made_of(self, arm: arms.Arm) -> tuple[Made, ...]:
+        """Return the synthetic sets that an arm has pictures of."""
+        if not arm.learns_from_made:
+            return ()
+        every = tuple(self.sets.values())
+        return every if arm.made_by == arms.MIXED else (self.sets[arm.made_by],)
+
+    def print_of(self, name: str, split: str) -> str:
+        """Return the fingerprint of some real cases."""
+        return self.real[name][split].fingerprint
 
 
 def plan(asked: Asked) -> Plan:
@@ -82,26 +127,42 @@ def plan(asked: Asked) -> Plan:
     models = _checked(asked, names)
     train = asked.train or _usual(asked, names)
     made = read_made(asked.data, asked.saw)
-    chosen = [arms.arm_of(name) for name in asked.arms or _usual_arms(asked, made.saw, len(names))]
-    every = any(arm.pooled for arm in chosen)
-    wanted = {name: SPLITS if every or name in train else ("test",) for name in names}
-    real = read_real(asked.real, wanted)
-    prints = _Prints(made.cases.fingerprint, {
-        name: {split: cases.fingerprint for split, cases in own.items()}
-        for name, own in real.items()
-    })  # fmt: skip
+    others = {name: read_made(path, asked.saw) for name, path in asked.others.items()}
+    read = _Read(asked, {"": made, **others}, _real(asked, names, train), _pooled(asked, names))
+    chosen = [arms.arm_of(name) for name in _named(asked, read)]
     jobs = [
-        _job(asked, runs.Run(task, name, arm.name, seed), models[task], real, prints)
+        _job(read, models[task], runs.Run(task, name, arm.name, seed, fold))
         for task in models
         for name in train
-        if _learnable(real[name], task)
+        if _learnable(read, name, task)
         for seed in range(asked.runs_a_cell)
         for arm in chosen
+        for fold in (range(asked.fold_count) if read.folded(name) else (None,))
     ]
     if not jobs:
         rule = "a training set must have training and validation patients with known lesions"
         raise UserError(rule, ", ".join(train), "name another, --train bus_bra")
-    return Plan(asked, made, real, tuple(jobs))
+    return Plan(asked, made, read.real, tuple(jobs), others)
+
+
+def _real(
+    asked: Asked, names: Sequence[str], train: Sequence[str]
+) -> dict[str, Mapping[str, Cases]]:
+    """Return the real cases by data set and split, in folds where that is asked for."""
+    usual = not asked.arms and not asked.quick  # a pooled arm may come to stand beside
+    pooled = usual or any(arms.arm_of(name).pooled for name in _arms(asked))
+    folded = [name for name in names if name in FOLDED and asked.fold_count > 1]
+    whole = names if pooled else [*train, *folded]
+    wanted = {name: SPLITS if name in whole else ("test",) for name in names}
+    real: dict[str, Mapping[str, Cases]] = dict(read_real(asked.real, wanted))
+    for name in folded:
+        real[name] = with_folds(real[name], asked.fold_count)
+    return real
+
+
+def _pooled(asked: Asked, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the data sets that this project's generators learn from, all if there are none."""
+    return tuple(name for name in names if may_ship(asked.real, name)) or tuple(names)
 
 
 def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
@@ -110,13 +171,21 @@ def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
         if name not in names:
             rule = "a training set must be one of the real data sets"
             raise UserError(rule, repr(name), f"choose from {', '.join(names)}")
-    for name in asked.arms:
-        arms.arm_of(name)
+    for name in _arms(asked):
+        arms.arm_of(name, tuple(asked.others))
+    if arms.MIXED in asked.others or not all(name.isidentifier() for name in asked.others):
+        rule = f"a set of made pictures must have a plain name other than {arms.MIXED}"
+        raise UserError(rule, ", ".join(asked.others), "give e.g. --data phantom=DIR")
     if min(asked.runs_a_cell, asked.workers) < 1:
         got = f"{asked.seeds}, {asked.workers}"
         raise UserError("seeds and workers must be 1 or more", got, "give e.g. --seeds 3")
+    if asked.fold_count != 1 and asked.fold_count < LEAST_FOLDS:
+        rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
+        raise UserError(rule, asked.folds, f"give e.g. --folds {FOLDS}")
     require_vacant(asked.out, ours=ASKED)
-    return {task: model_of(task, asked.models.get(task)) for task in asked.tasks or TASKS}
+    place_of(asked.device)
+    wanted = asked.tasks or TASKS
+    return {task: model_of(task, asked.models.get(task), asked.preset) for task in wanted}
 
 
 def _usual(asked: Asked, names: Sequence[str]) -> tuple[str, ...]:
@@ -124,52 +193,80 @@ def _usual(asked: Asked, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(quick if asked.quick and quick else names)
 
 
-def _usual_arms(asked: Asked, saw: str, datasets: int) -> tuple[str, ...]:
-    """Return the usual arms; one of pooled patients stands beside a generator that saw more."""
+def _arms(asked: Asked) -> tuple[str, ...]:
+    """Return the arms that are asked for, or the usual ones."""
+    others = tuple(asked.others)
+    if asked.arms:
+        return arms.expanded(asked.arms, others)
     if asked.quick:
         return arms.QUICK
-    beside = saw not in ("none", "own") and datasets > 1
-    return (*arms.CORE, *((arms.POOLED,) if beside else ()))
+    return arms.expanded(("core", *((arms.ENGINES,) if others else ())), others)
 
 
-def _learnable(own: Mapping[str, Cases], task: str) -> bool:
+def _named(asked: Asked, read: _Read) -> tuple[str, ...]:
+    """Return the arms; usual ones of pooled patients stand beside a generator that saw more."""
+    more = any(made.saw not in ("none", "own") for made in read.sets.values())
+    beside = more and not asked.arms and not asked.quick and len(read.real) > 1
+    return (*_arms(asked), *((arms.POOLED,) if beside else ()))
+
+
+def _learnable(read: _Read, name: str, task: str) -> bool:
     """Return whether a data set can train and choose a model: lesions, of both classes."""
-    parts = [tested(own[split], task) for split in ("train", "validation") if split in own]
+    own = read.real[name]
+    asked = ["train", "validation"]
+    if read.folded(name):
+        asked = [fold_name(fold) for fold in range(read.asked.fold_count)]
+    parts = [tested(own[split], task) for split in asked if split in own]
     enough = [len(part) and (task == "segmentation" or _both(part)) for part in parts]
-    return len(parts) == 2 and all(enough)
+    return len(parts) == len(asked) and all(enough)
 
 
 def _both(cases: Cases) -> bool:
     return bool(cases.crops.malignant.any() and not cases.crops.malignant.all())
 
 
-def _job(
-    asked: Asked,
-    run: runs.Run,
-    model: Model,
-    real: Mapping[str, Mapping[str, Cases]],
-    prints: _Prints,
-) -> runs.Job:
+def _job(read: _Read, model: Model, run: runs.Run) -> runs.Job:
     """Return a run with the fingerprints of what it looks at."""
-    arm, own = arms.arm_of(run.arm), prints.real[run.train]
-    pooled = tuple(
-        prints.real[name]["train"] for name in real if _has(real[name], "train", run.task)
-    )
-    taught = pooled if arm.pooled else (own["train"],)
-    tests = [
-        (name, prints.real[name]["test"]) for name in real if _has(real[name], "test", run.task)
-    ]
+    arm = arms.arm_of(run.arm)
+    splits: tuple[str, ...] = ("train",)
+    validation = "validation"
+    if run.fold is not None:
+        count = read.asked.fold_count
+        chooses = (run.fold + 1) % count
+        splits = tuple(fold_name(k) for k in range(count) if k not in (run.fold, chooses))
+        validation = fold_name(chooses)
+    taught = [read.print_of(run.train, split) for split in splits]
+    if arm.pooled:
+        beside = [name for name in read.pooled if name != run.train]
+        taught += [read.print_of(k, "train") for k in beside if _has(read.real[k], "train", run)]
+    made = tuple(one.cases.fingerprint for one in read.made_of(arm))
     return runs.Job(
         run,
         model,
-        asked.recipes[run.task],
-        taught if arm.real else (),
-        prints.made if arm.synthetic else None,
-        own["validation"],
-        tuple(tests),
-        asked.out,
+        read.asked.learning[run.task],
+        tuple(taught) if arm.real else (),
+        made,
+        read.print_of(run.train, validation),
+        _tests(read, arm, run),
+        read.asked.out,
+        read.asked.device,
     )
 
 
-def _has(own: Mapping[str, Cases], split: str, task: str) -> bool:
-    return split in own and len(tested(own[split], task)) > 0
+def _tests(read: _Read, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], ...]:
+    """Return whom a run is tested on; other data sets than its own by its first fold alone."""
+    tests = []
+    for name, own in read.real.items():
+        split = UNSEEN if read.folded(name) else "test"
+        if name == run.train and run.fold is not None:
+            saw = any(made.saw != "none" for made in read.made_of(arm))
+            split = f"{fold_name(run.fold)}{' unseen' if saw else ''}"
+        elif run.fold:
+            continue
+        if _has(own, split, run):
+            tests.append((name, read.print_of(name, split)))
+    return tuple(tests)
+
+
+def _has(own: Mapping[str, Cases], split: str, run: runs.Run) -> bool:
+    return split in own and len(tested(own[split], run.task)) > 0

@@ -3,6 +3,7 @@
 In: an arm, crops of real training patients, made ones. Out: `Pool`: crops and each one's chance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from busgen.downstream.arms import Arm
 from busgen.downstream.cases import joined
 from busgen.downstream.paste import pasted
+from busgen.downstream.strata import topping_up
 from busgen.errors import DataError
 from busgen.real.crops import Crops, shares
 from busgen.seeds import rng
@@ -28,21 +30,22 @@ class Pool:
     made: int
 
 
-def pool_of(arm: Arm, real: Crops | None, made: Crops | None, task: str, seed: int) -> Pool:
+def pool_of(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
     """Return the pool of an arm.
 
     At a ratio r, r made pictures for each real one are taken, or all if there are fewer; either
     way r of 1 + r pictures drawn are made ones. Scanners and classes are drawn as
     `busgen.real.crops.shares` says, in real and made pictures apart; for classification a
-    scanner's classes are equally likely.
+    scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
+    up rare strata is drawn as often as a real picture; classes stay equally likely.
 
     Parameters
     ----------
     arm
         What is learned from.
     real, made
-        Crops of real training patients (of all data sets where the arm is pooled), made ones;
-        None where the arm has none.
+        Crops of real training patients (of all data sets where the arm is pooled), None where the
+        arm has none; sets of made ones.
     task
         ``"classification"``, which sees labelled lesions alone, or ``"segmentation"``.
     seed
@@ -55,22 +58,40 @@ def pool_of(arm: Arm, real: Crops | None, made: Crops | None, task: str, seed: i
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []
-    taken = 0
     if real is not None:
         own = _usable(subset(real, arm.share), classify)
         parts.append((shuffled(own, classify, seed) if arm.shuffled else own, 1.0))
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((pasted(own, count, rng(seed, "paste")), arm.pasted))
-    if made is not None:
-        few = _usable(made, classify)
-        order = rng(SUBSET, "made").permutation(len(few))
-        most = round(arm.synthetic * len(parts[0][0])) if parts else len(few)
-        parts.append((few.pick(np.sort(order[: max(most, 1)])), arm.synthetic))
-        taken = len(parts[-1][0])
+    lessons = [_made(arm, _usable(one, classify), parts, len(made)) for one in made]
+    parts += [one for one in lessons if len(one[0])]
     total = sum(weight for _, weight in parts)
-    chances = [shares(part, labelled=classify) * weight / total for part, weight in parts]
-    return Pool(joined([p for p, _ in parts]), np.concatenate(chances), arm.augmented, taken)
+    chances = np.concatenate([
+        shares(part, labelled=classify) * weight / total for part, weight in parts
+    ])  # fmt: skip
+    crops = joined([part for part, _ in parts])
+    if classify and arm.rare:
+        chances = _even(chances, crops.malignant)
+    return Pool(crops, chances, arm.augmented, sum(len(part) for part, _ in lessons))
+
+
+def _made(
+    arm: Arm, few: Crops, real: Sequence[tuple[Crops, float]], sets: int
+) -> tuple[Crops, float]:
+    """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
+    if arm.rare:
+        chosen = topping_up(real[0][0], few)
+        return few.pick(chosen), len(chosen) / len(real[0][0])
+    order = rng(SUBSET, "made").permutation(len(few))
+    most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
+    return few.pick(np.sort(order[: max(most, 1)])), arm.synthetic / sets
+
+
+def _even(chances: NDArray[np.float64], malignant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return chances with which either class is drawn half of the time."""
+    total = np.where(malignant, chances[malignant].sum(), chances[~malignant].sum())
+    return np.asarray(chances / (2 * total), np.float64)
 
 
 def subset(crops: Crops, share: float) -> Crops:

@@ -1,4 +1,4 @@
-"""One run: (task, training set, arm, seed) trained and tested, kept in a folder named by its hash.
+"""One run: (task, training set, arm, seed, fold), kept in a folder named by its hash.
 
 In: a `Job`. Out: `predictions.parquet` and `run.json` in that folder. The hash covers what decides
 them: the package's code, the model, the recipe, the arm, and the pictures: real ones of the splits
@@ -9,63 +9,70 @@ pictures and no other, and a killed comparison goes on.
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 from busgen import loop, seeds
-from busgen.downstream import answers, arms, learner, models, overlap, paste, pools
+from busgen.downstream import answers, arms, learner, models, overlap, paper, paste, pools, strata
 from busgen.downstream.cases import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models import Model
+from busgen.downstream.models import Model, place_of
 from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, sha256_file, write_text
-from busgen.quality.judges import augment, batches, judges, nets, training, views
+from busgen.quality.judges import augment, batches, calibration, judges, nets, training, views
+from busgen.real import crops as real_crops
+from busgen.real.crops import Crops
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
 CODE = (
-    *(answers, arms, learner, models, overlap, paste, pools, loop),
-    *(augment, batches, judges, nets, training, views),
+    *(answers, arms, learner, models, overlap, paper, paste, pools, strata, loop),
+    *(augment, batches, calibration, judges, nets, training, views, real_crops, seeds),
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run is: task, data set trained on, arm, number of the seed."""
+    """What one run is: task, data set trained on, arm, number of the seed, fold if there are."""
 
     task: str
     train: str
     arm: str
     seed: int
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
 class Job:
     """A run and its pictures, by fingerprint: sets of real training patients, made ones.
 
-    `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison.
+    `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
+    `device` where it computes (`place_of`), which decide nothing.
     """
 
     run: Run
     model: Model
     recipe: Recipe
     real: tuple[str, ...]
-    made: str | None
+    made: tuple[str, ...]
     validation: str
     tests: tuple[tuple[str, str], ...]
     out: Path
+    device: str = "cpu"
 
     @property
     def sha256(self) -> str:
         """Hash of all that decides the run."""
-        told = asdict(self) | {"out": "", "model": self.model.fingerprint, "code": code()}
+        told = asdict(self) | {"model": self.model.fingerprint, "code": code()}
+        told |= {"out": "", "device": ""}
         return sha256_bytes(json.dumps(told, sort_keys=True).encode())
 
     @property
@@ -81,8 +88,8 @@ class Job:
     @property
     def pictures(self) -> set[str]:
         """Fingerprints of all that it looks at."""
-        own = {*self.real, self.validation, *(print_ for _, print_ in self.tests)}
-        return own | ({self.made} if self.made else set())
+        tests = (print_ for _, print_ in self.tests)
+        return {*self.real, *self.made, self.validation, *tests}
 
 
 @cache
@@ -121,25 +128,44 @@ def run(job: Job) -> None:
     """Train and test one model; its folder is there only when it is whole."""
     arm = arms.arm_of(job.run.arm)
     seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
-    real = joined([load_cases(store(job.out, one)).crops for one in job.real]) if job.real else None
-    made = load_cases(store(job.out, job.made)).crops if job.made else None
-    pool = pools.pool_of(arm, real, made, job.run.task, seed)
+    tests = {name: load_cases(store(job.out, one)) for name, one in job.tests}
     validation = load_cases(store(job.out, job.validation)).crops
+    others = [validation, *(cases.crops for cases in tests.values())]
+    made = [load_cases(store(job.out, one)).crops for one in job.made]
+    pool = pools.pool_of(arm, _taught(job, others), made, job.run.task, seed)
+    # a low-data arm has few validation patients too: they are real patients like the others
+    validation = pools.subset(validation, arm.share)
     if arm.shuffled:  # else validation patients would tell the control what it must not know
         validation = pools.shuffled(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
-    net, losses = trained(job.model, pool, validation, job.recipe, seed, work)
+    recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
+    place = place_of(job.device)
+    net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
     asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation))
     rows = [
         asdict(job.run) | {"test": name} | row
-        for name, fingerprint in job.tests
-        for row in answers.answers(asked, load_cases(store(job.out, fingerprint)))
+        for name, cases in tests.items()
+        for row in answers.answers(asked, cases)
     ]
     told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
     told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
     with replacing_folder(job.folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, answers.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(told))
+
+
+def _taught(job: Job, others: Sequence[Crops]) -> Crops | None:
+    """Return the real crops that a run learns from: no patient of `others`, its other sets.
+
+    Splits see to that already; folds of one data set and splits of the others do not, where one
+    patient is in several data sets.
+    """
+    if not job.real:
+        return None
+    crops = joined([load_cases(store(job.out, one)).crops for one in job.real])
+    strangers = np.concatenate([other.groups for other in others])
+    known = np.isin(crops.groups, strangers)
+    return crops.pick(~known) if known.any() else crops
 
 
 def gathered(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:

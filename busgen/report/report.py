@@ -12,6 +12,7 @@ import jinja2
 from busgen import NOT_FOR_CLINICAL_USE, io, schema
 from busgen.report import (
     charts,
+    downstream,
     fit,
     funnel,
     judging,
@@ -128,6 +129,8 @@ def _learned(evidence: Evidence) -> dict[str, Any]:
         "fit": found,
         "open_fields": fit.OPEN_FIELDS,
         "fit_charts": charts.fit_charts(found.sizes) if found else (),
+        "teaching": downstream.make_teaching(evidence.sources.downstream),
+        "arm_title": downstream.arm_title,
         "judging": judging.make_judging(evidence.judges, evidence.plan),
     }
 

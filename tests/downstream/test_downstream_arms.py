@@ -14,7 +14,9 @@ REAL, MADE = crops(12), crops(30, 1)
 
 def drawn(name: str, task: str = "classification", seed: int = 0):
     arm = arm_of(name)
-    return pool_of(arm, REAL if arm.real else None, MADE if arm.synthetic else None, task, seed)
+    return pool_of(
+        arm, REAL if arm.real else None, [MADE] if arm.learns_from_made else [], task, seed
+    )
 
 
 def test_arms_are_data():
@@ -98,4 +100,4 @@ def test_a_control_has_the_labels_or_the_masks_of_others():
 def test_an_arm_without_lesions_is_refused():
     empty = REAL.pick(np.zeros(12, np.bool_))
     with pytest.raises(DataError, match="lesions to learn from"):
-        pool_of(arm_of("real"), empty, None, "classification", 0)
+        pool_of(arm_of("real"), empty, [], "classification", 0)

@@ -40,7 +40,7 @@ def nothing() -> str:
 def learned(task: str, arm: str, folder, steps: int = 60):
     """Return the answers to 40 new pictures of a model that saw 60."""
     model = TINY[task]
-    pool = pool_of(arm_of(arm), crops(60), None, task, 1)
+    pool = pool_of(arm_of(arm), crops(60), [], task, 1)
     recipe = Recipe(steps, 12, 1e-2, looks=3)
     net, losses = trained(model, pool, crops(20, 2), recipe, 7, folder)
     asked = Answering(model, net, scaling(model, net, crops(40, 3)))
@@ -69,7 +69,7 @@ def test_a_segmenter_learns_and_shuffled_masks_teach_nothing(tmp_path):
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
-    pool = pool_of(arm_of("real_augmented"), crops(12), None, "classification", 1)
+    pool = pool_of(arm_of("real_augmented"), crops(12), [], "classification", 1)
     own, recipe = (TINY["classification"], pool, crops(4, 2)), Recipe(4, 4, looks=2)
     whole, losses = trained(*own, recipe, 7, tmp_path / "whole")
     seen = []
@@ -91,7 +91,9 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
 def test_rows_hold_what_the_schema_names():
     asked = Answering(TINY["segmentation"], TINY["segmentation"].build().eval())
     names = {name for row in answers(asked, cases(3)) for name in row}
-    assert names | {"task", "train", "arm", "seed", "test", "probability"} == set(SCHEMA.names)
+    assert names | {"task", "train", "arm", "seed", "fold", "test", "probability"} == set(
+        SCHEMA.names
+    )
 
 
 def test_few_validation_patients_leave_chances_as_they_are():

@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from busgen.downstream.intervals import estimate, holm, over_seeds, patient_weights
+from busgen.downstream.intervals import (
+    Estimate,
+    estimate,
+    holm,
+    over_seeds,
+    patient_weights,
+    reflected,
+)
 from busgen.downstream.metrics import auc_of, brier_of, ece_of, mean_of, sensitivity_of
 from busgen.downstream.overlap import cut_out, hd95, overlap
 from busgen.quality.judges.scores import auc
@@ -102,7 +109,7 @@ def test_the_interval_holds_the_spread_of_patients_and_that_of_seeds():
     weights = patient_weights(np.arange(100).astype(str))
     scores = [mean_of(patient + shift) for shift in seed]
     found = estimate(over_seeds(scores, weights, "x"))
-    wanted = np.sqrt(patient.var() / 100 + seed.var() / 5)
+    wanted = np.sqrt(patient.var() / 100 + seed.var(ddof=1) / 5)
     assert found.value == pytest.approx(patient.mean())
     assert np.diff(found.interval)[0] == pytest.approx(2 * norm.ppf(0.975) * wanted, rel=0.08)
 
@@ -117,3 +124,23 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_auc_of_several_models_counts_pairs_of_one_model():
+    truth = np.array([1, 0, 0, 1, 0], np.bool_)
+    chances = np.array([0.9, 0.8, 0.1, 0.3, 0.2])
+    of = np.array([0, 0, 0, 1, 1])
+    assert auc_of(chances, truth)(ones(5))[0] == pytest.approx(5 / 6)
+    assert auc_of(chances, truth, of)(ones(5))[0] == 1.0
+
+
+def test_an_interval_turned_about_its_value_lies_as_far_on_the_other_side():
+    turned = reflected(Estimate(0.14, (0.12, 0.30), 0.1))
+    assert turned == pytest.approx((0.0, 0.16))
+
+
+def test_p_can_be_small_enough_for_hundreds_of_comparisons():
+    least = estimate(
+        over_seeds([mean_of(np.ones(9))], patient_weights(np.arange(9).astype(str)), "")
+    )
+    assert max(holm([least.p] * 300)) < 0.05

@@ -1,0 +1,110 @@
+"""Cross-validation: every patient is tested once, and by no model that learned from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tiny_sets import cases, write_real
+
+from busgen.downstream import runs
+from busgen.downstream.cases import save_cases
+from busgen.downstream.folds import fold_of, with_folds
+from busgen.downstream.library import PREDICTIONS, carry_out
+from busgen.downstream.plan import plan
+from busgen.errors import UserError
+from busgen.real.cohort import load_cohort
+
+
+@pytest.fixture(scope="module")
+def breast(tmp_path_factory):
+    """Return a folder of real data with the data set that is cross-validated."""
+    return write_real(tmp_path_factory.mktemp("breast") / "real", ("breast", "busi"))
+
+
+@pytest.fixture
+def folded(asked, breast):
+    """Return what is asked for: three folds."""
+    return replace(asked, real=breast, train=("breast",), folds=3)
+
+
+def test_folds_keep_patients_whole_and_deal_classes_out():
+    own = cases(20)
+    twice = replace(own.crops, groups=np.repeat(own.crops.groups[::2], 2))
+    of = fold_of(replace(own, crops=twice), 5)
+    assert (of[::2] == of[1::2]).all()
+    assert np.bincount(of).tolist() == [4] * 5
+    plain = fold_of(own, 5)
+    assert np.bincount(plain[own.crops.malignant]).tolist() == [2] * 5
+    assert (plain == fold_of(own.pick(np.arange(20)[::-1]), 5)[::-1]).all()
+
+
+def test_unseen_patients_of_a_fold_are_validation_and_test_ones():
+    parts = {"train": cases(9, 1), "validation": cases(6, 2), "test": cases(6, 3)}
+    found = with_folds(parts, 3)
+    held_out = {*parts["validation"].ids, *parts["test"].ids}
+    assert set(found["validation and test"].ids) == held_out
+    for k in range(3):
+        assert set(found[f"fold {k} unseen"].ids) == set(found[f"fold {k}"].ids) & held_out
+    assert sum(len(found[f"fold {k}"]) for k in range(3)) == 21
+
+
+def test_no_run_learns_from_or_chooses_by_whom_it_tests(folded):
+    made = plan(replace(folded, arms=("real_augmented", "real_synthetic_1", "pooled_augmented")))
+    groups = {
+        one.fingerprint: set(one.crops.groups) for own in made.real.values() for one in own.values()
+    }
+    for job in made.jobs:
+        tested = set().union(*(groups[print_] for _, print_ in job.tests))
+        taught = set().union(*(groups[print_] for print_ in job.real))
+        assert not tested & (taught | groups[job.validation])
+        assert not taught & groups[job.validation]
+        assert ("busi" in dict(job.tests)) == (job.run.fold == 0)
+
+
+def test_arms_with_made_pictures_are_tested_on_patients_that_no_fit_saw(folded):
+    record, ran = carry_out(plan(folded), lambda _: None, lambda _: None)
+    assert ran == 2 * 2 * 3  # tasks, arms, folds
+    table = pq.read_table(folded.out / PREDICTIONS).to_pandas()
+    own = table[(table["test"] == "breast") & (table["task"] == "segmentation")]
+    split = {
+        row["sample_id"]: row["split"] for row in load_cohort(folded.real / "cohort").to_pylist()
+    }
+    assert (own["split"] == own["sample_id"].map(split)).all()
+    base, made = (own[own["arm"] == arm] for arm in ("real_augmented", "real_synthetic_1"))
+    assert sorted(base["sample_id"]) == sorted(k for k in split if k.startswith("breast"))
+    assert set(made["split"]) == {"validation", "test"}
+    found = {(one["task"], one["test"], one["arm"]): one for one in record["results"]}
+    one = found["segmentation", "breast", "real_synthetic_1"]
+    assert (one["metrics"]["dice"]["n"], one["gain"]["primary"]) == (8, True)
+    same = base[base["sample_id"].isin(made["sample_id"])]["dice"].mean()
+    assert one["gain"]["base"] == pytest.approx(same)
+    assert one["gain"]["value"] == pytest.approx(made["dice"].mean() - same)
+    strict = [rows[rows["split"] == "test"]["dice"].mean() for rows in (made, base)]
+    assert one["gain"]["strict"]["value"] == pytest.approx(strict[0] - strict[1])
+    assert found["segmentation", "breast", "real_augmented"]["metrics"]["dice"]["n"] == 14
+
+
+def test_a_generator_that_saw_nobody_is_tested_on_all(folded):
+    jobs = plan(replace(folded, saw="none")).jobs
+    assert len({job.tests for job in jobs if job.run.task == "segmentation"}) == 3
+
+
+def test_a_patient_in_two_data_sets_teaches_no_model_that_is_tested_on_them(asked, tmp_path):
+    job = next(job for job in plan(asked).jobs if job.run.arm == "real_augmented")
+    own, other = cases(6, 1), cases(4, 1)
+    for one in (own, other):
+        save_cases(one, runs.store(tmp_path, one.fingerprint))
+    shared = replace(job, real=(own.fingerprint,), out=tmp_path)
+    assert set(runs._taught(shared, [other.crops]).groups) == {"p1-4", "p1-5"}
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_too_few_folds_are_refused(folded, folds):
+    with pytest.raises(UserError, match="folds must be 1"):
+        plan(replace(folded, folds=folds))
+
+
+def test_one_fold_is_the_split(folded):
+    jobs = plan(replace(folded, folds=1)).jobs
+    assert {job.run.fold for job in jobs} == {None}

@@ -1,0 +1,115 @@
+"""The section on what the pictures teach: from a comparison's folder to charts and tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from busgen import io
+from busgen.downstream.compare import compared
+from busgen.downstream.fairness import by_group, size_matched
+from busgen.downstream.findings import FINDINGS
+from busgen.report.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
+from busgen.report.evidence import gather
+from busgen.report.report import content, render
+
+ARMS = (
+    "real_augmented",
+    "synthetic",
+    "real_synthetic_1",
+    "real_augmented@10",
+    "real_synthetic_1@10",
+)
+SHIFT = dict(zip(ARMS, (1.5, 0.8, 2.5, 0.5, 1.0), strict=True))
+
+
+def predictions(n: int = 80) -> pd.DataFrame:
+    """Return what models of known worth would say of two data sets, two seeds each."""
+    rng, blank = np.random.default_rng(4), dict.fromkeys(FINDINGS)
+    rows = []
+    for test in ("busi", "bus_bra"):
+        for arm in ARMS:
+            for seed in range(2):
+                malignant = np.arange(n) % 2 == 1
+                chances = 1 / (1 + np.exp(-rng.normal(SHIFT[arm] * (malignant - 0.5), 1)))
+                rows += [
+                    {"task": "classification", "train": "busi", "test": test, "arm": arm,
+                     "seed": seed, "fold": None, "sample_id": f"{test}-{k}", "patient": f"p{k}",
+                     "scanner": "<b>é", "split": "test", "probability": chances[k],
+                     "pathology": ("benign", "malignant")[k % 2], "lesion_share": 0.02 + k / 2000}
+                    | blank
+                    for k in range(n)
+                ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder as `busgen downstream` writes it."""
+    folder = tmp_path_factory.mktemp("downstream é")
+    table = predictions()
+    record = {
+        "rehearsal": False,
+        "seeds": 2,
+        "folds": {},
+        "levelled_off": {"classification/busi/real_augmented": False},
+        "results": compared(table, {"": "pooled"}),
+        "by_group": by_group(table),
+        "size_matched": size_matched(table),
+    }
+    io.write_text(folder / METRICS, io.dumps(record))
+    table.to_parquet(folder / PREDICTIONS)
+    return folder
+
+
+def test_a_forest_has_every_arm_of_the_data_sets_own_patients(folder):
+    teaching = make_teaching(folder)
+    (forest,) = teaching.forests
+    assert [row.title for row in forest.rows] == [arm_title(name) for name in ARMS]
+    assert [row.primary for row in forest.rows] == [False, False, True, False, False]
+    assert forest.levelled_off is False
+    ((_, primary),) = teaching.primaries
+    assert primary.gain.low <= primary.gain.value <= primary.gain.high
+    assert forest.ends[0] < min(row.gain.low for row in forest.rows if row.gain)
+    assert forest.rows[0].gain is None
+    assert {row.saw for row in forest.rows} == {"–", "several data sets"}
+
+
+def test_a_heat_map_has_a_cell_for_each_pair_of_data_sets(folder):
+    heat = make_teaching(folder).heats[0]
+    assert (heat.tests, [name for name, _ in heat.rows]) == (("busi", "bus_bra"), ["busi"])
+    assert all(cell.n == 80 for cell in heat.rows[0][1])
+
+
+def test_curves_tell_what_they_show(folder):
+    teaching = make_teaching(folder)
+    (curve,), (roc,) = teaching.curves, teaching.rocs
+    assert "at 10 %" in curve.alt
+    assert "80 pictures" in roc.alt
+    found = {words.split(" finds ")[0].strip(): int(words.split(" finds ")[1].split()[0])
+             for words in roc.alt.split(":")[1].split(";")}  # fmt: skip
+    assert found["real and synthetic"] > found["real"] > found["synthetic alone"]
+
+
+def test_arms_in_words():
+    assert arm_title("real_synthetic_2:phantom@10") == (
+        "Real, 2 synthetic to each, of phantom, 10 % of the patients"
+    )
+    assert arm_title("synthetic") == "Synthetic alone"
+
+
+def test_the_page_has_the_section_where_there_is_a_comparison(chain, evidence, folder):
+    without = render(content(evidence, 1))
+    assert "What it teaches models" not in without
+    page = render(content(gather(replace(chain.sources, downstream=folder)), 1))
+    assert page.count('id="downstream"') == 1
+    assert 'href="#downstream"' in page
+    assert "the comparison fixed beforehand" in page
+    assert "&lt;b&gt;é" in page
+    assert "<b>é" not in page
+
+
+def test_a_folder_without_a_comparison_has_no_section(tmp_path):
+    assert make_teaching(None) is None
+    assert make_teaching(tmp_path) is None
