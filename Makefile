@@ -8,8 +8,8 @@ READY := .venv/.ready
 dataset: $(READY)
 	$(BIN)/busgen run
 
-test: lint
-	$(BIN)/pytest
+test: lint  # two processes of one thread each, a file of tests stays in one
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +19,7 @@ from busgen import NOT_FOR_CLINICAL_USE
 
 out = Console()
 err = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def say(words: str) -> None:

@@ -34,7 +34,7 @@ class Extractor:
         Raises
         ------
         UserError
-            If the network does not take such pictures, or gives anything but a tensor of numbers.
+            If the network does not take such pictures, or gives anything but finite numbers.
         """
         parts = []
         with one_thread(), torch.inference_mode():
@@ -51,6 +51,10 @@ class Extractor:
         if not isinstance(told, Tensor) or len(told) != len(seen):
             rule = "a feature extractor must give one row of numbers a picture"
             raise UserError(rule, type(told).__name__, "wrap it so that it returns the features")
+        if not bool(torch.isfinite(told).all()):
+            rule = "a feature extractor must give finite numbers"
+            got = f"others for {int((~torch.isfinite(told)).flatten(1).any(dim=1).sum())} pictures"
+            raise UserError(rule, got, "check it on blank pictures, or leave those out")
         return np.asarray(told.flatten(1).double().numpy())
 
 

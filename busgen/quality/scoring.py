@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
+from busgen.io import sha256_bytes
 from busgen.quality.draws import Floats, Rows, Sample
 from busgen.quality.sets.asked import Asked
 from busgen.quality.sets.canonical import HELD_OUT
@@ -40,12 +41,16 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Side:
-    """One set looked at: `points` (N, D) of each space, `groups` (N,), the pictures' usual side."""
+    """One set looked at: `points` (N, D) of each space, `groups` (N,), the pictures' usual side.
+
+    `digests` (N,) are of the pictures' pixels as they are seen.
+    """
 
     source: Source
     points: tuple[Floats, ...]
     groups: Names
     side_px: float
+    digests: tuple[str, ...]
 
 
 def score_sets(
@@ -119,7 +124,7 @@ def looked_at(
     """
     some = chosen(source, asked.group, share * asked.most)
     left = squares(some, range(len(some)), asked.size_px)
-    parts, sides = [], []
+    parts, sides, digests = [], [], []
 
     def embedded(part: Squares) -> list[Floats]:
         return [space.embed(part.images, part.masks) for space in spaces]
@@ -129,9 +134,11 @@ def looked_at(
             for part, found in zip(few, pool.map(embedded, few), strict=True):
                 parts.append(found)
                 sides.append(part.sides_px)
+                digests += [sha256_bytes(image.tobytes()) for image in part.images]
                 tick(len(part.images))
     points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
-    return Side(some, points, some.groups(asked.group), float(np.median(np.concatenate(sides))))
+    side_px = float(np.median(np.concatenate(sides)))
+    return Side(some, points, some.groups(asked.group), side_px, tuple(digests))
 
 
 def chosen(source: Source, group: str | None, most: int) -> Source:
@@ -156,10 +163,14 @@ def strata(a: Source, b: Source, by: Sequence[str]) -> Iterator[tuple[str, tuple
 def remarks(a: Side, b: Side, asked: Asked) -> list[str]:
     """Return what a reader should know of the two sets."""
     shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or asked.group else 0
+    known = {*b.digests}
+    copies = sum(digest in known for digest in a.digests)
     training = int((b.source.values("split") == "train").sum())
     small = [side for side in (a, b) if side.side_px < asked.size_px]
     said = {
         f"{shared} patients are in both sets: their pictures look alike for that alone": shared,
+        f"{copies} pictures of the first set are in the second too, pixel by pixel: scores then "
+        "say how well they were copied": copies,
         f"{training} pictures of the second set are of its training split: models may have learned "
         f"from them; held-out patients alone are a test (--split {HELD_OUT[0]} --split "
         f"{HELD_OUT[1]})": training,

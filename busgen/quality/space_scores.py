@@ -60,6 +60,8 @@ def space_scores(space: FeatureSpace, pair: Pair, draws: int) -> Told:
         sizes = " and ".join(str(len(sample)) for sample in pair)
         return Told({}, {space.name: f"n {n} of {sizes} pictures: below {MIN_N}"})
     pair, notes = _complete(space, pair)
+    if not pair[0].points.shape[1]:
+        return Told({}, {space.name: "no coordinate that all pictures have"}, notes)
     found: Scores = {}
     skipped: dict[str, str] = {}
     for name, scores in _SCORES.items():

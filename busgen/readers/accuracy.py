@@ -124,8 +124,10 @@ def of_reader(name: str, parts: Parts, reader: int) -> Figure:
         return Figure(value, n, wilson(round(value * n), n))
     variance = float(parts.covariance()[reader, reader])
     interval = auc_interval(value, variance, sizes)
-    p = two_sided((value - CHANCE) / sqrt(variance), np.inf) if variance > 0 else None
-    return Figure(value, n, interval, p)
+    if variance <= 0:
+        return Figure(value, n, interval)
+    away = log(value / (1 - value)) * value * (1 - value)  # on the interval's scale, as it must be
+    return Figure(value, n, interval, two_sided(away / sqrt(variance), np.inf))
 
 
 def pooled(name: str, parts: Parts) -> Figure | None:

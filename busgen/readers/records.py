@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes
 
@@ -50,6 +52,23 @@ class Answers:
 
     reader: str
     pictures: dict[str, Record]
+
+
+class _Answer(BaseModel):
+    """What the page writes of a picture; whether it is rated, `read_answers` says."""
+
+    model_config = ConfigDict(strict=True)
+    ms: int = Field(ge=0)
+    said: dict[str, str | list[str]]
+
+
+class _File(BaseModel):
+    """What the page writes of a reader."""
+
+    model_config = ConfigDict(strict=True)
+    study: str
+    reader: str = Field(min_length=1)
+    answers: dict[str, _Answer]
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:
@@ -103,20 +122,23 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
     Raises
     ------
     UserError
-        If no file is given, or two are of one reader.
+        If no file is given, or two are of one reader, by name or by answers.
     DataError
         If a file is none of ours, was changed, is of another study, or lacks a rating.
     """
     if not paths:
         raise UserError("answers of a reader must be given", "none", "name the exported files")
     files: dict[str, Path] = {}
-    found = []
+    found: list[Answers] = []
     for path in paths:
         answers = read_answers(path, key)
         name = answers.reader.casefold()
         if name in files:
             rule = f"a reader must answer once, {answers.reader} did in {files[name].name}"
             raise UserError(rule, f"{path.name} too", "give the file of one sitting only")
+        if twin := next((one for one in found if one.pictures == answers.pictures), None):
+            rule = f"readers must answer for themselves, {twin.reader} gave the same answers"
+            raise UserError(rule, f"{path.name} to the millisecond", "give one of the two files")
         files[name] = path
         found.append(answers)
     return sorted(found, key=lambda one: one.reader)
@@ -124,7 +146,14 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
 
 def read_answers(path: Path, key: Key) -> Answers:
     """Return the answers in one exported file; raises as `read_all`."""
-    record = read_sealed(path, ANSWERS, "export it from the page again")
+    remedy = "export it from the page again"
+    record = read_sealed(path, ANSWERS, remedy)
+    try:
+        _File.model_validate(record)
+    except ValidationError as error:
+        rule, first = f"{path.name} must be as the page writes it", error.errors()[0]
+        got = f"{' '.join(map(str, first['loc']))}: {first['msg']}"
+        raise DataError(rule, got, remedy) from error
     if record["study"] != key.study:
         rule = f"{path.name} must answer study {key.study}, as the key"
         raise DataError(rule, f"study {record['study']}", "give the key of that study")

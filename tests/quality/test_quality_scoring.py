@@ -101,6 +101,15 @@ def test_pictures_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(
     assert "kid_tiny" in told["scores"]["all"]
 
 
+def test_where_no_coordinate_is_measured_of_all_pictures_nothing_is_scored():
+    pick = rng(0, "none")
+    samples = tuple(Sample(pick.normal(size=(n, 3)), np.arange(n).astype(str)) for n in (30, 60))
+    samples[0].points[4] = np.nan
+    told = space_scores(TINY, samples, 5)
+    assert told.scores == {}
+    assert told.skipped == {"tiny": "no coordinate that all pictures have"}
+
+
 def test_few_pictures_have_no_frechet_distance_unless_it_is_fid():
     pick = rng(0, "wide")
     samples = tuple(Sample(pick.normal(size=(n, 30)), np.arange(n).astype(str)) for n in (40, 100))
@@ -128,6 +137,12 @@ def test_large_sets_are_cut_by_whole_groups_always_the_same(make_picture, tmp_pa
     assert len(some) == 20
     assert np.unique(some.groups(), return_counts=True)[1].tolist() == [2] * 10
     assert list(some.rows) == list(chosen(large, None, 20).rows)
+
+
+def test_pictures_that_are_in_both_sets_are_told(make_picture, tmp_path):
+    a, b = (source(make_picture, numbers, tmp_path) for numbers in (range(30), range(10, 80)))
+    (note,) = (note for note in scored(a, b)["notes"] if "pixel by pixel" in note)
+    assert note.startswith("20 pictures of the first set are in the second too")
 
 
 def test_patients_in_both_sets_and_training_patients_are_told(make_picture, tmp_path):
@@ -225,7 +240,8 @@ def test_radiomic_scores_by_stratum(lots, call):
     assert record["spaces"]["radiomic"]["dimensions"] == 56
     assert "kid_radiomic" in record["scores"]["all"]
     assert set(record["skipped"]) == {"all", "class=a", "class=b"}
-    assert "5 coordinates of lesions left out" in record["notes"][0]
+    assert record["notes"][0].startswith("44 pictures of the first set are in the second too")
+    assert "5 coordinates of lesions left out" in record["notes"][1]
 
 
 @pytest.mark.parametrize(

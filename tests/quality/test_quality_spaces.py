@@ -128,3 +128,19 @@ def test_what_is_no_space_is_refused(tmp_path, scripted):
     images = np.zeros((1, 64, 64), np.uint8)
     with pytest.raises(UserError, match=r"must take \(N, 3, 299, 299\)"):
         space_of(str(tmp_path / "narrow.pt")).embed(images, images)
+
+
+def test_an_extractor_that_fails_on_a_picture_is_refused(tmp_path):
+    class Scaled(torch.nn.Module):
+        """Columns' means in units of their spread: 0 / 0 of a blank picture."""
+
+        def forward(self, x):
+            """Return them."""
+            means = x.mean(dim=(1, 2))
+            return (means - means.mean(1, keepdim=True)) / means.std(1, keepdim=True)
+
+    torch.jit.script(Scaled()).save(str(tmp_path / "scaled.pt"))
+    images = np.zeros((3, 64, 64), np.uint8)
+    images[1:] = np.random.default_rng(0).integers(0, 255, (2, 64, 64))
+    with pytest.raises(UserError, match="must give finite numbers, got others for 1 pictures"):
+        space_of(str(tmp_path / "scaled.pt")).embed(images, images)

@@ -68,7 +68,14 @@ def test_an_auc_s_interval_is_delongs_on_the_logit_scale():
     for end, sign in zip(figure.interval, (-1, 1), strict=True):
         x = log(value / (1 - value)) + sign * 1.959964 * spread / (value * (1 - value))
         assert end == pytest.approx(1 / (1 + exp(-x)), abs=1e-6)
-    assert figure.p == pytest.approx(2 * norm.sf(abs(value - 0.5) / spread))
+    apart = log(value / (1 - value)) * value * (1 - value) / spread
+    assert figure.p == pytest.approx(2 * norm.sf(abs(apart)))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_auc_s_p_and_interval_agree_on_chance(seed):
+    figure = of_reader("auc", auc_parts(drawn(1, 20, 20, 0.6, seed)), 0)
+    assert (figure.p < 0.05) == (not figure.interval[0] <= 0.5 <= figure.interval[1])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])

@@ -122,6 +122,29 @@ def test_a_reader_counts_once(call, write, key_file, tmp_path):
     assert "a reader must answer once" in err
 
 
+def test_one_sitting_under_two_codes_is_refused(call, write, key_file, tmp_path):
+    files = write("a", unsure), write("b", truth), write("c", unsure)
+    err = refused(call, tmp_path, *files, "--key", key_file)
+    assert "readers must answer for themselves, a gave the same answers, got c.json" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"answers": []}, "answers: Input should be a valid dictionary"),
+        ({"answers": None}, "answers: Input should be"),
+        ({"answers": {"x": {"rating": 1, "said": {}}}}, "answers x ms: Field required"),
+        ({"answers": {"x": {"ms": 1, "said": []}}}, "answers x said: Input should be"),
+        ({"reader": ""}, "reader: String should have at least 1 character"),
+        ({"reader": None}, "reader: Input should be a valid string"),
+    ],
+)
+def test_what_the_page_does_not_write_is_refused(call, key, key_file, tmp_path, changes, message):
+    file = tmp_path / "a.json"
+    file.write_text(dumps(sealed(tiny.answered(key, "a", truth) | changes)))
+    assert message in refused(call, tmp_path, file, "--key", key_file)
+
+
 @pytest.mark.parametrize("rating", [None, 0, 7, "6", 5.5, True])
 def test_a_picture_without_a_rating_is_refused(call, write, key_file, tmp_path, key, rating):
     answers = tiny.answered(key, "a", truth)["answers"]
@@ -132,7 +155,8 @@ def test_a_picture_without_a_rating_is_refused(call, write, key_file, tmp_path, 
 
 
 def test_a_picture_that_the_key_lacks_is_refused(call, write, key_file, tmp_path, key):
-    answers = tiny.answered(key, "a", truth)["answers"] | {"0" * 12: {"rating": 1}}
+    answers = tiny.answered(key, "a", truth)["answers"]
+    answers["0" * 12] = answers[min(answers)]
     err = refused(call, tmp_path, write("a", truth, answers=answers), "--key", key_file)
     assert "must answer pictures of the key" in err
 
