@@ -18,6 +18,8 @@ from busgen.screen import (
     out,
     print_cleaning,
     print_compared,
+    print_limits,
+    print_nearness,
     print_rows,
     print_scores,
     print_summary,
@@ -135,6 +137,7 @@ def run(
         say("nothing has changed since the last run")
     print_summary(root / pipeline.RELEASE)
     print_scores(pipeline.headline())
+    print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
 
 
@@ -305,6 +308,33 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 
 
 @app.command()
+def privacy(
+    pictures: Annotated[Path, typer.Argument(help="Release, or any pictures that score takes.")],
+    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
+    most: Annotated[int, typer.Option(help="At most so many pictures.")] = 1000,
+    target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare nearness to training patients with nearness to others; find copies."""
+    from busgen.io import dumps, write_text
+    from busgen.quality import beside_real
+    from busgen.quality.sets.asked import Asked
+    from busgen.quality.spaces import OURS
+
+    asked = Asked(most=most)
+    sets = beside_real.open_beside(pictures, real, asked)
+    with progress("pictures seen", sets.looks(asked)) as tick:
+        beside = beside_real.look(sets, OURS, asked, tick)
+    record = beside_real.nearness(beside, asked.draws) | {"copies": beside_real.copies(beside)}
+    if target:
+        write_text(target, dumps(record))
+    if as_json:
+        out.print_json(json.dumps(record))
+        return
+    print_nearness(record)
+
+
+@app.command()
 def downstream(  # noqa: PLR0913 - a command's options are its signature
     data: Annotated[Path, typer.Option(help="Synthetic pictures: release, Parquet, folder.")],
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
@@ -370,12 +400,15 @@ def export(
 
 
 @app.command()
-def tag(name: Annotated[str, typer.Argument(help="Name of the version.")]) -> None:
+def tag(
+    name: Annotated[str, typer.Argument(help="Name of the version.")],
+    failing: Annotated[bool, typer.Option("--failing", help="Even if it fails a limit.")] = False,
+) -> None:
     """Record the pipeline's dataset as a version: git tag and DVC."""
     from busgen import pipeline
 
     pipeline.enter_checkout()
-    commit = pipeline.tag(name)
+    commit = pipeline.tag(name, failing=failing)
     out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
 
 

@@ -310,7 +310,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     facts = json.loads((tmp_path / "calibrated/reference.json").read_text("utf-8"))
     assert facts["calibrated"]["together"]["n_test"] > 0
     assert facts["proof"]
-    change(clone, "generate", n=6, known=str(tmp_path / "calibrated/known.safetensors"))
+    change(clone, "generate", n=6, known=[str(tmp_path / "calibrated/known.safetensors")])
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "unlike")
     told = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
     assert told.null_count == 0
