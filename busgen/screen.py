@@ -120,7 +120,8 @@ def print_nearness(record: Mapping[str, Any]) -> None:
     """Print how near pictures are to training patients, and the thresholds of same patients."""
     from busgen.quality.scoring import to_rows
 
-    print_rows(to_rows({**record["scores"], "copies": record["copies"]}))
+    scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
+    print_rows(to_rows(scores | {"copies": record["copies"]}))
     for space, told in record["thresholds"].items():
         if told["value"] is not None:
             say(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")

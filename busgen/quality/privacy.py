@@ -114,7 +114,9 @@ def privacy(
         seen = between(sample.points, training.points)
         views.append(_View(seen, unseen, _decided(seen, reach, threshold), sample.groups))
     scores = _scores(views, training.groups, held_out.groups, rng, draws)
-    few = {} if threshold else {"same_patient": f"{len(same)} pairs of a patient: below {MIN_N}"}
+    few: dict[str, str] = {}
+    if threshold is None:
+        few["same_patient"] = f"{len(same)} pairs of a patient: below {MIN_N}"
     return Privacy({k: v for k, v in scores.items() if k not in few}, threshold, len(same), few)
 
 
