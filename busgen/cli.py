@@ -32,6 +32,7 @@ COMMANDS = (
     cli_release.show,
     cli_release.diff,
     cli_score.score,
+    cli_score.privacy,
     cli_score.downstream,
     cli_release.export,
     cli_release.tag,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from busgen.errors import UserError
-from busgen.screen import out, print_scores, print_summary, progress, resumable, say
+from busgen.screen import out, print_limits, print_scores, print_summary, progress, resumable, say
 
 if TYPE_CHECKING:
     from busgen.params import Params
@@ -88,6 +88,7 @@ def run(
         say("nothing has changed since the last run")
     print_summary(root / pipeline.RELEASE)
     print_scores(pipeline.headline())
+    print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
 
 

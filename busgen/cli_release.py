@@ -74,12 +74,15 @@ def export(
     out.print(f"written  {target}", soft_wrap=True)
 
 
-def tag(name: Annotated[str, typer.Argument(help="Name of the version.")]) -> None:
+def tag(
+    name: Annotated[str, typer.Argument(help="Name of the version.")],
+    failing: Annotated[bool, typer.Option("--failing", help="Even if it fails a limit.")] = False,
+) -> None:
     """Record the pipeline's dataset as a version: git tag and DVC."""
     from busgen import pipeline
 
     pipeline.enter_checkout()
-    commit = pipeline.tag(name)
+    commit = pipeline.tag(name, failing=failing)
     out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
 
 

@@ -1,4 +1,4 @@
-"""The commands that measure: `busgen score`, `busgen downstream`, `busgen bench`.
+"""The commands that measure: `busgen score`, `privacy`, `downstream`, `busgen bench`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from busgen.screen import AsJson, out, print_compared, print_rows, progress, resumable, say
+from busgen.screen import (
+    AsJson,
+    out,
+    print_compared,
+    print_nearness,
+    print_rows,
+    progress,
+    resumable,
+    say,
+)
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature
@@ -52,6 +61,32 @@ def score(  # noqa: PLR0913 - a command's options are its signature
         out.print_json(json.dumps(record))
         return
     print_compared(record)
+
+
+def privacy(
+    pictures: Annotated[Path, typer.Argument(help="Release, or any pictures that score takes.")],
+    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
+    most: Annotated[int, typer.Option(help="At most so many pictures.")] = 1000,
+    target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare nearness to training patients with nearness to others; find copies."""
+    from busgen.io import dumps, write_text
+    from busgen.quality import beside_real
+    from busgen.quality.sets.asked import Asked
+    from busgen.quality.spaces import OURS
+
+    asked = Asked(most=most)
+    sets = beside_real.open_beside(pictures, real, asked)
+    with progress("pictures seen", sets.looks(asked)) as tick:
+        beside = beside_real.look(sets, OURS, asked, tick)
+    record = beside_real.nearness(beside, asked.draws) | {"copies": beside_real.copies(beside)}
+    if target:
+        write_text(target, dumps(record))
+    if as_json:
+        out.print_json(json.dumps(record))
+        return
+    print_nearness(record)
 
 
 def downstream(  # noqa: PLR0913 - a command's options are its signature

@@ -3,10 +3,11 @@
 In: a YAML file, or nothing for the defaults. Out: `Params`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from math import inf, isnan
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -15,6 +16,13 @@ from busgen.errors import UserError
 from busgen.schema import DATASETS, VARIED
 from busgen.seeds import MAX_SEED
 
+KS_GROUPS = ("geometry", "grey", "depth", "texture", "judges")  # groups of a release's statistics
+LIMITED = re.compile(  # scores of a release that limits may name
+    rf"ks_({'|'.join(KS_GROUPS)})\.(benign|malignant|pooled)|descriptor_auc|repeats|fid|copies"
+    r"|(kid|mmd|frechet|precision|recall|density|coverage|vendi)_(us64|radiomic)"
+    r"|privacy_(ratio|nearer|inauthentic|same_patient)_(us64|radiomic|masks)"
+)
+WITHOUT_LIMIT = re.compile(r"ks_.*|descriptor_auc|repeats")  # scores whose floor has no quantile
 Split = Literal["train", "validation", "test"]
 Model = TypeVar("Model", bound=BaseModel)
 Targets = dict[str, bool | dict[str, float]]
@@ -27,8 +35,32 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Gate(Section):
-    """Bounds of one score, and what leaving them means.
+class Bounds(Section):
+    """Bounds of one score."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min must not exceed max: {self.min} > {self.max} passes nothing")
+        return self
+
+    @field_validator("action", "untaught", mode="before", check_fields=False)
+    @classmethod
+    def _yaml_off(cls, action: object) -> object:
+        return "off" if action is False else action  # YAML 1.1 reads a bare `off` as false
+
+    def passes(self, score: float) -> bool:
+        """Whether `score` is within the bounds; NaN never is."""
+        if isnan(score):
+            return False
+        return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
+
+
+class Gate(Bounds):
+    """Bounds of a sample's score, and what leaving them means.
 
     A gate that real pictures taught has a second action, `untaught`: what it does to a picture
     whose like it was not taught by, because its engine learned from no picture
@@ -37,30 +69,28 @@ class Gate(Section):
     """
 
     action: Action = "reject"
-    min: float | None = None
-    max: float | None = None
     untaught: Action | None = None
-
-    @field_validator("action", "untaught", mode="before")
-    @classmethod
-    def _yaml_off(cls, action: object) -> object:
-        return "off" if action is False else action  # YAML 1.1 reads a bare `off` as false
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Gate":
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min must not exceed max: {self.min} > {self.max} passes nothing")
-        return self
-
-    def passes(self, score: float) -> bool:
-        """Whether `score` is within the bounds; NaN never is."""
-        if isnan(score):
-            return False
-        return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
 
     def does(self, *, taught: bool) -> Action:
         """Return the action on a picture, by whether the gate was taught by its like."""
         return self.action if taught else self.untaught or self.action
+
+
+class Limit(Bounds):
+    """Bounds of a release's score, and what leaving them means: marked as failing, or refused.
+
+    `of` says in what they are given: the score's own unit, or its floor's limit (the 97.5 %
+    quantile of real against real, 2.5 % where low is bad), of which 1 is as good as real.
+    """
+
+    action: Literal["refuse", "mark", "off"] = "mark"
+    of: Literal["value", "floor_limit"] = "value"
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("a limit must have a min or a max, e.g. {max: 0.3}")
+        return self
 
 
 # compatible with what real images calibrate (`busgen.quality.calibrate`); judges' bounds are these
@@ -84,6 +114,18 @@ DEFAULT_GATES = {
 }
 # scores that judges give
 JUDGED = ("mask_agreement", "boundary_distance", "mask_fit", "label_confidence")
+# none is tuned to what ships: a strong difference of the report, the goal of `busgen bench images`,
+# and what real pictures of other patients keep
+DEFAULT_LIMITS = {
+    **{f"ks_{name}.pooled": Limit(max=0.3) for name in KS_GROUPS},
+    "kid_us64": Limit(max=2.0, of="floor_limit"),
+    "frechet_us64": Limit(max=2.0, of="floor_limit"),
+    "fid": Limit(max=2.0, of="floor_limit"),
+    "coverage_us64": Limit(min=1.0, of="floor_limit"),
+    "copies": Limit(max=1.0, of="floor_limit"),
+    "privacy_same_patient_us64": Limit(max=1.0, of="floor_limit"),
+    "privacy_nearer_us64": Limit(max=1.0, of="floor_limit"),
+}
 
 
 class RealParams(Section):
@@ -249,8 +291,8 @@ class GenerateParams(Section):
 
     `prior`, `judges` and `mask_model` (the learned mask engine's weights) are files or folders;
     None stands for those that ship. Judges are asked only where one of their gates is not off.
-    `known` is the file of real pictures that no picture may be a copy of (`busgen calibrate` makes
-    it); with None nothing is asked.
+    `known` are what no picture may be a copy of: files of real pictures (`busgen calibrate` makes
+    them), folders of earlier releases; with none nothing is asked.
     `vary` makes of each of the `n` findings a counterfactual family,
     one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.Learned`).
@@ -262,7 +304,7 @@ class GenerateParams(Section):
     prior: Path | None = None
     judges: Path | None = None
     mask_model: Path | None = None
-    known: Path | None = None
+    known: tuple[Path, ...] = ()
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}
@@ -315,10 +357,32 @@ class ReleaseParams(Section):
 
 
 class QualityParams(Section):
-    """Stage `quality`: the real statistics to compare with, and how many samples to look at."""
+    """Stage `quality`: what a release is compared with, and the limits that it must keep.
+
+    `reference` real statistics, None for those that ship; `max_samples` at most looked at. `real`
+    what `busgen real --out` wrote: without it scores that need real pictures are not measured;
+    `extractor` a TorchScript file in whose space a Fréchet distance is called FID. `previous`
+    folders of earlier releases, whose pictures are looked for in this one. Of these DVC knows the
+    paths alone.
+    """
 
     reference: Path | None = None
     max_samples: int = Field(default=1000, ge=50)
+    real: Path | None = None
+    extractor: Path | None = None
+    previous: tuple[Path, ...] = ()
+    limits: dict[str, Limit] = DEFAULT_LIMITS
+
+    @field_validator("limits")
+    @classmethod
+    def _known(cls, limits: dict[str, Limit]) -> dict[str, Limit]:
+        for name, limit in limits.items():
+            if not LIMITED.fullmatch(name):
+                known = f"{', '.join(DEFAULT_LIMITS)}, or another score (README)"
+                raise ValueError(f"unknown score {name}: choose from {known}")
+            if limit.of == "floor_limit" and WITHOUT_LIMIT.fullmatch(name):
+                raise ValueError(f"{name} must be limited by its value: its floor has no limit")
+        return DEFAULT_LIMITS | limits
 
 
 class ReportParams(Section):

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 from busgen import io
 from busgen.errors import BusgenError, UserError
 
-METRICS = Path("data/quality/metrics.json")
+METRICS, SCORES = Path("data/quality/metrics.json"), Path("data/quality/scores.json")
 RECORD = ("dvc.lock", "dvc.yaml", "params.yaml", str(METRICS))  # what a version commits
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
 WORK = Path("data/work")
@@ -159,7 +159,13 @@ def headline() -> dict[str, Any]:
     return io.read_json(METRICS)
 
 
-def tag(name: str) -> str:
+def limits() -> dict[str, Any]:
+    """Return what the limits say of the release in data/ (`busgen.quality.limits.judge`)."""
+    found: dict[str, Any] = io.read_json(SCORES)["limits"]
+    return found
+
+
+def tag(name: str, *, failing: bool = False) -> str:
     """Record the data as version `name`: dvc.lock and metrics committed, git tag; return commit.
 
     Nothing else that is changed or staged is committed.
@@ -167,8 +173,8 @@ def tag(name: str) -> str:
     Raises
     ------
     UserError
-        If the pipeline is not up to date, its code is not committed, the name is taken or is
-        none, or git or DVC refuse.
+        If the pipeline is not up to date, its code is not committed, the release fails a limit
+        (unless `failing`), the name is taken or is none, or git or DVC refuse.
     """
     if _run(["git", "check-ref-format", f"refs/tags/{name}"]).returncode:
         raise UserError("a version's name must be one that git takes", repr(name), "e.g. v1.0")
@@ -183,6 +189,13 @@ def tag(name: str) -> str:
     if not is_up_to_date("report"):
         raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
     figures = headline()
+    broken = [name for name, verdict in figures["limits"].items() if verdict == "fails"]
+    if broken and not failing:
+        raise UserError(
+            "a version must keep its limits (quality.limits)",
+            f"a failing release: {', '.join(broken)}",
+            "mend it, or tag it as failing: --failing",
+        )
     _git("add", "--force", "--", *RECORD)
     if _git("status", "--porcelain", "--", *RECORD):
         _git("commit", "--quiet", "--message", _subject(name), "--only", "--", *RECORD)

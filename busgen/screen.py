@@ -110,6 +110,27 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
     )
 
 
+def print_limits(record: Mapping[str, Any]) -> None:
+    """Print what the limits of a release say of it, those that fail first."""
+    from busgen.quality.limits import to_rows
+
+    print_rows(to_rows(record))
+    out.print(f"release  [bold]{record['verdict']}[/]")
+
+
+def print_nearness(record: Mapping[str, Any]) -> None:
+    """Print how near pictures are to training patients, and the thresholds of same patients."""
+    from busgen.quality.scoring import to_rows
+
+    scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
+    print_rows(to_rows(scores | {"copies": record["copies"]}))
+    for space, told in record["thresholds"].items():
+        if told["value"] is not None:
+            say(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")
+    for name, reason in record["skipped"].items():
+        say(f"left out: {name}: {reason}")
+
+
 def print_compared(record: Mapping[str, Any]) -> None:
     """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
     from busgen.quality.scoring import to_rows
@@ -170,6 +191,7 @@ def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
                 "date": row["date"],
                 "accepted": row["accepted"],
                 "acceptance": row["acceptance"],
+                "limits": row.get("verdict", "-"),
                 "mean KS": _mean_ks(row["scores"]),
                 "floor": _mean_ks(row["floors"]),
                 "descriptor AUC": row["scores"].get("descriptor_auc", "-"),

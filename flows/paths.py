@@ -15,6 +15,7 @@ MISTAKE = WORK / "mistake"  # tells `busgen run` that a stage ended for the user
 CANDIDATES = Path("data/candidates")
 RELEASE = Path("data/release")
 QUALITY = Path("data/quality")
+REFUSED = Path("data/refused")  # scores of a release that its limits refuse
 DOWNSTREAM = Path("data/downstream")
 REPORT = Path("data/report")
 PUBLISHED_REFERENCE = Path("busgen/assets/reference")

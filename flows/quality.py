@@ -1,24 +1,22 @@
 """Quality: release against held-out real data.
 
-In: data/release, a reference. Out: data/quality (scores, metrics, tables to plot).
+In: data/release, a reference. Out: data/quality (scores, metrics, tables to plot), or data/refused.
 """
-
-from pathlib import Path
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from busgen import io
-from busgen.params import load_params
+from busgen.params import QualityParams, load_params
 from busgen.quality.stage import write_quality
 from flows import main
-from flows.paths import QUALITY, RELEASE, reference_path
+from flows.paths import QUALITY, REFUSED, RELEASE
 
 
 @flow(name="quality", validate_parameters=False)
-def quality(reference: Path, max_samples: int) -> None:
+def quality(params: QualityParams) -> None:
     """Score the release and publish the headline as an artifact."""
-    write_quality(RELEASE, reference, QUALITY, max_samples)
+    write_quality(RELEASE, QUALITY, params, REFUSED)
     headline = io.read_json(QUALITY / "metrics.json")
     rows = [{"metric": name, "value": value} for name, value in headline.items()]
     create_table_artifact(table=rows, key="quality", description="headline of the release")
@@ -26,8 +24,7 @@ def quality(reference: Path, max_samples: int) -> None:
 
 def run() -> None:
     """Run the stage: data/release -> data/quality."""
-    params = load_params()
-    quality(reference_path(params), params.quality.max_samples)
+    quality(load_params().quality)
 
 
 if __name__ == "__main__":

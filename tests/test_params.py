@@ -37,6 +37,14 @@ def test_a_gate_may_be_off_as_yaml_reads_it(tmp_path):
     assert load_params(path).generate.gates["contrast"].action == "off"
 
 
+def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
+    names = ("mmd_radiomic", "privacy_ratio_masks", "ks_grey.benign", "repeats")
+    words = ", ".join(f"{name}: {{action: off, max: 1}}" for name in names)
+    limits = load_params(write(tmp_path, f"quality: {{limits: {{{words}}}}}")).quality.limits
+    assert {limits[name].action for name in names} == {"off"}
+    assert limits["copies"].action == "mark"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -52,6 +60,10 @@ def test_a_gate_may_be_off_as_yaml_reads_it(tmp_path):
         ("generate: {device: banana}", r"generate\.device: .*got 'banana'"),
         ("release: {splits: {train: .5}}", "shares must be positive and sum to 1"),
         ("release: {splits: {dev: 1}}", "'train', 'validation' or 'test', got 'dev'"),
+        ("quality: {limits: {kid: {max: 1}}}", "unknown score kid: choose from ks_geometry"),
+        ("quality: {limits: {copies: {action: mark}}}", "a limit must have a min or a max"),
+        ("quality: {limits: {copies: {action: flag}}}", "'refuse', 'mark' or 'off', got 'flag'"),
+        ("quality: {limits: {repeats: {max: 1, of: floor_limit}}}", "limited by its value"),
         ("- 1", "must map sections to keys, got list"),
         ("a: [", "must be YAML"),
     ],

@@ -115,25 +115,46 @@ def test_work_is_gone_and_git_is_clean_but_for_dvcs_files(clone):
     assert {line[3:] for line in changed if line} <= {"dvc.lock", "data/quality/metrics.json"}
 
 
+def test_a_release_that_a_limit_refuses_ends_the_run_and_leaves_its_scores_to_read(clone):
+    change(clone, "quality", limits={"ks_texture.pooled": {"action": "refuse", "max": 0.01}})
+    said = busgen(clone, "run", code=2)
+    assert re.search(
+        r"must keep its limits \(quality\.limits\), got ks_texture\.pooled 0\.\d", said
+    )
+    assert "see data/refused/scores.json" in said
+    assert (clone / "data/refused/scores.json").exists()
+    assert not (clone / "data/quality/scores.json").exists()
+    assert "only an up-to-date pipeline" in busgen(clone, "tag", "v0", code=2)
+    change(clone, "quality", limits={"ks_texture.pooled": {"action": "mark", "max": 0.01}})
+    said = busgen(clone, "run")
+    assert stages_run(said) == ["quality", "report"]
+    assert "release  failing" in said
+    assert not (clone / "data/refused").exists()
+
+
 def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     call(clone, "dvc", "remote", "add", "-d", "here", tmp_path / "remote")
     call(clone, "git", "commit", "-qam", "A remote of our own")
     busgen(clone, "run")
     (clone / "notes.txt").write_text("for later")
     call(clone, "git", "add", "notes.txt")
-    assert "tagged   v1" in busgen(clone, "tag", "v1")
+    assert "--failing" in busgen(clone, "tag", "v1", code=2)  # a phantom's texture is not real
+    assert "tagged   v1" in busgen(clone, "tag", "v1", "--failing")
     assert call(clone, "git", "status", "--porcelain") == "A  notes.txt\n"
     assert "must be new" in busgen(clone, "tag", "v1", code=2)
     assert "one that git takes" in busgen(clone, "tag", "v*", code=2)
     change(clone, "generate", seed=8)
     assert "only an up-to-date pipeline" in busgen(clone, "tag", "v2", code=2)
     assert stages_run(busgen(clone, "run")) == ["generate", "release", "quality", "report"]
-    busgen(clone, "tag", "v2")
+    busgen(clone, "tag", "v2", "--failing")
     call(clone, "git", "tag", "0.2.0")
     call(clone, "git", "tag", "--annotate", "0.2.1", "--message", "Code 0.2.1")
     listed = json.loads(busgen(clone, "versions", "--json"))
     assert [row["version"] for row in listed] == ["v1", "v2"]
     assert all(row["accepted"] == 60 for row in listed)
+    assert all(row["verdict"] == "failing" for row in listed)
+    assert all(row["limits"]["ks_texture.pooled"] == "fails" for row in listed)
+    assert all(row["limits"]["kid_us64"] == "not measured" for row in listed)
     compared = json.loads(busgen(clone, "diff", "v1", "v2", "--json"))
     assert seeds(compared) == [7, 8]
     assert compared["identical_images"] == 0
@@ -310,7 +331,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     facts = json.loads((tmp_path / "calibrated/reference.json").read_text("utf-8"))
     assert facts["calibrated"]["together"]["n_test"] > 0
     assert facts["proof"]
-    change(clone, "generate", n=6, known=str(tmp_path / "calibrated/known.safetensors"))
+    change(clone, "generate", n=6, known=[str(tmp_path / "calibrated/known.safetensors")])
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "unlike")
     told = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
     assert told.null_count == 0

@@ -24,7 +24,7 @@ from busgen.bench.real_reading import TOLD
 from busgen.factory.shard import CHUNK
 from busgen.io import decode_png
 from busgen.masks.geometry import measure
-from busgen.params import DEFAULT_GATES
+from busgen.params import DEFAULT_GATES, QualityParams
 from busgen.priors.findings import Finding, from_row
 from busgen.quality.gates import Judges, copy_score, judged_scores, pair_scores, verdict
 from busgen.quality.hashes import difference_hash, nearest_hash
@@ -40,7 +40,7 @@ from busgen.release.files import data_files
 N, FEW = 10_000, 100  # pictures, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
 THREADS = 2
-MOST, GALLERY = 1000, 3  # of the quality stage and the report, their defaults
+GALLERY = 3  # pictures a stratum in the report
 
 BARS = {
     "gates_and_scores_10000_s": Bar("<=", 600.0),
@@ -101,7 +101,7 @@ def scored(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
     """Send the first `n` pictures through all gates and all scores; return the seconds."""
     release = Path(scratch) / "release"
     start = time.perf_counter()
-    gate(islice(_rows(release), n), load_judges(device="cpu"), load_known(Path(known)))
+    gate(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
     gated = time.perf_counter()
     asked = Asked(most=n)
     sets = open_sets((release, Path(made)), (None, None), asked)
@@ -116,7 +116,8 @@ def reported(scratch: str) -> dict[str, float]:
 
     folder = Path(scratch)
     release, quality = folder / "release", folder / "quality"
-    quality_s = timed(partial(write_quality, release, None, quality, MOST))
+    params = QualityParams()
+    quality_s = timed(partial(write_quality, release, quality, params, folder / "refused"))
     sources = Sources(release, folder / "candidates", quality, REFERENCE)
     report_s = timed(partial(write_report, sources, folder / "report", GALLERY))
     return {"quality_s": quality_s, "report_s": report_s}

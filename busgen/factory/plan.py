@@ -48,8 +48,7 @@ class Plan:
     `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder`,
     `mask_model` and `model` are where this machine has the judges and the weights of the mask and
     of the image engine (None: those that ship), `known` where it has the pictures that none may be
-    a copy of (None: nothing is asked):
-    no part of the record, their hashes are.
+    a copy of (none: nothing is asked): no part of the record, their hashes are.
     """
 
     n: int
@@ -80,7 +79,7 @@ class Plan:
     judges_folder: str | None = field(default=None, compare=False)
     mask_model: str | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
-    known: str | None = field(default=None, compare=False)
+    known: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def learned(self) -> Learned:
@@ -172,16 +171,16 @@ def _judges_sha256(params: GenerateParams) -> str | None:
     return load_judges(params.judges, params.device).sha256
 
 
-def _known(params: GenerateParams) -> str | None:
-    """Return the file of pictures that none may be a copy of, None where nothing is asked."""
-    asked = params.known is not None and params.gates["copy_similarity"].action != "off"
-    return str(params.known) if asked else None
+def _known(params: GenerateParams) -> tuple[str, ...]:
+    """Return where the pictures are that none may be a copy of, none where nothing is asked."""
+    asked = params.gates["copy_similarity"].action != "off"
+    return tuple(map(str, params.known)) if asked else ()
 
 
 def _known_sha256(params: GenerateParams) -> str | None:
-    """Return the hash of that file; `DataError` if it is none."""
-    path = _known(params)
-    return load_known(Path(path)).sha256 if path else None
+    """Return the hash of those pictures; `DataError` if there are none."""
+    paths = _known(params)
+    return load_known(tuple(map(Path, paths))).sha256 if paths else None
 
 
 def read_plan(work: Path) -> Plan:

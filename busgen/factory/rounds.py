@@ -71,9 +71,9 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
     """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
     starts = range(0, len(missing), plan.shard_size)
     parts = [tuple(missing[start : start + plan.shard_size]) for start in starts]
-    folders = (plan.judges_folder, plan.mask_model, plan.model, plan.known)
+    places = (plan.judges_folder, plan.mask_model, plan.model, plan.known)
     return [
-        ShardSpec(str(work), attempt, number, samples, *folders)
+        ShardSpec(str(work), attempt, number, samples, *places)
         for number, samples in enumerate(parts)
     ]
 

@@ -48,8 +48,8 @@ class ShardSpec:
     Under `vary` each of these stands for a whole family.
 
     `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
-    engines' weights, None for those that ship; `known` is the file of pictures that none may be a
-    copy of, None where nothing is asked.
+    engines' weights, None for those that ship; `known` are files and releases whose pictures none
+    may be a copy of.
     """
 
     work: str
@@ -59,7 +59,7 @@ class ShardSpec:
     judges: str | None = None
     mask_model: str | None = None
     model: str | None = None
-    known: str | None = None
+    known: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -91,7 +91,11 @@ def plan_of(work: str) -> Plan:
 
 @lru_cache(maxsize=2)
 def tools_of(
-    work: str, judges: str | None, mask_model: str | None, model: str | None, known: str | None
+    work: str,
+    judges: str | None,
+    mask_model: str | None,
+    model: str | None,
+    known: tuple[str, ...],
 ) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
     plan = replace(plan_of(work), mask_model=mask_model, model=model, known=known)
@@ -143,9 +147,9 @@ def _judges(plan: Plan, folder: str | None) -> Judges | None:
 
 def _known(plan: Plan) -> Known | None:
     """Return the pictures that none may be a copy of, None where nothing is asked."""
-    if plan.known is None:
+    if not plan.known:
         return None
-    known = load_known(Path(plan.known))
+    known = load_known(tuple(map(Path, plan.known)))
     if known.sha256 != plan.known_sha256:
         rule = f"the known pictures must be the plan's ({plan.known_sha256})"
         raise DataError(rule, known.sha256, "run again: a new plan is made")

@@ -81,11 +81,11 @@ def drawn(
     pick, halve, again = rng.spawn(3)  # the floor is the same whatever it stands beside
     values, boot, floor = [], [], []
     for _ in range(draws):
-        own, other = (_whole(sample.groups, n, pick)[0] for sample in samples)
+        own, other = (whole(sample.groups, n, pick)[0] for sample in samples)
         values.append(between(own, first + other))
-        one, two = _whole(real.groups, n, halve)
+        one, two = whole(real.groups, n, halve)
         floor.append(between(first + one, first + two))
-        own, other = (_resampled(sample.groups, n, again) for sample in samples)
+        own, other = (resampled(sample.groups, n, again) for sample in samples)
         boot.append(between(own, first + other))
     return Drawn(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
 
@@ -111,14 +111,14 @@ def equal_n(synthetic: Sample, real: Sample) -> int:
     return n
 
 
-def _whole(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def whole(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """Return the first and last n rows, groups together, in an order drawn at random."""
     of = np.unique(groups, return_inverse=True)[1]
     order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
     return order[:n], order[-n:]
 
 
-def _resampled(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> Rows:
+def resampled(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> Rows:
     """Return n rows of groups drawn with replacement."""
     of = np.unique(groups, return_inverse=True)[1]
     order, counts = np.argsort(of, kind="stable"), np.bincount(of)

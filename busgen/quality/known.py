@@ -1,28 +1,31 @@
-"""Pictures that a generator learned from, and how alike a new one is to the most alike of them.
+"""Pictures that none may be a copy of, and how alike a new one is to the most alike of them.
 
-In: training pictures, or the file that `busgen calibrate` makes of them where the real data is.
-Out: a similarity in [-1, 1] of one picture. The file holds thumbnails of real pictures and so never
-ships; without it the gate is off. Windows of every known picture are compared, mirrored or not, so
-that crops are found too; gain, offset and gain over depth change nothing.
+In: training pictures, or the file that `busgen calibrate` makes of them where the real data is;
+earlier releases. Out: a similarity in [-1, 1] of one picture. The file holds thumbnails of real
+pictures and so never ships; without known pictures the gate is off. Windows of every known picture
+are compared, mirrored or not, so that crops are found too; gain, offset and gain over depth change
+nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from busgen.errors import DataError, UserError
-from busgen.io import replacing, sha256_file
+from busgen.io import decode_png, replacing, sha256_array
 from busgen.real.signatures import SIDE, texture
 
 KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far apart they are
 GRID = 12  # px a side of what is compared
 DIGITS = 4
+AT_ONCE = 32  # pictures of a release in memory
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]
@@ -30,10 +33,10 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Known:
-    """Windows (M, GRID * GRID) of known pictures, unit vectors; `sha256` of the file, if any."""
+    """Windows (M, GRID * GRID) of known pictures, unit vectors; `sha256` of their textures."""
 
     windows: Rows
-    sha256: str = ""
+    sha256: str
 
     def similarity(self, image: Pixels) -> float:
         """Return the largest correlation of an (S, S) uint8 picture or its mirror with a window."""
@@ -74,7 +77,7 @@ def known_of(textures: Pixels) -> Known:
     if len(textures) == 0:
         raise UserError("known pictures must be some", "none", "name real data with training rows")
     windows = [_unit(_small(part)) for one in textures for part in _windows(one)]
-    return Known(np.array(windows, np.float32))
+    return Known(np.array(windows, np.float32), sha256_array(textures))
 
 
 def save_known(textures: Pixels, path: Path) -> None:
@@ -83,14 +86,34 @@ def save_known(textures: Pixels, path: Path) -> None:
         save_file({"textures": textures}, partial)
 
 
-def load_known(path: Path) -> Known:
-    """Return what `save_known` wrote; `DataError` if that is no such file."""
+def load_known(paths: Sequence[Path]) -> Known:
+    """Return the pictures of files that `save_known` wrote and of release folders, together.
+
+    Some 32 kB a picture stay in memory. Raises `DataError` if a path is neither.
+    """
+    return known_of(np.concatenate([_textures(path) for path in paths]))
+
+
+def _textures(path: Path) -> Pixels:
     try:
-        textures = load_file(path)["textures"]
-    except (OSError, KeyError, SafetensorError) as error:
+        if path.is_dir():
+            return np.array([texture_of(image) for image in _released(path)], np.uint8)
+        return np.asarray(load_file(path)["textures"], np.uint8)
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         rule = f"{path} must hold known pictures"
-        raise DataError(rule, error, "write it: busgen calibrate DATA --out DIR") from error
-    return Known(known_of(textures).windows, sha256_file(path))
+        remedy = "name a release, or write a file: busgen calibrate DATA --out DIR"
+        raise DataError(rule, error, remedy) from error
+
+
+def _released(folder: Path) -> Iterator[Pixels]:
+    """Yield the pictures of a release."""
+    files = sorted((folder / "data").glob("*.parquet"))
+    if not files:
+        raise ValueError("a folder without data/*.parquet")
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(AT_ONCE, columns=["image"]):
+            for row in batch.to_pylist():
+                yield decode_png(row["image"]["bytes"], file.name)
 
 
 def _windows(picture: Pixels) -> Iterator[Pixels]:

@@ -46,7 +46,7 @@ def measure_release(
         If the release has no readable samples.
     """
     described, rows = [], []
-    for file, group in _chosen(release, max_samples):
+    for file, group in chosen_groups(release, max_samples):
         part = _read(file, group)
         described.append(part.select(DESCRIPTORS))
         for batch in part.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
@@ -62,7 +62,7 @@ def _read(file: pq.ParquetFile, group: int) -> pa.Table:
         raise DataError("a release's rows must be readable", error, "run busgen verify") from error
 
 
-def _chosen(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
+def chosen_groups(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
     """Yield row groups, in an order of their own drawing, until they hold `max_samples`."""
     paths = sorted((release / "data").glob("*.parquet"))
     try:

@@ -1,35 +1,118 @@
 """The quality stage: a release's scores, its headline metrics, and the tables that DVC plots.
 
-In: a release folder and a reference. Out: a folder with `scores.json` (everything),
-`metrics.json` (single numbers, for `dvc metrics`), `marginals.csv`, `acceptance.csv`.
+In: a release folder and the parameters of what it is compared with. Out: a folder with
+`scores.json` (everything), `metrics.json` (single numbers, for `dvc metrics`), `marginals.csv`,
+`acceptance.csv`; of a release that its limits refuse, in another folder.
 """
 
 import csv
 import io as text_io
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from busgen import io
+from busgen.params import QualityParams
 from busgen.quality.compare import compare
+from busgen.quality.earlier import repeats
+from busgen.quality.limits import judge, refuse
 from busgen.quality.realised import realised
 from busgen.quality.reference import load_reference
+from busgen.quality.spaces import OURS
+
+Record = dict[str, Any]
 
 
-def write_quality(release: Path, reference: Path | None, folder: Path, max_samples: int) -> None:
-    """Write the scores of `release` to `folder`; `reference` None stands for the one that ships."""
-    scores = compare(release, load_reference(reference), max_samples)
+def write_quality(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
+    """Write the scores of a release.
+
+    Parameters
+    ----------
+    release
+        Release folder.
+    folder
+        Folder to write; it stays without scores if a limit refuses the release.
+    params
+        What the release is compared with, and its limits.
+    refused
+        Folder for the scores of a release that is refused, removed if it is not.
+
+    Raises
+    ------
+    UserError
+        If a limit refuses the release (after its scores are written), or what is asked for is not
+        there.
+    """
+    scores = measure(release, params)
     counts = realised(release / "index.parquet")
-    io.write_text(folder / "scores.json", io.dumps(scores | {"realised": counts}))
-    io.write_text(folder / "metrics.json", io.dumps(metrics(scores, counts)))
-    io.write_text(folder / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
-    io.write_text(folder / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
+    target = refused if scores["limits"]["refused"] else folder
+    io.write_text(target / "scores.json", io.dumps(scores | {"realised": counts}))
+    io.write_text(target / "metrics.json", io.dumps(metrics(scores, counts)))
+    io.write_text(target / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
+    io.write_text(target / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
+    refuse(scores["limits"], refused / "scores.json")
+    shutil.rmtree(refused, ignore_errors=True)
+
+
+def measure(release: Path, params: QualityParams) -> Record:
+    """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
+
+    What `compare` returns, with ``beside_real`` where real data is given (`score_beside`) and
+    ``repeats`` where earlier releases are (`earlier.repeats`).
+    """
+    told = compare(release, load_reference(params.reference), params.max_samples)
+    scores = told["headline"] | pooled(told)
+    reasons: dict[str, str] = {}
+    if params.real:
+        told["beside_real"] = beside = score_beside(release, params.real, params)
+        scores, reasons = scores | beside["scores"], reasons | beside["skipped"]
+    else:
+        real = "needs real pictures (quality.real)"
+        reasons |= dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
+    if params.previous:
+        told["repeats"] = repeats(release, params.previous, params.max_samples)
+        scores |= {"repeats": told["repeats"]["score"]}
+    else:
+        reasons |= {"repeats": "needs earlier releases (quality.previous)"}
+    return told | {"limits": judge(params.limits, scores, reasons)}
+
+
+def score_beside(release: Path, real: Path, params: QualityParams) -> Record:
+    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release beside real data.
+
+    Its distances in each space, copies and privacy (`busgen.quality.beside_real`).
+    """
+    from busgen.quality import beside_real  # brings torch
+    from busgen.quality.sets.asked import Asked
+
+    spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
+    asked = Asked(most=params.max_samples)
+    sets = beside_real.open_beside(release, real, asked)
+    looked = beside_real.look(sets, spaces, asked, lambda _: None)
+    far = beside_real.distances(looked, asked.draws)
+    near = beside_real.nearness(looked, asked.draws)
+    scores = {**far.scores, **near["scores"], "copies": beside_real.copies(looked)}
+    skipped = {**far.skipped, **near["skipped"]}
+    fid = next((score for name, score in far.scores.items() if name.startswith("fid_")), None)
+    if fid is None:
+        skipped["fid"] = "needs a feature extractor (quality.extractor)"
+    else:
+        scores["fid"] = fid
+    return {**near, "scores": scores, "skipped": skipped, "notes": list(far.notes)}
+
+
+def pooled(scores: Mapping[str, Any]) -> Record:
+    """Return the headline of both classes together, ``<name>.pooled``."""
+    return {f"{name}.pooled": score for name, score in scores["pooled"]["headline"].items()}
 
 
 def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headline as single numbers: counts, then each score's value and floor."""
-    pooled = {f"{name}.pooled": score for name, score in scores["pooled"]["headline"].items()}
-    headline = scores["headline"] | pooled
+    """Return the headline as single numbers: counts, then each score's value and floor.
+
+    Beside them the release's ``verdict`` and that of each of its ``limits``.
+    """
+    headline = scores["headline"] | pooled(scores)
     attempts = sum(stratum["attempts"] for stratum in counts["strata"])
     accepted = sum(stratum["accepted"] for stratum in counts["strata"])
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
@@ -39,6 +122,8 @@ def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, A
         "unfilled": requested - accepted,
         "scores": {name: score["value"] for name, score in headline.items()},
         "floors": {name: score["floor"] for name, score in headline.items()},
+        "verdict": scores["limits"]["verdict"],
+        "limits": {row["name"]: row["verdict"] for row in scores["limits"]["rows"]},
     }
 
 

@@ -1,10 +1,14 @@
 """Fixtures: real images that no patient gave."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy import ndimage
 
-from busgen.io import encode_png
+from busgen import schema
+from busgen.io import dumps, encode_png, write_text
+from busgen.real import cohort
 from busgen.seeds import rng
 
 SIDE = 64
@@ -51,3 +55,32 @@ def make_picture():
 def make_row():
     """Return `canonical_row`."""
     return canonical_row
+
+
+def write_real(folder, splits):
+    """Write real data in canonical form: picture k is of patient k // 2, in the split splits[k]."""
+    rows = [
+        canonical_row(k) | {"patient_id": f"p{k // 2}", "split": split, "notes": []}
+        for k, split in enumerate(splits)
+    ]
+    names = schema.arrow_schema("real").names
+    filled = [{name: row.get(name) for name in names} | {"signature": b""} for row in rows]
+    (folder / "breast").mkdir(parents=True)
+    (folder / "cohort").mkdir()
+    table = pa.Table.from_pylist(filled, schema.arrow_schema("real"))
+    pq.write_table(table, folder / "breast" / "table.parquet")
+    write_text(folder / "breast" / "info.json", dumps({}))
+    pq.write_table(pa.Table.from_pylist(rows, cohort.SCHEMA), folder / "cohort" / cohort.FILE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_real():
+    """Return `write_real`."""
+    return write_real
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """Return real data of 12 training and 22 test patients, two pictures each."""
+    return write_real(tmp_path_factory.mktemp("real é") / "read", ["train"] * 24 + ["test"] * 44)

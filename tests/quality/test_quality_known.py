@@ -2,9 +2,12 @@
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
+from busgen.io import encode_png
 from busgen.quality.faults import COPIES, Pair
 from busgen.quality.gates import copy_score
 from busgen.quality.known import known_of, load_known, save_known, texture_of
@@ -50,15 +53,29 @@ def test_without_known_pictures_nothing_is_asked(textures):
 
 def test_the_file_gives_the_same_answers_and_a_hash(textures, tmp_path):
     save_known(textures, tmp_path / "known é.safetensors")
-    again = load_known(tmp_path / "known é.safetensors")
+    again = load_known([tmp_path / "known é.safetensors"])
     assert again.similarity(picture(9)) == known_of(textures).similarity(picture(9))
+    assert again.sha256 == known_of(textures).sha256
     assert len(again.sha256) == 64
+
+
+def test_several_files_and_earlier_releases_are_known_together(textures, tmp_path):
+    save_known(textures[:3], tmp_path / "a.safetensors")
+    (tmp_path / "release é/data").mkdir(parents=True)
+    images = [{"image": {"bytes": encode_png(picture(k)), "path": f"{k}.png"}} for k in (3, 4, 5)]
+    pq.write_table(pa.Table.from_pylist(images), tmp_path / "release é/data/train-0.parquet")
+    both = load_known([tmp_path / "a.safetensors", tmp_path / "release é"])
+    assert both.sha256 == known_of(textures).sha256
+    alone = load_known([tmp_path / "a.safetensors"])
+    assert alone.sha256 != both.sha256
+    assert both.similarity(picture(4)) > 0.99 > alone.similarity(picture(4))
 
 
 def test_what_is_no_such_file_is_named(tmp_path):
     (tmp_path / "none").write_bytes(b"no")
-    for name in ("none", "absent"):
+    (tmp_path / "folder").mkdir()
+    for name in ("none", "absent", "folder"):
         with pytest.raises(DataError, match="busgen calibrate DATA --out DIR"):
-            load_known(tmp_path / name)
+            load_known([tmp_path / name])
     with pytest.raises(UserError, match="known pictures must be some"):
         known_of(np.zeros((0, 96, 96), np.uint8))

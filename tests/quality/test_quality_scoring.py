@@ -273,24 +273,8 @@ def test_sets_that_are_too_small_are_refused(lots, call):
     assert (code, "must be a folder or file" in said) == (2, True)
 
 
-def test_of_canonical_data_held_out_patients_are_the_default(tmp_path, make_row):
-    from busgen import schema
-    from busgen.io import dumps, write_text
-    from busgen.real import cohort
-
-    folder = tmp_path / "real"
-    rows = [
-        make_row(k) | {"patient_id": f"p{k // 2}", "split": ("train", "test")[k % 2], "notes": []}
-        for k in range(100)
-    ]
-    names = schema.arrow_schema("real").names
-    filled = [{name: row.get(name) for name in names} | {"signature": b""} for row in rows]
-    (folder / "breast").mkdir(parents=True)
-    (folder / "cohort").mkdir()
-    pq.write_table(pa.Table.from_pylist(filled, schema.arrow_schema("real")),
-                   folder / "breast" / "table.parquet")  # fmt: skip
-    write_text(folder / "breast" / "info.json", dumps({}))
-    pq.write_table(pa.Table.from_pylist(rows, cohort.SCHEMA), folder / "cohort" / cohort.FILE)
+def test_of_canonical_data_held_out_patients_are_the_default(tmp_path, make_real):
+    folder = make_real(tmp_path / "real", ["train", "test"] * 50)
     a, b = open_sets((folder, folder), (["train"], None), Asked())
     assert (len(a), len(b)) == (50, 50)
     assert set(b.values("split")) == {"test"}

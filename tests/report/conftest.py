@@ -12,7 +12,7 @@ from busgen import io
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import JUDGED, Gate, GenerateParams, ReleaseParams
+from busgen.params import JUDGED, Gate, GenerateParams, QualityParams, ReleaseParams
 from busgen.quality.calibrate import calibrated
 from busgen.quality.measures import MEASURED
 from busgen.quality.reference import Reference, write_reference
@@ -87,7 +87,8 @@ def make_chain(root: Path, params: GenerateParams) -> Chain:
     write_reference(Reference(make_facts(samples), samples), sources.reference)
     make_candidates(resolve(params), sources.candidates, run_here)
     write_release(sources.candidates, sources.release, ReleaseParams(title=TITLE))
-    write_quality(sources.release, sources.reference, sources.quality, max_samples=1000)
+    asked = QualityParams(reference=sources.reference)
+    write_quality(sources.release, sources.quality, asked, root / "refused")
     chain = Chain(sources, root / "report ü")
     write_report(sources, chain.folder, GALLERY)
     return chain

@@ -1,0 +1,73 @@
+"""`busgen privacy`: copies of training pictures are told from others; what is no data is named."""
+
+import json
+import sys
+
+import pytest
+
+from busgen.cli import main
+from busgen.io import encode_png
+
+COPIES, OTHERS = range(12), range(300, 312)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Return a function that runs the command and returns exit code, output and errors."""
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["busgen", "privacy", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def pictures(make_picture, tmp_path):
+    """Return a folder whose first pictures are those of training patients."""
+    folder = tmp_path / "pictures é"
+    folder.mkdir()
+    for k in (*COPIES, *OTHERS):
+        image, mask = make_picture(k)
+        (folder / f"{k:03d}.png").write_bytes(encode_png(image))
+        (folder / f"{k:03d}_mask.png").write_bytes(encode_png(mask))
+    return folder
+
+
+def test_planted_copies_are_told_in_every_space(pictures, real, call, tmp_path):
+    code, said, errors = call(pictures, "--real", real, "--out", tmp_path / "told.json")
+    assert code == 0, errors
+    told = json.loads((tmp_path / "told.json").read_text("utf-8"))
+    scores = told["scores"]
+    names = ("ratio", "nearer", "inauthentic", "same_patient")
+    assert set(scores) == {
+        f"privacy_{name}_{space}" for name in names for space in ("us64", "radiomic", "masks")
+    }
+    for space in ("us64", "radiomic"):
+        found = scores[f"privacy_inauthentic_{space}"]
+        assert found["n"] == 24
+        assert found["value"] >= 0.5  # the copies, and whom chance adds
+        assert found["value"] > found["floor"]
+        assert scores[f"privacy_same_patient_{space}"]["value"] >= 0.5
+        assert scores[f"privacy_ratio_{space}"]["value"] < scores[f"privacy_ratio_{space}"]["floor"]
+        assert told["thresholds"][space]["pairs"] == 34
+    assert told["copies"]["value"] >= 0.5
+    assert "ratio_us64" in said
+    assert "copies" in said
+    assert "same patient below" in errors
+
+
+def test_what_is_no_real_data_or_too_little_is_named(pictures, real, call, tmp_path):
+    code, _, said = call(pictures, "--real", pictures)
+    assert (code, "real data must be in canonical form" in said) == (2, True)
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "a.png").write_bytes((pictures / "000.png").read_bytes())
+    code, _, said = call(tmp_path / "few", "--real", real, "--out", tmp_path / "told.json")
+    assert (code, "must hold 20 pictures or more" in said) == (2, True)
+    assert not (tmp_path / "told.json").exists()
