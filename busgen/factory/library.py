@@ -19,7 +19,7 @@ from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
-from busgen.factory.work import locked
+from busgen.factory.work import locked, remove
 from busgen.params import GenerateParams, Params, check
 from busgen.release.files import PROVENANCE, check_sums, data_files
 from busgen.release.write import write_release
@@ -167,7 +167,7 @@ def produce(
             shards = work / plan.shards_sha256[:16]
             make_candidates(plan, shards, partial(run_here, tick=tick), tick)
             write_release(shards, out, params.release)
-        shutil.rmtree(work)
+        remove(work)
     return plan
 
 

@@ -23,7 +23,7 @@ def _say_nothing(_: str) -> None:
 def locked(folder: Path, say: Callable[[str], None] = _say_nothing) -> Iterator[None]:
     """Hold the folder's lock: a second run waits for the first, and says so.
 
-    The lock goes with the process, so a killed run leaves none behind; the holder may remove the
+    The lock goes with the process, so a killed run leaves none behind; the holder may `remove` the
     folder, lock and all, when its work is done.
     """
     lock: FileLock | None = None
@@ -51,6 +51,16 @@ def _acquired(folder: Path, say: Callable[[str], None]) -> FileLock | None:
     except FileNotFoundError:
         return None
     return lock
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder that is locked.
+
+    It is moved away first: a run that waits would put its lock into what is being emptied.
+    """
+    aside = folder.with_name(f"{folder.name}.done-{os.getpid()}")
+    folder.rename(aside)
+    shutil.rmtree(aside)
 
 
 def link_folder(source: Path, target: Path) -> None:
