@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from busgen import io, schema
 from busgen.errors import DataError
-from busgen.factory.plan import Plan, read_plan
+from busgen.factory.plan import Plan, from_record
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
 
@@ -33,19 +33,30 @@ class Sources:
     Attributes
     ----------
     release : folder, as `busgen.release` writes it
-    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts
+    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts;
+        None where they were not kept
     quality : folder with ``scores.json``, as `busgen.quality` writes it
     reference : folder with samples of real images, as `busgen.quality` writes it
     judges : folder of the judges, which may hold ``scores.json``
     checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
+    previous : an earlier release with its quality, to compare this one with
     """
 
     release: Path
-    candidates: Path
+    candidates: Path | None
     quality: Path
     reference: Path
     judges: Path | None = None
     checks: Path | None = None
+    previous: "Previous | None" = None
+
+
+@dataclass(frozen=True)
+class Previous:
+    """An earlier version: its `release`, and its `quality` with ``scores.json``."""
+
+    release: Path
+    quality: Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +89,7 @@ def gather(sources: Sources) -> Evidence:
     provenance: dict[str, Any] = io.read_json(sources.release / PROVENANCE)
     return Evidence(
         sources,
-        read_plan(sources.candidates),
+        from_record(provenance["plan"]),
         provenance,
         _attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
@@ -136,5 +147,5 @@ def released_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[by
 
 
 def rejected_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
-    """Return the pixels of rejected attempts, which only the candidates hold."""
-    return pixels(shard_files(sources.candidates), keys) if keys else {}
+    """Return the pixels of rejected attempts, which only the candidates hold: none without."""
+    return pixels(shard_files(sources.candidates), keys) if keys and sources.candidates else {}
