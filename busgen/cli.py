@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from busgen import NOT_FOR_CLINICAL_USE, __version__, cli_readers
+from busgen import NOT_FOR_CLINICAL_USE, __version__, cli_readers, cli_report
 from busgen.errors import BusgenError, UserError
 from busgen.screen import (
     err,
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help=f"Make, check and compare synthetic breast-ultrasound datasets. {NOT_FOR_CLINICAL_USE}.",
 )
+app.command()(cli_report.report)
 app.add_typer(cli_readers.app, name="readers")
 if TYPE_CHECKING:
     from busgen.params import Params

@@ -4,7 +4,6 @@ In: a `Report` of `busgen.release.contract`. Out: the page that Great Expectatio
 own validation result, a section a column, without clock time and what it would load from elsewhere.
 """
 
-import copy
 import os
 import re
 
@@ -36,10 +35,12 @@ STYLE = """
   :root { --ink: #e6e9ed; --soft: #a3adb8; --line: #3a424b; --paper: #14181d; --good: #4cc9a4;
     --bad: #ff8f8f; }
 }
-body { margin: 0; color: var(--ink); background: var(--paper); font: 15px/1.5 system-ui, sans-serif; }
+body { margin: 0; color: var(--ink); background: var(--paper);
+  font: 15px/1.5 system-ui, sans-serif; }
 .notice { padding: .5rem; text-align: center; font-weight: 700; color: #fff; background: #8a1c1c; }
 .container, .container-fluid { max-width: 62rem; margin: 0 auto; padding: 0 1.2rem; }
-.navbar, .col-lg-2, .collapse:not(.show), .cooltip .top, .container > .row > .col-lg-3 { display: none; }
+.navbar, .col-lg-2, .collapse:not(.show), .cooltip .top, .container > .row > .col-lg-3 {
+  display: none; }
 ul, ol { padding-left: 1.2rem; }
 h1, h2, h3, h4, h5 { line-height: 1.3; margin: 1.4rem 0 .5rem; }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; }
@@ -58,22 +59,9 @@ def data_docs(report: Report) -> str:
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
-    document = ValidationResultsPageRenderer(run_info_at_end=True).render(_by_column(report))
+    document = ValidationResultsPageRenderer(run_info_at_end=True).render(report.outcome)
     document.sections = document.sections[:-1]  # when and on which machine it ran
     return _offline(DefaultJinjaPageView().render(document))
-
-
-def _by_column(report: Report) -> object:
-    """Return Great Expectations' result, its expectations under the columns that they are about.
-
-    They are judged under names of their own, of which a column has several.
-    """
-    outcome = copy.deepcopy(report.outcome)
-    columns = {f"{check.column}: {check.expectation}": check.column for check in report.checks}
-    for one in outcome.results:  # type: ignore[attr-defined]
-        kwargs = one.expectation_config.kwargs
-        kwargs["column"] = columns[kwargs["column"]]
-    return outcome
 
 
 def _offline(page: str) -> str:

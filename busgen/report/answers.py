@@ -15,7 +15,8 @@ from busgen.report import marginals, realism, words
 from busgen.report.evidence import Evidence
 
 YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
-MOST_UNFILLED = 0.05  # share of requests without a picture up to which a request counts as filled
+FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
+KEPT = ("ok", "kept", "pass", "passed", "within", "holds", "true", "yes")  # of a limit
 AGAINST = {  # what is asked of each group of statistics
     "geometry": "Do lesions have real sizes, places and outlines?",
     "grey": "Are brightness and contrast those of real images?",
@@ -77,9 +78,8 @@ def _contract(report: Report) -> Answer:
 def _filled(evidence: Evidence) -> Answer:
     total = evidence.plan.n
     filled = total - len(evidence.unfilled)
-    answer = YES if filled == total else PARTLY
-    if total - filled > MOST_UNFILLED * total:
-        answer = NO
+    left = (total - filled) / total
+    answer = YES if left <= FEW else PARTLY if left <= MANY else NO
     why = f"{words.percent(filled / total)} of the lesions asked for have a picture that passes"
     question = "Was the request filled?"
     return Answer("filled", question, answer, why, f"{total}", _share(filled, total))
@@ -150,7 +150,7 @@ def _too_easy(evidence: Evidence) -> Answer:
 
 
 def _copies(evidence: Evidence) -> Answer:
-    question = "Is any picture a copy of a training patient’s?"
+    question = "Are all pictures unlike those of training patients?"
     scores = evidence.attempts["copy_similarity"].dropna()
     if scores.empty:
         why = "the pictures were not held against those that the generator learned from"
@@ -177,11 +177,10 @@ def _limits(rows: list[Mapping[str, Any]]) -> list[Answer]:
         interval = " to ".join(words.number(end) for end in ends)
         question = f"Limit: {words.plain(row['name'])}"
         n = f"{row.get('n', '')}"
-        found.append(Answer(f"limit {row['name']}", question, YES if kept else NO, why, n, interval))
+        found.append(
+            Answer(f"limit {row['name']}", question, YES if kept else NO, why, n, interval)
+        )
     return found
-
-
-KEPT = ("ok", "kept", "pass", "passed", "within", "holds", "true", "yes")
 
 
 def _share(count: int, total: int) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import io, schema
-from busgen.errors import DataError
+from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, from_record
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
@@ -59,6 +59,21 @@ class Previous:
     quality: Path
 
 
+def previous_of(folder: Path | None) -> Previous | None:
+    """Return the earlier version in `folder`, which holds ``release`` and ``quality``.
+
+    None of no folder; `UserError` if one of both is missing.
+    """
+    if folder is None:
+        return None
+    found = Previous(folder / "release", folder / "quality")
+    for path in (found.release / PROVENANCE, found.quality / SCORES):
+        if not path.is_file():
+            rule = "a previous version must be a folder with release/ and quality/"
+            raise UserError(rule, f"no {path}", "name the data/ folder that it was made in")
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """Everything but pixels; `attempts` has one row for each, in the index's columns."""
@@ -91,7 +106,7 @@ def gather(sources: Sources) -> Evidence:
         sources,
         from_record(provenance["plan"]),
         provenance,
-        _attempts(sources.release / INDEX),
+        read_attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
         io.read_json(sources.quality / SCORES),
         io.read_json(sources.reference / "reference.json"),
@@ -108,7 +123,8 @@ def _read_known(path: Path | None) -> dict[str, Any] | None:
     return record
 
 
-def _attempts(index: Path) -> pd.DataFrame:
+def read_attempts(index: Path) -> pd.DataFrame:
+    """Return every attempt but for what no figure shows; `DataError` if the index is damaged."""
     names = [c.name for c in schema.columns("index") if c.name not in _UNSEEN]
     try:
         table = pq.read_table(index, columns=names)

@@ -65,7 +65,9 @@ def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
     """
     rows = evidence.accepted
     order = seeds.rng(evidence.plan.seed, "report/random").permutation(len(rows))
-    groups = [("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])]
+    groups = [
+        ("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])
+    ]
     for name, more_is_better in RANKS.items():
         scored = rows.dropna(subset=[name]).sort_values(name, kind="stable")
         if scored.empty:
@@ -81,7 +83,7 @@ def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
     return tuple(_ranked(*group, found) for group in groups)
 
 
-def _ranked(  # noqa: PLR0913 - what a group is made of
+def _ranked(
     name: str,
     about: str,
     score: str,

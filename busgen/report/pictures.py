@@ -30,7 +30,7 @@ class Picture:
     alt : what it shows, in words
     caption : lines below it
     outline : SVG path of the mask in fractions of a side times 1000, empty for no lesion
-    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width
+    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width; 0: none
     tags : what the page's filters know it by: field, term
     """
 

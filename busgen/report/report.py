@@ -7,9 +7,7 @@ In: the folders of release, candidates, scores and real statistics. Out: a folde
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from busgen import NOT_FOR_CLINICAL_USE, io, schema
+from busgen import io, schema
 from busgen.errors import UserError
 from busgen.release.contract import Report, validate_index
 from busgen.release.data_docs import data_docs
@@ -25,18 +23,17 @@ from busgen.report import (
     provenance,
     realism,
     versions,
-    words,
 )
 from busgen.report.answers import make_answers
 from busgen.report.evidence import Evidence, Previous, Sources, gather
 from busgen.report.families import make_families
 from busgen.report.gallery import filters, make_gallery, make_ranked
 from busgen.report.outlines import make_plate
+from busgen.report.page import render
 from busgen.report.verdict import make_verdict
 
 __all__ = ["Previous", "Sources", "write_report"]
 
-HERE = Path(__file__).parent
 PAGE, CONTRACT = "index.html", "contract.html"
 OUTLINES = 8  # of each class and margin on the plate
 MAX_BYTES = 20_000_000
@@ -80,7 +77,7 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     """
     evidence = gather(sources)
     contract = validate_index(sources.release / INDEX, evidence.provenance["plan"])
-    page = render(content(evidence, contract, gallery))
+    page = render("page.html", content(evidence, contract, gallery))
     if (size := len(page.encode())) > MAX_BYTES:
         rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
         raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
@@ -91,6 +88,10 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
 def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
     """Return everything that the page shows, by name; `size` pictures for each stratum."""
     return {
+        "chart": charts,
+        "contract_page": CONTRACT,
+        "place": {name: number for number, (name, *_) in enumerate(SECTIONS, 1)},
+        "sections": SECTIONS,
         "title": evidence.provenance["title"],
         "plan": evidence.plan,
         "counts": class_counts(evidence),
@@ -184,31 +185,3 @@ def _provenance(evidence: Evidence) -> dict[str, Any]:
         "parameters": provenance.as_yaml(plan, release),
         "prior_sources": provenance.prior_sources(plan),
     }
-
-
-def render(values: dict[str, Any]) -> str:
-    """Return the page; every value is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "term": words.term,
-        "field": words.field,
-    }
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(
-        values,
-        banner=NOT_FOR_CLINICAL_USE,
-        chart=charts,
-        contract_page=CONTRACT,
-        place={name: number for number, (name, *_) in enumerate(SECTIONS, 1)},
-        sections=SECTIONS,
-        style=style,
-        words=words,
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from busgen.report.answers import NO, PARTLY, UNKNOWN, YES, Answer
 
+TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
 # a use, and the answers that must be yes for it
 USES = (
     ("Developing and testing software that reads, shows or stores such data sets", ("contract",)),
@@ -81,6 +82,3 @@ def _sentence(answers: Sequence[Answer], fit: Sequence[Use]) -> str:
     yes = len(answers) - sum(counts.values())
     rest = f" ({', '.join(told)})" if told else ""
     return f"This set is {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."
-
-
-TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}

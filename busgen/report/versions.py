@@ -1,6 +1,6 @@
-"""This release beside the previous one: figures with intervals, and what changed beyond noise.
+"""A release beside the previous one: figures with intervals, and what changed beyond noise.
 
-In: `Evidence` with a previous release and its scores. Out: a `Comparison`.
+In: `Evidence` with a previous release and its scores. Out: `Versions`.
 """
 
 from collections.abc import Mapping
