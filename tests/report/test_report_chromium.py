@@ -8,10 +8,7 @@ from busgen.report.pdf import print_pdf
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SHOWN = "[...document.querySelectorAll('.shot')].filter((s) => s.offsetParent)"
-PICTURES = """[...document.images].map((i) => [
-  i.complete && i.naturalWidth > 0, i.alt.length > 20])"""
-    """[...document.images].map((i) => [i.complete && i.naturalWidth > 0, i.alt.length > 20])"""
-)
+PICTURES = "[...document.images].map((i) => [i.complete && i.naturalWidth > 0, i.alt.length > 20])"
 
 
 @pytest.fixture(scope="module")
