@@ -120,8 +120,8 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
 
 def _judged(evidence: Evidence, gate: str, name: str, question: str, said: str) -> Answer:
     """Return how many pictures a judge refuses at its gate's bound, and how many real ones."""
-    scores = evidence.accepted[gate].dropna() if gate in evidence.plan.gates else ()
-    if not len(scores):
+    scores = evidence.accepted[gate].dropna()
+    if scores.empty or gate not in evidence.plan.gates:
         return Answer(name, question, UNKNOWN, "the judge was not asked for any picture")
     bound = Gate.model_validate(evidence.plan.gates[gate])
     bad = int((scores < (bound.min if bound.min is not None else float("-inf"))).sum())

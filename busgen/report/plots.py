@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +25,7 @@ COLOURS = {
     "soft": "#525b66",
     "line": "#d9dde2",
 }
-KINDS = {  # of curves
+KINDS: dict[str, dict[str, Any]] = {  # of curves
     "solid": {"linewidth": 1.6},
     "dashed": {"linewidth": 1.6, "linestyle": (0, (3.5, 2.5))},
     "wide": {"linewidth": 5.5, "alpha": 0.3},

@@ -111,7 +111,8 @@ def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
 
 def _pictures(evidence: Evidence, size: int) -> dict[str, Any]:
     ranked, strata = make_ranked(evidence, size), make_gallery(evidence, size)
-    shown = [picture for group in (*ranked, *strata) for picture in group.pictures]
+    shown = [picture for group in ranked for picture in group.pictures]
+    shown += [picture for stratum in strata for picture in stratum.pictures]
     return {
         "ranked": ranked,
         "strata": strata,

@@ -63,7 +63,8 @@ def make_verdict(answers: Sequence[Answer]) -> Verdict:
     """
     by_name = {one.name: one for one in answers}
     exceeded = [one for one in answers if one.name.startswith("limit ") and one.answer == NO]
-    fit, unfit = [], []
+    fit: list[Use] = []
+    unfit: list[Use] = []
     for use, needs in USES:
         asked = [by_name[name] for name in needs]
         against = [one for one in asked if one.answer != YES]

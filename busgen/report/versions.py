@@ -95,8 +95,10 @@ def _gates(found: Mapping[str, Any]) -> tuple[Change, ...]:
     """Return the shares of attempts accepted and of findings left unfilled."""
     counts = found["counts"]
     asked = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
-    accepted = [_share(n, m) for n, m in zip(counts["n"], counts["attempts"], strict=True)]
-    unfilled = [_share(n, m) for n, m in zip(counts["unfilled"], asked, strict=True)]
+    (was, now), (tried, tries) = counts["n"], counts["attempts"]
+    accepted = _share(was, tried), _share(now, tries)
+    (left, leaves), (before, after) = counts["unfilled"], asked
+    unfilled = _share(left, before), _share(leaves, after)
     return (
         Change("Attempts accepted", "share of all attempts", *accepted, _judge(*accepted, -1.0)),
         Change("Left unfilled", "share of the request", *unfilled, _judge(*unfilled)),
@@ -104,7 +106,8 @@ def _gates(found: Mapping[str, Any]) -> tuple[Change, ...]:
 
 
 def _share(count: int, total: int) -> Figure:
-    return Figure(count / max(total, 1), *wilson(count, total), total)
+    low, high = wilson(count, total)
+    return Figure(count / max(total, 1), low, high, total)
 
 
 def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
@@ -112,18 +115,23 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     changes = []
     for name in sorted(set(old["headline"]) & set(new["headline"])):
         records = old["headline"][name], new["headline"][name]
-        before, now = (Figure(r["value"], *r["interval"], int(r["n"])) for r in records)
+        before, now = map(_figure, records)
         if name == AUC:  # as hard as in patients is best
             aims = [Figure(abs(f.value - r["floor"]), f.low, f.high, f.n)
                     for f, r in zip((before, now), records, strict=True)]  # fmt: skip
-            told = "Class told from descriptors", "AUC; best is that of patients"
-            changes.append(Change(*told, before, now, _judge(*aims)))
+            title, about = "Class told from descriptors", "AUC; best is that of patients"
+            changes.append(Change(title, about, before, now, _judge(aims[0], aims[1])))
             continue
         group, _, pathology = name.removeprefix("ks_").partition(".")
         title = realism.GROUP_WORDS.get(group, (words.plain(group).capitalize(),))[0]
         about = f"{pathology}, distance to real images"
         changes.append(Change(title, about, before, now, _judge(before, now)))
     return changes
+
+
+def _figure(record: Mapping[str, Any]) -> Figure:
+    low, high = record["interval"]
+    return Figure(record["value"], low, high, int(record["n"]))
 
 
 def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
