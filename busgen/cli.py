@@ -17,6 +17,7 @@ from busgen import (
     cli_make,
     cli_readers,
     cli_release,
+    cli_report,
     cli_score,
 )
 from busgen.errors import BusgenError, UserError
@@ -34,6 +35,7 @@ COMMANDS = (
     cli_score.score,
     cli_score.privacy,
     cli_score.downstream,
+    cli_report.report,
     cli_release.export,
     cli_release.tag,
     cli_release.versions,

@@ -386,9 +386,13 @@ class QualityParams(Section):
 
 
 class ReportParams(Section):
-    """Stage `report`: pictures a stratum in the gallery."""
+    """Stage `report`: pictures a stratum in the gallery, and the previous version.
 
-    gallery: int = Field(default=4, ge=1, le=20)
+    `previous` is a folder with ``release`` and ``quality`` of an earlier version.
+    """
+
+    gallery: int = Field(default=4, ge=1, le=10)
+    previous: Path | None = None
 
 
 class Params(Section):

@@ -2,12 +2,13 @@
 
 In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
 data/downstream where it is there.
-Out: data/report/index.html.
+Out: data/report/index.html, and contract.html beside it.
 """
 
 from prefect import flow
 
 from busgen.params import Params, load_params
+from busgen.report.evidence import previous_of
 from busgen.report.report import Sources, write_report
 from flows import main
 from flows.paths import CANDIDATES, DOWNSTREAM, QUALITY, RELEASE, REPORT, reference_path
@@ -24,9 +25,9 @@ def run() -> None:
     params = load_params()
     prior, judges = params.generate.prior, params.generate.judges
     checks = prior.with_suffix(".checks.json") if prior else None
-    sources = Sources(
-        RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks, DOWNSTREAM
-    )
+    previous = previous_of(params.report.previous)
+    where = (RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
+    sources = Sources(*where, previous, DOWNSTREAM)
     report(sources, params)
 
 

@@ -20,6 +20,7 @@ TOP = {
     "cli_make",
     "cli_readers",
     "cli_release",
+    "cli_report",
     "cli_score",
     "pipeline",
     "screen",

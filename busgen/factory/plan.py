@@ -4,6 +4,7 @@ In: the `generate` section of the parameters. Out: a `Plan`, whose hash names th
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -185,9 +186,13 @@ def _known_sha256(params: GenerateParams) -> str | None:
 
 def read_plan(work: Path) -> Plan:
     """Return the plan that a work folder was made for."""
-    record: dict[str, Any] = io.read_json(work / "plan.json")
-    record.pop("sha256", None)
-    return Plan(**record | {"where": tuple(record["where"])})
+    return from_record(io.read_json(work / "plan.json"))
+
+
+def from_record(record: Mapping[str, Any]) -> Plan:
+    """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it."""
+    own = {name: value for name, value in record.items() if name != "sha256"}
+    return Plan(**own | {"where": tuple(own["where"])})
 
 
 def to_record(plan: Plan) -> dict[str, Any]:

@@ -130,10 +130,15 @@ def nearest(pictures: Looks, among: Looks) -> Floats:
 
     Of `us64` Euclidean, of thumbnails 1 - correlation.
     """
-    mirror = among.thumbs.reshape(-1, THUMB_PX, THUMB_PX)[:, :, ::-1].reshape(among.thumbs.shape)
-    alike = np.maximum(pictures.thumbs @ among.thumbs.T, pictures.thumbs @ mirror.T)
+    alike = likeness(pictures.thumbs, among.thumbs)
     near = apart(pictures.points, among.points).min(axis=1)
     return np.stack([near, 1 - alike.max(axis=1).astype(np.float64)])
+
+
+def likeness(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (N, M) correlations of thumbnails with others, mirrored or not, the larger."""
+    mirror = among.reshape(-1, THUMB_PX, THUMB_PX)[:, :, ::-1].reshape(among.shape)
+    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirror.T), np.float32)
 
 
 def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:

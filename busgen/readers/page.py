@@ -6,7 +6,6 @@ In: a `Study`. Out: a folder with ``study.html``, which needs no network and hol
 
 import base64
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, io, schema
-from busgen.errors import UserError
 from busgen.readers.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, sealed
 from busgen.readers.study import Asked, Study, make_study
+from busgen.real.showing import require_untracked
 from busgen.release.files import SUMS
 from busgen.report import words
 
@@ -57,7 +56,7 @@ def write_study(
         If release or real data are damaged.
     """
     io.require_vacant(out)
-    require_untracked(out)
+    require_untracked(out / PAGE)
     study = make_study(release, real, asked)
     page = render(study, descriptors=descriptors)
     hashes = {
@@ -69,22 +68,6 @@ def write_study(
         (folder / PAGE).write_text(page, encoding="utf-8")
         (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
     return key
-
-
-def require_untracked(folder: Path) -> None:
-    """Raise `UserError` if `folder` lies in a git checkout that does not ignore it."""
-    place = folder.resolve()
-    roots = [parent for parent in (place, *place.parents) if (parent / ".git").exists()]
-    if not roots:
-        return
-    command = ["git", "-C", str(roots[0]), "check-ignore", "--quiet", str(place / PAGE)]
-    try:
-        ignored = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:  # no git: nothing says that it is ignored
-        ignored = False
-    if not ignored:
-        rule = "a page with patients' pictures must lie where git does not track it"
-        raise UserError(rule, str(folder), "choose a folder outside, or an ignored one (data/...)")
 
 
 def key_of(study: Study) -> Record:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
-from busgen.io import decode_png, read_json, sha256_array, sha256_bytes
+from busgen.io import sha256_array, sha256_bytes
 from busgen.readers.records import DESCRIBED, KINDS, MIN_EACH, Record, canonical
 from busgen.real.cohort import (
     PICTURES,
@@ -26,8 +26,7 @@ from busgen.real.cohort import (
     usable_for_labels,
 )
 from busgen.real.crops import SIDE
-from busgen.real.readers import INFO
-from busgen.real.square import field_of, square_crop
+from busgen.real.showing import crop_to_show, may_show
 from busgen.release.read import Release, open_release, read_image
 
 LESIONS = ("benign", "malignant")
@@ -172,7 +171,7 @@ def _real(
     """Return usable real pictures by class and patient, and how many were left out and why."""
     found: dict[str, dict[str, list[Shown]]] = {name: defaultdict(list) for name in classes}
     left_out: Counter[str] = Counter()
-    tables = [path for path in canonical_tables(folder) if _may_show(path)]
+    tables = [path for path in canonical_tables(folder) if may_show(path)]
     if not tables:
         rule = "a study needs a real dataset whose licence lets its pictures be shown"
         raise UserError(rule, f"none in {folder}", "read breast, bus_bra or busi")
@@ -190,27 +189,6 @@ def _real(
             one = Shown("real", row["pathology"], source, said_of(row), crop)
             found[row["pathology"]][row["cluster_id"]].append(one)
     return found, dict(left_out)
-
-
-def crop_to_show(row: Mapping[str, Any], side: int) -> NDArray[np.uint8] | str:
-    """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
-    image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
-    field = field_of(image)
-    square = square_crop(image, mask, side, field=field)
-    if square.padded > 0:
-        return "padded"
-    if square.scale < 1:
-        return "enlarged"
-    if row["ignore"] is not None:
-        ignore = decode_png(row["ignore"]["bytes"], row["source_file"])
-        if square_crop(ignore, mask, side, field=field).image.any():
-            return "overlay"
-    return square.image
-
-
-def _may_show(table: Path) -> bool:
-    """Return whether the pictures of a canonical table may be shown at all."""
-    return bool(read_json(table.parent / INFO)["pixels_may_show"])
 
 
 def _pick(found: Mapping[str, Mapping[str, list[Shown]]], each: int, asked: Asked) -> list[Shown]:

@@ -1,15 +1,16 @@
 """The contract of an index, checked by Great Expectations.
 
-In: an index (one row an attempt). Out: a `Report`, one `Check` an expectation. DuckDB counts the
-rows that break each rule, Great Expectations judges the counts: 172 expectations on a million rows
-take 1.6 s on two cores. Given the rows themselves as pandas, it takes 2.6 s to read and 10.8 s to
-check 52 of them.
+In: an index (one row an attempt) and its plan. Out: a `Report`, one `Check` an expectation. DuckDB
+counts the rows that break each rule, Great Expectations judges the counts: 172 expectations on a
+million rows take 1.6 s on two cores. Given the rows themselves as pandas, it takes 2.6 s to read
+and 10.8 s to check 52 of them.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ from busgen.release.rules import (
     families_sql,
     samples_sql,
 )
+from busgen.release.shares import share_rules
 
 EXAMPLES = 5
 _TABLES = {  # what the rows of a rule are
@@ -49,9 +51,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """All expectations on one index."""
+    """All expectations on one index; `outcome` is Great Expectations' own record of them."""
 
     checks: tuple[Check, ...]
+    outcome: object = field(compare=False, repr=False)
 
     @property
     def success(self) -> bool:
@@ -64,20 +67,24 @@ class Report:
         return tuple(check for check in self.checks if not check.success)
 
 
-def validate_index(path: Path) -> Report:
-    """Return how the index at `path` keeps the contract of the schema, by Great Expectations."""
+def validate_index(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
+    """Return how the index at `path` keeps the contract of the schema, by Great Expectations.
+
+    With the record of its plan, the shares of what was drawn are held against the plan's prior too.
+    """
     types = _count_types(path)
     if any(types.values()):  # the other rules need the columns
         return _judge(types, lambda rule: ())
     with sql.connect() as connection:
         connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.parquet(path)}")
-        counts = types | _count(connection)
-        return _judge(counts, lambda rule: _examples(connection, rule))
+        shares = share_rules(connection, plan) if plan and "prior" in plan else {}
+        counts = types | _count(connection) | {rule: len(off) for rule, off in shares.items()}
+        return _judge(counts, lambda rule: shares.get(rule) or _examples(connection, rule))
 
 
-def require_index(path: Path) -> None:
+def require_index(path: Path, plan: Mapping[str, Any] | None = None) -> None:
     """Raise `DataError` naming rule, count and first examples if the contract is broken."""
-    for check in validate_index(path).failures:
+    for check in validate_index(path, plan).failures:
         where = f" (first: {', '.join(check.examples)})" if check.examples else ""
         raise _broken(check.column, check.expectation, f"{check.unexpected_count} not{where}")
 
@@ -112,7 +119,10 @@ def suite(rules: Iterable[Rule]) -> object:
 
     expectations = [
         gx.expectations.ExpectColumnMaxToBeBetween(
-            column=rule.key, max_value=0, meta={"broken_where": rule.broken, "over": rule.over}
+            column=rule.key,
+            max_value=0,
+            description=f"{rule.about} (every {rule.over})",
+            meta={"broken_where": rule.broken, "over": rule.over},
         )
         for rule in rules
     ]
@@ -145,7 +155,7 @@ def _count(connection: sql.Connection) -> dict[Rule, int]:
 
 def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
     """Return the first few samples (families) that break a rule."""
-    if rule.over == "set":
+    if rule.over not in _TABLES:
         return ()
     table, name = _TABLES[rule.over], "family_id" if rule.over == "family" else "sample_id"
     query = f"SELECT {name} FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
@@ -162,11 +172,16 @@ def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]])
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("busgen").add_dataframe_asset("violations")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    results = batch.validate(suite(counts), result_format="BASIC").results
-    held = {result.expectation_config.kwargs["column"]: result.success for result in results}
+    outcome = batch.validate(suite(counts), result_format="BASIC")
+    held = {one.expectation_config.kwargs["column"]: one.success for one in outcome.results}
+    columns = {rule.key: rule.column for rule in counts}
+    for one in outcome.results:  # judged under names of their own, told under their column's
+        kwargs = one.expectation_config.kwargs
+        kwargs["column"] = columns[kwargs["column"]]
     return Report(
         tuple(
             Check(rule.about, rule.column, held[rule.key], count, examples(rule) if count else ())
             for rule, count in counts.items()
-        )
+        ),
+        outcome,
     )

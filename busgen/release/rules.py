@@ -16,7 +16,10 @@ from busgen.schema import Column
 
 @dataclass(frozen=True)
 class Rule:
-    """`broken` is SQL that is true where the rule is broken, `over` what its rows are."""
+    """`broken` is SQL that is true where the rule is broken, `over` what its rows are.
+
+    Rules over the ``set`` or a ``term`` are counted otherwise and have none.
+    """
 
     column: str
     about: str

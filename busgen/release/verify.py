@@ -97,7 +97,8 @@ def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:
     """Return where the index breaks the contract, or differs from data files and provenance."""
     index = folder / files.INDEX
     try:
-        report = validate_index(index)
+        plan = read_json(folder / files.PROVENANCE).get("plan")
+        report = validate_index(index, plan if isinstance(plan, dict) else None)
         problems = [
             Problem(files.INDEX, f"{check.column} must be {check.expectation}",
                     f"{check.unexpected_count} that are not: {', '.join(check.examples)}")

@@ -46,7 +46,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
     require_types(candidates / files.INDEX)
     with replacing_folder(out) as folder:
         try:
-            _write_tables(candidates, folder, chosen)
+            _write_tables(candidates, folder, chosen, plan)
         except (sql.Error, pa.ArrowException) as error:
             raise DataError(
                 "candidates must be whole, and the disk have room",
@@ -95,7 +95,9 @@ def _unfilled(candidates: Path) -> list[str]:
     return [str(sample_id) for sample_id in listed]
 
 
-def _write_tables(candidates: Path, folder: Path, params: ReleaseParams) -> None:
+def _write_tables(
+    candidates: Path, folder: Path, params: ReleaseParams, plan: dict[str, object]
+) -> None:
     """Write the index with its splits, check it, and write the data files."""
     data, scratch = folder / files.DATA, folder / ".scratch"
     data.mkdir()
@@ -104,7 +106,7 @@ def _write_tables(candidates: Path, folder: Path, params: ReleaseParams) -> None
     with sql.connect(scratch) as connection:
         attempts = sql.parquet(candidates / files.INDEX)
         _write_index(connection, split_index(attempts, params.splits.items()), index)
-        require_index(index)
+        require_index(index, plan)
         rows.join_accepted(connection, index, shards)
         for split in files.SPLITS:
             rows.write_split(rows.accepted_rows(connection, shards, split), data, split)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from busgen import io
-from busgen.report.charts import Chart
 from busgen.report.downstream_charts import BASE, PRIMARY, low_data_charts, roc_charts
+from busgen.report.plots import Chart
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from busgen.report import words
-from busgen.report.charts import Chart, Frame, Line
+from busgen.report.plots import Axes, Chart, Curve, plot
 
 BASE, PRIMARY = "real_augmented", "real_synthetic_1"
-STYLES = {BASE: "base", PRIMARY: "primary", "synthetic": "alone"}
+STYLES = {BASE: "real", PRIMARY: "benign", "synthetic": "malignant"}  # the page's colours
 TITLES = {BASE: "real", PRIMARY: "real and synthetic", "synthetic": "synthetic alone"}
 TASKS = {"classification": ("auc", "AUC"), "segmentation": ("dice", "Dice")}
 STEPS = np.linspace(0, 1, 51)
@@ -57,39 +57,38 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
     if not points or max(map(len, points.values())) < 2:
         return None
     ends = [end for known in points.values() for one in known.values() for end in one["interval"]]
-    frame = Frame((0.0, 100.0), (min(ends), max(ends)))
-    lines, told = [], []
+    curves, told = [], []
     for kind, known in points.items():
         shares = np.array(sorted(known), np.float64)
         ordered = [known[int(share)] for share in shares]
         value = np.array([one["value"] for one in ordered], np.float64)
         low, high = np.array([one["interval"] for one in ordered], np.float64).T
-        lines.append(Line(f"{STYLES[kind]} band", frame.band(shares, low, high)))
-        lines.append(Line(STYLES[kind], frame.path(shares, value)))
+        curves.append(Curve(STYLES[kind], "solid", shares, low, high))
+        curves.append(Curve(STYLES[kind], "solid", shares, value))
         told.append(f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most")
     name = words.dataset(train)
     alt = f"{title} by share of the real patients, {name}: {'; '.join(told)}"
-    x_label = "Real patients, %"
-    return Chart(f"{name}, {task}", alt, x_label, title, *frame.ticks(), tuple(lines))
+    axes = Axes("Real patients, %", title, (min(ends), max(ends)), (0.0, 100.0))
+    return plot(f"{name}, {task}", alt, axes, curves)
 
 
 def _roc(train: str, rows: pd.DataFrame) -> Chart:
-    frame = Frame((0.0, 100.0), (0.0, 100.0))
     common = set.intersection(*(set(own["sample_id"]) for _, own in rows.groupby("arm")))
     rows = rows[rows["sample_id"].isin(common)]
-    lines = [Line("chance", frame.path(np.array([0.0, 100.0]), np.array([0.0, 100.0])))]
+    ends = np.array([0.0, 100.0])
+    curves = [Curve("line", "dashed", ends, ends)]
     told = []
     for arm, style in STYLES.items():
         own = rows[rows["arm"] == arm]
         if own.empty:
             continue
         mean = np.mean([_curve(run) for _, run in own.groupby("seed")], axis=0)
-        lines.append(Line(style, frame.path(100 * STEPS, 100 * mean)))
+        curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
         told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
     name = words.dataset(train)
     alt = f"ROC, {name}, {len(common)} pictures: {'; '.join(told)}"
-    axes = ("Benign lesions called malignant, %", "Malignant ones found, %")
-    return Chart(f"{name}, {len(common)} pictures", alt, *axes, *frame.ticks(), tuple(lines))
+    axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
+    return plot(f"{name}, {len(common)} pictures", alt, axes, curves)
 
 
 def _curve(run: pd.DataFrame) -> NDArray[np.float64]:

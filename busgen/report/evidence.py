@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import io, schema
-from busgen.errors import DataError
-from busgen.factory.plan import Plan, read_plan
+from busgen.errors import DataError, UserError
+from busgen.factory.plan import Plan, from_record
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
 
@@ -33,21 +33,47 @@ class Sources:
     Attributes
     ----------
     release : folder, as `busgen.release` writes it
-    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts
+    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts;
+        None where they were not kept
     quality : folder with ``scores.json``, as `busgen.quality` writes it
     reference : folder with samples of real images, as `busgen.quality` writes it
     judges : folder of the judges, which may hold ``scores.json``
     checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
+    previous : an earlier release with its quality, to compare this one with
     downstream : folder that `busgen downstream` wrote, which need not be there
     """
 
     release: Path
-    candidates: Path
+    candidates: Path | None
     quality: Path
     reference: Path
     judges: Path | None = None
     checks: Path | None = None
+    previous: "Previous | None" = None
     downstream: Path | None = None
+
+
+@dataclass(frozen=True)
+class Previous:
+    """An earlier version: its `release`, and its `quality` with ``scores.json``."""
+
+    release: Path
+    quality: Path
+
+
+def previous_of(folder: Path | None) -> Previous | None:
+    """Return the earlier version in `folder`, which holds ``release`` and ``quality``.
+
+    None of no folder; `UserError` if one of both is missing.
+    """
+    if folder is None:
+        return None
+    found = Previous(folder / "release", folder / "quality")
+    for path in (found.release / PROVENANCE, found.quality / SCORES):
+        if not path.is_file():
+            rule = "a previous version must be a folder with release/ and quality/"
+            raise UserError(rule, f"no {path}", "name the data/ folder that it was made in")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +106,9 @@ def gather(sources: Sources) -> Evidence:
     provenance: dict[str, Any] = io.read_json(sources.release / PROVENANCE)
     return Evidence(
         sources,
-        read_plan(sources.candidates),
+        from_record(provenance["plan"]),
         provenance,
-        _attempts(sources.release / INDEX),
+        read_attempts(sources.release / INDEX),
         tuple(provenance["unfilled"]),
         io.read_json(sources.quality / SCORES),
         io.read_json(sources.reference / "reference.json"),
@@ -99,7 +125,8 @@ def _read_known(path: Path | None) -> dict[str, Any] | None:
     return record
 
 
-def _attempts(index: Path) -> pd.DataFrame:
+def read_attempts(index: Path) -> pd.DataFrame:
+    """Return every attempt but for what no figure shows; `DataError` if the index is damaged."""
     names = [c.name for c in schema.columns("index") if c.name not in _UNSEEN]
     try:
         table = pq.read_table(index, columns=names)
@@ -138,5 +165,5 @@ def released_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[by
 
 
 def rejected_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
-    """Return the pixels of rejected attempts, which only the candidates hold."""
-    return pixels(shard_files(sources.candidates), keys) if keys else {}
+    """Return the pixels of rejected attempts, which only the candidates hold: none without."""
+    return pixels(shard_files(sources.candidates), keys) if keys and sources.candidates else {}

@@ -14,7 +14,7 @@ from busgen.params import Gate
 from busgen.quality.distances import wilson
 from busgen.report import words
 from busgen.report.evidence import Evidence, rejected_pixels
-from busgen.report.gallery import Row, details, key_of, spread, strata
+from busgen.report.gallery import Row, details, key_of, spread, strata, tags
 from busgen.report.pictures import Picture, make_picture
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
@@ -180,7 +180,7 @@ def _examples(
     order = beyond.fillna(np.inf).sort_values(ascending=False, kind="stable").index
     chosen = spread(stopped.loc[order], EXAMPLES)
     found = rejected_pixels(evidence.sources, [key_of(row) for row in chosen])
-    return tuple(_example(name, gate, row, *found[key_of(row)]) for row in chosen)
+    return tuple(_example(name, gate, row, *found[key_of(row)]) for row in chosen if found)
 
 
 def _example(name: str, gate: Gate, row: Row, image: bytes, mask: bytes) -> Picture:
@@ -193,7 +193,7 @@ def _example(name: str, gate: Gate, row: Row, image: bytes, mask: bytes) -> Pict
     again = f"{sample}, attempt {row['attempt'] + 1}"
     alt = f"Rejected synthetic picture {again}: {row['text']}"
     caption = (verdict, str(row["text"]), assessed, again)
-    return make_picture(image, mask, float(row["pixel_mm"]), alt, caption)
+    return make_picture(image, mask, float(row["pixel_mm"]), alt, caption, tags(row))
 
 
 def tries(evidence: Evidence) -> tuple[tuple[int, int], ...]:

@@ -1,20 +1,24 @@
-"""The gallery: accepted pictures of each stratum, chosen by rule and not by looks.
+"""The galleries: accepted pictures chosen by rule and not by looks.
 
-In: `Evidence`. Out: `Stratum`s with `Picture`s.
+In: `Evidence`. Out: `Stratum`s of pathology and shape, `Ranked` ones: at random, best and worst by
+each score, all with `Picture`s.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from busgen import schema
+from busgen import schema, seeds
+from busgen.report import words
 from busgen.report.evidence import Evidence, Key, released_pixels
-from busgen.report.pictures import Picture, make_picture
+from busgen.report.pictures import Picture, Tags, make_picture
 
 NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]
+FILTERS = ("pathology", "birads", "posterior")  # fields by which a reader may filter pictures
+RANKS = {"mask_agreement": True, "label_confidence": True, "strangeness": False}  # more is better
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,72 @@ def make_gallery(evidence: Evidence, size: int) -> tuple[Stratum, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """Accepted pictures with the best or the worst of a score; with none, some at random."""
+
+    name: str
+    about: str
+    count: int
+    pictures: tuple[Picture, ...]
+
+
+def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
+    """Return `size` pictures drawn at random, then the best and worst by each score of `RANKS`.
+
+    Scores that no picture has are left out; where several are equal the first sample comes first.
+    """
+    rows = evidence.accepted
+    order = seeds.rng(evidence.plan.seed, "report/random").permutation(len(rows))
+    groups = [
+        ("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])
+    ]
+    for name, more_is_better in RANKS.items():
+        scored = rows.dropna(subset=[name]).sort_values(name, kind="stable")
+        if scored.empty:
+            continue
+        low, high = scored.head(size), scored.tail(size).iloc[::-1]
+        best, worst = (high, low) if more_is_better else (low, high)
+        about = words.gate(name)[1]
+        groups.append(("Best", about, name, len(scored), best))
+        groups.append(("Worst", about, name, len(scored), worst))
+    found = released_pixels(
+        evidence.sources, [key_of(row) for *_, own in groups for row in own.to_dict("records")]
+    )
+    return tuple(_ranked(*group, found) for group in groups)
+
+
+def _ranked(
+    name: str,
+    about: str,
+    score: str,
+    count: int,
+    rows: pd.DataFrame,
+    found: dict[Key, tuple[bytes, bytes]],
+) -> Ranked:
+    pictures = []
+    for row in rows.to_dict("records"):
+        unit = words.gate(score)[2] if score else ""
+        told = f"Scored {words.value(float(row[score]), unit)} {unit}".strip() if score else ""
+        pictures.append(_picture(row, *found[key_of(row)], first=told))
+    return Ranked(name, about, count, tuple(pictures))
+
+
+def tags(row: Row) -> Tags:
+    """Return what filters know a picture by."""
+    return tuple((name, str(row[name])) for name in FILTERS if isinstance(row[name], str))
+
+
+def filters(pictures: Sequence[Picture]) -> dict[str, tuple[str, ...]]:
+    """Return for each field of `FILTERS` the terms that pictures show, in the lexicon's order."""
+    shown = {tag for picture in pictures for tag in picture.tags}
+    found = {
+        name: tuple(t for t in schema.BY_NAME[name].values or () if (name, t) in shown)
+        for name in FILTERS
+    }
+    return {name: terms for name, terms in found.items() if len(terms) > 1}
+
+
 def strata(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
     """Return the rows of each (pathology, shape) that occurs, in the lexicon's order."""
     shape = rows["shape"].fillna(NO_SHAPE)
@@ -68,10 +138,11 @@ def key_of(row: Row) -> Key:
     return str(row["sample_id"]), int(row["attempt"])
 
 
-def _picture(row: Row, image: bytes, mask: bytes) -> Picture:
+def _picture(row: Row, image: bytes, mask: bytes, first: str = "") -> Picture:
     text = str(row["text"])
     alt = f"Synthetic B-mode picture {row['sample_id']}: {text}"
-    return make_picture(image, mask, float(row["pixel_mm"]), alt, (text, *details(row)))
+    caption = (*filter(None, (first,)), text, *details(row))
+    return make_picture(image, mask, float(row["pixel_mm"]), alt, caption, tags(row))
 
 
 def details(row: Row) -> tuple[str, str]:

@@ -16,6 +16,7 @@ SHOWN_PX = 256  # larger pictures are reduced to this, smaller ones left as they
 BARS_MM = (50, 20, 10, 5, 2, 1)
 LONGEST_BAR = 0.3  # of the picture's width
 TOLERANCE_PX = 0.4  # by which the drawn outline may leave the mask's
+Tags = tuple[tuple[str, str], ...]
 _LOSSLESS = 101  # above 100, OpenCV's WebP encoder loses nothing
 
 
@@ -29,7 +30,8 @@ class Picture:
     alt : what it shows, in words
     caption : lines below it
     outline : SVG path of the mask in fractions of a side times 1000, empty for no lesion
-    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width
+    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width; 0: none
+    tags : what the page's filters know it by: field, term
     """
 
     uri: str
@@ -38,10 +40,16 @@ class Picture:
     outline: str
     bar_mm: int
     bar_percent: float
+    tags: Tags = ()
 
 
 def make_picture(
-    image_png: bytes, mask_png: bytes, pixel_mm: float, alt: str, caption: tuple[str, ...]
+    image_png: bytes,
+    mask_png: bytes,
+    pixel_mm: float,
+    alt: str,
+    caption: tuple[str, ...],
+    tags: Tags = (),
 ) -> Picture:
     """Return the picture of one attempt.
 
@@ -54,7 +62,7 @@ def make_picture(
     field_mm = image.shape[1] * pixel_mm
     bar_mm = next((mm for mm in BARS_MM if mm <= LONGEST_BAR * field_mm), BARS_MM[-1])
     outline = outline_path(io.decode_png(mask_png, f"mask of {alt}"))
-    return Picture(data_uri(image), alt, caption, outline, bar_mm, 100 * bar_mm / field_mm)
+    return Picture(data_uri(image), alt, caption, outline, bar_mm, 100 * bar_mm / field_mm, tags)
 
 
 def data_uri(image: NDArray[np.uint8]) -> str:

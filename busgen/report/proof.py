@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from busgen.report import words
-from busgen.report.charts import Chart, Frame, Line
+from busgen.report.plots import Axes, Chart, Curve, plot
 
 # no one strength of these is asked for
 CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
@@ -75,26 +75,23 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
     strength = np.array([one["strength"] for one in ordered], np.float64)
     share = np.array([100 * one["rejected"] / one["n"] for one in ordered])
     low, high = (np.array([100 * one["interval"][k] for one in ordered]) for k in (0, 1))
-    frame = Frame((0.0, float(strength.max())), (0.0, 100.0))
-    lines = (
-        Line("benign synthetic band", frame.band(strength, low, high)),
-        Line("benign drawn", frame.path(strength, share)),
+    curves = (
+        Curve("benign", "solid", strength, low, high),
+        Curve("benign", "solid", strength, share),
     )
     points = "; ".join(
         f"{words.number(s)}: {words.number(p)} %"
         for s, p in zip(strength.tolist(), share.tolist(), strict=True)
     )
     label = unit or "Share of the picture that is replaced"
-    return Chart(name, f"{name}, {about}. {points}", label, "% rejected", *frame.ticks(), lines)
+    axes = Axes(label, "% rejected", x=(0.0, float(strength.max())))
+    return plot(name, f"{name}, {about}. {points}", axes, curves)
 
 
 def _label_chart(labels: Mapping[str, Any]) -> Chart:
     """Return the share of wrong labels found against that of right ones refused."""
     curve = np.array([(0.0, 0.0), *labels["curve"]], np.float64) * 100
-    frame = Frame((0.0, float(curve[:, 0].max())), (0.0, 100.0))
-    name = words.fault(LABEL)[0]
-    auc = f"{labels['auc']:.3f}"
-    lines = (Line("malignant drawn", frame.path(curve[:, 0], curve[:, 1])),)
-    title = f"{name}: the classifier alone, AUC {auc}"
-    axes = "% of right labels refused", "% of wrong labels found"
-    return Chart(title, f"{title}, n {labels['n']}", *axes, *frame.ticks(), lines)
+    title = f"{words.fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
+    axes = Axes("% of right labels refused", "% of wrong labels found")
+    curves = (Curve("malignant", "solid", curve[:, 0], curve[:, 1]),)
+    return plot(title, f"{title}, n {labels['n']}", axes, curves)

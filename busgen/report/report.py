@@ -7,9 +7,11 @@ In: the folders of release, candidates, scores and real statistics. Out: a folde
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from busgen import NOT_FOR_CLINICAL_USE, io, schema
+from busgen import io, schema
+from busgen.errors import UserError
+from busgen.release.contract import Report, validate_index
+from busgen.release.data_docs import data_docs
+from busgen.release.files import INDEX
 from busgen.report import (
     charts,
     downstream,
@@ -21,24 +23,41 @@ from busgen.report import (
     proof,
     provenance,
     realism,
-    words,
+    versions,
 )
-from busgen.report.evidence import Evidence, Sources, gather
+from busgen.report.answers import make_answers
+from busgen.report.evidence import Evidence, Previous, Sources, gather
 from busgen.report.families import make_families
-from busgen.report.gallery import make_gallery
+from busgen.report.gallery import filters, make_gallery, make_ranked
 from busgen.report.outlines import make_plate
+from busgen.report.page import render
+from busgen.report.verdict import make_verdict
 
-__all__ = ["Sources", "write_report"]
+__all__ = ["Previous", "Sources", "write_report"]
 
-HERE = Path(__file__).parent
-PAGE = "index.html"
+PAGE, CONTRACT = "index.html", "contract.html"
 OUTLINES = 8  # of each class and margin on the plate
+MAX_BYTES = 20_000_000
+SECTIONS = (  # id, title, what the contents add to it, template; in the order of the page
+    ("distributions", "What was asked for, what came out", "", "asked.html"),
+    ("real", "Beside real images", "", "beside.html"),
+    ("funnel", "What was rejected, and why", "", "funnel.html"),
+    ("downstream", "What it teaches models", "", "downstream.html"),
+    ("gallery", "Pictures", ": random, best, worst, of every kind of lesion", "gallery.html"),
+    ("versions", "Beside the previous version", "", "versions.html"),
+    ("learned", "What it learned from", "", "learned.html"),
+    ("fit", "Does the prior fit?", "", "fit.html"),
+    ("judges", "The judges", ", and how well they judge", "judges.html"),
+    ("provenance", "How it was made", ", again and checked", "made.html"),
+    ("limits", "Limits", ", and what it must not be used for", "limits.html"),
+)
 
 
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
     """Write the report of a release as ``<out>/index.html``, whole or not at all.
 
-    What else `out` holds stays as it is.
+    Beside it stands ``contract.html``, Great Expectations' data docs of the release. What else
+    `out` holds stays as it is.
 
     Parameters
     ----------
@@ -53,29 +72,59 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     ------
     DataError
         If an input is missing or damaged.
+    UserError
+        If the page would exceed 20 MB.
     StorageError
         If `out` cannot be written.
     """
-    io.write_text(out / PAGE, render(content(gather(sources), gallery)))
+    evidence = gather(sources)
+    contract = validate_index(sources.release / INDEX, evidence.provenance["plan"])
+    page = render("page.html", content(evidence, contract, gallery))
+    if (size := len(page.encode())) > MAX_BYTES:
+        rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
+        raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
+    io.write_text(out / CONTRACT, data_docs(contract))
+    io.write_text(out / PAGE, page)
 
 
-def content(evidence: Evidence, size: int) -> dict[str, Any]:
+def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
     """Return everything that the page shows, by name; `size` pictures for each stratum."""
+    teaching = downstream.make_teaching(evidence.sources.downstream)
+    sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
     return {
+        "chart": charts,
+        "contract_page": CONTRACT,
+        "place": {name: number for number, (name, *_) in enumerate(sections, 1)},
+        "sections": sections,
+        "teaching": teaching,
+        "arm_title": downstream.arm_title,
         "title": evidence.provenance["title"],
         "plan": evidence.plan,
         "counts": class_counts(evidence),
         "accepted": len(evidence.accepted),
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
-        "strata": make_gallery(evidence, size),
-        "plate": make_plate(evidence, OUTLINES),
-        "families": make_families(evidence, size),
+        "verdict": make_verdict(make_answers(evidence, contract, teaching)),
+        "versions": versions.compare(evidence),
+        **_pictures(evidence, size),
         **_requested(evidence),
         **_gates(evidence),
         **_real(evidence),
         **_learned(evidence),
         **_provenance(evidence),
+    }
+
+
+def _pictures(evidence: Evidence, size: int) -> dict[str, Any]:
+    ranked, strata = make_ranked(evidence, size), make_gallery(evidence, size)
+    shown = [picture for group in ranked for picture in group.pictures]
+    shown += [picture for stratum in strata for picture in stratum.pictures]
+    return {
+        "ranked": ranked,
+        "strata": strata,
+        "filters": filters(shown),
+        "plate": make_plate(evidence, OUTLINES),
+        "families": make_families(evidence, size),
     }
 
 
@@ -97,6 +146,7 @@ def _requested(evidence: Evidence) -> dict[str, Any]:
 
 def _gates(evidence: Evidence) -> dict[str, Any]:
     return {
+        "rejects_kept": evidence.sources.candidates is not None,
         "steps": funnel.make_steps(evidence),
         "rates": funnel.make_rates(evidence),
         "gates": funnel.make_gates(evidence),
@@ -144,24 +194,3 @@ def _provenance(evidence: Evidence) -> dict[str, Any]:
         "parameters": provenance.as_yaml(plan, release),
         "prior_sources": provenance.prior_sources(plan),
     }
-
-
-def render(values: dict[str, Any]) -> str:
-    """Return the page; every value is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "term": words.term,
-        "field": words.field,
-    }
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html").render(
-        values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words, chart=charts
-    )

@@ -6,7 +6,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, Browser, browsing
+from browser import CHROMIUM, Browser, browsing, faults
 
 from busgen.io import read_json
 from busgen.readers.records import read_answers, read_key
@@ -36,16 +36,6 @@ def at(tab: Browser) -> str:
 
 def visible(tab: Browser) -> str:
     return tab.js("[...document.querySelectorAll('main')].find((m) => !m.hidden).id")
-
-
-def faults(tab: Browser) -> list[dict]:
-    """Return what was logged or thrown, and what was asked of anything but this page."""
-    bad = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-    asked = [e for e in tab.events if e["method"] == "Network.requestWillBeSent"]
-    urls = [e["params"]["request"]["url"] for e in asked]
-    return [e for e in tab.events if e["method"] in bad] + [
-        url for url in urls if not url.startswith(("file:", "data:", "blob:"))
-    ]
 
 
 def begin(tab: Browser, page: Path) -> None:

@@ -13,8 +13,9 @@ from scipy.stats import mannwhitneyu
 
 from busgen.errors import UserError
 from busgen.io import sha256_array, sha256_bytes
-from busgen.readers.page import picture_uri, render, require_untracked, write_study
+from busgen.readers.page import picture_uri, render, write_study
 from busgen.readers.study import Asked, make_study
+from busgen.real.showing import require_untracked
 
 
 @pytest.fixture(scope="module")
@@ -96,4 +97,4 @@ def test_a_page_never_lies_where_git_would_track_it(tmp_path, release, real):
     with pytest.raises(UserError, match="where git does not track it"):
         write_study(release, real, tmp_path / "docs" / "study", Asked(20))
     assert not (tmp_path / "docs").exists()
-    require_untracked(tmp_path / "data" / "study")
+    require_untracked(tmp_path / "data" / "study" / "study.html")

@@ -8,7 +8,8 @@ import pytest
 import tiny
 
 from busgen.errors import UserError
-from busgen.readers.study import Asked, blocks_of, crop_to_show, make_study
+from busgen.readers.study import Asked, blocks_of, make_study
+from busgen.real.showing import crop_to_show
 from busgen.seeds import rng
 
 

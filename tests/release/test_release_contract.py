@@ -1,5 +1,8 @@
 """Every rule of the contract finds what breaks it; Great Expectations says so."""
 
+import re
+from dataclasses import asdict
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -7,8 +10,12 @@ import tiny_candidates as tiny
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.io import read_json
+from busgen.priors.draw import draw
+from busgen.priors.network import POOLED, make_prior
 from busgen.release import sql
 from busgen.release.contract import validate_index
+from busgen.release.data_docs import data_docs
 from busgen.release.rules import (
     FAMILY_RULES,
     ROW_RULES,
@@ -17,6 +24,7 @@ from busgen.release.rules import (
     column_rules,
     samples_sql,
 )
+from busgen.release.shares import share_rules
 
 FAMILIES = {  # rule -> what its two members have
     "a family stays in one split": ({"split": "train"}, {"split": "test"}),
@@ -169,3 +177,42 @@ def test_a_file_that_is_no_parquet_is_an_error(tmp_path):
     (tmp_path / "index.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DataError, match=r"index\.parquet must be a Parquet file"):
         validate_index(tmp_path / "index.parquet")
+
+
+@pytest.fixture(scope="module")
+def plan():
+    asked = {"where": [], "text": None, "targets": {}, "vary": None}
+    return asked | {"prior": read_json(POOLED)}
+
+
+def _shares(plan, changed):
+    """Return the rules on the shares of 2000 findings that are drawn from a prior, changed."""
+    rows = [
+        changed(asdict(one) | {"attempt": 0, "margin": list(one.margin or ()) or None})
+        for one in draw(make_prior(plan["prior"]), 2000, 3)
+    ]
+    with sql.connect() as connection:
+        connection.register("attempts", pa.Table.from_pylist(rows))
+        return share_rules(connection, plan)
+
+
+def test_findings_drawn_from_the_prior_have_its_shares(plan):
+    found = _shares(plan, lambda row: row)
+    assert {rule.column for rule in found} >= {"pathology", "shape", "margin", "halo", "birads"}
+    assert not any(found.values())
+
+
+def test_shares_that_are_not_the_priors_are_named(plan):
+    found = _shares(plan, lambda row: row | {"halo": None if row["halo"] is None else True})
+    off = {rule.column: terms for rule, terms in found.items() if terms}
+    assert list(off) == ["halo"]
+    assert off["halo"][0].startswith(("yes 1.000 for", "no 0.000 for"))
+
+
+def test_data_docs_need_no_network_and_list_every_check(release, good, tmp_path):
+    report = validate_index(release / "index.parquet")
+    page = data_docs(report)
+    assert not re.search(r"https?://|<script|<link (?!rel=\"icon\")|url\(", page)
+    assert page.count('class="success"') == len(report.checks) + 1  # and the whole
+    broken = _write([row | {"birads": "9"} for row in good], tmp_path / "bad.parquet")
+    assert 'class="danger"' in data_docs(validate_index(broken))

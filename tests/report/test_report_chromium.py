@@ -1,87 +1,111 @@
-"""The page opened from disk in Chromium: no error, every picture drawn, the banner in sight."""
-
-import html
-import json
-import re
-import shutil
-import subprocess
+"""The pages opened from disk in Chromium: no error, every picture drawn, filters work, dark too."""
 
 import cv2
 import pytest
+from browser import CHROMIUM, browsing, faults
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=5000",
-)
-# what the page looks like to a reader: it tells the frame around it, which may be narrower than
-# Chromium's smallest window and writes the answer where --dump-dom shows it
-SELF_CHECK = """
-<script>
-addEventListener("load", () => {
-  scrollTo(0, 4000);
-  const place = document.querySelector(".banner").getBoundingClientRect();
-  parent.postMessage({
-    width: innerWidth,
-    pictures: document.images.length,
-    undrawn: [...document.images].filter((i) => !i.complete || i.naturalWidth === 0).length,
-    scrolled: scrollY,
-    banner: [place.left, place.top, place.width, Math.min(20, place.height)],
-    overflow: document.documentElement.scrollWidth - innerWidth,
-    resources: performance.getEntriesByType("resource").map((r) => r.name)
-      .filter((name) => !name.startsWith("data:")),
-  }, "*");
-});
-</script>"""
-FRAME = """<!DOCTYPE html><html><body><script>
-addEventListener("message", (e) => { document.body.dataset.seen = JSON.stringify(e.data); });
-</script><iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>
-</body></html>"""
+from busgen.report.pdf import print_pdf
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+SHOWN = "[...document.querySelectorAll('.shot')].filter((s) => s.offsetParent)"
+PICTURES = "[...document.images].map((i) => [i.complete && i.naturalWidth > 0, i.alt.length > 20])"
 
 
-def browse(page, profile, switches):
-    command = [CHROMIUM, *SWITCHES, f"--user-data-dir={profile}", *switches, page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    errors = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return done.stdout, errors
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    root = tmp_path_factory.mktemp("browser é")
+    with browsing(root / "profile", root) as browser:
+        yield browser
+
+
+@pytest.fixture(autouse=True)
+def _nothing_wrong(request):
+    """No test may leave a message, an exception, or a request to anywhere else."""
+    yield
+    if "tab" in request.fixturenames:
+        tab = request.getfixturevalue("tab")
+        assert faults(tab) == []
+        tab.events.clear()
 
 
 @pytest.mark.parametrize("release", ["chain", "families"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_chromium_draws_everything(request, tmp_path, width, release):
+def test_everything_is_drawn_and_the_banner_stays(request, tab, width, release):
     chain = request.getfixturevalue(release)
-    checked = chain.html.replace("</body>", SELF_CHECK + "</body>")
-    (tmp_path / "page.html").write_text(checked, encoding="utf-8")
-    frame = tmp_path / "frame é.html"
-    frame.write_text(FRAME.replace("{width}", str(width)), encoding="utf-8")
-    dom, errors = browse(frame, tmp_path / "profile", ["--window-size=1400,900", "--dump-dom"])
-    assert errors == []
-    seen = json.loads(html.unescape(re.search(r'data-seen="([^"]*)"', dom)[1]))
-    assert seen["width"] == width
-    assert seen["pictures"] == chain.html.count("<img ") > 0
-    assert seen["undrawn"] == 0
-    assert seen["resources"] == []
-    assert seen["scrolled"] > 0
-    assert seen["banner"] == [0, 0, width, 20]
-    assert seen["overflow"] <= 0
+    tab.size(width, 900)
+    tab.open(chain.page)
+    drawn = tab.js(PICTURES)
+    assert len(drawn) == chain.html.count("<img ") > 0
+    assert all(whole and told for whole, told in drawn)
+    assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
+    tab.js("scrollTo(0, 4000)")
+    assert tab.js("scrollY") > 0
+    box = "document.querySelector('.banner').getBoundingClientRect()"
+    assert tab.js(f"[{box}.left, {box}.top, {box}.width]") == [0, 0, width]
 
 
-def test_screenshot_has_banner_and_pictures(chain, tmp_path):
-    target = tmp_path / "page.png"
-    switches = ["--window-size=1280,3000", f"--screenshot={target}"]
-    browse(chain.page, tmp_path / "profile", switches)
-    pixels = cv2.imread(str(target))
-    assert pixels.shape == (3000, 1280, 3)
-    assert pixels[4, 4].tolist() == [0x1C, 0x1C, 0x8A]  # blue, green, red: the banner's colour
-    dark = (pixels.max(axis=2) < 60).mean()
-    assert dark > 0.02  # pictures on black
+def test_the_verdict_comes_before_all_else(tab, chain):
+    tab.size(1280, 900)
+    tab.open(chain.page)
+    assert tab.js("document.querySelector('h2').textContent") == "Verdict"
+    assert "questions are answered with yes" in tab.js(
+        "document.querySelector('#verdict .lead').textContent"
+    )
+
+
+def test_filters_work_by_keyboard(tab, chain):
+    tab.size(1280, 900)
+    tab.open(chain.page)
+    benign = f"{SHOWN}.filter((s) => s.dataset.pathology === 'benign').length"
+    every, before = tab.js(f"{SHOWN}.length"), tab.js(benign)
+    assert before > 0
+    tab.js("document.querySelector('#show-pathology-benign').focus()")
+    tab.press(" ")
+    assert tab.js(benign) == 0
+    assert tab.js(f"{SHOWN}.length") == every - before
+    tab.js("document.querySelector('.filters button').focus()")
+    tab.press("Enter")
+    assert tab.js(f"{SHOWN}.length") == every
+    outlines = "getComputedStyle(document.querySelector('.outline')).display"
+    assert tab.js(outlines) != "none"
+    tab.js("document.querySelector('#outlines').focus()")
+    tab.press(" ")
+    assert tab.js(outlines) == "none"
+
+
+def test_dark_and_light_differ_and_both_show_pictures(tab, chain, tmp_path):
+    tab.size(1280, 2000)
+    levels = {}
+    for name in ("light", "dark"):
+        tab.scheme(name)
+        tab.open(chain.page)
+        target = tmp_path / f"{name}.png"
+        tab.screenshot(target)
+        pixels = cv2.imread(str(target))
+        assert pixels[4, 4].tolist() == [0x1C, 0x1C, 0x8A]  # blue, green, red: the banner's
+        levels[name] = pixels[100, 4].mean()
+        line = tab.js("getComputedStyle(document.querySelector('.chart path[style]')).stroke")
+        assert "var" not in line
+    tab.scheme("light")
+    assert levels["light"] > 250
+    assert levels["dark"] < 40
+
+
+def test_the_data_docs_open_from_the_report(tab, chain):
+    tab.size(1280, 900)
+    tab.open(chain.page)
+    tab.click("a[href='contract.html']")
+    tab.wait("Page.loadEventFired")
+    assert tab.js("document.querySelector('h1').textContent").startswith("The contract")
+    assert tab.js("document.querySelectorAll('.danger').length") == 0
+    assert tab.js("document.querySelectorAll('td .success').length") > 150
+    assert "sampling noise" in tab.js("document.body.textContent")
+
+
+def test_it_prints_every_section_with_the_banner(chain, tmp_path):
+    target = tmp_path / "report é.pdf"
+    print_pdf(chain.page, target)
+    data = target.read_bytes()
+    assert data.startswith(b"%PDF-")
+    assert data.count(b"/Type /Page\n") > 5
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]

@@ -10,6 +10,7 @@ from busgen import io
 from busgen.downstream.compare import compared
 from busgen.downstream.fairness import by_group, size_matched
 from busgen.downstream.findings import FINDINGS
+from busgen.release.contract import validate_index
 from busgen.report.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
 from busgen.report.evidence import gather
 from busgen.report.report import content, render
@@ -100,9 +101,11 @@ def test_arms_in_words():
 
 
 def test_the_page_has_the_section_where_there_is_a_comparison(chain, evidence, folder):
-    without = render(content(evidence, 1))
+    contract = validate_index(chain.sources.release / "index.parquet", evidence.provenance["plan"])
+    without = render("page.html", content(evidence, contract, 1))
     assert "What it teaches models" not in without
-    page = render(content(gather(replace(chain.sources, downstream=folder)), 1))
+    taught = gather(replace(chain.sources, downstream=folder))
+    page = render("page.html", content(taught, contract, 1))
     assert page.count('id="downstream"') == 1
     assert 'href="#downstream"' in page
     assert "the comparison fixed beforehand" in page

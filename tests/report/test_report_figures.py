@@ -1,14 +1,18 @@
 """Numbers behind the page: intervals, shares, funnel, verdicts, outlines, axes."""
 
+import re
+from xml.etree import ElementTree
+
 import cv2
 import numpy as np
 import pytest
 
 from busgen.factory.plan import resolve
 from busgen.params import Gate, GenerateParams, ReleaseParams, load_params
-from busgen.report import charts, funnel, marginals, provenance, realism, words
+from busgen.report import funnel, marginals, provenance, realism, words
 from busgen.report.gallery import spread
 from busgen.report.pictures import make_picture, outline_path
+from busgen.report.plots import COLOURS, Axes, Curve, plot
 
 PLAIN = ReleaseParams().model_dump(mode="json")
 
@@ -138,12 +142,17 @@ def test_spread_takes_equal_steps(evidence):
     assert len(spread(rows.head(2), 5)) == 2
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "values"),
-    [(0, 100, [0, 20, 40, 60, 80, 100]), (0.3, 2.9, [0.5, 1, 1.5, 2, 2.5]), (-3, -1, [-3, -2.5])],
-)
-def test_axis_values_are_round(low, high, values):
-    assert charts.round_values(low, high)[: len(values)] == pytest.approx(values)
+def test_a_chart_has_words_the_pages_colours_and_the_same_bytes():
+    x = np.array([0.0, 1.0, 2.0])
+    curves = [Curve("benign", "solid", x, x, high=x + 1), Curve("malignant", "dashed", x, 2 * x)]
+    one, again = (plot("T", 'alt "<é"', Axes("x < 1", "y", y=(0, 5)), curves) for _ in range(2))
+    assert one.svg == again.svg
+    root = ElementTree.fromstring(one.svg)
+    assert root.get("aria-label") == 'alt "<é"'
+    assert root.get("role") == "img"
+    assert "x < 1" in "".join(root.itertext())
+    assert {"var(--benign)", "var(--malignant)"} <= set(re.findall(r"var\(--\w+\)", one.svg))
+    assert not {colour for colour in COLOURS.values() if colour in one.svg}
 
 
 def test_command_of_a_plain_plan_needs_no_file():

@@ -3,18 +3,16 @@
 import html
 import json
 import re
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.errors import DataError
-from busgen.report.report import HERE, Sources, write_report
-
-SECTIONS = (
-    *("gallery", "distributions", "funnel", "real", "learned", "fit", "judges", "provenance"),
-    "limits",
-)
+from busgen.errors import DataError, UserError
+from busgen.report.gallery import RANKS
+from busgen.report.page import HERE
+from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
 
 
 def alts(page):
@@ -26,9 +24,9 @@ def test_page_has_banner_title_and_all_sections(chain):
     assert page.startswith("<!DOCTYPE html>")
     assert re.search(f"<title>{NOT_FOR_CLINICAL_USE} ", page)
     assert f'class="banner" role="note">{NOT_FOR_CLINICAL_USE}<' in page
-    for name in SECTIONS:
+    for name in ("verdict", *(name for name, *_ in SECTIONS)):
         assert page.count(f'<section id="{name}">') == 1
-        assert f'href="#{name}"' in page
+        assert name == "verdict" or f'href="#{name}"' in page
 
 
 def test_print_carries_the_banner_on_every_sheet():
@@ -45,7 +43,9 @@ def test_gallery_shows_each_stratum_with_the_text_of_each_picture(chain, evidenc
     accepted = evidence.accepted
     strata = accepted.groupby(["pathology", accepted["shape"].fillna("")])
     shown = [alt for alt in alts(chain.html) if alt.startswith("Synthetic")]
-    assert len(shown) == sum(min(2, len(rows)) for _, rows in strata)
+    # at random, then best and worst by the one score that pictures of this size have
+    ranked = 2 * (1 + 2 * sum(accepted[name].notna().any() for name in RANKS))
+    assert len(shown) == ranked + sum(min(2, len(rows)) for _, rows in strata)
     texts = dict(zip(accepted["sample_id"], accepted["text"], strict=True))
     for alt in shown:
         sample, text = re.fullmatch(r"Synthetic B-mode picture (\S+): (.*)", alt).groups()
@@ -68,11 +68,13 @@ def test_unfilled_findings_are_listed(chain, evidence):
 
 def test_page_is_self_contained(chain):
     page = chain.html
-    assert all(
-        link.startswith(("data:", "#")) for link in re.findall(r'(?:src|href)="([^"]*)"', page)
-    )
-    assert not re.search(r"<script|<link rel=.stylesheet|@import|url\(|https?://", page)
-    assert [file.name for file in chain.folder.iterdir()] == ["index.html"]
+    links = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(link.startswith(("data:", "#")) or link == CONTRACT for link in links)
+    for text in (page, (chain.folder / CONTRACT).read_text(encoding="utf-8")):
+        remote = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)  # names, that nothing fetches
+        assert not re.search(r"<script|<link rel=.stylesheet|@import|url\((?!#)|https?://", remote)
+    assert len(page.encode()) < MAX_BYTES
+    assert sorted(file.name for file in chain.folder.iterdir()) == [CONTRACT, PAGE]
 
 
 def test_every_reference_inside_the_page_has_its_target(chain):
@@ -82,7 +84,9 @@ def test_every_reference_inside_the_page_has_its_target(chain):
 
 def test_same_inputs_same_bytes(chain, tmp_path):
     write_report(chain.sources, tmp_path / "again", 2)
-    assert (tmp_path / "again" / "index.html").read_bytes() == chain.page.read_bytes()
+    for name in (PAGE, CONTRACT):
+        again = (tmp_path / "again" / name).read_bytes()
+        assert again == (chain.folder / name).read_bytes()
 
 
 def test_tables_have_headers_and_figures_have_words(chain):
@@ -112,7 +116,7 @@ def test_silent_reference_prior_and_judges(chain, tmp_path):
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     write_report(sources, out, 1)
-    assert sorted(path.name for path in out.iterdir()) == ["index.html", "thesis.tex"]
+    assert sorted(path.name for path in out.iterdir()) == [CONTRACT, PAGE, "thesis.tex"]
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "benign, synthetic" in page
     assert "Real images compared with" not in page
@@ -138,18 +142,32 @@ def test_damaged_index_is_an_error_and_leaves_the_old_page(chain, tmp_path):
 
 
 def test_text_of_a_finding_is_escaped(chain, tmp_path):
-    candidates = chain.sources.candidates
-    plan = json.loads((candidates / "plan.json").read_text())
-    plan["prior"]["name"] = "<script>alert(1)</script>"
-    folder = tmp_path / "candidates"
-    folder.mkdir()
-    (folder / "shards").symlink_to(candidates / "shards")
-    (folder / "plan.json").write_text(json.dumps(plan))
-    sources = Sources(chain.sources.release, folder, chain.sources.quality, chain.sources.reference)
+    given = chain.sources
+    release = tmp_path / "release"
+    shutil.copytree(given.release, release)
+    record = json.loads((release / "provenance.json").read_text())
+    record["plan"]["prior"]["name"] = "<script>alert(1)</script>"
+    (release / "provenance.json").write_text(json.dumps(record))
+    sources = Sources(release, given.candidates, given.quality, given.reference)
     write_report(sources, tmp_path / "report", 1)
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_rejected_pictures_that_were_not_kept_are_said_to_be_so(chain, tmp_path):
+    given = chain.sources
+    write_report(Sources(given.release, None, given.quality, given.reference), tmp_path, 1)
+    page = (tmp_path / PAGE).read_text(encoding="utf-8")
+    assert "Their pictures were not kept" in page
+    assert not [alt for alt in alts(page) if alt.startswith("Rejected")]
+
+
+def test_a_page_that_grew_too_large_is_refused(chain, tmp_path, monkeypatch):
+    monkeypatch.setattr("busgen.report.report.MAX_BYTES", 1000)
+    with pytest.raises(UserError, match=r"at most 0 MB, got .* lower report.gallery"):
+        write_report(chain.sources, tmp_path / "report", 1)
+    assert not (tmp_path / "report").exists()
 
 
 def test_release_has_what_the_page_counts(chain):

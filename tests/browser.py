@@ -32,6 +32,7 @@ for end, place in zip(sys.argv[1:3], (3, 4)):
 os.execv(sys.argv[3], sys.argv[3:])"""
 LIMIT_S = 30.0
 KEYS = {
+    "Tab": (9, ""),
     "Enter": (13, "\r"),
     "Escape": (27, ""),
     " ": (32, " "),
@@ -149,9 +150,24 @@ class Browser:
         told = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **told)
 
+    def scheme(self, name: str) -> None:
+        """Ask for the colours of ``"light"`` or ``"dark"``."""
+        told = [{"name": "prefers-color-scheme", "value": name}]
+        self.call("Emulation.setEmulatedMedia", features=told)
+
     def screenshot(self, path: Path) -> None:
         """Save what is in sight as PNG."""
         path.write_bytes(b64decode(self.call("Page.captureScreenshot")["data"]))
+
+
+def faults(tab: Browser) -> list[dict]:
+    """Return what was logged or thrown, and what was asked of anything but this page."""
+    bad = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+    asked = [e for e in tab.events if e["method"] == "Network.requestWillBeSent"]
+    urls = [e["params"]["request"]["url"] for e in asked]
+    return [e for e in tab.events if e["method"] in bad] + [
+        url for url in urls if not url.startswith(("file:", "data:", "blob:"))
+    ]
 
 
 @contextmanager

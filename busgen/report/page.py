@@ -1,0 +1,36 @@
+"""From values to a page: the templates of this folder, filled in; every value is escaped.
+
+In: the name of a template and its values. Out: HTML that needs no network.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from busgen import NOT_FOR_CLINICAL_USE
+from busgen.report import words
+
+HERE = Path(__file__).parent
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Return the page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "term": words.term,
+        "field": words.field,
+    }
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(
+        values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words
+    )

@@ -1,0 +1,160 @@
+"""Synthetic pictures beside real ones: a page of its own that holds pictures of patients.
+
+In: a release and a folder of real data. Out: ``with_real.html``, which is not for sharing: the
+nearest pairs of synthetic and training pictures, and random ones of the same class and scanner.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from busgen import io, seeds
+from busgen.errors import UserError
+from busgen.factory.plan import Plan, from_record
+from busgen.quality.copies import likeness, thumbnails
+from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.crops import Crops, read_crops
+from busgen.real.showing import may_show, require_no_output, require_untracked
+from busgen.release.files import INDEX, PROVENANCE, data_files
+from busgen.report.evidence import Key, pixels, read_attempts
+from busgen.report.gallery import Row, key_of
+from busgen.report.marginals import LESIONS
+from busgen.report.page import render
+from busgen.report.pictures import Picture, data_uri, outline_path
+
+PAGE = "with_real.html"
+MOST = 400  # synthetic pictures that nearest ones are sought for
+PAIRS, BESIDE = 12, 8
+NOTICE = "PICTURES OF PATIENTS - NOT FOR SHARING"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A synthetic picture beside a real one, and 1 - their correlation where it was measured."""
+
+    synthetic: Picture
+    real: Picture
+    distance: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A release: its folder, its plan, its accepted rows."""
+
+    folder: Path
+    plan: Plan
+    accepted: pd.DataFrame
+
+    def pixels(self, keys: list[Key]) -> dict[Key, tuple[bytes, bytes]]:
+        """Return the PNG bytes of images and masks."""
+        return pixels(data_files(self.folder), keys)
+
+
+def write_with_real(release: Path, real: Path, out: Path) -> Path:
+    """Write the page of a release beside real patients to ``<out>/with_real.html``; return it.
+
+    Shown are training patients of datasets whose licence lets pictures be shown, as square crops.
+
+    Parameters
+    ----------
+    release
+        Release folder.
+    real
+        What ``busgen real ... --out`` wrote.
+    out
+        Folder to write to, where neither git nor DVC track it.
+
+    Raises
+    ------
+    UserError
+        If `out` is tracked, or no picture may be shown.
+    DataError
+        If release or real data are damaged.
+    """
+    page = out / PAGE
+    require_untracked(page)
+    require_no_output(page)
+    tables = [table for table in canonical_tables(real) if may_show(table)]
+    if not tables:
+        rule = "a page with real pictures needs a dataset whose licence lets them be shown"
+        raise UserError(rule, f"none in {real}", "read breast, bus_bra or busi")
+    record = io.read_json(release / PROVENANCE)
+    attempts = read_attempts(release / INDEX)
+    made = Made(release, from_record(record["plan"]), attempts[attempts["accepted"]])
+    training = read_crops(tables, cohort_file(real), ("train",))
+    held_out = read_crops(tables, cohort_file(real), ("validation", "test"))
+    values = {
+        "title": record["title"],
+        "plan": made.plan,
+        "n_training": len(training),
+        "notice": NOTICE,
+        **_nearest(made, training, held_out),
+        "others": _beside(made, training),
+    }
+    io.write_text(page, render("with_real.html", values))
+    return page
+
+
+def _nearest(made: Made, training: Crops, held_out: Crops) -> dict[str, Any]:
+    """Return the pairs that are nearest, and how near held-out patients are to training ones."""
+    rows = made.accepted
+    order = seeds.rng(made.plan.seed, "report/nearest").permutation(len(rows))[:MOST]
+    chosen = rows.iloc[order].to_dict("records")
+    found = made.pixels([key_of(row) for row in chosen])
+    images = np.stack([io.decode_png(found[key_of(row)][0]) for row in chosen])
+    known = thumbnails(training.images)
+    alike = likeness(thumbnails(images), known)
+    floor = likeness(thumbnails(held_out.images), known).max(axis=1)
+    nearest = alike.max(axis=1)
+    pairs = []
+    for k in np.argsort(-nearest, kind="stable")[:PAIRS].tolist():
+        other = int(alike[k].argmax())
+        one = _made(chosen[k], *found[key_of(chosen[k])])
+        pairs.append(Pair(one, _real(training, other), 1 - float(nearest[k])))
+    return {
+        "pairs": pairs,
+        "sought": len(chosen),
+        "distances": (1 - np.quantile(nearest, (0.95, 0.5))).tolist(),
+        "floors": (1 - np.quantile(floor, (0.95, 0.5))).tolist() if len(floor) else (),
+        "n_floor": len(floor),
+    }
+
+
+def _beside(made: Made, training: Crops) -> tuple[Pair, ...]:
+    """Return random synthetic lesions beside random real ones of the same class.
+
+    Of the same scanner too, where a real picture names it.
+    """
+    rng = seeds.rng(made.plan.seed, "report/beside")
+    rows = made.accepted[made.accepted["pathology"].isin(LESIONS)]
+    chosen = rows.iloc[rng.permutation(len(rows))[:BESIDE]].to_dict("records")
+    found = made.pixels([key_of(row) for row in chosen])
+    pairs = []
+    for row in chosen:
+        same = training.labels == row["pathology"]
+        scanner = same & (training.scanners == row["scanner"])
+        places = np.flatnonzero(scanner if scanner.any() else same)
+        if len(places):
+            real = _real(training, int(rng.choice(places)))
+            pairs.append(Pair(_made(row, *found[key_of(row)]), real, None))
+    return tuple(pairs)
+
+
+def _made(row: Row, image: bytes, mask: bytes) -> Picture:
+    name = str(row["sample_id"])
+    caption = ("Synthetic", f"{row['pathology']}, {row['scanner']}", name)
+    outline = outline_path(io.decode_png(mask, f"mask of {name}"))
+    alt = f"Synthetic picture {name}: {row['text']}"
+    return Picture(data_uri(io.decode_png(image, name)), alt, caption, outline, 0, 0.0)
+
+
+def _real(crops: Crops, k: int) -> Picture:
+    label = str(crops.labels[k]) or "class not stated"
+    where = f"{label}, {crops.scanners[k] or 'scanner not stated'}"
+    caption = ("Patient", where, str(crops.datasets[k]))
+    alt = f"Picture of a patient, {where}, of {crops.datasets[k]}"
+    outline = outline_path(crops.masks[k] * np.uint8(255))
+    return Picture(data_uri(crops.images[k]), alt, caption, outline, 0, 0.0)

@@ -1,0 +1,57 @@
+"""A version beside the last: nothing changed, or changed by more than noise."""
+
+import json
+import shutil
+
+import pytest
+
+from busgen.errors import UserError
+from busgen.report import versions
+from busgen.report.evidence import Previous, Sources, gather, previous_of
+from busgen.report.versions import BETTER, SAME, WORSE, Figure, compare
+
+
+def beside(chain, **folders):
+    given = chain.sources
+    previous = Previous(given.release, folders.get("quality", given.quality))
+    return gather(
+        Sources(given.release, None, given.quality, given.reference, previous=previous)
+    )  # fmt: skip
+
+
+def test_no_previous_version_says_so(chain, evidence):
+    assert compare(evidence) is None
+    assert "No previous version was given" in chain.html
+
+
+def test_the_same_release_shows_no_difference(chain, evidence):
+    found = compare(beside(chain))
+    assert {one.verdict for one in found.changes} == {SAME}
+    assert found.identical == evidence.accepted["sample_id"].nunique()
+    assert found.shifts == ()
+    assert found.provenance == ()
+    assert found.same_reference
+
+
+def test_scores_that_fell_beyond_noise_are_better(chain, tmp_path):
+    scores = json.loads((chain.sources.quality / "scores.json").read_text())
+    name = next(name for name in scores["headline"] if name.startswith("ks_grey"))
+    record = scores["headline"][name]
+    record["value"] += 0.5
+    record["interval"] = [end + 0.5 for end in record["interval"]]
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    found = compare(beside(chain, quality=tmp_path))
+    assert [one.verdict for one in found.changes].count(BETTER) == 1
+
+
+@pytest.mark.parametrize(("now", "verdict"), [(0.2, BETTER), (0.45, SAME), (0.8, WORSE)])
+def test_noise_is_that_of_both_intervals(now, verdict):
+    before = Figure(0.5, 0.4, 0.6, 100)
+    assert versions._judge(before, Figure(now, now - 0.1, now + 0.1, 100)) == verdict
+
+
+def test_a_folder_without_quality_is_refused(chain, tmp_path):
+    shutil.copytree(chain.sources.release, tmp_path / "release")
+    with pytest.raises(UserError, match="with release/ and quality/"):
+        previous_of(tmp_path)
+    assert previous_of(None) is None
