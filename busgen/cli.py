@@ -340,7 +340,6 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     models = {"classification": classifier, "segmentation": segmenter}
     named = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
     asked = Asked(data, real, folder, *named, seeds, models, saw, quick, workers)
-    say("reading pictures, which takes a minute or two")
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.carry_out(plan, tick, say)

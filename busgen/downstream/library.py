@@ -6,6 +6,7 @@ comparison is finished.
 """
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,16 +14,17 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.downstream import runs
-from busgen.downstream.cases import Cases, save_cases
+from busgen.downstream import compare, headline, intervals, metrics, runs
+from busgen.downstream.cases import Pictures, code_of, save_cases
 from busgen.downstream.compare import HEADLINE, compared
 from busgen.downstream.learner import levelled_off
+from busgen.downstream.made import Made
 from busgen.downstream.plan import ASKED, SEEDS, Plan
 from busgen.factory.work import locked
-from busgen.io import dumps, replacing, require_vacant, write_text
+from busgen.io import dumps, read_json, replacing, require_vacant, sha256_bytes, write_text
 from busgen.loop import Tick
 
-METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
+METRICS, PREDICTIONS = headline.METRICS, "predictions.parquet"
 ABOUT = (
     "mean over seeds; interval: 95 %, two-way bootstrap over patients and seeds; gain: over the "
     "arm `against` on the same patients, the primary one fixed beforehand, p_holm corrected among "
@@ -45,19 +47,49 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
     """
     out, jobs = plan.asked.out, plan.jobs
     require_vacant(out, ours=ASKED)
-    write_text(out / ASKED, dumps({"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE}))
+    key = _key(plan)
+    if _stands(plan, key):
+        tick(len(jobs))
+        return read_json(out / METRICS), 0
+    asked = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE}
+    write_text(out / ASKED, dumps(asked))
     with locked(out / "work", say):
         _store(plan)
         ran = runs.run_all(jobs, plan.asked.workers, tick)
         predictions, records = runs.gathered(jobs)
         with replacing(out / PREDICTIONS) as partial:
             pq.write_table(predictions, partial)
-        record = _described(plan, records) | {
-            "results": compared(predictions.to_pandas(), plan.made.saw)
-        }
+        results = compared(predictions.to_pandas(), plan.made.saw)
+        record = _described(plan, records)
+        record |= {"results": results, "headline": headline.headline(results)}
         write_text(out / METRICS, dumps(record))
+        write_text(out / ASKED, dumps(asked | {"outcome_of": key}))
         shutil.rmtree(out / "work")
     return record, ran
+
+
+def training_s(plan: Plan) -> float:
+    """Return the seconds that a finished plan's trainings and their tests took, each in a thread.
+
+    Of one that was killed under way, those since it went on.
+    """
+    return sum(float(record["seconds"]) for record in runs.gathered(plan.jobs)[1])
+
+
+def _key(plan: Plan) -> str:
+    """Return the hash of all that decides the outcome of a plan."""
+    code = code_of((compare, headline, intervals, metrics, sys.modules[__name__]))
+    told = [code, plan.made.saw, sorted(plan.made.generator.items())]
+    return sha256_bytes(repr([*told, *(job.sha256 for job in plan.jobs)]).encode())
+
+
+def _stands(plan: Plan, key: str) -> bool:
+    """Return whether the outcome of just this plan lies in its folder."""
+    out = plan.asked.out
+    if not all((out / name).is_file() for name in (ASKED, METRICS, PREDICTIONS)):
+        return False
+    own = read_json(out / ASKED).get("outcome_of") == key
+    return own and all(job.done for job in plan.jobs)
 
 
 def tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, object]]]]:
@@ -98,13 +130,14 @@ def _shown(score: Mapping[str, Any] | None) -> str:
 def _store(plan: Plan) -> None:
     """Write the pictures that runs still need to where their processes find them."""
     needed = {name for job in plan.jobs if not job.done for name in job.pictures}
-    for cases in _sets(plan):
-        if cases.fingerprint in needed:
-            save_cases(cases, runs.store(plan.asked.out, cases.fingerprint))
+    for own in _sets(plan):
+        folder = runs.store(plan.asked.out, own.fingerprint)
+        if own.fingerprint in needed and not folder.is_dir():
+            save_cases(own.load(), folder)
 
 
-def _sets(plan: Plan) -> Iterator[Cases]:
-    yield plan.made.cases
+def _sets(plan: Plan) -> Iterator[Made | Pictures]:
+    yield plan.made
     for own in plan.real.values():
         yield from own.values()
 
@@ -123,12 +156,12 @@ def _described(plan: Plan, records: Sequence[Mapping[str, Any]]) -> dict[str, An
         "seeds": plan.asked.runs_a_cell,
         "generator": dict(plan.made.generator) | {"saw": plan.made.saw},
         "synthetic": {
-            "pictures": len(plan.made.cases),
-            "fingerprint": plan.made.cases.fingerprint,
+            "pictures": len(plan.made),
+            "fingerprint": plan.made.fingerprint,
         },
         "real": {
             name: {
-                split: {"pictures": len(one), "patients": len(np.unique(one.crops.groups))}
+                split: {"pictures": len(one), "patients": len(np.unique(one.groups))}
                 for split, one in own.items()
             }
             for name, own in plan.real.items()

@@ -1,22 +1,22 @@
 """Which models are to be trained for what is asked, and whether they can be.
 
-In: paths and names. Out: a `Plan`: everything read, each run with the fingerprints of what it
-looks at; nothing is written.
+In: paths and names. Out: a `Plan`: each run with the fingerprints of what it looks at; no picture
+is decoded, nothing is written.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from busgen.downstream import arms, runs
-from busgen.downstream.answers import tested
-from busgen.downstream.cases import Cases, datasets_in, read_real
+from busgen.downstream.cases import Pictures, Real, read_real, real_in
 from busgen.downstream.learner import Recipe
 from busgen.downstream.made import Made, read_made
 from busgen.downstream.models import TASKS, Model, model_of
 from busgen.errors import UserError
 from busgen.io import require_vacant
-from busgen.real.crops import SPLITS
 
 ASKED = "asked.json"  # marks a folder as one of ours
 SEEDS = 3
@@ -28,12 +28,13 @@ QUICK_TRAIN = ("bus_bra", "busi", "breast", "bus_uclm", "udiat")  # the first th
 class Asked:
     """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
 
+    `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed.
     """
 
     data: Path
-    real: Path
+    real: Path | Real
     out: Path
     train: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
@@ -58,16 +59,8 @@ class Plan:
 
     asked: Asked
     made: Made
-    real: Mapping[str, Mapping[str, Cases]]
+    real: Mapping[str, Mapping[str, Pictures]]
     jobs: tuple[runs.Job, ...]
-
-
-@dataclass(frozen=True)
-class _Prints:
-    """Fingerprints of everything that was read."""
-
-    made: str
-    real: Mapping[str, Mapping[str, str]]
 
 
 def plan(asked: Asked) -> Plan:
@@ -78,20 +71,15 @@ def plan(asked: Asked) -> Plan:
     UserError
         If a name is unknown, a folder does not hold what it must, or nothing can be trained.
     """
-    names = datasets_in(asked.real)
+    folder = asked.real if isinstance(asked.real, Real) else real_in(asked.real)
+    names = folder.names
     models = _checked(asked, names)
     train = asked.train or _usual(asked, names)
     made = read_made(asked.data, asked.saw)
     chosen = [arms.arm_of(name) for name in asked.arms or _usual_arms(asked, made.saw, len(names))]
-    every = any(arm.pooled for arm in chosen)
-    wanted = {name: SPLITS if every or name in train else ("test",) for name in names}
-    real = read_real(asked.real, wanted)
-    prints = _Prints(made.cases.fingerprint, {
-        name: {split: cases.fingerprint for split, cases in own.items()}
-        for name, own in real.items()
-    })  # fmt: skip
+    real = read_real(folder)
     jobs = [
-        _job(asked, runs.Run(task, name, arm.name, seed), models[task], real, prints)
+        _job(asked, runs.Run(task, name, arm.name, seed), models[task], (made, real))
         for task in models
         for name in train
         if _learnable(real[name], task)
@@ -132,44 +120,44 @@ def _usual_arms(asked: Asked, saw: str, datasets: int) -> tuple[str, ...]:
     return (*arms.CORE, *((arms.POOLED,) if beside else ()))
 
 
-def _learnable(own: Mapping[str, Cases], task: str) -> bool:
+def _learnable(own: Mapping[str, Pictures], task: str) -> bool:
     """Return whether a data set can train and choose a model: lesions, of both classes."""
-    parts = [tested(own[split], task) for split in ("train", "validation") if split in own]
+    parts = [own[split].tested(task) for split in ("train", "validation") if split in own]
     enough = [len(part) and (task == "segmentation" or _both(part)) for part in parts]
     return len(parts) == 2 and all(enough)
 
 
-def _both(cases: Cases) -> bool:
-    return bool(cases.crops.malignant.any() and not cases.crops.malignant.all())
+def _both(pictures: Pictures) -> bool:
+    return len(np.unique(pictures.labels)) > 1
 
 
 def _job(
     asked: Asked,
     run: runs.Run,
     model: Model,
-    real: Mapping[str, Mapping[str, Cases]],
-    prints: _Prints,
+    sets: tuple[Made, Mapping[str, Mapping[str, Pictures]]],
 ) -> runs.Job:
     """Return a run with the fingerprints of what it looks at."""
-    arm, own = arms.arm_of(run.arm), prints.real[run.train]
-    pooled = tuple(
-        prints.real[name]["train"] for name in real if _has(real[name], "train", run.task)
-    )
-    taught = pooled if arm.pooled else (own["train"],)
-    tests = [
-        (name, prints.real[name]["test"]) for name in real if _has(real[name], "test", run.task)
-    ]
+    made, real = sets
+    arm, own = arms.arm_of(run.arm), real[run.train]
+    every = {split: _with(real, split, run.task) for split in ("train", "test")}
+    taught = tuple(every["train"].values()) if arm.pooled else (own["train"].fingerprint,)
     return runs.Job(
         run,
         model,
         asked.recipes[run.task],
         taught if arm.real else (),
-        prints.made if arm.synthetic else None,
-        own["validation"],
-        tuple(tests),
+        made.fingerprint if arm.synthetic else None,
+        own["validation"].fingerprint,
+        tuple(every["test"].items()),
         asked.out,
     )
 
 
-def _has(own: Mapping[str, Cases], split: str, task: str) -> bool:
-    return split in own and len(tested(own[split], task)) > 0
+def _with(real: Mapping[str, Mapping[str, Pictures]], split: str, task: str) -> dict[str, str]:
+    """Return the fingerprint of a split of each data set that has lesions for a task in it."""
+    return {
+        name: own[split].fingerprint
+        for name, own in real.items()
+        if split in own and len(own[split].tested(task))
+    }
