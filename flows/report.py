@@ -1,6 +1,7 @@
 """Report: what a person looks at.
 
-In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges.
+In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
+a downstream comparison, where there is one.
 Out: data/report/index.html.
 """
 
@@ -23,7 +24,15 @@ def run() -> None:
     params = load_params()
     prior, judges = params.generate.prior, params.generate.judges
     checks = prior.with_suffix(".checks.json") if prior else None
-    sources = Sources(RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
+    sources = Sources(
+        RELEASE,
+        CANDIDATES,
+        QUALITY,
+        reference_path(params),
+        judges,
+        checks,
+        params.report.downstream,
+    )
     report(sources, params)
 
 

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from busgen.downstream.arms import PRIMARY
 from busgen.downstream.compare import HEADLINE
 from busgen.io import dumps, write_text
-from busgen.quality.stage import to_csv
 
 METRICS = "metrics.json"
+COLUMNS = ["arm", "value", "low", "high"]
 SCORES, GAINS = "scores.csv", "gains.csv"
 Record = Mapping[str, Any]
 Headline = dict[str, dict[str, Any]]
@@ -45,10 +47,7 @@ def bounded(score: Record) -> dict[str, float]:
 
 
 def write_plots(record: Record, folder: Path) -> None:
-    """Write a comparison's record and the tables that DVC plots: scores, and gains over the base.
-
-    Nothing but these stands in `folder` that says when they were made.
-    """
+    """Write a comparison's record and the tables that DVC plots: scores, gains over the base."""
     rows: dict[str, list[dict[str, Any]]] = {SCORES: [], GAINS: []}
     for task, sets in record["headline"].items():
         for train, arms in sets.items():
@@ -58,4 +57,4 @@ def write_plots(record: Record, folder: Path) -> None:
                 rows[GAINS if gain else SCORES].append({"arm": f"{task}, {train}: {arm}"} | one)
     write_text(folder / METRICS, dumps(record))
     for file, own in rows.items():
-        write_text(folder / file, to_csv(own or [{"arm": "-", "value": 0, "low": 0, "high": 0}]))
+        write_text(folder / file, pd.DataFrame(own, columns=COLUMNS).to_csv(index=False))

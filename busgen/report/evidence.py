@@ -38,6 +38,7 @@ class Sources:
     reference : folder with samples of real images, as `busgen.quality` writes it
     judges : folder of the judges, which may hold ``scores.json``
     checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
+    downstream : folder that may hold ``metrics.json``, as `busgen.downstream` writes it
     """
 
     release: Path
@@ -46,6 +47,7 @@ class Sources:
     reference: Path
     judges: Path | None = None
     checks: Path | None = None
+    downstream: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
