@@ -402,7 +402,8 @@ def versions(as_json: AsJson = False) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")
+        str,
+        typer.Argument(help="masks, phantom, factory, index, real, images, quality or downstream."),
     ],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,

@@ -68,14 +68,6 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
     return record, ran
 
 
-def training_s(plan: Plan) -> float:
-    """Return the seconds that a finished plan's trainings and their tests took, each in a thread.
-
-    Of one that was killed under way, those since it went on.
-    """
-    return sum(float(record["seconds"]) for record in runs.gathered(plan.jobs)[1])
-
-
 def _key(plan: Plan) -> str:
     """Return the hash of all that decides the outcome of a plan."""
     code = code_of((compare, headline, intervals, metrics, sys.modules[__name__]))
