@@ -248,18 +248,22 @@ def diff(
     b: Annotated[str, typer.Argument(help="Release folder or tag.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two releases: distributions, gates, counts, provenance."""
-    from busgen.pipeline import release_of
+    """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
+    from busgen.downstream import changes
     from busgen.release import diff as compared
+    from busgen.versions import release_of, scores_of
 
     with release_of(a) as first, release_of(b) as second:
         found = compared.diff(first, second)
+        told = changes.changes(scores_of(a), scores_of(b))
     if as_json:
-        out.print_json(json.dumps(found, default=str))
-    else:
-        from rich.markdown import Markdown
+        out.print_json(json.dumps(found | {"changes": told}, default=str))
+        return
+    from rich.markdown import Markdown
 
-        out.print(Markdown(compared.to_markdown(found)))
+    print_rows(changes.to_rows(told))
+    say(changes.ABOUT if told else changes.NOTHING)
+    out.print(Markdown(compared.to_markdown(found)))
 
 
 @app.command()
@@ -358,7 +362,6 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         first, real, folder, *chosen, seeds, models, saw, quick, workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
-    say("reading pictures, which takes a minute or two")
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.carry_out(plan, tick, say)
@@ -391,19 +394,21 @@ def export(
 def tag(name: Annotated[str, typer.Argument(help="Name of the version.")]) -> None:
     """Record the pipeline's dataset as a version: git tag and DVC."""
     from busgen import pipeline
+    from busgen import versions as recorded
 
     pipeline.enter_checkout()
-    commit = pipeline.tag(name)
+    commit = recorded.tag(name)
     out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
 
 
 @app.command()
 def versions(as_json: AsJson = False) -> None:
-    """List the tagged dataset versions with their headline figures."""
+    """List the tagged dataset versions: generators, utility, quality, cost in seconds."""
     from busgen import pipeline
+    from busgen import versions as recorded
 
     pipeline.enter_checkout()
-    found = pipeline.versions()
+    found = recorded.versions()
     if as_json:
         out.print_json(json.dumps(found))
     elif found:
@@ -415,7 +420,8 @@ def versions(as_json: AsJson = False) -> None:
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")
+        str,
+        typer.Argument(help="masks, phantom, factory, index, real, images, quality or downstream."),
     ],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,

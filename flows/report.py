@@ -1,7 +1,7 @@
 """Report: what a person looks at.
 
 In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
-data/downstream where it is there.
+a downstream comparison, where there is one.
 Out: data/report/index.html.
 """
 
@@ -10,7 +10,7 @@ from prefect import flow
 from busgen.params import Params, load_params
 from busgen.report.report import Sources, write_report
 from flows import main
-from flows.paths import CANDIDATES, DOWNSTREAM, QUALITY, RELEASE, REPORT, reference_path
+from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
 
 
 @flow(name="report", validate_parameters=False)
@@ -25,7 +25,13 @@ def run() -> None:
     prior, judges = params.generate.prior, params.generate.judges
     checks = prior.with_suffix(".checks.json") if prior else None
     sources = Sources(
-        RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks, DOWNSTREAM
+        RELEASE,
+        CANDIDATES,
+        QUALITY,
+        reference_path(params),
+        judges,
+        checks,
+        params.report.downstream,
     )
     report(sources, params)
 

@@ -20,6 +20,7 @@ TOP = {
     "pipeline",
     "screen",
     "train",
+    "versions",
 }  # above every package; the other modules of busgen/ are shared
 
 

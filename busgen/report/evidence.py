@@ -38,7 +38,7 @@ class Sources:
     reference : folder with samples of real images, as `busgen.quality` writes it
     judges : folder of the judges, which may hold ``scores.json``
     checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
-    downstream : folder that `busgen downstream` wrote, which need not be there
+    downstream : folder that may hold ``metrics.json``, as `busgen.downstream` writes it
     """
 
     release: Path
