@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from busgen.screen import AsJson, out, print_versions, say
+from busgen.screen import AsJson, out, print_rows, print_versions, say
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 
@@ -48,18 +48,22 @@ def diff(
     b: Annotated[str, typer.Argument(help="Release folder or tag.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare two releases: distributions, gates, counts, provenance."""
-    from busgen.pipeline import release_of
+    """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
+    from busgen.downstream import changes
     from busgen.release import diff as compared
+    from busgen.versions import release_of, scores_of
 
     with release_of(a) as first, release_of(b) as second:
         found = compared.diff(first, second)
+        told = changes.changes(scores_of(a), scores_of(b))
     if as_json:
-        out.print_json(json.dumps(found, default=str))
-    else:
-        from rich.markdown import Markdown
+        out.print_json(json.dumps(found | {"changes": told}, default=str))
+        return
+    from rich.markdown import Markdown
 
-        out.print(Markdown(compared.to_markdown(found)))
+    print_rows(changes.to_rows(told))
+    say(changes.ABOUT if told else changes.NOTHING)
+    out.print(Markdown(compared.to_markdown(found)))
 
 
 def export(
@@ -80,18 +84,20 @@ def tag(
 ) -> None:
     """Record the pipeline's dataset as a version: git tag and DVC."""
     from busgen import pipeline
+    from busgen import versions as recorded
 
     pipeline.enter_checkout()
-    commit = pipeline.tag(name, failing=failing)
+    commit = recorded.tag(name, failing=failing)
     out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
 
 
 def versions(as_json: AsJson = False) -> None:
-    """List the tagged dataset versions with their headline figures."""
+    """List the tagged dataset versions: generators, utility, quality, cost in seconds."""
     from busgen import pipeline
+    from busgen import versions as recorded
 
     pipeline.enter_checkout()
-    found = pipeline.versions()
+    found = recorded.versions()
     if as_json:
         out.print_json(json.dumps(found))
     elif found:

@@ -142,7 +142,6 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         first, real, folder, *chosen, seeds, models, saw, quick, workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
-    say("reading pictures, which takes a minute or two")
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.carry_out(plan, tick, say)
@@ -160,7 +159,8 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="masks, phantom, factory, index, real, images or quality.")
+        str,
+        typer.Argument(help="masks, phantom, factory, index, real, images, quality or downstream."),
     ],
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,

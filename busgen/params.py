@@ -385,14 +385,44 @@ class QualityParams(Section):
         return DEFAULT_LIMITS | limits
 
 
-class ReportParams(Section):
-    """Stage `report`: pictures a stratum in the gallery, and the previous version.
+class DownstreamParams(Section):
+    """Stage `downstream`: training sets, arms and tasks to compare, empty for the usual ones.
 
-    `previous` is a folder with ``release`` and ``quality`` of an earlier version.
+    `seeds` trainings of each arm, `folds` of a data set that is cross-validated, 1 for none,
+    `steps` of each training by task, `workers` trained at once; `generator_saw` what is said of the
+    generator's patients, else what the release's provenance tells (`busgen.downstream.made.SAW`).
+    """
+
+    train: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    tasks: tuple[Literal["classification", "segmentation"], ...] = ()
+    seeds: int = Field(default=3, ge=1)
+    folds: int = Field(default=5, ge=1)
+    steps: dict[Literal["classification", "segmentation"], int] = {
+        "classification": 600,
+        "segmentation": 500,
+    }
+    generator_saw: Literal["none", "own", "pooled", "unknown"] | None = None
+    workers: int = Field(default=2, ge=1)
+
+    @field_validator("steps")
+    @classmethod
+    def _positive(cls, steps: dict[str, int]) -> dict[str, int]:
+        if min(steps.values(), default=1) < 1:
+            raise ValueError("steps must be 1 or more: e.g. {classification: 600}")
+        return {"classification": 600, "segmentation": 500} | steps
+
+
+class ReportParams(Section):
+    """Stage `report`: pictures a stratum in the gallery, and what stands beside the release.
+
+    `previous` is a folder with ``release`` and ``quality`` of an earlier version, `downstream` one
+    that `busgen downstream` wrote.
     """
 
     gallery: int = Field(default=4, ge=1, le=10)
     previous: Path | None = None
+    downstream: Path | None = None
 
 
 class Params(Section):
@@ -406,6 +436,7 @@ class Params(Section):
     generate: GenerateParams = GenerateParams()
     release: ReleaseParams = ReleaseParams()
     quality: QualityParams = QualityParams()
+    downstream: DownstreamParams = DownstreamParams()
     report: ReportParams = ReportParams()
 
 

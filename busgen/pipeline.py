@@ -1,4 +1,4 @@
-"""The pipeline in a checkout: run it, tag what came out, list the tagged versions.
+"""The pipeline in a checkout: run it, up to date or not, the headline of what came out.
 
 In: a checkout with dvc.yaml. Out: what `dvc` and `git` do, called as a user would call them.
 """
@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
 
@@ -22,7 +21,6 @@ from busgen import io
 from busgen.errors import BusgenError, UserError
 
 METRICS, SCORES = Path("data/quality/metrics.json"), Path("data/quality/scores.json")
-RECORD = ("dvc.lock", "dvc.yaml", "params.yaml", str(METRICS))  # what a version commits
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
 WORK = Path("data/work")
 MISTAKE = WORK / "mistake"  # a flow that ends for the user's mistake leaves this file
@@ -80,7 +78,7 @@ def reproduce(*, everything: bool = False) -> bool:
         return False
     MISTAKE.unlink(missing_ok=True)
     with prefect_server() as url:
-        done = _run([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
+        done = ran([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
     if done.returncode and MISTAKE.exists():
         raise UserError("every stage must succeed", "the error above", "mend it and run again")
     if done.returncode:
@@ -94,7 +92,7 @@ def is_up_to_date(*targets: str) -> bool:
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
-            return not json.loads(_call([*DVC, *command]) or "{}")
+            return not json.loads(call([*DVC, *command]) or "{}")
         except UserError as error:
             if "is busy" not in str(error.got) or time.monotonic() > deadline:
                 raise
@@ -165,90 +163,20 @@ def limits() -> dict[str, Any]:
     return found
 
 
-def tag(name: str, *, failing: bool = False) -> str:
-    """Record the data as version `name`: dvc.lock and metrics committed, git tag; return commit.
-
-    Nothing else that is changed or staged is committed.
-
-    Raises
-    ------
-    UserError
-        If the pipeline is not up to date, its code is not committed, the release fails a limit
-        (unless `failing`), the name is taken or is none, or git or DVC refuse.
-    """
-    if _run(["git", "check-ref-format", f"refs/tags/{name}"]).returncode:
-        raise UserError("a version's name must be one that git takes", repr(name), "e.g. v1.0")
-    if not _run(["git", "rev-parse", "-q", "--verify", f"refs/tags/{name}"]).returncode:
-        raise UserError("a version's name must be new", repr(name), "see `busgen versions`")
-    if changed := _git("status", "--porcelain", "--", "busgen", "flows"):
-        raise UserError(
-            "a version's code must be committed, or nobody can make it again",
-            ", ".join(line.split(maxsplit=1)[1] for line in changed.split("\n")),
-            "commit it first",
-        )
-    if not is_up_to_date("report"):
-        raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
-    figures = headline()
-    broken = [name for name, verdict in figures["limits"].items() if verdict == "fails"]
-    if broken and not failing:
-        raise UserError(
-            "a version must keep its limits (quality.limits)",
-            f"a failing release: {', '.join(broken)}",
-            "mend it, or tag it as failing: --failing",
-        )
-    _git("add", "--force", "--", *RECORD)
-    if _git("status", "--porcelain", "--", *RECORD):
-        _git("commit", "--quiet", "--message", _subject(name), "--only", "--", *RECORD)
-    message = f"{_subject(name)}\n\n{io.dumps(figures)}"
-    _git("tag", "--annotate", "--message", message, "--", name)
-    return _git("rev-parse", "--short", "HEAD")
-
-
-def _subject(name: str) -> str:
-    """Return the first line of a version's tag, by which it is told from a tag of the code."""
-    return f"Dataset {name}"
-
-
-def versions() -> list[dict[str, Any]]:
-    """Return the tagged dataset versions, oldest first, with their headline figures."""
-    form = "%(objecttype)%00%(taggerdate:short)%00%(contents:subject)%00%(refname:strip=2)"
-    listed = _git("for-each-ref", "--sort=creatordate", f"--format={form}", "refs/tags")
-    found = []
-    for kind, date, subject, name in (line.split("\0") for line in listed.splitlines()):
-        if kind == "tag" and subject == _subject(name):
-            figures = json.loads(_git("show", f"refs/tags/{name}:{METRICS}"))
-            found.append({"version": name, "date": date, **figures})
-    return found
-
-
-@contextmanager
-def release_of(name: str) -> Iterator[Path]:
-    """Yield the release folder that `name` stands for: a folder, or a tag of this checkout."""
-    if Path(name).is_dir():
-        yield Path(name)
-        return
-    root = find_checkout()
-    work = root / WORK
-    work.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="release-", dir=work) as folder:
-        target = Path(folder) / "release"
-        _call([*DVC, "get", str(root), str(RELEASE), "--rev", name, "--out", str(target)])
-        yield target
-
-
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which `python` is the one that runs busgen."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**os.environ, **QUIET, "PATH": path, **extra}
 
 
-def _git(*arguments: str) -> str:
-    return _call(["git", *arguments]).strip()
+def git(*arguments: str) -> str:
+    """Return what git prints; if it fails, what it says is a `UserError`."""
+    return call(["git", *arguments]).strip()
 
 
-def _call(command: Sequence[str]) -> str:
+def call(command: Sequence[str]) -> str:
     """Run a command and return what it prints; if it fails, what it says is a `UserError`."""
-    done = _run(command)
+    done = ran(command)
     if done.returncode:
         words = " ".join(command).replace(f"{sys.executable} -m ", "")
         said = (done.stderr or done.stdout).strip()
@@ -256,7 +184,7 @@ def _call(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def _run(
+def ran(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, capture: bool = True
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command that ends when this process does."""

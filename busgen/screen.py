@@ -17,6 +17,8 @@ from rich.table import Table
 
 from busgen import NOT_FOR_CLINICAL_USE
 
+COSTLY = ("generate", "quality", "downstream")  # stages whose seconds stand by a version
+
 out = Console()
 err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -183,22 +185,36 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print dataset versions, one a row: counts, and the mean distances to real images."""
-    print_rows(
-        [
-            {
-                "version": row["version"],
-                "date": row["date"],
-                "accepted": row["accepted"],
-                "acceptance": row["acceptance"],
-                "limits": row.get("verdict", "-"),
-                "mean KS": _mean_ks(row["scores"]),
-                "floor": _mean_ks(row["floors"]),
-                "descriptor AUC": row["scores"].get("descriptor_auc", "-"),
-            }
-            for row in found
-        ]
-    )
+    """Print dataset versions: generators, quality, the primary gains downstream, seconds."""
+    for row in found:
+        generator = row["generator"]
+        engines = {key: _engine(generator, key) for key in ("engine", "mask_engine", "prior")}
+        gains = {
+            f"{score}, {train}": "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**own["gain"])
+            for task, score in (("classification", "AUC"), ("segmentation", "Dice"))
+            for train, own in row["downstream"].get(task, {}).items()
+            if "gain" in own
+        }
+        costs = {f"{stage} s": row["seconds"].get(stage, "-") for stage in COSTLY}
+        quality = {
+            "accepted": row["accepted"],
+            "limits": row.get("verdict", "-"),
+            "mean KS": _mean_ks(row["scores"]),
+            "floor": _mean_ks(row["floors"]),
+            "descriptor AUC": row["scores"].get("descriptor_auc", "-"),
+        }
+        out.print(f"[bold]{escape(row['version'])}[/]  {row['date']}")
+        print_rows([quality | costs])
+        print_rows([engines])
+        if gains:
+            print_rows(
+                [{"gain of real + synthetic": name, "value": of} for name, of in gains.items()]
+            )
+
+
+def _engine(generator: Mapping[str, str], key: str) -> str:
+    name, sha256 = generator.get(key, ""), generator.get(f"{key}_sha256", "-")
+    return f"{name} {sha256[:12]}".strip()
 
 
 def _mean_ks(scores: Mapping[str, float]) -> float | str:

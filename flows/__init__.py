@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -35,11 +36,13 @@ def main(flow: Callable[[], object]) -> None:
     length, that Prefect's threads leaked it.
     """
     from busgen.errors import UserError
-    from flows.paths import MISTAKE
+    from flows.paths import MISTAKE, record_cost
 
-    code = 0
+    code, start = 0, time.monotonic()
     try:
         flow()
+        if stage := os.environ.get("DVC_STAGE"):
+            record_cost(stage, time.monotonic() - start)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         code = 2

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from busgen.errors import UserError
+from busgen.io import dumps, read_json, write_text
 from busgen.params import Params
 
 REAL = Path("data/real")
@@ -10,6 +11,7 @@ COHORT = Path("data/cohort")
 REFERENCE = Path("data/reference")
 PRIOR = Path("data/priors/prior.json")
 MODELS = Path("data/models")
+COSTS = Path("data/costs.json")  # seconds of each stage's last run; a version records them
 WORK = Path("data/work")
 MISTAKE = WORK / "mistake"  # tells `busgen run` that a stage ended for the user's mistake
 CANDIDATES = Path("data/candidates")
@@ -19,6 +21,12 @@ REFUSED = Path("data/refused")  # scores of a release that its limits refuse
 DOWNSTREAM = Path("data/downstream")
 REPORT = Path("data/report")
 PUBLISHED_REFERENCE = Path("busgen/assets/reference")
+
+
+def record_cost(stage: str, seconds: float) -> None:
+    """Keep how long a stage took on the clock; no DVC output, as no clock time enters one."""
+    known = read_json(COSTS) if COSTS.is_file() else {}
+    write_text(COSTS, dumps(known | {stage: round(seconds, 1)}))
 
 
 def reference_path(params: Params) -> Path:

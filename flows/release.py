@@ -22,7 +22,7 @@ def release(candidates: Path, folder: Path, params: ReleaseParams) -> None:
 
 def run() -> None:
     """Run the stage: data/candidates -> data/release."""
-    for shards in WORK.glob("[0-9a-f]*"):  # linked into data/candidates, which DVC has recorded
+    for shards in WORK.glob("[0-9a-f]" * 16):  # linked into data/candidates, which DVC has recorded
         shutil.rmtree(shards)
     release(CANDIDATES, RELEASE, load_params().release)
 

@@ -1,7 +1,7 @@
 """Report: what a person looks at.
 
 In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
-data/downstream where it is there.
+a downstream comparison, where there is one.
 Out: data/report/index.html, and contract.html beside it.
 """
 
@@ -11,7 +11,7 @@ from busgen.params import Params, load_params
 from busgen.report.evidence import previous_of
 from busgen.report.report import Sources, write_report
 from flows import main
-from flows.paths import CANDIDATES, DOWNSTREAM, QUALITY, RELEASE, REPORT, reference_path
+from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
 
 
 @flow(name="report", validate_parameters=False)
@@ -25,9 +25,9 @@ def run() -> None:
     params = load_params()
     prior, judges = params.generate.prior, params.generate.judges
     checks = prior.with_suffix(".checks.json") if prior else None
-    previous = previous_of(params.report.previous)
     where = (RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
-    sources = Sources(*where, previous, DOWNSTREAM)
+    beside = (previous_of(params.report.previous), params.report.downstream)
+    sources = Sources(*where, *beside)
     report(sources, params)
 
 

@@ -25,6 +25,7 @@ TOP = {
     "pipeline",
     "screen",
     "train",
+    "versions",
 }  # above every package; the other modules of busgen/ are shared
 
 

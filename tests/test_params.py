@@ -19,7 +19,7 @@ def write(tmp_path: Path, text: str) -> Path:
 def test_shipped_parameters_are_the_defaults_with_paths():
     shipped, default = load_params(ROOT / "params.yaml").model_dump(), Params().model_dump()
     assets = (("generate", name) for name in ("prior", "judges", "mask_model", "model"))
-    for section, key in (*assets, ("quality", "reference")):
+    for section, key in (*assets, ("quality", "reference"), ("report", "downstream")):
         assert Path(shipped[section].pop(key)).is_relative_to("busgen/assets")
         assert default[section].pop(key) is None
     assert shipped == default
@@ -58,6 +58,8 @@ def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
         ("generate: {gates: {contrast: {action: burn}}}", "'reject', 'flag' or 'off', got 'burn'"),
         ("generate: {gates: {contrast: {min: 3, max: 2}}}", "min must not exceed max"),
         ("generate: {device: banana}", r"generate\.device: .*got 'banana'"),
+        ("downstream: {tasks: [detection]}", r"downstream\.tasks\.0: .*got 'detection'"),
+        ("downstream: {steps: {classification: 0}}", "steps must be 1 or more"),
         ("release: {splits: {train: .5}}", "shares must be positive and sum to 1"),
         ("release: {splits: {dev: 1}}", "'train', 'validation' or 'test', got 'dev'"),
         ("quality: {limits: {kid: {max: 1}}}", "unknown score kid: choose from ks_geometry"),

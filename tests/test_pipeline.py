@@ -155,9 +155,12 @@ def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     assert all(row["verdict"] == "failing" for row in listed)
     assert all(row["limits"]["ks_texture.pooled"] == "fails" for row in listed)
     assert all(row["limits"]["kid_us64"] == "not measured" for row in listed)
+    assert all(row["generator"]["engine"] == "phantom" for row in listed)
+    assert all(row["seconds"]["generate"] > 0 and row["downstream"] == {} for row in listed)
     compared = json.loads(busgen(clone, "diff", "v1", "v2", "--json"))
     assert seeds(compared) == [7, 8]
     assert compared["identical_images"] == 0
+    assert {"ks_grey.pooled", "ks_geometry.benign"} <= {c["score"] for c in compared["changes"]}
     compared = busgen(clone / "data", "diff", "v1", "release", "--json")
     assert seeds(json.loads(compared)) == [7, 8]
     assert not list((clone / "data/work").glob("release-*"))
@@ -294,6 +297,10 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     change(clone, "generate", prior="data/priors/prior.json", **learned)
     change(clone, "train_masks", steps=60, batch=16, width=32, layers=1)
     change(clone, "quality", reference="data/reference")
+    change(clone, "report", downstream="data/downstream")
+    few_steps = dict.fromkeys(("classification", "segmentation"), 4)
+    change(clone, "downstream", arms=["real_augmented", "real_synthetic_1"], seeds=1,
+           steps=few_steps)  # fmt: skip
     tiny = {"members": 1, "size_px": 32, "widths": [4, 8], "epochs": 1}
     change(clone, "train_judges", segmenter=tiny | {"polish": 0}, classifier=tiny | {"blind": 0})
     few = {"steps": 2, "batch": 2}
@@ -310,8 +317,22 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     ran = stages_run(busgen(clone, "run", "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
                         "train_masks", "train_images", "generate", "release", "quality",
-                        "report"}  # fmt: skip
+                        "downstream", "report"}  # fmt: skip
     assert (clone / "data/models/judges/scores.json").is_file()
+    gain = downstream_headline(clone)["classification"]["breast"]["gain"]
+    assert gain["low"] <= gain["value"] <= gain["high"]
+    shown = json.loads(call(clone, "dvc", "metrics", "show", "data/downstream/metrics.json",
+                            "--json"))  # fmt: skip
+    assert json.dumps(gain["value"]) in json.dumps(shown)
+    trained = {path: path.stat().st_mtime_ns for path in runs_in(clone)}
+    assert len(trained) == 4  # two tasks, two arms
+    change(clone, "generate", seed=12)
+    assert "downstream" in stages_run(busgen(clone, "run"))  # as the report shows it
+    assert {path: path.stat().st_mtime_ns for path in trained} == trained
+    new = [
+        json.loads(path.read_text("utf-8"))["run"]["arm"] for path in {*runs_in(clone)} - {*trained}
+    ]
+    assert new == ["real_synthetic_1"] * 2
     for which in ("images", "masks"):
         card = (clone / f"data/models/{which}/README.md").read_text(encoding="utf-8")
         assert "| breast |" in card
@@ -335,6 +356,15 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "unlike")
     told = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
     assert told.null_count == 0
+
+
+def runs_in(clone: Path) -> list[Path]:
+    """Return the records of trainings that are kept."""
+    return sorted(clone.glob("data/work/downstream/runs/*/run.json"))
+
+
+def downstream_headline(clone: Path) -> dict:
+    return json.loads((clone / "data/downstream/metrics.json").read_text("utf-8"))["headline"]
 
 
 def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):

@@ -16,7 +16,7 @@ from typing import Any
 from busgen.errors import UserError
 from busgen.quality.distances import wilson
 
-NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality")
+NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 

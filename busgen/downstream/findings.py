@@ -1,32 +1,38 @@
 """What is known of the test patients beside their class: their split, and how radiologists read it.
 
-In: predictions, the folder of real data. Out: predictions with the columns `ADDED`.
+In: real data, predictions. Out: predictions with the columns `ADDED`.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import pyarrow as pa
 
-from busgen.real.cohort import canonical_tables, cohort_file, load_cohort, real_rows
+from busgen.downstream.cases import Real
+from busgen.real.cohort import real_rows
 
 FINDINGS = ("birads", "shape", "orientation", "margin", "echo_pattern", "posterior")
 ADDED = ("split", *FINDINGS)
 
 
-def with_findings(predictions: pa.Table, real: Path) -> pa.Table:
-    """Return predictions with what is known of each picture, text, missing where it is not.
+Words = dict[str, str | None]
+
+
+def findings_of(real: Real) -> dict[str, Words]:
+    """Return what is known of each picture by its name, missing where it is not.
 
     Several margins stand in one word, joined with "+".
     """
     columns = ["sample_id", *FINDINGS]
-    rows = real_rows(
-        canonical_tables(real), load_cohort(cohort_file(real)), columns=columns, usable=_any
-    )
-    known = {row["sample_id"]: row for row in rows}
+    rows = real_rows(real.tables, real.cohort, columns=columns, usable=_any)
+    return {row["sample_id"]: {name: _word(row[name]) for name in ADDED} for row in rows}
+
+
+def with_findings(predictions: pa.Table, known: Mapping[str, Words]) -> pa.Table:
+    """Return predictions with what is known of each picture, text."""
     own = [known[name] for name in predictions["sample_id"].to_pylist()]
     for name in ADDED:
         predictions = predictions.append_column(
-            pa.field(name, pa.string()), pa.array([_word(row[name]) for row in own], pa.string())
+            pa.field(name, pa.string()), pa.array([row[name] for row in own], pa.string())
         )
     return predictions
 

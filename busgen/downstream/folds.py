@@ -1,6 +1,6 @@
 """Cross-validation of a data set whose test patients are too few: BrEaST's.
 
-In: its cases by split. Out: folds of patients.
+In: its pictures by split, none decoded. Out: folds of patients.
 
 Each fold is tested once; the next one chooses when a training stops and scales its chances, the
 others are learned from. All arms see the same folds, so arms without made pictures are tested on
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from busgen.downstream.cases import Cases, joined_cases
+from busgen.downstream.cases import Pictures, joined_pictures
 from busgen.seeds import rng
 
 FOLDED = ("breast",)
@@ -28,17 +28,17 @@ FOLDS = 5
 SEED = 20261126
 
 
-def with_folds(own: Mapping[str, Cases], count: int) -> dict[str, Cases]:
-    """Return cases by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are.
+def with_folds(own: Mapping[str, Pictures], count: int) -> dict[str, Pictures]:
+    """Return pictures by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are.
 
     Parameters
     ----------
     own
-        Cases by the three splits.
+        Pictures by the three splits.
     count
         Number of folds.
     """
-    whole = joined_cases(list(own.values()))
+    whole = joined_pictures(list(own.values()))
     split = np.concatenate([np.full(len(one), name) for name, one in own.items()])
     of = fold_of(whole, count)
     found = dict(own) | {UNSEEN: whole.pick(np.isin(split, HELD_OUT))}
@@ -56,9 +56,9 @@ def fold_name(fold: int) -> str:
     return f"fold {fold}"
 
 
-def fold_of(cases: Cases, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return each case's fold: patients are kept whole, each class is dealt out evenly."""
-    groups, labels = cases.crops.groups, cases.crops.labels
+def fold_of(pictures: Pictures, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return each picture's fold: patients are kept whole, each class is dealt out evenly."""
+    groups, labels = pictures.groups, pictures.labels
     placed: dict[str, int] = {}
     for label in sorted(set(labels.tolist()), reverse=True):
         patients = [name for name in np.unique(groups[labels == label]) if name not in placed]

@@ -1,25 +1,30 @@
 """The synthetic set: a release of busgen, or whatever pictures, masks and labels someone made.
 
-In: a path. Out: `Made`: its training pictures as cases, what made them, and whose patients their
-generator saw.
+In: a path. Out: `Made`: its training pictures, none decoded before they are asked for, what made
+them, and whose patients their generator saw.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from busgen.downstream.cases import Cases, stacked
+from busgen.downstream.cases import Cases, code_of, stacked
 from busgen.errors import UserError
-from busgen.io import read_json
+from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.params import JUDGED
+from busgen.quality.sets import folder, source, tables
 from busgen.quality.sets.canonical import CANONICAL
 from busgen.quality.sets.opening import open_set
 from busgen.quality.sets.source import Source, squares
+from busgen.real import overlay_fill, overlay_strokes, overlays, square
 from busgen.real.crops import SIDE
+from busgen.release.files import data_files
+from busgen.release.read import batches
 
 LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
 CLASSES = ("benign", "malignant", "normal")
@@ -33,13 +38,23 @@ RULES = {"engine": "phantom", "mask_engine": "curvature"}  # engines that learne
 class Made:
     """A synthetic set: `generator` what is told of its making, `saw` one of `SAW`.
 
+    `fingerprint` is the hash of its pictures' bytes, classes and scanners, and of the code that
+    reads them: another title, or another split of the same pictures' others, changes nothing.
     `saw`: none, no patient was in any fit; own, training patients of the arm's data set alone;
     pooled, more than those; unknown, nobody said.
     """
 
-    cases: Cases
+    source: Source
+    fingerprint: str
     generator: Mapping[str, str]
     saw: str
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def load(self) -> Cases:
+        """Return the pictures; `UserError` if they hold no outlined lesion of known class."""
+        return _cases(self.source)
 
 
 def read_made(path: Path, saw: str | None = None) -> Made:
@@ -59,16 +74,26 @@ def read_made(path: Path, saw: str | None = None) -> Made:
     """
     if saw is not None and saw not in SAW:
         raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
-    source = open_set(path)
-    if source.form == CANONICAL:
+    made = open_set(path)
+    if made.form == CANONICAL:
         rule = "--data must be synthetic pictures"
         raise UserError(rule, f"{path}, real data", "give it as --real")
-    if "train" in source.values("split"):
-        source = source.of_splits(["train"])
+    if "train" in made.values("split"):
+        made = made.of_splits(["train"])
+    plan = plan_of(path)
+    return Made(made, _fingerprint(made), generator_of(plan), saw or saw_of(plan))
+
+
+def plan_of(path: Path) -> dict[str, Any]:
+    """Return the plan that a release was made by, empty where there is none."""
     file = path / PROVENANCE
-    plan = read_json(file).get("plan", {}) if file.is_file() else {}
-    told = {key: str(plan[key]) for key in MAKERS if key in plan}
-    return Made(_cases(source), told, saw or saw_of(plan))
+    plan: dict[str, Any] = read_json(file).get("plan", {}) if file.is_file() else {}
+    return plan
+
+
+def generator_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return engines, prior and their fingerprints."""
+    return {key: str(plan[key]) for key in MAKERS if key in plan}
 
 
 def named(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
@@ -104,6 +129,24 @@ def saw_of(plan: Mapping[str, Any]) -> str:
     return "none" if by_rules and published and not judged else "pooled"
 
 
+def _fingerprint(made: Source) -> str:
+    told = [*_labels(made), *made.values("scanner")]
+    return sha256_bytes("\n".join([code_of(READING), *_contents(made.path), *told]).encode())
+
+
+def _contents(path: Path) -> Iterator[str]:
+    """Yield hashes of a release's training pictures, else of every file that lies there."""
+    if (path / PROVENANCE).is_file() and data_files(path):
+        splits = {file.name.split("-")[0] for file in data_files(path)}
+        for table in batches(path, ("image", "mask"), "train" if "train" in splits else None):
+            for row in table.to_pylist():
+                yield from (sha256(row[name]["bytes"]).hexdigest() for name in ("image", "mask"))
+        return
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            yield f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
+
+
 def _cases(source: Source) -> Cases:
     labels = _labels(source)
     scanners, groups = source.values("scanner"), source.groups()
@@ -131,3 +174,9 @@ def _labels(source: Source) -> list[str]:
         raise UserError(rule, known, "add one: benign, malignant or normal")
     words = (str(word).strip().lower() for word in source.values(name))
     return [word if word in CLASSES else "" for word in words]
+
+
+READING = (
+    *(folder, source, tables, overlay_fill, overlay_strokes, overlays, square),
+    overlay_strokes.WEIGHTS,
+)

@@ -1,23 +1,23 @@
 """Which models are to be trained for what is asked, and whether they can be.
 
-In: paths and names. Out: a `Plan`: everything read, each run with the fingerprints of what it
-looks at; nothing is written.
+In: paths and names. Out: a `Plan`: each run with the fingerprints of what it looks at; no picture
+is decoded, nothing is written.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from busgen.downstream import arms, runs
-from busgen.downstream.answers import tested
-from busgen.downstream.cases import Cases, datasets_in, may_ship, read_real
+from busgen.downstream.cases import Pictures, Real, read_real, real_in
 from busgen.downstream.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.learner import Recipe
 from busgen.downstream.made import Made, read_made
 from busgen.downstream.models import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
 from busgen.io import require_vacant
-from busgen.real.crops import SPLITS
 
 ASKED = "asked.json"  # marks a folder as one of ours
 SEEDS = 3
@@ -32,6 +32,7 @@ QUICK_TRAIN = ("bus_bra", "busi", "breast", "bus_uclm", "udiat")  # the first th
 class Asked:
     """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
 
+    `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
     None; `folds` of a data set that is cross-validated (`busgen.downstream.folds`), 1 for none;
@@ -40,7 +41,7 @@ class Asked:
     """
 
     data: Path
-    real: Path
+    real: Path | Real
     out: Path
     train: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
@@ -55,6 +56,11 @@ class Asked:
     others: Mapping[str, Path] = field(default_factory=dict)
     preset: str = "small"
     device: str = "auto"
+
+    @property
+    def tables(self) -> Real:
+        """Where the real data lie; `UserError` if the folder holds none."""
+        return self.real if isinstance(self.real, Real) else real_in(self.real)
 
     @property
     def runs_a_cell(self) -> int:
@@ -80,7 +86,7 @@ class Plan:
 
     asked: Asked
     made: Made
-    real: Mapping[str, Mapping[str, Cases]]
+    real: Mapping[str, Mapping[str, Pictures]]
     jobs: tuple[runs.Job, ...]
     others: Mapping[str, Made] = field(default_factory=dict)
 
@@ -96,7 +102,7 @@ class _Read:
 
     asked: Asked
     sets: Mapping[str, Made]
-    real: Mapping[str, Mapping[str, Cases]]
+    real: Mapping[str, Mapping[str, Pictures]]
     pooled: tuple[str, ...]
 
     def folded(self, name: str) -> bool:
@@ -111,7 +117,7 @@ class _Read:
         return every if arm.made_by == arms.MIXED else (self.sets[arm.made_by],)
 
     def print_of(self, name: str, split: str) -> str:
-        """Return the fingerprint of some real cases."""
+        """Return the fingerprint of some real pictures."""
         return self.real[name][split].fingerprint
 
 
@@ -123,12 +129,12 @@ def plan(asked: Asked) -> Plan:
     UserError
         If a name is unknown, a folder does not hold what it must, or nothing can be trained.
     """
-    names = datasets_in(asked.real)
+    names = asked.tables.names
     models = _checked(asked, names)
     train = asked.train or _usual(asked, names)
     made = read_made(asked.data, asked.saw)
     others = {name: read_made(path, asked.saw) for name, path in asked.others.items()}
-    read = _Read(asked, {"": made, **others}, _real(asked, names, train), _pooled(asked, names))
+    read = _Read(asked, {"": made, **others}, _real(asked), _pooled(asked.tables))
     chosen = [arms.arm_of(name) for name in _named(asked, read)]
     jobs = [
         _job(read, models[task], runs.Run(task, name, arm.name, seed, fold))
@@ -145,24 +151,18 @@ def plan(asked: Asked) -> Plan:
     return Plan(asked, made, read.real, tuple(jobs), others)
 
 
-def _real(
-    asked: Asked, names: Sequence[str], train: Sequence[str]
-) -> dict[str, Mapping[str, Cases]]:
-    """Return the real cases by data set and split, in folds where that is asked for."""
-    usual = not asked.arms and not asked.quick  # a pooled arm may come to stand beside
-    pooled = usual or any(arms.arm_of(name).pooled for name in _arms(asked))
-    folded = [name for name in names if name in FOLDED and asked.fold_count > 1]
-    whole = names if pooled else [*train, *folded]
-    wanted = {name: SPLITS if name in whole else ("test",) for name in names}
-    real: dict[str, Mapping[str, Cases]] = dict(read_real(asked.real, wanted))
-    for name in folded:
-        real[name] = with_folds(real[name], asked.fold_count)
+def _real(asked: Asked) -> dict[str, dict[str, Pictures]]:
+    """Return the real pictures by data set and split, in folds where that is asked for."""
+    real = read_real(asked.tables)
+    for name in real:
+        if name in FOLDED and asked.fold_count > 1:
+            real[name] = with_folds(real[name], asked.fold_count)
     return real
 
 
-def _pooled(asked: Asked, names: Sequence[str]) -> tuple[str, ...]:
+def _pooled(real: Real) -> tuple[str, ...]:
     """Return the data sets that this project's generators learn from, all if there are none."""
-    return tuple(name for name in names if may_ship(asked.real, name)) or tuple(names)
+    return real.may_ship or tuple(real.names)
 
 
 def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
@@ -216,13 +216,13 @@ def _learnable(read: _Read, name: str, task: str) -> bool:
     asked = ["train", "validation"]
     if read.folded(name):
         asked = [fold_name(fold) for fold in range(read.asked.fold_count)]
-    parts = [tested(own[split], task) for split in asked if split in own]
+    parts = [own[split].tested(task) for split in asked if split in own]
     enough = [len(part) and (task == "segmentation" or _both(part)) for part in parts]
     return len(parts) == len(asked) and all(enough)
 
 
-def _both(cases: Cases) -> bool:
-    return bool(cases.crops.malignant.any() and not cases.crops.malignant.all())
+def _both(pictures: Pictures) -> bool:
+    return len(np.unique(pictures.labels)) > 1
 
 
 def _job(read: _Read, model: Model, run: runs.Run) -> runs.Job:
@@ -239,7 +239,7 @@ def _job(read: _Read, model: Model, run: runs.Run) -> runs.Job:
     if arm.pooled:
         beside = [name for name in read.pooled if name != run.train]
         taught += [read.print_of(k, "train") for k in beside if _has(read.real[k], "train", run)]
-    made = tuple(one.cases.fingerprint for one in read.made_of(arm))
+    made = tuple(one.fingerprint for one in read.made_of(arm))
     return runs.Job(
         run,
         model,
@@ -268,5 +268,5 @@ def _tests(read: _Read, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], 
     return tuple(tests)
 
 
-def _has(own: Mapping[str, Cases], split: str, run: runs.Run) -> bool:
-    return split in own and len(tested(own[split], run.task)) > 0
+def _has(own: Mapping[str, Pictures], split: str, run: runs.Run) -> bool:
+    return split in own and len(own[split].tested(run.task)) > 0

@@ -7,6 +7,8 @@ pictures and no other, and a killed comparison goes on.
 """
 
 import json
+import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -23,10 +25,10 @@ import torch
 
 from busgen import loop, seeds
 from busgen.downstream import answers, arms, learner, models, overlap, paper, paste, pools, strata
-from busgen.downstream.cases import joined, load_cases
+from busgen.downstream.cases import code_of, joined, load_cases
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models import Model, place_of
-from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, sha256_file, write_text
+from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, write_text
 from busgen.quality.judges import augment, batches, calibration, judges, nets, training, views
 from busgen.real import crops as real_crops
 from busgen.real.crops import Crops
@@ -95,8 +97,7 @@ class Job:
 @cache
 def code() -> str:
     """Return the hash of the sources that decide a run."""
-    files = [Path(str(module.__file__)) for module in CODE] + [Path(__file__)]
-    return sha256_bytes("".join(map(sha256_file, files)).encode())
+    return code_of((*CODE, sys.modules[__name__]))
 
 
 def store(out: Path, fingerprint: str) -> Path:
@@ -105,8 +106,11 @@ def store(out: Path, fingerprint: str) -> Path:
 
 
 def run_all(jobs: Sequence[Job], workers: int, tick: loop.Tick) -> int:
-    """Run what is missing, several at a time, each in one thread; return how many were run."""
-    left = [job for job in jobs if not job.done]
+    """Run what is missing, several at a time, each in one thread; return how many were run.
+
+    Cross-validated sets come last: they take most of the time, and others can be told before.
+    """
+    left = sorted((job for job in jobs if not job.done), key=lambda job: job.run.fold is not None)
     tick(len(jobs) - len(left))
     if workers == 1:
         for job in left:
@@ -126,6 +130,7 @@ def run_all(jobs: Sequence[Job], workers: int, tick: loop.Tick) -> int:
 
 def run(job: Job) -> None:
     """Train and test one model; its folder is there only when it is whole."""
+    start = time.monotonic()
     arm = arms.arm_of(job.run.arm)
     seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
     tests = {name: load_cases(store(job.out, one)) for name, one in job.tests}
@@ -149,6 +154,7 @@ def run(job: Job) -> None:
     ]
     told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
     told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
+    told["seconds"] = time.monotonic() - start
     with replacing_folder(job.folder) as partial:
         pq.write_table(pa.Table.from_pylist(rows, answers.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(told))

@@ -40,7 +40,7 @@ class Sources:
     judges : folder of the judges, which may hold ``scores.json``
     checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
     previous : an earlier release with its quality, to compare this one with
-    downstream : folder that `busgen downstream` wrote, which need not be there
+    downstream : folder that may hold ``metrics.json``, as `busgen.downstream` writes it
     """
 
     release: Path

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tiny_sets import cases, write_real
+from tiny_sets import cases, pictures, write_real
 
 from busgen.downstream import runs
 from busgen.downstream.cases import save_cases
@@ -31,17 +31,20 @@ def folded(asked, breast):
 def test_folds_keep_patients_whole_and_deal_classes_out():
     own = cases(20)
     twice = replace(own.crops, groups=np.repeat(own.crops.groups[::2], 2))
-    of = fold_of(replace(own, crops=twice), 5)
+    of = fold_of(pictures(replace(own, crops=twice)), 5)
     assert (of[::2] == of[1::2]).all()
     assert np.bincount(of).tolist() == [4] * 5
-    plain = fold_of(own, 5)
+    plain = fold_of(pictures(own), 5)
     assert np.bincount(plain[own.crops.malignant]).tolist() == [2] * 5
-    assert (plain == fold_of(own.pick(np.arange(20)[::-1]), 5)[::-1]).all()
+    assert (plain == fold_of(pictures(own.pick(np.arange(20)[::-1])), 5)[::-1]).all()
 
 
 def test_unseen_patients_of_a_fold_are_validation_and_test_ones():
     parts = {"train": cases(9, 1), "validation": cases(6, 2), "test": cases(6, 3)}
-    found = with_folds(parts, 3)
+    found = {
+        name: one.load()
+        for name, one in with_folds({k: pictures(own) for k, own in parts.items()}, 3).items()
+    }
     held_out = {*parts["validation"].ids, *parts["test"].ids}
     assert set(found["validation and test"].ids) == held_out
     for k in range(3):
@@ -52,7 +55,7 @@ def test_unseen_patients_of_a_fold_are_validation_and_test_ones():
 def test_no_run_learns_from_or_chooses_by_whom_it_tests(folded):
     made = plan(replace(folded, arms=("real_augmented", "real_synthetic_1", "pooled_augmented")))
     groups = {
-        one.fingerprint: set(one.crops.groups) for own in made.real.values() for one in own.values()
+        one.fingerprint: set(one.groups) for own in made.real.values() for one in own.values()
     }
     for job in made.jobs:
         tested = set().union(*(groups[print_] for _, print_ in job.tests))
@@ -93,9 +96,8 @@ def test_a_generator_that_saw_nobody_is_tested_on_all(folded):
 def test_a_patient_in_two_data_sets_teaches_no_model_that_is_tested_on_them(asked, tmp_path):
     job = next(job for job in plan(asked).jobs if job.run.arm == "real_augmented")
     own, other = cases(6, 1), cases(4, 1)
-    for one in (own, other):
-        save_cases(one, runs.store(tmp_path, one.fingerprint))
-    shared = replace(job, real=(own.fingerprint,), out=tmp_path)
+    save_cases(own, runs.store(tmp_path, "own"))
+    shared = replace(job, real=("own",), out=tmp_path)
     assert set(runs._taught(shared, [other.crops]).groups) == {"p1-4", "p1-5"}
 
 

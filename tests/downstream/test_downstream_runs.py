@@ -125,8 +125,9 @@ def test_whom_a_generator_saw_follows_from_its_plan():
 
 def test_a_foreign_set_is_read_with_its_own_words(sets):
     made = read_made(sets[1])
-    assert list(made.cases.crops.labels[:2]) == ["benign", "malignant"]
-    assert made.cases.crops.images.shape == (8, 256, 256)
+    crops = made.load().crops
+    assert list(crops.labels[:2]) == ["benign", "malignant"]
+    assert crops.images.shape == (8, 256, 256)
     assert (made.saw, made.generator) == ("unknown", {})
 
 

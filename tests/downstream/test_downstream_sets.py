@@ -35,8 +35,9 @@ def write_parquet(path: Path, column: str = "diagnosis", n: int = 8) -> Path:
 def test_a_parquet_file_and_a_folder_are_read_alike(tmp_path):
     for path in (write_parquet(tmp_path / "made.parquet"), write_made(tmp_path / "made")):
         made = read_made(path)
-        assert made.cases.crops.labels.tolist() == ["benign", "malignant"] * 4
-        assert made.cases.crops.masks.any(axis=(1, 2)).all()
+        own = made.load().crops
+        assert own.labels.tolist() == ["benign", "malignant"] * 4
+        assert own.masks.any(axis=(1, 2)).all()
         assert made.saw == "unknown"
 
 
@@ -47,14 +48,14 @@ def test_a_set_without_classes_or_masks_is_refused_with_its_remedy(tmp_path):
     for file in folder.glob("*_mask.png"):
         file.unlink()
     with pytest.raises(UserError, match=r"outlined lesions of known class.*give masks"):
-        read_made(folder)
+        read_made(folder).load()
 
 
 def test_a_broken_picture_is_named(tmp_path):
     folder = write_made(tmp_path / "made")
     (folder / "3.png").write_bytes(b"no picture")
     with pytest.raises((UserError, DataError), match=r"3\.png"):
-        read_made(folder)
+        read_made(folder).load()
 
 
 def test_classes_that_are_other_words_are_refused(tmp_path):
@@ -64,7 +65,7 @@ def test_classes_that_are_other_words_are_refused(tmp_path):
     with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([rows[0], *([name, "1"] for name, _ in rows[1:])])
     with pytest.raises(UserError, match="known class"):
-        read_made(folder)
+        read_made(folder).load()
 
 
 def test_sets_are_named_on_the_command_line():

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.downstream.cases import Cases
+from busgen.downstream.cases import Cases, Pictures
 from busgen.downstream.learner import Recipe
-from busgen.io import dumps, encode_png
+from busgen.io import dumps, encode_png, sha256_bytes
 from busgen.real.cohort import FILE, canonical_tables, make_cohort
 from busgen.real.crops import Crops
 from busgen.real.signatures import signature
@@ -45,6 +45,15 @@ def crops(n: int, seed: int = 0, side: int = 64) -> Crops:
 def cases(n: int, seed: int = 0, pixel_mm: float = 0.5) -> Cases:
     """Return the same with names and the size of a pixel."""
     return Cases(crops(n, seed), np.array([f"{seed}-{k}" for k in range(n)]), np.full(n, pixel_mm))
+
+
+def pictures(own: Cases) -> Pictures:
+    """Return cases as pictures that are not read yet; each one's hash is its name's."""
+    names = np.array([sha256_bytes(name.encode()) for name in own.ids])
+    lesions = own.crops.masks.any(axis=(1, 2))
+    return Pictures(
+        names, own.crops.labels, own.crops.groups, lesions, np.arange(len(own)), own.pick
+    )
 
 
 def patients(dataset: str, split: str, count: int) -> list[str]:

@@ -1,0 +1,65 @@
+"""Downstream: what the release teaches models, tried on real patients.
+
+In: data/release, data/real, data/cohort, params.yaml. Out: data/downstream (comparison,
+predictions, tables to plot). Trainings are kept in data/work, each by the hash of what decides it:
+a killed run goes on, a changed generator repeats only the arms with its pictures.
+"""
+
+import shutil
+from dataclasses import replace
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
+from rich.console import Console
+from rich.progress import Progress
+
+from busgen.downstream import headline, library
+from busgen.downstream.cases import Real
+from busgen.downstream.plan import RECIPES, Asked, Plan, plan
+from busgen.io import replacing_folder
+from busgen.params import Params, load_params
+from flows import main
+from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
+
+
+def asked(params: Params) -> Asked:
+    """Return what params.yaml asks for."""
+    own = params.downstream
+    return Asked(
+        RELEASE,
+        Real(tuple(real_tables(params)), COHORT),
+        WORK / "downstream",
+        train=own.train,
+        arms=own.arms,
+        tasks=own.tasks,
+        seeds=own.seeds,
+        folds=own.folds,
+        saw=own.generator_saw,
+        workers=own.workers,
+        recipes={task: replace(usual, steps=own.steps[task]) for task, usual in RECIPES.items()},
+    )
+
+
+@flow(name="downstream", validate_parameters=False)
+def downstream(wanted: Plan) -> None:
+    """Train what is missing, compare, and publish the headline as an artifact."""
+    logger = get_run_logger()
+    with Progress(console=Console(stderr=True)) as bar:
+        row = bar.add_task("trainings", total=len(wanted.jobs))
+        record, ran = library.carry_out(wanted, lambda n: bar.advance(row, n), logger.info)
+    logger.info("%d of %d trained, the others were kept", ran, len(wanted.jobs))
+    rows = [row for _, own in library.tables(record) for row in own]
+    create_table_artifact(table=rows, key="downstream", description="what it teaches models")
+    with replacing_folder(DOWNSTREAM) as partial:
+        headline.write_plots(record, partial)
+        shutil.copy2(wanted.asked.out / library.PREDICTIONS, partial)
+
+
+def run() -> None:
+    """Run the stage: data/release and real patients -> data/downstream."""
+    downstream(plan(asked(load_params())))
+
+
+if __name__ == "__main__":
+    main(run)

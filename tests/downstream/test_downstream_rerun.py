@@ -1,0 +1,131 @@
+"""Run again when a generator changes: how many trainings each change takes."""
+
+import json
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+from tiny_sets import write_real
+
+from busgen.downstream import cases, library, made
+from busgen.downstream.plan import Asked, plan
+from busgen.factory.library import produce
+from busgen.params import DEFAULT_GATES, Gate, GenerateParams, Params, ReleaseParams
+from busgen.real.cohort import FILE, make_cohort
+
+ARMS = ("real", "real_augmented", "synthetic", "real_synthetic_1")
+PRIMARY = ARMS[-1]
+OFF = dict.fromkeys(DEFAULT_GATES, Gate(action="off"))
+
+
+def release(folder, *, title="One", **changed):
+    """Return a release of four pictures of the learned generator."""
+    asked = {"n": 4, "steps": 1, "mask_engine": "curvature", "gates": OFF} | changed
+    params = Params(generate=GenerateParams(**asked), release=ReleaseParams(title=title))
+    produce(params, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory):
+    """Return a release, the same pictures under another title, those of a changed engine."""
+    folder = tmp_path_factory.mktemp("releases ü")
+    return (
+        release(folder / "one"),
+        release(folder / "titled", title="Two"),
+        release(folder / "changed", steps=2),
+    )
+
+
+@pytest.fixture
+def wanted(sets, releases, asked):
+    """Return what a comparison of real-only arms and arms with made pictures is asked for."""
+    return replace(asked, data=releases[0], arms=ARMS, tasks=("segmentation",))
+
+
+def ran(asked: Asked) -> list[tuple[str, str]]:
+    """Carry a comparison out; return (arm, training set) of what was trained."""
+    whole = plan(asked)
+    before = {job.folder for job in whole.jobs if job.done}
+    count = library.carry_out(whole, lambda _: None, lambda _: None)[1]
+    found = [(job.run.arm, job.run.train) for job in whole.jobs if job.folder not in before]
+    assert count == len(found)
+    assert all(job.done for job in whole.jobs)
+    return found
+
+
+def test_a_changed_parameter_of_an_engine_reruns_the_arms_with_its_pictures_alone(wanted, releases):
+    one, titled, changed = releases
+    assert [arm for arm, _ in ran(wanted)] == list(ARMS)
+    assert ran(wanted) == []
+    assert ran(replace(wanted, data=titled)) == []
+    assert [arm for arm, _ in ran(replace(wanted, data=changed))] == ["synthetic", PRIMARY]
+    assert ran(replace(wanted, data=one)) == []  # a change taken back
+
+
+def test_where_nothing_changed_no_picture_is_read(wanted, monkeypatch):
+    first = library.carry_out(plan(wanted), lambda _: None, lambda _: None)[0]
+    told = (wanted.out / library.METRICS).read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a picture was read")
+
+    monkeypatch.setattr(cases, "_cut", refuse)
+    monkeypatch.setattr(made, "squares", refuse)
+    monkeypatch.setattr(library, "compared", refuse)
+    done: list[int] = []
+    again = library.carry_out(plan(wanted), done.append, lambda _: None)
+    assert again == (first, 0)
+    assert sum(done) == 4
+    assert (wanted.out / library.METRICS).read_bytes() == told
+
+
+def test_a_table_of_some_sets_is_told_before_and_kept_for_that_of_all(wanted, tmp_path):
+    folder = write_real(tmp_path / "real", ("breast", "bus_bra", "busi"))
+    whole = replace(wanted, real=folder, train=(), arms=ARMS[1:3], folds=3, out=tmp_path / "all")
+    done: list[int] = []
+
+    def stop(count: int) -> None:
+        done.append(count)
+        if sum(done) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.carry_out(plan(whole), stop, lambda _: None)
+    kept = [job.run for job in plan(whole).jobs if job.done]
+    assert [run.train for run in kept] == ["bus_bra", "bus_bra", "busi", "busi"]  # no fold yet
+    some = replace(whole, train=("bus_bra", "busi"))
+    assert ran(some) == []
+    told = json.loads((whole.out / library.METRICS).read_text())["results"]
+    assert {one["train"] for one in told} == {"bus_bra", "busi"}
+    assert ran(whole) == [(arm, "breast") for arm in ARMS[1:3] for _ in range(3)]
+    assert ran(whole) == ran(some) == []
+
+
+def test_one_changed_real_picture_reruns_what_looks_at_its_split(wanted, sets, tmp_path):
+    folder = write_real(tmp_path / "real")
+    mine = replace(wanted, real=folder, train=("bus_bra", "busi"), arms=ARMS[1:3])
+    assert len(ran(mine)) == 4
+    table = folder / "busi" / "table.parquet"
+    splits = pq.read_table(folder / "cohort" / FILE).to_pylist()
+    train = {row["sample_id"] for row in splits if row["split"] == "train"}
+    rows = pq.read_table(table)
+    told = rows.to_pylist()
+    row = next(row for row in told if row["sample_id"] in train)
+    row["scanner"] = "another"
+    pq.write_table(rows.from_pylist(told, schema=rows.schema), table, row_group_size=8)
+    tables = [folder / name / "table.parquet" for name in ("bus_bra", "busi")]
+    pq.write_table(make_cohort(tables), folder / "cohort" / FILE)
+    assert ran(mine) == [("real_augmented", "busi")]  # all test patients are who they were
+
+
+def test_what_is_told_of_pictures_is_what_their_pixels_show(sets):
+    for own in cases.read_real(cases.real_in(sets[0])).values():
+        for pictures in own.values():
+            crops = pictures.load().crops
+            assert list(pictures.labels) == list(crops.labels)
+            assert list(pictures.groups) == list(crops.groups)
+            assert list(pictures.lesions) == list(crops.masks.any(axis=(1, 2)))
+            half = pictures.pick(pictures.labels == "benign")
+            assert set(half.load().crops.labels) == {"benign"}
+            assert half.fingerprint != pictures.fingerprint
