@@ -106,7 +106,7 @@ DEFAULT_GATES = {
     "intensity": Gate(max=1.71, untaught="flag"),
     "descriptor_agreement": Gate(action="flag", min=-1.21),
     "mask_agreement": Gate(action="flag", min=0.25),
-    "boundary_distance": Gate(action="flag", max=0.414),
+    "boundary_distance": Gate(action="flag", max=0.423),
     "mask_fit": Gate(min=-2.53, untaught="flag"),
     "label_confidence": Gate(min=0.047),
     "copy_similarity": Gate(max=0.653),

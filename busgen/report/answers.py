@@ -190,7 +190,7 @@ def _limits(record: Mapping[str, Any] | None) -> list[Answer]:
     for row in rows:
         if row["verdict"] == limits.NOT_MEASURED:
             continue
-        why = f"{words.number(row['value'])}, must be {limits.in_words(row)}"
+        why = f"{words.number(row['value'])}, limit {limits.in_words(row)}"
         ends = " to ".join(words.number(end) for end in row.get("interval") or ())
         floor = words.number(row["floor"]) if row.get("floor") is not None else ""
         question = f"Limit: {words.plain(row['name'].replace('.', ', '))}"
