@@ -68,6 +68,9 @@ def calibrate(
     folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     judges: Annotated[Path | None, typer.Option(help="Judges' folder, not what ships.")] = None,
+    planted: Annotated[
+        int | None, typer.Option(min=1, help="Plant faults into so many pictures; all.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Calibrate the gates on held-out real patients; write the bounds with their evidence."""
@@ -75,7 +78,7 @@ def calibrate(
     from busgen.quality.judges.judges import load_judges
     from busgen.quality.reference import calibrate as write_calibration
 
-    told = write_calibration(folder, target, load_judges(judges))
+    told = write_calibration(folder, target, load_judges(judges), planted)
     if as_json:
         out.print_json(json.dumps(told))
         return

@@ -71,7 +71,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         assert scores["loss"] > 0
         assert scores["kid_us64"]["value"] > scores["kid_us64"]["floor_limit"]  # two steps: noise
         assert 0 <= scores["dice"]["value"] < scores["dice"]["real"]
-    busgen(clone, "calibrate", tmp_path / "read", "--out", tmp_path / "calibrated")
+    busgen(clone, "calibrate", tmp_path / "read", "--planted", 8, "--out", tmp_path / "calibrated")
     facts = json.loads((tmp_path / "calibrated/reference.json").read_text("utf-8"))
     assert facts["calibrated"]["together"]["n_test"] > 0
     assert facts["proof"]

@@ -14,6 +14,7 @@ whose thumbnails of real pictures (`KNOWN`) stay where they are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,13 @@ class Origin:
     size_px: int = 256
 
 
-def calibrate(folder: Path, out: Path, judges: Judges) -> dict[str, Any]:
+def calibrate(
+    folder: Path, out: Path, judges: Judges, planted: int | None = None
+) -> dict[str, Any]:
     """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
 
-    The proof (`busgen.quality.proof`) is of the bounds that ship, on test patients.
+    The proof (`busgen.quality.proof`) is of the bounds that ship, on test patients: faults are
+    planted into all of their clean pictures, or into the first `planted`.
 
     `out` holds thumbnails of training patients' pictures (`KNOWN`) besides: it does not ship.
 
@@ -95,7 +99,7 @@ def calibrate(folder: Path, out: Path, judges: Judges) -> dict[str, Any]:
     training, textures = training_pairs(tables, cohort)
     made = reference_of(tables, cohort, judges, textures)
     keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
-    proof = prove(keeper, list(clean_pairs(tables, cohort, "test")), training)
+    proof = prove(keeper, list(islice(clean_pairs(tables, cohort, "test"), planted)), training)
     write_reference(replace(made, facts={**made.facts, "proof": proof.record()}), out)
     save_known(textures, out / KNOWN)
     return dict(made.facts["calibrated"])
