@@ -2,12 +2,12 @@
 
 In: candidates of the phantom. Out: candidates of many times as many rows, each with pixels, ids and
 hashes of its own, and their release. Copies are mirrored and speckled anew: they cost what pictures
-cost, and say nothing about quality.
+cost, and say nothing about quality. Those of one finding are a family.
 """
 
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from busgen import io
 from busgen.factory.library import run_here
-from busgen.factory.plan import read_plan, resolve, to_record
+from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import ROW_GROUP
 from busgen.params import GenerateParams
@@ -31,7 +31,7 @@ from busgen.seeds import rng
 ENGINE = "phantom"  # the quickest
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.08  # of a pixel's grey level, sd
-OWN = ("seed", "image_dhash", "image_sha256")
+OWN = ("image_dhash", "image_sha256")
 
 Row = dict[str, Any]
 
@@ -64,11 +64,8 @@ def multiply(source: Path, target: Path, copies: int) -> None:
     index = pq.read_table(source / INDEX)
     indexed = [_indexed(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
-    plan = read_plan(source)
-    io.write_text(target / "plan.json", io.dumps(to_record(replace(plan, n=plan.n * copies))))
-    left = io.read_json(source / "unfilled.json")["unfilled"]
-    names = [_named(copy, name) for copy in range(copies) for name in left]
-    io.write_text(target / "unfilled.json", io.dumps({"unfilled": names}))
+    for name in ("plan.json", "unfilled.json"):  # both count families
+        shutil.copy(source / name, target / name)
 
 
 def _named(copy: int, name: str) -> str:
@@ -76,7 +73,7 @@ def _named(copy: int, name: str) -> str:
 
 
 def _again(copy: int, row: Row) -> Row:
-    """Return a shard's row with pixels, ids, seed and hashes of its own."""
+    """Return a shard's row with pixels, id and hashes of its own."""
     name = _named(copy, row["sample_id"])
     pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
     image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
@@ -86,8 +83,6 @@ def _again(copy: int, row: Row) -> Row:
     image = np.clip(np.rint(image * grain), 0, 255).astype(np.uint8)
     return row | {
         "sample_id": name,
-        "family_id": _named(copy, row["family_id"]),
-        "seed": int(pick.integers(2**62)),
         "image_dhash": difference_hash(image),
         "image_sha256": io.sha256_array(image),
         "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
@@ -101,7 +96,6 @@ def _indexed(copy: int, row: Row, own: Mapping[tuple[str, int], Row]) -> Row:
     like = row["duplicate_of"]
     return row | {
         "sample_id": name,
-        "family_id": _named(copy, row["family_id"]),
         "duplicate_of": like and _named(copy, like),
         **{column: told[column] for column in OWN},
     }
