@@ -34,9 +34,8 @@ def test_every_row_is_a_picture_of_its_own(folder, rows):
     images = [decode_png(row["image"]["bytes"], "image") for row in rows]
     assert len({sha256_array(image) for image in images}) == len(rows)
     assert [sha256_array(image) for image in images] == [row["image_sha256"] for row in rows]
-    assert (
-        len({row["seed"] for row in rows}) == len({row["sample_id"] for row in rows}) == len(rows)
-    )
+    assert len({row["sample_id"] for row in rows}) == len(rows)
+    assert len({row["family_id"] for row in rows}) < len(rows)  # copies of one finding
     index = pq.read_table(folder / "release" / INDEX)
     assert sum(index["accepted"].to_pylist()) == len(rows)
     assert len(data_files(folder / "release")) == 1
