@@ -64,8 +64,8 @@ def multiply(source: Path, target: Path, copies: int) -> None:
     index = pq.read_table(source / INDEX)
     indexed = [_indexed(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
-    for name in ("plan.json", "unfilled.json"):  # both count families
-        shutil.copy(source / name, target / name)
+    for kept in ("plan.json", "unfilled.json"):  # both count families
+        shutil.copy(source / kept, target / kept)
 
 
 def _named(copy: int, name: str) -> str:
