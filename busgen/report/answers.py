@@ -65,7 +65,7 @@ def make_answers(
         ),
         _too_easy(evidence),
         _copies(evidence),
-        _utility(teaching),
+        _utility(teaching if teaching and teaching.is_of(evidence.plan) else None),
         *_limits(evidence.scores.get("limits")),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen import io
+from busgen.factory.plan import Plan
 from busgen.report.downstream_charts import BASE, PRIMARY, low_data_charts, roc_charts
 from busgen.report.plots import Chart
 
@@ -90,8 +91,12 @@ class Heat:
 
 @dataclass(frozen=True)
 class Teaching:
-    """Everything that the section shows; `groups` and `matched` as `metrics.json` has them."""
+    """Everything that the section shows; `groups` and `matched` as `metrics.json` has them.
 
+    `generator`: engines and fingerprints that made the pictures, empty where nobody knows.
+    """
+
+    generator: Mapping[str, str]
     rehearsal: bool
     seeds: int
     folds: Mapping[str, int]
@@ -107,6 +112,12 @@ class Teaching:
         """The comparisons that were fixed beforehand."""
         return tuple((one, row) for one in self.forests for row in one.rows if row.primary)
 
+    def is_of(self, plan: Plan) -> bool:
+        """Return whether pictures of this plan's engines were compared, and no others."""
+        own = (plan.engine_sha256, plan.mask_engine_sha256, plan.prior_sha256)
+        names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
+        return own == tuple(self.generator.get(name) for name in names)
+
 
 def make_teaching(folder: Path | None) -> Teaching | None:
     """Return what a folder of `busgen downstream` tells, None where there is none."""
@@ -115,6 +126,7 @@ def make_teaching(folder: Path | None) -> Teaching | None:
     record: Record = io.read_json(folder / METRICS)
     results = record["results"]
     return Teaching(
+        record.get("generator", {}),
         bool(record["rehearsal"]),
         int(record["seeds"]),
         record.get("folds", {}),

@@ -11,6 +11,7 @@ from busgen.downstream.compare import compared
 from busgen.downstream.fairness import by_group, size_matched
 from busgen.downstream.findings import FINDINGS
 from busgen.release.contract import validate_index
+from busgen.report.answers import make_answers
 from busgen.report.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
 from busgen.report.evidence import gather
 from busgen.report.report import content, render
@@ -109,8 +110,24 @@ def test_the_page_has_the_section_where_there_is_a_comparison(chain, evidence, f
     assert page.count('id="downstream"') == 1
     assert 'href="#downstream"' in page
     assert "the comparison fixed beforehand" in page
+    assert "pictures of another generator" in page
     assert "&lt;b&gt;é" in page
     assert "<b>é" not in page
+
+
+def test_only_this_generators_pictures_answer_for_it(evidence, folder):
+    contract = validate_index(
+        evidence.sources.release / "index.parquet", evidence.provenance["plan"]
+    )
+    other = make_teaching(folder)
+    names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
+    own = replace(other, generator={name: getattr(evidence.plan, name) for name in names})
+    assert own.is_of(evidence.plan)
+    said = [
+        next(one for one in make_answers(evidence, contract, taught) if one.name == "utility").n
+        for taught in (other, own)
+    ]
+    assert said == ["", f"{len(own.primaries)} comparisons"]
 
 
 def test_a_folder_without_a_comparison_has_no_section(tmp_path):
