@@ -40,12 +40,16 @@ LEVEL = 0.02  # a gain over the last part of a training below this share: it has
 
 @dataclass(frozen=True)
 class Recipe:
-    """How each model learns: `looks` at validation patients, evenly spaced over the steps."""
+    """How each model learns: `looks` at validation patients, evenly spaced over the steps.
+
+    `strength` in [0, 1] is how much the pictures of an augmented arm are changed (`augment`).
+    """
 
     steps: int = 600
     batch: int = 16
     rate: float = 3e-3
     looks: int = 4
+    strength: float = 1.0
 
     def pace(self, seed: int) -> loop.Pace:
         """Return the pace of one training; patience never ends it, but keeps its best look."""
@@ -70,6 +74,7 @@ class Learner:
 
     model: Model
     pool: Pool
+    strength: float
     validation: Crops
     net: nn.Module
     optimiser: torch.optim.AdamW
@@ -98,7 +103,7 @@ class Learner:
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.chances)
         spec, crops = self.model.spec, self.pool.crops
         if self.pool.augmented:
-            inputs, targets, weights = batch_of(spec, crops, picked, Draws(draws.rng, 1.0))
+            inputs, targets, weights = batch_of(spec, crops, picked, Draws(draws.rng, self.strength))
         else:
             inputs, targets, weights = plain(spec, crops, picked)
         self.net.train()
@@ -144,15 +149,16 @@ def trained(  # noqa: PLR0913 - all that one training is
     device
         Where it computes; in bfloat16.
     """
-    learner = learner_of(model, pool, validation, seed, work / LOOKS, device)
+    learner = learner_of(model, pool, validation, recipe, seed, work / LOOKS, device)
     best = loop.run(learner, recipe.pace(seed), work)["net"]
     return best, list(looked_at(work / LOOKS).values())
 
 
-def learner_of(
+def learner_of(  # noqa: PLR0913 - all that one training is
     model: Model,
     pool: Pool,
     validation: Crops,
+    recipe: Recipe,
     seed: int,
     looks: Path,
     device: torch.device = CPU,
@@ -163,7 +169,7 @@ def learner_of(
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    return Learner(model, pool, validation, net, optimiser, looks)
+    return Learner(model, pool, recipe.strength, validation, net, optimiser, looks)
 
 
 def looked_at(path: Path) -> dict[str, float]:

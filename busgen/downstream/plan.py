@@ -21,7 +21,7 @@ from busgen.io import require_vacant
 
 ASKED = "asked.json"  # marks a folder as one of ours
 SEEDS = 3
-RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500)}
+RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500, strength=0.25)}
 PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
 PRESETS = {"small": RECIPES, "paper": PAPER}
 LEAST_FOLDS = 3  # one tests, one chooses, one teaches

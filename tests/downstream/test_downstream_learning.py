@@ -79,7 +79,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
         if sum(seen) == 12:
             raise KeyboardInterrupt
 
-    begun = learner_of(*own, 7, tmp_path / "again" / LOOKS)
+    begun = learner_of(*own, recipe, 7, tmp_path / "again" / LOOKS)
     with pytest.raises(KeyboardInterrupt):
         loop.run(begun, recipe.pace(7), tmp_path / "again", stop)
     again, others = trained(*own, recipe, 7, tmp_path / "again")
