@@ -27,7 +27,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     against: Annotated[Path, typer.Option(help="Real pictures of held-out patients, likewise.")],
     space: Annotated[
         list[str] | None,
-        typer.Option(help="us64, radiomic or a TorchScript file; repeatable; the first two."),
+        typer.Option(help="us64, radiomic, TorchScript, transformers folder; repeatable."),
     ] = None,
     by: Annotated[
         list[str] | None, typer.Option(help="Column whose values are strata; repeatable.")

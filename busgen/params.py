@@ -361,9 +361,9 @@ class QualityParams(Section):
 
     `reference` real statistics, None for those that ship; `max_samples` at most looked at. `real`
     what `busgen real --out` wrote: without it scores that need real pictures are not measured;
-    `extractor` a TorchScript file in whose space a Fréchet distance is called FID. `previous`
-    folders of earlier releases, whose pictures are looked for in this one. Of these DVC knows the
-    paths alone.
+    `extractor` a TorchScript file or transformers folder whose Fréchet distance is called
+    FID. `previous` folders of earlier releases, whose pictures are looked for in this one. Of these
+    DVC knows the paths alone.
     """
 
     reference: Path | None = None

@@ -26,7 +26,7 @@ from busgen.io import decode_png
 from busgen.masks.geometry import measure
 from busgen.params import DEFAULT_GATES, QualityParams
 from busgen.priors.findings import Finding, from_row
-from busgen.quality.gates import Judges, copy_score, judged_scores, pair_scores, verdict
+from busgen.quality.gates import Judges, copy_scores, judged_scores, pair_scores, verdict
 from busgen.quality.hashes import difference_hash, nearest_hash
 from busgen.quality.judges.judges import load_judges
 from busgen.quality.known import Known, Pixels, load_known
@@ -139,11 +139,12 @@ def gate(rows: Iterator[Row], judges: Judges, known: Known) -> int:
             seen = list(pool.map(_seen, part))
             findings, masks, images, own = (list(each) for each in zip(*seen, strict=True))
             judged = judged_scores(findings, np.stack(masks), np.stack(images), judges)
-            told = list(pool.map(partial(_scores, known), findings, masks, images))
+            told = list(pool.map(_scores, findings, masks, images))
+            alike = copy_scores(images, known)
             distance = nearest_hash(np.array(own, np.int64), hashes)[0]
             hashes = np.concatenate([hashes, np.array(own, np.int64)])
-            for scores, more, bits in zip(told, judged, distance.tolist(), strict=True):
-                every = scores | more | {"duplicate_distance": float(bits)}
+            for *parts, bits in zip(told, judged, alike, distance.tolist(), strict=True):
+                every = parts[0] | parts[1] | parts[2] | {"duplicate_distance": float(bits)}
                 accepted += verdict(every, DEFAULT_GATES)[0]
     return accepted
 
@@ -160,6 +161,5 @@ def _seen(row: Row) -> Seen:
     return from_row(row), (mask > 0).astype(np.uint8), image, difference_hash(image)
 
 
-def _scores(known: Known, finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
-    geometry = measure(mask, finding.pixel_mm)
-    return pair_scores(finding, mask, image, geometry) | copy_score(image, known)
+def _scores(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
+    return pair_scores(finding, mask, image, measure(mask, finding.pixel_mm))

@@ -103,7 +103,9 @@ class Learner:
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.chances)
         spec, crops = self.model.spec, self.pool.crops
         if self.pool.augmented:
-            inputs, targets, weights = batch_of(spec, crops, picked, Draws(draws.rng, self.strength))
+            inputs, targets, weights = batch_of(
+                spec, crops, picked, Draws(draws.rng, self.strength)
+            )
         else:
             inputs, targets, weights = plain(spec, crops, picked)
         self.net.train()

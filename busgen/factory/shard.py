@@ -30,7 +30,7 @@ from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.quality.gates import UNSEEN, Judges, copy_score, judged_scores, pair_scores, verdict
+from busgen.quality.gates import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
 from busgen.quality.hashes import difference_hash
 from busgen.quality.known import Known, load_known
 
@@ -191,10 +191,10 @@ def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[di
         require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = judged_scores(findings, masks, images, tools.judges)
+    alike = copy_scores(images, tools.known)
+    told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
-        alike = pool.map(partial(copy_score, known=tools.known), images)
-        told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
         return list(pool.map(judge, findings, masks, images, told))
 
 

@@ -18,7 +18,7 @@ from busgen.quality.distances import wilson
 from busgen.quality.faults import Pair
 from busgen.quality.gates import (
     Judges,
-    copy_score,
+    copy_scores,
     image_scores,
     judge_pairs,
     lesion_scores,
@@ -125,7 +125,7 @@ def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[fl
 
 
 def _pixel_scores(pair: Pair, known: Known | None) -> Scores:
-    scores: Scores = image_scores(pair.image) | copy_score(pair.image, known)
+    scores: Scores = image_scores(pair.image) | copy_scores([pair.image], known)[0]
     if pair.mask.any():
         scores |= lesion_scores(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
     return scores

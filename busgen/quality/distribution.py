@@ -10,7 +10,18 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, both, drawn, equal_n, scored
+from busgen.quality.draws import (
+    DRAWS,
+    Floats,
+    Rows,
+    Sample,
+    Score,
+    both,
+    drawn,
+    equal_n,
+    numbered,
+    scored,
+)
 
 MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
 KEPT = 4096  # points whose pairs are kept in memory: 128 MiB
@@ -139,7 +150,7 @@ def apart(a: Floats, b: Floats) -> Floats:
 
 def apart_groups(sample: Sample) -> Floats:
     """Return the distances of all pairs of different groups, (pairs,)."""
-    _, of = np.unique(sample.groups, return_inverse=True)
+    of = numbered(sample.groups)
     others = of[:, None] != of[None, :]
     return np.asarray(apart(sample.points, sample.points)[others], np.float64)
 

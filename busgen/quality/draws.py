@@ -79,13 +79,14 @@ def drawn(
     synthetic, real = samples
     n, first = equal_n(synthetic, real), len(synthetic)
     pick, halve, again = rng.spawn(3)  # the floor is the same whatever it stands beside
+    groups = [numbered(sample.groups) for sample in samples]
     values, boot, floor = [], [], []
     for _ in range(draws):
-        own, other = (whole(sample.groups, n, pick)[0] for sample in samples)
+        own, other = (whole(of, n, pick)[0] for of in groups)
         values.append(between(own, first + other))
-        one, two = whole(real.groups, n, halve)
+        one, two = whole(groups[1], n, halve)
         floor.append(between(first + one, first + two))
-        own, other = (resampled(sample.groups, n, again) for sample in samples)
+        own, other = (resampled(of, n, again) for of in groups)
         boot.append(between(own, first + other))
     return Drawn(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
 
@@ -111,23 +112,30 @@ def equal_n(synthetic: Sample, real: Sample) -> int:
     return n
 
 
-def whole(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Return the first and last n rows, groups together, in an order drawn at random."""
-    of = np.unique(groups, return_inverse=True)[1]
+def numbered(groups: NDArray[np.str_]) -> Rows:
+    """Return the number (N,) of each row's group."""
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def whole(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return the first and last n rows, groups together, in an order drawn at random.
+
+    `of` (N,) is the number of each row's group (`numbered`).
+    """
     order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
     return order[:n], order[-n:]
 
 
-def resampled(groups: NDArray[np.str_], n: int, rng: np.random.Generator) -> Rows:
-    """Return n rows of groups drawn with replacement."""
-    of = np.unique(groups, return_inverse=True)[1]
+def resampled(of: Rows, n: int, rng: np.random.Generator) -> Rows:
+    """Return n rows of groups drawn with replacement; `of` as in `whole`."""
     order, counts = np.argsort(of, kind="stable"), np.bincount(of)
     ends = np.cumsum(counts)
     rows: list[Rows] = []
-    while sum(map(len, rows)) < n:
+    while n > 0:
         group = int(rng.integers(len(counts)))
-        rows.append(order[ends[group] - counts[group] : ends[group]])
-    return np.concatenate(rows)[:n]
+        rows.append(order[ends[group] - counts[group] : ends[group]][:n])
+        n -= len(rows[-1])
+    return np.concatenate(rows)
 
 
 def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
@@ -145,5 +153,5 @@ def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     if not np.isfinite(points).all():
         got = f"{int((~np.isfinite(points)).sum())} that are not"
         raise UserError("features must be finite", got, "leave out the pictures they are of")
-    numbers = [np.unique(sample.groups, return_inverse=True)[1] for sample in (a, b)]
+    numbers = [numbered(sample.groups) for sample in (a, b)]
     return points, np.concatenate(numbers)

@@ -6,7 +6,7 @@ what judges see was never shown to the engine either.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from math import isnan
@@ -105,9 +105,13 @@ def lesion_scores(
     return {"contrast": contrast, **region_scores(image, mask, stated)}
 
 
-def copy_score(image: NDArray[np.uint8], known: Known | None) -> dict[str, float | None]:
-    """Return how alike the (H, W) uint8 image is to a known one, None where none are known."""
-    return {"copy_similarity": known.similarity(image) if known else None}
+def copy_scores(
+    images: Iterable[NDArray[np.uint8]], known: Known | None
+) -> list[dict[str, float | None]]:
+    """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
+    asked = list(images)
+    found = known.similarities(asked) if known else [None] * len(asked)
+    return [{"copy_similarity": similarity} for similarity in found]
 
 
 def judged_scores(

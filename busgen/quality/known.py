@@ -26,6 +26,7 @@ KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far 
 GRID = 12  # px a side of what is compared
 DIGITS = 4
 AT_ONCE = 32  # pictures of a release in memory
+ASKED = 16  # pictures compared with all windows at once: these are read from memory once
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]
@@ -38,11 +39,21 @@ class Known:
     windows: Rows
     sha256: str
 
-    def similarity(self, image: Pixels) -> float:
-        """Return the largest correlation of an (S, S) uint8 picture or its mirror with a window."""
-        seen = described(image)[None]
-        both = np.concatenate([seen, mirrored(seen)])
-        return round(float((self.windows @ both.T).max()), DIGITS)
+    def similarities(self, images: Sequence[Pixels]) -> list[float]:
+        """Return the largest correlation of each picture or its mirror with a window.
+
+        Of (S, S) uint8 pictures; a picture's does not depend on the others: always `ASKED` are
+        compared at once, some of them twice.
+        """
+        seen = np.array([described(image) for image in images], np.float32)
+        found: list[float] = []
+        for start in range(0, len(seen), ASKED):
+            part = seen[start : start + ASKED]
+            few = np.resize(part, (ASKED, part.shape[1]))
+            alike = self.windows @ np.concatenate([few, mirrored(few)]).T
+            most = alike.max(axis=0).reshape(2, ASKED).max(axis=0)
+            found += most[: len(part)].astype(np.float64).round(DIGITS).tolist()
+        return found
 
 
 def described(image: Pixels, kept: float = 1.0) -> Rows:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import UserError
 from busgen.quality.distances import MIN_N, wilson
-from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, resampled, whole
+from busgen.quality.draws import DRAWS, Floats, Rows, Sample, Score, numbered, resampled, whole
 from busgen.quality.neighbours import radii
 
 NAMES = ("ratio", "nearer", "inauthentic", "same_patient")
@@ -54,7 +54,7 @@ class _View:
     training: Floats
     held_out: Floats
     decided: Floats
-    groups: Names
+    groups: Rows
 
     def told(self, rows: Rows, training: Rows, held_out: Rows) -> Floats:
         """Return the numbers of `NAMES` of some pictures against some of both kinds."""
@@ -102,7 +102,7 @@ def privacy(
     """
     _check(made, training, held_out)
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
-    reach = radii(of_training, np.unique(training.groups, return_inverse=True)[1], 1)
+    reach = radii(of_training, numbered(training.groups), 1)
     same = np.concatenate(
         [_within(of_training, training.groups), _within(of_held_out, held_out.groups)]
     )
@@ -112,8 +112,9 @@ def privacy(
     views = []
     for sample, unseen in sides:
         seen = between(sample.points, training.points)
-        views.append(_View(seen, unseen, _decided(seen, reach, threshold), sample.groups))
-    scores = _scores(views, training.groups, held_out.groups, rng, draws)
+        views.append(_View(seen, unseen, _decided(seen, reach, threshold), numbered(sample.groups)))
+    real = numbered(training.groups), numbered(held_out.groups)
+    scores = _scores(views, *real, rng, draws)
     few: dict[str, str] = {}
     if threshold is None:
         few["same_patient"] = f"{len(same)} pairs of a patient: below {MIN_N}"
@@ -121,7 +122,7 @@ def privacy(
 
 
 def _scores(
-    views: Sequence[_View], training: Names, held_out: Names, rng: np.random.Generator, draws: int
+    views: Sequence[_View], training: Rows, held_out: Rows, rng: np.random.Generator, draws: int
 ) -> dict[str, Score]:
     """Return the scores of the first view, the floor that of the second."""
     n = min(len(training), len(held_out))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.params import DEFAULT_GATES, JUDGED
-from busgen.quality.gates import Judges, copy_score, image_scores, judge_pairs, lesion_scores
+from busgen.quality.gates import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
 from busgen.quality.hashes import difference_hash
 from busgen.quality.known import Known
 from busgen.quality.measures import MEASURED, image_statistics
@@ -125,7 +125,7 @@ def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) 
         image = without_overlays(image, overlay > 0)
     square = square_crop(image, mask, size_px, field=field)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
-    scores = image_scores(square.image) | copy_score(square.image, known)
+    scores = image_scores(square.image) | copy_scores([square.image], known)[0]
     if square.mask.any():
         scores |= lesion_scores(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {

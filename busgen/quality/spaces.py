@@ -1,8 +1,9 @@
 """Feature spaces: how pictures become numbers, each with a name and the hash of what decides them.
 
 In: a name, or the path of a feature extractor. Out: a `FeatureSpace`. `us64`: an encoder trained
-on real training patients; `radiomic`: measurements, no weights; a TorchScript file: Inception-v3 or
-whatever the user has, the only space whose Fréchet distance is called FID.
+on real training patients; `radiomic`: measurements, no weights; a TorchScript file or a folder of
+the transformers library: Inception-v3 or whatever the user has, the only spaces whose Fréchet
+distance is called FID.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,13 +56,13 @@ def spaces_of(names: Sequence[str] | None) -> list[FeatureSpace]:
 
 
 def space_of(name: str) -> FeatureSpace:
-    """Return the space `us64` or `radiomic`, or that of the TorchScript file `name`.
+    """Return the space `us64` or `radiomic`, or that of an extractor at the path `name`.
 
     Raises
     ------
     UserError
-        If it is none of these. Weights alone (safetensors, ONNX) are refused: the architecture is
-        not in them, or nothing here runs it.
+        If it is none of these. Weights alone (a safetensors file, ONNX) are refused: the
+        architecture is not in them, or nothing here runs it.
     """
     if name == "us64":
         from busgen.quality.us64.features import load_space
@@ -73,11 +74,15 @@ def space_of(name: str) -> FeatureSpace:
 
         return FeatureSpace(name, sha256(), embed)
     path = Path(name)
-    if path.suffix.lower() in SCRIPTED:
+    if path.suffix.lower() in SCRIPTED or path.is_dir():
         from busgen.quality.extractor import load_extractor
 
-        scripted = load_extractor(path)
-        return FeatureSpace(path.stem, scripted.sha256, lambda x, _: scripted.embed(x), fid=True)
-    rule = f"a feature space must be {', '.join(OURS)} or a TorchScript file ({' '.join(SCRIPTED)})"
-    remedy = "export the network: torch.jit.trace(net.eval(), torch.zeros(1, 3, 299, 299)).save(..)"
+        own = load_extractor(path)
+        label = path.resolve().name if path.is_dir() else path.stem
+        return FeatureSpace(label, own.sha256, lambda x, _: own.embed(x), fid=True)
+    rule = (
+        f"a feature space must be {', '.join(OURS)}, a TorchScript file ({' '.join(SCRIPTED)}) or "
+        "a folder of the transformers library"
+    )
+    remedy = "write one: torch.jit.trace(net, example).save(FILE), or model.save_pretrained(FOLDER)"
     raise UserError(rule, name, remedy)

@@ -5,6 +5,8 @@ gets pixels from the place nearby that fits its rim best, and on top what the ri
 inwards: no seam shows, and no smooth blob either, which a network would learn.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,9 @@ GREY_PX, RIM_PX = (3.0, 12.0), (0.8, 1.6, 4.0, 12.0)  # widths of smoothing, fin
 TRUST = 0.15  # share of neighbours shown, from which on a narrower width is believed
 TURNS = 16  # directions in which a hole's filling is looked for
 AWAY_PX = (7, 10, 14, 20, 28, 40)
+FARTHEST_PX = max(AWAY_PX)
 RING = np.ones((5, 5), np.uint8)  # px around a hole where its filling is compared
 
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 Grey = NDArray[np.float32]
 
 
@@ -49,26 +51,29 @@ def _carried(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) 
 def _moved(shown: Grey, hole: NDArray[np.bool_], rim: NDArray[np.bool_]) -> Grey:
     """Return the picture with each hole and its rim (connected: one shift) filled from nearby.
 
-    What would come from a hole, or from beyond the picture, is smooth grey instead.
+    What would come from a hole is smooth grey instead; beyond its edges the picture is mirrored.
     """
     smooth = _carried(shown, ~hole, GREY_PX)
     count, labels = cv2.connectedComponents((hole | rim).astype(np.uint8), connectivity=8)
-    rows, cols = np.nonzero(labels)
-    asked = (rows, cols)
+    asked = np.nonzero(labels)
     hole_of, at_rim = labels[asked], rim[asked]
     here, grey = shown[asked], smooth[asked]
-    sizes = np.maximum(np.bincount(hole_of, minlength=count), 1)
-    best, chosen = np.full(count, np.inf), grey.copy()
-    for shift in _shifts():
-        source = _moved_places(asked, shift, hole.shape)
-        usable, there = ~hole[source], shown[source]
-        misfit = np.abs(smooth[source] - grey) + np.where(at_rim, np.abs(there - here), 0)
-        cost = np.bincount(hole_of, np.where(usable, misfit, 255), minlength=count) / sizes
+    wide_shown, wide_smooth, wide_hole = (_widened(x) for x in (shown, smooth, hole))
+    width = shown.shape[1] + 2 * FARTHEST_PX
+    places = (asked[0] + FARTHEST_PX) * width + asked[1] + FARTHEST_PX
+    edge, edge_here = np.flatnonzero(at_rim), here[at_rim]
+    best, nearest = np.full(count, np.inf), np.zeros(count, np.intp)
+    for row, col in _shifts():
+        source = places + (row * width + col)
+        misfit = np.abs(wide_smooth[source] - grey)
+        misfit[edge] += np.abs(wide_shown[source[edge]] - edge_here)
+        misfit[wide_hole[source]] = 255
+        cost = np.bincount(hole_of, misfit, minlength=count)
         better = cost < best
-        best[better] = cost[better]
-        chosen = np.where(better[hole_of], np.where(usable, there, grey), chosen)
+        best[better], nearest[better] = cost[better], row * width + col
+    source = places + nearest[hole_of]
     result = shown.copy()
-    result[asked] = chosen
+    result[asked] = np.where(wide_hole[source], grey, wide_shown[source])
     return result
 
 
@@ -78,9 +83,11 @@ def _shifts() -> list[tuple[int, int]]:
     return [(round(r * np.sin(t)), round(r * np.cos(t))) for r in AWAY_PX for t in turns]
 
 
-def _moved_places(places: Places, shift: tuple[int, int], shape: tuple[int, ...]) -> Places:
-    """Return places moved by a shift, mirrored at the picture's edges."""
-    rows, cols = np.abs(places[0] + shift[0]), np.abs(places[1] + shift[1])
-    bottom, right = shape[0] - 1, shape[1] - 1
-    rows, cols = bottom - np.abs(bottom - rows), right - np.abs(right - cols)
-    return np.maximum(rows, 0), np.maximum(cols, 0)
+def _widened(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return a picture with `FARTHEST_PX` of its mirror image on all sides, one row after another.
+
+    A picture smaller than that repeats its last pixels instead.
+    """
+    if min(pixels.shape) > FARTHEST_PX:
+        return np.pad(pixels, FARTHEST_PX, mode="reflect").ravel()
+    return np.pad(pixels, FARTHEST_PX, mode="edge").ravel()

@@ -9,8 +9,8 @@ import pytest
 from busgen.errors import DataError, UserError
 from busgen.io import encode_png
 from busgen.quality.faults import COPIES, Pair
-from busgen.quality.gates import copy_score
-from busgen.quality.known import known_of, load_known, save_known, texture_of
+from busgen.quality.gates import copy_scores
+from busgen.quality.known import ASKED, known_of, load_known, save_known, texture_of
 from busgen.seeds import rng
 
 SIDE = 256
@@ -37,24 +37,31 @@ def test_copies_are_more_alike_than_other_pictures(textures, name, strength):
     known = known_of(textures)
     pair = Pair(picture(2), np.zeros((SIDE, SIDE), np.uint8), None)
     copy = COPIES[name](pair, rng(0, name), strength).image
-    strange = max(known.similarity(picture(k)) for k in range(20, 26))
+    strange = max(known.similarities([picture(k) for k in range(20, 26)]))
     assert strange < 0.7
-    assert known.similarity(copy) > strange + 0.1
+    assert known.similarities([copy])[0] > strange + 0.1
 
 
 def test_a_blank_picture_is_like_none(textures):
-    assert known_of(textures).similarity(np.zeros((SIDE, SIDE), np.uint8)) == 0
+    assert known_of(textures).similarities([np.zeros((SIDE, SIDE), np.uint8)]) == [0]
+
+
+def test_a_picture_s_answer_does_not_depend_on_the_others(textures):
+    known, pictures = known_of(textures), [picture(k) for k in range(ASKED + 3)]
+    alone = [known.similarities([one])[0] for one in pictures]
+    assert known.similarities(pictures) == alone
+    assert known.similarities([]) == []
 
 
 def test_without_known_pictures_nothing_is_asked(textures):
-    assert copy_score(picture(0), None) == {"copy_similarity": None}
-    assert copy_score(picture(0), known_of(textures))["copy_similarity"] > 0.99
+    assert copy_scores([picture(0)], None) == [{"copy_similarity": None}]
+    assert copy_scores([picture(0)], known_of(textures))[0]["copy_similarity"] > 0.99
 
 
 def test_the_file_gives_the_same_answers_and_a_hash(textures, tmp_path):
     save_known(textures, tmp_path / "known é.safetensors")
     again = load_known([tmp_path / "known é.safetensors"])
-    assert again.similarity(picture(9)) == known_of(textures).similarity(picture(9))
+    assert again.similarities([picture(9)]) == known_of(textures).similarities([picture(9)])
     assert again.sha256 == known_of(textures).sha256
     assert len(again.sha256) == 64
 
@@ -68,7 +75,7 @@ def test_several_files_and_earlier_releases_are_known_together(textures, tmp_pat
     assert both.sha256 == known_of(textures).sha256
     alone = load_known([tmp_path / "a.safetensors"])
     assert alone.sha256 != both.sha256
-    assert both.similarity(picture(4)) > 0.99 > alone.similarity(picture(4))
+    assert both.similarities([picture(4)])[0] > 0.99 > alone.similarities([picture(4)])[0]
 
 
 def test_what_is_no_such_file_is_named(tmp_path):

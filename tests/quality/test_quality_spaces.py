@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import ViTConfig, ViTModel
 
 from busgen.errors import DataError, UserError
-from busgen.io import sha256_file
-from busgen.quality.extractor import SIDE, inputs, load_extractor, resized
+from busgen.io import dumps, sha256_file, write_text
+from busgen.quality.extractor import Seen, load_extractor, resized
 from busgen.quality.radiomic.measured import LESION, NAMES, measured
 from busgen.quality.radiomic.space import embed
 from busgen.quality.spaces import space_of, spaces_of
@@ -77,11 +79,11 @@ def test_coordinates_depend_on_the_picture_alone_and_lack_a_lesion_that_is_not_t
 
 
 def test_pictures_are_resized_as_clean_fid_does():
-    board = np.indices((2 * SIDE, 2 * SIDE)).sum(axis=0) % 2 * np.uint8(255)
-    assert np.abs(resized(board.astype(np.uint8))[2:-2, 2:-2] - 127.5).max() < 2  # antialiased
-    assert resized(np.full((40, 40), 255, np.uint8)).tolist() == [[255.0] * SIDE] * SIDE
-    seen = inputs(np.zeros((2, 40, 40), np.uint8))
-    assert seen.shape == (2, 3, SIDE, SIDE)
+    board = np.indices((598, 598)).sum(axis=0) % 2 * np.uint8(255)
+    assert np.abs(resized(board.astype(np.uint8), 299)[2:-2, 2:-2] - 127.5).max() < 2  # antialiased
+    assert resized(np.full((40, 40), 255, np.uint8), 64).tolist() == [[255.0] * 64] * 64
+    seen = Seen().inputs(np.zeros((2, 40, 40), np.uint8))
+    assert seen.shape == (2, 3, 299, 299)
     assert seen.unique().tolist() == [-1]
 
 
@@ -112,11 +114,76 @@ def test_of_stylegans_inception_the_layers_are_asked(tmp_path):
     assert points.tolist() == [[-1.0] * 6]
 
 
+@pytest.fixture
+def vit():
+    """Return the shape of a tiny vision transformer."""
+    tiny = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return ViTConfig(intermediate_size=16, image_size=32, patch_size=8, **tiny)
+
+
+@pytest.fixture
+def pretrained(tmp_path):
+    """Return a function that saves a tiny model of the transformers library, and its folder."""
+
+    def save(model, **seen):
+        folder = tmp_path / "tiny é"
+        model.eval().save_pretrained(folder)
+        if seen:
+            write_text(folder / "preprocessor_config.json", dumps(seen))
+        return folder
+
+    torch.manual_seed(0)
+    return save
+
+
+def test_a_folder_of_the_transformers_library_is_a_space(pretrained, vit, capfd):
+    model = ViTModel(vit)
+    folder = pretrained(model, image_mean=[0.2, 0.4, 0.6], image_std=[0.5, 0.25, 1.0])
+    capfd.readouterr()
+    space = space_of(str(folder))
+    assert "".join(capfd.readouterr()) == ""  # no progress bar of the library's own
+    images = np.stack([np.full((64, 64), level, np.uint8) for level in (0, 51)])
+    points = space.embed(images, images)
+    seen = torch.tensor([[-0.4, -1.6, -0.6], [0.0, -0.8, -0.4]])[:, :, None, None]
+    with torch.inference_mode():
+        asked = model(seen.expand(2, 3, 32, 32)).pooler_output
+    assert points == pytest.approx(asked.numpy(), abs=1e-5)
+    assert (space.name, space.fid) == ("tiny é", True)
+    (folder / "preprocessor_config.json").write_text("{}")
+    assert space_of(str(folder)).sha256 != space.sha256  # pictures are seen otherwise
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_without_weights_that_pool_the_last_features_are_averaged(pretrained, vit, pooled):
+    model = ViTModel(vit, add_pooling_layer=pooled)
+    images = np.random.default_rng(0).integers(0, 255, (3, 32, 32)).astype(np.uint8)
+    extractor = load_extractor(pretrained(model))
+    with torch.inference_mode():
+        told = model(extractor.seen.inputs(images))
+    expected = told.pooler_output if pooled else told.last_hidden_state.mean(dim=1)
+    assert extractor.embed(images) == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_a_model_without_all_of_its_weights_is_refused(pretrained, vit):
+    folder = pretrained(ViTModel(vit))
+    weights = load_file(folder / "model.safetensors")
+    del weights["embeddings.cls_token"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(DataError, match=r"1 weights missing, embeddings\.cls_token first"):
+        load_extractor(folder)
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match=r"none must be a model of the transformers library"):
+        space_of(str(tmp_path / "none"))
+
+
 def test_what_is_no_space_is_refused(tmp_path, scripted):
     for name in ("inception", "weights.safetensors", "net.onnx"):
-        with pytest.raises(UserError, match="us64, radiomic or a TorchScript file"):
+        with pytest.raises(UserError, match="us64, radiomic, a TorchScript file"):
             space_of(name)
-    with pytest.raises(UserError, match="must be a file"):
+    with pytest.raises(UserError, match="must be a file or folder"):
         space_of(str(tmp_path / "gone.pt"))
     (tmp_path / "broken.pt").write_bytes(b"no network")
     with pytest.raises(DataError, match=r"broken.pt must be a TorchScript file"):

@@ -27,6 +27,7 @@ from busgen.images.engines import ImageEngine, Learned
 from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes, sha256_file
 from busgen.priors.findings import Finding
+from busgen.quiet import quietly
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
 BATCH = {"cpu": 1, "cuda": 4}  # every pass has this many, so that sums keep their order
@@ -205,7 +206,7 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     """Add an adapter to the weights, which costs no time after that."""
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
-        with layout.quietly():
+        with quietly():
             pipeline.load_lora_weights(
                 adapter.parent, weight_name=adapter.name, adapter_name="adapter"
             )

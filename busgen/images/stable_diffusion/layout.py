@@ -7,20 +7,17 @@ a folder can run code. A safety checker in it, made for photographs, is left alo
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
-from transformers.utils import logging
 
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.quiet import quietly
 
 WEIGHED: dict[str, Any] = {
     "unet": UNet2DConditionModel,
@@ -137,20 +134,6 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
     if lacking:
         raise DataError(rule, f"{len(lacking)} weights missing, {lacking[0]} first", remedy)
     return model.eval().requires_grad_(requires_grad=False)
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Show no bars for the reading of weights, and no warnings that tell nobody anything."""
-    shown, told = logging.is_progress_bar_enabled(), diffusers_logging.get_verbosity()
-    logging.disable_progress_bar()
-    diffusers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        diffusers_logging.set_verbosity(told)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def read_tokenizer(folder: Path) -> CLIPTokenizer:
