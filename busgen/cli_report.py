@@ -24,7 +24,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         Path | None, typer.Option(help="Real statistics, not those that ship.")
     ] = None,
     judges: Annotated[
-        Path | None, typer.Option(help="Judges' folder, for how well they judge.")
+        Path | None, typer.Option(help="Judges' folder, for how well they judge; those that ship.")
     ] = None,
     previous: Annotated[
         Path | None, typer.Option(help="Folder with release/ and quality/ to compare with.")
@@ -44,7 +44,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
     from busgen.quality.reference import REFERENCE
     from busgen.quality.stage import write_quality
     from busgen.release.files import check_release
-    from busgen.report.evidence import Sources, previous_of
+    from busgen.report.evidence import Sources, previous_of, shipped_beside
     from busgen.report.pdf import find_chromium, print_pdf
     from busgen.report.report import PAGE, write_report
     from busgen.report.with_real import write_with_real
@@ -57,7 +57,8 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         quality = folder / "quality"
         say("scoring the release, which takes a minute or two")
         write_quality(release, quality, QualityParams(reference=real), folder / "refused")
-    beside = (judges, None, previous_of(previous), downstream)
+    known, checks = shipped_beside(release)
+    beside = (judges or known, checks, previous_of(previous), downstream)
     write_report(Sources(release, candidates, quality, real, *beside), folder, gallery)
     out.print(f"report   {folder / PAGE}", soft_wrap=True)
     if pdf:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from busgen import io, schema
 from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, from_record
+from busgen.priors.network import POOLED
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.release.rows import shard_files
 
@@ -74,6 +75,20 @@ def previous_of(folder: Path | None) -> Previous | None:
             rule = "a previous version must be a folder with release/ and quality/"
             raise UserError(rule, f"no {path}", "name the data/ folder that it was made in")
     return found
+
+
+def shipped_beside(release: Path) -> tuple[Path | None, Path | None]:
+    """Return the judges' folder and the prior's checks that ship with the package.
+
+    None in the stead of what the release was not made with.
+    """
+    from busgen.quality.judges.judges import ASSETS, load_judges  # brings torch
+
+    plan = from_record(io.read_json(release / PROVENANCE)["plan"])
+    checks = POOLED.with_suffix(".checks.json")
+    judged = plan.judges_sha256 is not None and load_judges().sha256 == plan.judges_sha256
+    drawn = io.read_json(checks)["prior"]["sha256"] == plan.prior_sha256
+    return ASSETS if judged else None, checks if drawn else None
 
 
 @dataclass(frozen=True, eq=False)

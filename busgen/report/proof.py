@@ -16,6 +16,7 @@ from busgen.report.plots import Axes, Chart, Curve, plot
 CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
+MOST = 4  # checks that are named in a row, those that refuse most
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ def _row(one: Mapping[str, Any]) -> Row:
     name, about, unit = words.fault(one["fault"])
     low, high = one["interval"]
     counts = sorted(one["gates"].items(), key=lambda item: -item[1])
-    checks = "; ".join(f"{words.gate(gate)[0]}: {count}" for gate, count in counts if count)
+    told_by = [f"{words.gate(gate)[0]}: {count}" for gate, count in counts if count]
+    others = [f"{len(told_by) - MOST} more"] if len(told_by) > MOST else []
+    checks = "; ".join(told_by[:MOST] + others)
     told = about + (f", {words.number(one['strength'])} {unit}".rstrip() if unit else "")
     return Row(name, told, one["n"], one["rejected"], low, high, one["flagged"], checks)
 

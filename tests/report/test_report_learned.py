@@ -3,13 +3,16 @@
 import html
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import told
 
-from busgen.factory.plan import resolve
+from busgen.factory.plan import resolve, to_record
+from busgen.io import dumps, read_json, write_text
 from busgen.params import Gate, GenerateParams
 from busgen.report import charts, fit, judging, learned, words
+from busgen.report.evidence import shipped_beside
 from busgen.report.fit_parts import Dissent, Gain
 from busgen.schema import FLAGS
 
@@ -135,3 +138,15 @@ def test_page_tells_of_data_prior_and_judges(chain):
     assert "1 of 2 distances are larger than chance" in prior
     assert "3.1 percentage points" in judges
     assert "In this release they were not asked" in judges
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, shipped):
+    made = resolve(GenerateParams(engine="phantom", mask_engine="curvature"))
+    plan = made if shipped else replace(made, judges_sha256="0" * 64, prior_sha256="0" * 64)
+    write_text(tmp_path / "provenance.json", dumps({"plan": to_record(plan)}))
+    judges, checks = shipped_beside(tmp_path)
+    assert (judges is not None, checks is not None) == (shipped, shipped)
+    if judges and checks:
+        assert judging.make_judging(read_json(judges / "scores.json"), plan) is not None
+        assert fit.make_fit(read_json(checks)).prior_sha256 == plan.prior_sha256

@@ -16,6 +16,15 @@ def test_rows_are_of_the_strength_that_is_asked_for():
     assert found.rows[1].checks == "Blank picture: 40"
 
 
+def test_a_row_names_the_checks_that_refuse_most():
+    record = told.proof()
+    record["clean"]["gates"] = {"overlay": 1, "upright": 2, "sharpness": 3, "saturated": 4,
+                                "grey_sd": 5, "contrast": 0, "strangeness": 1}  # fmt: skip
+    names = [words.gate(name)[0] for name in ("grey_sd", "saturated", "sharpness", "upright")]
+    shown = "; ".join(f"{name}: {n}" for name, n in zip(names, (5, 4, 3, 2), strict=True))
+    assert make_proof({"proof": record}).rows[0].checks == f"{shown}; 2 more"
+
+
 def test_curves_rise_from_left_to_right_and_say_their_points():
     found = make_proof({"proof": told.proof()})
     assert [chart.title for chart in found.charts] == [
