@@ -1,5 +1,7 @@
 """Fixtures: real images that no patient gave."""
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 from busgen import schema
+from busgen.cli import main
 from busgen.io import dumps, encode_png, write_text
 from busgen.real import cohort
 from busgen.seeds import rng
@@ -43,6 +46,23 @@ def canonical_row(k, **changes):
         "mask": {"bytes": encode_png(mask), "path": f"{k}.png"},
         "ignore": None,
     } | changes
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Return a function that runs `busgen` and returns exit code, output and errors."""
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["busgen", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,31 +1,12 @@
 """`busgen privacy`: copies of training pictures are told from others; what is no data is named."""
 
 import json
-import sys
 
 import pytest
 
-from busgen.cli import main
 from busgen.io import encode_png
 
 COPIES, OTHERS = range(12), range(300, 312)
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Return a function that runs the command and returns exit code, output and errors."""
-
-    def run(*words: object):
-        monkeypatch.setattr(sys, "argv", ["busgen", "privacy", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
 
 
 @pytest.fixture
@@ -41,7 +22,7 @@ def pictures(make_picture, tmp_path):
 
 
 def test_planted_copies_are_told_in_every_space(pictures, real, call, tmp_path):
-    code, said, errors = call(pictures, "--real", real, "--out", tmp_path / "told.json")
+    code, said, errors = call("privacy", pictures, "--real", real, "--out", tmp_path / "told.json")
     assert code == 0, errors
     told = json.loads((tmp_path / "told.json").read_text("utf-8"))
     scores = told["scores"]
@@ -64,10 +45,12 @@ def test_planted_copies_are_told_in_every_space(pictures, real, call, tmp_path):
 
 
 def test_what_is_no_real_data_or_too_little_is_named(pictures, real, call, tmp_path):
-    code, _, said = call(pictures, "--real", pictures)
+    code, _, said = call("privacy", pictures, "--real", pictures)
     assert (code, "real data must be in canonical form" in said) == (2, True)
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "a.png").write_bytes((pictures / "000.png").read_bytes())
-    code, _, said = call(tmp_path / "few", "--real", real, "--out", tmp_path / "told.json")
+    code, _, said = call(
+        "privacy", tmp_path / "few", "--real", real, "--out", tmp_path / "told.json"
+    )
     assert (code, "must hold 20 pictures or more" in said) == (2, True)
     assert not (tmp_path / "told.json").exists()

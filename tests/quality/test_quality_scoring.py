@@ -1,7 +1,6 @@
 """`busgen score`: what it tells of sets near and far, by stratum, and what it refuses."""
 
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -10,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from busgen.cli import main
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.quality.draws import Sample
@@ -197,26 +195,11 @@ def lots(tmp_path_factory, make_picture):
     return root
 
 
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Return a function that runs the command and returns exit code, output and errors."""
-
-    def run(*words: object):
-        monkeypatch.setattr(sys, "argv", ["busgen", "score", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
-
-
 def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     words = ["--space", lots / "pool.pt", "--size", 64, "--group", "patient"]
-    code, shown, said = call(lots / "folder", "--against", lots / "real.parquet", *words, "--json")
+    code, shown, said = call(
+        "score", lots / "folder", "--against", lots / "real.parquet", *words, "--json"
+    )
     assert code == 0, said
     record = json.loads(shown)
     assert set(record["scores"]["all"]) == {
@@ -226,7 +209,7 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     assert (record["a"]["groups"], record["b"]["groups"]) == (24, 22)
     file = tmp_path / "é" / "scores.json"
     words += ["--out", file]
-    code, shown, said = call(lots / "folder", "--against", lots / "saved", *words)
+    code, shown, said = call("score", lots / "folder", "--against", lots / "saved", *words)
     assert code == 0, said
     assert "kid_pool" in shown
     assert json.loads(file.read_text())["scores"] == record["scores"]
@@ -234,7 +217,9 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
 
 def test_radiomic_scores_by_stratum(lots, call):
     words = ["--space", "radiomic", "--size", 64, "--by", "class"]
-    code, shown, said = call(lots / "saved", "--against", lots / "real.parquet", *words, "--json")
+    code, shown, said = call(
+        "score", lots / "saved", "--against", lots / "real.parquet", *words, "--json"
+    )
     assert code == 0, said
     record = json.loads(shown)
     assert record["spaces"]["radiomic"]["dimensions"] == 56
@@ -260,16 +245,18 @@ def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(
     lots, call, tmp_path, words, message
 ):
     out = tmp_path / "scores.json"
-    code, _, said = call(lots / "folder", "--against", lots / "real.parquet", *words, "--out", out)
+    code, _, said = call(
+        "score", lots / "folder", "--against", lots / "real.parquet", *words, "--out", out
+    )
     assert (code, out.exists()) == (2, False)
     assert message in said
 
 
 def test_sets_that_are_too_small_are_refused(lots, call):
-    code, _, said = call(lots / "real.parquet", "--against", lots / "folder")
+    code, _, said = call("score", lots / "real.parquet", "--against", lots / "folder")
     assert code == 2
     assert "must hold 40 pictures or more: fewer say nothing, got 24" in said
-    code, _, said = call(lots / "nowhere", "--against", lots / "folder")
+    code, _, said = call("score", lots / "nowhere", "--against", lots / "folder")
     assert (code, "must be a folder or file" in said) == (2, True)
 
 
