@@ -130,6 +130,13 @@ def test_only_this_generators_pictures_answer_for_it(evidence, folder):
     assert said == ["", f"{len(own.primaries)} comparisons"]
 
 
+def test_without_predictions_there_are_no_roc_curves(folder, tmp_path):
+    (tmp_path / METRICS).write_bytes((folder / METRICS).read_bytes())
+    teaching = make_teaching(tmp_path)
+    assert teaching.rocs == ()
+    assert [one.train for one in teaching.forests] == ["busi"]
+
+
 def test_a_folder_without_a_comparison_has_no_section(tmp_path):
     assert make_teaching(None) is None
     assert make_teaching(tmp_path) is None
