@@ -1,8 +1,8 @@
 """Ten thousand rows to time scores and reports with: a small run's, again and again.
 
-In: candidates of the phantom. Out: candidates of many times as many rows, each with pixels, ids and
-hashes of its own, and their release. Copies are mirrored and speckled anew: they cost what pictures
-cost, and say nothing about quality. Those of one finding are a family.
+In: candidates of the default engine. Out: candidates of many times as many rows, each with pixels,
+ids and hashes of its own, and their release. Copies are mirrored and faintly speckled anew: they
+cost what pictures cost, and say nothing about quality. Those of one finding are a family.
 """
 
 import shutil
@@ -28,9 +28,8 @@ from busgen.release.rows import shard_files
 from busgen.release.write import write_release
 from busgen.seeds import rng
 
-ENGINE = "phantom"  # the quickest
 DRAWN = 250  # findings that are really rendered
-NOISE = 0.08  # of a pixel's grey level, sd
+NOISE = 0.02  # of a pixel's grey level, sd: more would be as much work again for the overlay finder
 OWN = ("image_dhash", "image_sha256")
 
 Row = dict[str, Any]
@@ -39,7 +38,7 @@ Row = dict[str, Any]
 def make_rows(n: int, folder: Path) -> None:
     """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
     few = min(n, DRAWN)
-    plan = resolve(GenerateParams(n=few, engine=ENGINE, max_unfilled=1.0))
+    plan = resolve(GenerateParams(n=few, max_unfilled=1.0))
     make_candidates(plan, folder / "few", run_here)
     accepted = pq.read_table(folder / "few" / INDEX, columns=["accepted"])["accepted"].to_pylist()
     multiply(folder / "few", folder / "candidates", -(-n // sum(accepted)))

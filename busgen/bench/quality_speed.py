@@ -1,14 +1,13 @@
 """Time and memory of gates, scores and report at ten thousand pictures.
 
 In: canonical real data with its cohort, known pictures. Out: figures; each run is a process of its
-own on two threads. Pictures are copies of the phantom's (`quality_rows`): they measure time alone.
+own on two threads. Pictures are copies of some that the default engine draws (`quality_rows`): they
+measure time alone.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from busgen.bench.factory import python, timed
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.quality_rows import make_rows
 from busgen.bench.real_reading import TOLD
+from busgen.cores import on_all_cores
 from busgen.factory.shard import CHUNK
 from busgen.io import decode_png
 from busgen.masks.geometry import measure
@@ -134,7 +134,7 @@ def gate(rows: Iterator[Row], judges: Judges, known: Known) -> int:
     """
     hashes = np.zeros(0, np.int64)
     accepted = 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
+    with on_all_cores() as pool:
         while part := list(islice(rows, CHUNK)):
             seen = list(pool.map(_seen, part))
             findings, masks, images, own = (list(each) for each in zip(*seen, strict=True))

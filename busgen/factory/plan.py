@@ -24,7 +24,8 @@ from busgen.priors.request import parse_request
 from busgen.quality.known import load_known
 
 SOURCES = (
-    *("schema.py", "seeds.py", "io.py", "errors.py", "params.py", "priors", "masks", "images"),
+    *("cores.py", "errors.py", "io.py", "params.py", "schema.py", "seeds.py"),
+    *("priors", "masks", "images"),
     *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
     *("factory/requested.py", "factory/verdicts.py", "quality/hashes.py", "quality/known.py"),
     *("quality/mask_fit.py", "quality/outlines.py", "quality/pictures.py"),

@@ -4,9 +4,7 @@ In: a `ShardSpec` (ids and paths, no data). Out: the shard file and its manifest
 place when whole, the manifest last: a shard without a valid manifest does not exist.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import isnan
@@ -19,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from busgen import io, schema
+from busgen.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
 from busgen.factory.requested import requested, require_shared_masks
@@ -194,7 +193,7 @@ def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[di
     alike = copy_scores(images, tools.known)
     told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
     judge = partial(judged_row, gates=tools.gates, attempt=attempt)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2, numpy and zlib release the lock
+    with on_all_cores() as pool:
         return list(pool.map(judge, findings, masks, images, told))
 
 

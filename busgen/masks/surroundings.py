@@ -30,6 +30,7 @@ FAR_PX = (12, 24)  # from the outline: what a rim is compared with
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 NOISE = 8.0  # grey levels: what a ratio of darker ones would show is noise
 PATCH_PX = 4.0  # sd of the smoothing that takes away speckle
+PATCHES_END_PX = 20  # what is farther away has no weight in it
 FLAT = 1.0  # grey levels: the least spread, or flat surroundings would make much of nothing
 
 
@@ -51,7 +52,9 @@ class EchoLevel:
     patches: float
 
 
-def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+def posterior_band(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
+) -> float:
     """Return how much brighter the band behind a lesion is than the strips beside the band.
 
     The band lies below the lower outline, column by column, in the central `CENTRAL` of the
@@ -65,6 +68,8 @@ def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
         (H, W) uint8.
     mask
         (H, W) uint8 {0, 1}.
+    field
+        (H, W) bool, `field_of(image)` where it is known.
 
     Returns
     -------
@@ -75,7 +80,7 @@ def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
         return nan
-    shown = field_of(image) & ~_grown(mask, RIM_PX)
+    shown = _shown(image, field) & ~_grown(mask, RIM_PX)
     band = band_behind(mask, max(height, LEAST_PX)) & shown
     strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
@@ -91,7 +96,9 @@ def posterior_band(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
     return difference / max(float(grey[strips].std()), FLAT)
 
 
-def echo_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> EchoLevel:
+def echo_level(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
+) -> EchoLevel:
     """Return how bright a lesion is inside, `RIM_PX` away from its outline.
 
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
@@ -103,9 +110,11 @@ def echo_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> EchoLevel:
         (H, W) uint8.
     mask
         (H, W) uint8 {0, 1}.
+    field
+        (H, W) bool, `field_of(image)` where it is known.
     """
     inside = _shrunk(mask, RIM_PX)
-    beside = _beside(image, mask)
+    beside = _beside(mask) & _shown(image, field)
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
         return EchoLevel(nan, nan, nan, nan, nan)
     around = image[beside].astype(float)
@@ -120,7 +129,9 @@ def echo_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> EchoLevel:
     )
 
 
-def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
+def rim_level(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
+) -> float:
     """Return how much brighter a thin rim outside a lesion is than what lies farther outside.
 
     Both are taken above and beside the lesion: below it, posterior features decide. On BrEaST it
@@ -132,6 +143,8 @@ def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
         (H, W) uint8.
     mask
         (H, W) uint8 {0, 1}.
+    field
+        (H, W) bool, `field_of(image)` where it is known.
 
     Returns
     -------
@@ -140,7 +153,7 @@ def rim_level(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
         no lesion or nothing beside it.
     """
     near, far = FAR_PX
-    shown = field_of(image) & _down_to(mask)
+    shown = _shown(image, field) & _down_to(mask)
     rim = rim_around(mask) & shown
     outside = _grown(mask, far) & ~_grown(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
@@ -180,21 +193,39 @@ def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels
     return strips
 
 
-def _beside(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Pixels:
-    """Return the ring left and right of a lesion, as far as the picture shows it."""
-    ring = _grown(mask, GAP_PX + RING_PX) & ~_grown(mask, GAP_PX) & field_of(image)
+def _shown(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
+    return field_of(image) if field is None else field
+
+
+def _beside(mask: NDArray[np.uint8]) -> Pixels:
+    """Return the ring left and right of a lesion."""
+    ring = _grown(mask, GAP_PX + RING_PX) & ~_grown(mask, GAP_PX)
     return np.asarray(ring & mask.any(axis=1, keepdims=True))
 
 
 def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
     """Return the sd of the grey levels inside, smoothed without a look outside."""
-    weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), PATCH_PX)
-    smooth = cv2.GaussianBlur(image * inside.astype(np.float64), (0, 0), PATCH_PX)
-    return float((smooth[inside] / weight[inside]).std())
+    near = _near(inside.astype(np.uint8), PATCHES_END_PX)
+    own = inside[near]
+    weight, smooth = (
+        cv2.GaussianBlur(values, (0, 0), PATCH_PX)
+        for values in (own.astype(np.float64), image[near] * own.astype(np.float64))
+    )
+    return float((smooth[own] / weight[own]).std())
 
 
 def _grown(mask: NDArray[np.uint8], radius: int) -> Pixels:
-    return np.asarray(cv2.dilate(mask, _disc(radius)) > 0)
+    near = _near(mask, radius)
+    grown = np.zeros(mask.shape, np.bool_)
+    grown[near] = cv2.dilate(np.ascontiguousarray(mask[near]), _disc(radius)) > 0
+    return grown
+
+
+def _near(mask: NDArray[np.uint8], reach: int) -> tuple[slice, slice]:
+    """Return the box of a mask and `reach` px around it; of an empty one, a corner."""
+    left, top, width, height = cv2.boundingRect(mask)
+    rows = slice(max(top - reach, 0), top + height + reach)
+    return rows, slice(max(left - reach, 0), left + width + reach)
 
 
 def _shrunk(mask: NDArray[np.uint8], radius: int) -> Pixels:

@@ -3,9 +3,7 @@
 In: pairs (`busgen.quality.faults`), gates, judges. Out: counts with 95 % Wilson intervals.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import isnan
@@ -13,6 +11,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.params import JUDGED, Gate
 from busgen.quality.distances import wilson
 from busgen.quality.faults import Pair
@@ -69,7 +68,7 @@ def scores_of(
     What is asked of a finding's numbers (`mask_error`) and of a whole release
     (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # cv2 and numpy release the lock
+    with on_all_cores() as pool:
         told = list(pool.map(partial(_pixel_scores, known=known), pairs))
     asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
     if judges is None or not asked:

@@ -6,6 +6,7 @@ not apply is absent, never NaN.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 import cv2
@@ -68,7 +69,10 @@ def contrast_name(echo_pattern: str) -> str:
 
 
 def image_statistics(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], pixel_mm: float | None
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    pixel_mm: float | None,
+    field: NDArray[np.bool_] | None = None,
 ) -> dict[str, float]:
     """Measure one image; the same function for real and for synthetic ones.
 
@@ -80,6 +84,8 @@ def image_statistics(
         (N, N) uint8, non-zero inside the lesion; may be empty.
     pixel_mm
         Side of a pixel in mm, None where unknown: what is in mm is then absent.
+    field
+        (N, N) bool, `field_of(image)` where it is known.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def image_statistics(
         `speckle_*` full width at half maximum of the autocorrelation; `spectrum_slope` of log
         power against log spatial frequency.
     """
-    field = field_of(image)
+    field = field_of(image) if field is None else field
     if not field.any():
         return {"black": 1.0}
     return {
@@ -193,9 +199,18 @@ def radial_power(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return frequencies (cycles per pixel) and the mean power at each of a Hann-windowed image."""
     side = flat.shape[0]
-    window = np.hanning(side)
-    power = np.abs(np.fft.rfft2((flat - flat.mean()) * np.outer(window, window))) ** 2
-    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
-    bins = np.rint(radius * side).astype(np.intp)
-    mean = np.bincount(bins.ravel(), power.ravel()) / np.maximum(np.bincount(bins.ravel()), 1)
+    window, bins, counts = _rings(side)
+    power = np.abs(np.fft.rfft2((flat - flat.mean()) * window)) ** 2
+    mean = np.bincount(bins, power.ravel()) / counts
     return np.arange(mean.size) / side, mean
+
+
+@lru_cache(maxsize=4)
+def _rings(
+    side: int,
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """Return a Hann window (S, S), the ring of each frequency of a half spectrum, rings' sizes."""
+    window = np.hanning(side)
+    radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+    bins = np.rint(radius * side).astype(np.intp).ravel()
+    return np.outer(window, window), bins, np.maximum(np.bincount(bins), 1)

@@ -5,7 +5,6 @@ overlays filled in before anything is measured.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.params import DEFAULT_GATES, JUDGED
@@ -88,7 +88,7 @@ def samples_of(
     """
     records: list[dict[str, Any]] = []
     hashes: list[int] = []
-    with ThreadPoolExecutor() as pool:  # cv2, numpy and zlib release the lock
+    with on_all_cores() as pool:
         for part in _parts(rows):
             crops = list(pool.map(partial(_measured, size_px=size_px, known=known), part))
             records += _judged(crops, judges)

@@ -7,7 +7,6 @@ could not be scored, and why; what a reader should know.
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.errors import UserError
 from busgen.io import sha256_bytes
 from busgen.quality.draws import Floats, Rows, Sample
@@ -129,7 +129,7 @@ def looked_at(
     def embedded(part: Squares) -> list[Floats]:
         return [space.embed(part.images, part.masks) for space in spaces]
 
-    with one_thread(), ThreadPoolExecutor(CORES) as pool:  # a thread a chunk, not many a sum
+    with one_thread(), on_all_cores() as pool:  # a thread a chunk, not many a sum
         while few := list(islice(left, CORES)):
             for part, found in zip(few, pool.map(embedded, few), strict=True):
                 parts.append(found)

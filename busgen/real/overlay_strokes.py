@@ -35,7 +35,9 @@ class StrokeNet:
         """Return the log odds (n,) of features (n, d)."""
         *hidden, last = self.layers
         for weights, bias in hidden:
-            features = np.maximum(features @ weights + bias, 0)
+            features = features @ weights
+            features += bias
+            np.maximum(features, 0, out=features)
         return np.asarray((features @ last[0] + last[1])[:, 0], np.float32)
 
     def arrays(self) -> dict[str, NDArray[np.float16]]:

@@ -6,7 +6,6 @@ In: a folder as its publisher lays it out. Out: a folder with `table.parquet`, `
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
+from busgen.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, replacing_folder, require_vacant
 from busgen.real import breast, bus_bra, bus_uclm, busi, stu, udiat
@@ -117,7 +117,7 @@ def canonical_rows(
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor() as pool:  # cv2, numpy and zlib release the lock
+    with on_all_cores() as pool:
         seen = set[str]()
         for start in range(0, len(listing.entries), ROWS_PER_GROUP):
             entries = listing.entries[start : start + ROWS_PER_GROUP]

@@ -57,14 +57,15 @@ def measured(image: Pixels, mask: Pixels | None) -> Floats:
     """
     lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
     field = field_of(image)
-    found = image_statistics(image, lesion, None)
+    found = image_statistics(image, lesion, None, field)
     if field.any():
         widest = {"speckle_axial_px": WIDEST_PX, "speckle_lateral_px": WIDEST_PX}
         bands = dict.fromkeys(SPECTRUM, FAINTEST_DB) | band_levels(image)
         found = widest | bands | found | _levels(image, field) | _glcm(image, field)
     found |= _depth(image, field)
     whole = [found.get(name, 0.0) for name in WHOLE]
-    return np.array([*whole, *_lesion(image, lesion, found.get("contrast", np.nan))], np.float64)
+    contrast = found.get("contrast", np.nan)
+    return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
 
 
 def _levels(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
@@ -113,9 +114,11 @@ def _depth(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
     return {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
 
 
-def _lesion(image: Pixels, lesion: Pixels, contrast: float) -> tuple[float, ...]:
+def _lesion(
+    image: Pixels, lesion: Pixels, field: NDArray[np.bool_], contrast: float
+) -> tuple[float, ...]:
     if not lesion.any():
         return (np.nan,) * len(LESION)
-    echo = echo_level(image, lesion)
-    rim, behind = rim_level(image, lesion), posterior_band(image, lesion)
+    echo = echo_level(image, lesion, field)
+    rim, behind = rim_level(image, lesion, field), posterior_band(image, lesion, field)
     return contrast, echo.level, echo.patches, rim, behind

@@ -4,12 +4,12 @@ In: (N, S, S) uint8 pictures and masks. Out: (N, 56) float64. A picture's number
 what is embedded beside it.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.io import sha256_bytes, sha256_file
 from busgen.masks import surroundings
 from busgen.quality import measures, speckle
@@ -43,7 +43,7 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
         If the pictures are not square.
     """
     check_square(images)
-    with ThreadPoolExecutor() as pool:  # cv2 and numpy release the lock
+    with on_all_cores() as pool:
         rows = list(pool.map(_measured, images, masks))
     raw = np.stack(rows) if rows else np.zeros((0, len(NAMES)))
     centre, spread = np.array([standard.STANDARD[name] for name in NAMES]).T

@@ -6,7 +6,6 @@ overlays are found and painted out in every set alike.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.quality.us64.features import sized
 from busgen.real.overlays import find_overlays, without_overlays
@@ -123,7 +123,7 @@ def opened(files: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> Iterator[Pict
     DataError
         If one is no whole picture, or a mask has another size than its image.
     """
-    with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
+    with on_all_cores() as pool:
         yield from pool.map(_opened, files)
 
 
