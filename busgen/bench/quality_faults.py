@@ -6,6 +6,8 @@ In: what `busgen.quality.proof` found; pictures. Out: figures. Intervals are Wil
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from threadpoolctl import threadpool_limits
+
 from busgen.bench.harness import Bar, Figure, share
 from busgen.quality.caught import Caught
 from busgen.quality.faults import Pair
@@ -67,7 +69,8 @@ def times(pairs: Sequence[Pair], known: Known) -> dict[str, Figure]:
         "added_ms": lambda: [known.similarities(images), *map(picture_scores, images)],
         "region_scores_ms": lambda: [regions(pair) for pair in pairs],
     }
-    return {name: _time_ms(work, len(pairs)) for name, work in timed.items()}
+    with threadpool_limits(1, "blas"):
+        return {name: _time_ms(work, len(pairs)) for name, work in timed.items()}
 
 
 def _time_ms(work: Callable[[], object], n: int) -> Figure:

@@ -5,9 +5,7 @@ In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`),
 what judges see was never shown to the engine either.
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from math import isnan
 from typing import Protocol
@@ -16,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.masks.geometry import Geometry
 from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
@@ -167,7 +166,7 @@ def judge_pairs(
         ]
         told[own, 3] = np.where(malignant[own], p, 1 - p)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with on_all_cores() as pool:
         list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
     told[~masks.any(axis=(1, 2))] = np.nan
     return told.round(DIGITS)
