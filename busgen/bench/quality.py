@@ -4,7 +4,7 @@ In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout
 them is kept in data/work/bench-quality. Out: figures. Faults are planted into clean square crops of
 test patients, copies are of training patients' crops; the bounds are those that ship, which came
 from validation patients. Caught is rejected, by all gates together. Times are of copies of the
-phantom's pictures, two cores.
+default engine's pictures, two cores.
 """
 
 from pathlib import Path

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from busgen import schema
@@ -33,10 +34,13 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
     dict
         ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
         variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous
-        column the Kolmogorov-Smirnov statistic, its p and both means; ``provenance``: what
+        column the Kolmogorov-Smirnov statistic, its p and both means; ``columns``: those that
+        only one of them has, of another version of busgen, as ``[a, b]``; ``provenance``: what
         differs; ``identical_images``: images of `a` whose pixels are also in `b`.
     """
     folders = (check_release(a), check_release(b))
+    own, other = ({*pq.read_schema(folder / INDEX).names} for folder in folders)
+    both = own & other
     records = [read_json(folder / PROVENANCE) for folder in folders]
     made = [_gather(folder, record) for folder, record in zip(folders, records, strict=True)]
     with sql.connect() as connection:
@@ -48,8 +52,9 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
             "counts": _counts(made),
             "identical_images": sql.first(connection, same)[0],
             "gates": _gates(made),
-            "terms": {c.name: _terms(connection, c) for c in _WORDS},
-            "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS},
+            "terms": {c.name: _terms(connection, c) for c in _WORDS if c.name in both},
+            "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS if c.name in both},
+            "columns": [sorted(own - other), sorted(other - own)],
             "provenance": _differing(*map(_leaves, records)),
         }
 
@@ -159,6 +164,8 @@ def to_markdown(found: Mapping[str, Any]) -> str:
         ("Numbers", ("column", "KS", "p", "mean a", "mean b"),
          [(name, f"{t['ks']:.3f}", f"{t['p']:.2g}", *(f"{m:.4g}" for m in t["mean"]))
           for name, t in numbers]),
+        ("Columns of one alone", ("a", "b"),
+         [tuple(", ".join(names) for names in found["columns"])] if any(found["columns"]) else []),
         ("Provenance", ("", "a", "b"),
          [(name, *pair) for name, pair in found["provenance"].items()]),
     )  # fmt: skip

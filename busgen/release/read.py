@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.release import sql
 from busgen.release.files import GROUP_ROWS, INDEX, check_release, data_files
@@ -95,11 +95,24 @@ def _picture(release: Release | Path, sample_id: str, name: str) -> NDArray[np.u
 
 
 def batches(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:
-    """Yield `columns` of the released rows, 100 at a time, all splits or one."""
+    """Yield `columns` of the released rows, 100 at a time, all splits or one.
+
+    Raises `DataError` if the release has not all of them.
+    """
     for path in data_files(check_release(folder)):
         if split is None or path.name.startswith(f"{split}-"):
+            require_columns(path, columns)
             for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(columns)):
                 yield pa.Table.from_batches([batch])
+
+
+def require_columns(path: Path, names: Sequence[str]) -> None:
+    """Raise `DataError` unless a release's Parquet file has columns of these names."""
+    missing = sorted({*names} - {*pq.read_schema(path).names})
+    if missing:
+        rule = f"{path.name} must have the columns that this version of busgen writes"
+        got = f"none of the name {', '.join(missing)}"
+        raise DataError(rule, got, "use the version that wrote it, or generate it again")
 
 
 def count_by(index: Path, by: Sequence[str]) -> pa.Table:

@@ -19,6 +19,7 @@ from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, from_record
 from busgen.priors.network import POOLED
 from busgen.release.files import INDEX, PROVENANCE, data_files
+from busgen.release.read import require_columns
 from busgen.release.rows import shard_files
 
 # kept out of memory: hashes and spectra, which no figure shows
@@ -144,6 +145,7 @@ def read_attempts(index: Path) -> pd.DataFrame:
     """Return every attempt but for what no figure shows; `DataError` if the index is damaged."""
     names = [c.name for c in schema.columns("index") if c.name not in _UNSEEN]
     try:
+        require_columns(index, names)
         table = pq.read_table(index, columns=names)
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{index.name} must be a whole Parquet file", error, str(index)) from error

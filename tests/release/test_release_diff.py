@@ -58,6 +58,19 @@ def test_what_differs_is_measured(release, other):
     assert found["counts"]["attempts"] == [33, 33]
 
 
+def test_a_release_of_another_version_is_compared_by_the_columns_of_both(release, tmp_path):
+    earlier = shutil.copytree(release, tmp_path / "earlier")
+    index = pq.read_table(earlier / "index.parquet").drop_columns(["intensity", "echo_pattern"])
+    index = index.append_column("gain", pa.array([1.0] * len(index)))
+    pq.write_table(index, earlier / "index.parquet")
+    found = diff(earlier, release)
+    assert found["columns"] == [["gain"], ["echo_pattern", "intensity"]]
+    assert not {"echo_pattern", "intensity", "gain"} & {*found["terms"], *found["numbers"]}
+    assert found["numbers"]["width_mm"]["ks"] == 0
+    assert "| gain | echo_pattern, intensity |" in to_markdown(found)
+    assert diff(release, release)["columns"] == [[], []]
+
+
 def test_it_is_json_and_markdown(release, other):
     found = diff(release, other)
     json.dumps(found, allow_nan=False)

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import shutil
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.release.export import export, run_lengths
 from busgen.release.read import batches, read_image, read_mask
 from busgen.release.verify import verify
@@ -111,3 +113,12 @@ def test_nothing_is_overwritten_or_half_written(release, tmp_path):
         export(tmp_path, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     assert verify(release) == []
+
+
+def test_a_release_of_another_version_is_told_apart(release, tmp_path):
+    earlier = shutil.copytree(release, tmp_path / "earlier")
+    for path in (earlier / "data").glob("*.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["intensity"]), path)
+    with pytest.raises(DataError, match="none of the name intensity"):
+        export(earlier, tmp_path / "out", "folder")
+    assert not (tmp_path / "out").exists()
