@@ -134,7 +134,8 @@ def run(
     Raises
     ------
     DataError
-        If a loss is not finite: NaN in the pictures, or a rate that is too high.
+        If a loss, of held-out patients too, is not finite: NaN in the pictures, or a rate that is
+        too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged})
@@ -150,6 +151,7 @@ def run(
         tick(pace.batch * pace.accumulate)
         if state.step % pace.look == 0 or state.step == pace.steps:
             told |= trainee.look(state.mean, state.step)
+            _check(told, state.step)
             _remember(state, told, pace)
         if state.step % 50 == 0 or _ended(state, pace):
             speed = (state.step - first) / (time.monotonic() - began)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from busgen.errors import DataError
 from busgen.loop import LOG, Pace, run
 
 PACE = Pace(steps=40, batch=1, rate=0.1, look=2, keep=3, patience=3, average=0.0, warmup=0)
@@ -64,6 +65,12 @@ def test_killed_it_ends_with_the_same_best(tmp_path, after):
     with pytest.raises(KilledError):
         run(Falling(LOSSES), PACE, tmp_path, tick)
     assert steps_of(run(Falling(LOSSES), PACE, tmp_path)["net"]) == 8
+
+
+def test_a_loss_of_held_out_patients_that_is_no_number_ends_it(tmp_path):
+    with pytest.raises(DataError, match="validation_loss must be finite, got nan at step 4"):
+        run(Falling([5.0, float("nan")]), PACE, tmp_path)
+    assert "NaN" not in "".join(path.read_text() for path in tmp_path.glob(LOG))
 
 
 def test_what_has_ended_is_not_learned_on(tmp_path):

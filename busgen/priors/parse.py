@@ -17,6 +17,7 @@ from busgen.priors import lexicon
 from busgen.priors.conditions import Condition, margin_set
 from busgen.priors.measures import SIZE, contradiction, size_conditions
 
+MOST_CHARS = 2000  # more describes no lesion
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in lexicon.PHRASES]
 _DENIAL = re.compile(r"(?:no|not|non|without|neither|nor|absence of|free of)(?!\S)")
@@ -59,9 +60,13 @@ def from_text(text: str) -> tuple[Condition, ...]:
     Raises
     ------
     FindingError
-        Naming unknown words, contradictions ("oval" with "irregular", two sizes, circumscribed
-        with another margin term) and denials whose reach is unclear ("no halo and shadowing").
+        For more than `MOST_CHARS` characters; naming unknown words, contradictions ("oval" with
+        "irregular", two sizes, circumscribed with another margin term) and denials whose reach is
+        unclear ("no halo and shadowing").
     """
+    if len(text) > MOST_CHARS:
+        rule = f"text must have at most {MOST_CHARS} characters"
+        raise FindingError(rule, len(text), "describe one lesion in a sentence or two")
     pieces = list(_pieces(normalised(text)))
     unknown = [piece.text for piece in pieces if piece.kind == "unknown"]
     if unknown:

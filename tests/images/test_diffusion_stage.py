@@ -95,6 +95,18 @@ def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
         }.items()
     }
     assert same == {"encoder": True, "decoder": False, "text": True, "unet": False}
+    card = (further / "README.md").read_text(encoding="utf-8")
+    assert "| flow | 2 |" in card
+    assert "| autoencoder |" not in card
+    assert "| text |" not in card
+
+
+def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp_path):
+    wider = REHEARSAL.flow.model_copy(update={"widths": (32, 64)})
+    asked = REHEARSAL.model_copy(update={"start": trained, "flow": wider})
+    with pytest.raises(UserError, match=r"flow.widths and flow.layers must be those of .*32, 64"):
+        planned(tmp_path / "on", asked)
+    assert not (tmp_path / "work").exists()
 
 
 def test_presets_are_named():

@@ -168,6 +168,8 @@ def test_what_radiologists_write_is_understood(text, want):
         ("intraductal", "intraductal: say intraductal calcifications"),
         ("combined", "combined: a word of the lexicon that must stand in a whole term"),
         ("node", "got node: use the terms"),
+        ("oval " * 400 + "mass", "must have at most 2000 characters, got 2004"),
+        ("o" * 10_000, "must have at most 2000 characters, got 10000"),
     ],
 )
 def test_what_cannot_be_understood_is_named(text, message):

@@ -4,8 +4,9 @@ In: its folder, with parameters, logs and (where they were measured) scores. Out
 """
 
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def hardware() -> str:
     """Return what the machine computes with, in words."""
     if torch.cuda.is_available():
         return f"one {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} cores ({platform.machine()}), no GPU"
+    return f"{os.cpu_count()} cores ({platform.machine()}), no GPU"
 
 
 def write_card(folder: Path) -> None:
@@ -40,17 +41,19 @@ def write_card(folder: Path) -> None:
     text = template.render(
         **facts,
         params=params,
-        parts=_parts(evidence, params),
+        parts=_parts(evidence, params, facts["trained"]),
         sheet=f"{EVIDENCE}/{SHEET}",
         scores=read_json(scores) if scores.is_file() else None,
     )
     write_text(folder / CARD, text)
 
 
-def _parts(evidence: Path, params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _parts(
+    evidence: Path, params: Mapping[str, Any], trained: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Return what the card says of each part that was trained."""
     parts = {}
-    for name in ("text", "autoencoder", "flow", "guided", "decoder"):
+    for name in trained:
         asked, log = params[name], evidence / f"{name}.jsonl"
         if not asked["steps"]:
             continue

@@ -12,7 +12,7 @@ from busgen import io, loop
 from busgen.images.diffusion.folder import MANIFEST, checked_hash
 from busgen.loop import Pace
 from busgen.masks import bounds
-from busgen.params import PaceParams, TrainImagesParams
+from busgen.params import FlowParams, PaceParams, TrainImagesParams
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
 PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
@@ -60,15 +60,26 @@ def resolve(
     Raises
     ------
     UserError
-        If `out` holds other things, or `params.start` no generator.
+        If `out` holds other things, or `params.start` no generator, or one of another network.
     """
     io.require_vacant(out, ours=MANIFEST)
     key = params.model_dump_json()
     if params.start:
         key += checked_hash(params.start)
+        _require_network(params.start, params.flow)
     here = Path(__file__).parent
     beside = (here.parent / "captions.py", Path(bounds.__file__), Path(loop.__file__))
     code = [*sorted(here.glob("*.py")), *beside]
     key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
     name = f"images-{io.sha256_bytes(key.encode())[:16]}"
     return Training(params, tuple(tables), cohort, work / name, out)
+
+
+def _require_network(start: Path, asked: FlowParams) -> None:
+    """Raise `UserError` unless the generator in `start` has the network that is asked for."""
+    config = io.read_json(start / "unet" / "config.json")
+    own = tuple(config["block_out_channels"]), config["layers_per_block"]
+    wanted = asked.widths, asked.layers
+    if own != wanted:
+        rule = f"flow.widths and flow.layers must be those of {start}: {own[0]} and {own[1]}"
+        raise UserError(rule, f"{wanted[0]} and {wanted[1]}", "take its, or begin with none")

@@ -64,6 +64,7 @@ def facts(
             name: sum(weight.numel() for weight in getattr(pipeline, name).parameters())
             for name in COMPONENTS
         },
+        "trained": list(training.parts),
         "size_px": SIDE,
         "steps": STEPS,
         "hardware": hardware(),
