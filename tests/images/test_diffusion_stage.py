@@ -102,9 +102,9 @@ def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
 
 
 def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp_path):
-    wider = REHEARSAL.flow.model_copy(update={"widths": (32, 64)})
+    wider = REHEARSAL.flow.model_copy(update={"widths": (16, 64)})
     asked = REHEARSAL.model_copy(update={"start": trained, "flow": wider})
-    with pytest.raises(UserError, match=r"flow.widths and flow.layers must be those of .*32, 64"):
+    with pytest.raises(UserError, match=r"flow.widths and flow.layers must be those of .*16, 64"):
         planned(tmp_path / "on", asked)
     assert not (tmp_path / "work").exists()
 

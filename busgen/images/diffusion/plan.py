@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen import io, loop
+from busgen.errors import UserError
 from busgen.images.diffusion.folder import MANIFEST, checked_hash
 from busgen.loop import Pace
 from busgen.masks import bounds
