@@ -12,11 +12,12 @@ import torch
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.quality.draws import Sample
-from busgen.quality.scoring import chosen, score_sets, strata
+from busgen.quality.scoring import chosen, score_sets
 from busgen.quality.sets.asked import Asked, open_sets
 from busgen.quality.sets.source import Source
 from busgen.quality.space_scores import space_scores
 from busgen.quality.spaces import FeatureSpace
+from busgen.quality.strata import left_out, strata
 from busgen.quality.told_apart import told_apart
 from busgen.quality.two_sample import Recipe
 from busgen.seeds import rng
@@ -86,6 +87,45 @@ def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_picture, tmp
     few = scored(a, source(make_picture, range(100, 150), tmp_path), by=("pathology",))
     assert "below 20" in few["skipped"]["pathology=malignant"]["tiny"]
     assert [rows[0].size for _, rows in strata(a, b, ("pathology",))] == [90, 60, 30]
+
+
+def test_all_pictures_stand_against_each_real_scanner_where_none_is_in_both(make_picture, tmp_path):
+    names = ("GE Logiq 7", "GE Logiq 5", "U-Systems")
+    a = source(
+        make_picture, range(30), tmp_path, scanner=lambda _: "linear_10mhz", site=lambda k: k % 2
+    )
+    b = source(
+        make_picture,
+        range(100, 206),
+        tmp_path,
+        scanner=lambda k: names[0 if k < 146 else 1 if k < 196 else 2],
+        site=lambda k: k % 3,
+    )
+    told = scored(a, b, by=("scanner",))
+    assert list(told["scores"]) == [
+        "all",
+        "against scanner=GE Logiq 5",
+        "against scanner=GE Logiq 7",
+    ]
+    found = told["scores"]["against scanner=GE Logiq 7"]["kid_tiny"]
+    assert found["n"] == 22  # of 23 patients of two, halved
+    assert told["skipped"]["scanner"] == {
+        "all": "no value in both: a has linear_10mhz; b has GE Logiq 5, GE Logiq 7, U-Systems"
+    }
+    assert told["skipped"]["against scanner=U-Systems"] == {"all": "10 pictures of b: below 40"}
+    sites = [name for name, _ in strata(a, b, ("site",))]
+    assert sites == ["all", "site=0", "site=1"]
+
+
+def test_values_of_one_set_alone_are_told(make_picture, tmp_path):
+    a = source(make_picture, range(30), tmp_path, site=lambda k: k % 2)
+    b = source(make_picture, range(100, 200), tmp_path, site=lambda k: k % 3, view=lambda k: k)
+    assert left_out(a, a, ("site",)) == {}
+    assert left_out(a, b, ("site",)) == {
+        "site": {"all": "not in both: a alone has none; b alone has 2"}
+    }
+    (reason,) = left_out(b, a, ("view",))["view"].values()
+    assert reason == "no value in both: a has 100, 101, 102, 103, 104 and 95 more; b has none"
 
 
 def test_pictures_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(
