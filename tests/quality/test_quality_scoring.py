@@ -255,6 +255,17 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     assert json.loads(file.read_text())["scores"] == record["scores"]
 
 
+def test_a_column_of_pictures_is_named(lots, call, tmp_path):
+    real = pq.read_table(lots / "real.parquet")
+    pq.write_table(real.rename_columns(["scan", *real.column_names[1:]]), tmp_path / "x.parquet")
+    words = ["--against", tmp_path / "x.parquet", "--space", lots / "pool.pt", "--size", 64]
+    code, _, said = call("score", lots / "folder", *words)
+    assert (code, "busgen score --image" in said) == (2, True)
+    code, shown, said = call("score", lots / "folder", *words, "--image", "scan", "--json")
+    assert code == 0, said
+    assert json.loads(shown)["b"]["n"] == 44
+
+
 def test_radiomic_scores_by_stratum(lots, call):
     words = ["--space", "radiomic", "--size", 64, "--by", "class"]
     code, shown, said = call(
@@ -278,6 +289,11 @@ def test_radiomic_scores_by_stratum(lots, call):
         (["--space", "net.onnx"], "a feature space must be us64, radiomic, a TorchScript"),
         (["--size", "8"], "size in [32, 4096], got 1000, 8"),
         (["--most", "3"], "most must be 20 or more"),
+        (
+            ["--image", "scan"],
+            "scan must be a column of pictures (bytes, or bytes and path) of one",
+        ),
+        (["--mask", "outline"], "outline must be a column of pictures"),
         (["--size", "64", "--two-sample"], "a size of 96 px or more, got 64"),
     ],
 )
