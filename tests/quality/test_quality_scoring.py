@@ -1,6 +1,7 @@
 """`busgen score`: what it tells of sets near and far, by stratum, and what it refuses."""
 
 import json
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from busgen.errors import UserError
 from busgen.io import encode_png
+from busgen.quality import two_sample
 from busgen.quality.draws import Sample
 from busgen.quality.scoring import chosen, score_sets
 from busgen.quality.sets.asked import Asked, open_sets
@@ -264,6 +266,26 @@ def test_a_column_of_pictures_is_named(lots, call, tmp_path):
     code, shown, said = call("score", lots / "folder", *words, "--image", "scan", "--json")
     assert code == 0, said
     assert json.loads(shown)["b"]["n"] == 44
+
+
+def test_a_classifier_is_asked_by_the_command(lots, call, monkeypatch):
+    """It learns for a few steps only: what it tells is tested in test_quality_two_sample.py."""
+    quick = partial(Recipe, folds=2, steps=6, batch=8, widths=(4, 8), half_precision=False)
+    monkeypatch.setattr(two_sample, "Recipe", quick)
+    words = ["--space", lots / "pool.pt", "--size", 96, "--group", "patient", "--two-sample"]
+    sets = ["score", lots / "folder", "--against", lots / "real.parquet"]
+    code, shown, said = call(*sets, *words, "--json")
+    assert code == 0, said
+    record = json.loads(shown)
+    told, known = (record["scores"]["all"][f"two_sample{end}"] for end in ("", "_known_bad"))
+    assert (told["n"], told["floor"], told["space"], told["bad"]) == (24, 0.5, "pixels", "high")
+    assert told["interval"][0] <= told["value"] <= told["interval"][1]
+    assert any(note.startswith("two_sample: a known-bad") for note in record["notes"]) == (
+        known["value"] < 0.8
+    )
+    code, shown, said = call(*sets, *words)
+    assert code == 0, said
+    assert "two_sample" in shown
 
 
 def test_radiomic_scores_by_stratum(lots, call):
