@@ -41,6 +41,8 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     most: Annotated[int, typer.Option(help="At most so many pictures, of the real twice.")] = 1000,
     size_px: Annotated[int, typer.Option("--size", help="Side at which both are seen, px.")] = 256,
     two_sample: Annotated[bool, typer.Option(help="Train a classifier too: minutes.")] = False,
+    image: Annotated[str | None, typer.Option(help="Column of pictures, if not image.")] = None,
+    mask: Annotated[str | None, typer.Option(help="Column of masks, if not mask.")] = None,
     target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,9 +50,11 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     from busgen.io import dumps, write_text
     from busgen.quality.scoring import score_sets
     from busgen.quality.sets.asked import Asked, open_sets
+    from busgen.quality.sets.tables import Named
     from busgen.quality.spaces import spaces_of
 
-    asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample)
+    named = Named(image, mask)
+    asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
     sets = open_sets((a, against), (a_split, split), asked)
     spaces = spaces_of(space)
     with progress("pictures seen", asked.looks(sets)) as tick:

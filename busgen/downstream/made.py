@@ -63,7 +63,7 @@ def read_made(path: Path, saw: str | None = None) -> Made:
     Parameters
     ----------
     path
-        A release, a Parquet file, a saved dataset or a folder with images, masks and a CSV file.
+        A release, a Parquet file, a saved dataset or a folder with images, masks and a table.
     saw
         What the user says of the generator's patients; else what a release's provenance tells.
 

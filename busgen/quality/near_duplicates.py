@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from busgen.quality.known import Pixels, Rows, described, mirrored
 
@@ -36,7 +37,9 @@ def descriptions(images: Iterable[Pixels]) -> Rows:
     return np.array([[described(image, kept) for kept in KEPT] for image in images], np.float32)
 
 
-def near_duplicates(parts: Rows, alike: float = ALIKE) -> list[Link]:
+def near_duplicates(
+    parts: Rows, alike: float = ALIKE, families: NDArray[np.intp] | None = None
+) -> list[Link]:
     """Return pairs of pictures that look alike, in order of position.
 
     Parameters
@@ -45,16 +48,21 @@ def near_duplicates(parts: Rows, alike: float = ALIKE) -> list[Link]:
         (N, K, d) float32 unit vectors, as `descriptions` returns them.
     alike
         Correlation from which two pictures are linked.
+    families
+        (N,) numbers from 0 of what pictures stem from: those of one are not linked, nor do they
+        stand before others. Each alone if None.
     """
     if len(parts) < 2:
         return []
+    own = np.arange(len(parts)) if families is None else families
+    nearest = NEAREST + parts.shape[1] * (int(np.bincount(own).max()) - 1)
     best: dict[tuple[int, int], float] = {}
     index = _index(np.ascontiguousarray(parts.reshape(-1, parts.shape[2])))
     wholes = np.ascontiguousarray(parts[:, 0])
     for asked in (wholes, mirrored(wholes)):
-        similarity, where = index.search(asked, min(NEAREST, parts[..., 0].size))
+        similarity, where = index.search(asked, min(nearest, parts[..., 0].size))
         where //= parts.shape[1]
-        other = where != np.arange(len(parts))[:, None]
+        other = own[where] != own[:, None]
         at, rank = np.nonzero((similarity >= alike) & (where >= 0) & other)
         found = (at, where[at, rank], similarity[at, rank])
         for one, two, value in zip(*(each.tolist() for each in found), strict=True):

@@ -6,7 +6,7 @@ could not be scored, and why; what a reader should know.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -23,11 +23,11 @@ from busgen.quality.sets.canonical import HELD_OUT
 from busgen.quality.sets.source import Source, Squares, squares
 from busgen.quality.space_scores import SEED, Told, space_scores
 from busgen.quality.spaces import FeatureSpace
+from busgen.quality.strata import ALL, left_out, strata
 from busgen.quality.threads import one_thread
 from busgen.quality.told_apart import told_apart
 from busgen.seeds import rng
 
-ALL = "all"
 CORES = os.cpu_count() or 1
 ABOUT = (
     "n pictures of a against n of b; floor: the same score of b against b, n and n pictures of "
@@ -74,7 +74,8 @@ def score_sets(
     dict
         ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name: sha256,
         dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
-        space, version}}}; ``skipped`` {stratum: {name: reason}}; ``notes``.
+        space, version}}}; ``skipped`` {stratum or column: {name: reason}};
+        ``notes``.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def score_sets(
     """
     a, b = (looked_at(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
     scores: dict[str, dict[str, Any]] = {}
-    skipped: dict[str, dict[str, str]] = {}
+    skipped = left_out(a.source, b.source, asked.by)
     notes = remarks(a, b, asked)
     for name, rows in strata(a.source, b.source, asked.by):
         for k, space in enumerate(spaces):
@@ -148,16 +149,6 @@ def chosen(source: Source, group: str | None, most: int) -> Source:
     names, of = np.unique(source.groups(group), return_inverse=True)
     order = np.argsort(rng(SEED, "score/rows").permutation(len(names))[of], kind="stable")
     return source.only(sorted(order[:most].tolist()))
-
-
-def strata(a: Source, b: Source, by: Sequence[str]) -> Iterator[tuple[str, tuple[Rows, Rows]]]:
-    """Yield the names of strata and the pictures of both sets in each; all of them first."""
-    yield ALL, (np.arange(len(a)), np.arange(len(b)))
-    for column in by:
-        own, other = a.values(column), b.values(column)
-        for value in sorted({*own.tolist()} & {*other.tolist()} - {""}):
-            rows = np.flatnonzero(own == value), np.flatnonzero(other == value)
-            yield f"{column}={value}", rows
 
 
 def remarks(a: Side, b: Side, asked: Asked) -> list[str]:

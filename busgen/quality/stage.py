@@ -15,6 +15,7 @@ from typing import Any
 from busgen import io
 from busgen.params import QualityParams
 from busgen.quality.compare import compare
+from busgen.quality.duplicates import duplicates
 from busgen.quality.earlier import repeats
 from busgen.quality.limits import judge, refuse
 from busgen.quality.realised import realised
@@ -58,11 +59,13 @@ def write_quality(release: Path, folder: Path, params: QualityParams, refused: P
 def measure(release: Path, params: QualityParams) -> Record:
     """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
 
-    What `compare` returns, with ``beside_real`` where real data is given (`score_beside`) and
-    ``repeats`` where earlier releases are (`earlier.repeats`).
+    What `compare` returns, with ``near_duplicates`` (`duplicates.duplicates`), ``beside_real``
+    where real data is given (`score_beside`) and ``repeats`` where earlier releases are
+    (`earlier.repeats`).
     """
     told = compare(release, load_reference(params.reference), params.max_samples)
-    scores = told["headline"] | pooled(told)
+    told["near_duplicates"] = duplicates(release)
+    scores = told["headline"] | pooled(told) | {"near_duplicates": told["near_duplicates"]}
     reasons: dict[str, str] = {}
     if params.real:
         told["beside_real"] = beside = score_beside(release, params.real, params)

@@ -57,3 +57,11 @@ def test_pictures_are_described_by_their_whole_and_their_middle():
     assert found.shape == (3, len(KEPT), GRID * GRID)
     assert np.linalg.norm(found, axis=2) == pytest.approx(1, abs=1e-5)
     assert np.array_equal(found[:, 0], [described(image) for image in speckle])
+
+
+def test_pictures_of_one_family_are_not_linked_nor_stand_before_others():
+    rows = unlike(9)
+    alike = np.concatenate([near(rows[[0] * 20], 4, 0.99), rows, near(rows[:1], 5, 0.9)])
+    families = np.array([0] * 20 + [*range(10)])  # rows[0] is of the family of 20
+    links = near_duplicates(alike, families=families)
+    assert {(link.first, link.second) for link in links} == {(k, 29) for k in [*range(21)]}

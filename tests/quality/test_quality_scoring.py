@@ -1,6 +1,7 @@
 """`busgen score`: what it tells of sets near and far, by stratum, and what it refuses."""
 
 import json
+from functools import partial
 
 import cv2
 import numpy as np
@@ -11,12 +12,14 @@ import torch
 
 from busgen.errors import UserError
 from busgen.io import encode_png
+from busgen.quality import two_sample
 from busgen.quality.draws import Sample
-from busgen.quality.scoring import chosen, score_sets, strata
+from busgen.quality.scoring import chosen, score_sets
 from busgen.quality.sets.asked import Asked, open_sets
 from busgen.quality.sets.source import Source
 from busgen.quality.space_scores import space_scores
 from busgen.quality.spaces import FeatureSpace
+from busgen.quality.strata import left_out, strata
 from busgen.quality.told_apart import told_apart
 from busgen.quality.two_sample import Recipe
 from busgen.seeds import rng
@@ -86,6 +89,45 @@ def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_picture, tmp
     few = scored(a, source(make_picture, range(100, 150), tmp_path), by=("pathology",))
     assert "below 20" in few["skipped"]["pathology=malignant"]["tiny"]
     assert [rows[0].size for _, rows in strata(a, b, ("pathology",))] == [90, 60, 30]
+
+
+def test_all_pictures_stand_against_each_real_scanner_where_none_is_in_both(make_picture, tmp_path):
+    names = ("GE Logiq 7", "GE Logiq 5", "U-Systems")
+    a = source(
+        make_picture, range(30), tmp_path, scanner=lambda _: "linear_10mhz", site=lambda k: k % 2
+    )
+    b = source(
+        make_picture,
+        range(100, 206),
+        tmp_path,
+        scanner=lambda k: names[0 if k < 146 else 1 if k < 196 else 2],
+        site=lambda k: k % 3,
+    )
+    told = scored(a, b, by=("scanner",))
+    assert list(told["scores"]) == [
+        "all",
+        "against scanner=GE Logiq 5",
+        "against scanner=GE Logiq 7",
+    ]
+    found = told["scores"]["against scanner=GE Logiq 7"]["kid_tiny"]
+    assert found["n"] == 22  # of 23 patients of two, halved
+    assert told["skipped"]["scanner"] == {
+        "all": "no value in both: a has linear_10mhz; b has GE Logiq 5, GE Logiq 7, U-Systems"
+    }
+    assert told["skipped"]["against scanner=U-Systems"] == {"all": "10 pictures of b: below 40"}
+    sites = [name for name, _ in strata(a, b, ("site",))]
+    assert sites == ["all", "site=0", "site=1"]
+
+
+def test_values_of_one_set_alone_are_told(make_picture, tmp_path):
+    a = source(make_picture, range(30), tmp_path, site=lambda k: k % 2)
+    b = source(make_picture, range(100, 200), tmp_path, site=lambda k: k % 3, view=lambda k: k)
+    assert left_out(a, a, ("site",)) == {}
+    assert left_out(a, b, ("site",)) == {
+        "site": {"all": "not in both: a alone has none; b alone has 2"}
+    }
+    (reason,) = left_out(b, a, ("view",))["view"].values()
+    assert reason == "no value in both: a has 100, 101, 102, 103, 104 and 95 more; b has none"
 
 
 def test_pictures_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(
@@ -215,6 +257,37 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     assert json.loads(file.read_text())["scores"] == record["scores"]
 
 
+def test_a_column_of_pictures_is_named(lots, call, tmp_path):
+    real = pq.read_table(lots / "real.parquet")
+    pq.write_table(real.rename_columns(["scan", *real.column_names[1:]]), tmp_path / "x.parquet")
+    words = ["--against", tmp_path / "x.parquet", "--space", lots / "pool.pt", "--size", 64]
+    code, _, said = call("score", lots / "folder", *words)
+    assert (code, "busgen score --image" in said) == (2, True)
+    code, shown, said = call("score", lots / "folder", *words, "--image", "scan", "--json")
+    assert code == 0, said
+    assert json.loads(shown)["b"]["n"] == 44
+
+
+def test_a_classifier_is_asked_by_the_command(lots, call, monkeypatch):
+    """It learns for a few steps only: what it tells is tested in test_quality_two_sample.py."""
+    quick = partial(Recipe, folds=2, steps=6, batch=8, widths=(4, 8), half_precision=False)
+    monkeypatch.setattr(two_sample, "Recipe", quick)
+    words = ["--space", lots / "pool.pt", "--size", 96, "--group", "patient", "--two-sample"]
+    sets = ["score", lots / "folder", "--against", lots / "real.parquet"]
+    code, shown, said = call(*sets, *words, "--json")
+    assert code == 0, said
+    record = json.loads(shown)
+    told, known = (record["scores"]["all"][f"two_sample{end}"] for end in ("", "_known_bad"))
+    assert (told["n"], told["floor"], told["space"], told["bad"]) == (24, 0.5, "pixels", "high")
+    assert told["interval"][0] <= told["value"] <= told["interval"][1]
+    assert any(note.startswith("two_sample: a known-bad") for note in record["notes"]) == (
+        known["value"] < 0.8
+    )
+    code, shown, said = call(*sets, *words)
+    assert code == 0, said
+    assert "two_sample" in shown
+
+
 def test_radiomic_scores_by_stratum(lots, call):
     words = ["--space", "radiomic", "--size", 64, "--by", "class"]
     code, shown, said = call(
@@ -238,6 +311,11 @@ def test_radiomic_scores_by_stratum(lots, call):
         (["--space", "net.onnx"], "a feature space must be us64, radiomic, a TorchScript"),
         (["--size", "8"], "size in [32, 4096], got 1000, 8"),
         (["--most", "3"], "most must be 20 or more"),
+        (
+            ["--image", "scan"],
+            "scan must be a column of pictures (bytes, or bytes and path) of one",
+        ),
+        (["--mask", "outline"], "outline must be a column of pictures"),
         (["--size", "64", "--two-sample"], "a size of 96 px or more, got 64"),
     ],
 )

@@ -1,5 +1,7 @@
 """Sets that others made: where masks and columns are found; nothing is stretched or dropped."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +12,7 @@ from busgen.errors import DataError, UserError
 from busgen.io import encode_png
 from busgen.quality.sets.opening import open_set
 from busgen.quality.sets.source import squared, squares
+from busgen.quality.sets.tables import Named
 
 SIDE = 64
 
@@ -88,6 +91,45 @@ def test_columns_come_from_a_csv_whose_rows_name_files(tmp_path, pair):
     (tmp_path / "about.csv").write_text("ID,patient\n7,A\n")
     with pytest.raises(UserError, match="must name pictures in file_name or"):
         open_set(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_columns_come_from_metadata_as_an_imagefolder_has_it(tmp_path, pair, kind):
+    for name, image in zip(("a/1 é.png", "a/2.png", "b/3.png"), pair[0], strict=True):
+        save(tmp_path, f"train/{name}", image)
+    rows = [
+        {"file_name": "a/1 é.png", "patient": 7, "label": "benign", "boxes": [[1, 2]]},
+        {"file_name": "b/3.png", "patient": 8, "label": None, "boxes": []},
+        {"file_name": "gone.png", "patient": 9, "label": "benign", "boxes": []},
+    ]
+    path = tmp_path / "train" / f"metadata.{kind}"
+    if kind == "jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", "utf-8")
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    source = open_set(tmp_path)
+    assert source.values("label").tolist() == ["benign", "", ""]
+    assert source.values("patient").tolist() == ["7", "", "8"]
+    assert source.values("split").tolist() == ["train"] * 3
+    assert not source.has("boxes")
+    assert len(pixels_of(source)[0]) == 3
+    path.write_bytes(b"[1")
+    with pytest.raises(DataError, match=r"metadata.* must "):
+        open_set(tmp_path)
+
+
+def test_columns_of_pictures_are_named_where_they_have_other_names(tmp_path, pair):
+    usual = table(pair)
+    pq.write_table(usual.rename_columns(["scan", "tumour"]), tmp_path / "odd.parquet")
+    pq.write_table(usual, tmp_path / "usual.parquet")
+    with pytest.raises(UserError, match="got scan, tumour: name another: busgen score --image"):
+        open_set(tmp_path / "odd.parquet")
+    named = Named("scan", "tumour")
+    odd, plain = (open_set(tmp_path / f"{name}.parquet", named) for name in ("odd", "usual"))
+    assert (odd.pictures, plain.pictures) == (("scan", "tumour"), ("image", "mask"))
+    for one, other in zip(pixels_of(odd), pixels_of(plain), strict=True):
+        assert np.array_equal(one, other)
+    assert not pixels_of(open_set(tmp_path / "odd.parquet", Named("scan")))[1].any()
 
 
 def test_oblong_pictures_are_cut_or_padded_never_stretched():

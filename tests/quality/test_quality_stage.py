@@ -39,10 +39,14 @@ def test_without_real_pictures_their_limits_are_not_measured(release, tmp_path):
     rows = {row["name"]: row for row in read_json(tmp_path / "q é/scores.json")["limits"]["rows"]}
     assert set(rows) == set(DEFAULT_LIMITS)
     for name, row in rows.items():
-        measured = name.startswith("ks_") and name != "ks_judges.pooled"  # these judges did not
+        measured = name == "near_duplicates" or (
+            name.startswith("ks_") and name != "ks_judges.pooled"
+        )
         assert (row["verdict"] != "not measured") == measured, name
         assert measured or row["reason"], name
     assert "quality.real" in rows["kid_us64"]["reason"]
+    alone = rows["near_duplicates"]
+    assert (alone["verdict"], alone["value"], alone["n"]) == ("passes", 0.0, 24)
     texture = rows["ks_texture.pooled"]
     assert (texture["verdict"], texture["n"], texture["high"]) == ("fails", 24, 0.3)
     metrics = read_json(tmp_path / "q é/metrics.json")

@@ -4,7 +4,7 @@ In: paths, options. Out: two `Source`s, or a `UserError` before anything is comp
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from busgen.errors import UserError
@@ -13,6 +13,7 @@ from busgen.quality.draws import DRAWS
 from busgen.quality.sets.canonical import CANONICAL, HELD_OUT
 from busgen.quality.sets.opening import open_set
 from busgen.quality.sets.source import Source
+from busgen.quality.sets.tables import Named
 from busgen.quality.two_sample import Recipe
 
 LEAST_PX, MOST_PX = 32, 4096  # sides of pictures
@@ -23,7 +24,8 @@ class Asked:
     """How to score: `by` columns whose values are strata, `group` that of what pictures stem from.
 
     `most` pictures of the first set, twice as many of the second, which floors halve, chosen at
-    random, groups whole; `two_sample` whether a classifier is trained too.
+    random, groups whole; `two_sample` whether a classifier is trained too; `named` columns of
+    pictures.
     """
 
     by: tuple[str, ...] = ()
@@ -32,6 +34,7 @@ class Asked:
     size_px: int = 256
     draws: int = DRAWS
     two_sample: bool = False
+    named: Named = field(default_factory=Named)
 
     def looks(self, sets: tuple[Source, Source]) -> int:
         """Return how many pictures are looked at."""
@@ -52,7 +55,8 @@ def open_sets(
     UserError
         If there are none, they are too small or lack a column, or a number is out of range.
     """
-    a, b = (open_set(path) for path in paths)
+    a, b = (open_set(path, asked.named) for path in paths)
+    _check_named((a, b), asked.named)
     held_out = HELD_OUT if b.form == CANONICAL else None
     a, b = (s.of_splits(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
     check((a, b), asked)
@@ -79,3 +83,13 @@ def check(sets: tuple[Source, Source], asked: Asked) -> None:
         if len(source) < least:
             rule = f"{source.path} must hold {least} pictures or more: fewer say nothing"
             raise UserError(rule, len(source), "give more pictures")
+
+
+def _check_named(sets: tuple[Source, Source], named: Named) -> None:
+    """Raise `UserError` if a column of pictures that is asked for is in neither set."""
+    known = {name for source in sets for name in source.pictures}
+    for name in (named.image, named.mask):
+        if name is not None and name not in known:
+            rule = f"{name} must be a column of pictures (bytes, or bytes and path) of one set"
+            got = ", ".join(sorted(known)) or "no table"
+            raise UserError(rule, got, "name another, or leave it out")

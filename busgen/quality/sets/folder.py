@@ -1,26 +1,29 @@
-"""A folder of pictures as a set: masks by their names, columns from a CSV file.
+"""A folder of pictures as a set: masks by their names, columns from a table beside them.
 
 In: a folder of PNG, JPEG, TIFF or BMP files, in subfolders or not. Out: a `Source`. Masks are
 `NAME_mask.png` beside `NAME.png`, several of one picture too, or files of the same name in a folder
-`masks`. Columns: `file`, `folder`, `split` where a folder is named so, and those of `metadata.csv`
-(or the only CSV file) whose rows name files.
+`masks`. Columns: `file`, `folder`, `split` where a folder is named so, and those of `metadata.csv`,
+`.jsonl` or `.parquet` (as Hugging Face's imagefolder has them, or the only CSV file) whose rows
+name files.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from busgen.errors import UserError
+from busgen.errors import DataError, UserError
 from busgen.quality.sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
+from busgen.quality.sets.tables import METADATA_TABLE, plain_rows
 from busgen.real.files import natural
 from busgen.real.tables import read_rows
 
 KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MASK_FOLDERS = ("mask", "masks", "segmentation", "segmentations", "gt", "ground_truth")
 MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
-METADATA = "metadata.csv"
+METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
 FILE_COLUMNS = (
     "file_name",
     "filename",
@@ -39,7 +42,7 @@ def open_folder(path: Path) -> Source:
     Raises
     ------
     UserError
-        If no picture is there, or its CSV file names none of them.
+        If no picture is there, or its table names none of them.
     """
     files = [p.relative_to(path) for p in _walk(path)]
     images, masks = paired(files)
@@ -122,9 +125,12 @@ def _place(image: Path) -> Row:
 
 
 def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
-    """Return what CSV files say of pictures."""
-    tables = sorted(path.rglob(METADATA)) or sorted(path.glob("*.csv"))
-    if not tables or (len(tables) > 1 and tables[0].name != METADATA):
+    """Return what tables say of pictures."""
+    tables = sorted(file for name in METADATA for file in path.rglob(name))
+    if not tables:
+        tables = sorted(path.glob("*.csv"))
+        tables = tables if len(tables) == 1 else []
+    if not tables:
         return {}
     told: dict[Path, Row] = {}
     for table in tables:
@@ -136,15 +142,36 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
 
 
 def _told(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
-    with table.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    rows = read_rows(table, (), ";" if header.count(";") > header.count(",") else ",")
-    names = {name.lower(): name for name in rows[0]}
+    rows = _rows(table)
+    names = {name.lower(): name for row in rows for name in row}
     column = next((names[name] for name in FILE_COLUMNS if name in names), None)
     if column is None:
         return {}
     by_name = _by_name(images, table.parent.relative_to(path))
-    return {by_name[row[column]]: dict(row) for row in rows if row[column] in by_name}
+    named = ((str(row.get(column, "")), row) for row in rows)
+    return {by_name[name]: row for name, row in named if name in by_name}
+
+
+def _rows(table: Path) -> list[Row]:
+    """Return the rows of a CSV, JSON Lines or Parquet file."""
+    if table.suffix == ".parquet":
+        return plain_rows(table)
+    if table.suffix == ".jsonl":
+        return _lines(table)
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    return list(read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
+
+
+def _lines(table: Path) -> list[Row]:
+    """Return the objects of a JSON Lines file, nothing nested."""
+    try:
+        lines = table.read_text("utf-8-sig").split("\n")
+        told = [json.loads(line) for line in lines if line.strip()]
+        return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in told]
+    except (OSError, ValueError, AttributeError) as error:
+        rule = f"{table.name} must hold a JSON object a line"
+        raise DataError(rule, error, "restore the file") from error
 
 
 def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:

@@ -10,11 +10,11 @@ from busgen.errors import UserError
 from busgen.quality.sets.canonical import is_canonical, open_canonical
 from busgen.quality.sets.folder import open_folder
 from busgen.quality.sets.source import Source
-from busgen.quality.sets.tables import arrow_parts, open_table, parquet_parts
+from busgen.quality.sets.tables import Named, arrow_parts, open_table, parquet_parts
 
 
-def open_set(path: Path) -> Source:
-    """Return the set at a path.
+def open_set(path: Path, named: Named | None = None) -> Source:
+    """Return the set at a path; `named` columns hold the pictures of a table, where it has them.
 
     Raises
     ------
@@ -28,9 +28,9 @@ def open_set(path: Path) -> Source:
     if is_canonical(path):
         return open_canonical(path)
     if parts := arrow_parts(path):
-        return open_table(path, parts, "dataset on disk")
+        return open_table(path, parts, "dataset on disk", named or Named())
     if parts := parquet_parts(path) if path.is_dir() or path.suffix == ".parquet" else []:
-        return open_table(path, parts, "parquet")
+        return open_table(path, parts, "parquet", named or Named())
     if path.is_dir():
         return open_folder(path)
     rule = "a set of pictures must be a folder or a Parquet file"

@@ -37,7 +37,8 @@ class Source:
     """A set: `form` says how it lies there, `rows` what is known of each picture.
 
     `load` gives the pictures of some of `rows`, whose numbers increase; `group` names the column
-    of what pictures stem from (patient, family), None where each stands alone.
+    of what pictures stem from (patient, family), None where each stands alone; `pictures` are the
+    columns of a table that hold pictures and masks.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Source:
     rows: Sequence[Row]
     load: Callable[[Sequence[int]], Iterator[Picture]]
     group: str | None = None
+    pictures: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)

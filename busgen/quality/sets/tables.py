@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
 from busgen.io import read_json
-from busgen.quality.sets.source import AT_ONCE, SPLITS, Picture, Source, opened
+from busgen.quality.sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
 
 IMAGES, MASKS = ("image", "img", "picture", "images"), ("mask", "masks", "segmentation")
 FAMILY = "family_id"  # what busgen's own releases keep together
+METADATA_TABLE = "metadata.parquet"  # of a folder of pictures: holds none itself
 ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
 
 
@@ -32,12 +33,21 @@ class Part:
     split: str | None = None
 
 
+@dataclass(frozen=True)
+class Named:
+    """Columns of pictures and of masks, where a set has them; else those with the usual names."""
+
+    image: str | None = None
+    mask: str | None = None
+
+
 def parquet_parts(path: Path) -> list[Part]:
     """Return the Parquet files of a path: of a folder those in `data/`, where there are any."""
     if path.is_file():
         return [Part(path, _split(path))]
-    folder = path / "data" if any((path / "data").rglob("*.parquet")) else path
-    return [Part(file, _split(file)) for file in sorted(folder.rglob("*.parquet"))]
+    files = sorted(f for f in path.rglob("*.parquet") if f.name != METADATA_TABLE)
+    within = [file for file in files if file.is_relative_to(path / "data")]
+    return [Part(file, _split(file)) for file in within or files]
 
 
 def arrow_parts(path: Path) -> list[Part]:
@@ -50,7 +60,16 @@ def arrow_parts(path: Path) -> list[Part]:
     return [Part(path / file["filename"]) for file in read_json(path / ARROW_STATE)["_data_files"]]
 
 
-def open_table(path: Path, parts: Sequence[Part], form: str) -> Source:
+def plain_rows(path: Path) -> list[Row]:
+    """Return the rows of a file without pictures, nested columns left out.
+
+    Raises `DataError` if it is damaged.
+    """
+    plain = [f.name for f in _schema(path) if _plain(f.type)]
+    return [row for batch in _batches(path, plain) for row in batch.to_pylist()]
+
+
+def open_table(path: Path, parts: Sequence[Part], form: str, named: Named) -> Source:
     """Return the set in some files.
 
     Raises
@@ -61,10 +80,10 @@ def open_table(path: Path, parts: Sequence[Part], form: str) -> Source:
         If there is no column of pictures.
     """
     schema = _schema(parts[0].path)
-    image, mask = _column(schema, IMAGES), _column(schema, MASKS)
+    image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
     if image is None:
         rule = f"{path} must have a column of pictures (bytes, or bytes and path), {IMAGES[0]}"
-        raise UserError(rule, ", ".join(schema.names), "rename the column")
+        raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
     plain = [f.name for f in schema if _plain(f.type)]
     labels = _labels(parts[0].path, schema)
     rows = []
@@ -73,8 +92,9 @@ def open_table(path: Path, parts: Sequence[Part], form: str) -> Source:
         for batch in _batches(part.path, plain):
             rows += [told | _named(row, labels) for row in batch.to_pylist()]
 
+    columns = [image] if mask is None else [image, mask]
+
     def load(chosen: Sequence[int]) -> Iterator[Picture]:
-        columns = [image] if mask is None else [image, mask]
         for start, batch in _chosen(parts, columns, chosen):
             yield from opened(
                 [
@@ -83,7 +103,8 @@ def open_table(path: Path, parts: Sequence[Part], form: str) -> Source:
                 ]
             )
 
-    return Source(path, form, rows, load, FAMILY if FAMILY in plain else None)
+    group = FAMILY if FAMILY in plain else None
+    return Source(path, form, rows, load, group, tuple(columns))
 
 
 def _chosen(
@@ -123,10 +144,10 @@ def _schema(path: Path) -> pa.Schema:
         raise DataError(f"{path.name} must be a whole table", error, "restore it") from error
 
 
-def _column(schema: pa.Schema, names: Sequence[str]) -> str | None:
-    """Return the column of pictures that has one of these names, None if there is none."""
-    found = (f.name for f in schema if f.name.lower() in names and _is_picture(f.type))
-    return next(found, None)
+def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
+    """Return the column of pictures asked for, else one of the usual names, None without any."""
+    found = [field.name for field in schema if _is_picture(field.type)]
+    return asked if asked in found else next((n for n in found if n.lower() in names), None)
 
 
 def _is_picture(kind: pa.DataType) -> bool:
