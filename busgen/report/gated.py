@@ -71,8 +71,8 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
     count, n, most = round(record["value"] * record["n"]), record["n"], record["floor_limit"]
     usual = record["value"] <= most
     why = (
-        f"{count} of {n} pictures are nearer to a training patient's than 99 % of held-out ones, "
-        f"{'no more than' if usual else 'where at most'} {words.percent(most)} would by chance"
+        f"{count} of {n} pictures are nearer to a training patient’s than 99 % of held-out ones; "
+        f"of held-out ones themselves {words.percent(most)} may be"
     )
     ends, floor = between(*record["interval"]), words.percent(record["floor"])
     return _about_copies(YES if usual else NO, why, f"{n}", ends, floor)

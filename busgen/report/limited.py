@@ -51,11 +51,11 @@ def in_a_clause(record: Record | None) -> str:
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     failed = row["verdict"] == limits.FAILS
-    said = "beyond" if failed else "within"
-    marked = f", so the release is {limits.FAILING}" if failed else ""
-    why = f"{words.number(row['value'])}, {said} its limit {limits.in_words(row)}{marked}"
+    title = words.plain(row["name"].replace(".", ", "))
+    kept = f"beyond its limit ({limits.FAILING})" if failed else "within its limit"
+    why = f"{title} {words.number(row['value'])}, {kept}: {limits.in_words(row)}"
     ends = " to ".join(words.number(end) for end in row.get("interval") or ())
     floor = words.number(row["floor"]) if row.get("floor") is not None else ""
-    question = f"Limit: {words.plain(row['name'].replace('.', ', '))}"
     name, answer = LIMIT + row["name"], NO if failed else YES
+    question = f"Limit: {title}"
     return Answer(name, question, answer, why, f"{row.get('n', '')}", ends, floor)

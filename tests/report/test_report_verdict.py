@@ -79,8 +79,7 @@ def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evide
     unfit = [use.name for use in make_verdict([*answered(), found, left]).unfit]
     assert unfit[0] == SHARING
     assert len(unfit) == 3  # and what no synthetic set is fit for
-    assert "beyond its limit" in found.why
-    assert "so the release is failing" in found.why
+    assert found.why.startswith("copies 0.2, beyond its limit (failing): ")
 
 
 def test_the_lead_says_whether_the_release_keeps_its_limits():
