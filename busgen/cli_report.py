@@ -51,7 +51,8 @@ def report(  # noqa: PLR0913 - a command's options are its signature
 
     check_release(release)
     if pdf:
-        find_chromium()  # refused before anything is made
+        find_chromium()  # refused before anything is made, as is the real data
+    patients = count_real(with_real) if with_real else 0
     real = reference or REFERENCE
     if quality is None:
         quality = folder / "quality"
@@ -65,7 +66,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         print_pdf(folder / PAGE, folder / "report.pdf")
         out.print(f"pdf      {folder / 'report.pdf'}", soft_wrap=True)
     if with_real:
-        with progress("patients' pictures read", count_real(with_real)) as tick:
+        with progress("patients' pictures read", patients) as tick:
             page = write_with_real(release, with_real, folder, tick)
         out.print(f"real     {page}", soft_wrap=True)
         say("it holds pictures of patients: never publish it, never pass it on")
