@@ -50,7 +50,9 @@ def judged(evidence: Evidence, name: str) -> Answer:
     usual = refused is not None and low <= refused
     answer = YES if bad == 0 or usual else UNKNOWN if refused is None else PARTLY
     of = "first attempts" if rejects else "pictures"
-    why = f"in {bad} of {len(scores)} {of} {said}{'; the gate refuses such' if rejects else ''}"
+    why = f"in {bad} of {len(scores)} {of} {said}"
+    if rejects:
+        why += f"; the gate refused {int((evidence.attempts['reason'] == name).sum())} attempts"
     return Answer(title, question, answer, why, f"{len(scores)}", share(bad, len(scores)), floor)
 
 
@@ -71,8 +73,8 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
     count, n, most = round(record["value"] * record["n"]), record["n"], record["floor_limit"]
     usual = record["value"] <= most
     why = (
-        f"{count} of {n} pictures are nearer to a training patient’s than 99 % of held-out ones; "
-        f"of held-out ones themselves {words.percent(most)} may be"
+        f"{count} of {n} pictures looked at are nearer to a training patient’s than 99 % of "
+        f"held-out ones; of held-out ones themselves up to {words.percent(most)} are"
     )
     ends, floor = between(*record["interval"]), words.percent(record["floor"])
     return _about_copies(YES if usual else NO, why, f"{n}", ends, floor)
