@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from busgen.screen import out, say
+from busgen.screen import out, progress, say
 
 
 def report(  # noqa: PLR0913 - a command's options are its signature
@@ -47,11 +47,12 @@ def report(  # noqa: PLR0913 - a command's options are its signature
     from busgen.report.evidence import Sources, previous_of, shipped_beside
     from busgen.report.pdf import find_chromium, print_pdf
     from busgen.report.report import PAGE, write_report
-    from busgen.report.with_real import write_with_real
+    from busgen.report.with_real import count_real, write_with_real
 
     check_release(release)
     if pdf:
-        find_chromium()  # refused before anything is made
+        find_chromium()  # refused before anything is made, as is the real data
+    patients = count_real(with_real) if with_real else 0
     real = reference or REFERENCE
     if quality is None:
         quality = folder / "quality"
@@ -65,6 +66,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         print_pdf(folder / PAGE, folder / "report.pdf")
         out.print(f"pdf      {folder / 'report.pdf'}", soft_wrap=True)
     if with_real:
-        page = write_with_real(release, with_real, folder)
+        with progress("patients' pictures read", patients) as tick:
+            page = write_with_real(release, with_real, folder, tick)
         out.print(f"real     {page}", soft_wrap=True)
         say("it holds pictures of patients: never publish it, never pass it on")

@@ -114,13 +114,14 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
 
 def print_limits(record: Mapping[str, Any]) -> None:
     """Print what the limits of a release say of it, those that fail first, n and floor left out."""
-    from busgen.quality.limits import NOT_MEASURED, names, to_rows
+    from busgen.quality.limits import NOT_MEASURED, to_rows
+    from busgen.report.limited import unmeasured
 
     shown = ("limit", "verdict", "value", "must be", "interval")
     rows = [row for row in to_rows(record) if row["verdict"] != NOT_MEASURED]
     print_rows([{key: row[key] for key in shown} for row in rows])
-    if left := names(record, NOT_MEASURED):
-        say(f"not measured, as that needs real pictures: {', '.join(left)}")
+    for left in unmeasured(record):
+        say(f"not measured: {left}")
     out.print(f"release  [bold]{record['verdict']}[/]")
 
 

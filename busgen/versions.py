@@ -114,7 +114,8 @@ def scores_of(name: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``quality``: headline scores {name: {value, interval, floor}}; ``downstream``:
+        ``quality``: headline scores {name: {value, interval, floor}}, and those beside real data,
+        which say besides which side is ``bad``, and the ``version`` of their space; ``downstream``:
         `busgen.downstream.headline`. Either is empty where it is not known.
     """
     folder = Path(name)
@@ -143,7 +144,8 @@ def _quality(path: Path) -> dict[str, Any]:
         return {}
     scores = io.read_json(path)
     pooled = {f"{name}.pooled": one for name, one in scores["pooled"]["headline"].items()}
-    found: dict[str, Any] = scores["headline"] | pooled
+    beside = scores.get("beside_real", {}).get("scores", {})
+    found: dict[str, Any] = scores["headline"] | pooled | beside
     return found
 
 

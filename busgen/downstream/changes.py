@@ -26,18 +26,20 @@ def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Record]:
     Parameters
     ----------
     a, b
-        ``quality`` {name: {value, interval, floor}} and ``downstream``
-        (`busgen.downstream.headline`).
+        ``quality`` {name: {value, interval, floor}}, of some ``bad, version`` too, and
+        ``downstream`` (`busgen.downstream.headline`).
 
     Returns
     -------
     list of dict
         ``score, values`` [a, b], ``difference, interval, verdict``: better, worse or no difference;
-        of what both know. Distances are better smaller, utility larger, the AUC of descriptors
-        nearer to its floor.
+        of what both know, in the same version of a feature space. Distances are better smaller,
+        utility larger, the AUC of descriptors nearer to its floor.
     """
     first, second = dict(_scores(a)), dict(_scores(b))
-    return [_change(name, first[name], second[name]) for name in first if name in second]
+    both = [name for name in first if name in second]
+    alike = [name for name in both if first[name]["version"] == second[name]["version"]]
+    return [_change(name, first[name], second[name]) for name in alike]
 
 
 def to_rows(found: list[Record]) -> list[Record]:
@@ -63,10 +65,12 @@ def _scores(told: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
             for arm, one in arms.items():
                 if arm == "gain" or (not arm.startswith("gain_") and arm_of(arm).synthetic):
                     ends = {"value": one["value"], "interval": (one["low"], one["high"])}
-                    yield f"{task}, {train}: {arm}", ends | {"sign": 1}
+                    yield f"{task}, {train}: {arm}", ends | {"sign": 1, "version": None}
     for name, one in told["quality"].items():
         above = one["value"] >= one["floor"] or name.startswith("ks_")
-        yield name, {"value": one["value"], "interval": one["interval"], "sign": -1 if above else 1}
+        less = one["bad"] == "high" if "bad" in one else above
+        ends = {"value": one["value"], "interval": one["interval"]}
+        yield name, ends | {"sign": -1 if less else 1, "version": one.get("version")}
 
 
 def _change(name: str, a: Record, b: Record) -> Record:

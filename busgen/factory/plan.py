@@ -21,7 +21,7 @@ from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
-from busgen.quality.known import load_known
+from busgen.quality.known import kind_of, load_known
 
 SOURCES = (
     *("cores.py", "errors.py", "io.py", "params.py", "schema.py", "seeds.py"),
@@ -39,6 +39,7 @@ TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "to
 # where this machine has what hashes stand for
 HERE = ("judges_folder", "mask_model", "model", "known")
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
+TOLD = ("known_kinds",)  # to readers of the plan; decides no byte, so in no hash
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Plan:
     mask_model: str | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
     known: tuple[str, ...] = field(default=(), compare=False)
+    known_kinds: tuple[str, ...] = ()
 
     @property
     def learned(self) -> Learned:
@@ -91,7 +93,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
-        return io.sha256_bytes(io.dumps(_recorded(self)).encode())
+        return io.sha256_bytes(io.dumps(_deciding(self)).encode())
 
     @property
     def shards_sha256(self) -> str:
@@ -99,7 +101,7 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        deciding = {k: v for k, v in _recorded(self).items() if k not in NOT_IN_SHARDS}
+        deciding = {k: v for k, v in _deciding(self).items() if k not in NOT_IN_SHARDS}
         return io.sha256_bytes(io.dumps(deciding).encode())
 
 
@@ -146,6 +148,7 @@ def resolve(params: GenerateParams) -> Plan:
         mask_model=str(params.mask_model) if params.mask_model else None,
         model=params.model,
         known=_known(params),
+        known_kinds=tuple(sorted({kind_of(Path(path)) for path in _known(params)})),
     )
     request = parse_request(plan.where, plan.text, plan.targets)
     if plan.vary:
@@ -193,7 +196,8 @@ def read_plan(work: Path) -> Plan:
 def from_record(record: Mapping[str, Any]) -> Plan:
     """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it."""
     own = {name: value for name, value in record.items() if name != "sha256"}
-    return Plan(**own | {"where": tuple(own["where"])})
+    kinds = tuple(own.get("known_kinds", ()))  # earlier plans do not say
+    return Plan(**own | {"where": tuple(own["where"]), "known_kinds": kinds})
 
 
 def to_record(plan: Plan) -> dict[str, Any]:
@@ -203,6 +207,10 @@ def to_record(plan: Plan) -> dict[str, Any]:
 
 def _recorded(plan: Plan) -> dict[str, Any]:
     return {k: v for k, v in asdict(plan).items() if k not in HERE}
+
+
+def _deciding(plan: Plan) -> dict[str, Any]:
+    return {k: v for k, v in _recorded(plan).items() if k not in TOLD}
 
 
 @cache

@@ -26,6 +26,7 @@ KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far 
 GRID = 12  # px a side of what is compared
 DIGITS = 4
 AT_ONCE = 32  # pictures of a release in memory
+REAL, RELEASE = "real", "release"  # what known pictures are
 ASKED = 16  # pictures compared with all windows at once: these are read from memory once
 
 Pixels = NDArray[np.uint8]
@@ -95,6 +96,11 @@ def save_known(textures: Pixels, path: Path) -> None:
     """Write the textures of known pictures, thumbnails that stay where the real data is."""
     with replacing(path) as partial:
         save_file({"textures": textures}, partial)
+
+
+def kind_of(path: Path) -> str:
+    """Return whether the known pictures at a path are of a `RELEASE`, a folder, or `REAL`."""
+    return RELEASE if path.is_dir() else REAL
 
 
 def load_known(paths: Sequence[Path]) -> Known:

@@ -4,19 +4,15 @@ In: `Evidence`, the contract's report, what pictures taught models. Out: `Answer
 here is said that no number says.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from busgen.params import Gate
-from busgen.quality import limits
 from busgen.quality.distances import wilson
 from busgen.release.contract import Report
 from busgen.report import marginals, realism, words
+from busgen.report.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
 from busgen.report.downstream import Teaching
 from busgen.report.evidence import Evidence
+from busgen.report.gated import JUDGED, copies, judged
+from busgen.report.limited import limit_answers
 
-YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
 FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
 AGAINST = {  # what is asked of each group of statistics
     "geometry": "Do lesions have real sizes, places and outlines?",
@@ -26,24 +22,6 @@ AGAINST = {  # what is asked of each group of statistics
     "judges": "Do the judges treat the pictures as they treat real ones?",
 }
 HOLD = {realism.CLOSE: YES, realism.DIFFERS: PARTLY, realism.STRONG: NO}
-LIMIT = "limit "  # before the name of the score
-KEPT = {limits.PASSES: YES, limits.FAILS: NO, limits.NOT_MEASURED: UNKNOWN}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One question and its answer; `interval` (95 %) and `floor` in the words of the page.
-
-    `floor` is what real images show; empty where none is meant.
-    """
-
-    name: str
-    question: str
-    answer: str
-    why: str
-    n: str = ""
-    interval: str = ""
-    floor: str = ""
 
 
 def make_answers(
@@ -55,19 +33,12 @@ def make_answers(
         _filled(evidence),
         _asked(evidence),
         *_beside_real(evidence),
-        _judged(
-            evidence, "mask_agreement", "outline", "Is the lesion where its outline says?",
-            "a segmenter of real images does not find the lesion as outlined",
-        ),
-        _judged(
-            evidence, "label_confidence", "label", "Does the lesion look like its class?",
-            "a classifier of real images takes the lesion for the other class",
-        ),
+        *(judged(evidence, name) for name in JUDGED),
         _too_easy(evidence),
-        _copies(evidence),
+        copies(evidence),
         _utility(teaching if teaching and teaching.is_of(evidence.plan) else None),
-        *_limits(evidence.scores.get("limits")),
-    )  # fmt: skip
+        *limit_answers(evidence.scores.get("limits")),
+    )
 
 
 def _contract(report: Report) -> Answer:
@@ -87,7 +58,7 @@ def _filled(evidence: Evidence) -> Answer:
     answer = YES if left <= FEW else PARTLY if left <= MANY else NO
     why = f"{words.percent(filled / total)} of the lesions asked for have a picture that passes"
     question = "Was the request filled?"
-    return Answer("filled", question, answer, why, f"{total}", _share(filled, total))
+    return Answer("filled", question, answer, why, f"{total}", share(filled, total))
 
 
 def _asked(evidence: Evidence) -> Answer:
@@ -100,8 +71,9 @@ def _asked(evidence: Evidence) -> Answer:
     )
     question = "Are the lesions those that were asked for?"
     answer = YES if low <= 0.05 else PARTLY
-    interval = f"{words.percent(low)} to {words.percent(high)}"
-    return Answer("asked", question, answer, why, f"{bend.shares} shares", interval, "5 %")
+    return Answer(
+        "asked", question, answer, why, f"{bend.shares} shares", between(low, high), "5 %"
+    )
 
 
 def _beside_real(evidence: Evidence) -> list[Answer]:
@@ -123,23 +95,6 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
     return found
 
 
-def _judged(evidence: Evidence, gate: str, name: str, question: str, said: str) -> Answer:
-    """Return how many pictures a judge refuses at its gate's bound, and how many real ones."""
-    scores = evidence.accepted[gate].dropna()
-    if scores.empty or gate not in evidence.plan.gates:
-        return Answer(name, question, UNKNOWN, "the judge was not asked for any picture")
-    bound = Gate.model_validate(evidence.plan.gates[gate])
-    bad = int((scores < (bound.min if bound.min is not None else float("-inf"))).sum())
-    low, _ = wilson(bad, len(scores))
-    real = evidence.reference.get("calibrated", {}).get("gates", {}).get(gate)
-    floor = real["refused_test"] / real["n_test"] if real and real["n_test"] else None
-    usual = floor is not None and low <= floor
-    answer = YES if bad == 0 or usual else PARTLY if floor is not None else UNKNOWN
-    why = f"in {bad} of {len(scores)} pictures {said}"
-    known = f"{words.percent(floor)} of {real['n_test']} real" if floor is not None and real else ""
-    return Answer(name, question, answer, why, f"{len(scores)}", _share(bad, len(scores)), known)
-
-
 def _too_easy(evidence: Evidence) -> Answer:
     question = "Is the class as hard to tell from the descriptors as in patients?"
     record = evidence.scores["headline"].get("descriptor_auc")
@@ -152,18 +107,6 @@ def _too_easy(evidence: Evidence) -> Answer:
     why += "" if answer == YES else f": {side} than in patients"
     n, ends = f"{record['n']} / {record['n_real']} real", f"{low:.2f} to {high:.2f}"
     return Answer("difficulty", question, answer, why, n, ends, f"{record['floor']:.2f}")
-
-
-def _copies(evidence: Evidence) -> Answer:
-    question = "Are all pictures unlike those of training patients?"
-    scores = evidence.attempts["copy_similarity"].dropna()
-    if scores.empty:
-        why = "the pictures were not held against those that the generator learned from"
-        return Answer("copies", question, UNKNOWN, why)
-    kept = int(evidence.accepted["copy_similarity"].notna().sum())
-    found = int((evidence.attempts["reason"] == "copy_similarity").sum())
-    why = f"{found} of {len(scores)} attempts were refused as copies; what was kept is none"
-    return Answer("copies", question, YES, why, f"{kept}", _share(found, len(scores)))
 
 
 def _utility(teaching: Teaching | None) -> Answer:
@@ -181,28 +124,3 @@ def _utility(teaching: Teaching | None) -> Answer:
         f"{len(gains)} comparisons fixed beforehand"
     )
     return Answer("utility", question, answer, why, f"{len(gains)} comparisons")
-
-
-def _limits(record: Mapping[str, Any] | None) -> list[Answer]:
-    """Return the limits that the whole set is held to, those that were not measured as one."""
-    rows = record["rows"] if record else []
-    found = []
-    for row in rows:
-        if row["verdict"] == limits.NOT_MEASURED:
-            continue
-        why = f"{words.number(row['value'])}, limit {limits.in_words(row)}"
-        ends = " to ".join(words.number(end) for end in row.get("interval") or ())
-        floor = words.number(row["floor"]) if row.get("floor") is not None else ""
-        question = f"Limit: {words.plain(row['name'].replace('.', ', '))}"
-        answer, n = KEPT[row["verdict"]], f"{row.get('n', '')}"
-        found.append(Answer(LIMIT + row["name"], question, answer, why, n, ends, floor))
-    left = [row["name"] for row in rows if row["verdict"] == limits.NOT_MEASURED]
-    if left:
-        why = f"not measured, as that needs patients' pictures: {', '.join(left)}"
-        found.append(Answer("limits left", "Other limits", UNKNOWN, why))
-    return found
-
-
-def _share(count: int, total: int) -> str:
-    low, high = wilson(count, total)
-    return f"{words.percent(low)} to {words.percent(high)}"

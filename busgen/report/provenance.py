@@ -12,6 +12,7 @@ import yaml
 from busgen.factory.plan import Plan
 from busgen.params import GenerateParams, ReleaseParams
 from busgen.priors.network import load_prior
+from busgen.quality.known import REAL, RELEASE
 from busgen.report import words
 from busgen.report.evidence import Evidence
 
@@ -27,6 +28,7 @@ _ON_COMMAND_LINE = (
     "engine",
     "mask_engine",
 )
+KNOWN = {REAL: "real pictures", RELEASE: "earlier releases"}
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -40,10 +42,19 @@ def facts(evidence: Evidence) -> Facts:
         ("Clinical prior", f"{plan.prior['name']}, {plan.prior_sha256}"),
         ("Mask engine", f"{plan.mask_engine}, {plan.mask_engine_sha256}"),
         ("Image engine", f"{plan.engine}, {plan.engine_sha256}"),
+        ("Held against, as copies of", _known(plan)),
         ("Code", plan.code_version),
         ("Tools", ", ".join(f"{name} {v}" for name, v in sorted(provenance["tools"].items()))),
         ("Licence of the data", str(provenance["licence"])),
     )
+
+
+def _known(plan: Plan) -> str:
+    """Return what no picture may be a copy of, in words."""
+    if plan.known_sha256 is None:
+        return "no known picture"
+    kinds = " and ".join(KNOWN[kind] for kind in plan.known_kinds) or "pictures of kinds not stated"
+    return f"{kinds}, {plan.known_sha256}"
 
 
 def parameters(plan: Plan) -> dict[str, Any]:

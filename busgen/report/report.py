@@ -20,6 +20,7 @@ from busgen.report import (
     judging,
     learned,
     marginals,
+    measured,
     proof,
     provenance,
     realism,
@@ -29,6 +30,7 @@ from busgen.report.answers import make_answers
 from busgen.report.evidence import Evidence, Previous, Sources, gather
 from busgen.report.families import make_families
 from busgen.report.gallery import filters, make_gallery, make_ranked
+from busgen.report.limited import in_a_clause
 from busgen.report.outlines import make_plate
 from busgen.report.page import render
 from busgen.report.verdict import make_verdict
@@ -90,6 +92,7 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
 def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
     """Return everything that the page shows, by name; `size` pictures for each stratum."""
     teaching = downstream.make_teaching(evidence.sources.downstream)
+    answers = make_answers(evidence, contract, teaching)
     sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
     return {
         "chart": charts,
@@ -104,7 +107,7 @@ def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
         "accepted": len(evidence.accepted),
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
-        "verdict": make_verdict(make_answers(evidence, contract, teaching)),
+        "verdict": make_verdict(answers, in_a_clause(evidence.scores.get("limits"))),
         "versions": versions.compare(evidence),
         **_pictures(evidence, size),
         **_requested(evidence),
@@ -166,6 +169,8 @@ def _real(evidence: Evidence) -> dict[str, Any]:
         "verdicts": realism.counts(groups),
         "depth_charts": charts.depth_charts(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
+        "measured": measured.make_beside(evidence.scores),
+        "repeats": measured.make_repeats(evidence.scores),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,

@@ -1,12 +1,14 @@
 """The verdict: what a release is fit for and what not, and the answers that say so.
 
-In: `Answer`s. Out: a `Verdict`: one sentence, two lists of uses with their reasons, the answers.
+In: `Answer`s, what the limits say. Out: a `Verdict`: one sentence, two lists of uses with their
+reasons, the answers.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from busgen.report.answers import LIMIT, NO, PARTLY, UNKNOWN, YES, Answer
+from busgen.report.answer import NO, PARTLY, UNKNOWN, YES, Answer
+from busgen.report.limited import LIMIT
 
 TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
 # a use, and the answers that must be yes for it
@@ -62,10 +64,11 @@ class Verdict:
     answers: tuple[Answer, ...]
 
 
-def make_verdict(answers: Sequence[Answer]) -> Verdict:
+def make_verdict(answers: Sequence[Answer], kept: str = "") -> Verdict:
     """Return the verdict that the answers lead to.
 
-    A limit of the quality stage that is exceeded speaks against the uses that it concerns.
+    A limit of the quality stage that is exceeded speaks against the uses that it concerns. `kept`
+    says of all limits whether they are kept (`busgen.report.limited.in_a_clause`).
     """
     by_name = {one.name: one for one in answers}
     fit: list[Use] = []
@@ -77,7 +80,7 @@ def make_verdict(answers: Sequence[Answer]) -> Verdict:
         reasons = "; ".join(one.why for one in against or asked)
         (unfit if against else fit).append(Use(use, reasons))
     unfit += [Use(*one) for one in NEVER]
-    return Verdict(_sentence(answers, fit), tuple(fit), tuple(unfit), tuple(answers))
+    return Verdict(_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
 
 
 def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
@@ -86,11 +89,12 @@ def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
     return bool(starts) and answer.name.startswith(starts)
 
 
-def _sentence(answers: Sequence[Answer], fit: Sequence[Use]) -> str:
+def _sentence(answers: Sequence[Answer], fit: Sequence[Use], kept: str) -> str:
     """Return the verdict in one sentence."""
     counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
     uses = f"fit for {len(fit)} of {len(USES)} uses" if fit else "fit for none of the uses below"
     told = [f"{count} {said}" for kind, said in TOLD.items() if (count := counts[kind])]
     yes = len(answers) - sum(counts.values())
     rest = f" ({', '.join(told)})" if told else ""
-    return f"This set is {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."
+    start = f"This set is {kept}. It is" if kept else "This set is"
+    return f"{start} {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."

@@ -3,7 +3,7 @@
 In: `Evidence` with a previous release and its scores. Out: `Versions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import hypot
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from busgen import io
 from busgen.quality.distances import wilson
 from busgen.release.diff import diff
-from busgen.report import realism, words
+from busgen.report import measured, realism, words
 from busgen.report.evidence import SCORES, Evidence
 
 BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
@@ -81,7 +81,7 @@ def compare(evidence: Evidence) -> Versions | None:
     columns, shifts = _shifts(found)
     return Versions(
         str(io.read_json(previous.release / "provenance.json")["title"]),
-        (*_gates(found), *_scores(old, evidence.scores)),
+        (*_gates(found), *_scores(old, evidence.scores), *_measured(old, evidence.scores)),
         tuple((name, *pair) for name, pair in found["counts"].items()),
         columns,
         shifts,
@@ -127,6 +127,21 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
         about = f"{pathology}, distance to real images"
         changes.append(Change(title, about, before, now, _judge(before, now)))
     return changes
+
+
+def _measured(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield the scores beside real data that both versions have, measured alike."""
+    scores = [one.get("beside_real", {}).get("scores", {}) for one in (old, new)]
+    for name, record in scores[1].items():
+        before = scores[0].get(name)
+        if before is None or before["version"] != record["version"]:
+            continue
+        kind, space = measured.kind_of(name)
+        title, about = measured.title_of(kind)
+        figures = _figure(before), _figure(record)
+        sign = 1.0 if record["bad"] == "high" else -1.0
+        about = f"{measured.space_of(space)}: {about}"
+        yield Change(title, about, *figures, _judge(*figures, sign))
 
 
 def _figure(record: Mapping[str, Any]) -> Figure:

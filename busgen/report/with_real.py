@@ -4,6 +4,7 @@ In: a release and a folder of real data. Out: ``with_real.html``, which is not f
 nearest pairs of synthetic and training pictures, and random ones of the same class and scanner.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from busgen import io, seeds
 from busgen.errors import UserError
 from busgen.factory.plan import Plan, from_record
 from busgen.quality.copies import likeness, thumbnails
-from busgen.real.cohort import canonical_tables, cohort_file
-from busgen.real.crops import Crops, read_crops
+from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, real_rows
+from busgen.real.crops import SPLITS, Crops, crops_of, undisputed
 from busgen.real.showing import may_show, require_no_output, require_untracked
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.report.evidence import Key, pixels, read_attempts
@@ -29,6 +30,7 @@ PAGE = "with_real.html"
 MOST = 400  # synthetic pictures that nearest ones are sought for
 PAIRS, BESIDE = 12, 8
 NOTICE = "PICTURES OF PATIENTS - NOT FOR SHARING"
+Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,12 @@ class Made:
         return pixels(data_files(self.folder), keys)
 
 
-def write_with_real(release: Path, real: Path, out: Path) -> Path:
+def count_real(real: Path) -> int:
+    """Return how many pictures of patients `write_with_real` reads; raises as it does."""
+    return sum(1 for _ in _rows(real, SPLITS, ()))
+
+
+def write_with_real(release: Path, real: Path, out: Path, tick: Tick | None = None) -> Path:
     """Write the page of a release beside real patients to ``<out>/with_real.html``; return it.
 
     Shown are training patients of datasets whose licence lets pictures be shown, as square crops.
@@ -66,6 +73,8 @@ def write_with_real(release: Path, real: Path, out: Path) -> Path:
         What ``busgen real ... --out`` wrote.
     out
         Folder to write to, where neither git nor DVC track it.
+    tick
+        Called with the number of patients' pictures read since its last call.
 
     Raises
     ------
@@ -77,15 +86,10 @@ def write_with_real(release: Path, real: Path, out: Path) -> Path:
     page = out / PAGE
     require_untracked(page)
     require_no_output(page)
-    tables = [table for table in canonical_tables(real) if may_show(table)]
-    if not tables:
-        rule = "a page with real pictures needs a dataset whose licence lets them be shown"
-        raise UserError(rule, f"none in {real}", "read breast, bus_bra or busi")
     record = io.read_json(release / PROVENANCE)
     attempts = read_attempts(release / INDEX)
     made = Made(release, from_record(record["plan"]), attempts[attempts["accepted"]])
-    training = read_crops(tables, cohort_file(real), ("train",))
-    held_out = read_crops(tables, cohort_file(real), ("validation", "test"))
+    training, held_out = (_crops(real, splits, tick) for splits in (SPLITS[:1], SPLITS[1:]))
     values = {
         "title": record["title"],
         "plan": made.plan,
@@ -96,6 +100,27 @@ def write_with_real(release: Path, real: Path, out: Path) -> Path:
     }
     io.write_text(page, render("with_real.html", values))
     return page
+
+
+def _crops(real: Path, splits: Sequence[str], tick: Tick | None) -> Crops:
+    """Return the square crops that may be shown, telling of each that is read."""
+
+    def told() -> Iterator[dict[str, Any]]:
+        for row in _rows(real, splits, (*PICTURES, "source_file", "scanner")):
+            yield row
+            if tick:
+                tick(1)
+
+    return crops_of(told())
+
+
+def _rows(real: Path, splits: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Return the rows of the datasets that may be shown; `UserError` if there is none."""
+    tables = [table for table in canonical_tables(real) if may_show(table)]
+    if not tables:
+        rule = "a page with real pictures needs a dataset whose licence lets them be shown"
+        raise UserError(rule, f"none in {real}", "read breast, bus_bra or busi")
+    return real_rows(tables, cohort_file(real), splits=splits, columns=columns, usable=undisputed)
 
 
 def _nearest(made: Made, training: Crops, held_out: Crops) -> dict[str, Any]:

@@ -103,8 +103,9 @@ GATES = {
         "%",
     ),
     "copy_similarity": (
-        "Copies a real picture",
-        "largest correlation with a window of a picture that the generator learned from",
+        "Copies a known picture",
+        "largest correlation with a window of a picture that none may copy: a real one, or one of "
+        "an earlier release",
         "",
     ),
     "duplicate_distance": (

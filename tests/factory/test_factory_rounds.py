@@ -16,7 +16,7 @@ from busgen import io
 from busgen.errors import UnfilledError
 from busgen.factory import plan as plan_module
 from busgen.factory.library import run_here
-from busgen.factory.plan import SOURCES, Plan, read_plan, resolve
+from busgen.factory.plan import SOURCES, Plan, from_record, read_plan, resolve, to_record
 from busgen.factory.requested import runs
 from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import is_done, judged_row, run_shard
@@ -26,6 +26,8 @@ from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.quality.known import REAL, RELEASE, save_known
+from busgen.real.signatures import SIDE
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}
@@ -78,6 +80,23 @@ def test_a_longer_run_begins_with_the_shorter(made, tmp_path):
 
 def test_the_plan_survives_its_file(made):
     assert read_plan(made) == tiny()
+
+
+def test_the_plan_tells_the_kinds_of_known_pictures_and_no_hash_depends_on_them(tmp_path):
+    file = tmp_path / "known.safetensors"
+    save_known(np.zeros((1, SIDE, SIDE), np.uint8), file)
+    data = tmp_path / "release" / "data"
+    data.mkdir(parents=True)
+    pixels = io.encode_png(np.zeros((64, 64), np.uint8))
+    pq.write_table(pa.table({"image": [{"bytes": pixels}]}), data / "x.parquet")
+    plan = tiny(known=(file, data.parent))
+    assert plan.known_kinds == (REAL, RELEASE)
+    assert tiny(known=(file,)).known_kinds == (REAL,)
+    assert tiny().known_kinds == ()
+    assert str(tmp_path) not in io.dumps(to_record(plan))
+    assert from_record(to_record(plan)) == plan
+    untold = replace(plan, known_kinds=())
+    assert (untold.sha256, untold.shards_sha256) == (plan.sha256, plan.shards_sha256)
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "manifest", "gone", "no_json"])

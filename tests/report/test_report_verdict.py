@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from busgen.params import Limit
+from busgen.params import Gate, Limit
+from busgen.quality.known import REAL, RELEASE
 from busgen.quality.limits import judge
 from busgen.release.contract import validate_index
-from busgen.report.answers import NO, PARTLY, UNKNOWN, YES, Answer, make_answers
+from busgen.report.answer import NO, PARTLY, UNKNOWN, YES, Answer
+from busgen.report.answers import make_answers
+from busgen.report.gated import copies, judged
+from busgen.report.limited import in_a_clause, unmeasured
 from busgen.report.verdict import USES, make_verdict
+
+SHARING = "Sharing in place of patients’ pictures"
 
 
 @pytest.fixture(scope="module")
@@ -71,5 +77,97 @@ def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evide
     assert left.answer == UNKNOWN
     assert "kid_us64" in left.why
     unfit = [use.name for use in make_verdict([*answered(), found, left]).unfit]
-    assert unfit[0] == "Sharing in place of patients’ pictures"
+    assert unfit[0] == SHARING
     assert len(unfit) == 3  # and what no synthetic set is fit for
+    assert found.why.startswith("copies 0.2, beyond its limit (failing): ")
+
+
+def test_the_lead_says_whether_the_release_keeps_its_limits():
+    score = {"value": 0.2, "n": 40, "interval": [0.1, 0.3], "floor_limit": 0.05}
+    asked = {"copies": Limit(max=0.1), "kid_us64": Limit(max=1)}
+
+    def said(scores):
+        clause = in_a_clause(judge(asked, scores, {}))
+        return make_verdict(answered(), clause).sentence.split(". It is fit for 7 of 7")[0]
+
+    kept = score | {"value": 0.1}
+    assert said({"copies": score}) == "This set is failing, beyond 1 of its 2 limits"
+    assert (
+        said({"copies": kept, "kid_us64": kept})
+        == "This set is passing, within all of its 2 limits"
+    )
+    assert "but 1 of its 2 limits are not measured" in said({"copies": kept})
+    assert make_verdict(answered(), in_a_clause(None)).sentence.startswith("This set is fit for")
+
+
+def test_each_limit_that_was_not_measured_has_its_own_reason():
+    asked = {name: Limit(max=1) for name in ("kid_us64", "fid", "repeats", "vendi_us64")}
+    reasons = dict.fromkeys(("kid_us64", "fid"), "needs real pictures")
+    record = judge(asked, {}, reasons | {"repeats": "needs earlier releases"})
+    assert unmeasured(record) == [
+        "kid_us64, fid: needs real pictures",
+        "repeats: needs earlier releases",
+        "vendi_us64: nothing that it is measured on was given",
+    ]
+
+
+def alike(evidence, most, *, kinds=(REAL,), action="reject", **scores):
+    """Return evidence whose accepted pictures have similarities up to `most` to known ones."""
+    rows = evidence.attempts.copy()
+    rows["copy_similarity"] = 0.99  # of what the gate refused
+    rows.loc[rows["accepted"], "copy_similarity"] = 0.3
+    rows.loc[rows.index[rows["accepted"]][:3], "copy_similarity"] = most
+    gates = evidence.plan.gates | {"copy_similarity": Gate(max=0.65, action=action).model_dump()}
+    plan = replace(evidence.plan, gates=gates, known_kinds=kinds)
+    return replace(evidence, attempts=rows, plan=plan, scores=evidence.scores | scores)
+
+
+@pytest.mark.parametrize("action", ["reject", "flag"])
+def test_pictures_are_no_copies_where_none_is_beyond_the_bound(evidence, action):
+    found = copies(alike(evidence, 0.65, action=action))
+    assert found.answer == YES
+    assert found.n == str(len(evidence.accepted))
+    assert found.why.startswith(f"0 of {found.n} ")
+
+
+@pytest.mark.parametrize("kinds", [(REAL,), (REAL, RELEASE)])
+def test_accepted_copies_are_counted_and_speak_against_sharing(evidence, contract, kinds):
+    one = alike(evidence, 0.99, action="flag", kinds=kinds)
+    found = copies(one)
+    assert (found.answer, found.why[:5]) == (NO, "3 of ")
+    assert "the gate only flags" in found.why
+    verdict = make_verdict(make_answers(one, contract))
+    assert SHARING in [use.name for use in verdict.unfit]
+
+
+@pytest.mark.parametrize(("kinds", "said"), [((RELEASE,), "earlier releases"), ((), "untold")])
+def test_without_patients_pictures_copies_of_them_are_not_known(evidence, kinds, said):
+    found = copies(alike(evidence, 0.3, kinds=kinds))
+    assert found.answer == UNKNOWN
+    assert said in found.why
+
+
+@pytest.mark.parametrize(("value", "answer"), [(0.02, YES), (0.05, YES), (0.06, NO)])
+def test_copies_measured_beside_real_data_come_first(evidence, value, answer):
+    score = {"value": value, "n": 100, "interval": [0, 0.1], "floor": 0.01, "floor_limit": 0.05}
+    measured = {"beside_real": {"scores": {"copies": score}}}
+    for one in (replace(evidence, scores=evidence.scores | measured),
+                alike(evidence, 0.3, kinds=(RELEASE,), **measured)):  # fmt: skip
+        found = copies(one)
+        assert (found.answer, found.n, found.floor) == (answer, "100", "1.0 %")
+    let_pass = alike(evidence, 0.99, action="flag", **measured)
+    assert copies(let_pass).answer == NO
+
+
+@pytest.mark.parametrize(("action", "rows"), [("reject", "requested"), ("flag", "accepted")])
+def test_of_what_a_gate_refuses_first_attempts_are_counted(evidence, action, rows):
+    attempts = evidence.attempts.copy()
+    attempts["label_confidence"] = attempts["accepted"].map({True: 0.9, False: 0.01})
+    gates = evidence.plan.gates | {"label_confidence": Gate(min=0.05, action=action).model_dump()}
+    plan = replace(evidence.plan, gates=gates)
+    found = judged(replace(evidence, attempts=attempts, plan=plan), "label_confidence")
+    asked = getattr(evidence, rows)
+    bad = int((~asked["accepted"]).sum())
+    assert found.n == str(len(asked))
+    assert f"in {bad} of {len(asked)} {'first attempts' if bad else 'pictures'} " in found.why
+    assert (bad > 0) == (action == "reject")

@@ -9,7 +9,7 @@ import tiny
 from busgen.errors import UserError
 from busgen.real.showing import require_no_output, require_untracked
 from busgen.report.pdf import print_pdf
-from busgen.report.with_real import BESIDE, NOTICE, PAIRS, write_with_real
+from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count_real, write_with_real
 
 
 def test_it_may_not_lie_where_git_would_track_it(chain, tmp_path):
@@ -41,7 +41,9 @@ def test_the_page_shows_pairs_and_says_what_it_is(chain, tmp_path):
         for number, patient in enumerate(tiny.patients(split, 4), {"train": 0, "test": 100}[split])
     ]
     real = tiny.write_real(tmp_path / "real é", rows)
-    page = write_with_real(chain.sources.release, real, tmp_path / "out")
+    read: list[int] = []
+    page = write_with_real(chain.sources.release, real, tmp_path / "out", read.append)
+    assert sum(read) == count_real(real) == len(rows)
     text = page.read_text(encoding="utf-8")
     assert text.count(NOTICE) == 3  # title, banner, foot
     assert text.count('class="pair"') == text.count("Picture of a patient") == PAIRS + BESIDE

@@ -1,0 +1,100 @@
+"""What was measured beside real data and earlier releases: on the page, and beside the last one."""
+
+from dataclasses import replace
+
+import pytest
+
+from busgen import io
+from busgen.downstream.changes import changes
+from busgen.quality.earlier import repeats
+from busgen.release.contract import validate_index
+from busgen.report.measured import KINDS, kind_of, make_beside, make_repeats
+from busgen.report.page import render
+from busgen.report.report import content
+from busgen.report.versions import BETTER, SAME, WORSE, _measured
+from busgen.versions import _quality
+
+
+def score(value, limit, bad="high", **other):
+    told = {"floor": limit / 2, "floor_limit": limit, "bad": bad, "version": "abc", "n": 40}
+    return told | {"value": value, "interval": [value - 0.01, value + 0.01]} | other
+
+
+SCORES = {
+    "copies": score(0.02, 0.05),
+    "coverage_us64": score(0.5, 0.9, "low"),
+    "fid": score(70.0, 30.0),
+    "fid_<b>": score(70.0, 30.0),
+    "kid_radiomic": score(0.01, 0.02),
+    "kid_us64": score(0.5, 0.1),
+    "privacy_ratio_masks": score(0.99, 0.98, "low"),
+    "privacy_same_patient_us64": score(0.0, 0.01),
+}
+REAL = {"scores": SCORES, "skipped": {"vendi_us64": "too few"}, "notes": ["small & few"]}
+
+
+@pytest.fixture(scope="module")
+def page(chain, evidence):
+    again = repeats(chain.sources.release, (chain.sources.release,), 10)
+    scores = evidence.scores | {"beside_real": REAL, "repeats": again}
+    contract = validate_index(chain.sources.release / "index.parquet", evidence.provenance["plan"])
+    return render("page.html", content(replace(evidence, scores=scores), contract, 1))
+
+
+def test_scores_stand_by_kind_and_space_with_what_real_pictures_show():
+    found = make_beside({"beside_real": REAL})
+    order = [kind.title for kind in found.kinds]
+    assert order == [KINDS[kind_of(name)[0]][0] for name in (
+        "kid_us64", "fid", "coverage_us64", "copies", "privacy_ratio_masks",
+        "privacy_same_patient_us64")]  # fmt: skip
+    assert [one.space for one in found.kinds[0].scores] == ["learned features", "measurements"]
+    assert [one.beyond for one in found.scores] == [True, False, True, True, False, False, False]
+    assert len(found.scores) == len(SCORES) - 1  # FID once
+    assert found.remarks == ("vendi_us64: too few", "small & few")
+
+
+def test_the_page_shows_them_and_nothing_where_nothing_was_measured(page, chain):
+    for words in ("Distances, copies and privacy", "3 of 7 scores", "small &amp; few"):
+        assert words in page
+        assert words not in chain.html
+    assert "fid_<b>" not in page
+    assert "Beside earlier releases" in page
+    assert "Beside earlier releases" not in chain.html
+
+
+def test_repeats_name_no_folder_and_count_each_earlier_release(page, chain, evidence):
+    folder = chain.sources.release
+    scores = {"repeats": repeats(folder, (folder, folder), 10)}
+    found = make_repeats(scores)
+    assert len(found.earlier) == 2
+    assert found.earlier[0].identical == found.earlier[0].n == len(evidence.accepted)
+    assert found.value == 1
+    assert str(folder) not in page
+    assert "<strong>100 %</strong>" in page
+    assert make_repeats({}) is make_beside({}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "verdict"),
+    [
+        ("kid_us64", {"value": 0.1, "interval": [0.09, 0.11]}, BETTER),
+        ("coverage_us64", {"value": 0.1, "interval": [0.09, 0.11]}, WORSE),
+        ("copies", {"interval": [0.0, 0.1]}, SAME),
+        ("copies", {"version": "another", "value": 1.0}, None),
+    ],
+)
+def test_versions_are_compared_by_the_side_that_is_bad_in_one_space(name, other, verdict):
+    old = {"beside_real": {"scores": {name: SCORES[name]}}}
+    new = {"beside_real": {"scores": {name: SCORES[name] | other}}}
+    assert [one.verdict for one in _measured(old, new)] == ([verdict] if verdict else [])
+    told = [{"quality": one["beside_real"]["scores"], "downstream": {}} for one in (old, new)]
+    kinds = {SAME: "no difference"}
+    expected = [kinds.get(verdict, verdict)] if verdict else []
+    assert [one["verdict"] for one in changes(*told)] == expected
+    assert list(_measured({}, new)) == []
+
+
+def test_busgen_diff_knows_them_too(chain, tmp_path):
+    scores = io.read_json(chain.sources.quality / "scores.json") | {"beside_real": REAL}
+    io.write_text(tmp_path / "scores.json", io.dumps(scores))
+    assert _quality(tmp_path / "scores.json").items() >= SCORES.items()
