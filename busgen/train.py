@@ -73,6 +73,12 @@ def _from_nothing(asked: Asked) -> None:
         raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
 
 
+def _check_rank(asked: Asked) -> None:
+    """Raise `UserError` if a rank is given where no adapter is asked for."""
+    if asked.rank is not None and asked.adapt is None:
+        raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
+
+
 def _judges(asked: Asked, params: Params, progress: Progress) -> None:
     from busgen.quality.judges import library
 
@@ -92,9 +98,8 @@ def _images(asked: Asked, params: Params, progress: Progress) -> None:
     chosen = preset(params.train_images, asked.preset)
     if asked.start is not None:
         chosen = chosen.model_copy(update={"start": asked.start})
+    _check_rank(asked)
     if asked.adapt is None:
-        if asked.rank is not None:
-            raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
         plan = library.plan(asked.folder, asked.out, chosen)
         with progress("sentences and pictures", sum(plan.seen.values())) as tick:
             library.learn(plan, tick)
@@ -109,6 +114,7 @@ def _stable_diffusion(asked: Asked, params: Params, progress: Progress) -> None:
     """Fine-tune Stable Diffusion by the predecessor's recipe: its ControlNet, or an adapter."""
     from busgen.images.stable_diffusion import library
 
+    _check_rank(asked)
     if asked.start is None:
         raise UserError(
             "preset sd15 must begin with a folder of Stable Diffusion 1.5",

@@ -65,14 +65,16 @@ def patients(split: str, count: int) -> list[str]:
     return [name for name in names if split_of(name) == split][:count]
 
 
-def write_real(folder: Path, rows: list[Record], *, may_show: bool = True) -> Path:
+def write_real(
+    folder: Path, rows: list[Record], *, may_show: bool = True, dataset: str = "busi"
+) -> Path:
     """Write a folder of real data with one dataset and its cohort."""
-    (folder / "busi").mkdir(parents=True)
+    (folder / dataset).mkdir(parents=True)
     (folder / "cohort").mkdir()
     table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
-    pq.write_table(table, folder / "busi" / "table.parquet", row_group_size=8)
-    info = {"name": "busi", "pixels_may_show": may_show}
-    (folder / "busi" / "info.json").write_text(dumps(info), encoding="utf-8")
+    pq.write_table(table, folder / dataset / "table.parquet", row_group_size=8)
+    info = {"name": dataset, "pixels_may_show": may_show, "weights_may_ship": True}
+    (folder / dataset / "info.json").write_text(dumps(info), encoding="utf-8")
     pq.write_table(make_cohort(canonical_tables(folder)), folder / "cohort" / FILE)
     return folder
 

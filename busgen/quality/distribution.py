@@ -178,6 +178,6 @@ def kernel_mmd2(kernel: Between, groups: Rows, a: Rows, b: Rows) -> float:
 
 
 def _mean_of_others(kernel: Floats, groups: Rows) -> float:
-    """Return the mean over pairs of different groups."""
+    """Return the mean over pairs of different groups, NaN where there is one group only."""
     other = groups[:, None] != groups[None, :]
-    return float(kernel[other].mean())
+    return float(kernel[other].mean()) if other.any() else np.nan

@@ -3,7 +3,7 @@
 In: pictures made in the stead of real crops. Out: scores for JSON, those of real ones beside them.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from busgen import seeds
 from busgen.errors import UserError
 from busgen.quality.distribution import kid
-from busgen.quality.draws import Sample
+from busgen.quality.draws import Sample, Score
 from busgen.quality.judges.calibration import dice
 from busgen.quality.judges.judges import load_judges
 from busgen.quality.us64.features import load_space
@@ -29,25 +29,44 @@ def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     real
         N crops of held-out patients.
 
+    Notes
+    -----
+    What so few patients cannot tell is None, with a `note` that says why: they are never a reason
+    to lose what was trained.
+
     Raises
     ------
     UserError
-        If there is not one picture a crop, or no crop shows a lesion.
+        If there is not one picture a crop.
     """
     if images.shape != real.images.shape:
         rule = "there must be one picture in the stead of each crop"
         raise UserError(rule, f"{images.shape} for {real.images.shape}", "draw one for each")
-    lesion: NDArray[np.bool_] = np.asarray(real.masks.any(axis=(1, 2)))
-    if not lesion.any():
-        raise UserError("some crops must show a lesion", "none", "adapt to a data set with masks")
+    return {"kid_us64": _distance(images, real), "dice": _dice(images, real)}
+
+
+def _distance(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     space = load_space()
     made, other = (Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images)))
+    try:
+        told = asdict(kid(made, other, seeds.rng(0, "likeness")))
+    except UserError as error:
+        nothing = dict.fromkeys(field.name for field in fields(Score))
+        return nothing | {"n": len(images), "note": str(error)}
+    unsaid = [name for name, value in told.items() if not np.isfinite(value).all()]
+    if not unsaid:
+        return told
+    note = f"too few held-out patients for {', '.join(unsaid)}"
+    return told | dict.fromkeys(unsaid) | {"note": note}
+
+
+def _dice(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+    lesion: NDArray[np.bool_] = np.asarray(real.masks.any(axis=(1, 2)))
+    if not lesion.any():
+        return {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
     judges, masks = load_judges(), real.masks[lesion] > 0
     found = {
         name: float(dice(judges.segment(each[lesion]) > 0.5, masks).mean())
         for name, each in (("value", images), ("real", np.asarray(real.images)))
     }
-    return {
-        "kid_us64": asdict(kid(made, other, seeds.rng(0, "likeness"))),
-        "dice": found | {"n": int(lesion.sum())},
-    }
+    return found | {"n": int(lesion.sum())}

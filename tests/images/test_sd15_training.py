@@ -1,10 +1,13 @@
 """Training preset sd15 on a tiny model: a kill costs nothing, engines run what it leaves."""
 
 import json
+import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny as tiny_real
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
@@ -12,13 +15,17 @@ from safetensors.torch import load_file
 from busgen.bench.images_stable_diffusion import SHARED, UNET
 from busgen.errors import DataError, UserError
 from busgen.images.engines import Learned, load_image_engine
+from busgen.images.stable_diffusion import library
 from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.material import prepare
 from busgen.images.stable_diffusion.networks import Recipe, add_adapter
 from busgen.images.stable_diffusion.output import write_adapter, write_model
 from busgen.images.stable_diffusion.training import Run, train
+from busgen.params import Params
 from busgen.real.crops import Crops
 from busgen.seeds import rng
+from busgen.train import Asked
+from busgen.train import train as train_asked
 
 QUICK = Recipe(size_px=64, epochs=2, batch=2, accumulate=2, rate=1e-3, warmup=2, keep=2)
 ADAPTER = replace(QUICK, lora_rank=2)
@@ -168,3 +175,47 @@ def test_bad_input_says_rule_value_remedy(tiny_sd, tmp_path):
         fit(tiny_sd, tmp_path / "a", replace(QUICK, lora_rank=0))
     with pytest.raises(DataError, match="loss must be finite, got nan at step"):
         fit(tiny_sd, tmp_path / "b", replace(QUICK, rate=1e30))
+
+
+@pytest.fixture
+def real(tmp_path):
+    """Return a folder of real data: BrEaST's layout, eight patients to learn from."""
+    told = {"dataset": "breast", "posterior": "none"}
+    rows = [
+        tiny_real.row(k, name, "benign", sample_id=f"breast-{k}", **told)
+        for k, name in enumerate(tiny_real.patients("train", 8))
+    ]
+    return tiny_real.write_real(tmp_path / "real é", rows, dataset="breast")
+
+
+def logged(folder):
+    return json.loads((folder / "log.jsonl").read_text("utf-8").splitlines()[-1])["step"]
+
+
+def test_a_model_and_its_adapters_come_from_canonical_folders(real, tiny_sd, tmp_path):
+    seen = []
+    first = library.plan(library.Asked(real, tmp_path / "model", tiny_sd), 5, QUICK)
+    model = library.learn(first, seen.append)
+    assert sum(seen) == first.seen == 16
+    assert logged(model) == 4
+    assert not first.work.exists()
+    out = shutil.copytree(model, tmp_path / "out")
+    write_adapter(fit(out, tmp_path / "work", replace(ADAPTER, epochs=1)), ADAPTER, out, "clinic")
+    asked = library.Asked(real, out, model, "breast", 2)
+    library.learn(library.plan(asked, 5, replace(QUICK, epochs=1)), seen.append)
+    assert {path.name for path in (out / "adapters").iterdir()} == {"breast", "clinic"}
+    assert logged(out / "adapters" / "breast") == 2
+    load_image_engine("stable_diffusion", 64, "cpu", 1, Learned(str(out), "breast"))
+    with pytest.raises(UserError, match=r"an adapter must be new in .*, got breast"):
+        library.plan(asked, 5, QUICK)
+    with pytest.raises(UserError, match="or hold the model that is adapted"):
+        library.plan(replace(asked, start=tiny_sd), 5, QUICK)
+
+
+def test_what_cannot_be_trained_is_refused_before_pictures_are_read(tmp_path):
+    nowhere = library.Asked(tmp_path / "no data", tmp_path / "out", tmp_path / "no model")
+    with pytest.raises(UserError, match="a Stable Diffusion folder must hold"):
+        library.plan(nowhere, 5)
+    asked = Asked("images", tmp_path, tmp_path / "out", "sd15", tmp_path, rank=8)
+    with pytest.raises(UserError, match="--rank must come with --adapt, got 8"):
+        train_asked(asked, Params(), lambda *_: nullcontext())

@@ -1,8 +1,9 @@
 """Adaptation to another hospital's pictures: low-rank changes of the denoising network (LoRA).
 
 In: a generator, canonical data, the name of a data set, a rank. Out: the generator with the adapter
-`adapters/NAME` beside it, and its scores before and after on held-out patients. Adapters draw
-without the scanner's style: they stand for one themselves (Hu 2021, arXiv 2106.09685).
+`adapters/NAME` beside those it has, its log in `evidence`, and its scores before and after on
+held-out patients. Adapters draw without the scanner's style: they stand for one themselves
+(Hu 2021, arXiv 2106.09685).
 """
 
 import shutil
@@ -41,7 +42,7 @@ from busgen.images.diffusion.latents import (
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.pictures import BOUNDS, SPLITS, read_pictures
-from busgen.loop import Pace, draws_of, run
+from busgen.loop import LOG, Pace, draws_of, run
 from busgen.masks.bounds import bounds_from_json
 from busgen.params import AdapterParams, TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
@@ -90,14 +91,13 @@ def plan_adaptation(
     Raises
     ------
     UserError
-        If `folder` does not hold the data set, `out` holds other things, the generator's folder
-        is none, or the rank is none of the predecessor's.
+        If `folder` does not hold the data set, `out` holds anything but the generator without this
+        adapter, the generator's folder is none, or the rank is none of the predecessor's.
     """
     if rank not in RANKS:
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
-    io.require_vacant(out, ours=MANIFEST)
     start = params.start or ASSETS
-    checked_hash(start)
+    _require_room(out, start, dataset)
     tables = {path.parent.name: path for path in canonical_tables(folder)}
     if dataset not in tables:
         rule = f"{folder} must hold the data set to adapt to"
@@ -105,6 +105,24 @@ def plan_adaptation(
     cohort = cohort_file(folder)
     asked = params.adapter.model_copy(update={"rank": rank})
     return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
+
+
+def _require_room(out: Path, start: Path, dataset: str) -> None:
+    """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
+    generator = checked_hash(start)
+    io.require_vacant(out, ours=MANIFEST)
+    if not _holds_generator(out):
+        return
+    if checked_hash(out) != generator:
+        rule = "the output folder must be empty, or hold the generator that is adapted"
+        raise UserError(rule, f"{out} with another", "choose another folder, or --start it")
+    if (out / ADAPTERS / dataset).exists():
+        rule = f"an adapter must be new in {out}"
+        raise UserError(rule, dataset, "choose another folder, or remove the adapter first")
+
+
+def _holds_generator(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
 
 
 def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
@@ -188,10 +206,12 @@ def _scores(
 
 def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
     with io.replacing_folder(plan.out) as partial:
-        shutil.copytree(plan.start, partial, dirs_exist_ok=True)
+        kept = plan.out if _holds_generator(plan.out) else plan.start
+        shutil.copytree(kept, partial, dirs_exist_ok=True)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
         io.write_text(own / TOLD, io.dumps(told))
+        shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
         write_manifest(partial)
     shutil.rmtree(plan.work.parent)

@@ -1,7 +1,7 @@
 """Training of the preset `sd15` as a function call: canonical folders in, a model or adapter out.
 
 In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a folder for the
-engine `stable_diffusion`; no server.
+engine `stable_diffusion`, the training's log beside its recipe; no server.
 """
 
 import shutil
@@ -13,6 +13,8 @@ from busgen import io
 from busgen.errors import UserError
 from busgen.images.captions import Caption
 from busgen.images.pictures import Pictures, bounds_of, read_pictures
+from busgen.images.stable_diffusion import layout
+from busgen.images.stable_diffusion.checkpoint import LOG
 from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.networks import Recipe
 from busgen.images.stable_diffusion.output import RECIPE, write_adapter, write_model
@@ -61,15 +63,17 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
     ------
     UserError
         If the folder has no canonical data or not the data set to adapt to, BrEaST, whose readers'
-        terms captions are measured by, is missing, or the rank is none of theirs.
+        terms captions are measured by, is missing, `start` lacks parts, `out` holds what would be
+        lost, or the rank is none of theirs.
     """
+    layout.check_folder(asked.start, controlnet=asked.adapt is not None)
     recipe = recipe or Recipe()
     if asked.adapt is not None:
         rank = 8 if asked.rank is None else asked.rank
         if rank not in RANKS:
             raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
         recipe = replace(recipe, lora_rank=rank)
-    io.require_vacant(asked.out, ours=RECIPE)
+    _require_room(asked)
     tables = {path.parent.name: path for path in canonical_tables(asked.folder)}
     if "breast" not in tables:
         rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
@@ -83,17 +87,41 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
     return Training(asked, recipe, read_pictures(own, cohort, "train", bounds), seed)
 
 
+def _require_room(asked: Asked) -> None:
+    """Raise `UserError` where an adapter would replace what stands in `out`."""
+    if asked.adapt is None or not _holds_model(asked.out):
+        io.require_vacant(asked.out, ours=RECIPE if asked.adapt is None else None)
+        return
+    if layout.sha256_folder(asked.out) != layout.sha256_folder(asked.start):
+        rule = "the output folder must be empty, or hold the model that is adapted"
+        raise UserError(rule, f"{asked.out} with another", "choose another folder, or --start it")
+    if (asked.out / layout.ADAPTERS / asked.adapt).exists():
+        rule = f"an adapter must be new in {asked.out}"
+        raise UserError(rule, asked.adapt, "choose another folder, or remove the adapter first")
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / "unet").is_dir()
+
+
 def learn(training: Training, tick: Callable[[int], None]) -> Path:
-    """Train, and write the model, or the model with the adapter named after its data set."""
+    """Train, and write the model, or the model with the adapter named after its data set.
+
+    Adapters that the model has in `out` already stay beside it.
+    """
     asked, captions = training.asked, training.pictures.captions
     run = Run(training.seed, training.work, tick=tick)
     trained = train(asked.start, training.pictures.crops, sentences(captions), training.recipe, run)
+    log = (training.work / LOG).read_text(encoding="utf-8")
     if asked.adapt is None:
         write_model(trained, asked.start, training.recipe, asked.out)
+        io.write_text(asked.out / LOG, log)
     else:
         with io.replacing_folder(asked.out) as partial:
-            shutil.copytree(asked.start, partial, dirs_exist_ok=True)
+            kept = asked.out if _holds_model(asked.out) else asked.start
+            shutil.copytree(kept, partial, dirs_exist_ok=True)
             write_adapter(trained, training.recipe, partial, asked.adapt)
+            io.write_text(partial / layout.ADAPTERS / asked.adapt / LOG, log)
     shutil.rmtree(training.work)
     return asked.out
 
