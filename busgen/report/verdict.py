@@ -38,7 +38,7 @@ CONCERN = {
     **{name: (f"ks_{name}",) for name in ("geometry", "grey", "depth", "texture")},
     "label": ("ks_judges",),
     "utility": ("kid_", "mmd_", "frechet_", "fid", "coverage_", "density_", "recall_"),
-    "copies": ("copies", "privacy_", "repeats"),
+    "copies": ("copies", "near_duplicates", "privacy_", "repeats"),
 }
 NEVER = (
     ("Diagnosis, treatment, or the approval of a device", "no picture shows a patient"),
