@@ -68,7 +68,7 @@ class Gate(Bounds):
     A gate that real pictures taught has a second action, `untaught`: what it does to a picture
     whose like it was not taught by, because its engine learned from no picture
     (`busgen.images.engines.UNTAUGHT`) or no training patient was seen by such a scanner
-    (`busgen.quality.gates.UNSEEN`). None stands for `action`.
+    (`busgen.gates.scores.UNSEEN`). None stands for `action`.
     """
 
     action: Action = "reject"
@@ -96,7 +96,7 @@ class Limit(Bounds):
         return self
 
 
-# compatible with what real images calibrate (`busgen.quality.calibrate`); judges' bounds are these
+# compatible with what real images calibrate (`busgen.gates.calibration.bounds`); judges' bounds are these
 DEFAULT_GATES = {
     "mask_error": Gate(max=0.1),
     "grey_sd": Gate(min=15.0),
@@ -140,7 +140,7 @@ class RealParams(Section):
 
 
 class PriorsParams(Section):
-    """Stage `priors`: how the sources are pooled (`busgen.priors.fit.Pooling`).
+    """Stage `priors`: how the sources are pooled (`busgen.priors.fitting.fit.Pooling`).
 
     `weights`: dataset -> weight of its patients, 1 where it is not named, and ``published`` -> with
     how many pseudo-lesions the published prior stands in every row; 0 leaves a source out.
@@ -229,7 +229,7 @@ class TextParams(Section):
 
 
 class FlowParams(PaceParams):
-    """The denoising network: besides, its shape (`busgen.images.diffusion.flow_training`)."""
+    """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`)."""
 
     steps: int = Field(default=8000, ge=0)
     rate: float = Field(default=6e-4, gt=0)
@@ -395,7 +395,7 @@ class DownstreamParams(Section):
 
     `seeds` trainings of each arm, `folds` of a data set that is cross-validated, 1 for none,
     `steps` of each training by task, `workers` trained at once; `generator_saw` what is said of the
-    generator's patients, else what the release's provenance tells (`busgen.downstream.made.SAW`).
+    generator's patients, else what the release's provenance tells (`busgen.downstream.data.synthetic_set.SAW`).
     """
 
     train: tuple[str, ...] = ()

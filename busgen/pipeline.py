@@ -158,7 +158,7 @@ def headline() -> dict[str, Any]:
 
 
 def limits() -> dict[str, Any]:
-    """Return what the limits say of the release in data/ (`busgen.quality.limits.judge`)."""
+    """Return what the limits say of the release in data/ (`busgen.evaluation.limits.judge`)."""
     found: dict[str, Any] = io.read_json(SCORES)["limits"]
     return found
 

@@ -143,7 +143,7 @@ def _crop(name: str, about: str) -> Column:
 
 
 def _geometry() -> tuple[Column, ...]:
-    """Return what `busgen.masks.geometry` measures on the drawn mask."""
+    """Return what `busgen.imaging.geometry` measures on the drawn mask."""
     return (
         _measured("mask_area_mm2", "area", "mm2", (0.0, 1e4)),
         _measured("mask_width_mm", "box width", "mm", (0.0, 200.0)),

@@ -14,8 +14,9 @@ from prefect.logging import get_run_logger
 from rich.console import Console
 from rich.progress import Progress
 
-from busgen.downstream import headline, library
-from busgen.downstream.cases import Real
+from busgen.downstream.results import headline
+from busgen.downstream import library
+from busgen.downstream.data.real_images import Real
 from busgen.downstream.plan import RECIPES, Asked, Plan, plan
 from busgen.io import replacing_folder
 from busgen.params import Params, load_params

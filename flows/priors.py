@@ -11,9 +11,9 @@ from prefect import flow
 
 from busgen import io
 from busgen.params import PriorsParams, load_params
-from busgen.priors.checks import fit_and_check
-from busgen.priors.fit import Pooling
-from busgen.priors.lesions import COLUMNS
+from busgen.priors.fitting.checks import fit_and_check
+from busgen.priors.fitting.fit import Pooling
+from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
 from busgen.real.cohort import real_rows, usable_for_labels
 from flows import main

@@ -8,7 +8,7 @@ from prefect.artifacts import create_table_artifact
 
 from busgen import io
 from busgen.params import QualityParams, load_params
-from busgen.quality.stage import write_quality
+from busgen.evaluation.stage import write_quality
 from flows import main
 from flows.paths import QUALITY, REFUSED, RELEASE
 

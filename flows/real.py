@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from busgen import io
 from busgen.errors import UserError
 from busgen.params import load_params
-from busgen.real.readers import write_canonical
+from busgen.real.readers.registry import write_canonical
 from flows import main
 from flows.paths import REAL
 

@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
-from busgen.images.diffusion.plan import Training, resolve
-from busgen.images.diffusion.training import train
-from busgen.loop import Tick
+from busgen.images.diffusion.training.plan import Training, resolve
+from busgen.images.diffusion.training.stage import train
+from busgen.training_loop import Tick
 from busgen.params import load_params
 from busgen.real.cohort import FILE
 from flows.paths import COHORT, MODELS, WORK, real_tables

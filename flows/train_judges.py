@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from busgen.params import TrainJudgesParams, load_params
-from busgen.quality.judges.evidence import publish
-from busgen.quality.judges.members import Job, run_job
-from busgen.quality.judges.stage import TRAINED, plan_of, prepare, train_judges, work_folder
+from busgen.judges.training.evidence import publish
+from busgen.judges.training.members import Job, run_job
+from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
 from busgen.real.cohort import FILE
 from flows.paths import COHORT, MODELS, WORK, real_tables
 

@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from busgen.masks.semantic_curvature.training import Training, resolve, train
+from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import load_params
 from busgen.real.cohort import FILE
 from flows.paths import COHORT, MODELS, WORK, real_tables

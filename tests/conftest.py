@@ -28,7 +28,7 @@ def tiny_judges(tmp_path_factory) -> Path:
     """Return a folder of judges: real networks of a few hundred random weights."""
     import torch
 
-    from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec, save_judges
+    from busgen.judges.judges import ClassifierSpec, SegmenterSpec, save_judges
 
     folder = tmp_path_factory.mktemp("judges é")
     segmenter, classifier = SegmenterSpec(32, (4, 6), 2), ClassifierSpec(32, (4, 6), 2, 2.0, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen.errors import UserError
-from busgen.quality.distances import wilson
+from busgen.stats.ks import wilson
 
 NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}

@@ -3,7 +3,7 @@
 In: names, KIND[:SET][@SHARE]: `real_augmented`, `real_synthetic_2`, `synthetic:phantom` (made
 pictures of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real_copy_paste@10`
 (10 % of the patients). Out: `Arm`s. Every arm but `real` sees its pictures changed as
-`busgen.quality.judges.augment` changes them, so that the primary comparison differs in the made
+`busgen.judges.training.augment` changes them, so that the primary comparison differs in the made
 pictures alone.
 """
 
@@ -26,7 +26,7 @@ class Arm:
 
     `real` the training patients of its data set, `pooled` those of every data set that the
     generator saw too; `synthetic`, `pasted` made and copy-paste pictures for each real one, which
-    are as often drawn; `rare` made pictures of rare strata alone (`busgen.downstream.strata`);
+    are as often drawn; `rare` made pictures of rare strata alone (`busgen.downstream.data.strata`);
     `augmented` whether pictures are changed; `shuffled` a control that must fail: labels or masks
     of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
     the training and validation patients that are there at all; `made_by` the set of made pictures,

@@ -2,7 +2,7 @@
 
 In: a model, a `Pool`, validation crops, a `Recipe`. Out: the averaged weights that did best on
 validation patients. Every arm takes the same steps, however many pictures it has; a killed
-training goes on from its last checkpoint (`busgen.loop`).
+training goes on from its last checkpoint (`busgen.training_loop`).
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,15 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from busgen import loop
-from busgen.downstream.models import CLASSIFIER, SEGMENTER, Model
-from busgen.downstream.pools import Pool
+from busgen import training_loop
+from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
+from busgen.downstream.data.pools import Pool
 from busgen.io import dumps, read_json, write_text
-from busgen.quality.judges.batches import Batch, Draws, batch_of
-from busgen.quality.judges.calibration import dice
-from busgen.quality.judges.judges import (
-    ClassifierSpec,
-    Judges,
-    SegmenterSpec,
-    lesion_view,
-    to_input,
-)
-from busgen.quality.judges.training import loss_of
-from busgen.quality.judges.views import view, whole
+from busgen.judges.training.batches import Batch, Draws, batch_of
+from busgen.stats.calibration import dice
+from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, lesion_view, to_input
+from busgen.judges.training.fit import loss_of
+from busgen.judges.views import view, whole
 from busgen.real.crops import Crops
 
 CPU = torch.device("cpu")
@@ -51,10 +45,10 @@ class Recipe:
     looks: int = 4
     strength: float = 1.0
 
-    def pace(self, seed: int) -> loop.Pace:
+    def pace(self, seed: int) -> training_loop.Pace:
         """Return the pace of one training; patience never ends it, but keeps its best look."""
         look = max(self.steps // self.looks, 1)
-        return loop.Pace(
+        return training_loop.Pace(
             self.steps,
             self.batch,
             self.rate,
@@ -70,7 +64,7 @@ class Recipe:
 
 @dataclass
 class Learner:
-    """What `busgen.loop` trains: a network, and whom it is looked at with."""
+    """What `busgen.training_loop` trains: a network, and whom it is looked at with."""
 
     model: Model
     pool: Pool
@@ -97,9 +91,9 @@ class Learner:
         """Its optimiser."""
         return {"net": self.optimiser}
 
-    def learn(self, step: int, draws: loop.Draws, pace: loop.Pace) -> loop.Told:
+    def learn(self, step: int, draws: training_loop.Draws, pace: training_loop.Pace) -> training_loop.Told:
         """Take one step on a batch of the pool."""
-        loop.set_rate(self.optimiser, pace.rate_at(step))
+        training_loop.set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.chances)
         spec, crops = self.model.spec, self.pool.crops
         if self.pool.augmented:
@@ -111,7 +105,7 @@ class Learner:
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with loop.half(self.device, pace):
+            with training_loop.half(self.device, pace):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = loss_of(logits.float(), targets.to(self.device), weights.to(self.device))
         self.optimiser.zero_grad()
@@ -120,7 +114,7 @@ class Learner:
         self.optimiser.step()
         return {"loss": float(loss.detach())}
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> loop.Told:
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
         """Return the validation patients' loss: 1 - Dice of lesions, or cross-entropy."""
         loss = validation_loss(self.model, mean["net"], self.validation)
         write_text(self.looks, dumps(looked_at(self.looks) | {f"{step:08}": loss}))
@@ -152,7 +146,7 @@ def trained(  # noqa: PLR0913 - all that one training is
         Where it computes; in bfloat16.
     """
     learner = learner_of(model, pool, validation, recipe, seed, work / LOOKS, device)
-    best = loop.run(learner, recipe.pace(seed), work)["net"]
+    best = training_loop.run(learner, recipe.pace(seed), work)["net"]
     return best, list(looked_at(work / LOOKS).values())
 
 
@@ -166,7 +160,7 @@ def learner_of(  # noqa: PLR0913 - all that one training is
     device: torch.device = CPU,
 ) -> Learner:
     """Return what learns as it begins; it keeps its validation losses in the file `looks`."""
-    net = loop.begun(model.build, seed).to(device)
+    net = training_loop.begun(model.build, seed).to(device)
     decayed = [p for p in net.parameters() if p.ndim > 1]
     others = [p for p in net.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]

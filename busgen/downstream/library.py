@@ -15,16 +15,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.downstream import compare, fairness, findings, headline, intervals, metrics, runs
-from busgen.downstream.cases import Pictures, code_of, save_cases
-from busgen.downstream.compare import HEADLINE, compared
-from busgen.downstream.findings import Words, findings_of, with_findings
+from busgen.downstream.results import compare, fairness, headline
+from busgen.downstream.data import findings
+from busgen.stats import two_way_bootstrap, weighted_metrics
+from busgen.downstream import runs
+from busgen.downstream.data.real_images import Pictures, code_of, save_cases
+from busgen.downstream.results.compare import HEADLINE, compared
+from busgen.downstream.data.findings import Words, findings_of, with_findings
 from busgen.downstream.learner import levelled_off
-from busgen.downstream.made import Made
+from busgen.downstream.data.synthetic_set import Made
 from busgen.downstream.plan import ASKED, SEEDS, Plan
 from busgen.factory.work import locked
 from busgen.io import dumps, read_json, replacing, require_vacant, sha256_bytes, write_text
-from busgen.loop import Tick
+from busgen.training_loop import Tick
 
 METRICS, PREDICTIONS = headline.METRICS, "predictions.parquet"
 ABOUT = (
@@ -36,7 +39,7 @@ ABOUT = (
     "generator of the made pictures saw; levelled_off: the last quarter of the steps, at a rate "
     "that falls to nothing, lowered the validation loss by 2 % at most"
 )
-CODE = (compare, fairness, findings, headline, intervals, metrics)  # what makes the table
+CODE = (compare, fairness, findings, headline, two_way_bootstrap, weighted_metrics)  # what makes the table
 Say = Callable[[str], None]
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from busgen.downstream import arms, runs
-from busgen.downstream.cases import Pictures, Real, read_real, real_in
-from busgen.downstream.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
+from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in
+from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.learner import Recipe
-from busgen.downstream.made import Made, read_made
-from busgen.downstream.models import TASKS, Model, model_of, place_of
+from busgen.downstream.data.synthetic_set import Made, read_made
+from busgen.downstream.models.registry import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
 from busgen.io import require_vacant
 
@@ -35,7 +35,7 @@ class Asked:
     `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
     patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
-    None; `folds` of a data set that is cross-validated (`busgen.downstream.folds`), 1 for none;
+    None; `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
     `others` further synthetic sets, by the names that arms call them; `device` auto,
     cpu or cuda[:k].
     """

@@ -23,21 +23,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from busgen import loop, seeds
-from busgen.downstream import answers, arms, learner, models, overlap, paper, paste, pools, strata
-from busgen.downstream.cases import code_of, joined, load_cases
+from busgen import training_loop, seeds
+from busgen.downstream.results import predictions
+from busgen.downstream import arms, learner
+from busgen.downstream.models import registry, paper
+from busgen.stats import overlap
+from busgen.downstream.data import copy_paste, pools, strata
+from busgen.downstream.data.real_images import code_of, joined, load_cases
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models import Model, place_of
+from busgen.downstream.models.registry import Model, place_of
 from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, write_text
-from busgen.quality.judges import augment, batches, calibration, judges, nets, training, views
+from busgen.judges.training import augment, batches, fit
+from busgen.stats import calibration
+from busgen.judges import judges, nets, views
 from busgen.real import crops as real_crops
 from busgen.real.crops import Crops
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
 CODE = (
-    *(answers, arms, learner, models, overlap, paper, paste, pools, strata, loop),
-    *(augment, batches, calibration, judges, nets, training, views, real_crops, seeds),
+    *(predictions, arms, learner, registry, overlap, paper, copy_paste, pools, strata, training_loop),
+    *(augment, batches, calibration, judges, nets, fit, views, real_crops, seeds),
 )
 
 
@@ -105,7 +111,7 @@ def store(out: Path, fingerprint: str) -> Path:
     return out / "work" / "pictures" / fingerprint[:16]
 
 
-def run_all(jobs: Sequence[Job], workers: int, tick: loop.Tick) -> int:
+def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
     """Run what is missing, several at a time, each in one thread; return how many were run.
 
     Cross-validated sets come last: they take most of the time, and others can be told before.
@@ -146,17 +152,17 @@ def run(job: Job) -> None:
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
     place = place_of(job.device)
     net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
-    asked = answers.Answering(job.model, net, answers.scaling(job.model, net, validation))
+    asked = predictions.Answering(job.model, net, predictions.scaling(job.model, net, validation))
     rows = [
         asdict(job.run) | {"test": name} | row
         for name, cases in tests.items()
-        for row in answers.answers(asked, cases)
+        for row in predictions.answers(asked, cases)
     ]
     told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
     told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
     told["seconds"] = time.monotonic() - start
     with replacing_folder(job.folder) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, answers.SCHEMA), partial / PREDICTIONS)
+        pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(told))
 
 

@@ -21,7 +21,7 @@ from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
-from busgen.quality.known import kind_of, load_known
+from busgen.similarity.known_images import kind_of, load_known
 
 SOURCES = (
     *("cores.py", "errors.py", "io.py", "params.py", "schema.py", "seeds.py"),
@@ -171,7 +171,7 @@ def _judges_sha256(params: GenerateParams) -> str | None:
     gates = _gates(params)
     if all(gates[name].action == "off" for name in JUDGED):
         return None
-    from busgen.quality.judges.judges import load_judges  # brings torch
+    from busgen.judges.judges import load_judges  # brings torch
 
     return load_judges(params.judges, params.device).sha256
 

@@ -23,15 +23,15 @@ from busgen.factory.plan import Plan, read_plan
 from busgen.factory.requested import requested, require_shared_masks
 from busgen.images.engines import ImageEngine, load_image_engine
 from busgen.masks.engines import MaskEngine, load_mask_engine
-from busgen.masks.geometry import measure, to_columns
+from busgen.imaging.geometry import measure, to_columns
 from busgen.params import Gate
 from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.quality.gates import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
-from busgen.quality.hashes import difference_hash
-from busgen.quality.known import Known, load_known
+from busgen.gates.scores import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
+from busgen.similarity.dhash import difference_hash
+from busgen.similarity.known_images import Known, load_known
 
 CHUNK = 32  # pictures in memory at once, or those of one family
 ROW_GROUP = 100
@@ -135,7 +135,7 @@ def _judges(plan: Plan, folder: str | None) -> Judges | None:
     """Return the judges that the plan asks, None where it asks none."""
     if plan.judges_sha256 is None:
         return None
-    from busgen.quality.judges.judges import load_judges
+    from busgen.judges.judges import load_judges
 
     judges = load_judges(Path(folder) if folder else None, plan.device)
     if judges.sha256 != plan.judges_sha256:

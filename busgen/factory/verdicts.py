@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from busgen.params import Gate
-from busgen.quality.hashes import nearest_hash
+from busgen.similarity.dhash import nearest_hash
 
 DUPLICATE = "duplicate_distance"
 FAMILY = "family"  # the reason of a member that passed where another did not

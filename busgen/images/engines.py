@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from busgen import io, seeds
 from busgen.errors import UserError
-from busgen.images import phantom
+from busgen.images.phantom import renderer
 from busgen.priors.findings import Finding
 
 PHANTOM_MODULES = (
@@ -79,7 +79,7 @@ class PhantomEngine:
             got = f"{masks.shape} {masks.dtype}"
             raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
         with ThreadPoolExecutor(self.threads) as pool:
-            pictures = list(pool.map(phantom.render_one, findings, masks))
+            pictures = list(pool.map(renderer.render_one, findings, masks))
         return np.stack(pictures) if pictures else np.zeros(want, np.uint8)
 
 

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.near_duplicates import find_links
+from busgen.similarity.registration import find_links
 from busgen.real.splits import natural, split_of
 
 FILE = "cohort.parquet"

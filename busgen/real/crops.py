@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png, read_json, replacing_folder
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
-from busgen.real.overlays import without_overlays
-from busgen.real.square import Square, field_of, square_crop
+from busgen.imaging.overlays.find import without_overlays
+from busgen.imaging.square import Square, field_of, square_crop
 
 SIDE = 256  # of the crops, in pixels
 SPLITS = ("train", "validation", "test")

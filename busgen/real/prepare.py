@@ -14,8 +14,8 @@ from busgen.errors import UserError
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
 from busgen.real.cohort import FILE
-from busgen.real.overlay_strokes import WEIGHTS
-from busgen.real.readers import INFO, LEFT_OUT, READERS, TABLE, list_dataset, write_canonical
+from busgen.imaging.overlays.strokes import WEIGHTS
+from busgen.real.readers.registry import INFO, LEFT_OUT, READERS, TABLE, list_dataset, write_canonical
 
 STATE = "inputs.json"  # fingerprint of what each folder was made from
 LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "scikit-image", "pyarrow", "pillow")
@@ -65,7 +65,7 @@ def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
 
 
 def images(datasets: Mapping[str, Path]) -> int:
-    """Return how many images `datasets` list; raises as `busgen.real.readers.list_dataset`."""
+    """Return how many images `datasets` list; raises as `busgen.real.readers.registry.list_dataset`."""
     return sum(len(list_dataset(name, path).entries) for name, path in datasets.items())
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.io import read_json
 from busgen.release import sql
-from busgen.release.facts import Facts, gather
+from busgen.release.description.facts import Facts, gather
 from busgen.release.files import INDEX, PROVENANCE, check_release
 
 _WORDS = tuple(

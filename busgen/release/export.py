@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import UserError
 from busgen.io import decode_png, encode_png, replacing_folder, require_vacant, write_text
-from busgen.release.card import LICENCE_URL, licence
+from busgen.release.description.card import LICENCE_URL, licence
 from busgen.release.files import LICENCE, check_release, data_files, split_of
 from busgen.release.read import batches
 

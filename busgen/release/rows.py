@@ -15,7 +15,7 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
 from busgen.release.files import GROUP_ROWS, data_name
-from busgen.release.pictures import check_pictures
+from busgen.release.image_checks import check_pictures
 
 FILE_BYTES = 256 * 2**20
 KEYS = ("sample_id", "attempt")

@@ -14,9 +14,9 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.io import read_json
 from busgen.release import files, sql
-from busgen.release.contract import validate_index
+from busgen.release.contract.expectations import validate_index
 from busgen.release.files import Problem, data_files, split_of
-from busgen.release.pictures import check_pictures
+from busgen.release.image_checks import check_pictures
 from busgen.release.rows import release_schema
 
 

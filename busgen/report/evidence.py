@@ -83,7 +83,7 @@ def shipped_beside(release: Path) -> tuple[Path | None, Path | None]:
 
     None in the stead of what the release was not made with.
     """
-    from busgen.quality.judges.judges import ASSETS, load_judges  # brings torch
+    from busgen.judges.judges import ASSETS, load_judges  # brings torch
 
     plan = from_record(io.read_json(release / PROVENANCE)["plan"])
     checks = POOLED.with_suffix(".checks.json")

@@ -9,31 +9,19 @@ from typing import Any
 
 from busgen import io, schema
 from busgen.errors import UserError
-from busgen.release.contract import Report, validate_index
-from busgen.release.data_docs import data_docs
+from busgen.release.contract.expectations import Report, validate_index
+from busgen.release.contract.data_docs import data_docs
 from busgen.release.files import INDEX
-from busgen.report import (
-    charts,
-    downstream,
-    fit,
-    funnel,
-    judging,
-    learned,
-    marginals,
-    measured,
-    proof,
-    provenance,
-    realism,
-    versions,
-)
-from busgen.report.answers import make_answers
+from busgen.report.charts import distributions
+from busgen.report.sections import downstream, prior_fit, funnel, judges, real_data, marginals, scores, fault_detection, provenance, realism, previous
+from busgen.report.answers.questions import make_answers
 from busgen.report.evidence import Evidence, Previous, Sources, gather
-from busgen.report.families import make_families
-from busgen.report.gallery import filters, make_gallery, make_ranked
-from busgen.report.limited import in_a_clause
-from busgen.report.outlines import make_plate
+from busgen.report.sections.families import make_families
+from busgen.report.sections.gallery import filters, make_gallery, make_ranked
+from busgen.report.answers.limits import in_a_clause
+from busgen.report.sections.outlines import make_plate
 from busgen.report.page import render
-from busgen.report.verdict import make_verdict
+from busgen.report.answers.verdict import make_verdict
 
 __all__ = ["Previous", "Sources", "write_report"]
 
@@ -95,7 +83,7 @@ def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
     answers = make_answers(evidence, contract, teaching)
     sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
     return {
-        "chart": charts,
+        "chart": distributions,
         "contract_page": CONTRACT,
         "place": {name: number for number, (name, *_) in enumerate(sections, 1)},
         "sections": sections,
@@ -108,7 +96,7 @@ def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
         "verdict": make_verdict(answers, in_a_clause(evidence.scores.get("limits"))),
-        "versions": versions.compare(evidence),
+        "versions": previous.compare(evidence),
         **_pictures(evidence, size),
         **_requested(evidence),
         **_gates(evidence),
@@ -143,7 +131,7 @@ def _requested(evidence: Evidence) -> dict[str, Any]:
         "marginals": shares,
         "bend": marginals.summarise(shares),
         "spreads": spreads,
-        "size_charts": charts.size_charts(spreads),
+        "size_charts": distributions.size_charts(spreads),
     }
 
 
@@ -156,7 +144,7 @@ def _gates(evidence: Evidence) -> dict[str, Any]:
         "bounds": funnel.make_bounds(evidence),
         "bounds_together": evidence.reference.get("calibrated", {}).get("together", {}),
         "tries": funnel.tries(evidence),
-        "proof": proof.make_proof(evidence.reference),
+        "proof": fault_detection.make_proof(evidence.reference),
     }
 
 
@@ -167,10 +155,10 @@ def _real(evidence: Evidence) -> dict[str, Any]:
         "groups": groups,
         "comparisons": realism.make_comparisons(evidence),
         "verdicts": realism.counts(groups),
-        "depth_charts": charts.depth_charts(depth[0]) if depth else (),
+        "depth_charts": distributions.depth_charts(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
-        "measured": measured.make_beside(evidence.scores),
-        "repeats": measured.make_repeats(evidence.scores),
+        "measured": scores.make_beside(evidence.scores),
+        "repeats": scores.make_repeats(evidence.scores),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,
@@ -178,15 +166,15 @@ def _real(evidence: Evidence) -> dict[str, Any]:
 
 
 def _learned(evidence: Evidence) -> dict[str, Any]:
-    found = fit.make_fit(evidence.checks)
+    found = prior_fit.make_fit(evidence.checks)
     return {
-        "learned": learned.make_learned(evidence.reference),
+        "learned": real_data.make_learned(evidence.reference),
         "fit": found,
-        "open_fields": fit.OPEN_FIELDS,
-        "fit_charts": charts.fit_charts(found.sizes) if found else (),
+        "open_fields": prior_fit.OPEN_FIELDS,
+        "fit_charts": distributions.fit_charts(found.sizes) if found else (),
         "teaching": downstream.make_teaching(evidence.sources.downstream),
         "arm_title": downstream.arm_title,
-        "judging": judging.make_judging(evidence.judges, evidence.plan),
+        "judging": judges.make_judging(evidence.judges, evidence.plan),
     }
 
 

@@ -1,6 +1,6 @@
 """Plain words for measured statistics.
 
-In: names of `busgen.quality.measures`. Out: (heading, what it means, unit) of each.
+In: names of `busgen.imaging.statistics`. Out: (heading, what it means, unit) of each.
 """
 
 GREY = "grey levels"

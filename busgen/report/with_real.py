@@ -15,16 +15,16 @@ import pandas as pd
 from busgen import io, seeds
 from busgen.errors import UserError
 from busgen.factory.plan import Plan, from_record
-from busgen.quality.copies import likeness, thumbnails
+from busgen.metrics.memorization import likeness, thumbnails
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, real_rows
 from busgen.real.crops import SPLITS, Crops, crops_of, undisputed
-from busgen.real.showing import may_show, require_no_output, require_untracked
+from busgen.real.display import may_show, require_no_output, require_untracked
 from busgen.release.files import INDEX, PROVENANCE, data_files
 from busgen.report.evidence import Key, pixels, read_attempts
-from busgen.report.gallery import Row, key_of
-from busgen.report.marginals import LESIONS
+from busgen.report.sections.gallery import Row, key_of
+from busgen.report.sections.marginals import LESIONS
 from busgen.report.page import render
-from busgen.report.pictures import Picture, data_uri, outline_path
+from busgen.report.charts.images import Picture, data_uri, outline_path
 
 PAGE = "with_real.html"
 MOST = 400  # synthetic pictures that nearest ones are sought for

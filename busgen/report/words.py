@@ -1,6 +1,6 @@
 """Plain words for the names that stand in tables: fields, terms, gates, statistics.
 
-In: names of `busgen.schema` and `busgen.quality.measures`. Out: words for a sonographer, and how
+In: names of `busgen.schema` and `busgen.imaging.statistics`. Out: words for a sonographer, and how
 a number is written with its unit.
 """
 

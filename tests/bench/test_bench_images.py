@@ -5,25 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from busgen.bench import (
-    harness,
-    images,
-    images_control,
-    images_counterfactual,
-    images_matched,
-    images_overlays,
-    images_solver,
-    images_speed,
-    images_terms,
-    images_tissue,
-    images_utility,
-)
-from busgen.bench.images_scores import auc_gap, mean_figure, over_patients
+from busgen.bench import harness
+from busgen.bench.images import benchmark, control, counterfactual, matched, overlays, solver, speed, text_terms, text_tissue, utility
+from busgen.bench.images.scores import auc_gap, mean_figure, over_patients
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check_finding
-from busgen.quality.draws import Score
-from busgen.quality.judges.scores import auc_of
+from busgen.stats.bootstrap import Score
+from busgen.judges.training.scores import auc_of
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES
 
@@ -62,12 +51,12 @@ def real_lesions():
         np.array([row["pathology"] for row in rows]),
         np.array(["a", "b", "c"]),
     )
-    return images_matched.Described(crops, rows)
+    return matched.Described(crops, rows)
 
 
 def test_findings_stand_for_their_crops():
     real = real_lesions()
-    asked = images_matched.matched(real, 3)
+    asked = matched.matched(real, 3)
     assert all(check_finding(finding, SIDE) is finding for finding in asked.findings)
     np.testing.assert_array_equal(asked.masks, real.crops.masks)
     told, silent, normal = asked.findings
@@ -83,12 +72,12 @@ def test_findings_stand_for_their_crops():
 
 def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
     real = real_lesions()
-    first = images_matched.matched(real.pick(np.array([True, False, False])), 3)
-    assert first.findings == images_matched.matched(real, 3).findings[:1]
+    first = matched.matched(real.pick(np.array([True, False, False])), 3)
+    assert first.findings == matched.matched(real, 3).findings[:1]
 
 
 def test_drawn_findings_share_class_and_machine_alone():
-    asked = images_matched.drawn(real_lesions(), 3)
+    asked = matched.drawn(real_lesions(), 3)
     assert [f.pathology for f in asked.findings] == ["benign", "malignant", "normal"]
     assert asked.findings[1].scanner == "linear_7mhz"
     assert asked.masks.any(axis=(1, 2)).tolist() == [True, True, False]
@@ -96,13 +85,13 @@ def test_drawn_findings_share_class_and_machine_alone():
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(DataError, match="got New One: add it to STYLES"):
-        images_matched.style_of({"scanner": "New One", "dataset": "busi"})
+        matched.style_of({"scanner": "New One", "dataset": "busi"})
 
 
 def test_crops_are_spread_evenly():
     real = real_lesions()
-    assert images.some(real, 2).crops.groups.tolist() == ["a", "c"]
-    assert images.some(real, 9).crops.groups.tolist() == ["a", "b", "c"]
+    assert benchmark.some(real, 2).crops.groups.tolist() == ["a", "c"]
+    assert benchmark.some(real, 9).crops.groups.tolist() == ["a", "b", "c"]
 
 
 def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():
@@ -135,9 +124,9 @@ class _Seeing:
 def test_orientation_is_that_of_the_largest_found_part():
     tall = disc(40, 40, 20, 8, 96)
     speck = disc(80, 80, 2, 6, 96)
-    assert images_control.agrees((tall + speck) > 0, tall)
-    assert not images_control.agrees(disc(40, 40, 8, 20, 96) > 0, tall)
-    assert not images_control.agrees(np.zeros_like(tall) > 0, tall)
+    assert control.agrees((tall + speck) > 0, tall)
+    assert not control.agrees(disc(40, 40, 8, 20, 96) > 0, tall)
+    assert not control.agrees(np.zeros_like(tall) > 0, tall)
 
 
 def test_control_is_full_on_real_and_lost_on_empty_pictures():
@@ -148,13 +137,13 @@ def test_control_is_full_on_real_and_lost_on_empty_pictures():
     names = np.array([f"patient-{k}" for k in range(8)])
     crops = Crops(pictures, masks, 0 * masks, names, names, labels, names)
     made = {"ours": np.full_like(pictures, 90), "theirs": pictures}
-    told = images_control.figures(_Seeing(), crops, made, "ours")
+    told = control.figures(_Seeing(), crops, made, "ours")
     assert told["control_dice_real"].value == told["control_dice_theirs"].value == 1
     assert (told["control_dice_ours"].value, told["control_dice_gap"].value) == (0, 1)
     assert told["control_auc_real"].value == 1
     assert told["control_auc_gap"].value == pytest.approx(0.5)
     assert told["control_orientation_gap"].value == 1
-    empty = images_control.prior_figures(_Seeing(), {"ours": pictures}, masks * (masks < 0))
+    empty = control.prior_figures(_Seeing(), {"ours": pictures}, masks * (masks < 0))
     assert empty == {}
 
 
@@ -162,8 +151,8 @@ def terms(values, field, words):
     """Return lesions whose echo, band and rim are `values`, a patient each."""
     rows = [{"echo_pattern": "hypoechoic", "posterior": "none", "halo": False, field: word}
             for word in words]  # fmt: skip
-    columns = {name: np.array(values, np.float64) for name in images_terms.MEASURES}
-    return images_terms.Read(columns, rows, np.arange(len(rows)).astype(str))
+    columns = {name: np.array(values, np.float64) for name in text_terms.MEASURES}
+    return text_terms.Read(columns, rows, np.arange(len(rows)).astype(str))
 
 
 def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
@@ -171,7 +160,7 @@ def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
     right = terms([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4], "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
     held_out = np.arange(10) % 2 == 0
-    told = images_terms.figures({"ours": wrong}, right, held_out, "ours")
+    told = text_terms.figures({"ours": wrong}, right, held_out, "ours")
     assert (told["terms_shadowing_real"].value, told["terms_shadowing_ours"].value) == (1, 0)
     assert "terms_shadowing_real_held_out" not in told  # three and two are too few
     assert told["terms_gap_worst"].value == 1
@@ -183,7 +172,7 @@ def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
     words = ["shadowing"] * 5 + ["none"] * 5
     blind = terms([0, 1] * 5, "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
-    told = images_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
+    told = text_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
     assert told["terms_shadowing_ours"].value < told["terms_shadowing_real"].value
     assert "terms_gap_worst" not in told
 
@@ -191,8 +180,8 @@ def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
 def test_lesions_without_room_for_a_measure_do_not_count():
     words = ["none"] * 5 + ["enhancement"] * 6
     lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
-    contrast = next(c for c in images_terms.CONTRASTS if c.name == "enhancement")
-    figure = images_terms.contrast_figure(lesions, contrast, "test")
+    contrast = next(c for c in text_terms.CONTRASTS if c.name == "enhancement")
+    figure = text_terms.contrast_figure(lesions, contrast, "test")
     assert (figure.value, figure.n) == (1, 10)
 
 
@@ -205,10 +194,10 @@ def test_tissue_is_told_within_a_machine_not_between_machines():
     level = np.where(machines == "dark", 90, 150)[:, None, None]
     pictures = np.clip(level + noise, 5, 255).astype(np.uint8)
     groups = np.arange(60).astype(str)
-    seen = images_tissue.see(pictures, machines, tissues, groups)
-    assert images_tissue.figure(images_tissue.fit(seen), seen).value > 0.95
-    few = images_tissue.see(pictures[:3], machines[:3], tissues[:3], groups[:3])
-    assert images_tissue.figure(images_tissue.fit(seen), few) is None
+    seen = text_tissue.see(pictures, machines, tissues, groups)
+    assert text_tissue.figure(text_tissue.fit(seen), seen).value > 0.95
+    few = text_tissue.see(pictures[:3], machines[:3], tissues[:3], groups[:3])
+    assert text_tissue.figure(text_tissue.fit(seen), few) is None
 
 
 class _Obeying:
@@ -224,8 +213,8 @@ class _Obeying:
 
 
 def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
-    asked = images_matched.matched(real_lesions(), 3)
-    base = images_counterfactual.plain(asked, 9)
+    asked = matched.matched(real_lesions(), 3)
+    base = counterfactual.plain(asked, 9)
     assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
 
     def inside(picture, mask):
@@ -235,7 +224,7 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
         return float("nan")
 
     measures = {"echo": inside, "darkness": inside, "posterior": nothing, "rim": nothing}
-    told = images_counterfactual.figures(_Obeying(), base, measures, "ours")
+    told = counterfactual.figures(_Obeying(), base, measures, "ours")
     assert told["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
     assert told["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
     assert told["pairs_halo_no_yes_ours"].n == 0
@@ -245,9 +234,9 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
-    asked = images_matched.matched(real_lesions(), 3)
-    plain = images_counterfactual.plain(asked, 1)
-    after = images_counterfactual.changed(plain, {"halo": True}).findings[0]
+    asked = matched.matched(real_lesions(), 3)
+    plain = counterfactual.plain(asked, 1)
+    after = counterfactual.changed(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
     assert replace(after, halo=False, text=before.text) == before
     words, others = before.text.split(), after.text.split()
@@ -264,17 +253,17 @@ def test_engines_that_learned_devices_are_asked_for_them():
         def render(self, findings, masks):
             return [finding.scanner for finding in findings]
 
-    asked = images_matched.matched(real_lesions(), 3)
+    asked = matched.matched(real_lesions(), 3)
     devices = ["breast", "GE Logiq 5 @10-12MHz", "busi"]
-    assert images_matched.rendered(_Told("diffusion"), asked) == devices
-    assert images_matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
+    assert matched.rendered(_Told("diffusion"), asked) == devices
+    assert matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
 
 
 def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
-    monkeypatch.setattr(images_overlays, "find_overlays", lambda picture: picture == 255)
+    monkeypatch.setattr(overlays, "find_overlays", lambda picture: picture == 255)
     clean = np.zeros((4, 8, 8), np.uint8)
     clean[0, 0, 0] = 255
-    told = images_overlays.figures(clean, {"ours": 255 - clean}, "ours")
+    told = overlays.figures(clean, {"ours": 255 - clean}, "ours")
     assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
     assert told["overlays_excess"].value == 0.75
     assert told["overlays_area_real"].value == 1 / 256
@@ -286,7 +275,7 @@ def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
 ):
     listed = tmp_path / "names.csv"
     listed.write_text("dataset,source_file,kinds,where\nbreast,a,ruler,\nbusi,b,none,\n")
-    monkeypatch.setattr(images_overlays, "LISTED", listed)
+    monkeypatch.setattr(overlays, "LISTED", listed)
     told = {"a": "breast", "b": "busi", "c": "busi", "d": "breast"}
     rows = [
         {"dataset": dataset, "source_file": name, "pathology": "normal", "flags": [], "mask": None,
@@ -298,8 +287,8 @@ def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
         assert "train" not in splits
         return filter(usable, rows)
 
-    monkeypatch.setattr(images_overlays, "real_rows", some_rows)
-    pictures = images_overlays.clean_pictures([], tmp_path)
+    monkeypatch.setattr(overlays, "real_rows", some_rows)
+    pictures = overlays.clean_pictures([], tmp_path)
     assert pictures[:, 128, 128].tolist() == [50, 70]
 
 
@@ -307,7 +296,7 @@ def test_arms_hold_as_many_rendered_as_real_crops():
     real = real_lesions().crops
     made = {"ours": np.ones_like(real.images)}
     masks = real.masks[::-1]
-    arms = images_utility.arms(real, made, masks)
+    arms = utility.arms(real, made, masks)
     assert list(arms) == ["real", "ours", "real_ours"]
     assert [len(crops) for crops in arms.values()] == [3, 3, 6]
     np.testing.assert_array_equal(arms["ours"].masks, masks)
@@ -316,7 +305,7 @@ def test_arms_hold_as_many_rendered_as_real_crops():
 
 def test_an_auc_of_seeds_is_their_mean():
     outcomes = np.array([True, False])
-    score = images_utility.mean_auc(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    score = utility.mean_auc(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
     assert score(np.arange(2)) == pytest.approx(2 / 3)
 
 
@@ -324,25 +313,25 @@ def test_training_is_measured_against_products(monkeypatch):
     import torch
 
     weights = torch.ones(64, 64)
-    monkeypatch.setattr(images_speed, "timed", lambda work: (work(), 0.5)[1])
-    monkeypatch.setattr(images_speed, "product_gflops", lambda dtype, device: 1e-3)
+    monkeypatch.setattr(speed, "timed", lambda work: (work(), 0.5)[1])
+    monkeypatch.setattr(speed, "product_gflops", lambda dtype, device: 1e-3)
     step, place = (lambda: weights @ weights), torch.device("cpu")
-    told = images_speed.training(step, 2, place, half=False)
+    told = speed.training(step, 2, place, half=False)
     assert told["train_samples_per_s"].value == 4
     assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
     assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
 
 
 def test_a_child_tells_rate_memory_and_evaluations(tmp_path):
-    told = images_speed.rendering("phantom", 2, tmp_path)
+    told = speed.rendering("phantom", 2, tmp_path)
     assert list(told) == ["images_per_s", "memory_gib"]  # the phantom evaluates no network
     assert told["images_per_s"].n == 2
     assert 0.05 < told["memory_gib"].value < 4
 
 
 def test_bars_of_images_hold_at_their_bounds(monkeypatch):
-    figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in images.BARS.items()}
-    monkeypatch.setattr(images, "measure", lambda *, quick: figures)
+    figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in benchmark.BARS.items()}
+    monkeypatch.setattr(benchmark, "measure", lambda *, quick: figures)
     assert all(bar["holds"] for bar in harness.run("images")["bars"].values())
     del figures["terms_gap_worst"]  # no term was asked for often enough
     bars = harness.run("images")["bars"]
@@ -360,9 +349,9 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
             return np.full(masks.shape, 200, np.uint8)
 
     def distance(images, groups):
-        return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
+        return Score(float(benchmark.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
-    monkeypatch.setattr(images_solver, "load_image_engine", load)
-    asked = images_matched.matched(real_lesions(), 3)
-    told = images_solver.figures("obeying", asked, distance, (50,), 1)
+    monkeypatch.setattr(solver, "load_image_engine", load)
+    asked = matched.matched(real_lesions(), 3)
+    told = solver.figures("obeying", asked, distance, (50,), 1)
     assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value

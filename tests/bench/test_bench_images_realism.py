@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench import images_realism
+from busgen.bench.images import realism
 from busgen.bench.harness import COMPARE
 from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
-from busgen.quality.two_sample import Recipe
+from busgen.metrics.two_sample import Recipe
 
 QUICK = Recipe(folds=2, steps=20, batch=16, patch_px=32, grid=2, widths=(8, 16))
 SIDE = 64
@@ -23,23 +23,23 @@ def phantoms(n, start):
     findings = draw(load_prior(), n, 5, size_px=SIDE, start=start)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     images = load_image_engine("phantom", SIDE, threads=1).render(findings, masks)
-    return images_realism.drawn("phantom", findings, masks, images)
+    return realism.drawn("phantom", findings, masks, images)
 
 
 @pytest.fixture(scope="module")
 def real():
     """Return a standard whose real pictures are the phantom's."""
-    return images_realism.standard(phantoms(80, 0), phantoms(40, 200))
+    return realism.standard(phantoms(80, 0), phantoms(40, 200))
 
 
 def test_figures_of_pictures_of_one_kind_are_at_their_floors(real):
-    found = images_realism.figures("twin", phantoms(40, 400), real, QUICK)
+    found = realism.figures("twin", phantoms(40, 400), real, QUICK)
     assert found["kid_us64_twin"].value < 2 * found["kid_us64_limit"].value
     assert found["frechet_us64_twin"].value < 1.5 * found["frechet_us64_limit"].value
     assert found["copies_twin"].value <= 0.1
     assert found["speckle_within_twin"].value > 0.7
     assert all(np.isfinite(figure.value) and figure.n > 0 for figure in found.values())
-    bars = images_realism.bars("twin", "twin")
+    bars = realism.bars("twin", "twin")
     assert set(bars) <= set(found)
     assert {bar.op for bar in bars.values()} <= set(COMPARE)
 
@@ -48,7 +48,7 @@ def test_figures_of_copies_that_are_blurred_tell_so(real):
     source = phantoms(40, 200)
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in source.images])
     made = replace(source, images=blurred, groups=np.arange(40).astype(str))
-    found = images_realism.figures("blurred", made, real, QUICK)
+    found = realism.figures("blurred", made, real, QUICK)
     assert found["kid_us64_blurred"].interval[0] > 0
     assert found["copies_blurred"].value > 0.9
     assert found["copies_excess_blurred"].value > 0.8
@@ -56,6 +56,6 @@ def test_figures_of_copies_that_are_blurred_tell_so(real):
 
 
 def test_pictures_in_the_stead_of_real_ones_are_their_pairs(real):
-    made = images_realism.in_stead(real.held_out, real.held_out.images[:, ::-1])
+    made = realism.in_stead(real.held_out, real.held_out.images[:, ::-1])
     assert (made.groups == real.held_out.groups).all()
     assert not made.ignore.any()

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from busgen.bench import harness, quality_faults
+from busgen.bench import harness
+from busgen.bench.quality import fault_detection
 from busgen.errors import UserError
 from busgen.params import DEFAULT_GATES, Gate
-from busgen.quality.faults import Pair
-from busgen.quality.known import known_of, texture_of
-from busgen.quality.proof import Keeper, prove
+from busgen.gates.calibration.faults import Pair
+from busgen.similarity.known_images import known_of, texture_of
+from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.seeds import rng
 
 SIDE = 192
@@ -50,11 +51,11 @@ def told():
     known = known_of(np.array([texture_of(one.image) for one in pairs]))
     gates |= {"copy_similarity": Gate(max=0.85), "grey_sd": Gate(min=15)}
     proof = prove(Keeper(Honest(), known, gates), pairs, pairs)
-    return quality_faults.figures(proof) | quality_faults.times(pairs[:2], known)
+    return fault_detection.figures(proof) | fault_detection.times(pairs[:2], known)
 
 
 def test_every_bar_of_a_fault_has_its_figure(told):
-    assert set(quality_faults.BARS) <= set(told)
+    assert set(fault_detection.BARS) <= set(told)
     assert all(figure.n == 6 for name, figure in told.items() if name.endswith("_caught"))
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from busgen.bench import quality, quality_near, quality_references, quality_rows, quality_speed
+from busgen.bench.quality import benchmark, near_duplicates, reference_programs, rows as quality_rows, speed
 from busgen.bench.harness import holds
 from busgen.io import decode_png, sha256_array
-from busgen.quality.judges.judges import load_judges
-from busgen.quality.known import known_of, texture_of
+from busgen.judges.judges import load_judges
+from busgen.similarity.known_images import known_of, texture_of
 from busgen.release.files import INDEX, data_files
 from busgen.seeds import rng
 
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    return list(quality_speed._rows(folder / "release"))
+    return list(speed._rows(folder / "release"))
 
 
 def test_every_row_is_a_picture_of_its_own(folder, rows):
@@ -45,12 +45,12 @@ def test_all_gates_are_asked_of_all_rows(rows):
     judges = load_judges(device="cpu")
     textures = [texture_of(decode_png(row["image"]["bytes"], "image")) for row in rows]
     strange = rng(0, "strange").integers(0, 255, (1, *textures[0].shape)).astype(np.uint8)
-    assert quality_speed.gate(iter(rows), judges, known_of(np.array(textures))) == 0
-    assert quality_speed.gate(iter(rows), judges, known_of(strange)) > 0
+    assert speed.gate(iter(rows), judges, known_of(np.array(textures))) == 0
+    assert speed.gate(iter(rows), judges, known_of(strange)) > 0
 
 
 def test_quality_and_report_are_timed_and_written(folder):
-    told = quality_speed.reported(str(folder))
+    told = speed.reported(str(folder))
     assert set(told) == {"quality_s", "report_s"}
     assert min(told.values()) > 0
     assert (folder / "report" / "index.html").is_file()
@@ -61,9 +61,9 @@ def test_planted_copies_are_found_among_others():
     pick = rng(0, "pictures")
     fields = pick.normal(size=(6, 12, 12)).repeat(16, axis=1).repeat(16, axis=2)
     images = np.clip(110 + 40 * fields + 10 * pick.normal(size=fields.shape), 5, 250)
-    told = quality_near.figures(list(images.astype(np.uint8)), quick=True)
-    assert set(quality_near.BARS) <= set(told)
-    assert told["near_duplicates_100000_s"].n == quality_near.FEW
+    told = near_duplicates.figures(list(images.astype(np.uint8)), quick=True)
+    assert set(near_duplicates.BARS) <= set(told)
+    assert told["near_duplicates_100000_s"].n == near_duplicates.FEW
     assert told["near_duplicates_flip_recall"].value == 1
     assert told["near_duplicates_recall"].n == 30
 
@@ -71,12 +71,12 @@ def test_planted_copies_are_found_among_others():
 def test_scores_agree_with_their_references():
     pytest.importorskip("torchmetrics.image.fid")
     pytest.importorskip("monai.metrics")
-    told = quality_references.figures()
+    told = reference_programs.figures()
     name = "score_reference_error"
-    assert holds(told[name], quality_references.BARS[name])
+    assert holds(told[name], reference_programs.BARS[name])
     assert told[name].value == max(f.value for key, f in told.items() if key != name)
 
 
 def test_every_part_has_its_bars_in_the_benchmark():
-    for part in (quality_near, quality_references, quality_speed):
-        assert set(part.BARS) <= set(quality.BARS)
+    for part in (near_duplicates, reference_programs, speed):
+        assert set(part.BARS) <= set(benchmark.BARS)

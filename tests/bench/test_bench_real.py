@@ -6,11 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from busgen.bench import harness, real, real_copies, real_judges, real_overlays, real_reading
+from busgen.bench import harness
+from busgen.bench.real import benchmark, near_duplicates, judges, overlays, reading
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.real.cohort import SCHEMA
-from busgen.real.signatures import signature
+from busgen.similarity.thumbnails import signature
 
 
 def speckle(seed, shape=(240, 300)):
@@ -28,10 +29,10 @@ def test_a_missing_dataset_is_refused_with_the_remedy(tmp_path, monkeypatch):
 
 
 def test_bars_hold_only_beyond_their_bound(monkeypatch):
-    figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in real.BARS.items()}
-    monkeypatch.setattr(real, "measure", lambda *, quick: figures)
+    figures = {key: harness.Figure(bar.bound, "1", 1) for key, bar in benchmark.BARS.items()}
+    monkeypatch.setattr(benchmark, "measure", lambda *, quick: figures)
     bars = harness.run("real")["bars"]
-    strict = {key for key, bar in real.BARS.items() if bar.op == ">"}
+    strict = {key for key, bar in benchmark.BARS.items() if bar.op == ">"}
     assert len(strict) == 2
     assert {key for key, bar in bars.items() if not bar["holds"]} == strict
 
@@ -44,12 +45,12 @@ def test_a_share_has_wilsons_interval():
 
 def test_links_keep_a_picture_with_its_masks_and_all_tables(tmp_path):
     names = ("benign (3).png", "benign (3)_mask_1.png", "benign (4).png", "list.csv")
-    for folder in real_reading.FOLDERS.values():
+    for folder in reading.FOLDERS.values():
         (tmp_path / "all" / folder / "sub").mkdir(parents=True)
         for name in names:
             (tmp_path / "all" / folder / "sub" / name).write_bytes(name.encode())
-    some = real_reading.linked(tmp_path / "all", tmp_path / "some", lambda n: n % 3 == 0)
-    for folder in real_reading.FOLDERS.values():
+    some = reading.linked(tmp_path / "all", tmp_path / "some", lambda n: n % 3 == 0)
+    for folder in reading.FOLDERS.values():
         kept = sorted((some / folder / "sub").iterdir())
         assert [path.name for path in kept] == [n for n in sorted(names) if "(4)" not in n]
         assert all(path.read_bytes() == path.name.encode() for path in kept)
@@ -57,7 +58,7 @@ def test_links_keep_a_picture_with_its_masks_and_all_tables(tmp_path):
 
 def test_copies_are_found_planted_and_not_confused():
     pictures = [speckle(seed) for seed in range(6)]
-    told = real_copies.planted(pictures)
+    told = near_duplicates.planted(pictures)
     assert told["planted_copy_recall"].n == 24
     assert told["planted_flip_recall"].value == 1
     assert told["planted_copy_recall"].value >= 0.8
@@ -67,14 +68,14 @@ def test_copies_are_found_planted_and_not_confused():
 
 def test_alike_are_copies_and_mirrored_copies_alone():
     pictures = [speckle(0), speckle(1), speckle(0)[:, ::-1], speckle(1) // 2 + 20]
-    assert real_copies._alike([signature(picture) for picture in pictures]) == [(0, 2), (1, 3)]
+    assert near_duplicates._alike([signature(picture) for picture in pictures]) == [(0, 2), (1, 3)]
 
 
 def test_crops_are_smaller_and_mirrors_exact():
     picture, pick = speckle(2), np.random.default_rng(0)
-    np.testing.assert_array_equal(real_copies.flipped(picture, pick), np.fliplr(picture))
+    np.testing.assert_array_equal(near_duplicates.flipped(picture, pick), np.fliplr(picture))
     for _ in range(20):
-        height, width = real_copies.cropped(picture, pick).shape
+        height, width = near_duplicates.cropped(picture, pick).shape
         assert 0.75 * 240 * 2 / 3 - 2 < height < 0.95 * 240
         assert 0.75 * 300 * 2 / 3 - 2 < width < 0.95 * 300
 
@@ -82,21 +83,21 @@ def test_crops_are_smaller_and_mirrors_exact():
 def test_leaks_of_a_patient_are_counted_in_pairs():
     patients = ["a", "b", "a", "a"]
     rows = [{"dataset": "busi", "patient_id": patient} for patient in patients]
-    assert sorted(real_copies._of_one_patient(rows)) == [(0, 2), (0, 3), (2, 3)]
+    assert sorted(near_duplicates._of_one_patient(rows)) == [(0, 2), (0, 3), (2, 3)]
 
 
 def test_planted_overlays_are_searched_and_tissue_counted(monkeypatch):
     row = {"dataset": "breast", "sample_id": "one", "image": {"bytes": encode_png(speckle(3))}}
-    monkeypatch.setattr(real_overlays, "find_overlays", lambda image: np.ones(image.shape, bool))
-    everything = real_overlays.search(0, row)
+    monkeypatch.setattr(overlays, "find_overlays", lambda image: np.ones(image.shape, bool))
+    everything = overlays.search(0, row)
     assert all(one.found == one.planted == 1 for one in everything.found.values())
     assert 0 < everything.lost == everything.field < 240 * 300
-    monkeypatch.setattr(real_overlays, "find_overlays", lambda image: np.zeros(image.shape, bool))
-    nothing = real_overlays.search(0, row)
+    monkeypatch.setattr(overlays, "find_overlays", lambda image: np.zeros(image.shape, bool))
+    nothing = overlays.search(0, row)
     assert all(one.found == 0 for one in nothing.found.values())
     assert (nothing.lost, nothing.field) == (0, everything.field)
     tiny = row | {"image": {"bytes": encode_png(speckle(3, (80, 200)))}}
-    assert real_overlays.search(0, tiny) is None
+    assert overlays.search(0, tiny) is None
 
 
 def test_listed_pictures_of_training_patients_do_not_count(tmp_path, monkeypatch):
@@ -104,7 +105,7 @@ def test_listed_pictures_of_training_patients_do_not_count(tmp_path, monkeypatch
     listed.write_text(
         "dataset,source_file,kinds,where\nbusi,a,text,\nbusi,b,none,\nbusi,c,none,\nbusi,d,logo,\n"
     )
-    monkeypatch.setattr(real_overlays, "LISTED", listed)
+    monkeypatch.setattr(overlays, "LISTED", listed)
     told = {"a": ("test", 1), "b": ("validation", 1), "c": ("test", 0), "d": ("train", 0)}
     rows = [
         dict.fromkeys(SCHEMA.names, name)
@@ -114,14 +115,14 @@ def test_listed_pictures_of_training_patients_do_not_count(tmp_path, monkeypatch
     (tmp_path / "cohort").mkdir()
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, tmp_path / "cohort" / "cohort.parquet")
-    found = real_overlays._listed(tmp_path)
+    found = overlays._listed(tmp_path)
     assert found["overlay_listed_recall"].value == found["overlay_listed_recall"].n == 1
     assert (found["overlay_listed_false"].value, found["overlay_listed_false"].n) == (0.5, 2)
 
 
 def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     seconds = iter([0.064, 0.128, 0.032])
-    monkeypatch.setattr(real_judges, "timed", lambda work: next(seconds))
+    monkeypatch.setattr(judges, "timed", lambda work: next(seconds))
 
     class Idle:
         def segment(self, images):
@@ -133,6 +134,6 @@ def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     class Stack:
         images = masks = np.zeros((100, 4, 4), np.uint8)
 
-    found = real_judges._time_ms(Idle(), Stack())
+    found = judges._time_ms(Idle(), Stack())
     np.testing.assert_allclose((found.value, *found.interval), (1.0, 0.5, 2.0))
     assert found.n == 64

@@ -5,8 +5,8 @@ import pytest
 from tiny_sets import crops
 
 from busgen.downstream.arms import CORE, KINDS, arm_of
-from busgen.downstream.paste import pasted
-from busgen.downstream.pools import pool_of, shuffled, subset
+from busgen.downstream.data.copy_paste import pasted
+from busgen.downstream.data.pools import pool_of, shuffled, subset
 from busgen.errors import DataError, UserError
 
 REAL, MADE = crops(12), crops(30, 1)

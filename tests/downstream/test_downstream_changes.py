@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from busgen.downstream.changes import changes, to_rows
-from busgen.downstream.headline import GAINS, METRICS, SCORES, headline, write_plots
+from busgen.downstream.results.changes import changes, to_rows
+from busgen.downstream.results.headline import GAINS, METRICS, SCORES, headline, write_plots
 from busgen.io import read_json
 
 

@@ -6,15 +6,15 @@ import torch
 from tiny_sets import cases, crops
 from torch import nn
 
-from busgen import loop
-from busgen.downstream.answers import SCHEMA, Answering, answers, scaling
+from busgen import training_loop
+from busgen.downstream.results.predictions import SCHEMA, Answering, answers, scaling
 from busgen.downstream.arms import arm_of
 from busgen.downstream.learner import LOOKS, Recipe, learner_of, levelled_off, trained
-from busgen.downstream.models import Model, model_of
-from busgen.downstream.pools import pool_of
+from busgen.downstream.models.registry import Model, model_of
+from busgen.downstream.data.pools import pool_of
 from busgen.errors import UserError
-from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
-from busgen.quality.judges.scores import auc
+from busgen.judges.judges import ClassifierSpec, SegmenterSpec
+from busgen.judges.training.scores import auc
 
 TINY = {
     "classification": Model("classification", ClassifierSpec(32, (8, 16), 1, 1.8, 1)),
@@ -81,7 +81,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
 
     begun = learner_of(*own, recipe, 7, tmp_path / "again" / LOOKS)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(begun, recipe.pace(7), tmp_path / "again", stop)
+        training_loop.run(begun, recipe.pace(7), tmp_path / "again", stop)
     again, others = trained(*own, recipe, 7, tmp_path / "again")
     assert (len(losses), losses) == (2, others)
     for name, value in whole.state_dict().items():

@@ -8,10 +8,10 @@ from tiny_sets import crops
 
 from busgen.downstream.arms import arm_of
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models import PRESETS, Model, model_of, place_of
-from busgen.downstream.pools import pool_of
+from busgen.downstream.models.registry import PRESETS, Model, model_of, place_of
+from busgen.downstream.data.pools import pool_of
 from busgen.errors import UserError
-from busgen.quality.judges.judges import ClassifierSpec, SegmenterSpec
+from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
 
 @pytest.mark.parametrize(("task", "spec", "millions"), [

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_sets import write_real
 
-from busgen.downstream import cases, library, made
+from busgen.downstream.data import real_images, synthetic_set
+from busgen.downstream import library
 from busgen.downstream.plan import Asked, plan
 from busgen.factory.library import produce
 from busgen.params import DEFAULT_GATES, Gate, GenerateParams, Params, ReleaseParams
@@ -70,8 +71,8 @@ def test_where_nothing_changed_no_picture_is_read(wanted, monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr(cases, "_cut", refuse)
-    monkeypatch.setattr(made, "squares", refuse)
+    monkeypatch.setattr(real_images, "_cut", refuse)
+    monkeypatch.setattr(synthetic_set, "squares", refuse)
     monkeypatch.setattr(library, "compared", refuse)
     done: list[int] = []
     again = library.carry_out(plan(wanted), done.append, lambda _: None)
@@ -120,7 +121,7 @@ def test_one_changed_real_picture_reruns_what_looks_at_its_split(wanted, sets, t
 
 
 def test_what_is_told_of_pictures_is_what_their_pixels_show(sets):
-    for own in cases.read_real(cases.real_in(sets[0])).values():
+    for own in real_images.read_real(real_images.real_in(sets[0])).values():
         for pictures in own.values():
             crops = pictures.load().crops
             assert list(pictures.labels) == list(crops.labels)

@@ -10,12 +10,12 @@ import pytest
 from tiny_sets import write_made
 
 from busgen.downstream import runs
-from busgen.downstream.compare import NONE, compared, verdict
+from busgen.downstream.results.compare import NONE, compared, verdict
 from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
-from busgen.downstream.made import read_made, saw_of
+from busgen.downstream.data.synthetic_set import read_made, saw_of
 from busgen.downstream.plan import plan
 from busgen.errors import UserError
-from busgen.quality.judges.scores import auc
+from busgen.judges.training.scores import auc
 
 
 def carried(asked):
@@ -97,7 +97,7 @@ def test_what_decides_a_run_is_in_its_name(asked):
     slower = replace(real, recipe=replace(real.recipe, rate=1e-4))
     assert slower.sha256 != real.sha256
     assert replace(real, out=asked.data).sha256 == real.sha256
-    assert {module.__name__ for module in runs.CODE} >= {"busgen.downstream.paste", "busgen.loop"}
+    assert {module.__name__ for module in runs.CODE} >= {"busgen.downstream.data.copy_paste", "busgen.training_loop"}
 
 
 def test_quick_is_one_training_set_three_arms_one_seed(asked):

@@ -18,7 +18,7 @@ from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import ENGINES, load_mask_engine
 from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
-from busgen.quality.families import read_families
+from busgen.evaluation.families import read_families
 from busgen.release.show import again, history
 from busgen.release.verify import verify
 from busgen.release.write import write_release

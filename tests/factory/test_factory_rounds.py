@@ -26,8 +26,8 @@ from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
-from busgen.quality.known import REAL, RELEASE, save_known
-from busgen.real.signatures import SIDE
+from busgen.similarity.known_images import REAL, RELEASE, save_known
+from busgen.similarity.thumbnails import SIDE
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 OFF = {name: Gate(action="off") for name in DEFAULT_GATES}

@@ -8,12 +8,12 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
-from busgen.images.diffusion.adapting import adapt, plan_adaptation
+from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
 from busgen.images.diffusion.folder import checked_hash
 from busgen.images.engines import Learned, load_image_engine
 from busgen.io import dumps, write_text
 from busgen.params import AdapterParams, TrainImagesParams
-from busgen.quality.likeness import likeness
+from busgen.metrics.adapter_scores import likeness
 
 QUICK = AdapterParams(steps=2, batch=2, rate=4.0)  # of which the warm-up leaves a hundredth
 

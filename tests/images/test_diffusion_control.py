@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from busgen.images.diffusion.unseen import PARAPHRASES
+from busgen.images.diffusion.training.text.held_out import PARAPHRASES
 from busgen.images.engines import load_image_engine
-from busgen.masks.surroundings import echo_level, posterior_band
+from busgen.imaging.surroundings import echo_level, posterior_band
 
 COUNT = 8
 

@@ -4,21 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from busgen.images.captions import Caption
-from busgen.images.diffusion.levels import (
-    FEWEST,
-    FIELDS,
-    HALO,
-    LEVELS,
-    SCALES,
-    fit_ranges,
-    measured,
-    painted,
-    place_of,
-    places,
-)
+from busgen.images.training.captions import Caption
+from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, SCALES, fit_ranges, measured, painted, place_of, places
 from busgen.images.diffusion.text import one_hot
-from busgen.masks.surroundings import band_behind, rim_around
+from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256
 TERMS = {"echo_pattern": ("anechoic", "hypoechoic", "isoechoic"), "posterior": ("none", "combined")}

@@ -4,27 +4,11 @@ import pytest
 import torch
 
 from busgen.errors import UserError
-from busgen.images.diffusion import unseen, vocabulary
-from busgen.images.diffusion.phrases import (
-    SEEN,
-    UNSEEN_SYNONYMS,
-    UNSEEN_TEMPLATES,
-    descriptors,
-    draw_stated,
-    sentences,
-    write,
-)
-from busgen.images.diffusion.slips import misspelt
-from busgen.images.diffusion.text import (
-    MAX_WORDS,
-    N_TERMS,
-    SLOTS,
-    TextEncoder,
-    one_hot,
-    slot_bounds,
-    words_of,
-)
-from busgen.images.diffusion.text_training import accuracy, train_text
+from busgen.images.diffusion.training.text import held_out, vocabulary
+from busgen.images.diffusion.training.text.phrases import SEEN, UNSEEN_SYNONYMS, UNSEEN_TEMPLATES, descriptors, draw_stated, sentences, write
+from busgen.images.diffusion.training.text.misspellings import misspelt
+from busgen.images.diffusion.text import MAX_WORDS, N_TERMS, SLOTS, TextEncoder, one_hot, slot_bounds, words_of
+from busgen.images.diffusion.training.text.training import accuracy, train_text
 from busgen.seeds import rng
 
 REPORT = "Oval, hypoechoic mass; well-defined margins, no halo, 14 x 9.5 mm. BI-RADS 4A"
@@ -155,15 +139,15 @@ def test_sentences_depend_on_their_number_alone_and_state_known_terms():
 
 
 def test_nothing_held_out_is_learned_from():
-    for name, terms in unseen.SYNONYMS.items():
+    for name, terms in held_out.SYNONYMS.items():
         for term, phrases in terms.items():
             assert not set(phrases) & set(vocabulary.SYNONYMS[name][term]), (name, term)
         assert set(terms) == set(vocabulary.SYNONYMS[name])
-    for name, clauses in unseen.CLAUSES.items():
+    for name, clauses in held_out.CLAUSES.items():
         assert not set(clauses) & set(vocabulary.CLAUSES[name]), name
     for table in ("PRESENT", "ABSENT", "LEADS", "MASSES", "JOINERS"):
-        assert not set(getattr(unseen, table)) & set(getattr(vocabulary, table)), table
-    assert set(vocabulary.CLAUSES) == set(unseen.CLAUSES)
+        assert not set(getattr(held_out, table)) & set(getattr(vocabulary, table)), table
+    assert set(vocabulary.CLAUSES) == set(held_out.CLAUSES)
 
 
 def test_every_synonym_stands_alone_with_its_term():
@@ -171,14 +155,14 @@ def test_every_synonym_stands_alone_with_its_term():
     assert found["bright rim"] == {"halo": True}
     assert found["no posterior features"] == {"posterior": "none"}
     assert found["spiky"] == {"margin": ("spiculated",)}
-    for _, stated in unseen.PARAPHRASES:
+    for _, stated in held_out.PARAPHRASES:
         assert one_hot(stated).sum() == pytest.approx(len(SLOTS))
 
 
 def test_slips_teach_no_word_that_is_held_out():
     held = {
         word.removeprefix("=")
-        for terms in unseen.SYNONYMS.values()
+        for terms in held_out.SYNONYMS.values()
         for p in terms.values()
         for word in p
     }

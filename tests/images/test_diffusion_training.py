@@ -10,33 +10,19 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import DataError
-from busgen.images.captions import Caption
-from busgen.images.diffusion import autoencoder_training
+from busgen.images.training.captions import Caption
+from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.autoencoder_training import AutoencoderTrainee, standardised
+from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
 from busgen.images.diffusion.conditions import NO_STYLE, unstated
-from busgen.images.diffusion.decoder_training import (
-    KINDS,
-    DecoderTrainee,
-    Lesson,
-    denoised,
-    draw_patches,
-    lesson_of,
-)
-from busgen.images.diffusion.flow_training import FlowTrainee, new_modules
-from busgen.images.diffusion.latents import (
-    batch_of,
-    draw_batch,
-    encode_views,
-    load_views,
-    put_into_words,
-    save_views,
-)
+from busgen.images.diffusion.training.decoder import KINDS, DecoderTrainee, Lesson, denoised, draw_patches, lesson_of
+from busgen.images.diffusion.training.flow import FlowTrainee, new_modules
+from busgen.images.diffusion.training.latents import batch_of, draw_batch, encode_views, load_views, put_into_words, save_views
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.text import TextEncoder
-from busgen.images.pictures import Pictures
-from busgen.loop import Pace, begun, draws_of, run
+from busgen.images.training.examples import Pictures
+from busgen.training_loop import Pace, begun, draws_of, run
 
 CPU = torch.device("cpu")
 CAPTION = Caption(pathology="benign", shape="oval", echo_pattern="hypoechoic")
@@ -83,7 +69,7 @@ def make_flow(views, words, guide=None):
 
 
 def make_autoencoder(monkeypatch):
-    monkeypatch.setattr(autoencoder_training, "PATCH_PX", 32)
+    monkeypatch.setattr(autoencoder, "PATCH_PX", 32)
     model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     splits = {"train": tiny.make_crops(6), "validation": tiny.make_crops(2, seed=1)}
     return AutoencoderTrainee(model, splits, PACE)
@@ -266,7 +252,7 @@ def test_encoding_is_standardised():
     crops = tiny.make_crops(8)
     model = standardised(begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0), crops)
     with torch.no_grad():
-        latents = model.encode(autoencoder_training.to_pictures(crops.images))
+        latents = model.encode(autoencoder.to_pictures(crops.images))
     assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4)
     assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
 

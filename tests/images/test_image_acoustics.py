@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from busgen.bench.phantom import uniform_ratio
-from busgen.images import acoustics
-from busgen.images.beams import linear_grid
-from busgen.images.scanners import STYLES, draw_settings
+from busgen.bench.phantom.benchmark import uniform_ratio
+from busgen.images.phantom import acoustics
+from busgen.images.phantom.beams import linear_grid
+from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.seeds import rng
 
 GRID = linear_grid(128, 0.15)

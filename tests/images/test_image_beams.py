@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from busgen.images import beams
+from busgen.images.phantom import beams
 
 
 def disc(row, column, radius, size=128):

@@ -8,19 +8,12 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.images.captions import FIELDS, Caption, caption_of, rarity, to_words
-from busgen.masks.bounds import (
-    Bound,
-    Bounds,
-    Reading,
-    bounds_from_json,
-    fit_bounds,
-    read_lesion,
-)
+from busgen.images.training.captions import FIELDS, Caption, caption_of, rarity, to_words
+from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds, Reading, bounds_from_json, fit_bounds, read_lesion
 from busgen.priors.parse import from_text
 from busgen.real import canonical
 from busgen.real.crops import crop_of
-from busgen.real.readers import list_dataset
+from busgen.real.readers.registry import list_dataset
 from busgen.real.splits import split_of
 
 READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)

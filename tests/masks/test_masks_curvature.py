@@ -13,7 +13,7 @@ from busgen.errors import FindingError, UserError
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.curvature import contours
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.geometry import measure
+from busgen.imaging.geometry import measure
 
 TERMS = ("circumscribed", "indistinct", "angular", "microlobulated", "spiculated")
 

@@ -6,15 +6,8 @@ import pytest
 
 from busgen.masks.closed import close, fit_box, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.geometry import measure
-from busgen.masks.semantic_curvature.codes import (
-    CODE,
-    OCTAVES,
-    damped,
-    decode,
-    encode,
-    outline_of,
-)
+from busgen.imaging.geometry import measure
+from busgen.masks.semantic_curvature.codes import CODE, OCTAVES, damped, decode, encode, outline_of
 from busgen.masks.semantic_curvature.engine import COARSE, has_neck, simple_outlines
 
 

@@ -12,16 +12,8 @@ from busgen.errors import DataError, FindingError, UserError
 from busgen.io import dumps, read_json, write_text
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.geometry import measure
-from busgen.masks.semantic_curvature.conditions import (
-    CONDITIONS,
-    PARTS,
-    STYLES,
-    Lesion,
-    conditions,
-    forgotten,
-    lesion_of,
-)
+from busgen.imaging.geometry import measure
+from busgen.masks.semantic_curvature.conditions import CONDITIONS, PARTS, STYLES, Lesion, conditions, forgotten, lesion_of
 from busgen.masks.semantic_curvature.engine import ASSETS
 from busgen.masks.semantic_curvature.network import SPEC, WEIGHTS
 

@@ -11,20 +11,15 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, encode_png, read_json
-from busgen.masks.bounds import Bound, Bounds
+from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature import library
+from busgen.masks.semantic_curvature.training import library
 from busgen.masks.semantic_curvature.conditions import CONDITIONS
-from busgen.masks.semantic_curvature.examples import (
-    DESCRIBED,
-    examples_of,
-    prepare,
-    read_outlined,
-)
-from busgen.masks.semantic_curvature.training import resolve, train
+from busgen.masks.semantic_curvature.training.examples import DESCRIBED, examples_of, prepare, read_outlined
+from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
-from busgen.real.signatures import signature
+from busgen.similarity.thumbnails import signature
 
 PARAMS = TrainMasksParams(steps=600, batch=16, width=32, layers=1, patience=3)
 SIDE = 120
@@ -171,7 +166,7 @@ def test_versions_are_mirrored_and_turned_and_know_their_proportions(real):
 
 
 def test_masks_of_several_parts_are_left_out(real):
-    from busgen.masks.semantic_curvature.examples import _is_whole
+    from busgen.masks.semantic_curvature.training.examples import _is_whole
 
     mask = np.zeros((50, 50), np.uint8)
     assert not _is_whole(mask)

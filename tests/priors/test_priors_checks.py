@@ -7,15 +7,15 @@ import pytest
 from scipy.stats.contingency import association
 
 from busgen import io
-from busgen.priors.checks import fit_and_check
-from busgen.priors.disagreement import ks
+from busgen.priors.fitting.checks import fit_and_check
+from busgen.priors.fitting.disagreement import ks
 from busgen.priors.draw import draw
-from busgen.priors.em import infer
-from busgen.priors.fit import Pooling
-from busgen.priors.heldout import boxes_alone, compare, interval
-from busgen.priors.kernel import kernel_log_density
+from busgen.priors.fitting.em import infer
+from busgen.priors.fitting.fit import Pooling
+from busgen.priors.fitting.held_out import boxes_alone, compare, interval
+from busgen.priors.fitting.kernel import kernel_log_density
 from busgen.priors.network import POOLED, make_prior
-from busgen.priors.predictive import check, cramers_v, draw_lesions
+from busgen.priors.fitting.predictive import check, cramers_v, draw_lesions
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_kernels_are_close_to_the_density_that_was_drawn_from(prior):
 
 
 def test_kernels_integrate_to_one():
-    from busgen.priors.kernel import Kernels
+    from busgen.priors.fitting.kernel import Kernels
 
     one = Kernels(np.array([[0.0], [1.0]]), np.array([0.3, 0.7]), np.array([0.4]))
     grid = np.linspace(-0.5, 1.5, 4001)[:, None]

@@ -7,11 +7,11 @@ import pytest
 
 from busgen.errors import DataError, UserError
 from busgen.priors.draw import draw, log_prob
-from busgen.priors.em import infer
-from busgen.priors.fit import Pooling, fit_prior
-from busgen.priors.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
+from busgen.priors.fitting.em import infer
+from busgen.priors.fitting.fit import Pooling, fit_prior
+from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
 from busgen.priors.network import make_prior
-from busgen.priors.structure import by_class, independent
+from busgen.priors.fitting.structure import by_class, independent
 
 WEAK = Pooling({"published": 1.0}, backoff=0.0, inferred=True)
 

@@ -9,7 +9,7 @@ import pytest
 from imitations import lay_out_breast
 
 from busgen.real import canonical
-from busgen.real.readers import Reading, read_dataset
+from busgen.real.readers.registry import Reading, read_dataset
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.readers import list_dataset, read_dataset, write_canonical
+from busgen.real.readers.registry import list_dataset, read_dataset, write_canonical
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

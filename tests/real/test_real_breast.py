@@ -12,9 +12,9 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.breast import IMAGES
-from busgen.real.breast_table import read_table
-from busgen.real.readers import read_dataset
+from busgen.real.readers.breast import IMAGES
+from busgen.real.readers.breast_table import read_table
+from busgen.real.readers.registry import read_dataset
 
 
 def read_breast(folder):

@@ -6,7 +6,7 @@ import pytest
 from imitations import BUS_BRA, lay_out_bus_bra
 
 from busgen.errors import DataError
-from busgen.real.readers import list_dataset, read_dataset
+from busgen.real.readers.registry import list_dataset, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from busgen.errors import DataError
 from busgen.io import decode_png
-from busgen.real.readers import DATASETS, list_dataset, read_dataset
+from busgen.real.readers.registry import DATASETS, list_dataset, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

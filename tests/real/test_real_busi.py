@@ -7,7 +7,7 @@ import pytest
 from imitations import lay_out_busi, save, speckle
 
 from busgen.io import decode_png
-from busgen.real.readers import list_dataset, read_dataset
+from busgen.real.readers.registry import list_dataset, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

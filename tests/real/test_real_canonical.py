@@ -10,9 +10,9 @@ from busgen.errors import DataError
 from busgen.io import decode_png
 from busgen.real import canonical
 from busgen.real.canonical import canonical_row, has_colour
-from busgen.real.lesions import levels, parts_of
-from busgen.real.reading import Published
-from busgen.real.square import field_of
+from busgen.real.readers.lesion_masks import levels, parts_of
+from busgen.imaging.decode import Published
+from busgen.imaging.square import field_of
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

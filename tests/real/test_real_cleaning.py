@@ -14,9 +14,9 @@ from tiny_canonical import BUS_BRA, BUSI, write_tables
 from busgen import schema
 from busgen.real.cleaning import cleaning
 from busgen.real.cohort import make_cohort
-from busgen.real.readers import list_dataset
-from busgen.real.reading import Entry, grey
-from busgen.real.signatures import signature
+from busgen.real.readers.registry import list_dataset
+from busgen.imaging.decode import Entry, grey
+from busgen.similarity.thumbnails import signature
 
 REAL = {"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"}
 ONE_PATIENT = {"bus_bra-0065": "bus_bra-0044", "bus_bra-0091": "bus_bra-0056"}  # judged by eye

@@ -8,8 +8,8 @@ from imitations import lay_out_busi, lay_out_stu
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real import readers
-from busgen.real.readers import DATASETS, READERS, read_dataset, summary, write_canonical
+from busgen.real.readers import registry
+from busgen.real.readers.registry import DATASETS, READERS, read_dataset, summary, write_canonical
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -67,7 +67,7 @@ def test_canonical_folder_is_the_reading(breast, tmp_path):
 def test_rows_do_not_depend_on_the_group(tmp_path, monkeypatch):
     root = lay_out_busi(tmp_path)
     whole = read_dataset("busi", root).table
-    monkeypatch.setattr(readers, "ROWS_PER_GROUP", 2)
+    monkeypatch.setattr(registry, "ROWS_PER_GROUP", 2)
     assert read_dataset("busi", root).table.equals(whole)
 
 

@@ -6,8 +6,8 @@ from imitations import lay_out_stu, save, speckle
 from PIL import Image
 
 from busgen.io import decode_png
-from busgen.real.readers import read_dataset
-from busgen.real.stu import fit_mask
+from busgen.real.readers.registry import read_dataset
+from busgen.real.readers.stu import fit_mask
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

@@ -13,12 +13,12 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.params import JUDGED, Gate, GenerateParams, QualityParams, ReleaseParams
-from busgen.quality.calibrate import calibrated
-from busgen.quality.measures import MEASURED
-from busgen.quality.reference import Reference, write_reference
-from busgen.quality.samples import SCHEMA, SCORES
-from busgen.quality.stage import write_quality
-from busgen.real.readers import DATASETS
+from busgen.gates.calibration.bounds import calibrated
+from busgen.imaging.statistics import MEASURED
+from busgen.evaluation.reference import Reference, write_reference
+from busgen.gates.calibration.real_samples import SCHEMA, SCORES
+from busgen.evaluation.stage import write_quality
+from busgen.real.readers.registry import DATASETS
 from busgen.release.write import write_release
 from busgen.report.evidence import Evidence, gather
 from busgen.report.report import Sources, write_report

@@ -7,10 +7,10 @@ import pytest
 
 from busgen import schema
 from busgen.report.evidence import gather
-from busgen.report.families import make_families, parted
-from busgen.report.funnel import make_steps
-from busgen.report.marginals import make_marginals
-from busgen.report.provenance import command
+from busgen.report.sections.families import make_families, parted
+from busgen.report.sections.funnel import make_steps
+from busgen.report.sections.marginals import make_marginals
+from busgen.report.sections.provenance import command
 
 
 @pytest.fixture(scope="module")

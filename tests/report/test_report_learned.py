@@ -11,9 +11,11 @@ import told
 from busgen.factory.plan import resolve, to_record
 from busgen.io import dumps, read_json, write_text
 from busgen.params import Gate, GenerateParams
-from busgen.report import charts, fit, judging, learned, words
+from busgen.report.charts import distributions
+from busgen.report.sections import prior_fit, judges as sections_judges, real_data
+from busgen.report import words
 from busgen.report.evidence import shipped_beside
-from busgen.report.fit_parts import Dissent, Gain
+from busgen.report.charts.prior_checks import Dissent, Gain
 from busgen.schema import FLAGS
 
 
@@ -22,7 +24,7 @@ def section(page: str, name: str) -> str:
 
 
 def test_datasets_with_their_counts():
-    found = learned.make_learned({"cleaning": told.cleaning(), "sources": []})
+    found = real_data.make_learned({"cleaning": told.cleaning(), "sources": []})
     busi = found.datasets[2]
     assert (busi.name, busi.published, busi.read, busi.left_out) == ("busi", 85, 80, 5)
     assert (busi.copies, busi.conflicts, busi.patients) == (12, 6, 60)
@@ -31,20 +33,20 @@ def test_datasets_with_their_counts():
 
 
 def test_reasons_stand_before_flags_the_most_frequent_first():
-    found = dict(learned.make_learned({"cleaning": told.cleaning()}).found)
-    assert list(found) == [learned.LEFT_OUT, learned.UNUSED, learned.FLAGGED]
-    lost = [(one.name, one.counts) for one in found[learned.LEFT_OUT]]
+    found = dict(real_data.make_learned({"cleaning": told.cleaning()}).found)
+    assert list(found) == [real_data.LEFT_OUT, real_data.UNUSED, real_data.FLAGGED]
+    lost = [(one.name, one.counts) for one in found[real_data.LEFT_OUT]]
     assert lost == [
         ("A mask must have its image's size <b>", (0, 0, 3)),
         ("A picture must be readable", (0, 1, 2)),
     ]
-    assert [one.name for one in found[learned.UNUSED]] == ["Near-duplicate", "Label conflict"]
-    marks = next(one for one in found[learned.FLAGGED] if one.name == "Burned-in marks")
+    assert [one.name for one in found[real_data.UNUSED]] == ["Near-duplicate", "Label conflict"]
+    marks = next(one for one in found[real_data.FLAGGED] if one.name == "Burned-in marks")
     assert marks.counts == (20, 30, 70)
 
 
 def test_splits_by_class():
-    lots = dict(learned.make_learned({"cleaning": told.cleaning()}).lots)
+    lots = dict(real_data.make_learned({"cleaning": told.cleaning()}).lots)
     assert [(lot.pathology, lot.counts) for lot in lots["breast"]] == [
         ("benign", (20, 3, 2)),
         ("malignant", (12, 1, 0)),
@@ -54,10 +56,10 @@ def test_splits_by_class():
 
 
 def test_what_is_silent_tells_nothing():
-    assert learned.make_learned({"cleaning": {}}) is None
-    assert fit.make_fit(None) is None
-    assert fit.make_fit({"prior": {"name": "x", "sha256": "y"}, "held_out": {}}) is None
-    assert judging.make_judging(None, resolve(GenerateParams(n=1))) is None
+    assert real_data.make_learned({"cleaning": {}}) is None
+    assert prior_fit.make_fit(None) is None
+    assert prior_fit.make_fit({"prior": {"name": "x", "sha256": "y"}, "held_out": {}}) is None
+    assert sections_judges.make_judging(None, resolve(GenerateParams(n=1))) is None
 
 
 def test_every_flag_has_words():
@@ -81,7 +83,7 @@ def test_a_source_disagrees_beyond_its_floor_and_the_base_has_none():
 
 
 def test_checks_become_shares_sizes_pairs_and_rows():
-    found = fit.make_fit(told.checks())
+    found = prior_fit.make_fit(told.checks())
     assert [field.field for field in found.fields] == ["shape", "birads"]
     assert found.fields[0].totals == (40, 40)
     outside = {(one.term, one.pathology) for one in found.shares if not one.within}
@@ -101,19 +103,19 @@ def test_checks_become_shares_sizes_pairs_and_rows():
 
 
 def test_curves_of_sizes_span_what_is_drawn_and_real():
-    area, place = charts.fit_charts(fit.make_fit(told.checks()).sizes)
+    area, place = distributions.fit_charts(prior_fit.make_fit(told.checks()).sizes)
     assert area.title == "Lesion size in the picture"
     for name in ("benign", "malignant"):  # drawn, and real beside it
         assert len(re.findall(rf"<path[^>]*stroke: var\(--{name}\)", area.svg)) == 2
     assert "benign: median drawn 13.5, real 13.5" in area.alt
-    assert charts.AXES["center_y"] in html.unescape(place.svg)
-    assert charts.fit_charts(()) == ()
+    assert distributions.AXES["center_y"] in html.unescape(place.svg)
+    assert distributions.fit_charts(()) == ()
 
 
 def test_judges_by_dataset_all_then_those_not_trained_on():
     gates = {"mask_agreement": Gate(action="flag", min=0.3)}
     plan = resolve(GenerateParams(n=1, gates=gates))
-    found = judging.make_judging(told.judges(), plan)
+    found = sections_judges.make_judging(told.judges(), plan)
     assert [(one.dataset, one.strange) for one in found.segmenter] == [
         ("bus_bra", False),
         ("breast", False),
@@ -148,5 +150,5 @@ def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, ship
     judges, checks = shipped_beside(tmp_path)
     assert (judges is not None, checks is not None) == (shipped, shipped)
     if judges and checks:
-        assert judging.make_judging(read_json(judges / "scores.json"), plan) is not None
-        assert fit.make_fit(read_json(checks)).prior_sha256 == plan.prior_sha256
+        assert sections_judges.make_judging(read_json(judges / "scores.json"), plan) is not None
+        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.prior_sha256

@@ -7,7 +7,7 @@ import pytest
 
 from busgen import schema
 from busgen.report.evidence import gather
-from busgen.report.outlines import FRAME_PX, framed, make_plate
+from busgen.report.sections.outlines import FRAME_PX, framed, make_plate
 
 
 @pytest.fixture(scope="module")

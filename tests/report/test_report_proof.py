@@ -3,9 +3,9 @@
 import pytest
 import told
 
-from busgen.quality.proof import COPIED, COPY, CURVES, MISLABELLED, PLANTED, SWAPPED
+from busgen.gates.calibration.fault_injection import COPIED, COPY, CURVES, MISLABELLED, PLANTED, SWAPPED
 from busgen.report import words
-from busgen.report.proof import make_proof
+from busgen.report.sections.fault_detection import make_proof
 
 
 def test_rows_are_of_the_strength_that_is_asked_for():

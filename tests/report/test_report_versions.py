@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from busgen.errors import UserError
-from busgen.report import versions
+from busgen.report.sections import previous as sections_previous
 from busgen.report.evidence import Previous, Sources, gather, previous_of
-from busgen.report.versions import BETTER, SAME, WORSE, Figure, compare
+from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, compare
 
 
 def beside(chain, **folders):
@@ -47,7 +47,7 @@ def test_scores_that_fell_beyond_noise_are_better(chain, tmp_path):
 @pytest.mark.parametrize(("now", "verdict"), [(0.2, BETTER), (0.45, SAME), (0.8, WORSE)])
 def test_noise_is_that_of_both_intervals(now, verdict):
     before = Figure(0.5, 0.4, 0.6, 100)
-    assert versions._judge(before, Figure(now, now - 0.1, now + 0.1, 100)) == verdict
+    assert sections_previous._judge(before, Figure(now, now - 0.1, now + 0.1, 100)) == verdict
 
 
 def test_a_folder_without_quality_is_refused(chain, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from busgen.errors import UserError
-from busgen.real.showing import require_no_output, require_untracked
+from busgen.real.display import require_no_output, require_untracked
 from busgen.report.pdf import print_pdf
 from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count_real, write_with_real
 

@@ -17,17 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import seeds
-from busgen.images.captions import Caption
+from busgen.images.training.captions import Caption
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
-from busgen.masks.surroundings import (
-    LEAST_PX,
-    band_behind,
-    echo_level,
-    posterior_band,
-    rim_around,
-    rim_level,
-)
+from busgen.imaging.surroundings import LEAST_PX, band_behind, echo_level, posterior_band, rim_around, rim_level
 
 FIELDS = ("echo_pattern", "posterior", "halo")  # whose terms say a lesion's level inside, ...
 SCALES = (0.35, 1.0, 0.4)  # ... behind and around it: about the sd of each over training lesions

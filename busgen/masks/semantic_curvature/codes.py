@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.closed import POINTS, turn
-from busgen.masks.geometry import largest_outline
+from busgen.imaging.geometry import largest_outline
 
 Floats = NDArray[np.float64]
 Outline = NDArray[np.complex128]

@@ -1,0 +1,199 @@
+"""Benchmark of the comparison downstream: its time, and what made pictures are worth.
+
+In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout. Out: figures. All
+that takes long is kept in data/work/bench-downstream: an interrupted benchmark goes on. Values are
+on each training set's own test patients, intervals 95 % over patients and seeds.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from busgen.bench.real import reading
+from busgen.bench.factory.benchmark import ROOT, timed
+from busgen.bench.harness import Bar, Figure
+from busgen.bench.real.benchmark import real_folder
+from busgen.downstream import arms, library, runs
+from busgen.downstream.data.real_images import Pictures, read_real, real_in
+from busgen.downstream.results.compare import HEADLINE
+from busgen.downstream.data.folds import FOLDS
+from busgen.downstream.learner import Recipe
+from busgen.downstream.models.registry import TASKS
+from busgen.downstream.plan import LEAST_FOLDS, RECIPES, SEEDS, Asked, plan
+from busgen.factory.library import produce
+from busgen.factory.plan import resolve
+from busgen.io import dumps, read_json, write_text
+from busgen.params import DEFAULT_GATES, GenerateParams, Params
+
+WORK = ROOT / "data" / "work" / "bench-downstream"
+LOW = "@10"  # the arms of a tenth of the patients
+LOW_ARMS = (arms.BASE + LOW, arms.PRIMARY + LOW)
+RATIO = 2  # made pictures for each real one, the most that the table takes
+SPARE = 1.06  # for findings without a lesion, and those that stay unfilled
+FEW = 30  # pictures up to this number are read in a rehearsal
+CLOCK = "seconds.json"  # what earlier goes took
+
+BARS = {
+    "table_s": Bar("<=", 7200.0),
+    "quick_s": Bar("<=", 300.0),
+    **{f"primary_above_zero_{task}": Bar(">=", 2.0) for task in TASKS},
+    **{f"primary_above_zero_10_{task}": Bar(">=", 3.0) for task in TASKS},
+    "synthetic_only_auc_gap": Bar("<=", 0.05),
+    "synthetic_only_dice_gap": Bar("<=", 0.08),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done: trainings of an arm, folds, how long each, what the generator makes."""
+
+    seeds: int = SEEDS
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: RECIPES)
+    generate: GenerateParams = field(default_factory=GenerateParams)
+    folds: int = FOLDS
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes some hours of two cores, or what is left of them.
+
+    `quick`, some two minutes, takes a few pictures and steps: a rehearsal, no result.
+    """
+    source = real_folder()
+    if not quick:
+        return figures(source, WORK, Size())
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        few = reading.linked(source, Path(scratch) / "few", lambda number: number <= FEW)
+        return figures(few, Path(scratch) / "work", rehearsal())
+
+
+def rehearsal() -> Size:
+    """Return what a rehearsal does: one seed, few steps, whatever the gates say of the pictures."""
+    gates = {
+        name: gate.model_copy(update={"action": "off"}) for name, gate in DEFAULT_GATES.items()
+    }
+    recipes = {task: replace(usual, steps=4, looks=2) for task, usual in RECIPES.items()}
+    return Size(1, recipes, GenerateParams(steps=1, gates=gates), LEAST_FOLDS)
+
+
+def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
+    """Read, generate, compare in `work`, what is done there left as it is; return the figures."""
+    work.mkdir(parents=True, exist_ok=True)
+    reading.clean(source, work / "real", work)
+    release, told = generated(read_real(real_in(work / "real")), work, size)
+    usual = Asked(release, work / "real", work / "table", seeds=size.seeds)
+    usual = replace(usual, recipes=size.recipes, folds=size.folds)
+    low = replace(usual, out=work / "low", arms=LOW_ARMS)
+    table, told["table_s"] = carried(usual, work)
+    told["table_again_s"] = Figure(timed(lambda: compare(usual)), "s", told["table_s"].n)
+    told |= gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
+    told |= gaps(table["results"])
+    few, told["low_data_s"] = carried(low, work)
+    told |= gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    with TemporaryDirectory(dir=work) as scratch:
+        quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
+        told["quick_s"] = Figure(timed(lambda: compare(quick)), "s", len(plan(quick).jobs))
+    return told
+
+
+def generated(
+    real: Mapping[str, Mapping[str, Pictures]], work: Path, size: Size
+) -> tuple[Path, dict[str, Figure]]:
+    """Make the release, large enough for the largest training set; its folder, n, seconds."""
+    largest = max(len(own["train"]) for own in real.values() if "train" in own)
+    asked = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
+    release = work / f"release-{resolve(asked).sha256[:16]}"
+    for old in set(work.glob("release-*")) - {release}:
+        shutil.rmtree(old)
+    stood = release.is_dir()
+    took = timed(lambda: produce(Params(generate=asked), release))
+    seconds = known(work).get("generate_s", 0.0) if stood else took
+    write_text(work / CLOCK, dumps(known(work) | {"generate_s": seconds}))
+    return release, {"generate_s": Figure(seconds, "s", asked.n)}
+
+
+def carried(asked: Asked, work: Path) -> tuple[dict[str, Any], Figure]:
+    """Carry a comparison out, or the rest of it; return its record and the seconds of the whole.
+
+    These are the seconds of all trainings, shared by the workers, and those of reading and
+    comparing: the most that any go took for them. n counts trainings.
+    """
+    start, jobs = time.monotonic(), plan(asked).jobs
+    left = [job for job in jobs if not job.done]
+    record = compare(asked)
+    other = time.monotonic() - start - spent(left) / asked.workers
+    key = f"{asked.out.name}_other_s"
+    other = max(other, known(work).get(key, 0.0))
+    write_text(work / CLOCK, dumps(known(work) | {key: other}))
+    return record, Figure(spent(jobs) / asked.workers + other, "s", len(jobs))
+
+
+def compare(asked: Asked) -> dict[str, Any]:
+    """Return the record of a comparison, as `busgen downstream` makes it."""
+    return library.carry_out(plan(asked), lambda _: None, lambda _: None)[0]
+
+
+def spent(jobs: Iterable[runs.Job]) -> float:
+    """Return the seconds that trainings and their tests took, each in a thread of its own.
+
+    Of one that was killed, those since it went on.
+    """
+    return sum(float(read_json(job.folder / runs.RECORD)["seconds"]) for job in jobs)
+
+
+def known(work: Path) -> dict[str, float]:
+    """Return the seconds that earlier goes took."""
+    return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
+
+
+def gains(
+    results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
+) -> dict[str, Figure]:
+    """Return what an arm gains on each training set, and of how many the interval is above zero."""
+    found = {task: own_gains(results, task, arm) for task in TASKS}
+    told = {
+        f"{name}_{HEADLINE[task]}_{train}": one
+        for task, own in found.items()
+        for train, one in own.items()
+    }
+    above = {task: [one.interval is not None and one.interval[0] > 0 for one in own.values()]
+             for task, own in found.items()}  # fmt: skip
+    return told | {
+        f"{count}_{task}": Figure(sum(own), "training sets", len(own))
+        for task, own in above.items()
+    }
+
+
+def gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+    """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
+    told: dict[str, Figure] = {}
+    for task in TASKS:
+        name = f"synthetic_only_{HEADLINE[task]}_gap"
+        own = own_gains(results, task, "synthetic")
+        short = {train: turned(one) for train, one in own.items()}
+        told |= {f"{name}_{train}": one for train, one in short.items()}
+        if short:
+            told[name] = max(short.values(), key=lambda one: one.value)
+    return told
+
+
+def own_gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:
+    """Return an arm's gain over its base on each training set's own test patients."""
+    found = {}
+    for one in results:
+        own = one["train"] == one["test"] and (one["task"], one["arm"]) == (task, arm)
+        if own and "gain" in one:
+            metric, (low, high) = HEADLINE[task], one["gain"]["interval"]
+            n = one["metrics"][metric]["patients"]
+            found[one["train"]] = Figure(one["gain"]["value"], metric, n, (low, high))
+    return found
+
+
+def turned(figure: Figure) -> Figure:
+    """Return a figure with its sign changed."""
+    ends = figure.interval
+    return replace(figure, value=-figure.value, interval=(-ends[1], -ends[0]) if ends else None)

@@ -1,0 +1,1 @@
+"""Benchmark of the whole factory: rate, memory, orchestration."""

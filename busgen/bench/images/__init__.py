@@ -1,0 +1,1 @@
+"""Benchmark of a learned image engine against held-out patients."""

@@ -1,0 +1,198 @@
+"""What engines are asked for: findings in the stead of real patients, with real or drawn masks.
+
+In: canonical rows and their crops, the shipped prior. Out: findings and masks, one a crop. With
+the crops' own masks only the picture differs between real and rendered; with masks drawn from the
+prior everything but class and scanner is what a user gets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.errors import DataError
+from busgen.images.engines import ImageEngine
+from busgen.masks.engines import load_mask_engine
+from busgen.imaging.geometry import Geometry, measure
+from busgen.priors.conditions import Condition
+from busgen.priors.draw import draw
+from busgen.priors.findings import Finding
+from busgen.priors.network import Prior, load_prior
+from busgen.priors.request import Request
+from busgen.priors.words import to_text
+from busgen.real.cohort import PLAIN, real_rows
+from busgen.real.crops import SIDE, Crops, load_crops, undisputed
+
+STYLES: Mapping[str, str] = MappingProxyType(
+    {  # device, or dataset that names none -> the style that is nearest to it
+        "GE Logiq 5 @10-12MHz": "linear_7mhz",
+        "GE Logiq 7 @10-14MHz": "linear_10mhz",
+        "U-Systems @10-14MHz": "linear_10mhz",
+        "Toshiba Aplio 300 @12-14 MHz": "linear_12mhz_compound",
+        "busi": "linear_10mhz",
+        "breast": "linear_12mhz_compound",
+    }
+)
+LEARNED_DEVICES = frozenset({"diffusion"})  # engines that know devices, not the styles alone
+STATED = ("tissue", "birads", "shape", "margin", "echo_pattern", "posterior", "halo",
+          "calcification")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Described:
+    """Crops with their canonical rows, pictures left out, in the same order."""
+
+    crops: Crops
+    rows: tuple[Mapping[str, Any], ...]
+
+    def pick(self, chosen: NDArray[np.bool_]) -> "Described":
+        """Return the crops that are `chosen`."""
+        rows = tuple(row for row, wanted in zip(self.rows, chosen, strict=True) if wanted)
+        return Described(self.crops.pick(chosen), rows)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What pictures are rendered from, one for each crop they stand for.
+
+    `findings` with the prior's scanner styles; `masks` (N, S, S) uint8 {0, 1}; `devices` that the
+    crops were taken with, or their datasets, where these name none.
+    """
+
+    findings: tuple[Finding, ...]
+    masks: NDArray[np.uint8]
+    devices: tuple[str, ...]
+
+    def take(self, chosen: NDArray[np.intp]) -> "Asked":
+        """Return the `chosen` ones."""
+        findings, devices = (tuple(x[k] for k in chosen) for x in (self.findings, self.devices))
+        return Asked(findings, self.masks[chosen], devices)
+
+
+def rendered(engine: ImageEngine, asked: Asked) -> NDArray[np.uint8]:
+    """Return the engine's pictures (N, S, S): of the very devices, where it has learned these."""
+    findings = list(asked.findings)
+    if engine.name in LEARNED_DEVICES:
+        pairs = zip(findings, asked.devices, strict=True)
+        findings = [replace(finding, scanner=device) for finding, device in pairs]
+    return engine.render(findings, asked.masks)
+
+
+def described(
+    tables: Sequence[Path], cohort: Path, folders: Mapping[str, Path], splits: Sequence[str]
+) -> Described:
+    """Return the labelled crops of `splits` with their rows.
+
+    Parameters
+    ----------
+    tables, cohort
+        Canonical tables and the cohort's file, what the crops in `folders` were read from.
+    folders
+        Split -> what `busgen.real.crops.save_crops` wrote.
+
+    Raises
+    ------
+    DataError
+        If the rows are not those of the crops.
+    """
+    parts = [load_crops(folders[split]) for split in splits]
+    rows = [
+        row
+        for split in splits
+        for row in real_rows(tables, cohort, splits=(split,), columns=PLAIN, usable=undisputed)
+    ]
+    crops = joined(parts)
+    if [row["cluster_id"] for row in rows] != crops.groups.tolist():
+        raise DataError("crops must be those of the cohort", "others", "delete the work folder")
+    return Described(crops, tuple(rows)).pick(crops.labels != "")
+
+
+def joined(parts: Sequence[Crops]) -> Crops:
+    """Return several stacks of crops as one."""
+    return Crops(*(np.concatenate([getattr(p, name) for p in parts])
+                   for name in Crops.__annotations__))  # fmt: skip
+
+
+def matched(real: Described, seed: int) -> Asked:
+    """Return findings in the stead of real crops, to be drawn inside the crops' own masks.
+
+    Class, scanner style, box and orientation are the crop's, and so is every descriptor that its
+    publisher states; the prior gives the rest, given class and orientation. Finding *k* depends on
+    its crop, `seed` and *k* alone.
+    """
+    prior = load_prior()
+    findings = [
+        _in_stead(prior, row, mask, seed, number)
+        for number, (row, mask) in enumerate(zip(real.rows, real.crops.masks, strict=True))
+    ]
+    return Asked(tuple(findings), np.asarray(real.crops.masks), _devices(real))
+
+
+def drawn(real: Described, seed: int) -> Asked:
+    """Return findings of the same classes and scanner styles with all else drawn, masks too."""
+    prior = load_prior()
+    findings = [
+        draw(prior, 1, seed, request=_request(row, None), start=number)[0]
+        for number, row in enumerate(real.rows)
+    ]
+    masks = load_mask_engine("curvature", SIDE).draw(findings)
+    return Asked(tuple(findings), masks, _devices(real))
+
+
+def _devices(real: Described) -> tuple[str, ...]:
+    return tuple(row["scanner"] or row["dataset"] for row in real.rows)
+
+
+def style_of(row: Mapping[str, Any]) -> str:
+    """Return the scanner style for a canonical row's device, or dataset where it names none."""
+    name = row["scanner"] or row["dataset"]
+    if name not in STYLES:
+        raise DataError("a device must have a scanner style", name, "add it to STYLES")
+    return STYLES[name]
+
+
+def _in_stead(
+    prior: Prior, row: Mapping[str, Any], mask: NDArray[np.uint8], seed: int, number: int
+) -> Finding:
+    shape = measure(mask, 1.0) if row["pathology"] != "normal" else None
+    finding = draw(prior, 1, seed, request=_request(row, shape), start=number)[0]
+    stated = {name: row[name] for name in STATED if row[name] is not None}
+    if shape is None:
+        stated = {name: term for name, term in stated.items() if name in ("tissue", "birads")}
+    else:
+        stated |= _box(finding, row, shape)
+    if "margin" in stated:
+        stated["margin"] = tuple(stated["margin"])
+    return worded(replace(finding, **stated))
+
+
+def worded(finding: Finding) -> Finding:
+    """Return the finding with its text written anew, in the phrasing that its seed decides."""
+    return replace(finding, text=to_text(finding, seeds.rng(finding.seed, "bench words")))
+
+
+def _request(row: Mapping[str, Any], shape: Geometry | None) -> Request:
+    where = [("pathology", row["pathology"]), ("scanner", style_of(row))]
+    if shape is not None:
+        tall = shape.height_mm > shape.width_mm
+        where.append(("orientation", "not_parallel" if tall else "parallel"))
+    return Request(tuple(Condition(name, "in", (term,)) for name, term in where))
+
+
+def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str, Any]:
+    """Return box and scale of a finding whose mask's `shape` was measured in pixels."""
+    pixel_mm = finding.pixel_mm
+    if row["width_mm"] is not None and row["crop_width"] is not None:
+        pixel_mm = row["width_mm"] / (row["crop_width"] * SIDE)
+    return {
+        "width_mm": shape.width_mm * pixel_mm,
+        "height_mm": shape.height_mm * pixel_mm,
+        "center_x": shape.center_x,
+        "center_y": shape.center_y,
+        "pixel_mm": pixel_mm,
+    }

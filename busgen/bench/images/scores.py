@@ -1,0 +1,49 @@
+"""Scores with their 95 % intervals over patients, as the image benchmark's figures.
+
+In: values of images and the patients that they belong to. Out: figures.
+"""
+
+from collections.abc import Mapping
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.bench.harness import Figure
+from busgen.judges.training.scores import Floats, Score, auc, interval, mean_of
+
+
+def over_patients(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+    """Return `score` of all rows with its bootstrap over patients; None where it has no value.
+
+    Parameters
+    ----------
+    score
+        Function of rows 0 ... N - 1.
+    groups
+        (N,) patient of each.
+    stream
+        Name of the random numbers that draw the patients.
+    """
+    value = score(np.arange(len(groups))) if len(groups) else float("nan")
+    if isnan(value):
+        return None
+    low, high = interval(score, groups, seeds.rng(0, stream))
+    return Figure(value, unit, len(groups), (low, high))
+
+
+def mean_figure(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+    """Return the mean of (N,) values with its interval over patients; NaN are left out."""
+    known = ~np.isnan(values)
+    return over_patients(mean_of(values[known]), groups[known], unit, stream)
+
+
+def auc_gap(outcomes: NDArray[np.bool_], real: Floats, made: Floats) -> Score:
+    """Return, as a score of rows, how far the AUC on rendered pictures is below that on real."""
+    return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], made[rows])
+
+
+def present(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
+    """Return the figures that could be measured."""
+    return {name: figure for name, figure in figures.items() if figure is not None}

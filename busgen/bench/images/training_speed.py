@@ -1,0 +1,53 @@
+"""Training of the generator, timed: a step of its denoising network at the shape that is trained.
+
+In: parameters of stage `train_images`. Out: figures. What the step learns from is noise: its time
+does not depend on values. Latents and texts are encoded once before training, so that they do not
+count.
+"""
+
+import numpy as np
+
+from busgen.bench.harness import Figure
+from busgen.bench.images.speed import training
+from busgen.params import TrainImagesParams
+from busgen.real.crops import SIDE
+
+CHANNELS = 4  # of the autoencoder's latents
+VIEWS = 64
+
+
+def figures(params: TrainImagesParams) -> dict[str, Figure]:
+    """Return samples a second, and the share of the machine's arithmetic that training reaches."""
+    import torch
+
+    from busgen.images.diffusion.autoencoder import FACTOR
+    from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
+    from busgen.images.diffusion.training.latents import Views
+    from busgen.images.diffusion.levels import LEVELS
+    from busgen.images.diffusion.text import N_TERMS
+    from busgen.training_loop import Pace, draws_of
+
+    flow, side = params.flow, SIDE // FACTOR
+    views = Views(
+        torch.randn(VIEWS, CHANNELS, side, side, generator=torch.Generator().manual_seed(0)),
+        np.zeros((VIEWS, SIDE, SIDE), np.uint8),
+        np.zeros((VIEWS, side, side), np.float32),
+        np.ones((VIEWS, side, side), np.float32),
+        np.arange(VIEWS),
+        np.zeros(VIEWS, np.int64),
+        np.zeros((VIEWS, LEVELS), np.float32),
+        np.zeros((VIEWS, LEVELS, side, side), np.uint8),
+        np.full(VIEWS, 1 / VIEWS),
+        np.ones(VIEWS, np.bool_),
+    )
+    words = torch.zeros(VIEWS, 1, N_TERMS)
+    modules = new_modules(Network(flow.widths, flow.layers), SIDE, CHANNELS, 0)
+    trainee = FlowTrainee(modules, {"train": views}, {"train": words})
+    half = params.half_precision
+    pace = Pace(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
+    draws = draws_of(0, 0, trainee.device)
+
+    def step() -> None:
+        trainee.learn(0, draws, pace)
+
+    return training(step, flow.batch * flow.accumulate, trainee.device, half=half)

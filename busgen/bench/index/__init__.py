@@ -1,0 +1,1 @@
+"""Benchmark of the index: queries and the contract on a million rows."""

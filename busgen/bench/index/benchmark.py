@@ -1,0 +1,88 @@
+"""Benchmark of the index: a query by stratum and the contract on a million rows, one image.
+
+In: nothing; a release is made and its index tiled with ids, seeds and hashes of their own.
+Out: seconds (median and range of repeats), milliseconds for one random image.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from busgen.bench.harness import Bar, Figure
+from busgen.params import GenerateParams, Params
+from busgen.release import sql
+from busgen.release.contract.expectations import validate_index
+from busgen.release.files import INDEX
+from busgen.release.read import count_by, read_image
+from busgen.seeds import rng
+
+BARS = {"query_s": Bar("<=", 1.0), "validation_s": Bar("<=", 3.0), "image_ms": Bar("<=", 10.0)}
+ROWS, SAMPLES, IMAGES, REPEATS = 1_000_000, 330, 100, 5
+
+
+def measure(quick: bool = False) -> dict[str, Figure]:
+    """Return `query_s`, `validation_s` and `image_ms`; `quick` takes a hundredth of the rows."""
+    from busgen import generate
+
+    rows, samples, repeats = (ROWS // 100, 30, 2) if quick else (ROWS, SAMPLES, REPEATS)
+    with TemporaryDirectory(prefix="busgen-") as scratch:
+        release, index = Path(scratch) / "release", Path(scratch) / INDEX
+        any_yield = Params(generate=GenerateParams(max_unfilled=1.0))  # gates are not the matter
+        generate(samples, params=any_yield).save(release)
+        tile(release / INDEX, index, rows)
+        if not validate_index(index).success:  # also imports Great Expectations
+            raise AssertionError("the tiled index must keep the contract")
+        by = ["pathology", "shape", "echo_pattern"]
+        return {
+            "query_s": _figure(_repeat(partial(count_by, index, by), repeats)),
+            "validation_s": _figure(_repeat(partial(validate_index, index), repeats)),
+            "image_ms": _image_ms(release),
+        }
+
+
+def tile(source: Path, target: Path, rows: int) -> None:
+    """Write an index of at least `rows` rows: `source` again and again, each copy its own."""
+    with sql.connect() as connection:
+        table = sql.parquet(source)
+        copies = -(-rows // sql.first(connection, f"SELECT count(*) FROM {table}")[0])
+        connection.execute(f"""COPY (
+            SELECT * EXCLUDE copy REPLACE (
+                printf('%05d-', copy) || sample_id AS sample_id,
+                printf('%05d-', copy) || family_id AS family_id,
+                (hash(copy, seed) >> 2)::BIGINT AS seed,
+                (hash(copy, image_dhash) >> 2)::BIGINT AS image_dhash,
+                sha256(copy || image_sha256) AS image_sha256,
+                width_mm * (1 - copy / 1e9) AS width_mm,
+                height_mm * (1 - copy / 1e9) AS height_mm)
+            FROM {table}, range({copies}) t(copy)
+        ) TO {sql.text(str(target))} (FORMAT parquet)""")
+
+
+def _image_ms(release: Path) -> Figure:
+    """Return the milliseconds for one random image, the release opened anew each time."""
+    with sql.connect() as connection:
+        found = connection.execute(
+            f"SELECT sample_id FROM {sql.parquet(release / INDEX)} WHERE accepted ORDER BY 1"
+        ).fetchall()
+    chosen = rng(0, "bench").choice(len(found), IMAGES)
+    times = [_repeat(partial(read_image, release, found[k][0]), 1)[0] for k in chosen]
+    return _figure([1e3 * seconds for seconds in times], "ms")
+
+
+def _repeat(function: Callable[[], object], times: int) -> list[float]:
+    """Return the seconds that each of some calls took."""
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def _figure(times: list[float], unit: str = "s") -> Figure:
+    """Return the median with the range of all repeats."""
+    return Figure(float(np.median(times)), unit, len(times), (min(times), max(times)))

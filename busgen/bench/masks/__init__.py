@@ -1,0 +1,1 @@
+"""Benchmark of the learned mask engine against held-out outlines."""

@@ -1,0 +1,319 @@
+"""Benchmark of the learned mask engine against held-out patients' outlines, others beside it.
+
+In: findings drawn from the prior; three public datasets in $BUSGEN_REAL, or ../shared/data beside
+the checkout, kept as read in data/work/bench-images. Out: figures. Masks are drawn in the stead of
+the lesions of all validation and test patients: same class, same box; terms that no reader states
+are drawn from the prior. The interval of the rate is its range, of shares Wilson's, of others 95 %
+bootstraps over patients.
+"""
+
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.bench.images import utility as images_utility
+from busgen.bench.masks import baselines, control, prior_marginals, realism
+from busgen.bench.real import reading
+from busgen.bench.factory.benchmark import ROOT
+from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.images.matched import Described, described, drawn, matched
+from busgen.bench.real.benchmark import real_folder
+from busgen.images.engines import load_image_engine
+from busgen.masks.engines import MaskEngine, load_mask_engine
+from busgen.imaging.geometry import measure as measure_mask
+from busgen.masks.raster import OutlineEngine
+from busgen.params import TrainJudgesParams
+from busgen.priors.draw import draw
+from busgen.priors.findings import Finding
+from busgen.priors.network import load_prior
+from busgen.judges.training.stage import prepare, work_folder
+from busgen.metrics.two_sample import Recipe
+from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import SIDE
+
+SUBJECT, RIVALS = "semantic_curvature", ("curvature", "ellipse", "elastic_real")
+HELD_OUT = ("validation", "test")
+READERS, MEASURED = "breast", "bus_bra"  # whose readers state terms; whose proportions are met
+WORK = ROOT / "data" / "work" / "bench-images"
+SEED = 20261122
+FAMILY = 4  # masks drawn for each described outline
+ENGINE = "phantom"  # that draws the pictures of utility
+
+BARS = {
+    "masks_per_s": Bar(">=", 2000.0),
+    "memory_growth": Bar("<=", 1.2),
+    "self_intersections": Bar("<=", 0.0),
+    "out_of_frame": Bar("<=", 0.0),
+    "box_error_px": Bar("<=", 1.0),
+    "size_within_5_percent": Bar(">=", 0.95),
+    "orientation_agreement": Bar(">=", 0.95),
+    f"two_sample_trees_{SUBJECT}": Bar("<=", 0.60),
+    f"two_sample_cnn_{SUBJECT}": Bar("<=", 0.60),
+    "two_sample_trees_ellipse": Bar(">=", 0.80),
+    "two_sample_cnn_ellipse": Bar(">=", 0.80),
+    "coverage_of_real": Bar(">=", 0.95),
+    "density_gap": Bar("<=", 0.1),
+    "shape_read_gap": Bar("<=", 0.0),
+    "margin_auc_gap": Bar("<=", 0.0),
+    **{f"prior_{name}_{label}": Bar("<=", 1.0) for name in ("ratio", "area")
+       for label in ("benign", "malignant")},
+    "taller_benign_times": Bar("<=", 2.0),
+    "taller_malignant_gap": Bar("<=", 0.02),
+    f"closer_than_real_{SUBJECT}": Bar("<=", 0.5),
+    f"nearest_iou_max_{SUBJECT}": Bar("<=", 0.97),
+    "utility_dice_gain_worst": Bar(">=", 0.0),
+}  # fmt: skip
+Masks = NDArray[np.uint8]
+Engine = Callable[[Sequence[Finding]], Masks]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is drawn and learned: findings, held-out lesions at most, pictures an arm."""
+
+    findings: int
+    repetitions: int
+    held_out: int
+    training: int
+    utility: images_utility.Size
+    recipe: Recipe | None = None
+
+
+FULL = Size(12_000, 6, 10_000, 800, images_utility.Size(3, 1.0))
+QUICK = Size(600, 2, 60, 48, images_utility.Size(1, 0.02), replace(realism.RECIPE, steps=2))
+
+
+@dataclass(frozen=True)
+class Real:
+    """Labelled lesions of training patients, of held-out and of test ones."""
+
+    training: Described
+    held_out: Described
+    test: Described
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes some 25 minutes on two cores, `quick` rehearses."""
+    size = QUICK if quick else FULL
+    engine = load_mask_engine(SUBJECT)
+    assert isinstance(engine, OutlineEngine)
+    findings = draw(load_prior(), size.findings, SEED)
+    lesions = [finding for finding in findings if finding.has_lesion]
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        speed = _rate(engine, findings, size.repetitions) | _memory(engine, findings)
+        real = real_lesions(size, Path(scratch))
+        masks = engine.draw(lesions)
+        return {
+            **speed,
+            **outlines(engine, lesions),
+            **agreement(masks, lesions),
+            **real_figures(real, size),
+            **prior_figures(masks, lesions, real.held_out),
+            **utility(real, Path(scratch), size),
+        }
+
+
+def _rate(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
+    """Return masks per second of wall-clock time: median and range of the repetitions."""
+    engine.draw(findings[:100])
+    part = findings[: max(len(findings) // 6, 1)]
+    rates = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        engine.draw(part)
+        rates.append(len(part) / (time.perf_counter() - start))
+    n = repetitions * len(part)
+    return {"masks_per_s": Figure(float(np.median(rates)), "1/s", n, (min(rates), max(rates)))}
+
+
+def _memory(engine: MaskEngine, findings: Sequence[Finding]) -> dict[str, Figure]:
+    """Return how much more memory, but for the masks themselves, four times as many need."""
+    peaks = []
+    for n in (len(findings) // 8, len(findings) // 2):
+        tracemalloc.start()
+        kept = engine.draw(findings[:n])
+        peaks.append(tracemalloc.get_traced_memory()[1] - kept.nbytes)
+        tracemalloc.stop()
+    return {"memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2)}
+
+
+def real_lesions(size: Size, scratch: Path) -> Real:
+    """Return the real lesions, read where they are not there yet."""
+    made = WORK / "real"
+    reading.clean(real_folder(), made, scratch)
+    tables, cohort = canonical_tables(made), made / "cohort" / FILE
+    folders = prepare(tables, cohort, work_folder(tables, cohort, TrainJudgesParams(), WORK))
+    parts = [described(tables, cohort, folders, own) for own in (("train",), HELD_OUT, ("test",))]
+    training, held_out, test = (part.pick(part.crops.labelled) for part in parts)
+    rows = np.zeros(len(held_out.crops), np.bool_)
+    rows[np.linspace(0, len(rows) - 1, min(size.held_out, len(rows))).round().astype(int)] = True
+    return Real(training, held_out.pick(rows), test)
+
+
+def outlines(engine: OutlineEngine, lesions: Sequence[Finding]) -> dict[str, Figure]:
+    """Return how many outlines cross themselves, and how many leave the frame."""
+    found = engine.outlines(lesions)
+    crossing = sum(_crosses(outline) for outline in found)
+    side = np.array([SIDE * f.pixel_mm for f in lesions])[:, None]
+    center = np.array([(f.center_x, f.center_y) for f in lesions], float) * side
+    low, high = found.min(axis=1) + center, found.max(axis=1) + center
+    outside = int(((low < -1e-6) | (high > side + 1e-6)).any(axis=1).sum())
+    return {
+        "self_intersections": Figure(crossing, "outlines", len(lesions)),
+        "out_of_frame": Figure(outside, "outlines", len(lesions)),
+    }
+
+
+def _crosses(outline: NDArray[np.float64]) -> bool:
+    """Compare all pairs of segments of a (P, 2) outline: engines have their own, faster proof."""
+    x, y = outline.T
+    dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
+    # [k, l]: on which side of segment k vertex l lies, and whether segment l reaches both sides
+    side = dx[:, None] * (y - y[:, None]) - dy[:, None] * (x - x[:, None])
+    splits = side * np.roll(side, -1, axis=1) <= 0
+    first, second = np.nonzero(splits & splits.T)
+    apart = np.abs(first - second)
+    return bool((np.minimum(apart, len(x) - apart) > 1).any())
+
+
+def agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
+    """Return how well the boxes measured on the masks agree with the findings'."""
+    pixel = np.array([f.pixel_mm for f in lesions])[:, None]
+    asked = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
+    found = np.array([_box(m, f.pixel_mm) for m, f in zip(masks, lesions, strict=True)])
+    error_mm = np.abs(found - asked)
+    within = ((error_mm <= 0.05 * asked) | (error_mm <= 1.001 * pixel)).all(axis=1)
+    upright = np.array([f.orientation == "not_parallel" for f in lesions])
+    agrees = upright == (found[:, 1] > found[:, 0])
+    worst_px = (error_mm / pixel).max(axis=1)
+    return {
+        "box_error_px": Figure(float(np.percentile(worst_px, 95)), "pixel", len(lesions)),
+        "size_within_5_percent": share(int(within.sum()), len(lesions)),
+        "orientation_agreement": share(int(agrees.sum()), len(lesions)),
+    }
+
+
+def _box(mask: Masks, pixel_mm: float) -> tuple[float, float]:
+    """Return width and height (mm) measured on a mask."""
+    shape = measure_mask(mask, pixel_mm)
+    return (0.0, 0.0) if shape is None else (shape.width_mm, shape.height_mm)
+
+
+def engines(real: Real) -> dict[str, Engine]:
+    """Return what draws masks of findings, the subject first."""
+    training = real.training.crops
+    return {
+        SUBJECT: load_mask_engine(SUBJECT).draw,
+        "curvature": load_mask_engine("curvature").draw,
+        "ellipse": lambda findings: baselines.ellipses(findings, SIDE),
+        "elastic_real": lambda findings: baselines.elastic_real(findings, training, SIDE),
+    }
+
+
+def real_figures(real: Real, size: Size) -> dict[str, Figure]:
+    """Return realism, diversity, novelty and control, of the subject and of its rivals."""
+    asked = matched(real.held_out, SEED)
+    held = realism.Held(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
+    training = np.asarray(real.training.crops.masks)
+    readers = real.held_out.pick(_described(real.held_out))
+    made = {name: engine(asked.findings) for name, engine in engines(real).items()}
+    lots = {name: _drawn(engine, readers) for name, engine in engines(real).items()}
+    learned = _read(real.training.pick(_described(real.training)))
+    told = {
+        **realism.diversity(made, held),
+        **realism.novelty(made, held, training),
+        **control.figures(learned, {"real": _read(readers), **lots}),
+    }
+    for name, masks in made.items():
+        told |= realism.realism(name, masks, held, size.recipe)
+    return told | _gaps(told)
+
+
+def _gaps(told: Mapping[str, Figure]) -> dict[str, Figure]:
+    """Return what bars are put on: the subject against real."""
+    names = ("coverage", "density", "shape_read", "margin_auc")
+    own = {name: told[f"{name}_{SUBJECT}"] for name in names}
+    real = {name: told[f"{name}_real"].value for name in names}
+    ratio = own["coverage"].value / real["coverage"]
+    apart = abs(own["density"].value - real["density"])
+    return {
+        "coverage_of_real": Figure(ratio, "times", own["coverage"].n),
+        "density_gap": Figure(apart, "ratio", own["density"].n),
+        **{
+            f"{name}_gap": Figure(real[name] - own[name].value, own[name].unit, own[name].n)
+            for name in ("shape_read", "margin_auc")
+        },
+    }
+
+
+def _described(real: Described) -> NDArray[np.bool_]:
+    """Return which lesions have a reader's shape and margin."""
+    return np.array(
+        [r["dataset"] == READERS and r["shape"] and r["margin"] is not None for r in real.rows],
+        np.bool_,
+    )
+
+
+def _read(real: Described) -> control.Read:
+    return control.Read(np.asarray(real.crops.masks), real.rows, real.crops.groups)
+
+
+def _drawn(engine: Engine, readers: Described) -> control.Read:
+    """Return masks of the terms that readers stated, `FAMILY` for each lesion."""
+    lots = [matched(readers, SEED + 1 + k) for k in range(FAMILY)]
+    masks = np.concatenate([engine(asked.findings) for asked in lots])
+    return control.Read(masks, readers.rows * FAMILY, np.tile(readers.crops.groups, FAMILY))
+
+
+def prior_figures(
+    masks: Masks, lesions: Sequence[Finding], held_out: Described
+) -> dict[str, Figure]:
+    """Return how masks of the prior's findings compare with BUS-BRA's held-out patients."""
+    labels = np.array([finding.pathology for finding in lesions])
+    own = held_out.pick(held_out.crops.datasets == MEASURED)
+    _, first = np.unique(own.crops.groups, return_index=True)
+    real = np.asarray(own.crops.masks)[first]
+    kinds = own.crops.labels[first]
+    classes = ("benign", "malignant")
+    told = prior_marginals.figures(
+        {label: prior_marginals.values(masks[labels == label]) for label in classes},
+        {label: prior_marginals.values(real[kinds == label]) for label in classes},
+    )
+    published = prior_marginals.TALL
+    benign, malignant = (told[f"taller_{label}"] for label in classes)
+    ratio = benign.value / published["benign"]
+    return told | {
+        "taller_benign_times": Figure(max(ratio, 1 / max(ratio, 1e-9)), "times", benign.n),
+        "taller_malignant_gap": Figure(
+            abs(malignant.value - published["malignant"]), "share", malignant.n
+        ),
+    }
+
+
+def utility(real: Real, scratch: Path, size: Size) -> dict[str, Figure]:
+    """Return what pictures of each engine's masks teach, drawn by one image engine.
+
+    Arms have findings of training patients' classes and machines, all else of the prior.
+    """
+    chosen = np.zeros(len(real.training.crops), np.bool_)
+    n = min(size.training, len(chosen))
+    chosen[np.linspace(0, len(chosen) - 1, n).round().astype(int)] = True
+    training = real.training.pick(chosen)
+    asked = drawn(training, SEED)
+    pictures = load_image_engine(ENGINE, SIDE)
+    arms = {}
+    for name, engine in engines(real).items():
+        masks = engine(asked.findings)
+        images = pictures.render(list(asked.findings), masks)
+        arms[name] = replace(
+            training.crops, images=images, masks=masks, ignore=np.zeros_like(masks)
+        )
+    told = images_utility.segmenters(arms, real.test.crops, scratch, size.utility, SUBJECT)
+    worst = min((told[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
+    return told | {"utility_dice_gain_worst": worst}

@@ -1,0 +1,118 @@
+"""Benchmark of the image engine `phantom`: rate, speckle, posterior features.
+
+In: the shipped prior and the mask engine `curvature`. Out: figures. Posterior features are measured
+on the envelope, as a reader would see them: level below the lesion against level beside it.
+"""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from busgen.bench.harness import Bar, Figure, share
+from busgen.images.phantom import acoustics, renderer
+from busgen.images.phantom.beams import linear_grid
+from busgen.images.engines import load_image_engine
+from busgen.images.phantom.scanners import STYLES, draw_settings
+from busgen.masks.engines import load_mask_engine
+from busgen.priors.draw import draw
+from busgen.priors.findings import Finding
+from busgen.priors.network import load_prior
+from busgen.priors.request import parse_request
+from busgen.seeds import rng
+
+RAYLEIGH_RATIO = 1.913  # mean over standard deviation of a Rayleigh distribution
+BARS = {
+    "images_per_s": Bar(">=", 25.0),
+    "rayleigh_error": Bar("<=", 0.03),
+    "enhancement_sign": Bar(">=", 0.95),
+    "shadowing_sign": Bar(">=", 0.95),
+    "enhancement_grows": Bar(">=", 0.3),
+    "shadowing_grows": Bar(">=", 0.3),
+}
+SIZE_PX = 256
+BAND_MM = 8.0  # height of the band below the lesion
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes about a minute on two cores, `quick` some ten seconds."""
+    n = 40 if quick else 300
+    speckle = _speckle(8 if quick else 40)
+    figures = {"images_per_s": _rate(n), "rayleigh_ratio": speckle}
+    error = abs(speckle.value - RAYLEIGH_RATIO)
+    figures["rayleigh_error"] = Figure(error, "1", speckle.n)
+    for feature, sign in (("enhancement", 1), ("shadowing", -1)):
+        excess_db, thick_mm = _posterior(feature, n)
+        right = np.sign(excess_db) == sign
+        figures[f"{feature}_sign"] = share(int(right.sum()), len(right))
+        grows = spearmanr(sign * excess_db, thick_mm).statistic
+        figures[f"{feature}_grows"] = Figure(float(grows), "rank correlation", len(right))
+    return figures
+
+
+def posterior_db(envelope: NDArray[np.float32], mask: NDArray[np.uint8], pixel_mm: float) -> float:
+    """Return the level (dB) below a lesion against the level beside that, at the same depth.
+
+    Below: the middle half of the lesion's columns, a band of 8 mm that starts 1 mm under it.
+    Beside: columns as wide on both sides, .7 to 1.2 widths from the lesion's middle. NaN where
+    less than 2 mm of picture is left below.
+    """
+    rows, columns = np.nonzero(mask)
+    top = rows.max() + 1 + round(1 / pixel_mm)
+    band = envelope[top : top + round(BAND_MM / pixel_mm)]
+    if len(band) * pixel_mm < 2:
+        return float("nan")
+    middle, width = (columns.min() + columns.max()) / 2, float(np.ptp(columns) + 1)
+    away = np.abs(np.arange(mask.shape[1]) - middle) / width
+    seen = (band > 0).all(0)
+    level = 20 * np.log10(np.maximum(band, 1e-6)).mean(0)
+    below, beside = (away < 0.25) & seen, (away > 0.7) & (away < 1.2) & seen
+    return float(level[below].mean() - level[beside].mean()) if beside.any() else float("nan")
+
+
+def thickness_mm(mask: NDArray[np.uint8], pixel_mm: float) -> float:
+    """Return the lesion's mean axial thickness over the middle half of its columns."""
+    columns = np.flatnonzero(mask.any(0))
+    quarter = len(columns) // 4
+    return float(mask[:, columns[quarter : len(columns) - quarter]].sum(0).mean() * pixel_mm)
+
+
+def uniform_ratio(scanner: str, seed: int) -> float:
+    """Return mean over standard deviation of one look's envelope in uniform tissue."""
+    grid = linear_grid(SIZE_PX, 0.15)
+    settings = draw_settings(scanner, rng(seed, "image"))
+    flat = np.zeros(grid.shape, np.float32)
+    gain = np.zeros((SIZE_PX, 1), np.float32)
+    look = acoustics.looks(rng(seed, "echo"), (flat, flat, flat), gain, grid, settings)[0]
+    return float(look.mean() / look.std())
+
+
+def _speckle(n: int) -> Figure:
+    ratios = [uniform_ratio(scanner, seed) for scanner in STYLES for seed in range(n)]
+    mean, error = float(np.mean(ratios)), float(np.std(ratios) / np.sqrt(len(ratios)))
+    return Figure(mean, "1", len(ratios), (mean - 1.96 * error, mean + 1.96 * error))
+
+
+def _rate(n: int) -> Figure:
+    findings = draw(load_prior(), n, 1)
+    masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
+    engine = load_image_engine("phantom", SIZE_PX, threads=2)
+    engine.render(findings[:4], masks[:4])
+    start = time.perf_counter()
+    engine.render(findings, masks)
+    return Figure(n / (time.perf_counter() - start), "images/s", n)
+
+
+def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return excess levels (dB) and thicknesses (mm) of `n` lesions with a posterior `feature`."""
+    findings = draw(load_prior(), n, 2, request=parse_request([f"posterior={feature}"], None, None))
+    masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
+    pairs = list(zip(findings, masks, strict=True))
+    excess = np.array([_excess_db(finding, mask) for finding, mask in pairs])
+    thick = np.array([thickness_mm(mask, finding.pixel_mm) for finding, mask in pairs])
+    return excess[~np.isnan(excess)], thick[~np.isnan(excess)]
+
+
+def _excess_db(finding: Finding, mask: NDArray[np.uint8]) -> float:
+    return posterior_db(renderer.envelope(finding, mask), mask, finding.pixel_mm)

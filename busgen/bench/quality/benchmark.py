@@ -1,0 +1,58 @@
+"""Benchmark of gates, scores and report: what they catch, what they agree with, what they cost.
+
+In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
+them is kept in data/work/bench-quality. Out: figures. Faults are planted into clean square crops of
+test patients, copies are of training patients' crops; the bounds are those that ship, which came
+from validation patients. Caught is rejected, by all gates together. Times are of copies of the
+default engine's pictures, two cores.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from busgen.bench.quality import fault_detection, near_duplicates, reference_programs, speed as quality_speed
+from busgen.bench.real import reading
+from busgen.bench.factory.benchmark import ROOT
+from busgen.bench.harness import Figure
+from busgen.bench.real.benchmark import real_folder
+from busgen.params import DEFAULT_GATES
+from busgen.judges.judges import load_judges
+from busgen.similarity.known_images import known_of, save_known
+from busgen.gates.calibration.pairs import clean_pairs, training_pairs
+from busgen.gates.calibration.fault_injection import Keeper, prove
+from busgen.real.cohort import FILE, canonical_tables
+
+WORK = ROOT / "data" / "work" / "bench-quality"
+FEW = 8  # pictures in a rehearsal
+TIMED = 64
+
+BARS = fault_detection.BARS | reference_programs.BARS | quality_speed.BARS | near_duplicates.BARS
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes some twenty minutes, and three more to read the datasets once.
+
+    `quick` takes the first pictures alone: a rehearsal, no result.
+    """
+    made = WORK / "real"
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        reading.clean(real_folder(), made, Path(scratch))
+    tables, cohort = canonical_tables(made), made / "cohort" / FILE
+    training, textures = training_pairs(tables, cohort)
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        known = Path(scratch) / "known.safetensors"
+        save_known(textures, known)
+        rows = Path(scratch) / "rows"
+        rows.mkdir()
+        speed = quality_speed.figures(made, known, rows, quick=quick)
+    few = slice(FEW) if quick else slice(None)
+    test = list(clean_pairs(tables, cohort, "test"))[few]
+    keeper = Keeper(load_judges(device="cpu"), known_of(textures), DEFAULT_GATES)
+    images = [pair.image for pair in test]
+    return {
+        **fault_detection.figures(prove(keeper, test, training)),
+        **fault_detection.times(test[:TIMED], keeper.known),
+        **reference_programs.figures(),
+        **speed,
+        **near_duplicates.figures(images, quick=quick),
+    }

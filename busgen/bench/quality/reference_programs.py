@@ -1,0 +1,160 @@
+"""Our scores beside those of other programs, given the same features.
+
+In: nothing; points are drawn. Out: relative differences. Torchmetrics and MONAI have Fréchet
+distance, KID, MMD and AUC; SciPy the Kolmogorov-Smirnov distance; neighbours are scikit-learn's,
+what they are counted for is written out here; of the Vendi score a closed form is known.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.bench.harness import Bar, Figure
+from busgen.stats.ks import ks
+from busgen.metrics.distribution import apart_groups, frechet_distance, gaussian, kernel_mmd2, mmd2, pairwise
+from busgen.stats.bootstrap import Sample
+from busgen.judges.training.scores import auc
+from busgen.metrics.prdc import NAMES, NEAREST, overlap_of
+from busgen.metrics.vendi import vendi_of
+from busgen.seeds import rng
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torchmetrics import Metric
+
+N, D, KINDS = 200, 8, 5
+Floats = NDArray[np.float64]
+Both = tuple[float, float]
+
+BARS = {"score_reference_error": Bar("<=", 1e-4)}
+
+
+def figures() -> dict[str, Figure]:
+    """Return the largest relative difference, and that of each score."""
+    told = {name: _error(*pair) for name, pair in compared().items()}
+    single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in told.items()}
+    return {"score_reference_error": Figure(max(told.values()), "share", len(told)), **single}
+
+
+def compared() -> dict[str, Both]:
+    """Return name -> our score and the other's, of two sets of whole numbers from 0 to 255.
+
+    Raises `ImportError` where torchmetrics or MONAI are missing: they come with `busgen[dev]`.
+    """
+    pick = rng(0, "references")
+    a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
+    compare: dict[str, Callable[[Floats, Floats], Both]] = {
+        "frechet_torchmetrics": _frechet_torchmetrics,
+        "frechet_monai": _frechet_monai,
+        "kid_torchmetrics": _kid,
+        "mmd_monai": _mmd,
+        "auc_torchmetrics": _auc,
+        "ks_scipy": _ks,
+        "vendi_closed_form": lambda *_: (vendi_of(np.eye(KINDS).repeat(N, axis=0)), float(KINDS)),
+    }
+    return {name: pair(a, b) for name, pair in compare.items()} | _overlap(a, b)
+
+
+def _error(ours: float, theirs: float) -> float:
+    return abs(ours - theirs) / max(abs(theirs), float(np.finfo(np.float64).tiny))
+
+
+def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(_first_channel(), input_img_size=(3, 1, D))
+    return frechet_distance(a, b), float(_updated(metric, a, b).compute())
+
+
+def _frechet_monai(a: Floats, b: Floats) -> Both:
+    import torch
+    from monai.metrics.fid import FIDMetric
+
+    return frechet_distance(a, b), float(FIDMetric()(torch.from_numpy(a), torch.from_numpy(b)))
+
+
+def _kid(a: Floats, b: Floats) -> Both:
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of how much memory all features take
+        metric = KernelInceptionDistance(_first_channel(), subsets=1, subset_size=N)
+    alone = np.arange(N).astype(str)
+    ours = mmd2(Sample(a, alone), Sample(b, alone))
+    return ours, float(_updated(metric, a, b).compute()[0])
+
+
+def _mmd(a: Floats, b: Floats) -> Both:
+    """Return ours, and MONAI's of points whose products are the kernel."""
+    import torch
+    from monai.metrics.mmd import MMDMetric
+
+    points, rows = np.concatenate([a, b]), np.arange(N)
+    kernel = gaussian(apart_groups(Sample(b, rows.astype(str))))
+    values, axes = np.linalg.eigh(kernel(points, points))
+    mapped = torch.from_numpy(axes * np.sqrt(values.clip(0)))
+    ours = kernel_mmd2(pairwise(kernel, points), np.tile(rows, 2), rows, N + rows)
+    return ours, float(MMDMetric()(mapped[:N], mapped[N:]))
+
+
+def _auc(a: Floats, b: Floats) -> Both:
+    import torch
+    from torchmetrics.functional.classification import binary_auroc
+
+    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
+    theirs = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
+    return auc(made, scores), float(theirs)
+
+
+def _ks(a: Floats, b: Floats) -> Both:
+    from scipy.stats import ks_2samp
+
+    return ks(a[:, 0], b[:, 0]), float(ks_2samp(a[:, 0], b[:, 0]).statistic)
+
+
+def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
+    """Return precision, recall, density and coverage as their papers write them."""
+    from scipy.spatial.distance import cdist
+    from sklearn.neighbors import NearestNeighbors
+
+    def reach(points: Floats) -> Floats:
+        """Return distances to the k-th neighbour; the first one found is the point itself."""
+        fitted = NearestNeighbors(n_neighbors=NEAREST + 1).fit(points)
+        return np.asarray(fitted.kneighbors(points)[0][:, -1], np.float64)
+
+    between = cdist(made, real)
+    in_real, in_made = between < reach(real), between < reach(made)[:, None]
+    theirs = {
+        "precision": in_real.any(axis=1).mean(),
+        "recall": in_made.any(axis=0).mean(),
+        "density": in_real.sum() / (NEAREST * N),
+        "coverage": in_real.any(axis=0).mean(),
+    }
+    ours = overlap_of(made, real)
+    return {f"{name}_neighbours": (getattr(ours, name), float(theirs[name])) for name in NAMES}
+
+
+def _first_channel() -> "nn.Module":
+    """Return a network whose features of pictures (N, 3, 1, D) are their first channel."""
+    from torch import Tensor, nn
+
+    class First(nn.Module):
+        """The first channel as it is."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images[:, 0, 0].float()
+
+    return First()
+
+
+def _updated(metric: "Metric", a: Floats, b: Floats) -> "Metric":
+    """Return the metric, told of both sets as pictures."""
+    import torch
+
+    for points, real in ((a, False), (b, True)):
+        pictures = torch.from_numpy(points).to(torch.uint8)
+        metric.update(pictures[:, None, None].repeat(1, 3, 1, 1), real=real)
+    return metric

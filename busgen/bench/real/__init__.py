@@ -1,0 +1,1 @@
+"""Benchmark of what is made of real data."""

@@ -1,0 +1,66 @@
+"""Benchmark of what is made of real data: cleaning, overlays, copies, prior, judges.
+
+In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout. Out: figures. All
+that is learnt is measured on test patients. Intervals are 95 %: of shares Wilson's, of the judges
+and the prior bootstraps over patients.
+"""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from busgen.bench.real import near_duplicates, judges, overlays, prior, reading
+from busgen.bench.factory.benchmark import ROOT
+from busgen.bench.harness import Bar, Figure
+from busgen.errors import UserError
+
+FEW = 60  # pictures up to this number are read in a rehearsal
+
+BARS = {
+    "read_clean_split_s": Bar("<=", 240.0),
+    "read_again_s": Bar("<=", 3.0),
+    "read_memory_growth": Bar("<=", 1.2),
+    "near_duplicate_recall": Bar(">=", 0.99),
+    "planted_copy_recall": Bar(">=", 0.95),
+    "leaks": Bar("<=", 0.0),
+    "overlay_recall": Bar(">=", 0.95),
+    "overlay_tissue_lost": Bar("<=", 0.01),
+    "prior_gain_independent_least": Bar(">", 0.0),
+    "prior_gain_published_least": Bar(">", 0.0),
+    "segmenter_dice_bus_bra": Bar(">=", 0.85),
+    "classifier_auc_bus_bra": Bar(">=", 0.80),
+    "calibration_error": Bar("<=", 0.05),
+    "judges_ms": Bar("<=", 25.0),
+    "judges_mb": Bar("<=", 12.0),
+}
+
+
+def measure(*, quick: bool = False) -> dict[str, Figure]:
+    """Return the figures; takes up to ten minutes on two cores.
+
+    `quick`, under one, takes the datasets' first pictures alone: a rehearsal, no result.
+    """
+    source = real_folder()
+    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
+        folder = Path(scratch)
+        if quick:
+            source = reading.linked(source, folder / "few", lambda number: number <= FEW)
+        made = folder / "real"
+        return (
+            reading.figures(source, made, folder)
+            | near_duplicates.figures(made, source)
+            | overlays.figures(made)
+            | prior.figures(made)
+            | judges.figures(made)
+        )
+
+
+def real_folder() -> Path:
+    """Return the folder of the public datasets as published; `UserError` where one is missing."""
+    folder = Path(os.environ.get("BUSGEN_REAL", ROOT.parent / "shared" / "data"))
+    missing = [name for name in reading.FOLDERS.values() if not (folder / name).is_dir()]
+    if missing:
+        rule = "this benchmark needs BrEaST, BUS-BRA and BUSI as published"
+        remedy = "set BUSGEN_REAL to the folder that holds them"
+        raise UserError(rule, f"no {missing[0]} in {folder}", remedy)
+    return folder

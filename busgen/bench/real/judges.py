@@ -1,0 +1,67 @@
+"""The shipped judges on test patients: Dice, AUC, calibration, time, size.
+
+In: canonical folders with the cohort. Out: figures, worked out anew from the pictures.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from busgen.bench.factory.benchmark import figure, timed
+from busgen.bench.harness import Figure
+from busgen.judges.judges import ASSETS, Judges, load_judges
+from busgen.judges.training.scores import classifier_scores, segmenter_scores
+from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import Crops, read_crops
+
+TIMED, REPEATS = 64, 3
+
+
+def figures(made: Path) -> dict[str, Figure]:
+    """Return the judges' figures by dataset; images whose label is disputed are left out."""
+    judges = load_judges(device="cpu")
+    crops = read_crops(canonical_tables(made), made / "cohort" / FILE, ("test",))
+    size = sum(path.stat().st_size for path in ASSETS.iterdir())
+    return {
+        **_segmenter(judges, crops),
+        **_classifier(judges, crops),
+        "judges_ms": _time_ms(judges, crops),
+        "judges_mb": Figure(size / 1e6, "MB", 1),
+    }
+
+
+def _segmenter(judges: Judges, crops: Crops) -> dict[str, Figure]:
+    record: dict[str, Any] = segmenter_scores(judges, crops)
+    empty = record.pop("normals_left_empty", None)
+    told = {f"segmenter_dice_{name}": _figure(score, "Dice") for name, score in record.items()}
+    if empty is not None:
+        told["segmenter_normals_empty"] = Figure(empty["value"], "share", empty["n"])
+    return told
+
+
+def _classifier(judges: Judges, crops: Crops) -> dict[str, Figure]:
+    record: dict[str, Any] = classifier_scores(judges, crops)
+    error = record["calibration"]["ece_5_bins"]
+    return {
+        **{f"classifier_auc_{name}": _figure(s, "AUC") for name, s in record["auc"].items()},
+        "calibration_error": _figure(error, "share"),
+        "calibration_floor": Figure(error["floor"], "share", error["n"]),
+        "calibration_debiased": Figure(error["debiased"], "share", error["n"]),
+    }
+
+
+def _figure(score: dict[str, Any], unit: str) -> Figure:
+    low, high = score["interval"]
+    return Figure(score["value"], unit, score["n"], (low, high))
+
+
+def _time_ms(judges: Judges, crops: Crops) -> Figure:
+    """Return the time an image for finding and classifying its lesion: median and range."""
+    images, masks = crops.images[:TIMED], crops.masks[:TIMED]
+
+    def judge() -> None:
+        judges.segment(images)
+        judges.classify(images, masks)
+
+    judge()
+    times = [1e3 * timed(judge) / len(images) for _ in range(REPEATS)]
+    return figure(times, "ms", len(images))

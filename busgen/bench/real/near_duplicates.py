@@ -1,0 +1,162 @@
+"""Near-duplicates: those that are listed by hand, planted ones, and leaks between splits.
+
+In: canonical folders with the cohort; the published BUSI with its list. Out: figures. Copies are
+planted into test patients' pictures: mirrored, cropped, drawn upon, and all of that.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.bench.harness import Figure, share
+from busgen.io import decode_png
+from busgen.real.cohort import FILE, canonical_tables, load_cohort, real_rows
+from busgen.similarity.registration import find_links
+from busgen.imaging.overlays.planted import plant
+from busgen.similarity.thumbnails import SIDE, signature
+from busgen.seeds import rng
+
+LISTED = Path("BUSI/near_duplicate_clusters.csv")
+LEAST = 0.75  # of the side: smaller crops are not promised
+ORIGINALS = 100
+THUMBNAIL, ALIKE = 48, 0.98  # the measure by which BUSI's list was made
+
+Grey = NDArray[np.uint8]
+
+
+def figures(made: Path, source: Path) -> dict[str, Figure]:
+    """Return recall of listed and of planted copies, and how many pairs lie in two splits.
+
+    `leaks` counts pairs of different splits among the listed ones, the images of a patient, what
+    the search finds anew, and what another measure calls alike.
+    """
+    tables, cohort = canonical_tables(made), load_cohort(made / "cohort" / FILE)
+    rows = cohort.to_pylist()
+    where = {(row["dataset"], row["source_file"]): number for number, row in enumerate(rows)}
+    listed = _listed_pairs(source, where)
+    same = [rows[a]["cluster_id"] == rows[b]["cluster_id"] for a, b in listed]
+    signed = real_rows(tables, cohort, columns=["signature"], usable=lambda row: True)
+    by_name = {row["sample_id"]: row["signature"] for row in signed}
+    signatures = [by_name[row["sample_id"]] for row in rows]
+    found = [(link.first, link.second) for link in find_links(signatures)]
+    pairs = {*listed, *found, *_alike(signatures), *_of_one_patient(rows)}
+    leaks = sum(rows[a]["split"] != rows[b]["split"] for a, b in pairs)
+    held_out = list(real_rows(tables, cohort, splits=("test",), columns=["image"]))
+    return {
+        "near_duplicate_recall": share(sum(same), len(same)),
+        "leaks": Figure(leaks, "pairs", len(pairs)),
+        **planted([decode_png(row["image"]["bytes"], row["sample_id"]) for row in held_out]),
+    }
+
+
+def _listed_pairs(source: Path, where: dict[tuple[str, str], int]) -> list[tuple[int, int]]:
+    """Return the pairs of rows that BUSI's list puts into one cluster."""
+    groups = defaultdict(list)
+    with (source / LISTED).open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            name = "/".join(Path(line["image"]).parts[-2:])
+            if ("busi", name) in where:
+                groups[line["dup_cluster"]].append(where["busi", name])
+    return [pair for group in groups.values() for pair in _pairs(group)]
+
+
+def _alike(signatures: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Return the pairs whose thumbnails, one of them mirrored or not, correlate above `ALIKE`."""
+    side = (THUMBNAIL, THUMBNAIL)
+    grey = [np.frombuffer(one, np.uint8).reshape(SIDE, SIDE) for one in signatures]
+    small = np.array([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in grey])
+    plain, mirror = (_unit(pictures) for pictures in (small, small[..., ::-1]))
+    alike = np.maximum(plain @ plain.T, plain @ mirror.T)
+    first, second = np.nonzero(np.triu(alike > ALIKE, 1))
+    return list(zip(first.tolist(), second.tolist(), strict=True))
+
+
+def _unit(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pictures (n, S, S) as rows (n, S * S) of mean 0 and length 1."""
+    rows = pictures.reshape(len(pictures), -1).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, 1e-6), np.float32)
+
+
+def _of_one_patient(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[int, int]]:
+    patients = defaultdict(list)
+    for number, row in enumerate(rows):
+        patients[row["dataset"], row["patient_id"]].append(number)
+    for group in patients.values():
+        yield from _pairs(group)
+
+
+def _pairs(group: Iterable[int]) -> Iterator[tuple[int, int]]:
+    return combinations(sorted(group), 2)
+
+
+def planted(pictures: list[Grey]) -> dict[str, Figure]:
+    """Return the recall of copies planted into some of the pictures, by kind and in all.
+
+    `planted_false_links` are links of copies to pictures that they were not made from; pictures
+    that are copies of each other must not be among them.
+    """
+    chosen = pictures[:: -(-len(pictures) // ORIGINALS)]
+    copies = [
+        (number, kind, make(picture, rng(number, kind)))
+        for number, picture in enumerate(chosen)
+        for kind, make in KINDS.items()
+    ]
+    signatures = [signature(picture) for picture in (*chosen, *(copy for _, _, copy in copies))]
+    origin = [*range(len(chosen)), *(number for number, _, _ in copies)]
+    links = [(link.first, link.second) for link in find_links(signatures)]
+    found = {second for first, second in links if first < len(chosen) and first == origin[second]}
+    hits = dict.fromkeys(KINDS, 0)
+    for place, (_, kind, _) in enumerate(copies, len(chosen)):
+        hits[kind] += place in found
+    false = sum(origin[first] != origin[second] for first, second in links)
+    pairs = len(signatures) * (len(signatures) - 1) // 2
+    return {
+        "planted_copy_recall": share(sum(hits.values()), len(copies)),
+        **{f"planted_{kind}_recall": share(count, len(chosen)) for kind, count in hits.items()},
+        "planted_false_links": Figure(false, "pairs", pairs),
+    }
+
+
+def flipped(picture: Grey, _: np.random.Generator) -> Grey:
+    """Return the mirrored picture."""
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def cropped(picture: Grey, pick: np.random.Generator) -> Grey:
+    """Return a window of `LEAST` to .95 of each side, in another size."""
+    height, width = (round(side * pick.uniform(LEAST, 0.95)) for side in picture.shape)
+    row = int(pick.integers(picture.shape[0] - height + 1))
+    col = int(pick.integers(picture.shape[1] - width + 1))
+    part = np.ascontiguousarray(picture[row : row + height, col : col + width])
+    size = (max(width * 2 // 3, 96), max(height * 2 // 3, 96))
+    return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def drawn_upon(picture: Grey, pick: np.random.Generator) -> Grey:
+    """Return the picture with calipers and text, of other brightness, JPEG's traces in it."""
+    marked = plant(picture, pick, ("caliper", "text")).image
+    gamma, gain = pick.uniform(0.75, 1.33), pick.uniform(0.85, 1.15)
+    light = 255 * (marked / 255) ** gamma * gain
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(pick.integers(40, 91))]
+    stored = cv2.imencode(".jpg", light.clip(0, 255).astype(np.uint8), quality)[1]
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def mixed(picture: Grey, pick: np.random.Generator) -> Grey:
+    """Return a mirrored crop that was drawn upon."""
+    return drawn_upon(cropped(flipped(picture, pick), pick), pick)
+
+
+KINDS: MappingProxyType[str, Callable[[Grey, np.random.Generator], Grey]] = MappingProxyType(
+    {"flip": flipped, "crop": cropped, "drawn": drawn_upon, "mixed": mixed}
+)

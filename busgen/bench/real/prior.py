@@ -1,0 +1,50 @@
+"""The pooled prior on test patients: what it gains over coarser ones, in nats a lesion.
+
+In: canonical folders with the cohort. Out: figures; everything is fitted anew to training patients.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from busgen.bench.harness import Figure
+from busgen.params import PriorsParams
+from busgen.priors.fitting.fit import Pooling, fit_apart, fit_prior
+from busgen.priors.fitting.held_out import compare
+from busgen.priors.fitting.lesions import COLUMNS, make_lesions
+from busgen.priors.network import PUBLISHED, load_prior
+from busgen.real.cohort import ADDED, FILE, canonical_tables, real_rows, usable_for_labels
+from busgen.seeds import rng
+
+RIVALS = {
+    "published": "published",  # the published tables alone
+    "by_class": "independent",  # descriptors independent of each other, given the class
+    "apart": "independent_of_class",
+}
+
+
+def figures(made: Path) -> dict[str, Figure]:
+    """Return gains over each rival; `..._least` is the low end of a gain's interval."""
+    tables, cohort = canonical_tables(made), made / "cohort" / FILE
+    columns = [name for name in COLUMNS if name not in ADDED]
+    rows = list(real_rows(tables, cohort, columns=columns, usable=usable_for_labels))
+    base = load_prior(PUBLISHED)
+    train, test = (
+        make_lesions([row for row in rows if row["split"] == split], base)
+        for split in ("train", "test")
+    )
+    pooling = Pooling(**PriorsParams().model_dump())
+    used = train.weighted(pooling.weights)
+    priors = {
+        "pooled": fit_prior(train, base, pooling, name="pooled", source="bench").prior,
+        "published": base,
+        "by_class": fit_apart(used, base),
+        "apart": fit_apart(used, base, classes=False),
+    }
+    found: dict[str, Any] = compare(priors, test, rng(0, "bench"))["all"]
+    told = {}
+    for rival, name in RIVALS.items():
+        gain, n = found["gain"][rival], found["n"]
+        low, high = gain["interval"]
+        told[f"prior_gain_{name}"] = Figure(gain["value"], "nat", n, (low, high))
+        told[f"prior_gain_{name}_least"] = Figure(low, "nat", n)
+    return told

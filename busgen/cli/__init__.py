@@ -1,0 +1,69 @@
+"""The command `busgen`: each subcommand checks its words, calls one function, prints the outcome.
+
+The subcommands stand in `cli_*.py` by family. Heavy parts are imported inside the commands that
+use them, so that `busgen --help` is instant.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from busgen import NOT_FOR_CLINICAL_USE, __version__
+from busgen.cli import learn, generate, study, release, report, score
+from busgen.errors import BusgenError, UserError
+from busgen.cli.screen import err, out
+
+COMMANDS = (
+    generate.generate,
+    generate.run,
+    learn.real,
+    learn.train,
+    learn.calibrate,
+    release.verify,
+    release.show,
+    release.diff,
+    score.score,
+    score.privacy,
+    score.downstream,
+    report.report,
+    release.export,
+    release.tag,
+    release.versions,
+    score.bench,
+)  # in the order in which `busgen --help` lists them
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=f"Make, check and compare synthetic breast-ultrasound datasets. {NOT_FOR_CLINICAL_USE}.",
+)
+for command in COMMANDS:
+    app.command()(command)
+app.add_typer(study.app, name="readers")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except BusgenError as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print it.")] = False) -> None:
+    """Print the version."""
+    if show:
+        out.print(f"busgen {__version__}")
+        raise typer.Exit
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The commands that make a dataset: `busgen generate` and `busgen run`.
+
+In: words of the command line. Out: one function called, its outcome printed.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from busgen.errors import UserError
+from busgen.cli.screen import out, print_limits, print_scores, print_summary, progress, resumable, say
+
+if TYPE_CHECKING:
+    from busgen.params import Params
+
+
+def generate(  # noqa: PLR0913 - a command's options are its signature
+    folder: Annotated[Path, typer.Option("--out", help="Release folder to write.")],
+    n: Annotated[int | None, typer.Option(help="Number of findings.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Condition, e.g. pathology=malignant; repeatable."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="A description in words.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
+    ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(help="Field: each finding with every term of it, e.g. posterior."),
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
+    mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
+    size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
+    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
+) -> None:
+    """Write a release: findings, masks, images, gates, Parquet, card."""
+    from busgen.factory.library import produce, with_generate
+    from busgen.factory.plan import resolve, to_record
+    from busgen.params import Params, load_params, parse_targets
+
+    asked = {
+        "n": n,
+        "where": tuple(where) if where else None,
+        "text": text,
+        "targets": parse_targets(target) if target else None,
+        "vary": vary,
+        "engine": engine,
+        "mask_engine": mask_engine,
+        "seed": seed,
+        "size_px": size_px,
+    }
+    base = with_generate(load_params(params) if params else Params(), asked, "the command")
+    if dry_run:
+        plan = to_record(resolve(base.generate))
+        out.print_json(json.dumps(plan | {"out": str(folder)}))
+        return
+    with resumable(), progress("judged findings", base.generate.n) as tick:
+        produce(base, folder, tick, say)
+    print_summary(folder)
+
+
+def run(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the stages that read real data.")
+    ] = False,
+) -> None:
+    """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
+    from busgen import pipeline
+    from busgen.factory.plan import resolve
+    from busgen.factory.work import locked
+    from busgen.params import load_params
+
+    root = pipeline.enter_checkout()
+    params = load_params()  # DVC looks at known keys alone
+    if everything:
+        require_real_data(params)
+    else:
+        resolve(params.generate)  # what cannot be made is refused before a server starts
+    with locked(Path("data/work/run"), say):
+        changed = pipeline.reproduce(everything=everything)
+    if not changed:
+        say("nothing has changed since the last run")
+    print_summary(root / pipeline.RELEASE)
+    print_scores(pipeline.headline())
+    print_limits(pipeline.limits())
+    out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
+
+
+def require_real_data(params: "Params") -> None:
+    """Raise `UserError` if the parameters name no real dataset."""
+    if not params.real.datasets:
+        raise UserError(
+            "`--all` needs a real dataset in params.yaml, real.datasets",
+            "none",
+            "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`",
+        )

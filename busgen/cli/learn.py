@@ -1,0 +1,89 @@
+"""The commands that learn from real data: `busgen real`, `busgen train`, `busgen calibrate`.
+
+In: words of the command line. Out: one function called, its outcome printed.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from busgen.cli.screen import AsJson, out, print_cleaning, print_rows, progress, resumable
+
+
+def real(
+    datasets: Annotated[
+        list[str], typer.Argument(help="NAME=PATH, folders as their publishers lay them out.")
+    ],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Keep the canonical Parquet and the cohort here.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read, clean, cluster and split public datasets; print what was found and left out."""
+    import tempfile
+
+    from busgen.real.prepare import images, parse_datasets, prepare
+
+    named = parse_datasets(datasets)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        progress("images read", images(named)) as tick,
+    ):
+        told = prepare(named, folder or Path(scratch), tick)
+    if as_json:
+        out.print_json(json.dumps(told))
+        return
+    print_cleaning(told)
+    if folder:
+        out.print(f"written  {folder}", soft_wrap=True)
+
+
+def train(  # noqa: PLR0913 - a command's options are its signature
+    which: Annotated[str, typer.Argument(help="What to train: masks, images or judges.")],
+    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="images: small, base (GPU), sd15; rehearsal: some steps, no result."),
+    ] = None,
+    start: Annotated[Path | None, typer.Option(help="Generator to begin with.")] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(help="Data set to fit an adapter to, beside those in --out."),
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
+) -> None:
+    """Train models on the training patients of real data; scores and cards beside the weights."""
+    from busgen.params import Params, load_params
+    from busgen.cli.training import Asked
+    from busgen.cli.training import train as learn
+
+    asked = Asked(which, folder, target, preset, start, adapt, rank)
+    with resumable():
+        learn(asked, load_params(params) if params else Params(), progress)
+    out.print(f"written  {target}", soft_wrap=True)
+
+
+def calibrate(
+    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    judges: Annotated[Path | None, typer.Option(help="Judges' folder, not what ships.")] = None,
+    planted: Annotated[
+        int | None, typer.Option(min=1, help="Plant faults into so many pictures; all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate the gates on held-out real patients; write the bounds with their evidence."""
+    from busgen.gates.calibration.bounds import to_rows
+    from busgen.judges.judges import load_judges
+    from busgen.evaluation.reference import calibrate as write_calibration
+
+    told = write_calibration(folder, target, load_judges(judges), planted)
+    if as_json:
+        out.print_json(json.dumps(told))
+        return
+    print_rows(to_rows(told))
+    out.print(f"written  {target}", soft_wrap=True)

@@ -1,0 +1,106 @@
+"""The commands for what was made: `busgen verify`, `show`, `diff`, `export`, `tag`, `versions`.
+
+In: words of the command line. Out: one function called, its outcome printed.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from busgen.cli.screen import AsJson, out, print_rows, print_versions, say
+
+Folder = Annotated[Path, typer.Argument(help="Release folder.")]
+
+
+def verify(folder: Folder) -> None:
+    """Check a release bit by bit: sums, pictures, index, contract."""
+    from busgen.release.verify import verify as check_release
+
+    problems = check_release(folder)
+    for problem in problems:
+        out.print(f"[red]wrong[/]  {escape(str(problem))}", soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+    out.print(f"[green]sound[/]  {escape(str(folder))}", soft_wrap=True)
+
+
+def show(
+    sample_id: Annotated[str, typer.Argument(help="Sample to show.")],
+    folder: Annotated[Path, typer.Option("--in", help="Release folder.")] = Path("data/release"),
+    again: Annotated[bool, typer.Option(help="Render it anew and compare.")] = False,
+) -> None:
+    """Print one sample's whole history: finding, attempts, scores, verdicts."""
+    from busgen.release import show as shown
+
+    out.print_json(json.dumps(shown.history(folder, sample_id), default=str))
+    if again:
+        found = shown.again(folder, sample_id)
+        out.print_json(json.dumps(found, default=str))
+        if not (found["same_image"] and found["same_mask"]):
+            raise typer.Exit(1)
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="Release folder or tag.")],
+    b: Annotated[str, typer.Argument(help="Release folder or tag.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
+    from busgen.downstream.results import changes
+    from busgen.release import diff as compared
+    from busgen.cli.versions import release_of, scores_of
+
+    with release_of(a) as first, release_of(b) as second:
+        found = compared.diff(first, second)
+        told = changes.changes(scores_of(a), scores_of(b))
+    if as_json:
+        out.print_json(json.dumps(found | {"changes": told}, default=str))
+        return
+    from rich.markdown import Markdown
+
+    print_rows(changes.to_rows(told))
+    say(changes.ABOUT if told else changes.NOTHING)
+    out.print(Markdown(compared.to_markdown(found)))
+
+
+def export(
+    folder: Folder,
+    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    form: Annotated[str, typer.Option("--as", help="folder, coco or nnunet.")] = "folder",
+) -> None:
+    """Write a release in the form that segmentation and detection tools open."""
+    from busgen.release.export import export as write
+
+    write(folder, target, form)
+    out.print(f"written  {target}", soft_wrap=True)
+
+
+def tag(
+    name: Annotated[str, typer.Argument(help="Name of the version.")],
+    failing: Annotated[bool, typer.Option("--failing", help="Even if it fails a limit.")] = False,
+) -> None:
+    """Record the pipeline's dataset as a version: git tag and DVC."""
+    from busgen import pipeline
+    from busgen.cli import versions as recorded
+
+    pipeline.enter_checkout()
+    commit = recorded.tag(name, failing=failing)
+    out.print(f"tagged   {name} at {commit}; share it with `dvc push` and `git push --tags`")
+
+
+def versions(as_json: AsJson = False) -> None:
+    """List the tagged dataset versions: generators, utility, quality, cost in seconds."""
+    from busgen import pipeline
+    from busgen.cli import versions as recorded
+
+    pipeline.enter_checkout()
+    found = recorded.versions()
+    if as_json:
+        out.print_json(json.dumps(found))
+    elif found:
+        print_versions(found)
+    else:
+        say("no dataset version yet: `busgen tag NAME` records one")

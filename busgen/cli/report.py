@@ -1,0 +1,72 @@
+"""The command `busgen report`: the page of any release, its PDF, a page beside real patients.
+
+In: words of the command line. Out: one function called, its outcome printed.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from busgen.cli.screen import out, progress, say
+
+
+def report(  # noqa: PLR0913 - a command's options are its signature
+    release: Annotated[Path, typer.Argument(help="Release folder.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    quality: Annotated[
+        Path | None, typer.Option(help="Its scores.json's folder; else scored anew into --out.")
+    ] = None,
+    candidates: Annotated[
+        Path | None, typer.Option(help="What it was chosen from, for rejected pictures.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Real statistics, not those that ship.")
+    ] = None,
+    judges: Annotated[
+        Path | None, typer.Option(help="Judges' folder, for how well they judge; those that ship.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option(help="Folder with release/ and quality/ to compare with.")
+    ] = None,
+    downstream: Annotated[
+        Path | None, typer.Option(help="What `busgen downstream` wrote of such pictures.")
+    ] = None,
+    with_real: Annotated[
+        Path | None,
+        typer.Option(help="What `busgen real ... --out` wrote: a page with patients' pictures."),
+    ] = None,
+    gallery: Annotated[int, typer.Option(min=1, max=10, help="Pictures of each kind.")] = 4,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf, too.")] = False,
+) -> None:
+    """Write the report of a release: verdict, evidence, galleries; on demand as PDF."""
+    from busgen.params import QualityParams
+    from busgen.evaluation.reference import REFERENCE
+    from busgen.evaluation.stage import write_quality
+    from busgen.release.files import check_release
+    from busgen.report.evidence import Sources, previous_of, shipped_beside
+    from busgen.report.pdf import find_chromium, print_pdf
+    from busgen.report.report import PAGE, write_report
+    from busgen.report.with_real import count_real, write_with_real
+
+    check_release(release)
+    if pdf:
+        find_chromium()  # refused before anything is made, as is the real data
+    patients = count_real(with_real) if with_real else 0
+    real = reference or REFERENCE
+    if quality is None:
+        quality = folder / "quality"
+        say("scoring the release, which takes a minute or two")
+        write_quality(release, quality, QualityParams(reference=real), folder / "refused")
+    known, checks = shipped_beside(release)
+    beside = (judges or known, checks, previous_of(previous), downstream)
+    write_report(Sources(release, candidates, quality, real, *beside), folder, gallery)
+    out.print(f"report   {folder / PAGE}", soft_wrap=True)
+    if pdf:
+        print_pdf(folder / PAGE, folder / "report.pdf")
+        out.print(f"pdf      {folder / 'report.pdf'}", soft_wrap=True)
+    if with_real:
+        with progress("patients' pictures read", patients) as tick:
+            page = write_with_real(release, with_real, folder, tick)
+        out.print(f"real     {page}", soft_wrap=True)
+        say("it holds pictures of patients: never publish it, never pass it on")

@@ -1,0 +1,227 @@
+"""What the command line shows: remarks, progress, tables, summaries.
+
+In: records. Out: words on the screen; remarks and progress on the error stream.
+"""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from busgen import NOT_FOR_CLINICAL_USE
+
+COSTLY = ("generate", "quality", "downstream")  # stages whose seconds stand by a version
+
+out = Console()
+err = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def say(words: str) -> None:
+    """Print a remark for the person at the screen."""
+    err.print(escape(words), style="dim", soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Any]:
+    """Show a bar with rate and remaining time; yields the function that advances it.
+
+    The bar appears with the first step, so that a refused request shows none. Retries come on top
+    of `total`: the bar then grows rather than end early.
+    """
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+    )
+    bar = bars.Progress(*columns, console=err)
+    row = bar.add_task(what, total=total, rate="", start=False)
+
+    def tick(count: int) -> None:
+        bar.start()
+        bar.start_task(row)
+        state = bar.tasks[row]
+        done = state.completed + count
+        rate = f"{done / max(state.elapsed or 0, 1e-3):.0f}/s" if state.elapsed else ""
+        bar.update(row, advance=count, total=max(state.total or 0, done), rate=rate)
+
+    try:
+        yield tick
+    finally:
+        bar.stop()
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say that the same command goes on, where the user stops what is inside.
+
+    The signal is remembered: native code that it interrupts may raise an error of its own instead.
+    """
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.default_int_handler(number, None)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except BaseException:
+        if not stopped:
+            raise
+        say("stopped; the same command goes on from here")
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def print_summary(folder: Path) -> None:
+    """Print counts, rejections and where the release is."""
+    from busgen.factory.work import acceptance
+
+    rows = acceptance(folder / "index.parquet")
+    accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))
+    print_rows(rows)
+    out.print(
+        f"accepted {accepted} of {attempts} attempts ({accepted / attempts:.1%})\n"
+        f"dataset  {folder}\n[bold]{NOT_FOR_CLINICAL_USE}[/]",
+        soft_wrap=True,
+    )
+
+
+def print_scores(metrics: Mapping[str, Any]) -> None:
+    """Print the headline scores of the quality stage, each beside its floor."""
+    floors = metrics["floors"]
+    print_rows(
+        [
+            {"score": name, "value": value, "floor (real against real)": floors[name]}
+            for name, value in metrics["scores"].items()
+        ]
+    )
+
+
+def print_limits(record: Mapping[str, Any]) -> None:
+    """Print what the limits of a release say of it, those that fail first, n and floor left out."""
+    from busgen.evaluation.limits import NOT_MEASURED, to_rows
+    from busgen.report.answers.limits import unmeasured
+
+    shown = ("limit", "verdict", "value", "must be", "interval")
+    rows = [row for row in to_rows(record) if row["verdict"] != NOT_MEASURED]
+    print_rows([{key: row[key] for key in shown} for row in rows])
+    for left in unmeasured(record):
+        say(f"not measured: {left}")
+    out.print(f"release  [bold]{record['verdict']}[/]")
+
+
+def print_nearness(record: Mapping[str, Any]) -> None:
+    """Print how near pictures are to training patients, and the thresholds of same patients."""
+    from busgen.evaluation.score_sets import to_rows
+
+    scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
+    print_rows(to_rows(scores | {"copies": record["copies"]}))
+    for space, told in record["thresholds"].items():
+        if told["value"] is not None:
+            say(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")
+    for name, reason in record["skipped"].items():
+        say(f"left out: {name}: {reason}")
+
+
+def print_compared(record: Mapping[str, Any]) -> None:
+    """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
+    from busgen.evaluation.score_sets import to_rows
+
+    for stratum, scores in record["scores"].items():
+        out.print(escape(stratum))
+        print_rows(to_rows(scores))
+    for note in record["notes"]:
+        say(note)
+    for stratum, reasons in record["skipped"].items():
+        for name, reason in reasons.items():
+            say(f"left out: {stratum}, {name}: {reason}")
+
+
+def print_cleaning(told: Mapping[str, Any]) -> None:
+    """Print what cleaning found in the real data: a column a dataset, a row a count."""
+    columns = {**told["datasets"], "all": told["all"]}
+    lines = {
+        f"{part}{name}": None
+        for part, key in (("left out: ", "left_out"), ("flag: ", "flags"))
+        for counts in columns.values()
+        for name in counts[key]
+    }
+    simple = ("published", "read", "patients", "clusters", "redundant", "conflicts")
+    rows = [{"": name} | {c: n[name] for c, n in columns.items()} for name in simple]
+    for line in lines:
+        part, _, name = line.partition(": ")
+        key = "flags" if part == "flag" else "left_out"
+        rows.append({"": line} | {c: n[key].get(name, 0) for c, n in columns.items()})
+    for name, split in product(("splits", "usable"), told["all"]["splits"]):
+        words = {c: _classes(counts[name][split]) for c, counts in columns.items()}
+        rows.append({"": f"{name.removesuffix('s')}: {split}"} | words)
+    print_rows(rows)
+    out.print("classes: benign / malignant / normal / unknown; usable: for labels, copies left out")
+
+
+def _classes(counts: Mapping[str, int]) -> str:
+    return " / ".join(str(counts.get(c, 0)) for c in ("benign", "malignant", "normal", "unknown"))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print records as a table, "-" where a record lacks a key."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns)
+    for row in rows:
+        values = (row.get(column, "-") for column in columns)
+        cells = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in values)
+        table.add_row(*map(escape, cells))
+    out.print(table)
+
+
+def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print dataset versions: generators, quality, the primary gains downstream, seconds."""
+    for row in found:
+        generator = row["generator"]
+        engines = {key: _engine(generator, key) for key in ("engine", "mask_engine", "prior")}
+        gains = {
+            f"{score}, {train}": "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**own["gain"])
+            for task, score in (("classification", "AUC"), ("segmentation", "Dice"))
+            for train, own in row["downstream"].get(task, {}).items()
+            if "gain" in own
+        }
+        costs = {f"{stage} s": row["seconds"].get(stage, "-") for stage in COSTLY}
+        quality = {
+            "accepted": row["accepted"],
+            "limits": row.get("verdict", "-"),
+            "mean KS": _mean_ks(row["scores"]),
+            "floor": _mean_ks(row["floors"]),
+            "descriptor AUC": row["scores"].get("descriptor_auc", "-"),
+        }
+        out.print(f"[bold]{escape(row['version'])}[/]  {row['date']}")
+        print_rows([quality | costs])
+        print_rows([engines])
+        if gains:
+            print_rows(
+                [{"gain of real + synthetic": name, "value": of} for name, of in gains.items()]
+            )
+
+
+def _engine(generator: Mapping[str, str], key: str) -> str:
+    name, sha256 = generator.get(key, ""), generator.get(f"{key}_sha256", "-")
+    return f"{name} {sha256[:12]}".strip()
+
+
+def _mean_ks(scores: Mapping[str, float]) -> float | str:
+    distances = [value for name, value in scores.items() if name.startswith("ks_")]
+    return sum(distances) / len(distances) if distances else "-"

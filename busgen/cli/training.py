@@ -1,0 +1,129 @@
+"""What `busgen train` runs: checks first, then one training, with the screen told how far it is.
+
+In: words of the command line. Out: a folder of weights with its card.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from busgen.errors import UserError
+from busgen.params import Params
+
+Tick = Callable[[int], None]
+Progress = Callable[[str, int], AbstractContextManager[Tick]]
+SD15 = "sd15"
+KNOWN = ("masks", "images", "judges")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be trained, on which canonical data, and where it goes.
+
+    `start` folder of a generator to begin with; `adapt` data set to fit an adapter to, of `rank`.
+    """
+
+    which: str
+    folder: Path
+    out: Path
+    preset: str | None = None
+    start: Path | None = None
+    adapt: str | None = None
+    rank: int | None = None
+
+
+def train(asked: Asked, params: Params, progress: Progress) -> None:
+    """Train what is asked for; a killed training, asked for again, goes on where it was.
+
+    Raises
+    ------
+    UserError
+        If it cannot be trained, or an option does not go with it.
+    """
+    if asked.which not in KNOWN:
+        remedy = f"choose from {', '.join(KNOWN)}"
+        raise UserError("what can be trained must be named", asked.which, remedy)
+    if asked.which == "masks":
+        _masks(asked, params, progress)
+    elif asked.which == "judges":
+        _judges(asked, params, progress)
+    elif asked.preset == SD15:
+        _stable_diffusion(asked, params, progress)
+    else:
+        _images(asked, params, progress)
+
+
+def _masks(asked: Asked, params: Params, progress: Progress) -> None:
+    from busgen.masks.semantic_curvature.training import library
+
+    _from_nothing(asked)
+    if asked.preset is not None:
+        raise UserError("masks must be trained without a preset", asked.preset, "leave it out")
+    plan = library.plan(asked.folder, asked.out, params.train_masks)
+    with progress("outlines", plan.pace.seen) as tick:
+        library.learn(plan, tick)
+
+
+def _from_nothing(asked: Asked) -> None:
+    """Raise `UserError` if an option is given that only images know."""
+    given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
+    foreign = [name for name, value in given.items() if value is not None]
+    if foreign:
+        raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
+
+
+def _check_rank(asked: Asked) -> None:
+    """Raise `UserError` if a rank is given where no adapter is asked for."""
+    if asked.rank is not None and asked.adapt is None:
+        raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
+
+
+def _judges(asked: Asked, params: Params, progress: Progress) -> None:
+    from busgen.judges.training import library
+
+    _from_nothing(asked)
+    plan = library.resolve(
+        asked.folder, asked.out, library.preset(params.train_judges, asked.preset)
+    )
+    with progress("training crops", plan.n) as tick:
+        library.train(plan, tick)
+
+
+def _images(asked: Asked, params: Params, progress: Progress) -> None:
+    from busgen.images.diffusion.training import adapter, library
+    from busgen.images.diffusion.training.presets import preset
+    from busgen.metrics.adapter_scores import likeness
+
+    chosen = preset(params.train_images, asked.preset)
+    if asked.start is not None:
+        chosen = chosen.model_copy(update={"start": asked.start})
+    _check_rank(asked)
+    if asked.adapt is None:
+        plan = library.plan(asked.folder, asked.out, chosen)
+        with progress("sentences and pictures", sum(plan.seen.values())) as tick:
+            library.learn(plan, tick)
+        return
+    rank = chosen.adapter.rank if asked.rank is None else asked.rank
+    adaptation = adapter.plan_adaptation(asked.folder, asked.out, asked.adapt, chosen, rank)
+    with progress("pictures", adaptation.pace.seen) as tick:
+        adapter.adapt(adaptation, tick, likeness)
+
+
+def _stable_diffusion(asked: Asked, params: Params, progress: Progress) -> None:
+    """Fine-tune Stable Diffusion by the predecessor's recipe: its ControlNet, or an adapter."""
+    from busgen.images.stable_diffusion.training import library
+
+    _check_rank(asked)
+    if asked.start is None:
+        raise UserError(
+            "preset sd15 must begin with a folder of Stable Diffusion 1.5",
+            "none",
+            "give --start FOLDER",
+        )
+    plan = library.plan(
+        library.Asked(asked.folder, asked.out, asked.start, asked.adapt, asked.rank),
+        params.train_images.seed,
+    )
+    with progress("pictures", plan.seen) as tick:
+        library.learn(plan, tick)

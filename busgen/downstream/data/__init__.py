@@ -1,0 +1,1 @@
+"""What models are trained and tested on: real patients, synthetic sets, folds, pools."""

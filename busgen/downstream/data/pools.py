@@ -1,0 +1,136 @@
+"""What an arm's model draws its batches from.
+
+In: an arm, crops of real training patients, made ones. Out: `Pool`: crops and each one's chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.downstream.arms import Arm
+from busgen.downstream.data.real_images import joined
+from busgen.downstream.data.copy_paste import pasted
+from busgen.downstream.data.strata import topping_up
+from busgen.errors import DataError
+from busgen.real.crops import Crops, shares
+from busgen.seeds import rng
+
+SUBSET = 20261126  # which patients a share takes: the same in all arms and seeds, nested
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Crops, the chance (N,) that each is drawn, whether they are changed; how many are made."""
+
+    crops: Crops
+    chances: NDArray[np.float64]
+    augmented: bool
+    made: int
+
+
+def pool_of(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
+    """Return the pool of an arm.
+
+    At a ratio r, r made pictures for each real one are taken, or all if there are fewer; either
+    way r of 1 + r pictures drawn are made ones. Scanners and classes are drawn as
+    `busgen.real.crops.shares` says, in real and made pictures apart; for classification a
+    scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
+    up rare strata is drawn as often as a real picture; classes stay equally likely.
+
+    Parameters
+    ----------
+    arm
+        What is learned from.
+    real, made
+        Crops of real training patients (of all data sets where the arm is pooled), None where the
+        arm has none; sets of made ones.
+    task
+        ``"classification"``, which sees labelled lesions alone, or ``"segmentation"``.
+    seed
+        Draws what is pasted, and how a control is shuffled.
+
+    Raises
+    ------
+    DataError
+        If nothing of one kind is left to learn from.
+    """
+    classify = task == "classification"
+    parts: list[tuple[Crops, float]] = []
+    if real is not None:
+        own = _usable(subset(real, arm.share), classify)
+        parts.append((shuffled(own, classify, seed) if arm.shuffled else own, 1.0))
+        if arm.pasted:
+            count = round(arm.pasted * len(own))
+            parts.append((pasted(own, count, rng(seed, "paste")), arm.pasted))
+    lessons = [_made(arm, _usable(one, classify), parts, len(made)) for one in made]
+    parts += [one for one in lessons if len(one[0])]
+    total = sum(weight for _, weight in parts)
+    chances = np.concatenate([
+        shares(part, labelled=classify) * weight / total for part, weight in parts
+    ])  # fmt: skip
+    crops = joined([part for part, _ in parts])
+    if classify and arm.rare:
+        chances = _even(chances, crops.malignant)
+    return Pool(crops, chances, arm.augmented, sum(len(part) for part, _ in lessons))
+
+
+def _made(
+    arm: Arm, few: Crops, real: Sequence[tuple[Crops, float]], sets: int
+) -> tuple[Crops, float]:
+    """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
+    if arm.rare:
+        chosen = topping_up(real[0][0], few)
+        return few.pick(chosen), len(chosen) / len(real[0][0])
+    order = rng(SUBSET, "made").permutation(len(few))
+    most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
+    return few.pick(np.sort(order[: max(most, 1)])), arm.synthetic / sets
+
+
+def _even(chances: NDArray[np.float64], malignant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return chances with which either class is drawn half of the time."""
+    total = np.where(malignant, chances[malignant].sum(), chances[~malignant].sum())
+    return np.asarray(chances / (2 * total), np.float64)
+
+
+def subset(crops: Crops, share: float) -> Crops:
+    """Return the pictures of a share of the patients, of each class alike, one at least.
+
+    Smaller shares lie within larger ones: patients stand in one random order.
+    """
+    if share >= 1:
+        return crops
+    kept: list[str] = []
+    for label in np.unique(crops.labels):
+        patients = np.unique(crops.groups[crops.labels == label])
+        order = rng(SUBSET, f"patients {label}").permutation(len(patients))
+        kept += patients[order[: max(round(share * len(patients)), 1)]].tolist()
+    return crops.pick(np.asarray(np.isin(crops.groups, kept)))
+
+
+def shuffled(crops: Crops, classify: bool, seed: int) -> Crops:
+    """Return a control that must fail: the labels of others, or their masks at random places."""
+    draws = rng(seed, "shuffle")
+    lesions = np.flatnonzero(crops.labelled if classify else crops.masks.any(axis=(1, 2)))
+    other = draws.permutation(lesions)
+    if classify:
+        labels = crops.labels.copy()
+        labels[lesions] = crops.labels[other]
+        return replace(crops, labels=labels)
+    masks = np.zeros_like(crops.masks)
+    for to, of in zip(lesions, other, strict=True):
+        shift = draws.integers(len(crops.masks[of]), size=2)
+        masks[to] = np.roll(crops.masks[of], tuple(shift.tolist()), (0, 1))
+    return replace(crops, masks=masks)
+
+
+def _usable(crops: Crops, classify: bool) -> Crops:
+    known = (
+        crops.labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
+    )
+    own = crops.pick(np.asarray(known, np.bool_))
+    if not own.masks.any():
+        rule = "an arm must have lesions to learn from"
+        raise DataError(rule, "none", "give more patients or another task")
+    return own

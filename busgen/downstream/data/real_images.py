@@ -1,0 +1,234 @@
+"""Real patients, by data set and split, as square crops that can be named and measured in mm.
+
+In: what `busgen real --out` wrote. Out: `Pictures`, of which no pixel is decoded yet and whose
+fingerprint decides whether a run must be repeated; `Cases` in memory, or in a folder that other
+processes map.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from math import nan
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.io import read_json, replacing_folder, sha256_bytes, sha256_file
+from busgen.real import crops as cutting
+from busgen.imaging.overlays import fill, find
+from busgen.imaging import square
+from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
+from busgen.real.crops import Crops, crop_of, load_crops, save_crops, square_of, undisputed
+
+COLUMNS = (*PICTURES, "source_file", "scanner", "pixel_mm")
+TOLD = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
+UNDRAWN = {"no_mask", "empty_mask"}  # flags of lesions without outline
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Crops with `ids` (N,) text and `pixel_mm` (N,), side of a crop's pixel, NaN if unknown."""
+
+    crops: Crops
+    ids: NDArray[np.str_]
+    pixel_mm: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Cases":
+        """Return the chosen rows, by a mask or by numbers."""
+        return Cases(self.crops.pick(chosen), self.ids[chosen], self.pixel_mm[chosen])
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A set as it lies on disk, nothing decoded.
+
+    `sha256` (N,) of each picture's bytes and of all that is told of it; `labels` and `groups` (N,)
+    as in `Crops`; `lesions` (N,) whether it is an outlined lesion; `numbers` (N,) by which `read`
+    finds them.
+    """
+
+    sha256: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    lesions: NDArray[np.bool_]
+    numbers: NDArray[np.intp]
+    read: Callable[[NDArray[np.intp]], Cases]
+
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Pictures":
+        """Return the chosen ones, by a mask (N,) or by numbers in rising order."""
+        arrays = ("sha256", "labels", "groups", "lesions", "numbers")
+        return replace(self, **{name: vars(self)[name][chosen] for name in arrays})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of bytes, labels, patients, names, and of the code that reads them."""
+        return sha256_bytes("\n".join([code_of(READING), *self.sha256]).encode())
+
+    def tested(self, task: str) -> "Pictures":
+        """Return those that a task is tested on: lesions, for classification of known class."""
+        known = np.isin(self.labels, ["benign", "malignant"]) | (task == "segmentation")
+        return self.pick(np.asarray(self.lesions & known, np.bool_))
+
+    def load(self) -> Cases:
+        """Return them with their pixels."""
+        return self.read(self.numbers)
+
+
+@dataclass(frozen=True)
+class Real:
+    """A folder of real data: its canonical tables, and the file of their cohort."""
+
+    tables: tuple[Path, ...]
+    cohort: Path
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the data sets."""
+        return [table.parent.name for table in self.tables]
+
+    @property
+    def may_ship(self) -> tuple[str, ...]:
+        """Names of those whose licence lets weights ship, so that shipped ones learned of them."""
+        told = {table.parent.name: read_json(table.parent / "info.json") for table in self.tables}
+        return tuple(name for name, info in told.items() if info.get("weights_may_ship"))
+
+
+def joined_pictures(parts: Sequence[Pictures]) -> Pictures:
+    """Return several sets of pictures as one."""
+    ends = np.cumsum([len(part) for part in parts])
+
+    def read(numbers: NDArray[np.intp]) -> Cases:
+        of = np.searchsorted(ends, numbers, side="right")
+        few = (part.pick(numbers[of == k] - ends[k] + len(part)) for k, part in enumerate(parts))
+        return joined_cases([one.load() for one in few if len(one)])
+
+    told = (
+        np.concatenate([vars(part)[name] for part in parts])
+        for name in ("sha256", "labels", "groups", "lesions")
+    )
+    sha256s, labels, groups, lesions = told
+    return Pictures(sha256s, labels, groups, lesions, np.arange(ends[-1]), read)
+
+
+def real_in(folder: Path) -> Real:
+    """Return what `busgen real --out` wrote; `UserError` if the folder holds no real data."""
+    return Real(tuple(canonical_tables(folder)), cohort_file(folder))
+
+
+def code_of(parts: Iterable[ModuleType | Path]) -> str:
+    """Return the hash of the sources of modules, and of files."""
+    files = [part if isinstance(part, Path) else Path(str(part.__file__)) for part in parts]
+    return sha256_bytes("".join(map(sha256_file, files)).encode())
+
+
+def read_real(real: Real) -> dict[str, dict[str, Pictures]]:
+    """Return the pictures of each data set by split; a split that is empty is left out.
+
+    No near-duplicate, no Doppler, no disputed label. Bytes are read and hashed, not decoded.
+    """
+    cohort = load_cohort(real.cohort)
+    asked: dict[str, Any] = {"columns": COLUMNS, "usable": undisputed}
+    found: dict[str, dict[str, Pictures]] = {}
+    for table in real.tables:
+        rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in real_rows([table], cohort, **asked):
+            rows[row["split"]].append(_thin(row))
+        found[table.parent.name] = {
+            split: _pictures(few, table, real.cohort) for split, few in rows.items()
+        }
+    return found
+
+
+def _thin(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a canonical row: who it is, and the hash of its bytes and words."""
+    digest = sha256(repr([row[name] for name in TOLD]).encode())
+    for name in PICTURES:
+        digest.update(b"\0" if row[name] is None else sha256(row[name]["bytes"]).digest())
+    normal, undrawn = row["pathology"] == "normal", bool(UNDRAWN.intersection(row["flags"]))
+    return {
+        "id": row["sample_id"],
+        "sha256": digest.hexdigest(),
+        "label": row["pathology"] or "",
+        "group": row["cluster_id"],
+        "lesion": not normal and not undrawn,
+    }
+
+
+def _pictures(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> Pictures:
+    ids = np.array([row["id"] for row in rows], np.str_)
+
+    def read(numbers: NDArray[np.intp]) -> Cases:
+        wanted = set(ids[numbers].tolist())
+        asked: dict[str, Any] = {"columns": COLUMNS, "usable": lambda r: r["sample_id"] in wanted}
+        with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
+            return stacked(pool.map(_cut, real_rows([table], cohort, **asked)))
+
+    sha256s, labels, groups = (
+        np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")
+    )
+    lesions = np.array([row["lesion"] for row in rows], np.bool_)
+    return Pictures(sha256s, labels, groups, lesions, np.arange(len(rows)), read)
+
+
+def stacked(rows: Iterable[Mapping[str, Any]]) -> Cases:
+    """Return rows with `pixels` (image, mask, ignore), `words` (see `Crops`), id, mm as cases."""
+    rows = list(rows)
+    if not rows:
+        raise DataError("a set must hold pictures", "none", "check its folder")
+    pixels = (np.stack(stack) for stack in zip(*(row["pixels"] for row in rows), strict=True))
+    words = np.array([row["words"] for row in rows], np.str_).T
+    ids = np.array([row["id"] for row in rows], np.str_)
+    return Cases(Crops(*pixels, *words), ids, np.array([row["mm"] for row in rows], np.float64))
+
+
+def joined(parts: Sequence[Crops]) -> Crops:
+    """Return the crops of several sets as one."""
+    names = Crops.__annotations__
+    return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
+
+
+def joined_cases(parts: Sequence[Cases]) -> Cases:
+    """Return several sets of cases as one."""
+    rows = ([vars(part)[name] for part in parts] for name in ("ids", "pixel_mm"))
+    return Cases(joined([part.crops for part in parts]), *(np.concatenate(one) for one in rows))
+
+
+def save_cases(cases: Cases, folder: Path) -> None:
+    """Write cases for processes that map them."""
+    with replacing_folder(folder) as partial:
+        save_crops(cases.crops, partial / "crops")
+        np.savez(partial / "rows.npz", ids=cases.ids, pixel_mm=cases.pixel_mm)
+
+
+def load_cases(folder: Path) -> Cases:
+    """Return what `save_cases` wrote; pixels stay in their file until they are looked at."""
+    with np.load(folder / "rows.npz") as rows:
+        return Cases(load_crops(folder / "crops"), rows["ids"], rows["pixel_mm"])
+
+
+def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
+    known = row["pixel_mm"] is not None and row["mask"] is not None
+    words = (row["dataset"], row["scanner"] or row["dataset"], row["pathology"] or "")
+    return {
+        "pixels": crop_of(row),
+        "words": (*words, row["cluster_id"]),
+        "id": row["sample_id"],
+        "mm": row["pixel_mm"] * square_of(row).scale if known else nan,
+    }
+
+
+READING = (cutting, fill, find, square)

@@ -1,0 +1,183 @@
+"""The synthetic set: a release of busgen, or whatever pictures, masks and labels someone made.
+
+In: a path. Out: `Made`: its training pictures, none decoded before they are asked for, what made
+them, and whose patients their generator saw.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from busgen.downstream.data.real_images import Cases, code_of, stacked
+from busgen.errors import UserError
+from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.params import JUDGED
+from busgen.image_sets import folder, source, parquet
+from busgen.image_sets.canonical import CANONICAL
+from busgen.image_sets.open import open_set
+from busgen.image_sets.source import Source, squares
+from busgen.imaging.overlays import fill, strokes, find
+from busgen.imaging import square
+from busgen.real.crops import SIDE
+from busgen.release.files import data_files
+from busgen.release.read import batches
+
+LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
+CLASSES = ("benign", "malignant", "normal")
+SAW = ("none", "own", "pooled", "unknown")
+PROVENANCE = "provenance.json"
+MAKERS = ("engine", "engine_sha256", "mask_engine", "mask_engine_sha256", "prior_sha256")
+RULES = {"engine": "phantom", "mask_engine": "curvature"}  # engines that learned from nobody
+
+
+@dataclass(frozen=True)
+class Made:
+    """A synthetic set: `generator` what is told of its making, `saw` one of `SAW`.
+
+    `fingerprint` is the hash of its pictures' bytes, classes and scanners, and of the code that
+    reads them: another title, or another split of the same pictures' others, changes nothing.
+    `saw`: none, no patient was in any fit; own, training patients of the arm's data set alone;
+    pooled, more than those; unknown, nobody said.
+    """
+
+    source: Source
+    fingerprint: str
+    generator: Mapping[str, str]
+    saw: str
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def load(self) -> Cases:
+        """Return the pictures; `UserError` if they hold no outlined lesion of known class."""
+        return _cases(self.source)
+
+
+def read_made(path: Path, saw: str | None = None) -> Made:
+    """Return the synthetic set at a path: its training split, where it has splits.
+
+    Parameters
+    ----------
+    path
+        A release, a Parquet file, a saved dataset or a folder with images, masks and a table.
+    saw
+        What the user says of the generator's patients; else what a release's provenance tells.
+
+    Raises
+    ------
+    UserError
+        If it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
+    """
+    if saw is not None and saw not in SAW:
+        raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
+    made = open_set(path)
+    if made.form == CANONICAL:
+        rule = "--data must be synthetic pictures"
+        raise UserError(rule, f"{path}, real data", "give it as --real")
+    if "train" in made.values("split"):
+        made = made.of_splits(["train"])
+    plan = plan_of(path)
+    return Made(made, _fingerprint(made), generator_of(plan), saw or saw_of(plan))
+
+
+def plan_of(path: Path) -> dict[str, Any]:
+    """Return the plan that a release was made by, empty where there is none."""
+    file = path / PROVENANCE
+    plan: dict[str, Any] = read_json(file).get("plan", {}) if file.is_file() else {}
+    return plan
+
+
+def generator_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """Return engines, prior and their fingerprints."""
+    return {key: str(plan[key]) for key in MAKERS if key in plan}
+
+
+def named(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
+    """Return the first synthetic set, DIR or NAME=DIR, and further ones by their names.
+
+    Raises `UserError` where a further one has no name, or one that is taken.
+    """
+    first, *more = words
+    others: dict[str, Path] = {}
+    for word in more:
+        name, equals, path = word.partition("=")
+        if not equals or not path or name in others:
+            rule = "synthetic sets after the first must have names of their own"
+            raise UserError(rule, word, "give e.g. --data DIR --data phantom=OTHER")
+        others[name] = Path(path)
+    name, _, path = first.partition("=")
+    own = path if path and not Path(first).exists() else first
+    return Path(own), others
+
+
+def saw_of(plan: Mapping[str, Any]) -> str:
+    """Return whose patients the generator of a release saw, by its plan; `unknown` without one.
+
+    Only rules and the published prior, with no judge at its gates, saw none; whatever learned
+    counts as having seen the pooled training patients: what ships did.
+    """
+    if not plan:
+        return "unknown"
+    by_rules = all(plan.get(key) == value for key, value in RULES.items())
+    published = plan.get("prior", {}).get("name") == "published"
+    gates = plan.get("gates", {})
+    judged = any(gates.get(name, {}).get("action", "off") != "off" for name in JUDGED)
+    return "none" if by_rules and published and not judged else "pooled"
+
+
+def _fingerprint(made: Source) -> str:
+    told = [*_labels(made), *made.values("scanner")]
+    return sha256_bytes("\n".join([code_of(READING), *_contents(made.path), *told]).encode())
+
+
+def _contents(path: Path) -> Iterator[str]:
+    """Yield hashes of a release's training pictures, else of every file that lies there."""
+    if (path / PROVENANCE).is_file() and data_files(path):
+        splits = {file.name.split("-")[0] for file in data_files(path)}
+        for table in batches(path, ("image", "mask"), "train" if "train" in splits else None):
+            for row in table.to_pylist():
+                yield from (sha256(row[name]["bytes"]).hexdigest() for name in ("image", "mask"))
+        return
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        if file.is_file():
+            yield f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
+
+
+def _cases(source: Source) -> Cases:
+    labels = _labels(source)
+    scanners, groups = source.values("scanner"), source.groups()
+    names = source.values("sample_id")
+    rows: list[dict[str, Any]] = []
+    for part in squares(source, range(len(source)), SIDE):
+        for image, mask in zip(part.images, part.masks, strict=True):
+            k = len(rows)
+            words = ("synthetic", scanners[k] or "synthetic", labels[k], groups[k])
+            pixels = (image, mask, np.zeros_like(mask))
+            rows.append({"pixels": pixels, "words": words, "id": names[k] or f"{k}", "mm": nan})
+    cases = stacked(rows)
+    if not cases.crops.labelled.any():
+        rule = f"{source.path} must hold outlined lesions of known class"
+        raise UserError(rule, "none", f"give masks, and a column {LABELS[0]} of {CLASSES[:2]}")
+    return cases
+
+
+def _labels(source: Source) -> list[str]:
+    """Return the classes, by whichever column tells them, empty where it tells another."""
+    name = next((name for name in LABELS if source.has(name)), None)
+    if name is None:
+        known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
+        rule = f"{source.path} must have a column of classes, {' or '.join(LABELS)}"
+        raise UserError(rule, known, "add one: benign, malignant or normal")
+    words = (str(word).strip().lower() for word in source.values(name))
+    return [word if word in CLASSES else "" for word in words]
+
+
+READING = (
+    *(folder, source, parquet, fill, strokes, find, square),
+    strokes.WEIGHTS,
+)

@@ -1,0 +1,119 @@
+"""The models that learn: small ones of two tasks, larger ones, or a user's own by import path.
+
+In: a task, a preset, perhaps ``package.module:function``. Out: `Model`. Own models take
+(N, 1, S, S) in [0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from busgen.errors import UserError
+from busgen.io import sha256_bytes, sha256_file
+from busgen.judges.judges import ClassifierSpec, SegmenterSpec
+
+TASKS = ("classification", "segmentation")
+CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the picture, no mask
+SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
+PAPER = "busgen.downstream.models.paper"  # sizes as there; shapes follow from the functions
+BATCH = 2  # pictures that a user's model is tried with
+
+
+@dataclass(frozen=True)
+class Model:
+    """A task's model: `spec` what it looks at and its shape, `path` where a user's comes from."""
+
+    task: str
+    spec: SegmenterSpec | ClassifierSpec
+    path: str | None = None
+
+    def build(self) -> nn.Module:
+        """Return the network, weights as torch draws them."""
+        net: Any = self.spec.build(0) if self.path is None else _function(self.path)()
+        if not isinstance(net, nn.Module):
+            rule = f"{self.path} must return a torch.nn.Module"
+            raise UserError(rule, type(net).__name__, "return the network")
+        return net
+
+    @property
+    def fingerprint(self) -> str:
+        """What decides the network beside this package: shape, and a user's source."""
+        own = ""
+        if self.path is not None:
+            file = inspect.getsourcefile(_function(self.path))
+            own = sha256_file(Path(file)) if file else ""
+        return sha256_bytes(f"{self.task} {self.spec} {self.path} {own}".encode())
+
+
+PRESETS: dict[str, dict[str, Model]] = {
+    "small": {
+        "classification": Model("classification", CLASSIFIER),
+        "segmentation": Model("segmentation", SEGMENTER),
+    },
+    "paper": {
+        "classification": Model(
+            "classification", ClassifierSpec(224, (), 1, 1.8, 1), f"{PAPER}:efficientnet_b0"
+        ),
+        "segmentation": Model("segmentation", SegmenterSpec(256, (), 1), f"{PAPER}:nnunet"),
+    },
+}
+
+
+def model_of(task: str, path: str | None = None, preset: str = "small") -> Model:
+    """Return the model of a task, tried once; `path` replaces the preset's, its sizes stay.
+
+    Raises
+    ------
+    UserError
+        If task or preset is unknown, or a user's model cannot be imported or answers in another
+        shape.
+    """
+    for rule, name, known in (
+        ("a task must be known", task, TASKS),
+        ("a preset must be known", preset, tuple(PRESETS)),
+    ):
+        if name not in known:
+            raise UserError(rule, repr(name), f"choose from {', '.join(known)}")
+    model = PRESETS[preset][task]
+    model = model if path is None else replace(model, path=path)
+    size = model.spec.size_px
+    shape = (BATCH,) if task == "classification" else (BATCH, 1, size, size)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        found = model.build().eval()(torch.zeros(BATCH, 1, size, size))
+    if not isinstance(found, torch.Tensor) or tuple(found.shape) != shape:
+        got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise UserError(f"a {task} model must return logits of shape {shape}", got, "reshape them")
+    return model
+
+
+def place_of(device: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
+
+    Raises `UserError` if it is none, or a GPU that the machine does not have.
+    """
+    count = torch.cuda.device_count()
+    known = ("cpu", *(("cuda",) if count else ()), *(f"cuda:{k}" for k in range(count)))
+    if device == "auto":
+        return torch.device("cuda" if count else "cpu")
+    if device not in known:
+        raise UserError("the device must be one that is here", device, f"auto, {', '.join(known)}")
+    return torch.device(device)
+
+
+def _function(path: str) -> Callable[[], object]:
+    """Return what an import path names."""
+    module, _, name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        rule = "a model must be an import path, package.module:function"
+        raise UserError(rule, f"{path} ({error})", "check the path and PYTHONPATH") from error
+    if not callable(found):
+        raise UserError("a model must be a function", path, "name one that returns a network")
+    return found  # type: ignore[no-any-return]

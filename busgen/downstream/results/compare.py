@@ -1,0 +1,199 @@
+"""From predictions to the table: scores of every arm, and what each gains over the common base.
+
+In: predictions of all runs. Out: a record for `metrics.json`. The primary comparison, fixed
+beforehand, is real + synthetic at 1 against real + augmentation on the training set's own test
+patients; every other one is secondary, its p-value corrected with Holm's method among all
+secondary ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from busgen.downstream.arms import MIXED, PRIMARY, Arm, arm_of
+from busgen.stats.two_way_bootstrap import estimate, holm, over_seeds, patient_weights, reflected
+from busgen.downstream.data.synthetic_set import SAW
+from busgen.stats.weighted_metrics import Floats, Weighted, auc_of, brier_of, ece_of, mean_of, sensitivity_of
+
+HEADLINE = {"classification": "auc", "segmentation": "dice"}
+LEVEL = 0.05  # of an adjusted p-value
+NONE = "no difference"
+GAINS = ("gain", "rival_gain")
+KEYS = ["task", "train", "test"]
+
+Record = dict[str, Any]
+
+
+def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
+    """Return one record for each task, training set, test set and arm.
+
+    Parameters
+    ----------
+    predictions
+        Rows of `busgen.downstream.results.predictions.SCHEMA`, and the `split` of each patient.
+    saw
+        Whose patients the generator of each made set saw (`busgen.downstream.data.synthetic_set.SAW`), by name.
+
+    Returns
+    -------
+    list of dict
+        ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
+        interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p,
+        p_holm, primary, verdict}, on the patients that the arm was tested on; ``rival_gain``
+        likewise over the same arm with the first set's made pictures; ``strict`` in a gain: on
+        test patients alone, where validation patients are tested too.
+    """
+    records: list[Record] = []
+    for keys, block in predictions.groupby(KEYS, sort=False):
+        records += _block(dict(zip(KEYS, keys, strict=True)), block, saw)
+    gains = [one[key] for one in records for key in GAINS if key in one]
+    secondary = [gain for gain in gains if not gain["primary"]]
+    for gain, p in zip(secondary, holm([gain["p"] for gain in secondary]), strict=True):
+        gain["p_holm"] = p
+    for gain in gains:
+        gain["verdict"] = verdict(gain)
+    return records
+
+
+def verdict(gain: Mapping[str, Any]) -> str:
+    """Return what a comparison says: no difference where its interval holds 0.
+
+    Nor is there any where a secondary one's adjusted p-value is above `LEVEL`.
+    """
+    low, high = gain["interval"]
+    if low <= 0 <= high or (not gain["primary"] and gain["p_holm"] >= LEVEL):
+        return NONE
+    return "better" if low > 0 else "worse"
+
+
+def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
+    """Return the scores of one run's predictions; HD95 in mm where every pixel's size is known."""
+    if task == "classification":
+        chances = rows["probability"].to_numpy(np.float64)
+        outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
+        folds = rows["fold"].fillna(0).to_numpy(np.int64)
+        return {
+            "auc": auc_of(chances, outcomes, folds),
+            "sensitivity_at_90_specificity": sensitivity_of(chances, outcomes),
+            "brier": brier_of(chances, outcomes),
+            "ece": ece_of(chances, outcomes),
+        }
+    dice, iou, px, mm = (
+        rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
+    )
+    distance = {"hd95_mm": mean_of(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_of(px)}
+    return {"dice": mean_of(dice), "iou": mean_of(iou), **distance}
+
+
+@dataclass(frozen=True)
+class _Block:
+    """One test of one training set: the runs of each arm, rows by the name of their picture."""
+
+    task: str
+    runs: Mapping[str, Sequence[pd.DataFrame]]
+    known: dict[tuple[str, ...], Floats] = field(default_factory=dict)  # draws take a while
+
+    def drawn(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
+        """Return an arm's score on drawn patients: those that the arm `of` was tested on.
+
+        `kind`: all of them, or those of one split.
+        """
+        key = (metric, arm, self._alike(of), kind)
+        if key not in self.known:
+            asked = self._tested(of, kind)
+            scores = [
+                scores_of(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]
+            ]
+            self.known[key] = over_seeds(scores, self._weights(of, kind), arm)
+        return self.known[key]
+
+    def metrics(self, arm: str) -> list[str]:
+        """Return the names of an arm's scores."""
+        return list(scores_of(self.task, self.runs[arm][0]))
+
+    def _weights(self, of: str, kind: str) -> Floats:
+        key = (self._alike(of), kind)
+        if key not in self.known:
+            groups = self._tested(of, kind)["patient"].to_numpy(np.str_)
+            self.known[key] = patient_weights(groups)
+        return self.known[key]
+
+    def _tested(self, of: str, kind: str) -> pd.DataFrame:
+        rows = self.runs[of][0]
+        return rows if kind == "all" else rows[rows["split"] == kind]
+
+    def _alike(self, arm: str) -> str:
+        """Return the first arm that was tested on the same pictures."""
+        own = self.runs[arm][0].index
+        return next(name for name, rows in self.runs.items() if rows[0].index.equals(own))
+
+    def has(self, arm: str, of: str) -> bool:
+        """Return whether an arm was tested on every patient of another."""
+        own = self.runs[of][0].index
+        return arm in self.runs and bool(own.isin(self.runs[arm][0].index).all())
+
+
+def _block(keys: Record, rows: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
+    """Return the records of one test of one training set: all arms on the same drawn patients."""
+    named = rows.set_index("sample_id").sort_index()
+    runs = {
+        str(arm): [one for _, one in own.groupby("seed")]
+        for arm, own in named.groupby("arm", sort=False)
+    }
+    block = _Block(keys["task"], {arm: runs[arm] for arm in rows["arm"].unique()})
+    return [_record(keys, block, arm_of(name), saw) for name in block.runs]
+
+
+def _record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
+    first = block.runs[arm.name][0]
+    counts = {"n": len(first), "patients": int(first["patient"].nunique())}
+    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw)}
+    counts |= {"seeds": len(block.runs[arm.name])}
+    drawn = {name: block.drawn(name, arm.name, arm.name) for name in block.metrics(arm.name)}
+    one["metrics"] = _measured(drawn, counts)
+    if arm.shuffled:  # no control compares
+        return one
+    for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
+        compares = other not in ("", arm.name) and block.has(other, arm.name)
+        if compares and (found := _gain(keys, block, arm, other)):
+            one[key] = found
+    return one
+
+
+def _saw(arm: Arm, saw: Mapping[str, str]) -> str | None:
+    """Return whose patients the generators of an arm's pictures saw: the most that any did."""
+    if not arm.learns_from_made:
+        return None
+    if arm.made_by == MIXED:
+        return max(saw.values(), key=SAW.index)
+    return saw[arm.made_by]
+
+
+def _measured(values: Mapping[str, Floats], counts: Record) -> Record:
+    record = {}
+    for name, drawn in values.items():
+        found = estimate(drawn)
+        if found is not None:
+            interval = reflected(found) if name == "ece" else found.interval
+            record[name] = {"value": found.value, "interval": list(interval)} | counts
+    return record
+
+
+def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
+    """Return what an arm gains over another on its own patients, None where not defined."""
+    metric = HEADLINE[keys["task"]]
+    base = block.drawn(metric, other, arm.name)
+    found = estimate(block.drawn(metric, arm.name, arm.name) - base)
+    if found is None:
+        return None
+    told = {"metric": metric, "against": other, "value": found.value, "p": found.p}
+    told |= {"base": float(base[0]), "interval": list(found.interval)}
+    if (block.runs[arm.name][0]["split"] == "validation").any() and arm.learns_from_made:
+        own, base = (block.drawn(metric, name, arm.name, "test") for name in (arm.name, other))
+        if (alone := estimate(own - base)) is not None:
+            told["strict"] = {"value": alone.value, "interval": list(alone.interval)}
+    primary = arm.name == PRIMARY and keys["train"] == keys["test"]
+    return told | {"primary": primary}

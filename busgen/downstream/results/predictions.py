@@ -1,0 +1,94 @@
+"""What a trained model says of test patients, one row a picture.
+
+In: a model, its network, cases. Out: rows of `SCHEMA`, from which anyone can compute the scores.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.special import expit
+from torch import nn
+
+from busgen.downstream.data.real_images import Cases
+from busgen.downstream.learner import lesion_chances, malignant_logits
+from busgen.downstream.models.registry import Model
+from busgen.stats.overlap import cut_out, hd95, overlap
+from busgen.errors import DataError
+from busgen.stats.calibration import Platt, fit_platt
+from busgen.judges.judges import SegmenterSpec
+from busgen.real.crops import Crops
+
+TEXT, REAL = pa.string(), pa.float64()
+SCHEMA = pa.schema(
+    [
+        *((name, TEXT) for name in ("task", "train", "arm")),
+        ("seed", pa.int64()),
+        ("fold", pa.int64()),  # of the test patients, where the data set is cross-validated
+        *((name, TEXT) for name in ("test", "sample_id", "patient", "scanner", "pathology")),
+        *((name, REAL) for name in ("probability", "dice", "iou", "hd95_px", "pixel_mm")),
+        ("lesion_share", REAL),  # of the picture's area
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A trained network, and what makes its logits probabilities, None where that is unknown."""
+
+    model: Model
+    net: nn.Module
+    scale: Platt | None = None
+
+
+def scaling(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
+    """Return Platt's scaling by validation patients; None for segmenters and for too few."""
+    if isinstance(model.spec, SegmenterSpec):
+        return None
+    own = validation.pick(validation.labelled)
+    try:
+        return fit_platt(malignant_logits(model.spec, net, own), own.malignant)
+    except DataError:  # fewer than ten of a class: chances stay as the network gives them
+        return None
+
+
+def tested(cases: Cases, task: str) -> Cases:
+    """Return the cases that a task is tested on: lesions, for classification of known class."""
+    crops = cases.crops
+    own = crops.labelled if task == "classification" else crops.masks.any(axis=(1, 2))
+    return cases.pick(np.asarray(own, np.bool_))
+
+
+def answers(asked: Answering, cases: Cases) -> Iterator[dict[str, Any]]:
+    """Yield a row for each picture that the task is tested on; what it has not is missing."""
+    spec, own = asked.model.spec, tested(cases, asked.model.task)
+    if isinstance(spec, SegmenterSpec):
+        found = _drawn(lesion_chances(spec, asked.net, np.asarray(own.crops.images)), own)
+    else:
+        found = _told(malignant_logits(spec, asked.net, own.crops), asked.scale)
+    for k, values in enumerate(found):
+        yield {
+            "sample_id": own.ids[k],
+            "patient": own.crops.groups[k],
+            "scanner": own.crops.scanners[k],
+            "pathology": own.crops.labels[k] or None,
+            "pixel_mm": float(own.pixel_mm[k]) if np.isfinite(own.pixel_mm[k]) else None,
+            "lesion_share": float(own.crops.masks[k].mean()),
+        } | values
+
+
+def _told(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
+    chances = scale(logits) if scale else expit(logits)
+    return [{"probability": float(chance)} for chance in chances]
+
+
+def _drawn(chances: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
+    rows = []
+    for one, mask in zip(chances, cases.crops.masks, strict=True):
+        found, wanted = cut_out(one), np.asarray(mask) > 0
+        dice, iou = overlap(found, wanted)
+        rows.append({"dice": dice, "iou": iou, "hd95_px": hd95(found, wanted)})
+    return rows

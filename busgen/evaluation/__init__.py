@@ -1,0 +1,1 @@
+"""Evaluation: a release against reference statistics, real data and earlier releases."""

@@ -1,0 +1,112 @@
+"""Pictures of earlier releases that a release holds again.
+
+In: release folders. Out: counts of identical pictures, of equal hashes, and of near-duplicates, as
+cleaning finds them among real pictures: mirrored, cropped, brighter too.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from busgen.errors import DataError
+from busgen.io import decode_png
+from busgen.params import DEFAULT_GATES
+from busgen.stats.ks import wilson
+from busgen.similarity.dhash import nearest_hash
+from busgen.evaluation.release_statistics import chosen_groups
+from busgen.similarity.registration import find_links
+from busgen.similarity.thumbnails import signature
+
+INDEX = "index.parquet"
+HASHES = ["image_sha256", "image_dhash"]
+
+
+def repeats(release: Path, previous: Sequence[Path], most: int) -> dict[str, Any]:
+    """Return how many pictures of a release are in earlier ones too.
+
+    Parameters
+    ----------
+    release
+        Release folder.
+    previous
+        Folders of earlier ones, at least one.
+    most
+        Pictures of each that are compared as pictures; as files all are.
+
+    Returns
+    -------
+    dict
+        ``earlier``: a record for each, ``path, n`` (its pictures) and how many of the release's
+        pictures it holds: ``identical`` (the same pixels), ``same_hash`` (nearer than the gate
+        `duplicate_distance` allows within a release) of all, ``near`` of the ``looked_at``.
+        ``score``: ``value`` the share of those looked at that are near-duplicates of a picture of
+        any of them, ``n``, ``interval`` (Wilson, 95 %), ``samples`` (which).
+
+    Raises
+    ------
+    DataError
+        If a folder is no release.
+    """
+    own = _hashes(release)
+    looked = list(islice(_signatures(release, most), most))
+    near: set[str] = set()
+    told = []
+    for folder in previous:
+        other = _hashes(folder)
+        found = _near(looked, list(islice(_signatures(folder, most), most)))
+        near |= found
+        told.append(
+            {
+                "path": str(folder),
+                "n": other.num_rows,
+                "identical": pc.sum(
+                    pc.is_in(own["image_sha256"], value_set=other["image_sha256"])
+                ).as_py(),
+                "same_hash": _same_hash(own, other),
+                "near": len(found),
+                "looked_at": min(len(looked), most),
+            }
+        )
+    count = len(looked)
+    score = {
+        "value": len(near) / count,
+        "n": count,
+        "interval": wilson(len(near), count),
+        "samples": sorted(near),
+    }
+    return {"earlier": told, "score": score}
+
+
+def _near(own: Sequence[tuple[str, bytes]], other: Sequence[tuple[str, bytes]]) -> set[str]:
+    """Return the samples of the first set that show the same as one of the second."""
+    links = find_links([one for _, one in (*own, *other)])
+    return {own[link.first][0] for link in links if link.first < len(own) <= link.second}
+
+
+def _same_hash(own: pa.Table, other: pa.Table) -> int:
+    """Return how many hashes are nearer to one of the other release's than its gate allows."""
+    least = DEFAULT_GATES["duplicate_distance"].min or 0.0
+    first, second = (t["image_dhash"].to_numpy().astype(np.int64) for t in (own, other))
+    return int((nearest_hash(first, second)[0] < least).sum())
+
+
+def _hashes(release: Path) -> pa.Table:
+    """Return the hashes of a release's accepted pictures."""
+    try:
+        return pq.read_table(release / INDEX, columns=HASHES, filters=[("accepted", "=", True)])
+    except (OSError, pa.ArrowInvalid) as error:
+        rule = f"{release} must be a release folder"
+        raise DataError(rule, error, "name folders of releases in quality.previous") from error
+
+
+def _signatures(release: Path, most: int) -> Iterator[tuple[str, bytes]]:
+    """Yield (sample, signature) of pictures of a release, always the same ones."""
+    for file, group in chosen_groups(release, most):
+        for row in file.read_row_group(group, columns=["sample_id", "image"]).to_pylist():
+            yield row["sample_id"], signature(decode_png(row["image"]["bytes"], row["sample_id"]))

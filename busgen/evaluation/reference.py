@@ -1,0 +1,183 @@
+"""Reference: what scores and gates need of real images, as numbers; no pixel travels.
+
+In: samples of held-out patients (`busgen.gates.calibration.real_samples`), where they come from, what cleaning
+found. Out: a folder with `samples.parquet`, one row an image, and `reference.json`. No patient of
+the training split is in it, so that no score is taken against images that anything learned from.
+
+What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI with
+
+    busgen real breast=PATH bus_bra=PATH busi=PATH --out DIR
+    busgen calibrate DIR --out OUT
+
+whose thumbnails of real pictures (`KNOWN`) stay where they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.params import DEFAULT_GATES
+from busgen.gates.calibration.bounds import calibrated
+from busgen.metrics.descriptor_auc import descriptor_auc
+from busgen.gates.scores import Judges
+from busgen.similarity.known_images import known_of, save_known
+from busgen.gates.calibration.pairs import clean_pairs, training_pairs
+from busgen.gates.calibration.fault_injection import Keeper, prove
+from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
+from busgen.real.readers.registry import DATASETS
+from busgen.imaging.decode import DatasetInfo
+
+FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
+KNOWN = "known.safetensors"
+SPLITS = ("validation", "test")
+REFERENCE = Path(__file__).parents[1] / "assets" / "reference"
+COUNTED = ("dataset", "scanner", "pathology", "split")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`samples` (`samples.SCHEMA`) and `facts`: where they come from, and the gates' bounds.
+
+    Of the facts: `size_px`, `sources` (with licence), `n` (images by dataset, scanner, class and
+    split), `n_patients`, `judges_sha256` (whose scores stand in the samples), `calibrated`
+    (`busgen.gates.calibration.bounds`), `descriptor_auc`, `cleaning` (as the cohort counted).
+    """
+
+    facts: Mapping[str, Any]
+    samples: pa.Table
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where samples come from: datasets, what cleaning found in them, who judged, their size."""
+
+    sources: Sequence[DatasetInfo]
+    cleaning: Mapping[str, Any]
+    judges_sha256: str | None
+    size_px: int = 256
+
+
+def calibrate(
+    folder: Path, out: Path, judges: Judges, planted: int | None = None
+) -> dict[str, Any]:
+    """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
+
+    The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test patients: faults are
+    planted into all of their clean pictures, or into the first `planted`.
+
+    `out` holds thumbnails of training patients' pictures (`KNOWN`) besides: it does not ship.
+
+    Returns
+    -------
+    dict
+        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrated` tells them.
+
+    Raises
+    ------
+    UserError
+        If `folder` has no canonical data, or `out` holds other things.
+    """
+    require_vacant(out, ours=FACTS)
+    tables, cohort = canonical_tables(folder), cohort_file(folder).parent
+    training, textures = training_pairs(tables, cohort)
+    made = reference_of(tables, cohort, judges, textures)
+    keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
+    proof = prove(keeper, list(islice(clean_pairs(tables, cohort, "test"), planted)), training)
+    write_reference(replace(made, facts={**made.facts, "proof": proof.record()}), out)
+    save_known(textures, out / KNOWN)
+    return dict(made.facts["calibrated"])
+
+
+def reference_of(
+    tables: Sequence[Path],
+    cohort: Path,
+    judges: Judges,
+    textures: NDArray[np.uint8] | None = None,
+) -> Reference:
+    """Return the reference of canonical tables and the folder of their cohort.
+
+    Near-duplicates, Doppler images, unknown and disputed labels are left out. `textures` of
+    training patients' crops are made where they are not given.
+    """
+    held_out = real_rows(tables, cohort, splits=SPLITS, usable=usable_for_labels)
+    if textures is None:
+        _, textures = training_pairs(tables, cohort)
+    known = known_of(textures) if len(textures) else None
+    samples = samples_of(held_out, judges, known=known)
+    every = real_rows(tables, cohort, columns=PLAIN, usable=usable_for_labels)
+    columns = pa.schema(field for field in schema.arrow_schema("real") if field.name in PLAIN)
+    described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)
+    measured = set(samples["dataset"].to_pylist())
+    sources = [DATASETS[name] for name in schema.DATASETS if name in measured]
+    origin = Origin(sources, read_json(cohort / CLEANING), judges.sha256)
+    return make_reference(samples, described, origin)
+
+
+def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Reference:
+    """Return the reference of measured samples.
+
+    Parameters
+    ----------
+    samples
+        As `busgen.gates.calibration.real_samples.samples_of` returns them, of held-out patients.
+    described
+        Canonical rows whose descriptors are stated, of all patients: their AUC is of words, no
+        image, and nothing that is trained on them, enters it.
+    """
+    facts = {
+        "about": "numbers of square crops of real images, patients outside the training split",
+        "size_px": origin.size_px,
+        "sources": [asdict(info) for info in origin.sources],
+        "splits": list(SPLITS),
+        "n": {name: _counts(samples, name) for name in COUNTED},
+        "n_patients": len(samples["patient"].unique()),
+        "judges_sha256": origin.judges_sha256,
+        "calibrated": calibrated(samples),
+        "descriptor_auc": descriptor_auc(described),
+        "cleaning": dict(origin.cleaning),
+    }
+    return Reference(facts, samples)
+
+
+def write_reference(reference: Reference, folder: Path) -> None:
+    """Write the folder, whole or not at all."""
+    with replacing_folder(folder) as partial:
+        write_text(partial / FACTS, dumps(reference.facts))
+        pq.write_table(reference.samples, partial / SAMPLES, compression="zstd")
+
+
+def load_reference(folder: Path | None = None) -> Reference:
+    """Return the reference in `folder`, by default the one that ships.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it has not the samples' columns.
+    """
+    folder = folder or REFERENCE
+    facts = read_json(folder / FACTS)
+    try:
+        samples = pq.read_table(folder / SAMPLES)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{SAMPLES} must be whole Parquet", error, "make it again") from error
+    missing = sorted(set(SCHEMA.names) - set(samples.column_names))
+    if missing or "size_px" not in facts:
+        rule = "a reference must hold size_px and the samples' columns"
+        raise DataError(rule, f"without {missing or 'size_px'}", "make it again")
+    return Reference(facts, samples)
+
+
+def _counts(samples: pa.Table, name: str) -> dict[str, int]:
+    counted = samples[name].value_counts().to_pylist()
+    return {str(row["values"] or "unknown"): row["counts"] for row in counted}

@@ -1,0 +1,223 @@
+"""`busgen score`: one set of pictures beside another, in every feature space that is asked.
+
+In: two sets (`busgen.image_sets`), the second real pictures of held-out patients. Out: a record
+for JSON: scores by stratum, each with value, n, interval, floor and the version of its space; what
+could not be scored, and why; what a reader should know.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.cores import on_all_cores
+from busgen.errors import UserError
+from busgen.io import sha256_bytes
+from busgen.stats.bootstrap import Floats, Rows, Sample
+from busgen.evaluation.score_options import Asked
+from busgen.image_sets.canonical import HELD_OUT
+from busgen.image_sets.source import Source, Squares, squares
+from busgen.metrics.space_scores import SEED, Told, space_scores
+from busgen.metrics.spaces.registry import FeatureSpace
+from busgen.metrics.strata import ALL, left_out, strata
+from busgen.metrics.threads import one_thread
+from busgen.metrics.paired_two_sample import told_apart
+from busgen.seeds import rng
+
+CORES = os.cpu_count() or 1
+ABOUT = (
+    "n pictures of a against n of b; floor: the same score of b against b, n and n pictures of "
+    "other patients, the mean, floor_limit its 97.5 % quantile (2.5 % where low is bad); interval: "
+    "95 % bootstrap, by patient"
+)
+
+Names = NDArray[np.str_]
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One set looked at: `points` (N, D) of each space, `groups` (N,), the pictures' usual side.
+
+    `digests` (N,) are of the pictures' pixels as they are seen.
+    """
+
+    source: Source
+    points: tuple[Floats, ...]
+    groups: Names
+    side_px: float
+    digests: tuple[str, ...]
+
+
+def score_sets(
+    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], asked: Asked, tick: Tick
+) -> dict[str, Any]:
+    """Return the scores of pictures against real ones.
+
+    Parameters
+    ----------
+    sets
+        Pictures in question, and real ones of held-out patients, as `open_sets` returns them.
+    spaces
+        As `busgen.metrics.spaces.registry.spaces_of` returns them.
+    asked
+        Strata, numbers, sizes.
+    tick
+        Called with the number of pictures looked at since its last call.
+
+    Returns
+    -------
+    dict
+        ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name: sha256,
+        dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
+        space, version}}}; ``skipped`` {stratum or column: {name: reason}};
+        ``notes``.
+
+    Raises
+    ------
+    UserError
+        If a space does not take the pictures, or nothing can be scored.
+    DataError
+        If a picture is damaged.
+    """
+    a, b = (looked_at(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
+    scores: dict[str, dict[str, Any]] = {}
+    skipped = left_out(a.source, b.source, asked.by)
+    notes = remarks(a, b, asked)
+    for name, rows in strata(a.source, b.source, asked.by):
+        for k, space in enumerate(spaces):
+            found = space_scores(space, _pair(a, b, rows, k), asked.draws)
+            scores.setdefault(name, {}).update(found.scores)
+            skipped.setdefault(name, {}).update(found.skipped)
+            notes += [f"{name}: {note}" for note in found.notes]
+    if asked.two_sample:
+        found = _told_apart(a, b, asked)
+        scores[ALL].update(found.scores)
+        skipped[ALL].update(found.skipped)
+        notes += found.notes
+    if not scores[ALL]:
+        got = "; ".join(f"{name}: {reason}" for name, reason in skipped[ALL].items())
+        raise UserError("the sets must have a score", got, "give more pictures, of more patients")
+    return {
+        "about": ABOUT,
+        "a": described(a),
+        "b": described(b),
+        "spaces": {
+            s.name: {"sha256": s.sha256, "dimensions": points.shape[1]}
+            for s, points in zip(spaces, a.points, strict=True)
+        },
+        "scores": {name: found for name, found in scores.items() if found},
+        "skipped": {name: reasons for name, reasons in skipped.items() if reasons},
+        "notes": notes,
+    }
+
+
+def looked_at(
+    source: Source, spaces: Sequence[FeatureSpace], asked: Asked, share: int, tick: Tick
+) -> Side:
+    """Return a set in all spaces: at most `share` times `asked.most` pictures, in chunks.
+
+    As many chunks at once as there are cores: numbers do not depend on it.
+    """
+    some = chosen(source, asked.group, share * asked.most)
+    left = squares(some, range(len(some)), asked.size_px)
+    parts, sides, digests = [], [], []
+
+    def embedded(part: Squares) -> list[Floats]:
+        return [space.embed(part.images, part.masks) for space in spaces]
+
+    with one_thread(), on_all_cores() as pool:  # a thread a chunk, not many a sum
+        while few := list(islice(left, CORES)):
+            for part, found in zip(few, pool.map(embedded, few), strict=True):
+                parts.append(found)
+                sides.append(part.sides_px)
+                digests += [sha256_bytes(image.tobytes()) for image in part.images]
+                tick(len(part.images))
+    points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
+    side_px = float(np.median(np.concatenate(sides)))
+    return Side(some, points, some.groups(asked.group), side_px, tuple(digests))
+
+
+def chosen(source: Source, group: str | None, most: int) -> Source:
+    """Return at most `most` pictures, groups drawn at random and whole, always the same ones."""
+    if len(source) <= most:
+        return source
+    names, of = np.unique(source.groups(group), return_inverse=True)
+    order = np.argsort(rng(SEED, "score/rows").permutation(len(names))[of], kind="stable")
+    return source.only(sorted(order[:most].tolist()))
+
+
+def remarks(a: Side, b: Side, asked: Asked) -> list[str]:
+    """Return what a reader should know of the two sets."""
+    shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or asked.group else 0
+    known = {*b.digests}
+    copies = sum(digest in known for digest in a.digests)
+    training = int((b.source.values("split") == "train").sum())
+    small = [side for side in (a, b) if side.side_px < asked.size_px]
+    said = {
+        f"{shared} patients are in both sets: their pictures look alike for that alone": shared,
+        f"{copies} pictures of the first set are in the second too, pixel by pixel: scores then "
+        "say how well they were copied": copies,
+        f"{training} pictures of the second set are of its training split: models may have learned "
+        f"from them; held-out patients alone are a test (--split {HELD_OUT[0]} --split "
+        f"{HELD_OUT[1]})": training,
+    }
+    enlarged = [
+        f"pictures in {side.source.path} are enlarged from {side.side_px:.0f} to {asked.size_px} "
+        "px, which blurs: a smaller --size compares both alike"
+        for side in small
+    ]
+    return [words for words, count in said.items() if count] + enlarged
+
+
+def described(side: Side) -> dict[str, Any]:
+    """Return what is told of a set."""
+    return {
+        "path": str(side.source.path),
+        "form": side.source.form,
+        "n": len(side.source),
+        "groups": len(np.unique(side.groups)),
+        "side_px": side.side_px,
+    }
+
+
+def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
+    rows: list[dict[str, object]] = []
+    for name, score in scores.items():
+        apart = score["value"] - score["floor_limit"]
+        beyond = apart > 0 if score["bad"] == "high" else apart < 0
+        rows.append(
+            {
+                "score": name,
+                "value": score["value"],
+                "interval": "{:.3g} .. {:.3g}".format(*score["interval"]),
+                "n": score["n"],
+                "floor": score["floor"],
+                "limit": score["floor_limit"],
+                "beyond": "yes" if beyond else "no",
+            }
+        )
+    return rows
+
+
+def _pair(a: Side, b: Side, rows: tuple[Rows, Rows], space: int) -> tuple[Sample, Sample]:
+    """Return the samples of a stratum in the space of that number."""
+    first, second = (
+        Sample(side.points[space][own], side.groups[own])
+        for side, own in zip((a, b), rows, strict=True)
+    )
+    return first, second
+
+
+def _told_apart(a: Side, b: Side, asked: Asked) -> Told:
+    try:
+        pair = (a.source, b.source), (a.groups, b.groups)
+        scores, notes = told_apart(*pair, asked.by, asked.size_px)
+    except UserError as error:
+        return Told({}, {"two_sample": str(error)})
+    return Told(scores, {}, notes)

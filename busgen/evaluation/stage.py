@@ -1,0 +1,168 @@
+"""The quality stage: a release's scores, its headline metrics, and the tables that DVC plots.
+
+In: a release folder and the parameters of what it is compared with. Out: a folder with
+`scores.json` (everything), `metrics.json` (single numbers, for `dvc metrics`), `marginals.csv`,
+`acceptance.csv`; of a release that its limits refuse, in another folder.
+"""
+
+import csv
+import io as text_io
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from busgen import io
+from busgen.params import QualityParams
+from busgen.evaluation.compare_reference import compare
+from busgen.evaluation.duplicates import duplicates
+from busgen.evaluation.previous_releases import repeats
+from busgen.evaluation.limits import judge, refuse
+from busgen.evaluation.marginals import realised
+from busgen.evaluation.reference import load_reference
+from busgen.metrics.spaces.registry import OURS
+
+Record = dict[str, Any]
+
+
+def write_quality(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
+    """Write the scores of a release.
+
+    Parameters
+    ----------
+    release
+        Release folder.
+    folder
+        Folder to write; it stays without scores if a limit refuses the release.
+    params
+        What the release is compared with, and its limits.
+    refused
+        Folder for the scores of a release that is refused, removed if it is not.
+
+    Raises
+    ------
+    UserError
+        If a limit refuses the release (after its scores are written), or what is asked for is not
+        there.
+    """
+    scores = measure(release, params)
+    counts = realised(release / "index.parquet")
+    target = refused if scores["limits"]["refused"] else folder
+    io.write_text(target / "scores.json", io.dumps(scores | {"realised": counts}))
+    io.write_text(target / "metrics.json", io.dumps(metrics(scores, counts)))
+    io.write_text(target / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
+    io.write_text(target / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
+    refuse(scores["limits"], refused / "scores.json")
+    shutil.rmtree(refused, ignore_errors=True)
+
+
+def measure(release: Path, params: QualityParams) -> Record:
+    """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
+
+    What `compare` returns, with ``near_duplicates`` (`duplicates.duplicates`), ``beside_real``
+    where real data is given (`score_beside`) and ``repeats`` where earlier releases are
+    (`earlier.repeats`).
+    """
+    told = compare(release, load_reference(params.reference), params.max_samples)
+    told["near_duplicates"] = duplicates(release)
+    scores = told["headline"] | pooled(told) | {"near_duplicates": told["near_duplicates"]}
+    reasons: dict[str, str] = {}
+    if params.real:
+        told["beside_real"] = beside = score_beside(release, params.real, params)
+        scores, reasons = scores | beside["scores"], reasons | beside["skipped"]
+    else:
+        real = "needs real pictures (quality.real)"
+        reasons |= dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
+    if params.previous:
+        told["repeats"] = repeats(release, params.previous, params.max_samples)
+        scores |= {"repeats": told["repeats"]["score"]}
+    else:
+        reasons |= {"repeats": "needs earlier releases (quality.previous)"}
+    return told | {"limits": judge(params.limits, scores, reasons)}
+
+
+def score_beside(release: Path, real: Path, params: QualityParams) -> Record:
+    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release beside real data.
+
+    Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
+    """
+    from busgen.evaluation import compare_real  # brings torch
+    from busgen.evaluation.score_options import Asked
+
+    spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
+    asked = Asked(most=params.max_samples)
+    sets = compare_real.open_beside(release, real, asked)
+    looked = compare_real.look(sets, spaces, asked, lambda _: None)
+    far = compare_real.distances(looked, asked.draws)
+    near = compare_real.nearness(looked, asked.draws)
+    scores = {**far.scores, **near["scores"], "copies": compare_real.copies(looked)}
+    skipped = {**far.skipped, **near["skipped"]}
+    fid = next((score for name, score in far.scores.items() if name.startswith("fid_")), None)
+    if fid is None:
+        skipped["fid"] = "needs a feature extractor (quality.extractor)"
+    else:
+        scores["fid"] = fid
+    return {**near, "scores": scores, "skipped": skipped, "notes": list(far.notes)}
+
+
+def pooled(scores: Mapping[str, Any]) -> Record:
+    """Return the headline of both classes together, ``<name>.pooled``."""
+    return {f"{name}.pooled": score for name, score in scores["pooled"]["headline"].items()}
+
+
+def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headline as single numbers: counts, then each score's value and floor.
+
+    Beside them the release's ``verdict`` and that of each of its ``limits``.
+    """
+    headline = scores["headline"] | pooled(scores)
+    attempts = sum(stratum["attempts"] for stratum in counts["strata"])
+    accepted = sum(stratum["accepted"] for stratum in counts["strata"])
+    requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
+    return {
+        "accepted": accepted,
+        "acceptance": accepted / attempts,
+        "unfilled": requested - accepted,
+        "scores": {name: score["value"] for name, score in headline.items()},
+        "floors": {name: score["floor"] for name, score in headline.items()},
+        "verdict": scores["limits"]["verdict"],
+        "limits": {row["name"]: row["verdict"] for row in scores["limits"]["rows"]},
+    }
+
+
+def marginal_rows(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
+    """Return requested and realised share of each term of each field."""
+    rows = []
+    for name, terms in fields.items():
+        asked = sum(term["requested"] for term in terms.values()) or 1
+        got = sum(term["accepted"] for term in terms.values()) or 1
+        rows += [
+            {
+                "term": f"{name}: {term}",
+                "requested": counts["requested"] / asked,
+                "realised": counts["accepted"] / got,
+            }
+            for term, counts in terms.items()
+        ]
+    return rows
+
+
+def acceptance_rows(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the acceptance rate of each stratum."""
+    return [
+        {
+            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
+            "attempts": row["attempts"],
+            "acceptance": row["accepted"] / row["attempts"],
+        }
+        for row in strata
+    ]
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return records as CSV with a header."""
+    text = text_io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

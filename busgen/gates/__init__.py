@@ -1,0 +1,1 @@
+"""Gates: scores of every sample, and the verdicts that they give."""

@@ -1,0 +1,1 @@
+"""Calibration of the gates: bounds, planted faults, detection rates."""

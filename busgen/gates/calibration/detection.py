@@ -1,0 +1,129 @@
+"""How many planted faults the gates catch, each by itself and all together, at given bounds.
+
+In: pairs (`busgen.gates.calibration.faults`), gates, judges. Out: counts with 95 % Wilson intervals.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.cores import on_all_cores
+from busgen.params import JUDGED, Gate
+from busgen.stats.ks import wilson
+from busgen.gates.calibration.faults import Pair
+from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores, verdict
+from busgen.similarity.known_images import Known
+
+Scores = dict[str, float | None]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Caught:
+    """Of `n` pairs with one fault of one strength: how many are refused, and by which gates.
+
+    `rejected` by all rejecting gates together; `flagged` not rejected, but flagged; `gates` name ->
+    how many each of them, rejecting or flagging, does not pass.
+    """
+
+    fault: str
+    strength: float
+    n: int
+    rejected: int
+    flagged: int
+    gates: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """Share rejected."""
+        return self.rejected / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the share rejected."""
+        return wilson(self.rejected, self.n)
+
+    @property
+    def noticed(self) -> float:
+        """Share rejected or flagged."""
+        return (self.rejected + self.flagged) / self.n
+
+
+def scores_of(
+    pairs: Sequence[Pair], judges: Judges | None, known: Known | None = None
+) -> list[Scores]:
+    """Return the gate scores of pairs; None where one does not apply, as in `gates.verdict`.
+
+    What is asked of a finding's numbers (`mask_error`) and of a whole release
+    (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
+    """
+    with on_all_cores() as pool:
+        told = list(pool.map(partial(_pixel_scores, known=known), pairs))
+    asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
+    if judges is None or not asked:
+        return told
+    images, masks = (np.stack([getattr(pairs[k], x) for k in asked]) for x in ("image", "mask"))
+    malignant = np.array([bool(pairs[k].malignant) for k in asked])
+    judged = judge_pairs(judges, images, masks, malignant)
+    for k, scores in zip(asked, judged.tolist(), strict=True):
+        told[k] |= dict(zip(JUDGED, scores, strict=True))
+    return told
+
+
+def caught(
+    fault: str, strength: float, scores: Sequence[Scores], gates: Mapping[str, Gate]
+) -> Caught:
+    """Return how many of the pairs with these scores are refused, at the bounds of `gates`.
+
+    Parameters
+    ----------
+    fault, strength
+        What was planted, to stand in the result.
+    scores
+        As `scores_of` returns them, of one pair or more.
+    gates
+        Name -> gate, of all scores.
+    """
+    verdicts = [verdict(one, gates) for one in scores]
+    names = {name: None for one in scores for name in one if gates[name].action != "off"}
+    return Caught(
+        fault,
+        strength,
+        len(scores),
+        sum(not accepted for accepted, _, _ in verdicts),
+        sum(accepted and bool(flags) for accepted, _, flags in verdicts),
+        {name: sum(_refuses(name, one, gates) for one in scores) for name in names},
+    )
+
+
+def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
+    """Return the share of faulty scores below bounds that refuse these shares of the clean ones.
+
+    One score, low where something is wrong: its whole curve, whatever the gate's bound.
+
+    Parameters
+    ----------
+    clean, faulty
+        (n,) and (m,) scores.
+    shares
+        In [0, 1]; at most this share of `clean` lies below the bound.
+    """
+    bounds = np.quantile(clean, shares, method="lower")
+    return [float((faulty < bound).mean()) for bound in bounds]
+
+
+def _pixel_scores(pair: Pair, known: Known | None) -> Scores:
+    scores: Scores = image_scores(pair.image) | copy_scores([pair.image], known)[0]
+    if pair.mask.any():
+        scores |= lesion_scores(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
+    return scores
+
+
+def _refuses(name: str, scores: Scores, gates: Mapping[str, Gate]) -> bool:
+    """Return whether the gate, rejecting or flagging, does not pass what is asked of it."""
+    score = scores.get(name)
+    return score is not None and (isnan(score) or not gates[name].passes(score))

@@ -1,0 +1,165 @@
+"""Proof that the gates work: faults planted into real pictures, and how many are caught.
+
+In: clean pairs of patients that nothing learned from, clean pairs of training patients for copies,
+the gates with those whom they ask. Out: a table of shares caught, with detection curves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.params import Gate
+from busgen.gates.calibration import faults
+from busgen.gates.calibration.detection import Caught, Scores, caught, detection, scores_of
+from busgen.gates.calibration.faults import COPIES, Fault, Pair
+from busgen.gates.scores import Judges
+from busgen.judges.training.scores import auc
+from busgen.similarity.known_images import Known
+from busgen.seeds import rng
+
+SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
+# Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
+PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
+    {
+        "blank": (faults.blank, (1.0, 0.9, 0.75, 0.5)),
+        "noise": (faults.noise, (1.0, 0.75, 0.5, 0.25)),
+        "upside_down": (faults.upside_down, (1.0,)),
+        "overlay": (faults.overlay, (2.0, 1.0, 5.0)),
+    }
+)
+COPIED: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "noise": (10.0, 20.0),
+        "crop": (0.05, 0.1, 0.2),
+        "flip": (1.0,),
+        "brightness": (0.5, 1.0),
+        "elastic": (4.0, 8.0, 16.0),
+    }
+)
+CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
+    {
+        "shift_px": (faults.shifted, (4.0, 8.0, 16.0, 32.0, 64.0)),
+        "blur_px": (faults.blurred, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+        "inside_grey": (faults.relit, (20.0, 40.0, 60.0, 80.0, 120.0)),
+    }
+)
+BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
+REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """The gates, and whom they ask: judges, known training pictures."""
+
+    judges: Judges
+    known: Known
+    gates: Mapping[str, Gate]
+
+    def scores(self, pairs: Sequence[Pair]) -> list[Scores]:
+        """Return the gate scores of pairs."""
+        return scores_of(pairs, self.judges, self.known)
+
+    def ask(self, name: str, strength: float, pairs: Sequence[Pair]) -> Caught:
+        """Return what the gates catch of pairs with one fault."""
+        return caught(name, strength, self.scores(pairs), self.gates)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the classifier can tell of `n` wrong labels: its AUC of the class on the same pictures.
+
+    `curve` pairs a share of right labels that a bound refuses with the share of wrong ones.
+    """
+
+    auc: float
+    n: int
+    curve: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the gates refuse of clean pictures (`clean`), and of each fault at each strength."""
+
+    clean: Caught
+    faults: tuple[Caught, ...]
+    labels: Labels
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "clean": _record(self.clean),
+            "faults": [_record(one) for one in self.faults],
+            "labels": asdict(self.labels),
+        }
+
+
+def prove(keeper: Keeper, test: Sequence[Pair], training: Sequence[Pair]) -> Proof:
+    """Return what is caught.
+
+    Parameters
+    ----------
+    keeper
+        The gates at their bounds.
+    test
+        Clean pairs of patients that nothing learned from; faults of masks and labels are planted
+        into those with a lesion.
+    training
+        Clean pairs of training patients, which copies are made of; as many as of `test` are taken.
+    """
+    lesions = [pair for pair in test if pair.mask.any()]
+    known = training[:: max(1, len(training) // len(test))][: len(test)]
+    found: list[Caught] = []
+    for name, (plant, strengths) in PLANTED.items():
+        found += _curve(keeper, (name, plant), strengths, test)
+    for name, strengths in COPIED.items():
+        found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
+    found.append(_swapped(keeper, lesions))
+    for name, (plant, strengths) in CURVES.items():
+        found += _curve(keeper, (name, plant), strengths, lesions)
+    if described := [pair for pair in lesions if pair.posterior]:
+        found += _curve(keeper, (BAND, faults.contrary_band), BAND_GREY, described)
+    wrong = [faults.mislabelled(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
+    told = keeper.scores(wrong)
+    found.append(caught(MISLABELLED, 1.0, told, keeper.gates))
+    return Proof(keeper.ask("none", 0.0, test), tuple(found), _labels(lesions, told))
+
+
+def _curve(
+    keeper: Keeper, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
+) -> list[Caught]:
+    """Return what is caught of a fault at each strength."""
+    name, plant = fault
+    return [
+        keeper.ask(
+            name, s, [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
+        )
+        for s in strengths
+    ]
+
+
+def _swapped(keeper: Keeper, lesions: Sequence[Pair]) -> Caught:
+    masks = [pair.mask for pair in lesions]
+    made = [faults.swapped(pair, masks, rng(k, SWAPPED)) for k, pair in enumerate(lesions)]
+    return keeper.ask(SWAPPED, 1.0, made)
+
+
+def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Labels:
+    """Return the curve of wrong labels; a judge that gives the wrong class p gives 1 - p the right.
+
+    So the confidence in right labels is known without asking again.
+    """
+    faulty = np.array([one["label_confidence"] for one in wrong], np.float64)
+    right: NDArray[np.float64] = 1 - faulty
+    malignant = np.array([bool(pair.malignant) for pair in lesions])
+    ranks = auc(malignant, np.where(malignant, right, faulty))
+    curve = zip(REFUSED, detection(right, faulty, REFUSED), strict=True)
+    return Labels(ranks, len(lesions), tuple(curve))
+
+
+def _record(one: Caught) -> dict[str, Any]:
+    low, high = one.interval
+    return asdict(one) | {"gates": dict(one.gates), "interval": [round(low, 4), round(high, 4)]}

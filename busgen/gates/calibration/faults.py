@@ -1,0 +1,220 @@
+"""Faults planted into pairs of picture and mask: what gates must catch, at a known strength.
+
+In: a pair, a generator, a strength. Out: a pair with one fault; the given one stays as it is.
+Nothing here knows a gate: `busgen.gates.calibration.detection` asks them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+from busgen.imaging.surroundings import LEAST_PX, band_behind
+from busgen.imaging.overlays.planted import plant
+
+SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
+COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side
+SOFT_PX = 1.5  # sd of the edge of what is lit
+BURNED = ("text", "caliper", "logo", "text", "caliper")  # in this order, as many as asked
+
+Pixels = NDArray[np.uint8]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture (S, S) uint8, the mask (S, S) uint8 {0, 1} of its lesion, what is said of it.
+
+    `malignant` is the class that the pair claims; None where nothing is claimed, as of normal
+    pictures.
+    """
+
+    image: Pixels
+    mask: Pixels
+    malignant: bool | None
+    echo_pattern: str | None = None
+    posterior: str | None = None
+
+
+Fault = Callable[[Pair, Rng, float], Pair]
+
+
+def blank(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair with `share` (0 to 1) of its picture replaced by one grey level."""
+    level = rng.uniform(0, 255)
+    return _blended(pair, np.full(pair.image.shape, level, np.float32), share)
+
+
+def noise(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair with `share` (0 to 1) of its picture replaced by white noise like it.
+
+    The noise has the picture's mean and standard deviation: no histogram gives it away.
+    """
+    grey = pair.image.astype(np.float32)
+    white = grey.mean() + grey.std() * rng.standard_normal(grey.shape, np.float32)
+    return _blended(pair, white, share)
+
+
+def upside_down(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair with skin and depth exchanged, the mask too; `share` is 1, or 0 for not."""
+    del rng
+    if share == 0:
+        return pair
+    return replace(pair, image=_flipped(pair.image, 0), mask=_flipped(pair.mask, 0))
+
+
+def overlay(pair: Pair, rng: Rng, count: float) -> Pair:
+    """Return the pair with `count` of text, calipers and a logo burned in, as scanners do."""
+    kinds = BURNED[: round(count)]
+    return replace(pair, image=plant(pair.image, rng, kinds).image) if kinds else pair
+
+
+def with_noise(pair: Pair, rng: Rng, sd: float) -> Pair:
+    """Return a copy with white noise of `sd` grey levels upon it."""
+    added = np.float32(sd) * rng.standard_normal(pair.image.shape, np.float32)
+    return replace(pair, image=levels(pair.image + added))
+
+
+def cropped(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return a copy of which a window is left: `share` of each side is cut, the rest enlarged."""
+    side = len(pair.image)
+    kept = max(round(side * (1 - share)), 1)
+    row, col = (int(k) for k in rng.integers(side - kept + 1, size=2))
+    window = np.s_[row : row + kept, col : col + kept]
+    return replace(pair, image=_enlarged(pair.image[window], side, cv2.INTER_LINEAR),
+                   mask=_enlarged(pair.mask[window], side, cv2.INTER_NEAREST))  # fmt: skip
+
+
+def mirrored(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return a mirror image, left for right; `share` is 1, or 0 for the pair itself."""
+    del rng
+    if share == 0:
+        return pair
+    return replace(pair, image=_flipped(pair.image, 1), mask=_flipped(pair.mask, 1))
+
+
+def brighter(pair: Pair, rng: Rng, change: float) -> Pair:
+    """Return a copy whose grey levels are times 1 + `change`, or divided by it."""
+    gain = 1 + change if rng.random() < 0.5 else 1 / (1 + change)
+    return replace(pair, image=levels(pair.image * np.float32(gain)))
+
+
+def elastic(pair: Pair, rng: Rng, most_px: float) -> Pair:
+    """Return a copy whose pixels are moved smoothly, by up to `most_px` of 256 a side."""
+    side = len(pair.image)
+    moves = [rng.standard_normal(pair.image.shape, np.float32) for _ in range(2)]
+    moves = [cv2.GaussianBlur(move, (0, 0), COARSE_PX * side / 256) for move in moves]
+    most = np.float32(most_px * side / 256)
+    rows, cols = np.indices(pair.image.shape, np.float32)
+    down, right = (move * most / max(float(np.abs(move).max()), 1e-6) for move in moves)
+
+    def moved(pixels: Pixels, method: int) -> Pixels:
+        got = cv2.remap(pixels, cols + right, rows + down, method, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(got, np.uint8)
+
+    return replace(pair, image=moved(pair.image, cv2.INTER_LINEAR),
+                   mask=moved(pair.mask, cv2.INTER_NEAREST))  # fmt: skip
+
+
+def shifted(pair: Pair, rng: Rng, px: float) -> Pair:
+    """Return the pair with its mask moved by `px` in a drawn direction, what leaves it is lost."""
+    turn = rng.uniform(0, 2 * np.pi)
+    move = np.array([[1, 0, px * np.cos(turn)], [0, 1, px * np.sin(turn)]], np.float32)
+    size = pair.mask.shape[::-1]
+    return replace(pair, mask=np.asarray(cv2.warpAffine(pair.mask, move, size, flags=0), np.uint8))
+
+
+def blurred(pair: Pair, rng: Rng, sd: float) -> Pair:
+    """Return the pair with its picture blurred by `sd` px."""
+    del rng
+    if sd == 0:
+        return pair
+    return replace(pair, image=np.asarray(cv2.GaussianBlur(pair.image, (0, 0), sd), np.uint8))
+
+
+def relit(pair: Pair, rng: Rng, change: float) -> Pair:
+    """Return the pair with the inside of its lesion brighter or darker by `change` grey levels."""
+    sign = 1 if rng.random() < 0.5 else -1
+    return replace(pair, image=_lit(pair.image, pair.mask, sign * change))
+
+
+def contrary_band(pair: Pair, rng: Rng, change: float) -> Pair:
+    """Return the pair with the band behind its lesion lit against what is said of it.
+
+    By `change` grey levels: darker, unless it is said to be shadowing.
+    """
+    del rng
+    if not pair.mask.any():
+        return pair
+    height = cv2.boundingRect(pair.mask)[3]
+    band = band_behind(pair.mask, max(height, LEAST_PX)).astype(np.uint8)
+    sign = 1 if pair.posterior == "shadowing" else -1
+    return replace(pair, image=_lit(pair.image, band, sign * change))
+
+
+def mislabelled(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair as of the other class; `share` is 1, or 0 for the pair itself."""
+    del rng
+    wrong = share > 0 and pair.malignant is not None
+    return replace(pair, malignant=not pair.malignant) if wrong else pair
+
+
+def swapped(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
+    """Return the pair with another lesion's mask, its Dice with the true one below `SWAPPED_DICE`.
+
+    Raises
+    ------
+    UserError
+        If none of the masks is that far from the pair's own.
+    """
+    for number in rng.permutation(len(others)):
+        mask = others[int(number)]
+        if mask.any() and dice(mask, pair.mask) < SWAPPED_DICE:
+            return replace(pair, mask=mask)
+    rule = f"some mask must agree with the true one by less than {SWAPPED_DICE}"
+    raise UserError(rule, f"none of {len(others)}", "give masks of more lesions")
+
+
+def dice(a: Pixels, b: Pixels) -> float:
+    """Return the Dice coefficient of two masks (S, S) {0, 1}, 0 where both are empty."""
+    total = np.count_nonzero(a) + np.count_nonzero(b)
+    return float(2 * np.count_nonzero((a > 0) & (b > 0)) / max(int(total), 1))
+
+
+COPIES: Mapping[str, Fault] = MappingProxyType(
+    {
+        "noise": with_noise,
+        "crop": cropped,
+        "flip": mirrored,
+        "brightness": brighter,
+        "elastic": elastic,
+    }
+)
+
+
+def levels(grey: NDArray[np.floating]) -> Pixels:
+    """Return grey levels as 8-bit pixels."""
+    return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
+
+
+def _lit(image: Pixels, region: Pixels, change: float) -> Pixels:
+    """Return a picture whose region {0, 1} is brighter by `change`, with a soft edge."""
+    weight = cv2.GaussianBlur(region.astype(np.float32), (0, 0), SOFT_PX)
+    return levels(image + np.float32(change) * weight)
+
+
+def _blended(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:
+    mixed = (1 - np.float32(share)) * pair.image + np.float32(share) * other
+    return replace(pair, image=levels(mixed))
+
+
+def _flipped(pixels: Pixels, axis: int) -> Pixels:
+    return np.ascontiguousarray(np.flip(pixels, axis))
+
+
+def _enlarged(pixels: Pixels, side: int, method: int) -> Pixels:
+    return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), np.uint8)

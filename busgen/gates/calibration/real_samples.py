@@ -1,0 +1,169 @@
+"""Real images as rows of numbers: statistics and gate scores of their square crops, no pixels.
+
+In: canonical rows joined with the cohort. Out: a table (`SCHEMA`) with one row an image, burned-in
+overlays filled in before anything is measured.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from busgen.cores import on_all_cores
+from busgen.errors import DataError
+from busgen.io import decode_png
+from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
+from busgen.similarity.dhash import difference_hash
+from busgen.similarity.known_images import Known
+from busgen.imaging.statistics import MEASURED, image_statistics
+from busgen.imaging.overlays.find import without_overlays
+from busgen.imaging.square import field_of, square_crop
+
+AT_ONCE = 32
+REPEATS = "duplicate_distance"
+UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask", "overlay"})
+HIDDEN = 0.01  # of a clean crop at most this share was burned over; without any there are too few
+SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
+SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("scanner", pa.string()),
+        ("pathology", pa.string()),
+        ("echo_pattern", pa.string()),
+        ("split", pa.string()),
+        ("patient", pa.int32()),
+        ("hidden", pa.float32()),
+        ("clean", pa.bool_()),
+        *((name, pa.float32()) for name in MEASURED),
+        *((f"gate_{name}", pa.float32()) for name in SCORES),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
+
+    record: dict[str, Any]
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def samples_of(
+    rows: Iterable[Mapping[str, Any]],
+    judges: Judges | None,
+    size_px: int = 256,
+    known: Known | None = None,
+) -> pa.Table:
+    """Return what is measured on real images.
+
+    Parameters
+    ----------
+    rows
+        Canonical rows with `cluster_id` and `split` of the cohort.
+    judges
+        Judges whose scores are to stand with the others; None leaves these null.
+    size_px
+        Side of the square crops that are measured.
+    known
+        Pictures of training patients; None leaves the similarity to them null.
+
+    Returns
+    -------
+    table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
+    name where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
+    that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
+    `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
+
+    Raises
+    ------
+    DataError
+        If there are no rows or a picture in them is corrupt.
+    """
+    records: list[dict[str, Any]] = []
+    hashes: list[int] = []
+    with on_all_cores() as pool:
+        for part in _parts(rows):
+            crops = list(pool.map(partial(_measured, size_px=size_px, known=known), part))
+            records += _judged(crops, judges)
+            hashes += [difference_hash(crop.image) for crop in crops]
+    if not records:
+        raise DataError("a reference needs real images", "none", "read a dataset first")
+    names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
+    patients = np.array([names[row["patient"]] for row in records])
+    distances = _nearest_other(np.array(hashes, np.int64), patients)
+    for row, patient, distance in zip(records, patients.tolist(), distances, strict=True):
+        row |= {"patient": patient, f"gate_{REPEATS}": distance}
+    return pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+def is_clean(flags: Iterable[str], hidden: float) -> bool:
+    """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
+    return hidden <= HIDDEN and not set(flags) - UNMARRED
+
+
+def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield rows some dozens at a time: decoded pictures are large."""
+    left = iter(rows)
+    while part := list(islice(left, AT_ONCE)):
+        yield part
+
+
+def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) -> Crop:
+    image = decode_png(row["image"]["bytes"], row["source_file"])
+    mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
+    field, hidden = field_of(image), 0.0
+    if row["ignore"]:
+        overlay = decode_png(row["ignore"]["bytes"], row["source_file"])
+        hidden = float(np.mean(square_crop(overlay, mask, size_px, field=field).image > 0))
+        image = without_overlays(image, overlay > 0)
+    square = square_crop(image, mask, size_px, field=field)
+    pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
+    scores = image_scores(square.image) | copy_scores([square.image], known)[0]
+    if square.mask.any():
+        scores |= lesion_scores(square.image, square.mask, row["echo_pattern"], row["posterior"])
+    record = {
+        "dataset": row["dataset"],
+        "scanner": row["scanner"] or row["dataset"],
+        "pathology": row["pathology"],
+        "echo_pattern": row["echo_pattern"],
+        "split": row["split"],
+        "patient": row["cluster_id"],
+        "hidden": hidden,
+        "clean": is_clean(row["flags"], hidden),
+        **image_statistics(square.image, square.mask, pixel_mm),
+        **{f"gate_{name}": score for name, score in scores.items()},
+    }
+    return Crop(record, square.image, square.mask)
+
+
+def _judged(crops: Sequence[Crop], judges: Judges | None) -> list[dict[str, Any]]:
+    """Return the crops' records, those of lesions with the judges' scores."""
+    records = [dict(crop.record) for crop in crops]
+    lesions = [k for k, crop in enumerate(crops) if crop.mask.any()]
+    if judges is None or not lesions:
+        return records
+    images = np.stack([crops[k].image for k in lesions])
+    masks = np.stack([crops[k].mask for k in lesions])
+    classes = [records[k]["pathology"] for k in lesions]
+    told = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
+    for k, stated, scores in zip(lesions, classes, told.tolist(), strict=True):
+        records[k] |= dict(zip((f"gate_{name}" for name in JUDGED), scores, strict=True))
+        if stated is None:
+            records[k]["gate_label_confidence"] = None
+    return records
+
+
+def _nearest_other(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
+    """Return the bits between each picture's hash and the nearest of another patient's."""
+    bits = np.bitwise_count(hashes.view(np.uint64)[:, None] ^ hashes.view(np.uint64)[None, :])
+    other = patients[:, None] != patients[None, :]
+    if not other.any(axis=1).all():
+        return [None] * len(hashes)
+    return [float(d) for d in np.where(other, bits, 64).min(axis=1)]

@@ -1,0 +1,125 @@
+"""Scores of a picture alone: is something burned in, does it look like ultrasound, is it upright.
+
+In: (S, S) uint8. Out: three scores that do not depend on any other picture. How real pictures
+vary with depth was learned from training patients (`busgen.gates.calibration.fit`); what ships in
+`assets/gates` is their mean, a whitening and a direction, no picture.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from busgen.imaging.overlays.strokes import shipped_net, stroke_log_odds
+
+ASSETS = Path(__file__).parents[1] / "assets" / "gates"
+LOOK = "look.safetensors"
+SIDE = 256  # px at which pictures are looked at
+SMALLEST = 192  # px; a smaller picture, enlarged, has no texture to look at
+BANDS = 16  # of depth
+STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke
+SPECKLE_PX, EDGE_PX, ACROSS_PX = 3.0, 1.5, 4.0  # sd of the blurs that part fine from coarse
+BLACK = 4  # grey levels up to this count as black
+DIGITS = 4
+LEARNED = ("overlay", "strangeness", "upright")
+
+Floats = NDArray[np.float64]
+Grey = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How training patients' pictures look, by D statistics (`statistics_of`).
+
+    `centre` (D,) is their mean, `whitening` (BANDS, D / BANDS, D / BANDS) of the shrunk covariance
+    of each band's; `up` (D,) and `level` tell, as log odds, what is upright from what is not.
+    """
+
+    centre: Floats
+    whitening: Floats
+    up: Floats
+    level: float
+
+    def strangeness(self, statistics: Floats) -> float:
+        """Return the Mahalanobis distance from the mean, a dimension, of the median band.
+
+        About 1 is usual. The median, because a black border or a deep shadow is no other world.
+        """
+        off = (statistics - self.centre).reshape(-1, len(self.whitening)).T
+        white = np.einsum("bi,bij->bj", off, self.whitening)
+        return float(np.median(np.sqrt(np.mean(white**2, axis=1))))
+
+    def upright(self, statistics: Floats) -> float:
+        """Return the log odds that the skin is at the top."""
+        return float((statistics - self.centre) @ self.up + self.level)
+
+
+@cache
+def shipped_look() -> Look:
+    """Return the look that comes with the package."""
+    stored = {name: values.astype(np.float64) for name, values in load_file(ASSETS / LOOK).items()}
+    return Look(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
+
+
+def picture_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Return `overlay`, `strangeness` and `upright` of an (S, S) uint8 picture.
+
+    `overlay` counts pixels, of 256 x 256, that are surely strokes of text or calipers. All are
+    None below `SMALLEST` px a side.
+    """
+    if min(image.shape) < SMALLEST:
+        return dict.fromkeys(LEARNED)
+    seen = sized(image)
+    statistics, look = statistics_of(seen), shipped_look()
+    return {
+        "overlay": float(np.count_nonzero(stroke_log_odds(seen, shipped_net()) > STROKE)),
+        "strangeness": round(look.strangeness(statistics), DIGITS),
+        "upright": round(look.upright(statistics), DIGITS),
+    }
+
+
+def sized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture with `SIDE` px a side; shrinking averages, enlarging is bilinear."""
+    if image.shape == (SIDE, SIDE):
+        return image
+    method = cv2.INTER_AREA if len(image) >= SIDE else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=method), np.uint8)
+
+
+def statistics_of(image: NDArray[np.uint8]) -> Floats:
+    """Return eight statistics of each of `BANDS` bands of depth, from the top, (8 * BANDS,).
+
+    Of a (SIDE, SIDE) uint8 picture: mean, log sd, log sd of speckle, log mean slope across and
+    along the beam, share of the slope along it that brightens, black share, log roughness of the
+    mean along it.
+    """
+    grey = image.astype(np.float32)
+    smooth = cv2.GaussianBlur(grey, (0, 0), EDGE_PX)
+    down = np.zeros_like(grey)
+    down[:-1] = np.diff(smooth, axis=0)
+    speckle = grey - cv2.GaussianBlur(grey, (0, 0), SPECKLE_PX)
+    columns = cv2.GaussianBlur(_bands(grey).mean(axis=1), (0, 0), sigmaX=ACROSS_PX, sigmaY=0.01)
+    found = [
+        _mean(grey),
+        np.log(_bands(grey).std(axis=(1, 2)) + 1),
+        np.log(_bands(speckle).std(axis=(1, 2)) + 1),
+        np.log(_mean(np.abs(np.diff(smooth, axis=1))) + 0.1),
+        np.log(_mean(np.abs(down)) + 0.1),
+        _mean(np.maximum(down, 0) ** 2) / (_mean(down**2) + 1),
+        _mean((image <= BLACK).astype(np.float32)),
+        np.log(np.abs(np.diff(columns, axis=1)).mean(axis=1) + 0.1),
+    ]
+    return np.concatenate(found).astype(np.float64)
+
+
+def _bands(pixels: Grey) -> Grey:
+    """Return (BANDS, rows, columns) of a picture of `SIDE` rows."""
+    return pixels.reshape(BANDS, -1, pixels.shape[1])
+
+
+def _mean(pixels: Grey) -> Grey:
+    return np.asarray(_bands(pixels).mean(axis=(1, 2)), np.float32)

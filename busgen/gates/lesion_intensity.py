@@ -1,0 +1,194 @@
+"""Grey levels of a lesion's regions: are they a lesion's at all, and those that were asked for.
+
+In: a picture, its mask, the terms that it is to show. Out: two scores. What training patients show
+(`busgen.gates.calibration.fit`) ships as `assets/gates/lesions.json`: means and covariances, no picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import log, nan
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.io import read_json
+from busgen.imaging.surroundings import FAT_QUANTILE, FEWEST, FLAT, GAP_PX, LEAST_PX, NOISE, RIM_PX, RING_PX, band_behind, posterior_band
+from busgen.gates.image_checks import ASSETS, DIGITS, SIDE, SMALLEST, sized
+
+LESIONS = "lesions.json"
+FAR_PX = GAP_PX + RING_PX  # from the outline to the end of what is beside
+REGIONS = ("inside", "front", "behind", "beside")
+LEVELS = tuple(f"{region}_{kind}" for region in REGIONS for kind in ("level", "spread"))
+NUMBERS = (*LEVELS, "to_fat", "band")
+SHOWN: Mapping[str, tuple[str, ...]] = {  # which numbers show a field's terms
+    "echo_pattern": ("to_fat", "inside_level", "inside_spread"),
+    "posterior": ("band", "behind_level"),
+}
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Regions:
+    """`LEVELS` of `n` real lesions: their `centre` (8,) and `covariance` (8, 8)."""
+
+    n: int
+    centre: Floats
+    covariance: Floats
+
+    def distance(self, levels: Floats) -> float:
+        """Return the Mahalanobis distance of levels (8,) from the centre, a dimension.
+
+        About 1 is usual. Regions that are not seen (NaN) are left out; NaN where none is.
+        """
+        seen = np.isfinite(levels)
+        if not seen.any():
+            return nan
+        off = (levels - self.centre)[seen]
+        return float(np.sqrt(off @ np.linalg.solve(self.covariance[np.ix_(seen, seen)], off)
+                             / off.size))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What D numbers of `SHOWN` are where a term is stated: `n` and `centres` (D,) by term.
+
+    All terms have one `covariance` (D, D): some are stated of seven lesions.
+    """
+
+    n: Mapping[str, int]
+    centres: Mapping[str, Floats]
+    covariance: Floats
+
+    def log_ratio(self, numbers: Floats, term: str) -> float | None:
+        """Return how much likelier numbers (D,) are under a term than under the mean other one.
+
+        A natural logarithm; None for a term that too few lesions taught, and for numbers that are
+        not seen (NaN).
+        """
+        if term not in self.centres or not np.isfinite(numbers).all():
+            return None
+        off = np.array([numbers - centre for centre in self.centres.values()])
+        powers = -0.5 * np.einsum("td,td->t", off, np.linalg.solve(self.covariance, off.T).T)
+        own = np.array([name == term for name in self.centres])
+        return float(powers[own][0] - np.logaddexp.reduce(powers[~own]) + log((~own).sum()))
+
+
+@cache
+def shipped_lesions() -> tuple[Regions, Mapping[str, Terms]]:
+    """Return what comes with the package: regions of any lesion, terms by field."""
+    stored = read_json(ASSETS / LESIONS)
+    one = stored["intensity"]
+    regions = Regions(one["n"], np.array(one["centre"]), np.array(one["covariance"]))
+    terms = {
+        name: Terms(
+            own["n"],
+            {term: np.array(centre) for term, centre in own["centres"].items()},
+            np.array(own["covariance"]),
+        )
+        for name, own in stored["terms"].items()
+    }
+    return regions, terms
+
+
+def region_scores(
+    image: Pixels, mask: Pixels, stated: Mapping[str, str | None]
+) -> dict[str, float | None]:
+    """Return `intensity` and `descriptor_agreement` of a lesion.
+
+    `intensity` is how far the grey levels inside, in front of, behind and beside it, in sd of the
+    picture about its mean, are from those of real lesions. `descriptor_agreement` is the least log
+    likelihood ratio of the stated terms against the others of their field. BrEaST alone states
+    them, seven of its training lesions as hyperechoic, and its readers' hypoechoic and
+    heterogeneous overlap: too little to reject by, so by default this gate flags.
+
+    Parameters
+    ----------
+    image, mask : (S, S) uint8, mask {0, 1}
+    stated : field of `SHOWN` -> term, None where it is not stated
+
+    Returns
+    -------
+    dict
+        NaN for an empty mask. Both None below `SMALLEST` px a side; the latter where no term is
+        stated, known and seen.
+    """
+    if min(image.shape) < SMALLEST:
+        return {"intensity": None, "descriptor_agreement": None}
+    if not mask.any():
+        return {"intensity": nan, "descriptor_agreement": nan}
+    regions, terms = shipped_lesions()
+    found = numbers_of(image, mask)
+    ratios = [
+        terms[field].log_ratio(shown(found, field), term) for field, term in stated.items() if term
+    ]
+    return {
+        "intensity": round(regions.distance(found[: len(LEVELS)]), DIGITS),
+        "descriptor_agreement": min((round(r, DIGITS) for r in ratios if r is not None),
+                                    default=None),
+    }  # fmt: skip
+
+
+def shown(numbers: Floats, field: str) -> Floats:
+    """Return those of `NUMBERS` (..., 10) that show a field's terms."""
+    return numbers[..., [NUMBERS.index(name) for name in SHOWN[field]]]
+
+
+def numbers_of(image: Pixels, mask: Pixels) -> Floats:
+    """Return `NUMBERS` (10,) of a lesion, NaN where a region is not seen.
+
+    Of each region mean and log sd, against those of the picture; how much brighter the inside is
+    than fat (log), the band behind than what is beside it (`posterior_band`).
+
+    Parameters
+    ----------
+    image, mask : (S, S) uint8, a mask {0, 1} that is not empty
+    """
+    seen, own = sized(image), _sized_mask(mask)
+    mean, sd = _moments(seen, seen)  # of what is not black: no border
+    left, _, width, _ = cv2.boundingRect(own)
+    cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there
+    part, regions = seen[:, cols], _regions(own[:, cols])
+    regions[-1][part == 0] = 0  # black is a border: nothing is there
+    told = [_moments(part, region) for region in regions]
+    levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in told]
+    to_fat = log((told[0][0] + NOISE) / (_fat(part[regions[-1] > 0]) + NOISE))
+    return np.array([*np.ravel(levels), to_fat, posterior_band(seen, own)], np.float64)
+
+
+def _regions(mask: Pixels) -> tuple[Pixels, ...]:
+    """Return `REGIONS` of a mask (H, W) {0, 1}; beside is a ring, cut off above and below."""
+    _, top, _, height = cv2.boundingRect(mask)
+    depth = max(height, LEAST_PX)
+    front, behind = band_behind(mask[::-1], depth)[::-1], band_behind(mask, depth)
+    rows, beside = slice(top, top + height), np.zeros_like(mask)
+    far, near = (cv2.dilate(mask[rows], _disc(radius)) for radius in (FAR_PX, GAP_PX))
+    beside[rows] = far - near
+    inside = np.asarray(cv2.erode(mask, _disc(RIM_PX)), np.uint8)
+    return inside, front.astype(np.uint8), behind.astype(np.uint8), beside
+
+
+def _moments(image: Pixels, region: Pixels) -> tuple[float, float]:
+    """Return mean and sd of the grey levels in a region, NaN of fewer than `FEWEST`."""
+    if cv2.countNonZero(region) < FEWEST:
+        return nan, nan
+    mean, sd = cv2.meanStdDev(image, mask=region)
+    return float(mean[0, 0]), float(sd[0, 0])
+
+
+def _fat(around: Pixels) -> float:
+    return float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
+
+
+def _sized_mask(mask: Pixels) -> Pixels:
+    if mask.shape == (SIDE, SIDE):
+        return mask
+    return np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _disc(radius: int) -> Pixels:
+    size = 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -1,0 +1,277 @@
+"""Gates: scores of finished pairs, and the verdicts that they make.
+
+In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`), then
+`(accepted, reason, flags)`. The scores are measured on the pixels, never taken from the engine;
+what judges see was never shown to the engine either.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from math import isnan
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.cores import on_all_cores
+from busgen.imaging.geometry import Geometry
+from busgen.params import JUDGED, Gate
+from busgen.priors.findings import Finding
+from busgen.similarity.known_images import Known
+from busgen.gates.mask_fit import mask_fit
+from busgen.gates.boundary_distance import outline_distance
+from busgen.gates.image_checks import picture_scores
+from busgen.gates.lesion_intensity import region_scores
+
+RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
+GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
+SHARP_PX = 256
+SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
+FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
+LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
+JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
+DIGITS = 4  # of a judge's score
+UNSEEN = frozenset({"curved_5mhz"})  # no training patient was seen by such a scanner
+LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey levels
+DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
+
+
+class Judges(Protocol):
+    """What is asked of judges; `busgen.quality.judges` trains and loads them."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of all that decides their answers."""
+        ...
+
+    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
+        ...
+
+    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the calibrated probability (N,) that the lesions in `masks` are malignant."""
+        ...
+
+
+def pair_scores(
+    finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8], geometry: Geometry | None
+) -> dict[str, float | None]:
+    """Return the scores of one pair; lesion scores are None where no lesion was asked for.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8 {0, 1}
+    image : (H, W) uint8
+    geometry : what `busgen.imaging.geometry.measure` found on `mask`, None for an empty mask
+    """
+    return {
+        "mask_error": mask_error(finding, geometry, len(mask)),
+        **image_scores(image),
+        **(
+            lesion_scores(image, mask, finding.echo_pattern, finding.posterior)
+            if finding.has_lesion
+            else dict.fromkeys(LESION)
+        ),
+    }
+
+
+def image_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
+    return {
+        "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
+        "saturated": float(np.mean(image == 255)),
+        "sharpness": sharpness(image),
+        **picture_scores(image),
+    }
+
+
+def lesion_scores(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    echo_pattern: str | None,
+    posterior: str | None,
+) -> dict[str, float | None]:
+    """Return the scores `LESION` of a lesion's grey levels; None where its terms are not stated.
+
+    Parameters
+    ----------
+    image, mask : (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN
+    echo_pattern, posterior : what the picture is to show
+    """
+    stated = {"echo_pattern": echo_pattern, "posterior": posterior}
+    contrast = signed_contrast(echo_pattern, mask, image) if echo_pattern else None
+    return {"contrast": contrast, **region_scores(image, mask, stated)}
+
+
+def copy_scores(
+    images: Iterable[NDArray[np.uint8]], known: Known | None
+) -> list[dict[str, float | None]]:
+    """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
+    asked = list(images)
+    found = known.similarities(asked) if known else [None] * len(asked)
+    return [{"copy_similarity": similarity} for similarity in found]
+
+
+def judged_scores(
+    findings: Sequence[Finding],
+    masks: NDArray[np.uint8],
+    images: NDArray[np.uint8],
+    judges: Judges | None,
+) -> list[dict[str, float | None]]:
+    """Return what the judges say of each pair; None of normal findings, or without judges."""
+    scores: list[dict[str, float | None]] = [dict.fromkeys(JUDGED) for _ in findings]
+    asked = [k for k, finding in enumerate(findings) if finding.has_lesion]
+    if judges and asked:
+        malignant = np.array([findings[k].pathology == "malignant" for k in asked])
+        told = judge_pairs(judges, images[asked], masks[asked], malignant)
+        for k, pair in zip(asked, told, strict=True):
+            scores[k] = dict(zip(JUDGED, pair.tolist(), strict=True))
+    return scores
+
+
+def judge_pairs(
+    judges: Judges,
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    malignant: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
+
+    In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
+    more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`), the log
+    odds that the mask is this picture's (`busgen.gates.mask_fit`), the probability that the
+    classifier gives the class. NaN for an empty mask.
+    A pair's scores do not depend on the others: all batches have one size, and `DIGITS` are kept.
+
+    Parameters
+    ----------
+    images, masks : (N, H, W) uint8; masks {0, 1}
+    malignant : (N,) the class that was asked for
+    """
+    told = np.full((len(images), len(JUDGED)), np.nan)
+
+    def judge(start: int) -> None:
+        own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
+        batch = np.resize(own, JUDGED_AT_ONCE)
+        chances = judges.segment(images[batch])[: own.size]
+        found = chances > 0.5
+        p = judges.classify(images[batch], masks[batch])[: own.size]
+        both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
+        either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
+        told[own, 0] = 2 * both / np.maximum(either, 1)
+        told[own, 1] = [outline_distance(*one) for one in zip(found, masks[own], strict=True)]
+        told[own, 2] = [
+            mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
+        ]
+        told[own, 3] = np.where(malignant[own], p, 1 - p)
+
+    with on_all_cores() as pool:
+        list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
+    told[~masks.any(axis=(1, 2))] = np.nan
+    return told.round(DIGITS)
+
+
+def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> float | None:
+    """Return how far the mask is from what was asked for, relative to the lesion's size.
+
+    The largest of: width, height and centre of the box, each beyond the pixel grid's own error,
+    and how far the box leans to the wrong side of `orientation`. A normal finding whose mask is
+    not empty, and a lesion whose mask is, get `LOST`.
+
+    Parameters
+    ----------
+    geometry : what was measured on the mask, None for an empty one
+    size_px : side of the image in pixels
+    """
+    if not finding.has_lesion:
+        return None if geometry is None else LOST
+    if geometry is None or finding.width_mm is None or finding.height_mm is None:
+        return LOST
+    field_mm = finding.pixel_mm * size_px
+    lean_mm = geometry.height_mm - geometry.width_mm
+    wide, high = finding.width_mm, finding.height_mm
+    errors_mm = (
+        (abs(geometry.width_mm - wide), wide),
+        (abs(geometry.height_mm - high), high),
+        (abs(geometry.center_x - (finding.center_x or 0.0)) * field_mm, wide),
+        (abs(geometry.center_y - (finding.center_y or 0.0)) * field_mm, high),
+        (lean_mm if finding.orientation == "parallel" else -lean_mm, max(wide, high)),
+    )
+    return max(max(0.0, error - finding.pixel_mm) / asked for error, asked in errors_mm)
+
+
+def sharpness(image: NDArray[np.uint8]) -> float:
+    """Return the share of the spectral energy (mean removed) above `SHARP_CYCLES`.
+
+    On images above `SHARP_PX` the frequency is lower in proportion: speckle has its size in mm.
+    """
+    scale = max(1.0, len(image) / SHARP_PX)
+    grey = image.astype(np.float32)
+    grey -= cv2.GaussianBlur(grey, (0, 0), 16.0 * scale)  # anatomy is no sign of sharpness
+    power = np.abs(np.fft.rfft2(grey)) ** 2
+    fine = _above(SHARP_CYCLES / scale, image.shape)
+    total = float(power.sum())
+    return float(power[fine].sum()) / total if total > 0 else 0.0
+
+
+@lru_cache(maxsize=4)
+def _above(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which frequencies of a picture's half spectrum are above `cycles` a pixel."""
+    rows = np.fft.fftfreq(shape[0])[:, None]
+    return np.asarray(np.hypot(rows, np.fft.rfftfreq(shape[1])[None, :]) > cycles)
+
+
+def signed_contrast(
+    echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]
+) -> float:
+    """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
+
+    Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
+    hyperechoic ones brighter than its darker quarter: echogenicity is read against fat, and
+    amid glandular tissue 5 of BrEaST's 9 hyperechoic lesions are darker than the mean. Isoechoic
+    and heterogeneous lesions ask for no sign and get the magnitude. The ring is taken beside the
+    lesion only, because above and below it depth and posterior features decide the grey level.
+    NaN where there is no lesion, or nothing beside it.
+    """
+    if not mask.any():
+        return float("nan")
+    ring = _dilate(mask, GAP_PX + RING_PX) - _dilate(mask, GAP_PX)
+    rows = np.flatnonzero(mask.any(axis=1))
+    ring[: rows[0]], ring[rows[-1] + 1 :] = 0, 0
+    beside = image[(ring > 0) & (image > 0)]
+    if beside.size == 0:
+        return float("nan")
+    inside = float(image[mask > 0].mean())
+    if echo_pattern in DARKER:
+        return float(beside.mean()) - inside
+    if echo_pattern == "hyperechoic":
+        return inside - float(np.quantile(beside, FAT_QUANTILE))
+    return abs(inside - float(beside.mean()))
+
+
+def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate(mask, kernel), np.uint8)
+
+
+def verdict(
+    scores: Mapping[str, float | None], gates: Mapping[str, Gate], *, taught: bool = True
+) -> tuple[bool, str | None, list[str]]:
+    """Return `(accepted, reason, flags)`; the reason is the first score that rejects.
+
+    A score that is None is not asked for (a normal finding has no contrast). One that is NaN, or
+    says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action. `taught`
+    is False for a picture whose like taught no gate (`busgen.params.Gate`).
+    """
+    rejecting: list[str] = []
+    flags: list[str] = []
+    for name, score in scores.items():
+        if score is None:
+            continue
+        action = gates[name].does(taught=taught)
+        if isnan(score) or (name == "mask_error" and score >= LOST):
+            rejecting.append(name)
+        elif action != "off" and not gates[name].passes(score):
+            (rejecting if action == "reject" else flags).append(name)
+    return not rejecting, rejecting[0] if rejecting else None, flags

@@ -1,0 +1,188 @@
+"""A folder of pictures as a set: masks by their names, columns from a table beside them.
+
+In: a folder of PNG, JPEG, TIFF or BMP files, in subfolders or not. Out: a `Source`. Masks are
+`NAME_mask.png` beside `NAME.png`, several of one picture too, or files of the same name in a folder
+`masks`. Columns: `file`, `folder`, `split` where a folder is named so, and those of `metadata.csv`,
+`.jsonl` or `.parquet` (as Hugging Face's imagefolder has them, or the only CSV file) whose rows
+name files.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from busgen.errors import DataError, UserError
+from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
+from busgen.image_sets.parquet import METADATA_TABLE, plain_rows
+from busgen.real.readers.files import natural
+from busgen.real.readers.tables import read_rows
+
+KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+MASK_FOLDERS = ("mask", "masks", "segmentation", "segmentations", "gt", "ground_truth")
+MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
+METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
+FILE_COLUMNS = (
+    "file_name",
+    "filename",
+    "image_filename",
+    "file",
+    "image",
+    "path",
+    "image_id",
+    "id",
+)
+
+
+def open_folder(path: Path) -> Source:
+    """Return the set in a folder.
+
+    Raises
+    ------
+    UserError
+        If no picture is there, or its table names none of them.
+    """
+    files = [p.relative_to(path) for p in _walk(path)]
+    images, masks = paired(files)
+    if not images:
+        rule = f"{path} must hold pictures, Parquet files or a saved dataset"
+        raise UserError(rule, "none", f"pictures are {', '.join(KINDS)}")
+    columns = _columns(path, images)
+    rows = [_place(image) | columns.get(image, {}) for image in images]
+
+    def load(chosen: Sequence[int]) -> Iterator[Picture]:
+        left = iter(images[k] for k in chosen)
+        while part := list(islice(left, AT_ONCE)):
+            yield from opened([_read(path, image, masks.get(image, ())) for image in part])
+
+    return Source(path, "folder", rows, load)
+
+
+def paired(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
+    """Return pictures, and the masks of each that has any, of relative paths of both."""
+    masks = [file for file in files if _in_mask_folder(file)]
+    rest = [file for file in files if not _in_mask_folder(file)]
+    known = {(file.parent, file.stem) for file in rest}
+    beside = {file: base for file in rest if (base := _base(file)) and (file.parent, base) in known}
+    images = [file for file in rest if file not in beside]
+    places = {key: image for image in reversed(images) for key in _places(image)}
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for mask, base in beside.items():
+        found[places[mask.parent, Path(base)]].append(mask)
+    for mask in masks:
+        image = next((places[key] for key in _mask_places(mask) if key in places), None)
+        if image is not None:
+            found[image].append(mask)
+    return images, dict(found)
+
+
+def _walk(path: Path) -> list[Path]:
+    found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
+    visible = [p for p in found if not any(_litter(part) for part in p.relative_to(path).parts)]
+    return sorted(visible, key=lambda p: natural(p.relative_to(path).as_posix()))
+
+
+def _litter(part: str) -> bool:
+    return part.startswith((".", "__MACOSX"))
+
+
+def _in_mask_folder(file: Path) -> bool:
+    return any(part.lower() in MASK_FOLDERS for part in file.parts[:-1])
+
+
+def _base(file: Path) -> str | None:
+    match = MASK_NAME.fullmatch(file.stem)
+    return match[1] if match else None
+
+
+def _places(image: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield (folder, name within) under which a mask may look for a picture.
+
+    Its own folder first, then with any folder on the way left out: `a/images/b/x` is `b/x` of `a`.
+    """
+    parts = image.with_suffix("").parts
+    yield Path(*parts[:-1]), Path(parts[-1])
+    for k in range(len(parts) - 1):
+        yield Path(*parts[:k]), Path(*parts[k + 1 :])
+
+
+def _mask_places(mask: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield where the picture of a mask in a mask folder may be."""
+    parts = mask.parts
+    k = next(n for n, part in enumerate(parts) if part.lower() in MASK_FOLDERS)
+    within = Path(*parts[k + 1 :])
+    for name in (within.stem, _base(within)):
+        if name is not None:
+            yield Path(*parts[:k]), within.parent / name
+
+
+def _place(image: Path) -> Row:
+    split = next((SPLITS[p.lower()] for p in image.parts[:-1] if p.lower() in SPLITS), None)
+    told: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
+    return told | ({"split": split} if split else {})
+
+
+def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
+    """Return what tables say of pictures."""
+    tables = sorted(file for name in METADATA for file in path.rglob(name))
+    if not tables:
+        tables = sorted(path.glob("*.csv"))
+        tables = tables if len(tables) == 1 else []
+    if not tables:
+        return {}
+    told: dict[Path, Row] = {}
+    for table in tables:
+        told |= _told(table, path, images)
+    if not told:
+        rule = f"{tables[0].name} must name pictures in {' or '.join(FILE_COLUMNS)}"
+        raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
+    return told
+
+
+def _told(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
+    rows = _rows(table)
+    names = {name.lower(): name for row in rows for name in row}
+    column = next((names[name] for name in FILE_COLUMNS if name in names), None)
+    if column is None:
+        return {}
+    by_name = _by_name(images, table.parent.relative_to(path))
+    named = ((str(row.get(column, "")), row) for row in rows)
+    return {by_name[name]: row for name, row in named if name in by_name}
+
+
+def _rows(table: Path) -> list[Row]:
+    """Return the rows of a CSV, JSON Lines or Parquet file."""
+    if table.suffix == ".parquet":
+        return plain_rows(table)
+    if table.suffix == ".jsonl":
+        return _lines(table)
+    with table.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    return list(read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
+
+
+def _lines(table: Path) -> list[Row]:
+    """Return the objects of a JSON Lines file, nothing nested."""
+    try:
+        lines = table.read_text("utf-8-sig").split("\n")
+        told = [json.loads(line) for line in lines if line.strip()]
+        return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in told]
+    except (OSError, ValueError, AttributeError) as error:
+        rule = f"{table.name} must hold a JSON object a line"
+        raise DataError(rule, error, "restore the file") from error
+
+
+def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:
+    """Return pictures in `folder` by path, by name and by name without ending, in this order."""
+    own = [image for image in images if image.is_relative_to(folder)]
+    told: dict[str, Path] = {}
+    for image in own:
+        told.setdefault(image.stem, image)
+    told |= {image.name: image for image in reversed(own)}
+    return told | {image.relative_to(folder).as_posix(): image for image in own}
+
+
+def _read(path: Path, image: Path, masks: Sequence[Path]) -> tuple[str, bytes, list[bytes]]:
+    return str(image), (path / image).read_bytes(), [(path / mask).read_bytes() for mask in masks]

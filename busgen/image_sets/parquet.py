@@ -1,0 +1,211 @@
+"""Parquet files and Hugging Face datasets on disk as a set.
+
+In: Parquet files, or the Arrow files that `save_to_disk` writes. Out: a `Source`. Pictures are
+bytes, or {bytes, path} as Hugging Face has them; plain columns come as they are, class labels by
+their names, `split` from the files' names where no column tells it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from busgen.errors import DataError, UserError
+from busgen.io import read_json
+from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
+
+IMAGES, MASKS = ("image", "img", "picture", "images"), ("mask", "masks", "segmentation")
+FAMILY = "family_id"  # what busgen's own releases keep together
+METADATA_TABLE = "metadata.parquet"  # of a folder of pictures: holds none itself
+ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a set and the split that its name tells, if any."""
+
+    path: Path
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """Columns of pictures and of masks, where a set has them; else those with the usual names."""
+
+    image: str | None = None
+    mask: str | None = None
+
+
+def parquet_parts(path: Path) -> list[Part]:
+    """Return the Parquet files of a path: of a folder those in `data/`, where there are any."""
+    if path.is_file():
+        return [Part(path, _split(path))]
+    files = sorted(f for f in path.rglob("*.parquet") if f.name != METADATA_TABLE)
+    within = [file for file in files if file.is_relative_to(path / "data")]
+    return [Part(file, _split(file)) for file in within or files]
+
+
+def arrow_parts(path: Path) -> list[Part]:
+    """Return the Arrow files of a dataset, or of a dictionary of them, that was saved to disk."""
+    if (path / ARROW_SPLITS).is_file():
+        names = read_json(path / ARROW_SPLITS)["splits"]
+        return [Part(p.path, SPLITS.get(n, n)) for n in names for p in arrow_parts(path / n)]
+    if not (path / ARROW_STATE).is_file():
+        return []
+    return [Part(path / file["filename"]) for file in read_json(path / ARROW_STATE)["_data_files"]]
+
+
+def plain_rows(path: Path) -> list[Row]:
+    """Return the rows of a file without pictures, nested columns left out.
+
+    Raises `DataError` if it is damaged.
+    """
+    plain = [f.name for f in _schema(path) if _plain(f.type)]
+    return [row for batch in _batches(path, plain) for row in batch.to_pylist()]
+
+
+def open_table(path: Path, parts: Sequence[Part], form: str, named: Named) -> Source:
+    """Return the set in some files.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged.
+    UserError
+        If there is no column of pictures.
+    """
+    schema = _schema(parts[0].path)
+    image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
+    if image is None:
+        rule = f"{path} must have a column of pictures (bytes, or bytes and path), {IMAGES[0]}"
+        raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
+    plain = [f.name for f in schema if _plain(f.type)]
+    labels = _labels(parts[0].path, schema)
+    rows = []
+    for part in parts:
+        told = {} if "split" in plain or part.split is None else {"split": part.split}
+        for batch in _batches(part.path, plain):
+            rows += [told | _named(row, labels) for row in batch.to_pylist()]
+
+    columns = [image] if mask is None else [image, mask]
+
+    def load(chosen: Sequence[int]) -> Iterator[Picture]:
+        for start, batch in _chosen(parts, columns, chosen):
+            yield from opened(
+                [
+                    (f"row {start + k} of {path.name}", *_cells(row, image, mask, path))
+                    for k, row in batch
+                ]
+            )
+
+    group = FAMILY if FAMILY in plain else None
+    return Source(path, form, rows, load, group, tuple(columns))
+
+
+def _chosen(
+    parts: Sequence[Part], columns: list[str], chosen: Sequence[int]
+) -> Iterator[tuple[int, list[tuple[int, Any]]]]:
+    """Yield (number of a batch's first row, [(number in the batch, row)]) of chosen rows."""
+    wanted, start = set(chosen), 0
+    for part in parts:
+        for batch in _batches(part.path, columns):
+            numbers = [k for k in range(batch.num_rows) if start + k in wanted]
+            yield start, [(k, batch.slice(k, 1).to_pylist()[0]) for k in numbers]
+            start += batch.num_rows
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield some dozens of rows at a time."""
+    try:
+        if path.suffix == ".parquet":
+            yield from pq.ParquetFile(path).iter_batches(AT_ONCE, columns=columns)
+            return
+        with pa.memory_map(str(path)) as file:
+            for batch in pa.ipc.open_stream(file):
+                few = batch.select(columns)
+                for start in range(0, few.num_rows, AT_ONCE):
+                    yield few.slice(start, AT_ONCE)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path.name} must be a whole table", error, "restore it") from error
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        if path.suffix == ".parquet":
+            return pq.read_schema(path)
+        with pa.memory_map(str(path)) as file:
+            return pa.ipc.open_stream(file).schema
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path.name} must be a whole table", error, "restore it") from error
+
+
+def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
+    """Return the column of pictures asked for, else one of the usual names, None without any."""
+    found = [field.name for field in schema if _is_picture(field.type)]
+    return asked if asked in found else next((n for n in found if n.lower() in names), None)
+
+
+def _is_picture(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _plain(kind: pa.DataType) -> bool:
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(text or number or pa.types.is_dictionary(kind))
+
+
+def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
+    """Return the names of class labels, where Hugging Face's features tell them."""
+    told = (schema.metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(told).get("info", {}).get("features", {})
+    beside = path.parent / "dataset_info.json"
+    if not features and beside.is_file():
+        features = read_json(beside).get("features") or {}
+    return {
+        name: feature["names"]
+        for name, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+    }
+
+
+def _named(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    names = {
+        key: labels[key][value]
+        for key, value in row.items()
+        if key in labels and isinstance(value, int) and 0 <= value < len(labels[key])
+    }
+    return row | names
+
+
+def _cells(
+    row: Mapping[str, Any], image: str, mask: str | None, path: Path
+) -> tuple[bytes, list[bytes]]:
+    own = _bytes(row[image], path)
+    if own is None:
+        raise DataError(f"each row of {path.name} must have a picture", "none", "leave it out")
+    outlined = None if mask is None else _bytes(row[mask], path)
+    return own, [] if outlined is None else [outlined]
+
+
+def _bytes(cell: Any, path: Path) -> bytes | None:  # noqa: ANN401 - whatever a table holds
+    """Return a picture's bytes: the cell's own, or those of the file that it names."""
+    data = cell["bytes"] if isinstance(cell, dict) else cell
+    if data or not isinstance(cell, dict) or not cell.get("path"):
+        return bytes(data) if data else None
+    file = (path if path.is_dir() else path.parent) / cell["path"]
+    if not file.is_file():
+        raise DataError("a picture that a table names must be there", str(file), "restore it")
+    return bytes(file.read_bytes())
+
+
+def _split(path: Path) -> str | None:
+    words = (re.split(r"[-_.]", path.name)[0].lower(), path.parent.name.lower())
+    return next((SPLITS[word] for word in words if word in SPLITS), None)

@@ -1,0 +1,203 @@
+"""Adaptation to another hospital's pictures: low-rank changes of the denoising network (LoRA).
+
+In: a generator, canonical data, the name of a data set, a rank. Out: the generator with the adapter
+`adapters/NAME` beside those it has, its log in `evidence`, and its scores before and after on
+held-out patients. Adapters draw without the scanner's style: they stand for one themselves
+(Hu 2021, arXiv 2106.09685).
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import LoraConfig
+from torch import Tensor, nn
+
+from busgen import io
+from busgen.errors import UserError
+from busgen.images.diffusion.autoencoder import draw_noise
+from busgen.images.diffusion.training.card import EVIDENCE
+from busgen.images.diffusion.conditions import NO_STYLE
+from busgen.images.diffusion.training.flow import FlowTrainee
+from busgen.images.diffusion.folder import ADAPTERS, ASSETS, MANIFEST, checked_hash, load_pipeline, write_manifest
+from busgen.images.diffusion.training.latents import KEEP, WORDINGS, Views, encode_views, fixed_batches, put_into_words
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
+from busgen.training_loop import LOG, Pace, draws_of, run
+from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
+from busgen.params import AdapterParams, TrainImagesParams
+from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.crops import SIDE, Crops
+
+LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
+TOLD = "adapter.json"
+Score = Callable[[NDArray[np.uint8], Crops], Mapping[str, Any]]
+RANKS = (2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """An adaptation that can start."""
+
+    dataset: str
+    table: Path
+    cohort: Path
+    start: Path
+    out: Path
+    params: AdapterParams
+    seed: int
+
+    @property
+    def pace(self) -> Pace:
+        """How long and how fast it learns."""
+        asked = self.params
+        return Pace(
+            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, look=asked.steps
+        )
+
+    @property
+    def work(self) -> Path:
+        """Where it works: a folder whose name hashes all that decides the adapter."""
+        key = f"{self.params.model_dump_json()} {self.seed} {checked_hash(self.start)} "
+        key += f"{io.sha256_file(self.table)} {io.sha256_file(self.cohort)}"
+        name = f"adapter-{io.sha256_bytes(key.encode())[:16]}"
+        return self.out.with_name(f".{self.out.name}.work") / name
+
+
+def plan_adaptation(
+    folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int
+) -> Adaptation:
+    """Return the adaptation of ``params.start`` (by default what ships) to a data set.
+
+    Raises
+    ------
+    UserError
+        If `folder` does not hold the data set, `out` holds anything but the generator without this
+        adapter, the generator's folder is none, or the rank is none of the predecessor's.
+    """
+    if rank not in RANKS:
+        raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
+    start = params.start or ASSETS
+    _require_room(out, start, dataset)
+    tables = {path.parent.name: path for path in canonical_tables(folder)}
+    if dataset not in tables:
+        rule = f"{folder} must hold the data set to adapt to"
+        raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
+    cohort = cohort_file(folder)
+    asked = params.adapter.model_copy(update={"rank": rank})
+    return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
+
+
+def _require_room(out: Path, start: Path, dataset: str) -> None:
+    """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
+    generator = checked_hash(start)
+    io.require_vacant(out, ours=MANIFEST)
+    if not _holds_generator(out):
+        return
+    if checked_hash(out) != generator:
+        rule = "the output folder must be empty, or hold the generator that is adapted"
+        raise UserError(rule, f"{out} with another", "choose another folder, or --start it")
+    if (out / ADAPTERS / dataset).exists():
+        rule = f"an adapter must be new in {out}"
+        raise UserError(rule, dataset, "choose another folder, or remove the adapter first")
+
+
+def _holds_generator(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+    """Fit the adapter, write it beside its generator, and return what `adapter.json` holds.
+
+    `score(images, crops)` tells how like held-out crops (N, S, S) uint8 pictures in their stead
+    are: asked before, of pictures in the data set's style if the generator knows it, and after.
+    """
+    pipeline = load_pipeline(plan.start, torch.device("cpu"))
+    views, words, held_out = _examples(plan, pipeline)
+    before = _scores(pipeline, views, words, held_out, score)
+    pipeline.unet.requires_grad_(requires_grad=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        pipeline.unet.add_adapter(
+            LoraConfig(
+                r=plan.params.rank,
+                lora_alpha=plan.params.rank,
+                init_lora_weights="gaussian",
+                target_modules=LAYERS,
+            ),
+            adapter_name=plan.dataset,
+        )
+    pipeline.tokens.requires_grad_(requires_grad=False)
+    views = {
+        split: replace(own, styles=np.full_like(own.styles, NO_STYLE))
+        for split, own in views.items()
+    }
+    modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
+    trained = run(FlowTrainee(modules, views, words), plan.pace, plan.work, tick)
+    pipeline.unet.load_state_dict(trained["unet"].state_dict())
+    told: dict[str, Any] = {
+        "dataset": plan.dataset,
+        "pictures": {split: int(own.whole.sum()) for split, own in views.items()},
+        "params": plan.params.model_dump(),
+        "held_out": {
+            "before": before,
+            "after": _scores(pipeline, views, words, held_out, score),
+        },
+    }
+    _publish(plan, pipeline, told)
+    return told
+
+
+def _examples(
+    plan: Adaptation, pipeline: BreastUltrasoundPipeline
+) -> tuple[Mapping[str, Views], Mapping[str, Tensor], Crops]:
+    """Return views and wordings of training and validation patients, and the latter's crops."""
+    bounds = bounds_from_json(io.read_json(plan.start / EVIDENCE / BOUNDS)["bounds"])
+    views: dict[str, Views] = {}
+    words: dict[str, Tensor] = {}
+    for split in SPLITS:
+        pictures = read_pictures([plan.table], plan.cohort, split, bounds)
+        training = split == "train"
+        views[split] = encode_views(pipeline.autoencoder, pictures, *([] if training else [1]))
+        count, keep = (WORDINGS, KEEP) if training else (1, 1.0)
+        words[split] = put_into_words(pictures.captions, pipeline.text_encoder, count, keep)
+    return views, words, pictures.crops
+
+
+def _scores(
+    pipeline: BreastUltrasoundPipeline,
+    views: Mapping[str, Views],
+    words: Mapping[str, Tensor],
+    held_out: Crops,
+    score: Score,
+) -> dict[str, Any]:
+    """Return the loss on the data set's validation patients, and the scores of their pictures."""
+    modules: Mapping[str, nn.Module] = {"unet": pipeline.unet, "tokens": pipeline.tokens}
+    trainee = FlowTrainee(modules, views, words)
+    pipeline.to(trainee.device)
+    drawn = []
+    for number, batch in enumerate(fixed_batches(views["validation"], words["validation"], 8)):
+        noise = draws_of(0, number, trainee.device).noise
+        start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
+        made = pipeline(batch.told.to(trainee.device), start, draw_noise(len(start), SIDE, noise))
+        drawn.append((made * 255).round().to(torch.uint8).cpu())
+    loss = trainee.look(modules, 0)["validation_loss"]
+    return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))
+
+
+def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
+    with io.replacing_folder(plan.out) as partial:
+        kept = plan.out if _holds_generator(plan.out) else plan.start
+        shutil.copytree(kept, partial, dirs_exist_ok=True)
+        own = partial / ADAPTERS / plan.dataset
+        own.mkdir(parents=True, exist_ok=True)
+        pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
+        io.write_text(own / TOLD, io.dumps(told))
+        shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
+        write_manifest(partial)
+    shutil.rmtree(plan.work.parent)

@@ -1,0 +1,159 @@
+"""Training of the autoencoder on crops of training patients' pictures.
+
+In: `Crops`. Out: an `Autoencoder` whose latents have a mean of 0 and a standard deviation of 1.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from busgen.images.diffusion.training import critics
+from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
+from busgen.training_loop import Draws, Pace, Tick, Told, begun, draws_of, half, run, set_rate
+from busgen.real.crops import Crops
+
+PATCH_PX = 128  # side of the crops that it learns from
+PATIENCE = 300  # steps before the critic is heard: it would only punish blur
+SHAKE = 0.05  # noise on the latents, in their standard deviations: drawn ones are never exact
+WEIGHTS = {"anatomy": 1.0, "spectrum": 0.05, "critic": 0.1, "features": 2.0, "prior": 1e-4}
+LOOKED = 64  # held-out pictures that a look reconstructs
+
+
+class AutoencoderTrainee:
+    """An autoencoder, its critic, and the pictures that both learn from."""
+
+    averaged = ("autoencoder",)
+
+    def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Pace) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = model.to(self.device)
+        self.critic = begun(critics.Critic, pace.seed + 1).to(self.device)
+        self.splits = splits
+        self.modules: Mapping[str, nn.Module] = {
+            "autoencoder": self.model,
+            "critic": self.critic,
+        }
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
+            name: torch.optim.AdamW(module.parameters(), lr=0, betas=(0.5, 0.95), weight_decay=0.01)
+            for name, module in self.modules.items()
+        }
+
+    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Take one step of the critic and one of the autoencoder."""
+        for optimiser in self.optimisers.values():
+            set_rate(optimiser, pace.rate_at(step))
+            optimiser.zero_grad()
+        for _ in range(pace.accumulate):
+            told = self._pass(step, draws, pace)
+        for module in self.modules.values():
+            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+        return told
+
+    def _pass(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Add one batch's gradients to both networks."""
+        real, weight = (x.to(self.device) for x in patches(self.splits["train"], draws, pace.batch))
+        with half(self.device, pace):
+            latents = self.model.encode(real)
+            shaken = latents + SHAKE * latents.detach().std() * torch.randn(
+                latents.shape, generator=draws.noise, device=self.device
+            )
+            made = self.model.decode(shaken, draw_noise(len(real), real.shape[-1], draws.noise))
+            made = torch.where(weight > 0, made, real)  # what is painted over teaches nothing
+            told_made, _ = self.critic(made.detach())
+            told_real, features_real = self.critic(real)
+        critical = critics.critic_loss(told_real.float(), told_made.float())
+        torch.autograd.backward(critical / pace.accumulate)
+        self.critic.requires_grad_(requires_grad=False)
+        with half(self.device, pace):
+            logits, features = self.critic(made)
+        parts = {
+            "anatomy": critics.anatomy_loss(made.float(), real, weight),
+            "spectrum": critics.spectrum_loss(made, real),
+            "critic": -logits.float().mean(),
+            "features": critics.feature_loss(features, features_real),
+            "prior": latents.float().square().mean(),
+        }
+        heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
+        loss = sum(WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items())
+        torch.autograd.backward(loss / pace.accumulate)
+        self.critic.requires_grad_(requires_grad=True)
+        parts["critic_loss"] = critical
+        return {name: float(value.detach()) for name, value in parts.items()}
+
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return the anatomy and spectrum losses of held-out patients' whole pictures."""
+        crops, model = self.splits["validation"], mean["autoencoder"]
+        assert isinstance(model, Autoencoder)
+        chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
+        real = to_pictures(crops.images[chosen]).to(self.device)
+        weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(self.device)
+        noise = draw_noise(len(real), real.shape[-1], draws_of(0, 0, self.device).noise)
+        with torch.inference_mode():
+            made = model.decode(model.encode(real), noise)
+        return {
+            "validation_anatomy": float(critics.anatomy_loss(made, real, weight)),
+            "validation_spectrum": float(critics.spectrum_loss(made, real)),
+        }
+
+
+def train_autoencoder(
+    splits: Mapping[str, Crops], pace: Pace, folder: Path, tick: Tick = lambda _: None
+) -> Autoencoder:
+    """Return an autoencoder that learned from ``splits["train"]``, latents standardised.
+
+    `splits` holds ``train`` and ``validation``; `folder` the checkpoint, as `loop.run` keeps it.
+    """
+    model = begun(Autoencoder, pace.seed)
+    assert isinstance(model, Autoencoder)
+    mean = run(AutoencoderTrainee(model, splits, pace), pace, folder, tick)["autoencoder"]
+    assert isinstance(mean, Autoencoder)
+    return standardised(mean, splits["train"])
+
+
+def standardised(model: Autoencoder, crops: Crops) -> Autoencoder:
+    """Return `model` with the moments that give latents of `crops` mean 0 and sd 1."""
+    device = next(model.parameters()).device
+    chosen = np.linspace(0, len(crops) - 1, min(200, len(crops))).astype(np.int64)
+    with torch.inference_mode():
+        latents = torch.cat(
+            [model.encode(to_pictures(crops.images[[i]]).to(device)) for i in chosen]
+        )
+    mean, sd = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
+    model.register_to_config(mean=mean.tolist(), sd=sd.tolist())
+    return model
+
+
+def to_pictures(images: NDArray[np.uint8]) -> Tensor:
+    """Return (N, H, W) uint8 as (N, 1, H, W) float in [-1, 1], channels last."""
+    pictures = torch.from_numpy(np.array(images))[:, None].float() / 127.5 - 1
+    return pictures.contiguous(memory_format=torch.channels_last)
+
+
+def patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor]:
+    """Return random patches as pictures, mirrored in half of the cases, and weights.
+
+    Patients by the root of their scanner's number of pictures, so that all machines are learned.
+    """
+    rng = draws.rng
+    side = min(PATCH_PX, crops.images.shape[1])
+    images, weights = [], []
+    for index in rng.choice(len(crops), batch, p=chances(crops)):
+        row, col = rng.integers(0, crops.images.shape[1] - side + 1, 2)
+        window = np.s_[row : row + side, col : col + side]
+        turn = -1 if rng.random() < 0.5 else 1
+        images.append(crops.images[index][window][:, ::turn])
+        weights.append(crops.ignore[index][window][:, ::turn] == 0)
+    return to_pictures(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
+
+
+def chances(crops: Crops) -> NDArray[np.float64]:
+    """Return each picture's chance to be drawn, (N,): scanners by the root of their number."""
+    _, scanner, counts = np.unique(crops.scanners, return_inverse=True, return_counts=True)
+    share = 1 / np.sqrt(counts[scanner])
+    return np.asarray(share / share.sum())

@@ -1,0 +1,157 @@
+"""Training of the denoising network: flow matching on latents, then guidance folded into it.
+
+In: `Views` of training and held-out patients. Out: a U-Net and its tokens. The path from a picture
+x0 to noise e is straight, x = (1 - s) x0 + s e, and the network learns its velocity e - x0
+(Lipman 2022, arXiv 2210.02747), most often in the middle of the path (Esser 2024,
+arXiv 2403.03206).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+
+from busgen.images.diffusion.autoencoder import FACTOR
+from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
+from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
+from busgen.images.diffusion.levels import LEVELS
+from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+
+DECAY = 0.02
+Show = Callable[[Mapping[str, nn.Module], int], None]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Shape of the denoising network: `widths` at the latents' full, half and quarter side."""
+
+    widths: tuple[int, ...] = (64, 128, 192)
+    layers: int = 1
+    heads: int = 4
+    token: int = 128
+
+    def unet(self, size_px: int, channels: int) -> UNet2DConditionModel:
+        """Return the U-Net, weights as torch draws them; it attends to fields at the coarsest."""
+        plain = len(self.widths) - 1
+        return UNet2DConditionModel(
+            sample_size=size_px // FACTOR,
+            in_channels=channels + PLANES + 2 * LEVELS,
+            out_channels=channels,
+            block_out_channels=self.widths,
+            layers_per_block=self.layers,
+            down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",),
+            up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * plain,
+            mid_block_type="UNetMidBlock2DCrossAttn",
+            cross_attention_dim=self.token,
+            attention_head_dim=self.heads,  # diffusers' name for their number
+            norm_num_groups=16,
+            num_class_embeds=len(STYLES) + 1,
+            addition_embed_type="text",  # what is said reaches every level, not the coarsest alone
+            addition_embed_type_num_heads=self.heads,
+        )
+
+
+class FlowTrainee:
+    """A denoising network with its tokens, the views that it learns from, and their wordings.
+
+    With `guide`, it learns to draw by itself as its first state draws with that guidance
+    (guidance distillation, Meng 2022, arXiv 2210.03142). `show` gets the averaged networks and the
+    step whenever they are looked at.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        views: Mapping[str, Views],
+        words: Mapping[str, Tensor],
+        guide: Guidance | None = None,
+        show: Show | None = None,
+    ) -> None:
+        import copy
+
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.modules = {name: module.to(self.device) for name, module in modules.items()}
+        self.averaged = tuple(modules)
+        self.views, self.words, self.guide, self.show = views, words, guide, show
+        self.teacher = copy.deepcopy(self.modules) if guide else {}
+        weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
+            "flow": torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
+        }
+
+    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Take one step."""
+        optimiser = self.optimisers["flow"]
+        set_rate(optimiser, pace.rate_at(step))
+        optimiser.zero_grad()
+        for module in self.modules.values():
+            module.train()
+        told = 0.0
+        for _ in range(pace.accumulate):
+            batch = draw_batch(self.views["train"], self.words["train"], pace.batch, draws.rng)
+            with half(self.device, pace):
+                loss = self.loss(self.modules, batch, draws.noise)
+            torch.autograd.backward(loss / pace.accumulate)
+            told += float(loss.detach()) / pace.accumulate
+        weights = [p for group in optimiser.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        return {"loss": told}
+
+    def loss(
+        self, modules: Mapping[str, nn.Module], batch: Batch, noise: torch.Generator
+    ) -> Tensor:
+        """Return the mean squared error of the velocity, overlays left out."""
+        clean = batch.latents.to(self.device)
+        told = batch.told.to(self.device)
+        share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
+        ends = torch.randn(clean.shape, generator=noise, device=self.device)
+        at = share[:, None, None, None]
+        point = (1 - at) * clean + at * ends
+        wanted = ends - clean
+        if self.guide:
+            wanted = self._guided(point, 1000 * share, told)
+        found = _velocity(modules, point, 1000 * share, told)
+        weight = batch.weight.to(self.device)
+        loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
+        return loss
+
+    @torch.no_grad()
+    def _guided(self, point: Tensor, time: Tensor, told: Conditions) -> Tensor:
+        """Return the teacher's guided velocity; where a condition is dropped, guidance is too."""
+        assert self.guide is not None
+        full = _velocity(self.teacher, point, time, told)
+        guided = full
+        for weight, names in self.guide.dropped:
+            less = _velocity(self.teacher, point, time, told.without(names))
+            guided = guided + weight * (full - less)
+        return guided
+
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return the loss on held-out patients, noise and captions always the same."""
+        losses = []
+        batches = fixed_batches(self.views["validation"], self.words["validation"])
+        for number, batch in enumerate(batches):
+            noise = draws_of(0, number, self.device).noise
+            with torch.inference_mode(), low_precision(self.device):
+                losses.append(float(self.loss(mean, batch, noise)))
+        if self.show:
+            self.show(mean, step)
+        return {"validation_loss": sum(losses) / len(losses)}
+
+
+def _velocity(
+    modules: Mapping[str, nn.Module], point: Tensor, time: Tensor, told: Conditions
+) -> Tensor:
+    return velocity_of(modules["unet"], modules["tokens"], point, time, told)
+
+
+def new_modules(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:
+    """Return a new U-Net and its tokens, whose weights follow from `seed`."""
+    return {
+        "unet": begun(lambda: network.unet(size_px, channels), seed),
+        "tokens": begun(lambda: FieldTokens(network.token), seed + 1),
+    }

@@ -1,0 +1,215 @@
+"""What the denoising network learns from: encoded views of training pictures, masks, captions.
+
+In: crops, captions, an autoencoder, a text encoder. Out: `Views` and wordings, encoded once, and
+batches drawn from them. A view is a window of the picture, mirrored or not: never stretched and
+never upside down, depth has a direction.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from busgen import seeds
+from busgen.images.training.captions import Caption, rarity, to_words
+from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
+from busgen.images.diffusion.training.autoencoder import chances, to_pictures
+from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
+from busgen.images.diffusion.levels import LEVELS, measured, painted, places
+from busgen.images.diffusion.pipeline import Conditions, low_precision
+from busgen.images.diffusion.text import TextEncoder
+from busgen.images.training.examples import Pictures
+from busgen.io import replacing
+from busgen.real.crops import Crops
+
+VIEWS = 6  # of each picture: two whole, mirrored and not, the others windows of it
+LEAST = 0.88  # side of the smallest window over the picture's
+KEEP = 0.8  # chance that a caption's field is put into words
+WORDINGS = 8  # of each caption
+DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
+UNTOLD = 0.15  # how often each level is not told
+AT_ONCE = 16  # pictures encoded together
+
+
+@dataclass(frozen=True)
+class Views:
+    """N views of pictures.
+
+    `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `distances` (N, h, w) to their
+    outlines; `weights` (N, h, w) 0 where text or calipers were; `pictures` (N,) which picture it
+    shows; `styles` (N,); `levels` (N, LEVELS) of its picture, NaN where not seen, and the `places`
+    (N, LEVELS, h, w) that show them; `chances` (N,) to be drawn; `whole` (N,) whether it is all of
+    the picture.
+    """
+
+    latents: Tensor
+    masks: NDArray[np.uint8]
+    distances: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    pictures: NDArray[np.int64]
+    styles: NDArray[np.int64]
+    levels: NDArray[np.float32]
+    places: NDArray[np.uint8]
+    chances: NDArray[np.float64]
+    whole: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`latents` (N, C, h, w), what is `told` about them, `weight` (N, 1, h, w) of the loss."""
+
+    latents: Tensor
+    told: Conditions
+    weight: Tensor
+
+
+def encode_views(model: Autoencoder, pictures: Pictures, views: int = VIEWS) -> Views:
+    """Return `views` views of each picture, encoded by `model`.
+
+    Rare scanners and rare terms are drawn more often.
+    """
+    crops = pictures.crops
+    cut = [_views_of(crops, index, views) for index in range(len(crops))]
+    images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
+    device = model.device
+    encoded = []
+    for start in range(0, len(images), AT_ONCE):
+        part = to_pictures(images[start : start + AT_ONCE]).to(device)
+        with torch.inference_mode(), low_precision(device):
+            encoded.append(model.encode(part).float())
+    shown = np.repeat(np.arange(len(crops)), views)
+    drawn = chances(crops) * rarity(pictures.captions)
+    styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
+    return Views(
+        torch.cat(encoded).clone(),
+        masks,
+        np.stack([distance_of(mask) for mask in masks]),
+        _weights(ignored),
+        shown,
+        styles[shown],
+        measured_levels(crops)[shown],
+        np.stack([places(mask) for mask in masks]),
+        drawn[shown] / (views * drawn.sum()),
+        np.tile(np.arange(views) == 0, len(crops)),
+    )
+
+
+def measured_levels(crops: Crops) -> NDArray[np.float32]:
+    """Return the levels (N, LEVELS) of whole pictures."""
+    pairs = zip(crops.images, crops.masks, strict=True)
+    return np.stack([measured(image, mask) for image, mask in pairs])
+
+
+def _views_of(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
+    """Return the views of one crop: images, masks, ignore-masks, each (views, S, S)."""
+    side = crops.images.shape[1]
+    rng = seeds.rng(index, "views")
+    cut: list[list[NDArray[np.uint8]]] = []
+    for view in range(views):
+        size = side if view < 2 else round(side * rng.uniform(LEAST, 1.0))
+        row, col = (0, int(rng.integers(0, side - size + 1)))  # the skin stays at the top
+        window, turn = np.s_[row : row + size, col : col + size], -1 if view % 2 else 1
+        planes = (crops.images[index], crops.masks[index] * 255, crops.ignore[index] * 255)
+        parts = [np.ascontiguousarray(plane[window][:, ::turn]) for plane in planes]
+        cut.append([np.asarray(cv2.resize(part, (side, side)), np.uint8) for part in parts])
+    images, masks, ignored = (np.stack(stack) for stack in zip(*cut, strict=True))
+    return images, (masks > 127).astype(np.uint8), (ignored > 0).astype(np.uint8)
+
+
+def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (N, h, w): 0 for latents of which more than an eighth is ignored, else 1."""
+    count, side = len(ignored), ignored.shape[1] // FACTOR
+    shares = ignored.reshape(count, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
+    return np.asarray(shares <= 1 / FACTOR, np.float32)
+
+
+def put_into_words(
+    captions: Sequence[Caption], encoder: TextEncoder, count: int, keep: float
+) -> Tensor:
+    """Return what the encoder reads in `count` wordings of each caption, (N, count, terms).
+
+    Each wording says a caption's fields with probability `keep`.
+    """
+    read = []
+    for number, caption in enumerate(captions):
+        rng = seeds.rng(number, "wordings")
+        texts = [to_words(caption, rng, keep) for _ in range(count)]
+        with torch.inference_mode():
+            read.append(encoder(encoder.tokenize(texts)))
+    return torch.stack(read).clone()
+
+
+def draw_batch(views: Views, words: Tensor, size: int, rng: np.random.Generator) -> Batch:
+    """Return a batch of random views, each in one of its wordings, conditions dropped at times."""
+    chosen = rng.choice(len(views.chances), size, p=views.chances)
+    wording = rng.integers(0, words.shape[1], size)
+    batch = batch_of(views, words, chosen, wording, rng.random((size, LEVELS)) >= UNTOLD)
+    lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
+    told = batch.told
+    told.text[lost["text"]] = unstated(int(lost["text"].sum()))
+    told.levels[lost["text"] | lost["mask"]] = 0
+    told.planes[lost["mask"]] = 0
+    told.style[lost["style"]] = NO_STYLE
+    return batch
+
+
+def batch_of(
+    views: Views,
+    words: Tensor,
+    chosen: NDArray[np.int64],
+    wording: NDArray[np.int64],
+    told: NDArray[np.bool_],
+) -> Batch:
+    """Return the `chosen` views (N,) as a batch.
+
+    Captions are in the `wording` (N,) of each; of its levels those are told of which `told`
+    (N, LEVELS) says so, if they were seen.
+    """
+    text = words[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(wording)]
+    planes = planes_of(views.masks[chosen], views.distances[chosen])
+    style = torch.from_numpy(views.styles[chosen])
+    weight = torch.from_numpy(views.weights[chosen])[:, None]
+    values = views.levels[chosen]
+    known = told & np.isfinite(values)
+    levels = painted(
+        torch.from_numpy(np.where(known, values, 0).astype(np.float32)),
+        torch.from_numpy(known.astype(np.float32)),
+        views.places[chosen],
+    )
+    conditions = Conditions(text, levels, planes, style)
+    return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
+
+
+def fixed_batches(views: Views, words: Tensor, size: int = 64) -> Iterator[Batch]:
+    """Yield batches of the whole pictures in their first wordings, always the same."""
+    whole = np.flatnonzero(views.whole)
+    for start in range(0, len(whole), size):
+        part = whole[start : start + size]
+        told = np.ones((len(part), LEVELS), np.bool_)
+        yield batch_of(views, words, part, np.zeros(len(part), np.int64), told)
+
+
+def save_views(views: Views, path: Path) -> None:
+    """Write views to one safetensors file, latents in half precision."""
+    arrays = {
+        name: value for name, value in vars(views).items() if name not in ("latents", "masks")
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
+    tensors["latents"] = views.latents.half().contiguous()
+    with replacing(path) as partial:
+        save_file(tensors, partial)
+
+
+def load_views(path: Path) -> Views:
+    """Return what `save_views` wrote."""
+    tensors = load_file(path)
+    latents, packed = tensors.pop("latents"), tensors.pop("masks")
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return Views(latents.float(), np.unpackbits(packed.numpy(), axis=-1), **arrays)

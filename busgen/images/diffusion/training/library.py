@@ -1,0 +1,37 @@
+"""Training of the generator as a function call: canonical folders in, a folder of weights out.
+
+In: what `busgen real ... --out` wrote, parameters. Out: a generator, or an adapter beside it; no
+server.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from busgen.images.diffusion.training.plan import Training, resolve
+from busgen.images.diffusion.training.stage import train
+from busgen.params import TrainImagesParams
+from busgen.real.cohort import canonical_tables, cohort_file
+
+
+def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
+    """Return the training on the canonical data in `folder`; it works beside `out`.
+
+    Raises
+    ------
+    UserError
+        If `folder` has no canonical data, `out` holds other things, or `params.start` is no
+        generator.
+    """
+    tables, work = canonical_tables(folder), out.with_name(f".{out.name}.work")
+    return resolve(tables, cohort_file(folder), params, work, out)
+
+
+def learn(training: Training, tick: Callable[[int], None]) -> Path:
+    """Train and write the generator; return its folder. A killed training goes on where it was.
+
+    `tick` gets the number of sentences and pictures seen.
+    """
+    done = train(training, lambda _: tick)
+    shutil.rmtree(training.work.parent)
+    return done

@@ -1,0 +1,86 @@
+"""The plan of a generator's training: what it reads, which parts it trains, where it works.
+
+In: canonical tables, the cohort, parameters. Out: a `Training` whose work folder's name hashes all
+that decides the weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from busgen import io, training_loop
+from busgen.errors import UserError
+from busgen.images.diffusion.folder import MANIFEST, checked_hash
+from busgen.training_loop import Pace
+from busgen.masks.semantic_curvature.training import descriptor_bounds
+from busgen.params import FlowParams, PaceParams, TrainImagesParams
+
+NETWORK = ("flow", "guided")  # parts that train the denoising network
+PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: what it reads, where it works, where it ends."""
+
+    params: TrainImagesParams
+    tables: tuple[Path, ...]
+    cohort: Path
+    work: Path
+    out: Path
+
+    def pace(self, part: str) -> Pace:
+        """Return how long and how fast a part learns."""
+        asked: PaceParams = getattr(self.params, part)
+        return Pace(
+            steps=asked.steps,
+            batch=asked.batch,
+            rate=asked.rate,
+            seed=self.params.seed + PARTS.index(part),
+            accumulate=asked.accumulate,
+            half_precision=self.params.half_precision,
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that are trained: with a generator to start from, its network and decoder."""
+        asked = PARTS[2:] if self.params.start else PARTS
+        return tuple(part for part in asked if getattr(self.params, part).steps)
+
+    @property
+    def seen(self) -> Mapping[str, int]:
+        """Sentences and pictures that each part sees, as `tick` counts them."""
+        return {part: getattr(self.params, part).seen for part in self.parts}
+
+
+def resolve(
+    tables: Sequence[Path], cohort: Path, params: TrainImagesParams, work: Path, out: Path
+) -> Training:
+    """Return the training; its work folder's name hashes all that decides the weights.
+
+    Raises
+    ------
+    UserError
+        If `out` holds other things, or `params.start` no generator, or one of another network.
+    """
+    io.require_vacant(out, ours=MANIFEST)
+    key = params.model_dump_json()
+    if params.start:
+        key += checked_hash(params.start)
+        _require_network(params.start, params.flow)
+    here = Path(__file__).parent
+    beside = (here.parent / "captions.py", Path(descriptor_bounds.__file__), Path(training_loop.__file__))
+    code = [*sorted(here.glob("*.py")), *beside]
+    key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
+    name = f"images-{io.sha256_bytes(key.encode())[:16]}"
+    return Training(params, tuple(tables), cohort, work / name, out)
+
+
+def _require_network(start: Path, asked: FlowParams) -> None:
+    """Raise `UserError` unless the generator in `start` has the network that is asked for."""
+    config = io.read_json(start / "unet" / "config.json")
+    own = tuple(config["block_out_channels"]), config["layers_per_block"]
+    wanted = asked.widths, asked.layers
+    if own != wanted:
+        rule = f"flow.widths and flow.layers must be those of {start}: {own[0]} and {own[1]}"
+        raise UserError(rule, f"{wanted[0]} and {wanted[1]}", "take its, or begin with none")

@@ -1,0 +1,175 @@
+"""Stage `train_images`: pictures of training patients -> the generator, step by step.
+
+In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
+text encoder, autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
+log. A killed training goes on from its last checkpoint.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from busgen import io
+from busgen.images.diffusion.autoencoder import Autoencoder
+from busgen.images.diffusion.training.autoencoder import train_autoencoder
+from busgen.images.diffusion.conditions import FieldTokens
+from busgen.images.diffusion.training.decoder import AVERAGE, DecoderTrainee, lesson_of
+from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
+from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.diffusion.training.latents import KEEP, VIEWS, WORDINGS, Views, encode_views, load_views, measured_levels, put_into_words, save_views
+from busgen.images.diffusion.levels import Ranges, fit_ranges
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.training.plan import NETWORK, Training
+from busgen.images.diffusion.training.publish import publish
+from busgen.images.diffusion.training.sample_sheets import write_sheet
+from busgen.images.diffusion.solver import FlowSolver
+from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.training.text.training import train_text
+from busgen.images.training.examples import SPLITS, Pictures, prepare
+from busgen.training_loop import Tick, run
+from busgen.params import TrainImagesParams
+from busgen.real.crops import SIDE
+
+
+def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
+    """Train what is not trained yet, publish it, and return its folder.
+
+    `ticks(part)` gives what is told how many sentences or pictures the part has seen.
+    """
+    pictures = prepare(training.tables, training.cohort, training.work)
+    encoder = text_encoder(training, ticks)
+    autoencoder = autoencoder_of(training, pictures, ticks)
+    views = {split: views_of(training, pictures, split, autoencoder) for split in SPLITS}
+    words = {
+        "train": put_into_words(pictures["train"].captions, encoder, WORDINGS, KEEP),
+        "validation": put_into_words(pictures["validation"].captions, encoder, 1, 1.0),
+    }
+    ranges = fit_ranges(pictures["train"].captions, measured_levels(pictures["train"].crops))
+    pipeline = new_pipeline(training, autoencoder, encoder, ranges)
+    for part in NETWORK:
+        if part in training.parts:
+            pipeline = learned(training, part, pipeline, views, words, ticks(part))
+    if "decoder" in training.parts:
+        pipeline = tuned(training, pipeline, pictures, ticks("decoder"))
+    return publish(training, pictures, pipeline)
+
+
+def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncoder:
+    """Return the text encoder: trained, read from the work folder, or the one to start from."""
+    folder = training.params.start or training.work
+    path = folder / ("text_encoder" if training.params.start else "text")
+    if not path.is_dir():
+        asked, tick = training.params.text, ticks("text")
+        made = train_text(training.params.seed, asked.steps, batch=asked.batch, tick=tick)
+        with io.replacing_folder(path) as partial:
+            made.save_pretrained(partial)
+    made = TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
+    return made.eval()  # type: ignore[no-any-return]
+
+
+def autoencoder_of(
+    training: Training, pictures: Mapping[str, Pictures], ticks: Callable[[str], Tick]
+) -> Autoencoder:
+    """Return the autoencoder: trained, read from the work folder, or the one to start from."""
+    folder = training.params.start or training.work
+    path = folder / "autoencoder"
+    if not path.is_dir():
+        crops = {split: each.crops for split, each in pictures.items()}
+        work = training.work / "autoencoder.training"
+        made = train_autoencoder(crops, training.pace("autoencoder"), work, ticks("autoencoder"))
+        with io.replacing_folder(path) as partial:
+            made.save_pretrained(partial)
+    made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
+    return made.to(_device()).eval()  # type: ignore[no-any-return]
+
+
+def views_of(
+    training: Training, pictures: Mapping[str, Pictures], split: str, autoencoder: Autoencoder
+) -> Views:
+    """Return the encoded views of a split, encoded once."""
+    path = training.work / f"views-{split}.safetensors"
+    if not path.is_file():
+        count = VIEWS if split == "train" else 1
+        save_views(encode_views(autoencoder, pictures[split], count), path)
+    return load_views(path)
+
+
+def new_pipeline(
+    training: Training, autoencoder: Autoencoder, encoder: TextEncoder, ranges: Ranges
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline as its denoising network begins: new, or that of what to start from."""
+    params = training.params
+    if params.start:
+        begun = load_pipeline(params.start, torch.device("cpu"))
+        modules = {"unet": begun.unet, "tokens": begun.tokens}
+        return joined(autoencoder, encoder, ranges, modules)
+    network = Network(params.flow.widths, params.flow.layers)
+    channels = int(autoencoder.config.channels)
+    modules = new_modules(network, SIDE, channels, params.seed)
+    return joined(autoencoder, encoder, ranges, modules)
+
+
+def joined(
+    autoencoder: Autoencoder,
+    encoder: TextEncoder,
+    ranges: Ranges,
+    modules: Mapping[str, nn.Module],
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline of an autoencoder, what reads texts, and a denoising network."""
+    tokens = cast(FieldTokens, modules["tokens"])
+    return BreastUltrasoundPipeline(
+        autoencoder, encoder, ranges, tokens, modules["unet"], FlowSolver()
+    )
+
+
+def learned(
+    training: Training,
+    part: str,
+    pipeline: BreastUltrasoundPipeline,
+    views: Mapping[str, Views],
+    words: Mapping[str, Tensor],
+    tick: Tick,
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline with its network trained further: on pictures, or guided by itself."""
+    work = training.work / f"{part}.training"
+    rest = (pipeline.autoencoder, pipeline.text_encoder, pipeline.ranges)
+    modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
+    for module in modules.values():
+        module.requires_grad_(requires_grad=True)
+
+    def show(mean: Mapping[str, nn.Module], step: int) -> None:
+        write_sheet(joined(*rest, mean), work / f"samples-{step:06}.png")
+
+    guide = guidance(training.params) if part == "guided" else None
+    trainee = FlowTrainee(modules, views, words, guide, show)
+    pipeline.to(trainee.device)
+    return joined(*rest, run(trainee, training.pace(part), work, tick))
+
+
+def tuned(
+    training: Training,
+    pipeline: BreastUltrasoundPipeline,
+    pictures: Mapping[str, Pictures],
+    tick: Tick,
+) -> BreastUltrasoundPipeline:
+    """Return the pipeline with its decoder tuned to the latents that its network draws."""
+    pipeline.to(_device())
+    lessons = {split: lesson_of(pipeline, each) for split, each in pictures.items()}
+    pace = replace(training.pace("decoder"), average=AVERAGE)
+    trainee = DecoderTrainee(pipeline.autoencoder, lessons, pace)
+    made = run(trainee, pace, training.work / "decoder.training", tick)["autoencoder"]
+    pipeline.register_modules(autoencoder=made)
+    return pipeline
+
+
+def guidance(params: TrainImagesParams) -> Guidance:
+    """Return the guidance that is folded in."""
+    return Guidance(text=params.guided.text, mask=params.guided.mask)
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,1 @@
+"""Image engine `phantom`: physics without weights."""

@@ -1,0 +1,194 @@
+"""Layered anatomy of a breast in beam space: what scatters, reflects and attenuates where.
+
+In: a grid, the tissue composition, how the lesion moves its surroundings. Out: `Tissue`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from busgen.images.phantom import reflectors
+from busgen.images.phantom.beams import Floats, Grid
+from busgen.images.phantom.layers import COMPOSITION, RIB_MM, Layers, draw_layers
+from busgen.images.phantom.texture import Points, join, sigmoid, smooth_curve, smooth_noise, splat, warped
+from busgen.priors.findings import Finding
+
+
+@dataclass(frozen=True)
+class Material:
+    """One kind of tissue.
+
+    `echo_db` is scattering against fat, `streak_db` and `blotch_db` the standard deviations of its
+    fine and coarse texture, `fibre` the amplitude of its fibres, `attenuation` in dB/cm/MHz.
+    """
+
+    echo_db: float
+    streak_db: float
+    blotch_db: float
+    fibre: float
+    attenuation: float
+
+
+# Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
+# Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
+MATERIALS = {
+    "fat": Material(0.0, 1.3, 1.0, 0.8, 0.70),
+    "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
+    "gland": Material(7.5, 3.0, 1.8, 3.4, 0.76),
+    "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
+    "chest wall": Material(0.0, 1.5, 2.0, 0.3, 0.95),
+    "rib": Material(14.0, 1.0, 1.0, 0.0, 5.0),
+}
+ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
+CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
+ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
+MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Maps (rows, columns): `echo_db` against fat, `attenuation` (dB/cm/MHz), `reflect`.
+
+    `reflect` is the amplitude of coherent reflectors, `fat_attenuation` that of this breast's fat.
+    """
+
+    echo_db: Floats
+    attenuation: Floats
+    reflect: Floats
+    fat_attenuation: float
+
+
+def make_tissue(echo_db: Floats, loss: Floats, reflect: Floats, fat_attenuation: float) -> Tissue:
+    """Return `Tissue` with maps of single precision."""
+    echo_db, loss, reflect = (np.asarray(x, np.float32) for x in (echo_db, loss, reflect))
+    return Tissue(echo_db, loss, reflect, fat_attenuation)
+
+
+def mean_chord_cm(finding: Finding) -> float:
+    """Return the lesion's mean axial thickness (cm) as of an ellipse."""
+    return float(np.pi / 4 * max(finding.height_mm or 0.0, 1.5) / 10)
+
+
+def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float) -> float:
+    """Return the attenuation (dB/cm/MHz) of this breast's fat.
+
+    Where a reader sees enhancement behind a thin lesion, the breast attenuates enough to show it.
+    """
+    mean = MATERIALS["fat"].attenuation
+    usual = mean * float(np.clip(rng.normal(1.0, ATTENUATION_SPREAD), 0.6, 1.4))
+    if finding.posterior != "enhancement":
+        return usual
+    needed = ENHANCEMENT_DB / (2 * loss_mhz * mean_chord_cm(finding))
+    return float(np.clip(needed, usual, MOST_DENSITY * mean))
+
+
+def draw_tissue(
+    rng: np.random.Generator,
+    grid: Grid,
+    finding: Finding,
+    rise_mm: Floats,
+    fatty: Floats,
+    loss_mhz: float,
+) -> Tissue:
+    """Return a breast without its lesion.
+
+    Parameters
+    ----------
+    rise_mm
+        How far the tissue lies above its layered place, (rows, columns).
+    fatty
+        Where glandular tissue gives way to fat, (rows, columns) in [0, 1].
+    loss_mhz
+        Frequency that attenuation acts on.
+    """
+    layers = draw_layers(rng, grid, finding)
+    walls, sides, level = reflectors.lobules(rng, grid, rise_mm)
+    parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
+    mix = {
+        field: sum(
+            part * np.float32(getattr(MATERIALS[name], field)) for name, part in parts.items()
+        )
+        for field in ("echo_db", "streak_db", "blotch_db", "attenuation")
+    }
+    streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)
+    blotches = smooth_noise(rng, grid, 2, 3)
+    coarse = rng.lognormal(0.0, 0.3)  # some breasts are smooth, some are rough
+    echo = mix["echo_db"] + 0.75 * coarse * mix["streak_db"] * warped(streaks, grid, rise_mm)
+    echo += mix["blotch_db"] * blotches + 1.5 * level * parts["fat"]
+    echo += rng.uniform(*CHEST_DB) * parts["chest wall"]
+    uneven = 1 + 0.25 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
+    fat_attenuation = _fat_attenuation(rng, finding, loss_mhz)
+    scale = fat_attenuation / MATERIALS["fat"].attenuation
+    loss = scale * mix["attenuation"] * uneven + rng.uniform(0.4, 2.0) * sides * parts["fat"]
+    loss += _bad_contact(rng, grid)
+    lines = splat(grid.shape, _lines(rng, grid, layers, rise_mm, parts))
+    lines += rng.uniform(1.0, 3.5) * walls * parts["fat"]
+    lines += reflectors.boundary(rng, grid, parts["gland"])
+    return make_tissue(echo, loss, lines, fat_attenuation)
+
+
+def _parts(
+    rng: np.random.Generator,
+    grid: Grid,
+    finding: Finding,
+    layers: Layers,
+    rise_mm: Floats,
+    fatty: Floats,
+) -> dict[str, Floats]:
+    """Return the share of each material, (rows, columns), summing to 1."""
+    depth = grid.depth_mm[:, None] + rise_mm
+
+    def below(bound: Floats, soft_mm: float) -> Floats:
+        return sigmoid((depth - bound) / np.float32(soft_mm))
+
+    patchy = smooth_noise(rng, grid, 1.3, 4.0) + 0.5 * smooth_noise(rng, grid, 0.5, 1.5)
+    threshold = COMPOSITION[finding.tissue][1] + rng.normal(0, 0.3)
+    glandular = sigmoid((warped(patchy, grid, rise_mm) + np.float32(threshold)) / 0.2) * (1 - fatty)
+    bone = (layers.rib > 0) * (1 - below(layers.muscle + RIB_MM, 0.2))
+    wall, muscle = below(layers.muscle, 0.1), below(layers.retromammary, 0.12)
+    parts = {
+        "skin": 1 - below(layers.skin, 0.1),
+        "gland": below(layers.fat, 0.2) * (1 - below(layers.gland, 0.3)) * glandular,
+        "muscle": muscle * (1 - wall),
+        "rib": wall * bone,
+        "chest wall": wall * (1 - bone),
+    }
+    return parts | {"fat": np.clip(1 - sum(parts.values()), 0, 1)}
+
+
+def _lines(
+    rng: np.random.Generator,
+    grid: Grid,
+    layers: Layers,
+    rise_mm: Floats,
+    parts: dict[str, Floats],
+) -> Points:
+    """Return interfaces between layers and the fibres in them."""
+    bounds = (
+        (np.full_like(layers.skin, 0.3), (1.0, 5.0)),
+        (layers.skin, (1.5, 5.0)),
+        (layers.fat, (0.5, 4.0)),
+        (layers.gland, (0.5, 4.0)),
+        (layers.retromammary, (3.0, 8.0)),
+        (layers.muscle, (3.0, 12.0)),
+    )
+    found = [
+        reflectors.interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
+        for depth, strength in bounds
+    ]
+    clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
+    for names, length_mm, slope in (
+        (("fat", "gland"), 5.0, 0.0),
+        (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
+    ):
+        mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
+        found.append(reflectors.fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
+    return join(*found)
+
+
+def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
+    """Return attenuation (dB/cm/MHz) under the skin where the transducer couples badly."""
+    width = rng.uniform(0.4, 3.0) / grid.beam_mm
+    columns = np.maximum(smooth_curve(rng, grid.shape[1], width) - 1.0, 0)
+    depth = np.exp(-0.5 * ((grid.depth_mm - 2.5) / 1.2) ** 2)[:, None]
+    return np.asarray(np.minimum(rng.gamma(1.0, 1.4) * columns, 2) * depth, np.float32)

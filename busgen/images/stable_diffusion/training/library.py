@@ -1,0 +1,131 @@
+"""Training of the preset `sd15` as a function call: canonical folders in, a model or adapter out.
+
+In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a folder for the
+engine `stable_diffusion`, the training's log beside its recipe; no server.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from busgen import io
+from busgen.errors import UserError
+from busgen.images.training.captions import Caption
+from busgen.images.training.examples import Pictures, bounds_of, read_pictures
+from busgen.images.stable_diffusion import layout
+from busgen.images.stable_diffusion.training.checkpoint import LOG
+from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.training.networks import Recipe
+from busgen.images.stable_diffusion.training.output import RECIPE, write_adapter, write_model
+from busgen.images.stable_diffusion.training.stage import Run, train
+from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.crops import weights_may_ship
+
+RANKS = (2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Canonical data, the folder to write, the model to begin with, the adapter's data set."""
+
+    folder: Path
+    out: Path
+    start: Path
+    adapt: str | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: its recipe, its pictures, and what it was asked for."""
+
+    asked: Asked
+    recipe: Recipe
+    pictures: Pictures
+    seed: int
+
+    @property
+    def seen(self) -> int:
+        """Pictures that it sees in all."""
+        return self.recipe.steps(len(self.pictures.captions)) * self.recipe.seen_a_step
+
+    @property
+    def work(self) -> Path:
+        """Where checkpoint and log stand while it learns."""
+        return self.asked.out.with_name(f".{self.asked.out.name}.work")
+
+
+def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
+    """Return the training on training patients; the recipe is by default the predecessor's.
+
+    Raises
+    ------
+    UserError
+        If the folder has no canonical data or not the data set to adapt to, BrEaST, whose readers'
+        terms captions are measured by, is missing, `start` lacks parts, `out` holds what would be
+        lost, or the rank is none of theirs.
+    """
+    layout.check_folder(asked.start, controlnet=asked.adapt is not None)
+    recipe = recipe or Recipe()
+    if asked.adapt is not None:
+        rank = 8 if asked.rank is None else asked.rank
+        if rank not in RANKS:
+            raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
+        recipe = replace(recipe, lora_rank=rank)
+    _require_room(asked)
+    tables = {path.parent.name: path for path in canonical_tables(asked.folder)}
+    if "breast" not in tables:
+        rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
+        raise UserError(rule, sorted(tables), "add breast")
+    if asked.adapt is not None and asked.adapt not in tables:
+        rule = f"{asked.folder} must hold the data set to adapt to"
+        raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
+    own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
+    cohort = cohort_file(asked.folder)
+    bounds = bounds_of([tables["breast"]], cohort)
+    return Training(asked, recipe, read_pictures(own, cohort, "train", bounds), seed)
+
+
+def _require_room(asked: Asked) -> None:
+    """Raise `UserError` where an adapter would replace what stands in `out`."""
+    if asked.adapt is None or not _holds_model(asked.out):
+        io.require_vacant(asked.out, ours=RECIPE if asked.adapt is None else None)
+        return
+    if layout.sha256_folder(asked.out) != layout.sha256_folder(asked.start):
+        rule = "the output folder must be empty, or hold the model that is adapted"
+        raise UserError(rule, f"{asked.out} with another", "choose another folder, or --start it")
+    if (asked.out / layout.ADAPTERS / asked.adapt).exists():
+        rule = f"an adapter must be new in {asked.out}"
+        raise UserError(rule, asked.adapt, "choose another folder, or remove the adapter first")
+
+
+def _holds_model(folder: Path) -> bool:
+    return (folder / "unet").is_dir()
+
+
+def learn(training: Training, tick: Callable[[int], None]) -> Path:
+    """Train, and write the model, or the model with the adapter named after its data set.
+
+    Adapters that the model has in `out` already stay beside it.
+    """
+    asked, captions = training.asked, training.pictures.captions
+    run = Run(training.seed, training.work, tick=tick)
+    trained = train(asked.start, training.pictures.crops, sentences(captions), training.recipe, run)
+    log = (training.work / LOG).read_text(encoding="utf-8")
+    if asked.adapt is None:
+        write_model(trained, asked.start, training.recipe, asked.out)
+        io.write_text(asked.out / LOG, log)
+    else:
+        with io.replacing_folder(asked.out) as partial:
+            kept = asked.out if _holds_model(asked.out) else asked.start
+            shutil.copytree(kept, partial, dirs_exist_ok=True)
+            write_adapter(trained, training.recipe, partial, asked.adapt)
+            io.write_text(partial / layout.ADAPTERS / asked.adapt / LOG, log)
+    shutil.rmtree(training.work)
+    return asked.out
+
+
+def sentences(captions: Sequence[Caption]) -> list[str]:
+    """Return the predecessor's sentence of each caption."""
+    return [sentence(c.pathology, c.echo_pattern, c.margin) for c in captions]

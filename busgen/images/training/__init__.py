@@ -1,0 +1,1 @@
+"""What image engines learn from: crops of patients with captions."""

@@ -1,0 +1,1 @@
+"""Imaging: decode, crop, geometry, overlays, statistics; arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Overlays burned into images: found, filled, planted."""

@@ -1,0 +1,1 @@
+"""Judges: segmenter and classifier of real patients that measure synthetic images."""

@@ -1,0 +1,260 @@
+"""The judges at work: loaded from a folder, asked for lesions and for classes.
+
+In: square crops (N, H, W) uint8, masks {0, 1}. Out: lesion probabilities (N, H, W), calibrated
+probabilities of malignant (N,). An image's answer does not depend on what is asked beside it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from busgen.errors import DataError, UserError
+from busgen.io import read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.judges import nets, views
+
+ASSETS = Path(__file__).parents[2] / "assets" / "judges"
+SPEC = "judges.json"
+FILES = ("segmenter.safetensors", "classifier.safetensors")
+CHUNK = 16  # images at a time: the fastest on two cores, and little memory
+THREADS = 1  # threads that share a sum wait for each other: batches side by side cost a third
+
+
+@dataclass(frozen=True)
+class SegmenterSpec:
+    """Shape of the segmenters: side of the input, widths of the levels, number of members.
+
+    `offset` is added to the logit of their mean probability, so that .5 is where a lesion ends.
+    """
+
+    size_px: int
+    widths: tuple[int, ...]
+    members: int
+    offset: float = 0.0
+
+    def build(self, number: int) -> nn.Module:
+        """Return member `number`, weights as torch draws them."""
+        return nets.Segmenter(self.widths)
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    """Shape of the classifiers, and how their mean logit becomes a probability.
+
+    `context` side of the window in longer sides of the lesion's box; `blind` how many members,
+    the last ones, see the picture alone: the others see the lesion's mask as a second channel, and
+    could judge by its outline; `slope`, `intercept` of Platt's scaling.
+    """
+
+    size_px: int
+    widths: tuple[int, ...]
+    members: int
+    context: float
+    blind: int
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def channels(self, number: int) -> int:
+        """Return what member `number` sees: 2, picture and mask, or 1, the picture."""
+        return 1 if number >= self.members - self.blind else 2
+
+    def build(self, number: int) -> nn.Module:
+        """Return member `number`, weights as torch draws them."""
+        return nets.Classifier(self.channels(number), self.widths)
+
+
+@dataclass(frozen=True)
+class Judges:
+    """An ensemble of segmenters and one of classifiers; `sha256` of all that decides answers."""
+
+    segmenter: SegmenterSpec
+    classifier: ClassifierSpec
+    segmenters: tuple[nn.Module, ...]
+    classifiers: tuple[nn.Module, ...]
+    device: str
+    sha256: str
+
+    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probability that a pixel is lesion, the members' mean, calibrated.
+
+        Parameters
+        ----------
+        images
+            (N, H, W) uint8 square crops of any size.
+
+        Returns
+        -------
+        (N, H, W) float32 in [0, 1].
+        """
+        _check(images)
+        found = np.empty(images.shape, np.float32)
+        side, size = self.segmenter.size_px, images.shape[1:]
+        for start in range(0, len(images), CHUNK):
+            part = images[start : start + CHUNK]
+            seen = np.stack([views.view(image, views.whole(image), side) for image in part])
+            inputs = to_input(seen[:, None], self.device)
+            with _judging():
+                each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
+                logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
+                mean = logits.sigmoid().cpu().numpy()
+            for index, grid in enumerate(mean, start):
+                found[index] = cv2.resize(grid, size[::-1], interpolation=cv2.INTER_LINEAR)
+        return found
+
+    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the calibrated probability that the lesion in the mask is malignant.
+
+        Parameters
+        ----------
+        images, masks
+            (N, H, W) uint8 square crops and {0, 1} masks of their lesions.
+
+        Returns
+        -------
+        (N,) float64 in [0, 1]; NaN where a mask is empty.
+        """
+        logits = self.logits(images, masks)
+        spec = self.classifier
+        scaled = spec.slope * logits + spec.intercept
+        return np.asarray(1.0 / (1.0 + np.exp(-scaled)), np.float64)
+
+    def logits(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return the classifiers' mean logit before calibration, (N,) float64, NaN as above."""
+        _check(images)
+        if masks.shape != images.shape:
+            raise UserError("images and masks must have one shape", masks.shape, "pair them")
+        found = np.full(len(images), np.nan)
+        for start in range(0, len(images), CHUNK):
+            pairs = zip(images[start : start + CHUNK], masks[start : start + CHUNK], strict=True)
+            seen = {k: lesion_view(*pair, self.classifier) for k, pair in enumerate(pairs, start)}
+            full = {k: v for k, v in seen.items() if v is not None}
+            if full:
+                inputs = to_input(np.stack(list(full.values())), self.device)
+                with _judging():
+                    each = [
+                        net(inputs[:, : self.classifier.channels(number)]).double()
+                        for number, net in enumerate(self.classifiers)
+                    ]
+                    found[list(full)] = torch.stack(each).mean(dim=0).cpu().numpy()
+        return found
+
+
+def lesion_view(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], spec: ClassifierSpec
+) -> NDArray[np.uint8] | None:
+    """Return what classifiers see, picture and mask (2, size, size), None without lesion."""
+    window = views.lesion_window(mask, spec.context)
+    if window is None:
+        return None
+    pair = (image, mask * np.uint8(255))
+    return np.stack([views.view(pixels, window, spec.size_px) for pixels in pair])
+
+
+def to_input(views_: NDArray[np.uint8], device: str) -> Tensor:
+    """Return (N, C, S, S) uint8 as float tensor in [0, 1], channels last: twice as fast."""
+    scaled = torch.from_numpy(views_).to(device).float().div_(255.0)
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
+    """Return the judges in `folder`, by default those that come with the package.
+
+    Parameters
+    ----------
+    folder
+        What `save_judges` wrote.
+    device
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one.
+
+    Raises
+    ------
+    DataError
+        If files are missing, altered, or do not fit each other.
+    """
+    folder = folder or ASSETS
+    record = read_json(folder / SPEC)
+    place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        shapes: Any = record
+        segmenter = SegmenterSpec(**_tuples(shapes["segmenter"]))
+        classifier = ClassifierSpec(**_tuples(shapes["classifier"]))
+        return Judges(
+            segmenter,
+            classifier,
+            _load(folder / "segmenter.safetensors", segmenter, place),
+            _load(folder / "classifier.safetensors", classifier, place),
+            place,
+            _sha256(folder),
+        )
+    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
+        rule = f"{folder} must hold whole judges"
+        raise DataError(rule, error, "restore it, or train it: busgen train judges") from error
+
+
+def save_judges(
+    folder: Path,
+    segmenter: tuple[SegmenterSpec, Sequence[Mapping[str, Tensor]]],
+    classifier: tuple[ClassifierSpec, Sequence[Mapping[str, Tensor]]],
+) -> None:
+    """Write shapes and weights of both ensembles; weights as 16-bit floats, half the size."""
+    for name, (_, members) in (("segmenter", segmenter), ("classifier", classifier)):
+        named = {
+            f"{number}/{key}": value.half().contiguous() if value.is_floating_point() else value
+            for number, weights in enumerate(members)
+            for key, value in weights.items()
+        }
+        with replacing(folder / f"{name}.safetensors") as partial:
+            save_file(named, partial)
+    shapes = {"segmenter": vars(segmenter[0]), "classifier": vars(classifier[0])}
+    write_text(folder / SPEC, json.dumps(shapes, indent=2, sort_keys=True) + "\n")
+
+
+def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tuple[nn.Module, ...]:
+    stored = load_file(path, device=device)
+    members = []
+    for number in range(spec.members):
+        prefix = f"{number}/"
+        own = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        net = spec.build(number)
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+        members.append(nets.channels_last(net.to(device)).eval())
+    return tuple(members)
+
+
+def _sha256(folder: Path) -> str:
+    """Return the hash of weights, shapes and the code that decides answers."""
+    code = [Path(str(module.__file__)) for module in (nets, views)] + [Path(__file__)]
+    files = [folder / SPEC, *(folder / name for name in FILES), *code]
+    return sha256_bytes("".join(sha256_file(path) for path in files).encode())
+
+
+def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in shape.items()}
+
+
+def _check(images: NDArray[np.uint8]) -> None:
+    if images.ndim != 3 or images.dtype != np.uint8:
+        got = f"{images.shape} {images.dtype}"
+        raise UserError("images must be (N, H, W) uint8", got, "stack square crops")
+
+
+@contextmanager
+def _judging() -> Iterator[None]:
+    """Compute without gradients in a fixed number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,100 @@
+"""Changes of a training crop that leave its label true: other windows, mirrors, gains, noise.
+
+In: (H, W) uint8 crops, a generator. Out: views as the judges see them. No vertical flips: shadows
+fall downwards.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.judges.views import Window, view
+from busgen.imaging.decode import Box
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Views:
+    """A changed picture and masks that moved with it, each (S, S) uint8."""
+
+    image: NDArray[np.uint8]
+    masks: tuple[NDArray[np.uint8], ...]
+
+
+def random_part(side: int, rng: Rng, strength: float = 1.0) -> Window:
+    """Return a window of a square picture: .6 to 1.15 of its side, up to a tenth stretched.
+
+    With a `strength` below 1 windows differ less from the picture.
+    """
+    size = side * rng.uniform(1 - 0.4 * strength, 1 + 0.15 * strength)
+    stretch = np.exp(rng.uniform(-0.1, 0.1) * strength)
+    height, width = size * stretch, size / stretch
+    row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
+    return Window(row, col, height, width)
+
+
+def beside(box: Box, side: int, rng: Rng) -> Window | None:
+    """Return a window of .35 of a square picture or more that shows nothing of `box`, if any."""
+    size = side * rng.uniform(0.35, 0.6)
+    free = [
+        (0, box.row, 0, side),
+        (box.row + box.height, side, 0, side),
+        (0, side, 0, box.col),
+        (0, side, box.col + box.width, side),
+    ]
+    rooms = [room for room in free if min(room[1] - room[0], room[3] - room[2]) > size]
+    if not rooms:
+        return None
+    top, bottom, left, right = rooms[rng.integers(len(rooms))]
+    row, col = rng.uniform(top, bottom - size), rng.uniform(left, right - size)
+    return Window(row, col, size, size)
+
+
+def shaken(window: Window, rng: Rng) -> Window:
+    """Return a window near `window`: .8 to 1.25 of its size, shifted by up to a tenth."""
+    size = np.exp(rng.uniform(-0.22, 0.22))
+    stretch = np.exp(rng.uniform(-0.08, 0.08))
+    height, width = window.height * size * stretch, window.width * size / stretch
+    row = window.row + (window.height - height) / 2 + rng.uniform(-0.1, 0.1) * height
+    col = window.col + (window.width - width) / 2 + rng.uniform(-0.1, 0.1) * width
+    return Window(row, col, height, width)
+
+
+def changed(
+    image: NDArray[np.uint8],
+    masks: tuple[NDArray[np.uint8], ...],
+    window: Window,
+    size_px: int,
+    rng: Rng,
+    strength: float = 1.0,
+) -> Views:
+    """Return `window` of the picture in other light, mirrored in half of the cases."""
+    seen = in_other_light(view(image, window, size_px), rng, strength)
+    moved = tuple(view(mask, window, size_px) for mask in masks)
+    if rng.random() < 0.5:
+        seen, moved = seen[:, ::-1], tuple(mask[:, ::-1] for mask in moved)
+    return Views(seen, moved)
+
+
+def in_other_light(pixels: NDArray[np.uint8], rng: Rng, strength: float = 1.0) -> NDArray[np.uint8]:
+    """Return pixels with other gain, gamma, gain over depth, sharpness and speckle.
+
+    With a `strength` below 1 they differ less, and fewer of them.
+    """
+    grey = pixels.astype(np.float32) / np.float32(255)
+    size = len(grey)
+    if rng.random() < 0.3 * strength:
+        grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.2))
+    depth = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
+    levels = rng.uniform(-0.3, 0.3) * strength, rng.uniform(-0.3, 0.3) * strength
+    gain = np.exp(levels[0] + levels[1] * depth).astype(np.float32)
+    gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
+    grey = np.power(grey, np.float32(gamma)) * gain
+    if rng.random() < 0.5 * strength:
+        noise = rng.standard_normal((size, size), np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5))
+        grey *= 1 + np.float32(rng.uniform(0, 0.15)) * noise / noise.std()
+    return np.asarray(np.clip(grey * 255, 0, 255), np.uint8)

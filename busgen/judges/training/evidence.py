@@ -1,0 +1,85 @@
+"""What is known of trained judges: their data, how they were made, how well they judge.
+
+In: judges, crops by split, canonical tables. Out: a folder to ship: weights, shapes, scores, cards.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from busgen import io
+from busgen.params import TrainJudgesParams
+from busgen.judges.training.card import cards
+from busgen.judges.judges import FILES, SPEC, Judges, load_judges
+from busgen.judges.training.scores import classifier_scores, segmenter_scores
+from busgen.real.crops import SPLITS, Crops, load_crops, read_crops, weights_may_ship
+
+SCORES = "scores.json"
+Record = dict[str, Any]
+
+
+def publish(
+    judges: Path, params: TrainJudgesParams, tables: Sequence[Path], cohort: Path, out: Path
+) -> Record:
+    """Write the judges that lie in `judges` to `out`, with scores and cards.
+
+    Parameters
+    ----------
+    judges
+        Folder of the trained judges; the crops by split lie beside it.
+    params
+        What they were trained with.
+    tables, cohort
+        All canonical tables: data sets that the judges did not learn from are scored whole.
+    out
+        Folder to write, all of it or nothing.
+
+    Returns
+    -------
+    What `scores.json` holds.
+    """
+    crops = {split: load_crops(judges.parent / split) for split in SPLITS}
+    loaded = load_judges(judges, "cpu")
+    strange = [path for path in tables if not weights_may_ship(path)]
+    record: Record = {
+        "data": {path.parent.name: described(path, crops) for path in tables},
+        "training": params.model_dump(mode="json", exclude={"workers"}),
+        "weights_sha256": {name: io.sha256_file(judges / name) for name in FILES},
+        "test": scored(loaded, crops["test"]),
+        "other": {
+            path.parent.name: scored(loaded, read_crops([path], cohort, SPLITS)) for path in strange
+        },
+    }
+    io.require_vacant(out, ours=SPEC)
+    with io.replacing_folder(out) as partial:
+        for name in (SPEC, *FILES):
+            shutil.copyfile(judges / name, partial / name)
+        io.write_text(partial / SCORES, io.dumps(record))
+        for name, text in cards(record).items():
+            io.write_text(partial / name, text)
+    return record
+
+
+def scored(judges: Judges, crops: Crops) -> Record:
+    """Return the scores of both judges on crops of patients that they never saw."""
+    return {
+        "segmenter": segmenter_scores(judges, crops),
+        "classifier": classifier_scores(judges, crops),
+    }
+
+
+def described(table: Path, crops: Mapping[str, Crops]) -> Record:
+    """Return origin and licence of a data set, and what of it is in which split."""
+    info = io.read_json(table.parent / "info.json")
+    name = table.parent.name
+    told: Record = {key: info[key] for key in ("citation", "doi", "licence", "weights_may_ship")}
+    for split, own in crops.items():
+        rows = np.flatnonzero(own.datasets == name)
+        if len(rows):
+            labels = Counter(str(label) or "unknown" for label in own.labels[rows])
+            told[split] = {"patients": len(np.unique(own.groups[rows])), **labels}
+    return told

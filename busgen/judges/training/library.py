@@ -1,0 +1,95 @@
+"""Training of the judges as a function call: canonical folders in, a folder of judges out.
+
+In: what `busgen real ... --out` wrote, parameters. Out: weights, scores, cards; no server.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from busgen import io
+from busgen.errors import UserError
+from busgen.params import TrainJudgesParams
+from busgen.judges.training import stage
+from busgen.judges.training.evidence import publish
+from busgen.judges.judges import SPEC
+from busgen.real.cohort import canonical_tables, cohort_file
+
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "rehearsal": {
+            "segmenter": {"epochs": 1, "members": 1},
+            "classifier": {"epochs": 1, "members": 1, "blind": 0},
+        }
+    }
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: its tables, its crops, where it works and where it ends."""
+
+    params: TrainJudgesParams
+    tables: tuple[Path, ...]
+    cohort: Path
+    splits: stage.Folders
+    work: Path
+    out: Path
+    plan: stage.Plan
+
+    @property
+    def n(self) -> int:
+        """Crops that the members look at together, as `train` ticks them."""
+        return self.plan.n
+
+
+def preset(params: TrainJudgesParams, name: str | None) -> TrainJudgesParams:
+    """Return `params` with what the preset `name` changes; `UserError` if there is none."""
+    if name is None:
+        return params
+    if name not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise UserError("preset must be a known one", name, f"choose from {known}, or give none")
+    changes = {
+        judge: getattr(params, judge).model_copy(update=dict(change))
+        for judge, change in PRESETS[name].items()
+    }
+    return params.model_copy(update=changes)
+
+
+def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
+    """Return the training on the canonical data in `folder`; its crops are read.
+
+    Raises
+    ------
+    UserError
+        If `folder` has no canonical data, or `out` holds other things.
+    """
+    io.require_vacant(out, ours=SPEC)
+    tables, cohort = canonical_tables(folder), cohort_file(folder)
+    work = stage.work_folder(tables, cohort, params, out.with_name(f".{out.name}.work"))
+    splits = stage.prepare(tables, cohort, work)
+    plan = stage.plan_of(params, splits["train"], work)
+    return Training(params, tuple(tables), cohort, splits, work, out, plan)
+
+
+def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
+    """Train, score and write the judges; return what `scores.json` holds.
+
+    `tick` gets the number of crops looked at. What a killed training did is not done again.
+    """
+    mapped = partial(stage.map_jobs, workers=training.params.workers, tick=tick)
+    stage.train_judges(training.plan, training.splits, training.work, mapped)
+    record = publish(
+        training.work / stage.TRAINED,
+        training.params,
+        training.tables,
+        training.cohort,
+        training.out,
+    )
+    shutil.rmtree(training.work.parent)
+    return record

@@ -1,0 +1,90 @@
+"""Members of the ensembles, each trained in a process of its own with one thread.
+
+In: jobs. Out: averaged weights in the job's file. Two networks side by side use two cores better
+than one network with two threads: none waits for the other, and sums keep their order.
+"""
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+import torch
+from safetensors.torch import save_file
+
+from busgen.errors import BusgenError
+from busgen.io import replacing
+from busgen.judges.judges import ClassifierSpec
+from busgen.judges.training.fit import Member, train
+from busgen.real.crops import load_crops
+
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One member to train: what from (`save_crops`' folder), how, and where its weights go.
+
+    `n` is the number of crops it looks at, over all epochs.
+    """
+
+    name: str
+    member: Member
+    seed: int
+    crops: Path
+    work: Path
+    n: int
+
+    @property
+    def weights(self) -> Path:
+        """The file of the finished weights."""
+        return self.work / f"{self.name}.safetensors"
+
+
+def run_job(job: Job, tick: Tick) -> None:
+    """Write the weights of a member, trained in a process of its own, unless they are there.
+
+    A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps.
+
+    Raises
+    ------
+    BusgenError
+        If the process ended without weights.
+    """
+    if job.weights.is_file():
+        tick(job.n)
+    else:
+        context = multiprocessing.get_context("spawn")
+        told, tells = context.Pipe(duplex=False)
+        process = context.Process(target=_train, args=(job, tells), name=job.name)
+        process.start()
+        tells.close()
+        with told:
+            _listen(told, tick)
+        process.join()
+        if process.exitcode != 0 or not job.weights.is_file():
+            raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
+
+
+def _listen(told: Connection, tick: Tick) -> None:
+    while True:
+        try:
+            tick(told.recv())
+        except EOFError:
+            return
+
+
+def _train(job: Job, tells: Connection) -> None:
+    """Train in this process; it ends when nobody listens any more: the pipe breaks."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    crops = load_crops(job.crops)
+    if isinstance(job.member.spec, ClassifierSpec):
+        crops = crops.pick(crops.labelled)
+    checkpoint = job.work / f"{job.name}.checkpoint"
+    weights = train(job.member, crops, job.seed, checkpoint, tells.send)
+    with replacing(job.weights) as partial:
+        save_file({key: value.contiguous() for key, value in weights.items()}, partial)
+    checkpoint.unlink(missing_ok=True)

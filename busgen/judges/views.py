@@ -1,0 +1,57 @@
+"""What the judges look at: windows of square crops, resized to the networks' input.
+
+In: (H, W) uint8 crops. Out: (size, size) uint8 views. Training and judging share these functions.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.imaging.decode import Box, box_of
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a picture in pixels, which may leave it: first row and column, sides."""
+
+    row: float
+    col: float
+    height: float
+    width: float
+
+
+def whole(pixels: NDArray[np.uint8]) -> Window:
+    """Return the window that is the picture."""
+    return Window(0, 0, *pixels.shape)
+
+
+def around(box: Box, context: float) -> Window:
+    """Return the square window centred on `box`, `context` times its longer side."""
+    side = max(context * max(box.height, box.width), 8.0)
+    row, col = box.row + box.height / 2, box.col + box.width / 2
+    return Window(row - side / 2, col - side / 2, side, side)
+
+
+def lesion_window(mask: NDArray[np.uint8], context: float) -> Window | None:
+    """Return the window around the lesion of an (H, W) mask, None where it is empty."""
+    box = box_of(mask)
+    return None if box is None else around(box, context)
+
+
+def view(pixels: NDArray[np.uint8], window: Window, size_px: int) -> NDArray[np.uint8]:
+    """Return `window` as (size_px, size_px), black where it leaves the picture.
+
+    Shrinking averages over pixel areas, enlarging is bilinear.
+    """
+    row, col = round(window.row), round(window.col)
+    height, width = max(round(window.height), 1), max(round(window.width), 1)
+    top, left = max(row, 0), max(col, 0)
+    part = pixels[top : max(row + height, 0), left : max(col + width, 0)]
+    if part.shape != (height, width):
+        cut = np.zeros((height, width), np.uint8)
+        cut[top - row : top - row + part.shape[0], left - col : left - col + part.shape[1]] = part
+        part = cut
+    method = cv2.INTER_AREA if min(height, width) >= size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(part, (size_px, size_px), interpolation=method), np.uint8)

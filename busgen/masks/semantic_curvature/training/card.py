@@ -1,0 +1,34 @@
+"""The model card of a published mask generator.
+
+In: its folder, with parameters, log, facts and (where they were measured) scores. Out: README.md.
+"""
+
+import json
+from pathlib import Path
+
+import jinja2
+
+from busgen.io import read_json, write_text
+from busgen.training_loop import LOG
+
+CARD, SCORES, EVIDENCE = "README.md", "scores.json", "evidence"
+
+
+def write_card(folder: Path) -> None:
+    """Write the card of the generator in `folder` from what stands beside it."""
+    evidence, scores = folder / EVIDENCE, folder / SCORES
+    lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
+    looked = [line for line in lines if "validation_loss" in line]
+    template = jinja2.Template(
+        (Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    text = template.render(
+        **read_json(evidence / "facts.json"),
+        params=read_json(evidence / "params.json"),
+        steps=lines[-1]["step"],
+        best=min(looked, key=lambda line: float(line["validation_loss"])),
+        scores=read_json(scores) if scores.is_file() else None,
+    )
+    write_text(folder / CARD, text)

@@ -1,0 +1,174 @@
+"""The outlines that the mask generator learns from: codes, and what is known of each lesion.
+
+In: canonical tables and the cohort. Out: `Examples` by split. Terms of shape and margin are those
+that readers state (BrEaST's); where a publisher is silent, those that the outline shows by bounds
+fitted to BrEaST's training patients (`busgen.masks.semantic_curvature.training.descriptor_bounds`), and else none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.errors import DataError
+from busgen.io import replacing
+from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, fit_bounds, read_lesion
+from busgen.masks.semantic_curvature.codes import encode, outline_of
+from busgen.masks.semantic_curvature.conditions import Lesion, conditions
+from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
+from busgen.real.crops import SIDE, square_of
+
+SPLITS = ("train", "validation")
+TOLD = ("pathology", "shape", "margin", "echo_pattern", "posterior", "pixel_mm")
+COLUMNS = (*PICTURES, "source_file", *TOLD)
+DESCRIBED = 1.5  # how much more often a lesion is drawn whose terms are known
+WHOLE = 0.98  # share of a mask in its largest component: masks of several parts have no outline
+VERSIONS = 8  # of each outline: as it is, mirrored, and both turned and stretched a little
+TURN_DEG, STRETCH = 6.0, 0.06  # sd of the turn, and of the logarithm of the stretch
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """Masks (N, SIDE, SIDE) {0, 1} of patients, and what is known of each lesion."""
+
+    masks: NDArray[np.uint8]
+    lesions: tuple[Lesion, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Outlines as numbers.
+
+    `codes` (N, V, CODE) of V versions, the first as it is; `conditions` (N, V, CONDITIONS);
+    `chances` (N,) to be drawn.
+    """
+
+    codes: NDArray[np.float32]
+    conditions: NDArray[np.float32]
+    chances: NDArray[np.float64]
+
+
+def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examples]:
+    """Return the examples of `SPLITS`, read from canonical tables unless in `work`.
+
+    Raises
+    ------
+    DataError
+        If a split has no outline.
+    """
+    if not all((work / f"{split}.npz").is_file() for split in SPLITS):
+        work.mkdir(parents=True, exist_ok=True)
+        bounds = bounds_of(tables, cohort)
+        for split in SPLITS:
+            outlined = read_outlined(tables, cohort, split, bounds)
+            versions = VERSIONS if split == "train" else 1
+            with replacing(work / f"{split}.npz") as partial, partial.open("wb") as file:
+                np.savez(file, **vars(examples_of(outlined, versions)))
+    made = {}
+    for split in SPLITS:
+        with np.load(work / f"{split}.npz") as arrays:
+            made[split] = Examples(**arrays)
+    return made
+
+
+def bounds_of(tables: Sequence[Path], cohort: Path) -> Bounds:
+    """Return the bounds of terms that readers give training patients, none without readers."""
+    readers = [path for path in tables if path.parent.name in READ]
+    if not readers:
+        return Bounds(())
+    rows, readings = [], []
+    for row in _rows(readers, cohort, "train"):
+        square = square_of(row)
+        reading = read_lesion(square.image, square.mask)
+        if reading is not None:
+            rows.append({name: row[name] for name in TOLD})
+            readings.append(reading)
+    return fit_bounds(rows, readings)
+
+
+def read_outlined(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Outlined:
+    """Return the outlined lesions of a split; `DataError` if there is none."""
+    masks, lesions = [], []
+    for row in _rows(tables, cohort, split):
+        square = square_of(row)
+        if _is_whole(square.mask):
+            masks.append(square.mask)
+            lesions.append(_lesion(row, square.mask, square.scale, bounds))
+    if not masks:
+        raise DataError("masks need outlined lesions", f"none in {split}", "name more datasets")
+    return Outlined(np.stack(masks), tuple(lesions))
+
+
+def _rows(tables: Sequence[Path], cohort: Path, split: str) -> list[Mapping[str, Any]]:
+    rows = real_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=usable_for_pixels)
+    return [row for row in rows if row["mask"] is not None]
+
+
+def _is_whole(mask: NDArray[np.uint8]) -> bool:
+    """Return whether a mask is one lesion, inside the picture."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    parts = stats[1:, cv2.CC_STAT_AREA]
+    return bool(parts.size and parts.max() >= WHOLE * parts.sum())
+
+
+def _lesion(
+    row: Mapping[str, Any], mask: NDArray[np.uint8], scale: float, bounds: Bounds
+) -> Lesion:
+    _, _, width, height = cv2.boundingRect(mask)
+    pixel_mm = row["pixel_mm"] and row["pixel_mm"] * scale
+    disputed = "label_conflict" in row["flags"]
+    lesion = Lesion(
+        style=row["dataset"],
+        width=width / SIDE,
+        height=height / SIDE,
+        size_mm=pixel_mm and (width * height) ** 0.5 * pixel_mm,
+        pathology=None if disputed else row["pathology"],
+        shape=row["shape"],
+        margin=row["margin"] and tuple(row["margin"]),
+    )
+    reading = read_lesion(np.zeros_like(mask), mask)  # what is sought is seen on the outline alone
+    if row["dataset"] in READ or reading is None:
+        return lesion
+    shape, margin = (bounds.term(name, reading) for name in ("shape", "margin"))
+    return replace(
+        lesion,
+        shape=lesion.shape or shape,
+        margin=lesion.margin or ((margin,) if margin else None),
+    )
+
+
+def examples_of(outlined: Outlined, versions: int) -> Examples:
+    """Return the examples of outlines in `versions`; those of some pixels only are left out."""
+    codes, told, weights = [], [], []
+    pairs = zip(outlined.masks, outlined.lesions, strict=True)
+    for number, (mask, lesion) in enumerate(pairs):
+        outline = outline_of(mask)
+        if outline is None:
+            continue
+        rng = seeds.rng(number, "versions")
+        drawn = [_version(outline, lesion, k, rng) for k in range(versions)]
+        codes.append([encode(own) for own, _ in drawn])
+        told.append(conditions([own for _, own in drawn]))
+        weights.append(1.0 if lesion.margin is None else DESCRIBED)
+    chances = np.array(weights) / sum(weights)
+    return Examples(np.array(codes, np.float32), np.stack(told), chances)
+
+
+def _version(
+    outline: NDArray[np.complex128], lesion: Lesion, number: int, rng: np.random.Generator
+) -> tuple[NDArray[np.complex128], Lesion]:
+    """Return an outline, odd numbers mirrored, from 2 on turned and stretched, and its lesion."""
+    turn, stretch = rng.normal(0, TURN_DEG), np.exp(rng.normal(0, STRETCH))
+    own = -outline.conj() if number % 2 else outline
+    if number < 2:
+        return own, lesion
+    own = own * np.exp(1j * np.deg2rad(turn))
+    own = own.real * stretch + 1j * own.imag
+    ratio = (np.ptp(own.real) + 1) / (np.ptp(own.imag) + 1)
+    size = (lesion.width * lesion.height) ** 0.5
+    return own, replace(lesion, width=size * ratio**0.5, height=size / ratio**0.5)

@@ -1,0 +1,181 @@
+"""Stage `train_masks`: outlines of training patients -> the network that draws them.
+
+In: canonical tables, the cohort, parameters. Out: a folder that the engine `semantic_curvature`
+loads: weights, card, log. A killed training goes on from its last checkpoint.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from busgen import io, training_loop
+from busgen.training_loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
+from busgen.masks.semantic_curvature.training import descriptor_bounds
+from busgen.masks import closed
+from busgen.imaging import geometry
+from busgen.masks.semantic_curvature.training.card import write_card
+from busgen.masks.semantic_curvature.conditions import forgotten
+from busgen.masks.semantic_curvature.training.examples import Examples, prepare
+from busgen.masks.semantic_curvature.network import SPEC, OutlineFlow, save_network
+from busgen.params import TrainMasksParams
+from busgen.real.crops import weights_may_ship
+
+FORGET = 0.1  # how often each part of the conditions is not told
+LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
+DECAY = 0.05
+CPU = torch.device("cpu")
+EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that can start: what it reads, where it works, where it ends."""
+
+    params: TrainMasksParams
+    tables: tuple[Path, ...]
+    cohort: Path
+    work: Path
+    out: Path
+
+    @property
+    def pace(self) -> Pace:
+        """How long and how fast it learns."""
+        asked = self.params
+        return Pace(
+            steps=asked.steps,
+            batch=asked.batch,
+            rate=asked.rate,
+            seed=asked.seed,
+            cooldown=1.0,
+            average=0.995,
+            half_precision=False,
+            look=LOOK,
+            patience=asked.patience,
+        )
+
+
+def resolve(
+    tables: Sequence[Path], cohort: Path, params: TrainMasksParams, work: Path, out: Path
+) -> Training:
+    """Return the training on datasets that let weights ship; its work folder's name hashes all.
+
+    Raises
+    ------
+    UserError
+        If `out` holds other things.
+    """
+    io.require_vacant(out, ours=SPEC)
+    ours = tuple(path for path in tables if weights_may_ship(path))
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    beside = (Path(str(module.__file__)) for module in (descriptor_bounds, closed, geometry, training_loop))
+    files = (*ours, cohort, *sources, *beside)
+    key = params.model_dump_json() + "".join(io.sha256_file(path) for path in files)
+    return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
+
+
+class OutlineTrainee:
+    """The network and the examples that it learns from."""
+
+    device = CPU
+    averaged = ("outlines",)
+
+    def __init__(self, network: OutlineFlow, examples: Mapping[str, Examples]) -> None:
+        self.network, self.examples = network, examples
+        self.modules: Mapping[str, nn.Module] = {"outlines": network}
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
+            "outlines": torch.optim.AdamW(network.parameters(), lr=0, weight_decay=DECAY)
+        }
+
+    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Take one step."""
+        own, optimiser = self.examples["train"], self.optimisers["outlines"]
+        set_rate(optimiser, pace.rate_at(step))
+        chosen = draws.rng.choice(len(own.chances), pace.batch, p=own.chances)
+        version = draws.rng.integers(0, own.codes.shape[1], pace.batch)
+        codes = own.codes[chosen, version]
+        told = forgotten(own.conditions[chosen, version], FORGET, draws.rng)
+        times = torch.rand(pace.batch, generator=draws.noise)
+        noise = torch.randn(codes.shape, generator=draws.noise)
+        optimiser.zero_grad()
+        with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
+            torch.manual_seed(draws.noise.initial_seed())
+            loss = _loss(self.network.train(), torch.from_numpy(codes), told, times, noise)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        optimiser.step()
+        return {"loss": float(loss.detach())}
+
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return the loss on held-out patients, times and noise always the same."""
+        own, network = self.examples["validation"], mean["outlines"]
+        assert isinstance(network, OutlineFlow)
+        codes = torch.from_numpy(own.codes[:, 0]).repeat(TIMES, 1)
+        told = np.tile(own.conditions[:, 0], (TIMES, 1))
+        times = torch.linspace(0.02, 0.98, TIMES).repeat_interleave(len(own.codes))
+        noise = torch.randn(codes.shape, generator=draws_of(0, 0, CPU).noise)
+        with torch.inference_mode():
+            return {"validation_loss": float(_loss(network, codes, told, times, noise))}
+
+
+def _loss(
+    network: OutlineFlow, codes: Tensor, told: np.ndarray, times: Tensor, noise: Tensor
+) -> Tensor:
+    """Return the mean squared error of the velocity."""
+    clean, at = (codes - network.mean) / network.sd, times[:, None]
+    found = network((1 - at) * clean + at * noise, times, torch.from_numpy(told))
+    loss: Tensor = (found - (noise - clean)).square().mean()
+    return loss
+
+
+def new_network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
+    """Return a network whose weights follow from the seed, told the moments of the codes."""
+    network = begun(lambda: OutlineFlow(params.width, params.layers), params.seed)
+    assert isinstance(network, OutlineFlow)
+    codes = examples.codes.reshape(-1, examples.codes.shape[-1])
+    network.mean.copy_(torch.from_numpy(codes.mean(axis=0)))
+    network.sd.copy_(torch.from_numpy(codes.std(axis=0)))
+    return network
+
+
+def train(training: Training, tick: Tick) -> Path:
+    """Train, write the generator, and return its folder; `tick` gets the number of outlines."""
+    examples = prepare(training.tables, training.cohort, training.work)
+    trainee = OutlineTrainee(new_network(training.params, examples["train"]), examples)
+    work = training.work / "training"
+    made = run(trainee, training.pace, work, tick)["outlines"]
+    assert isinstance(made, OutlineFlow)
+    return publish(training, examples, made)
+
+
+def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> Path:
+    """Write the finished network with parameters, log, facts about its data, and its card."""
+    params = training.params
+    with io.replacing_folder(training.out) as partial:
+        evidence = partial / EVIDENCE
+        evidence.mkdir(parents=True)
+        shutil.copy(training.work / "training" / LOG, evidence / LOG)
+        io.write_text(evidence / "params.json", params.model_dump_json(indent=1) + "\n")
+        io.write_text(evidence / "facts.json", io.dumps(facts(training, examples, network)))
+        save_network(network, {"width": params.width, "layers": params.layers}, partial)
+        write_card(partial)
+    return training.out
+
+
+def facts(
+    training: Training, examples: Mapping[str, Examples], network: OutlineFlow
+) -> dict[str, object]:
+    """Return what the card tells of data and network."""
+    data = {}
+    for table in training.tables:
+        info = io.read_json(table.parent / "info.json")
+        data[table.parent.name] = {key: info[key] for key in ("citation", "doi", "licence")}
+    return {
+        "data": data,
+        "outlines": {split: len(own.codes) for split, own in examples.items()},
+        "weights": sum(weight.numel() for weight in network.parameters()),
+    }

@@ -1,0 +1,1 @@
+"""Metrics: scores of sets of images."""

@@ -1,0 +1,72 @@
+"""How like a data set's held-out pictures a generator's are: what an adaptation is judged by.
+
+In: pictures made in the stead of real crops. Out: scores for JSON, those of real ones beside them.
+"""
+
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import seeds
+from busgen.errors import UserError
+from busgen.metrics.distribution import kid
+from busgen.stats.bootstrap import Sample, Score
+from busgen.stats.calibration import dice
+from busgen.judges.judges import load_judges
+from busgen.metrics.spaces.us64.features import load_space
+from busgen.real.crops import Crops
+
+
+def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+    """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
+
+    Parameters
+    ----------
+    images
+        (N, S, S) uint8, one in the stead of each crop.
+    real
+        N crops of held-out patients.
+
+    Notes
+    -----
+    What so few patients cannot tell is None, with a `note` that says why: they are never a reason
+    to lose what was trained.
+
+    Raises
+    ------
+    UserError
+        If there is not one picture a crop.
+    """
+    if images.shape != real.images.shape:
+        rule = "there must be one picture in the stead of each crop"
+        raise UserError(rule, f"{images.shape} for {real.images.shape}", "draw one for each")
+    return {"kid_us64": _distance(images, real), "dice": _dice(images, real)}
+
+
+def _distance(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+    space = load_space()
+    made, other = (Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images)))
+    try:
+        told = asdict(kid(made, other, seeds.rng(0, "likeness")))
+    except UserError as error:
+        nothing = dict.fromkeys(field.name for field in fields(Score))
+        return nothing | {"n": len(images), "note": str(error)}
+    unsaid = [name for name, value in told.items() if not np.isfinite(value).all()]
+    if not unsaid:
+        return told
+    note = f"too few held-out patients for {', '.join(unsaid)}"
+    return told | dict.fromkeys(unsaid) | {"note": note}
+
+
+def _dice(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+    lesion: NDArray[np.bool_] = np.asarray(real.masks.any(axis=(1, 2)))
+    if not lesion.any():
+        return {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
+    judges, masks = load_judges(), real.masks[lesion] > 0
+    found = {
+        name: float(dice(judges.segment(each[lesion]) > 0.5, masks).mean())
+        for name, each in (("value", images), ("real", np.asarray(real.images)))
+    }
+    return found | {"n": int(lesion.sum())}

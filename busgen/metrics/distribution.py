@@ -1,0 +1,172 @@
+"""Distances between sets of pictures in a feature space: kernel distances and Fréchet distance.
+
+In: features of synthetic and of real pictures, with families and patients. Out: `Score`s: value,
+n, interval, and the same score of real pictures against real ones of other patients at the same n.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from busgen.errors import UserError
+from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, both, drawn, equal_n, numbered, scored
+
+MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
+KEPT = 4096  # points whose pairs are kept in memory: 128 MiB
+
+Compare = Callable[[Floats, Floats], Floats]  # points (N, D) and (M, D) -> (N, M)
+Between = Callable[[Rows, Rows], Floats]  # numbers (n,) and (m,) of points -> (n, m)
+
+
+def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+    """Return the kernel distance (KID) of synthetic pictures from real ones.
+
+    The unbiased estimate of the squared maximum mean discrepancy with the cubic kernel (Bińkowski
+    2018, arXiv 1801.01401), `mmd2`, the mean of draws of n against n pictures.
+
+    Parameters
+    ----------
+    synthetic, real
+        Features in one space. n is the number of synthetic pictures, or as many as two samples of
+        real ones with no patient in common can have.
+    rng
+        Draws pictures for value, interval and floor.
+    draws
+        How many each.
+
+    Raises
+    ------
+    UserError
+        If dimensions differ, something is not finite, or real patients are too few.
+    """
+    points, groups = both(synthetic, real)
+    kernel = pairwise(_cubic, points)
+    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
+
+
+def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+    """Return the squared maximum mean discrepancy of a Gaussian kernel, n against n.
+
+    As `kid`, with kernel exp(-|x - y|^2 / 2 s^2), which unlike the cubic one tells any two
+    distributions apart (Gretton 2012, jmlr.org/papers/v13/gretton12a); s is the median distance
+    of real pictures of different patients (Garreau 2017, arXiv 1707.07269), so that the kernel
+    does not depend on what is scored. Raises as `kid`.
+    """
+    points, groups = both(synthetic, real)
+    kernel = pairwise(gaussian(apart_groups(real)), points)
+    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
+
+
+def gaussian(known: Floats) -> Compare:
+    """Return the kernel of points (N, D) and (M, D) whose width is the median `known` distance."""
+    width = max(float(np.median(known)), float(np.finfo(np.float64).tiny) ** 0.5)
+    return lambda a, b: np.asarray(np.exp(-(apart(a, b) ** 2) / (2 * width**2)), np.float64)
+
+
+def frechet(
+    synthetic: Sample,
+    real: Sample,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    *,
+    singular: bool = False,
+) -> Score:
+    """Return the Fréchet distance of synthetic pictures from real ones, n against n.
+
+    As `kid`, of means and covariances (`frechet_distance`). It is biased by n: its floor is not 0,
+    and values of other n or dimensions do not compare. `singular` allows any number of dimensions,
+    as FID's 2,048, of which fewer pictures fit a covariance that is singular: the bias then
+    dominates, and only the floor tells what a value says.
+
+    Raises
+    ------
+    UserError
+        As `kid`, or if there are more than `MOST` dimensions, or no more pictures than dimensions,
+        unless `singular`.
+    """
+    points, _ = both(synthetic, real)
+    n, dimensions = equal_n(synthetic, real), points.shape[1]
+    if not singular and not dimensions <= min(MOST, n - 1):
+        rule = f"a Fréchet distance takes at most {MOST} dimensions, and more pictures than those"
+        raise UserError(rule, f"{dimensions} dimensions, {n} pictures", "keep the first dimensions")
+    return scored(
+        drawn(lambda a, b: frechet_distance(points[a], points[b]), (synthetic, real), rng, draws)
+    )
+
+
+def mmd2(a: Sample, b: Sample) -> float:
+    """Return the unbiased squared maximum mean discrepancy, kernel (x y / D + 1)^3.
+
+    Pairs within a sample count only if their groups differ: pictures of one patient look alike,
+    which would else pass for a difference between the samples. May be negative.
+    """
+    points, groups = both(a, b)
+    rows = np.arange(len(points))
+    return kernel_mmd2(pairwise(_cubic, points), groups, rows[: len(a)], rows[len(a) :])
+
+
+def frechet_distance(a: Floats, b: Floats) -> float:
+    """Return the squared Fréchet distance of Gaussians fitted to (N, D) and (M, D) points.
+
+    |mean difference|^2 + tr(A + B - 2 (A B)^(1/2)) (Dowson & Landau 1982,
+    doi:10.1016/0047-259X(82)90077-X). Where points are fewer than dimensions, the last trace is
+    the sum of the singular values of their (N, M) products, which is the same and much smaller.
+    """
+    if max(len(a), len(b)) <= a.shape[1]:
+        return _frechet_of_few(a, b)
+    one, two = (np.atleast_2d(np.cov(points, rowvar=False)) for points in (a, b))
+    values, axes = np.linalg.eigh(one)
+    root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
+    both = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ two @ root), 0)).sum()
+    apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    return float(apart + np.trace(one) + np.trace(two) - 2 * both)
+
+
+def _frechet_of_few(a: Floats, b: Floats) -> float:
+    scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
+    both_traces = sum(float((points**2).sum()) for points in scaled)
+    shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
+    apart_means = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    return float(apart_means + both_traces - 2 * shared)
+
+
+def apart(a: Floats, b: Floats) -> Floats:
+    """Return Euclidean distances (N, M) of points (N, D) from points (M, D)."""
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
+
+
+def apart_groups(sample: Sample) -> Floats:
+    """Return the distances of all pairs of different groups, (pairs,)."""
+    of = numbered(sample.groups)
+    others = of[:, None] != of[None, :]
+    return np.asarray(apart(sample.points, sample.points)[others], np.float64)
+
+
+def _cubic(a: Floats, b: Floats) -> Floats:
+    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
+
+
+def pairwise(compare: Compare, points: Floats) -> Between:
+    """Return what `compare` says of rows and rows of points (N, D), as (n, m) of numbers of them.
+
+    Looked up while all pairs of at most `KEPT` points fit into memory, else computed when asked:
+    memory does not grow with the square of N.
+    """
+    if len(points) > KEPT:
+        return lambda a, b: compare(points[a], points[b])
+    every = compare(points, points)
+    return lambda a, b: every[np.ix_(a, b)]
+
+
+def kernel_mmd2(kernel: Between, groups: Rows, a: Rows, b: Rows) -> float:
+    """Return `mmd2` of two sets of rows, for a kernel of rows and groups (N,) of all points."""
+    alike = [_mean_of_others(kernel(one, one), groups[one]) for one in (a, b)]
+    return float(sum(alike) - 2 * kernel(a, b).mean())
+
+
+def _mean_of_others(kernel: Floats, groups: Rows) -> float:
+    """Return the mean over pairs of different groups, NaN where there is one group only."""
+    other = groups[:, None] != groups[None, :]
+    return float(kernel[other].mean()) if other.any() else np.nan

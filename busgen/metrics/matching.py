@@ -1,0 +1,74 @@
+"""Synthetic and real pictures paired: equal numbers of either in every class and scanner.
+
+In: pictures of both. Out: rows of both, and what hides the overlays of a pair in both pictures.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+from busgen.real.crops import Crops
+from busgen.imaging.overlays.find import find_overlays
+
+Rows = NDArray[np.intp]
+
+
+def matched(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return rows of synthetic and of real pictures, pairs of the same class and scanner.
+
+    Where synthetic pictures are of no scanner that the real ones are of, as the phantom's are,
+    classes alone match. What is over of either is left out, chosen at random. Synthetic pictures
+    in the stead of the real ones, one by one, stay with them.
+
+    Raises
+    ------
+    UserError
+        If nothing matches.
+    """
+    if _in_stead(synthetic, real):
+        return np.arange(len(real)), np.arange(len(real))
+    alike = np.isin(synthetic.scanners, real.scanners).any()
+    own, other = (_strata(crops, with_scanner=bool(alike)) for crops in (synthetic, real))
+    pairs = [
+        _equally(np.flatnonzero(own == stratum), np.flatnonzero(other == stratum), rng)
+        for stratum in np.intersect1d(own, other)
+    ]
+    if not pairs:
+        got = ", ".join(np.unique(own))
+        raise UserError("synthetic and real pictures must share a class", got, "make others")
+    first, second = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
+    return first, second
+
+
+def hidden(synthetic: Crops, real: Crops) -> NDArray[np.bool_]:
+    """Return what to hide in both pictures of each pair, (N, S, S): overlays of either.
+
+    Of real pictures those that were found when they were read, of both those that are found now:
+    a hole in one picture only would tell them apart.
+    """
+    given = (np.asarray(synthetic.ignore) > 0) | (np.asarray(real.ignore) > 0)
+    return given | found(synthetic.images) | found(real.images)
+
+
+def found(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Return the overlays found in pictures, (N, S, S)."""
+    return np.stack([find_overlays(np.asarray(image)) for image in images])
+
+
+def _in_stead(synthetic: Crops, real: Crops) -> bool:
+    names = ("labels", "scanners", "groups")
+    return all(np.array_equal(getattr(synthetic, n), getattr(real, n)) for n in names)
+
+
+def _strata(crops: Crops, *, with_scanner: bool) -> NDArray[np.str_]:
+    if not with_scanner:
+        return crops.labels
+    pairs = zip(crops.labels, crops.scanners, strict=True)
+    return np.array([f"{label} / {scanner}" for label, scanner in pairs])
+
+
+def _equally(own: Rows, other: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    n = min(len(own), len(other))
+    return rng.permutation(own)[:n], rng.permutation(other)[:n]

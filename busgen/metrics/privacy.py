@@ -1,0 +1,179 @@
+"""Privacy: how much nearer pictures lie to the patients a generator learned from than to others.
+
+In: pictures, training and held-out ones in one feature space. Out: `Score`s, the floor of each what
+held-out pictures themselves say, of which no generator knows anything. Where nothing is remembered
+pictures are as near to training patients as to as many others: the ratio is 1, the share .5.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+from busgen.stats.ks import MIN_N, wilson
+from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, numbered, resampled, whole
+from busgen.metrics.prdc import radii
+
+NAMES = ("ratio", "nearer", "inauthentic", "same_patient")
+LOW_IS_BAD = ("ratio",)
+SHARES = NAMES[1:]
+CLOSE = 0.05  # quantile of the distances within patients below which a picture shows a patient
+LEAST = 1e-9  # distances below are as none: a ratio stays finite
+
+Names = NDArray[np.str_]
+Between = Callable[[Floats, Floats], Floats]  # distances (N, M) of points (N, D) and (M, D)
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """`scores` by the names of `NAMES`, what they are taken from, and why some are missing.
+
+    `ratio` median of d(nearest training picture) / d(nearest held-out one), `nearer` share of
+    pictures for which it is below 1, equally many of both; `inauthentic` share of pictures nearer
+    to a training picture than that one's own nearest of another patient (1 - AuthPct, Alaa 2022,
+    arXiv 2102.08921); `same_patient` share nearer to a training picture than `threshold`, the
+    `CLOSE` quantile of the distances of `pairs` of pictures of one patient. The last two are of all
+    training pictures, so that a few copies show.
+    """
+
+    scores: dict[str, Score]
+    threshold: float | None
+    pairs: int
+    skipped: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _View:
+    """Distances of pictures to training (N, M) and held-out ones (N, K), and what is decided.
+
+    `decided` (2, N): inauthentic, and nearer than the threshold.
+    """
+
+    training: Floats
+    held_out: Floats
+    decided: Floats
+    groups: Rows
+
+    def told(self, rows: Rows, training: Rows, held_out: Rows) -> Floats:
+        """Return the numbers of `NAMES` of some pictures against some of both kinds."""
+        seen = self.training[:, training].min(axis=1)[rows]
+        unseen = self.held_out[:, held_out].min(axis=1)[rows]
+        kept = np.isfinite(unseen)  # a patient drawn alone has no other beside it
+        ratio = float(np.median(np.maximum(seen, LEAST)[kept] / np.maximum(unseen, LEAST)[kept]))
+        nearer = float((np.sign(unseen - seen)[kept] / 2 + 0.5).mean())
+        return np.array([ratio, nearer, *self.decided[:, rows].mean(axis=1)])
+
+
+def privacy(
+    made: Sample,
+    training: Sample,
+    held_out: Sample,
+    between: Between,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Privacy:
+    """Return how near pictures are to training patients.
+
+    Parameters
+    ----------
+    made
+        Pictures in question, with their families.
+    training, held_out
+        Real pictures with their patients: what the generator learned from, and others.
+    between
+        Distances in the space.
+    rng
+        Draws whole training patients, as many pictures as are held out, and the bootstrap.
+    draws
+        How many each.
+
+    Returns
+    -------
+    Privacy
+        Intervals are 95 % bootstrap over families and patients; `floor_limit` the 97.5 % quantile
+        of the bootstrapped floor (2.5 % of the ratio, which is low where pictures are copies).
+
+    Raises
+    ------
+    UserError
+        If a kind has fewer than `MIN_N` pictures, or all of one patient.
+    """
+    _check(made, training, held_out)
+    of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
+    reach = radii(of_training, numbered(training.groups), 1)
+    same = np.concatenate(
+        [_within(of_training, training.groups), _within(of_held_out, held_out.groups)]
+    )
+    threshold = float(np.quantile(same, CLOSE)) if len(same) >= MIN_N else None
+    own = held_out.groups[:, None] == held_out.groups[None, :]
+    sides = ((made, between(made.points, held_out.points)), (held_out, of_held_out + _never(own)))
+    views = []
+    for sample, unseen in sides:
+        seen = between(sample.points, training.points)
+        views.append(_View(seen, unseen, _decided(seen, reach, threshold), numbered(sample.groups)))
+    real = numbered(training.groups), numbered(held_out.groups)
+    scores = _scores(views, *real, rng, draws)
+    few: dict[str, str] = {}
+    if threshold is None:
+        few["same_patient"] = f"{len(same)} pairs of a patient: below {MIN_N}"
+    return Privacy({k: v for k, v in scores.items() if k not in few}, threshold, len(same), few)
+
+
+def _scores(
+    views: Sequence[_View], training: Rows, held_out: Rows, rng: np.random.Generator, draws: int
+) -> dict[str, Score]:
+    """Return the scores of the first view, the floor that of the second."""
+    n = min(len(training), len(held_out))
+    values, boot = np.zeros((2, 2, draws, len(NAMES)))
+    for k in range(draws):
+        some, others = whole(training, n, rng)[0], whole(held_out, n, rng)[0]
+        again = resampled(training, n, rng), resampled(held_out, n, rng)
+        for view, value, spread in zip(views, values, boot, strict=True):
+            value[k] = view.told(np.arange(len(view.groups)), some, others)
+            spread[k] = view.told(resampled(view.groups, len(view.groups), rng), *again)
+    found = {}
+    for k, name in enumerate(NAMES):
+        (value, ends), (floor, limits) = (
+            _interval(name, values[side, :, k], boot[side, :, k], len(view.groups))
+            for side, view in enumerate(views)
+        )
+        limit = limits[0 if name in LOW_IS_BAD else 1]
+        found[name] = Score(value, len(views[0].groups), ends, floor, limit)
+    return found
+
+
+def _interval(name: str, values: Floats, boot: Floats, n: int) -> tuple[float, tuple[float, float]]:
+    """Return a mean and its interval, that of a share no narrower than Wilson's."""
+    value = float(values.mean())
+    low, high = value + np.quantile(boot, [0.025, 0.975]) - boot.mean()
+    if name not in SHARES:
+        return value, (max(float(low), 0.0), float(high))
+    least, most = wilson(value * n, n)
+    return value, (max(0.0, min(float(low), least)), min(1.0, max(float(high), most)))
+
+
+def _decided(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
+    """Return (2, N) whether pictures are inauthentic, and nearer than the threshold."""
+    nearest = seen.argmin(axis=1)
+    least = seen[np.arange(len(seen)), nearest]
+    return np.stack([least < reach[nearest], least < (threshold or 0.0)]).astype(np.float64)
+
+
+def _within(distances: Floats, groups: Names) -> Floats:
+    """Return the distances (pairs,) of pictures of one patient."""
+    return np.asarray(distances[np.triu(groups[:, None] == groups[None, :], 1)])
+
+
+def _never(own: NDArray[np.bool_]) -> Floats:
+    """Return what makes the distances of some pairs infinite."""
+    return np.where(own, np.inf, 0.0)
+
+
+def _check(made: Sample, training: Sample, held_out: Sample) -> None:
+    kinds = (training, held_out)
+    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
+        got = f"{len(made)}, {len(training)}, {len(held_out)}"
+        rule = f"privacy needs {MIN_N} pictures, training and held-out ones, these of some patients"
+        raise UserError(rule, got, "give more")

@@ -1,0 +1,119 @@
+"""All scores of two samples in one feature space, named after it.
+
+In: a `FeatureSpace`, coordinates of pictures of both sets. Out: records {value, n, interval, floor,
+floor_limit, bad, space, version}, reasons of what cannot be scored, notes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from busgen.errors import UserError
+from busgen.stats.ks import MIN_N
+from busgen.metrics.distribution import MOST, frechet, kid, mmd
+from busgen.stats.bootstrap import Sample, Score, equal_n
+from busgen.metrics.prdc import NAMES as SHARES
+from busgen.metrics.prdc import overlap
+from busgen.metrics.spaces.registry import FeatureSpace
+from busgen.metrics.vendi import vendi
+from busgen.seeds import rng
+
+SEED = 0  # of what is drawn: the same pictures give the same numbers
+WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each
+PER_DIMENSION = 4  # pictures: covariances need several a dimension, ...
+FEWEST = 2  # ... at the very least
+LOW_IS_BAD = (*SHARES, "vendi")
+
+Pair = tuple[Sample, Sample]
+Scores = dict[str, Score]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Records by name; reasons of what was `skipped`, by name; notes for a reader."""
+
+    scores: Mapping[str, Mapping[str, Any]]
+    skipped: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def space_scores(space: FeatureSpace, pair: Pair, draws: int) -> Told:
+    """Return the scores of samples in a space.
+
+    Parameters
+    ----------
+    space
+        What the samples' coordinates are of.
+    pair
+        Pictures in question, and real ones of held-out patients; coordinates that a picture lacks
+        (lesions' of one without) are left out of both, and a note says so.
+    draws
+        How many each value, interval and floor are taken from.
+    """
+    try:
+        n = equal_n(*pair)
+    except UserError as error:
+        return Told({}, {space.name: str(error)})
+    if n < MIN_N:
+        sizes = " and ".join(str(len(sample)) for sample in pair)
+        return Told({}, {space.name: f"n {n} of {sizes} pictures: below {MIN_N}"})
+    pair, notes = _complete(space, pair)
+    if not pair[0].points.shape[1]:
+        return Told({}, {space.name: "no coordinate that all pictures have"}, notes)
+    found: Scores = {}
+    skipped: dict[str, str] = {}
+    for name, scores in _SCORES.items():
+        try:
+            found |= scores(space, pair, draws)
+        except UserError as error:
+            skipped[f"{name}_{space.name}"] = str(error)
+    records = {f"{name}_{space.name}": record(space, name, one) for name, one in found.items()}
+    few = len(pair[0].points[0])
+    if space.fid and n <= few:
+        notes = (
+            *notes,
+            f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",
+        )
+    return Told(records, skipped, notes)
+
+
+def record(space: FeatureSpace, name: str, score: Score) -> dict[str, Any]:
+    """Return a score for JSON; ``bad`` says which side of the floor's limit is the bad one."""
+    bad = "low" if name in LOW_IS_BAD else "high"
+    return asdict(score) | {"bad": bad, "space": space.name, "version": space.version}
+
+
+def _frechet(space: FeatureSpace, pair: Pair, draws: int) -> Scores:
+    """Return FID, or the Fréchet distance of as many dimensions as pictures allow."""
+    pick, n, wide = rng(SEED, "score/frechet"), equal_n(*pair), pair[0].points.shape[1]
+    if space.fid:
+        return {"fid": frechet(*pair, pick, min(draws, WIDE_DRAWS), singular=True)}
+    few = min(MOST, n // PER_DIMENSION) if space.ranked else wide
+    if n < FEWEST * few:
+        rule = f"a Fréchet distance needs {FEWEST} pictures a dimension"
+        raise UserError(rule, f"n {n} for {wide}", "give more pictures")
+    first, second = (Sample(sample.points[:, :few], sample.groups) for sample in pair)
+    return {"frechet": frechet(first, second, pick, draws)}
+
+
+_SCORES: Mapping[str, Callable[[FeatureSpace, Pair, int], Scores]] = {
+    "kid": lambda _, pair, draws: {"kid": kid(*pair, rng(SEED, "score/kid"), draws)},
+    "mmd": lambda _, pair, draws: {"mmd": mmd(*pair, rng(SEED, "score/mmd"), draws)},
+    "frechet": _frechet,
+    "overlap": lambda _, pair, draws: overlap(*pair, rng(SEED, "score/overlap"), draws),
+    "vendi": lambda _, pair, draws: {"vendi": vendi(*pair, rng(SEED, "score/vendi"), draws)},
+}
+
+
+def _complete(space: FeatureSpace, pair: Pair) -> tuple[Pair, tuple[str, ...]]:
+    """Return samples without the coordinates that a picture of either lacks, and a note on them."""
+    lacking = [~np.isfinite(sample.points) for sample in pair]
+    kept = ~np.concatenate(lacking).any(axis=0)
+    if kept.all():
+        return pair, ()
+    counts = " and ".join(str(int(one.any(axis=1).sum())) for one in lacking)
+    said = f"{space.name}: {int((~kept).sum())} coordinates of lesions left out, which {counts} "
+    first, second = (Sample(sample.points[:, kept], sample.groups) for sample in pair)
+    return (first, second), (f"{said}pictures of the two sets do not show",)

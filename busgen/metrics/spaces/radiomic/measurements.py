@@ -1,0 +1,124 @@
+"""What the space `radiomic` measures of a picture and its lesion, in grey levels, px and ratios.
+
+In: a square picture, its mask. Out: numbers in the order of `NAMES`: first-order statistics, grey
+level by depth, speckle, spectrum, co-occurrences of grey levels; of a lesion its contrast, how even
+it is, its rim and what is behind it.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import entropy
+from skimage.feature import graycomatrix, graycoprops
+
+from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
+from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, image_statistics
+from busgen.metrics.speckle import SPECTRUM, band_levels
+from busgen.imaging.square import field_of
+
+DEPTHS = 8  # equal bands from the top of the picture to its bottom
+LEVELS = 32  # of grey in co-occurrences; what is outside the ultrasound field is none of them
+STEPS_PX = (1, 3)
+WAYS = {"lateral": 0.0, "axial": np.pi / 2}
+HARALICK = ("contrast", "homogeneity", "correlation", "energy")
+WINDOW_PX = 7  # side of the windows in which speckle has a mean and a spread
+WIDEST_PX = 2.0 * LAGS  # stands for a width of speckle that is not reached
+FAINTEST_DB = -120.0  # stands for a band without any power
+
+FIRST_ORDER = (
+    *("grey_mean", "grey_sd", *(f"grey_p{p}" for p in PERCENTILES), "black"),
+    *("grey_skewness", "grey_kurtosis", "grey_entropy"),
+)
+DEPTH = tuple(f"depth_{k}" for k in range(DEPTHS))
+SPECKLE = (
+    *("speckle_axial_px", "speckle_lateral_px", "spectrum_slope"),
+    *("local_sd", "local_snr", "local_kurtosis"),
+)
+GLCM = tuple(f"{p}_{way}_{px}px" for p in HARALICK for px in STEPS_PX for way in WAYS)
+WHOLE = (*FIRST_ORDER, *DEPTH, *SPECKLE, *SPECTRUM, *GLCM)
+LESION = ("contrast", "echo_level", "patches", "rim", "posterior")
+NAMES = (*WHOLE, *LESION)
+
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+
+def measured(image: Pixels, mask: Pixels | None) -> Floats:
+    """Return the numbers of one picture, (len(NAMES),) float64.
+
+    Parameters
+    ----------
+    image
+        (S, S) uint8.
+    mask
+        (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
+        as one is where there is no room for it beside the lesion or behind it. All others are
+        finite: what a black picture has not is 0.
+    """
+    lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
+    field = field_of(image)
+    found = image_statistics(image, lesion, None, field)
+    if field.any():
+        widest = {"speckle_axial_px": WIDEST_PX, "speckle_lateral_px": WIDEST_PX}
+        bands = dict.fromkeys(SPECTRUM, FAINTEST_DB) | band_levels(image)
+        found = widest | bands | found | _levels(image, field) | _glcm(image, field)
+    found |= _depth(image, field)
+    whole = [found.get(name, 0.0) for name in WHOLE]
+    contrast = found.get("contrast", np.nan)
+    return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
+
+
+def _levels(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the shape of the distribution of grey levels, and their spread within windows."""
+    grey = image.astype(np.float64)
+    mean, square = (cv2.blur(x, (WINDOW_PX, WINDOW_PX)) for x in (grey, grey**2))
+    sd = np.sqrt(np.maximum(square - mean**2, 0))
+    lit = field & (mean > BLACK)
+    lit = lit if lit.any() else field
+    noise = (sd + 1)[lit]
+    skewness, kurtosis = _moments(grey[field])
+    return {
+        "grey_skewness": skewness,
+        "grey_kurtosis": kurtosis,
+        "grey_entropy": float(entropy(np.bincount(image[field]), base=2)),
+        "local_sd": float(np.median(sd[lit])),
+        "local_snr": float(np.median(mean[lit] / noise)),
+        "local_kurtosis": _moments((grey - mean)[lit] / noise)[1],
+    }
+
+
+def _moments(values: Floats) -> tuple[float, float]:
+    """Return skewness and excess kurtosis, biased as scipy's; 0 where all values are one."""
+    off = values - values.mean()
+    square = off * off
+    variance = float(square.mean())
+    if variance == 0:
+        return 0.0, 0.0
+    third, fourth = float((square * off).mean()), float((square * square).mean())
+    return third / variance**1.5, fourth / variance**2 - 3
+
+
+def _glcm(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+    """Return Haralick's properties of neighbouring grey levels (doi:10.1109/TSMC.1973.4309314)."""
+    coarse = np.where(field, image // (256 // LEVELS) + 1, 0).astype(np.uint8)
+    counts = graycomatrix(coarse, STEPS_PX, list(WAYS.values()), LEVELS + 1, symmetric=True)
+    inside = counts[1:, 1:].astype(np.float64)
+    inside /= np.maximum(inside.sum(axis=(0, 1), keepdims=True), 1)
+    tables = [graycoprops(inside, name) for name in HARALICK]
+    return dict(zip(GLCM, (float(x) for table in tables for x in table.ravel()), strict=True))
+
+
+def _depth(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+    bands = np.array_split(np.arange(len(image)), DEPTHS)
+    levels = [image[band][field[band]] for band in bands]
+    return {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
+
+
+def _lesion(
+    image: Pixels, lesion: Pixels, field: NDArray[np.bool_], contrast: float
+) -> tuple[float, ...]:
+    if not lesion.any():
+        return (np.nan,) * len(LESION)
+    echo = echo_level(image, lesion, field)
+    rim, behind = rim_level(image, lesion, field), posterior_band(image, lesion, field)
+    return contrast, echo.level, echo.patches, rim, behind

@@ -1,0 +1,70 @@
+"""Coordinates of `radiomic`: measurements in units of their spread over real training patients.
+
+In: (N, S, S) uint8 pictures and masks. Out: (N, 56) float64. A picture's numbers do not depend on
+what is embedded beside it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.cores import on_all_cores
+from busgen.io import sha256_bytes, sha256_file
+from busgen.imaging import surroundings
+from busgen.imaging import statistics
+from busgen.metrics import speckle
+from busgen.metrics.spaces.radiomic import measurements as measuring
+from busgen.metrics.spaces.radiomic import standard
+from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured
+from busgen.metrics.spaces.us64.features import check_square, sized
+
+SIZE_PX = 256  # side at which pictures are measured
+MOST = 6.0  # spreads: what lies farther out counts as this, or one odd picture would rule a score
+
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+
+def embed(images: Pixels, masks: Pixels) -> Floats:
+    """Return coordinates (N, 56) of pictures, in the order of `measured.NAMES`.
+
+    Parameters
+    ----------
+    images
+        (N, S, S) uint8, S at least 32; other sides than 256 px are resized to it.
+    masks
+        (N, S, S) uint8, non-zero inside the lesion; all 0 where there is none: the coordinates of
+        `measured.LESION` are then NaN. Of a lesion those that there is no room for are 0, as of
+        a mean picture.
+
+    Raises
+    ------
+    UserError
+        If the pictures are not square.
+    """
+    check_square(images)
+    with on_all_cores() as pool:
+        rows = list(pool.map(_measured, images, masks))
+    raw = np.stack(rows) if rows else np.zeros((0, len(NAMES)))
+    centre, spread = np.array([standard.STANDARD[name] for name in NAMES]).T
+    points = np.clip((raw - centre) / spread, -MOST, MOST)
+    lesion = points[:, -len(LESION) :]
+    shown: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
+    lesion[np.isnan(lesion) & shown[:, None]] = 0.0
+    return np.asarray(points, np.float64)
+
+
+def sha256() -> str:
+    """Return the hash of the code and constants that decide coordinates."""
+    code = (measuring, standard, statistics, speckle, surroundings)
+    files = [*(Path(str(module.__file__)) for module in code), Path(__file__)]
+    return sha256_bytes("".join(sha256_file(path) for path in files).encode())
+
+
+def _measured(image: Pixels, mask: Pixels) -> Floats:
+    lesion = (mask > 0).astype(np.uint8)
+    if len(image) != SIZE_PX:
+        image, wide = sized(image, SIZE_PX), sized(lesion * np.uint8(255), SIZE_PX)
+        lesion = (wide > 127).astype(np.uint8)
+    return measured(image, lesion)

@@ -1,0 +1,88 @@
+"""Feature spaces: how pictures become numbers, each with a name and the hash of what decides them.
+
+In: a name, or the path of a feature extractor. Out: a `FeatureSpace`. `us64`: an encoder trained
+on real training patients; `radiomic`: measurements, no weights; a TorchScript file or a folder of
+the transformers library: Inception-v3 or whatever the user has, the only spaces whose Fréchet
+distance is called FID.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+
+Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+OURS = ("us64", "radiomic")
+SCRIPTED = (".pt", ".pth", ".ts", ".jit")
+HASH_CHARS = 12  # of a version, as a score shows it
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """A space: `embed(images, masks)` of (N, S, S) uint8 both, a lesion's pixels not 0 -> (N, D).
+
+    What cannot be measured of a picture is NaN. `sha256` is of weights and code that decide a
+    coordinate; `fid` whether a Fréchet distance in it may be called FID; `ranked` whether those
+    that vary most come first, so that a Fréchet distance of few pictures takes the first ones.
+    """
+
+    name: str
+    sha256: str
+    embed: Callable[[Pixels, Pixels], Floats]
+    fid: bool = False
+    ranked: bool = False
+
+    @property
+    def version(self) -> str:
+        """The beginning of the hash."""
+        return self.sha256[:HASH_CHARS]
+
+
+def spaces_of(names: Sequence[str] | None) -> list[FeatureSpace]:
+    """Return the spaces of names or paths, by default `OURS`; as `space_of`.
+
+    Raises `UserError` too if two have one name.
+    """
+    spaces = [space_of(name) for name in names or OURS]
+    if len({space.name for space in spaces}) < len(spaces):
+        got = ", ".join(space.name for space in spaces)
+        raise UserError("feature spaces must have different names", got, "name each once")
+    return spaces
+
+
+def space_of(name: str) -> FeatureSpace:
+    """Return the space `us64` or `radiomic`, or that of an extractor at the path `name`.
+
+    Raises
+    ------
+    UserError
+        If it is none of these. Weights alone (a safetensors file, ONNX) are refused: the
+        architecture is not in them, or nothing here runs it.
+    """
+    if name == "us64":
+        from busgen.metrics.spaces.us64.features import load_space
+
+        learned = load_space()
+        return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
+    if name == "radiomic":
+        from busgen.metrics.spaces.radiomic.space import embed, sha256
+
+        return FeatureSpace(name, sha256(), embed)
+    path = Path(name)
+    if path.suffix.lower() in SCRIPTED or path.is_dir():
+        from busgen.metrics.spaces.user_network import load_extractor
+
+        own = load_extractor(path)
+        label = path.resolve().name if path.is_dir() else path.stem
+        return FeatureSpace(label, own.sha256, lambda x, _: own.embed(x), fid=True)
+    rule = (
+        f"a feature space must be {', '.join(OURS)}, a TorchScript file ({' '.join(SCRIPTED)}) or "
+        "a folder of the transformers library"
+    )
+    remedy = "write one: torch.jit.trace(net, example).save(FILE), or model.save_pretrained(FOLDER)"
+    raise UserError(rule, name, remedy)

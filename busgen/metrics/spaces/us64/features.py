@@ -1,0 +1,151 @@
+"""Feature space `us64`: square pictures as 64 numbers, in which sets of them are compared.
+
+In: (N, S, S) uint8. Out: (N, 64) float64, on the training patients of mean 0 and about variance 1,
+those that vary most first. A picture's numbers do not depend on what is embedded beside it, and its
+mirror image has the same ones.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from busgen.errors import DataError, UserError
+from busgen.io import read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.judges import nets
+from busgen.judges.judges import to_input
+from busgen.metrics.threads import one_thread
+from busgen.metrics.spaces.us64 import net
+
+NAME = "us64"
+ASSETS = Path(__file__).parents[2] / "assets" / NAME
+SPEC, WEIGHTS = "us64.json", "us64.safetensors"
+CHUNK = 16
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape of the space: side of the pictures, widths of the levels, features, dimensions."""
+
+    size_px: int = 256
+    widths: tuple[int, ...] = (16, 32, 48, 64, 96)
+    features: int = 128
+    dimensions: int = 64
+
+    def build(self) -> net.Embedder:
+        """Return the network, weights as torch draws them."""
+        return net.Embedder(self.widths, self.features)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A feature space; `centre` (F,) and `axes` (F, D) bring the network's features into it."""
+
+    spec: Spec
+    net: net.Embedder
+    centre: Floats
+    axes: Floats
+    sha256: str
+    name: str = NAME
+
+    def embed(self, images: NDArray[np.uint8]) -> Floats:
+        """Return (N, D) coordinates of square pictures.
+
+        Parameters
+        ----------
+        images
+            (N, S, S) uint8; other sides than the space's are resized to it, never stretched.
+
+        Raises
+        ------
+        UserError
+            If they are not square grey pictures of 32 pixels a side or more.
+        """
+        return (features_of(self.net, images, self.spec.size_px) - self.centre) @ self.axes
+
+
+def features_of(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int) -> Floats:
+    """Return the network's features (N, F) of square pictures and their mirror images, the mean."""
+    check_square(images)
+    parts = [np.zeros((0, embedder.join.out_features), np.float32)]
+    with one_thread(), torch.inference_mode():
+        for start in range(0, len(images), CHUNK):
+            seen = np.stack([sized(one, size_px) for one in images[start : start + CHUNK]])
+            asked = to_input(seen[:, None], "cpu")
+            parts.append((embedder(asked) + embedder(asked.flip(3))).div(2).numpy())
+    return np.concatenate(parts).astype(np.float64)
+
+
+def sized(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return a square picture with `size_px` a side; shrinking averages, enlarging is bilinear."""
+    method = cv2.INTER_AREA if len(pixels) >= size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)
+
+
+def check_square(images: NDArray[np.uint8]) -> None:
+    """Raise `UserError` unless `images` are (N, S, S) uint8 with S at least 32."""
+    square = images.ndim == 3 and images.shape[1] == images.shape[2] >= 32
+    if not square or images.dtype != np.uint8:
+        got = f"{images.shape} {images.dtype}"
+        raise UserError("images must be (N, S, S) uint8, S at least 32", got, "stack square crops")
+
+
+def save_space(
+    folder: Path, spec: Spec, weights: Mapping[str, Tensor], centre: Floats, axes: Floats
+) -> None:
+    """Write shape and weights; the network's as 16-bit floats, half the size."""
+    half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    basis = {"centre": torch.from_numpy(centre).float(), "axes": torch.from_numpy(axes).float()}
+    stored = {f"net/{k}": v.contiguous() for k, v in half.items()} | basis
+    with replacing(folder / WEIGHTS) as partial:
+        save_file(stored, partial)
+    write_text(folder / SPEC, json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n")
+
+
+def load_space(folder: Path | None = None) -> Space:
+    """Return the space in `folder`, by default the one that comes with the package.
+
+    Raises
+    ------
+    DataError
+        If files are missing, altered, or do not fit each other.
+    """
+    folder = folder or ASSETS
+    record: Any = read_json(folder / SPEC)
+    try:
+        spec = Spec(**record | {"widths": tuple(record["widths"])})
+        stored = load_file(folder / WEIGHTS)
+        centre, axes = (stored[name].double().numpy() for name in ("centre", "axes"))
+        embedder = loaded(spec, stored)
+    except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
+        rule = f"{folder} must hold a whole feature space"
+        raise DataError(rule, error, "restore it, or train it: train_us64") from error
+    return Space(spec, embedder, centre, axes, _sha256(folder))
+
+
+def loaded(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
+    """Return the network with stored weights, ready to be asked."""
+    own = {k.removeprefix("net/"): v for k, v in stored.items() if k.startswith("net/")}
+    with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
+        embedder = spec.build()
+    embedder.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+    nets.channels_last(embedder)
+    return embedder.eval()
+
+
+def _sha256(folder: Path) -> str:
+    """Return the hash of weights, shape and the code that decides coordinates."""
+    code = [Path(str(module.__file__)) for module in (nets, net)] + [Path(__file__)]
+    files = [folder / SPEC, folder / WEIGHTS, *code]
+    return sha256_bytes("".join(sha256_file(path) for path in files).encode())

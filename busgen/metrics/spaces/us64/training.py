@@ -1,0 +1,196 @@
+"""Training of `us64` on crops of training patients, the same bytes for the same seed.
+
+In: crops. Out: a folder that `load_space` reads. The network learns what a picture shows (class,
+scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, smooth_l1_loss
+
+from busgen import seeds
+from busgen.errors import UserError
+from busgen.judges.judges import to_input
+from busgen.judges.nets import channels_last
+from busgen.judges.training.fit import one_cycle
+from busgen.imaging.statistics import MEASURED, image_statistics
+from busgen.metrics.threads import one_thread
+from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space, sized
+from busgen.metrics.spaces.us64.net import Taught, masked_mean
+from busgen.metrics.spaces.us64.degradations import WAYS
+from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.crops import Crops, shares, shippable_splits
+
+LABELS = ("benign", "malignant", "normal")
+STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
+FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to 1
+UNKNOWN = -100  # target that costs nothing
+
+Floats = NDArray[np.float64]
+Tick = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast the network learns; `rate` peak of a one-cycle learning rate."""
+
+    steps: int = 600
+    batch: int = 16
+    rate: float = 3e-3
+    decay: float = 0.05
+    half_precision: bool = True
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is known of the crops: class and scanner (N,), standardised statistics (N, K) or NaN."""
+
+    labels: NDArray[np.int64]
+    scanners: NDArray[np.int64]
+    statistics: NDArray[np.float32]
+
+
+def train_us64(
+    crops: Crops,
+    folder: Path,
+    seed: int = 0,
+    spec: Spec | None = None,
+    recipe: Recipe | None = None,
+) -> None:
+    """Train the space on crops of training patients and write it to `folder`.
+
+    Parameters
+    ----------
+    crops
+        Of training patients only, `spec.dimensions` + 1 or more.
+    folder
+        Where `us64.json` and `us64.safetensors` go.
+    seed
+        Decides initial weights, draws, mirrors and how pictures are spoilt.
+    spec, recipe
+        Shape of the space and how it is learned; the shipped ones by default.
+
+    Raises
+    ------
+    UserError
+        If there are fewer crops than dimensions.
+    """
+    spec, recipe = spec or Spec(), recipe or Recipe()
+    if len(crops) <= spec.dimensions:
+        rule = f"{spec.dimensions} dimensions need more crops than that"
+        raise UserError(rule, len(crops), "name more datasets in real.datasets")
+    images = np.stack([sized(np.asarray(one), spec.size_px) for one in crops.images])
+    with one_thread():
+        weights = _learned(images, crops, seed, (spec, recipe))
+    stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    features = features_of(loaded(spec, stored), images, spec.size_px)
+    save_space(folder, spec, weights, *basis_of(features, spec.dimensions))
+
+
+def train_shipped(real: Path, folder: Path) -> None:
+    """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
+    tables, cohort = canonical_tables(real), real / "cohort" / FILE
+    train_us64(shippable_splits(tables, cohort)["train"], folder)
+
+
+def basis_of(features: Floats, dimensions: int) -> tuple[Floats, Floats]:
+    """Return mean (F,) and axes (F, D) along which features vary most, scaled to variance 1.
+
+    Variances below `FLOOR` of the largest are scaled less: they are mostly noise.
+    """
+    centre = features.mean(axis=0)
+    variances, axes = np.linalg.eigh(np.cov(features - centre, rowvar=False))
+    variances, axes = variances[::-1][:dimensions], axes[:, ::-1][:, :dimensions]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return centre, axes / np.sqrt(variances + FLOOR * variances[0])
+
+
+def lesson_of(crops: Crops) -> Lesson:
+    """Return what the crops teach; statistics are standardised over them."""
+    known = {label: number for number, label in enumerate(LABELS)}
+    labels = np.array([known.get(str(label), UNKNOWN) for label in crops.labels])
+    measured = [
+        image_statistics(np.asarray(image), np.asarray(mask), None)
+        for image, mask in zip(crops.images, crops.masks, strict=True)
+    ]
+    table = np.array([[one.get(name, np.nan) for name in STATISTICS] for one in measured])
+    spread = np.nanstd(table, axis=0)
+    table = (table - np.nanmean(table, axis=0)) / np.where(spread > 0, spread, 1)
+    scanners = np.unique(crops.scanners, return_inverse=True)[1]
+    return Lesson(labels, scanners.astype(np.int64), np.clip(table, -4, 4).astype(np.float32))
+
+
+def _learned(
+    images: NDArray[np.uint8], crops: Crops, seed: int, shape: tuple[Spec, Recipe]
+) -> dict[str, Tensor]:
+    spec, recipe = shape
+    lesson = lesson_of(crops)
+    tasks = {
+        "label": len(LABELS),
+        "scanner": int(lesson.scanners.max()) + 1,
+        "statistics": len(STATISTICS),
+        "spoilt": len(WAYS) + 1,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = channels_last(Taught(spec.build(), tasks))
+    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    rng, chances = seeds.rng(seed, "us64"), shares(crops, labelled=False)
+    for step in range(recipe.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.rate * one_cycle(step / recipe.steps)
+        chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=chances), 2)
+        pictures, ways = _pictures(images, chosen, rng)
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
+            answers = net(to_input(pictures[:, None], "cpu"))
+        loss = loss_of(answers, lesson, chosen, ways)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+    embedder: nn.Module = net.get_submodule("embedder")
+    return dict(embedder.state_dict())
+
+
+def _pictures(
+    images: NDArray[np.uint8], chosen: NDArray[np.int64], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return halves of pictures, some mirrored, and how each is spoilt: 0, the first ones, not.
+
+    Halves are of full depth: the network takes means over columns, and learns twice as fast so.
+    `chosen` names each picture twice, so that only what is spoilt tells the two apart.
+    """
+    side = images.shape[1]
+    ways = rng.integers(len(WAYS), size=len(chosen)) + 1
+    ways[: len(chosen) // 2] = 0
+    pictures = []
+    for number, way in zip(chosen, ways, strict=True):
+        left = rng.integers(side - side // 2 + 1)
+        picture = images[number, :, left : left + side // 2]
+        picture = np.ascontiguousarray(picture[:, ::-1] if rng.random() < 0.5 else picture)
+        pictures.append(WAYS[way - 1](picture, rng) if way else picture)
+    return np.stack(pictures), ways
+
+
+def loss_of(
+    answers: dict[str, Tensor], lesson: Lesson, chosen: NDArray[np.int64], ways: NDArray[np.int64]
+) -> Tensor:
+    """Return the loss of answers to the tasks; statistics of spoilt pictures are not known."""
+    told = {name: answer.float() for name, answer in answers.items()}
+    wanted = torch.from_numpy(lesson.statistics[chosen])
+    known = ~wanted.isnan() & torch.from_numpy(ways == 0)[:, None]
+    misses = smooth_l1_loss(told["statistics"], wanted.nan_to_num(), reduction="none")
+    labels = torch.from_numpy(lesson.labels[chosen])
+    entropy = cross_entropy(told["label"], labels, reduction="none", ignore_index=UNKNOWN)
+    return (
+        masked_mean(entropy, labels != UNKNOWN)
+        + cross_entropy(told["scanner"], torch.from_numpy(lesson.scanners[chosen]))
+        + 4 * masked_mean(misses, known)
+        + 2 * cross_entropy(told["spoilt"], torch.from_numpy(ways))
+    )

@@ -1,0 +1,116 @@
+"""Speckle: grey levels, texture and power spectrum of synthetic pictures within those of real ones.
+
+In: synthetic and real pictures. Out: for every scanner and statistic, whether the synthetic median
+lies within the real interquartile range.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.imaging.statistics import GROUPS, image_statistics, radial_power
+from busgen.real.crops import Crops
+
+GREY = tuple(name for name in GROUPS["grey"] if name != "contrast")  # the lesion's, no speckle
+TEXTURE = ("speckle_axial_px", "speckle_lateral_px", "spectrum_slope")
+EDGES = (0.01, 0.02, 0.04, 0.08, 0.12, 0.18, 0.26, 0.36, 0.5)  # of bands, cycles per pixel
+SPECTRUM = tuple(f"spectrum_{high:.2f}" for high in EDGES[1:])
+STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "grey": GREY,
+    "texture": TEXTURE,
+    "spectrum": SPECTRUM,
+}
+FEW = 15  # real pictures of a scanner, below which a quartile says little
+EVERY = "all"  # in the stead of a scanner where synthetic pictures are of none of the real ones
+
+Table = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Held:
+    """One statistic of one scanner: the synthetic median and the real quartiles.
+
+    Units are those of `busgen.imaging.statistics`; `spectrum_*` is the level of a band of the radial
+    power spectrum, named by its upper edge in cycles per pixel, in dB of all power.
+    """
+
+    scanner: str
+    group: str
+    statistic: str
+    median: float
+    low: float
+    high: float
+    n: int
+    n_real: int
+
+    @property
+    def within(self) -> bool:
+        """Whether the median is within the quartiles."""
+        return self.low <= self.median <= self.high
+
+
+def measured(crops: Crops) -> Table:
+    """Return name -> (N,) of the `STATISTICS` of pictures, NaN where one does not apply."""
+    rows = [_measured(np.asarray(image)) for image in crops.images]
+    names = [name for group in STATISTICS.values() for name in group]
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
+def compare(
+    synthetic: Table, scanners: NDArray[np.str_], real: Table, real_scanners: NDArray[np.str_]
+) -> list[Held]:
+    """Return what holds, by scanner; synthetic pictures of no real scanner go with all.
+
+    Parameters
+    ----------
+    synthetic, real
+        As `measured` returns them.
+    scanners, real_scanners
+        (N,) and (M,) scanners of the pictures.
+    """
+    found = []
+    for name in places(scanners, real_scanners):
+        own, other = (
+            np.ones(len(s), np.bool_) if name == EVERY else np.asarray(s == name)
+            for s in (scanners, real_scanners)
+        )
+        for group, statistics in STATISTICS.items():
+            for statistic in statistics:
+                pair = (_known(synthetic[statistic][own]), _known(real[statistic][other]))
+                if min(map(len, pair)) > 0:
+                    found.append(_held((name, group, statistic), *pair))
+    return found
+
+
+def places(scanners: NDArray[np.str_], real_scanners: NDArray[np.str_]) -> list[str]:
+    """Return the scanners that both are of and `FEW` real pictures or more, else `EVERY`."""
+    names, counts = np.unique(real_scanners, return_counts=True)
+    both = [str(n) for n, k in zip(names, counts, strict=True) if k >= FEW and n in scanners]
+    return both or [EVERY]
+
+
+def _held(names: tuple[str, str, str], own: NDArray[np.float64], real: NDArray[np.float64]) -> Held:
+    low, high = np.quantile(real, [0.25, 0.75])
+    return Held(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[~np.isnan(values)]
+
+
+def _measured(image: NDArray[np.uint8]) -> dict[str, float]:
+    return image_statistics(image, np.zeros_like(image), None) | band_levels(image)
+
+
+def band_levels(image: NDArray[np.uint8]) -> dict[str, float]:
+    """Return `spectrum_*` of a picture (S, S): dB of all power, absent where a band has none."""
+    frequency, mean = radial_power(image.astype(np.float32))
+    power = mean * frequency  # of a ring
+    band = np.digitize(frequency, EDGES) - 1
+    sums = np.array([power[band == k].sum() for k in range(len(SPECTRUM))])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        levels = 10 * np.log10(sums / sums.sum())
+    known = zip(SPECTRUM, levels, strict=True)
+    return {name: float(level) for name, level in known if np.isfinite(level)}

@@ -1,0 +1,47 @@
+"""Vendi score: how many pictures that have nothing in common a set is as diverse as.
+
+In: features of synthetic and of real pictures. Out: a `Score` of the synthetic ones; its floor is
+what as many real ones have.
+"""
+
+import numpy as np
+
+from busgen.stats.bootstrap import DRAWS, Floats, Sample, Score, both, drawn, scored
+
+
+def vendi(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+    """Return the Vendi score of n synthetic pictures, beside that of n real ones.
+
+    Low is bad. Values of other n or spaces do not compare.
+
+    Parameters
+    ----------
+    synthetic, real
+        Features in one space.
+    rng
+        Draws pictures for value, interval and floor.
+    draws
+        How many each.
+
+    Raises
+    ------
+    UserError
+        As `kid`.
+    """
+    points, _ = both(synthetic, real)
+    told = drawn(lambda own, _: vendi_of(points[own]), (synthetic, real), rng, draws)
+    return scored(told, low_is_bad=True)
+
+
+def vendi_of(points: Floats) -> float:
+    """Return the Vendi score of points (N, D), in [1, N] (Friedman & Dieng 2023, arXiv 2210.02410).
+
+    The exponential of the entropy of the eigenvalues of K / N, K the cosines of all pairs; of more
+    points than dimensions those of the (D, D) product, which are the same.
+    """
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    unit = points / np.maximum(lengths, np.finfo(np.float64).tiny)
+    product = unit.T @ unit if len(unit) > unit.shape[1] else unit @ unit.T
+    shares = np.linalg.eigvalsh(product / len(unit))
+    shares = shares[shares > np.finfo(np.float64).eps]
+    return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -1,0 +1,130 @@
+"""Evidence beside a fitted prior: what it was fitted to, and how well it holds elsewhere.
+
+In: canonical rows with cluster and split. Out: the prior, and a record for `<prior>.checks.json`:
+
+- ``prior``: ``{"name", "sha256"}``
+- ``fit``: ``{"weights", "backoff", "follow", "trace" (nats a lesion, round by round), "sources":
+  {dataset: {"images", "patients", "lesions", "boxes", "outside"}}}``, training patients; `outside`
+  boxes leave the prior's frame or ranges and counted without their box.
+- ``held_out``: ``{"validation" | "test": ...}`` as `busgen.priors.fitting.held_out.compare` returns it:
+  ``pooled`` against ``published`` (the base alone), ``by_class`` (independent descriptors given the
+  class), ``apart`` (independent of it too); and ``held_out_unaided``: the same with ``unaided``,
+  pooled without any weight of the base, whose tables were counted on all of BrEaST's patients.
+- ``geometry``: `busgen.priors.fitting.held_out.compare_boxes` on validation patients.
+- ``disagreement``: `busgen.priors.fitting.disagreement.disagreements` on training patients.
+- ``predictive``: `busgen.priors.fitting.predictive.check` on validation and test patients.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from busgen import seeds
+from busgen.priors.fitting.disagreement import disagreements
+from busgen.priors.fitting.fit import PUBLISHED, Fit, Pooling, fit_apart, fit_prior
+from busgen.priors.fitting.held_out import compare, compare_boxes
+from busgen.priors.fitting.lesions import Lesions, make_lesions
+from busgen.priors.network import Prior
+from busgen.priors.fitting.predictive import check, draw_lesions
+
+SPLITS = ("validation", "test")
+SEED, DRAWN = 0, 6000
+
+
+def fit_and_check(
+    rows: Sequence[Mapping[str, Any]], base: Prior, pooling: Pooling, *, name: str
+) -> tuple[Prior, dict[str, Any]]:
+    """Return the prior fitted to training rows, and its checks on the others.
+
+    Parameters
+    ----------
+    rows
+        Canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and disputed labels
+        left out.
+    base, pooling, name
+        As `fit_prior` takes them.
+
+    Raises
+    ------
+    DataError, UserError
+        As `make_lesions` and `fit_prior`; splits without a row are left out of the checks.
+    """
+    parts = {
+        split: make_lesions(part, base)
+        for split in ("train", *SPLITS)
+        if (part := [row for row in rows if row["split"] == split])
+    }
+    train = parts.pop("train") if "train" in parts else make_lesions([], base)
+    fit = fit_prior(train, base, pooling, name=name, source=_source(train, pooling))
+    record = {
+        "prior": {"name": fit.prior.name, "sha256": fit.prior.sha256},
+        "fit": _told(train, pooling, fit),
+    }
+    return fit.prior, record | _checks(fit.prior, base, pooling, train, parts)
+
+
+def _checks(
+    prior: Prior, base: Prior, pooling: Pooling, train: Lesions, parts: Mapping[str, Lesions]
+) -> dict[str, Any]:
+    """Return all that is measured once the prior is fitted."""
+    rng = seeds.rng(SEED, "prior checks")
+    used = train.weighted(pooling.weights)
+    others = {
+        "published": base,
+        "by_class": fit_apart(used, base),
+        "apart": fit_apart(used, base, classes=False),
+    }
+    alone = replace(pooling, weights={**pooling.weights, PUBLISHED: 0.0})
+    unaided = {"unaided": fit_prior(train, base, alone, name="unaided", source="").prior}
+    drawn = draw_lesions(prior, DRAWN, SEED)
+    told: dict[str, Any] = {
+        "held_out": {s: compare({"pooled": prior, **others}, p, rng) for s, p in parts.items()},
+        "held_out_unaided": {s: compare(unaided | others, p, rng) for s, p in parts.items()},
+        "disagreement": disagreements(prior, base, train, drawn, rng),
+    }
+    if "validation" in parts:
+        told["geometry"] = compare_boxes(prior, used, parts["validation"], rng)
+    if parts:
+        told["predictive"] = check(drawn, _joined(list(parts.values())), rng)
+    return told
+
+
+def _told(train: Lesions, pooling: Pooling, fit: Fit) -> dict[str, Any]:
+    """Return what the prior was fitted to."""
+    sources = {}
+    for name in sorted(set(train.dataset.tolist())):
+        mine = train.take(train.dataset == name)
+        sources[name] = {
+            "images": len(mine),
+            "patients": len(set(mine.patient.tolist())),
+            "lesions": int((mine.pathology < 2).sum()),
+            "boxes": int(mine.with_box.sum()),
+            "outside": int(mine.outside.sum()),
+        }
+    trace = [round(value, 6) for value in fit.trace]
+    weights = {**dict.fromkeys(sources, 1.0), PUBLISHED: 0.0, **pooling.weights}
+    return asdict(pooling) | {"weights": weights, "trace": trace, "sources": sources}
+
+
+def _source(train: Lesions, pooling: Pooling) -> str:
+    """Return the population in words."""
+    used = train.weighted(pooling.weights)
+    names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
+    counts = [f"{name} {(used.dataset == name).sum()}" for name in names]
+    return f"images of training patients pooled ({', '.join(counts)})"
+
+
+def _joined(parts: Sequence[Lesions]) -> Lesions:
+    """Return several splits' lesions as one."""
+    offsets = np.cumsum([0, *(len(part.patterns["shape"]) for part in parts)])[:-1]
+    columns = ("dataset", "patient", "weight", "pathology", "boxes", "outside")
+    return Lesions(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
+        pattern=np.concatenate([p.pattern + o for p, o in zip(parts, offsets, strict=True)]),
+        patterns={
+            name: np.concatenate([part.patterns[name] for part in parts])
+            for name in parts[0].patterns
+        },
+    )

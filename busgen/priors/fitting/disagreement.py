@@ -1,0 +1,157 @@
+"""How far each source of a pooled prior is from what was pooled.
+
+In: fitted `Prior`, its base, the training `Lesions`. Out: one record a source, node and class: the
+total variation distance of its own shares (of boxes: the Kolmogorov-Smirnov distance of its own
+values) to the pooled prior's, the interval over patients, and the floor: the distance below which
+95 of 100 samples of that size keep when they are drawn from the pooled prior itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.priors.fitting.fit import FITTED, PUBLISHED
+from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
+from busgen.priors.fitting.lesions import BOX, Lesions
+from busgen.priors.network import TERMS, Prior
+from busgen.priors.sizes import LESIONS
+from busgen.priors.fitting.structure import by_class
+
+Floats = NDArray[np.float64]
+PLACES = BOX[:4]
+NODES_SHOWN = tuple(name for name in FITTED if name not in ("outline", "tissue"))
+LEAST = 5  # lesions below which a distance says nothing
+
+
+def disagreements(
+    prior: Prior, base: Prior, lesions: Lesions, drawn: Lesions, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Return each source's distances; `drawn` are lesions of `prior`, for their boxes.
+
+    Returns
+    -------
+    Records ``{"source", "node", "pathology", "n", "distance", "interval", "floor", "own",
+    "pooled"}``: `own` and `pooled` map terms to shares, or for boxes name mean and sd. The
+    assessment is compared by category. `n`, `interval` and `floor` are null of the base, which is
+    no sample.
+    """
+    out = []
+    for name in NODES_SHOWN:
+        groups, labels = _groups(name)
+        pooled, before = (_grouped(by_class(p, name), groups) for p in (prior, base))
+        for p, pathology in enumerate(LESIONS):
+            where = {"node": name, "pathology": pathology}
+            distance = {"n": None, "distance": _single(before[p], pooled[p]), "interval": None}
+            shares = {"own": _named(labels, before[p]), "pooled": _named(labels, pooled[p])}
+            out.append({"source": PUBLISHED, **where, **distance, "floor": None, **shares})
+            for source, known, weight in _stated(lesions, name, p, groups):
+                shares = {"pooled": _named(labels, pooled[p])}
+                out.append(
+                    {"source": source, **where, **_terms(known, weight, pooled[p], labels, rng)}
+                    | shares
+                )
+    return out + list(_places(lesions, drawn, rng))
+
+
+def _groups(name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """Return each term's group and the groups' names: assessments by category, else the terms."""
+    if name != "birads":
+        return np.arange(len(TERMS[name])), TERMS[name]
+    labels = schema.BIRADS_CATEGORIES
+    return np.array([labels.index(term[0]) for term in TERMS[name]]), labels
+
+
+def _grouped(shares: Floats, groups: NDArray[np.intp]) -> Floats:
+    """Return (classes, groups) shares of (classes, states), null left out."""
+    table = np.zeros((len(shares), groups.max() + 1))
+    np.add.at(table.T, groups, shares[:, : len(groups)].T)
+    return table
+
+
+def _stated(
+    lesions: Lesions, name: str, p: int, groups: NDArray[np.intp]
+) -> Iterator[tuple[str, Floats, Floats]]:
+    """Yield each source that states a node: its name, group of each lesion (n, groups), weights."""
+    states = _grouped(lesions.patterns[name], groups)[lesions.pattern] > 0
+    stated = (states.sum(1) == 1) & (lesions.pathology == p)
+    for source in sorted(set(lesions.dataset.tolist())):
+        mine = stated & (lesions.dataset == source)
+        if mine.sum() >= LEAST:
+            yield source, states[mine].astype(np.float64), lesions.weight[mine]
+
+
+def _terms(
+    known: Floats, weight: Floats, pooled: Floats, labels: tuple[str, ...], rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return n, distance, interval, floor and own shares of one source, node and class."""
+    own = weight @ known / weight.sum()
+    picks = rng.integers(0, len(known), (RESAMPLES, len(known)))
+    again = np.array([weight[pick] @ known[pick] / weight[pick].sum() for pick in picks])
+    n = max(round(float(weight.sum() ** 2 / (weight**2).sum())), 1)
+    chance = rng.multinomial(n, pooled / pooled.sum(), RESAMPLES) / n
+    ends = np.quantile(_tv(again, pooled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {
+        "n": len(known),
+        "distance": _single(own, pooled),
+        "interval": [round(float(end), DIGITS) for end in ends],
+        "floor": round(float(np.quantile(_tv(chance, pooled), LEVEL)), DIGITS),
+        "own": _named(labels, own),
+    }
+
+
+def _tv(shares: Floats, pooled: Floats) -> Floats:
+    """Return the total variation distance (...) of (..., terms) shares to (terms,) ones."""
+    return np.asarray(np.abs(shares - pooled).sum(-1) / 2, np.float64)
+
+
+def _single(shares: Floats, pooled: Floats) -> float:
+    return round(float(_tv(shares, pooled)), DIGITS)
+
+
+def _named(labels: tuple[str, ...], shares: Floats) -> dict[str, float]:
+    named = zip(labels, shares.tolist(), strict=True)
+    return {label: round(share, DIGITS) for label, share in named if share > 0}
+
+
+def _places(lesions: Lesions, drawn: Lesions, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Yield the records of box sizes and places."""
+    for column, name in enumerate(PLACES):
+        for p, pathology in enumerate(LESIONS):
+            pooled = drawn.boxes[drawn.pathology == p, column]
+            pooled = pooled[~np.isnan(pooled)]
+            for source in sorted(set(lesions.dataset.tolist())):
+                mine = (lesions.dataset == source) & (lesions.pathology == p)
+                own = lesions.boxes[mine & ~np.isnan(lesions.boxes[:, column]), column]
+                if len(own) >= LEAST:
+                    where = {"source": source, "node": name, "pathology": pathology}
+                    yield {**where, **ks_record(own, pooled, rng)}
+
+
+def ks_record(own: Floats, pooled: Floats, rng: np.random.Generator) -> dict[str, Any]:
+    """Return n, distance, interval, floor and moments of values against those of the prior."""
+    picks = rng.choice(own, (RESAMPLES // 5, len(own)))
+    chance = rng.choice(pooled, (RESAMPLES // 5, len(own)))
+    ends = np.quantile([ks(row, pooled) for row in picks], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    floor = np.quantile([ks(row, pooled) for row in chance], LEVEL)
+    moments = ({"mean": float(v.mean()), "sd": float(v.std())} for v in (own, pooled))
+    rounded = [{key: round(value, DIGITS) for key, value in m.items()} for m in moments]
+    return {
+        "n": len(own),
+        "distance": round(ks(own, pooled), DIGITS),
+        "interval": [round(float(end), DIGITS) for end in ends],
+        "floor": round(float(floor), DIGITS),
+        "own": rounded[0],
+        "pooled": rounded[1],
+    }
+
+
+def ks(a: Floats, b: Floats) -> float:
+    """Return the largest difference of two samples' distribution functions."""
+    a, b = np.sort(a), np.sort(b)
+    at = np.concatenate([a, b])
+    shares = (np.searchsorted(values, at, side="right") / len(values) for values in (a, b))
+    first, second = shares
+    return float(np.abs(first - second).max())

@@ -1,0 +1,126 @@
+"""Expectation-maximisation over the network: what rows leave open is summed out exactly.
+
+In: `Prior`, `Lesions`. Out: the log-likelihood of every row with missing terms marginalised, and
+the expected counts of every table (Dempster, Laird & Rubin 1977,
+doi:10.1111/j.2517-6161.1977.tb01600.x). Shape is the only term that a box depends on and that may
+be unknown where there is one, so patterns of evidence are worked out once for each shape.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.priors.joint import Factor, eliminate, multiply
+from busgen.priors.fitting.lesions import TOLD, Lesions
+from busgen.priors.network import TERMS, VIEWS, Node, Prior
+from busgen.priors.fitting.places import log_aspects, log_places
+from busgen.priors.plan import node_factor
+
+Floats = NDArray[np.float64]
+LEARNT = tuple(name for name in TERMS if name != "scanner")  # real tables name devices, not styles
+_ROW = "a row"  # the axis over patterns of evidence
+_KNOWN = (_ROW, "pathology", "shape")
+_ORDER = (*_KNOWN, *(name for name in LEARNT if name not in _KNOWN))
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What a prior makes of lesions.
+
+    `terms` (N,) log P(stated terms | pathology); `total` (N,) the box's log density included;
+    `shapes` (N, shapes) P(shape | row), 0 without a lesion; `counts` expected weight of every
+    cell of every table.
+    """
+
+    terms: Floats
+    total: Floats
+    shapes: Floats
+    counts: dict[str, Floats]
+
+
+def infer(
+    prior: Prior, lesions: Lesions, *, count: bool = True, inferred: bool = True
+) -> Inference:
+    """Return the likelihood of `lesions` under `prior`, and expected counts if `count`.
+
+    -inf: the prior excludes the row, which then counts nowhere. Unless `inferred`, a row counts in
+    a term's table only where it states something of that term; of its parents it need not.
+    """
+    factors = [node_factor(node) for node in prior.nodes if node.name in LEARNT]
+    factors += [Factor((_ROW, name), lesions.patterns[name]) for name in TOLD]
+    conditionals, evidence = eliminate(factors, _ORDER)
+    first = [conditionals[name] for name in _KNOWN]
+    messages = multiply(first, _KNOWN) * evidence
+    own = messages[lesions.pattern, lesions.pathology]  # (N, shapes and null)
+    share = prior.node("pathology").table[lesions.pathology]
+    real = len(schema.SHAPES)
+    with np.errstate(divide="ignore", over="ignore"):
+        terms = np.log(own.sum(1) / share)
+        boxes = log_places(prior.sizes, lesions).sum(1)
+        aspects = np.zeros_like(own)
+        aspects[:, :real] = np.exp(log_aspects(prior.sizes, lesions))
+        aspects[:, real] = 1.0
+        weighed = own * aspects
+        total = np.log(weighed.sum(1) / share) + boxes
+    sums = weighed.sum(1, keepdims=True)
+    shapes = np.divide(weighed, sums, out=np.zeros_like(weighed), where=sums > 0)
+    counts = _counts(prior, conditionals, lesions, shapes, inferred) if count else {}
+    return Inference(terms, total, shapes[:, :real], counts)
+
+
+def _counts(
+    prior: Prior,
+    conditionals: dict[str, Factor],
+    lesions: Lesions,
+    shapes: Floats,
+    inferred: bool,
+) -> dict[str, Floats]:
+    """Return the expected weight of each table's cells, given the rows' shapes."""
+    size = (len(lesions.patterns["shape"]), *conditionals["shape"].table.shape[1:])
+    counts = {}
+    for node in prior.nodes:
+        if node.name not in LEARNT:
+            continue
+        told = 1.0 if inferred else _told(lesions, node.name)
+        table = np.zeros(size)
+        weights = (lesions.weight * told)[:, None] * shapes
+        np.add.at(table, (lesions.pattern, lesions.pathology), weights)
+        axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
+        family = (*axes, node.name)
+        used = [conditionals[name] for name in _ancestors(conditionals, family)]
+        counts[node.name] = _folded(node, multiply([Factor(_KNOWN, table), *used], family))
+    return counts
+
+
+def _told(lesions: Lesions, name: str) -> Floats:
+    """Return 1 for each row (N,) that states something of a node, else 0."""
+    if name == "pathology":
+        return np.ones(len(lesions))
+    masks = lesions.patterns["margin" if name == "outline" else name]
+    terms = len(TERMS["margin" if name == "outline" else name])
+    return np.asarray(masks.sum(1) < terms, np.float64)[lesions.pattern]
+
+
+def _ancestors(conditionals: dict[str, Factor], names: Sequence[str]) -> list[str]:
+    """Return `names` and all that their conditional tables depend on, but for what is known."""
+    found, left = set[str](), set(names)
+    while left:
+        name = left.pop()
+        found.add(name)
+        left |= set(conditionals[name].axes) - found
+    return [name for name in _ORDER if name in found - set(_KNOWN)]
+
+
+def _folded(node: Node, table: Floats) -> Floats:
+    """Return counts over a node's parents proper, summed to the views that it is given."""
+    for place, parent in enumerate(node.given):
+        if parent in VIEWS:
+            moved = np.moveaxis(table, place, 0)
+            states = len(VIEWS[parent].terms) + 1
+            out = np.zeros((states, *moved.shape[1:]))
+            np.add.at(out, np.array(VIEWS[parent].index), moved)
+            table = np.moveaxis(out, 0, place)
+    return table

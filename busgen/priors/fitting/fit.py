@@ -1,0 +1,250 @@
+"""Fits the clinical prior to real lesions of several datasets and to published tables, pooled.
+
+In: `Lesions` of training patients, a base prior, weights. Out: a `Prior` with the base's structure,
+by expectation-maximisation (`busgen.priors.fitting.em`): what a dataset does not state is summed out, never
+filled in. Kept from the base: scanner and field of view, since real tables name devices and not
+styles, and the share of each pathology, since a dataset's mix of cases is its collector's choice
+and no property of lesions (ask for another with a target).
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.errors import UserError
+from busgen.priors.fitting.em import LEARNT, infer
+from busgen.priors.fitting.lesions import Lesions
+from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
+from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
+from busgen.priors.fitting.structure import by_class, independent, without_class
+
+Floats = NDArray[np.float64]
+PUBLISHED = "published"
+FITTED = tuple(name for name in LEARNT if name != "pathology")
+FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "outline")
+ROUNDS, TOLERANCE = 60, 1e-4  # nats a lesion
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How sources are weighed against each other.
+
+    Attributes
+    ----------
+    weights
+        Source -> weight. A dataset's multiplies its patients, 1 where it is not named; that of
+        ``published`` is the number of pseudo-lesions with which the base stands in every row of
+        every table. 0 leaves a source out.
+    backoff
+        Pseudo-lesions in every row that follow the term's shares in the class, whatever the other
+        parents: rows with little data lean on them.
+    inferred
+        Whether a lesion counts in the tables of terms that it does not state too, as what the rest
+        of it lets expect: true if all sources describe alike what they do state.
+    follow
+        Node of a lesion's -> dataset whose own shares in each class the fitted prior takes over,
+        where the dataset is among the lesions.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    backoff: float = 20.0
+    inferred: bool = True
+    follow: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted prior, and the log-likelihood (nats a lesion) of its data before each round."""
+
+    prior: Prior
+    trace: tuple[float, ...]
+
+
+def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, source: str) -> Fit:
+    """Return `base` updated by `lesions`; what the base gives no probability stays impossible.
+
+    Parameters
+    ----------
+    lesions
+        Training patients of all datasets.
+    base
+        Prior that gives structure, pseudo-lesions and what the lesions do not tell.
+    pooling
+        Weights of the sources, the base among them.
+    name, source
+        Name of the new prior, and the population for its tables' `source`.
+
+    Raises
+    ------
+    UserError
+        If a weight is negative or not finite, names no source, or no lesion is left.
+    """
+    _check(pooling)
+    lesions = lesions.weighted(pooling.weights)
+    if not (lesions.pathology < 2).any():
+        raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
+    beside = _beside(base, fit_apart(lesions, base), pooling)
+    found = run_em(lesions, base, beside, inferred=pooling.inferred)
+    record = copy.deepcopy(found.prior.record)
+    for node, dataset in pooling.follow.items():
+        mine = lesions.take(lesions.dataset == dataset)
+        if len(mine):
+            record = _following(make_prior(record), node, shares_of(mine, node))
+    record |= {"name": name, "about": f"{source}; base: {base.name}"}
+    for node in FITTED:
+        record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
+    for density in ("log_area_fraction", "log_aspect", "center_x", "center_y"):
+        before = base.record["sizes"][density]["source"]
+        record["sizes"][density]["source"] = f"{source}; before: {before}"
+    return Fit(make_prior(record), found.trace)
+
+
+def _check(pooling: Pooling) -> None:
+    """Raise `UserError` for weights that are none, or a node that cannot follow."""
+    for name, weight in {**pooling.weights, "backoff": pooling.backoff}.items():
+        if not 0 <= weight < np.inf:
+            raise UserError(f"{name} must be finite and >= 0", weight, "0 leaves a source out")
+    for node, dataset in pooling.follow.items():
+        if node not in FOLLOWING or dataset not in schema.DATASETS:
+            rule = "follow must be a field -> a dataset"
+            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
+
+
+def fit_apart(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
+    """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
+    start = independent(base, classes=classes)
+    beside = Beside({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
+    return run_em(lesions if classes else without_class(lesions), start, beside, apart=True).prior
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What stands beside the lesions: pseudo-counts of every table, priors of sizes by weight."""
+
+    counts: Mapping[str, Floats]
+    sizes: Sequence[tuple[Prior, float]]
+
+
+def run_em(
+    lesions: Lesions,
+    start: Prior,
+    beside: Beside,
+    *,
+    apart: bool = False,
+    inferred: bool = True,
+) -> Fit:
+    """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
+
+    `apart`: aspects do not depend on shape; `inferred` as in `Pooling`.
+    """
+    record = copy.deepcopy(start.record)
+    record["sizes"] = fit_places(record["sizes"], lesions, beside.sizes[0][1])
+    prior, trace = make_prior(record), list[float]()
+    aspects = [(other.record["sizes"], weight) for other, weight in beside.sizes]
+    for _ in range(ROUNDS):
+        seen = infer(prior, lesions, inferred=inferred)
+        possible = np.isfinite(seen.total)
+        gained = lesions.weight[possible] @ seen.total[possible]
+        trace.append(float(gained / lesions.weight.sum()))
+        if len(trace) > 1 and abs(trace[-1] - trace[-2]) < TOLERANCE:
+            break
+        for node in FITTED:
+            table = _updated(start, node, seen.counts[node], beside.counts[node])
+            _write(record, start, node, table)
+        shapes = np.full_like(seen.shapes, 1 / 3) if apart else seen.shapes
+        record["sizes"] = fit_aspects(record["sizes"], lesions, shapes, aspects)
+        prior = make_prior(record)
+    return Fit(prior, tuple(trace))
+
+
+def _beside(base: Prior, apart: Prior, pooling: Pooling) -> Beside:
+    """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
+    strength = pooling.weights.get(PUBLISHED, 0.0)
+    counts = {}
+    for name in FITTED:
+        node = base.node(name)
+        counts[name] = strength * node.table
+        if node.given[:1] == ("pathology",):
+            between = (1,) * (node.table.ndim - 2)
+            shares = by_class(apart, name)
+            shares = shares.reshape(len(shares), *between, -1)
+            counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
+    return Beside(counts, [(base, strength), (apart, pooling.backoff)])
+
+
+def _updated(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
+    """Return a table from counts and pseudo-counts; a row without either is the base's."""
+    table = np.where(base.node(name).table > 0, counts + pseudo, 0.0)
+    total = table.sum(-1, keepdims=True)
+    return np.where(total > 0, table / np.where(total > 0, total, 1.0), base.node(name).table)
+
+
+def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> None:
+    """Write a node's table into the record, in the layout that it has there."""
+    node, entry = base.node(name), record["discrete"][name]
+
+    def write(part: dict[str, Any], parents: Sequence[str], index: tuple[int, ...]) -> None:
+        if len(index) == len(node.given) or not isinstance(next(iter(part.values())), dict):
+            index += (-1,) * (len(node.given) - len(index))
+            shares = dict(zip(base.terms(name), table[index].tolist(), strict=False))
+            part.clear()
+            part.update(_rounded(shares))
+            return
+        for term, rest in part.items():
+            state = base.terms(parents[0]).index(term)
+            write(rest, parents[1:], (*index, state))
+
+    write(entry["table"], node.given, ())
+
+
+def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+    """Return shares with `DIGITS` digits that sum to 1, without zeros."""
+    kept = {term: max(round(share, DIGITS), 1e-6) for term, share in shares.items() if share > 0}
+    most = max(kept, key=lambda term: kept[term])
+    kept[most] = round(kept[most] + 1 - sum(kept.values()), DIGITS)
+    return kept
+
+
+def shares_of(lesions: Lesions, name: str) -> Floats:
+    """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
+
+    Raises
+    ------
+    UserError
+        If a class states none.
+    """
+    known = lesions.patterns[name][lesions.pattern]
+    stated = known.sum(1) == 1
+    shares = []
+    for p in (0, 1):
+        mine = stated & (lesions.pathology == p)
+        if not mine.any():
+            raise UserError(f"a dataset to follow must state {name}", "none", "follow another")
+        sums = lesions.weight[mine] @ known[mine]
+        shares.append(sums[: len(TERMS[name])] / sums.sum())
+    return np.array(shares)
+
+
+def _following(prior: Prior, name: str, shares: Floats) -> dict[str, Any]:
+    """Return the record in which the node's shares in each class are `shares` (2, terms).
+
+    Every row is scaled alike (iterative proportional fitting), so it keeps its odds to the others.
+    """
+    node, record = prior.node(name), copy.deepcopy(prior.record)
+    table, terms = node.table.copy(), shares.shape[1]
+    for _ in range(200):
+        now = by_class(prior, name)[:2, :terms]
+        ratio = np.divide(shares, now, out=np.ones_like(now), where=now > 0)
+        if np.abs(ratio[now > 0] - 1).max() < 1e-6:
+            break
+        between = (1,) * (table.ndim - 2)
+        table[:2, ..., :terms] *= ratio.reshape(2, *between, terms)
+        table[:2] /= table[:2].sum(-1, keepdims=True)
+        _write(record, prior, name, table)
+        prior = make_prior(record)
+    return record

@@ -1,0 +1,75 @@
+"""Coarser structures of a prior: every descriptor by itself, given the class or not.
+
+In: `Prior`. Out: its shares by class, and priors to compare a network with.
+"""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.priors.joint import eliminate
+from busgen.priors.fitting.lesions import Lesions
+from busgen.priors.network import LESION_NODES, NODES, TERMS, Prior, make_prior
+from busgen.priors.plan import node_factor
+from busgen.priors.sizes import LESIONS
+
+Floats = NDArray[np.float64]
+_EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
+
+
+def by_class(prior: Prior, name: str) -> Floats:
+    """Return P(state | pathology) (3, states) of a node, the null state of a lesion's included."""
+    order = tuple(dict.fromkeys(("pathology", name, *NODES)))
+    conditionals, _ = eliminate([node_factor(node) for node in prior.nodes], order)
+    table = conditionals[name].table
+    return np.broadcast_to(table, (len(schema.PATHOLOGIES), table.shape[-1]))
+
+
+def independent(base: Prior, *, classes: bool = True) -> Prior:
+    """Return the prior in which nothing depends on anything but pathology, or not even on that.
+
+    A margin is one descriptor; the outline is part of it. Aspects depend on orientation, which
+    they decide, and on no shape.
+    """
+    record = copy.deepcopy(base.record)
+    for name in NODES:
+        if name in ("pathology", "outline", "margin", "tissue", "scanner", "field_mm"):
+            continue
+        shares = _shares(base, name, classes)
+        rows = zip(schema.PATHOLOGIES, shares.tolist(), strict=True)
+        given = LESIONS if name in LESION_NODES else schema.PATHOLOGIES
+        table = {p: _row(TERMS[name], row) for p, row in rows if p in given}
+        record["discrete"][name] |= {"given": ["pathology"], "table": table}
+    outline = _shares(base, "outline", classes).tolist()
+    table = {p: _row(TERMS["outline"], outline[i]) for i, p in enumerate(LESIONS)}
+    record["discrete"]["outline"] |= {"given": ["pathology"], "table": table}
+    for rows in record["sizes"]["log_aspect"]["table"].values():
+        for shape in rows:
+            rows[shape] = copy.deepcopy(rows["irregular"])
+    return make_prior(record)
+
+
+def _shares(base: Prior, name: str, classes: bool) -> Floats:
+    """Return P(state | pathology), of lesions the mean over the classes where they do not count."""
+    shares = by_class(base, name).copy()
+    if not classes:
+        shares[:2] = np.average(shares[:2], 0, base.node("pathology").table[:2])
+    return shares
+
+
+def _row(terms: tuple[str, ...], shares: list[float]) -> dict[str, Any]:
+    """Return a row in which every term that has any probability has at least `_EVEN`."""
+    kept = {t: max(s, _EVEN) for t, s in zip(terms, shares, strict=False) if s > 0}
+    return {term: share / sum(kept.values()) for term, share in kept.items()}
+
+
+def without_class(lesions: Lesions) -> Lesions:
+    """Return the lesions, each counted half in either class: what is fitted ignores the class."""
+    kept = lesions.take(lesions.pathology < len(LESIONS))
+    pathology = np.repeat(np.arange(len(LESIONS)), len(kept))
+    both = kept.take(np.tile(np.arange(len(kept)), len(LESIONS)))
+    return replace(both, pathology=pathology, weight=both.weight / len(LESIONS))

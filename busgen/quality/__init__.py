@@ -1,1 +1,0 @@
-"""Quality: gates, judges, distribution scores, copy detection."""

@@ -1,0 +1,143 @@
+"""Whether readers agree with each other, with what was asked for, and which pictures they tell.
+
+In: answers and key. Out: records with `value`, `n`, `interval`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.stats.ks import wilson
+from busgen.judges.training.scores import interval
+from busgen.reader_study.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, Answers, Key, Record
+from busgen.seeds import rng
+
+Counts = NDArray[np.intp]
+FIELDS = ("pathology", *DESCRIBED)
+
+
+def fleiss_kappa(counts: Counts) -> float:
+    """Return Fleiss' kappa, NaN where all readings are of one category.
+
+    Fleiss 1971, doi:10.1037/h0031619. `counts` (pictures, categories) how many of the readers,
+    as many for each picture, chose each category.
+    """
+    readers = int(counts[0].sum())
+    pairs = (counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))
+    by_chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+    return float("nan") if by_chance == 1 else (float(pairs.mean()) - by_chance) / (1 - by_chance)
+
+
+def weighted_kappa(pairs: NDArray[np.float64]) -> float:
+    """Return Cohen's kappa with quadratic weights, NaN where no two ratings differ.
+
+    `pairs` (pictures, 2) ratings of two readers. With such weights it is one less the mean squared
+    difference over that of independent ratings (Fleiss and Cohen 1973,
+    doi:10.1177/001316447303300309).
+    """
+    a, b = pairs.T
+    by_chance = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
+    return 1 - float(((a - b) ** 2).mean()) / by_chance if by_chance else float("nan")
+
+
+def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
+    """Return Fleiss' kappa of the calls and weighted kappas of the ratings; `None` for one reader.
+
+    Parameters
+    ----------
+    readers
+        Their codes.
+    ratings
+        (J, N) ratings 1 to 6 of the same pictures.
+    """
+    if len(readers) < 2:
+        return None
+    called = (ratings >= CALLED_SYNTHETIC).sum(axis=0)
+    counts = np.column_stack([len(readers) - called, called]).astype(np.intp)
+    pairs = [
+        {"readers": [readers[a], readers[b]], **_kappa(weighted_kappa, ratings[[a, b]].T)}
+        for a, b in combinations(range(len(readers)), 2)
+    ]
+    return {"fleiss_kappa_calls": _kappa(fleiss_kappa, counts), "weighted_kappa_ratings": pairs}
+
+
+def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record:
+    """Return a kappa of rows, one a picture, and its bootstrap interval over pictures."""
+    value, names = score(rows), np.arange(len(rows)).astype(np.str_)
+    if np.isnan(value):
+        return {"value": None, "n": len(rows), "interval": None}
+    ends = interval(lambda drawn: score(rows[drawn]), names, rng(0, "readers/kappa"))
+    return {"value": round(value, 4), "n": len(rows), "interval": ends}
+
+
+def by_descriptor(answers: Sequence[Answers], key: Key) -> list[Record]:
+    """Return the share called synthetic, of real and synthetic pictures, by term of each field.
+
+    That is the confusion by descriptor: of synthetic pictures those found out, of real ones those
+    suspected. A term is what was asked for or, of real pictures, what the publisher states.
+    """
+    found: dict[tuple[str, str, str], list[list[bool]]] = defaultdict(list)
+    for name, picture in sorted(key.pictures.items()):
+        called = [one.pictures[name]["rating"] >= CALLED_SYNTHETIC for one in answers]
+        told = {"pathology": picture["pathology"], **picture["said"]}
+        for field in FIELDS:
+            for term in _terms(told[field]):
+                found[picture["kind"], field, term].append(called)
+    order = sorted(found, key=lambda k: (KINDS.index(k[0]), FIELDS.index(k[1]), k[2]))
+    return [
+        {"kind": kind, "field": field, "term": term, **share(found[kind, field, term])}
+        for kind, field, term in order
+    ]
+
+
+def with_asked(answers: Sequence[Answers], key: Key) -> list[Record]:
+    """Return how often readers said of a picture what was asked for or is published, by field.
+
+    `birads_category` counts 4a, 4b and 4c as one. Only pictures of which both said something.
+    """
+    found: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for one in answers:
+        for name, picture in key.pictures.items():
+            for field, agreed in _agreed(one.pictures[name].get("said", {}), picture["said"]):
+                found[picture["kind"], field][name].append(agreed)
+    return [
+        {"kind": kind, "field": field, **share(list(found[kind, field].values()))}
+        for kind, field in sorted(found)
+    ]
+
+
+def _agreed(said: Record, asked: Record) -> Iterator[tuple[str, bool]]:
+    """Yield (field, whether the reader said the same) of fields of which both say something."""
+    for field in DESCRIBED:
+        ours, theirs = _terms(said.get(field)), _terms(asked[field])
+        if ours and theirs:
+            yield field, ours == theirs
+            if field == "birads":
+                yield "birads_category", ours[0][0] == theirs[0][0]
+
+
+def _terms(value: object) -> list[str]:
+    """Return the terms of a field, sorted: none, one, or several."""
+    if value is None:
+        return []
+    return sorted(map(str, value)) if isinstance(value, list) else [str(value)]
+
+
+def share(readings: Sequence[Sequence[bool]]) -> Record:
+    """Return the mean over pictures of each one's share of readings, `n` pictures.
+
+    Wilson's interval as of one reading a picture: readings of one picture are no independent
+    ones, so this is rather too wide than too narrow.
+    """
+    value, n = float(np.mean([np.mean(one) for one in readings])), len(readings)
+    ends = wilson(value * n, n)
+    return {
+        "value": round(value, 4),
+        "n": n,
+        "readings": sum(map(len, readings)),
+        "interval": [round(end, 4) for end in ends],
+    }

@@ -1,0 +1,146 @@
+"""The page that readers answer on, and the key that stays with whoever leads the study.
+
+In: a `Study`. Out: a folder with ``study.html``, which needs no network and holds no answer, and
+``key.json``, which holds them all.
+"""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import NOT_FOR_CLINICAL_USE, __version__, io, schema
+from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, sealed
+from busgen.reader_study.study import Asked, Study, make_study
+from busgen.real.display import require_untracked
+from busgen.release.files import SUMS
+from busgen.report import words
+
+HERE = Path(__file__).parent
+PAGE, KEY_FILE = "study.html", "key.json"
+SCRIPTS = ("checksum.js", "page.js")
+HALO = ("present", "absent")
+SEVERAL = ("margin",)  # fields of which a reader may choose several terms
+ALONE = ("circumscribed",)  # terms that stand with no other
+
+
+def write_study(
+    release: Path, real: Path, out: Path, asked: Asked, *, descriptors: bool = True
+) -> Record:
+    """Write page and key of a new study to the folder `out`, and return the key.
+
+    Parameters
+    ----------
+    release
+        Release folder.
+    real
+        What ``busgen real ... --out`` wrote.
+    out
+        Folder to write: it must not exist or be empty, for a key cannot be made up again, and not
+        lie where git would track it, for the page holds patients' pictures.
+    asked
+        How many pictures, of whom, in which order.
+    descriptors
+        Whether readers may give BI-RADS and descriptors too.
+
+    Raises
+    ------
+    UserError
+        If `out` is no such folder, or what is asked for cannot be had (`make_study`).
+    DataError
+        If release or real data are damaged.
+    """
+    io.require_vacant(out)
+    require_untracked(out / PAGE)
+    study = make_study(release, real, asked)
+    page = render(study, descriptors=descriptors)
+    hashes = {
+        "page_sha256": io.sha256_bytes(page.encode()),
+        "release_sha256": io.sha256_file(release / SUMS),
+    }
+    key = sealed(key_of(study) | hashes)
+    with io.replacing_folder(out) as folder:
+        (folder / PAGE).write_text(page, encoding="utf-8")
+        (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
+    return key
+
+
+def key_of(study: Study) -> Record:
+    """Return the key of a study: of each picture what it is, where from, and what is said of it."""
+    return {
+        "format": KEY,
+        "study": study.name,
+        "code_version": __version__,
+        "chosen": study.chosen,
+        "pictures": {
+            name: {
+                "kind": one.kind,
+                "pathology": one.pathology,
+                "source": one.source,
+                "said": one.said,
+                "image_sha256": io.sha256_array(one.pixels),
+            }
+            for name, one in sorted(study.pictures.items())
+        },
+    }
+
+
+def render(study: Study, *, descriptors: bool) -> str:
+    """Return the page; it holds ids, blocks and pixels, nothing that tells real from synthetic."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    data = {
+        "format": ANSWERS,
+        "study": study.name,
+        "ratings": RATINGS,
+        "blocks": study.blocks,
+        "fields": fields() if descriptors else [],
+        "pictures": {n: picture_uri(one.pixels) for n, one in sorted(study.pictures.items())},
+    }
+    return environment.get_template("page.html").render(
+        banner=NOT_FOR_CLINICAL_USE,
+        data=json.dumps(data).replace("<", "\\u003c"),
+        descriptors=descriptors,
+        n=len(study.pictures),
+        ratings=RATINGS,
+        script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        study=study.name,
+    )
+
+
+def fields() -> list[dict[str, Any]]:
+    """Return what a reader may say of a lesion: field, its title, terms, and how many of them."""
+    return [
+        {
+            "name": name,
+            "title": words.field(name),
+            "terms": [(term, _title(name, term)) for term in schema.BY_NAME[name].values or HALO],
+            "several": name in SEVERAL,
+            "alone": ALONE,
+        }
+        for name in DESCRIBED
+    ]
+
+
+def _title(name: str, term: str) -> str:
+    return term.upper() if name == "birads" else words.term(term)
+
+
+def picture_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return (H, W) uint8 pixels as a PNG data URI whose length depends on their number alone.
+
+    Not compressed: how well a picture compresses would tell what it is.
+    """
+    _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()

@@ -1,0 +1,121 @@
+"""What `busgen readers score` writes: scores, figure, and both in words.
+
+In: files of answers and the key. Out: a folder with ``scores.json``, ``README.md``, the figure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from busgen import NOT_FOR_CLINICAL_USE, io
+from busgen.reader_study.figure import NAMES, draw
+from busgen.reader_study.records import Record, read_all, read_key
+from busgen.reader_study.scores import ratings_of, score
+from busgen.report import words
+
+SCORES, README = "scores.json", "README.md"
+CATEGORY = "BI-RADS, 4A to 4C as one"
+FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
+ABOUT = """\
+Synthetic is what is to be found: sensitivity is the share of synthetic pictures called synthetic
+(rating 4 to 6), specificity that of real ones called real, AUC the chance that a synthetic picture
+is rated higher than a real one. In brackets 95 % intervals: Wilson's for a reader's shares,
+DeLong's on the logit scale for a reader's AUC (Newcombe's where that has no width), and for the
+mean of all readers Obuchowski's and Rockette's, which holds for other readers and other pictures.
+"""
+
+
+def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
+    """Score the readers, write the folder `out`, whole or not at all, and return the scores.
+
+    Raises
+    ------
+    UserError
+        If `out` holds anything but earlier scores, no answers are given, or a reader's twice.
+    DataError
+        If a file is damaged, changed, unfinished or of another study than the key.
+    """
+    io.require_vacant(out, ours=SCORES)
+    truth = read_key(key)
+    readers = read_all(answers, truth)
+    scores = score(readers, truth)
+    with io.replacing_folder(out) as folder:
+        (folder / SCORES).write_text(io.dumps(scores), encoding="utf-8")
+        (folder / README).write_text(to_markdown(scores), encoding="utf-8")
+        draw(ratings_of(readers, truth), scores, folder)
+    return scores
+
+
+def table(scores: Record) -> list[dict[str, str]]:
+    """Return a row for each reader and for all together, figures in words."""
+    rows = [
+        {"reader": one["reader"]}
+        | {name: _figure(one[name]) for name in FIGURES}
+        | {"s a picture": f"{one['seconds']['median']:.1f}"}
+        for one in scores["readers"]
+    ]
+    if scores["pooled"]["auc"]:
+        rows.append({"reader": "all"} | {n: _figure(scores["pooled"][n]) for n in FIGURES})
+    return rows
+
+
+def to_markdown(scores: Record) -> str:
+    """Return the scores as a page of Markdown."""
+    return "\n".join(_lines(scores)) + "\n"
+
+
+def _lines(scores: Record) -> Iterator[str]:
+    yield f"# Reader study {scores['study']}\n\n**{NOT_FOR_CLINICAL_USE}**\n"
+    yield f"**{scores['verdict']}**\n"
+    yield f"{scores['n_real']} real and {scores['n_synthetic']} synthetic pictures.\n"
+    yield f"![ROC curves and AUCs of the readers]({NAMES[0]})\n"
+    yield from _grid(table(scores))
+    yield ABOUT
+    if scores["agreement"]:
+        yield "## Agreement between readers\n"
+        yield from _grid(_agreement(scores["agreement"]))
+    yield "## Called synthetic, by descriptor\n"
+    yield (
+        "Of synthetic pictures, by what was asked for; of real ones, by what their publisher "
+        "states. n counts pictures; the interval is as of one reading a picture.\n"
+    )
+    yield from _grid([_named(one) for one in scores["called_synthetic"]])
+    if scores["said_as_asked"]:
+        yield "## Readers say what was asked for, or is published\n"
+        yield from _grid([_named(one) for one in scores["said_as_asked"]])
+
+
+def _agreement(record: Record) -> list[dict[str, str]]:
+    calls = {"readers": "all", "kappa": "Fleiss, of calls", **_value(record["fleiss_kappa_calls"])}
+    return [calls] + [
+        {"readers": " and ".join(one["readers"]), "kappa": "quadratic weights, of ratings"}
+        | _value(one)
+        for one in record["weighted_kappa_ratings"]
+    ]
+
+
+def _named(one: Record) -> dict[str, str]:
+    """Return a share by field as a row in words."""
+    term = {"term": words.term(one["term"])} if "term" in one else {}
+    field = CATEGORY if one["field"] == "birads_category" else words.field(one["field"])
+    return {"pictures": one["kind"], "field": field, **term, **_value(one)}
+
+
+def _value(one: Record) -> dict[str, str]:
+    return {"value": _figure(one), "n": str(one["n"])}
+
+
+def _figure(one: Record) -> str:
+    """Return a figure with its interval, "-" where it is undefined."""
+    if one["value"] is None:
+        return "-"
+    low, high = one["interval"]
+    return f"{one['value']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _grid(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table, columns as the first row has them."""
+    names = list(rows[0])
+    yield f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
+    for row in rows:
+        yield "| " + " | ".join(row.get(name, "").replace("|", "\\|") for name in names) + " |"
+    yield ""

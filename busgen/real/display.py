@@ -1,0 +1,68 @@
+"""Which real pictures may be shown, how, and where a page that holds them may lie.
+
+In: canonical tables and rows, a folder to write to. Out: squares that may be looked at, or refusal.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from busgen.errors import UserError
+from busgen.io import decode_png, read_json
+from busgen.real.readers.registry import INFO
+from busgen.imaging.square import field_of, square_crop
+
+
+def may_show(table: Path) -> bool:
+    """Return whether the pictures of a canonical table may be shown at all."""
+    return bool(read_json(table.parent / INFO)["pixels_may_show"])
+
+
+def crop_to_show(row: Mapping[str, Any], side: int) -> NDArray[np.uint8] | str:
+    """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
+    image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
+    field = field_of(image)
+    square = square_crop(image, mask, side, field=field)
+    if square.padded > 0:
+        return "padded"
+    if square.scale < 1:
+        return "enlarged"
+    if row["ignore"] is not None:
+        ignore = decode_png(row["ignore"]["bytes"], row["source_file"])
+        if square_crop(ignore, mask, side, field=field).image.any():
+            return "overlay"
+    return square.image
+
+
+def require_untracked(file: Path) -> None:
+    """Raise `UserError` if `file` lies in a git checkout that does not ignore it."""
+    place = file.resolve()
+    roots = [parent for parent in place.parents if (parent / ".git").exists()]
+    if not roots:
+        return
+    command = ["git", "-C", str(roots[0]), "check-ignore", "--quiet", str(place)]
+    try:
+        ignored = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:  # no git: nothing says that it is ignored
+        ignored = False
+    if not ignored:
+        rule = "a page with patients' pictures must lie where git does not track it"
+        raise UserError(rule, str(file), "choose a folder outside, or an ignored one (data/...)")
+
+
+def require_no_output(file: Path) -> None:
+    """Raise `UserError` if `file` lies in an output of a DVC pipeline, which `dvc push` shares."""
+    place = file.resolve()
+    for root in place.parents:
+        if not (root / "dvc.yaml").is_file():
+            continue
+        stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8")).get("stages", {})
+        outputs = [out for stage in stages.values() for out in stage.get("outs", ())]
+        if any(place.is_relative_to(root / str(out)) for out in outputs):
+            rule = "a page with patients' pictures must not lie in an output that DVC shares"
+            raise UserError(rule, str(file), "choose another folder")

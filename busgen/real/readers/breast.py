@@ -1,0 +1,103 @@
+"""Reader of BrEaST (Pawlowska 2024) in its publisher's layout.
+
+In: the folder with the clinical table (`clinical.csv`, else the publisher's xlsx) and the folder
+of images and masks (or the folder above). Out: a listing in the table's order. The tumour's mask
+is the lesion; masks of other lesions are only counted. What the table does not state stays null.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.real.readers.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
+from busgen.real.readers.files import not_png, pictures, root_of
+from busgen.real.readers.lesion_masks import binary, require_size
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels, once_each
+from busgen.real.readers.tables import Row
+
+DATASET = DatasetInfo(
+    name=NAME,
+    citation="Pawłowska et al. 2024, Curated benchmark dataset for ultrasound based breast lesion "
+    "analysis, Scientific Data 11:148",
+    doi="10.1038/s41597-024-02984-z",
+    licence="CC BY 4.0",
+    weights_may_ship=True,
+    pixels_may_show=True,
+)
+IMAGES = "BrEaST-Lesions_USG-images_and_masks"
+WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
+
+
+def list_breast(path: Path) -> Listing:
+    """Return what stands in the BrEaST folder `path`, in the table's order.
+
+    Raises
+    ------
+    UserError
+        If the folder has not the publisher's layout.
+    DataError
+        If the table has a term that BrEaST does not know, naming row and term.
+    """
+    source, images = _layout(path)
+    rows = read_table(source)
+    kept, left_out = once_each([(row["Image_filename"], row) for row in rows])
+    entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
+    left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
+    left_out += [(name, "no PNG") for name in not_png(images)]
+    return Listing(DATASET, entries, tuple(left_out))
+
+
+def _layout(path: Path) -> tuple[Path, Path]:
+    """Return the clinical table and the folder of pictures."""
+    root = root_of(
+        path,
+        lambda folder: bool(_images(folder) and _tables(folder)),
+        f"a BrEaST folder must hold {IMAGES}/ and {WORKBOOK} or clinical.csv",
+        "give the folder into which both were downloaded",
+    )
+    return _tables(root)[0], _images(root)[0]
+
+
+def _images(root: Path) -> list[Path]:
+    return [p for p in sorted(root.glob(f"{IMAGES}*")) if p.is_dir()]
+
+
+def _tables(root: Path) -> list[Path]:
+    return [p for p in (root / "clinical.csv", *sorted(root.glob(WORKBOOK))) if p.is_file()]
+
+
+def _unlisted(rows: list[Row], images: Path) -> list[str]:
+    """Return pictures that no row names."""
+    cells = "&".join(row[column] for row in rows for column in FILES)
+    return sorted({path.name for path in pictures(images)} - set(cells.split("&")))
+
+
+def _load(row: Row, images: Path, described: dict[str, Any]) -> Published:
+    """Return one picture with its mask and what the table describes."""
+    stated = {key: value for key, value in described.items() if key != "notes"}
+    name, others = row["Mask_tumor_filename"], row["Mask_other_filename"]
+    if described["pathology"] == "normal" and (name or _describes_lesion(described)):
+        raise DataError("a normal image must have no lesion", "mask or lesion terms", "restore")
+    pixels, odd = load_picture(images / row["Image_filename"])
+    notes = [*described["notes"], *odd]
+    notes += [f"other lesions in the image: {others.count('.png')}"] if others else []
+    mask = None
+    if name and (images / name).is_file():
+        published = load_pixels(images / name)
+        require_size(name, published, pixels.shape)
+        mask = binary(published)
+        notes += ["alpha of the mask has odd values"] if _odd_alpha(published) else []
+    return Published(pixels, mask, stated, name or None, notes=tuple(notes))
+
+
+def _describes_lesion(described: dict[str, Any]) -> bool:
+    return any(described[term] is not None for term in LESION_TERMS)
+
+
+def _odd_alpha(pixels: NDArray[np.uint8]) -> bool:
+    has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+    return has_alpha and not np.isin(pixels[..., 3], (0, 255)).all()

@@ -1,0 +1,143 @@
+"""BrEaST's clinical table: read as published, its terms turned into the lexicon's.
+
+In: `clinical.csv` or the publisher's xlsx. Out: rows of strings, and for each row what it states
+in canonical columns. Cells joined by `&` hold several values, `Pixel_size` is in cm. What the
+table does not state stays null; an unknown term is an error, never a guess.
+"""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.real.readers.tables import Row, read_rows
+
+NAME = "breast"
+UNKNOWN = ("", "not available", "not applicable", "indefinable")
+# Published term -> the lexicon's; "not applicable" stands only where there is no lesion.
+TERMS: dict[str, dict[str, str]] = {
+    "Classification": {term: term for term in schema.PATHOLOGIES},
+    "BIRADS": {term: term for term in schema.BIRADS},
+    "Shape": {term: term for term in schema.SHAPES},
+    "Echogenicity": {
+        **{term: term for term in schema.ECHO_PATTERNS},
+        "complex cystic/solid": "complex_cystic_solid",
+    },
+    "Posterior_features": {"no": "none", **{term: term for term in schema.POSTERIORS[1:]}},
+    "Halo": {"no": "no", "yes": "yes"},
+    "Calcifications": {
+        "no": "none",
+        "in a mass": "in_a_mass",
+        "outside a mass": "outside_a_mass",
+        "intraductal": "intraductal",
+    },
+    "Tissue_composition": {
+        "homogeneous: fat": "homogeneous_fat",
+        "homogeneous: fibroglandular": "homogeneous_fibroglandular",
+        "heterogeneous: predominantly fat": "heterogeneous",
+        "heterogeneous: predominantly fibroglandular": "heterogeneous",
+    },
+    "Skin_thickening": {"no": "no", "yes": "yes"},
+}
+YES_NO: dict[str | None, bool | None] = {"yes": True, "no": False, None: None}
+MAX_AGE = 120
+LESION_TERMS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification")
+FILES = ("Image_filename", "Mask_tumor_filename", "Mask_other_filename")
+COLUMNS = ("CaseID", *FILES, "Pixel_size", "Age", "Margin", "Diagnosis", *TERMS)
+
+
+def read_table(path: Path) -> list[Row]:
+    """Return the rows of a CSV or xlsx as strings; raise `DataError` if it is not BrEaST's."""
+    return read_rows(path, COLUMNS)
+
+
+def describe(row: Row) -> dict[str, Any]:
+    """Return what the table states about one image, in canonical columns.
+
+    Raises
+    ------
+    DataError
+        If a cell is none of BrEaST's terms, naming case and term.
+    """
+    case, notes = Path(row["Image_filename"]).stem, list[str]()
+    return {
+        "sample_id": f"{NAME}-{case}",
+        "patient_id": f"{NAME}-{case}",  # one image a patient
+        "pathology": _term(row, "Classification", notes) or _refuse(row, "Classification"),
+        "birads": (birads := _term(row, "BIRADS", notes)),
+        "birads_category": birads and birads[0],
+        "tissue": _tissue(row, notes),
+        "shape": _term(row, "Shape", notes),
+        "margin": _margin(row),
+        "echo_pattern": _term(row, "Echogenicity", notes),
+        "posterior": _term(row, "Posterior_features", notes),
+        "halo": YES_NO[_term(row, "Halo", notes)],
+        "calcification": _term(row, "Calcifications", notes),
+        "age": _age(row),
+        "diagnosis": None if row["Diagnosis"] in UNKNOWN else row["Diagnosis"],
+        "pixel_mm": _pixel_mm(row, notes),
+        "notes": notes + ["skin thickening"] * (_term(row, "Skin_thickening", notes) == "yes"),
+    }
+
+
+def _refuse(row: Row, column: str) -> NoReturn:
+    raise DataError(
+        f"{column} of case {row['CaseID']} must be one of BrEaST's terms",
+        repr(row[column]),
+        "use the publisher's table unchanged",
+    )
+
+
+def _term(row: Row, column: str, notes: list[str]) -> str | None:
+    """Return the lexicon's term for a cell, None for unknown; note what has no lexicon term."""
+    cell = row[column]
+    if cell == "indefinable":
+        notes.append(f"{column.lower()} indefinable")
+    if cell in UNKNOWN:
+        return None
+    return TERMS[column].get(cell) or _refuse(row, column)
+
+
+def _tissue(row: Row, notes: list[str]) -> str | None:
+    """Return the composition; lactation is no composition, so it becomes a note."""
+    parts = row["Tissue_composition"].split("&")
+    if "lactating" in parts:
+        notes.append("lactating")
+    rest = "&".join(part for part in parts if part != "lactating")
+    return _term({**row, "Tissue_composition": rest}, "Tissue_composition", notes)
+
+
+def _margin(row: Row) -> list[str] | None:
+    """Return margin terms in lexicon order."""
+    cell = row["Margin"]
+    if cell in UNKNOWN:
+        return None
+    kind, _, terms = cell.partition(" - ")
+    found = [kind] if kind == "circumscribed" else terms.split("&")
+    known = kind == "not circumscribed" or not terms
+    if not known or any(term not in schema.MARGINS for term in found):
+        _refuse(row, "Margin")
+    return [term for term in schema.MARGINS if term in found]
+
+
+def _age(row: Row) -> int | None:
+    if row["Age"] in UNKNOWN:
+        return None
+    if not row["Age"].isdecimal() or int(row["Age"]) > MAX_AGE:
+        _refuse(row, "Age")
+    return int(row["Age"])
+
+
+def _pixel_mm(row: Row, notes: list[str]) -> float | None:
+    """Return millimetres a pixel; the table states centimetres."""
+    if row["Pixel_size"] in UNKNOWN:
+        notes.append("pixel size not stated")
+        return None
+    try:
+        pixel_mm = round(10 * float(row["Pixel_size"]), 9)
+    except ValueError:
+        pixel_mm = 0.0
+    low, high = schema.BY_NAME["pixel_mm"].range or (0.0, 1.0)
+    if not low <= pixel_mm <= high:
+        _refuse(row, "Pixel_size")
+    return pixel_mm

@@ -1,0 +1,118 @@
+"""Reader of BUS-BRA (Gómez-Flores 2024) in its publisher's layout.
+
+In: the folder with `Images/`, `Masks/` and `bus_data.csv`. Out: a listing in the table's order.
+`Case` is the patient (up to two views), `Device` the scanner, `Histology` the diagnosis. BI-RADS 4
+is not subdivided. No pixel size is published. `Width`, `Height` and `BBOX` (first column and row
+from 1, then last minus first) are only compared with the pictures, which are right where they
+differ.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
+from busgen.real.readers.lesion_masks import load_union
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, box_of, load_picture, once_each
+from busgen.real.readers.tables import Row, read_rows, refuse
+
+DATASET = DatasetInfo(
+    name="bus_bra",
+    citation="Gómez-Flores et al. 2024, BUS-BRA: a breast ultrasound dataset for assessing "
+    "computer-aided diagnosis systems, Medical Physics 51:3110-3123",
+    doi="10.1002/mp.16812",
+    licence="permissive, its own text; citation required",
+    weights_may_ship=True,
+    pixels_may_show=True,
+)
+COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
+TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
+
+
+def list_bus_bra(path: Path) -> Listing:
+    """Return what stands in the BUS-BRA folder `path`, in the table's order.
+
+    Raises
+    ------
+    UserError
+        If the folder has not the publisher's layout.
+    DataError
+        If the table lacks columns or has a term that BUS-BRA does not know, naming row and term.
+    """
+    root = root_of(
+        path,
+        lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
+        f"a BUS-BRA folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
+        "give the unpacked download",
+    )
+    rows = read_rows(root / TABLE, COLUMNS)
+    kept, left_out = once_each([(f"{IMAGES}/{row['ID']}.png", row) for row in rows])
+    entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
+    ids = {row["ID"] for row in rows}
+    for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
+        stray = [p.name for p in pictures(root / folder) if _id_of(p) not in ids]
+        left_out += [(f"{folder}/{name}", reason) for name in stray]
+        left_out += [(f"{folder}/{name}", "no PNG") for name in not_png(root / folder)]
+    return Listing(DATASET, entries, tuple(left_out))
+
+
+def _id_of(path: Path) -> str:
+    """Return the table's ID of an image or mask: ``mask_0001-l`` belongs to ``bus_0001-l``."""
+    return path.stem.replace("mask_", "bus_", 1)
+
+
+def describe(row: Row) -> dict[str, Any]:
+    """Return what the table states about one image, in canonical columns.
+
+    Raises
+    ------
+    DataError
+        If a cell is none of BUS-BRA's terms, naming row and term.
+    """
+    if row["Pathology"] not in ("benign", "malignant"):
+        refuse(row, "Pathology", "ID")
+    category = row["BIRADS"]
+    if category not in schema.BIRADS_CATEGORIES:
+        refuse(row, "BIRADS", "ID")
+    if not row["Case"].isdecimal():
+        refuse(row, "Case", "ID")
+    return {
+        "sample_id": f"{DATASET.name}-{ascii_id(row['ID'].removeprefix('bus_'))}",
+        "patient_id": f"{DATASET.name}-{int(row['Case']):04d}",
+        "pathology": row["Pathology"],
+        "birads": category if category in schema.BIRADS else None,
+        "birads_category": category,
+        "diagnosis": row["Histology"] or None,
+        "scanner": row["Device"] or None,
+    }
+
+
+def _load(row: Row, root: Path, stated: dict[str, Any]) -> Published:
+    pixels, notes = load_picture(root / IMAGES / f"{row['ID']}.png")
+    path = root / MASKS / f"{row['ID'].replace('bus_', 'mask_', 1)}.png"
+    mask = load_union([path] if path.is_file() else [], pixels.shape)
+    notes = (*notes, *_odd(row, pixels.shape, mask))
+    return Published(pixels, mask, stated, path.name, notes=notes)
+
+
+def _odd(row: Row, shape: tuple[int, ...], mask: NDArray[np.uint8] | None) -> list[str]:
+    """Return notes on what the table says otherwise than the pictures."""
+    notes = []
+    if (row["Height"], row["Width"]) != (str(shape[0]), str(shape[1])):
+        notes.append("size in the table is wrong")
+    box = None if mask is None else box_of(mask)
+    if box and _box(row["BBOX"]) != [box.col + 1, box.row + 1, box.width - 1, box.height - 1]:
+        notes.append("box in the table is wrong")
+    return notes
+
+
+def _box(cell: str) -> object:
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return None

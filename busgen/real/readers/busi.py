@@ -1,0 +1,84 @@
+"""Reader of BUSI (Al-Dhabyani 2020) in its publisher's layout.
+
+In: the folder with `benign/`, `malignant/` and `normal/` (or the one above it). Out: a listing.
+The folder is the label; `NAME_mask.png`, `NAME_mask_1.png` and so on are the masks of `NAME.png`,
+united where there are several. There are no patients: every image counts as its own until
+near-duplicates are clustered.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
+from busgen.real.readers.lesion_masks import load_union
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
+
+DATASET = DatasetInfo(
+    name="busi",
+    citation="Al-Dhabyani et al. 2020, Dataset of breast ultrasound images, Data in Brief "
+    "28:104863",
+    doi="10.1016/j.dib.2019.104863",
+    licence="CC BY 4.0",
+    weights_may_ship=True,
+    pixels_may_show=True,
+)
+MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
+
+
+def list_busi(path: Path) -> Listing:
+    """Return what stands in the BUSI folder `path`, class by class, in the order of numbers.
+
+    Raises
+    ------
+    UserError
+        If neither the folder nor one in it has the three classes' folders.
+    """
+    root = root_of(
+        path,
+        lambda p: all((p / name).is_dir() for name in schema.PATHOLOGIES),
+        "a BUSI folder must hold benign/, malignant/ and normal/",
+        "give Dataset_BUSI_with_GT or the folder that holds it",
+    )
+    entries, left_out = list[Entry](), list[tuple[str, str]]()
+    for pathology in schema.PATHOLOGIES:
+        images, masks = _grouped(root / pathology)
+        for image in images:
+            name = f"{pathology}/{image.name}"
+            paths = masks.pop(image.stem, [])
+            entries.append(Entry(name, partial(_load, image, paths, pathology)))
+        orphans = [path for paths in masks.values() for path in paths]
+        left_out += [(f"{pathology}/{path.name}", "a mask without its image") for path in orphans]
+        left_out += [(f"{pathology}/{name}", "no PNG") for name in not_png(root / pathology)]
+    return Listing(DATASET, entries, tuple(left_out))
+
+
+def _grouped(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+    """Return the images of a folder, and its masks by their image's stem."""
+    images, masks = list[Path](), dict[str, list[Path]]()
+    for path in pictures(folder):
+        if match := MASK.match(path.stem):
+            masks.setdefault(match["stem"], []).append(path)
+        else:
+            images.append(path)
+    return images, masks
+
+
+def _load(image: Path, masks: list[Path], pathology: str) -> Published:
+    other = [name for name in schema.PATHOLOGIES if name in image.name and name != pathology]
+    if other:
+        raise DataError("folder and file name must agree", f"{other[0]} in {pathology}", "restore")
+    pixels, notes = load_picture(image)
+    mask = load_union(masks, pixels.shape)
+    identity = f"{DATASET.name}-{ascii_id(image.stem)}"
+    several = len(masks) > 1
+    return Published(
+        pixels,
+        mask,
+        {"sample_id": identity, "patient_id": identity, "pathology": pathology},
+        masks[0].name if masks else None,
+        flags=("several_masks",) * several,
+        notes=(*notes, *(("masks united",) * several)),
+    )

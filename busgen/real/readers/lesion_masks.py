@@ -1,0 +1,73 @@
+"""Lesion masks as published: 1-bit, grey, RGB or RGBA, one or several an image.
+
+In: paths of mask files and their image's shape. Out: (H, W) uint8 {0, 1} masks. A mask of another
+size or a damaged one is an error, one that is not there is none: the image is still of use.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.imaging.decode import load_pixels
+
+SPECK = 0.01
+
+
+def levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) uint8: a mask's brightest colour channel; levels 0 and 1 become 0 and 255.
+
+    Opacity is ignored: publishers' masks are opaque all over, or have odd alphas.
+    """
+    colours = pixels if pixels.ndim == 3 else pixels[..., None]
+    colours = colours[..., :-1] if colours.shape[2] in (2, 4) else colours
+    level: NDArray[np.uint8] = np.maximum.reduce([colours[..., k] for k in range(colours.shape[2])])
+    return np.asarray(level * np.uint8(255 if level.max(initial=0) == 1 else 1), np.uint8)
+
+
+def binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) {0, 1}: where `levels` are above 127."""
+    return (levels(pixels) > 127).astype(np.uint8)
+
+
+def parts_of(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+    """Return an (H, W) {0, 1} mask without specks, and how many parts and specks it has.
+
+    Parts are 8-connected; a speck is one below `SPECK` of the largest part's area: a slip of the
+    drawing tool that would stretch the lesion's box.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    area = stats[1:, cv2.CC_STAT_AREA]
+    large = area >= SPECK * area.max(initial=0)
+    kept = np.concatenate([[False], large])[labels].astype(np.uint8)
+    return kept, int(large.sum()), int((~large).sum())
+
+
+def require_size(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+    """Raise `DataError` if the mask `name` has not its image's (H, W)."""
+    if pixels.shape[:2] != shape[:2]:
+        raise DataError(
+            f"{name} must have its image's size {shape[:2]}", pixels.shape[:2], "restore the files"
+        )
+
+
+def load_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the (H, W) mask {0, 1} in a file.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or has another size than `shape`.
+    """
+    pixels = load_pixels(path)
+    require_size(path.name, pixels, shape)
+    return binary(pixels)
+
+
+def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """Return the union of masks, None if there are no paths; raises as `load_mask`."""
+    masks = [load_mask(path, shape) for path in paths]
+    return np.maximum.reduce(masks) if masks else None

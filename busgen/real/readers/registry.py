@@ -1,0 +1,174 @@
+"""Real datasets by name: read as published, written in canonical form, summed up.
+
+In: a folder as its publisher lays it out. Out: a folder with `table.parquet`, `left_out.json` and
+`info.json` that every later stage reads. Pictures stream through: some dozens are in memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from busgen import schema
+from busgen.cores import on_all_cores
+from busgen.errors import DataError, UserError
+from busgen.io import dumps, replacing_folder, require_vacant
+from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
+from busgen.real.canonical import canonical_row
+from busgen.imaging.decode import DatasetInfo, Entry, Listing
+
+_LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
+    (breast.DATASET, breast.list_breast),
+    (bus_bra.DATASET, bus_bra.list_bus_bra),
+    (busi.DATASET, busi.list_busi),
+    (bus_uclm.DATASET, bus_uclm.list_bus_uclm),
+    (stu.DATASET, stu.list_stu),
+    (udiat.DATASET, udiat.list_udiat),
+)
+READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
+    {info.name: lister for info, lister in _LISTERS}
+)
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
+TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
+ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
+_LESION = {c.name for c in schema.columns("real") if c.lesion}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Canonical rows (`schema.arrow_schema("real")`), `(source_file, reason)` of the rest."""
+
+    table: pa.Table
+    left_out: tuple[tuple[str, str], ...]
+    info: DatasetInfo
+
+
+def list_dataset(name: str, path: Path) -> Listing:
+    """Return what the folder `path` of the public dataset `name` holds, nothing decoded yet.
+
+    Raises
+    ------
+    UserError
+        If there is no such reader or folder, or the folder has another layout.
+    DataError
+        If a table in it holds what its publisher's does not.
+    """
+    if name not in READERS:
+        known = ", ".join(READERS)
+        raise UserError("dataset must be one that busgen can read", name, f"choose from {known}")
+    if not path.is_dir():
+        raise UserError("a dataset must be a folder", str(path), "give the unpacked download")
+    return READERS[name](path)
+
+
+def read_dataset(name: str, path: Path) -> Reading:
+    """Return all canonical rows of a public dataset in memory, and what was left out and why.
+
+    Raises as `list_dataset`; `DataError` too if no picture could be read.
+    """
+    listing = list_dataset(name, path)
+    left_out = list(listing.left_out)
+    rows = [row for group in canonical_rows(listing, left_out) for row in group]
+    table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
+    _require_rows(table.num_rows, left_out)
+    return Reading(table, tuple(left_out), listing.info)
+
+
+def write_canonical(
+    name: str, path: Path, out_folder: Path, tick: Callable[[int], None] = lambda _: None
+) -> dict[str, Any]:
+    """Write the dataset's canonical folder, all of it or nothing, and return its summary.
+
+    `tick` is called with the number of images read since its last call. Raises as
+    `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder.
+    """
+    require_vacant(out_folder, ours=INFO)
+    listing = list_dataset(name, path)
+    left_out = list(listing.left_out)
+    with replacing_folder(out_folder) as folder:
+        table = folder / TABLE
+        with pq.ParquetWriter(table, schema.arrow_schema("real"), use_dictionary=False) as writer:
+            for rows in canonical_rows(listing, left_out):
+                writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
+                tick(len(rows))
+        _require_rows(pq.read_metadata(table).num_rows, left_out)
+        slim = pq.read_table(table, columns=_slim())
+        told = summary(Reading(slim, tuple(left_out), listing.info))
+        reasons = [{"source_file": file, "reason": why} for file, why in left_out]
+        (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
+        info = asdict(listing.info) | {"summary": told}
+        (folder / INFO).write_text(dumps(info), encoding="utf-8")
+    return told
+
+
+def canonical_rows(
+    listing: Listing, left_out: list[tuple[str, str]]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield canonical rows in groups; what cannot be read is appended to `left_out`."""
+
+    def row_of(entry: Entry) -> dict[str, Any] | DataError:
+        try:
+            return canonical_row(listing.info.name, entry.source_file, entry.load())
+        except DataError as error:
+            return error
+
+    with on_all_cores() as pool:
+        seen = set[str]()
+        for start in range(0, len(listing.entries), ROWS_PER_GROUP):
+            entries = listing.entries[start : start + ROWS_PER_GROUP]
+            rows = []
+            for entry, row in zip(entries, pool.map(row_of, entries), strict=True):
+                if isinstance(row, DataError):
+                    left_out.append((entry.source_file, f"{row.rule}, got {row.got}"))
+                elif row["sample_id"] in seen:
+                    left_out.append((entry.source_file, f"{row['sample_id']} is there already"))
+                else:
+                    seen.add(row["sample_id"])
+                    rows.append(row)
+            if rows:
+                yield rows
+
+
+def summary(reading: Reading) -> dict[str, Any]:
+    """Return what was read, in numbers: counts by class, completeness, flags, notes, left out.
+
+    `complete` gives for each published field how many of the rows to which it applies (lesions
+    only, for a lesion's fields) state it, as ``[stated, applicable]``; flags tell of masks.
+    """
+    table = reading.table
+    pathology = table["pathology"].to_pylist()
+    lesions = sum(term != "normal" for term in pathology)
+    fields = [f.name for f in table.schema if f.nullable and f.type != schema.PICTURE]
+    stated = {name: table.num_rows - table[name].null_count for name in fields}
+
+    def counted(column: str) -> dict[str, int]:
+        return dict(Counter(x for row in table[column].to_pylist() for x in row).most_common())
+
+    return {
+        "dataset": reading.info.name,
+        "licence": reading.info.licence,
+        "read": table.num_rows,
+        "patients": len(set(table["patient_id"].to_pylist())),
+        "by_pathology": dict(Counter(term or "unknown" for term in pathology)),
+        "complete": {n: [stated[n], lesions if n in _LESION else table.num_rows] for n in fields},
+        "flags": counted("flags"),
+        "notes": counted("notes"),
+        "left_out": [list(item) for item in reading.left_out],
+    }
+
+
+def _slim() -> list[str]:
+    """Return the columns without pixels."""
+    return [c.name for c in schema.columns("real") if c.type != schema.PICTURE]
+
+
+def _require_rows(count: int, left_out: list[tuple[str, str]]) -> None:
+    if count == 0:
+        reason = left_out[0] if left_out else "no rows"
+        rule = "a dataset must have a readable image"
+        raise DataError(rule, f"none, e.g. {reason}", "restore it")

@@ -1,0 +1,90 @@
+"""Reader of STU-Hospital (Zhuang 2019) in its publisher's layout.
+
+In: the folder `Hospital` (or the one above it) with `Test_Image_N.png` and `mask_N.png`. Out: a
+listing in the order of N. Most masks are larger than their images and anti-aliased: averaged down
+to the image's size and cut at half. Neither labels nor patients are published.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.real.readers.files import not_png, pictures, root_of
+from busgen.real.readers.lesion_masks import binary, levels
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels
+
+DATASET = DatasetInfo(
+    name="stu",
+    citation="Zhuang et al. 2019, An RDAU-NET model for lesion segmentation in breast ultrasound "
+    "images, PLoS ONE 14:e0221535",
+    doi="10.1371/journal.pone.0221535",
+    licence="not stated",
+    weights_may_ship=False,
+    pixels_may_show=False,
+)
+IMAGE = re.compile(r"Test_Image_(\d+)\Z")
+MASK = re.compile(r"mask_(\d+)\Z")
+
+
+def list_stu(path: Path) -> Listing:
+    """Return what stands in the STU-Hospital folder `path`, in the order of its numbers.
+
+    Raises
+    ------
+    UserError
+        If neither the folder nor one in it holds `Test_Image_N.png`.
+    """
+    root = root_of(
+        path,
+        lambda p: any(IMAGE.match(file.stem) for file in pictures(p)),
+        "an STU folder must hold Test_Image_N.png and mask_N.png",
+        "give the folder Hospital or the one that holds it",
+    )
+    files = pictures(root)
+    masks = {match[1]: file for file in files if (match := MASK.match(file.stem))}
+    entries = [
+        Entry(file.name, partial(_load, file, match[1], masks.pop(match[1], None)))
+        for file in files
+        if (match := IMAGE.match(file.stem))
+    ]
+    known = {entry.source_file for entry in entries} | {f.name for f in files if MASK.match(f.stem)}
+    left_out = [(file.name, "a mask without its image") for file in masks.values()]
+    left_out += [(f.name, "neither image nor mask") for f in files if f.name not in known]
+    left_out += [(name, "no PNG") for name in not_png(root)]
+    return Listing(DATASET, entries, tuple(left_out))
+
+
+def _load(image: Path, number: str, mask_file: Path | None) -> Published:
+    pixels, notes = load_picture(image)
+    identity = f"{DATASET.name}-{int(number)}"
+    stated = {"sample_id": identity, "patient_id": identity}
+    if mask_file is None:
+        return Published(pixels, None, stated, notes=notes)
+    published = load_pixels(mask_file)
+    resized = published.shape[:2] != pixels.shape[:2]
+    if resized:
+        size = f"{published.shape[0]} x {published.shape[1]}"
+        notes = (*notes, f"mask brought to the image's size from {size}")
+    mask = fit_mask(mask_file.name, published, pixels.shape)
+    return Published(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
+
+
+def fit_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return a published mask as (H, W) {0, 1} of `shape`, averaged over areas, cut at 127.
+
+    Raises
+    ------
+    DataError
+        If the mask is smaller than the image: its outline would be a guess.
+    """
+    height, width = shape[:2]
+    if pixels.shape[0] < height or pixels.shape[1] < width:
+        rule = f"{name} must be as large as its image {shape[:2]}"
+        raise DataError(rule, pixels.shape[:2], "restore the files")
+    small = cv2.resize(levels(pixels), (width, height), interpolation=cv2.INTER_AREA)
+    return binary(np.asarray(small, np.uint8))

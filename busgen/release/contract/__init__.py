@@ -1,0 +1,1 @@
+"""The contract of an index: rules from the schema, distribution, data docs."""

@@ -1,0 +1,178 @@
+"""The contract of an index, checked by Great Expectations.
+
+In: an index (one row an attempt) and its plan. Out: a `Report`, one `Check` an expectation. DuckDB
+counts the rows that break each rule, Great Expectations judges the counts: 172 expectations on a
+million rows take 1.6 s on two cores. Given the rows themselves as pandas, it takes 2.6 s to read
+and 10.8 s to check 52 of them.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.release import sql
+from busgen.release.contract.rules import FAMILY_RULES, ROW_RULES, SAMPLE_RULES, SOME, Rule, column_rules, families_sql, samples_sql
+from busgen.release.contract.shares import share_rules
+
+EXAMPLES = 5
+_TABLES = {  # what the rows of a rule are
+    "row": "attempts",
+    "sample": f"({samples_sql('attempts')})",
+    "family": f"({families_sql('attempts')})",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation: its rule, on which column, how many rows (samples) break it, and which."""
+
+    expectation: str
+    column: str
+    success: bool
+    unexpected_count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All expectations on one index; `outcome` is Great Expectations' own record of them."""
+
+    checks: tuple[Check, ...]
+    outcome: object = field(compare=False, repr=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether the index keeps the contract."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The expectations that do not hold."""
+        return tuple(check for check in self.checks if not check.success)
+
+
+def validate_index(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
+    """Return how the index at `path` keeps the contract of the schema, by Great Expectations.
+
+    With the record of its plan, the shares of what was drawn are held against the plan's prior too.
+    """
+    types = _count_types(path)
+    if any(types.values()):  # the other rules need the columns
+        return _judge(types, lambda rule: ())
+    with sql.connect() as connection:
+        connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.parquet(path)}")
+        shares = share_rules(connection, plan) if plan and "prior" in plan else {}
+        counts = types | _count(connection) | {rule: len(off) for rule, off in shares.items()}
+        return _judge(counts, lambda rule: shares.get(rule) or _examples(connection, rule))
+
+
+def require_index(path: Path, plan: Mapping[str, Any] | None = None) -> None:
+    """Raise `DataError` naming rule, count and first examples if the contract is broken."""
+    for check in validate_index(path, plan).failures:
+        where = f" (first: {', '.join(check.examples)})" if check.examples else ""
+        raise _broken(check.column, check.expectation, f"{check.unexpected_count} not{where}")
+
+
+def require_types(path: Path) -> None:
+    """Raise `DataError` if a column of the index is missing or of another type."""
+    for rule, wrong in _count_types(path).items():
+        if wrong:
+            raise _broken(rule.column, rule.about, "another or none")
+
+
+def _broken(column: str, about: str, got: str) -> DataError:
+    return DataError(f"{column} must be: {about}", got, "mend what made it; nothing was released")
+
+
+def _count_types(path: Path) -> dict[Rule, int]:
+    """Return, for each column of the schema, 1 where it is missing or of another type."""
+    try:
+        found = pq.read_schema(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path.name} must be a Parquet file", error, f"check {path}") from error
+    return {
+        Rule(c.name, f"of type {c.type}", ""): int(_type_in(found, c.name) != str(c.type))
+        for c in schema.columns("index")
+    }
+
+
+def suite(rules: Iterable[Rule]) -> object:
+    """Return the Great Expectations suite: of each rule, at most 0 rows may break it."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    expectations = [
+        gx.expectations.ExpectColumnMaxToBeBetween(
+            column=rule.key,
+            max_value=0,
+            description=f"{rule.about} (every {rule.over})",
+            meta={"broken_where": rule.broken, "over": rule.over},
+        )
+        for rule in rules
+    ]
+    return gx.ExpectationSuite(name="busgen_index", expectations=expectations)
+
+
+def _type_in(found: object, name: str) -> str:
+    """Return the type of a column, whatever a list's items are called; empty if it is missing."""
+    field = found.field(name) if name in found.names else None  # type: ignore[attr-defined]
+    return "" if field is None else str(field.type).replace("element:", "item:")
+
+
+def _count(connection: sql.Connection) -> dict[Rule, int]:
+    """Return how many rows, samples or families break each rule."""
+    counts: dict[Rule, int] = {}
+    for rules, table in (
+        ((*column_rules(), *ROW_RULES), _TABLES["row"]),
+        (SAMPLE_RULES, _TABLES["sample"]),
+        (FAMILY_RULES, _TABLES["family"]),
+    ):
+        # three times as fast as count(*) FILTER; null where there is no row or none decides
+        terms = ", ".join(f"coalesce(count_if({rule.broken}), 0)" for rule in rules)
+        row = sql.first(connection, f"SELECT {terms} FROM {table}")
+        counts |= dict(zip(rules, row, strict=True))
+    counts[SOME] = sql.first(
+        connection, "SELECT count(*) FILTER (WHERE accepted) = 0 FROM attempts"
+    )[0]
+    return counts
+
+
+def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
+    """Return the first few samples (families) that break a rule."""
+    if rule.over not in _TABLES:
+        return ()
+    table, name = _TABLES[rule.over], "family_id" if rule.over == "family" else "sample_id"
+    query = f"SELECT {name} FROM {table} WHERE {rule.broken} ORDER BY ALL LIMIT {EXAMPLES}"
+    return tuple(str(row[0]) for row in connection.execute(query).fetchall())
+
+
+def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]]) -> Report:
+    """Let Great Expectations judge the table rule -> rows that break it."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    frame = pd.DataFrame({rule.key: [count] for rule, count in counts.items()})
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("busgen").add_dataframe_asset("violations")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    outcome = batch.validate(suite(counts), result_format="BASIC")
+    held = {one.expectation_config.kwargs["column"]: one.success for one in outcome.results}
+    columns = {rule.key: rule.column for rule in counts}
+    for one in outcome.results:  # judged under names of their own, told under their column's
+        kwargs = one.expectation_config.kwargs
+        kwargs["column"] = columns[kwargs["column"]]
+    return Report(
+        tuple(
+            Check(rule.about, rule.column, held[rule.key], count, examples(rule) if count else ())
+            for rule, count in counts.items()
+        ),
+        outcome,
+    )

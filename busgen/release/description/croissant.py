@@ -1,0 +1,140 @@
+"""Croissant 1.1: the dataset's own description that machines read.
+
+In: a release folder with its Parquet files. Out: JSON-LD (http://mlcommons.org/croissant/1.1).
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
+from busgen.io import sha256_file
+from busgen.release.description.card import LICENCE_URL
+from busgen.release.files import DATA, INDEX, data_files
+
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "excludes": "cr:excludes",
+    "isArray": "cr:isArray",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+    "value": "cr:value",
+}
+_PARQUET = "application/x-parquet"
+_TYPES = {
+    schema.TEXT: "sc:Text",
+    schema.REALS: "sc:Float",
+    schema.INT: "sc:Integer",
+    pa.bool_(): "sc:Boolean",
+    schema.PICTURE: "sc:ImageObject",
+}
+
+
+def croissant(folder: Path, title: str) -> dict[str, object]:
+    """Return the Croissant description of a release whose Parquet files stand in `folder`."""
+    described = [_file(path, folder) for path in (*data_files(folder), folder / INDEX)]
+    samples = {
+        "@type": "cr:FileSet",
+        "@id": "data-files",
+        "name": "data-files",
+        "description": "accepted samples with image and mask",
+        "encodingFormat": _PARQUET,
+        "includes": f"{DATA}/*.parquet",
+    }
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "name": "busgen",
+        "alternateName": title,
+        "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
+        "masks and BI-RADS findings.",
+        "license": LICENCE_URL,
+        "version": __version__,
+        "citeAs": "busgen, a factory for synthetic breast-ultrasound datasets, after "
+        "Pan et al. 2025, arXiv:2507.07721",
+        "creator": {"@type": "sc:Organization", "name": "busgen"},
+        "keywords": ["synthetic", "breast ultrasound", "BI-RADS", "not for clinical use"],
+        "isLiveDataset": False,
+        "distribution": [samples, *described],
+        "recordSet": [
+            _record_set("samples", "release", "fileSet", "data-files"),
+            _record_set("attempts", "index", "fileObject", INDEX),
+        ],
+    }
+
+
+def _file(path: Path, folder: Path) -> dict[str, object]:
+    name = path.relative_to(folder).as_posix()
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "contentUrl": name,
+        "contentSize": f"{path.stat().st_size} B",
+        "encodingFormat": _PARQUET,
+        "sha256": sha256_file(path),
+    }
+
+
+def _record_set(name: str, table: str, kind: str, file_id: str) -> dict[str, object]:
+    fields = [_field(name, column, {kind: {"@id": file_id}}) for column in schema.columns(table)]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"one record for each of the {name}",
+        "field": fields,
+    }
+
+
+def _field(record_set: str, column: schema.Column, source: dict[str, object]) -> dict[str, object]:
+    listed = pa.types.is_list(column.type)
+    kind = column.type.value_type if listed else column.type
+    source = source | {"extract": {"column": column.name}}
+    if kind == schema.PICTURE:
+        source["transform"] = {"jsonPath": "bytes"}
+    field = {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{column.name}",
+        "name": column.name,
+        "description": column.about + (f" ({column.unit})" if column.unit else ""),
+        "dataType": _TYPES[kind],
+        "source": source,
+    }
+    return field | ({"isArray": True, "arrayShape": "-1"} if listed else {})

@@ -1,0 +1,1 @@
+"""Questions that the report answers from evidence, and the verdict."""

@@ -1,0 +1,38 @@
+"""One question and its answer, and how a share's interval is written.
+
+In: what was counted. Out: an `Answer`.
+"""
+
+from dataclasses import dataclass
+
+from busgen.stats.ks import wilson
+from busgen.report import words
+
+YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question and its answer; `interval` (95 %) and `floor` in the words of the page.
+
+    `floor` is what real images show; empty where none is meant.
+    """
+
+    name: str
+    question: str
+    answer: str
+    why: str
+    n: str = ""
+    interval: str = ""
+    floor: str = ""
+
+
+def share(count: int, total: int) -> str:
+    """Return the 95 % interval of a share in words."""
+    low, high = wilson(count, total)
+    return between(low, high)
+
+
+def between(low: float, high: float) -> str:
+    """Return an interval of shares in words."""
+    return f"{words.percent(low)} to {words.percent(high)}"

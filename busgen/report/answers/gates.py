@@ -1,0 +1,125 @@
+"""Answers that scores of gates give: what judges say, and copies of training patients.
+
+In: `Evidence`. Out: `Answer`s. A gate that rejects lets nothing pass beyond its bound, so that of
+judges is told what the generator made at first.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from busgen.params import Gate
+from busgen.stats.ks import wilson
+from busgen.similarity.known_images import REAL
+from busgen.report import words
+from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
+from busgen.report.evidence import Evidence
+from busgen.report.sections.funnel import bound_of
+
+COPIES = "copy_similarity"
+DOES = {"reject": "", "flag": "; the gate only flags them", "off": "; the gate is off"}
+JUDGED = {  # gate: name, question, what leaving its bound means
+    "mask_agreement": (
+        "outline",
+        "Is the lesion where its outline says?",
+        "a segmenter of real images does not find the lesion as outlined",
+    ),
+    "label_confidence": (
+        "label",
+        "Does the lesion look like its class?",
+        "a classifier of real images takes the lesion for the other class",
+    ),
+}
+
+
+def judged(evidence: Evidence, name: str) -> Answer:
+    """Return how often a judge refuses at its gate's bound, beside how often real pictures.
+
+    Of first attempts where the gate rejects, else of what was accepted.
+    """
+    title, question, said = JUDGED[name]
+    gate = _gate(evidence, name)
+    rejects = gate is not None and gate.action == "reject"
+    scores = (evidence.requested if rejects else evidence.accepted)[name].dropna()
+    if scores.empty or gate is None:
+        return Answer(title, question, UNKNOWN, "the judge was not asked for any picture")
+    bad = _beyond(scores, gate)
+    low, _ = wilson(bad, len(scores))
+    refused, floor = _of_real(evidence, name)
+    usual = refused is not None and low <= refused
+    answer = YES if bad == 0 or usual else UNKNOWN if refused is None else PARTLY
+    of = "first attempts" if rejects else "pictures"
+    why = f"in {bad} of {len(scores)} {of} {said}"
+    if rejects:
+        why += f"; the gate refused {int((evidence.attempts['reason'] == name).sum())} attempts"
+    return Answer(title, question, answer, why, f"{len(scores)}", share(bad, len(scores)), floor)
+
+
+def copies(evidence: Evidence) -> Answer:
+    """Return whether pictures are unlike training patients', by all that was held against them.
+
+    What was measured beside real data comes first, unless the gate let copies pass.
+    """
+    measured, gate = _copies_measured(evidence.scores), _copies_by_gate(evidence)
+    return gate if measured is None or gate.answer == NO else measured
+
+
+def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
+    """Return what the quality stage found beside real data, None where it was given none."""
+    record = scores.get("beside_real", {}).get("scores", {}).get("copies")
+    if record is None:
+        return None
+    count, n, most = round(record["value"] * record["n"]), record["n"], record["floor_limit"]
+    usual = record["value"] <= most
+    why = (
+        f"{count} of {n} pictures looked at are nearer to a training patient’s than 99 % of "
+        f"held-out ones; of held-out ones themselves up to {words.percent(most)} are"
+    )
+    ends, floor = between(*record["interval"]), words.percent(record["floor"])
+    return _about_copies(YES if usual else NO, why, f"{n}", ends, floor)
+
+
+def _copies_by_gate(evidence: Evidence) -> Answer:
+    """Return what the gate found: yes only where it was given pictures of patients."""
+    scores, gate = evidence.accepted[COPIES].dropna(), _gate(evidence, COPIES)
+    if scores.empty or gate is None:
+        why = "the pictures were not held against those that the generator learned from"
+        return _about_copies(UNKNOWN, why)
+    bad, n = _beyond(scores, gate), len(scores)
+    refused = int((evidence.attempts["reason"] == COPIES).sum())
+    why = (
+        f"{bad} of {n} pictures are more like a known one than the gate’s bound "
+        f"({bound_of(COPIES, gate)}){DOES[gate.action]}; {refused} of {len(evidence.attempts)} "
+        "attempts were refused as copies"
+    )
+    kinds = evidence.plan.known_kinds
+    if REAL not in kinds:
+        told = "earlier releases, not patients’ pictures" if kinds else "pictures of untold kinds"
+        return _about_copies(UNKNOWN, f"the pictures were held against {told}: {why}")
+    floor = _of_real(evidence, COPIES)[1]
+    return _about_copies(NO if bad else YES, why, f"{n}", share(bad, n), floor)
+
+
+def _about_copies(answer: str, why: str, n: str = "", ends: str = "", floor: str = "") -> Answer:
+    question = "Are all pictures unlike those of training patients?"
+    return Answer("copies", question, answer, why, n, ends, floor)
+
+
+def _gate(evidence: Evidence, name: str) -> Gate | None:
+    gates = evidence.plan.gates
+    return Gate.model_validate(gates[name]) if name in gates else None
+
+
+def _beyond(scores: "pd.Series[float]", gate: Gate) -> int:
+    """Return how many scores are beyond a gate's bounds."""
+    return sum(not gate.passes(float(score)) for score in scores)
+
+
+def _of_real(evidence: Evidence, name: str) -> tuple[float | None, str]:
+    """Return the share of real pictures that the gate refuses, None where unknown, and words."""
+    real = evidence.reference.get("calibrated", {}).get("gates", {}).get(name)
+    if not real or not real["n_test"]:
+        return None, ""
+    refused = real["refused_test"] / real["n_test"]
+    return refused, f"{words.percent(refused)} of {real['n_test']} real"

@@ -1,0 +1,100 @@
+"""The verdict: what a release is fit for and what not, and the answers that say so.
+
+In: `Answer`s, what the limits say. Out: a `Verdict`: one sentence, two lists of uses with their
+reasons, the answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
+from busgen.report.answers.limits import LIMIT
+
+TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
+# a use, and the answers that must be yes for it
+USES = (
+    ("Developing and testing software that reads, shows or stores such data sets", ("contract",)),
+    (
+        "Studying how often descriptors go together, as the prior and the request say",
+        ("contract", "filled", "asked"),
+    ),
+    (
+        "Rehearsing a segmentation study, before real data are at hand",
+        ("contract", "outline", "geometry"),
+    ),
+    (
+        "Rehearsing a classification study, before real data are at hand",
+        ("contract", "label", "difficulty"),
+    ),
+    (
+        "Studying texture, or features computed from it (radiomics)",
+        ("contract", "grey", "depth", "texture"),
+    ),
+    ("Training a model, alone or added to real images", ("contract", "utility")),
+    ("Sharing in place of patients’ pictures", ("contract", "copies")),
+)
+# the limits that speak of what an answer speaks of, by how their scores' names begin
+CONCERN = {
+    **{name: (f"ks_{name}",) for name in ("geometry", "grey", "depth", "texture")},
+    "label": ("ks_judges",),
+    "utility": ("kid_", "mmd_", "frechet_", "fid", "coverage_", "density_", "recall_"),
+    "copies": ("copies", "near_duplicates", "privacy_", "repeats"),
+}
+NEVER = (
+    ("Diagnosis, treatment, or the approval of a device", "no picture shows a patient"),
+    ("Telling how accurate a model is on patients", "only real images of patients tell"),
+)
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use and the reason why the release is fit or not fit for it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`sentence` in plain words, uses, and every answer with its numbers."""
+
+    sentence: str
+    fit: tuple[Use, ...]
+    unfit: tuple[Use, ...]
+    answers: tuple[Answer, ...]
+
+
+def make_verdict(answers: Sequence[Answer], kept: str = "") -> Verdict:
+    """Return the verdict that the answers lead to.
+
+    A limit of the quality stage that is exceeded speaks against the uses that it concerns. `kept`
+    says of all limits whether they are kept (`busgen.report.answers.limits.in_a_clause`).
+    """
+    by_name = {one.name: one for one in answers}
+    fit: list[Use] = []
+    unfit: list[Use] = []
+    for use, needs in USES:
+        asked = [by_name[name] for name in needs]
+        against = [one for one in asked if one.answer != YES]
+        against += [one for one in answers if one.answer == NO and _concerns(one, needs)]
+        reasons = "; ".join(one.why for one in against or asked)
+        (unfit if against else fit).append(Use(use, reasons))
+    unfit += [Use(*one) for one in NEVER]
+    return Verdict(_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
+
+
+def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
+    """Return whether an answer is a limit's that speaks of one of these answers."""
+    starts = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
+    return bool(starts) and answer.name.startswith(starts)
+
+
+def _sentence(answers: Sequence[Answer], fit: Sequence[Use], kept: str) -> str:
+    """Return the verdict in one sentence."""
+    counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
+    uses = f"fit for {len(fit)} of {len(USES)} uses" if fit else "fit for none of the uses below"
+    told = [f"{count} {said}" for kind, said in TOLD.items() if (count := counts[kind])]
+    yes = len(answers) - sum(counts.values())
+    rest = f" ({', '.join(told)})" if told else ""
+    start = f"This set is {kept}. It is" if kept else "This set is"
+    return f"{start} {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."

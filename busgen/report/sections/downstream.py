@@ -1,0 +1,205 @@
+"""What the pictures teach models, as real patients tell: forest plot, heat map, curves, groups.
+
+In: the folder that `busgen downstream` wrote. Out: a `Teaching`, None where there is none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from busgen import io
+from busgen.factory.plan import Plan
+from busgen.report.charts.downstream import BASE, PRIMARY, low_data_charts, roc_charts
+from busgen.report.charts.plots import Chart
+
+METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
+NAMES = {"auc": "AUC", "dice": "Dice"}
+HEADLINE = {"classification": "auc", "segmentation": "dice"}
+ARMS = {
+    "real": "Real pictures, unchanged",
+    BASE: "Real pictures, augmented",
+    "real_augmented_longer": "The same, twice the steps",
+    "synthetic": "Synthetic alone",
+    "real_copy_paste": "Real, and lesions pasted",
+    "real_rare_top_up": "Real, rare strata topped up",
+    "pooled_augmented": "Real pictures of all data sets",
+    "shuffled": "Control: labels of others",
+}
+SAW = {
+    "none": "nobody",
+    "own": "the same patients",
+    "pooled": "several data sets",
+    "unknown": "not known",
+}
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with its 95 % interval; `n` pictures of `patients`."""
+
+    value: float
+    low: float
+    high: float
+    n: int = 0
+    patients: int = 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm: its score, what it gains over the base, what that says, whose patients were seen."""
+
+    title: str
+    score: Score | None
+    gain: Score | None
+    verdict: str
+    primary: bool
+    saw: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """All arms of one task and training set, on its own held-out patients."""
+
+    task: str
+    train: str
+    metric: str
+    rows: tuple[Row, ...]
+    levelled_off: bool | None
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of an axis for all gains, 0 included."""
+        gains = [row.gain for row in self.rows if row.gain]
+        low = min(0.0, *(g.low for g in gains)) if gains else -1.0
+        high = max(0.0, *(g.high for g in gains)) if gains else 1.0
+        margin = 0.04 * (high - low) or 1.0
+        return low - margin, high + margin
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Scores of one arm by training set (rows) and test set; None where it was not tested."""
+
+    title: str
+    metric: str
+    tests: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Everything that the section shows; `groups` and `matched` as `metrics.json` has them.
+
+    `generator`: engines and fingerprints that made the pictures, empty where nobody knows.
+    """
+
+    generator: Mapping[str, str]
+    rehearsal: bool
+    seeds: int
+    folds: Mapping[str, int]
+    forests: tuple[Forest, ...]
+    heats: tuple[Heat, ...]
+    curves: tuple[Chart, ...]
+    rocs: tuple[Chart, ...]
+    groups: tuple[Record, ...]
+    matched: tuple[Record, ...]
+
+    @property
+    def primaries(self) -> tuple[tuple[Forest, Row], ...]:
+        """The comparisons that were fixed beforehand."""
+        return tuple((one, row) for one in self.forests for row in one.rows if row.primary)
+
+    def is_of(self, plan: Plan) -> bool:
+        """Return whether pictures of this plan's engines were compared, and no others."""
+        own = (plan.engine_sha256, plan.mask_engine_sha256, plan.prior_sha256)
+        names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
+        return own == tuple(self.generator.get(name) for name in names)
+
+
+def make_teaching(folder: Path | None) -> Teaching | None:
+    """Return what a folder of `busgen downstream` tells, None where there is none."""
+    if folder is None or not (folder / METRICS).is_file():
+        return None
+    record: Record = io.read_json(folder / METRICS)
+    results = record["results"]
+    return Teaching(
+        record.get("generator", {}),
+        bool(record["rehearsal"]),
+        int(record["seeds"]),
+        record.get("folds", {}),
+        _forests(record),
+        tuple(
+            heat
+            for task in HEADLINE
+            for arm in (BASE, PRIMARY)
+            if (heat := _heat(results, task, arm))
+        ),
+        low_data_charts(results),
+        roc_charts(folder / PREDICTIONS),
+        tuple(one for one in record.get("by_group", ()) if one["train"] == one["test"]),
+        tuple(one for one in record.get("size_matched", ()) if one["train"] == one["test"]),
+    )
+
+
+def arm_title(name: str) -> str:
+    """Return an arm in words."""
+    words, _, share = name.partition("@")
+    kind, _, made_by = words.partition(":")
+    title = ARMS.get(kind, "")
+    if kind.startswith("real_synthetic_"):
+        title = f"Real, {kind.removeprefix('real_synthetic_')} synthetic to each"
+    title = title or kind.replace("_", " ")
+    title += f", of {made_by}" if made_by else ""
+    return f"{title}, {share} % of the patients" if share else title
+
+
+def _forests(record: Record) -> tuple[Forest, ...]:
+    own = [one for one in record["results"] if one["train"] == one["test"]]
+    found: dict[tuple[str, str], list[Record]] = {}
+    for one in own:
+        found.setdefault((one["task"], one["train"]), []).append(one)
+    levelled = record.get("levelled_off", {})
+    return tuple(
+        Forest(
+            task,
+            train,
+            NAMES[HEADLINE[task]],
+            tuple(_row(one) for one in records),
+            levelled.get(f"{task}/{train}/{BASE}"),
+        )
+        for (task, train), records in found.items()
+    )
+
+
+def _row(one: Record) -> Row:
+    score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
+    verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
+    return Row(
+        arm_title(one["arm"]),
+        _score(score),
+        _score(gain),
+        verdict,
+        bool(gain and gain["primary"]),
+        SAW.get(one["generator_saw"], "–"),
+    )
+
+
+def _score(record: Record | None) -> Score | None:
+    if record is None:
+        return None
+    low, high = record["interval"]
+    return Score(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
+
+
+def _heat(results: Sequence[Record], task: str, arm: str) -> Heat | None:
+    own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
+    tests = tuple(dict.fromkeys(one["test"] for one in own))
+    cells = {(one["train"], one["test"]): _score(one["metrics"].get(HEADLINE[task])) for one in own}
+    if len(tests) < 2:
+        return None
+    trains = dict.fromkeys(one["train"] for one in own)
+    rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
+    return Heat(f"{task.capitalize()}: {arm_title(arm)}", NAMES[HEADLINE[task]], tests, rows)

@@ -1,0 +1,131 @@
+"""Counterfactual families side by side: one row a family, one column a term.
+
+In: `Evidence` of a release made with `vary`. Out: `Family`s, chosen by rule and not by looks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from busgen import schema
+from busgen.io import decode_png
+from busgen.metrics.counterfactuals import rest_of
+from busgen.report.evidence import Evidence, Key, released_pixels
+from busgen.report.sections.gallery import Row, key_of, spread
+from busgen.report.charts.images import Picture, make_picture, outline_path
+
+TERMS = {"halo": (False, True)}
+Saying = tuple[str, str, str]  # before the words that change, these, and after them
+
+
+@dataclass(frozen=True)
+class Member:
+    """One picture of a family: the term that it was made with, and its sentence in three parts.
+
+    `region` is the SVG path, as a picture's outline, of where the field should show.
+    """
+
+    term: str
+    picture: Picture
+    region: str
+    saying: Saying
+
+
+@dataclass(frozen=True)
+class Family:
+    """One finding with each term of the varied field."""
+
+    name: str
+    pathology: str
+    shape: str | None
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Families:
+    """The field that varies, its terms, how many families there are, and some of them."""
+
+    field: str
+    terms: tuple[str, ...]
+    count: int
+    shown: tuple[Family, ...]
+
+
+def make_families(evidence: Evidence, size: int) -> Families | None:
+    """Return at most `size` families at equal steps through all; None where nothing varies."""
+    field = evidence.plan.vary
+    if field is None:
+        return None
+    rows = evidence.accepted.dropna(subset=[field])
+    names = rows["family_id"].drop_duplicates().sort_values().to_frame()
+    if names.empty:
+        return None
+    chosen = [_members(rows, str(row["family_id"]), field) for row in spread(names, size)]
+    found = released_pixels(evidence.sources, [key_of(row) for own in chosen for row in own])
+    shown = tuple(_family(own, field, found) for own in chosen)
+    terms = tuple(member.term for member in shown[0].members)
+    return Families(field, terms, len(names), shown)
+
+
+def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:
+    """Return the rows of a family in the lexicon's order."""
+    order = [_term(value) for value in schema.BY_NAME[field].values or TERMS[field]]
+    own = rows[rows["family_id"] == name].to_dict("records")
+    return sorted(own, key=lambda row: order.index(_term(row[field])))
+
+
+def _family(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Family:
+    first = rows[0]
+    sayings = parted([str(row["text"]) for row in rows])
+    members = (
+        _member(row, field, found[key_of(row)], saying)
+        for row, saying in zip(rows, sayings, strict=True)
+    )
+    shape: str | None = None if pd.isna(first["shape"]) else str(first["shape"])
+    return Family(str(first["family_id"]), str(first["pathology"]), shape, tuple(members))
+
+
+def _member(row: Row, field: str, pixels: tuple[bytes, bytes], saying: Saying) -> Member:
+    name = str(row["sample_id"])
+    alt = f"Member of a family, synthetic B-mode picture {name}: {row['text']}"
+    picture = make_picture(*pixels, float(row["pixel_mm"]), alt, (name,))
+    mask = decode_png(pixels[1], f"mask of {name}")
+    return Member(_term(row[field]), picture, _region(mask, field), saying)
+
+
+def _region(mask: NDArray[np.uint8], field: str) -> str:
+    if not mask.any():
+        return ""
+    return outline_path((~rest_of((mask > 0).astype(np.uint8), field)).astype(np.uint8))
+
+
+def _term(value: object) -> str:
+    if isinstance(value, list | tuple | np.ndarray):  # margins
+        return "+".join(value)
+    return {"True": "yes", "False": "no"}.get(str(value), str(value))
+
+
+def parted(texts: Sequence[str]) -> list[Saying]:
+    """Return each text as (what all begin with, its own words, what all end with), in words."""
+    words = [text.split(" ") for text in texts]
+    start = _common(words)
+    rest = [own[start:] for own in words]
+    end = _common([own[::-1] for own in rest])
+    return [
+        (
+            " ".join(own[:start]),
+            " ".join(own[start : len(own) - end]),
+            " ".join(own[len(own) - end :]),
+        )
+        for own in words
+    ]
+
+
+def _common(words: Sequence[Sequence[str]]) -> int:
+    """Return how many leading words all have in common."""
+    columns = zip(*words, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))

@@ -1,0 +1,100 @@
+"""Proof that the checks work: faults planted into real pictures, and how many were caught.
+
+In: the reference's `proof` (`busgen.gates.calibration.fault_injection`). Out: rows of a table, detection curves.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from busgen.report import words
+from busgen.report.charts.plots import Axes, Chart, Curve, plot
+
+# no one strength of these is asked for
+CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
+LABEL = "wrong_label"
+FEWEST = 3  # strengths that make a curve
+MOST = 4  # checks that are named in a row, those that refuse most
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault: of `n` pairs how many were rejected, 95 % interval, flagged; by which checks."""
+
+    name: str
+    about: str
+    n: int
+    rejected: int
+    low: float
+    high: float
+    flagged: int
+    checks: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The table, clean pictures first, detection curves, what the classifier can tell at all."""
+
+    rows: tuple[Row, ...]
+    charts: tuple[Chart, ...]
+    auc: float
+    n: int
+
+
+def make_proof(reference: Mapping[str, Any]) -> Proof | None:
+    """Return what is known of planted faults, None where the reference does not tell it."""
+    record = reference.get("proof")
+    if not record:
+        return None
+    series: dict[str, list[Mapping[str, Any]]] = {}
+    for one in record["faults"]:
+        series.setdefault(one["fault"], []).append(one)
+    rows = [_row(record["clean"])]
+    rows += [_row(found[0]) for name, found in series.items() if name not in CURVES]
+    charts = [_chart(found) for found in series.values() if len(found) >= FEWEST]
+    labels = record["labels"]
+    if labels["curve"]:
+        charts.append(_label_chart(labels))
+    return Proof(tuple(rows), tuple(charts), labels["auc"], labels["n"])
+
+
+def _row(one: Mapping[str, Any]) -> Row:
+    name, about, unit = words.fault(one["fault"])
+    low, high = one["interval"]
+    counts = sorted(one["gates"].items(), key=lambda item: -item[1])
+    told_by = [f"{words.gate(gate)[0]}: {count}" for gate, count in counts if count]
+    others = [f"{len(told_by) - MOST} more"] if len(told_by) > MOST else []
+    checks = "; ".join(told_by[:MOST] + others)
+    told = about + (f", {words.number(one['strength'])} {unit}".rstrip() if unit else "")
+    return Row(name, told, one["n"], one["rejected"], low, high, one["flagged"], checks)
+
+
+def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
+    """Return the share rejected against the strength of a fault, with its interval."""
+    name, about, unit = words.fault(found[0]["fault"])
+    ordered = sorted(found, key=lambda one: float(one["strength"]))
+    strength = np.array([one["strength"] for one in ordered], np.float64)
+    share = np.array([100 * one["rejected"] / one["n"] for one in ordered])
+    low, high = (np.array([100 * one["interval"][k] for one in ordered]) for k in (0, 1))
+    curves = (
+        Curve("benign", "solid", strength, low, high),
+        Curve("benign", "solid", strength, share),
+    )
+    points = "; ".join(
+        f"{words.number(s)}: {words.number(p)} %"
+        for s, p in zip(strength.tolist(), share.tolist(), strict=True)
+    )
+    label = unit or "Share of the picture that is replaced"
+    axes = Axes(label, "% rejected", x=(0.0, float(strength.max())))
+    return plot(name, f"{name}, {about}. {points}", axes, curves)
+
+
+def _label_chart(labels: Mapping[str, Any]) -> Chart:
+    """Return the share of wrong labels found against that of right ones refused."""
+    curve = np.array([(0.0, 0.0), *labels["curve"]], np.float64) * 100
+    title = f"{words.fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
+    axes = Axes("% of right labels refused", "% of wrong labels found")
+    curves = (Curve("malignant", "solid", curve[:, 0], curve[:, 1]),)
+    return plot(title, f"{title}, n {labels['n']}", axes, curves)

@@ -1,0 +1,114 @@
+"""Who judged: how well segmenter and classifier judge real patients whom they never saw.
+
+In: the judges' scores (`busgen.quality.judges`) and the plan. Out: scores by dataset, calibration,
+what their checks decide.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from busgen.factory.plan import Plan
+from busgen.params import JUDGED, Gate
+from busgen.report import words
+from busgen.report.sections.funnel import bound_of
+
+ALL = "all"
+ECE = "ece_5_bins"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One score on the held-out patients of one dataset, 95 % interval; `aside` is one more."""
+
+    dataset: str
+    value: float
+    low: float
+    high: float
+    n: int
+    patients: int
+    aside: float
+    strange: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected calibration error, and what exact probabilities show at this n by chance."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    floor: float
+    floor_95: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a judge's score decides."""
+
+    name: str
+    action: str
+    bound: str
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The judges: Dice and AUC by dataset, normals left empty (share, n), calibration, checks."""
+
+    asked: bool
+    checks: tuple[Check, ...]
+    segmenter: tuple[Scored, ...]
+    classifier: tuple[Scored, ...]
+    normals: tuple[float, int] | None
+    calibration: Calibration | None
+
+
+def make_judging(scores: Mapping[str, Any] | None, plan: Plan) -> Judging | None:
+    """Return what is known of the judges, None where they have no scores on held-out patients."""
+    if not scores or "test" not in scores:
+        return None
+    test = scores["test"]
+    others = scores.get("other", {})
+    empty = test["segmenter"].get("normals_left_empty")
+    return Judging(
+        plan.judges_sha256 is not None,
+        tuple(_check(name, plan) for name in JUDGED if name in plan.gates),
+        _scored(test["segmenter"], {n: one["segmenter"] for n, one in others.items()}, "missed"),
+        _scored(
+            test["classifier"].get("auc", {}),
+            {n: one["classifier"].get("auc", {}) for n, one in others.items()},
+            "area_alone",
+        ),
+        (empty["value"], int(empty["n"])) if empty else None,
+        _calibration(test["classifier"].get("calibration", {}).get(ECE)),
+    )
+
+
+def _check(name: str, plan: Plan) -> Check:
+    gate = Gate.model_validate(plan.gates[name])
+    return Check(words.gate(name)[0], gate.action, bound_of(name, gate))
+
+
+def _scored(
+    own: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]], aside: str
+) -> tuple[Scored, ...]:
+    """Return the scores by dataset, all together last, then datasets that were not trained on."""
+    records = [(name, one, False) for name, one in own.items() if aside in one]
+    records.sort(key=lambda record: (record[0] == ALL, -record[1]["n"]))
+    for name, part in others.items():
+        records += [(name, one, True) for key, one in part.items() if key == name and aside in one]
+    return tuple(_one(name, one, one[aside], strange) for name, one, strange in records)
+
+
+def _one(name: str, record: Mapping[str, Any], aside: float, strange: bool) -> Scored:
+    (low, high), n = record["interval"], int(record["n"])
+    return Scored(name, record["value"], low, high, n, int(record["patients"]), aside, strange)
+
+
+def _calibration(record: Mapping[str, Any] | None) -> Calibration | None:
+    if record is None:
+        return None
+    low, high = record["interval"]
+    floors = record["floor"], record["floor_95"]
+    return Calibration(record["value"], low, high, int(record["n"]), *floors)

@@ -1,0 +1,147 @@
+"""Requested against realised: whether the gates bent what the prior asked for.
+
+In: `Evidence`. Out: for each field the requested share of every term with the share realised among
+accepted samples and its 95 % interval; for sizes the requested and the measured distributions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from busgen.priors.network import make_prior
+from busgen.priors.plan import marginals
+from busgen.priors.request import parse_request
+from busgen.stats.ks import wilson
+from busgen.report import words
+from busgen.report.evidence import Evidence
+
+SLACK = 1e-9  # rounding is no deviation
+LEVELS = np.linspace(0, 1, 41)
+LESIONS = ("benign", "malignant")
+SIZES = (("width_mm", "mask_width_mm"), ("height_mm", "mask_height_mm"), ("aspect", "mask_aspect"))
+
+
+@dataclass(frozen=True)
+class Share:
+    """One term: its requested share, how often it was drawn and accepted, the 95 % interval."""
+
+    term: str
+    requested: float
+    drawn: float
+    count: int
+    realised: float
+    low: float
+    high: float
+
+    @property
+    def within(self) -> bool:
+        """Whether the requested share lies in the interval of the realised one."""
+        return self.low - SLACK <= self.requested <= self.high + SLACK
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """One field: its shares among `total` accepted samples (lesions, where it is a lesion's)."""
+
+    field: str
+    total: int
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One size of one class: (41,) quantiles of requested and of measured values."""
+
+    statistic: str
+    pathology: str
+    total: int
+    requested: NDArray[np.float64]
+    realised: NDArray[np.float64]
+
+
+def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:
+    """Return one `Marginal` for each field that the request leaves anything of.
+
+    A counterfactual family counts once, and the field that varies has no share of its own.
+    """
+    plan = evidence.plan
+    request = parse_request(plan.where, plan.text, plan.targets)
+    asked = marginals(make_prior(plan.prior), request)
+    fields = [name for name in words.FIELDS if asked.get(name) and name != plan.vary]
+    found = (_marginal(name, asked[name], evidence) for name in fields)
+    return tuple(marginal for marginal in found if marginal.total)
+
+
+def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Marginal:
+    drawn, accepted = (_once(r)[name].dropna() for r in (evidence.requested, evidence.accepted))
+    shares = []
+    for term, requested in asked.items():
+        count = int(has_term(accepted, term).sum())
+        if requested == 0 and count == 0:
+            continue
+        low, high = wilson(count, len(accepted))
+        at_first = float(has_term(drawn, term).mean()) if len(drawn) else 0.0
+        realised = count / max(len(accepted), 1)
+        shares.append(Share(term, requested, at_first, count, realised, low, high))
+    return Marginal(name, len(accepted), tuple(shares))
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the first row of each family."""
+    return rows.drop_duplicates("family_id")
+
+
+def has_term(values: pd.Series, term: str) -> "pd.Series[bool]":
+    """Return which of a column's values are, or for a margin include, `term`."""
+    if values.name == "margin":
+        return values.map(lambda terms: term in terms).astype(bool)
+    if values.name == "halo":
+        return values.astype(bool) == (term == "yes")
+    return values == term
+
+
+def make_spreads(evidence: Evidence) -> tuple[Spread, ...]:
+    """Return requested and measured sizes of each class that has lesions."""
+    drawn, accepted = (with_aspect(_once(r)) for r in (evidence.requested, evidence.accepted))
+    spreads = []
+    for asked, measured in SIZES:
+        for pathology in LESIONS:
+            one = drawn.loc[drawn["pathology"] == pathology, asked]
+            other = accepted.loc[accepted["pathology"] == pathology, measured]
+            if len(other):
+                quantiles = (np.quantile(values.to_numpy(), LEVELS) for values in (one, other))
+                spreads.append(Spread(asked, pathology, len(other), *quantiles))
+    return tuple(spreads)
+
+
+def with_aspect(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `rows` with width / height as requested and as measured."""
+    return rows.assign(
+        aspect=rows["width_mm"] / rows["height_mm"],
+        mask_aspect=rows["mask_width_mm"] / rows["mask_height_mm"],
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All shares at once: how many miss, how far the gates shifted any, and which."""
+
+    shares: int
+    outside: int
+    shift: float
+    shifted: str
+
+
+def summarise(found: tuple[Marginal, ...]) -> Summary:
+    """Return the one line that says whether the gates bent the distribution."""
+    pairs = [(marginal.field, share) for marginal in found for share in marginal.shares]
+    open_ = [share for _, share in pairs if 0 < share.requested < 1]
+    field, worst = max(pairs, key=lambda pair: abs(pair[1].realised - pair[1].drawn))
+    return Summary(
+        len(open_),
+        sum(not share.within for share in open_),
+        worst.realised - worst.drawn,
+        f"{words.field(field)}: {words.term(worst.term)}",
+    )

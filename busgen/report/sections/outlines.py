@@ -1,0 +1,81 @@
+"""The plate of outlines: masks by margin and class, chosen by rule and not by looks.
+
+In: `Evidence`. Out: `MarginRow`s with SVG paths, each lesion grown to the same frame.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen import io, schema
+from busgen.report.evidence import Evidence, released_pixels
+from busgen.report.sections.gallery import key_of, spread
+from busgen.report.charts.images import outline_path
+
+CLASSES = ("benign", "malignant")
+FRAME_PX, ROOM = 192, 1.15  # side of the frame, and over the lesion's longer side
+
+
+@dataclass(frozen=True)
+class MarginRow:
+    """Outlines whose gravest margin term is `term`: class -> how many there are, and some paths."""
+
+    term: str
+    counts: dict[str, int]
+    paths: dict[str, tuple[str, ...]]
+
+
+def make_plate(evidence: Evidence, size: int) -> tuple[MarginRow, ...]:
+    """Return at most `size` outlines of each margin term and class, in the lexicon's order.
+
+    A lesion with several terms stands with the last of them in the lexicon, spiculated the gravest.
+    """
+    lesions = evidence.accepted[evidence.accepted["pathology"] != "normal"]
+    gravest = lesions["margin"].map(_gravest)
+    groups = {
+        (term, label): lesions[(gravest == term) & (lesions["pathology"] == label)]
+        for term in schema.MARGINS
+        for label in CLASSES
+    }
+    chosen = {name: spread(rows, size) for name, rows in groups.items() if len(rows)}
+    keys = [key_of(row) for rows in chosen.values() for row in rows]
+    found = released_pixels(evidence.sources, keys)
+    drawn: dict[Any, tuple[str, ...]] = {
+        name: tuple(_path(found[key_of(row)][1]) for row in rows) for name, rows in chosen.items()
+    }
+    return tuple(
+        MarginRow(
+            term,
+            {label: len(groups[term, label]) for label in CLASSES},
+            {label: drawn.get((term, label), ()) for label in CLASSES},
+        )
+        for term in schema.MARGINS
+        if any(len(groups[term, label]) for label in CLASSES)
+    )
+
+
+def _gravest(margin: object) -> str | None:
+    if not isinstance(margin, list | tuple | np.ndarray):
+        return None
+    return str(max(margin, key=schema.MARGINS.index))
+
+
+def _path(mask_png: bytes) -> str:
+    return outline_path(framed(io.decode_png(mask_png, "mask")))
+
+
+def framed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the lesion in the middle of a frame (FRAME_PX, FRAME_PX), its longer side fitted."""
+    left, top, width, height = cv2.boundingRect(mask)
+    scale = FRAME_PX / (ROOM * max(width, height))
+    middle = (FRAME_PX - 1) / 2
+    shift = (
+        middle - scale * (left + (width - 1) / 2),
+        middle - scale * (top + (height - 1) / 2),
+    )
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    grown = cv2.warpAffine((mask > 0).astype(np.uint8) * 255, matrix, (FRAME_PX, FRAME_PX))
+    return np.asarray(grown > 127, np.uint8)

@@ -1,0 +1,1 @@
+"""Similarity: near-duplicates and copies, one search and one registration."""

@@ -1,0 +1,46 @@
+"""Signatures of pictures, by which near-duplicates are found.
+
+In: a grey picture as published. Out: a short byte string, and the texture that it stands for:
+what is left when brightness, gain and depth compensation are taken out.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import DataError
+from busgen.imaging.decode import Box, box_of
+from busgen.imaging.square import field_of
+
+SIDE = 96
+WIDTH = 6.0  # standard deviation, in pixels of the thumbnail, of what counts as local
+FAINT = 4.0  # grey levels of local contrast below which texture counts less
+LIMIT = 3.0  # local standard deviations at which texture is cut: letters and calipers are bright
+
+
+def signature(image: NDArray[np.uint8]) -> bytes:
+    """Return the thumbnail of the picture's ultrasound field: SIDE x SIDE grey bytes.
+
+    The field's box is stretched to a square, so borders of any width leave the same signature.
+    """
+    box = box_of(field_of(image).astype(np.uint8)) or Box(0, 0, *image.shape)
+    field = image[box.row : box.row + box.height, box.col : box.col + box.width]
+    return np.asarray(cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).tobytes()
+
+
+def texture(signature: bytes) -> NDArray[np.uint8]:
+    """Return local contrast (SIDE, SIDE) uint8: 128 is the local mean, 40 one local deviation.
+
+    Raises
+    ------
+    DataError
+        If the signature has another length: another version wrote it.
+    """
+    if len(signature) != SIDE * SIDE:
+        got = f"{len(signature)} bytes"
+        raise DataError(f"a signature must have {SIDE * SIDE} bytes", got, "run `busgen real` anew")
+    grey = np.frombuffer(signature, np.uint8).reshape(SIDE, SIDE).astype(np.float32)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), WIDTH)
+    local = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), WIDTH))
+    clipped = np.clip(detail / (local + FAINT), -LIMIT, LIMIT)
+    return np.asarray(np.rint(128 + 40 * clipped), np.uint8)

@@ -1,0 +1,288 @@
+"""The command line: what users type, and how their mistakes are answered."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import busgen
+from busgen.cli import main
+from busgen.errors import UserError
+from busgen.cli.screen import print_rows, resumable
+
+SMALL = ["--size", "64", "--n", "6"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def call(*words: object, cwd: Path | None = None) -> Done:
+    """Run the command line in this process: a process a command takes a second to import."""
+    out, err = StringIO(), StringIO()
+    argv, sys.argv = sys.argv, ["busgen", *map(str, words)]
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err), chdir(cwd or Path.cwd()):
+            main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = argv
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def spawn(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run the installed command as a user does."""
+    return subprocess.run([str(Path(sys.executable).parent / "busgen"), *map(str, words)],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*")) if p.is_file()}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("ein Ordner mit Ümlaut") / "données 1"
+    words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
+    done = spawn("generate", *SMALL, *words, "--engine", "diffusion", "--seed", 7, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "accepted 6 of" in done.stdout
+    assert "NOT FOR CLINICAL USE" in done.stdout
+    return folder
+
+
+def test_generate_writes_what_was_asked_for_and_nothing_beside_it(release):
+    rows = pq.read_table(release / "index.parquet").to_pylist()
+    accepted = [row for row in rows if row["accepted"]]
+    assert len(accepted) == 6
+    for row in accepted:
+        assert (row["pathology"], row["shape"]) == ("malignant", "irregular")
+        assert row["echo_pattern"] == "hypoechoic"
+        assert "spiculated" in row["margin"]
+    assert [p.name for p in release.parent.iterdir()] == [release.name]
+
+
+def test_the_same_command_again_changes_nothing(release):
+    before = sums(release)
+    words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
+    assert call("generate", *SMALL, *words, "--out", release).returncode == 0
+    assert sums(release) == before
+
+
+def test_the_library_gives_the_same_bytes_as_the_command(release, tmp_path):
+    from busgen.params import GenerateParams, Params
+
+    dataset = busgen.generate(
+        6,
+        where=["pathology=malignant"],
+        text="irregular hypoechoic mass, spiculated",
+        seed=7,
+        params=Params(generate=GenerateParams(size_px=64)),
+    )
+    assert dataset.images.shape == dataset.masks.shape == (6, 64, 64)
+    assert len(dataset) == dataset.table.num_rows == 6
+    assert set(dataset.masks.ravel().tolist()) == {0, 1}
+    dataset.save(tmp_path / "saved")
+    assert sums(tmp_path / "saved") == sums(release)
+    with pytest.raises(UserError, match="must not exist or be empty"):
+        dataset.save(release)
+
+
+def test_verify_show_diff_export(release, tmp_path):
+    assert call("verify", release).returncode == 0
+    shown = call("show", "7-0000002", "--in", release, "--again")
+    assert shown.returncode == 0, shown.stderr
+    assert '"same_image": true' in shown.stdout
+    assert '"same_mask": true' in shown.stdout
+    compared = json.loads(call("diff", release, release, "--json").stdout)
+    assert compared["counts"]["n"] == [6, 6]
+    assert compared["identical_images"] == 6
+    assert compared["provenance"] == {}
+    for form in ("folder", "coco", "nnunet"):
+        assert call("export", release, "--as", form, "--out", tmp_path / form).returncode == 0
+
+
+def test_verify_finds_one_changed_byte(release, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(release, copy)
+    (file,) = (copy / "data").iterdir()
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 1
+    file.write_bytes(data)
+    done = call("verify", copy)
+    assert done.returncode == 1
+    assert file.name in done.stdout
+
+
+def test_a_damaged_release_is_not_taken_for_done(release, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(release, copy)
+    (copy / "index.parquet").unlink()
+    words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
+    done = call("generate", *SMALL, *words, "--out", copy)
+    assert done.returncode == 2
+    assert "a release that stands must be whole, got index.parquet: must exist" in done.stderr
+
+
+def test_two_runs_in_one_folder_the_second_waits_and_finds_it_done(tmp_path):
+    command = [str(Path(sys.executable).parent / "busgen"), "generate", "--size", "64", "--n", "24",
+               "--out", str(tmp_path / "x")]  # fmt: skip
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert sum("waiting until it is done" in words for words in said) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_an_interrupted_run_says_that_it_goes_on(tmp_path):
+    command = [str(Path(sys.executable).parent / "busgen"), "generate", "--n", "2000",
+               "--out", str(tmp_path / "x")]  # fmt: skip
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob(".x.work/*/plan.json")):
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    said = run.communicate()[1]
+    assert run.returncode not in (0, 2)
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+
+
+def test_an_interruption_that_native_code_makes_another_error_is_still_one(capsys):
+    def native():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("could not determine the shape") from None
+
+    with pytest.raises(KeyboardInterrupt), resumable():
+        native()
+    assert "the same command goes on" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="an error of its own"), resumable():
+        raise ValueError("an error of its own")
+    assert capsys.readouterr().err == ""
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_link_to_an_empty_folder_can_be_the_output_but_not_the_current_folder(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert call("generate", *SMALL, "--out", tmp_path / "link").returncode == 0
+    assert call("verify", tmp_path / "target").returncode == 0
+    (tmp_path / "here").mkdir()
+    done = call("generate", *SMALL, "--out", ".", cwd=tmp_path / "here")
+    assert done.returncode == 2
+    assert "must not be the one that you are in" in done.stderr
+
+
+def test_vary_is_in_the_plan_and_a_field_that_cannot_vary_is_refused(tmp_path):
+    words = ["generate", *SMALL, "--out", tmp_path / "x", "--vary"]
+    plan = json.loads(call(*words, "posterior", "--dry-run").stdout)
+    assert (plan["vary"], plan["n"]) == ("posterior", 6)
+    refused = call(*words, "shape")
+    assert refused.returncode == 2
+    assert "vary: must be null or one of tissue, echo_pattern" in refused.stderr
+    closed = call(*words, "posterior", "--set", "posterior=none", "--dry-run")
+    assert closed.returncode == 2
+    assert "leave posterior two terms to vary" in closed.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
+    done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
+    plan = json.loads(done.stdout)
+    assert plan["n"] == 6
+    assert plan["engine"] == "diffusion"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--n", "0"], "greater than or equal to 1, got 0"),
+        (["--n", "-3"], "greater than or equal to 1, got -3"),
+        (["--seed", "-1"], "got -1"),
+        (["--engine", "crayon"], "crayon"),
+        (["--mask-engine", "stencil"], "stencil"),
+        (["--set", "colour=blue"], "colour"),
+        (["--set", "shape=square"], "square"),
+        (["--set", "pathology=normal", "--set", "shape=oval"], "normal"),
+        (["--text", "oval irregular mass"], "irregular"),
+        (["--text", "a purple mass"], "purple"),
+        (["--set", "size_mm=400"], "400"),
+        (["--target", "margin"], "margin"),
+        (["--params", "no such file.yaml"], "no such file.yaml must be readable"),
+    ],
+)
+def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(tmp_path, words, message):
+    done = call("generate", "--size", "64", *words, "--out", tmp_path / "x", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_holds_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    done = call("generate", *SMALL, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "must not exist or be empty" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+    assert not list(tmp_path.parent.glob(f".{tmp_path.name}*"))
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = call("generate", *SMALL, "--out", tmp_path / "file" / "x")
+    assert done.returncode == 2
+    assert "must be writable" in done.stderr
+
+
+def test_rows_of_different_keys_are_printed_under_their_own_headings(capsys):
+    print_rows([{"a": 1, "c": 2}, {"b": 3, "c": 4.0}])
+    lines = [re.findall(r"\w+|-", line) for line in capsys.readouterr().out.split("\n")]
+    assert [line for line in lines if line] == [["a", "c", "b"], ["1", "2", "-"], ["-", "4", "3"]]
+
+
+@pytest.mark.parametrize("command", [["run"], ["tag", "v1"], ["versions"]])
+def test_pipeline_commands_outside_a_checkout_say_where_they_work(tmp_path, command):
+    done = call(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "in a checkout of busgen" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["diff", "nowhere"], ["export"]])
+def test_a_folder_that_is_no_release_is_an_error(tmp_path, command):
+    extra = ["--out", tmp_path / "x"] if command == ["export"] else []
+    done = call(*command, tmp_path, *extra)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_real_prints_what_was_read(real_data):
+    done = call("real", f"breast={real_data / 'BrEaST'}", "--json")
+    told = json.loads(done.stdout)["all"]
+    assert (told["published"], told["read"], told["conflicts"]) == (256, 256, 0)
+
+
+def test_an_unknown_dataset_or_layout_is_an_error(tmp_path):
+    assert call("real", f"mammograms={tmp_path}").returncode == 2
+    assert call("real", f"breast={tmp_path}").returncode == 2

@@ -1,0 +1,140 @@
+"""References: what is told of their samples, written and read, and the one that ships."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from busgen import schema
+from busgen.errors import DataError
+from busgen.metrics.descriptor_auc import auc, descriptor_auc
+from busgen.judges.judges import load_judges
+from busgen.evaluation.reference import FACTS, REFERENCE, SAMPLES, Origin, load_reference, make_reference, reference_of, write_reference
+from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.real.cohort import FILE
+from busgen.real.cohort import SCHEMA as SCHEMA_OF_COHORT
+from busgen.real.readers.registry import DATASETS
+
+SIDE = 64
+ORIGIN = Origin((DATASETS["breast"],), {"breast": {"read": 256}}, None, SIDE)
+
+
+def described(n):
+    """Return n canonical rows with descriptors, one in three malignant."""
+    rows = [
+        {
+            "pathology": "malignant" if k % 3 == 0 else "benign",
+            "shape": "irregular" if k % 3 == 0 else "oval",
+            "margin": ["circumscribed"],
+            "echo_pattern": "hypoechoic",
+            "posterior": "none",
+            "calcification": "none",
+            "halo": False,
+        }
+        for k in range(n)
+    ]
+    typed = pa.schema([(name, schema.BY_NAME[name].type) for name in rows[0]])
+    return pa.Table.from_pylist(rows, typed)
+
+
+def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
+    rows = [make_row(k, scanner="Ünit 7" if k < 5 else None) for k in range(12)]
+    rows[0]["pathology"] = None
+    made = make_reference(samples_of(rows, None, SIDE), described(30), ORIGIN)
+    assert made.facts["n"] == {
+        "dataset": {"breast": 12},
+        "scanner": {"Ünit 7": 5, "breast": 7},
+        "pathology": {"unknown": 1, "malignant": 6, "benign": 5},
+        "split": {"validation": 6, "test": 6},
+    }
+    assert made.facts["n_patients"] == 6
+    assert made.facts["sources"][0]["licence"] == "CC BY 4.0"
+    assert made.facts["descriptor_auc"]["n"] == 30
+    assert made.facts["cleaning"] == {"breast": {"read": 256}}
+    write_reference(made, tmp_path / "reference é")
+    again = load_reference(tmp_path / "reference é")
+    assert again.samples.equals(made.samples)
+    assert again.facts == json.loads(json.dumps(made.facts, allow_nan=False))
+
+
+@pytest.fixture
+def canonical(make_row, tmp_path):
+    """Return canonical tables of two datasets, and the folder of their cohort."""
+    typed, known, tables = schema.arrow_schema("real"), [], []
+    for name, numbers in (("breast", range(8)), ("busi", range(8, 16))):
+        rows = [
+            described(k + 1).to_pylist()[-1]
+            | make_row(k, dataset=name, sample_id=f"{name}-{k}", patient_id=f"{name}-{k // 2}")
+            | {"signature": b"", "notes": []}
+            for k in numbers
+        ]
+        rows = [row if name == "breast" else row | {"shape": None} for row in rows]
+        path = tmp_path / "real é" / name / "table.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows, typed), path)
+        tables.append(path)
+        known += rows
+    known[0]["split"] = known[9]["split"] = "train"
+    known[1]["flags"], known[8]["flags"] = ["label_conflict"], ["near_duplicate"]
+    cohort = [row | {"duplicate_of": None} for row in known]
+    (tmp_path / "cohort").mkdir()
+    pq.write_table(pa.Table.from_pylist(cohort, SCHEMA_OF_COHORT), tmp_path / "cohort" / FILE)
+    (tmp_path / "cohort" / "cleaning.json").write_text('{"datasets": {}}')
+    return tables, tmp_path / "cohort"
+
+
+def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical, tiny_judges):
+    judges = load_judges(tiny_judges, "cpu")
+    made = reference_of(*canonical, judges)
+    assert made.facts["n"]["dataset"] == {"breast": 6, "busi": 6}
+    assert made.facts["judges_sha256"] == judges.sha256
+    assert made.samples["gate_mask_agreement"].null_count == 0
+    assert [source["name"] for source in made.facts["sources"]] == ["breast", "busi"]
+    assert made.facts["cleaning"] == {"datasets": {}}
+
+
+def test_what_is_no_reference_is_named(make_row, tmp_path):
+    with pytest.raises(DataError, match=r"reference\.json"):
+        load_reference(tmp_path)
+    write_reference(make_reference(samples_of([make_row(0)], None, SIDE), described(30), ORIGIN),
+                    tmp_path / "a")  # fmt: skip
+    table = pq.read_table(tmp_path / "a" / SAMPLES)
+    pq.write_table(table.drop_columns(["patient"]), tmp_path / "a" / SAMPLES)
+    with pytest.raises(DataError, match="patient"):
+        load_reference(tmp_path / "a")
+    (tmp_path / "a" / SAMPLES).write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"samples\.parquet"):
+        load_reference(tmp_path / "a")
+    (tmp_path / "a" / FACTS).write_text("{}")
+    pq.write_table(table, tmp_path / "a" / SAMPLES)
+    with pytest.raises(DataError, match="size_px"):
+        load_reference(tmp_path / "a")
+
+
+def test_auc_counts_ties_half():
+    score = np.array([0.1, 0.4, 0.4, 0.9])
+    assert auc(score, np.array([False, False, True, True])) == pytest.approx(3.5 / 4)
+
+
+def test_descriptor_auc_refuses_few_lesions():
+    assert descriptor_auc(described(12)) is None
+
+
+def test_what_ships_holds_no_pixels_no_training_patient_and_no_name():
+    shipped = load_reference()
+    assert shipped.samples.schema.equals(SCHEMA)
+    assert set(shipped.samples["split"].to_pylist()) == {"validation", "test"}
+    assert sum(path.stat().st_size for path in REFERENCE.iterdir()) < 1_000_000
+    assert {source["name"] for source in shipped.facts["sources"]} == {"breast", "bus_bra", "busi"}
+    assert all(source["licence"] and source["weights_may_ship"]
+               for source in shipped.facts["sources"])  # fmt: skip
+
+
+def test_what_ships_was_judged_by_the_judges_that_ship():
+    shipped = load_reference()
+    assert shipped.facts["judges_sha256"] == load_judges(device="cpu").sha256
+    lesions = [p in ("benign", "malignant") for p in shipped.samples["pathology"].to_pylist()]
+    for name in ("gate_mask_agreement", "gate_label_confidence"):
+        assert shipped.samples.filter(pa.array(lesions))[name].null_count == 0

@@ -1,0 +1,105 @@
+"""What is learned of real pictures: recovered from pictures whose look is known."""
+
+import numpy as np
+import pytest
+
+from busgen.errors import UserError
+from busgen.gates.calibration import fit as calibration_fit
+from busgen.gates import mask_fit, lesion_intensity
+from busgen.gates.calibration.faults import Pair
+from busgen.gates.image_checks import SIDE, statistics_of
+from busgen.seeds import rng
+
+
+def tissue(k):
+    """Return speckle that fades with depth, by how much is the picture's own."""
+    pick = rng(k, "tissue")
+    fade = np.exp(-pick.uniform(1, 3) * np.linspace(0, 1, SIDE))[:, None]
+    grain = pick.rayleigh(1, (SIDE, SIDE)) / 1.25
+    return np.clip((20 + pick.uniform(80, 140) * fade) * grain, 1, 250).astype(np.uint8)
+
+
+def test_a_look_knows_its_own_pictures_and_what_is_up():
+    look = calibration_fit.fit_look(np.array([tissue(k) for k in range(40)]))
+    own = statistics_of(tissue(99))
+    turned = statistics_of(np.ascontiguousarray(tissue(99)[::-1]))
+    assert look.upright(own) > 0 > look.upright(turned)
+    assert look.strangeness(own) < look.strangeness(turned)
+
+
+def lesions(n=24, side=128):
+    """Return dark discs in speckle with their masks."""
+    rows, cols = np.indices((side, side))
+    images, masks = [], []
+    for k in range(n):
+        pick = rng(k, "lesion")
+        row, col, radius = [*pick.uniform(30, 98, 2).tolist(), pick.uniform(10, 18)]
+        mask = np.hypot(rows - row, cols - col) <= radius
+        grain = pick.rayleigh(1, (side, side)) / 1.25
+        images.append(np.clip(np.where(mask, 35, 110) * grain, 1, 250))
+        masks.append(mask)
+    return np.array(images, np.uint8), np.array(masks, np.uint8)
+
+
+def test_own_masks_are_told_from_swapped_ones(tmp_path, monkeypatch):
+    images, masks = lesions()
+    find = dict(zip((image.tobytes() for image in images), masks, strict=True))
+
+    def segment(pictures):
+        return np.array([0.05 + 0.9 * find[p.tobytes()] for p in pictures], np.float32)
+
+    fit = calibration_fit.fit_masks(images, masks, segment)
+    chances = segment(images)
+    own = [fit.log_odds(mask_fit.numbers_of(*one))
+           for one in zip(images, masks, chances, strict=True)]  # fmt: skip
+    other = [fit.log_odds(mask_fit.numbers_of(*one))
+             for one in zip(images, np.roll(masks, 64, axis=1), chances, strict=True)]  # fmt: skip
+    assert min(own) > 0 > np.median(other)
+    calibration_fit.save(tmp_path / mask_fit.FIT, vars(fit))
+    monkeypatch.setattr(mask_fit, "ASSETS", tmp_path)
+    mask_fit.shipped_fit.cache_clear()
+    again = mask_fit.shipped_fit().log_odds(mask_fit.numbers_of(images[0], masks[0], chances[0]))
+    mask_fit.shipped_fit.cache_clear()
+    assert again == pytest.approx(own[0], rel=1e-3)
+
+
+def described(k, term, level):
+    """Return a pair whose lesion has a grey level, said to be of a term."""
+    rows, cols = np.indices((SIDE, SIDE))
+    mask = (np.hypot(rows - 110, cols - 128) <= 30 + k % 9).astype(np.uint8)
+    grain = rng(k, "described").rayleigh(1, (SIDE, SIDE)) / 1.25
+    image = np.clip(np.where(mask, level, 120 - 0.2 * rows) * grain, 1, 250)
+    return Pair(image.astype(np.uint8), mask, None, term, "none")
+
+
+def test_terms_are_told_by_the_grey_levels_they_were_learned_from():
+    pairs = [described(k, "hypoechoic", 50) for k in range(12)]
+    pairs += [described(k, "hyperechoic", 190) for k in range(12, 24)]
+    pairs += [described(k, "isoechoic", 105) for k in range(24, 28)]  # too few
+    numbers = np.array([lesion_intensity.numbers_of(pair.image, pair.mask) for pair in pairs])
+    terms = calibration_fit.fit_terms(lesion_intensity.shown(numbers, "echo_pattern"), [p.echo_pattern for p in pairs])
+    assert terms.n == {"hypoechoic": 12, "hyperechoic": 12}
+    dark = lesion_intensity.numbers_of(*_pixels(described(99, None, 50)))
+    own = lesion_intensity.shown(dark, "echo_pattern")
+    assert terms.log_ratio(own, "hypoechoic") > 0 > terms.log_ratio(own, "hyperechoic")
+    assert terms.log_ratio(own, "isoechoic") is None
+    assert terms.log_ratio(own * np.nan, "hypoechoic") is None
+
+
+def test_regions_know_their_own_lesions():
+    pairs = [described(k, None, 45 + k % 12) for k in range(24)]
+    found = calibration_fit.fit_regions(np.array([lesion_intensity.numbers_of(*_pixels(pair)) for pair in pairs]))
+    own, lit = (lesion_intensity.numbers_of(*_pixels(described(99, None, level))) for level in (50, 200))
+    assert found.n == 24
+    levels = len(lesion_intensity.LEVELS)
+    assert found.distance(own[:levels]) < 2 < found.distance(lit[:levels])
+
+
+def _pixels(pair):
+    return pair.image, pair.mask
+
+
+def test_lesions_that_are_all_alike_teach_nothing():
+    images, masks = lesions(2)
+    with pytest.raises(UserError, match="give masks of more lesions"):
+        calibration_fit.fit_masks(images, masks[[0, 0]], lambda pictures: np.zeros(pictures.shape, np.float32))

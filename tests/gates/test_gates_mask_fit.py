@@ -1,0 +1,57 @@
+"""Mask and picture: own masks score above others', sure mistakes below honest misses."""
+
+import numpy as np
+import pytest
+
+from busgen.gates.mask_fit import MOST, MaskFit, mask_fit, numbers_of
+
+SIDE = 128
+
+
+def disc(row, col, radius=18):
+    """Return the mask of a disc."""
+    rows, cols = np.indices((SIDE, SIDE))
+    return (np.hypot(rows - row, cols - col) <= radius).astype(np.uint8)
+
+
+def lesion():
+    """Return a dark disc in speckle, its mask, and what a segmenter that finds it says."""
+    mask = disc(60, 60)
+    grain = np.random.default_rng(2).rayleigh(1, (SIDE, SIDE)) / 1.25
+    image = np.clip(np.where(mask, 30, 110) * grain, 1, 250).astype(np.uint8)
+    return image, mask, np.where(mask, 0.97, 0.02).astype(np.float32)
+
+
+def test_the_own_mask_fits_and_another_does_not():
+    image, mask, chances = lesion()
+    assert mask_fit(image, mask, chances) > 0 > mask_fit(image, disc(95, 95), chances)
+
+
+def test_a_missed_lesion_fits_better_than_a_mask_beside_one_that_is_found():
+    image, mask, chances = lesion()
+    missed = np.full_like(chances, 0.02)
+    assert mask_fit(image, mask, missed) > mask_fit(image, disc(95, 95), chances)
+
+
+def test_an_empty_mask_fits_nothing_and_a_full_one_is_told():
+    image, mask, chances = lesion()
+    assert np.isnan(mask_fit(image, 0 * mask, chances))
+    assert np.isfinite(numbers_of(image, 0 * mask + 1, chances)).all()
+    one = 0 * mask
+    one[0, 0] = 1
+    assert np.isfinite(numbers_of(image, one, chances)).all()
+
+
+def test_numbers_name_overlap_first():
+    image, mask, chances = lesion()
+    own, other = numbers_of(image, mask, chances), numbers_of(image, disc(110, 110), chances)
+    assert own[0] == 1
+    assert other[0] == 0
+    assert own[8] > 1 > other[8]  # darker than what lies beside it
+
+
+def test_log_odds_are_the_quadratic_form_within_limits():
+    fit = MaskFit(np.zeros(2), np.array([1.0, 2.0]), np.array([1.0, 0.0]),
+                  np.array([[0.0, 3.0], [0.0, 1.0]]), 0.5)  # fmt: skip
+    assert fit.log_odds(np.array([1.0, 2.0])) == pytest.approx(0.5 + 1 + 3 + 1)
+    assert fit.log_odds(np.array([1e6, 1e6])) == MOST

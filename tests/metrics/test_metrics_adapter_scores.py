@@ -1,0 +1,61 @@
+"""What an adaptation is judged by, where a small hospital's held-out patients are few."""
+
+import numpy as np
+import pytest
+
+from busgen.errors import UserError
+from busgen.io import dumps
+from busgen.metrics.adapter_scores import likeness
+from busgen.real.crops import Crops
+
+SIDE = 256
+
+
+def crops(count, *, lesions=True, patients=None):
+    """Return speckle with an ellipse each, by default one picture a patient."""
+    rows, cols = np.mgrid[:SIDE, :SIDE] / SIDE
+    ellipse = ((rows - 0.45) / 0.12) ** 2 + ((cols - 0.5) / 0.2) ** 2 < 1
+    masks = np.repeat((ellipse & lesions)[None].astype(np.uint8), count, axis=0)
+    images = speckle(count, 0)
+    images[masks > 0] //= 3
+    groups = [f"p{k}" for k in range(count)] if patients is None else patients
+    words = np.array(["stu"] * count)
+    labels = np.array(["benign" if lesions else "normal"] * count)
+    return Crops(images, masks, np.zeros_like(masks), words, words, labels, np.array(groups))
+
+
+def speckle(count, seed):
+    drawn = np.random.default_rng(seed).rayleigh(60, (count, SIDE, SIDE))
+    return drawn.clip(0, 255).astype(np.uint8)
+
+
+def test_eight_patients_of_one_picture_give_a_value_without_an_interval():
+    told = likeness(speckle(8, 1), crops(8))
+    kid = told["kid_us64"]
+    assert (kid["n"], kid["interval"]) == (3, None)
+    assert np.isfinite([kid["value"], kid["floor"], kid["floor_limit"]]).all()
+    assert kid["note"] == "too few held-out patients for interval"
+    assert told["dice"]["n"] == 8
+    assert "null" in dumps(told)
+
+
+def test_enough_patients_give_an_interval_and_no_note():
+    kid = likeness(speckle(16, 1), crops(16))["kid_us64"]
+    assert kid["interval"][0] <= kid["value"] <= kid["interval"][1]
+    assert "note" not in kid
+
+
+@pytest.mark.parametrize("patients", [["p0"] * 4, ["p0", "p0", "p1", "p2"]])
+def test_where_no_score_can_be_made_the_record_says_so(patients):
+    told = likeness(speckle(4, 1), crops(4, lesions=False, patients=patients))
+    assert told["kid_us64"]["value"] is None
+    assert "pictures of several families and patients" in told["kid_us64"]["note"]
+    assert told["kid_us64"]["n"] == 4
+    nothing = {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
+    assert told["dice"] == nothing
+    dumps(told)
+
+
+def test_pictures_must_pair_with_crops():
+    with pytest.raises(UserError, match="one picture in the stead of each crop"):
+        likeness(speckle(3, 1), crops(4))

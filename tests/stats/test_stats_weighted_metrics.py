@@ -1,0 +1,139 @@
+"""Metrics, bootstrap and Holm's correction against closed forms."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from busgen.stats.two_way_bootstrap import Estimate, estimate, holm, over_seeds, patient_weights, reflected
+from busgen.stats.weighted_metrics import auc_of, brier_of, ece_of, mean_of, sensitivity_of
+from busgen.stats.overlap import cut_out, hd95, overlap
+from busgen.judges.training.scores import auc
+
+
+def square(row: int, col: int, side: int = 10, of: int = 40) -> np.ndarray:
+    mask = np.zeros((of, of), np.bool_)
+    mask[row : row + side, col : col + side] = True
+    return mask
+
+
+def ones(n: int) -> np.ndarray:
+    return np.ones((1, n))
+
+
+def test_overlap_of_squares_is_counted():
+    assert overlap(square(5, 5), square(5, 10)) == (0.5, 1 / 3)
+    assert overlap(square(5, 5), square(5, 5)) == (1.0, 1.0)
+    assert overlap(square(5, 5), square(20, 20)) == (0.0, 0.0)
+    assert overlap(square(0, 0, 0), square(0, 0, 0)) == (1.0, 1.0)
+
+
+def test_hd95_of_lines_is_their_distance_and_of_shifted_squares_the_shift():
+    line, far = np.zeros((2, 40, 40), np.bool_)
+    line[10, 5:35], far[17, 5:35] = True, True
+    assert hd95(line, far) == 7.0
+    assert hd95(square(5, 5), square(5, 5)) == 0.0
+    assert hd95(square(5, 5), square(5, 9)) == 4.0
+    longer = line.copy()
+    longer[10, 35] = True  # one pixel of 31: the percentile hardly sees it
+    assert hd95(longer, line) == 0.0
+
+
+def test_hd95_is_the_diagonal_where_nothing_is_found_and_nan_where_nothing_is_there():
+    nothing = np.zeros((30, 40), np.bool_)
+    assert hd95(nothing, square(5, 5)[:30]) == 50.0
+    assert np.isnan(hd95(square(5, 5)[:30], nothing))
+
+
+def test_the_largest_part_is_the_lesion():
+    chances = np.zeros((40, 40), np.float32)
+    chances[square(5, 5)], chances[30, 30] = 0.9, 0.9
+    assert (cut_out(chances) == square(5, 5)).all()
+    assert not cut_out(0 * chances).any()
+
+
+def test_auc_with_weights_is_that_of_repeated_pictures():
+    rng = np.random.default_rng(0)
+    chances, truth = np.round(rng.random(30), 1), rng.random(30) < 0.4
+    counts = rng.integers(0, 4, (5, 30))
+    found = auc_of(chances, truth)(counts.astype(np.float64))
+    for value, times in zip(found, counts, strict=True):
+        rows = np.repeat(np.arange(30), times)
+        assert value == pytest.approx(roc_auc_score(truth[rows], chances[rows]))
+    assert auc_of(chances, truth)(ones(30))[0] == pytest.approx(auc(truth, chances))
+    assert np.isnan(auc_of(chances, np.ones(30, np.bool_))(ones(30))[0])
+
+
+def test_sensitivity_at_specificity():
+    truth = np.array([0] * 10 + [1] * 4, np.bool_)
+    chances = np.array([*np.linspace(0, 0.45, 10), 0.9, 0.5, 0.42, 0.1])
+    assert sensitivity_of(chances, truth)(ones(14))[0] == 0.75  # one of ten false alarms: .45
+    assert sensitivity_of(chances, truth, 1.0)(ones(14))[0] == 0.5
+    assert sensitivity_of(np.full(14, 0.5), truth)(ones(14))[0] == 0.0  # ties are told together
+    assert np.isnan(sensitivity_of(chances, truth)(np.append(ones(10), np.zeros((1, 4)), 1))[0])
+
+
+def test_calibration_of_known_chances():
+    truth = np.array([1, 0, 0, 0, 1, 1, 1, 0], np.bool_)
+    chances = np.array([0.25] * 4 + [0.75] * 4)
+    assert ece_of(chances, truth)(ones(8))[0] == 0.0
+    assert brier_of(chances, truth)(ones(8))[0] == pytest.approx(0.1875)
+    assert ece_of(np.full(8, 0.9), truth)(ones(8))[0] == pytest.approx(0.4)
+    assert ece_of(np.ones(8), truth)(ones(8))[0] == pytest.approx(0.5)
+
+
+def test_means_leave_out_what_is_not_a_number():
+    score = mean_of(np.array([1.0, np.nan, 3.0]))
+    assert score(np.array([[1.0, 5, 1], [2, 0, 0]])).tolist() == [2.0, 1.0]
+    assert np.isnan(score(np.array([[0.0, 1, 0]]))[0])
+
+
+def test_patients_are_drawn_whole():
+    groups = np.array(["a", "a", "b", "c"])
+    weights = patient_weights(groups, 200)
+    assert (weights[0] == 1).all()
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
+
+
+def test_the_interval_holds_the_spread_of_patients_and_that_of_seeds():
+    rng = np.random.default_rng(1)
+    patient, seed = rng.normal(0, 1, 100), np.array([-0.5, -0.25, 0.0, 0.25, 0.5])
+    weights = patient_weights(np.arange(100).astype(str))
+    scores = [mean_of(patient + shift) for shift in seed]
+    found = estimate(over_seeds(scores, weights, "x"))
+    wanted = np.sqrt(patient.var() / 100 + seed.var(ddof=1) / 5)
+    assert found.value == pytest.approx(patient.mean())
+    assert np.diff(found.interval)[0] == pytest.approx(2 * norm.ppf(0.975) * wanted, rel=0.08)
+
+
+def test_p_is_small_where_no_draw_crosses_zero_and_one_where_all_are_zero():
+    assert estimate(np.linspace(1, 2, 1000)).p == pytest.approx(2 / 1000)
+    assert estimate(np.zeros(1000)).p == 1.0
+    assert estimate(np.full(5, np.nan)) is None
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_auc_of_several_models_counts_pairs_of_one_model():
+    truth = np.array([1, 0, 0, 1, 0], np.bool_)
+    chances = np.array([0.9, 0.8, 0.1, 0.3, 0.2])
+    of = np.array([0, 0, 0, 1, 1])
+    assert auc_of(chances, truth)(ones(5))[0] == pytest.approx(5 / 6)
+    assert auc_of(chances, truth, of)(ones(5))[0] == 1.0
+
+
+def test_an_interval_turned_about_its_value_lies_as_far_on_the_other_side():
+    turned = reflected(Estimate(0.14, (0.12, 0.30), 0.1))
+    assert turned == pytest.approx((0.0, 0.16))
+
+
+def test_p_can_be_small_enough_for_hundreds_of_comparisons():
+    least = estimate(
+        over_seeds([mean_of(np.ones(9))], patient_weights(np.arange(9).astype(str)), "")
+    )
+    assert max(holm([least.p] * 300)) < 0.05
