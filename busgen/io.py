@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import DataError, StorageError, UserError
 
+ASSETS = Path(__file__).parent / "assets"  # what ships: prior, weights, reference statistics
 PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY_8_BIT = b"\x08\x00"  # depth and colour type, at bytes 24 and 25

@@ -96,7 +96,7 @@ class Limit(Bounds):
         return self
 
 
-# compatible with what real images calibrate (`busgen.gates.calibration.bounds`); judges' bounds are these
+# compatible with what real images calibrate (`gates.calibration.bounds`); judges' bounds are these
 DEFAULT_GATES = {
     "mask_error": Gate(max=0.1),
     "grey_sd": Gate(min=15.0),
@@ -395,7 +395,8 @@ class DownstreamParams(Section):
 
     `seeds` trainings of each arm, `folds` of a data set that is cross-validated, 1 for none,
     `steps` of each training by task, `workers` trained at once; `generator_saw` what is said of the
-    generator's patients, else what the release's provenance tells (`busgen.downstream.data.synthetic_set.SAW`).
+    generator's patients, else what the release's provenance tells
+    (`busgen.downstream.data.synthetic_set.SAW`).
     """
 
     train: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from busgen import io
+from busgen.dependencies import write_code_hashes
 from busgen.errors import BusgenError, UserError
 
 METRICS, SCORES = Path("data/quality/metrics.json"), Path("data/quality/scores.json")
@@ -73,6 +74,7 @@ def reproduce(*, everything: bool = False) -> bool:
     BusgenError
         If a stage failed for any other reason.
     """
+    write_code_hashes(Path.cwd())
     targets = [] if everything else ["report"]
     if is_up_to_date(*targets):
         return False

@@ -14,10 +14,10 @@ from prefect.logging import get_run_logger
 from rich.console import Console
 from rich.progress import Progress
 
-from busgen.downstream.results import headline
 from busgen.downstream import library
 from busgen.downstream.data.real_images import Real
 from busgen.downstream.plan import RECIPES, Asked, Plan, plan
+from busgen.downstream.results import headline
 from busgen.io import replacing_folder
 from busgen.params import Params, load_params
 from flows import main

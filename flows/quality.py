@@ -7,8 +7,8 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from busgen import io
-from busgen.params import QualityParams, load_params
 from busgen.evaluation.stage import write_quality
+from busgen.params import QualityParams, load_params
 from flows import main
 from flows.paths import QUALITY, REFUSED, RELEASE
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from busgen.params import load_params
-from busgen.judges.judges import load_judges
 from busgen.evaluation.reference import reference_of, write_reference
+from busgen.judges.judges import load_judges
+from busgen.params import load_params
 from flows import main
 from flows.paths import COHORT, REFERENCE, real_tables
 

@@ -15,9 +15,10 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
-from busgen.training_loop import Tick
 from busgen.params import load_params
 from busgen.real.cohort import FILE
+from busgen.training_loop import Tick
+from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
 
 RATE = TextColumn("{task.fields[rate]}")
@@ -56,3 +57,7 @@ def run() -> None:
     training = resolve(tables, COHORT / FILE, params.train_images, WORK, MODELS / "images")
     images(training)
     shutil.rmtree(training.work)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -16,11 +16,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
-from busgen.params import TrainJudgesParams, load_params
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.members import Job, run_job
 from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
+from busgen.params import TrainJudgesParams, load_params
 from busgen.real.cohort import FILE
+from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
 
 RATE = TextColumn("{task.fields[rate]}")
@@ -63,3 +64,7 @@ def run() -> None:
     runner = ThreadPoolTaskRunner(max_workers=asked.workers)
     judges.with_options(task_runner=runner)(tables, asked, work)
     shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main(run)

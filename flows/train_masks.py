@@ -16,6 +16,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import load_params
 from busgen.real.cohort import FILE
+from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
 
 
@@ -43,3 +44,7 @@ def run() -> None:
     training = resolve(tables, COHORT / FILE, params.train_masks, WORK, MODELS / "masks")
     masks(training)
     shutil.rmtree(training.work)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,9 +1,18 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+import speckled
+
+from busgen.cli import main
+
+pytest_plugins = ["finding_fixtures", "real_fixtures"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,3 +49,47 @@ def tiny_judges(tmp_path_factory) -> Path:
         weights["head.weight"] *= 50  # or all probabilities would stay near a half
     save_judges(folder, (segmenter, finders), (classifier, tellers))
     return folder
+
+
+@pytest.fixture(scope="session")
+def call() -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the command line: code, output, errors."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        out, err, argv, code = StringIO(), StringIO(), sys.argv, 0
+        sys.argv = ["busgen", *map(str, words)]
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            sys.argv = argv
+        return code, out.getvalue(), err.getvalue()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_picture():
+    """Return `speckled.picture`."""
+    return speckled.picture
+
+
+@pytest.fixture(scope="session")
+def make_row():
+    """Return `speckled.canonical_row`."""
+    return speckled.canonical_row
+
+
+@pytest.fixture(scope="session")
+def make_real():
+    """Return `speckled.write_real`."""
+    return speckled.write_real
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """Return real data of 12 training and 22 test patients, two images each."""
+    folder = tmp_path_factory.mktemp("real é") / "read"
+    return speckled.write_real(folder, ["train"] * 24 + ["test"] * 44)

@@ -50,7 +50,7 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
     """
     if name not in NAMES:
         raise UserError("a benchmark must be known", repr(name), f"choose from {', '.join(NAMES)}")
-    bench = importlib.import_module(f"busgen.bench.{name}")
+    bench = importlib.import_module(f"busgen.bench.{name}.benchmark")
     figures: dict[str, Figure] = bench.measure(quick=quick)
     bars: dict[str, Bar] = bench.BARS
     return {

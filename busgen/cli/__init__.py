@@ -1,6 +1,6 @@
 """The command `busgen`: each subcommand checks its words, calls one function, prints the outcome.
 
-The subcommands stand in `cli_*.py` by family. Heavy parts are imported inside the commands that
+The subcommands stand in `busgen.cli` by family. Heavy parts are imported inside the commands that
 use them, so that `busgen --help` is instant.
 """
 
@@ -11,9 +11,9 @@ import typer
 from rich.markup import escape
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__
-from busgen.cli import learn, generate, study, release, report, score
-from busgen.errors import BusgenError, UserError
+from busgen.cli import dev, generate, learn, release, report, score, study
 from busgen.cli.screen import err, out
+from busgen.errors import BusgenError, UserError
 
 COMMANDS = (
     generate.generate,
@@ -43,6 +43,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(study.app, name="readers")
+app.add_typer(dev.app, name="dev")
 
 
 def main() -> None:

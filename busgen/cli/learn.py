@@ -57,9 +57,9 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:
     """Train models on the training patients of real data; scores and cards beside the weights."""
-    from busgen.params import Params, load_params
     from busgen.cli.training import Asked
     from busgen.cli.training import train as learn
+    from busgen.params import Params, load_params
 
     asked = Asked(which, folder, target, preset, start, adapt, rank)
     with resumable():
@@ -77,9 +77,9 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate the gates on held-out real patients; write the bounds with their evidence."""
+    from busgen.evaluation.reference import calibrate as write_calibration
     from busgen.gates.calibration.bounds import to_rows
     from busgen.judges.judges import load_judges
-    from busgen.evaluation.reference import calibrate as write_calibration
 
     told = write_calibration(folder, target, load_judges(judges), planted)
     if as_json:

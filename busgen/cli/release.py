@@ -49,9 +49,9 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
+    from busgen.cli.versions import release_of, scores_of
     from busgen.downstream.results import changes
     from busgen.release import diff as compared
-    from busgen.cli.versions import release_of, scores_of
 
     with release_of(a) as first, release_of(b) as second:
         found = compared.diff(first, second)

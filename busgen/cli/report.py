@@ -40,9 +40,9 @@ def report(  # noqa: PLR0913 - a command's options are its signature
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf, too.")] = False,
 ) -> None:
     """Write the report of a release: verdict, evidence, galleries; on demand as PDF."""
-    from busgen.params import QualityParams
     from busgen.evaluation.reference import REFERENCE
     from busgen.evaluation.stage import write_quality
+    from busgen.params import QualityParams
     from busgen.release.files import check_release
     from busgen.report.evidence import Sources, previous_of, shipped_beside
     from busgen.report.pdf import find_chromium, print_pdf

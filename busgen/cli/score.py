@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import AsJson, out, print_compared, print_nearness, print_rows, progress, resumable, say
+from busgen.cli.screen import (
+    AsJson,
+    out,
+    print_compared,
+    print_nearness,
+    print_rows,
+    progress,
+    resumable,
+    say,
+)
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature
@@ -38,10 +47,10 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     as_json: AsJson = False,
 ) -> None:
     """Score any set of pictures against real ones: distances, diversity, floors."""
-    from busgen.io import dumps, write_text
-    from busgen.evaluation.score_sets import score_sets
     from busgen.evaluation.score_options import Asked, open_sets
+    from busgen.evaluation.score_sets import score_sets
     from busgen.image_sets.parquet import Named
+    from busgen.io import dumps, write_text
     from busgen.metrics.spaces.registry import spaces_of
 
     named = Named(image, mask)
@@ -66,9 +75,9 @@ def privacy(
     as_json: AsJson = False,
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
-    from busgen.io import dumps, write_text
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_options import Asked
+    from busgen.io import dumps, write_text
     from busgen.metrics.spaces.registry import OURS
 
     asked = Asked(most=most)

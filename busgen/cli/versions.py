@@ -12,11 +12,23 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from busgen import io
-from busgen.downstream.results.headline import METRICS as COMPARED
 from busgen.downstream.data.synthetic_set import generator_of, plan_of
+from busgen.downstream.results.headline import METRICS as COMPARED
 from busgen.errors import UserError
-from busgen.pipeline import DVC, METRICS, RELEASE, SCORES, WORK, call, find_checkout, git, headline, is_up_to_date, ran
 from busgen.evaluation.limits import FAILS
+from busgen.pipeline import (
+    DVC,
+    METRICS,
+    RELEASE,
+    SCORES,
+    WORK,
+    call,
+    find_checkout,
+    git,
+    headline,
+    is_up_to_date,
+    ran,
+)
 
 DOWNSTREAM = Path("data/downstream") / COMPARED
 COSTS = Path("data/costs.json")

@@ -17,15 +17,15 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import training_loop
-from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.downstream.data.pools import Pool
+from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.io import dumps, read_json, write_text
-from busgen.judges.training.batches import Batch, Draws, batch_of
-from busgen.stats.calibration import dice
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, lesion_view, to_input
+from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.judges.training.fit import loss_of
 from busgen.judges.views import view, whole
 from busgen.real.crops import Crops
+from busgen.stats.calibration import dice
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"
@@ -91,7 +91,9 @@ class Learner:
         """Its optimiser."""
         return {"net": self.optimiser}
 
-    def learn(self, step: int, draws: training_loop.Draws, pace: training_loop.Pace) -> training_loop.Told:
+    def learn(
+        self, step: int, draws: training_loop.Draws, pace: training_loop.Pace
+    ) -> training_loop.Told:
         """Take one step on a batch of the pool."""
         training_loop.set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.chances)

@@ -6,7 +6,6 @@ comparison is finished.
 """
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,16 +14,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE
-from busgen.downstream.results import compare, fairness, headline
-from busgen.downstream.data import findings
-from busgen.stats import two_way_bootstrap, weighted_metrics
+from busgen.code import code_sha256
 from busgen.downstream import runs
-from busgen.downstream.data.real_images import Pictures, code_of, save_cases
-from busgen.downstream.results.compare import HEADLINE, compared
 from busgen.downstream.data.findings import Words, findings_of, with_findings
-from busgen.downstream.learner import levelled_off
+from busgen.downstream.data.real_images import Pictures, save_cases
 from busgen.downstream.data.synthetic_set import Made
+from busgen.downstream.learner import levelled_off
 from busgen.downstream.plan import ASKED, SEEDS, Plan
+from busgen.downstream.results import fairness, headline
+from busgen.downstream.results.compare import HEADLINE, compared
 from busgen.factory.work import locked
 from busgen.io import dumps, read_json, replacing, require_vacant, sha256_bytes, write_text
 from busgen.training_loop import Tick
@@ -39,7 +37,6 @@ ABOUT = (
     "generator of the made pictures saw; levelled_off: the last quarter of the steps, at a rate "
     "that falls to nothing, lowered the validation loss by 2 % at most"
 )
-CODE = (compare, fairness, findings, headline, two_way_bootstrap, weighted_metrics)  # what makes the table
 Say = Callable[[str], None]
 
 
@@ -80,7 +77,7 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
 
 def _key(plan: Plan, known: Mapping[str, Words]) -> str:
     """Return the hash of all that decides the outcome of a plan."""
-    code = code_of((*CODE, sys.modules[__name__]))
+    code = code_sha256(__name__)
     told = {"code": code, "plan": _described(plan), "findings": known}
     return sha256_bytes(dumps(told | {"jobs": [job.sha256 for job in plan.jobs]}).encode())
 

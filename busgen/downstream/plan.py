@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from busgen.downstream import arms, runs
-from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in
 from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
-from busgen.downstream.learner import Recipe
+from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in
 from busgen.downstream.data.synthetic_set import Made, read_made
+from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
 from busgen.io import require_vacant
@@ -34,10 +34,10 @@ class Asked:
 
     `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
     `models` task -> import path of a user's model; `saw` what the user says of the generator's
-    patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if
-    None; `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
-    `others` further synthetic sets, by the names that arms call them; `device` auto,
-    cpu or cuda[:k].
+    patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if None;
+    `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
+    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or
+    cuda[:k].
     """
 
     data: Path

@@ -7,7 +7,6 @@ pictures and no other, and a killed comparison goes on.
 """
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,28 +22,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from busgen import training_loop, seeds
-from busgen.downstream.results import predictions
-from busgen.downstream import arms, learner
-from busgen.downstream.models import registry, paper
-from busgen.stats import overlap
-from busgen.downstream.data import copy_paste, pools, strata
-from busgen.downstream.data.real_images import code_of, joined, load_cases
+from busgen import seeds, training_loop
+from busgen.code import code_sha256
+from busgen.downstream import arms
+from busgen.downstream.data import pools
+from busgen.downstream.data.real_images import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models.registry import Model, place_of
+from busgen.downstream.results import predictions
 from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, write_text
-from busgen.judges.training import augment, batches, fit
-from busgen.stats import calibration
-from busgen.judges import judges, nets, views
-from busgen.real import crops as real_crops
 from busgen.real.crops import Crops
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
-CODE = (
-    *(predictions, arms, learner, registry, overlap, paper, copy_paste, pools, strata, training_loop),
-    *(augment, batches, calibration, judges, nets, fit, views, real_crops, seeds),
-)
 
 
 @dataclass(frozen=True)
@@ -103,7 +93,7 @@ class Job:
 @cache
 def code() -> str:
     """Return the hash of the sources that decide a run."""
-    return code_of((*CODE, sys.modules[__name__]))
+    return code_sha256(__name__)
 
 
 def store(out: Path, fingerprint: str) -> Path:

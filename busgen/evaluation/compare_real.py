@@ -11,23 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from busgen.code import code_sha256
 from busgen.errors import UserError
-from busgen.io import sha256_file
-from busgen.metrics import memorization as copying
-from busgen.metrics.memorization import Looks, find_copies, thumbnails
-from busgen.metrics.distribution import apart
-from busgen.stats.bootstrap import Floats, Sample
-from busgen.metrics.privacy import LOW_IS_BAD, privacy
-from busgen.evaluation.score_sets import Side, Tick, looked_at
 from busgen.evaluation.score_options import Asked, check
+from busgen.evaluation.score_sets import Side, Tick, looked_at
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source
+from busgen.metrics import memorization as copying
+from busgen.metrics.distribution import apart
+from busgen.metrics.memorization import Looks, find_copies, thumbnails
+from busgen.metrics.privacy import LOW_IS_BAD, privacy
+from busgen.metrics.space_scores import SEED, Told, space_scores
 from busgen.metrics.spaces.outline import NAME as OUTLINES
 from busgen.metrics.spaces.outline import shape_space, unlike
-from busgen.metrics.space_scores import SEED, Told, space_scores
 from busgen.metrics.spaces.registry import OURS, FeatureSpace, spaces_of
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Floats, Sample
 
 THUMBS = "thumbnails"
 ADDED = (OUTLINES, THUMBS)  # to the spaces that are asked for
@@ -98,7 +98,7 @@ def look(sets: Sets, names: Sequence[str], asked: Asked, tick: Tick) -> Beside:
 
     In the spaces of `names`, as `spaces_of` takes them, and as outlines and thumbnails.
     """
-    code = sha256_file(Path(copying.__file__))
+    code = code_sha256(copying.__name__)
     thumbs = FeatureSpace(THUMBS, code, lambda images, _: thumbnails(images).astype(np.float64))
     spaces = (*spaces_of(names), shape_space(), thumbs)
     made = looked_at(sets.made, spaces, asked, 1, tick)

@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from busgen.io import read_json
-from busgen.params import JUDGED
-from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.stats.ks import MIN_N, Distance, Floats, distance, make_draws, score
-from busgen.imaging.statistics import GROUPS, MEASURED, contrast_name, group_of
 from busgen.evaluation.reference import Reference
 from busgen.evaluation.release_statistics import measure_release
+from busgen.imaging.statistics import GROUPS, MEASURED, contrast_name, group_of
+from busgen.io import read_json
+from busgen.metrics.descriptor_auc import descriptor_auc
+from busgen.params import JUDGED
 from busgen.seeds import rng
+from busgen.stats.ks import MIN_N, Distance, Floats, distance, make_draws, score
 
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown

@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from busgen.cores import on_all_cores
 from busgen.errors import DataError
+from busgen.evaluation.release_statistics import chosen_groups
 from busgen.io import decode_png
-from busgen.stats.ks import wilson
 from busgen.similarity.known_images import Rows
 from busgen.similarity.search import Link, descriptions, near_duplicates
-from busgen.evaluation.release_statistics import chosen_groups
+from busgen.stats.ks import wilson
 
 COLUMNS = ["sample_id", "family_id", "image"]
 NAMED = 50  # pairs in the record, the most alike ones

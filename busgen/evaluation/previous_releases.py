@@ -15,13 +15,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError
+from busgen.evaluation.release_statistics import chosen_groups
 from busgen.io import decode_png
 from busgen.params import DEFAULT_GATES
-from busgen.stats.ks import wilson
 from busgen.similarity.dhash import nearest_hash
-from busgen.evaluation.release_statistics import chosen_groups
 from busgen.similarity.registration import find_links
 from busgen.similarity.thumbnails import signature
+from busgen.stats.ks import wilson
 
 INDEX = "index.parquet"
 HASHES = ["image_sha256", "image_dhash"]

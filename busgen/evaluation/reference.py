@@ -1,8 +1,9 @@
 """Reference: what scores and gates need of real images, as numbers; no pixel travels.
 
-In: samples of held-out patients (`busgen.gates.calibration.real_samples`), where they come from, what cleaning
-found. Out: a folder with `samples.parquet`, one row an image, and `reference.json`. No patient of
-the training split is in it, so that no score is taken against images that anything learned from.
+In: samples of held-out patients (`busgen.gates.calibration.real_samples`), where they come from,
+what cleaning found. Out: a folder with `samples.parquet`, one row an image, and `reference.json`.
+No patient of the training split is in it, so that no score is taken against images that anything
+learned from.
 
 What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI with
 
@@ -25,23 +26,23 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
-from busgen.params import DEFAULT_GATES
 from busgen.gates.calibration.bounds import calibrated
-from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.gates.scores import Judges
-from busgen.similarity.known_images import known_of, save_known
-from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.gates.calibration.fault_injection import Keeper, prove
+from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.gates.scores import Judges
+from busgen.imaging.decode import DatasetInfo
+from busgen.io import ASSETS, dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.metrics.descriptor_auc import descriptor_auc
+from busgen.params import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
 from busgen.real.readers.registry import DATASETS
-from busgen.imaging.decode import DatasetInfo
+from busgen.similarity.known_images import known_of, save_known
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 KNOWN = "known.safetensors"
 SPLITS = ("validation", "test")
-REFERENCE = Path(__file__).parents[1] / "assets" / "reference"
+REFERENCE = ASSETS / "reference"
 COUNTED = ("dataset", "scanner", "pathology", "split")
 
 
@@ -73,15 +74,16 @@ def calibrate(
 ) -> dict[str, Any]:
     """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
 
-    The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test patients: faults are
-    planted into all of their clean pictures, or into the first `planted`.
+    The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test
+    patients: faults are planted into all of their clean pictures, or into the first `planted`.
 
     `out` holds thumbnails of training patients' pictures (`KNOWN`) besides: it does not ship.
 
     Returns
     -------
     dict
-        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrated` tells them.
+        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrated` tells
+        them.
 
     Raises
     ------

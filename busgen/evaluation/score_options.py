@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.stats.ks import MIN_N
-from busgen.stats.bootstrap import DRAWS
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
-from busgen.image_sets.source import Source
 from busgen.image_sets.parquet import Named
+from busgen.image_sets.source import Source
 from busgen.metrics.two_sample import Recipe
+from busgen.stats.bootstrap import DRAWS
+from busgen.stats.ks import MIN_N
 
 LEAST_PX, MOST_PX = 32, 4096  # sides of pictures
 

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
 from busgen.errors import UserError
-from busgen.io import sha256_bytes
-from busgen.stats.bootstrap import Floats, Rows, Sample
 from busgen.evaluation.score_options import Asked
 from busgen.image_sets.canonical import HELD_OUT
 from busgen.image_sets.source import Source, Squares, squares
+from busgen.io import sha256_bytes
+from busgen.metrics.paired_two_sample import told_apart
 from busgen.metrics.space_scores import SEED, Told, space_scores
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, left_out, strata
 from busgen.metrics.threads import one_thread
-from busgen.metrics.paired_two_sample import told_apart
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Floats, Rows, Sample
 
 CORES = os.cpu_count() or 1
 ABOUT = (

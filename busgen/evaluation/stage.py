@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from busgen import io
-from busgen.params import QualityParams
 from busgen.evaluation.compare_reference import compare
 from busgen.evaluation.duplicates import duplicates
-from busgen.evaluation.previous_releases import repeats
 from busgen.evaluation.limits import judge, refuse
 from busgen.evaluation.marginals import realised
+from busgen.evaluation.previous_releases import repeats
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
+from busgen.params import QualityParams
 
 Record = dict[str, Any]
 

@@ -3,7 +3,6 @@
 In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -14,7 +13,9 @@ from typing import Any
 
 import busgen
 from busgen import io
-from busgen.images.engines import UNTAUGHT, Learned, load_image_engine
+from busgen.code import code_sha256
+from busgen.images.contract import Learned
+from busgen.images.engines import UNTAUGHT, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params import JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
@@ -23,17 +24,9 @@ from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.similarity.known_images import kind_of, load_known
 
-SOURCES = (
-    *("cores.py", "errors.py", "io.py", "params.py", "schema.py", "seeds.py"),
-    *("priors", "masks", "images"),
-    *("quality/gates.py", "factory/plan.py", "factory/shard.py", "factory/rounds.py"),
-    *("factory/requested.py", "factory/verdicts.py", "quality/hashes.py", "quality/known.py"),
-    *("quality/mask_fit.py", "quality/outlines.py", "quality/pictures.py"),
-    *("quality/regions.py", "real/overlay_strokes.py"),
-    *("real/reading.py", "real/signatures.py", "real/square.py"),
-    "assets/overlays/strokes.safetensors",
-    *("assets/gates/look.safetensors", "assets/gates/mask_fit.safetensors"),
-    "assets/gates/lesions.json",
+WEIGHTS = (  # that measure every sample, in `busgen/assets`
+    "overlays/strokes.safetensors",
+    *("gates/look.safetensors", "gates/mask_fit.safetensors", "gates/lesions.json"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 # where this machine has what hashes stand for
@@ -215,14 +208,10 @@ def _deciding(plan: Plan) -> dict[str, Any]:
 
 @cache
 def code_version() -> str:
-    """Return version and hash of the sources that decide a release, e.g. ``0.1.0+1f2e3d4c5b6a``.
+    """Return version and hash of the code that decides a release, e.g. ``0.1.0+1f2e3d4c5b6a``.
 
-    The sources, not the commit: a commit that changes the report remakes nothing.
+    The code, not the commit: a commit that changes the report remakes nothing.
     """
-    root = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        path = root / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return f"{busgen.__version__}+{digest.hexdigest()[:12]}"
+    code = code_sha256("busgen.factory.shard", "busgen.factory.rounds")
+    key = code + "".join(io.sha256_file(io.ASSETS / name) for name in WEIGHTS)
+    return f"{busgen.__version__}+{io.sha256_bytes(key.encode())[:12]}"

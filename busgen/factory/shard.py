@@ -21,15 +21,16 @@ from busgen.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
 from busgen.factory.requested import requested, require_shared_masks
-from busgen.images.engines import ImageEngine, load_image_engine
-from busgen.masks.engines import MaskEngine, load_mask_engine
+from busgen.gates.scores import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
+from busgen.images.contract import ImageEngine
+from busgen.images.engines import load_image_engine
 from busgen.imaging.geometry import measure, to_columns
+from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.params import Gate
 from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.gates.scores import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
 from busgen.similarity.dhash import difference_hash
 from busgen.similarity.known_images import Known, load_known
 

@@ -7,7 +7,6 @@ vary with depth was learned from training patients (`busgen.gates.calibration.fi
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from busgen.imaging.overlays.strokes import shipped_net, stroke_log_odds
+from busgen.imaging.resize import resize
+from busgen.io import ASSETS
 
-ASSETS = Path(__file__).parents[1] / "assets" / "gates"
+GATES = ASSETS / "gates"
 LOOK = "look.safetensors"
 SIDE = 256  # px at which pictures are looked at
 SMALLEST = 192  # px; a smaller picture, enlarged, has no texture to look at
@@ -61,7 +62,7 @@ class Look:
 @cache
 def shipped_look() -> Look:
     """Return the look that comes with the package."""
-    stored = {name: values.astype(np.float64) for name, values in load_file(ASSETS / LOOK).items()}
+    stored = {name: values.astype(np.float64) for name, values in load_file(GATES / LOOK).items()}
     return Look(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
 
 
@@ -73,21 +74,13 @@ def picture_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
     """
     if min(image.shape) < SMALLEST:
         return dict.fromkeys(LEARNED)
-    seen = sized(image)
+    seen = resize(image, SIDE)
     statistics, look = statistics_of(seen), shipped_look()
     return {
         "overlay": float(np.count_nonzero(stroke_log_odds(seen, shipped_net()) > STROKE)),
         "strangeness": round(look.strangeness(statistics), DIGITS),
         "upright": round(look.upright(statistics), DIGITS),
     }
-
-
-def sized(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture with `SIDE` px a side; shrinking averages, enlarging is bilinear."""
-    if image.shape == (SIDE, SIDE):
-        return image
-    method = cv2.INTER_AREA if len(image) >= SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=method), np.uint8)
 
 
 def statistics_of(image: NDArray[np.uint8]) -> Floats:

@@ -1,7 +1,8 @@
 """Grey levels of a lesion's regions: are they a lesion's at all, and those that were asked for.
 
 In: a picture, its mask, the terms that it is to show. Out: two scores. What training patients show
-(`busgen.gates.calibration.fit`) ships as `assets/gates/lesions.json`: means and covariances, no picture.
+(`busgen.gates.calibration.fit`) ships as `assets/gates/lesions.json`: means and covariances, no
+picture.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST
+from busgen.imaging.resize import resize
+from busgen.imaging.surroundings import (
+    FAT_QUANTILE,
+    FEWEST,
+    FLAT,
+    GAP_PX,
+    LEAST_PX,
+    NOISE,
+    RIM_PX,
+    RING_PX,
+    band_behind,
+    posterior_band,
+)
 from busgen.io import read_json
-from busgen.imaging.surroundings import FAT_QUANTILE, FEWEST, FLAT, GAP_PX, LEAST_PX, NOISE, RIM_PX, RING_PX, band_behind, posterior_band
-from busgen.gates.image_checks import ASSETS, DIGITS, SIDE, SMALLEST, sized
 
 LESIONS = "lesions.json"
 FAR_PX = GAP_PX + RING_PX  # from the outline to the end of what is beside
@@ -80,7 +93,7 @@ class Terms:
 @cache
 def shipped_lesions() -> tuple[Regions, Mapping[str, Terms]]:
     """Return what comes with the package: regions of any lesion, terms by field."""
-    stored = read_json(ASSETS / LESIONS)
+    stored = read_json(GATES / LESIONS)
     one = stored["intensity"]
     regions = Regions(one["n"], np.array(one["centre"]), np.array(one["covariance"]))
     terms = {
@@ -147,7 +160,7 @@ def numbers_of(image: Pixels, mask: Pixels) -> Floats:
     ----------
     image, mask : (S, S) uint8, a mask {0, 1} that is not empty
     """
-    seen, own = sized(image), _sized_mask(mask)
+    seen, own = resize(image, SIDE), _sized_mask(mask)
     mean, sd = _moments(seen, seen)  # of what is not black: no border
     left, _, width, _ = cv2.boundingRect(own)
     cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there

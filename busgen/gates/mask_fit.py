@@ -3,7 +3,8 @@
 In: a picture, a mask, the segmenter's probabilities. Out: log odds that the mask is this picture's
 and not another's. The Dice coefficient alone cannot tell a swapped mask from a lesion that the
 segmenter misses, one real lesion in 18; how sure it is of another place, and what the picture shows
-at the outline, can. Learned from training patients' masks and swapped ones (`busgen.gates.calibration.fit`).
+at the outline, can. Learned from training patients' masks and swapped ones
+(`busgen.gates.calibration.fit`).
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from busgen.gates.image_checks import ASSETS
+from busgen.gates.image_checks import GATES
 
 FIT = "mask_fit.safetensors"
 UNSURE = 1e-3  # probabilities are kept this far from 0 and 1
@@ -51,7 +52,7 @@ class MaskFit:
 @cache
 def shipped_fit() -> MaskFit:
     """Return what comes with the package."""
-    stored = {name: values.astype(np.float64) for name, values in load_file(ASSETS / FIT).items()}
+    stored = {name: values.astype(np.float64) for name, values in load_file(GATES / FIT).items()}
     constant = float(stored.pop("constant")[0])
     return MaskFit(**stored, constant=constant)
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
+from busgen.gates.boundary_distance import outline_distance
+from busgen.gates.image_checks import picture_scores
+from busgen.gates.lesion_intensity import region_scores
+from busgen.gates.mask_fit import mask_fit
 from busgen.imaging.geometry import Geometry
 from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
 from busgen.similarity.known_images import Known
-from busgen.gates.mask_fit import mask_fit
-from busgen.gates.boundary_distance import outline_distance
-from busgen.gates.image_checks import picture_scores
-from busgen.gates.lesion_intensity import region_scores
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -139,10 +139,10 @@ def judge_pairs(
     """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
 
     In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
-    more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`), the log
-    odds that the mask is this picture's (`busgen.gates.mask_fit`), the probability that the
-    classifier gives the class. NaN for an empty mask.
-    A pair's scores do not depend on the others: all batches have one size, and `DIGITS` are kept.
+    more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`),
+    the log odds that the mask is this picture's (`busgen.gates.mask_fit`), the probability that the
+    classifier gives the class. NaN for an empty mask. A pair's scores do not depend on the others:
+    all batches have one size, and `DIGITS` are kept.
 
     Parameters
     ----------

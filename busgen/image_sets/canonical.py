@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from busgen.image_sets.source import Picture, Source
-from busgen.real.cohort import PICTURES, PLAIN, canonical_tables, cohort_file, load_cohort, real_rows
+from busgen.real.cohort import (
+    PICTURES,
+    PLAIN,
+    canonical_tables,
+    cohort_file,
+    load_cohort,
+    real_rows,
+)
 from busgen.real.crops import crop_of, undisputed
 
 CANONICAL = "canonical"

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
-from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
 from busgen.image_sets.parquet import METADATA_TABLE, plain_rows
+from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
 from busgen.real.readers.files import natural
 from busgen.real.readers.tables import read_rows
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from busgen.errors import UserError
 from busgen.image_sets.canonical import is_canonical, open_canonical
 from busgen.image_sets.folder import open_folder
-from busgen.image_sets.source import Source
 from busgen.image_sets.parquet import Named, arrow_parts, open_table, parquet_parts
+from busgen.image_sets.source import Source
 
 
 def open_set(path: Path, named: Named | None = None) -> Source:

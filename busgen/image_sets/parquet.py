@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
-from busgen.io import read_json
 from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
+from busgen.io import read_json
 
 IMAGES, MASKS = ("image", "img", "picture", "images"), ("mask", "masks", "segmentation")
 FAMILY = "family_id"  # what busgen's own releases keep together

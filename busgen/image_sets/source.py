@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.metrics.spaces.us64.features import sized
-from busgen.imaging.overlays.find import find_overlays, without_overlays
 from busgen.imaging.decode import decode_picture, grey
+from busgen.imaging.overlays.find import find_overlays, without_overlays
+from busgen.imaging.resize import resize
 from busgen.imaging.square import square_crop
 
 AT_ONCE = 32  # pictures in memory
@@ -111,8 +111,8 @@ def squared(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, 
     """
     if image.shape[0] == image.shape[1]:
         inside = (mask > 0).astype(np.uint8) * np.uint8(255)
-        small = (sized(inside, size_px) > 127).astype(np.uint8)
-        return sized(image, size_px), small, float(len(image))
+        small = (resize(inside, size_px) > 127).astype(np.uint8)
+        return resize(image, size_px), small, float(len(image))
     cut = square_crop(image, mask, size_px)
     return cut.image, cut.mask, cut.scale * size_px
 

@@ -4,93 +4,16 @@ In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: pictures (N, H, W) uint
 """
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from busgen import io, seeds
 from busgen.errors import UserError
-from busgen.images.phantom import renderer
-from busgen.priors.findings import Finding
-
-PHANTOM_MODULES = (
-    "acoustics",
-    "anatomy",
-    "beams",
-    "layers",
-    "lesion",
-    "phantom",
-    "reflectors",
-    "scanners",
-    "texture",
-)
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a learned engine runs; None stands for what ships or for the model's own default.
-
-    `model` folder of the weights (for `stable_diffusion`, or a hub's name); `adapter` name of an
-    adapter in the model's folder; `steps` of the sampler; `guidance` strength, 1 is none.
-    """
-
-    model: str | None = None
-    adapter: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-
-
-class ImageEngine(Protocol):
-    """Draws pictures of findings inside given masks."""
-
-    @property
-    def name(self) -> str:
-        """Name in `ENGINES`."""
-
-    @property
-    def sha256(self) -> str:
-        """Hash of everything that decides the engine's output."""
-
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""
-
-
-@dataclass(frozen=True)
-class PhantomEngine:
-    """The physics renderer, one picture a task on `threads` threads."""
-
-    size_px: int
-    threads: int
-    sha256: str
-    name: str = "phantom"
-
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures (N, H, W) uint8; raise `UserError` where the masks do not fit.
-
-        A picture depends on its finding and its mask only, not on the batch or the threads.
-        """
-        want = (len(findings), self.size_px, self.size_px)
-        if masks.shape != want or masks.dtype != np.uint8:
-            got = f"{masks.shape} {masks.dtype}"
-            raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
-        with ThreadPoolExecutor(self.threads) as pool:
-            pictures = list(pool.map(renderer.render_one, findings, masks))
-        return np.stack(pictures) if pictures else np.zeros(want, np.uint8)
+from busgen.images.contract import ImageEngine, Learned
 
 
 def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) -> ImageEngine:
-    if learned != Learned(learned.model):
-        rule = "phantom has no weights: adapter, steps and guidance must be null"
-        raise UserError(rule, learned, "name a learned engine, or leave them out")
-    here = Path(__file__).parent
-    sources = [(here / f"{module}.py").read_bytes() for module in PHANTOM_MODULES]
-    sources.append(Path(seeds.__file__).read_bytes())
-    return PhantomEngine(size_px, threads, io.sha256_bytes(b"\0".join(sources)))
+    from busgen.images.phantom.engine import load_phantom
+
+    return load_phantom(size_px, threads, learned)
 
 
 def _load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:

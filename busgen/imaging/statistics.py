@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.geometry import measure
-from busgen.params import JUDGED
 from busgen.imaging.square import field_of
+from busgen.params import JUDGED
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 DEPTHS = 16  # equal bands from the top of the image to its bottom

@@ -20,10 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from busgen.errors import DataError, UserError
-from busgen.io import read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
 
-ASSETS = Path(__file__).parents[2] / "assets" / "judges"
+SHIPPED = ASSETS / "judges"
 SPEC = "judges.json"
 FILES = ("segmenter.safetensors", "classifier.safetensors")
 CHUNK = 16  # images at a time: the fastest on two cores, and little memory
@@ -181,7 +181,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     DataError
         If files are missing, altered, or do not fit each other.
     """
-    folder = folder or ASSETS
+    folder = folder or SHIPPED
     record = read_json(folder / SPEC)
     place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -232,9 +232,8 @@ def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tupl
 
 
 def _sha256(folder: Path) -> str:
-    """Return the hash of weights, shapes and the code that decides answers."""
-    code = [Path(str(module.__file__)) for module in (nets, views)] + [Path(__file__)]
-    files = [folder / SPEC, *(folder / name for name in FILES), *code]
+    """Return the hash of weights and shapes."""
+    files = [folder / SPEC, *(folder / name for name in FILES)]
     return sha256_bytes("".join(sha256_file(path) for path in files).encode())
 
 

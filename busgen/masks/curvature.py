@@ -12,7 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.masks.closed import POINTS, close, ellipse_angles, fit_box, is_pinched, is_simple, rotate
+from busgen.masks.closed import (
+    POINTS,
+    close,
+    ellipse_angles,
+    fit_box,
+    is_pinched,
+    is_simple,
+    rotate,
+)
 from busgen.masks.semantics import Lesions, angle_changes, lesions
 from busgen.priors.findings import Finding
 

@@ -11,11 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import seeds
+from busgen.code import code_sha256
 from busgen.errors import UserError
-from busgen.io import sha256_bytes, sha256_file
-from busgen.masks.curvature import contours
-from busgen.masks.raster import OutlineEngine
+from busgen.io import sha256_bytes
+from busgen.masks import curvature, raster
 from busgen.priors.findings import Finding
 
 
@@ -39,26 +38,22 @@ class MaskEngine(Protocol):
 
 def _curvature(size_px: int, _model: Path | None) -> MaskEngine:
     """Return the engine that draws outlines by what the lexicon's terms mean."""
-    sha256 = _hash("curvature", size_px, ("closed", "curvature", "raster", "semantics"))
-    return OutlineEngine("curvature", sha256, size_px, contours)
+    sha256 = _hash("curvature", size_px, curvature.__name__, raster.__name__)
+    return raster.OutlineEngine("curvature", sha256, size_px, curvature.contours)
 
 
 def _semantic_curvature(size_px: int, model: Path | None) -> MaskEngine:
     """Return the engine that draws outlines as real ones are."""
-    from busgen.masks.semantic_curvature.engine import load_outlines  # brings torch
+    from busgen.masks.semantic_curvature import engine  # brings torch
 
-    names = ("codes", "conditions", "engine", "network")
-    own = [f"semantic_curvature/{name}" for name in names]
-    weights, outlines = load_outlines(model, size_px)
-    sha256 = _hash(f"semantic_curvature/{weights}", size_px, ("closed", "raster", *own))
-    return OutlineEngine("semantic_curvature", sha256, size_px, outlines)
+    weights, outlines = engine.load_outlines(model, size_px)
+    name = f"semantic_curvature/{weights}"
+    sha256 = _hash(name, size_px, engine.__name__, raster.__name__)
+    return raster.OutlineEngine("semantic_curvature", sha256, size_px, outlines)
 
 
-def _hash(name: str, size_px: int, sources: Sequence[str]) -> str:
-    here = Path(__file__).parent
-    paths = [*(here / f"{source}.py" for source in sources), Path(seeds.__file__)]
-    key = "".join(sha256_file(path) for path in paths) + f"{name}/{size_px}"
-    return sha256_bytes(key.encode())
+def _hash(name: str, size_px: int, *code: str) -> str:
+    return sha256_bytes(f"{code_sha256(*code)}{name}/{size_px}".encode())
 
 
 ENGINES: dict[str, Callable[[int, Path | None], MaskEngine]] = {

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import UserError
-from busgen.metrics.distribution import kid
-from busgen.stats.bootstrap import Sample, Score
-from busgen.stats.calibration import dice
 from busgen.judges.judges import load_judges
+from busgen.metrics.distribution import kid
 from busgen.metrics.spaces.us64.features import load_space
 from busgen.real.crops import Crops
+from busgen.stats.bootstrap import Sample, Score
+from busgen.stats.calibration import dice
 
 
 def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.real.crops import Crops
 from busgen.imaging.overlays.find import find_overlays
+from busgen.real.crops import Crops
 
 Rows = NDArray[np.intp]
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.stats.ks import wilson
 from busgen.metrics.distribution import apart
 from busgen.metrics.spaces.us64.features import Space
+from busgen.stats.ks import wilson
 
 THUMB_PX = 64
 BLURS = (1.0, 8.0)  # px of the thumbnail: finer is speckle and noise, coarser gain over depth

@@ -8,19 +8,18 @@ speckle. Where it does not tell those, it says nothing of the others.
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.io import sha256_file
+from busgen.code import code_sha256
+from busgen.image_sets.source import Pixels, Source, squares
 from busgen.metrics import two_sample as testing
 from busgen.metrics.matching import found, matched
-from busgen.image_sets.source import Pixels, Source, squares
 from busgen.metrics.spaces.registry import HASH_CHARS
-from busgen.metrics.two_sample import Pairs, Recipe, two_sample
 from busgen.metrics.spaces.us64.degradations import respeckled
+from busgen.metrics.two_sample import Pairs, Recipe, two_sample
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 
@@ -75,7 +74,7 @@ def told_apart(
     stated = {
         "bad": "high",
         "space": "pixels",
-        "version": sha256_file(Path(testing.__file__))[:HASH_CHARS],
+        "version": code_sha256(testing.__name__)[:HASH_CHARS],
     }
     told = {n: asdict(two_sample(pairs, SEED, recipe)) | stated for n, pairs in scores.items()}
     known = told["two_sample_known_bad"]["value"]

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.stats.ks import MIN_N, wilson
-from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, numbered, resampled, whole
 from busgen.metrics.prdc import radii
+from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, numbered, resampled, whole
+from busgen.stats.ks import MIN_N, wilson
 
 NAMES = ("ratio", "nearer", "inauthentic", "same_patient")
 LOW_IS_BAD = ("ratio",)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.stats.ks import MIN_N
 from busgen.metrics.distribution import MOST, frechet, kid, mmd
-from busgen.stats.bootstrap import Sample, Score, equal_n
 from busgen.metrics.prdc import NAMES as SHARES
 from busgen.metrics.prdc import overlap
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.vendi import vendi
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample, Score, equal_n
+from busgen.stats.ks import MIN_N
 
 SEED = 0  # of what is drawn: the same pictures give the same numbers
 WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each

@@ -32,8 +32,8 @@ Table = Mapping[str, NDArray[np.float64]]
 class Held:
     """One statistic of one scanner: the synthetic median and the real quartiles.
 
-    Units are those of `busgen.imaging.statistics`; `spectrum_*` is the level of a band of the radial
-    power spectrum, named by its upper edge in cycles per pixel, in dB of all power.
+    Units are those of `busgen.imaging.statistics`; `spectrum_*` is the level of a band of the
+    radial power spectrum, named by its upper edge in cycles per pixel, in dB of all power.
     """
 
     scanner: str

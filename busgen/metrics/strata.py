@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from busgen.stats.ks import MIN_N
-from busgen.stats.bootstrap import Rows
 from busgen.image_sets.source import Source
+from busgen.stats.bootstrap import Rows
+from busgen.stats.ks import MIN_N
 
 ALL = "all"
 AGAINST = "scanner"  # made pictures name devices of their own: all stand against each real one

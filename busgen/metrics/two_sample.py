@@ -20,13 +20,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.errors import UserError
-from busgen.stats.ks import Z
-from busgen.stats.bootstrap import Score
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, channels_last
-from busgen.judges.training.scores import auc, interval
 from busgen.judges.training.fit import one_cycle
 from busgen.metrics.threads import one_thread
+from busgen.stats.bootstrap import Score
+from busgen.stats.ks import Z
+from busgen.stats.patients import interval
+from busgen.stats.roc import auc
 
 BOOT = 400
 Floats = NDArray[np.float64]

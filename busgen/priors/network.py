@@ -19,8 +19,7 @@ from busgen.errors import DataError
 from busgen.priors.sizes import LESIONS, Sizes, checked, make_sizes
 
 Floats = NDArray[np.float64]
-ASSETS = Path(__file__).parents[1] / "assets" / "priors"
-PUBLISHED, POOLED = ASSETS / "published.json", ASSETS / "pooled.json"
+PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
 
 OUTLINES = ("circumscribed", "not_circumscribed")
 _LOOSE = schema.MARGINS[1:]

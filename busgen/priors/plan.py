@@ -16,7 +16,16 @@ from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
 from busgen.priors.conditions import SIZES, Condition, is_lesion_field
-from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, TERMS, VIEWS, Node, Prior, states
+from busgen.priors.network import (
+    LESION_NODES,
+    MARGIN_SETS,
+    NODES,
+    TERMS,
+    VIEWS,
+    Node,
+    Prior,
+    states,
+)
 from busgen.priors.request import Request, Share
 
 Floats = NDArray[np.float64]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
-from busgen.stats.ks import wilson
 from busgen.reader_study.records import CALLED_SYNTHETIC
+from busgen.stats.ks import wilson
 
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 CHANCE = 0.5

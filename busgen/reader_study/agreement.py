@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.stats.ks import wilson
-from busgen.judges.training.scores import interval
 from busgen.reader_study.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, Answers, Key, Record
 from busgen.seeds import rng
+from busgen.stats.ks import wilson
+from busgen.stats.patients import interval
 
 Counts = NDArray[np.intp]
 FIELDS = ("pathology", *DESCRIBED)

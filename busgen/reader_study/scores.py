@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from busgen.reader_study.accuracy import CHANCE, Figure, Floats, Parts, Ratings, auc_parts, of_reader, pooled, share_parts
+from busgen.reader_study.accuracy import (
+    CHANCE,
+    Figure,
+    Floats,
+    Parts,
+    Ratings,
+    auc_parts,
+    of_reader,
+    pooled,
+    share_parts,
+)
 from busgen.reader_study.agreement import between_readers, by_descriptor, with_asked
 from busgen.reader_study.records import Answers, Key, Record
 

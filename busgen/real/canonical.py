@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.imaging.decode import Published, box_of, grey
+from busgen.imaging.overlays.find import find_overlays
+from busgen.imaging.square import field_of, has_black_border, is_sector, square_crop
 from busgen.io import encode_png
 from busgen.real.readers.lesion_masks import parts_of
-from busgen.imaging.overlays.find import find_overlays
-from busgen.imaging.decode import Published, box_of, grey
 from busgen.similarity.thumbnails import signature
-from busgen.imaging.square import field_of, has_black_border, is_sector, square_crop
 
 DOPPLER_PIXELS = 0.002  # share of saturated colours above which a picture is no B-mode
 SATURATED = 60  # spread of red, green and blue above which a pixel is strongly coloured

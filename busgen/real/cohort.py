@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.similarity.registration import find_links
 from busgen.real.splits import natural, split_of
+from busgen.similarity.registration import find_links
 
 FILE = "cohort.parquet"
 TEXT = pa.string()

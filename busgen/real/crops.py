@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError, UserError
-from busgen.io import decode_png, read_json, replacing_folder
-from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import Square, field_of, square_crop
+from busgen.io import decode_png, read_json, replacing_folder
+from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 
 SIDE = 256  # of the crops, in pixels
 SPLITS = ("train", "validation", "test")

@@ -13,9 +13,9 @@ import yaml
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
+from busgen.imaging.square import field_of, square_crop
 from busgen.io import decode_png, read_json
 from busgen.real.readers.registry import INFO
-from busgen.imaging.square import field_of, square_crop
 
 
 def may_show(table: Path) -> bool:

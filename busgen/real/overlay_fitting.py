@@ -13,10 +13,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
+from busgen.imaging.overlays.planted import KINDS, plant
+from busgen.imaging.overlays.strokes import (
+    StrokeNet,
+    candidates,
+    features,
+    stroke_log_odds,
+    stroke_net,
+)
 from busgen.io import decode_png
 from busgen.real.cohort import canonical_tables, real_rows
-from busgen.imaging.overlays.strokes import StrokeNet, candidates, features, stroke_log_odds, stroke_net
-from busgen.imaging.overlays.planted import KINDS, plant
 
 HIDDEN = (48, 16)
 SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each picture

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from busgen import schema
+from busgen.code import code_sha256
 from busgen.errors import UserError
+from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
 from busgen.real.cohort import FILE
-from busgen.imaging.overlays.strokes import WEIGHTS
-from busgen.real.readers.registry import INFO, LEFT_OUT, READERS, TABLE, list_dataset, write_canonical
+from busgen.real.readers.registry import (
+    INFO,
+    LEFT_OUT,
+    READERS,
+    TABLE,
+    list_dataset,
+    write_canonical,
+)
 
 STATE = "inputs.json"  # fingerprint of what each folder was made from
 LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "scikit-image", "pyarrow", "pillow")
@@ -65,7 +73,7 @@ def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
 
 
 def images(datasets: Mapping[str, Path]) -> int:
-    """Return how many images `datasets` list; raises as `busgen.real.readers.registry.list_dataset`."""
+    """Return how many images `datasets` list; raises as `readers.registry.list_dataset` does."""
     return sum(len(list_dataset(name, path).entries) for name, path in datasets.items())
 
 
@@ -86,6 +94,5 @@ def _whole(folder: Path, names: tuple[str, ...]) -> bool:
 
 def _code() -> list[str]:
     """Return what decides the canonical form besides the data: sources, weights, libraries."""
-    here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "schema.py", here.parent / "io.py", WEIGHTS]
-    return [sha256_file(path) for path in files] + [f"{n} {version(n)}" for n in LIBRARIES]
+    own = [code_sha256(__name__), sha256_file(WEIGHTS)]
+    return own + [f"{name} {version(name)}" for name in LIBRARIES]

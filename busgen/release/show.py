@@ -66,7 +66,8 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     UserError
         If the sample is unknown or was given up, or its row was altered to what cannot be.
     """
-    from busgen.images.engines import Learned, load_image_engine
+    from busgen.images.contract import Learned
+    from busgen.images.engines import load_image_engine
     from busgen.masks.engines import load_mask_engine
     from busgen.priors.findings import check_finding, from_row
 

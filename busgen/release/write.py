@@ -18,9 +18,9 @@ from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError
 from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
 from busgen.params import ReleaseParams
-from busgen.release.description import card, facts
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
+from busgen.release.description import card, facts
 from busgen.release.description.croissant import croissant
 from busgen.release.splits import split_index
 

@@ -83,13 +83,13 @@ def shipped_beside(release: Path) -> tuple[Path | None, Path | None]:
 
     None in the stead of what the release was not made with.
     """
-    from busgen.judges.judges import ASSETS, load_judges  # brings torch
+    from busgen.judges.judges import SHIPPED, load_judges  # brings torch
 
     plan = from_record(io.read_json(release / PROVENANCE)["plan"])
     checks = POOLED.with_suffix(".checks.json")
     judged = plan.judges_sha256 is not None and load_judges().sha256 == plan.judges_sha256
     drawn = io.read_json(checks)["prior"]["sha256"] == plan.prior_sha256
-    return ASSETS if judged else None, checks if drawn else None
+    return SHIPPED if judged else None, checks if drawn else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,19 +9,31 @@ from typing import Any
 
 from busgen import io, schema
 from busgen.errors import UserError
-from busgen.release.contract.expectations import Report, validate_index
 from busgen.release.contract.data_docs import data_docs
+from busgen.release.contract.expectations import Report, validate_index
 from busgen.release.files import INDEX
-from busgen.report.charts import distributions
-from busgen.report.sections import downstream, prior_fit, funnel, judges, real_data, marginals, scores, fault_detection, provenance, realism, previous
+from busgen.report.answers.limits import in_a_clause
 from busgen.report.answers.questions import make_answers
+from busgen.report.answers.verdict import make_verdict
+from busgen.report.charts import distributions
 from busgen.report.evidence import Evidence, Previous, Sources, gather
+from busgen.report.page import render
+from busgen.report.sections import (
+    downstream,
+    fault_detection,
+    funnel,
+    judges,
+    marginals,
+    previous,
+    prior_fit,
+    provenance,
+    real_data,
+    realism,
+    scores,
+)
 from busgen.report.sections.families import make_families
 from busgen.report.sections.gallery import filters, make_gallery, make_ranked
-from busgen.report.answers.limits import in_a_clause
 from busgen.report.sections.outlines import make_plate
-from busgen.report.page import render
-from busgen.report.answers.verdict import make_verdict
 
 __all__ = ["Previous", "Sources", "write_report"]
 
@@ -29,17 +41,22 @@ PAGE, CONTRACT = "index.html", "contract.html"
 OUTLINES = 8  # of each class and margin on the plate
 MAX_BYTES = 20_000_000
 SECTIONS = (  # id, title, what the contents add to it, template; in the order of the page
-    ("distributions", "What was asked for, what came out", "", "asked.html"),
-    ("real", "Beside real images", "", "beside.html"),
-    ("funnel", "What was rejected, and why", "", "funnel.html"),
-    ("downstream", "What it teaches models", "", "downstream.html"),
-    ("gallery", "Pictures", ": random, best, worst, of every kind of lesion", "gallery.html"),
-    ("versions", "Beside the previous version", "", "versions.html"),
-    ("learned", "What it learned from", "", "learned.html"),
-    ("fit", "Does the prior fit?", "", "fit.html"),
-    ("judges", "The judges", ", and how well they judge", "judges.html"),
-    ("provenance", "How it was made", ", again and checked", "made.html"),
-    ("limits", "Limits", ", and what it must not be used for", "limits.html"),
+    ("distributions", "What was asked for, what came out", "", "sections/marginals.html"),
+    ("real", "Beside real images", "", "sections/realism.html"),
+    ("funnel", "What was rejected, and why", "", "sections/funnel.html"),
+    ("downstream", "What it teaches models", "", "sections/downstream.html"),
+    (
+        "gallery",
+        "Pictures",
+        ": random, best, worst, of every kind of lesion",
+        "sections/gallery.html",
+    ),
+    ("versions", "Beside the previous version", "", "sections/previous.html"),
+    ("learned", "What it learned from", "", "sections/real_data.html"),
+    ("fit", "Does the prior fit?", "", "sections/prior_fit.html"),
+    ("judges", "The judges", ", and how well they judge", "sections/judges.html"),
+    ("provenance", "How it was made", ", again and checked", "sections/provenance.html"),
+    ("limits", "Limits", ", and what it must not be used for", "answers/limits.html"),
 )
 
 

@@ -20,11 +20,11 @@ from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, real_row
 from busgen.real.crops import SPLITS, Crops, crops_of, undisputed
 from busgen.real.display import may_show, require_no_output, require_untracked
 from busgen.release.files import INDEX, PROVENANCE, data_files
+from busgen.report.charts.images import Picture, data_uri, outline_path
 from busgen.report.evidence import Key, pixels, read_attempts
+from busgen.report.page import render
 from busgen.report.sections.gallery import Row, key_of
 from busgen.report.sections.marginals import LESIONS
-from busgen.report.page import render
-from busgen.report.charts.images import Picture, data_uri, outline_path
 
 PAGE = "with_real.html"
 MOST = 400  # synthetic pictures that nearest ones are sought for

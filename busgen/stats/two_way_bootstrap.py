@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.stats.weighted_metrics import Floats, Weighted
 from busgen.seeds import rng
+from busgen.stats.weighted_metrics import Floats, Weighted
 
 DRAWS = 20_000  # p is 1e-4 at least: some 500 secondary comparisons can still be told
 SEED = 20261126

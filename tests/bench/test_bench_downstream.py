@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from busgen.bench.downstream import benchmark
 from busgen.bench import harness
+from busgen.bench.downstream import benchmark
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.runs import RECORD
 from busgen.errors import UserError

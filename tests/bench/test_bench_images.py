@@ -6,15 +6,26 @@ import numpy as np
 import pytest
 
 from busgen.bench import harness
-from busgen.bench.images import benchmark, control, counterfactual, matched, overlays, solver, speed, text_terms, text_tissue, utility
+from busgen.bench.images import (
+    benchmark,
+    control,
+    counterfactual,
+    matched,
+    overlays,
+    solver,
+    speed,
+    utility,
+)
 from busgen.bench.images.scores import auc_gap, mean_figure, over_patients
+from busgen.bench.images.text import terms as text_terms
+from busgen.bench.images.text import tissue as text_tissue
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check_finding
-from busgen.stats.bootstrap import Score
-from busgen.judges.training.scores import auc_of
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES
+from busgen.stats.bootstrap import Score
+from busgen.stats.roc import auc_of
 
 SIDE = 256
 

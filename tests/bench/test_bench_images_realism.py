@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench.images import realism
 from busgen.bench.harness import COMPARE
+from busgen.bench.images import realism
 from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
+from busgen.metrics.two_sample import Recipe
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
-from busgen.metrics.two_sample import Recipe
 
 QUICK = Recipe(folds=2, steps=20, batch=16, patch_px=32, grid=2, widths=(8, 16))
 SIDE = 64

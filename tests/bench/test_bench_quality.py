@@ -6,11 +6,11 @@ import pytest
 from busgen.bench import harness
 from busgen.bench.quality import fault_detection
 from busgen.errors import UserError
-from busgen.params import DEFAULT_GATES, Gate
-from busgen.gates.calibration.faults import Pair
-from busgen.similarity.known_images import known_of, texture_of
 from busgen.gates.calibration.fault_injection import Keeper, prove
+from busgen.gates.calibration.faults import Pair
+from busgen.params import DEFAULT_GATES, Gate
 from busgen.seeds import rng
+from busgen.similarity.known_images import known_of, texture_of
 
 SIDE = 192
 

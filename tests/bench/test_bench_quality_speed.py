@@ -4,13 +4,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from busgen.bench.quality import benchmark, near_duplicates, reference_programs, rows as quality_rows, speed
 from busgen.bench.harness import holds
+from busgen.bench.quality import benchmark, near_duplicates, reference_programs, speed
+from busgen.bench.quality import rows as quality_rows
 from busgen.io import decode_png, sha256_array
 from busgen.judges.judges import load_judges
-from busgen.similarity.known_images import known_of, texture_of
 from busgen.release.files import INDEX, data_files
 from busgen.seeds import rng
+from busgen.similarity.known_images import known_of, texture_of
 
 N = 9
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.bench import harness
-from busgen.bench.real import benchmark, near_duplicates, judges, overlays, reading
+from busgen.bench.real import benchmark, judges, near_duplicates, overlays, reading
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.real.cohort import SCHEMA

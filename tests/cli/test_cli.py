@@ -18,8 +18,8 @@ import pytest
 
 import busgen
 from busgen.cli import main
-from busgen.errors import UserError
 from busgen.cli.screen import print_rows, resumable
+from busgen.errors import UserError
 
 SMALL = ["--size", "64", "--n", "6"]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from busgen.downstream.results.fairness import LEAST, by_group, size_matched
 from busgen.downstream.data.findings import FINDINGS
+from busgen.downstream.results.fairness import LEAST, by_group, size_matched
 
 
 def table(n: int = 120, seeds: int = 2) -> pd.DataFrame:

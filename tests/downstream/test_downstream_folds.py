@@ -8,8 +8,8 @@ import pytest
 from tiny_sets import cases, pictures, write_real
 
 from busgen.downstream import runs
-from busgen.downstream.data.real_images import save_cases
 from busgen.downstream.data.folds import fold_of, with_folds
+from busgen.downstream.data.real_images import save_cases
 from busgen.downstream.library import PREDICTIONS, carry_out
 from busgen.downstream.plan import plan
 from busgen.errors import UserError

@@ -7,14 +7,14 @@ from tiny_sets import cases, crops
 from torch import nn
 
 from busgen import training_loop
-from busgen.downstream.results.predictions import SCHEMA, Answering, answers, scaling
 from busgen.downstream.arms import arm_of
+from busgen.downstream.data.pools import pool_of
 from busgen.downstream.learner import LOOKS, Recipe, learner_of, levelled_off, trained
 from busgen.downstream.models.registry import Model, model_of
-from busgen.downstream.data.pools import pool_of
+from busgen.downstream.results.predictions import SCHEMA, Answering, answers, scaling
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
-from busgen.judges.training.scores import auc
+from busgen.stats.roc import auc
 
 TINY = {
     "classification": Model("classification", ClassifierSpec(32, (8, 16), 1, 1.8, 1)),

@@ -7,9 +7,9 @@ import torch
 from tiny_sets import crops
 
 from busgen.downstream.arms import arm_of
+from busgen.downstream.data.pools import pool_of
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models.registry import PRESETS, Model, model_of, place_of
-from busgen.downstream.data.pools import pool_of
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_sets import write_real
 
-from busgen.downstream.data import real_images, synthetic_set
 from busgen.downstream import library
+from busgen.downstream.data import real_images, synthetic_set
 from busgen.downstream.plan import Asked, plan
 from busgen.factory.library import produce
 from busgen.params import DEFAULT_GATES, Gate, GenerateParams, Params, ReleaseParams

@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_sets import write_made
 
+from busgen.code import closure
 from busgen.downstream import runs
-from busgen.downstream.results.compare import NONE, compared, verdict
-from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
 from busgen.downstream.data.synthetic_set import read_made, saw_of
+from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
 from busgen.downstream.plan import plan
+from busgen.downstream.results.compare import NONE, compared, verdict
 from busgen.errors import UserError
-from busgen.judges.training.scores import auc
+from busgen.stats.roc import auc
 
 
 def carried(asked):
@@ -97,7 +98,10 @@ def test_what_decides_a_run_is_in_its_name(asked):
     slower = replace(real, recipe=replace(real.recipe, rate=1e-4))
     assert slower.sha256 != real.sha256
     assert replace(real, out=asked.data).sha256 == real.sha256
-    assert {module.__name__ for module in runs.CODE} >= {"busgen.downstream.data.copy_paste", "busgen.training_loop"}
+    assert set(closure(runs.__name__)) >= {
+        "busgen.downstream.data.copy_paste",
+        "busgen.training_loop",
+    }
 
 
 def test_quick_is_one_training_set_three_arms_one_seed(asked):

@@ -11,11 +11,11 @@ import pytest
 from tiny_sets import crops, pair, write_made
 
 from busgen.downstream import arms
-from busgen.downstream.library import carry_out
-from busgen.downstream.data.synthetic_set import named, read_made
-from busgen.downstream.plan import plan
 from busgen.downstream.data.pools import pool_of
 from busgen.downstream.data.strata import cuts_of, strata, topping_up
+from busgen.downstream.data.synthetic_set import named, read_made
+from busgen.downstream.library import carry_out
+from busgen.downstream.plan import plan
 from busgen.errors import DataError, UserError
 from busgen.io import encode_png
 

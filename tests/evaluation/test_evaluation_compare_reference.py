@@ -8,13 +8,13 @@ from scipy import ndimage
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import dumps, encode_png, write_text
-from busgen.params import JUDGED
 from busgen.evaluation.compare_reference import compare
-from busgen.metrics.descriptor_auc import auc
 from busgen.evaluation.marginals import realised
 from busgen.evaluation.reference import Reference
 from busgen.gates.calibration.real_samples import samples_of
+from busgen.io import dumps, encode_png, write_text
+from busgen.metrics.descriptor_auc import auc
+from busgen.params import JUDGED
 from busgen.seeds import rng
 
 SIDE = 64

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.io import encode_png
 from busgen.evaluation.duplicates import NAMED, duplicates
+from busgen.io import encode_png
 from busgen.seeds import rng
 
 SIDE = 96

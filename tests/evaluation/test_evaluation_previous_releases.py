@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.io import encode_png, sha256_array
 from busgen.evaluation.previous_releases import repeats
-from busgen.similarity.dhash import difference_hash
+from busgen.io import encode_png, sha256_array
 from busgen.seeds import rng
+from busgen.similarity.dhash import difference_hash
 
 SIDE = 128
 

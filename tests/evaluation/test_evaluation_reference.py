@@ -9,10 +9,19 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.metrics.descriptor_auc import auc, descriptor_auc
-from busgen.judges.judges import load_judges
-from busgen.evaluation.reference import FACTS, REFERENCE, SAMPLES, Origin, load_reference, make_reference, reference_of, write_reference
+from busgen.evaluation.reference import (
+    FACTS,
+    REFERENCE,
+    SAMPLES,
+    Origin,
+    load_reference,
+    make_reference,
+    reference_of,
+    write_reference,
+)
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.judges.judges import load_judges
+from busgen.metrics.descriptor_auc import auc, descriptor_auc
 from busgen.real.cohort import FILE
 from busgen.real.cohort import SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers.registry import DATASETS

@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from busgen.errors import UserError
+from busgen.evaluation.score_options import Asked, open_sets
+from busgen.evaluation.score_sets import chosen, score_sets
+from busgen.image_sets.source import Source
 from busgen.io import encode_png
 from busgen.metrics import two_sample
-from busgen.stats.bootstrap import Sample
-from busgen.evaluation.score_sets import chosen, score_sets
-from busgen.evaluation.score_options import Asked, open_sets
-from busgen.image_sets.source import Source
+from busgen.metrics.paired_two_sample import told_apart
 from busgen.metrics.space_scores import space_scores
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import left_out, strata
-from busgen.metrics.paired_two_sample import told_apart
 from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample
 
 SHARES = ("precision", "recall", "density", "coverage")
 SCORES = {"kid", "mmd", "frechet", "vendi", *SHARES}

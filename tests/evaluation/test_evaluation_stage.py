@@ -3,12 +3,12 @@
 import pytest
 
 from busgen.errors import UserError
+from busgen.evaluation.stage import measure, write_quality
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.io import read_json
 from busgen.params import DEFAULT_LIMITS, Gate, GenerateParams, Limit, QualityParams, ReleaseParams
-from busgen.evaluation.stage import measure, write_quality
 from busgen.release.write import write_release
 
 WRITTEN = {"scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}

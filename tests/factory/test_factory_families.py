@@ -12,13 +12,13 @@ import pytest
 import busgen
 from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
+from busgen.evaluation.families import read_families
 from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import ENGINES, load_mask_engine
 from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
-from busgen.evaluation.families import read_families
 from busgen.release.show import again, history
 from busgen.release.verify import verify
 from busgen.release.write import write_release

@@ -4,10 +4,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from busgen.params import DEFAULT_GATES, JUDGED
-from busgen.gates.calibration.bounds import FLAGGED, REFUSED, SIDES, calibrated, clean_scores, refused
 from busgen.evaluation.reference import load_reference
+from busgen.gates.calibration.bounds import (
+    FLAGGED,
+    REFUSED,
+    SIDES,
+    calibrated,
+    clean_scores,
+    refused,
+)
 from busgen.gates.calibration.real_samples import SCHEMA
+from busgen.params import DEFAULT_GATES, JUDGED
 from busgen.seeds import rng
 
 

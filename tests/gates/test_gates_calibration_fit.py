@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
+from busgen.gates import lesion_intensity, mask_fit
 from busgen.gates.calibration import fit as calibration_fit
-from busgen.gates import mask_fit, lesion_intensity
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.image_checks import SIDE, statistics_of
 from busgen.seeds import rng
@@ -56,7 +56,7 @@ def test_own_masks_are_told_from_swapped_ones(tmp_path, monkeypatch):
              for one in zip(images, np.roll(masks, 64, axis=1), chances, strict=True)]  # fmt: skip
     assert min(own) > 0 > np.median(other)
     calibration_fit.save(tmp_path / mask_fit.FIT, vars(fit))
-    monkeypatch.setattr(mask_fit, "ASSETS", tmp_path)
+    monkeypatch.setattr(mask_fit, "GATES", tmp_path)
     mask_fit.shipped_fit.cache_clear()
     again = mask_fit.shipped_fit().log_odds(mask_fit.numbers_of(images[0], masks[0], chances[0]))
     mask_fit.shipped_fit.cache_clear()
@@ -77,7 +77,9 @@ def test_terms_are_told_by_the_grey_levels_they_were_learned_from():
     pairs += [described(k, "hyperechoic", 190) for k in range(12, 24)]
     pairs += [described(k, "isoechoic", 105) for k in range(24, 28)]  # too few
     numbers = np.array([lesion_intensity.numbers_of(pair.image, pair.mask) for pair in pairs])
-    terms = calibration_fit.fit_terms(lesion_intensity.shown(numbers, "echo_pattern"), [p.echo_pattern for p in pairs])
+    terms = calibration_fit.fit_terms(
+        lesion_intensity.shown(numbers, "echo_pattern"), [p.echo_pattern for p in pairs]
+    )
     assert terms.n == {"hypoechoic": 12, "hyperechoic": 12}
     dark = lesion_intensity.numbers_of(*_pixels(described(99, None, 50)))
     own = lesion_intensity.shown(dark, "echo_pattern")
@@ -88,8 +90,12 @@ def test_terms_are_told_by_the_grey_levels_they_were_learned_from():
 
 def test_regions_know_their_own_lesions():
     pairs = [described(k, None, 45 + k % 12) for k in range(24)]
-    found = calibration_fit.fit_regions(np.array([lesion_intensity.numbers_of(*_pixels(pair)) for pair in pairs]))
-    own, lit = (lesion_intensity.numbers_of(*_pixels(described(99, None, level))) for level in (50, 200))
+    found = calibration_fit.fit_regions(
+        np.array([lesion_intensity.numbers_of(*_pixels(pair)) for pair in pairs])
+    )
+    own, lit = (
+        lesion_intensity.numbers_of(*_pixels(described(99, None, level))) for level in (50, 200)
+    )
     assert found.n == 24
     levels = len(lesion_intensity.LEVELS)
     assert found.distance(own[:levels]) < 2 < found.distance(lit[:levels])
@@ -102,4 +108,6 @@ def _pixels(pair):
 def test_lesions_that_are_all_alike_teach_nothing():
     images, masks = lesions(2)
     with pytest.raises(UserError, match="give masks of more lesions"):
-        calibration_fit.fit_masks(images, masks[[0, 0]], lambda pictures: np.zeros(pictures.shape, np.float32))
+        calibration_fit.fit_masks(
+            images, masks[[0, 0]], lambda pictures: np.zeros(pictures.shape, np.float32)
+        )

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from busgen.params import DEFAULT_GATES, Gate
 from busgen.gates.calibration.detection import caught, detection, scores_of
-from busgen.stats.ks import wilson
 from busgen.gates.calibration.faults import Pair
+from busgen.params import DEFAULT_GATES, Gate
+from busgen.stats.ks import wilson
 
 GATES = {
     "grey_sd": Gate(min=15),

@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 
+from busgen.gates.image_checks import (
+    BANDS,
+    GATES,
+    LOOK,
+    SIDE,
+    SMALLEST,
+    Look,
+    picture_scores,
+    statistics_of,
+)
+from busgen.imaging.overlays.planted import plant
+from busgen.imaging.resize import resize
 from busgen.io import sha256_file
 from busgen.params import DEFAULT_GATES
-from busgen.gates.image_checks import ASSETS, BANDS, LOOK, SIDE, SMALLEST, Look, picture_scores, sized, statistics_of
-from busgen.imaging.overlays.planted import plant
 from busgen.seeds import rng
 
 
@@ -67,10 +77,12 @@ def test_distance_is_one_deviation_a_dimension():
 
 
 def test_other_sizes_are_brought_to_one():
-    assert sized(tissue(side=512)).shape == sized(tissue(side=200)).shape == (SIDE, SIDE)
+    assert (
+        resize(tissue(side=512), SIDE).shape == resize(tissue(side=200), SIDE).shape == (SIDE, SIDE)
+    )
 
 
 @pytest.mark.parametrize("name", [LOOK, "mask_fit.safetensors"])
 def test_what_ships_is_small_and_described(name):
-    assert (ASSETS / name).stat().st_size < 150_000
-    assert sha256_file(ASSETS / name) in (ASSETS / "README.md").read_text()
+    assert (GATES / name).stat().st_size < 150_000
+    assert sha256_file(GATES / name) in (GATES / "README.md").read_text()

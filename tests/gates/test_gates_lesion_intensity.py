@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from busgen.gates.image_checks import SIDE, SMALLEST
-from busgen.gates.lesion_intensity import LEVELS, NUMBERS, REGIONS, Regions, Terms, numbers_of, region_scores, shipped_lesions
+from busgen.gates.lesion_intensity import (
+    LEVELS,
+    NUMBERS,
+    REGIONS,
+    Regions,
+    Terms,
+    numbers_of,
+    region_scores,
+    shipped_lesions,
+)
 from busgen.schema import BY_NAME
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from busgen.io import encode_png
 from busgen.gates.calibration.pairs import clean_pair
+from busgen.io import encode_png
 from busgen.real.crops import crop_of
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from busgen.errors import DataError
-from busgen.io import encode_png
-from busgen.gates.scores import image_scores, judge_pairs
-from busgen.judges.judges import load_judges
-from busgen.imaging.statistics import image_statistics
 from busgen.gates.calibration.real_samples import AT_ONCE, SCHEMA, samples_of
+from busgen.gates.scores import image_scores, judge_pairs
+from busgen.imaging.statistics import image_statistics
+from busgen.io import encode_png
+from busgen.judges.judges import load_judges
 
 SIDE = 64
 

@@ -6,11 +6,22 @@ import cv2
 import numpy as np
 import pytest
 
+from busgen.gates.scores import (
+    JUDGED_AT_ONCE,
+    LESION,
+    LOST,
+    judge_pairs,
+    judged_scores,
+    lesion_scores,
+    mask_error,
+    pair_scores,
+    sharpness,
+    verdict,
+)
 from busgen.imaging.geometry import measure
+from busgen.judges.judges import load_judges
 from busgen.params import DEFAULT_GATES, JUDGED, Gate
 from busgen.priors.findings import Finding
-from busgen.gates.scores import JUDGED_AT_ONCE, LESION, LOST, judge_pairs, judged_scores, lesion_scores, mask_error, pair_scores, sharpness, verdict
-from busgen.judges.judges import load_judges
 
 SIZE = 128
 

@@ -12,8 +12,8 @@ from busgen import schema
 from busgen.io import dumps, encode_png
 from busgen.reader_study.records import ANSWERS, sealed
 from busgen.real.cohort import FILE, canonical_tables, make_cohort
-from busgen.similarity.thumbnails import signature
 from busgen.real.splits import split_of
+from busgen.similarity.thumbnails import signature
 
 Record = dict[str, object]
 

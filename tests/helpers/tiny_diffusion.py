@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from peft import LoraConfig
 
-from busgen.images.diffusion.training.adapter import LAYERS
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.training.flow import Network, new_modules
 from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manifest
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
-from busgen.training_loop import begun
+from busgen.images.diffusion.training.adapter import LAYERS
+from busgen.images.diffusion.training.flow import Network, new_modules
 from busgen.real.crops import Crops
+from busgen.training_loop import begun
 
 SIDE = 64
 NETWORK = Network(widths=(16, 32), layers=1, heads=2, token=16)

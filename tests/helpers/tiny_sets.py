@@ -14,8 +14,8 @@ from busgen.downstream.learner import Recipe
 from busgen.io import dumps, encode_png, sha256_bytes
 from busgen.real.cohort import FILE, canonical_tables, make_cohort
 from busgen.real.crops import Crops
-from busgen.similarity.thumbnails import signature
 from busgen.real.splits import split_of
+from busgen.similarity.thumbnails import signature
 
 RECIPES = dict.fromkeys(("classification", "segmentation"), Recipe(4, 4, looks=2))
 

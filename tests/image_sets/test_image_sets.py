@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from busgen.errors import DataError, UserError
-from busgen.io import encode_png
 from busgen.image_sets.open import open_set
-from busgen.image_sets.source import squared, squares
 from busgen.image_sets.parquet import Named
+from busgen.image_sets.source import squared, squares
+from busgen.io import encode_png
 
 SIDE = 64
 

@@ -8,12 +8,13 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
-from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
+from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import checked_hash
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
+from busgen.images.engines import load_image_engine
 from busgen.io import dumps, write_text
-from busgen.params import AdapterParams, TrainImagesParams
 from busgen.metrics.adapter_scores import likeness
+from busgen.params import AdapterParams, TrainImagesParams
 
 QUICK = AdapterParams(steps=2, batch=2, rate=4.0)  # of which the warm-up leaves a hundredth
 

@@ -9,8 +9,9 @@ import pytest
 import tiny_diffusion as tiny
 
 from busgen.errors import DataError, UserError
+from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import checked_hash, write_manifest
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.engines import load_image_engine
 
 
 @pytest.fixture(scope="module")

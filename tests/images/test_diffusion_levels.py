@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from busgen.images.training.captions import Caption
-from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, SCALES, fit_ranges, measured, painted, place_of, places
+from busgen.images.diffusion.levels import (
+    FEWEST,
+    FIELDS,
+    HALO,
+    LEVELS,
+    SCALES,
+    measured,
+    painted,
+    place_of,
+    places,
+)
 from busgen.images.diffusion.text import one_hot
+from busgen.images.diffusion.training.level_ranges import fit_ranges
+from busgen.images.training.captions import Caption
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256

@@ -8,12 +8,13 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
-from busgen.images.training.captions import Caption
+from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.training.plan import resolve
 from busgen.images.diffusion.training.presets import preset
 from busgen.images.diffusion.training.stage import train
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.engines import load_image_engine
+from busgen.images.training.captions import Caption
 from busgen.images.training.examples import SPLITS, Pictures, save_pictures
 from busgen.io import dumps, write_text
 from busgen.params import TrainImagesParams

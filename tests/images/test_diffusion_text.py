@@ -4,10 +4,26 @@ import pytest
 import torch
 
 from busgen.errors import UserError
+from busgen.images.diffusion.text import (
+    MAX_WORDS,
+    N_TERMS,
+    SLOTS,
+    TextEncoder,
+    one_hot,
+    slot_bounds,
+    words_of,
+)
 from busgen.images.diffusion.training.text import held_out, vocabulary
-from busgen.images.diffusion.training.text.phrases import SEEN, UNSEEN_SYNONYMS, UNSEEN_TEMPLATES, descriptors, draw_stated, sentences, write
 from busgen.images.diffusion.training.text.misspellings import misspelt
-from busgen.images.diffusion.text import MAX_WORDS, N_TERMS, SLOTS, TextEncoder, one_hot, slot_bounds, words_of
+from busgen.images.diffusion.training.text.phrases import (
+    SEEN,
+    UNSEEN_SYNONYMS,
+    UNSEEN_TEMPLATES,
+    descriptors,
+    draw_stated,
+    sentences,
+    write,
+)
 from busgen.images.diffusion.training.text.training import accuracy, train_text
 from busgen.seeds import rng
 

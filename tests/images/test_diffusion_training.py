@@ -10,17 +10,31 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import DataError
-from busgen.images.training.captions import Caption
-from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
 from busgen.images.diffusion.conditions import NO_STYLE, unstated
-from busgen.images.diffusion.training.decoder import KINDS, DecoderTrainee, Lesson, denoised, draw_patches, lesson_of
-from busgen.images.diffusion.training.flow import FlowTrainee, new_modules
-from busgen.images.diffusion.training.latents import batch_of, draw_batch, encode_views, load_views, put_into_words, save_views
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.training import autoencoder
+from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
+from busgen.images.diffusion.training.decoder import (
+    KINDS,
+    DecoderTrainee,
+    Lesson,
+    denoised,
+    draw_patches,
+    lesson_of,
+)
+from busgen.images.diffusion.training.flow import FlowTrainee, new_modules
+from busgen.images.diffusion.training.latents import (
+    batch_of,
+    draw_batch,
+    encode_views,
+    load_views,
+    put_into_words,
+    save_views,
+)
+from busgen.images.training.captions import Caption
 from busgen.images.training.examples import Pictures
 from busgen.training_loop import Pace, begun, draws_of, run
 

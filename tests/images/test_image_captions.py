@@ -9,7 +9,14 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError
 from busgen.images.training.captions import FIELDS, Caption, caption_of, rarity, to_words
-from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds, Reading, bounds_from_json, fit_bounds, read_lesion
+from busgen.masks.semantic_curvature.training.descriptor_bounds import (
+    Bound,
+    Bounds,
+    Reading,
+    bounds_from_json,
+    fit_bounds,
+    read_lesion,
+)
 from busgen.priors.parse import from_text
 from busgen.real import canonical
 from busgen.real.crops import crop_of

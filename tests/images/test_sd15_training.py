@@ -13,10 +13,13 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from busgen.bench.images.stable_diffusion import SHARED, UNET
+from busgen.cli.training import Asked
+from busgen.cli.training import train as train_asked
 from busgen.errors import DataError, UserError
-from busgen.images.engines import Learned, load_image_engine
-from busgen.images.stable_diffusion.training import library
+from busgen.images.contract import Learned
+from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.training import library
 from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
 from busgen.images.stable_diffusion.training.output import write_adapter, write_model
@@ -24,8 +27,6 @@ from busgen.images.stable_diffusion.training.stage import Run, train
 from busgen.params import Params
 from busgen.real.crops import Crops
 from busgen.seeds import rng
-from busgen.cli.training import Asked
-from busgen.cli.training import train as train_asked
 
 QUICK = Recipe(size_px=64, epochs=2, batch=2, accumulate=2, rate=1e-3, warmup=2, keep=2)
 ADAPTER = replace(QUICK, lora_rank=2)

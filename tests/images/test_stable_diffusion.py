@@ -10,7 +10,8 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from busgen.errors import DataError, UserError
-from busgen.images.engines import Learned, load_image_engine
+from busgen.images.contract import Learned
+from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import STEPS, device_of, sentence
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from busgen import schema
-from busgen.masks.engines import load_mask_engine
 from busgen.imaging.geometry import COLUMNS, measure, to_columns
+from busgen.masks.engines import load_mask_engine
 
 
 def paint(inside, size=256):

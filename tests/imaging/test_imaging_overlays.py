@@ -10,12 +10,21 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
+from busgen.imaging.decode import grey, load_pixels
 from busgen.imaging.overlays.fill import filled
-from busgen.real.overlay_fitting import fit
-from busgen.imaging.overlays.strokes import STANDS_OUT, WEIGHTS, StrokeNet, candidates, features, shipped_net, stroke_log_odds, stroke_net
 from busgen.imaging.overlays.find import find_overlays, without_overlays
 from busgen.imaging.overlays.planted import KINDS, Overlay, plant, recall
-from busgen.imaging.decode import grey, load_pixels
+from busgen.imaging.overlays.strokes import (
+    STANDS_OUT,
+    WEIGHTS,
+    StrokeNet,
+    candidates,
+    features,
+    shipped_net,
+    stroke_log_odds,
+    stroke_net,
+)
+from busgen.real.overlay_fitting import fit
 
 NAMES = Path(__file__).with_name("overlay_names.csv")
 FOLDERS = {

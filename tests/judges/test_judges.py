@@ -7,7 +7,7 @@ from tiny_judges import ellipses, tiny_judges
 
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_file
-from busgen.judges.judges import ASSETS, FILES, load_judges
+from busgen.judges.judges import FILES, SHIPPED, load_judges
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
 from busgen.real.canonical import canonical_row
 from busgen.real.crops import crops_of
@@ -110,13 +110,13 @@ def test_the_hash_follows_weights_and_calibration(tmp_path):
 def test_what_ships_loads_is_small_and_is_what_was_scored():
     judges = load_judges(device="cpu")
     assert min(judges.segmenter.members, judges.classifier.members) >= 3
-    files = [path for path in ASSETS.iterdir() if path.is_file()]
+    files = [path for path in SHIPPED.iterdir() if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json", ".md"}
     assert sum(path.stat().st_size for path in files) <= 12e6
-    scores = read_json(ASSETS / "scores.json")
-    assert scores["weights_sha256"] == {name: sha256_file(ASSETS / name) for name in FILES}
+    scores = read_json(SHIPPED / "scores.json")
+    assert scores["weights_sha256"] == {name: sha256_file(SHIPPED / name) for name in FILES}
     for name in ("segmenter.md", "classifier.md"):
-        assert "NOT FOR CLINICAL USE" in (ASSETS / name).read_text()
+        assert "NOT FOR CLINICAL USE" in (SHIPPED / name).read_text()
 
 
 def test_held_out_patients_of_bus_bra(real_data):

@@ -11,15 +11,15 @@ from sklearn.metrics import roc_auc_score
 from tiny_judges import CLASSIFIER, SEGMENTER, ellipses, tiny_judges
 
 from busgen.errors import DataError, UserError
-from busgen.params import TrainJudgesParams
-from busgen.judges.training import augment, library, scores, stage
-from busgen.stats import calibration
+from busgen.imaging.decode import Box
 from busgen.judges import views
+from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, loss_of, train
+from busgen.params import TrainJudgesParams
 from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
-from busgen.imaging.decode import Box
 from busgen.seeds import rng
+from busgen.stats import calibration
 
 QUICK = Recipe(epochs=2, batch=6, rate=3e-3, polish=1, half_precision=False)
 PARAMS = TrainJudgesParams.model_validate(

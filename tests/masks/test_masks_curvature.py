@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from busgen.errors import FindingError, UserError
+from busgen.imaging.geometry import measure
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.curvature import contours
 from busgen.masks.engines import load_mask_engine
-from busgen.imaging.geometry import measure
 
 TERMS = ("circumscribed", "indistinct", "angular", "microlobulated", "spiculated")
 

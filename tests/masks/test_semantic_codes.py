@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from busgen.imaging.geometry import measure
 from busgen.masks.closed import close, fit_box, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.imaging.geometry import measure
 from busgen.masks.semantic_curvature.codes import CODE, OCTAVES, damped, decode, encode, outline_of
 from busgen.masks.semantic_curvature.engine import COARSE, has_neck, simple_outlines
 

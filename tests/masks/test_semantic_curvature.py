@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 
 from busgen.errors import DataError, FindingError, UserError
+from busgen.imaging.geometry import measure
 from busgen.io import dumps, read_json, write_text
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.imaging.geometry import measure
-from busgen.masks.semantic_curvature.conditions import CONDITIONS, PARTS, STYLES, Lesion, conditions, forgotten, lesion_of
-from busgen.masks.semantic_curvature.engine import ASSETS
+from busgen.masks.semantic_curvature.conditions import (
+    CONDITIONS,
+    PARTS,
+    STYLES,
+    Lesion,
+    conditions,
+    forgotten,
+    lesion_of,
+)
+from busgen.masks.semantic_curvature.engine import SHIPPED
 from busgen.masks.semantic_curvature.network import SPEC, WEIGHTS
 
 ENGINE = "semantic_curvature"
@@ -152,12 +160,12 @@ def test_annotators_are_drawn_by_their_shares(make_finding):
 def test_weights_that_are_missing_or_others_are_refused(tmp_path):
     with pytest.raises(UserError, match="busgen train masks"):
         load_mask_engine(ENGINE, 256, tmp_path)
-    copy = shutil.copytree(ASSETS, tmp_path / "copy")
+    copy = shutil.copytree(SHIPPED, tmp_path / "copy")
     spec = read_json(copy / SPEC)
     write_text(copy / SPEC, dumps(spec | {"version": 0}))
     with pytest.raises(DataError, match="must be of version 1, got 0"):
         load_mask_engine(ENGINE, 256, copy)
-    shutil.copy(ASSETS / SPEC, copy / SPEC)
+    shutil.copy(SHIPPED / SPEC, copy / SPEC)
     with (copy / WEIGHTS).open("ab") as file:
         file.write(b"more")
     with pytest.raises(DataError, match="restore the folder"):
@@ -165,7 +173,7 @@ def test_weights_that_are_missing_or_others_are_refused(tmp_path):
 
 
 def test_the_weights_are_small():
-    assert (ASSETS / WEIGHTS).stat().st_size <= 2 * 2**20
+    assert (SHIPPED / WEIGHTS).stat().st_size <= 2 * 2**20
 
 
 def test_replaced_findings_keep_their_noise(engine, make_finding):

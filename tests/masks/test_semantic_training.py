@@ -11,11 +11,16 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, encode_png, read_json
-from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.training import library
 from busgen.masks.semantic_curvature.conditions import CONDITIONS
-from busgen.masks.semantic_curvature.training.examples import DESCRIBED, examples_of, prepare, read_outlined
+from busgen.masks.semantic_curvature.training import library
+from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
+from busgen.masks.semantic_curvature.training.examples import (
+    DESCRIBED,
+    examples_of,
+    prepare,
+    read_outlined,
+)
 from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort

@@ -5,16 +5,16 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError, UserError
+from busgen.evaluation.families import read_families
 from busgen.images.phantom import renderer
 from busgen.io import dumps, write_text
 from busgen.masks.engines import load_mask_engine
+from busgen.metrics.counterfactuals import RISING, Families, moves, rest_of, stays
 from busgen.priors.draw import draw
 from busgen.priors.families import members
 from busgen.priors.network import TERMS, load_prior
-from busgen.metrics.counterfactuals import RISING, Families, moves, rest_of, stays
-from busgen.stats.ks import wilson
-from busgen.evaluation.families import read_families
 from busgen.seeds import rng
+from busgen.stats.ks import wilson
 
 SIDE = 100
 POSTERIOR = ("none", "enhancement", "shadowing")

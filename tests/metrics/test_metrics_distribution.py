@@ -10,8 +10,8 @@ from scipy.linalg import sqrtm
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import frechet, frechet_distance, kid, mmd, mmd2
-from busgen.stats.bootstrap import Sample
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample
 
 
 def sample(n, shift=0.0, seed=0, images=1, d=4):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.stats.bootstrap import Sample
 from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_of, radii
 from busgen.metrics.vendi import vendi, vendi_of
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample
 
 
 def sample(n, seed, shift=0.0, spread=1.0, images=1):

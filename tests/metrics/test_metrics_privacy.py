@@ -5,10 +5,10 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import apart
-from busgen.stats.bootstrap import Sample
 from busgen.metrics.privacy import privacy
 from busgen.metrics.spaces.outline import SIDE, shape_space, shapes, unlike
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample
 
 D = 6
 

@@ -8,11 +8,11 @@ from transformers import ViTConfig, ViTModel
 
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, sha256_file, write_text
-from busgen.metrics.spaces.user_network import Seen, load_extractor, resized
 from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured
 from busgen.metrics.spaces.radiomic.space import embed
 from busgen.metrics.spaces.registry import space_of, spaces_of
 from busgen.metrics.spaces.us64.degradations import blurred
+from busgen.metrics.spaces.user_network import Seen, load_extractor, resized
 from busgen.seeds import rng
 
 

@@ -10,9 +10,16 @@ from tiny_judges import ellipses
 
 from busgen.errors import DataError, UserError
 from busgen.io import sha256_file
-from busgen.metrics.spaces.us64.features import ASSETS, WEIGHTS, Spec, load_space
 from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.training import Lesson, Recipe, basis_of, lesson_of, loss_of, train_us64
+from busgen.metrics.spaces.us64.features import SHIPPED, WEIGHTS, Spec, load_space
+from busgen.metrics.spaces.us64.training import (
+    Lesson,
+    Recipe,
+    basis_of,
+    lesson_of,
+    loss_of,
+    train_us64,
+)
 from busgen.seeds import rng
 
 TINY = Spec(size_px=32, widths=(4, 8), features=12, dimensions=5)
@@ -62,8 +69,8 @@ def test_axes_whiten_but_do_not_blow_up_noise():
 
 def test_what_ships_is_small_and_described():
     space = load_space()
-    assert sum(path.stat().st_size for path in ASSETS.iterdir()) < 1.5e6
-    assert sha256_file(ASSETS / WEIGHTS) in (ASSETS / "README.md").read_text()
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 1.5e6
+    assert sha256_file(SHIPPED / WEIGHTS) in (SHIPPED / "README.md").read_text()
     points = space.embed(ellipses(4, side=300).images)
     assert points.shape == (4, 64)
     assert np.isfinite(points).all()

@@ -7,15 +7,15 @@ import pytest
 from scipy.stats.contingency import association
 
 from busgen import io
+from busgen.priors.draw import draw
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.disagreement import ks
-from busgen.priors.draw import draw
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import Pooling
 from busgen.priors.fitting.held_out import boxes_alone, compare, interval
 from busgen.priors.fitting.kernel import kernel_log_density
-from busgen.priors.network import POOLED, make_prior
 from busgen.priors.fitting.predictive import check, cramers_v, draw_lesions
+from busgen.priors.network import POOLED, make_prior
 
 
 @pytest.fixture(scope="module")

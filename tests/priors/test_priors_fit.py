@@ -10,8 +10,8 @@ from busgen.priors.draw import draw, log_prob
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import Pooling, fit_prior
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
-from busgen.priors.network import make_prior
 from busgen.priors.fitting.structure import by_class, independent
+from busgen.priors.network import make_prior
 
 WEAK = Pooling({"published": 1.0}, backoff=0.0, inferred=True)
 

@@ -1,16 +1,11 @@
 """A tiny release, tiny real data and a study of both, once a session."""
 
 import json
-import sys
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import pytest
 import tiny
 
-from busgen.cli import main
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
@@ -45,25 +40,6 @@ def real(tmp_path_factory) -> Path:
     for number, patient in enumerate(tiny.patients("train", 4)):
         rows.append(tiny.row(1000 + number, patient, "benign"))
     return tiny.write_real(tmp_path_factory.mktemp("real é"), rows)
-
-
-@pytest.fixture(scope="session")
-def call() -> Callable[..., tuple[int, str, str]]:
-    """Return a function that runs the command line: code, output, errors."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        out, err, argv, code = StringIO(), StringIO(), sys.argv, 0
-        sys.argv = ["busgen", *map(str, words)]
-        try:
-            with redirect_stdout(out), redirect_stderr(err):
-                main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            sys.argv = argv
-        return code, out.getvalue(), err.getvalue()
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,18 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
+from busgen.reader_study.accuracy import (
+    Parts,
+    Ratings,
+    auc_interval,
+    auc_parts,
+    newcombe,
+    of_reader,
+    pooled,
+    roc,
+    share_parts,
+)
 from busgen.stats.ks import wilson
-from busgen.reader_study.accuracy import Parts, Ratings, auc_interval, auc_parts, newcombe, of_reader, pooled, roc, share_parts
 
 
 def drawn(readers: int, m: int, n: int, shift: float, seed: int = 0) -> Ratings:

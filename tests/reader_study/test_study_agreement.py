@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from busgen.stats.ks import wilson
-from busgen.reader_study.agreement import between_readers, by_descriptor, fleiss_kappa, share, with_asked
+from busgen.reader_study.agreement import (
+    between_readers,
+    by_descriptor,
+    fleiss_kappa,
+    share,
+    with_asked,
+)
 from busgen.reader_study.records import DESCRIBED, Answers, Key
+from busgen.stats.ks import wilson
 
 NOTHING = dict.fromkeys(DESCRIBED)
 

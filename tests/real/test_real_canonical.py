@@ -7,12 +7,12 @@ from imitations import speckle
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.imaging.decode import Published
+from busgen.imaging.square import field_of
 from busgen.io import decode_png
 from busgen.real import canonical
 from busgen.real.canonical import canonical_row, has_colour
 from busgen.real.readers.lesion_masks import levels, parts_of
-from busgen.imaging.decode import Published
-from busgen.imaging.square import field_of
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

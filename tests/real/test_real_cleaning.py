@@ -12,10 +12,10 @@ import pytest
 from tiny_canonical import BUS_BRA, BUSI, write_tables
 
 from busgen import schema
+from busgen.imaging.decode import Entry, grey
 from busgen.real.cleaning import cleaning
 from busgen.real.cohort import make_cohort
 from busgen.real.readers.registry import list_dataset
-from busgen.imaging.decode import Entry, grey
 from busgen.similarity.thumbnails import signature
 
 REAL = {"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"}

@@ -11,9 +11,17 @@ from tiny_canonical import BUS_BRA, BUSI, row, write_tables
 
 from busgen.errors import DataError, UserError
 from busgen.real.cleaning import write_cohort
-from busgen.real.cohort import PLAIN, canonical_tables, load_cohort, make_cohort, real_rows, usable_for_labels, usable_for_pixels
-from busgen.similarity.registration import find_links
+from busgen.real.cohort import (
+    PLAIN,
+    canonical_tables,
+    load_cohort,
+    make_cohort,
+    real_rows,
+    usable_for_labels,
+    usable_for_pixels,
+)
 from busgen.real.splits import split_of
+from busgen.similarity.registration import find_links
 
 
 @pytest.fixture

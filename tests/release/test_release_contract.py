@@ -14,9 +14,16 @@ from busgen.io import read_json
 from busgen.priors.draw import draw
 from busgen.priors.network import POOLED, make_prior
 from busgen.release import sql
-from busgen.release.contract.expectations import validate_index
 from busgen.release.contract.data_docs import data_docs
-from busgen.release.contract.rules import FAMILY_RULES, ROW_RULES, SAMPLE_RULES, SOME, column_rules, samples_sql
+from busgen.release.contract.expectations import validate_index
+from busgen.release.contract.rules import (
+    FAMILY_RULES,
+    ROW_RULES,
+    SAMPLE_RULES,
+    SOME,
+    column_rules,
+    samples_sql,
+)
 from busgen.release.contract.shares import share_rules
 
 FAMILIES = {  # rule -> what its two members have

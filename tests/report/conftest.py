@@ -9,15 +9,15 @@ import pytest
 import told
 
 from busgen import io
+from busgen.evaluation.reference import Reference, write_reference
+from busgen.evaluation.stage import write_quality
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import JUDGED, Gate, GenerateParams, QualityParams, ReleaseParams
 from busgen.gates.calibration.bounds import calibrated
-from busgen.imaging.statistics import MEASURED
-from busgen.evaluation.reference import Reference, write_reference
 from busgen.gates.calibration.real_samples import SCHEMA, SCORES
-from busgen.evaluation.stage import write_quality
+from busgen.imaging.statistics import MEASURED
+from busgen.params import JUDGED, Gate, GenerateParams, QualityParams, ReleaseParams
 from busgen.real.readers.registry import DATASETS
 from busgen.release.write import write_release
 from busgen.report.evidence import Evidence, gather

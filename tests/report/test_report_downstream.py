@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from busgen import io
+from busgen.downstream.data.findings import FINDINGS
 from busgen.downstream.results.compare import compared
 from busgen.downstream.results.fairness import by_group, size_matched
-from busgen.downstream.data.findings import FINDINGS
 from busgen.release.contract.expectations import validate_index
 from busgen.report.answers.questions import make_answers
-from busgen.report.sections.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
 from busgen.report.evidence import gather
 from busgen.report.report import content, render
+from busgen.report.sections.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
 
 ARMS = (
     "real_augmented",

@@ -9,11 +9,11 @@ import pytest
 
 from busgen.factory.plan import resolve
 from busgen.params import Gate, GenerateParams, ReleaseParams, load_params
-from busgen.report.sections import funnel, marginals, provenance, realism
 from busgen.report import words
-from busgen.report.sections.gallery import spread
 from busgen.report.charts.images import make_picture, outline_path
 from busgen.report.charts.plots import COLOURS, Axes, Curve, plot
+from busgen.report.sections import funnel, marginals, provenance, realism
+from busgen.report.sections.gallery import spread
 
 PLAIN = ReleaseParams().model_dump(mode="json")
 
@@ -196,8 +196,8 @@ def test_numbers_as_words(value, text):
 
 
 def test_every_statistic_and_gate_has_words():
-    from busgen.params import DEFAULT_GATES
     from busgen.imaging.statistics import GROUPS
+    from busgen.params import DEFAULT_GATES
 
     assert set(words.GATES) == set(DEFAULT_GATES)
     for names in GROUPS.values():

@@ -11,11 +11,12 @@ import told
 from busgen.factory.plan import resolve, to_record
 from busgen.io import dumps, read_json, write_text
 from busgen.params import Gate, GenerateParams
-from busgen.report.charts import distributions
-from busgen.report.sections import prior_fit, judges as sections_judges, real_data
 from busgen.report import words
-from busgen.report.evidence import shipped_beside
+from busgen.report.charts import distributions
 from busgen.report.charts.prior_checks import Dissent, Gain
+from busgen.report.evidence import shipped_beside
+from busgen.report.sections import judges as sections_judges
+from busgen.report.sections import prior_fit, real_data
 from busgen.schema import FLAGS
 
 

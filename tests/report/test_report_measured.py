@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from busgen import io
+from busgen.cli.versions import _quality
 from busgen.downstream.results.changes import changes
 from busgen.evaluation.previous_releases import repeats
 from busgen.release.contract.expectations import validate_index
-from busgen.report.sections.scores import KINDS, kind_of, make_beside, make_repeats
 from busgen.report.page import render
 from busgen.report.report import content
 from busgen.report.sections.previous import BETTER, SAME, WORSE, _measured
-from busgen.cli.versions import _quality
+from busgen.report.sections.scores import KINDS, kind_of, make_beside, make_repeats
 
 
 def score(value, limit, bad="high", **other):

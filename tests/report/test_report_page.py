@@ -10,9 +10,9 @@ import pytest
 
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.errors import DataError, UserError
-from busgen.report.sections.gallery import RANKS
 from busgen.report.page import HERE
 from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
+from busgen.report.sections.gallery import RANKS
 
 
 def alts(page):

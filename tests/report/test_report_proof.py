@@ -3,7 +3,14 @@
 import pytest
 import told
 
-from busgen.gates.calibration.fault_injection import COPIED, COPY, CURVES, MISLABELLED, PLANTED, SWAPPED
+from busgen.gates.calibration.fault_injection import (
+    COPIED,
+    COPY,
+    CURVES,
+    MISLABELLED,
+    PLANTED,
+    SWAPPED,
+)
 from busgen.report import words
 from busgen.report.sections.fault_detection import make_proof
 

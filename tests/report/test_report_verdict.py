@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from busgen.params import Gate, Limit
-from busgen.similarity.known_images import REAL, RELEASE
 from busgen.evaluation.limits import judge
+from busgen.params import Gate, Limit
 from busgen.release.contract.expectations import validate_index
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.questions import make_answers
 from busgen.report.answers.gates import copies, judged
 from busgen.report.answers.limits import in_a_clause, unmeasured
+from busgen.report.answers.questions import make_answers
 from busgen.report.answers.verdict import USES, make_verdict
+from busgen.similarity.known_images import REAL, RELEASE
 
 SHARING = "Sharing in place of patients’ pictures"
 

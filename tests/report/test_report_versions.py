@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from busgen.errors import UserError
-from busgen.report.sections import previous as sections_previous
 from busgen.report.evidence import Previous, Sources, gather, previous_of
+from busgen.report.sections import previous as sections_previous
 from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, compare
 
 

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
-from busgen.io import encode_png
 from busgen.gates.calibration.faults import COPIES, Pair
 from busgen.gates.scores import copy_scores
-from busgen.similarity.known_images import ASKED, known_of, load_known, save_known, texture_of
+from busgen.io import encode_png
 from busgen.seeds import rng
+from busgen.similarity.known_images import ASKED, known_of, load_known, save_known, texture_of
 
 SIDE = 256
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from busgen.similarity.known_images import GRID, described, mirrored
 from busgen.seeds import rng
+from busgen.similarity.known_images import GRID, described, mirrored
 
 pytest.importorskip("faiss")
 from busgen.similarity.search import KEPT, PER_LIST, descriptions, near_duplicates

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from busgen.stats.ks import distance, ks, make_draws, score, wilson
 from busgen.seeds import rng
+from busgen.stats.ks import distance, ks, make_draws, score, wilson
 
 
 def test_ks_is_scipys():

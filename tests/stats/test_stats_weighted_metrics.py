@@ -5,10 +5,17 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from busgen.stats.two_way_bootstrap import Estimate, estimate, holm, over_seeds, patient_weights, reflected
-from busgen.stats.weighted_metrics import auc_of, brier_of, ece_of, mean_of, sensitivity_of
 from busgen.stats.overlap import cut_out, hd95, overlap
-from busgen.judges.training.scores import auc
+from busgen.stats.roc import auc
+from busgen.stats.two_way_bootstrap import (
+    Estimate,
+    estimate,
+    holm,
+    over_seeds,
+    patient_weights,
+    reflected,
+)
+from busgen.stats.weighted_metrics import auc_of, brier_of, ece_of, mean_of, sensitivity_of
 
 
 def square(row: int, col: int, side: int = 10, of: int = 40) -> np.ndarray:

@@ -14,17 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.real import reading
 from busgen.bench.factory.benchmark import ROOT, timed
 from busgen.bench.harness import Bar, Figure
+from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
 from busgen.downstream import arms, library, runs
-from busgen.downstream.data.real_images import Pictures, read_real, real_in
-from busgen.downstream.results.compare import HEADLINE
 from busgen.downstream.data.folds import FOLDS
+from busgen.downstream.data.real_images import Pictures, read_real, real_in
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
 from busgen.downstream.plan import LEAST_FOLDS, RECIPES, SEEDS, Asked, plan
+from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import produce
 from busgen.factory.plan import resolve
 from busgen.io import dumps, read_json, write_text

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_gap, mean_figure, over_patients, present
 from busgen.gates.scores import Judges
-from busgen.stats.calibration import dice
-from busgen.judges.training.scores import Floats, auc_of
-from busgen.real.crops import Crops
 from busgen.imaging.decode import box_of
+from busgen.real.crops import Crops
+from busgen.stats.calibration import dice
+from busgen.stats.patients import Floats
+from busgen.stats.roc import auc_of
 
 
 @dataclass(frozen=True)

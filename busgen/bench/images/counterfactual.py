@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.matched import Asked, rendered, worded
-from busgen.bench.images.text_terms import Measure
-from busgen.images.engines import ImageEngine
-from busgen.priors.findings import Finding
+from busgen.bench.images.text.terms import Measure
+from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, moves, stays
+from busgen.priors.findings import Finding
 from busgen.stats.ks import wilson
 
 Words = Mapping[str, object]

@@ -11,9 +11,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from busgen.params import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.judges.judges import Judges, load_judges
-from busgen.judges.training.stage import TRAINED, Folders, map_jobs, plan_of, prepare, train_judges, work_folder
+from busgen.judges.training.stage import (
+    TRAINED,
+    Folders,
+    map_jobs,
+    plan_of,
+    prepare,
+    train_judges,
+    work_folder,
+)
+from busgen.params import ClassifierParams, JudgeParams, TrainJudgesParams
 
 SEED = 20261125
 WORKERS = 2

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError
-from busgen.images.engines import ImageEngine
-from busgen.masks.engines import load_mask_engine
+from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import Geometry, measure
+from busgen.masks.engines import load_mask_engine
 from busgen.priors.conditions import Condition
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding

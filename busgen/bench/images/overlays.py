@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
 from busgen.bench.real.overlays import CLEAN, LISTED
+from busgen.imaging.overlays.find import find_overlays
+from busgen.imaging.square import field_of, square_crop
 from busgen.io import decode_png
 from busgen.real.cohort import real_rows, usable_for_pixels
 from busgen.real.crops import SIDE
-from busgen.imaging.overlays.find import find_overlays
-from busgen.imaging.square import field_of, square_crop
 
 HELD_OUT = ("validation", "test")
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, share
-from busgen.priors.findings import Finding
 from busgen.metrics import speckle
-from busgen.metrics.memorization import Looks, find_copies, looks_of
 from busgen.metrics.distribution import MOST, frechet, kid
-from busgen.stats.bootstrap import Sample, Score
 from busgen.metrics.matching import hidden, matched
-from busgen.metrics.two_sample import Pairs, Recipe, two_sample
+from busgen.metrics.memorization import Looks, find_copies, looks_of
 from busgen.metrics.spaces.us64.features import Space, load_space
+from busgen.metrics.two_sample import Pairs, Recipe, two_sample
+from busgen.priors.findings import Finding
 from busgen.real.crops import Crops
+from busgen.stats.bootstrap import Sample, Score
 
 SEED = 20261125
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.judges.training.scores import Floats, Score, auc, interval, mean_of
+from busgen.stats.patients import Floats, Score, interval, mean_of
+from busgen.stats.roc import auc
 
 
 def over_patients(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:

@@ -14,11 +14,12 @@ from busgen import seeds
 from busgen.bench.harness import Figure
 from busgen.bench.images.matched import Asked, rendered
 from busgen.bench.images.realism import Standard
-from busgen.images.engines import Learned, load_image_engine
-from busgen.metrics.memorization import looks_of
+from busgen.images.contract import Learned
+from busgen.images.engines import load_image_engine
 from busgen.metrics.distribution import kid
-from busgen.stats.bootstrap import Sample, Score
+from busgen.metrics.memorization import looks_of
 from busgen.real.crops import SIDE
+from busgen.stats.bootstrap import Sample, Score
 
 Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]
 

@@ -21,10 +21,10 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
     import torch
 
     from busgen.images.diffusion.autoencoder import FACTOR
-    from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
-    from busgen.images.diffusion.training.latents import Views
     from busgen.images.diffusion.levels import LEVELS
     from busgen.images.diffusion.text import N_TERMS
+    from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
+    from busgen.images.diffusion.training.latents import Views
     from busgen.training_loop import Pace, draws_of
 
     flow, side = params.flow, SIDE // FACTOR

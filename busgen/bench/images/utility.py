@@ -21,13 +21,14 @@ from busgen import seeds
 from busgen.bench.harness import Figure
 from busgen.bench.images.matched import joined
 from busgen.bench.images.scores import mean_figure, over_patients, present
-from busgen.stats.calibration import dice
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
-from busgen.judges.training.members import Job
 from busgen.judges.nets import channels_last
-from busgen.judges.training.scores import Floats, Score, auc
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch, train
+from busgen.judges.training.members import Job
 from busgen.real.crops import Crops, load_crops, save_crops
+from busgen.stats.calibration import dice
+from busgen.stats.patients import Floats, Score
+from busgen.stats.roc import auc
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)

@@ -17,23 +17,23 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.images import utility as images_utility
-from busgen.bench.masks import baselines, control, prior_marginals, realism
-from busgen.bench.real import reading
 from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Described, described, drawn, matched
+from busgen.bench.masks import baselines, control, prior_marginals, realism
+from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
 from busgen.images.engines import load_image_engine
-from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.imaging.geometry import measure as measure_mask
+from busgen.judges.training.stage import prepare, work_folder
+from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.masks.raster import OutlineEngine
+from busgen.metrics.two_sample import Recipe
 from busgen.params import TrainJudgesParams
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
-from busgen.judges.training.stage import prepare, work_folder
-from busgen.metrics.two_sample import Recipe
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import SIDE
 

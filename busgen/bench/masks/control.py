@@ -15,7 +15,8 @@ from busgen import schema
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import over_patients, present
 from busgen.bench.masks.features import features
-from busgen.judges.training.scores import Score, auc
+from busgen.stats.patients import Score
+from busgen.stats.roc import auc
 
 Masks = NDArray[np.uint8]
 Floats = NDArray[np.float64]

@@ -14,9 +14,9 @@ from busgen import seeds
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import mean_figure, over_patients, present
 from busgen.bench.masks.features import WINDOW, features, windows
-from busgen.judges.training.scores import auc
 from busgen.metrics.prdc import NEAREST, overlap_of
 from busgen.metrics.two_sample import Pairs, Recipe, folds, two_sample
+from busgen.stats.roc import auc
 
 Masks = NDArray[np.uint8]
 Floats = NDArray[np.float64]

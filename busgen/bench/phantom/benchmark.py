@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from busgen.bench.harness import Bar, Figure, share
+from busgen.images.engines import load_image_engine
 from busgen.images.phantom import acoustics, renderer
 from busgen.images.phantom.beams import linear_grid
-from busgen.images.engines import load_image_engine
 from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw

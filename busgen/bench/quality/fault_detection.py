@@ -1,6 +1,7 @@
 """Planted faults caught, clean pictures refused, and what a picture's scores cost.
 
-In: what `busgen.gates.calibration.fault_injection` found; pictures. Out: figures. Intervals are Wilson's 95 %.
+In: what `busgen.gates.calibration.fault_injection` found; pictures. Out: figures. Intervals are
+Wilson's 95 %.
 """
 
 import time
@@ -10,12 +11,20 @@ from threadpoolctl import threadpool_limits
 
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates.calibration.detection import Caught
+from busgen.gates.calibration.fault_injection import (
+    BAND,
+    COPIED,
+    COPY,
+    CURVES,
+    PLANTED,
+    SWAPPED,
+    Proof,
+)
 from busgen.gates.calibration.faults import Pair
+from busgen.gates.image_checks import picture_scores
+from busgen.gates.lesion_intensity import region_scores
 from busgen.gates.scores import image_scores
 from busgen.similarity.known_images import Known
-from busgen.gates.image_checks import picture_scores
-from busgen.gates.calibration.fault_injection import BAND, COPIED, COPY, CURVES, PLANTED, SWAPPED, Proof
-from busgen.gates.lesion_intensity import region_scores
 
 BARRED = (*PLANTED, *(COPY + name for name in COPIED), SWAPPED)
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from busgen.bench.factory.benchmark import timed
 from busgen.bench.harness import Bar, Figure, share
-from busgen.io import decode_png, encode_png
+from busgen.gates.calibration.fault_injection import COPIED
 from busgen.gates.calibration.faults import COPIES, Pair, Pixels
+from busgen.io import decode_png, encode_png
+from busgen.seeds import rng
 from busgen.similarity.known_images import Rows
 from busgen.similarity.search import Link, descriptions, near_duplicates
-from busgen.gates.calibration.fault_injection import COPIED
-from busgen.seeds import rng
 
 N, FEW = 100_000, 2000
 

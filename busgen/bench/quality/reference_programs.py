@@ -13,13 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
-from busgen.stats.ks import ks
-from busgen.metrics.distribution import apart_groups, frechet_distance, gaussian, kernel_mmd2, mmd2, pairwise
-from busgen.stats.bootstrap import Sample
-from busgen.judges.training.scores import auc
+from busgen.metrics.distribution import (
+    apart_groups,
+    frechet_distance,
+    gaussian,
+    kernel_mmd2,
+    mmd2,
+    pairwise,
+)
 from busgen.metrics.prdc import NAMES, NEAREST, overlap_of
 from busgen.metrics.vendi import vendi_of
 from busgen.seeds import rng
+from busgen.stats.bootstrap import Sample
+from busgen.stats.ks import ks
+from busgen.stats.roc import auc
 
 if TYPE_CHECKING:
     from torch import nn

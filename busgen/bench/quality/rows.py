@@ -22,11 +22,11 @@ from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import ROW_GROUP
 from busgen.params import GenerateParams
-from busgen.similarity.dhash import difference_hash
 from busgen.release.files import INDEX
 from busgen.release.rows import shard_files
 from busgen.release.write import write_release
 from busgen.seeds import rng
+from busgen.similarity.dhash import difference_hash
 
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder

@@ -21,21 +21,21 @@ from busgen.bench.harness import Bar, Figure
 from busgen.bench.quality.rows import make_rows
 from busgen.bench.real.reading import TOLD
 from busgen.cores import on_all_cores
+from busgen.evaluation.reference import REFERENCE
+from busgen.evaluation.score_options import Asked, open_sets
+from busgen.evaluation.score_sets import score_sets
+from busgen.evaluation.stage import write_quality
 from busgen.factory.shard import CHUNK
-from busgen.io import decode_png
+from busgen.gates.scores import Judges, copy_scores, judged_scores, pair_scores, verdict
 from busgen.imaging.geometry import measure
+from busgen.io import decode_png
+from busgen.judges.judges import load_judges
+from busgen.metrics.spaces.registry import spaces_of
 from busgen.params import DEFAULT_GATES, QualityParams
 from busgen.priors.findings import Finding, from_row
-from busgen.gates.scores import Judges, copy_scores, judged_scores, pair_scores, verdict
-from busgen.similarity.dhash import difference_hash, nearest_hash
-from busgen.judges.judges import load_judges
-from busgen.similarity.known_images import Known, Pixels, load_known
-from busgen.evaluation.reference import REFERENCE
-from busgen.evaluation.score_sets import score_sets
-from busgen.evaluation.score_options import Asked, open_sets
-from busgen.metrics.spaces.registry import spaces_of
-from busgen.evaluation.stage import write_quality
 from busgen.release.files import data_files
+from busgen.similarity.dhash import difference_hash, nearest_hash
+from busgen.similarity.known_images import Known, Pixels, load_known
 
 N, FEW = 10_000, 100  # pictures, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too

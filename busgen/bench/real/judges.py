@@ -8,7 +8,7 @@ from typing import Any
 
 from busgen.bench.factory.benchmark import figure, timed
 from busgen.bench.harness import Figure
-from busgen.judges.judges import ASSETS, Judges, load_judges
+from busgen.judges.judges import SHIPPED, Judges, load_judges
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, read_crops
@@ -20,7 +20,7 @@ def figures(made: Path) -> dict[str, Figure]:
     """Return the judges' figures by dataset; images whose label is disputed are left out."""
     judges = load_judges(device="cpu")
     crops = read_crops(canonical_tables(made), made / "cohort" / FILE, ("test",))
-    size = sum(path.stat().st_size for path in ASSETS.iterdir())
+    size = sum(path.stat().st_size for path in SHIPPED.iterdir())
     return {
         **_segmenter(judges, crops),
         **_classifier(judges, crops),

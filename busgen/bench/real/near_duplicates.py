@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
+from busgen.imaging.overlays.planted import plant
 from busgen.io import decode_png
 from busgen.real.cohort import FILE, canonical_tables, load_cohort, real_rows
-from busgen.similarity.registration import find_links
-from busgen.imaging.overlays.planted import plant
-from busgen.similarity.thumbnails import SIDE, signature
 from busgen.seeds import rng
+from busgen.similarity.registration import find_links
+from busgen.similarity.thumbnails import SIDE, signature
 
 LISTED = Path("BUSI/near_duplicate_clusters.csv")
 LEAST = 0.75  # of the side: smaller crops are not promised

@@ -16,11 +16,11 @@ import numpy as np
 
 from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Figure, share
-from busgen.io import decode_png
-from busgen.real.cohort import FILE, Row, canonical_tables, load_cohort, real_rows
 from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.overlays.planted import KINDS, Recall, plant, recall
 from busgen.imaging.square import field_of
+from busgen.io import decode_png
+from busgen.real.cohort import FILE, Row, canonical_tables, load_cohort, real_rows
 from busgen.seeds import rng
 
 LISTED = ROOT / "tests" / "real" / "overlay_names.csv"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.downstream.arms import Arm
-from busgen.downstream.data.real_images import joined
 from busgen.downstream.data.copy_paste import pasted
+from busgen.downstream.data.real_images import joined
 from busgen.downstream.data.strata import topping_up
 from busgen.errors import DataError
 from busgen.real.crops import Crops, shares

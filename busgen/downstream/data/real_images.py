@@ -13,17 +13,14 @@ from functools import cached_property
 from hashlib import sha256
 from math import nan
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.code import code_sha256
 from busgen.errors import DataError
-from busgen.io import read_json, replacing_folder, sha256_bytes, sha256_file
-from busgen.real import crops as cutting
-from busgen.imaging.overlays import fill, find
-from busgen.imaging import square
+from busgen.io import read_json, replacing_folder, sha256_bytes
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
 from busgen.real.crops import Crops, crop_of, load_crops, save_crops, square_of, undisputed
 
@@ -75,7 +72,7 @@ class Pictures:
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of bytes, labels, patients, names, and of the code that reads them."""
-        return sha256_bytes("\n".join([code_of(READING), *self.sha256]).encode())
+        return sha256_bytes("\n".join([code_sha256(__name__), *self.sha256]).encode())
 
     def tested(self, task: str) -> "Pictures":
         """Return those that a task is tested on: lesions, for classification of known class."""
@@ -126,12 +123,6 @@ def joined_pictures(parts: Sequence[Pictures]) -> Pictures:
 def real_in(folder: Path) -> Real:
     """Return what `busgen real --out` wrote; `UserError` if the folder holds no real data."""
     return Real(tuple(canonical_tables(folder)), cohort_file(folder))
-
-
-def code_of(parts: Iterable[ModuleType | Path]) -> str:
-    """Return the hash of the sources of modules, and of files."""
-    files = [part if isinstance(part, Path) else Path(str(part.__file__)) for part in parts]
-    return sha256_bytes("".join(map(sha256_file, files)).encode())
 
 
 def read_real(real: Real) -> dict[str, dict[str, Pictures]]:
@@ -229,6 +220,3 @@ def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["sample_id"],
         "mm": row["pixel_mm"] * square_of(row).scale if known else nan,
     }
-
-
-READING = (cutting, fill, find, square)

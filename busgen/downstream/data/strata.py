@@ -7,8 +7,8 @@ training patients.
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.real.crops import Crops
 from busgen.imaging.decode import box_of
+from busgen.real.crops import Crops
 from busgen.seeds import rng
 
 RARE = 0.5  # of the mean number in a stratum: fewer are rare

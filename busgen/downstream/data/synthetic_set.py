@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from busgen.downstream.data.real_images import Cases, code_of, stacked
+from busgen.code import code_sha256
+from busgen.downstream.data.real_images import Cases, stacked
 from busgen.errors import UserError
-from busgen.io import read_json, sha256_bytes, sha256_file
-from busgen.params import JUDGED
-from busgen.image_sets import folder, source, parquet
 from busgen.image_sets.canonical import CANONICAL
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source, squares
-from busgen.imaging.overlays import fill, strokes, find
-from busgen.imaging import square
+from busgen.imaging.overlays.strokes import WEIGHTS
+from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.params import JUDGED
 from busgen.real.crops import SIDE
 from busgen.release.files import data_files
 from busgen.release.read import batches
@@ -132,7 +131,11 @@ def saw_of(plan: Mapping[str, Any]) -> str:
 
 def _fingerprint(made: Source) -> str:
     told = [*_labels(made), *made.values("scanner")]
-    return sha256_bytes("\n".join([code_of(READING), *_contents(made.path), *told]).encode())
+    return sha256_bytes(
+        "\n".join(
+            [code_sha256(__name__), sha256_file(WEIGHTS), *_contents(made.path), *told]
+        ).encode()
+    )
 
 
 def _contents(path: Path) -> Iterator[str]:
@@ -175,9 +178,3 @@ def _labels(source: Source) -> list[str]:
         raise UserError(rule, known, "add one: benign, malignant or normal")
     words = (str(word).strip().lower() for word in source.values(name))
     return [word if word in CLASSES else "" for word in words]
-
-
-READING = (
-    *(folder, source, parquet, fill, strokes, find, square),
-    strokes.WEIGHTS,
-)

@@ -14,9 +14,17 @@ import numpy as np
 import pandas as pd
 
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, arm_of
-from busgen.stats.two_way_bootstrap import estimate, holm, over_seeds, patient_weights, reflected
 from busgen.downstream.data.synthetic_set import SAW
-from busgen.stats.weighted_metrics import Floats, Weighted, auc_of, brier_of, ece_of, mean_of, sensitivity_of
+from busgen.stats.two_way_bootstrap import estimate, holm, over_seeds, patient_weights, reflected
+from busgen.stats.weighted_metrics import (
+    Floats,
+    Weighted,
+    auc_of,
+    brier_of,
+    ece_of,
+    mean_of,
+    sensitivity_of,
+)
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
 LEVEL = 0.05  # of an adjusted p-value
@@ -35,7 +43,8 @@ def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     predictions
         Rows of `busgen.downstream.results.predictions.SCHEMA`, and the `split` of each patient.
     saw
-        Whose patients the generator of each made set saw (`busgen.downstream.data.synthetic_set.SAW`), by name.
+        Whose patients the generator of each made set saw
+        (`busgen.downstream.data.synthetic_set.SAW`), by name.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """For whom it works: the headline score by scanner, size, BI-RADS, descriptor; the shortcut test.
 
-In: predictions with `busgen.downstream.data.findings`. Out: records for `metrics.json`. Explorations:
-intervals, no p-values, and nothing where patients are too few to tell.
+In: predictions with `busgen.downstream.data.findings`. Out: records for `metrics.json`.
+Explorations: intervals, no p-values, and nothing where patients are too few to tell.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from busgen.downstream.arms import BASE, PRIMARY
-from busgen.downstream.results.compare import HEADLINE, KEYS, scores_of
 from busgen.downstream.data.findings import FINDINGS
+from busgen.downstream.results.compare import HEADLINE, KEYS, scores_of
 from busgen.stats.two_way_bootstrap import estimate, over_seeds, patient_weights
 from busgen.stats.weighted_metrics import Floats, auc_of
 

@@ -16,11 +16,11 @@ from torch import nn
 from busgen.downstream.data.real_images import Cases
 from busgen.downstream.learner import lesion_chances, malignant_logits
 from busgen.downstream.models.registry import Model
-from busgen.stats.overlap import cut_out, hd95, overlap
 from busgen.errors import DataError
-from busgen.stats.calibration import Platt, fit_platt
 from busgen.judges.judges import SegmenterSpec
 from busgen.real.crops import Crops
+from busgen.stats.calibration import Platt, fit_platt
+from busgen.stats.overlap import cut_out, hd95, overlap
 
 TEXT, REAL = pa.string(), pa.float64()
 SCHEMA = pa.schema(

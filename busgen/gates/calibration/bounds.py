@@ -1,7 +1,8 @@
 """Gates calibrated on real images: those that reject refuse few of them, all together.
 
-In: samples of held-out patients (`busgen.gates.calibration.real_samples`). Out: a bound for each gate, from the
-validation patients' clean images, and how many of the test patients' it would refuse.
+In: samples of held-out patients (`busgen.gates.calibration.real_samples`). Out: a bound for each
+gate, from the validation patients' clean images, and how many of the test patients' it would
+refuse.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """How many planted faults the gates catch, each by itself and all together, at given bounds.
 
-In: pairs (`busgen.gates.calibration.faults`), gates, judges. Out: counts with 95 % Wilson intervals.
+In: pairs (`busgen.gates.calibration.faults`), gates, judges. Out: counts with 95 % Wilson
+intervals.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
-from busgen.params import JUDGED, Gate
-from busgen.stats.ks import wilson
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores, verdict
+from busgen.gates.scores import (
+    Judges,
+    copy_scores,
+    image_scores,
+    judge_pairs,
+    lesion_scores,
+    verdict,
+)
+from busgen.params import JUDGED, Gate
 from busgen.similarity.known_images import Known
+from busgen.stats.ks import wilson
 
 Scores = dict[str, float | None]
 Floats = NDArray[np.float64]

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.params import Gate
 from busgen.gates.calibration import faults
 from busgen.gates.calibration.detection import Caught, Scores, caught, detection, scores_of
 from busgen.gates.calibration.faults import COPIES, Fault, Pair
 from busgen.gates.scores import Judges
-from busgen.judges.training.scores import auc
-from busgen.similarity.known_images import Known
+from busgen.params import Gate
 from busgen.seeds import rng
+from busgen.similarity.known_images import Known
+from busgen.stats.roc import auc
 
 SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
 # Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.

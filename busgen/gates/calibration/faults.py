@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.imaging.surroundings import LEAST_PX, band_behind
 from busgen.imaging.overlays.planted import plant
+from busgen.imaging.surroundings import LEAST_PX, band_behind
 
 SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
 COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side

@@ -5,7 +5,7 @@ means, covariances, weights. No bound is learned here: those come from validatio
 (`busgen.gates.calibration.bounds`). What ships was made of what `busgen real ... --out DIR` wrote:
 
     python -c "from pathlib import Path; from busgen.gates.calibration.fit import fit_shipped; \
-    from busgen.gates.image_checks import ASSETS; fit_shipped(Path('DIR'), ASSETS)"
+    from busgen.gates.image_checks import GATES; fit_shipped(Path('DIR'), GATES)"
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,15 @@ from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from busgen.io import dumps, replacing, write_text
 from busgen.gates import mask_fit
 from busgen.gates.calibration.faults import Pair, swapped
-from busgen.judges.judges import load_judges
-from busgen.gates.mask_fit import FIT, MaskFit
 from busgen.gates.calibration.pairs import clean_pairs
-from busgen.gates.image_checks import BANDS, LOOK, Look, sized, statistics_of
+from busgen.gates.image_checks import BANDS, LOOK, SIDE, Look, statistics_of
 from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, Regions, Terms, numbers_of, shown
+from busgen.gates.mask_fit import FIT, MaskFit
+from busgen.imaging.resize import resize
+from busgen.io import dumps, replacing, write_text
+from busgen.judges.judges import load_judges
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import shippable_splits, weights_may_ship
 from busgen.seeds import rng
@@ -47,8 +48,10 @@ Segment = Callable[[Pixels], NDArray[np.float32]]
 
 def fit_look(images: Pixels) -> Look:
     """Return the look of pictures (N, S, S) uint8, as they are against upside down."""
-    plain = np.stack([statistics_of(sized(image)) for image in images])
-    turned = np.stack([statistics_of(np.ascontiguousarray(sized(one)[::-1])) for one in images])
+    plain = np.stack([statistics_of(resize(image, SIDE)) for image in images])
+    turned = np.stack(
+        [statistics_of(np.ascontiguousarray(resize(one, SIDE)[::-1])) for one in images]
+    )
     scaler = StandardScaler().fit(plain)
     shown = scaler.transform(np.concatenate([plain, turned]))
     model = LogisticRegression(C=PENALTY, max_iter=3000)

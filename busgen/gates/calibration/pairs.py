@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.gates.calibration.faults import Pair, Pixels
-from busgen.similarity.known_images import texture_of
 from busgen.gates.calibration.real_samples import is_clean
 from busgen.real.cohort import real_rows, usable_for_labels, usable_for_pixels
 from busgen.real.crops import crop_of
+from busgen.similarity.known_images import texture_of
 
 
 def clean_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pair]:
@@ -28,7 +28,8 @@ def clean_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pa
 def training_pairs(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], NDArray[np.uint8]]:
     """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
 
-    The textures are of all pictures that a generator may learn from (`busgen.similarity.known_images`).
+    The textures are of all pictures that a generator may learn from
+    (`busgen.similarity.known_images`).
     """
     pairs, textures = [], []
     for row in real_rows(tables, cohort, splits=("train",), usable=usable_for_pixels):

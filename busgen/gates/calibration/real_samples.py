@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.io import decode_png
-from busgen.params import DEFAULT_GATES, JUDGED
 from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
-from busgen.similarity.dhash import difference_hash
-from busgen.similarity.known_images import Known
-from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import field_of, square_crop
+from busgen.imaging.statistics import MEASURED, image_statistics
+from busgen.io import decode_png
+from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.similarity.dhash import difference_hash
+from busgen.similarity.known_images import Known
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"

@@ -17,19 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import io, seeds
+from busgen.code import code_sha256
 from busgen.errors import UserError
+from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
 from busgen.images.diffusion.conditions import NO_STYLE, styles_of
-from busgen.images.diffusion.folder import ASSETS, checked_hash, load_pipeline
+from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
-from busgen.images.engines import Learned
 from busgen.priors.findings import Finding
 
-SOURCES = (  # of what decides pixels
-    *("autoencoder", "conditions", "engine", "folder"),
-    *("levels", "pipeline", "solver", "text"),
-)
 AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
 
 
@@ -99,14 +96,12 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     DataError
         If a file is not what its manifest says.
     """
-    folder = Path(learned.model) if learned.model else ASSETS
+    folder = Path(learned.model) if learned.model else SHIPPED
     digest = checked_hash(folder, learned.adapter)
     pipeline = load_pipeline(folder, device_of(device), learned.adapter)
     guidance = Guidance(described=1.0 if learned.guidance is None else learned.guidance)
     steps = learned.steps or STEPS
-    here = Path(__file__).parent
-    sources = "".join(io.sha256_file(here / f"{name}.py") for name in SOURCES)
-    key = f"{digest} {sources} {io.sha256_file(Path(seeds.__file__))} {steps} {guidance}"
+    key = f"{digest} {code_sha256(__name__)} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
     return DiffusionEngine(
         pipeline,

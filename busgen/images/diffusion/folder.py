@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from busgen.errors import DataError, UserError
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
-from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
+from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write_text
 
-ASSETS = Path(__file__).parents[2] / "assets" / "images"
+SHIPPED = ASSETS / "images"
 MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
 ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
 VERSION = 2  # of the folder's form: what other versions hold is not read

@@ -6,8 +6,6 @@ ranges of its terms. In: pictures with masks, captions, the text encoder's proba
 values in units of `SCALES`, and planes beside the latents.
 """
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 import torch
@@ -17,10 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import seeds
-from busgen.images.training.captions import Caption
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
-from busgen.imaging.surroundings import LEAST_PX, band_behind, echo_level, posterior_band, rim_around, rim_level
+from busgen.images.diffusion.text import N_TERMS
+from busgen.imaging.surroundings import (
+    LEAST_PX,
+    band_behind,
+    echo_level,
+    posterior_band,
+    rim_around,
+    rim_level,
+)
 
 FIELDS = ("echo_pattern", "posterior", "halo")  # whose terms say a lesion's level inside, ...
 SCALES = (0.35, 1.0, 0.4)  # ... behind and around it: about the sd of each over training lesions
@@ -95,41 +99,6 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """
         told = probabilities @ self.known
         return probabilities @ self.means + told * self.spread * place, told
-
-
-def fit_ranges(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
-    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
-
-    All terms of a field have the spread of the levels about their own terms' means: some are
-    stated of 7 pictures.
-    """
-    made: Ranges = Ranges()
-    for level, name in enumerate(FIELDS):
-        stated = np.array([_term(caption, name) for caption in captions])
-        seen = np.isfinite(values[:, level])
-        rest = []
-        for column, term in enumerate(dict(SLOTS)[name], _first(name)):
-            own = values[seen & (stated == term), level]
-            if len(own) >= FEWEST:
-                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
-                rest.append(own - own.mean())
-        if rest:
-            made.spread[level] = float(np.concatenate(rest).std())
-    rim = FIELDS.index("halo")
-    yes, no = (_first("halo") + dict(SLOTS)["halo"].index(term) for term in ("yes", "no"))
-    made.known[yes, rim] = made.known[no, rim]
-    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
-    return made
-
-
-def _first(field: str) -> int:
-    """Return the column of a field's first term."""
-    return slot_bounds()[[name for name, _ in SLOTS].index(field)][0]
-
-
-def _term(caption: Caption, field: str) -> str:
-    value = getattr(caption, field)
-    return {True: "yes", False: "no", None: ""}.get(value, str(value))
 
 
 def place_of(seed: int) -> Tensor:

@@ -10,7 +10,15 @@ import numpy as np
 from busgen.images.phantom import reflectors
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.layers import COMPOSITION, RIB_MM, Layers, draw_layers
-from busgen.images.phantom.texture import Points, join, sigmoid, smooth_curve, smooth_noise, splat, warped
+from busgen.images.phantom.texture import (
+    Points,
+    join,
+    sigmoid,
+    smooth_curve,
+    smooth_noise,
+    splat,
+    warped,
+)
 from busgen.priors.findings import Finding
 
 

@@ -9,7 +9,14 @@ import cv2
 import numpy as np
 
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import Points, random_sign, sample, smooth_curve, smooth_noise, warped
+from busgen.images.phantom.texture import (
+    Points,
+    random_sign,
+    sample,
+    smooth_curve,
+    smooth_noise,
+    warped,
+)
 
 FIBRE_STEP = 0.7  # columns between two points of a fibre
 LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up

@@ -22,10 +22,11 @@ from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
 from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.code import code_sha256
 from busgen.errors import DataError, UserError
-from busgen.images.engines import ImageEngine, Learned
+from busgen.images.contract import ImageEngine, Learned
 from busgen.images.stable_diffusion import layout
-from busgen.io import sha256_bytes, sha256_file
+from busgen.io import sha256_bytes
 from busgen.priors.findings import Finding
 from busgen.quiet import quietly
 
@@ -155,10 +156,9 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
         _adapt(pipeline, adapter)
     factor = pipeline.vae_scale_factor
     drawn_px = max(pipeline.unet.config.sample_size, math.ceil(size_px / factor)) * factor
-    code = [Path(__file__), Path(layout.__file__), Path(seeds.__file__)]
-    deciding = [layout.sha256_folder(folder, adapter), *map(sha256_file, code)]
-    deciding += [f"{steps}/{guidance}/{dtype}"]
-    sha256 = sha256_bytes("".join(deciding).encode())
+    weights = layout.sha256_folder(folder, adapter)
+    deciding = f"{weights}{code_sha256(__name__)}{steps}/{guidance}/{dtype}"
+    sha256 = sha256_bytes(deciding.encode())
     return StableDiffusionEngine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
 
 

@@ -1,8 +1,9 @@
 """Captions of real pictures: what is known of each, and nothing invented.
 
 In: canonical rows with their square crops. Out: `Caption`s, and English by `busgen.priors.words`.
-What the publisher states is taken from the row. What it is silent on is measured from picture
-and mask where measures agree with readers (`busgen.masks.semantic_curvature.training.descriptor_bounds`), else it stays None.
+What the publisher states is taken from the row. What it is silent on is measured from picture and
+mask where measures agree with readers
+(`busgen.masks.semantic_curvature.training.descriptor_bounds`), else it stays None.
 """
 
 from collections import Counter
@@ -62,7 +63,8 @@ def caption_of(
     image, mask
         (H, W) uint8 crops as `busgen.real.crops.crop_of` makes them, the mask {0, 1}.
     bounds
-        As `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to BrEaST's training patients.
+        As `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to
+        BrEaST's training patients.
     """
     margin = row["margin"]
     stated = {name: row[name] for name in FIELDS} | {"margin": margin and tuple(margin)}

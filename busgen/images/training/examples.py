@@ -11,7 +11,11 @@ from typing import Any
 from busgen.errors import UserError
 from busgen.images.training.captions import FIELDS, Caption, caption_of
 from busgen.io import dumps, read_json, write_text
-from busgen.masks.semantic_curvature.training.descriptor_bounds import Bounds, fit_bounds, read_lesion
+from busgen.masks.semantic_curvature.training.descriptor_bounds import (
+    Bounds,
+    fit_bounds,
+    read_lesion,
+)
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.crops import Crops, crops_of, load_crops, save_crops, weights_may_ship
 

@@ -8,7 +8,6 @@ in `assets/overlays`. Only pixels that stand out of a 7x7 opening are asked, som
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +15,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "overlays" / "strokes.safetensors"
+from busgen.io import ASSETS
+
+WEIGHTS = ASSETS / "overlays" / "strokes.safetensors"
 STANDS_OUT = 22  # grey levels above the opening: fainter strokes are left in
 WIDEST = 7  # px; wider strokes are no candidates
 NEAR, FAR, STRIDE = 8, 5, 3  # half a patch in px, half the wide patch in strides, stride in px

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.judges.views import Window, view
 from busgen.imaging.decode import Box
+from busgen.judges.views import Window, view
 
 Rng = np.random.Generator
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from busgen.judges.training import augment
+from busgen.imaging.decode import box_of
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec, to_input
+from busgen.judges.training import augment
 from busgen.judges.views import Window, around
 from busgen.real.crops import Crops
-from busgen.imaging.decode import box_of
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights

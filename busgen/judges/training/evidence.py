@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from busgen import io
-from busgen.params import TrainJudgesParams
-from busgen.judges.training.card import cards
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
+from busgen.judges.training.card import cards
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
+from busgen.params import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, read_crops, weights_may_ship
 
 SCORES = "scores.json"

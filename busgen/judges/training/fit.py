@@ -18,9 +18,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.io import replacing
-from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.judges.nets import channels_last
+from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.real.crops import Crops, shares
 
 MILD = 0.4  # strength of the changes in the second cycle

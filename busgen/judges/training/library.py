@@ -13,10 +13,10 @@ from typing import Any
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.params import TrainJudgesParams
+from busgen.judges.judges import SPEC
 from busgen.judges.training import stage
 from busgen.judges.training.evidence import publish
-from busgen.judges.judges import SPEC
+from busgen.params import TrainJudgesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(

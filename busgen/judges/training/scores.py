@@ -3,61 +3,18 @@
 In: judges, crops of held-out patients. Out: a record for `scores.json`, by data set.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from busgen import seeds
-from busgen.stats.calibration import calibration_error, debiased_error, dice, error_floor
 from busgen.judges.judges import Judges
 from busgen.real.crops import Crops
+from busgen.stats.calibration import calibration_error, debiased_error, dice, error_floor
+from busgen.stats.patients import Floats, Score, interval, mean_of
+from busgen.stats.roc import auc, auc_of
 
 Record = dict[str, object]
-Floats = NDArray[np.float64]
-Score = Callable[[NDArray[np.intp]], float]  # of the rows that it is given
-DRAWS = 1000
 FOUND = 0.005  # of a picture's area: less is not counted as a lesion found
-
-
-def interval(
-    score: Score,
-    groups: NDArray[np.str_],
-    rng: np.random.Generator,
-    draws: int = DRAWS,
-) -> list[float]:
-    """Return the 95 % bootstrap interval of `score(rows)`, whole patients drawn at a time."""
-    _, of = np.unique(groups, return_inverse=True)
-    rows_of = [np.flatnonzero(of == number) for number in range(of.max() + 1)]
-    values = []
-    for _ in range(draws):
-        drawn = rng.integers(len(rows_of), size=len(rows_of))
-        values.append(score(np.concatenate([rows_of[number] for number in drawn])))
-    return [round(float(x), 4) for x in np.nanquantile(values, [0.025, 0.975])]
-
-
-def auc(outcomes: NDArray[np.bool_], chances: Floats) -> float:
-    """Return the area under the ROC curve, NaN where only one class is there.
-
-    That is the chance that a malignant lesion ranks above a benign one (Mann-Whitney's U).
-    """
-    positives = int(outcomes.sum())
-    pairs = positives * (len(outcomes) - positives)
-    if pairs == 0:
-        return float("nan")
-    ranks = float(rankdata(chances)[outcomes].sum())
-    return (ranks - positives * (positives + 1) / 2) / pairs
-
-
-def mean_of(values: Floats) -> Score:
-    """Return the mean as a score of rows."""
-    return lambda rows: float(values[rows].mean())
-
-
-def auc_of(outcomes: NDArray[np.bool_], chances: Floats) -> Score:
-    """Return the area under the ROC curve as a score of rows."""
-    return lambda rows: auc(outcomes[rows], chances[rows])
 
 
 def error_of(chances: Floats, outcomes: NDArray[np.bool_], bins: int) -> Score:

@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 from scipy.special import logit
 
 from busgen import io, seeds
-from busgen.params import JudgeParams, TrainJudgesParams
-from busgen.stats.calibration import best_threshold, fit_platt
+from busgen.code import code_sha256
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, load_judges, save_judges
-from busgen.judges.training.members import Job, run_job
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
+from busgen.judges.training.members import Job, run_job
+from busgen.params import JudgeParams, TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, save_crops, shippable_splits
+from busgen.stats.calibration import best_threshold, fit_platt
 
 TRAINED = "judges"  # folder in the work folder
 Tick = Callable[[int], None]
@@ -110,7 +111,6 @@ def work_folder(
     tables: Sequence[Path], cohort: Path, params: TrainJudgesParams, root: Path
 ) -> Path:
     """Return the folder in `root` of this training: its name hashes all that decides weights."""
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    key = params.model_dump_json(exclude={"workers"})
-    key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
+    key = params.model_dump_json(exclude={"workers"}) + code_sha256(__name__)
+    key += "".join(io.sha256_file(path) for path in (*tables, cohort))
     return root / f"judges-{io.sha256_bytes(key.encode())[:16]}"

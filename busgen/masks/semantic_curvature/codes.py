@@ -10,8 +10,8 @@ amplitude, how much the outline bends at that scale, and a direction on a sphere
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.masks.closed import POINTS, turn
 from busgen.imaging.geometry import largest_outline
+from busgen.masks.closed import POINTS, turn
 
 Floats = NDArray[np.float64]
 Outline = NDArray[np.complex128]

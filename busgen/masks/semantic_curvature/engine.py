@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.io import ASSETS
 from busgen.masks.closed import POINTS, close, fit_box, is_pinched, is_simple
 from busgen.masks.semantic_curvature.codes import CODE, damped, decode
 from busgen.masks.semantic_curvature.conditions import conditions, lesion_of
@@ -22,7 +23,7 @@ from busgen.priors.findings import Finding
 
 Floats = NDArray[np.float64]
 
-ASSETS = Path(__file__).parents[2] / "assets" / "masks"
+SHIPPED = ASSETS / "masks"
 AT_ONCE = 128  # outlines drawn together: always as many, last digits depend on it
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.2, 0.02)  # of its bends, where it crosses or pinches itself
 NECK = 0.2  # least share of the distance across the box's ellipse: .3 % of real lesions have less
@@ -33,7 +34,7 @@ def load_outlines(
     model: Path | None, size_px: int
 ) -> tuple[str, Callable[[Sequence[Finding]], Floats]]:
     """Return the hash of the weights, by default those that ship, and what draws outlines."""
-    folder = model or ASSETS
+    folder = model or SHIPPED
     network = load_network(folder)
 
     def outlines(findings: Sequence[Finding]) -> Floats:

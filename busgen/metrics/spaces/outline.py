@@ -5,13 +5,11 @@ IoU of the two, or of one and the other's mirror image. Place and size are left 
 kept.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.io import sha256_file
+from busgen.code import code_sha256
 from busgen.metrics.spaces.registry import FeatureSpace
 
 NAME = "masks"
@@ -23,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 def shape_space() -> FeatureSpace:
     """Return the space; its distance is `unlike`, not Euclidean."""
-    return FeatureSpace(NAME, sha256_file(Path(__file__)), lambda _, masks: shapes(masks))
+    return FeatureSpace(NAME, code_sha256(__name__), lambda _, masks: shapes(masks))
 
 
 def shapes(masks: Pixels) -> Floats:

@@ -6,7 +6,8 @@ In: canonical rows with cluster and split. Out: the prior, and a record for `<pr
 - ``fit``: ``{"weights", "backoff", "follow", "trace" (nats a lesion, round by round), "sources":
   {dataset: {"images", "patients", "lesions", "boxes", "outside"}}}``, training patients; `outside`
   boxes leave the prior's frame or ranges and counted without their box.
-- ``held_out``: ``{"validation" | "test": ...}`` as `busgen.priors.fitting.held_out.compare` returns it:
+- ``held_out``: ``{"validation" | "test": ...}`` as `busgen.priors.fitting.held_out.compare` returns
+it:
   ``pooled`` against ``published`` (the base alone), ``by_class`` (independent descriptors given the
   class), ``apart`` (independent of it too); and ``held_out_unaided``: the same with ``unaided``,
   pooled without any weight of the base, whose tables were counted on all of BrEaST's patients.
@@ -26,8 +27,8 @@ from busgen.priors.fitting.disagreement import disagreements
 from busgen.priors.fitting.fit import PUBLISHED, Fit, Pooling, fit_apart, fit_prior
 from busgen.priors.fitting.held_out import compare, compare_boxes
 from busgen.priors.fitting.lesions import Lesions, make_lesions
-from busgen.priors.network import Prior
 from busgen.priors.fitting.predictive import check, draw_lesions
+from busgen.priors.network import Prior
 
 SPLITS = ("validation", "test")
 SEED, DRAWN = 0, 6000
@@ -41,8 +42,8 @@ def fit_and_check(
     Parameters
     ----------
     rows
-        Canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and disputed labels
-        left out.
+        Canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and disputed
+        labels left out.
     base, pooling, name
         As `fit_prior` takes them.
 

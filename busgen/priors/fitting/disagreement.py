@@ -16,9 +16,9 @@ from busgen import schema
 from busgen.priors.fitting.fit import FITTED, PUBLISHED
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
+from busgen.priors.fitting.structure import by_class
 from busgen.priors.network import TERMS, Prior
 from busgen.priors.sizes import LESIONS
-from busgen.priors.fitting.structure import by_class
 
 Floats = NDArray[np.float64]
 PLACES = BOX[:4]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.joint import Factor, eliminate, multiply
 from busgen.priors.fitting.lesions import TOLD, Lesions
-from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.fitting.places import log_aspects, log_places
+from busgen.priors.joint import Factor, eliminate, multiply
+from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
 
 Floats = NDArray[np.float64]

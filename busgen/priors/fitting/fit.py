@@ -1,10 +1,10 @@
 """Fits the clinical prior to real lesions of several datasets and to published tables, pooled.
 
 In: `Lesions` of training patients, a base prior, weights. Out: a `Prior` with the base's structure,
-by expectation-maximisation (`busgen.priors.fitting.em`): what a dataset does not state is summed out, never
-filled in. Kept from the base: scanner and field of view, since real tables name devices and not
-styles, and the share of each pathology, since a dataset's mix of cases is its collector's choice
-and no property of lesions (ask for another with a target).
+by expectation-maximisation (`busgen.priors.fitting.em`): what a dataset does not state is summed
+out, never filled in. Kept from the base: scanner and field of view, since real tables name devices
+and not styles, and the share of each pathology, since a dataset's mix of cases is its collector's
+choice and no property of lesions (ask for another with a target).
 """
 
 import copy
@@ -19,9 +19,9 @@ from busgen import schema
 from busgen.errors import UserError
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
-from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
 from busgen.priors.fitting.structure import by_class, independent, without_class
+from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
 
 Floats = NDArray[np.float64]
 PUBLISHED = "published"

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from busgen import schema
-from busgen.priors.fitting.lesions import AREA, ASPECT, HEIGHT, Lesions, X, Y, aspect_span, place_span
+from busgen.priors.fitting.lesions import (
+    AREA,
+    ASPECT,
+    HEIGHT,
+    Lesions,
+    X,
+    Y,
+    aspect_span,
+    place_span,
+)
 from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, pick
 
 Floats = NDArray[np.float64]

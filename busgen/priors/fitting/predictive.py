@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from busgen import schema
-from busgen.priors.fitting.disagreement import LEAST, PLACES, ks_record
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
+from busgen.priors.fitting.disagreement import LEAST, PLACES, ks_record
 from busgen.priors.fitting.held_out import DIGITS, LEVEL
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
@@ -59,8 +59,8 @@ def check(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, 
       margins read as circumscribed or not; `drawn` and `interval` are mean and 95 % range of
       samples of the prior as large as the real one, since V grows as samples shrink.
     - `boxes`: ``{"node", "pathology", "n", "distance", "interval", "floor", "own", "pooled"}`` as
-      in `busgen.priors.fitting.disagreement`, `own` the real, `pooled` the drawn ones; ``"quantiles"`` and
-      ``"drawn_quantiles"`` of both at `LEVELS`.
+      in `busgen.priors.fitting.disagreement`, `own` the real, `pooled` the drawn ones;
+      ``"quantiles"`` and ``"drawn_quantiles"`` of both at `LEVELS`.
     - `tall`: taller than wide, ``{"dataset", "pathology", "n", "real", "interval", "drawn"}``.
     - `auc`: one logistic regression of the class on the descriptors, learnt from half of the drawn
       lesions: ``{"n", "real", "interval", "drawn"}``, null where fewer than 5 a class state all.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.joint import eliminate
 from busgen.priors.fitting.lesions import Lesions
+from busgen.priors.joint import eliminate
 from busgen.priors.network import LESION_NODES, NODES, TERMS, Prior, make_prior
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS

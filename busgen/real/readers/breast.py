@@ -13,10 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
+from busgen.imaging.decode import (
+    DatasetInfo,
+    Entry,
+    Listing,
+    Published,
+    load_picture,
+    load_pixels,
+    once_each,
+)
 from busgen.real.readers.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
 from busgen.real.readers.files import not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import binary, require_size
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels, once_each
 from busgen.real.readers.tables import Row
 
 DATASET = DatasetInfo(

@@ -16,9 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.imaging.decode import (
+    DatasetInfo,
+    Entry,
+    Listing,
+    Published,
+    box_of,
+    load_picture,
+    once_each,
+)
 from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import load_union
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, box_of, load_picture, once_each
 from busgen.real.readers.tables import Row, read_rows, refuse
 
 DATASET = DatasetInfo(

@@ -16,9 +16,17 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.imaging.decode import (
+    DatasetInfo,
+    Entry,
+    Listing,
+    Published,
+    load_picture,
+    load_pixels,
+    once_each,
+)
 from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import binary, require_size
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels, once_each
 from busgen.real.readers.tables import Row, read_rows, refuse
 
 DATASET = DatasetInfo(

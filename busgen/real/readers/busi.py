@@ -12,9 +12,9 @@ from pathlib import Path
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
 from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import load_union
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
 
 DATASET = DatasetInfo(
     name="busi",

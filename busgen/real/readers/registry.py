@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, replacing_folder, require_vacant
-from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
-from busgen.real.canonical import canonical_row
 from busgen.imaging.decode import DatasetInfo, Entry, Listing
+from busgen.io import dumps, replacing_folder, require_vacant
+from busgen.real.canonical import canonical_row
+from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
 
 _LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
     (breast.DATASET, breast.list_breast),

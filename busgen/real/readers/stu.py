@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels
 from busgen.real.readers.files import not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import binary, levels
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels
 
 DATASET = DatasetInfo(
     name="stu",

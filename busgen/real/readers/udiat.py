@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
 from busgen.real.readers.files import not_png, pictures, root_of
 from busgen.real.readers.lesion_masks import load_union
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
 from busgen.real.readers.tables import read_sheet
 
 DATASET = DatasetInfo(

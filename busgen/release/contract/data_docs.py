@@ -1,7 +1,8 @@
 """Great Expectations' data docs of an index, as one page that needs no network.
 
-In: a `Report` of `busgen.release.contract.expectations`. Out: the page that Great Expectations renders of its
-own validation result, a section a column, without clock time and what it would load from elsewhere.
+In: a `Report` of `busgen.release.contract.expectations`. Out: the page that Great Expectations
+renders of its own validation result, a section a column, without clock time and what it would load
+from elsewhere.
 """
 
 import os

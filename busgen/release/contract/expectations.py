@@ -18,7 +18,16 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
-from busgen.release.contract.rules import FAMILY_RULES, ROW_RULES, SAMPLE_RULES, SOME, Rule, column_rules, families_sql, samples_sql
+from busgen.release.contract.rules import (
+    FAMILY_RULES,
+    ROW_RULES,
+    SAMPLE_RULES,
+    SOME,
+    Rule,
+    column_rules,
+    families_sql,
+    samples_sql,
+)
 from busgen.release.contract.shares import share_rules
 
 EXAMPLES = 5

@@ -5,8 +5,8 @@ In: what was counted. Out: an `Answer`.
 
 from dataclasses import dataclass
 
-from busgen.stats.ks import wilson
 from busgen.report import words
+from busgen.stats.ks import wilson
 
 YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
 

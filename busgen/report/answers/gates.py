@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from busgen.params import Gate
-from busgen.stats.ks import wilson
-from busgen.similarity.known_images import REAL
 from busgen.report import words
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
 from busgen.report.evidence import Evidence
 from busgen.report.sections.funnel import bound_of
+from busgen.similarity.known_images import REAL
+from busgen.stats.ks import wilson
 
 COPIES = "copy_similarity"
 DOES = {"reject": "", "flag": "; the gate only flags them", "off": "; the gate is off"}

@@ -4,15 +4,15 @@ In: `Evidence`, the contract's report, what pictures taught models. Out: `Answer
 here is said that no number says.
 """
 
-from busgen.stats.ks import wilson
 from busgen.release.contract.expectations import Report
-from busgen.report.sections import marginals, realism
 from busgen.report import words
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
-from busgen.report.sections.downstream import Teaching
-from busgen.report.evidence import Evidence
 from busgen.report.answers.gates import JUDGED, copies, judged
 from busgen.report.answers.limits import limit_answers
+from busgen.report.evidence import Evidence
+from busgen.report.sections import marginals, realism
+from busgen.report.sections.downstream import Teaching
+from busgen.stats.ks import wilson
 
 FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
 AGAINST = {  # what is asked of each group of statistics

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from busgen.report import words
+from busgen.report.charts.plots import Axes, Chart, Curve, Floats, plot
 from busgen.report.charts.prior_checks import Size
 from busgen.report.sections.marginals import LESIONS, LEVELS, Spread
-from busgen.report.charts.plots import Axes, Chart, Curve, Floats, plot
 from busgen.report.sections.realism import Group
 
 AXES = {

@@ -1,7 +1,7 @@
 """What checks of a prior consist of: gains, shares, sizes, dependencies, disagreements.
 
-In: numbers as `busgen.priors.fitting.checks` records them. Out: records with the verdicts that the page
-shows.
+In: numbers as `busgen.priors.fitting.checks` records them. Out: records with the verdicts that the
+page shows.
 """
 
 from dataclasses import dataclass

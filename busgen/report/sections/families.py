@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.io import decode_png
 from busgen.metrics.counterfactuals import rest_of
+from busgen.report.charts.images import Picture, make_picture, outline_path
 from busgen.report.evidence import Evidence, Key, released_pixels
 from busgen.report.sections.gallery import Row, key_of, spread
-from busgen.report.charts.images import Picture, make_picture, outline_path
 
 TERMS = {"halo": (False, True)}
 Saying = tuple[str, str, str]  # before the words that change, these, and after them

@@ -1,6 +1,7 @@
 """Proof that the checks work: faults planted into real pictures, and how many were caught.
 
-In: the reference's `proof` (`busgen.gates.calibration.fault_injection`). Out: rows of a table, detection curves.
+In: the reference's `proof` (`busgen.gates.calibration.fault_injection`). Out: rows of a table,
+detection curves.
 """
 
 from collections.abc import Mapping, Sequence

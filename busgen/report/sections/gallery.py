@@ -12,8 +12,8 @@ import pandas as pd
 
 from busgen import schema, seeds
 from busgen.report import words
-from busgen.report.evidence import Evidence, Key, released_pixels
 from busgen.report.charts.images import Picture, Tags, make_picture
+from busgen.report.evidence import Evidence, Key, released_pixels
 
 NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
 from busgen.priors.request import parse_request
-from busgen.stats.ks import wilson
 from busgen.report import words
 from busgen.report.evidence import Evidence
+from busgen.stats.ks import wilson
 
 SLACK = 1e-9  # rounding is no deviation
 LEVELS = np.linspace(0, 1, 41)

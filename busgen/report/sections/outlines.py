@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import io, schema
+from busgen.report.charts.images import outline_path
 from busgen.report.evidence import Evidence, released_pixels
 from busgen.report.sections.gallery import key_of, spread
-from busgen.report.charts.images import outline_path
 
 CLASSES = ("benign", "malignant")
 FRAME_PX, ROOM = 192, 1.15  # side of the frame, and over the lesion's longer side

@@ -1,7 +1,7 @@
 """Whether the prior fits: what it draws beside lesions of patients that it never saw.
 
-In: the checks that stand beside a prior (`busgen.priors.fitting.checks`). Out: gains in likelihood, shares
-of every term, sizes, dependencies, and where the sources disagree.
+In: the checks that stand beside a prior (`busgen.priors.fitting.checks`). Out: gains in likelihood,
+shares of every term, sizes, dependencies, and where the sources disagree.
 """
 
 from collections.abc import Mapping, Sequence

@@ -12,9 +12,9 @@ import yaml
 from busgen.factory.plan import Plan
 from busgen.params import GenerateParams, ReleaseParams
 from busgen.priors.network import load_prior
-from busgen.similarity.known_images import REAL, RELEASE
 from busgen.report import words
 from busgen.report.evidence import Evidence
+from busgen.similarity.known_images import REAL, RELEASE
 
 # what the command line of `busgen generate` can say; everything else needs a parameter file
 _ON_COMMAND_LINE = (

@@ -1,7 +1,7 @@
 """What was measured beside real data and earlier releases: distances, copies, privacy, repeats.
 
-In: the scores of `busgen.evaluation.stage`. Out: `Kind`s of `Measured` scores, `Repeats`; None where
-nothing was measured.
+In: the scores of `busgen.evaluation.stage`. Out: `Kind`s of `Measured` scores, `Repeats`; None
+where nothing was measured.
 """
 
 from collections.abc import Mapping

@@ -21,18 +21,32 @@ from torch import Tensor, nn
 from busgen import io
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import draw_noise
-from busgen.images.diffusion.training.card import EVIDENCE
 from busgen.images.diffusion.conditions import NO_STYLE
-from busgen.images.diffusion.training.flow import FlowTrainee
-from busgen.images.diffusion.folder import ADAPTERS, ASSETS, MANIFEST, checked_hash, load_pipeline, write_manifest
-from busgen.images.diffusion.training.latents import KEEP, WORDINGS, Views, encode_views, fixed_batches, put_into_words
+from busgen.images.diffusion.folder import (
+    ADAPTERS,
+    MANIFEST,
+    SHIPPED,
+    checked_hash,
+    load_pipeline,
+    write_manifest,
+)
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.training.card import EVIDENCE
+from busgen.images.diffusion.training.flow import FlowTrainee
+from busgen.images.diffusion.training.latents import (
+    KEEP,
+    WORDINGS,
+    Views,
+    encode_views,
+    fixed_batches,
+    put_into_words,
+)
 from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
-from busgen.training_loop import LOG, Pace, draws_of, run
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
 from busgen.params import AdapterParams, TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import SIDE, Crops
+from busgen.training_loop import LOG, Pace, draws_of, run
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
@@ -82,7 +96,7 @@ def plan_adaptation(
     """
     if rank not in RANKS:
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
-    start = params.start or ASSETS
+    start = params.start or SHIPPED
     _require_room(out, start, dataset)
     tables = {path.parent.name: path for path in canonical_tables(folder)}
     if dataset not in tables:

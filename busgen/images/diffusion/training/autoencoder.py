@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from busgen.images.diffusion.training import critics
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.training_loop import Draws, Pace, Tick, Told, begun, draws_of, half, run, set_rate
+from busgen.images.diffusion.training import critics
 from busgen.real.crops import Crops
+from busgen.training_loop import Draws, Pace, Tick, Told, begun, draws_of, half, run, set_rate
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur

@@ -19,16 +19,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from busgen.images.diffusion.training import critics as training_critics
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.training.autoencoder import SHAKE, chances, to_pictures
 from busgen.images.diffusion.conditions import STYLES
-from busgen.images.diffusion.training.latents import Batch, encode_views, fixed_batches, put_into_words
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions, Guidance
 from busgen.images.diffusion.solver import FlowSolver
+from busgen.images.diffusion.training import critics as training_critics
+from busgen.images.diffusion.training.autoencoder import SHAKE, chances, to_pictures
+from busgen.images.diffusion.training.latents import (
+    Batch,
+    encode_views,
+    fixed_batches,
+    put_into_words,
+)
 from busgen.images.training.examples import Pictures
-from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 from busgen.real.crops import Crops
+from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 
 PATCH = 16  # side of the latents' patches that it learns from
 PATIENCE = 150  # steps before the critics are heard
@@ -205,7 +210,9 @@ class DecoderTrainee:
                 made = model.decode(latents[torch.from_numpy(chosen)].to(self.device), noise)
             told[f"validation_spectrum_{kind}"] = float(training_critics.spectrum_loss(made, real))
             if kind != "drawn":
-                told[f"validation_anatomy_{kind}"] = float(training_critics.anatomy_loss(made, real, weight))
+                told[f"validation_anatomy_{kind}"] = float(
+                    training_critics.anatomy_loss(made, real, weight)
+                )
         return told
 
 

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
-from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
 from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 
 DECAY = 0.02

@@ -17,13 +17,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
-from busgen.images.training.captions import Caption, rarity, to_words
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.training.autoencoder import chances, to_pictures
 from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
 from busgen.images.diffusion.levels import LEVELS, measured, painted, places
 from busgen.images.diffusion.pipeline import Conditions, low_precision
 from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.training.autoencoder import chances, to_pictures
+from busgen.images.training.captions import Caption, rarity, to_words
 from busgen.images.training.examples import Pictures
 from busgen.io import replacing
 from busgen.real.crops import Crops

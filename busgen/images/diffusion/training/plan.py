@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from busgen import io, training_loop
+from busgen import io
+from busgen.code import code_sha256
 from busgen.errors import UserError
 from busgen.images.diffusion.folder import MANIFEST, checked_hash
-from busgen.training_loop import Pace
-from busgen.masks.semantic_curvature.training import descriptor_bounds
 from busgen.params import FlowParams, PaceParams, TrainImagesParams
+from busgen.training_loop import Pace
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
 PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
@@ -68,10 +68,8 @@ def resolve(
     if params.start:
         key += checked_hash(params.start)
         _require_network(params.start, params.flow)
-    here = Path(__file__).parent
-    beside = (here.parent / "captions.py", Path(descriptor_bounds.__file__), Path(training_loop.__file__))
-    code = [*sorted(here.glob("*.py")), *beside]
-    key += "".join(io.sha256_file(path) for path in (*tables, cohort, *code))
+    key += code_sha256("busgen.images.diffusion.training.stage")
+    key += "".join(io.sha256_file(path) for path in (*tables, cohort))
     name = f"images-{io.sha256_bytes(key.encode())[:16]}"
     return Training(params, tuple(tables), cohort, work / name, out)
 

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from busgen import io
-from busgen.images.diffusion.training.card import COMPONENTS, EVIDENCE, SHEET, hardware, write_card
 from busgen.images.diffusion.folder import save_pipeline
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
+from busgen.images.diffusion.training.card import COMPONENTS, EVIDENCE, SHEET, hardware, write_card
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.training.examples import BOUNDS, Pictures
-from busgen.training_loop import LOG
 from busgen.real.crops import SIDE
+from busgen.training_loop import LOG
 
 
 def publish(

@@ -15,11 +15,11 @@ from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.io import encode_png, replacing
-from busgen.training_loop import draws_of
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.real.crops import SIDE
+from busgen.training_loop import draws_of
 
 ROWS, COLUMNS = 3, 4
 SEED = 20261126

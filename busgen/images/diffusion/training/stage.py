@@ -15,24 +15,35 @@ from torch import Tensor, nn
 
 from busgen import io
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.training.autoencoder import train_autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
+from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.diffusion.levels import Ranges
+from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.solver import FlowSolver
+from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.training.autoencoder import train_autoencoder
 from busgen.images.diffusion.training.decoder import AVERAGE, DecoderTrainee, lesson_of
 from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
-from busgen.images.diffusion.folder import load_pipeline
-from busgen.images.diffusion.training.latents import KEEP, VIEWS, WORDINGS, Views, encode_views, load_views, measured_levels, put_into_words, save_views
-from busgen.images.diffusion.levels import Ranges, fit_ranges
-from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.training.latents import (
+    KEEP,
+    VIEWS,
+    WORDINGS,
+    Views,
+    encode_views,
+    load_views,
+    measured_levels,
+    put_into_words,
+    save_views,
+)
+from busgen.images.diffusion.training.level_ranges import fit_ranges
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
-from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.text.training import train_text
 from busgen.images.training.examples import SPLITS, Pictures, prepare
-from busgen.training_loop import Tick, run
 from busgen.params import TrainImagesParams
 from busgen.real.crops import SIDE
+from busgen.training_loop import Tick, run
 
 
 def train(training: Training, ticks: Callable[[str], Tick]) -> Path:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.images.training.captions import Caption
-from busgen.images.training.examples import Pictures, bounds_of, read_pictures
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.training.checkpoint import LOG
 from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.training.checkpoint import LOG
 from busgen.images.stable_diffusion.training.networks import Recipe
 from busgen.images.stable_diffusion.training.output import RECIPE, write_adapter, write_model
 from busgen.images.stable_diffusion.training.stage import Run, train
+from busgen.images.training.captions import Caption
+from busgen.images.training.examples import Pictures, bounds_of, read_pictures
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import weights_may_ship
 

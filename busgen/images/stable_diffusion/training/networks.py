@@ -13,8 +13,8 @@ from diffusers.training_utils import cast_training_params
 from torch import nn
 
 from busgen.errors import UserError
-from busgen.images.stable_diffusion.training import checkpoint
 from busgen.images.stable_diffusion import layout
+from busgen.images.stable_diffusion.training import checkpoint
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
 

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
-from busgen.images.stable_diffusion.training import checkpoint
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import device_of
+from busgen.images.stable_diffusion.training import checkpoint
 from busgen.images.stable_diffusion.training.examples import Batch, Material, prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes

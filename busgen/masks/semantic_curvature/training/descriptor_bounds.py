@@ -55,8 +55,8 @@ class Reading:
     """What is measured of one lesion.
 
     `tallness` height / width of its box; `axes` minor / major axis; `roughness` of its outline
-    (`busgen.imaging.geometry`); `darkness` and `band` as `busgen.imaging.surroundings` has them, NaN
-    where the picture has no room for them.
+    (`busgen.imaging.geometry`); `darkness` and `band` as `busgen.imaging.surroundings` has them,
+    NaN where the picture has no room for them.
     """
 
     tallness: float

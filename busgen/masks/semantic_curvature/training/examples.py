@@ -2,7 +2,8 @@
 
 In: canonical tables and the cohort. Out: `Examples` by split. Terms of shape and margin are those
 that readers state (BrEaST's); where a publisher is silent, those that the outline shows by bounds
-fitted to BrEaST's training patients (`busgen.masks.semantic_curvature.training.descriptor_bounds`), and else none.
+fitted to BrEaST's training patients (`busgen.masks.semantic_curvature.training.descriptor_bounds`),
+and else none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,14 @@ from numpy.typing import NDArray
 from busgen import seeds
 from busgen.errors import DataError
 from busgen.io import replacing
-from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, fit_bounds, read_lesion
 from busgen.masks.semantic_curvature.codes import encode, outline_of
 from busgen.masks.semantic_curvature.conditions import Lesion, conditions
+from busgen.masks.semantic_curvature.training.descriptor_bounds import (
+    READ,
+    Bounds,
+    fit_bounds,
+    read_lesion,
+)
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 from busgen.real.crops import SIDE, square_of
 

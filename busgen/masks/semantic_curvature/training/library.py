@@ -6,10 +6,10 @@ In: what `busgen real ... --out` wrote, parameters. Out: a generator; no server.
 import shutil
 from pathlib import Path
 
-from busgen.training_loop import Tick
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import TrainMasksParams
 from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.training_loop import Tick
 
 
 def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:

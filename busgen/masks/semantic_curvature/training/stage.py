@@ -13,17 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from busgen import io, training_loop
-from busgen.training_loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
-from busgen.masks.semantic_curvature.training import descriptor_bounds
-from busgen.masks import closed
-from busgen.imaging import geometry
-from busgen.masks.semantic_curvature.training.card import write_card
+from busgen import io
+from busgen.code import code_sha256
 from busgen.masks.semantic_curvature.conditions import forgotten
-from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.masks.semantic_curvature.network import SPEC, OutlineFlow, save_network
+from busgen.masks.semantic_curvature.training.card import write_card
+from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
 from busgen.real.crops import weights_may_ship
+from busgen.training_loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -71,10 +69,8 @@ def resolve(
     """
     io.require_vacant(out, ours=SPEC)
     ours = tuple(path for path in tables if weights_may_ship(path))
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    beside = (Path(str(module.__file__)) for module in (descriptor_bounds, closed, geometry, training_loop))
-    files = (*ours, cohort, *sources, *beside)
-    key = params.model_dump_json() + "".join(io.sha256_file(path) for path in files)
+    key = params.model_dump_json() + code_sha256(__name__)
+    key += "".join(io.sha256_file(path) for path in (*ours, cohort))
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 from skimage.feature import graycomatrix, graycoprops
 
-from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
-from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, image_statistics
-from busgen.metrics.speckle import SPECTRUM, band_levels
 from busgen.imaging.square import field_of
+from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, image_statistics
+from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
+from busgen.metrics.speckle import SPECTRUM, band_levels
 
 DEPTHS = 8  # equal bands from the top of the picture to its bottom
 LEVELS = 32  # of grey in co-occurrences; what is outside the ultrasound field is none of them

@@ -4,20 +4,15 @@ In: (N, S, S) uint8 pictures and masks. Out: (N, 56) float64. A picture's number
 what is embedded beside it.
 """
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.code import code_sha256
 from busgen.cores import on_all_cores
-from busgen.io import sha256_bytes, sha256_file
-from busgen.imaging import surroundings
-from busgen.imaging import statistics
-from busgen.metrics import speckle
-from busgen.metrics.spaces.radiomic import measurements as measuring
+from busgen.imaging.resize import resize
 from busgen.metrics.spaces.radiomic import standard
 from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured
-from busgen.metrics.spaces.us64.features import check_square, sized
+from busgen.metrics.spaces.us64.features import check_square
 
 SIZE_PX = 256  # side at which pictures are measured
 MOST = 6.0  # spreads: what lies farther out counts as this, or one odd picture would rule a score
@@ -57,14 +52,12 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
 
 def sha256() -> str:
     """Return the hash of the code and constants that decide coordinates."""
-    code = (measuring, standard, statistics, speckle, surroundings)
-    files = [*(Path(str(module.__file__)) for module in code), Path(__file__)]
-    return sha256_bytes("".join(sha256_file(path) for path in files).encode())
+    return code_sha256(__name__)
 
 
 def _measured(image: Pixels, mask: Pixels) -> Floats:
     lesion = (mask > 0).astype(np.uint8)
     if len(image) != SIZE_PX:
-        image, wide = sized(image, SIZE_PX), sized(lesion * np.uint8(255), SIZE_PX)
+        image, wide = resize(image, SIZE_PX), resize(lesion * np.uint8(255), SIZE_PX)
         lesion = (wide > 127).astype(np.uint8)
     return measured(image, lesion)

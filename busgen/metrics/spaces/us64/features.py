@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,14 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen.errors import DataError, UserError
-from busgen.io import read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.imaging.resize import resize
+from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
-from busgen.metrics.threads import one_thread
 from busgen.metrics.spaces.us64 import net
+from busgen.metrics.threads import one_thread
 
 NAME = "us64"
-ASSETS = Path(__file__).parents[2] / "assets" / NAME
+SHIPPED = ASSETS / NAME
 SPEC, WEIGHTS = "us64.json", "us64.safetensors"
 CHUNK = 16
 
@@ -81,16 +81,10 @@ def features_of(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
     with one_thread(), torch.inference_mode():
         for start in range(0, len(images), CHUNK):
-            seen = np.stack([sized(one, size_px) for one in images[start : start + CHUNK]])
+            seen = np.stack([resize(one, size_px) for one in images[start : start + CHUNK]])
             asked = to_input(seen[:, None], "cpu")
             parts.append((embedder(asked) + embedder(asked.flip(3))).div(2).numpy())
     return np.concatenate(parts).astype(np.float64)
-
-
-def sized(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Return a square picture with `size_px` a side; shrinking averages, enlarging is bilinear."""
-    method = cv2.INTER_AREA if len(pixels) >= size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)
 
 
 def check_square(images: NDArray[np.uint8]) -> None:
@@ -121,7 +115,7 @@ def load_space(folder: Path | None = None) -> Space:
     DataError
         If files are missing, altered, or do not fit each other.
     """
-    folder = folder or ASSETS
+    folder = folder or SHIPPED
     record: Any = read_json(folder / SPEC)
     try:
         spec = Spec(**record | {"widths": tuple(record["widths"])})
@@ -145,7 +139,5 @@ def loaded(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
 
 
 def _sha256(folder: Path) -> str:
-    """Return the hash of weights, shape and the code that decides coordinates."""
-    code = [Path(str(module.__file__)) for module in (nets, net)] + [Path(__file__)]
-    files = [folder / SPEC, folder / WEIGHTS, *code]
-    return sha256_bytes("".join(sha256_file(path) for path in files).encode())
+    """Return the hash of weights and shape."""
+    return sha256_bytes((sha256_file(folder / SPEC) + sha256_file(folder / WEIGHTS)).encode())

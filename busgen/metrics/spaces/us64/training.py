@@ -16,14 +16,15 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
 from busgen.errors import UserError
+from busgen.imaging.resize import resize
+from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.judges.judges import to_input
 from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import one_cycle
-from busgen.imaging.statistics import MEASURED, image_statistics
-from busgen.metrics.threads import one_thread
-from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space, sized
-from busgen.metrics.spaces.us64.net import Taught, masked_mean
 from busgen.metrics.spaces.us64.degradations import WAYS
+from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space
+from busgen.metrics.spaces.us64.net import Taught, masked_mean
+from busgen.metrics.threads import one_thread
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, shares, shippable_splits
 
@@ -85,7 +86,7 @@ def train_us64(
     if len(crops) <= spec.dimensions:
         rule = f"{spec.dimensions} dimensions need more crops than that"
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
-    images = np.stack([sized(np.asarray(one), spec.size_px) for one in crops.images])
+    images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with one_thread():
         weights = _learned(images, crops, seed, (spec, recipe))
     stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}

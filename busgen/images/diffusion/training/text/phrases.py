@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from busgen import schema, seeds
+from busgen.images.diffusion.text import FIELDS, Stated
 from busgen.images.diffusion.training.text import held_out, vocabulary
 from busgen.images.diffusion.training.text.misspellings import misspelt
-from busgen.images.diffusion.text import FIELDS, Stated
 from busgen.priors.findings import FIELDS as FINDING_FIELDS
 from busgen.priors.findings import LESION_FIELDS, Finding
 from busgen.priors.words import to_text

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from busgen import seeds
 from busgen.errors import UserError
-from busgen.images.diffusion.training.text.phrases import lesson
 from busgen.images.diffusion.text import N_TERMS, SLOTS, Stated, TextEncoder, one_hot, slot_bounds
+from busgen.images.diffusion.training.text.phrases import lesson
 
 STEPS = 1200  # about two minutes of one core at the default batch
 _RATE, _WARM, _DECAY, _AVERAGE = 2e-3, 100, 0.01, 0.99

@@ -1,7 +1,8 @@
 """Wordings that the text encoder learns from: synonyms of each term, and clauses to say them in.
 
-In: nothing. Out: tables that `busgen.images.diffusion.training.text.phrases` writes sentences with. `=` marks a
-synonym that stands alone, without a clause. What is held out stands in `unseen`, never here.
+In: nothing. Out: tables that `busgen.images.diffusion.training.text.phrases` writes sentences with.
+`=` marks a synonym that stands alone, without a clause. What is held out stands in `unseen`, never
+here.
 """
 
 Synonyms = dict[str, dict[str, tuple[str, ...]]]

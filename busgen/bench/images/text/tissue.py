@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import over_patients
-from busgen.judges.training.scores import Floats, Score, auc
 from busgen.imaging.statistics import GROUPS, image_statistics
 from busgen.schema import TISSUES
+from busgen.stats.patients import Floats, Score
+from busgen.stats.roc import auc
 
 FEWEST = 2  # pictures of a tissue: with one its AUC is a single comparison's
 STATISTICS = (

@@ -1,15 +1,11 @@
-"""Fixtures: real images that no patient gave."""
-
-import sys
+"""Real data in canonical form that no patient gave: speckle with a box as its lesion."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from scipy import ndimage
 
 from busgen import schema
-from busgen.cli import main
 from busgen.io import dumps, encode_png, write_text
 from busgen.real import cohort
 from busgen.seeds import rng
@@ -48,35 +44,6 @@ def canonical_row(k, **changes):
     } | changes
 
 
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Return a function that runs `busgen` and returns exit code, output and errors."""
-
-    def run(*words: object):
-        monkeypatch.setattr(sys, "argv", ["busgen", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def make_picture():
-    """Return `picture`."""
-    return picture
-
-
-@pytest.fixture(scope="session")
-def make_row():
-    """Return `canonical_row`."""
-    return canonical_row
-
-
 def write_real(folder, splits):
     """Write real data in canonical form: picture k is of patient k // 2, in the split splits[k]."""
     rows = [
@@ -92,15 +59,3 @@ def write_real(folder, splits):
     write_text(folder / "breast" / "info.json", dumps({}))
     pq.write_table(pa.Table.from_pylist(rows, cohort.SCHEMA), folder / "cohort" / cohort.FILE)
     return folder
-
-
-@pytest.fixture(scope="session")
-def make_real():
-    """Return `write_real`."""
-    return write_real
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory):
-    """Return real data of 12 training and 22 test patients, two pictures each."""
-    return write_real(tmp_path_factory.mktemp("real é") / "read", ["train"] * 24 + ["test"] * 44)

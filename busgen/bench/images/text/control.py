@@ -1,7 +1,7 @@
 """Control by words, put together: real lesions and rendered ones, measured by the same functions.
 
 In: real data as described, findings and the pictures rendered of them. Out: figures of terms
-(`images_terms`) and of tissue (`images_tissue`).
+(`terms`) and of tissue (`tissue`).
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.images import text_terms, text_tissue
 from busgen.bench.harness import Figure
 from busgen.bench.images.matched import Asked, Described
 from busgen.bench.images.scores import present
-from busgen.bench.images.text_terms import MEASURES, Measure
+from busgen.bench.images.text import terms as text_terms
+from busgen.bench.images.text import tissue as text_tissue
+from busgen.bench.images.text.terms import MEASURES, Measure
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
 
 Pictures = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import over_patients, present
-from busgen.judges.training.scores import Floats, Score, auc_of, mean_of
+from busgen.stats.patients import Floats, Score, mean_of
+from busgen.stats.roc import auc_of
 
 Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
 CHANCE = 0.5

@@ -1,0 +1,1 @@
+"""Control by words: what is measured in images by the term that was asked for."""

@@ -1,0 +1,87 @@
+"""Code that decides a result: what a module imports of ours, found by reading the sources.
+
+In: dotted names of modules. Out: their import closure, and its hash. Comments and docstrings are
+in no hash, so that they remake nothing.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+TEXTS = (".css", ".html", ".js", ".md")  # beside the sources, filled in or shown by them
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("busgen", "flows")
+
+
+@cache
+def closure(*entries: str) -> tuple[str, ...]:
+    """Return the modules of ours that `entries` import, themselves included, sorted.
+
+    Imports inside functions count. ``busgen`` itself does not: it imports what it is asked for.
+    """
+    found: set[str] = set()
+    left = list(entries)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += imports(name)
+    return tuple(sorted(found))
+
+
+@cache
+def code_sha256(*entries: str) -> str:
+    """Return the hex SHA-256 of the import closure of `entries`, comments and docstrings apart."""
+    digest = hashlib.sha256()
+    for name in closure(*entries):
+        tree = ast.parse(source_of(name).read_bytes())
+        digest.update(name.encode() + b"\0" + ast.dump(without_docstrings(tree)).encode() + b"\0")
+        for path in texts_of(name):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def imports(name: str) -> tuple[str, ...]:
+    """Return the modules of ours that the module `name` imports, and their packages."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source_of(name).read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    found |= {parent for each in (*found, name) for parent in packages(each)}
+    return tuple(sorted(each for each in found if is_module(each) and each != "busgen"))
+
+
+def packages(name: str) -> list[str]:
+    """Return the packages around a module: ``a.b.c`` is in ``a.b`` and ``a``."""
+    words = name.split(".")
+    return [".".join(words[:k]) for k in range(1, len(words))]
+
+
+def is_module(name: str) -> bool:
+    """Return whether `name` is a module or package of busgen or its flows."""
+    return name.split(".")[0] in PACKAGES and source_of(name).is_file()
+
+
+def source_of(name: str) -> Path:
+    """Return the source file of a module or package, whether it exists or not."""
+    path = ROOT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def texts_of(name: str) -> list[Path]:
+    """Return the templates and scripts in the folder of a package; none of a module."""
+    folder = ROOT.joinpath(*name.split("."))
+    return sorted(path for path in folder.glob("*") if path.suffix in TEXTS)
+
+
+def without_docstrings(tree: ast.Module) -> ast.Module:
+    """Return `tree` with the docstrings of module, classes and functions removed from it."""
+    for node in ast.walk(tree):
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return tree

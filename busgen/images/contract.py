@@ -1,0 +1,42 @@
+"""What an image engine is: findings and masks in, images out.
+
+In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: images (N, H, W) uint8.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.priors.findings import Finding
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a learned engine runs; None stands for what ships or for the model's own default.
+
+    `model` folder of the weights (for `stable_diffusion`, or a hub's name); `adapter` name of an
+    adapter in the model's folder; `steps` of the sampler; `guidance` strength, 1 is none.
+    """
+
+    model: str | None = None
+    adapter: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+
+
+class ImageEngine(Protocol):
+    """Draws pictures of findings inside given masks."""
+
+    @property
+    def name(self) -> str:
+        """Name in `ENGINES`."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything that decides the engine's output."""
+
+    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return pictures (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""

@@ -1,0 +1,48 @@
+"""Ranges of the levels that each term stands for, from captions of training images.
+
+In: captions, levels (N, LEVELS). Out: `Ranges`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, Ranges
+from busgen.images.diffusion.text import SLOTS, slot_bounds
+from busgen.images.training.captions import Caption
+
+
+def fit_ranges(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
+    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
+
+    All terms of a field have the spread of the levels about their own terms' means: some are
+    stated of 7 pictures.
+    """
+    made: Ranges = Ranges()
+    for level, name in enumerate(FIELDS):
+        stated = np.array([_term(caption, name) for caption in captions])
+        seen = np.isfinite(values[:, level])
+        rest = []
+        for column, term in enumerate(dict(SLOTS)[name], _first(name)):
+            own = values[seen & (stated == term), level]
+            if len(own) >= FEWEST:
+                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
+                rest.append(own - own.mean())
+        if rest:
+            made.spread[level] = float(np.concatenate(rest).std())
+    rim = FIELDS.index("halo")
+    yes, no = (_first("halo") + dict(SLOTS)["halo"].index(term) for term in ("yes", "no"))
+    made.known[yes, rim] = made.known[no, rim]
+    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
+    return made
+
+
+def _first(field: str) -> int:
+    """Return the column of a field's first term."""
+    return slot_bounds()[[name for name, _ in SLOTS].index(field)][0]
+
+
+def _term(caption: Caption, field: str) -> str:
+    value = getattr(caption, field)
+    return {True: "yes", False: "no", None: ""}.get(value, str(value))
