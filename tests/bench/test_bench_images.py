@@ -360,7 +360,7 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
             return np.full(masks.shape, 200, np.uint8)
 
     def distance(images, groups):
-        return Score(float(benchmark.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
+        return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
     monkeypatch.setattr(solver, "load_image_engine", load)
     asked = matched.matched(real_lesions(), 3)
