@@ -47,7 +47,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     as_json: AsJson = False,
 ) -> None:
     """Score any set of pictures against real ones: distances, diversity, floors."""
-    from busgen.io import dumps, write_text
+    from busgen.folders import written_record
     from busgen.quality.scoring import score_sets
     from busgen.quality.sets.asked import Asked, open_sets
     from busgen.quality.sets.tables import Named
@@ -55,12 +55,12 @@ def score(  # noqa: PLR0913 - a command's options are its signature
 
     named = Named(image, mask)
     asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
-    sets = open_sets((a, against), (a_split, split), asked)
-    spaces = spaces_of(space)
-    with progress("pictures seen", asked.looks(sets)) as tick:
-        record = score_sets(sets, spaces, asked, tick)
-    if target:
-        write_text(target, dumps(record))
+    with written_record(target, "score") as write:
+        sets = open_sets((a, against), (a_split, split), asked)
+        spaces = spaces_of(space)
+        with progress("pictures seen", asked.looks(sets)) as tick:
+            record = score_sets(sets, spaces, asked, tick)
+        write(record)
     if as_json:
         out.print_json(json.dumps(record))
         return
@@ -75,18 +75,19 @@ def privacy(
     as_json: AsJson = False,
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
-    from busgen.io import dumps, write_text
+    from busgen.folders import written_record
     from busgen.quality import beside_real
     from busgen.quality.sets.asked import Asked
     from busgen.quality.spaces import OURS
 
     asked = Asked(most=most)
-    sets = beside_real.open_beside(pictures, real, asked)
-    with progress("pictures seen", sets.looks(asked)) as tick:
-        beside = beside_real.look(sets, OURS, asked, tick)
-    record = beside_real.nearness(beside, asked.draws) | {"copies": beside_real.copies(beside)}
-    if target:
-        write_text(target, dumps(record))
+    with written_record(target, "privacy") as write:
+        sets = beside_real.open_beside(pictures, real, asked)
+        with progress("pictures seen", sets.looks(asked)) as tick:
+            beside = beside_real.look(sets, OURS, asked, tick)
+        record = beside_real.nearness(beside, asked.draws)
+        record |= {"copies": beside_real.copies(beside)}
+        write(record)
     if as_json:
         out.print_json(json.dumps(record))
         return

@@ -219,7 +219,7 @@ def find_stranger(folder: Path, kind: str | None) -> str | None:
         return None
     manifest = read_manifest(folder)
     if manifest is None:
-        return f"{names[0]}, and no whole manifest of busgen's"
+        return f"{names[0]}, and no {MANIFEST} that lists it"
     if kind not in (None, manifest.kind):
         return f"something else that busgen wrote: {manifest.kind}"
     found = next((name for name in names if not _is_listed(folder, name, manifest)), None)

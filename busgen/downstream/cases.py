@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
-from busgen.io import read_json, replacing_folder, sha256_bytes, sha256_file
+from busgen.folders import written_folder
+from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.real import crops as cutting
 from busgen.real import overlay_fill, overlays, square
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
@@ -207,7 +208,7 @@ def joined_cases(parts: Sequence[Cases]) -> Cases:
 
 def save_cases(cases: Cases, folder: Path) -> None:
     """Write cases for processes that map them."""
-    with replacing_folder(folder) as partial:
+    with written_folder(folder, "cases") as partial:
         save_crops(cases.crops, partial / "crops")
         np.savez(partial / "rows.npz", ids=cases.ids, pixel_mm=cases.pixel_mm)
 

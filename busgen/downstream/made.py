@@ -15,6 +15,7 @@ import numpy as np
 
 from busgen.downstream.cases import Cases, code_of, stacked
 from busgen.errors import UserError
+from busgen.folders import MANIFEST
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.params import JUDGED
 from busgen.quality.sets import folder, source, tables
@@ -143,7 +144,7 @@ def _contents(path: Path) -> Iterator[str]:
                 yield from (sha256(row[name]["bytes"]).hexdigest() for name in ("image", "mask"))
         return
     for file in [path] if path.is_file() else sorted(path.rglob("*")):
-        if file.is_file():
+        if file.is_file() and file.name != MANIFEST:
             yield f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
 
 

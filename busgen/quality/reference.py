@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.folders import claim_folder, written_folder
+from busgen.io import dumps, read_json, write_text
 from busgen.params import DEFAULT_GATES
 from busgen.quality.calibrate import calibrated
 from busgen.quality.descriptors import descriptor_auc
@@ -46,6 +47,7 @@ from busgen.real.reading import DatasetInfo
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 KNOWN = "known.safetensors"
+KIND = "reference"
 SPLITS = ("validation", "test")
 REFERENCE = Path(__file__).parents[1] / "assets" / "reference"
 COUNTED = ("dataset", "scanner", "pathology", "split")
@@ -94,14 +96,19 @@ def calibrate(
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    require_vacant(out, ours=FACTS)
+    with claim_folder(out, KIND):
+        return _calibrate(folder, out, judges, planted)
+
+
+def _calibrate(folder: Path, out: Path, judges: Judges, planted: int | None) -> dict[str, Any]:
     tables, cohort = canonical_tables(folder), cohort_file(folder).parent
     training, textures = training_pairs(tables, cohort)
     made = reference_of(tables, cohort, judges, textures)
     keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
     proof = prove(keeper, list(islice(clean_pairs(tables, cohort, "test"), planted)), training)
-    write_reference(replace(made, facts={**made.facts, "proof": proof.record()}), out)
-    save_known(textures, out / KNOWN)
+    with written_folder(out, KIND) as partial:
+        _save(replace(made, facts={**made.facts, "proof": proof.record()}), partial)
+        save_known(textures, partial / KNOWN)
     return dict(made.facts["calibrated"])
 
 
@@ -158,9 +165,13 @@ def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Re
 
 def write_reference(reference: Reference, folder: Path) -> None:
     """Write the folder, whole or not at all."""
-    with replacing_folder(folder) as partial:
-        write_text(partial / FACTS, dumps(reference.facts))
-        pq.write_table(reference.samples, partial / SAMPLES, compression="zstd")
+    with written_folder(folder, KIND) as partial:
+        _save(reference, partial)
+
+
+def _save(reference: Reference, folder: Path) -> None:
+    write_text(folder / FACTS, dumps(reference.facts))
+    pq.write_table(reference.samples, folder / SAMPLES, compression="zstd")
 
 
 def load_reference(folder: Path | None = None) -> Reference:

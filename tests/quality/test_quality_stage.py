@@ -6,12 +6,13 @@ from busgen.errors import UserError
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
+from busgen.folders import MANIFEST
 from busgen.io import read_json
 from busgen.params import DEFAULT_LIMITS, Gate, GenerateParams, Limit, QualityParams, ReleaseParams
 from busgen.quality.stage import measure, write_quality
 from busgen.release.write import write_release
 
-WRITTEN = {"scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}
+WRITTEN = {MANIFEST, "scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}
 STRICT = {"ks_texture.pooled": Limit(max=0.01, action="refuse")}
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from scipy.special import logit
 
 from busgen import io, seeds
+from busgen.folders import open_work
 from busgen.params import JudgeParams, TrainJudgesParams
 from busgen.quality.judges.calibration import best_threshold, fit_platt
 from busgen.quality.judges.judges import (
@@ -96,7 +97,7 @@ def assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
 
 def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> Folders:
     """Return folders with the crops of each split, read from canonical tables unless there."""
-    folders = {split: work / split for split in SPLITS}
+    folders = {split: open_work(work) / split for split in SPLITS}
     if not all(folder.is_dir() for folder in folders.values()):
         for split, crops in shippable_splits(tables, cohort).items():
             save_crops(crops, folders[split])
