@@ -16,82 +16,31 @@ import json
 import os
 import re
 import shutil
-import stat
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from busgen import io
-from busgen.errors import DataError, UserError
+from busgen.errors import UserError
+from busgen.locks import Say, hold_lock
+from busgen.manifests import (
+    MANIFEST,
+    find_stranger,
+    is_listed,
+    read_manifest,
+    sha256_record,
+    walk,
+    write_manifest,
+)
 
-MANIFEST, FORMAT = ".busgen.json", "busgen-folder/1"
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
 SEAL = "written_by"  # of a record: the command and the hash of the rest
 NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grown_folder`
 RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
 REMEDY = "choose another folder, or remove it first"
-
-Say = Callable[[str], None]
-_held = threading.local()
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a folder holds: `files` by name with their `bytes` and `sha256`, `folders` in it."""
-
-    kind: str
-    files: Mapping[str, Mapping[str, Any]]
-    folders: frozenset[str]
-
-
-@contextmanager
-def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
-    """Hold the lock of a file or folder; a thread that holds it already may hold it again.
-
-    The lock goes with the process, however that ends, and its file with the lock.
-
-    Raises
-    ------
-    UserError
-        If another command holds it; with `say`, that is said and the other is waited for.
-    """
-    path = target.with_name(f".{target.name.lstrip('.')}.busgen-lock")
-    held: set[Path] = _held.__dict__.setdefault("paths", set())
-    if path in held:
-        yield
-        return
-    with io.storage(target.parent):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path, target, say)
-    held.add(path)
-    try:
-        yield
-    finally:
-        held.remove(path)
-        with suppress(OSError):  # while it is held: nobody can have taken the name meanwhile
-            path.unlink()
-        lock.release()
-
-
-def _acquire(path: Path, target: Path, say: Say | None) -> FileLock:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if say is None:
-            rule = "one command at a time must write to a place"
-            got = f"{target}, which another command is writing"
-            raise UserError(rule, got, "wait until it is done, or choose another place") from None
-        say(f"another run works in {target}: waiting until it is done")
-        lock.acquire()
-    return lock
 
 
 @contextmanager
@@ -207,58 +156,13 @@ def _is_vacant(folder: Path) -> bool:
     return not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def find_stranger(folder: Path, kind: str | None) -> str | None:
-    """Return the first thing in `folder` that is not as the manifest lists it, None if all is.
-
-    `kind` None stands for any. A listed file may be missing: nothing is lost by that.
-    """
-    if not folder.is_dir():
-        return "a file of that name" if folder.exists() else None
-    names = list(_walk(folder))
-    if not names:
-        return None
-    manifest = read_manifest(folder)
-    if manifest is None:
-        return f"{names[0]}, and no {MANIFEST} that lists it"
-    if kind not in (None, manifest.kind):
-        return f"something else that busgen wrote: {manifest.kind}"
-    found = next((name for name in names if not _is_listed(folder, name, manifest)), None)
-    return found and f"{found}, which is another's or was changed"
-
-
-def write_manifest(folder: Path, kind: str) -> None:
-    """Write the list of all that `folder` holds; no clock time enters it."""
-    files, inside = {}, []
-    for name in _walk(folder):
-        path = folder / name
-        if path.is_dir():
-            inside.append(name)
-        elif name != MANIFEST:
-            files[name] = {"bytes": path.stat().st_size, "sha256": io.sha256_file(path)}
-    told = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
-    io.write_text(folder / MANIFEST, io.dumps(told | {"sha256": _sha256(told)}))
-
-
-def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest of a folder, None if there is none or it was changed."""
-    path = folder / MANIFEST
-    try:
-        told = io.read_json(path) if not path.is_symlink() else {}
-    except DataError:
-        return None
-    sha256 = told.pop("sha256", None)
-    if told.get("format") != FORMAT or sha256 != _sha256(told):
-        return None
-    return Manifest(told["kind"], told["files"], frozenset(told["folders"]))
-
-
 def remove_written(folder: Path) -> None:
     """Remove of `folder` what its manifest lists and nobody changed; what else it holds stays."""
     if not folder.is_dir():
         return
     with hold_lock(folder.resolve()), io.storage(folder):
         manifest = read_manifest(folder)
-        _discard(folder, lambda name: bool(manifest and _is_listed(folder, name, manifest)))
+        _discard(folder, lambda name: bool(manifest and is_listed(folder, name, manifest)))
 
 
 def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:
@@ -361,39 +265,7 @@ def _is_record(data: bytes, kind: str) -> bool:
 
 
 def _sealed(record: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    return dict(record) | {SEAL: {"command": kind, "sha256": _sha256(record)}}
-
-
-def _sha256(record: Mapping[str, Any]) -> str:
-    return io.sha256_bytes(io.dumps(dict(record)).encode())
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Yield the name of everything in `folder` but its manifest, sorted; no link is followed."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for root, folders, names in os.walk(folder, onerror=fail):
-        folders.sort()
-        for name in sorted((*folders, *names)):
-            inside = (Path(root) / name).relative_to(folder).as_posix()
-            if inside != MANIFEST:
-                yield inside
-
-
-def _is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
-    """Return whether a thing in `folder` is what the manifest says of it."""
-    path = folder / name
-    if not os.path.lexists(path):
-        return False
-    found = path.lstat()
-    if stat.S_ISDIR(found.st_mode):
-        return name in manifest.folders
-    told = manifest.files.get(name)
-    if told is None or not stat.S_ISREG(found.st_mode) or found.st_size != told.get("bytes"):
-        return False
-    return io.sha256_file(path) == told.get("sha256")
+    return dict(record) | {SEAL: {"command": kind, "sha256": sha256_record(record)}}
 
 
 def _swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
@@ -425,12 +297,12 @@ def _discard(folder: Path, is_ours: Callable[[str], bool]) -> None:
 
     Names are of what lies there, never the manifest's, which may name anything.
     """
-    for name in reversed(list(_walk(folder))):
+    for name in reversed(list(walk(folder))):
         path = folder / name
         if is_ours(name):
             with suppress(OSError):  # a folder that is not empty
                 path.rmdir() if path.is_dir() else path.unlink()
-    if not any(_walk(folder)):
+    if not any(walk(folder)):
         if read_manifest(folder):
             (folder / MANIFEST).unlink()
         with suppress(OSError):  # a file of that name that is not ours

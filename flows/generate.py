@@ -24,7 +24,8 @@ from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.factory.work import acceptance, link_folder
-from busgen.folders import hold_lock, open_work
+from busgen.folders import open_work
+from busgen.locks import hold_lock
 from busgen.params import GenerateParams, load_params
 from flows import main
 from flows.paths import CANDIDATES, WORK

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from busgen import folders, io
+from busgen import folders, io, locks, manifests
 from busgen.errors import StorageError, UserError
 
 KIND = "test"
@@ -46,7 +46,7 @@ def test_a_folder_is_written_and_replaced_whole(tmp_path):
     out = tmp_path / "new" / "out é"
     for text in ("1", "2"):
         write(out, text)
-        assert sorted(content(out)) == [folders.MANIFEST, "a", "a/ü.txt", "b.txt", "empty"]
+        assert sorted(content(out)) == [manifests.MANIFEST, "a", "a/ü.txt", "b.txt", "empty"]
         assert (out / "a" / "ü.txt").read_text() == text
         assert listed(out.parent) == [out.name]
 
@@ -54,7 +54,7 @@ def test_a_folder_is_written_and_replaced_whole(tmp_path):
 def test_the_manifest_lists_size_and_hash_and_no_time(tmp_path):
     write(tmp_path / "x", "1")
     write(tmp_path / "y", "1")
-    manifest = folders.read_manifest(tmp_path / "x")
+    manifest = manifests.read_manifest(tmp_path / "x")
     assert manifest is not None
     told = {"bytes": 1, "sha256": io.sha256_bytes(b"1")}
     assert manifest.files == {"a/ü.txt": told, "b.txt": told}
@@ -73,9 +73,10 @@ CHANGES = {
     "a link in a folder's place": lambda out: [(out / "empty").rmdir(),
                                                (out / "empty").symlink_to("a")],
     "a pipe": lambda out: os.mkfifo(out / "pipe"),
-    "no manifest": lambda out: (out / folders.MANIFEST).unlink(),
-    "a changed manifest": lambda out: (out / folders.MANIFEST).write_text("{}"),
-    "a manifest that is none": lambda out: (out / folders.MANIFEST).write_text("["),
+    "no manifest": lambda out: (out / manifests.MANIFEST).unlink(),
+    "a changed manifest": lambda out: (out / manifests.MANIFEST).write_text("{}"),
+    "a manifest too deep": lambda out: (out / manifests.MANIFEST).write_text("[" * 100_000),
+    "a manifest that is none": lambda out: (out / manifests.MANIFEST).write_text("["),
     "a file": lambda out: [shutil.rmtree(out), out.write_text("mine")],
 }  # fmt: skip
 
@@ -120,10 +121,10 @@ def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path):
     out, mine = tmp_path / "x", tmp_path / "thesis"
     mine.write_text("months")
     out.mkdir()
-    told = {"format": folders.FORMAT, "kind": KIND, "folders": [".."]}
+    told = {"format": manifests.FORMAT, "kind": KIND, "folders": [".."]}
     told |= {"files": {"../thesis": {"bytes": 6, "sha256": io.sha256_file(mine)}}}
     digest = io.sha256_bytes(io.dumps(told).encode())
-    io.write_text(out / folders.MANIFEST, io.dumps(told | {"sha256": digest}))
+    io.write_text(out / manifests.MANIFEST, io.dumps(told | {"sha256": digest}))
     write(out, "1")
     assert mine.read_text() == "months"
 
@@ -156,6 +157,9 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path):
         with pytest.raises(raised):
             fail(error)
         assert content(tmp_path) == before
+    with pytest.raises(RuntimeError), folders.claim_folder(tmp_path / "new" / "y", KIND):
+        raise RuntimeError
+    assert content(tmp_path) == before
 
 
 def test_folders_of_others_beside_it_are_let_be(tmp_path):
@@ -202,7 +206,7 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path, at, stands):
     assert (tmp_path / "x").exists() == (at != 1)
     with folders.claim_folder(tmp_path / "x", KIND):
         assert (tmp_path / "x" / stands).is_file()
-        assert folders.find_stranger(tmp_path / "x", KIND) is None
+        assert manifests.find_stranger(tmp_path / "x", KIND) is None
     assert listed(tmp_path) == ["x"]
     write(tmp_path / "x", "3")
     assert (tmp_path / "x" / "b.txt").read_text() == "3"
@@ -254,7 +258,7 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
     codes = sorted(run.returncode for run in runs)
     assert codes in ([0, 0], [0, 2]), said
     assert codes == [0, 0] or "which another command is writing: wait" in "".join(said)
-    assert folders.find_stranger(tmp_path / "x", KIND) is None
+    assert manifests.find_stranger(tmp_path / "x", KIND) is None
     texts = {path.read_text() for path in (tmp_path / "x").glob("*.txt")}
     assert len(list((tmp_path / "x").glob("*.txt"))) == 400
     assert len(texts) == 1
@@ -264,7 +268,7 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
 HOLD = """
 import sys, time
 from pathlib import Path
-from busgen.folders import hold_lock
+from busgen.locks import hold_lock
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(1.0)
@@ -283,7 +287,7 @@ def test_a_second_run_is_refused_or_waits_where_it_can_use_what_the_first_made(t
     first, said = held(tmp_path / "x"), []
     with pytest.raises(UserError, match="which another command is writing"):
         write(tmp_path / "x", "1")
-    with folders.hold_lock(tmp_path / "x", said.append):
+    with locks.hold_lock(tmp_path / "x", said.append):
         assert first.wait() == 0
     assert said == [f"another run works in {tmp_path / 'x'}: waiting until it is done"]
     assert listed(tmp_path) == []
@@ -325,9 +329,9 @@ def test_a_grown_folder_keeps_what_it_had_and_goes_on_after_a_failure(tmp_path):
     grow("a")
     with pytest.raises(KeyboardInterrupt):
         grow("b", fail=True)
-    assert sorted(content(tmp_path / "x")) == [folders.MANIFEST, "a"]
+    assert sorted(content(tmp_path / "x")) == [manifests.MANIFEST, "a"]
     grow("c")
-    assert sorted(content(tmp_path / "x")) == [folders.MANIFEST, "a", "b", "c"]
+    assert sorted(content(tmp_path / "x")) == [manifests.MANIFEST, "a", "b", "c"]
     assert listed(tmp_path) == ["x"]
     (tmp_path / "x" / "thesis").write_text("months")
     with pytest.raises(UserError, match=NOT_OURS):
@@ -338,7 +342,7 @@ def test_what_was_written_can_be_removed_and_the_rest_stays(tmp_path):
     write(tmp_path / "x", "1")
     (tmp_path / "x" / "b.txt").write_text("9")
     folders.remove_written(tmp_path / "x")
-    assert sorted(content(tmp_path / "x")) == [folders.MANIFEST, "b.txt"]
+    assert sorted(content(tmp_path / "x")) == [manifests.MANIFEST, "b.txt"]
     write(tmp_path / "y", "1")
     folders.remove_written(tmp_path / "y")
     folders.remove_written(tmp_path / "nowhere")

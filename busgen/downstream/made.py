@@ -15,8 +15,8 @@ import numpy as np
 
 from busgen.downstream.cases import Cases, code_of, stacked
 from busgen.errors import UserError
-from busgen.folders import MANIFEST
 from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.manifests import MANIFEST
 from busgen.params import JUDGED
 from busgen.quality.sets import folder, source, tables
 from busgen.quality.sets.canonical import CANONICAL

@@ -15,7 +15,7 @@ from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
 from busgen.downstream.made import read_made, saw_of
 from busgen.downstream.plan import plan
 from busgen.errors import UserError
-from busgen.folders import MANIFEST
+from busgen.manifests import MANIFEST
 from busgen.quality.judges.scores import auc
 
 

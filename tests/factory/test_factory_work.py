@@ -4,7 +4,8 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.factory.work import link_folder
-from busgen.folders import MANIFEST, open_work
+from busgen.folders import open_work
+from busgen.manifests import MANIFEST
 
 
 def test_links_share_the_bytes_and_replace_what_was_there(tmp_path):

@@ -6,8 +6,8 @@ from busgen.errors import UserError
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.folders import MANIFEST
 from busgen.io import read_json
+from busgen.manifests import MANIFEST
 from busgen.params import DEFAULT_LIMITS, Gate, GenerateParams, Limit, QualityParams, ReleaseParams
 from busgen.quality.stage import measure, write_quality
 from busgen.release.write import write_release
