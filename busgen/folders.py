@@ -117,17 +117,20 @@ def grown_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
             copy_folder(target, copy, linked=True) if target.is_dir() else copy.mkdir()
             copy.rename(work)
         _remove_leftovers(work)
-        yield work
-        write_manifest(work, kind)
-        scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
         try:
-            _swap(work, target, scratch, kind)
+            yield work
+            write_manifest(work, kind)
+            scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
+            try:
+                _swap(work, target, scratch, kind)
+            finally:
+                with suppress(OSError):
+                    scratch.rmdir()
         finally:
-            with suppress(OSError):
-                scratch.rmdir()
-        remove_work(work.parent)
-        with suppress(OSError):
-            work_beside(target).rmdir()
+            if not any(work.rglob("*")):  # it is in place, or nothing was done
+                remove_work(work.parent)
+                with suppress(OSError):
+                    work_beside(target).rmdir()
 
 
 def require_replaceable(out: Path, kind: str) -> None:

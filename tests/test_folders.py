@@ -326,6 +326,9 @@ def test_a_grown_folder_keeps_what_it_had_and_goes_on_after_a_failure(tmp_path):
             if fail:
                 raise KeyboardInterrupt
 
+    with pytest.raises(RuntimeError), folders.grown_folder(tmp_path / "x", KIND):
+        raise RuntimeError
+    assert listed(tmp_path) == []
     grow("a")
     with pytest.raises(KeyboardInterrupt):
         grow("b", fail=True)
