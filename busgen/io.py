@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, hashed, locked; and 8-bit grey pictures as PNG bytes.
+"""Files: written whole or not at all, hashed; and 8-bit grey pictures as PNG bytes.
 
 In: arrays, records, paths. Out: files under their final name only when they are complete.
 """
@@ -6,7 +6,6 @@ In: arrays, records, paths. Out: files under their final name only when they are
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.errors import DataError, StorageError, UserError
+from busgen.errors import DataError, StorageError
 
 ASSETS = Path(__file__).parent / "assets"  # what ships: prior, weights, reference statistics
 PNG_LEVEL = 1  # speckle hardly compresses: level 6 takes twice the time for 3 % less
@@ -90,39 +89,6 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def require_vacant(folder: Path, *, ours: str | None = None) -> None:
-    """Raise `UserError` if `folder` holds anything: what is written there would replace it.
-
-    A folder that holds a file named `ours` is one of our own and may be replaced.
-    """
-    with storage(folder):
-        vacant = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-        if vacant or (ours is not None and (folder / ours).is_file()):
-            return
-    rule = "the output folder must not exist or be empty"
-    raise UserError(
-        f"{rule}, or hold {ours}" if ours else rule,
-        f"{folder} with other content",
-        "choose another folder, or remove it first",
-    )
-
-
-@contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder`; on success it takes the place of `folder`."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    with storage(folder.parent):
-        try:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            yield partial
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.replace(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

@@ -18,7 +18,7 @@ from busgen.downstream import library
 from busgen.downstream.data.real_images import Real
 from busgen.downstream.plan import RECIPES, Asked, Plan, plan
 from busgen.downstream.results import headline
-from busgen.io import replacing_folder
+from busgen.folders import written_folder
 from busgen.params import Params, load_params
 from flows import main
 from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
@@ -52,7 +52,7 @@ def downstream(wanted: Plan) -> None:
     logger.info("%d of %d trained, the others were kept", ran, len(wanted.jobs))
     rows = [row for _, own in library.tables(record) for row in own]
     create_table_artifact(table=rows, key="downstream", description="what it teaches models")
-    with replacing_folder(DOWNSTREAM) as partial:
+    with written_folder(DOWNSTREAM, "plots of a comparison") as partial:
         headline.write_plots(record, partial)
         shutil.copy2(wanted.asked.out / library.PREDICTIONS, partial)
 

@@ -23,7 +23,9 @@ from busgen.errors import StorageError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
-from busgen.factory.work import acceptance, link_folder, locked
+from busgen.factory.work import acceptance, link_folder
+from busgen.folders import open_work
+from busgen.locks import hold_lock
 from busgen.params import GenerateParams, load_params
 from flows import main
 from flows.paths import CANDIDATES, WORK
@@ -95,8 +97,8 @@ def run() -> None:
     """Run the stage: params.yaml -> data/candidates."""
     params = load_params().generate
     plan = resolve(params)
-    with locked(WORK):
-        work = WORK / plan.shards_sha256[:16]
+    with hold_lock(WORK / "generate", lambda _: None):
+        work = open_work(WORK / plan.shards_sha256[:16])
         generate.with_options(task_runner=task_runner(params))(plan, work)
         link_folder(work, CANDIDATES)
 

@@ -3,11 +3,11 @@
 In: data/candidates, params.yaml. Out: data/release.
 """
 
-import shutil
 from pathlib import Path
 
 from prefect import flow
 
+from busgen.folders import remove_work
 from busgen.params import ReleaseParams, load_params
 from busgen.release.write import write_release
 from flows import main
@@ -23,7 +23,7 @@ def release(candidates: Path, folder: Path, params: ReleaseParams) -> None:
 def run() -> None:
     """Run the stage: data/candidates -> data/release."""
     for shards in WORK.glob("[0-9a-f]" * 16):  # linked into data/candidates, which DVC has recorded
-        shutil.rmtree(shards)
+        remove_work(shards)
     release(CANDIDATES, RELEASE, load_params().release)
 
 

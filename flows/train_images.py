@@ -4,7 +4,6 @@ In: data/real, data/cohort, params.yaml. Out: data/models/images. A killed train
 last checkpoint, from data/work.
 """
 
-import shutil
 from pathlib import Path
 
 from prefect import flow, task
@@ -13,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
+from busgen.folders import remove_work
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.params import load_params
@@ -56,7 +56,7 @@ def run() -> None:
     tables = real_tables(params)
     training = resolve(tables, COHORT / FILE, params.train_images, WORK, MODELS / "images")
     images(training)
-    shutil.rmtree(training.work)
+    remove_work(training.work)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ In: data/real, data/cohort, params.yaml. Out: data/models/judges. Members of the
 mapped tasks, each a process; a killed training goes on from its last epochs, from data/work.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
+from busgen.folders import remove_work
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.members import Job, run_job
 from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
@@ -63,7 +63,7 @@ def run() -> None:
     work = work_folder(tables, COHORT / FILE, asked, WORK)
     runner = ThreadPoolTaskRunner(max_workers=asked.workers)
     judges.with_options(task_runner=runner)(tables, asked, work)
-    shutil.rmtree(work)
+    remove_work(work)
 
 
 if __name__ == "__main__":

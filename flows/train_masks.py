@@ -4,7 +4,6 @@ In: data/real, data/cohort, params.yaml. Out: data/models/masks. A killed traini
 last checkpoint, from data/work.
 """
 
-import shutil
 from pathlib import Path
 
 from prefect import flow, task
@@ -13,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
+from busgen.folders import remove_work
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import load_params
 from busgen.real.cohort import FILE
@@ -43,7 +43,7 @@ def run() -> None:
     tables = real_tables(params)
     training = resolve(tables, COHORT / FILE, params.train_masks, WORK, MODELS / "masks")
     masks(training)
-    shutil.rmtree(training.work)
+    remove_work(training.work)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from busgen import io
-from busgen.errors import DataError, StorageError, UserError
+from busgen.errors import DataError, StorageError
 
 
 def test_a_file_appears_only_when_whole(tmp_path):
@@ -22,37 +22,6 @@ def test_a_file_appears_only_when_whole(tmp_path):
     assert not list(tmp_path.iterdir())
     io.write_text(target, "ü")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_a_folder_is_replaced_whole_or_kept(tmp_path):
-    target = tmp_path / "set"
-    with io.replacing_folder(target) as partial:
-        (partial / "one").write_text("1")
-
-    def fail() -> None:
-        with io.replacing_folder(target) as partial:
-            (partial / "two").write_text("2")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [p.name for p in target.iterdir()] == ["one"]
-    assert [p.name for p in tmp_path.iterdir()] == ["set"]
-
-
-def test_only_vacant_folders_and_our_own_may_be_written(tmp_path):
-    other = tmp_path / "thesis"
-    io.require_vacant(other)
-    other.mkdir()
-    io.require_vacant(other)
-    (other / "chapter").write_text("")
-    with pytest.raises(UserError, match=r"must not exist or be empty, got .*thesis with other"):
-        io.require_vacant(other)
-    with pytest.raises(UserError, match=r"must not exist or be empty, or hold info\.json, got"):
-        io.require_vacant(other, ours="info.json")
-    with pytest.raises(UserError, match="must not exist"):
-        io.require_vacant(other / "chapter", ours="info.json")
-    io.require_vacant(other, ours="chapter")
 
 
 def test_what_cannot_be_written_is_named(tmp_path):

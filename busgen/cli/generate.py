@@ -81,7 +81,7 @@ def run(
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
     from busgen.factory.plan import resolve
-    from busgen.factory.work import locked
+    from busgen.locks import hold_lock
     from busgen.params import load_params
 
     root = pipeline.enter_checkout()
@@ -90,7 +90,7 @@ def run(
         require_real_data(params)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
-    with locked(Path("data/work/run"), say):
+    with hold_lock(Path("data/work/run"), say):
         changed = pipeline.reproduce(everything=everything)
     if not changed:
         say("nothing has changed since the last run")

@@ -24,14 +24,17 @@ def real(
     """Read, clean, cluster and split public datasets; print what was found and left out."""
     import tempfile
 
-    from busgen.real.prepare import images, parse_datasets, prepare
+    from busgen.folders import require_replaceable
+    from busgen.real.prepare import REAL, images, parse_datasets, prepare
 
     named = parse_datasets(datasets)
+    if folder:
+        require_replaceable(folder, REAL)
     with (
         tempfile.TemporaryDirectory() as scratch,
         progress("images read", images(named)) as tick,
     ):
-        told = prepare(named, folder or Path(scratch), tick)
+        told = prepare(named, folder or Path(scratch) / "real", tick)
     if as_json:
         out.print_json(json.dumps(told))
         return

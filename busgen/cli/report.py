@@ -41,32 +41,56 @@ def report(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Write the report of a release: verdict, evidence, galleries; on demand as PDF."""
     from busgen.evaluation.reference import REFERENCE
-    from busgen.evaluation.stage import write_quality
-    from busgen.params import QualityParams
+    from busgen.folders import written_folder
     from busgen.release.files import check_release
     from busgen.report.evidence import Sources, previous_of, shipped_beside
     from busgen.report.pdf import find_chromium, print_pdf
-    from busgen.report.report import PAGE, write_report
-    from busgen.report.with_real import count_real, write_with_real
+    from busgen.report.report import PAGE, REPORT, save_report
+    from busgen.report.with_real import count_real, require_private, write_with_real
 
     check_release(release)
     if pdf:
         find_chromium()  # refused before anything is made, as is the real data
+    if with_real:
+        require_private(folder)
     patients = count_real(with_real) if with_real else 0
     real = reference or REFERENCE
-    if quality is None:
-        quality = folder / "quality"
-        say("scoring the release, which takes a minute or two")
-        write_quality(release, quality, QualityParams(reference=real), folder / "refused")
-    known, checks = shipped_beside(release)
-    beside = (judges or known, checks, previous_of(previous), downstream)
-    write_report(Sources(release, candidates, quality, real, *beside), folder, gallery)
+    with written_folder(folder, REPORT) as partial:
+        scored = quality_of(release, quality, real, (folder, partial))
+        known, checks = shipped_beside(release)
+        beside = (judges or known, checks, previous_of(previous), downstream)
+        save_report(Sources(release, candidates, scored, real, *beside), partial, gallery)
+        if pdf:
+            print_pdf(partial / PAGE, partial / "report.pdf")
+        if with_real:
+            with progress("patients' pictures read", patients) as tick:
+                page = write_with_real(release, with_real, partial, tick, folder).name
     out.print(f"report   {folder / PAGE}", soft_wrap=True)
     if pdf:
-        print_pdf(folder / PAGE, folder / "report.pdf")
         out.print(f"pdf      {folder / 'report.pdf'}", soft_wrap=True)
     if with_real:
-        with progress("patients' pictures read", patients) as tick:
-            page = write_with_real(release, with_real, folder, tick)
-        out.print(f"real     {page}", soft_wrap=True)
+        out.print(f"real     {folder / page}", soft_wrap=True)
         say("it holds pictures of patients: never publish it, never pass it on")
+
+
+def quality_of(
+    release: Path, given: Path | None, reference: Path, folders: tuple[Path, Path]
+) -> Path:
+    """Return the folder of a release's scores: `given`, else they are measured anew.
+
+    `folders` are the report's, as it stands and as it is written: scores that lie in the former
+    come along.
+    """
+    from busgen.evaluation.stage import measure, save_quality
+    from busgen.folders import copy_folder
+    from busgen.params import QualityParams
+
+    standing, written = (folder / "quality" for folder in folders)
+    if given and given.resolve() != standing.resolve():
+        return given
+    if given and given.is_dir():
+        copy_folder(given, written)
+    else:
+        say("scoring the release, which takes a minute or two")
+        save_quality(measure(release, QualityParams(reference=reference)), release, written)
+    return written

@@ -49,18 +49,18 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     """Score any set of pictures against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_options import Asked, open_sets
     from busgen.evaluation.score_sets import score_sets
+    from busgen.folders import written_record
     from busgen.image_sets.parquet import Named
-    from busgen.io import dumps, write_text
     from busgen.metrics.spaces.registry import spaces_of
 
     named = Named(image, mask)
     asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
-    sets = open_sets((a, against), (a_split, split), asked)
-    spaces = spaces_of(space)
-    with progress("pictures seen", asked.looks(sets)) as tick:
-        record = score_sets(sets, spaces, asked, tick)
-    if target:
-        write_text(target, dumps(record))
+    with written_record(target, "score") as write:
+        sets = open_sets((a, against), (a_split, split), asked)
+        spaces = spaces_of(space)
+        with progress("pictures seen", asked.looks(sets)) as tick:
+            record = score_sets(sets, spaces, asked, tick)
+        write(record)
     if as_json:
         out.print_json(json.dumps(record))
         return
@@ -77,16 +77,17 @@ def privacy(
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_options import Asked
-    from busgen.io import dumps, write_text
+    from busgen.folders import written_record
     from busgen.metrics.spaces.registry import OURS
 
     asked = Asked(most=most)
-    sets = compare_real.open_beside(pictures, real, asked)
-    with progress("pictures seen", sets.looks(asked)) as tick:
-        beside = compare_real.look(sets, OURS, asked, tick)
-    record = compare_real.nearness(beside, asked.draws) | {"copies": compare_real.copies(beside)}
-    if target:
-        write_text(target, dumps(record))
+    with written_record(target, "privacy") as write:
+        sets = compare_real.open_beside(pictures, real, asked)
+        with progress("pictures seen", sets.looks(asked)) as tick:
+            beside = compare_real.look(sets, OURS, asked, tick)
+        record = compare_real.nearness(beside, asked.draws)
+        record |= {"copies": compare_real.copies(beside)}
+        write(record)
     if as_json:
         out.print_json(json.dumps(record))
         return

@@ -7,6 +7,8 @@ comparison is finished.
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +22,15 @@ from busgen.downstream.data.findings import Words, findings_of, with_findings
 from busgen.downstream.data.real_images import Pictures, save_cases
 from busgen.downstream.data.synthetic_set import Made
 from busgen.downstream.learner import levelled_off
-from busgen.downstream.plan import ASKED, SEEDS, Plan
+from busgen.downstream.plan import KIND, SEEDS, Plan
 from busgen.downstream.results import fairness, headline
 from busgen.downstream.results.compare import HEADLINE, compared
-from busgen.factory.work import locked
-from busgen.io import dumps, read_json, replacing, require_vacant, sha256_bytes, write_text
+from busgen.folders import grown_folder, require_replaceable
+from busgen.io import dumps, read_json, replacing, sha256_bytes, write_text
 from busgen.training_loop import Tick
 
 METRICS, PREDICTIONS = headline.METRICS, "predictions.parquet"
+ASKED = "asked.json"  # what the comparison is the outcome of
 ABOUT = (
     "mean over seeds; interval: 95 %, two-way bootstrap over patients and seeds; ece's is turned "
     "about its value, as chance alone makes it larger; gain: over the arm `against` on the same "
@@ -52,26 +55,38 @@ def carry_out(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
     say
         Told when another comparison is waited for.
     """
-    out, jobs = plan.asked.out, plan.jobs
-    require_vacant(out, ours=ASKED)
+    require_replaceable(plan.asked.out, KIND)
     known = findings_of(plan.asked.tables)
     key = _key(plan, known)
-    if _stands(plan, key):
-        tick(len(jobs))
-        return read_json(out / METRICS), 0
-    asked = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE}
+    if not _stands(plan, key):
+        with grown_folder(plan.asked.out, KIND, say) as out:
+            return _carry_out(_moved(plan, out), known, key, tick)
+    tick(len(plan.jobs))
+    return read_json(plan.asked.out / METRICS), 0
+
+
+def _moved(plan: Plan, out: Path) -> Plan:
+    """Return the plan with another folder to work in."""
+    jobs = tuple(replace(job, out=out) for job in plan.jobs)
+    return replace(plan, asked=replace(plan.asked, out=out), jobs=jobs)
+
+
+def _carry_out(
+    plan: Plan, known: Mapping[str, Words], key: str, tick: Tick
+) -> tuple[dict[str, Any], int]:
+    out, jobs = plan.asked.out, plan.jobs
+    _store(plan)
+    ran = runs.run_all(jobs, plan.asked.workers, tick)
+    predictions, records = runs.gathered(jobs)
+    predictions = with_findings(predictions, known)
+    with replacing(out / PREDICTIONS) as partial:
+        pq.write_table(predictions, partial)
+    record = _described(plan) | _learned(records) | _told(plan, predictions.to_pandas())
+    write_text(out / METRICS, dumps(record))
+    asked = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
     write_text(out / ASKED, dumps(asked))
-    with locked(out / "work", say):
-        _store(plan)
-        ran = runs.run_all(jobs, plan.asked.workers, tick)
-        predictions, records = runs.gathered(jobs)
-        predictions = with_findings(predictions, known)
-        with replacing(out / PREDICTIONS) as partial:
-            pq.write_table(predictions, partial)
-        record = _described(plan) | _learned(records) | _told(plan, predictions.to_pandas())
-        write_text(out / METRICS, dumps(record))
-        write_text(out / ASKED, dumps(asked | {"outcome_of": key}))
-        shutil.rmtree(out / "work")
+    if (out / "work").is_dir():
+        shutil.rmtree(out / "work")  # in our own work folder: real pictures stay in no outcome
     return record, ran
 
 

@@ -17,9 +17,9 @@ from busgen.downstream.data.synthetic_set import Made, read_made
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS, Model, model_of, place_of
 from busgen.errors import UserError
-from busgen.io import require_vacant
+from busgen.folders import require_replaceable
 
-ASKED = "asked.json"  # marks a folder as one of ours
+KIND = "comparison"
 SEEDS = 3
 RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500, strength=0.25)}
 PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
@@ -182,7 +182,7 @@ def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
     if asked.fold_count != 1 and asked.fold_count < LEAST_FOLDS:
         rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
         raise UserError(rule, asked.folds, f"give e.g. --folds {FOLDS}")
-    require_vacant(asked.out, ours=ASKED)
+    require_replaceable(asked.out, KIND)
     place_of(asked.device)
     wanted = asked.tasks or TASKS
     return {task: model_of(task, asked.models.get(task), asked.preset) for task in wanted}

@@ -30,7 +30,8 @@ from busgen.downstream.data.real_images import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models.registry import Model, place_of
 from busgen.downstream.results import predictions
-from busgen.io import dumps, read_json, replacing_folder, sha256_bytes, write_text
+from busgen.folders import growing_folder, written_folder
+from busgen.io import dumps, read_json, sha256_bytes, write_text
 from busgen.real.crops import Crops
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
@@ -80,8 +81,9 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether it was run."""
-        return (self.folder / RECORD).is_file()
+        """Whether it was run, for a comparison that stands or for one that was stopped."""
+        stopped = replace(self, out=growing_folder(self.out))
+        return any((one.folder / RECORD).is_file() for one in (self, stopped))
 
     @property
     def pictures(self) -> set[str]:
@@ -151,7 +153,7 @@ def run(job: Job) -> None:
     told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
     told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
     told["seconds"] = time.monotonic() - start
-    with replacing_folder(job.folder) as partial:
+    with written_folder(job.folder, "run") as partial:
         pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(told))
 

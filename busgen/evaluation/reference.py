@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
+from busgen.folders import claim_folder, written_folder
 from busgen.gates.calibration.bounds import calibrated
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
 from busgen.gates.scores import Judges
 from busgen.imaging.decode import DatasetInfo
-from busgen.io import ASSETS, dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.params import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
@@ -41,6 +42,7 @@ from busgen.similarity.known_images import known_of, save_known
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 KNOWN = "known.safetensors"
+KIND = "reference"
 SPLITS = ("validation", "test")
 REFERENCE = ASSETS / "reference"
 COUNTED = ("dataset", "scanner", "pathology", "split")
@@ -90,14 +92,19 @@ def calibrate(
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    require_vacant(out, ours=FACTS)
+    with claim_folder(out, KIND):
+        return _calibrate(folder, out, judges, planted)
+
+
+def _calibrate(folder: Path, out: Path, judges: Judges, planted: int | None) -> dict[str, Any]:
     tables, cohort = canonical_tables(folder), cohort_file(folder).parent
     training, textures = training_pairs(tables, cohort)
     made = reference_of(tables, cohort, judges, textures)
     keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
     proof = prove(keeper, list(islice(clean_pairs(tables, cohort, "test"), planted)), training)
-    write_reference(replace(made, facts={**made.facts, "proof": proof.record()}), out)
-    save_known(textures, out / KNOWN)
+    with written_folder(out, KIND) as partial:
+        _save(replace(made, facts={**made.facts, "proof": proof.record()}), partial)
+        save_known(textures, partial / KNOWN)
     return dict(made.facts["calibrated"])
 
 
@@ -154,9 +161,13 @@ def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Re
 
 def write_reference(reference: Reference, folder: Path) -> None:
     """Write the folder, whole or not at all."""
-    with replacing_folder(folder) as partial:
-        write_text(partial / FACTS, dumps(reference.facts))
-        pq.write_table(reference.samples, partial / SAMPLES, compression="zstd")
+    with written_folder(folder, KIND) as partial:
+        _save(reference, partial)
+
+
+def _save(reference: Reference, folder: Path) -> None:
+    write_text(folder / FACTS, dumps(reference.facts))
+    pq.write_table(reference.samples, folder / SAMPLES, compression="zstd")
 
 
 def load_reference(folder: Path | None = None) -> Reference:

@@ -7,12 +7,11 @@ In: a release folder and the parameters of what it is compared with. Out: a fold
 
 import csv
 import io as text_io
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from busgen import io
+from busgen import folders, io
 from busgen.evaluation.compare_reference import compare
 from busgen.evaluation.duplicates import duplicates
 from busgen.evaluation.limits import judge, refuse
@@ -23,6 +22,7 @@ from busgen.metrics.spaces.registry import OURS
 from busgen.params import QualityParams
 
 Record = dict[str, Any]
+KIND = "quality of a release"
 
 
 def write_quality(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
@@ -37,23 +37,30 @@ def write_quality(release: Path, folder: Path, params: QualityParams, refused: P
     params
         What the release is compared with, and its limits.
     refused
-        Folder for the scores of a release that is refused, removed if it is not.
+        Folder for the scores of a release that is refused; earlier ones are removed if it is not.
 
     Raises
     ------
     UserError
-        If a limit refuses the release (after its scores are written), or what is asked for is not
-        there.
+        If a limit refuses the release (after its scores are written), what is asked for is not
+        there, or either folder holds anything but earlier scores.
     """
-    scores = measure(release, params)
+    with folders.claim_folder(folder, KIND), folders.claim_folder(refused, KIND):
+        scores = measure(release, params)
+        target = refused if scores["limits"]["refused"] else folder
+        with folders.written_folder(target, KIND) as partial:
+            save_quality(scores, release, partial)
+        refuse(scores["limits"], refused / "scores.json")
+        folders.remove_written(refused)
+
+
+def save_quality(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
+    """Write what was measured on a release, and what was realised of its requests, to `folder`."""
     counts = realised(release / "index.parquet")
-    target = refused if scores["limits"]["refused"] else folder
-    io.write_text(target / "scores.json", io.dumps(scores | {"realised": counts}))
-    io.write_text(target / "metrics.json", io.dumps(metrics(scores, counts)))
-    io.write_text(target / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
-    io.write_text(target / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
-    refuse(scores["limits"], refused / "scores.json")
-    shutil.rmtree(refused, ignore_errors=True)
+    io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
+    io.write_text(folder / "metrics.json", io.dumps(metrics(scores, counts)))
+    io.write_text(folder / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
+    io.write_text(folder / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
 
 
 def measure(release: Path, params: QualityParams) -> Record:

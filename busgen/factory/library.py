@@ -3,7 +3,6 @@
 In: what is asked for. Out: a release folder, or a `Dataset` that holds one and can save it.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,15 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from busgen import io
-from busgen.errors import DataError, UserError
+from busgen import folders, io
+from busgen.errors import DataError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
-from busgen.factory.work import locked, remove
 from busgen.params import GenerateParams, Params, check
 from busgen.release.files import PROVENANCE, check_sums, data_files
-from busgen.release.write import write_release
+from busgen.release.write import RELEASE, write_release
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +53,9 @@ class Dataset:
     def save(self, folder: str | Path) -> None:
         """Write the release to `folder`, which must not exist or be empty."""
         target = Path(folder).resolve()
-        io.require_vacant(target)
-        with io.replacing_folder(target) as partial_folder:
-            shutil.copytree(self.folder, partial_folder, dirs_exist_ok=True)
+        folders.require_new(target)
+        with folders.written_folder(target, RELEASE) as partial_folder:
+            folders.copy_folder(self.folder, partial_folder)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -155,19 +153,14 @@ def produce(
     until the release is whole. If `out` already is this very release, nothing is made.
     """
     plan = resolve(params.generate)
-    out = out.resolve()
-    work = out.parent / f".{out.name}.work"
     if stands(out, plan, params):
         return plan
-    if out == Path.cwd():
-        rule = "the output folder must not be the one that you are in"
-        raise UserError(rule, out, "name a new folder: it is put in place whole")
-    with locked(work, say):
-        if not stands(out, plan, params):  # another run may have made it meanwhile
-            shards = work / plan.shards_sha256[:16]
+    with folders.claim_folder(out, RELEASE, say) as target:
+        if not stands(target, plan, params):  # another run may have made it meanwhile
+            shards = folders.open_work(folders.work_beside(target) / plan.shards_sha256[:16])
             make_candidates(plan, shards, partial(run_here, tick=tick), tick)
-            write_release(shards, out, params.release)
-        remove(work)
+            write_release(shards, target, params.release)
+        folders.clear_work(target)
     return plan
 
 
@@ -187,12 +180,12 @@ def stands(out: Path, plan: Plan, params: Params) -> bool:
         If it is this release, but damaged.
     """
     if not (out / PROVENANCE).is_file():
-        io.require_vacant(out)
+        folders.require_new(out)
         return False
     record = io.read_json(out / PROVENANCE)
     asked = params.release.model_dump(mode="json")
     if record.get("plan_sha256") != plan.sha256 or record.get("release") != asked:
-        io.require_vacant(out)
+        folders.require_new(out)
     problems = check_sums(out)
     if problems:
         raise DataError(

@@ -14,7 +14,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen import NOT_FOR_CLINICAL_USE, __version__, io, schema
+from busgen import NOT_FOR_CLINICAL_USE, __version__, folders, io, schema
 from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, sealed
 from busgen.reader_study.study import Asked, Study, make_study
 from busgen.real.display import require_untracked
@@ -23,6 +23,7 @@ from busgen.report import words
 
 HERE = Path(__file__).parent
 PAGE, KEY_FILE = "study.html", "key.json"
+STUDY = "reader study"
 SCRIPTS = ("checksum.js", "page.js")
 HALO = ("present", "absent")
 SEVERAL = ("margin",)  # fields of which a reader may choose several terms
@@ -55,8 +56,13 @@ def write_study(
     DataError
         If release or real data are damaged.
     """
-    io.require_vacant(out)
+    folders.require_new(out)
     require_untracked(out / PAGE)
+    with folders.claim_folder(out, STUDY):
+        return _write(release, real, out, asked, descriptors=descriptors)
+
+
+def _write(release: Path, real: Path, out: Path, asked: Asked, *, descriptors: bool) -> Record:
     study = make_study(release, real, asked)
     page = render(study, descriptors=descriptors)
     hashes = {
@@ -64,7 +70,7 @@ def write_study(
         "release_sha256": io.sha256_file(release / SUMS),
     }
     key = sealed(key_of(study) | hashes)
-    with io.replacing_folder(out) as folder:
+    with folders.written_folder(out, STUDY) as folder:
         (folder / PAGE).write_text(page, encoding="utf-8")
         (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
     return key

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from busgen import NOT_FOR_CLINICAL_USE, io
+from busgen.folders import claim_folder, written_folder
 from busgen.reader_study.figure import NAMES, draw
 from busgen.reader_study.records import Record, read_all, read_key
 from busgen.reader_study.scores import ratings_of, score
 from busgen.report import words
 
 SCORES, README = "scores.json", "README.md"
+READERS = "scores of readers"
 CATEGORY = "BI-RADS, 4A to 4C as one"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
 ABOUT = """\
@@ -34,14 +36,14 @@ def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
     DataError
         If a file is damaged, changed, unfinished or of another study than the key.
     """
-    io.require_vacant(out, ours=SCORES)
-    truth = read_key(key)
-    readers = read_all(answers, truth)
-    scores = score(readers, truth)
-    with io.replacing_folder(out) as folder:
-        (folder / SCORES).write_text(io.dumps(scores), encoding="utf-8")
-        (folder / README).write_text(to_markdown(scores), encoding="utf-8")
-        draw(ratings_of(readers, truth), scores, folder)
+    with claim_folder(out, READERS):
+        truth = read_key(key)
+        readers = read_all(answers, truth)
+        scores = score(readers, truth)
+        with written_folder(out, READERS) as folder:
+            (folder / SCORES).write_text(io.dumps(scores), encoding="utf-8")
+            (folder / README).write_text(to_markdown(scores), encoding="utf-8")
+            draw(ratings_of(readers, truth), scores, folder)
     return scores
 
 

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.io import dumps, read_json, replacing_folder, require_vacant
+from busgen.folders import claim_folder, written_folder
+from busgen.io import dumps, read_json
 from busgen.real.cohort import FILE, make_cohort, usable_for_labels, usable_for_pixels
 from busgen.real.splits import SHARES
 
 CLEANING = "cleaning.json"
+COHORT = "cohort"
 UNKNOWN = "unknown"  # pathology where the publisher states none
 
 
@@ -26,12 +28,12 @@ def write_cohort(tables: Sequence[Path], folder: Path) -> dict[str, Any]:
 
     Raises as `make_cohort`; `UserError` too if `folder` holds anything but a cohort.
     """
-    require_vacant(folder, ours=CLEANING)
-    cohort = make_cohort(tables)
-    told = cleaning(tables, cohort)
-    with replacing_folder(folder) as partial:
-        pq.write_table(cohort, partial / FILE)
-        (partial / CLEANING).write_text(dumps(told), encoding="utf-8")
+    with claim_folder(folder, COHORT):
+        cohort = make_cohort(tables)
+        told = cleaning(tables, cohort)
+        with written_folder(folder, COHORT) as partial:
+            pq.write_table(cohort, partial / FILE)
+            (partial / CLEANING).write_text(dumps(told), encoding="utf-8")
     return told
 
 

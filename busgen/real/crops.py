@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError, UserError
+from busgen.folders import written_folder
 from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import Square, field_of, square_crop
-from busgen.io import decode_png, read_json, replacing_folder
+from busgen.io import decode_png, read_json
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
 
 SIDE = 256  # of the crops, in pixels
@@ -157,7 +158,7 @@ def square_of(row: Mapping[str, Any]) -> Square:
 
 def save_crops(crops: Crops, folder: Path) -> None:
     """Write crops, a file a field, for processes that map them into memory."""
-    with replacing_folder(folder) as partial:
+    with written_folder(folder, "crops") as partial:
         for name, values in vars(crops).items():
             np.save(partial / f"{name}.npy", values)
 

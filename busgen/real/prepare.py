@@ -12,6 +12,7 @@ from typing import Any
 from busgen import schema
 from busgen.code import code_sha256
 from busgen.errors import UserError
+from busgen.folders import grown_folder
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
@@ -25,6 +26,7 @@ from busgen.real.readers.registry import (
     write_canonical,
 )
 
+REAL = "real data"
 STATE = "inputs.json"  # fingerprint of what each folder was made from
 LIBRARIES = ("numpy", "opencv-python-headless", "scipy", "scikit-image", "pyarrow", "pillow")
 
@@ -33,6 +35,8 @@ def prepare(
     datasets: Mapping[str, Path], out: Path, tick: Callable[[int], None] = lambda _: None
 ) -> dict[str, Any]:
     """Write canonical folders and cohort of `datasets` (name -> folder) below `out`.
+
+    Datasets that `out` has already stay. A killed call, made again, goes on with the next dataset.
 
     Returns
     -------
@@ -45,19 +49,36 @@ def prepare(
     DataError
         If a dataset is not what its publisher released.
     """
-    state, code = _state(out), _code()
-    now: dict[str, str] = {}
-    for name in sorted(datasets, key=schema.DATASETS.index):
-        now[name] = sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())
-        if state.get(name) != now[name] or not _whole(out / name, (TABLE, INFO, LEFT_OUT)):
-            write_canonical(name, datasets[name], out / name, tick)
-            write_text(out / STATE, dumps(state | now))
+    code = _code()
+    now = {
+        name: sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())
+        for name in sorted(datasets, key=schema.DATASETS.index)
+    }
     now["cohort"] = sha256_bytes(dumps(now).encode())
-    if state.get("cohort") == now["cohort"] and _whole(out / "cohort", (FILE, CLEANING)):
+    if all(_stands(out, name, now) for name in now):
         return read_json(out / "cohort" / CLEANING)
-    told = write_cohort([out / name / TABLE for name in now if name != "cohort"], out / "cohort")
-    write_text(out / STATE, dumps(state | now))
+    with grown_folder(out, REAL) as work:
+        names = [name for name in now if name != "cohort"]
+        for name in names:
+            if not _stands(work, name, now):
+                write_canonical(name, datasets[name], work / name, tick)
+                _remember(work, name, now)
+        tables = [work / name / TABLE for name in names]
+        told = write_cohort(tables, work / "cohort")
+        _remember(work, "cohort", now)
     return told
+
+
+def _stands(folder: Path, name: str, now: Mapping[str, str]) -> bool:
+    """Return whether a part is there, made of what would make it now."""
+    parts = (FILE, CLEANING) if name == "cohort" else (TABLE, INFO, LEFT_OUT)
+    return _state(folder).get(name) == now[name] and all(
+        (folder / name / part).is_file() for part in parts
+    )
+
+
+def _remember(folder: Path, name: str, now: Mapping[str, str]) -> None:
+    write_text(folder / STATE, dumps(_state(folder) | {name: now[name]}))
 
 
 def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
@@ -86,10 +107,6 @@ def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
 
 def _state(out: Path) -> dict[str, Any]:
     return read_json(out / STATE) if (out / STATE).is_file() else {}
-
-
-def _whole(folder: Path, names: tuple[str, ...]) -> bool:
-    return all((folder / name).is_file() for name in names)
 
 
 def _code() -> list[str]:

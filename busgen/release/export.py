@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import UserError
-from busgen.io import decode_png, encode_png, replacing_folder, require_vacant, write_text
+from busgen.folders import written_folder
+from busgen.io import decode_png, encode_png, write_text
 from busgen.release.description.card import LICENCE_URL, licence
 from busgen.release.files import LICENCE, check_release, data_files, split_of
 from busgen.release.read import batches
 
 Row = dict[str, Any]
+EXPORT = "export"
 _THIN = tuple(column.name for column in schema.columns("index"))
 _CATEGORIES = {"benign": 1, "malignant": 2}
 
@@ -38,15 +40,14 @@ def export(folder: Path, out: Path, form: str = "folder") -> None:
     folder
         The release.
     out
-        A new or empty folder.
+        A folder that is new or empty, or holds nothing but an unchanged export.
     form
         ``"folder"``, ``"coco"`` or ``"nnunet"``.
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
-    require_vacant(out)
     check_release(folder)
-    with replacing_folder(out) as partial:
+    with written_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial)
         write_text(partial / LICENCE, licence())
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from busgen import schema
 from busgen.errors import UserError
 from busgen.io import sha256_bytes, sha256_file, write_text
+from busgen.manifests import MANIFEST, read_manifest
 
 INDEX, CARD, CROISSANT = "index.parquet", "README.md", "croissant.json"
 DICTIONARY, PROVENANCE, LICENCE = "DATA_DICTIONARY.md", "provenance.json", "LICENSE"
@@ -64,8 +65,12 @@ def check_release(folder: Path) -> Path:
 
 
 def present(folder: Path) -> list[str]:
-    """Return every file under `folder`, as sorted relative names with forward slashes."""
-    return sorted(name.as_posix() for name in _walk(folder))
+    """Return every file under `folder`, as sorted relative names with forward slashes.
+
+    Without the list by which busgen knows its own folders (`busgen.folders`): it is no part of the
+    dataset, and a copy that lacks it is whole.
+    """
+    return sorted(name.as_posix() for name in _walk(folder) if name != Path(MANIFEST))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -98,6 +103,8 @@ def check_sums(folder: Path) -> list[Problem]:
         problems.append(Problem(SUMS, "must agree with its own last line", f"{len(data)} bytes"))
     matches = [_LINE.fullmatch(line.rstrip("\n")) for line in lines[:-1]]
     wanted = {match[2]: match[1] for match in matches if match}
+    if (folder / MANIFEST).exists() and read_manifest(folder) is None:
+        problems.append(Problem(MANIFEST, "must agree with its own sum", "another"))
     found = set(present(folder)) - {SUMS}
     problems += [Problem(name, "must exist", "no such file") for name in sorted({*wanted} - found)]
     problems += [Problem(name, f"must be listed in {SUMS}", "a file that is not")

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError
-from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.folders import claim_folder, written_folder
+from busgen.io import dumps, read_json, write_text
 from busgen.params import ReleaseParams
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
@@ -24,6 +25,7 @@ from busgen.release.description import card, facts
 from busgen.release.description.croissant import croissant
 from busgen.release.splits import split_index
 
+RELEASE = "release"
 INDEX_GROUP_ROWS = 65_536
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 
@@ -31,7 +33,8 @@ _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 def write_release(candidates: Path, out: Path, params: ReleaseParams | None = None) -> None:
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
-    A release that `out` already holds is replaced. `params` give the title and the splits.
+    A release that `out` already holds, and that nobody changed, is replaced (`busgen.folders`).
+    `params` give the title and the splits.
 
     Raises
     ------
@@ -41,11 +44,15 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
         If `out` holds anything but a release, or cannot be written.
     """
     chosen = params or ReleaseParams()
-    require_vacant(out, ours=files.SUMS)
+    with claim_folder(out, RELEASE):
+        _write(candidates, out, chosen)
+
+
+def _write(candidates: Path, out: Path, chosen: ReleaseParams) -> None:
     plan = read_json(candidates / "plan.json")
     unfilled = _unfilled(candidates)
     require_types(candidates / files.INDEX)
-    with replacing_folder(out) as folder:
+    with written_folder(out, RELEASE) as folder:
         try:
             _write_tables(candidates, folder, chosen, plan)
         except (sql.Error, pa.ArrowException) as error:

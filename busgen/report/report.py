@@ -9,6 +9,7 @@ from typing import Any
 
 from busgen import io, schema
 from busgen.errors import UserError
+from busgen.folders import written_folder
 from busgen.release.contract.data_docs import data_docs
 from busgen.release.contract.expectations import Report, validate_index
 from busgen.release.files import INDEX
@@ -37,6 +38,7 @@ from busgen.report.sections.outlines import make_plate
 
 __all__ = ["Previous", "Sources", "write_report"]
 
+REPORT = "report"
 PAGE, CONTRACT = "index.html", "contract.html"
 OUTLINES = 8  # of each class and margin on the plate
 MAX_BYTES = 20_000_000
@@ -61,10 +63,7 @@ SECTIONS = (  # id, title, what the contents add to it, template; in the order o
 
 
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
-    """Write the report of a release as ``<out>/index.html``, whole or not at all.
-
-    Beside it stands ``contract.html``, Great Expectations' data docs of the release. What else
-    `out` holds stays as it is.
+    """Write the report of a release (`save_report`) as the folder `out`, whole or not at all.
 
     Parameters
     ----------
@@ -80,9 +79,18 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     DataError
         If an input is missing or damaged.
     UserError
-        If the page would exceed 20 MB.
+        If the page would exceed 20 MB, or `out` holds anything but an earlier, unchanged report.
     StorageError
         If `out` cannot be written.
+    """
+    with written_folder(out, REPORT) as partial:
+        save_report(sources, partial, gallery)
+
+
+def save_report(sources: Sources, folder: Path, gallery: int) -> None:
+    """Write ``index.html`` to `folder`; parameters and errors as in `write_report`.
+
+    Beside it stands ``contract.html``, Great Expectations' data docs of the release.
     """
     evidence = gather(sources)
     contract = validate_index(sources.release / INDEX, evidence.provenance["plan"])
@@ -90,8 +98,8 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     if (size := len(page.encode())) > MAX_BYTES:
         rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
         raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
-    io.write_text(out / CONTRACT, data_docs(contract))
-    io.write_text(out / PAGE, page)
+    io.write_text(folder / CONTRACT, data_docs(contract))
+    io.write_text(folder / PAGE, page)
 
 
 def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:

@@ -60,7 +60,15 @@ def count_real(real: Path) -> int:
     return sum(1 for _ in _rows(real, SPLITS, ()))
 
 
-def write_with_real(release: Path, real: Path, out: Path, tick: Tick | None = None) -> Path:
+def require_private(out: Path) -> None:
+    """Raise `UserError` if a page in the folder `out` would be tracked by git, or shared by DVC."""
+    require_untracked(out / PAGE)
+    require_no_output(out / PAGE)
+
+
+def write_with_real(
+    release: Path, real: Path, out: Path, tick: Tick | None = None, place: Path | None = None
+) -> Path:
     """Write the page of a release beside real patients to ``<out>/with_real.html``; return it.
 
     Shown are training patients of datasets whose licence lets pictures be shown, as square crops.
@@ -75,6 +83,8 @@ def write_with_real(release: Path, real: Path, out: Path, tick: Tick | None = No
         Folder to write to, where neither git nor DVC track it.
     tick
         Called with the number of patients' pictures read since its last call.
+    place
+        Where `out` ends up, if it is renamed: that is where nothing may track the page.
 
     Raises
     ------
@@ -83,9 +93,8 @@ def write_with_real(release: Path, real: Path, out: Path, tick: Tick | None = No
     DataError
         If release or real data are damaged.
     """
+    require_private(place or out)
     page = out / PAGE
-    require_untracked(page)
-    require_no_output(page)
     record = io.read_json(release / PROVENANCE)
     attempts = read_attempts(release / INDEX)
     made = Made(release, from_record(record["plan"]), attempts[attempts["accepted"]])

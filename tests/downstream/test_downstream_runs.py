@@ -16,6 +16,7 @@ from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
 from busgen.downstream.plan import plan
 from busgen.downstream.results.compare import NONE, compared, verdict
 from busgen.errors import UserError
+from busgen.manifests import MANIFEST
 from busgen.stats.roc import auc
 
 
@@ -28,7 +29,7 @@ def test_a_comparison_from_folder_to_table_and_again_without_a_training(asked):
     record, ran = carried(asked)
     assert ran == 4  # two tasks, two arms
     assert sorted(p.name for p in asked.out.iterdir()) == [
-        "asked.json", METRICS, PREDICTIONS, "runs",
+        MANIFEST, "asked.json", METRICS, PREDICTIONS, "runs",
     ]  # fmt: skip
     assert json.loads((asked.out / METRICS).read_text()) == json.loads(json.dumps(record))
     table = pq.read_table(asked.out / PREDICTIONS).to_pandas()

@@ -8,10 +8,11 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.io import read_json
+from busgen.manifests import MANIFEST
 from busgen.params import DEFAULT_LIMITS, Gate, GenerateParams, Limit, QualityParams, ReleaseParams
 from busgen.release.write import write_release
 
-WRITTEN = {"scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}
+WRITTEN = {MANIFEST, "scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}
 STRICT = {"ks_texture.pooled": Limit(max=0.01, action="refuse")}
 
 

@@ -8,8 +8,9 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
+from busgen.folders import written_folder
 from busgen.images.contract import Learned
-from busgen.images.diffusion.folder import checked_hash
+from busgen.images.diffusion.folder import KIND, checked_hash
 from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
 from busgen.images.engines import load_image_engine
 from busgen.io import dumps, write_text
@@ -94,7 +95,9 @@ def test_a_second_adapter_leaves_the_first_and_none_is_replaced(adapted, start, 
     assert (folder / "evidence" / "adapter_busi.jsonl").is_file()
     with pytest.raises(UserError, match=r"an adapter must be new in .*, got breast"):
         planned(start, data, folder, "breast")
-    other = tiny.save(tmp_path / "other", seed=1)
+    other = tmp_path / "other"
+    with written_folder(other, KIND) as partial:
+        tiny.save(partial, seed=1)
     with pytest.raises(UserError, match="or hold the generator that is adapted"):
         planned(start, data, other, "breast")
     assert planned(folder, data, tmp_path / "new", "breast").out == tmp_path / "new"

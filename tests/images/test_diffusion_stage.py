@@ -8,6 +8,7 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
+from busgen.folders import open_work
 from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.training.plan import resolve
@@ -38,6 +39,7 @@ def planned(tmp_path_factory):
 
     def plan(out, params):
         training = resolve([table], cohort, params, out.with_name("work"), out)
+        open_work(training.work)
         for split in SPLITS:
             pictures = Pictures(tiny.make_crops(4), (CAPTION,) * 4)
             save_pictures(pictures, training.work / split)

@@ -182,5 +182,17 @@ def test_a_folder_with_other_content_is_left_alone(call, write, key_file, tmp_pa
     file = write("a", truth)
     code, _, err = call("readers", "score", file, "--key", key_file, "--out", tmp_path)
     assert code == 2
-    assert "must not exist or be empty, or hold scores.json" in err
+    assert "must not exist or be empty, or hold only what" in err
     assert file.exists()
+
+
+def test_a_folder_with_scores_of_somebody_elses_is_left_alone(call, write, key_file, tmp_path):
+    file, out = write("a", truth), tmp_path / "p"
+    (out / "thesis").mkdir(parents=True)
+    (out / "scores.json").write_text('{"mine": 1}')
+    (out / "thesis" / "chapter1.tex").write_text("months")
+    code, _, err = call("readers", "score", file, "--key", key_file, "--out", out)
+    assert code == 2
+    assert "must not exist or be empty, or hold only what the same command wrote" in err
+    assert (out / "scores.json").read_text() == '{"mine": 1}'
+    assert (out / "thesis" / "chapter1.tex").read_text() == "months"

@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -122,3 +124,48 @@ def test_a_release_of_another_version_is_told_apart(release, tmp_path):
     with pytest.raises(DataError, match="none of the name intensity"):
         export(earlier, tmp_path / "out", "folder")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_export_replaces_an_unchanged_one_and_no_release(release, tmp_path):
+    copy = shutil.copytree(release, tmp_path / "copy")
+    with pytest.raises(UserError, match="something else that busgen wrote: release"):
+        export(copy, copy)
+    assert verify(copy) == []
+    for form in ("folder", "coco"):
+        export(release, tmp_path / "out", form)
+    assert (tmp_path / "out" / "annotations").is_dir()
+    (tmp_path / "out" / "LICENSE").write_text("mine")
+    with pytest.raises(UserError, match="LICENSE, which is another's or was changed"):
+        export(release, tmp_path / "out")
+
+
+EXPORT = """
+import sys, time
+from pathlib import Path
+from busgen.errors import UserError
+from busgen.release.export import export
+print("ready", flush=True)
+sys.stdin.readline()
+time.sleep(float(sys.argv[3]))
+try:
+    export(Path(sys.argv[1]), Path(sys.argv[2]))
+except UserError as error:
+    sys.exit(2)
+"""
+
+
+def test_of_two_exports_into_one_folder_none_ends_well_with_files_missing(release, tmp_path):
+    export(release, tmp_path / "alone")
+    names = {path.relative_to(tmp_path / "alone") for path in (tmp_path / "alone").rglob("*")}
+    for round_, wait in enumerate((0.0, 0.01)):
+        out = tmp_path / f"out {round_}"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        runs = [subprocess.Popen([sys.executable, "-c", EXPORT, release, out, str(late)], **pipes)
+                for late in (0, wait)]  # fmt: skip
+        for run in runs:
+            run.stdout.readline()
+        for run in runs:
+            run.communicate("\n")
+        assert sorted(run.returncode for run in runs) in ([0, 0], [0, 2])
+        assert {path.relative_to(out) for path in out.rglob("*")} == names
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["alone", "out 0", "out 1"]

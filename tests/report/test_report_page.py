@@ -4,12 +4,15 @@ import html
 import json
 import re
 import shutil
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 
 from busgen import NOT_FOR_CLINICAL_USE
+from busgen.cli import main
 from busgen.errors import DataError, UserError
+from busgen.manifests import MANIFEST
 from busgen.report.page import HERE
 from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
 from busgen.report.sections.gallery import RANKS
@@ -75,7 +78,7 @@ def test_page_is_self_contained(chain):
         remote = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)  # names, that nothing fetches
         assert not re.search(r"<script|<link rel=.stylesheet|@import|url\((?!#)|https?://", remote)
     assert len(page.encode()) < MAX_BYTES
-    assert sorted(file.name for file in chain.folder.iterdir()) == [CONTRACT, PAGE]
+    assert sorted(file.name for file in chain.folder.iterdir()) == [MANIFEST, CONTRACT, PAGE]
 
 
 def test_every_reference_inside_the_page_has_its_target(chain):
@@ -114,10 +117,8 @@ def test_silent_reference_prior_and_judges(chain, tmp_path):
     given = chain.sources
     sources = Sources(given.release, given.candidates, given.quality, tmp_path, tmp_path)
     out = tmp_path / "report"
-    out.mkdir()
-    (out / "thesis.tex").write_text("years of work")
     write_report(sources, out, 1)
-    assert sorted(path.name for path in out.iterdir()) == [CONTRACT, PAGE, "thesis.tex"]
+    assert sorted(path.name for path in out.iterdir()) == [MANIFEST, CONTRACT, PAGE]
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "benign, synthetic" in page
     assert "Real images compared with" not in page
@@ -132,14 +133,14 @@ def test_damaged_index_is_an_error_and_leaves_the_old_page(chain, tmp_path):
     )
     (release / "index.parquet").write_bytes(b"PAR1")
     out = tmp_path / "report"
-    out.mkdir()
-    (out / "index.html").write_text("old")
+    write_report(chain.sources, out, 1)
+    before = (out / "index.html").read_bytes()
     sources = Sources(
         release, chain.sources.candidates, chain.sources.quality, chain.sources.reference
     )
     with pytest.raises(DataError, match=r"index\.parquet must be a whole Parquet file"):
         write_report(sources, out, 1)
-    assert (out / "index.html").read_text() == "old"
+    assert (out / "index.html").read_bytes() == before
 
 
 def test_text_of_a_finding_is_escaped(chain, tmp_path):
@@ -158,8 +159,9 @@ def test_text_of_a_finding_is_escaped(chain, tmp_path):
 
 def test_rejected_pictures_that_were_not_kept_are_said_to_be_so(chain, tmp_path):
     given = chain.sources
-    write_report(Sources(given.release, None, given.quality, given.reference), tmp_path, 1)
-    page = (tmp_path / PAGE).read_text(encoding="utf-8")
+    out = tmp_path / "report"
+    write_report(Sources(given.release, None, given.quality, given.reference), out, 1)
+    page = (out / PAGE).read_text(encoding="utf-8")
     assert "Their pictures were not kept" in page
     assert not [alt for alt in alts(page) if alt.startswith("Rejected")]
 
@@ -176,3 +178,44 @@ def test_release_has_what_the_page_counts(chain):
     accepted = sum(index["accepted"].to_pylist())
     assert f"<dt>Accepted pictures</dt><dd>{accepted}</dd>" in chain.html
     assert f"<dt>Attempts</dt><dd>{len(index)}</dd>" in chain.html
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """Return a function that runs `busgen report` and returns exit code and errors."""
+
+    def run(*words: object):
+        monkeypatch.setattr(sys, "argv", ["busgen", "report", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, capsys.readouterr().err
+
+    return run
+
+
+def test_what_a_user_keeps_by_the_names_of_the_report_is_kept(chain, tmp_path, typed):
+    files = {
+        "refused/mine.txt": "mine",
+        "quality/scores.json": '{"mine": 1}',
+        "index.html": "mine",
+    }
+    for name, text in files.items():
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).write_text(text)
+    code, err = typed(chain.sources.release, "--out", tmp_path / "x")
+    assert code == 2
+    assert "must not exist or be empty" in err
+    assert {name: (tmp_path / "x" / name).read_text() for name in files} == files
+
+
+def test_a_report_is_written_again_with_the_scores_that_it_holds(chain, tmp_path, typed):
+    given, out = chain.sources, tmp_path / "x"
+    words = (given.release, "--reference", given.reference, "--gallery", 1, "--out", out)
+    assert typed(*words) == (0, "scoring the release, which takes a minute or two\n")
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [MANIFEST, CONTRACT, PAGE, "quality"]
+    scores = (out / "quality" / "scores.json").read_bytes()
+    assert scores == (given.quality / "scores.json").read_bytes()
+    assert typed(*words, "--quality", out / "quality") == (0, "")
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert (out / "quality" / "scores.json").read_bytes() == scores

@@ -5,7 +5,6 @@ that takes long is kept in data/work/bench-downstream: an interrupted benchmark 
 on each training set's own test patients, intervals 95 % over patients and seeds.
 """
 
-import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from busgen.downstream.plan import LEAST_FOLDS, RECIPES, SEEDS, Asked, plan
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import produce
 from busgen.factory.plan import resolve
+from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
 from busgen.params import DEFAULT_GATES, GenerateParams, Params
 
@@ -108,7 +108,7 @@ def generated(
     asked = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
     release = work / f"release-{resolve(asked).sha256[:16]}"
     for old in set(work.glob("release-*")) - {release}:
-        shutil.rmtree(old)
+        remove_written(old)
     stood = release.is_dir()
     took = timed(lambda: produce(Params(generate=asked), release))
     seconds = known(work).get("generate_s", 0.0) if stood else took

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from busgen.code import code_sha256
 from busgen.errors import DataError
-from busgen.io import read_json, replacing_folder, sha256_bytes
+from busgen.folders import written_folder
+from busgen.io import read_json, sha256_bytes
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
 from busgen.real.crops import Crops, crop_of, load_crops, save_crops, square_of, undisputed
 
@@ -199,7 +200,7 @@ def joined_cases(parts: Sequence[Cases]) -> Cases:
 
 def save_cases(cases: Cases, folder: Path) -> None:
     """Write cases for processes that map them."""
-    with replacing_folder(folder) as partial:
+    with written_folder(folder, "cases") as partial:
         save_crops(cases.crops, partial / "crops")
         np.savez(partial / "rows.npz", ids=cases.ids, pixel_mm=cases.pixel_mm)
 

@@ -21,6 +21,7 @@ from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source, squares
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.manifests import MANIFEST
 from busgen.params import JUDGED
 from busgen.real.crops import SIDE
 from busgen.release.files import data_files
@@ -147,7 +148,7 @@ def _contents(path: Path) -> Iterator[str]:
                 yield from (sha256(row[name]["bytes"]).hexdigest() for name in ("image", "mask"))
         return
     for file in [path] if path.is_file() else sorted(path.rglob("*")):
-        if file.is_file():
+        if file.is_file() and file.name != MANIFEST:
             yield f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
 
 

@@ -17,6 +17,7 @@ from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write
 SHIPPED = ASSETS / "images"
 MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
 ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
+KIND = "generator of images"
 VERSION = 2  # of the folder's form: what other versions hold is not read
 COMPONENTS = ("autoencoder", "text_encoder", "ranges", "tokens", "unet")
 PARTS = (*COMPONENTS, "scheduler", ADAPTERS)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from busgen import io
+from busgen.folders import written_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
 from busgen.judges.training.card import cards
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
@@ -19,6 +20,7 @@ from busgen.params import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, read_crops, weights_may_ship
 
 SCORES = "scores.json"
+JUDGES = "judges"
 Record = dict[str, Any]
 
 
@@ -54,8 +56,7 @@ def publish(
             path.parent.name: scored(loaded, read_crops([path], cohort, SPLITS)) for path in strange
         },
     }
-    io.require_vacant(out, ours=SPEC)
-    with io.replacing_folder(out) as partial:
+    with written_folder(out, JUDGES) as partial:
         for name in (SPEC, *FILES):
             shutil.copyfile(judges / name, partial / name)
         io.write_text(partial / SCORES, io.dumps(record))

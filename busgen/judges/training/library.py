@@ -3,7 +3,6 @@
 In: what `busgen real ... --out` wrote, parameters. Out: weights, scores, cards; no server.
 """
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from busgen import io
+from busgen import folders
 from busgen.errors import UserError
-from busgen.judges.judges import SPEC
 from busgen.judges.training import stage
-from busgen.judges.training.evidence import publish
+from busgen.judges.training.evidence import JUDGES, publish
 from busgen.params import TrainJudgesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
@@ -69,9 +67,9 @@ def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    io.require_vacant(out, ours=SPEC)
+    folders.require_replaceable(out, JUDGES)
     tables, cohort = canonical_tables(folder), cohort_file(folder)
-    work = stage.work_folder(tables, cohort, params, out.with_name(f".{out.name}.work"))
+    work = stage.work_folder(tables, cohort, params, folders.work_beside(out))
     splits = stage.prepare(tables, cohort, work)
     plan = stage.plan_of(params, splits["train"], work)
     return Training(params, tuple(tables), cohort, splits, work, out, plan)
@@ -83,13 +81,14 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
     `tick` gets the number of crops looked at. What a killed training did is not done again.
     """
     mapped = partial(stage.map_jobs, workers=training.params.workers, tick=tick)
-    stage.train_judges(training.plan, training.splits, training.work, mapped)
-    record = publish(
-        training.work / stage.TRAINED,
-        training.params,
-        training.tables,
-        training.cohort,
-        training.out,
-    )
-    shutil.rmtree(training.work.parent)
+    with folders.claim_folder(training.out, JUDGES):
+        stage.train_judges(training.plan, training.splits, training.work, mapped)
+        record = publish(
+            training.work / stage.TRAINED,
+            training.params,
+            training.tables,
+            training.cohort,
+            training.out,
+        )
+        folders.clear_work(training.out)
     return record

@@ -15,6 +15,7 @@ from scipy.special import logit
 
 from busgen import io, seeds
 from busgen.code import code_sha256
+from busgen.folders import open_work
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, load_judges, save_judges
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
 from busgen.judges.training.members import Job, run_job
@@ -91,7 +92,7 @@ def assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
 
 def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> Folders:
     """Return folders with the crops of each split, read from canonical tables unless there."""
-    folders = {split: work / split for split in SPLITS}
+    folders = {split: open_work(work) / split for split in SPLITS}
     if not all(folder.is_dir() for folder in folders.values()):
         for split, crops in shippable_splits(tables, cohort).items():
             save_crops(crops, folders[split])

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.cores import on_all_cores
 from busgen.errors import DataError, UserError
+from busgen.folders import claim_folder, written_folder
 from busgen.imaging.decode import DatasetInfo, Entry, Listing
-from busgen.io import dumps, replacing_folder, require_vacant
+from busgen.io import dumps
 from busgen.real.canonical import canonical_row
 from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
 
@@ -35,6 +36,7 @@ READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
 )
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
+CANONICAL = "canonical data"
 ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
 _LESION = {c.name for c in schema.columns("real") if c.lesion}
 
@@ -85,12 +87,15 @@ def write_canonical(
     """Write the dataset's canonical folder, all of it or nothing, and return its summary.
 
     `tick` is called with the number of images read since its last call. Raises as
-    `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder.
+    `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder, unchanged.
     """
-    require_vacant(out_folder, ours=INFO)
-    listing = list_dataset(name, path)
+    with claim_folder(out_folder, CANONICAL):
+        return _write(list_dataset(name, path), out_folder, tick)
+
+
+def _write(listing: Listing, out_folder: Path, tick: Callable[[int], None]) -> dict[str, Any]:
     left_out = list(listing.left_out)
-    with replacing_folder(out_folder) as folder:
+    with written_folder(out_folder, CANONICAL) as folder:
         table = folder / TABLE
         with pq.ParquetWriter(table, schema.arrow_schema("real"), use_dictionary=False) as writer:
             for rows in canonical_rows(listing, left_out):

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from peft import LoraConfig
 from torch import Tensor, nn
 
-from busgen import io
+from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.conditions import NO_STYLE
 from busgen.images.diffusion.folder import (
     ADAPTERS,
+    KIND,
     MANIFEST,
     SHIPPED,
     checked_hash,
@@ -80,7 +81,7 @@ class Adaptation:
         key = f"{self.params.model_dump_json()} {self.seed} {checked_hash(self.start)} "
         key += f"{io.sha256_file(self.table)} {io.sha256_file(self.cohort)}"
         name = f"adapter-{io.sha256_bytes(key.encode())[:16]}"
-        return self.out.with_name(f".{self.out.name}.work") / name
+        return folders.work_beside(self.out) / name
 
 
 def plan_adaptation(
@@ -110,7 +111,7 @@ def plan_adaptation(
 def _require_room(out: Path, start: Path, dataset: str) -> None:
     """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
     generator = checked_hash(start)
-    io.require_vacant(out, ours=MANIFEST)
+    folders.require_replaceable(out, KIND)
     if not _holds_generator(out):
         return
     if checked_hash(out) != generator:
@@ -131,6 +132,12 @@ def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[s
     `score(images, crops)` tells how like held-out crops (N, S, S) uint8 pictures in their stead
     are: asked before, of pictures in the data set's style if the generator knows it, and after.
     """
+    with folders.claim_folder(plan.out, KIND):
+        return _adapt(plan, tick, score)
+
+
+def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+    folders.open_work(plan.work)
     pipeline = load_pipeline(plan.start, torch.device("cpu"))
     views, words, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, words, held_out, score)
@@ -205,13 +212,12 @@ def _scores(
 
 
 def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
-    with io.replacing_folder(plan.out) as partial:
-        kept = plan.out if _holds_generator(plan.out) else plan.start
-        shutil.copytree(kept, partial, dirs_exist_ok=True)
+    with folders.written_folder(plan.out, KIND) as partial:
+        folders.copy_folder(plan.out if _holds_generator(plan.out) else plan.start, partial)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
         io.write_text(own / TOLD, io.dumps(told))
         shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
         write_manifest(partial)
-    shutil.rmtree(plan.work.parent)
+    folders.clear_work(plan.out)

@@ -4,10 +4,10 @@ In: what `busgen real ... --out` wrote, parameters. Out: a generator, or an adap
 server.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from busgen.folders import clear_work, work_beside
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.params import TrainImagesParams
@@ -23,8 +23,8 @@ def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
         If `folder` has no canonical data, `out` holds other things, or `params.start` is no
         generator.
     """
-    tables, work = canonical_tables(folder), out.with_name(f".{out.name}.work")
-    return resolve(tables, cohort_file(folder), params, work, out)
+    tables = canonical_tables(folder)
+    return resolve(tables, cohort_file(folder), params, work_beside(out), out)
 
 
 def learn(training: Training, tick: Callable[[int], None]) -> Path:
@@ -33,5 +33,5 @@ def learn(training: Training, tick: Callable[[int], None]) -> Path:
     `tick` gets the number of sentences and pictures seen.
     """
     done = train(training, lambda _: tick)
-    shutil.rmtree(training.work.parent)
+    clear_work(training.out)
     return done

@@ -11,7 +11,8 @@ from pathlib import Path
 from busgen import io
 from busgen.code import code_sha256
 from busgen.errors import UserError
-from busgen.images.diffusion.folder import MANIFEST, checked_hash
+from busgen.folders import require_replaceable
+from busgen.images.diffusion.folder import KIND, checked_hash
 from busgen.params import FlowParams, PaceParams, TrainImagesParams
 from busgen.training_loop import Pace
 
@@ -63,7 +64,7 @@ def resolve(
     UserError
         If `out` holds other things, or `params.start` no generator, or one of another network.
     """
-    io.require_vacant(out, ours=MANIFEST)
+    require_replaceable(out, KIND)
     key = params.model_dump_json()
     if params.start:
         key += checked_hash(params.start)

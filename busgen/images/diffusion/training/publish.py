@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from busgen import io
-from busgen.images.diffusion.folder import save_pipeline
+from busgen.folders import written_folder
+from busgen.images.diffusion.folder import KIND, save_pipeline
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.training.card import COMPONENTS, EVIDENCE, SHEET, hardware, write_card
 from busgen.images.diffusion.training.plan import NETWORK, Training
@@ -27,7 +28,7 @@ def publish(
     pipeline: BreastUltrasoundPipeline,
 ) -> Path:
     """Write the finished generator with parameters, logs, facts about its data, and its card."""
-    with io.replacing_folder(training.out) as partial:
+    with written_folder(training.out, KIND) as partial:
         evidence = partial / EVIDENCE
         evidence.mkdir(parents=True)
         for part in training.parts:

@@ -13,10 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from busgen import io
+from busgen import folders
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.diffusion.folder import KIND, load_pipeline
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
@@ -51,7 +51,12 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
 
     `ticks(part)` gives what is told how many sentences or pictures the part has seen.
     """
-    pictures = prepare(training.tables, training.cohort, training.work)
+    with folders.claim_folder(training.out, KIND):
+        return _train(training, ticks)
+
+
+def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
+    pictures = prepare(training.tables, training.cohort, folders.open_work(training.work))
     encoder = text_encoder(training, ticks)
     autoencoder = autoencoder_of(training, pictures, ticks)
     views = {split: views_of(training, pictures, split, autoencoder) for split in SPLITS}
@@ -76,7 +81,7 @@ def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncode
     if not path.is_dir():
         asked, tick = training.params.text, ticks("text")
         made = train_text(training.params.seed, asked.steps, batch=asked.batch, tick=tick)
-        with io.replacing_folder(path) as partial:
+        with folders.written_folder(path, "part of a generator") as partial:
             made.save_pretrained(partial)
     made = TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
     return made.eval()  # type: ignore[no-any-return]
@@ -92,7 +97,7 @@ def autoencoder_of(
         crops = {split: each.crops for split, each in pictures.items()}
         work = training.work / "autoencoder.training"
         made = train_autoencoder(crops, training.pace("autoencoder"), work, ticks("autoencoder"))
-        with io.replacing_folder(path) as partial:
+        with folders.written_folder(path, "part of a generator") as partial:
             made.save_pretrained(partial)
     made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
     return made.to(_device()).eval()  # type: ignore[no-any-return]

@@ -4,18 +4,21 @@ In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a
 engine `stable_diffusion`, the training's log beside its recipe; no server.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from busgen import io
+from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.training.checkpoint import LOG
 from busgen.images.stable_diffusion.training.networks import Recipe
-from busgen.images.stable_diffusion.training.output import RECIPE, write_adapter, write_model
+from busgen.images.stable_diffusion.training.output import (
+    KIND,
+    save_adapter,
+    save_model,
+)
 from busgen.images.stable_diffusion.training.stage import Run, train
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import Pictures, bounds_of, read_pictures
@@ -53,7 +56,7 @@ class Training:
     @property
     def work(self) -> Path:
         """Where checkpoint and log stand while it learns."""
-        return self.asked.out.with_name(f".{self.asked.out.name}.work")
+        return folders.work_beside(self.asked.out) / "sd15"
 
 
 def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
@@ -89,8 +92,8 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
 
 def _require_room(asked: Asked) -> None:
     """Raise `UserError` where an adapter would replace what stands in `out`."""
+    folders.require_replaceable(asked.out, KIND)
     if asked.adapt is None or not _holds_model(asked.out):
-        io.require_vacant(asked.out, ours=RECIPE if asked.adapt is None else None)
         return
     if layout.sha256_folder(asked.out) != layout.sha256_folder(asked.start):
         rule = "the output folder must be empty, or hold the model that is adapted"
@@ -110,19 +113,21 @@ def learn(training: Training, tick: Callable[[int], None]) -> Path:
     Adapters that the model has in `out` already stay beside it.
     """
     asked, captions = training.asked, training.pictures.captions
-    run = Run(training.seed, training.work, tick=tick)
-    trained = train(asked.start, training.pictures.crops, sentences(captions), training.recipe, run)
-    log = (training.work / LOG).read_text(encoding="utf-8")
-    if asked.adapt is None:
-        write_model(trained, asked.start, training.recipe, asked.out)
-        io.write_text(asked.out / LOG, log)
-    else:
-        with io.replacing_folder(asked.out) as partial:
-            kept = asked.out if _holds_model(asked.out) else asked.start
-            shutil.copytree(kept, partial, dirs_exist_ok=True)
-            write_adapter(trained, training.recipe, partial, asked.adapt)
-            io.write_text(partial / layout.ADAPTERS / asked.adapt / LOG, log)
-    shutil.rmtree(training.work)
+    with folders.claim_folder(asked.out, KIND):
+        run = Run(training.seed, folders.open_work(training.work), tick=tick)
+        told = sentences(captions)
+        trained = train(asked.start, training.pictures.crops, told, training.recipe, run)
+        log = (training.work / LOG).read_text(encoding="utf-8")
+        with folders.written_folder(asked.out, KIND) as partial:
+            if asked.adapt is None:
+                save_model(trained, asked.start, training.recipe, partial)
+                io.write_text(partial / LOG, log)
+            else:
+                kept = asked.out if _holds_model(asked.out) else asked.start
+                folders.copy_folder(kept, partial)
+                own = save_adapter(trained, training.recipe, partial, asked.adapt)
+                io.write_text(own / LOG, log)
+        folders.clear_work(asked.out)
     return asked.out
 
 

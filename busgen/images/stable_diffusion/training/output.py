@@ -10,37 +10,51 @@ from pathlib import Path
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen.errors import UserError
+from busgen.folders import copy_folder, written_folder
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained
-from busgen.io import dumps, read_json, replacing_folder, require_vacant, write_text
+from busgen.io import dumps, read_json, write_text
 
+KIND = "stable diffusion model"
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
 
 
 def write_model(trained: Trained, base: Path, recipe: Recipe, out: Path) -> None:
-    """Write the base's other parts and the trained ControlNet to the folder `out`.
-
-    The UNet's own size becomes the recipe's: at that size the model was trained and renders.
+    """Write the model (`save_model`) as the folder `out`, whole or not at all.
 
     Raises
     ------
     UserError
-        If `out` holds anything but an earlier model of this preset.
+        If `out` holds anything but an earlier, unchanged model of this preset.
     """
-    require_vacant(out, ours=RECIPE)
-    with replacing_folder(out) as partial:
-        for part in layout.PARTS:
-            if part != "controlnet":
-                _copy(base / part, partial / part)
-        trained.controlnet.save_pretrained(partial / "controlnet", safe_serialization=True)
-        factor = 2 ** (len(_widths(base)) - 1)
-        config = read_json(partial / CONFIG) | {"sample_size": recipe.size_px // factor}
-        write_text(partial / CONFIG, dumps(config))
-        write_text(partial / RECIPE, dumps(vars(recipe)))
+    with written_folder(out, KIND) as partial:
+        save_model(trained, base, recipe, partial)
+
+
+def save_model(trained: Trained, base: Path, recipe: Recipe, folder: Path) -> None:
+    """Write the base's other parts and the trained ControlNet to an empty folder.
+
+    The UNet's own size becomes the recipe's: at that size the model was trained and renders.
+    """
+    for part in layout.PARTS:
+        if part != "controlnet":
+            _copy(base / part, folder / part)
+    trained.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
+    factor = 2 ** (len(_widths(base)) - 1)
+    config = read_json(folder / CONFIG) | {"sample_size": recipe.size_px // factor}
+    write_text(folder / CONFIG, dumps(config))
+    write_text(folder / RECIPE, dumps(vars(recipe)))
 
 
 def write_adapter(trained: Trained, recipe: Recipe, model: Path, name: str) -> None:
-    """Write the trained adapter to `model`, where engines find it by `name`.
+    """Write the trained adapter to `model`, a folder of ours, where engines find it by `name`."""
+    with written_folder(model, KIND) as partial:
+        copy_folder(model, partial)
+        save_adapter(trained, recipe, partial, name)
+
+
+def save_adapter(trained: Trained, recipe: Recipe, folder: Path, name: str) -> Path:
+    """Write the trained adapter below the folder of a model; return its own folder.
 
     Raises
     ------
@@ -52,10 +66,12 @@ def write_adapter(trained: Trained, recipe: Recipe, model: Path, name: str) -> N
     if not re.fullmatch(r"\w[\w.-]*", name):
         rule = "an adapter's name must be letters, digits, dots and dashes"
         raise UserError(rule, repr(name), "name it after its data set")
-    with replacing_folder(model / layout.ADAPTERS / name) as partial:
-        layers = get_peft_model_state_dict(trained.unet)
-        StableDiffusionLoraLoaderMixin.save_lora_weights(partial, unet_lora_layers=layers)
-        write_text(partial / RECIPE, dumps(vars(recipe)))
+    own = folder / layout.ADAPTERS / name
+    own.mkdir(parents=True)
+    layers = get_peft_model_state_dict(trained.unet)
+    StableDiffusionLoraLoaderMixin.save_lora_weights(own, unet_lora_layers=layers)
+    write_text(own / RECIPE, dumps(vars(recipe)))
+    return own
 
 
 def _copy(source: Path, target: Path) -> None:

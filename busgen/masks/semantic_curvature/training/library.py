@@ -3,9 +3,9 @@
 In: what `busgen real ... --out` wrote, parameters. Out: a generator; no server.
 """
 
-import shutil
 from pathlib import Path
 
+from busgen.folders import clear_work, work_beside
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import TrainMasksParams
 from busgen.real.cohort import canonical_tables, cohort_file
@@ -20,12 +20,12 @@ def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    work = out.with_name(f".{out.name}.work")
-    return resolve(canonical_tables(folder), cohort_file(folder), params, work, out)
+    tables, cohort = canonical_tables(folder), cohort_file(folder)
+    return resolve(tables, cohort, params, work_beside(out), out)
 
 
 def learn(training: Training, tick: Tick) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was."""
     done = train(training, tick)
-    shutil.rmtree(training.work.parent)
+    clear_work(training.out)
     return done

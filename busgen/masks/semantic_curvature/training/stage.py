@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from busgen import io
+from busgen import folders, io
 from busgen.code import code_sha256
 from busgen.masks.semantic_curvature.conditions import forgotten
-from busgen.masks.semantic_curvature.network import SPEC, OutlineFlow, save_network
+from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
@@ -28,6 +28,7 @@ LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the 
 DECAY = 0.05
 CPU = torch.device("cpu")
 EVIDENCE = "evidence"
+KIND = "generator of masks"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def resolve(
     UserError
         If `out` holds other things.
     """
-    io.require_vacant(out, ours=SPEC)
+    folders.require_replaceable(out, KIND)
     ours = tuple(path for path in tables if weights_may_ship(path))
     key = params.model_dump_json() + code_sha256(__name__)
     key += "".join(io.sha256_file(path) for path in (*ours, cohort))
@@ -140,18 +141,19 @@ def new_network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
 
 def train(training: Training, tick: Tick) -> Path:
     """Train, write the generator, and return its folder; `tick` gets the number of outlines."""
-    examples = prepare(training.tables, training.cohort, training.work)
-    trainee = OutlineTrainee(new_network(training.params, examples["train"]), examples)
-    work = training.work / "training"
-    made = run(trainee, training.pace, work, tick)["outlines"]
-    assert isinstance(made, OutlineFlow)
-    return publish(training, examples, made)
+    with folders.claim_folder(training.out, KIND):
+        examples = prepare(training.tables, training.cohort, folders.open_work(training.work))
+        trainee = OutlineTrainee(new_network(training.params, examples["train"]), examples)
+        work = training.work / "training"
+        made = run(trainee, training.pace, work, tick)["outlines"]
+        assert isinstance(made, OutlineFlow)
+        return publish(training, examples, made)
 
 
 def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> Path:
     """Write the finished network with parameters, log, facts about its data, and its card."""
     params = training.params
-    with io.replacing_folder(training.out) as partial:
+    with folders.written_folder(training.out, KIND) as partial:
         evidence = partial / EVIDENCE
         evidence.mkdir(parents=True)
         shutil.copy(training.work / "training" / LOG, evidence / LOG)

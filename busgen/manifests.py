@@ -1,0 +1,104 @@
+"""The list by which busgen knows a folder of its own: every file with its size and SHA-256.
+
+In: a folder. Out: `MANIFEST` in it, and the first thing there that the list does not name.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from busgen import io
+from busgen.errors import DataError
+
+MANIFEST, FORMAT = ".busgen.json", "busgen-folder/1"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds: `files` by name with their `bytes` and `sha256`, `folders` in it."""
+
+    kind: str
+    files: Mapping[str, Mapping[str, Any]]
+    folders: frozenset[str]
+
+
+def find_stranger(folder: Path, kind: str | None) -> str | None:
+    """Return the first thing in `folder` that is not as the manifest lists it, None if all is.
+
+    `kind` None stands for any. A listed file may be missing: nothing is lost by that.
+    """
+    if not folder.is_dir():
+        return "a file of that name" if folder.exists() else None
+    first, manifest = next(walk(folder), None), read_manifest(folder)
+    if manifest is None:
+        lone = MANIFEST if os.path.lexists(folder / MANIFEST) else None
+        return f"{first or lone}, and no {MANIFEST} that lists it" if first or lone else None
+    if kind not in (None, manifest.kind):
+        return f"something else that busgen wrote: {manifest.kind}"
+    listed = {*manifest.files, *manifest.folders}
+    found = next((name for name in walk(folder) if name not in listed), None)  # before any hash
+    found = found or next((n for n in walk(folder) if not is_listed(folder, n, manifest)), None)
+    return found and f"{found}, which is another's or was changed"
+
+
+def write_manifest(folder: Path, kind: str) -> None:
+    """Write the list of all that `folder` holds; no clock time enters it."""
+    files, inside = {}, []
+    for name in walk(folder):
+        path = folder / name
+        if path.is_dir():
+            inside.append(name)
+        elif name != MANIFEST:
+            files[name] = {"bytes": path.stat().st_size, "sha256": io.sha256_file(path)}
+    told = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
+    io.write_text(folder / MANIFEST, io.dumps(told | {"sha256": sha256_record(told)}))
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of a folder, None if there is none or it was changed."""
+    path = folder / MANIFEST
+    try:
+        told = io.read_json(path) if not path.is_symlink() else {}
+        sha256 = told.pop("sha256", None)
+        if told.get("format") != FORMAT or sha256 != sha256_record(told):
+            return None
+        files = {name: dict(facts) for name, facts in told["files"].items()}
+        return Manifest(str(told["kind"]), files, frozenset(told["folders"]))
+    except (DataError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def sha256_record(record: Mapping[str, Any]) -> str:
+    """Return the hex SHA-256 of a record as canonical JSON."""
+    return io.sha256_bytes(io.dumps(dict(record)).encode())
+
+
+def walk(folder: Path) -> Iterator[str]:
+    """Yield the name of everything in `folder` but its manifest, sorted; no link is followed."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=fail):
+        folders.sort()
+        for name in sorted((*folders, *names)):
+            inside = (Path(root) / name).relative_to(folder).as_posix()
+            if inside != MANIFEST:
+                yield inside
+
+
+def is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
+    """Return whether a thing in `folder` is what the manifest says of it."""
+    path = folder / name
+    if not os.path.lexists(path):
+        return False
+    found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):
+        return name in manifest.folders
+    told = manifest.files.get(name)
+    if told is None or not stat.S_ISREG(found.st_mode) or found.st_size != told.get("bytes"):
+        return False
+    return io.sha256_file(path) == told.get("sha256")
