@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PIPELINE = (BIN / "dvc").exists() and (BIN / "prefect").exists()
 NEEDED = "needs dvc and prefect: pip install '.[pipeline]'"
