@@ -186,7 +186,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     clone, tmp_path
 ):
     change(clone, "generate", seed=9, n=64)
-    run = subprocess.Popen([sys.executable, "-m", "busgen.cli", "run"], cwd=clone,
+    run = subprocess.Popen([sys.executable, "-m", "busgen", "run"], cwd=clone,
                            env=environment(clone) | {"SHELL": "/bin/sh"},
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     for _ in range(600):
