@@ -12,6 +12,7 @@ from pathlib import Path
 TEXTS = (".css", ".html", ".js", ".md")  # beside the sources, filled in or shown by them
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("busgen", "flows")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
@@ -35,24 +36,32 @@ def code_sha256(*entries: str) -> str:
     """Return the hex SHA-256 of the import closure of `entries`, comments and docstrings apart."""
     digest = hashlib.sha256()
     for name in closure(*entries):
-        tree = ast.parse(source_of(name).read_bytes())
-        digest.update(name.encode() + b"\0" + ast.dump(without_docstrings(tree)).encode() + b"\0")
+        digest.update(name.encode() + b"\0" + read_module(name)[1] + b"\0")
         for path in texts_of(name):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-@cache
 def imports(name: str) -> tuple[str, ...]:
     """Return the modules of ours that the module `name` imports, and their packages."""
+    return read_module(name)[0]
+
+
+@cache
+def read_module(name: str) -> tuple[tuple[str, ...], bytes]:
+    """Return what a module imports of ours and its statements: parsed once for all entries."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source_of(name).read_bytes())):
+    tree = ast.parse(source_of(name).read_bytes())
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
     found |= {parent for each in (*found, name) for parent in packages(each)}
-    return tuple(sorted(each for each in found if is_module(each) and each != "busgen"))
+    ours = tuple(sorted(each for each in found if is_module(each) and each != "busgen"))
+    return ours, ast.dump(tree).encode()
 
 
 def packages(name: str) -> list[str]:
@@ -76,12 +85,3 @@ def texts_of(name: str) -> list[Path]:
     """Return the templates and scripts in the folder of a package; none of a module."""
     folder = ROOT.joinpath(*name.split("."))
     return sorted(path for path in folder.glob("*") if path.suffix in TEXTS)
-
-
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """Return `tree` with the docstrings of module, classes and functions removed from it."""
-    for node in ast.walk(tree):
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return tree

@@ -12,7 +12,7 @@ import speckled
 
 from busgen.cli import main
 
-pytest_plugins = ["finding_fixtures", "real_fixtures"]
+pytest_plugins = ["finding_fixtures", "real_fixtures", "shared_folder"]
 
 ROOT = Path(__file__).resolve().parents[1]
 

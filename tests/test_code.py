@@ -34,12 +34,12 @@ def tree(tmp_path, monkeypatch):
             path = tmp_path / "busgen" / f"{name}.py"
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        for function in (code.closure, code.code_sha256, code.imports):
+        for function in (code.closure, code.code_sha256, code.read_module):
             function.cache_clear()
         return code.code_sha256("busgen.entry")
 
     yield written
-    for function in (code.closure, code.code_sha256, code.imports):
+    for function in (code.closure, code.code_sha256, code.read_module):
         function.cache_clear()
 
 

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from checkout import NEEDED, PIPELINE, busgen, call, change, small_clone, stages_run
+from checkout import (
+    NEEDED,
+    PIPELINE,
+    busgen,
+    call,
+    change,
+    one_server,
+    run,
+    small_clone,
+    stages_run,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PIPELINE, reason=NEEDED)]
 
@@ -16,18 +26,24 @@ def clone(tmp_path_factory) -> Path:
     return small_clone(tmp_path_factory.mktemp("chain") / "a clone ü")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _server(tmp_path_factory):
+    with one_server(tmp_path_factory.mktemp("server")):
+        yield
+
+
 def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):
     learned = {"engine": "diffusion", "mask_engine": "semantic_curvature"}
     change(clone, "generate", seed=10, runner="dask", workers=2, n=20, **learned)
-    assert "generate" in stages_run(busgen(clone, "run"))
+    assert "generate" in stages_run(run(clone))
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
     made = (clone / "data/release/index.parquet").read_bytes()
     assert made == (tmp_path / "plain/index.parquet").read_bytes()
     change(clone, "generate", runner="threads", workers=1)
-    assert stages_run(busgen(clone, "run")) == []  # who makes the bytes decides none
+    assert stages_run(run(clone)) == []  # who makes the bytes decides none
 
 
-def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
+def test_the_chain_starts_from_a_real_dataset(clone, real_data, breast_read, tmp_path):
     change(clone, "real", datasets={"breast": str(real_data / "BrEaST")})
     learned = {"mask_engine": "semantic_curvature", "mask_model": "data/models/masks"}
     change(clone, "generate", prior="data/priors/prior.json", **learned)
@@ -50,7 +66,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         decoder=few,
         adapter=few,
     )
-    ran = stages_run(busgen(clone, "run", "--all"))
+    ran = stages_run(run(clone, "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",
                         "train_masks", "train_images", "generate", "release", "quality",
                         "downstream", "report"}  # fmt: skip
@@ -61,8 +77,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         assert "| breast |" in card
     assert "sound" in busgen(clone, "verify", "data/release")
     assert (clone / "data/report/index.html").stat().st_size > 100_000
-    busgen(clone, "real", f"breast={real_data / 'BrEaST'}", "--out", tmp_path / "read")
-    busgen(clone, "train", "images", tmp_path / "read", "--start", "data/models/images",
+    busgen(clone, "train", "images", breast_read, "--start", "data/models/images",
            "--adapt", "breast", "--rank", "2", "--params", "params.yaml",
            "--out", tmp_path / "adapted")  # fmt: skip
     told = json.loads((tmp_path / "adapted/adapters/breast/adapter.json").read_text("utf-8"))
@@ -71,7 +86,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         assert scores["loss"] > 0
         assert scores["kid_us64"]["value"] > scores["kid_us64"]["floor_limit"]  # two steps: noise
         assert 0 <= scores["dice"]["value"] < scores["dice"]["real"]
-    busgen(clone, "calibrate", tmp_path / "read", "--planted", 8, "--out", tmp_path / "calibrated")
+    busgen(clone, "calibrate", breast_read, "--planted", 8, "--out", tmp_path / "calibrated")
     facts = json.loads((tmp_path / "calibrated/reference.json").read_text("utf-8"))
     assert facts["calibrated"]["together"]["n_test"] > 0
     assert facts["proof"]
@@ -91,7 +106,7 @@ def check_the_stage_downstream(clone: Path) -> None:
     trained = {path: path.stat().st_mtime_ns for path in runs_in(clone)}
     assert len(trained) == 4  # two tasks, two arms
     change(clone, "generate", seed=12)
-    assert "downstream" in stages_run(busgen(clone, "run"))  # as the report shows it
+    assert "downstream" in stages_run(run(clone))  # as the report shows it
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
     new = [
         json.loads(path.read_text("utf-8"))["run"]["arm"] for path in {*runs_in(clone)} - {*trained}

@@ -74,7 +74,7 @@ def test_the_small_cnn_tells_squares_from_lesions(drawn):
     for square, mask in zip(squares, masks, strict=True):
         left, top, width, height = cv2.boundingRect(mask)
         square[top : top + height, left : left + width] = 1
-    recipe = Recipe(patch_px=WINDOW, grid=1, steps=60, folds=2)
+    recipe = Recipe(2, 40, 16, 1e-2, WINDOW, grid=1, widths=(8, 16, 32))
     told = realism.realism("squares", squares, Held(masks, groups(len(masks))), recipe)
     assert told["two_sample_cnn_squares"].value > 0.9
     assert told["two_sample_trees_squares"].value > 0.9

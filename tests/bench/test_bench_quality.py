@@ -12,7 +12,7 @@ from busgen.params import DEFAULT_GATES, Gate
 from busgen.seeds import rng
 from busgen.similarity.known_images import known_of, texture_of
 
-SIDE = 192
+SIDE = 128
 
 
 class Honest:
@@ -31,10 +31,10 @@ def pair(k):
     """Return a lesion in speckle that fades with depth."""
     pick = rng(k, "pair")
     rows, cols = np.indices((SIDE, SIDE))
-    row, col = pick.uniform(50, 140, 2)
-    mask = (np.hypot(rows - row, cols - col) < 18).astype(np.uint8)
+    row, col = pick.uniform(34, 94, 2)
+    mask = (np.hypot(rows - row, cols - col) < 14).astype(np.uint8)
     grain = pick.rayleigh(1, (SIDE, SIDE)) / 1.25
-    image = np.clip(np.where(mask, 30, 150 - 0.4 * rows) * grain, 1, 250).astype(np.uint8)
+    image = np.clip(np.where(mask, 30, 150 - 0.6 * rows) * grain, 1, 250).astype(np.uint8)
     return Pair(image, mask, bool(k % 2), "hypoechoic", "shadowing" if k < 2 else None)
 
 

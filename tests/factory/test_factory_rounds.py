@@ -1,9 +1,12 @@
 """The generation loop: same bytes whatever the shards, kills and faults; verdicts by rule."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,7 +132,7 @@ def test_a_harmed_shard_is_made_again_and_no_other(made, tmp_path, harm):
 
 
 PROGRAM = """
-import sys
+import os, sys
 from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
@@ -138,27 +141,49 @@ from busgen.params import JUDGED, Gate, GenerateParams
 gates = {name: Gate(action="off") for name in JUDGED}
 ruled = {"engine": "phantom", "mask_engine": "curvature"}
 plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates, **ruled))
-print("go", flush=True)
-make_candidates(plan, Path(sys.argv[1]), run_here)
 """
+ONCE = PROGRAM + "make_candidates(plan, Path(sys.argv[1]), run_here)"
+FORKS = (
+    PROGRAM
+    + """
+for _ in sys.stdin:  # a child a line: what it needs is imported, none of it at work
+    child = os.fork()
+    if not child:
+        make_candidates(plan, Path(sys.argv[1]), run_here)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+)
+
+
+@contextmanager
+def forking(work: Path) -> "Iterator[subprocess.Popen[str]]":
+    """Yield a process that starts a run in a child of its own for each line that it is given."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    run = subprocess.Popen([sys.executable, "-c", FORKS, str(work)], **pipes)
+    yield run
+    run.communicate()
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(made, tmp_path):
     rng = np.random.default_rng(3)
-    finished = False
-    for _ in range(15):
-        before = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
-        run = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)],
-                               stdout=subprocess.PIPE)  # fmt: skip
-        assert run.stdout is not None
-        run.stdout.readline()
-        time.sleep(float(rng.uniform(0, 0.6)))
-        run.send_signal(signal.SIGKILL)
-        finished = run.wait() == 0
-        after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
-        assert before.items() <= after.items(), "a finished shard was made again"
-        if finished or (tmp_path / "index.parquet").exists():
-            break
+    kills = 0
+    with forking(tmp_path) as run:
+        for _ in range(15):
+            before = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
+            run.stdin.write("\n")
+            run.stdin.flush()
+            child = int(run.stdout.readline())
+            time.sleep(float(rng.uniform(0, 0.6)))
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(child, signal.SIGKILL)
+            kills += os.waitstatus_to_exitcode(int(run.stdout.readline())) == -signal.SIGKILL
+            after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("shards/*.json")}
+            assert before.items() <= after.items(), "a finished shard was made again"
+            if (tmp_path / "index.parquet").exists():
+                break
+    assert kills
     make_candidates(tiny(), tmp_path, run_here)
     assert hashes(tmp_path) == hashes(made)
     assert not list(tmp_path.rglob("*.partial"))
@@ -167,7 +192,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(made, tmp_path):
 def test_a_full_disk_is_an_error_and_leaves_no_half_shard(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192));"
     quiet = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-    run = subprocess.run([sys.executable, "-c", limit + quiet + PROGRAM, str(tmp_path)],
+    run = subprocess.run([sys.executable, "-c", limit + quiet + ONCE, str(tmp_path)],
                          capture_output=True, text=True, check=False)  # fmt: skip
     assert "StorageError" in run.stderr
     assert "must be writable and have room" in run.stderr

@@ -1,13 +1,20 @@
 """A checkout as users have one: a clone of the working tree, and its commands."""
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
+
+from busgen import pipeline
+from busgen.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -32,7 +39,8 @@ def small_clone(folder: Path) -> Path:
 
 
 def environment(clone: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "GIT_"))}
+    dropped = ("PREFECT_HOME", "GIT_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t",
                 "GIT_COMMITTER_EMAIL": "t@t"}  # fmt: skip
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
@@ -46,8 +54,37 @@ def call(clone: Path, *words: object, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@contextmanager
+def one_server(folder: Path) -> Iterator[None]:
+    """Run a Prefect server in `folder`: to what is called in a clone meanwhile, the user's own."""
+    with ExitStack() as stack:
+        with chdir(folder):
+            url = stack.enter_context(pipeline.prefect_server())
+        stack.enter_context(patch.dict(os.environ, PREFECT_API_URL=url))
+        yield
+
+
+def run(clone: Path, *words: object, code: int = 0) -> str:
+    """Run the pipeline in a process of its own, and return what was said."""
+    return call(clone, sys.executable, "-m", "busgen", "run", *words, code=code)
+
+
 def busgen(clone: Path, *words: object, code: int = 0) -> str:
-    return call(clone, sys.executable, "-m", "busgen", *words, code=code)
+    """Run another command in this process, which has imported what it needs."""
+    said, ended = io.StringIO(), 0
+    with (
+        chdir(clone),
+        patch.dict(os.environ, environment(clone), clear=True),
+        patch.object(sys, "argv", ["busgen", *map(str, words)]),
+        redirect_stdout(said),
+        redirect_stderr(said),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            ended = int(end.code or 0)
+    assert ended == code, said.getvalue()
+    return said.getvalue()
 
 
 def change(clone: Path, section: str, **values) -> None:

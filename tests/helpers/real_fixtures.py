@@ -5,11 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from imitations import lay_out_breast
 
+from busgen.io import read_json
 from busgen.real import canonical
-from busgen.real.readers.registry import Reading, read_dataset
+from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, Reading
 
 
 @pytest.fixture
@@ -19,9 +21,25 @@ def no_overlays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def published(real_data: Path) -> Reading:
-    """Return the publisher's BrEaST, read once."""
-    return read_dataset("breast", real_data / "BrEaST")
+def breast_read(real_data: Path, shared_folder, call) -> Path:
+    """Return what `busgen real` wrote of the publisher's BrEaST, and printed: `told.json`."""
+
+    def read(folder: Path) -> None:
+        words = ["real", f"breast={real_data / 'BrEaST'}", "--out", folder / "read", "--json"]
+        code, out, err = call(*words)
+        assert code == 0, err
+        (folder / "read" / "told.json").write_text(out, encoding="utf-8")
+
+    return shared_folder("BrEaST", read) / "read"
+
+
+@pytest.fixture(scope="session")
+def published(breast_read: Path) -> Reading:
+    """Return the publisher's BrEaST."""
+    folder = breast_read / "breast"
+    left_out = read_json(folder / LEFT_OUT)["left_out"]
+    reasons = tuple((one["source_file"], one["reason"]) for one in left_out)
+    return Reading(pq.read_table(folder / TABLE), reasons, DATASETS["breast"])
 
 
 @pytest.fixture

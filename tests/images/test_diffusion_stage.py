@@ -11,6 +11,7 @@ from busgen.errors import UserError
 from busgen.folders import open_work
 from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.diffusion.training import sample_sheets
 from busgen.images.diffusion.training.plan import resolve
 from busgen.images.diffusion.training.presets import preset
 from busgen.images.diffusion.training.stage import train
@@ -47,6 +48,14 @@ def planned(tmp_path_factory):
         return training
 
     return plan
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_sheets():
+    """Let sample sheets, whose pictures nothing here looks at, take one step of the solver."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_sheets, "STEPS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ REPORT = "Oval, hypoechoic mass; well-defined margins, no halo, 14 x 9.5 mm. BI-
 
 @pytest.fixture(scope="module")
 def trained():
-    return train_text(3, 60, batch=48)
+    return train_text(3, 30, batch=32)
 
 
 @pytest.fixture(scope="module")

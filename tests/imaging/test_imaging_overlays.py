@@ -178,6 +178,7 @@ def test_holes_in_plain_grey_vanish():
     np.testing.assert_array_equal(filled(image, everything), image)
 
 
+@pytest.fixture(scope="module")
 def listed(real_data):
     """Return (kinds, ignored pixels) of each picture listed by eye."""
     with NAMES.open(encoding="utf-8", newline="") as file:
@@ -192,8 +193,8 @@ def listed(real_data):
     return told
 
 
-def test_pictures_listed_by_eye(real_data):
-    told = listed(real_data)
+def test_pictures_listed_by_eye(listed):
+    told = listed
     assert len(told) >= 120
     found = {
         kind: np.mean([ignore.any() for kinds, ignore in told if kind in kinds])
@@ -207,6 +208,6 @@ def test_pictures_listed_by_eye(real_data):
 
 
 @pytest.mark.xfail(strict=True, reason="missed: something is found in 13 of 60 clean pictures")
-def test_little_is_found_in_clean_pictures_listed_by_eye(real_data):
-    clean = [ignore.any() for kinds, ignore in listed(real_data) if kinds == {"none"}]
+def test_little_is_found_in_clean_pictures_listed_by_eye(listed):
+    clean = [ignore.any() for kinds, ignore in listed if kinds == {"none"}]
     assert np.mean(clean) <= 0.15

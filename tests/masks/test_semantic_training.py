@@ -1,6 +1,7 @@
 """Training of the mask generator: what it learns from, exact resume, what is published."""
 
 import json
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from busgen.errors import DataError, UserError
 from busgen.io import dumps, encode_png, read_json
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.semantic_curvature.conditions import CONDITIONS
-from busgen.masks.semantic_curvature.training import library
+from busgen.masks.semantic_curvature.training import library, stage
 from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.semantic_curvature.training.examples import (
     DESCRIBED,
@@ -25,8 +26,10 @@ from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
 from busgen.similarity.thumbnails import signature
+from busgen.training_loop import Pace
 
-PARAMS = TrainMasksParams(steps=600, batch=16, width=32, layers=1, patience=3)
+PARAMS = TrainMasksParams(steps=90, batch=16, width=32, layers=1, patience=3)
+KEEP = 50  # steps between checkpoints
 SIDE = 120
 
 
@@ -41,7 +44,8 @@ def row(dataset, number):
     angle = np.arctan2(rows - 60, cols - 70)
     lobes = 1 + rng.uniform(0, 0.25) * np.cos(rng.integers(3, 8) * angle)
     near = np.hypot((rows - 60) / rng.uniform(14, 30), (cols - 70) / rng.uniform(18, 38)) < lobes
-    image = np.where(near, 50, 120) + rng.normal(0, 18, near.shape)
+    coarse = cv2.GaussianBlur(rng.normal(size=near.shape), (0, 0), 6)  # or all would look alike
+    image = np.where(near, 50, 120) + rng.normal(0, 18, near.shape) + 30 * coarse / coarse.std()
     image = image.clip(6, 255).astype(np.uint8)
     described = dataset == "breast"
     blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
@@ -82,6 +86,14 @@ def real(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _often_kept():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "LOOK", 30)
+        patch.setattr(stage, "Pace", partial(Pace, keep=KEEP))
+        yield
+
+
 @pytest.fixture(scope="module")
 def trained(real, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "masks"
@@ -118,7 +130,7 @@ def test_a_killed_training_ends_with_the_same_weights(real, trained, tmp_path):
 
     def tick(count):
         seen.append(count)
-        if sum(seen) > 16 * 550:
+        if sum(seen) > 16 * (KEEP + 20):
             raise KilledError
 
     asked = plan(real, tmp_path / "masks")
@@ -126,7 +138,7 @@ def test_a_killed_training_ends_with_the_same_weights(real, trained, tmp_path):
         train(asked, tick)
     resumed = []
     again = train(asked, resumed.append)
-    assert resumed[0] == 16 * 500  # the checkpoint's
+    assert resumed[0] == 16 * KEEP  # the checkpoint's
     for name in ("outlines.safetensors", "outlines.json"):
         assert (trained / name).read_bytes() == (again / name).read_bytes()
 

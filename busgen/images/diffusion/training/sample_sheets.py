@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
 from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.levels import place_of
-from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.io import encode_png, replacing
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
@@ -32,7 +32,7 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
     noise = draws_of(SEED, 0, pipeline.device).noise
     shape = (len(texts), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
     start = torch.randn(shape, generator=noise, device=pipeline.device)
-    pictures = pipeline(told, start, draw_noise(len(texts), SIDE, noise))
+    pictures = pipeline(told, start, draw_noise(len(texts), SIDE, noise), STEPS)
     grey = (pictures * 255).round().to(torch.uint8).cpu().numpy()
     rows = grey.reshape(ROWS, COLUMNS, SIDE, SIDE).transpose(0, 2, 1, 3)
     with replacing(path) as partial:
