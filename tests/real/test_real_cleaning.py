@@ -15,10 +15,10 @@ from busgen import schema
 from busgen.imaging.decode import Entry, grey
 from busgen.real.cleaning import cleaning
 from busgen.real.cohort import make_cohort
-from busgen.real.readers.registry import list_dataset
+from busgen.real.readers.registry import Reading, list_dataset
 from busgen.similarity.thumbnails import signature
 
-REAL = {"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"}
+REAL = {"bus_bra": "BUS-BRA", "busi": "BUSI"}  # and BrEaST
 ONE_PATIENT = {"bus_bra-0065": "bus_bra-0044", "bus_bra-0091": "bus_bra-0056"}  # judged by eye
 CONFLICTS = [  # one scan under several labels; the last two found here and judged by eye
     {"benign_131", "benign_42", "malignant_51"},
@@ -30,6 +30,9 @@ CONFLICTS = [  # one scan under several labels; the last two found here and judg
     {"benign_333", "malignant_77", "malignant_78"},
     {"benign_406", "malignant_94"},
 ]
+
+
+NO_PIXELS = {"bytes": b"", "path": ""}
 
 
 def test_counts(tmp_path):
@@ -50,20 +53,23 @@ def test_counts(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cohort(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def cohort(
+    real_data: Path, published: Reading, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
     """Return the cohort of the real files, read without masks' measures and overlays."""
     blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
 
     def thin(dataset: str) -> Callable[[Entry], dict[str, Any]]:
         def row(entry: Entry) -> dict[str, Any]:
-            published = entry.load()
+            picture = entry.load()
             own = {"dataset": dataset, "source_file": entry.source_file, "flags": [], "notes": []}
-            own["signature"] = signature(grey(published.pixels))
-            return blank | own | {"image": {"bytes": b"", "path": ""}} | published.stated
+            own["signature"] = signature(grey(picture.pixels))
+            return blank | own | {"image": NO_PIXELS} | picture.stated
 
         return row
 
-    datasets = {}
+    slim = published.table.drop_columns(["image", "mask", "ignore"]).to_pylist()
+    datasets = {"breast": [blank | row | {"image": NO_PIXELS} for row in slim]}
     with ThreadPoolExecutor() as pool:
         for name, folder in REAL.items():
             entries = list_dataset(name, real_data / folder).entries
