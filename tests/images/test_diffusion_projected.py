@@ -24,7 +24,7 @@ def speckle(seed, grain):
 
 def test_maps_have_the_channels_and_sides_that_the_heads_expect(features):
     shapes = [tuple(m.shape[1:]) for m in features(speckle(0, 1), projected.BLOCKS)]
-    assert shapes == [(n, SIDE // 2 ** (k + 2),) + (SIDE // 2 ** (k + 2),)
+    assert shapes == [(n, SIDE >> k + 2, SIDE >> k + 2)
                       for k, n in enumerate(projected.CHANNELS)]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_heads_learn_to_tell_grains_and_the_mixing_stays(features):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.5 * losses[0]
     assert torch.equal(critic.channels[0].weight, mixing)
 
