@@ -56,3 +56,8 @@ def test_axes_are_orthonormal_and_ranked(tmp_path):
 def test_images_that_are_not_square_are_refused(lite1):
     with pytest.raises(UserError, match="S, S"):
         features.features_of(np.zeros((1, 40, 64), np.uint8))
+
+
+def test_the_card_names_the_axes_that_ship():
+    card = (features.AXES.parent / "README.md").read_text(encoding="utf-8")
+    assert features.load_axes().sha256 in card
