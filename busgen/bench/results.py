@@ -28,7 +28,7 @@ def result_pages(checkout: Path) -> dict[Path, str]:
         If a page names a record or a figure that is not there.
     """
     listed = _yaml(checkout / FOLDER / "pages.yaml")
-    pages = {FOLDER / f"{page['name']}.md": _page(checkout, page) for page in listed}
+    pages = {FOLDER / _file(page): _page(checkout, page) for page in listed}
     pages[FOLDER / "index.md"] = _index(listed)
     pages[README] = _readme(checkout, listed)
     return pages
@@ -109,9 +109,14 @@ def _more(record: dict[str, Any], path: Path, command: str) -> list[str]:
     return parts + [f"{remark}\n" for remark in record["remarks"]]
 
 
+def _file(page: dict[str, Any]) -> str:
+    """Return the name of a page's file; `index.md` is the list of them all."""
+    return f"{page.get('file', page['name'])}.md"
+
+
 def _index(listed: list[dict[str, Any]]) -> str:
     """Return the page that lists the others."""
-    rows = [[f"[{one['title']}]({one['name']}.md)", one["question"]] for one in listed]
+    rows = [[f"[{one['title']}]({_file(one)})", one["question"]] for one in listed]
     return f"{NOTE}\n# Results\n\n{_table(['page', 'question'], rows)}"
 
 
@@ -122,12 +127,12 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise UserError(f"{README} must hold {BEGIN} and {END}", "neither", "put the markers back")
-    records = {page["name"]: page["record"] for page in listed if "record" in page}
+    by_name = {page["name"]: page for page in listed}
     rows = []
     for name, key in _yaml(checkout / FOLDER / "headline.yaml"):
-        record = _record(checkout / records[name])
+        record = _record(checkout / by_name[name]["record"])
         _, what, *cells = _row(key, _words(checkout, name)[key], record)
-        rows.append([f"[{name}]({FOLDER}/{name}.md)", what, *cells])
+        rows.append([f"[{name}]({FOLDER}/{_file(by_name[name])})", what, *cells])
     table = _table(["results", "what", "value", "n", "bar", "holds"], rows)
     return f"{before}{BEGIN}\n{table}{END}{after}"
 

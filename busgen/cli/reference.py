@@ -125,7 +125,8 @@ def _rules(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
 
 def _shown(value: object) -> str:
     """Return a default as YAML would have it; long ones stand in params.yaml."""
-    if isinstance(value, dict) and any(hasattr(one, "model_fields") for one in value.values()):
+    kinds = {type(one) for one in value.values()} if isinstance(value, dict) else set()
+    if isinstance(value, dict) and any(hasattr(kind, "model_fields") for kind in kinds):
         return f"{len(value)} entries, see `params.yaml`"
     words = "null" if value is None else str(list(value) if isinstance(value, tuple) else value)
     return f"`{words}`"
