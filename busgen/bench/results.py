@@ -16,6 +16,7 @@ FOLDER = Path("docs/results")
 README = Path("README.md")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NOTE = "<!-- Written by `busgen bench --write` from JSON: do not edit. -->\n"
+COLUMNS = ("what", "value", "n", "bar", "holds")
 KIND = "docs/results: pages.yaml, words.yaml, headline.yaml, NAME.json, NAME.tables.json"
 
 
@@ -77,14 +78,14 @@ def _figures(record: dict[str, Any], words: dict[str, str]) -> str:
     rows += [_row(key, words[key], record) for key in known if key not in record["bars"]]
     missed = sum(not record["bars"][key]["holds"] for key in barred)
     lead = f"{len(barred) - missed} of {len(barred)} bars hold.\n"
-    return lead + "\n" + _table(["figure", "what", "value", "n", "bar", "holds"], rows)
+    return lead + "\n" + _table([*COLUMNS, "figure"], rows)
 
 
 def _row(key: str, words: str, record: dict[str, Any]) -> list[str]:
     figure, bar = record["figures"][key], record["bars"].get(key)
     bound = f"{bar['op']} {_number(bar['bound'])}" if bar else "-"
     holds = ("yes" if bar["holds"] else "**no**") if bar else "-"
-    return [f"`{key}`", words, _value(figure), f"{figure['n']:,}", bound, holds]
+    return [words, _value(figure), f"{figure['n']:,}", bound, holds, f"`{key}`"]
 
 
 def _lookup(checkout: Path, table: dict[str, Any]) -> str:
@@ -131,9 +132,9 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     rows = []
     for name, key in _yaml(checkout / FOLDER / "headline.yaml"):
         record = _record(checkout / by_name[name]["record"])
-        _, what, *cells = _row(key, _words(checkout, name)[key], record)
-        rows.append([f"[{name}]({FOLDER}/{_file(by_name[name])})", what, *cells])
-    table = _table(["results", "what", "value", "n", "bar", "holds"], rows)
+        *cells, _ = _row(key, _words(checkout, name)[key], record)
+        rows.append([*cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
+    table = _table([*COLUMNS, "results"], rows)
     return f"{before}{BEGIN}\n{table}{END}{after}"
 
 

@@ -15,8 +15,9 @@ from busgen.io import read_json
 def checkout(tmp_path, monkeypatch) -> Path:
     """Return a folder that is enough of a checkout to write the pages in."""
     shutil.copytree(ROOT / "docs/results", tmp_path / "docs/results")
-    for path in ("busgen/assets/images/evidence/bench.json", "busgen/assets/downstream/metrics.json",
-                 "README.md", "dvc.yaml", "params.yaml"):  # fmt: skip
+    assets = ("images/evidence/bench.json", "downstream/metrics.json")
+    others = ("README.md", "dvc.yaml", "params.yaml")
+    for path in (*(f"busgen/assets/{name}" for name in assets), *others):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     monkeypatch.chdir(tmp_path)

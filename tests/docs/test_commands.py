@@ -4,9 +4,9 @@ What stands for what, in each page's own folder:
 
 - ``DIR``, ``OLD``: a release of 24 samples of 64 px by the phantom, unless the page makes it.
 - ``D``: real data in canonical form that no patient gave, speckle with a box as its lesion.
-- ``params.yaml``: the checkout's, at 64 px and with 30 attempts. Other `generate` commands get the
-  same by ``--params small.yaml``.
-- ``--n 200`` and ``generate(200`` are 24 samples; any other number is 4.
+- ``params.yaml``: the checkout's, at 64 px and with 30 attempts. Other `generate` commands get
+  ``--params small.yaml``: the same, and the phantom where no engine is named.
+- ``--n 200`` is 24 samples, any other number of a command or a snippet 4; of a reader study 20.
 - ``answers-*.json``: two readers' answers to the study that the page made.
 
 What cannot run so is parsed with all its options, and `ELSEWHERE` names the test that runs it.
@@ -28,7 +28,7 @@ from busgen.cli import app
 from busgen.io import dumps, read_json
 
 SMALL = {
-    "generate": {"size_px": 64, "max_attempts": 30},
+    "generate": {"size_px": 64, "max_attempts": 30, "engine": "phantom"},
     "train_masks": {"steps": 20, "batch": 16, "width": 32, "layers": 1},
 }
 ELSEWHERE = {  # what is too long, or changes a checkout: the test that runs it small
@@ -37,14 +37,13 @@ ELSEWHERE = {  # what is too long, or changes a checkout: the test that runs it 
     "busgen tag": "tests/test_pipeline.py",
     "busgen versions": "tests/test_pipeline.py",
     "busgen real": "tests/cli/test_cli.py",
-    "busgen train judges": "tests/test_pipeline_chain.py",
-    "busgen train images": "tests/test_pipeline_chain.py",
+    "busgen train": "tests/test_pipeline_chain.py",
     "busgen calibrate": "tests/test_pipeline_chain.py",
     "busgen downstream": "tests/downstream/test_downstream_command.py",
     "busgen bench phantom": "tests/bench/test_results.py",
 }
 CHECKOUT = ("busgen dev", "busgen bench --check")  # these run in the checkout
-LARGE, FEW = 24, 4
+LARGE, FEW, STUDY = 24, 4, 20
 
 
 def pages() -> list[Path]:
@@ -58,13 +57,15 @@ def prepared(tmp_path_factory, call, make_real) -> Path:
     folder = tmp_path_factory.mktemp("prepared é")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
     asked = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    asked["generate"] |= SMALL["generate"]
+    asked["generate"] |= {"size_px": 64, "max_attempts": 30}
     (folder / "params.yaml").write_text(yaml.safe_dump(asked))
-    words = ("--n", LARGE, "--engine", "phantom", "--params", folder / "small.yaml")
+    words = ("--n", LARGE, "--params", folder / "small.yaml")
     for name, seed in (("DIR", 7), ("OLD", 8)):
         code, _, error = call("generate", *words, "--seed", seed, "--out", folder / name)
         assert code == 0, error
     make_real(folder / "D", ["train"] * 48 + ["validation"] * 44 + ["test"] * 44)
+    info = {"name": "breast", "pixels_may_show": True, "weights_may_ship": True}
+    (folder / "D/breast/info.json").write_text(dumps(info))
     return folder
 
 
@@ -98,15 +99,35 @@ def test_what_a_page_shows_runs(page, workspace, call):
                 run(line, call)
 
 
+@pytest.mark.slow
+def test_real_patients_become_data_and_masks(real_data, workspace, call):
+    shutil.rmtree("D")
+    Path("BrEaST").symlink_to((real_data / "BrEaST").resolve())
+    lines = [
+        line
+        for block in blocks(ROOT / "docs/guide/real_data.md")
+        for line in commands(block)
+        if line.startswith(("busgen real", "busgen train masks"))
+    ]
+    assert len(lines) == 2
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        small = ["--params", "small.yaml"] if words[0] == "train" else []
+        code, _, error = call(*words, *small)
+        assert code == 0, error
+
+
 def smaller(text: str) -> str:
     """Return a snippet or a command that asks for few samples."""
-    few = re.compile(r"(--n |generate\()(\d+)")
-    return few.sub(lambda m: f"{m[1]}{LARGE if m[2] == '200' else FEW}", text)
+    if text.startswith("busgen readers"):
+        return re.sub(r"--n \d+", f"--n {STUDY}", text)
+    text = re.sub(r"--n (\d+)", lambda m: f"--n {LARGE if m[1] == '200' else FEW}", text)
+    return re.sub(r"generate\(\d+", f"generate({FEW}", text)
 
 
 def keep_parameters(block: Block) -> None:
     """Write parameters that the page says are saved, small."""
-    named = re.search(r"Saved as `(\w+\.yaml)`:\s*$", block.before)
+    named = re.search(r"as `(\w+\.yaml)`:\s*$", block.before)
     if named:
         asked = yaml.safe_load(block.text)
         asked["generate"] = SMALL["generate"] | asked["generate"]
@@ -142,8 +163,8 @@ def spelt_out(word: str) -> list[str]:
 def answer() -> None:
     """Let two readers answer the study."""
     key = read_json(Path("STUDY/key.json"))
-    for name in "ab":
-        said = tiny.answered(key, name, lambda one, place: 1 + place % 6)
+    for shift, name in enumerate("ab"):
+        said = tiny.answered(key, name, lambda one, place, own=shift: 1 + (place + own) % 6)
         Path(f"answers-{name}.json").write_text(dumps(said))
 
 
