@@ -17,7 +17,7 @@ README = Path("README.md")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NOTE = "<!-- Written by `busgen bench --write` from JSON: do not edit. -->\n"
 COLUMNS = ("what", "value", "n", "bar", "holds")
-KIND = "docs/results: pages.yaml, words.yaml, headline.yaml, NAME.json, NAME.tables.json"
+WRITTEN_IN = "docs/results/pages.yaml or words.yaml"
 
 
 def result_pages(checkout: Path) -> dict[Path, str]:
@@ -160,7 +160,7 @@ def _find(record: dict[str, Any], path: str) -> dict[str, Any]:
     found: Any = record
     for key in path.split("."):
         if key not in found:
-            raise UserError("a page must name figures that are there", path, f"mend {KIND}")
+            raise UserError("a page must name figures that are there", path, f"mend {WRITTEN_IN}")
         found = found[key]
     return dict(found)
 
@@ -171,7 +171,7 @@ def _words(checkout: Path, name: str) -> dict[str, str]:
 
 def _record(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UserError("a page must name a record that is there", path, f"mend {KIND}")
+        raise UserError("a page must name a record that is there", path, f"mend {WRITTEN_IN}")
     return dict(read_json(path))
 
 
