@@ -34,7 +34,7 @@ N = 60
 
 def busgen(*words: object) -> str:
     """Run a command as on the command line, and return what it prints."""
-    command = [sys.executable, "-m", "busgen.cli", *map(str, words)]
+    command = [sys.executable, "-m", "busgen", *map(str, words)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
