@@ -1,7 +1,7 @@
 """Draw docs/plate.png: synthetic images of a release with outlines, one row benign, one malignant.
 
     busgen generate --n 80 --seed 11 --out DIR
-    python docs/plate.py DIR docs/plate.png 64 15 59 73 27 32 30 63
+    python docs/plate.py DIR docs/plate.png 64 15 59 7 27 32 30 63
 
 The numbers are those of the samples. Each is named by its finding.
 """
@@ -29,7 +29,8 @@ def tile(row: dict) -> Image.Image:
     cv2.drawContours(shown, outlines, -1, ORANGE, 1)
     card = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
     card.paste(Image.fromarray(shown))
-    words = [f"{row['pathology']}, {row['shape']}", ", ".join(row["margin"])]
+    words = [", ".join(filter(None, (row["pathology"], row["shape"])))]
+    words += [", ".join(row["margin"] or ())]
     font = ImageFont.load_default(size=12)
     ImageDraw.Draw(card).multiline_text((2, SIDE + 2), "\n".join(words), "black", font, spacing=2)
     return card

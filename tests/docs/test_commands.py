@@ -15,6 +15,8 @@ What cannot run so is parsed with all its options, and `ELSEWHERE` names the tes
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ import typer
 import yaml
 from browser import CHROMIUM
 from documents import ROOT, Block, blocks, commands, written_by_hand
+from PIL import Image
 
 from busgen.cli import app
 from busgen.io import dumps, read_json
@@ -115,6 +118,13 @@ def test_real_patients_become_data_and_masks(real_data, workspace, call):
         small = ["--params", "small.yaml"] if words[0] == "train" else []
         code, _, error = call(*words, *small)
         assert code == 0, error
+
+
+def test_the_plate_is_drawn_of_a_release(prepared, tmp_path):
+    plate, words = tmp_path / "plate é.png", [sys.executable, ROOT / "docs/plate.py"]
+    subprocess.run([*words, prepared / "DIR", plate, *"01234"], check=True)
+    with Image.open(plate) as drawn:
+        assert drawn.size == (908, 516)  # two rows of four
 
 
 def smaller(text: str) -> str:
