@@ -16,6 +16,7 @@ FOLDER = Path("docs/results")
 README = Path("README.md")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 NOTE = "<!-- Written by `busgen bench --write` from JSON: do not edit. -->\n"
+CARRIED = "† Carried over from an earlier page; the record is lost and is to be measured anew."
 COLUMNS = ("what", "value", "n", "bar", "holds")
 WRITTEN_IN = "docs/results/pages.yaml or words.yaml"
 
@@ -132,10 +133,11 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     rows = []
     for name, key in _yaml(checkout / FOLDER / "headline.yaml"):
         record = _record(checkout / by_name[name]["record"])
-        *cells, _ = _row(key, _words(checkout, name)[key], record)
-        rows.append([*cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
+        what, value, *cells, _ = _row(key, _words(checkout, name)[key], record)
+        carried = " †" if record.get("source") else ""
+        rows.append([what, value + carried, *cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
     table = _table([*COLUMNS, "results"], rows)
-    return f"{before}{BEGIN}\n{table}{END}{after}"
+    return f"{before}{BEGIN}\n{table}\n{CARRIED}\n{END}{after}"
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> str:
