@@ -19,6 +19,7 @@ from busgen.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PIPELINE = (BIN / "dvc").exists() and (BIN / "prefect").exists()
+SERVER: dict[str, str] = {}  # where the server of `one_server` is, while there is one
 NEEDED = "needs dvc and prefect: pip install '.[pipeline]'"
 
 
@@ -39,12 +40,13 @@ def small_clone(folder: Path) -> Path:
 
 
 def environment(clone: Path) -> dict[str, str]:
-    dropped = ("PREFECT_HOME", "GIT_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "GIT_"))}
     identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t",
                 "GIT_COMMITTER_EMAIL": "t@t"}  # fmt: skip
     path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    return kept | identity | {"PYTHONPATH": str(clone), "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    return (
+        kept | SERVER | identity | {"PYTHONPATH": str(clone), "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    )
 
 
 def call(clone: Path, *words: object, code: int = 0) -> str:
@@ -60,7 +62,7 @@ def one_server(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with chdir(folder):
             url = stack.enter_context(pipeline.prefect_server())
-        stack.enter_context(patch.dict(os.environ, PREFECT_API_URL=url))
+        stack.enter_context(patch.dict(SERVER, PREFECT_API_URL=url))
         yield
 
 

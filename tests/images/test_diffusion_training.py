@@ -17,9 +17,9 @@ from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
-from busgen.images.diffusion.training.decoder import (
+from busgen.images.diffusion.training.decoder import DecoderTrainee
+from busgen.images.diffusion.training.decoder_examples import (
     KINDS,
-    DecoderTrainee,
     Lesson,
     denoised,
     draw_patches,
