@@ -25,7 +25,7 @@ from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.judges.training.fit import loss_of
 from busgen.judges.views import view, whole
 from busgen.real.crops import Crops
-from busgen.stats.calibration import dice
+from busgen.stats.overlap import dice
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"

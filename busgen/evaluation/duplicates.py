@@ -18,7 +18,7 @@ from busgen.evaluation.release_statistics import chosen_groups
 from busgen.io import decode_png
 from busgen.similarity.known_images import Rows
 from busgen.similarity.search import Link, descriptions, near_duplicates
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 COLUMNS = ["sample_id", "family_id", "image"]
 NAMED = 50  # pairs in the record, the most alike ones

@@ -21,7 +21,7 @@ from busgen.params import DEFAULT_GATES
 from busgen.similarity.dhash import nearest_hash
 from busgen.similarity.registration import find_links
 from busgen.similarity.thumbnails import signature
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 INDEX = "index.parquet"
 HASHES = ["image_sha256", "image_dhash"]

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen.errors import DataError
+from busgen.imaging.resize import resize
 from busgen.imaging.statistics import contrast_name, image_statistics
 from busgen.io import decode_png
 from busgen.params import JUDGED
@@ -21,7 +20,8 @@ from busgen.seeds import rng
 
 BLOB_COLUMNS = ["image", "mask", "pathology", "pixel_mm", "echo_pattern", *JUDGED]
 DESCRIPTORS = [
-    "pathology", "shape", "margin", "echo_pattern", "posterior", "halo", "calcification",
+    "family_id", "pathology", "shape", "margin", "echo_pattern", "posterior", "halo",
+    "calcification",
 ]  # fmt: skip
 
 
@@ -88,14 +88,9 @@ def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
     pixel_mm = row["pixel_mm"]
     if image.shape[0] != size_px:
         pixel_mm = pixel_mm and pixel_mm * image.shape[0] / size_px
-        image, mask = (_resized(pixels, size_px) for pixels in (image, mask))
+        image, mask = (resize(pixels, size_px) for pixels in (image, mask))
         mask = (mask > 127).astype(np.uint8)
     found = image_statistics(image, mask, pixel_mm)
     if "contrast" in found and row["echo_pattern"]:
         found[contrast_name(row["echo_pattern"])] = found["contrast"]
     return found | {name: row[name] for name in JUDGED if row[name] is not None}
-
-
-def _resized(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    method = cv2.INTER_AREA if pixels.shape[0] > size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)

@@ -26,7 +26,8 @@ from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, left_out, strata
 from busgen.metrics.threads import one_thread
 from busgen.seeds import rng
-from busgen.stats.bootstrap import Floats, Rows, Sample
+from busgen.stats.bootstrap import Sample
+from busgen.stats.patients import Floats, Rows
 
 CORES = os.cpu_count() or 1
 ABOUT = (

@@ -12,7 +12,8 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import Between, apart, pairwise
-from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, both, drawn, scored
+from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.stats.patients import Floats, Rows
 
 NEAREST = 5
 NAMES = ("precision", "recall", "density", "coverage")

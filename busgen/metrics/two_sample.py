@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import norm
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -25,7 +26,6 @@ from busgen.judges.nets import Classifier, channels_last
 from busgen.judges.training.fit import one_cycle
 from busgen.metrics.threads import one_thread
 from busgen.stats.bootstrap import Score
-from busgen.stats.ks import Z
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
 
@@ -123,8 +123,8 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
         return _mean_auc(made[rows], logits[rows], pile.fold[rows])
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
-    limit = 0.5 + Z * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
-    return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, min(limit, 1.0))
+    limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
+    return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
 def linked(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:

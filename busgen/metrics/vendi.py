@@ -6,7 +6,8 @@ what as many real ones have.
 
 import numpy as np
 
-from busgen.stats.bootstrap import DRAWS, Floats, Sample, Score, both, drawn, scored
+from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.stats.patients import Floats
 
 
 def vendi(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:

@@ -26,7 +26,7 @@ from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch, train
 from busgen.judges.training.members import Job
 from busgen.real.crops import Crops, load_crops, save_crops
-from busgen.stats.calibration import dice
+from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc
 

@@ -24,7 +24,7 @@ from busgen.gates.scores import (
 )
 from busgen.params import JUDGED, Gate
 from busgen.similarity.known_images import Known
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 Scores = dict[str, float | None]
 Floats = NDArray[np.float64]
