@@ -25,6 +25,7 @@ from busgen.images.diffusion.conditions import NO_STYLE, styles_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 
 AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
@@ -156,13 +157,7 @@ def noise_of(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
 
 
 def _resized(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    if masks.shape[-1] == size_px:
-        return masks
-    shrink = masks.shape[-1] > size_px
-    method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-    planes = [
-        cv2.resize(m * np.uint8(255), (size_px, size_px), interpolation=method) for m in masks
-    ]
+    planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
     return (np.stack(planes) > 127).astype(np.uint8)
 
 

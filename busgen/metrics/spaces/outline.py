@@ -5,11 +5,11 @@ IoU of the two, or of one and the other's mirror image. Place and size are left 
 kept.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.code import code_sha256
+from busgen.imaging.resize import resize
 from busgen.metrics.spaces.registry import FeatureSpace
 
 NAME = "masks"
@@ -49,5 +49,4 @@ def _aligned(lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
     square = np.zeros((side, side), np.uint8)
     top, left = ((side - length) // 2 for length in box.shape)
     square[top : top + box.shape[0], left : left + box.shape[1]] = 255 * box
-    way = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=way) > 127)
+    return np.asarray(resize(square, SIDE) > 127)
