@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from busgen import seeds
-from busgen.errors import DataError
+from busgen.errors import DataError, UserError
 from busgen.io import replacing, write_text
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
@@ -116,7 +116,7 @@ class _State:
 
 
 def run(
-    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None
+    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None, key: str = ""
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
@@ -130,17 +130,21 @@ def run(
         Where checkpoint and log stand; where they stand already, it goes on from them.
     tick
         Called with the number of pictures seen, after every step.
+    key
+        Hash of all that decides the training's end, where the folder's name does not tell it.
 
     Raises
     ------
+    UserError
+        If the checkpoint has another key.
     DataError
-        If a loss, of held-out patients too, is not finite: NaN in the pictures, or a rate that is
-        too high.
+        If the checkpoint is broken, or a loss, of held-out patients too, is not finite: NaN in the
+        pictures, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged})
     if (folder / CHECKPOINT).is_file():
-        _restore(state, folder)
+        _restore(state, folder / CHECKPOINT, key)
     tick(state.step * pace.batch * pace.accumulate)
     began, first = time.monotonic(), state.step
     while not _ended(state, pace):
@@ -157,7 +161,7 @@ def run(
             speed = (state.step - first) / (time.monotonic() - began)
             state.log.append(_line(state.step, told, speed, pace))
         if state.step % pace.keep == 0 or _ended(state, pace):
-            _keep(state, folder)
+            _keep(state, folder, key)
     return state.best or state.mean
 
 
@@ -235,7 +239,7 @@ def _average(state: _State, pace: Pace) -> None:
                     value.copy_(now[key])
 
 
-def _keep(state: _State, folder: Path) -> None:
+def _keep(state: _State, folder: Path, key: str) -> None:
     """Write log and checkpoint: weights, averages, the optimisers' moments, the step."""
     tensors: dict[str, Tensor] = {}
     for name, module in state.trainee.modules.items():
@@ -251,14 +255,22 @@ def _keep(state: _State, folder: Path) -> None:
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
     with replacing(folder / CHECKPOINT) as partial:
         told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
-        save_file(whole, partial, metadata={k: str(v) for k, v in told.items()} | {"log": lines})
+        record = {name: str(value) for name, value in told.items()} | {"log": lines, "key": key}
+        save_file(whole, partial, metadata=record)
     write_text(folder / LOG, lines)
 
 
-def _restore(state: _State, folder: Path) -> None:
-    with safe_open(folder / CHECKPOINT, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        told = file.metadata()
+def _restore(state: _State, path: Path, key: str) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            told = file.metadata()
+    except (OSError, SafetensorError) as error:
+        raise DataError("a checkpoint must be whole", error, f"remove {path}") from error
+    if told["key"] != key:
+        rule = "the work folder must hold this training's checkpoint, or none"
+        got = f"{path} of other data, recipe, seed or model"
+        raise UserError(rule, got, "choose another folder, or remove it")
     state.step, state.best_step = int(told["step"]), int(told["best_step"])
     state.best_loss = float(told["best_loss"])
     state.log = [json.loads(line) for line in told["log"].splitlines()]

@@ -148,10 +148,10 @@ def test_hidden_pixels_teach_nothing_and_mirrored_pairs_stay_pairs(tiny_sd):
 
 
 def test_the_rate_rises_then_stays():
-    recipe = Recipe()
-    assert recipe.rate_at(0) == pytest.approx(2e-7)
-    assert recipe.rate_at(499) == recipe.rate_at(40_000) == 1e-4
-    assert recipe.steps(450) == 200 * 112
+    pace = Recipe().pace(450, 0)
+    assert pace.rate_at(0) == pytest.approx(2e-7)
+    assert pace.rate_at(499) == pace.rate_at(22_399) == 1e-4
+    assert pace.steps == 200 * 112
 
 
 def test_the_benchmarks_networks_and_the_adapter_are_as_large_as_the_predecessors():
