@@ -34,9 +34,10 @@ class Pace:
 
     `batch` pictures a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling
     to nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
-    running average; `half_precision` bfloat16 where it is faster; `keep` and `look` steps between
-    checkpoints and between looks at held-out patients; `patience` looks without a lower
-    `validation_loss` after which it stops, with the averages of the lowest (0: it never does).
+    running average, which is shorter at first unless `average_at_once`; `half_precision` bfloat16
+    where it is faster; `keep` and `look` steps between checkpoints and between looks at held-out
+    patients; `patience` looks without a lower `validation_loss` after which it stops, with the
+    averages of the lowest (0: it never does).
     """
 
     steps: int
@@ -47,6 +48,7 @@ class Pace:
     warmup: int = 200
     cooldown: float = 0.3
     average: float = 0.999
+    average_at_once: bool = False
     half_precision: bool = True
     keep: int = 500
     look: int = 1000
@@ -178,6 +180,14 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
+def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Move the weights of `net` against the gradient of `loss`, its norm 1 at the most."""
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimiser.step()
+
+
 def half(device: torch.device, pace: Pace) -> torch.autocast:
     """Return the context in which networks compute in bfloat16 where `pace` says so."""
     return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
@@ -228,7 +238,7 @@ def _copy(module: nn.Module) -> nn.Module:
 
 def _average(state: _State, pace: Pace) -> None:
     """Move the averages to the weights, faster at first, so that short trainings have them too."""
-    share = min(pace.average, (state.step + 1) / (state.step + 10))
+    share = min(pace.average, 1.0 if pace.average_at_once else (state.step + 1) / (state.step + 10))
     with torch.no_grad():
         for name, mean in state.mean.items():
             now = state.trainee.modules[name].state_dict()

@@ -8,7 +8,6 @@ training goes on from its last checkpoint (`busgen.training_loop`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.io import dumps, read_json, write_text
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, lesion_view, to_input
 from busgen.judges.training.batches import Batch, Draws, batch_of
-from busgen.judges.training.fit import loss_of
+from busgen.judges.training.fit import adamw, loss_of
 from busgen.judges.views import view, whole
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
@@ -110,10 +109,7 @@ class Learner:
             with training_loop.half(self.device, pace):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = loss_of(logits.float(), targets.to(self.device), weights.to(self.device))
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
+        training_loop.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
@@ -163,11 +159,7 @@ def learner_of(  # noqa: PLR0913 - all that one training is
 ) -> Learner:
     """Return what learns as it begins; it keeps its validation losses in the file `looks`."""
     net = training_loop.begun(model.build, seed).to(device)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    return Learner(model, pool, recipe.strength, validation, net, optimiser, looks)
+    return Learner(model, pool, recipe.strength, validation, net, adamw(net, 0.05), looks)
 
 
 def looked_at(path: Path) -> dict[str, float]:

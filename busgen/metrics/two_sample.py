@@ -1,7 +1,9 @@
 """Two-sample test by a classifier: a small CNN learns to tell synthetic from real pictures.
 
 In: pairs of pictures. Out: the area under its ROC curve on pairs that it did not learn from (Lopez-
-Paz & Oquab 2017, arXiv 1610.06545): .5 where nothing tells them apart, 1 where all do.
+Paz & Oquab 2017, arXiv 1610.06545): .5 where nothing tells them apart, 1 where all do. Its folds
+learn in memory, side by side and for seconds: no checkpoint and no average, so
+`busgen.training_loop.run` does not serve here.
 """
 
 from collections.abc import Sequence
@@ -22,12 +24,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import seeds
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
-from busgen.judges.nets import Classifier, channels_last
+from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import one_cycle
 from busgen.metrics.threads import one_thread
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
+from busgen.training_loop import set_rate
 
 BOOT = 400
 Floats = NDArray[np.float64]
@@ -172,8 +175,7 @@ def _teach(
     targets = torch.arange(2.0).repeat_interleave(recipe.batch // 2)
     net.train()
     for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * one_cycle(step / recipe.steps)
+        set_rate(optimiser, recipe.rate * one_cycle(step / recipe.steps))
         chosen = np.concatenate([rng.choice(side, recipe.batch // 2) for side in sides])
         seen = to_input(_patches(pile.pictures, chosen, recipe.patch_px, rng)[:, None], "cpu")
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
@@ -203,9 +205,7 @@ def _grid(picture: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 
 def _net(recipe: Recipe, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return channels_last(Classifier(1, recipe.widths, dropout=0.0))
+    return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
 
 
 def _mean_auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:

@@ -146,9 +146,8 @@ def _learn(job: Job) -> None:
     crops = load_crops(job.crops)
     if isinstance(job.member.spec, ClassifierSpec):
         crops = crops.pick(crops.labelled)
-    weights = train(
-        job.member, crops, job.seed, job.work / f"{job.name}.checkpoint", lambda _: None
-    )
+    checkpoints = job.work / f"{job.name}.checkpoints"
+    weights = train(job.member, crops, job.seed, checkpoints, lambda _: None)
     save_file({key: value.contiguous() for key, value in weights.items()}, job.weights)
 
 

@@ -5,6 +5,7 @@ than one network with two threads: none waits for the other, and sums keep their
 """
 
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -83,8 +84,8 @@ def _train(job: Job, tells: Connection) -> None:
     crops = load_crops(job.crops)
     if isinstance(job.member.spec, ClassifierSpec):
         crops = crops.pick(crops.labelled)
-    checkpoint = job.work / f"{job.name}.checkpoint"
-    weights = train(job.member, crops, job.seed, checkpoint, tells.send)
+    checkpoints = job.work / f"{job.name}.checkpoints"
+    weights = train(job.member, crops, job.seed, checkpoints, tells.send)
     with replacing(job.weights) as partial:
         save_file({key: value.contiguous() for key, value in weights.items()}, partial)
-    checkpoint.unlink(missing_ok=True)
+    shutil.rmtree(checkpoints)

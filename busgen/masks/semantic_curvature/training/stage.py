@@ -21,7 +21,18 @@ from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
 from busgen.real.crops import weights_may_ship
-from busgen.training_loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
+from busgen.training_loop import (
+    LOG,
+    Draws,
+    Pace,
+    Tick,
+    Told,
+    begun,
+    draws_of,
+    run,
+    set_rate,
+    take_step,
+)
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -98,13 +109,10 @@ class OutlineTrainee:
         told = forgotten(own.conditions[chosen, version], FORGET, draws.rng)
         times = torch.rand(pace.batch, generator=draws.noise)
         noise = torch.randn(codes.shape, generator=draws.noise)
-        optimiser.zero_grad()
         with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
             torch.manual_seed(draws.noise.initial_seed())
             loss = _loss(self.network.train(), torch.from_numpy(codes), told, times, noise)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        optimiser.step()
+        take_step(self.network, optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
