@@ -17,6 +17,7 @@ from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, loss_of, train
 from busgen.params import TrainJudgesParams
+from busgen.presets import with_preset
 from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.seeds import rng
 from busgen.stats import calibration
@@ -286,6 +287,6 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
         library.resolve(tmp_path, tmp_path / "out", PARAMS)
     with pytest.raises(UserError, match="rehearsal"):
-        library.preset(PARAMS, "large")
-    assert library.preset(PARAMS, "rehearsal").classifier.members == 1
+        with_preset(PARAMS, library.PRESETS, "large")
+    assert with_preset(PARAMS, library.PRESETS, "rehearsal").classifier.members == 1
     assert tiny_judges(tmp_path / "j").segmenter.members == 2

@@ -1,17 +1,14 @@
-"""Presets of the generator's training: changes of parameters by name.
+"""Presets of the generator's training (`busgen.presets`).
 
-In: parameters, a name. Out: parameters. `small` is what the parameters say by themselves: some two
-hours of two CPU cores. `base` is for one large GPU, some 25 minutes.
+`small` is what the parameters say by themselves: some two hours of two CPU cores. `base` is for one
+large GPU, some 25 minutes.
 """
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
-from busgen.errors import UserError
-from busgen.params import TrainImagesParams
+from busgen.presets import Presets
 
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+PRESETS: Presets = MappingProxyType(
     {
         "small": {},
         "base": {
@@ -29,17 +26,3 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         },
     }
 )
-
-
-def preset(params: TrainImagesParams, name: str | None) -> TrainImagesParams:
-    """Return `params` with what the preset `name` changes; `UserError` if there is none."""
-    if name is None:
-        return params
-    if name not in PRESETS:
-        known = ", ".join(PRESETS)
-        raise UserError("preset must be a known one", name, f"choose from {known}, or give none")
-    changes = {
-        part: getattr(params, part).model_copy(update=dict(change))
-        for part, change in PRESETS[name].items()
-    }
-    return params.model_copy(update=changes)
