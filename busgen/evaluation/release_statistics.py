@@ -3,20 +3,24 @@
 In: a release folder. Out: the descriptors of chosen rows, and what is measured on each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from busgen.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import contrast_name, image_statistics
 from busgen.io import decode_png
 from busgen.params import JUDGED
 from busgen.seeds import rng
+
+Read = TypeVar("Read")
 
 BLOB_COLUMNS = ["image", "mask", "pathology", "pixel_mm", "echo_pattern", *JUDGED]
 DESCRIPTORS = [
@@ -80,6 +84,36 @@ def chosen_groups(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetF
         if seen < max_samples:
             yield file, k
         seen += file.metadata.row_group(k).num_rows
+
+
+def read_images(
+    release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
+) -> Iterator[tuple[str, str, Read]]:
+    """Yield sample, family and what `read` says of its picture, of `most` samples.
+
+    Some kilobytes a picture stay in memory; always the same samples (`chosen_groups`).
+
+    Raises
+    ------
+    DataError
+        If the release has no readable samples.
+    """
+
+    def of_cell(cell: dict[str, Any]) -> Read:
+        return read(decode_png(cell["bytes"], cell["path"] or "image"))
+
+    left = most
+    with on_all_cores() as pool:
+        for file, group in chosen_groups(release, most):
+            try:
+                table = file.read_row_group(group, columns=["sample_id", "family_id", "image"])
+                names = [table[name].to_pylist() for name in ("sample_id", "family_id")]
+            except (OSError, KeyError, pa.ArrowInvalid) as error:
+                rule = "a release's pictures must be readable"
+                raise DataError(rule, error, "run busgen verify") from error
+            cells = table["image"].to_pylist()[:left]
+            yield from zip(*names, pool.map(of_cell, cells), strict=False)
+            left -= len(cells)
 
 
 def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:

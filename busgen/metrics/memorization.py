@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from busgen.errors import UserError
 from busgen.metrics.distribution import apart
 from busgen.metrics.spaces.us64.features import Space
+from busgen.similarity.known_images import mirrored
 from busgen.stats.patients import Floats, halved
 from busgen.stats.proportions import wilson
 
@@ -136,8 +137,7 @@ def nearest(pictures: Looks, among: Looks) -> Floats:
 
 def likeness(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (N, M) correlations of thumbnails with others, mirrored or not, the larger."""
-    mirror = among.reshape(-1, THUMB_PX, THUMB_PX)[:, :, ::-1].reshape(among.shape)
-    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirror.T), np.float32)
+    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirrored(among).T), np.float32)
 
 
 def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:
