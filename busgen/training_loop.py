@@ -174,32 +174,6 @@ def draws_of(seed: int, step: int, device: torch.device) -> Draws:
     return Draws(seeds.rng(seeds.sample_seed(seed, step), "training"), noise)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give all parameters of an optimiser one learning rate."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-
-
-def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """Move the weights of `net` against the gradient of `loss`, its norm 1 at the most."""
-    optimiser.zero_grad()
-    torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimiser.step()
-
-
-def half(device: torch.device, pace: Pace) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16 where `pace` says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
-
-
-def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a network whose first weights follow from `seed`, its kernels channels last."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
 def _ended(state: _State, pace: Pace) -> bool:
     """Return whether all steps are taken, or patience is at its end."""
     waited = state.step - state.best_step

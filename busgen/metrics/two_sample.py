@@ -30,7 +30,7 @@ from busgen.metrics.threads import one_thread
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
-from busgen.training_loop import set_rate
+from busgen.trainees import set_rate
 
 BOOT = 400
 Floats = NDArray[np.float64]

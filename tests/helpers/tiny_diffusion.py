@@ -13,7 +13,7 @@ from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.adapter import LAYERS
 from busgen.images.diffusion.training.flow import Network, new_modules
 from busgen.real.crops import Crops
-from busgen.training_loop import begun
+from busgen.trainees import begun
 
 SIDE = 64
 NETWORK = Network(widths=(16, 32), layers=1, heads=2, token=16)

@@ -5,10 +5,8 @@ number of the epoch: resumed or not, the bytes are the same.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +19,8 @@ from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.judges.nets import seeded
 from busgen.judges.training.batches import Draws, batch_of
 from busgen.real.crops import Crops, shares
-from busgen.training_loop import Pace, Tick, Told, set_rate, take_step
+from busgen.trainees import SingleTrainee, adamw, half, set_rate, take_step
+from busgen.training_loop import Pace, Tick, Told
 
 MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
@@ -89,36 +88,21 @@ class Cycle:
         )
 
 
-@dataclass
-class Learner:
-    """What `busgen.training_loop` trains: the network of a member, the crops that it sees.
+class Learner(SingleTrainee):
+    """A member's network and the crops that it sees.
 
     What is drawn in an epoch comes from the seed and the number of the epoch: `draws` change crops,
     `picked` (steps, batch) says which, `noise` is what dropout draws from.
     """
 
-    member: Member
-    crops: Crops
-    chances: NDArray[np.float64]
-    cycle: Cycle
-    net: nn.Module
-    optimiser: torch.optim.AdamW
-    draws: Draws = field(init=False)
-    picked: NDArray[np.int64] = field(init=False)
-    noise: Tensor = field(init=False)
+    draws: Draws
+    picked: NDArray[np.int64]
+    noise: Tensor
 
-    averaged = ("net",)
-    device = torch.device("cpu")
-
-    @property
-    def modules(self) -> Mapping[str, nn.Module]:
-        """The network."""
-        return {"net": self.net}
-
-    @property
-    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """Its optimiser."""
-        return {"net": self.optimiser}
+    def __init__(self, member: Member, crops: Crops, cycle: Cycle, net: nn.Module) -> None:
+        super().__init__(net, adamw(net, member.recipe.decay))
+        self.member, self.crops, self.cycle = member, crops, cycle
+        self.chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
 
     def learn(self, step: int, draws: training_loop.Draws, pace: Pace) -> Told:
         """Take one step; the first one of an epoch decides what the others see."""
@@ -132,7 +116,7 @@ class Learner:
         self.net.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
-            with training_loop.half(self.device, pace):
+            with half(self.device, pace):
                 logits = self.net(inputs[:, : self.member.channels])
             self.noise = torch.get_rng_state()
         loss = loss_of(logits.float(), targets, weights)
@@ -141,16 +125,11 @@ class Learner:
 
     def _begin_epoch(self, epoch: int, pace: Pace) -> None:
         self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.cycle.strength)
-        shape, chances = (pace.keep, pace.batch), self.chances
-        self.picked = self.draws.rng.choice(len(self.crops), shape, p=chances)
+        shape = (pace.keep, pace.batch)
+        self.picked = self.draws.rng.choice(len(self.crops), shape, p=self.chances)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.sample_seed(pace.seed, epoch))
             self.noise = torch.get_rng_state()
-
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
-        """Return nothing: nobody is held out, the number of epochs is fixed."""
-        del mean, step
-        return {}
 
 
 def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> dict[str, Tensor]:
@@ -171,13 +150,12 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
         a checkpoint holds, at the start of a cycle.
     """
     recipe = member.recipe
-    chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
     cycles = [Cycle(0, recipe.epochs, recipe.rate, 1.0)]
     if recipe.polish:
         cycles.append(Cycle(recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
     net = seeded(lambda: member.spec.build(member.number), seed)
     for cycle in cycles:
-        learner = Learner(member, crops, chances, cycle, net, adamw(net, recipe.decay))
+        learner = Learner(member, crops, cycle, net)
         pace, folder = cycle.pace(recipe, seed, len(crops)), work / f"cycle-{cycle.first}"
         mean = training_loop.run(learner, pace, folder, tick)["net"]
         net.load_state_dict(mean.state_dict())
@@ -187,14 +165,6 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
 def seen_an_epoch(n: int, batch: int) -> int:
     """Return how many of `n` crops an epoch draws: whole batches, one at least."""
     return max(n // batch, 1) * batch
-
-
-def adamw(net: nn.Module, decay: float) -> torch.optim.AdamW:
-    """Return an optimiser under which matrices and kernels decay, offsets and scales do not."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, weight_decay=decay)
 
 
 def one_cycle(progress: float) -> float:

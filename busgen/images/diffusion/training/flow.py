@@ -18,7 +18,8 @@ from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
-from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+from busgen.trainees import begun, half, set_rate
+from busgen.training_loop import Draws, Pace, Told, draws_of
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]

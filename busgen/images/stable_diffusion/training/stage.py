@@ -9,7 +9,7 @@ that was killed ends with the same weights.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,7 +26,8 @@ from busgen.images.stable_diffusion.training.examples import Batch, Material, pr
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, Pace, Tick, Told, set_rate
+from busgen.trainees import SingleTrainee, set_rate
+from busgen.training_loop import Draws, Pace, Tick, Told
 
 
 @dataclass(frozen=True)
@@ -75,35 +76,19 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     return trained
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """What `busgen.training_loop` trains: the weights that learn, and what they learn from."""
-
-    trained: Trained
-    material: Material
-    recipe: Recipe
+class Tuning(SingleTrainee):
+    """The weights that learn, without those that stay, and what they learn from."""
 
     averaged = ()
 
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return next(self.trained.net.parameters()).device
-
-    @property
-    def modules(self) -> Mapping[str, nn.Module]:
-        """The weights that learn, without those that stay."""
-        return {"net": nn.ParameterList(self.trained.learning)}
-
-    @property
-    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """Its optimiser."""
-        return {"net": self.trained.optimiser}
+    def __init__(self, trained: Trained, material: Material, recipe: Recipe) -> None:
+        super().__init__(nn.ParameterList(trained.learning), trained.optimiser)
+        self.trained, self.material, self.recipe = trained, material, recipe
 
     def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
         """Take one step and return its loss."""
         del draws
-        rng, optimiser = seeds.rng(pace.seed, f"sd15 step {step}"), self.trained.optimiser
+        rng, optimiser = seeds.rng(pace.seed, f"sd15 step {step}"), self.optimiser
         set_rate(optimiser, pace.rate_at(step))
         optimiser.zero_grad()
         total = 0.0
@@ -115,11 +100,6 @@ class Tuning:
         nn.utils.clip_grad_norm_(self.trained.learning, self.recipe.clip)
         optimiser.step()
         return {"loss": total, "rate": pace.rate_at(step)}
-
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
-        """Return nothing: no patients are held out."""
-        del mean, step
-        return {}
 
 
 def _order(n: int, step: int, pace: Pace) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from busgen.metrics.spaces.us64.net import Taught, masked_mean
 from busgen.metrics.threads import one_thread
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, shares, shippable_splits
-from busgen.training_loop import set_rate, take_step
+from busgen.trainees import set_rate, take_step
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
