@@ -16,11 +16,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from busgen import seeds, training_loop
 from busgen.code import code_sha256
@@ -33,6 +31,7 @@ from busgen.downstream.results import predictions
 from busgen.folders import growing_folder, written_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
 from busgen.real.crops import Crops
+from busgen.threads import compute_alone
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
@@ -115,7 +114,7 @@ def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
             run(job)
             tick(1)
         return len(left)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), compute_alone) as pool:
         try:
             for ended in as_completed([pool.submit(run, job) for job in left]):
                 ended.result()
@@ -176,9 +175,3 @@ def gathered(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Return the predictions of finished runs as one table, and their records."""
     tables = [pq.read_table(job.folder / PREDICTIONS) for job in jobs]
     return pa.concat_tables(tables), [read_json(job.folder / RECORD) for job in jobs]
-
-
-def _alone() -> None:
-    """Let a process compute in one thread, as several share the machine."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

@@ -24,10 +24,10 @@ from busgen.metrics.paired_two_sample import told_apart
 from busgen.metrics.space_scores import SEED, Told, space_scores
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, left_out, strata
-from busgen.metrics.threads import one_thread
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.patients import Floats, Rows
+from busgen.threads import torch_threads
 
 CORES = os.cpu_count() or 1
 ABOUT = (
@@ -131,7 +131,7 @@ def looked_at(
     def embedded(part: Squares) -> list[Floats]:
         return [space.embed(part.images, part.masks) for space in spaces]
 
-    with one_thread(), on_all_cores() as pool:  # a thread a chunk, not many a sum
+    with torch_threads(), on_all_cores() as pool:  # a thread a chunk, not many a sum
         while few := list(islice(left, CORES)):
             for part, found in zip(few, pool.map(embedded, few), strict=True):
                 parts.append(found)

@@ -5,8 +5,7 @@ probabilities of malignant (N,). An image's answer does not depend on what is as
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
+from busgen.threads import torch_threads
 
 SHIPPED = ASSETS / "judges"
 SPEC = "judges.json"
@@ -103,7 +103,7 @@ class Judges:
             part = images[start : start + CHUNK]
             seen = np.stack([views.view(image, views.whole(image), side) for image in part])
             inputs = to_input(seen[:, None], self.device)
-            with _judging():
+            with torch_threads(THREADS), torch.inference_mode():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
                 logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
                 mean = logits.sigmoid().cpu().numpy()
@@ -140,7 +140,7 @@ class Judges:
             full = {k: v for k, v in seen.items() if v is not None}
             if full:
                 inputs = to_input(np.stack(list(full.values())), self.device)
-                with _judging():
+                with torch_threads(THREADS), torch.inference_mode():
                     each = [
                         net(inputs[:, : self.classifier.channels(number)]).double()
                         for number, net in enumerate(self.classifiers)
@@ -245,15 +245,3 @@ def _check(images: NDArray[np.uint8]) -> None:
     if images.ndim != 3 or images.dtype != np.uint8:
         got = f"{images.shape} {images.dtype}"
         raise UserError("images must be (N, H, W) uint8", got, "stack square crops")
-
-
-@contextmanager
-def _judging() -> Iterator[None]:
-    """Compute without gradients in a fixed number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)

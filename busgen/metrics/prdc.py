@@ -41,14 +41,7 @@ def overlap(
 ) -> dict[str, Score]:
     """Return the scores of `NAMES`, n against n: low is bad.
 
-    Parameters
-    ----------
-    synthetic, real
-        Features in one space.
-    rng
-        Draws pictures for value, interval and floor.
-    draws
-        How many each.
+    Parameters are those of `busgen.metrics.distribution.kid`.
 
     Raises
     ------

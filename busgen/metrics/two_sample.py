@@ -26,10 +26,10 @@ from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import one_cycle
-from busgen.metrics.threads import one_thread
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
+from busgen.threads import torch_threads
 from busgen.trainees import set_rate
 
 BOOT = 400
@@ -116,7 +116,7 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
     pictures[np.concatenate([pairs.hidden] * 2)] = 0
     made = np.repeat([True, False], len(pairs))
     pile = _Pile(pictures, made, np.tile(folds(groups, recipe.folds, rng), 2))
-    with one_thread(), ThreadPoolExecutor(recipe.workers) as pool:
+    with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
         nets = [_net(recipe, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
         judge = partial(_judged, pile, recipe)

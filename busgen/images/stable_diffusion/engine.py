@@ -9,8 +9,7 @@ many evaluations as steps, and no noise but the one that each sample brings.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes
 from busgen.priors.findings import Finding
 from busgen.quiet import quietly
+from busgen.threads import torch_threads
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
 BATCH = {"cpu": 1, "cuda": 4}  # every pass has this many, so that sums keep their order
@@ -76,7 +76,7 @@ class StableDiffusionEngine:
             raise UserError(rule, got, "draw one mask a finding")
         pictures = np.zeros(want, np.uint8)
         size = BATCH[self.pipeline.device.type]
-        with _computing(self.threads):
+        with torch_threads(self.threads):
             for start in range(0, len(findings), size):
                 chosen = [min(start + k, len(findings) - 1) for k in range(size)]
                 drawn = self._draw([findings[k] for k in chosen], masks[chosen])
@@ -119,16 +119,6 @@ def _grey(image: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
     if len(grey) != size_px:
         grey = cv2.resize(grey, (size_px, size_px), interpolation=cv2.INTER_AREA)
     return np.asarray(np.rint(grey * 255), np.uint8)
-
-
-@contextmanager
-def _computing(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:

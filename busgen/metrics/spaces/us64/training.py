@@ -25,9 +25,9 @@ from busgen.judges.training.fit import one_cycle
 from busgen.metrics.spaces.us64.degradations import WAYS
 from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space
 from busgen.metrics.spaces.us64.net import Taught, masked_mean
-from busgen.metrics.threads import one_thread
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, shares, shippable_splits
+from busgen.threads import torch_threads
 from busgen.trainees import set_rate, take_step
 
 LABELS = ("benign", "malignant", "normal")
@@ -88,7 +88,7 @@ def train_us64(
         rule = f"{spec.dimensions} dimensions need more crops than that"
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
-    with one_thread():
+    with torch_threads():
         weights = _learned(images, crops, seed, (spec, recipe))
     stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
     features = features_of(loaded(spec, stored), images, spec.size_px)
