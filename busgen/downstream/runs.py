@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 
 from busgen import seeds, training_loop
 from busgen.code import code_sha256
+from busgen.devices import device_of
 from busgen.downstream import arms
 from busgen.downstream.data import pools
 from busgen.downstream.data.real_images import joined, load_cases
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models.registry import Model, place_of
+from busgen.downstream.models.registry import Model
 from busgen.downstream.results import predictions
 from busgen.folders import growing_folder, written_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
@@ -53,7 +54,7 @@ class Job:
     """A run and its pictures, by fingerprint: sets of real training patients, made ones.
 
     `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
-    `device` where it computes (`place_of`), which decide nothing.
+    `device` where it computes (`busgen.devices`), which decide nothing.
     """
 
     run: Run
@@ -141,7 +142,7 @@ def run(job: Job) -> None:
         validation = pools.shuffled(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
-    place = place_of(job.device)
+    place = device_of(job.device)
     net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
     asked = predictions.Answering(job.model, net, predictions.scaling(job.model, net, validation))
     rows = [

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from busgen.devices import device_of
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
@@ -183,7 +184,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     """
     folder = folder or SHIPPED
     record = read_json(folder / SPEC)
-    place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    place = str(device_of(device))
     try:
         shapes: Any = record
         segmenter = SegmenterSpec(**_tuples(shapes["segmenter"]))

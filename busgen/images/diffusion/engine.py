@@ -18,6 +18,7 @@ from torch import Tensor
 
 from busgen import io, seeds
 from busgen.code import code_sha256
+from busgen.devices import device_of
 from busgen.errors import UserError
 from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
@@ -114,23 +115,6 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
         io.sha256_bytes(key.encode()),
         adapted=learned.adapter is not None,
     )
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
-
-    Raises
-    ------
-    UserError
-        If it is a GPU that the machine does not have.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise UserError(f"device must be one of the {count} GPUs here", name, "use auto or cpu")
-    return device
 
 
 def check_masks(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:

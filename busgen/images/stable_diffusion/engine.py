@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.code import code_sha256
+from busgen.devices import device_of
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, Learned
 from busgen.images.stable_diffusion import layout
@@ -150,15 +151,6 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
     deciding = f"{weights}{code_sha256(__name__)}{steps}/{guidance}/{dtype}"
     sha256 = sha256_bytes(deciding.encode())
     return StableDiffusionEngine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
-
-
-def device_of(device: str) -> torch.device:
-    """Return where to compute: ``"auto"`` is a GPU where there is one."""
-    there = torch.cuda.is_available()
-    place = torch.device(("cuda" if there else "cpu") if device == "auto" else device)
-    if place.type == "cuda" and (place.index or 0) >= (torch.cuda.device_count() if there else 0):
-        raise UserError("device must be there", repr(device), "use auto or cpu")
-    return place
 
 
 def _sampler(learned: Learned) -> tuple[int, float]:

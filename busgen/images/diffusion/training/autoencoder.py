@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
 from busgen.real.crops import Crops
@@ -30,7 +31,7 @@ class AutoencoderTrainee(AdversarialTrainee):
     averaged = ("autoencoder",)
 
     def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Pace) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.model = model.to(self.device)
         self.critic = begun(critics.Critic, pace.seed + 1).to(self.device)
         self.splits = splits

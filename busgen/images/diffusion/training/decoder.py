@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from busgen.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.conditions import STYLES
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
@@ -48,7 +49,7 @@ class DecoderTrainee(AdversarialTrainee):
     averaged = ("autoencoder",)
 
     def __init__(self, model: Autoencoder, lessons: Mapping[str, Lesson], pace: Pace) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons

@@ -13,6 +13,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from busgen.devices import device_of
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
@@ -73,7 +74,7 @@ class FlowTrainee:
     ) -> None:
         import copy
 
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged = tuple(modules)
         self.views, self.words, self.guide, self.show = views, words, guide, show

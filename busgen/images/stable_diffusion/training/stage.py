@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import seeds, training_loop
+from busgen.devices import device_of
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.engine import device_of
 from busgen.images.stable_diffusion.training.examples import Batch, Material, prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes
