@@ -25,13 +25,13 @@ from busgen.code import code_sha256
 from busgen.devices import device_of
 from busgen.downstream import arms
 from busgen.downstream.data import pools
-from busgen.downstream.data.real_images import joined, load_cases
+from busgen.downstream.data.real_images import load_cases
 from busgen.downstream.learner import Recipe, trained
 from busgen.downstream.models.registry import Model
 from busgen.downstream.results import predictions
 from busgen.folders import growing_folder, written_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
-from busgen.real.crops import Crops
+from busgen.real.crops import Crops, joined
 from busgen.threads import compute_alone
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"

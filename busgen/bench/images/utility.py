@@ -17,13 +17,12 @@ from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.matched import joined
 from busgen.bench.images.scores import mean_figure, over_patients, present
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
 from busgen.judges.training.members import Job, fit_member
-from busgen.real.crops import Crops, save_crops
+from busgen.real.crops import Crops, joined, save_crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc

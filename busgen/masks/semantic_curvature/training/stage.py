@@ -20,7 +20,7 @@ from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
-from busgen.real.crops import weights_may_ship
+from busgen.real.crops import origin_of, weights_may_ship
 from busgen.trainees import SingleTrainee, begun, set_rate, take_step
 from busgen.training_loop import LOG, Draws, Pace, Tick, Told, draws_of, run
 
@@ -160,12 +160,8 @@ def facts(
     training: Training, examples: Mapping[str, Examples], network: OutlineFlow
 ) -> dict[str, object]:
     """Return what the card tells of data and network."""
-    data = {}
-    for table in training.tables:
-        info = io.read_json(table.parent / "info.json")
-        data[table.parent.name] = {key: info[key] for key in ("citation", "doi", "licence")}
     return {
-        "data": data,
+        "data": {table.parent.name: origin_of(table) for table in training.tables},
         "outlines": {split: len(own.codes) for split, own in examples.items()},
         "weights": sum(weight.numel() for weight in network.parameters()),
     }
