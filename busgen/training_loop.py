@@ -15,13 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from busgen import seeds
-from busgen.errors import DataError, UserError
-from busgen.io import replacing, write_text
+from busgen.checkpoints import read_checkpoint, restore_optimisers, under, write_checkpoint
+from busgen.errors import DataError
+from busgen.io import write_text
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Tick = Callable[[int], None]
@@ -225,53 +224,25 @@ def _average(state: _State, pace: Pace) -> None:
 
 def _keep(state: _State, folder: Path, key: str) -> None:
     """Write log and checkpoint: weights, averages, the optimisers' moments, the step."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in state.trainee.modules.items():
-        tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, module in state.mean.items():
-        tensors |= {f"mean/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, module in state.best.items():
-        tensors |= {f"best/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, optimiser in state.trainee.optimisers.items():
-        for number, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
-    whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
-    with replacing(folder / CHECKPOINT) as partial:
-        told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
-        record = {name: str(value) for name, value in told.items()} | {"log": lines, "key": key}
-        save_file(whole, partial, metadata=record)
+    kinds = {"module": state.trainee.modules, "mean": state.mean, "best": state.best}
+    modules = {f"{kind}/{n}": net for kind, nets in kinds.items() for n, net in nets.items()}
+    told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
+    record = {name: str(value) for name, value in told.items()} | {"log": lines, "key": key}
+    write_checkpoint(folder / CHECKPOINT, modules, state.trainee.optimisers, record)
     write_text(folder / LOG, lines)
 
 
 def _restore(state: _State, path: Path, key: str) -> None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            told = file.metadata()
-    except (OSError, SafetensorError) as error:
-        raise DataError("a checkpoint must be whole", error, f"remove {path}") from error
-    if told["key"] != key:
-        rule = "the work folder must hold this training's checkpoint, or none"
-        got = f"{path} of other data, recipe, seed or model"
-        raise UserError(rule, got, "choose another folder, or remove it")
+    tensors, told = read_checkpoint(path, key)
     state.step, state.best_step = int(told["step"]), int(told["best_step"])
     state.best_loss = float(told["best_loss"])
     state.log = [json.loads(line) for line in told["log"].splitlines()]
     for name, module in state.trainee.modules.items():
-        module.load_state_dict(_under(f"module/{name}/", tensors))
+        module.load_state_dict(under(f"module/{name}/", tensors))
     for name, module in state.mean.items():
-        module.load_state_dict(_under(f"mean/{name}/", tensors))
-        if best := _under(f"best/{name}/", tensors):
+        module.load_state_dict(under(f"mean/{name}/", tensors))
+        if best := under(f"best/{name}/", tensors):
             state.best[name] = _copy(module)
             state.best[name].load_state_dict(best)
-    for name, optimiser in state.trainee.optimisers.items():
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(f"optimiser/{name}/", tensors).items():
-            number, _, moment = key.partition("/")
-            moments.setdefault(int(number), {})[moment] = value
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    restore_optimisers(state.trainee.optimisers, tensors)
