@@ -48,7 +48,7 @@ def read_checkpoint(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, 
             record: dict[str, str] = file.metadata()
     except (OSError, SafetensorError) as error:
         raise DataError("a checkpoint must be whole", error, f"remove {path}") from error
-    if record["key"] != key:
+    if record.get("key") != key:
         rule = "the work folder must hold this training's checkpoint, or none"
         got = f"{path} of other data, recipe, seed or model"
         raise UserError(rule, got, "choose another folder, or remove it")

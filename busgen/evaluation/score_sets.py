@@ -26,7 +26,7 @@ from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, left_out, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
-from busgen.stats.patients import Floats, Rows
+from busgen.stats.patients import Floats, Rows, numbered, whole
 from busgen.threads import torch_threads
 
 CORES = os.cpu_count() or 1
@@ -147,9 +147,8 @@ def chosen(source: Source, group: str | None, most: int) -> Source:
     """Return at most `most` pictures, groups drawn at random and whole, always the same ones."""
     if len(source) <= most:
         return source
-    names, of = np.unique(source.groups(group), return_inverse=True)
-    order = np.argsort(rng(SEED, "score/rows").permutation(len(names))[of], kind="stable")
-    return source.only(sorted(order[:most].tolist()))
+    rows, _ = whole(numbered(source.groups(group)), most, rng(SEED, "score/rows"))
+    return source.only(sorted(rows.tolist()))
 
 
 def remarks(a: Side, b: Side, asked: Asked) -> list[str]:
