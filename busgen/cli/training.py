@@ -92,10 +92,9 @@ def _judges(asked: Asked, params: Params, progress: Progress) -> None:
 
 def _images(asked: Asked, params: Params, progress: Progress) -> None:
     from busgen.images.diffusion.training import adapter, library
-    from busgen.images.diffusion.training.presets import PRESETS
     from busgen.metrics.adapter_scores import likeness
 
-    chosen = with_preset(params.train_images, PRESETS, asked.preset)
+    chosen = with_preset(params.train_images, library.PRESETS, asked.preset)
     if asked.start is not None:
         chosen = chosen.model_copy(update={"start": asked.start})
     _check_rank(asked)

@@ -11,8 +11,8 @@ from busgen.errors import UserError
 from busgen.folders import open_work
 from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.diffusion.training.library import PRESETS
 from busgen.images.diffusion.training.plan import resolve
-from busgen.images.diffusion.training.presets import PRESETS
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
 from busgen.images.training.captions import Caption
