@@ -18,9 +18,9 @@ import torch
 from torch import nn
 
 from busgen import seeds
-from busgen.checkpoints import read_checkpoint, restore_optimisers, under, write_checkpoint
 from busgen.errors import DataError
 from busgen.io import write_text
+from busgen.learning.checkpoints import read_checkpoint, restore_optimisers, under, write_checkpoint
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Tick = Callable[[int], None]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen.errors import UserError
+from busgen.learning.presets import with_preset
 from busgen.params import Params
-from busgen.presets import with_preset
 
 Tick = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Tick]]

@@ -23,9 +23,9 @@ from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, lesion_v
 from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.judges.training.fit import loss_of
 from busgen.judges.views import view, whole
+from busgen.learning.trainees import SingleTrainee, adamw, begun, half, set_rate, take_step
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
-from busgen.trainees import SingleTrainee, adamw, begun, half, set_rate, take_step
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.downstream import arms, runs
 from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in

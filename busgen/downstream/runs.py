@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from busgen import seeds, training_loop
 from busgen.code import code_sha256
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
+from busgen.compute.threads import compute_alone
 from busgen.downstream import arms
 from busgen.downstream.data import pools
 from busgen.downstream.data.real_images import load_cases
@@ -32,7 +33,6 @@ from busgen.downstream.results import predictions
 from busgen.folders import growing_folder, written_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
 from busgen.real.crops import Crops, joined
-from busgen.threads import compute_alone
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
@@ -54,7 +54,7 @@ class Job:
     """A run and its pictures, by fingerprint: sets of real training patients, made ones.
 
     `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
-    `device` where it computes (`busgen.devices`), which decide nothing.
+    `device` where it computes (`busgen.compute.devices`), which decide nothing.
     """
 
     run: Run

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import contrast_name, image_statistics

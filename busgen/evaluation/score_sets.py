@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.evaluation.score_options import Asked
 from busgen.image_sets.canonical import HELD_OUT
@@ -27,7 +28,6 @@ from busgen.metrics.strata import ALL, left_out, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.patients import Floats, Rows, numbered, whole
-from busgen.threads import torch_threads
 
 CORES = os.cpu_count() or 1
 ABOUT = (

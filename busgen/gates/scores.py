@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.gates.boundary_distance import outline_distance
 from busgen.gates.image_checks import picture_scores
 from busgen.gates.lesion_intensity import region_scores

@@ -18,11 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
-from busgen.threads import torch_threads
 
 SHIPPED = ASSETS / "judges"
 SPEC = "judges.json"

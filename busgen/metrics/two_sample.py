@@ -22,15 +22,15 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import one_cycle
+from busgen.learning.trainees import set_rate
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
-from busgen.threads import torch_threads
-from busgen.trainees import set_rate
 
 BOOT = 400
 Floats = NDArray[np.float64]

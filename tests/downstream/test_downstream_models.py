@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_sets import crops
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.downstream.arms import arm_of
 from busgen.downstream.data.pools import pool_of
 from busgen.downstream.learner import Recipe, trained

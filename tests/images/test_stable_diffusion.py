@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.errors import DataError, UserError
 from busgen.images.contract import Learned
 from busgen.images.engines import load_image_engine

@@ -14,7 +14,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from busgen.bench.harness import Bar, Figure
-from busgen.threads import torch_threads
+from busgen.compute.threads import torch_threads
 
 STEPS = 50
 FACTOR = 8  # a picture's side over that of its latents

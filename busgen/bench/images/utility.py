@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from busgen import seeds
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import mean_figure, over_patients, present
+from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
@@ -26,7 +27,6 @@ from busgen.real.crops import Crops, joined, save_crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc
-from busgen.threads import compute_alone
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)

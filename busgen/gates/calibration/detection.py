@@ -12,7 +12,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.scores import (
     Judges,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from busgen import io, seeds
 from busgen.code import code_sha256
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.errors import UserError
 from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes

@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.code import code_sha256
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
+from busgen.compute.quiet import quietly
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, Learned
 from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes
 from busgen.priors.findings import Finding
-from busgen.quiet import quietly
-from busgen.threads import torch_threads
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
 BATCH = {"cpu": 1, "cuda": 4}  # every pass has this many, so that sums keep their order

@@ -18,8 +18,8 @@ from busgen import seeds, training_loop
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.judges.nets import seeded
 from busgen.judges.training.batches import Draws, batch_of
+from busgen.learning.trainees import SingleTrainee, adamw, half, set_rate, take_step
 from busgen.real.crops import Crops, shares
-from busgen.trainees import SingleTrainee, adamw, half, set_rate, take_step
 from busgen.training_loop import Pace, Tick, Told
 
 MILD = 0.4  # strength of the changes in the second cycle

@@ -13,8 +13,8 @@ from typing import Any
 from busgen import folders
 from busgen.judges.training import stage
 from busgen.judges.training.evidence import JUDGES, publish
+from busgen.learning.presets import Presets
 from busgen.params import TrainJudgesParams
-from busgen.presets import Presets
 from busgen.real.cohort import canonical_tables, cohort_file
 
 PRESETS: Presets = MappingProxyType(

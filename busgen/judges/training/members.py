@@ -12,12 +12,12 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from busgen.compute.threads import compute_alone
 from busgen.errors import BusgenError
 from busgen.io import replacing
 from busgen.judges.judges import ClassifierSpec
 from busgen.judges.training.fit import Member, train
 from busgen.real.crops import load_crops
-from busgen.threads import compute_alone
 from busgen.training_loop import Tick
 
 

@@ -17,9 +17,9 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes, sha256_file
-from busgen.threads import torch_threads
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
 POOLER = "pooler"  # what pools is often left out of weights: it is not needed
@@ -124,7 +124,7 @@ def _pretrained(folder: Path) -> Extractor:
     """Return the extractor of a folder that transformers' `save_pretrained` wrote."""
     from transformers import AutoModel
 
-    from busgen.quiet import quietly
+    from busgen.compute.quiet import quietly
 
     rule = f"{folder} must be a model of the transformers library, {CONFIG} and {WEIGHTS}"
     remedy = "write it with model.save_pretrained(FOLDER)"

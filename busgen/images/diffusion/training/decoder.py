@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
+from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.conditions import STYLES
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
 from busgen.images.diffusion.training.critics import patches, projected
 from busgen.images.diffusion.training.decoder_examples import Lesson, Patches, draw_patches
-from busgen.pretrained import EfficientNetLite
-from busgen.trainees import AdversarialTrainee, adversaries, begun, half
+from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
 from busgen.training_loop import Draws, Pace, Told, draws_of
 
 PATIENCE = 150  # steps before the critics are heard

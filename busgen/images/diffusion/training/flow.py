@@ -13,13 +13,13 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
-from busgen.trainees import begun, half, set_rate
+from busgen.learning.trainees import begun, half, set_rate
 from busgen.training_loop import Draws, Pace, Told, draws_of
 
 DECAY = 0.02

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from busgen import folders
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
 from busgen.images.diffusion.folder import KIND, load_pipeline

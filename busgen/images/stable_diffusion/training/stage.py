@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import seeds, training_loop
-from busgen.devices import device_of
+from busgen.compute.devices import device_of
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.training.examples import Batch, Material, prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes
+from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
-from busgen.trainees import SingleTrainee, set_rate
 from busgen.training_loop import Draws, Pace, Tick, Told
 
 

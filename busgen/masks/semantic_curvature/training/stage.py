@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from busgen import folders, io
 from busgen.code import code_sha256
+from busgen.learning.trainees import SingleTrainee, begun, set_rate, take_step
 from busgen.masks.semantic_curvature.conditions import forgotten
 from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
-from busgen.trainees import SingleTrainee, begun, set_rate, take_step
 from busgen.training_loop import LOG, Draws, Pace, Tick, Told, draws_of, run
 
 FORGET = 0.1  # how often each part of the conditions is not told

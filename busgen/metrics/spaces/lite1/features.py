@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from busgen.compute.pretrained import EfficientNetLite
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, sha256_file
 from busgen.metrics.spaces.us64.features import check_square
-from busgen.pretrained import EfficientNetLite
-from busgen.threads import torch_threads
 
 NAME = "lite1"
 AXES = ASSETS / NAME / "axes.safetensors"

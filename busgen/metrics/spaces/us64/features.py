@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
 from busgen.metrics.spaces.us64 import net
-from busgen.threads import torch_threads
 
 NAME = "us64"
 SHIPPED = ASSETS / NAME

@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seeded
 from busgen.judges.training.fit import one_cycle
+from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
 from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space
 from busgen.metrics.spaces.us64.net import Taught, masked_mean
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, shares, shippable_splits
-from busgen.threads import torch_threads
-from busgen.trainees import set_rate, take_step
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
