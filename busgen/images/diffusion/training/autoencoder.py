@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
-from busgen.images.diffusion.training import critics
 from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Pace, Tick, Told, draws_of, run
