@@ -15,13 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from busgen import seeds
 from busgen.errors import DataError
-from busgen.io import replacing, write_text
+from busgen.io import write_text
+from busgen.learning.checkpoints import read_checkpoint, restore_optimisers, under, write_checkpoint
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Tick = Callable[[int], None]
@@ -34,9 +33,10 @@ class Pace:
 
     `batch` pictures a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling
     to nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
-    running average; `half_precision` bfloat16 where it is faster; `keep` and `look` steps between
-    checkpoints and between looks at held-out patients; `patience` looks without a lower
-    `validation_loss` after which it stops, with the averages of the lowest (0: it never does).
+    running average, which is shorter at first unless `average_at_once`; `half_precision` bfloat16
+    where it is faster; `keep` and `look` steps between checkpoints and between looks at held-out
+    patients; `patience` looks without a lower `validation_loss` after which it stops, with the
+    averages of the lowest (0: it never does).
     """
 
     steps: int
@@ -47,6 +47,7 @@ class Pace:
     warmup: int = 200
     cooldown: float = 0.3
     average: float = 0.999
+    average_at_once: bool = False
     half_precision: bool = True
     keep: int = 500
     look: int = 1000
@@ -116,7 +117,7 @@ class _State:
 
 
 def run(
-    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None
+    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None, key: str = ""
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
@@ -130,17 +131,21 @@ def run(
         Where checkpoint and log stand; where they stand already, it goes on from them.
     tick
         Called with the number of pictures seen, after every step.
+    key
+        Hash of all that decides the training's end, where the folder's name does not tell it.
 
     Raises
     ------
+    UserError
+        If the checkpoint has another key.
     DataError
-        If a loss, of held-out patients too, is not finite: NaN in the pictures, or a rate that is
-        too high.
+        If the checkpoint is broken, or a loss, of held-out patients too, is not finite: NaN in the
+        pictures, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged})
     if (folder / CHECKPOINT).is_file():
-        _restore(state, folder)
+        _restore(state, folder / CHECKPOINT, key)
     tick(state.step * pace.batch * pace.accumulate)
     began, first = time.monotonic(), state.step
     while not _ended(state, pace):
@@ -157,7 +162,7 @@ def run(
             speed = (state.step - first) / (time.monotonic() - began)
             state.log.append(_line(state.step, told, speed, pace))
         if state.step % pace.keep == 0 or _ended(state, pace):
-            _keep(state, folder)
+            _keep(state, folder, key)
     return state.best or state.mean
 
 
@@ -166,24 +171,6 @@ def draws_of(seed: int, step: int, device: torch.device) -> Draws:
     noise = torch.Generator(device)
     noise.manual_seed(seeds.sample_seed(seed, step))
     return Draws(seeds.rng(seeds.sample_seed(seed, step), "training"), noise)
-
-
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give all parameters of an optimiser one learning rate."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-
-
-def half(device: torch.device, pace: Pace) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16 where `pace` says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
-
-
-def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a network whose first weights follow from `seed`, its kernels channels last."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _ended(state: _State, pace: Pace) -> bool:
@@ -224,7 +211,7 @@ def _copy(module: nn.Module) -> nn.Module:
 
 def _average(state: _State, pace: Pace) -> None:
     """Move the averages to the weights, faster at first, so that short trainings have them too."""
-    share = min(pace.average, (state.step + 1) / (state.step + 10))
+    share = min(pace.average, 1.0 if pace.average_at_once else (state.step + 1) / (state.step + 10))
     with torch.no_grad():
         for name, mean in state.mean.items():
             now = state.trainee.modules[name].state_dict()
@@ -235,47 +222,27 @@ def _average(state: _State, pace: Pace) -> None:
                     value.copy_(now[key])
 
 
-def _keep(state: _State, folder: Path) -> None:
+def _keep(state: _State, folder: Path, key: str) -> None:
     """Write log and checkpoint: weights, averages, the optimisers' moments, the step."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in state.trainee.modules.items():
-        tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, module in state.mean.items():
-        tensors |= {f"mean/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, module in state.best.items():
-        tensors |= {f"best/{name}/{k}": v for k, v in module.state_dict().items()}
-    for name, optimiser in state.trainee.optimisers.items():
-        for number, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
-    whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
-    with replacing(folder / CHECKPOINT) as partial:
-        told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
-        save_file(whole, partial, metadata={k: str(v) for k, v in told.items()} | {"log": lines})
+    kinds = {"module": state.trainee.modules, "mean": state.mean, "best": state.best}
+    modules = {f"{kind}/{n}": net for kind, nets in kinds.items() for n, net in nets.items()}
+    told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
+    record = {name: str(value) for name, value in told.items()} | {"log": lines, "key": key}
+    write_checkpoint(folder / CHECKPOINT, modules, state.trainee.optimisers, record)
     write_text(folder / LOG, lines)
 
 
-def _restore(state: _State, folder: Path) -> None:
-    with safe_open(folder / CHECKPOINT, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        told = file.metadata()
+def _restore(state: _State, path: Path, key: str) -> None:
+    tensors, told = read_checkpoint(path, key)
     state.step, state.best_step = int(told["step"]), int(told["best_step"])
     state.best_loss = float(told["best_loss"])
     state.log = [json.loads(line) for line in told["log"].splitlines()]
     for name, module in state.trainee.modules.items():
-        module.load_state_dict(_under(f"module/{name}/", tensors))
+        module.load_state_dict(under(f"module/{name}/", tensors))
     for name, module in state.mean.items():
-        module.load_state_dict(_under(f"mean/{name}/", tensors))
-        if best := _under(f"best/{name}/", tensors):
+        module.load_state_dict(under(f"mean/{name}/", tensors))
+        if best := under(f"best/{name}/", tensors):
             state.best[name] = _copy(module)
             state.best[name].load_state_dict(best)
-    for name, optimiser in state.trainee.optimisers.items():
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(f"optimiser/{name}/", tensors).items():
-            number, _, moment = key.partition("/")
-            moments.setdefault(int(number), {})[moment] = value
-        optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    restore_optimisers(state.trainee.optimisers, tensors)

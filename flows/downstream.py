@@ -11,8 +11,6 @@ from dataclasses import replace
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
-from rich.console import Console
-from rich.progress import Progress
 
 from busgen.downstream import library
 from busgen.downstream.data.real_images import Real
@@ -20,6 +18,7 @@ from busgen.downstream.plan import RECIPES, Asked, Plan, plan
 from busgen.downstream.results import headline
 from busgen.folders import written_folder
 from busgen.params import Params, load_params
+from busgen.progress import progress
 from flows import main
 from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
 
@@ -46,9 +45,8 @@ def asked(params: Params) -> Asked:
 def downstream(wanted: Plan) -> None:
     """Train what is missing, compare, and publish the headline as an artifact."""
     logger = get_run_logger()
-    with Progress(console=Console(stderr=True)) as bar:
-        row = bar.add_task("trainings", total=len(wanted.jobs))
-        record, ran = library.carry_out(wanted, lambda n: bar.advance(row, n), logger.info)
+    with progress("trainings", len(wanted.jobs)) as tick:
+        record, ran = library.carry_out(wanted, tick, logger.info)
     logger.info("%d of %d trained, the others were kept", ran, len(wanted.jobs))
     rows = [row for _, own in library.tables(record) for row in own]
     create_table_artifact(table=rows, key="downstream", description="what it teaches models")

@@ -9,37 +9,22 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from busgen.folders import remove_work
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.params import load_params
+from busgen.progress import progress
 from busgen.real.cohort import FILE
-from busgen.training_loop import Tick
 from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
-
-RATE = TextColumn("{task.fields[rate]}")
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def learn(training: Training) -> Path:
-    """Train all parts, with samples a second and the remaining time of each on screen."""
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), RATE)
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-
-        def ticks(part: str) -> Tick:
-            row = bar.add_task(part, total=training.seen[part], rate="")
-
-            def tick(count: int) -> None:
-                speed = bar.tasks[row].speed
-                bar.update(row, advance=count, rate=f"{speed:.0f}/s" if speed else "")
-
-            return tick
-
-        return train(training, ticks)
+    """Train all parts, with samples a second and the remaining time on screen."""
+    with progress("sentences and pictures", sum(training.seen.values())) as tick:
+        return train(training, lambda _: tick)
 
 
 @flow(name="train images", validate_parameters=False)

@@ -12,19 +12,16 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from busgen.folders import remove_work
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.members import Job, run_job
 from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
 from busgen.params import TrainJudgesParams, load_params
+from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
-
-RATE = TextColumn("{task.fields[rate]}")
 
 
 @flow(name="train judges", validate_parameters=False)
@@ -32,13 +29,7 @@ def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> Non
     """Train all members, with crops a second and the remaining time on screen."""
     splits = prepare(tables, COHORT / FILE, work)
     plan = plan_of(params, splits["train"], work)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), RATE)
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        row = bar.add_task("training crops", total=plan.n, rate="")
-
-        def tick(count: int) -> None:
-            speed = bar.tasks[row].speed
-            bar.update(row, advance=count, rate=f"{speed:.0f}/s" if speed else "")
+    with progress("training crops", plan.n) as tick:
 
         @task(cache_policy=NO_CACHE, task_run_name="{job.name}", persist_result=False)
         def member(job: Job) -> None:

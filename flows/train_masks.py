@@ -9,12 +9,11 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from busgen.folders import remove_work
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
 from busgen.params import load_params
+from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
@@ -23,10 +22,8 @@ from flows.paths import COHORT, MODELS, WORK, real_tables
 @task(cache_policy=NO_CACHE, persist_result=False)
 def learn(training: Training) -> Path:
     """Train the network, with the outlines seen and the remaining time on screen."""
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        row = bar.add_task("outlines", total=training.pace.seen)
-        return train(training, lambda count: bar.update(row, advance=count))
+    with progress("outlines", training.pace.seen) as tick:
+        return train(training, tick)
 
 
 @flow(name="train masks", validate_parameters=False)

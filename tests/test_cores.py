@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 
 
 def blas_threads():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from busgen.errors import DataError
-from busgen.training_loop import LOG, Pace, run
+from busgen.errors import DataError, UserError
+from busgen.training_loop import CHECKPOINT, LOG, Pace, run
 
 PACE = Pace(steps=40, batch=1, rate=0.1, look=2, keep=3, patience=3, average=0.0, warmup=0)
 
@@ -79,6 +79,15 @@ def test_what_has_ended_is_not_learned_on(tmp_path):
     again = run(Falling(LOSSES), PACE, tmp_path, counted.append)["net"]
     assert steps_of(again) == 8
     assert counted == [14]
+
+
+def test_a_checkpoint_of_another_training_or_a_broken_one_is_refused(tmp_path):
+    run(Falling(LOSSES), PACE, tmp_path, key="one")
+    with pytest.raises(UserError, match="this training's checkpoint, or none"):
+        run(Falling(LOSSES), PACE, tmp_path, key="two")
+    (tmp_path / CHECKPOINT).write_bytes(b"broken")
+    with pytest.raises(DataError, match="a checkpoint must be whole"):
+        run(Falling(LOSSES), PACE, tmp_path, key="one")
 
 
 def test_without_patience_the_last_averages_are_given(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen.errors import UserError
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}

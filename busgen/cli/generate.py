@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from busgen.cli.screen import (
-    out,
-    print_limits,
-    print_scores,
-    print_summary,
-    progress,
-    resumable,
-    say,
-)
+from busgen.cli.screen import out, print_limits, print_scores, print_summary, resumable, say
 from busgen.errors import UserError
+from busgen.progress import progress
 
 if TYPE_CHECKING:
     from busgen.params import Params

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import AsJson, out, print_cleaning, print_rows, progress, resumable
+from busgen.cli.screen import AsJson, out, print_cleaning, print_rows, resumable
+from busgen.progress import progress
 
 
 def real(

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, progress, say
+from busgen.cli.screen import out, say
+from busgen.progress import progress
 
 
 def report(  # noqa: PLR0913 - a command's options are its signature

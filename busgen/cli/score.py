@@ -16,11 +16,11 @@ from busgen.cli.screen import (
     print_compared,
     print_nearness,
     print_rows,
-    progress,
     resumable,
     say,
 )
 from busgen.errors import UserError
+from busgen.progress import progress
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen.errors import UserError
+from busgen.learning.presets import with_preset
 from busgen.params import Params
 
 Tick = Callable[[int], None]
@@ -83,19 +84,17 @@ def _judges(asked: Asked, params: Params, progress: Progress) -> None:
     from busgen.judges.training import library
 
     _from_nothing(asked)
-    plan = library.resolve(
-        asked.folder, asked.out, library.preset(params.train_judges, asked.preset)
-    )
+    chosen = with_preset(params.train_judges, library.PRESETS, asked.preset)
+    plan = library.resolve(asked.folder, asked.out, chosen)
     with progress("training crops", plan.n) as tick:
         library.train(plan, tick)
 
 
 def _images(asked: Asked, params: Params, progress: Progress) -> None:
     from busgen.images.diffusion.training import adapter, library
-    from busgen.images.diffusion.training.presets import preset
     from busgen.metrics.adapter_scores import likeness
 
-    chosen = preset(params.train_images, asked.preset)
+    chosen = with_preset(params.train_images, library.PRESETS, asked.preset)
     if asked.start is not None:
         chosen = chosen.model_copy(update={"start": asked.start})
     _check_rank(asked)

@@ -8,7 +8,6 @@ training goes on from its last checkpoint (`busgen.training_loop`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +23,9 @@ from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, lesion_v
 from busgen.judges.training.batches import Batch, Draws, batch_of
 from busgen.judges.training.fit import loss_of
 from busgen.judges.views import view, whole
+from busgen.learning.trainees import SingleTrainee, adamw, begun, half, set_rate, take_step
 from busgen.real.crops import Crops
-from busgen.stats.calibration import dice
+from busgen.stats.overlap import dice
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"
@@ -62,40 +62,32 @@ class Recipe:
         )
 
 
-@dataclass
-class Learner:
-    """What `busgen.training_loop` trains: a network, and whom it is looked at with."""
+class Learner(SingleTrainee):
+    """A task's network, the pool that it learns from, and whom it is looked at with.
 
-    model: Model
-    pool: Pool
-    strength: float
-    validation: Crops
-    net: nn.Module
-    optimiser: torch.optim.AdamW
-    looks: Path
+    It keeps its validation losses in the file `looks`.
+    """
 
-    averaged = ("net",)
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights lie."""
-        return _device_of(self.net)
-
-    @property
-    def modules(self) -> Mapping[str, nn.Module]:
-        """The network."""
-        return {"net": self.net}
-
-    @property
-    def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
-        """Its optimiser."""
-        return {"net": self.optimiser}
+    def __init__(  # noqa: PLR0913 - all that one training is
+        self,
+        model: Model,
+        pool: Pool,
+        validation: Crops,
+        recipe: Recipe,
+        seed: int,
+        looks: Path,
+        device: torch.device = CPU,
+    ) -> None:
+        net = begun(model.build, seed).to(device)
+        super().__init__(net, adamw(net, 0.05))
+        self.model, self.pool, self.validation = model, pool, validation
+        self.strength, self.looks = recipe.strength, looks
 
     def learn(
         self, step: int, draws: training_loop.Draws, pace: training_loop.Pace
     ) -> training_loop.Told:
         """Take one step on a batch of the pool."""
-        training_loop.set_rate(self.optimiser, pace.rate_at(step))
+        set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.chances)
         spec, crops = self.model.spec, self.pool.crops
         if self.pool.augmented:
@@ -107,13 +99,10 @@ class Learner:
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with training_loop.half(self.device, pace):
+            with half(self.device, pace):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = loss_of(logits.float(), targets.to(self.device), weights.to(self.device))
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
+        take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
@@ -147,27 +136,9 @@ def trained(  # noqa: PLR0913 - all that one training is
     device
         Where it computes; in bfloat16.
     """
-    learner = learner_of(model, pool, validation, recipe, seed, work / LOOKS, device)
+    learner = Learner(model, pool, validation, recipe, seed, work / LOOKS, device)
     best = training_loop.run(learner, recipe.pace(seed), work)["net"]
     return best, list(looked_at(work / LOOKS).values())
-
-
-def learner_of(  # noqa: PLR0913 - all that one training is
-    model: Model,
-    pool: Pool,
-    validation: Crops,
-    recipe: Recipe,
-    seed: int,
-    looks: Path,
-    device: torch.device = CPU,
-) -> Learner:
-    """Return what learns as it begins; it keeps its validation losses in the file `looks`."""
-    net = training_loop.begun(model.build, seed).to(device)
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.05)
-    return Learner(model, pool, recipe.strength, validation, net, optimiser, looks)
 
 
 def looked_at(path: Path) -> dict[str, float]:

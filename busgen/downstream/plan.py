@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from busgen.compute.devices import device_of
 from busgen.downstream import arms, runs
 from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
 from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in
 from busgen.downstream.data.synthetic_set import Made, read_made
 from busgen.downstream.learner import Recipe
-from busgen.downstream.models.registry import TASKS, Model, model_of, place_of
+from busgen.downstream.models.registry import TASKS, Model, model_of
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
 
@@ -183,7 +184,7 @@ def _checked(asked: Asked, names: Sequence[str]) -> dict[str, Model]:
         rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
         raise UserError(rule, asked.folds, f"give e.g. --folds {FOLDS}")
     require_replaceable(asked.out, KIND)
-    place_of(asked.device)
+    device_of(asked.device)
     wanted = asked.tasks or TASKS
     return {task: model_of(task, asked.models.get(task), asked.preset) for task in wanted}
 

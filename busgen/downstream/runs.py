@@ -16,23 +16,23 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from busgen import seeds, training_loop
 from busgen.code import code_sha256
+from busgen.compute.devices import device_of
+from busgen.compute.threads import compute_alone
 from busgen.downstream import arms
 from busgen.downstream.data import pools
-from busgen.downstream.data.real_images import joined, load_cases
+from busgen.downstream.data.real_images import load_cases
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models.registry import Model, place_of
+from busgen.downstream.models.registry import Model
 from busgen.downstream.results import predictions
 from busgen.folders import growing_folder, written_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
-from busgen.real.crops import Crops
+from busgen.real.crops import Crops, joined
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
@@ -54,7 +54,7 @@ class Job:
     """A run and its pictures, by fingerprint: sets of real training patients, made ones.
 
     `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
-    `device` where it computes (`place_of`), which decide nothing.
+    `device` where it computes (`busgen.compute.devices`), which decide nothing.
     """
 
     run: Run
@@ -115,7 +115,7 @@ def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
             run(job)
             tick(1)
         return len(left)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), compute_alone) as pool:
         try:
             for ended in as_completed([pool.submit(run, job) for job in left]):
                 ended.result()
@@ -142,7 +142,7 @@ def run(job: Job) -> None:
         validation = pools.shuffled(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
-    place = place_of(job.device)
+    place = device_of(job.device)
     net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
     asked = predictions.Answering(job.model, net, predictions.scaling(job.model, net, validation))
     rows = [
@@ -176,9 +176,3 @@ def gathered(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Return the predictions of finished runs as one table, and their records."""
     tables = [pq.read_table(job.folder / PREDICTIONS) for job in jobs]
     return pa.concat_tables(tables), [read_json(job.folder / RECORD) for job in jobs]
-
-
-def _alone() -> None:
-    """Let a process compute in one thread, as several share the machine."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)

@@ -27,7 +27,8 @@ from busgen.metrics.spaces.outline import NAME as OUTLINES
 from busgen.metrics.spaces.outline import shape_space, unlike
 from busgen.metrics.spaces.registry import OURS, FeatureSpace, spaces_of
 from busgen.seeds import rng
-from busgen.stats.bootstrap import Floats, Sample
+from busgen.stats.bootstrap import Sample
+from busgen.stats.patients import Floats
 
 THUMBS = "thumbnails"
 ADDED = (OUTLINES, THUMBS)  # to the spaces that are asked for

@@ -23,7 +23,8 @@ from busgen.io import read_json
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.params import JUDGED
 from busgen.seeds import rng
-from busgen.stats.ks import MIN_N, Distance, Floats, distance, make_draws, score
+from busgen.stats.ks import MIN_N, Distance, distance, make_draws, score
+from busgen.stats.patients import Floats
 
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
@@ -212,7 +213,7 @@ def _judges_of(release: Path) -> str | None:
 
 def _descriptors(table: pa.Table, reference: Reference) -> dict[str, Any]:
     """Return the AUC of the class from the descriptors; its floor is real data's."""
-    ours, real = descriptor_auc(table), reference.facts.get("descriptor_auc")
+    ours, real = descriptor_auc(table, "family_id"), reference.facts.get("descriptor_auc")
     if ours is None or real is None:
         return {}
     return {"descriptor_auc": ours | {"n_real": real["n"], "floor": real["value"]}}

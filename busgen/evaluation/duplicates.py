@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from busgen.cores import on_all_cores
-from busgen.errors import DataError
-from busgen.evaluation.release_statistics import chosen_groups
-from busgen.io import decode_png
-from busgen.similarity.known_images import Rows
-from busgen.similarity.search import Link, descriptions, near_duplicates
-from busgen.stats.ks import wilson
+from busgen.evaluation.release_statistics import read_images
+from busgen.similarity.search import descriptions, near_duplicates
+from busgen.similarity.thumbnails import Link
+from busgen.stats.patients import numbered
+from busgen.stats.proportions import wilson
 
-COLUMNS = ["sample_id", "family_id", "image"]
 NAMED = 50  # pairs in the record, the most alike ones
 DIGITS = 3  # of a correlation: the last ones depend on the processor
 
@@ -49,9 +45,9 @@ def duplicates(release: Path) -> dict[str, Any]:
     DataError
         If the release has no readable samples.
     """
-    names, families, parts = _described(release)
-    _, family = np.unique(families, return_inverse=True)
-    links = near_duplicates(parts, families=family)
+    read = list(read_images(release, sys.maxsize, lambda image: descriptions([image])[0]))
+    names, families, parts = zip(*read, strict=True)
+    links = near_duplicates(np.array(parts, np.float32), families=numbered(np.array(families)))
     count = len({place for link in links for place in (link.first, link.second)})
     pairs = sorted((_named(link, names) for link in links), key=_most_alike)
     return {
@@ -61,28 +57,6 @@ def duplicates(release: Path) -> dict[str, Any]:
         "pairs": pairs[:NAMED],
         "more": len(pairs[NAMED:]),
     }
-
-
-def _described(release: Path) -> tuple[list[str], list[str], Rows]:
-    """Return sample, family and description of each picture of a release."""
-    names: list[str] = []
-    families: list[str] = []
-    parts: list[Rows] = []
-    with on_all_cores() as pool:
-        for file, group in chosen_groups(release, sys.maxsize):
-            try:
-                table = file.read_row_group(group, columns=COLUMNS)
-                names += table["sample_id"].to_pylist()
-                families += table["family_id"].to_pylist()
-            except (OSError, KeyError, pa.ArrowInvalid) as error:
-                rule = "a release's pictures must be readable"
-                raise DataError(rule, error, "run busgen verify") from error
-            parts += pool.map(_of_cell, table["image"].to_pylist())
-    return names, families, np.concatenate(parts)
-
-
-def _of_cell(image: dict[str, Any]) -> Rows:
-    return descriptions([decode_png(image["bytes"], image["path"] or "image")])
 
 
 def _named(link: Link, names: Sequence[str]) -> dict[str, Any]:

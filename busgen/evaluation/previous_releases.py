@@ -4,8 +4,7 @@ In: release folders. Out: counts of identical pictures, of equal hashes, and of 
 cleaning finds them among real pictures: mirrored, cropped, brighter too.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError
-from busgen.evaluation.release_statistics import chosen_groups
-from busgen.io import decode_png
+from busgen.evaluation.release_statistics import read_images
 from busgen.params import DEFAULT_GATES
 from busgen.similarity.dhash import nearest_hash
 from busgen.similarity.registration import find_links
 from busgen.similarity.thumbnails import signature
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 INDEX = "index.parquet"
 HASHES = ["image_sha256", "image_dhash"]
+Signed = tuple[str, str, bytes]  # sample, family, signature
 
 
 def repeats(release: Path, previous: Sequence[Path], most: int) -> dict[str, Any]:
@@ -54,12 +53,12 @@ def repeats(release: Path, previous: Sequence[Path], most: int) -> dict[str, Any
         If a folder is no release.
     """
     own = _hashes(release)
-    looked = list(islice(_signatures(release, most), most))
+    looked = list(read_images(release, most, signature))
     near: set[str] = set()
     told = []
     for folder in previous:
         other = _hashes(folder)
-        found = _near(looked, list(islice(_signatures(folder, most), most)))
+        found = _near(looked, list(read_images(folder, most, signature)))
         near |= found
         told.append(
             {
@@ -83,9 +82,9 @@ def repeats(release: Path, previous: Sequence[Path], most: int) -> dict[str, Any
     return {"earlier": told, "score": score}
 
 
-def _near(own: Sequence[tuple[str, bytes]], other: Sequence[tuple[str, bytes]]) -> set[str]:
+def _near(own: Sequence[Signed], other: Sequence[Signed]) -> set[str]:
     """Return the samples of the first set that show the same as one of the second."""
-    links = find_links([one for _, one in (*own, *other)])
+    links = find_links([one for _, _, one in (*own, *other)])
     return {own[link.first][0] for link in links if link.first < len(own) <= link.second}
 
 
@@ -103,10 +102,3 @@ def _hashes(release: Path) -> pa.Table:
     except (OSError, pa.ArrowInvalid) as error:
         rule = f"{release} must be a release folder"
         raise DataError(rule, error, "name folders of releases in quality.previous") from error
-
-
-def _signatures(release: Path, most: int) -> Iterator[tuple[str, bytes]]:
-    """Yield (sample, signature) of pictures of a release, always the same ones."""
-    for file, group in chosen_groups(release, most):
-        for row in file.read_row_group(group, columns=["sample_id", "image"]).to_pylist():
-            yield row["sample_id"], signature(decode_png(row["image"]["bytes"], row["sample_id"]))

@@ -153,7 +153,7 @@ def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Re
         "n_patients": len(samples["patient"].unique()),
         "judges_sha256": origin.judges_sha256,
         "calibrated": calibrated(samples),
-        "descriptor_auc": descriptor_auc(described),
+        "descriptor_auc": descriptor_auc(described, "patient_id"),
         "cleaning": dict(origin.cleaning),
     }
     return Reference(facts, samples)

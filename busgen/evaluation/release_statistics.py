@@ -3,25 +3,29 @@
 In: a release folder. Out: the descriptors of chosen rows, and what is measured on each.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
+from busgen.imaging.resize import resize
 from busgen.imaging.statistics import contrast_name, image_statistics
 from busgen.io import decode_png
 from busgen.params import JUDGED
 from busgen.seeds import rng
 
+Read = TypeVar("Read")
+
 BLOB_COLUMNS = ["image", "mask", "pathology", "pixel_mm", "echo_pattern", *JUDGED]
 DESCRIPTORS = [
-    "pathology", "shape", "margin", "echo_pattern", "posterior", "halo", "calcification",
+    "family_id", "pathology", "shape", "margin", "echo_pattern", "posterior", "halo",
+    "calcification",
 ]  # fmt: skip
 
 
@@ -82,20 +86,45 @@ def chosen_groups(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetF
         seen += file.metadata.row_group(k).num_rows
 
 
+def read_images(
+    release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
+) -> Iterator[tuple[str, str, Read]]:
+    """Yield sample, family and what `read` says of its picture, of `most` samples.
+
+    Some kilobytes a picture stay in memory; always the same samples (`chosen_groups`).
+
+    Raises
+    ------
+    DataError
+        If the release has no readable samples.
+    """
+
+    def of_cell(cell: dict[str, Any]) -> Read:
+        return read(decode_png(cell["bytes"], cell["path"] or "image"))
+
+    left = most
+    with on_all_cores() as pool:
+        for file, group in chosen_groups(release, most):
+            try:
+                table = file.read_row_group(group, columns=["sample_id", "family_id", "image"])
+                names = [table[name].to_pylist() for name in ("sample_id", "family_id")]
+            except (OSError, KeyError, pa.ArrowInvalid) as error:
+                rule = "a release's pictures must be readable"
+                raise DataError(rule, error, "run busgen verify") from error
+            cells = table["image"].to_pylist()[:left]
+            yield from zip(*names, pool.map(of_cell, cells), strict=False)
+            left -= len(cells)
+
+
 def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
     image = decode_png(row["image"]["bytes"], row["image"]["path"] or "image")
     mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
     pixel_mm = row["pixel_mm"]
     if image.shape[0] != size_px:
         pixel_mm = pixel_mm and pixel_mm * image.shape[0] / size_px
-        image, mask = (_resized(pixels, size_px) for pixels in (image, mask))
+        image, mask = (resize(pixels, size_px) for pixels in (image, mask))
         mask = (mask > 127).astype(np.uint8)
     found = image_statistics(image, mask, pixel_mm)
     if "contrast" in found and row["echo_pattern"]:
         found[contrast_name(row["echo_pattern"])] = found["contrast"]
     return found | {name: row[name] for name in JUDGED if row[name] is not None}
-
-
-def _resized(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    method = cv2.INTER_AREA if pixels.shape[0] > size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)

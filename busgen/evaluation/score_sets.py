@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.evaluation.score_options import Asked
 from busgen.image_sets.canonical import HELD_OUT
@@ -24,9 +25,9 @@ from busgen.metrics.paired_two_sample import told_apart
 from busgen.metrics.space_scores import SEED, Told, space_scores
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, left_out, strata
-from busgen.metrics.threads import one_thread
 from busgen.seeds import rng
-from busgen.stats.bootstrap import Floats, Rows, Sample
+from busgen.stats.bootstrap import Sample
+from busgen.stats.patients import Floats, Rows, numbered, whole
 
 CORES = os.cpu_count() or 1
 ABOUT = (
@@ -130,7 +131,7 @@ def looked_at(
     def embedded(part: Squares) -> list[Floats]:
         return [space.embed(part.images, part.masks) for space in spaces]
 
-    with one_thread(), on_all_cores() as pool:  # a thread a chunk, not many a sum
+    with torch_threads(), on_all_cores() as pool:  # a thread a chunk, not many a sum
         while few := list(islice(left, CORES)):
             for part, found in zip(few, pool.map(embedded, few), strict=True):
                 parts.append(found)
@@ -146,9 +147,8 @@ def chosen(source: Source, group: str | None, most: int) -> Source:
     """Return at most `most` pictures, groups drawn at random and whole, always the same ones."""
     if len(source) <= most:
         return source
-    names, of = np.unique(source.groups(group), return_inverse=True)
-    order = np.argsort(rng(SEED, "score/rows").permutation(len(names))[of], kind="stable")
-    return source.only(sorted(order[:most].tolist()))
+    rows, _ = whole(numbered(source.groups(group)), most, rng(SEED, "score/rows"))
+    return source.only(sorted(rows.tolist()))
 
 
 def remarks(a: Side, b: Side, asked: Asked) -> list[str]:

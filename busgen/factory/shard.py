@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from busgen import io, schema
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, read_plan
 from busgen.factory.requested import requested, require_shared_masks

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from busgen.gates.image_checks import GATES
+from busgen.stats.overlap import dice
 
 FIT = "mask_fit.safetensors"
 UNSURE = 1e-3  # probabilities are kept this far from 0 and 1
@@ -86,7 +87,7 @@ def _agreement(inside: Bools, chances: Grey) -> list[float]:
     mass = float(p[inside].sum())
     best = np.partition(odds.ravel(), -size)[-size:].mean()
     return [
-        2 * np.count_nonzero(found & inside) / (np.count_nonzero(found) + size),
+        float(dice(found, inside)),
         2 * mass / (float(p.sum()) + size),
         float(own.mean() - best),
         float(np.quantile(own, 0.9) - np.quantile(rest, 0.999)),

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.gates.boundary_distance import outline_distance
 from busgen.gates.image_checks import picture_scores
 from busgen.gates.lesion_intensity import region_scores
@@ -23,6 +23,7 @@ from busgen.imaging.geometry import Geometry
 from busgen.params import JUDGED, Gate
 from busgen.priors.findings import Finding
 from busgen.similarity.known_images import Known
+from busgen.stats.overlap import dice
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -157,9 +158,7 @@ def judge_pairs(
         chances = judges.segment(images[batch])[: own.size]
         found = chances > 0.5
         p = judges.classify(images[batch], masks[batch])[: own.size]
-        both = np.count_nonzero(found & (masks[own] > 0), axis=(1, 2))
-        either = np.count_nonzero(found, axis=(1, 2)) + np.count_nonzero(masks[own], axis=(1, 2))
-        told[own, 0] = 2 * both / np.maximum(either, 1)
+        told[own, 0] = dice(found, masks[own] > 0)
         told[own, 1] = [outline_distance(*one) for one in zip(found, masks[own], strict=True)]
         told[own, 2] = [
             mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import decode_picture, grey
 from busgen.imaging.overlays.find import find_overlays, without_overlays

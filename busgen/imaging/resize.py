@@ -1,6 +1,6 @@
-"""Square images brought to another side.
+"""Images brought to squares of another side, for all that need no other interpolation.
 
-In: (S, S) uint8. Out: (size_px, size_px) uint8.
+In: (H, W) uint8. Out: (size_px, size_px) uint8.
 """
 
 import cv2
@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 
 def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Return a square image with `size_px` a side; shrinking averages, enlarging is bilinear."""
+    """Return an image with `size_px` a side; shrinking averages over areas, enlarging is bilinear.
+
+    One of that size already is returned itself.
+    """
     if image.shape == (size_px, size_px):
         return image
-    method = cv2.INTER_AREA if len(image) >= size_px else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if min(image.shape) >= size_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method), np.uint8)

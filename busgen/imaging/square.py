@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import UserError
 from busgen.imaging.decode import Box, box_of
+from busgen.imaging.resize import resize
 
 BLACK = 4  # at most this grey level is outside the field
 THIN = np.ones((5, 5), np.uint8)  # what is thinner than this is no part of the field
@@ -133,8 +134,8 @@ def square_crop(
     cut = _window((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
     inside = _overlap(row, side, height) * _overlap(col, side, width)
     return Square(
-        _resize(_window(image, row, col, side), size_px),
-        (_resize(cut, size_px) > 127).astype(np.uint8),
+        resize(_window(image, row, col, side), size_px),
+        (resize(cut, size_px) > 127).astype(np.uint8),
         side / size_px,
         1.0 - inside / side**2,
     )
@@ -170,8 +171,3 @@ def _window(pixels: NDArray[np.uint8], row: int, col: int, side: int) -> NDArray
     part = pixels[top : min(row + side, height), left : min(col + side, width)]
     out[top - row : top - row + part.shape[0], left - col : left - col + part.shape[1]] = part
     return out
-
-
-def _resize(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    method = cv2.INTER_AREA if pixels.shape[0] >= size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size_px, size_px), interpolation=method), np.uint8)

@@ -102,16 +102,7 @@ def echo_level(
     """Return how bright a lesion is inside, `RIM_PX` away from its outline.
 
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
-    features decide the grey level.
-
-    Parameters
-    ----------
-    image
-        (H, W) uint8.
-    mask
-        (H, W) uint8 {0, 1}.
-    field
-        (H, W) bool, `field_of(image)` where it is known.
+    features decide the grey level. Parameters are those of `posterior_band`.
     """
     inside = _shrunk(mask, RIM_PX)
     beside = _beside(mask) & _shown(image, field)
@@ -136,15 +127,7 @@ def rim_level(
 
     Both are taken above and beside the lesion: below it, posterior features decide. On BrEaST it
     does not tell which lesions have a halo in readers' eyes (AUC .45, 177 training patients).
-
-    Parameters
-    ----------
-    image
-        (H, W) uint8.
-    mask
-        (H, W) uint8 {0, 1}.
-    field
-        (H, W) bool, `field_of(image)` where it is known.
+    Parameters are those of `posterior_band`.
 
     Returns
     -------

@@ -5,8 +5,7 @@ probabilities of malignant (N,). An image's answer does not depend on what is as
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from busgen.compute.devices import device_of
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
@@ -103,7 +104,7 @@ class Judges:
             part = images[start : start + CHUNK]
             seen = np.stack([views.view(image, views.whole(image), side) for image in part])
             inputs = to_input(seen[:, None], self.device)
-            with _judging():
+            with torch_threads(THREADS), torch.inference_mode():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
                 logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
                 mean = logits.sigmoid().cpu().numpy()
@@ -140,7 +141,7 @@ class Judges:
             full = {k: v for k, v in seen.items() if v is not None}
             if full:
                 inputs = to_input(np.stack(list(full.values())), self.device)
-                with _judging():
+                with torch_threads(THREADS), torch.inference_mode():
                     each = [
                         net(inputs[:, : self.classifier.channels(number)]).double()
                         for number, net in enumerate(self.classifiers)
@@ -183,7 +184,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     """
     folder = folder or SHIPPED
     record = read_json(folder / SPEC)
-    place = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    place = str(device_of(device))
     try:
         shapes: Any = record
         segmenter = SegmenterSpec(**_tuples(shapes["segmenter"]))
@@ -245,15 +246,3 @@ def _check(images: NDArray[np.uint8]) -> None:
     if images.ndim != 3 or images.dtype != np.uint8:
         got = f"{images.shape} {images.dtype}"
         raise UserError("images must be (N, H, W) uint8", got, "stack square crops")
-
-
-@contextmanager
-def _judging() -> Iterator[None]:
-    """Compute without gradients in a fixed number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)

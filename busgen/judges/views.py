@@ -5,11 +5,11 @@ In: (H, W) uint8 crops. Out: (size, size) uint8 views. Training and judging shar
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.decode import Box, box_of
+from busgen.imaging.resize import resize
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,4 @@ def view(pixels: NDArray[np.uint8], window: Window, size_px: int) -> NDArray[np.
         cut = np.zeros((height, width), np.uint8)
         cut[top - row : top - row + part.shape[0], left - col : left - col + part.shape[1]] = part
         part = cut
-    method = cv2.INTER_AREA if min(height, width) >= size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, (size_px, size_px), interpolation=method), np.uint8)
+    return resize(part, size_px)

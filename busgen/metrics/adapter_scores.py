@@ -16,7 +16,7 @@ from busgen.metrics.distribution import kid
 from busgen.metrics.spaces.us64.features import load_space
 from busgen.real.crops import Crops
 from busgen.stats.bootstrap import Sample, Score
-from busgen.stats.calibration import dice
+from busgen.stats.overlap import dice
 
 
 def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 # Terms by what their measure should say, the lowest first; the others have no place in an order.
 RISING = {

@@ -10,18 +10,8 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.stats.bootstrap import (
-    DRAWS,
-    Floats,
-    Rows,
-    Sample,
-    Score,
-    both,
-    drawn,
-    equal_n,
-    numbered,
-    scored,
-)
+from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, equal_n, scored
+from busgen.stats.patients import Floats, Rows, numbered
 
 MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
 KEPT = 4096  # points whose pairs are kept in memory: 128 MiB

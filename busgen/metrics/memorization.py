@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from busgen.errors import UserError
 from busgen.metrics.distribution import apart
 from busgen.metrics.spaces.us64.features import Space
-from busgen.stats.ks import wilson
+from busgen.similarity.known_images import mirrored
+from busgen.stats.patients import Floats, halved
+from busgen.stats.proportions import wilson
 
 THUMB_PX = 64
 BLURS = (1.0, 8.0)  # px of the thumbnail: finer is speckle and noise, coarser gain over depth
 DRAWS = 20  # of equally many training and held-out pictures
 RARE = 0.01  # of held-out pictures are nearer to a training picture than the threshold
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def find_copies(
         raise UserError(rule, got, "give more")
     own, real = nearest(synthetic, training), nearest(held_out, training)
     found = _below(own, real)
-    half = _half(held_out.groups, rng)
+    half = halved(held_out.groups, rng)
     false = np.where(half, _below(real, real[:, ~half]), _below(real, real[:, half]))
     n, n_real = len(synthetic), len(held_out)
     return Copies(
@@ -137,21 +137,13 @@ def nearest(pictures: Looks, among: Looks) -> Floats:
 
 def likeness(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (N, M) correlations of thumbnails with others, mirrored or not, the larger."""
-    mirror = among.reshape(-1, THUMB_PX, THUMB_PX)[:, :, ::-1].reshape(among.shape)
-    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirror.T), np.float32)
+    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirrored(among).T), np.float32)
 
 
 def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:
     """Return (N,) whether (2, N) distances are below the rare quantile of known ones, in either."""
     limits = np.quantile(known, RARE, axis=1, method="lower")
     return np.asarray((distances < limits[:, None]).any(axis=0))
-
-
-def _half(groups: NDArray[np.str_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return whether each picture's patient is in a half of the patients drawn at random."""
-    _, of = np.unique(groups, return_inverse=True)
-    count = int(of.max()) + 1
-    return np.asarray((rng.permutation(count) < count / 2)[of])
 
 
 def _nearer(pictures: Looks, training: Looks, held_out: Looks, rng: np.random.Generator) -> float:

@@ -12,7 +12,8 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import Between, apart, pairwise
-from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, both, drawn, scored
+from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.stats.patients import Floats, Rows
 
 NEAREST = 5
 NAMES = ("precision", "recall", "density", "coverage")
@@ -40,14 +41,7 @@ def overlap(
 ) -> dict[str, Score]:
     """Return the scores of `NAMES`, n against n: low is bad.
 
-    Parameters
-    ----------
-    synthetic, real
-        Features in one space.
-    rng
-        Draws pictures for value, interval and floor.
-    draws
-        How many each.
+    Parameters are those of `busgen.metrics.distribution.kid`.
 
     Raises
     ------

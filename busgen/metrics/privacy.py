@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from busgen.errors import UserError
 from busgen.metrics.prdc import radii
-from busgen.stats.bootstrap import DRAWS, Floats, Rows, Sample, Score, numbered, resampled, whole
-from busgen.stats.ks import MIN_N, wilson
+from busgen.stats.bootstrap import DRAWS, Sample, Score
+from busgen.stats.ks import MIN_N
+from busgen.stats.patients import Floats, Rows, moved_interval, numbered, resampled, whole
+from busgen.stats.proportions import wilson
 
 NAMES = ("ratio", "nearer", "inauthentic", "same_patient")
 LOW_IS_BAD = ("ratio",)
@@ -147,11 +149,11 @@ def _scores(
 def _interval(name: str, values: Floats, boot: Floats, n: int) -> tuple[float, tuple[float, float]]:
     """Return a mean and its interval, that of a share no narrower than Wilson's."""
     value = float(values.mean())
-    low, high = value + np.quantile(boot, [0.025, 0.975]) - boot.mean()
+    low, high = moved_interval(value, boot)
     if name not in SHARES:
-        return value, (max(float(low), 0.0), float(high))
+        return value, (max(low, 0.0), high)
     least, most = wilson(value * n, n)
-    return value, (max(0.0, min(float(low), least)), min(1.0, max(float(high), most)))
+    return value, (max(0.0, min(low, least)), min(1.0, max(high, most)))
 
 
 def _decided(seen: Floats, reach: Floats, threshold: float | None) -> Floats:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from busgen.image_sets.source import Source
-from busgen.stats.bootstrap import Rows
 from busgen.stats.ks import MIN_N
+from busgen.stats.patients import Rows
 
 ALL = "all"
 AGAINST = "scanner"  # made pictures name devices of their own: all stand against each real one

@@ -1,7 +1,9 @@
 """Two-sample test by a classifier: a small CNN learns to tell synthetic from real pictures.
 
 In: pairs of pictures. Out: the area under its ROC curve on pairs that it did not learn from (Lopez-
-Paz & Oquab 2017, arXiv 1610.06545): .5 where nothing tells them apart, 1 where all do.
+Paz & Oquab 2017, arXiv 1610.06545): .5 where nothing tells them apart, 1 where all do. Its folds
+learn in memory, side by side and for seconds: no checkpoint and no average, so
+`busgen.training_loop.run` does not serve here.
 """
 
 from collections.abc import Sequence
@@ -15,17 +17,18 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import norm
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
-from busgen.judges.nets import Classifier, channels_last
+from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import one_cycle
-from busgen.metrics.threads import one_thread
+from busgen.learning.trainees import set_rate
 from busgen.stats.bootstrap import Score
-from busgen.stats.ks import Z
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
 
@@ -113,7 +116,7 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
     pictures[np.concatenate([pairs.hidden] * 2)] = 0
     made = np.repeat([True, False], len(pairs))
     pile = _Pile(pictures, made, np.tile(folds(groups, recipe.folds, rng), 2))
-    with one_thread(), ThreadPoolExecutor(recipe.workers) as pool:
+    with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
         nets = [_net(recipe, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
         judge = partial(_judged, pile, recipe)
@@ -123,8 +126,8 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
         return _mean_auc(made[rows], logits[rows], pile.fold[rows])
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
-    limit = 0.5 + Z * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
-    return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, min(limit, 1.0))
+    limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
+    return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
 def linked(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -172,8 +175,7 @@ def _teach(
     targets = torch.arange(2.0).repeat_interleave(recipe.batch // 2)
     net.train()
     for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * one_cycle(step / recipe.steps)
+        set_rate(optimiser, recipe.rate * one_cycle(step / recipe.steps))
         chosen = np.concatenate([rng.choice(side, recipe.batch // 2) for side in sides])
         seen = to_input(_patches(pile.pictures, chosen, recipe.patch_px, rng)[:, None], "cpu")
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
@@ -203,9 +205,7 @@ def _grid(picture: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
 
 
 def _net(recipe: Recipe, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return channels_last(Classifier(1, recipe.widths, dropout=0.0))
+    return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
 
 
 def _mean_auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:

@@ -6,27 +6,15 @@ what as many real ones have.
 
 import numpy as np
 
-from busgen.stats.bootstrap import DRAWS, Floats, Sample, Score, both, drawn, scored
+from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.stats.patients import Floats
 
 
 def vendi(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
     """Return the Vendi score of n synthetic pictures, beside that of n real ones.
 
-    Low is bad. Values of other n or spaces do not compare.
-
-    Parameters
-    ----------
-    synthetic, real
-        Features in one space.
-    rng
-        Draws pictures for value, interval and floor.
-    draws
-        How many each.
-
-    Raises
-    ------
-    UserError
-        As `kid`.
+    Low is bad. Values of other n or spaces do not compare. Parameters and errors are those of
+    `busgen.metrics.distribution.kid`.
     """
     points, _ = both(synthetic, real)
     told = drawn(lambda own, _: vendi_of(points[own]), (synthetic, real), rng, draws)

@@ -10,38 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from statsmodels.stats.inter_rater import fleiss_kappa
 
 from busgen.reader_study.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, Answers, Key, Record
 from busgen.seeds import rng
-from busgen.stats.ks import wilson
+from busgen.stats.mrmc import weighted_kappa
 from busgen.stats.patients import interval
+from busgen.stats.proportions import wilson
 
-Counts = NDArray[np.intp]
 FIELDS = ("pathology", *DESCRIBED)
-
-
-def fleiss_kappa(counts: Counts) -> float:
-    """Return Fleiss' kappa, NaN where all readings are of one category.
-
-    Fleiss 1971, doi:10.1037/h0031619. `counts` (pictures, categories) how many of the readers,
-    as many for each picture, chose each category.
-    """
-    readers = int(counts[0].sum())
-    pairs = (counts * (counts - 1)).sum(axis=1) / (readers * (readers - 1))
-    by_chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
-    return float("nan") if by_chance == 1 else (float(pairs.mean()) - by_chance) / (1 - by_chance)
-
-
-def weighted_kappa(pairs: NDArray[np.float64]) -> float:
-    """Return Cohen's kappa with quadratic weights, NaN where no two ratings differ.
-
-    `pairs` (pictures, 2) ratings of two readers. With such weights it is one less the mean squared
-    difference over that of independent ratings (Fleiss and Cohen 1973,
-    doi:10.1177/001316447303300309).
-    """
-    a, b = pairs.T
-    by_chance = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
-    return 1 - float(((a - b) ** 2).mean()) / by_chance if by_chance else float("nan")
 
 
 def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
@@ -67,10 +44,12 @@ def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Rec
 
 def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record:
     """Return a kappa of rows, one a picture, and its bootstrap interval over pictures."""
-    value, names = score(rows), np.arange(len(rows)).astype(np.str_)
-    if np.isnan(value):
-        return {"value": None, "n": len(rows), "interval": None}
-    ends = interval(lambda drawn: score(rows[drawn]), names, rng(0, "readers/kappa"))
+    names = np.arange(len(rows)).astype(np.str_)
+    with np.errstate(invalid="ignore"):  # all of one category: NaN
+        value = float(score(rows))
+        if np.isnan(value):
+            return {"value": None, "n": len(rows), "interval": None}
+        ends = interval(lambda drawn: float(score(rows[drawn])), names, rng(0, "readers/kappa"))
     return {"value": round(value, 4), "n": len(rows), "interval": ends}
 
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from busgen.reader_study.accuracy import CHANCE, Ratings, roc
 from busgen.reader_study.records import RATINGS, Record
+from busgen.stats.mrmc import CHANCE, Ratings, roc
 
 STYLE = {
     "font.size": 9,

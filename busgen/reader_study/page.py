@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from busgen.reader_study.study import Asked, Study, make_study
 from busgen.real.display import require_untracked
 from busgen.release.files import SUMS
 from busgen.report import words
+from busgen.templates import pages_of
 
 HERE = Path(__file__).parent
 PAGE, KEY_FILE = "study.html", "key.json"
@@ -98,13 +98,6 @@ def key_of(study: Study) -> Record:
 
 def render(study: Study, *, descriptors: bool) -> str:
     """Return the page; it holds ids, blocks and pixels, nothing that tells real from synthetic."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     data = {
         "format": ANSWERS,
         "study": study.name,
@@ -113,15 +106,19 @@ def render(study: Study, *, descriptors: bool) -> str:
         "fields": fields() if descriptors else [],
         "pictures": {n: picture_uri(one.pixels) for n, one in sorted(study.pictures.items())},
     }
-    return environment.get_template("page.html").render(
-        banner=NOT_FOR_CLINICAL_USE,
-        data=json.dumps(data).replace("<", "\\u003c"),
-        descriptors=descriptors,
-        n=len(study.pictures),
-        ratings=RATINGS,
-        script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
-        style=(HERE / "page.css").read_text(encoding="utf-8"),
-        study=study.name,
+    return (
+        pages_of(HERE)
+        .get_template("page.html")
+        .render(
+            banner=NOT_FOR_CLINICAL_USE,
+            data=json.dumps(data).replace("<", "\\u003c"),
+            descriptors=descriptors,
+            n=len(study.pictures),
+            ratings=RATINGS,
+            script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
+            style=(HERE / "page.css").read_text(encoding="utf-8"),
+            study=study.name,
+        )
     )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from busgen.reader_study.accuracy import (
+from busgen.reader_study.agreement import between_readers, by_descriptor, with_asked
+from busgen.reader_study.records import CALLED_SYNTHETIC, Answers, Key, Record
+from busgen.stats.mrmc import (
     CHANCE,
     Figure,
-    Floats,
     Parts,
     Ratings,
     auc_parts,
@@ -18,8 +19,7 @@ from busgen.reader_study.accuracy import (
     pooled,
     share_parts,
 )
-from busgen.reader_study.agreement import between_readers, by_descriptor, with_asked
-from busgen.reader_study.records import Answers, Key, Record
+from busgen.stats.patients import Floats
 
 
 def ratings_of(answers: Sequence[Answers], key: Key) -> Ratings:
@@ -39,7 +39,7 @@ def score(answers: Sequence[Answers], key: Key) -> Record:
     reader guessing. With one reader nothing is pooled (null).
     """
     ratings = ratings_of(answers, key)
-    parts = {"auc": auc_parts(ratings)} | share_parts(ratings)
+    parts = {"auc": auc_parts(ratings)} | share_parts(ratings, CALLED_SYNTHETIC)
     readers = [one.reader for one in answers]
     all_together = {name: pooled(name, part) for name, part in parts.items()}
     both = np.concatenate([ratings.synthetic, ratings.real], axis=1)

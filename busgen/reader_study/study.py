@@ -6,16 +6,16 @@ class, of one side, under ids that say nothing, in random blocks that hold as ma
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError, UserError
+from busgen.imaging.resize import resize
 from busgen.io import sha256_array, sha256_bytes
 from busgen.reader_study.records import DESCRIBED, KINDS, MIN_EACH, Record, canonical
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, real_rows, usable_for_labels
@@ -202,10 +202,7 @@ def _pick(found: Mapping[str, Mapping[str, list[Shown]]], each: int, asked: Aske
 
 def _reduced(shown: Shown, side: int) -> Shown:
     """Return a picture at `side`, by averaging over areas as real ones are."""
-    if len(shown.pixels) == side:
-        return shown
-    pixels = cv2.resize(shown.pixels, (side, side), interpolation=cv2.INTER_AREA)
-    return Shown(**(vars(shown) | {"pixels": np.asarray(pixels, np.uint8)}))
+    return replace(shown, pixels=resize(shown.pixels, side))
 
 
 def _arranged(shown: Sequence[Shown], seed: int, chosen: Record) -> Study:

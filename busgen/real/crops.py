@@ -58,6 +58,12 @@ class Crops:
         return Crops(**{name: values[chosen] for name, values in vars(self).items()})
 
 
+def joined(parts: Sequence[Crops]) -> Crops:
+    """Return several stacks of crops as one."""
+    names = Crops.__annotations__
+    return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
+
+
 def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
     """Return each crop's chance to be drawn: scanners by the root of their number, then classes.
 
@@ -108,6 +114,12 @@ def undisputed(row: Mapping[str, Any]) -> bool:
 def weights_may_ship(table: Path) -> bool:
     """Return whether weights trained on the dataset of a canonical table may be published."""
     return bool(read_json(table.parent / "info.json")["weights_may_ship"])
+
+
+def origin_of(table: Path) -> dict[str, str]:
+    """Return how to cite the dataset of a canonical table, and its licence."""
+    info = read_json(table.parent / "info.json")
+    return {key: info[key] for key in ("citation", "doi", "licence")}
 
 
 def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:

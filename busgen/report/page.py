@@ -7,23 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.report import words
+from busgen.templates import pages_of
 
 HERE = Path(__file__).parent
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
     """Return the page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = pages_of(HERE)
     environment.filters |= {
         "number": words.number,
         "percent": words.percent,

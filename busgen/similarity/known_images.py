@@ -9,7 +9,9 @@ nothing.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -31,6 +33,7 @@ ASKED = 16  # pictures compared with all windows at once: these are read from me
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def described(image: Pixels, kept: float = 1.0) -> Rows:
     return _unit(_small(texture_of(image)[cut : SIDE - cut, cut : SIDE - cut]))
 
 
-def mirrored(descriptions: Rows) -> Rows:
-    """Return the descriptions (N, GRID * GRID) of the mirror images."""
-    grid = descriptions.reshape(-1, GRID, GRID)[:, :, ::-1]
-    return np.ascontiguousarray(grid).reshape(descriptions.shape)
+def mirrored(rows: NDArray[Number]) -> NDArray[Number]:
+    """Return squares of values (N, side * side) left for right."""
+    side = isqrt(rows.shape[1])
+    grid = rows.reshape(-1, side, side)[:, :, ::-1]
+    return np.ascontiguousarray(grid).reshape(rows.shape)
 
 
 def texture_of(image: Pixels) -> Pixels:

@@ -1,6 +1,6 @@
 """Near-duplicates: pairs of pictures that show the same scan, mirrored, cropped or drawn upon too.
 
-In: signatures. Out: links `(first, second, score)`. Three steps, each on what the one before left:
+In: signatures. Out: links. Three steps, each on what the one before left:
 low frequencies of whole pictures against those of a bank of windows of every picture (one matrix
 product), the same with more frequencies and finer windows, and an affine registration whose
 correlation decides. Whether two pictures are linked depends on these two alone, so that links
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.similarity.thumbnails import SIDE, texture
+from busgen.similarity.thumbnails import SIDE, Link, texture
 
 COARSE, FINE, SAME = 0.69, 0.72, 0.62  # least correlation that each of the three steps lets pass
 BLURS = (9, 3)  # of the registration, in pixels: a wide basin first, then what decides
@@ -24,14 +24,6 @@ AREA = (0.35, 1.3)  # share of a picture that the other may cover
 VALUES_AT_ONCE = 16_000_000
 
 Floats = NDArray[np.float32]
-
-
-class Link(NamedTuple):
-    """Two pictures, by position, that show the same scan; `score` is their correlation."""
-
-    first: int
-    second: int
-    score: float
 
 
 class Guess(NamedTuple):

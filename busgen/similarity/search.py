@@ -7,12 +7,13 @@ thousands, of smaller windows and drawn upon, are more; it asks every pair.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.similarity.known_images import Pixels, Rows, described, mirrored
+from busgen.similarity.thumbnails import Link
 
 if TYPE_CHECKING:
     import faiss
@@ -22,14 +23,6 @@ KEPT = (1.0, 0.9)  # of a picture's side: with which parts of it others are comp
 NEAREST = 8  # neighbours asked for: of more copies than these, not every pair is linked
 PER_LIST, PROBED = 400, 8  # descriptions in an inverted list, lists searched
 ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, descriptions a list
-
-
-class Link(NamedTuple):
-    """Two pictures, by position, `first` before `second`; `similarity` is their correlation."""
-
-    first: int
-    second: int
-    similarity: float
 
 
 def descriptions(images: Iterable[Pixels]) -> Rows:

@@ -4,6 +4,8 @@ In: a grey picture as published. Out: a short byte string, and the texture that 
 what is left when brightness, gain and depth compensation are taken out.
 """
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,14 @@ SIDE = 96
 WIDTH = 6.0  # standard deviation, in pixels of the thumbnail, of what counts as local
 FAINT = 4.0  # grey levels of local contrast below which texture counts less
 LIMIT = 3.0  # local standard deviations at which texture is cut: letters and calipers are bright
+
+
+class Link(NamedTuple):
+    """Two pictures, by position, `first` before `second`; `similarity` is their correlation."""
+
+    first: int
+    second: int
+    similarity: float
 
 
 def signature(image: NDArray[np.uint8]) -> bytes:

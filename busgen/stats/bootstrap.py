@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
+from busgen.stats.patients import ENDS, Floats, Rows, moved_interval, numbered, resampled, whole
 
 DRAWS = 200
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 Between = Callable[[Rows, Rows], float | Floats]  # one or several (S,) scores of two sets of rows
 
 
@@ -92,14 +91,10 @@ def drawn(
 
 
 def scored(told: Drawn, *, low_is_bad: bool = False) -> Score:
-    """Return the score of draws (R,).
-
-    The interval is the bootstrap's, moved to the value: pictures drawn twice shift its centre.
-    """
-    value = float(told.values.mean())
-    low, high = value + np.quantile(told.boot, [0.025, 0.975]) - told.boot.mean()
-    limit = float(np.quantile(told.floor, 0.025 if low_is_bad else 0.975))
-    return Score(value, told.n, (float(low), float(high)), float(told.floor.mean()), limit)
+    """Return the score of draws (R,), its interval moved to the value (`moved_interval`)."""
+    value, floor = float(told.values.mean()), float(told.floor.mean())
+    limit = float(np.quantile(told.floor, ENDS[0] if low_is_bad else ENDS[1]))
+    return Score(value, told.n, moved_interval(value, told.boot), floor, limit)
 
 
 def equal_n(synthetic: Sample, real: Sample) -> int:
@@ -110,32 +105,6 @@ def equal_n(synthetic: Sample, real: Sample) -> int:
         got = f"{len(synthetic)} synthetic, {len(real)} real ones"
         raise UserError("scores need pictures of several families and patients", got, "give more")
     return n
-
-
-def numbered(groups: NDArray[np.str_]) -> Rows:
-    """Return the number (N,) of each row's group."""
-    return np.unique(groups, return_inverse=True)[1]
-
-
-def whole(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Return the first and last n rows, groups together, in an order drawn at random.
-
-    `of` (N,) is the number of each row's group (`numbered`).
-    """
-    order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
-    return order[:n], order[-n:]
-
-
-def resampled(of: Rows, n: int, rng: np.random.Generator) -> Rows:
-    """Return n rows of groups drawn with replacement; `of` as in `whole`."""
-    order, counts = np.argsort(of, kind="stable"), np.bincount(of)
-    ends = np.cumsum(counts)
-    rows: list[Rows] = []
-    while n > 0:
-        group = int(rng.integers(len(counts)))
-        rows.append(order[ends[group] - counts[group] : ends[group]][:n])
-        n -= len(rows[-1])
-    return np.concatenate(rows)
 
 
 def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:

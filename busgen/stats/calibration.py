@@ -11,9 +11,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from busgen.errors import DataError
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from busgen.stats.overlap import Bools, dice
+from busgen.stats.patients import Floats
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,6 @@ def best_threshold(found: NDArray[np.float32], masks: NDArray[np.uint8]) -> floa
     thresholds = np.arange(4, 15) / 20
     means = [dice(found[lesion] > level, masks[lesion] > 0).mean() for level in thresholds]
     return float(thresholds[int(np.argmax(means))])
-
-
-def dice(found: Bools, wanted: Bools) -> Floats:
-    """Return the Dice coefficients of (N, H, W) masks; two empty masks agree, 1."""
-    both = 2.0 * (found & wanted).sum(axis=(1, 2))
-    total = found.sum(axis=(1, 2)) + wanted.sum(axis=(1, 2))
-    return np.where(total == 0, 1.0, both / np.maximum(total, 1))
 
 
 def calibration_error(chances: Floats, outcomes: Bools, bins: int = 5) -> float:

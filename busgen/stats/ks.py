@@ -1,22 +1,19 @@
 """Distance between values of a release and of real images, with its interval and its floor.
 
 In: two samples, the real one with its patients. Out: Kolmogorov-Smirnov distances, their
-bootstrap, and the same distance between real samples of other patients. And counts -> the
-interval of their share.
+bootstrap, and the same distance between real samples of other patients.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.stats.patients import Floats, counts_of_draws, moved_interval, numbered
+
 RESAMPLES = 200
 MIN_N = 20  # fewer images on either side say nothing about a distribution
-Z = 1.959964  # 95 %
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,22 +42,19 @@ class Draws:
 
 def make_draws(n: int, patients: NDArray[np.int64], pick: np.random.Generator) -> Draws:
     """Return the resamples of `n` images and of real ones, of which `patients` (m,) are known."""
-    _, number = np.unique(patients, return_inverse=True)
+    own, real = (counts_of_draws(of, pick, RESAMPLES) for of in (np.arange(n), patients))
+    number = numbered(patients)
     count = int(number.max()) + 1
-    own = pick.multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    real = pick.multinomial(count, np.full(count, 1 / count), RESAMPLES)
     ranks = pick.permuted(np.tile(np.arange(count), (RESAMPLES, 1)), axis=1)
-    return Draws(
-        own.astype(np.float64), real[:, number].astype(np.float64), (ranks < count / 2)[:, number]
-    )
+    return Draws(own, real, (ranks < count / 2)[:, number])
 
 
 def ks(a: Floats, b: Floats) -> float:
     """Return the two-sample Kolmogorov-Smirnov distance, in [0, 1]; ties are handled exactly."""
-    return float(_weighted_ks(a, b, np.ones((1, a.size)), np.ones((1, b.size)))[0])
+    return float(weighted_ks(a, b, np.ones((1, a.size)), np.ones((1, b.size)))[0])
 
 
-def _weighted_ks(a: Floats, b: Floats, weights_a: Floats, weights_b: Floats) -> Floats:
+def weighted_ks(a: Floats, b: Floats, weights_a: Floats, weights_b: Floats) -> Floats:
     """Return (R,) distances of `a` (n,) and `b` (m,) under weights (R, n) and (R, m)."""
     values = np.concatenate([a, b])
     order = np.argsort(values, kind="stable")
@@ -92,10 +86,10 @@ def distance(own: Floats, real: Floats, draws: Draws) -> Distance:
     """
     here, there = ~np.isnan(own), ~np.isnan(real)
     a, b = own[here], real[there]
-    boot = _weighted_ks(a, b, draws.own[:, here], draws.real[:, there])
+    boot = weighted_ks(a, b, draws.own[:, here], draws.real[:, there])
     first = draws.half[:, there].astype(np.float64)
     one, two = first.sum(axis=1), (1 - first).sum(axis=1)
-    halves = _weighted_ks(b, b, first, 1 - first)
+    halves = weighted_ks(b, b, first, 1 - first)
     scale = np.sqrt((1 / a.size + 1 / b.size) / (1 / np.maximum(one, 1) + 1 / np.maximum(two, 1)))
     return Distance(ks(a, b), a.size, b.size, boot, np.minimum(halves * scale, 1.0))
 
@@ -103,32 +97,18 @@ def distance(own: Floats, real: Floats, draws: Draws) -> Distance:
 def score(distances: Sequence[Distance]) -> dict[str, object]:
     """Return the mean of distances as ``value, n, n_real, interval, floor``.
 
-    The interval is the bootstrap's 95 %, moved to the value: resampling both sides adds noise,
-    so the bootstrap's own centre is too high. Statistics of one image go together: drawn with
-    the same `Draws`, a mean's interval is as wide as if they said the same. The floor is the
-    mean distance between two real samples of n and n_real: near it, nothing tells from real.
+    The interval is the bootstrap's 95 %, moved to the value (`moved_interval`). Statistics of one
+    image go together: drawn with the same `Draws`, a mean's interval is as wide as if they said
+    the same. The floor is the mean distance between two real samples of n and n_real: near it,
+    nothing tells from real.
     """
     value = float(np.mean([d.value for d in distances]))
     boot = np.mean([d.boot for d in distances], axis=0)
-    low, high = value + np.quantile(boot, [0.025, 0.975]) - boot.mean()
+    low, high = moved_interval(value, boot)
     return {
         "value": round(value, 4),
         "n": min(d.n for d in distances),
         "n_real": min(d.n_real for d in distances),
-        "interval": [round(max(0.0, float(low)), 4), round(min(1.0, float(high)), 4)],
+        "interval": [round(max(0.0, low), 4), round(min(1.0, high), 4)],
         "floor": round(float(np.mean([d.floor for d in distances])), 4),
     }
-
-
-def wilson(count: float, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
-
-    `count` may be a fraction: a mean of several shares of the same `total`.
-    """
-    if total == 0:
-        return 0.0, 1.0
-    share, weight = count / total, Z * Z / total
-    middle = (share + weight / 2) / (1 + weight)
-    half = Z / (1 + weight) * sqrt(share * (1 - share) / total + weight / (4 * total))
-    low = 0.0 if count == 0 else middle - half  # exactly: rounding would leave 1e-18
-    return low, 1.0 if count == total else middle + half

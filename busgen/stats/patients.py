@@ -1,32 +1,87 @@
-"""Bootstrap over patients: 95 % intervals of any score of rows, whole patients drawn at a time.
+"""Bootstrap over patients: whole patients are drawn, never single images of one.
 
-In: a score of rows, the patient of each row. Out: an interval.
+In: the patient of each row. Out: drawn rows or weights, 95 % intervals of any score of rows.
+Images of one patient are alike: drawn one by one they would make every interval too narrow
+(Davison and Hinkley 1997, section 3.8). A family of synthetic images counts as a patient.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Score = Callable[[NDArray[np.intp]], float]  # of the rows that it is given
+Rows = NDArray[np.intp]
+Score = Callable[[Rows], float]  # of the rows that it is given
 DRAWS = 1000
+ENDS = (0.025, 0.975)
+
+
+def numbered(groups: NDArray[Any]) -> Rows:
+    """Return the number (N,) of each row's group."""
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def counts_of_draws(groups: NDArray[Any], rng: np.random.Generator, draws: int) -> Floats:
+    """Return how often each row (N,) is in each draw of as many groups: (draws, N)."""
+    of = numbered(groups)
+    size = int(of.max()) + 1
+    drawn = rng.multinomial(size, np.full(size, 1 / size), draws)
+    return drawn[:, of].astype(np.float64)
+
+
+def whole(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return the first and last n rows, groups together, in an order drawn at random.
+
+    `of` (N,) is the number of each row's group (`numbered`).
+    """
+    order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
+    return order[:n], order[-n:]
+
+
+def resampled(of: Rows, n: int, rng: np.random.Generator) -> Rows:
+    """Return n rows of groups drawn with replacement; `of` as in `whole`."""
+    order, counts = np.argsort(of, kind="stable"), np.bincount(of)
+    ends = np.cumsum(counts)
+    rows: list[Rows] = []
+    while n > 0:
+        group = int(rng.integers(len(counts)))
+        rows.append(order[ends[group] - counts[group] : ends[group]][:n])
+        n -= len(rows[-1])
+    return np.concatenate(rows)
+
+
+def halved(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return whether each row's group is in a half of the groups drawn at random, (N,)."""
+    of = numbered(groups)
+    count = int(of.max()) + 1
+    return np.asarray((rng.permutation(count) < count / 2)[of])
 
 
 def interval(
-    score: Score,
-    groups: NDArray[np.str_],
-    rng: np.random.Generator,
-    draws: int = DRAWS,
+    score: Score, groups: NDArray[Any], rng: np.random.Generator, draws: int = DRAWS
 ) -> list[float]:
-    """Return the 95 % bootstrap interval of `score(rows)`, whole patients drawn at a time."""
-    _, of = np.unique(groups, return_inverse=True)
-    rows_of = [np.flatnonzero(of == number) for number in range(of.max() + 1)]
+    """Return the 95 % bootstrap interval of `score(rows)`, whole patients drawn at a time.
+
+    Draws in which the score is NaN are left out.
+    """
+    of = numbered(groups)
+    size, rows = int(of.max()) + 1, np.arange(len(of))
     values = []
     for _ in range(draws):
-        drawn = rng.integers(len(rows_of), size=len(rows_of))
-        values.append(score(np.concatenate([rows_of[number] for number in drawn])))
-    return [round(float(x), 4) for x in np.nanquantile(values, [0.025, 0.975])]
+        drawn = np.bincount(rng.integers(size, size=size), minlength=size)
+        values.append(score(np.repeat(rows, drawn[of])))
+    return [round(float(end), 4) for end in np.nanquantile(values, ENDS)]
+
+
+def moved_interval(value: float, boot: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of bootstrapped scores (R,), moved to the value.
+
+    Rows drawn twice shift the bootstrap's centre, of distances between samples upwards.
+    """
+    low, high = value + np.quantile(boot, ENDS) - boot.mean()
+    return float(low), float(high)
 
 
 def mean_of(values: Floats) -> Score:

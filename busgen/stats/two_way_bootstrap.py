@@ -1,4 +1,4 @@
-"""Intervals over patients and seeds, and how many comparisons are corrected for.
+"""Intervals over patients and seeds.
 
 In: scores of weighted pictures, one a seed. Out: values, 95 % intervals, p-values.
 
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.seeds import rng
-from busgen.stats.weighted_metrics import Floats, Weighted
+from busgen.stats.patients import ENDS, Floats, counts_of_draws
+from busgen.stats.weighted_metrics import Weighted
 
 DRAWS = 20_000  # p is 1e-4 at least: some 500 secondary comparisons can still be told
 SEED = 20261126
@@ -37,11 +38,8 @@ def patient_weights(groups: NDArray[np.str_], draws: int = DRAWS) -> Floats:
 
     The first row is the sample itself, all ones.
     """
-    names, of = np.unique(groups, return_inverse=True)
-    drawn = rng(SEED, "patients").multinomial(
-        len(names), np.full(len(names), 1 / len(names)), draws
-    )
-    return np.concatenate([np.ones((1, len(groups))), drawn[:, of].astype(np.float64)])
+    drawn = counts_of_draws(groups, rng(SEED, "patients"), draws)
+    return np.concatenate([np.ones((1, len(groups))), drawn])
 
 
 def over_seeds(scores: Sequence[Weighted], weights: Floats, stream: str) -> Floats:
@@ -64,7 +62,7 @@ def estimate(values: Floats) -> Estimate | None:
     drawn = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or len(drawn) == 0:
         return None
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    low, high = np.quantile(drawn, ENDS)
     beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p = min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))
     return Estimate(float(values[0]), (float(low), float(high)), p)
@@ -77,14 +75,3 @@ def reflected(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
     """
     low, high = (max(2 * found.value - end, lowest) for end in found.interval[::-1])
     return low, high
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for their number (Holm 1979, step-down), in their order."""
-    order = np.argsort(p_values, kind="stable")
-    count, highest = len(p_values), 0.0
-    adjusted = [0.0] * count
-    for place, index in enumerate(order):
-        highest = max(highest, min(1.0, (count - place) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted

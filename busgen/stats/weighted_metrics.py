@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from busgen.stats.patients import Floats
+
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Weighted = Callable[[Floats], Floats]  # weights (B, N) of N pictures -> score (B,), NaN without any
@@ -28,8 +29,8 @@ def mean_of(values: Floats) -> Weighted:
     return score
 
 
-def auc_of(chances: Floats, outcomes: Bools, models: Ints | None = None) -> Weighted:
-    """Return the area under the ROC curve: a malignant one ranks above a benign one, ties half.
+def auc_of(outcomes: Bools, chances: Floats, models: Ints | None = None) -> Weighted:
+    """Return the area under the ROC curve (`busgen.stats.roc.auc`) of weighted pictures.
 
     Where `models` (N,) says which model gave each chance, as in cross-validation, only pairs of
     one model count: chances of different models have different scales (Airola 2011,
@@ -49,7 +50,7 @@ def auc_of(chances: Floats, outcomes: Bools, models: Ints | None = None) -> Weig
     return score
 
 
-def sensitivity_of(chances: Floats, outcomes: Bools, specificity: float = SPECIFICITY) -> Weighted:
+def sensitivity_of(outcomes: Bools, chances: Floats, specificity: float = SPECIFICITY) -> Weighted:
     """Return the sensitivity at the lowest threshold whose specificity is `specificity` or more.
 
     Thresholds are observed chances, at or above which a lesion counts as malignant.
@@ -68,12 +69,12 @@ def sensitivity_of(chances: Floats, outcomes: Bools, specificity: float = SPECIF
     return score
 
 
-def brier_of(chances: Floats, outcomes: Bools) -> Weighted:
+def brier_of(outcomes: Bools, chances: Floats) -> Weighted:
     """Return the mean squared distance of chance and outcome (Brier 1950)."""
     return mean_of((chances - outcomes) ** 2)
 
 
-def ece_of(chances: Floats, outcomes: Bools, bins: int = BINS) -> Weighted:
+def ece_of(outcomes: Bools, chances: Floats, bins: int = BINS) -> Weighted:
     """Return the expected calibration error over equal bins of [0, 1] (Guo 2017, 1706.04599)."""
     of = np.minimum((chances * bins).astype(np.intp), bins - 1)
     apart = (chances - outcomes)[:, None] * (of[:, None] == np.arange(bins))

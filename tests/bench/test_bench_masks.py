@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench.images.matched import joined
 from busgen.bench.masks import baselines, control, prior_marginals, realism
 from busgen.bench.masks.benchmark import _crosses, agreement
 from busgen.bench.masks.features import WINDOW, features, windows
@@ -14,7 +13,7 @@ from busgen.bench.masks.realism import Held, covered, nearest, trees
 from busgen.imaging.geometry import measure
 from busgen.masks.engines import load_mask_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.real.crops import Crops
+from busgen.real.crops import Crops, joined
 
 RNG = np.random.default_rng(0)
 

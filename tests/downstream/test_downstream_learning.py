@@ -9,7 +9,7 @@ from torch import nn
 from busgen import training_loop
 from busgen.downstream.arms import arm_of
 from busgen.downstream.data.pools import pool_of
-from busgen.downstream.learner import LOOKS, Recipe, learner_of, levelled_off, trained
+from busgen.downstream.learner import LOOKS, Learner, Recipe, levelled_off, trained
 from busgen.downstream.models.registry import Model, model_of
 from busgen.downstream.results.predictions import SCHEMA, Answering, answers, scaling
 from busgen.errors import UserError
@@ -79,7 +79,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
         if sum(seen) == 12:
             raise KeyboardInterrupt
 
-    begun = learner_of(*own, recipe, 7, tmp_path / "again" / LOOKS)
+    begun = Learner(*own, recipe, 7, tmp_path / "again" / LOOKS)
     with pytest.raises(KeyboardInterrupt):
         training_loop.run(begun, recipe.pace(7), tmp_path / "again", stop)
     again, others = trained(*own, recipe, 7, tmp_path / "again")

@@ -6,10 +6,11 @@ import pytest
 import torch
 from tiny_sets import crops
 
+from busgen.compute.devices import device_of
 from busgen.downstream.arms import arm_of
 from busgen.downstream.data.pools import pool_of
 from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models.registry import PRESETS, Model, model_of, place_of
+from busgen.downstream.models.registry import PRESETS, Model, model_of
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
@@ -30,11 +31,11 @@ def test_a_large_model_is_the_architecture_and_learns_a_step(tmp_path, task, spe
 
 
 def test_a_device_must_be_there():
-    assert place_of("cpu") == torch.device("cpu")
-    assert place_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert device_of("cpu") == torch.device("cpu")
+    assert device_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("cuda:99", "tpu"):
         with pytest.raises(UserError, match="one that is here"):
-            place_of(name)
+            device_of(name)
 
 
 def test_a_preset_must_be_known_and_needs_monai(monkeypatch):

@@ -13,19 +13,10 @@ from busgen.evaluation.marginals import realised
 from busgen.evaluation.reference import Reference
 from busgen.gates.calibration.real_samples import samples_of
 from busgen.io import dumps, encode_png, write_text
-from busgen.metrics.descriptor_auc import auc
 from busgen.params import JUDGED
 from busgen.seeds import rng
 
 SIDE = 64
-
-
-def test_auc_is_sklearns():
-    from sklearn.metrics import roc_auc_score
-
-    pick = rng(0, "auc")
-    score_of, positive = pick.integers(0, 9, 60).astype(float), pick.random(60) < 0.4
-    assert auc(score_of, positive) == pytest.approx(roc_auc_score(positive, score_of))
 
 
 def rows(n, brightness=100, side=SIDE):
@@ -52,6 +43,7 @@ def rows(n, brightness=100, side=SIDE):
                 "image": {"bytes": encode_png(image), "path": f"{k}.png"},
                 "mask": {"bytes": encode_png(mask), "path": f"{k}.png"},
                 "source_file": f"{k}.png",
+                "family_id": f"family {k}",
             }
         )
     return made

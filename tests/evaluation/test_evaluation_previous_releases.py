@@ -26,7 +26,11 @@ def release(folder, images):
     """Write what a release has of its pictures; the index has a rejected one more."""
     (folder / "data").mkdir(parents=True)
     rows = [
-        {"sample_id": f"{folder.name}-{k}", "image": {"bytes": encode_png(image), "path": "x.png"}}
+        {
+            "sample_id": f"{folder.name}-{k}",
+            "family_id": f"{k}",
+            "image": {"bytes": encode_png(image), "path": "x.png"},
+        }
         for k, image in enumerate(images)
     ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "data/train-0.parquet", row_group_size=4)

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,7 +20,7 @@ from busgen.evaluation.reference import (
 )
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
 from busgen.judges.judges import load_judges
-from busgen.metrics.descriptor_auc import auc, descriptor_auc
+from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.real.cohort import FILE
 from busgen.real.cohort import SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers.registry import DATASETS
@@ -41,6 +40,7 @@ def described(n):
             "posterior": "none",
             "calcification": "none",
             "halo": False,
+            "patient_id": f"patient {k}",
         }
         for k in range(n)
     ]
@@ -122,13 +122,21 @@ def test_what_is_no_reference_is_named(make_row, tmp_path):
         load_reference(tmp_path / "a")
 
 
-def test_auc_counts_ties_half():
-    score = np.array([0.1, 0.4, 0.4, 0.9])
-    assert auc(score, np.array([False, False, True, True])) == pytest.approx(3.5 / 4)
+def test_descriptor_auc_draws_patients_whole():
+    rows = described(60).to_pylist()
+    for k, row in enumerate(rows):
+        row["shape"] = "irregular" if k % 4 else "oval"
+    table = pa.Table.from_pylist(rows, described(60).schema)
+    alone = descriptor_auc(table, "patient_id")
+    twins = table.set_column(table.column_names.index("patient_id"), "patient_id",
+                             pa.array([f"patient {k // 12}" for k in range(60)]))  # fmt: skip
+    together = descriptor_auc(twins, "patient_id")
+    assert alone["value"] == together["value"]
+    assert alone["interval"] != together["interval"]
 
 
 def test_descriptor_auc_refuses_few_lesions():
-    assert descriptor_auc(described(12)) is None
+    assert descriptor_auc(described(12), "patient_id") is None
 
 
 def test_what_ships_holds_no_pixels_no_training_patient_and_no_name():

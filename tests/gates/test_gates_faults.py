@@ -5,8 +5,9 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.faults import COPIES, Pair, dice, swapped
+from busgen.gates.calibration.faults import COPIES, Pair, swapped
 from busgen.seeds import rng
+from busgen.stats.overlap import dice
 
 SIDE = 128
 
@@ -139,9 +140,3 @@ def test_a_swapped_mask_is_another_lesions_far_from_the_own():
     np.testing.assert_array_equal(made.mask, far)
     with pytest.raises(UserError, match=r"less than 0\.3, got none of 2"):
         swapped(pair(), [near, none], rng(0, "s"))
-
-
-def test_dice_of_masks():
-    assert dice(disc(50, 60, 20), disc(50, 60, 20)) == 1
-    assert dice(disc(20, 20, 10), disc(90, 90, 10)) == 0
-    assert dice(disc(20, 20, 10) * 0, disc(20, 20, 10) * 0) == 0

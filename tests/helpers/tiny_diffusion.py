@@ -12,8 +12,8 @@ from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.adapter import LAYERS
 from busgen.images.diffusion.training.flow import Network, new_modules
+from busgen.learning.trainees import begun
 from busgen.real.crops import Crops
-from busgen.training_loop import begun
 
 SIDE = 64
 NETWORK = Network(widths=(16, 32), layers=1, heads=2, token=16)

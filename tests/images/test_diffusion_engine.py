@@ -147,7 +147,7 @@ def test_an_unknown_scanner_and_a_long_text_are_refused(folder, batch):
 
 
 def test_a_gpu_that_is_not_there_is_refused(folder):
-    with pytest.raises(UserError, match="device must be one of the"):
+    with pytest.raises(UserError, match="device must be one that is here"):
         load_image_engine("diffusion", tiny.SIDE, "cuda:7", 1, Learned(str(folder)))
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.optim import AdamW
 
+from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.training.critics import patches, projected
-from busgen.pretrained import EfficientNetLite
 
 SIDE, STYLE = 64, torch.zeros(8, dtype=torch.long)
 

@@ -12,17 +12,18 @@ from busgen.folders import open_work
 from busgen.images.contract import Learned
 from busgen.images.diffusion.folder import load_pipeline
 from busgen.images.diffusion.training import sample_sheets
+from busgen.images.diffusion.training.library import PRESETS
 from busgen.images.diffusion.training.plan import resolve
-from busgen.images.diffusion.training.presets import preset
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import SPLITS, Pictures, save_pictures
 from busgen.io import dumps, write_text
+from busgen.learning.presets import with_preset
 from busgen.params import TrainImagesParams
 
 CAPTION = Caption(pathology="benign", shape="oval", halo=False)
-REHEARSAL = preset(TrainImagesParams(), "rehearsal")
+REHEARSAL = with_preset(TrainImagesParams(), PRESETS, "rehearsal")
 
 
 def silent(_part):
@@ -122,8 +123,8 @@ def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp
 
 
 def test_presets_are_named():
-    base = preset(TrainImagesParams(), "base")
+    base = with_preset(TrainImagesParams(), PRESETS, "base")
     assert base.flow.batch > TrainImagesParams().flow.batch
-    assert preset(TrainImagesParams(), "small") == TrainImagesParams()
+    assert with_preset(TrainImagesParams(), PRESETS, "small") == TrainImagesParams()
     with pytest.raises(UserError, match="choose from small, base, rehearsal"):
-        preset(TrainImagesParams(), "huge")
+        with_preset(TrainImagesParams(), PRESETS, "huge")

@@ -36,7 +36,8 @@ from busgen.images.diffusion.training.latents import (
 )
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import Pictures
-from busgen.training_loop import Pace, begun, draws_of, run
+from busgen.learning.trainees import begun
+from busgen.training_loop import Pace, draws_of, run
 
 CPU = torch.device("cpu")
 CAPTION = Caption(pathology="benign", shape="oval", echo_pattern="hypoechoic")

@@ -16,13 +16,14 @@ from busgen.bench.images.stable_diffusion import SHARED, UNET
 from busgen.cli.training import Asked
 from busgen.cli.training import train as train_asked
 from busgen.errors import DataError, UserError
+from busgen.folders import copy_folder, written_folder
 from busgen.images.contract import Learned
 from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.training import library
 from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
-from busgen.images.stable_diffusion.training.output import write_adapter, write_model
+from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
 from busgen.images.stable_diffusion.training.stage import Run, train
 from busgen.params import Params
 from busgen.real.crops import Crops
@@ -60,6 +61,17 @@ def prompts(of):
 def fit(base, work, recipe=QUICK, tick=lambda _: None, of=None):
     of = crops() if of is None else of
     return train(base, of, prompts(of), recipe, Run(5, work, "cpu", tick))
+
+
+def write_model(trained, base, recipe, out):
+    with written_folder(out, KIND) as partial:
+        save_model(trained, base, recipe, partial)
+
+
+def write_adapter(trained, recipe, model, name):
+    with written_folder(model, KIND) as partial:
+        copy_folder(model, partial)
+        save_adapter(trained, recipe, partial, name)
 
 
 def learnt(trained):
@@ -148,10 +160,10 @@ def test_hidden_pixels_teach_nothing_and_mirrored_pairs_stay_pairs(tiny_sd):
 
 
 def test_the_rate_rises_then_stays():
-    recipe = Recipe()
-    assert recipe.rate_at(0) == pytest.approx(2e-7)
-    assert recipe.rate_at(499) == recipe.rate_at(40_000) == 1e-4
-    assert recipe.steps(450) == 200 * 112
+    pace = Recipe().pace(450, 0)
+    assert pace.rate_at(0) == pytest.approx(2e-7)
+    assert pace.rate_at(499) == pace.rate_at(22_399) == 1e-4
+    assert pace.steps == 200 * 112
 
 
 def test_the_benchmarks_networks_and_the_adapter_are_as_large_as_the_predecessors():

@@ -9,11 +9,12 @@ import torch
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from busgen.compute.devices import device_of
 from busgen.errors import DataError, UserError
 from busgen.images.contract import Learned
 from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.engine import STEPS, device_of, sentence
+from busgen.images.stable_diffusion.engine import STEPS, sentence
 
 SIDE = 64
 
@@ -220,6 +221,6 @@ def test_masks_must_fit(drawn, batch):
 
 
 def test_a_device_must_be_there():
-    with pytest.raises(UserError, match="device must be there, got 'cuda:99'"):
+    with pytest.raises(UserError, match="device must be one that is here, got cuda:99"):
         device_of("cuda:99")
     assert device_of("cpu") == torch.device("cpu")

@@ -16,10 +16,12 @@ from busgen.judges import views
 from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, loss_of, train
+from busgen.learning.presets import with_preset
 from busgen.params import TrainJudgesParams
 from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.seeds import rng
 from busgen.stats import calibration
+from busgen.stats.overlap import dice
 
 QUICK = Recipe(epochs=2, batch=6, rate=3e-3, polish=1, half_precision=False)
 PARAMS = TrainJudgesParams.model_validate(
@@ -96,7 +98,7 @@ def test_a_segmenter_learns_dark_ellipses(tmp_path):
     with torch.inference_mode():
         seen = torch.from_numpy(held_out.images[:, None, ::2, ::2].astype(np.float32)) / 255
         found = (net.eval()(seen)[:, 0] > 0).numpy()
-    assert calibration.dice(found, held_out.masks[:, ::2, ::2] > 0).mean() > 0.8
+    assert dice(found, held_out.masks[:, ::2, ::2] > 0).mean() > 0.8
 
 
 def test_classes_are_equally_likely_on_every_scanner():
@@ -119,7 +121,7 @@ def test_masks_move_with_their_picture():
         mask = masks[k % 5]
         window = augment.random_part(64, draws)
         seen = augment.changed(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
-        agreed = calibration.dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
+        agreed = dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
         assert agreed > 0.85 or (seen.masks[0] > 127).sum() < 40
 
 
@@ -210,7 +212,7 @@ def test_dice_of_overlapping_and_empty_masks():
     masks[0, :2] = True
     found = np.zeros((2, 4, 4), bool)
     found[0, 1:3] = True
-    assert calibration.dice(found, masks).tolist() == [0.5, 1.0]
+    assert dice(found, masks).tolist() == [0.5, 1.0]
 
 
 def test_auc_is_that_of_the_reference_implementation():
@@ -285,6 +287,6 @@ def test_what_cannot_be_trained_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
         library.resolve(tmp_path, tmp_path / "out", PARAMS)
     with pytest.raises(UserError, match="rehearsal"):
-        library.preset(PARAMS, "large")
-    assert library.preset(PARAMS, "rehearsal").classifier.members == 1
+        with_preset(PARAMS, library.PRESETS, "large")
+    assert with_preset(PARAMS, library.PRESETS, "rehearsal").classifier.members == 1
     assert tiny_judges(tmp_path / "j").segmenter.members == 2

@@ -14,7 +14,7 @@ from busgen.priors.draw import draw
 from busgen.priors.families import members
 from busgen.priors.network import TERMS, load_prior
 from busgen.seeds import rng
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 SIDE = 100
 POSTERIOR = ("none", "enhancement", "shadowing")

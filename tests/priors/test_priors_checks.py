@@ -9,10 +9,9 @@ from scipy.stats.contingency import association
 from busgen import io
 from busgen.priors.draw import draw
 from busgen.priors.fitting.checks import fit_and_check
-from busgen.priors.fitting.disagreement import ks
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import Pooling
-from busgen.priors.fitting.held_out import boxes_alone, compare, interval
+from busgen.priors.fitting.held_out import boxes_alone, compare
 from busgen.priors.fitting.kernel import kernel_log_density
 from busgen.priors.fitting.predictive import check, cramers_v, draw_lesions
 from busgen.priors.network import POOLED, make_prior
@@ -35,12 +34,6 @@ def test_the_true_prior_is_likelier_held_out(prior, odd):
     assert found["nats"]["true"] - found["nats"]["odd"] == pytest.approx(
         found["gain"]["odd"]["value"], abs=1e-4
     )
-
-
-def test_whole_patients_are_drawn():
-    """Two patients, one value each: the mean is that of 0, 1 or 2 of them, whatever their views."""
-    values, patients = np.array([1.0] * 9 + [3.0]), np.array(["a"] * 9 + ["b"])
-    assert interval(values, patients, np.random.default_rng(0)) == [1.0, 3.0]
 
 
 def test_a_prior_meets_its_own_predictive_checks(prior, odd):
@@ -93,8 +86,6 @@ def test_kernels_integrate_to_one():
 
 
 def test_closed_forms():
-    assert ks(np.array([1.0, 2.0]), np.array([3.0, 4.0])) == 1.0
-    assert ks(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == 0.5
     same = np.array([[0, 0], [1, 1]] * 5)
     assert cramers_v(same) == pytest.approx(1.0)
     assert cramers_v(np.array([[0, 0], [1, 0]])) == 0.0

@@ -69,7 +69,7 @@ def test_a_link_depends_on_its_two_pictures_alone():
     (alone,) = find_links([signature(picture) for picture in few])
     (among,) = find_links([signature(picture) for picture in [*many[:7], *few, *many[7:]]])
     assert (among.first, among.second) == (7, 8)
-    assert among.score == pytest.approx(alone.score, abs=1e-6)
+    assert among.similarity == pytest.approx(alone.similarity, abs=1e-6)
 
 
 def test_pictures_without_texture_are_no_copies_of_each_other():
@@ -81,7 +81,7 @@ def test_pictures_without_texture_are_no_copies_of_each_other():
 def test_equal_pixels_are_linked_whatever_they_show():
     tiny = np.tile(np.arange(50, 130, dtype=np.uint8), (60, 1))
     (link,) = find_links([signature(tiny), signature(tiny)])
-    assert link.score == pytest.approx(1.0, abs=1e-3)
+    assert link.similarity == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_signature_of_another_version_is_an_error():

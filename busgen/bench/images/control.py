@@ -15,7 +15,7 @@ from busgen.bench.images.scores import auc_gap, mean_figure, over_patients, pres
 from busgen.gates.scores import Judges
 from busgen.imaging.decode import box_of
 from busgen.real.crops import Crops
-from busgen.stats.calibration import dice
+from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats
 from busgen.stats.roc import auc_of
 

@@ -19,7 +19,7 @@ from busgen.bench.images.text.terms import Measure
 from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, moves, stays
 from busgen.priors.findings import Finding
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 Words = Mapping[str, object]
 PLAIN: Words = MappingProxyType({"echo_pattern": "hypoechoic", "posterior": "none", "halo": False})

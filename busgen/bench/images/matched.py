@@ -26,7 +26,7 @@ from busgen.priors.network import Prior, load_prior
 from busgen.priors.request import Request
 from busgen.priors.words import to_text
 from busgen.real.cohort import PLAIN, real_rows
-from busgen.real.crops import SIDE, Crops, load_crops, undisputed
+from busgen.real.crops import SIDE, Crops, joined, load_crops, undisputed
 
 STYLES: Mapping[str, str] = MappingProxyType(
     {  # device, or dataset that names none -> the style that is nearest to it
@@ -110,12 +110,6 @@ def described(
     if [row["cluster_id"] for row in rows] != crops.groups.tolist():
         raise DataError("crops must be those of the cohort", "others", "delete the work folder")
     return Described(crops, tuple(rows)).pick(crops.labels != "")
-
-
-def joined(parts: Sequence[Crops]) -> Crops:
-    """Return several stacks of crops as one."""
-    return Crops(*(np.concatenate([getattr(p, name) for p in parts])
-                   for name in Crops.__annotations__))  # fmt: skip
 
 
 def matched(real: Described, seed: int) -> Asked:

@@ -22,6 +22,7 @@ from busgen.metrics.two_sample import Pairs, Recipe, two_sample
 from busgen.priors.findings import Finding
 from busgen.real.crops import Crops
 from busgen.stats.bootstrap import Sample, Score
+from busgen.stats.patients import halved
 
 SEED = 20261125
 
@@ -142,8 +143,7 @@ def speckle_figures(name: str, made: Crops, real: Standard) -> dict[str, Figure]
     for group in speckle.STATISTICS:
         own = [one.within for one in held if one.group == group]
         told[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
-    names, of = np.unique(real.held_out.groups, return_inverse=True)
-    half = (seeds.rng(SEED, "halves").permutation(len(names)) < len(names) / 2)[of]
+    half = halved(real.held_out.groups, seeds.rng(SEED, "halves"))
     one, two = (
         {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)
     )

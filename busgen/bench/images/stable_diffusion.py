@@ -14,6 +14,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from busgen.bench.harness import Bar, Figure
+from busgen.compute.threads import torch_threads
 
 STEPS = 50
 FACTOR = 8  # a picture's side over that of its latents
@@ -34,13 +35,8 @@ BARS: dict[str, Bar] = {}
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; half a minute on two idle cores and 4 GiB, `quick` without 512x512."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    try:
-        with torch.inference_mode():
-            return _measured((256,) if quick else (256, 512))
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(len(os.sched_getaffinity(0))), torch.inference_mode():
+        return _measured((256,) if quick else (256, 512))
 
 
 def _measured(sides: tuple[int, ...]) -> dict[str, Figure]:

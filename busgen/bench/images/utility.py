@@ -11,22 +11,20 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.matched import joined
 from busgen.bench.images.scores import mean_figure, over_patients, present
+from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
-from busgen.judges.training.fit import Member, Recipe, seen_an_epoch, train
-from busgen.judges.training.members import Job
-from busgen.real.crops import Crops, load_crops, save_crops
-from busgen.stats.calibration import dice
+from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
+from busgen.judges.training.members import Job, fit_member
+from busgen.real.crops import Crops, joined, save_crops
+from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc
 
@@ -110,7 +108,7 @@ def segmenters(
 
 
 def _learn_all(jobs: Mapping[str, Sequence[Job]]) -> None:
-    with ProcessPoolExecutor(WORKERS, get_context("spawn"), _alone) as pool:
+    with ProcessPoolExecutor(WORKERS, get_context("spawn"), compute_alone) as pool:
         list(pool.map(_learn, [job for own in jobs.values() for job in own]))
 
 
@@ -135,21 +133,9 @@ def _jobs(
     return jobs
 
 
-def _alone() -> None:
-    """Let a process compute in one thread, as two of them share the machine."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
 def _learn(job: Job) -> None:
     """Train in this process, which goes on to the next: a new one a training starts too slowly."""
-    crops = load_crops(job.crops)
-    if isinstance(job.member.spec, ClassifierSpec):
-        crops = crops.pick(crops.labelled)
-    weights = train(
-        job.member, crops, job.seed, job.work / f"{job.name}.checkpoint", lambda _: None
-    )
-    save_file({key: value.contiguous() for key, value in weights.items()}, job.weights)
+    fit_member(job, lambda _: None)
 
 
 def _answers(jobs: Sequence[Job], test: Crops) -> Answers:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.geometry import Geometry, measure
+from busgen.imaging.resize import resize
 
 Floats = NDArray[np.float64]
 
@@ -54,6 +55,4 @@ def _window(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     row, col = top + height // 2 - side // 2, left + width // 2 - side // 2
     padded = np.pad(mask * np.uint8(255), side)
     window = padded[row + side : row + 2 * side, col + side : col + 2 * side]
-    if side == WINDOW:
-        return window
-    return np.asarray(cv2.resize(window, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA), np.uint8)
+    return resize(window, WINDOW)

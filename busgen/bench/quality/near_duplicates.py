@@ -16,7 +16,8 @@ from busgen.gates.calibration.faults import COPIES, Pair, Pixels
 from busgen.io import decode_png, encode_png
 from busgen.seeds import rng
 from busgen.similarity.known_images import Rows
-from busgen.similarity.search import Link, descriptions, near_duplicates
+from busgen.similarity.search import descriptions, near_duplicates
+from busgen.similarity.thumbnails import Link
 
 N, FEW = 100_000, 2000
 

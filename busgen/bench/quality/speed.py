@@ -20,7 +20,7 @@ from busgen.bench.factory.benchmark import python, timed
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.quality.rows import make_rows
 from busgen.bench.real.reading import TOLD
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_options import Asked, open_sets
 from busgen.evaluation.score_sets import score_sets

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
 from busgen.imaging.overlays.planted import plant
+from busgen.imaging.resize import resize
 from busgen.io import decode_png
 from busgen.real.cohort import FILE, canonical_tables, load_cohort, real_rows
 from busgen.seeds import rng
@@ -70,9 +71,8 @@ def _listed_pairs(source: Path, where: dict[tuple[str, str], int]) -> list[tuple
 
 def _alike(signatures: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return the pairs whose thumbnails, one of them mirrored or not, correlate above `ALIKE`."""
-    side = (THUMBNAIL, THUMBNAIL)
     grey = [np.frombuffer(one, np.uint8).reshape(SIDE, SIDE) for one in signatures]
-    small = np.array([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in grey])
+    small = np.array([resize(one, THUMBNAIL) for one in grey])
     plain, mirror = (_unit(pictures) for pictures in (small, small[..., ::-1]))
     alike = np.maximum(plain @ plain.T, plain @ mirror.T)
     first, second = np.nonzero(np.triu(alike > ALIKE, 1))

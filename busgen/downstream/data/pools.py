@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from busgen.downstream.arms import Arm
 from busgen.downstream.data.copy_paste import pasted
-from busgen.downstream.data.real_images import joined
 from busgen.downstream.data.strata import topping_up
 from busgen.errors import DataError
-from busgen.real.crops import Crops, shares
+from busgen.real.crops import Crops, joined, shares
 from busgen.seeds import rng
 
 SUBSET = 20261126  # which patients a share takes: the same in all arms and seeds, nested

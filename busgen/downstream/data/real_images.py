@@ -23,7 +23,7 @@ from busgen.errors import DataError
 from busgen.folders import written_folder
 from busgen.io import read_json, sha256_bytes
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
-from busgen.real.crops import Crops, crop_of, load_crops, save_crops, square_of, undisputed
+from busgen.real.crops import Crops, crop_of, joined, load_crops, save_crops, square_of, undisputed
 
 COLUMNS = (*PICTURES, "source_file", "scanner", "pixel_mm")
 TOLD = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
@@ -184,12 +184,6 @@ def stacked(rows: Iterable[Mapping[str, Any]]) -> Cases:
     words = np.array([row["words"] for row in rows], np.str_).T
     ids = np.array([row["id"] for row in rows], np.str_)
     return Cases(Crops(*pixels, *words), ids, np.array([row["mm"] for row in rows], np.float64))
-
-
-def joined(parts: Sequence[Crops]) -> Crops:
-    """Return the crops of several sets as one."""
-    names = Crops.__annotations__
-    return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
 
 
 def joined_cases(parts: Sequence[Cases]) -> Cases:

@@ -92,20 +92,6 @@ def model_of(task: str, path: str | None = None, preset: str = "small") -> Model
     return model
 
 
-def place_of(device: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
-
-    Raises `UserError` if it is none, or a GPU that the machine does not have.
-    """
-    count = torch.cuda.device_count()
-    known = ("cpu", *(("cuda",) if count else ()), *(f"cuda:{k}" for k in range(count)))
-    if device == "auto":
-        return torch.device("cuda" if count else "cpu")
-    if device not in known:
-        raise UserError("the device must be one that is here", device, f"auto, {', '.join(known)}")
-    return torch.device(device)
-
-
 def _function(path: str) -> Callable[[], object]:
     """Return what an import path names."""
     module, _, name = path.partition(":")

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, arm_of
 from busgen.downstream.data.synthetic_set import SAW
-from busgen.stats.two_way_bootstrap import estimate, holm, over_seeds, patient_weights, reflected
+from busgen.stats.patients import Floats
+from busgen.stats.two_way_bootstrap import estimate, over_seeds, patient_weights, reflected
 from busgen.stats.weighted_metrics import (
-    Floats,
     Weighted,
     auc_of,
     brier_of,
@@ -60,7 +61,8 @@ def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
         records += _block(dict(zip(KEYS, keys, strict=True)), block, saw)
     gains = [one[key] for one in records for key in GAINS if key in one]
     secondary = [gain for gain in gains if not gain["primary"]]
-    for gain, p in zip(secondary, holm([gain["p"] for gain in secondary]), strict=True):
+    adjusted = multipletests([gain["p"] for gain in secondary], method="holm")[1]
+    for gain, p in zip(secondary, adjusted.tolist(), strict=True):
         gain["p_holm"] = p
     for gain in gains:
         gain["verdict"] = verdict(gain)
@@ -85,10 +87,10 @@ def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
         outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
         folds = rows["fold"].fillna(0).to_numpy(np.int64)
         return {
-            "auc": auc_of(chances, outcomes, folds),
-            "sensitivity_at_90_specificity": sensitivity_of(chances, outcomes),
-            "brier": brier_of(chances, outcomes),
-            "ece": ece_of(chances, outcomes),
+            "auc": auc_of(outcomes, chances, folds),
+            "sensitivity_at_90_specificity": sensitivity_of(outcomes, chances),
+            "brier": brier_of(outcomes, chances),
+            "ece": ece_of(outcomes, chances),
         }
     dice, iou, px, mm = (
         rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")

@@ -13,8 +13,9 @@ import pandas as pd
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.data.findings import FINDINGS
 from busgen.downstream.results.compare import HEADLINE, KEYS, scores_of
+from busgen.stats.patients import Floats
+from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import estimate, over_seeds, patient_weights
-from busgen.stats.weighted_metrics import Floats, auc_of
 
 ARMS = (BASE, PRIMARY, "synthetic")
 LEAST = 20  # patients, and half as many of each class: fewer are refused
@@ -111,5 +112,5 @@ def _matched(rows: pd.DataFrame) -> list[int]:
 def _size_auc(rows: pd.DataFrame) -> float | None:
     sizes: Floats = rows["lesion_share"].to_numpy(np.float64)
     malignant = (rows["pathology"] == "malignant").to_numpy(np.bool_)
-    value = float(auc_of(sizes, malignant)(np.ones((1, len(rows))))[0])
+    value = auc(malignant, sizes)
     return value if np.isfinite(value) else None

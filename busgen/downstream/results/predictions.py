@@ -20,7 +20,7 @@ from busgen.errors import DataError
 from busgen.judges.judges import SegmenterSpec
 from busgen.real.crops import Crops
 from busgen.stats.calibration import Platt, fit_platt
-from busgen.stats.overlap import cut_out, hd95, overlap
+from busgen.stats.overlap import cut_out, dice, hd95, iou
 
 TEXT, REAL = pa.string(), pa.float64()
 SCHEMA = pa.schema(
@@ -89,6 +89,6 @@ def _drawn(chances: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]
     rows = []
     for one, mask in zip(chances, cases.crops.masks, strict=True):
         found, wanted = cut_out(one), np.asarray(mask) > 0
-        dice, iou = overlap(found, wanted)
-        rows.append({"dice": dice, "iou": iou, "hd95_px": hd95(found, wanted)})
+        agreed = {"dice": float(dice(found, wanted)), "iou": float(iou(found, wanted))}
+        rows.append(agreed | {"hd95_px": hd95(found, wanted)})
     return rows

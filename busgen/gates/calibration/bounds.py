@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from busgen.params import JUDGED, Gate
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 REFUSED = 0.05  # of real images, by all gates together that may reject
 # The segmenter misses one real lesion in 18 altogether, so within `REFUSED` its gates would have no

@@ -12,7 +12,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.scores import (
     Judges,
@@ -24,7 +24,7 @@ from busgen.gates.scores import (
 )
 from busgen.params import JUDGED, Gate
 from busgen.similarity.known_images import Known
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 Scores = dict[str, float | None]
 Floats = NDArray[np.float64]

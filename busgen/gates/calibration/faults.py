@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from busgen.errors import UserError
 from busgen.imaging.overlays.planted import plant
 from busgen.imaging.surroundings import LEAST_PX, band_behind
+from busgen.stats.overlap import dice
 
 SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
 COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side
@@ -173,16 +174,10 @@ def swapped(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     """
     for number in rng.permutation(len(others)):
         mask = others[int(number)]
-        if mask.any() and dice(mask, pair.mask) < SWAPPED_DICE:
+        if mask.any() and dice(mask > 0, pair.mask > 0) < SWAPPED_DICE:
             return replace(pair, mask=mask)
     rule = f"some mask must agree with the true one by less than {SWAPPED_DICE}"
     raise UserError(rule, f"none of {len(others)}", "give masks of more lesions")
-
-
-def dice(a: Pixels, b: Pixels) -> float:
-    """Return the Dice coefficient of two masks (S, S) {0, 1}, 0 where both are empty."""
-    total = np.count_nonzero(a) + np.count_nonzero(b)
-    return float(2 * np.count_nonzero((a > 0) & (b > 0)) / max(int(total), 1))
 
 
 COPIES: Mapping[str, Fault] = MappingProxyType(

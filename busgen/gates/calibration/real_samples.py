@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
 from busgen.imaging.overlays.find import without_overlays

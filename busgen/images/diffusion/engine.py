@@ -18,6 +18,7 @@ from torch import Tensor
 
 from busgen import io, seeds
 from busgen.code import code_sha256
+from busgen.compute.devices import device_of
 from busgen.errors import UserError
 from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
@@ -25,6 +26,7 @@ from busgen.images.diffusion.conditions import NO_STYLE, styles_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 
 AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
@@ -115,23 +117,6 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     )
 
 
-def device_of(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names.
-
-    Raises
-    ------
-    UserError
-        If it is a GPU that the machine does not have.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise UserError(f"device must be one of the {count} GPUs here", name, "use auto or cpu")
-    return device
-
-
 def check_masks(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
     """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
     want = (len(findings), size_px, size_px)
@@ -156,13 +141,7 @@ def noise_of(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
 
 
 def _resized(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    if masks.shape[-1] == size_px:
-        return masks
-    shrink = masks.shape[-1] > size_px
-    method = cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-    planes = [
-        cv2.resize(m * np.uint8(255), (size_px, size_px), interpolation=method) for m in masks
-    ]
+    planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
     return (np.stack(planes) > 127).astype(np.uint8)
 
 

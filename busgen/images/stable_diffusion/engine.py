@@ -9,8 +9,7 @@ many evaluations as steps, and no noise but the one that each sample brings.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,14 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.code import code_sha256
+from busgen.compute.devices import device_of
+from busgen.compute.quiet import quietly
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, Learned
 from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes
 from busgen.priors.findings import Finding
-from busgen.quiet import quietly
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
 BATCH = {"cpu": 1, "cuda": 4}  # every pass has this many, so that sums keep their order
@@ -76,7 +77,7 @@ class StableDiffusionEngine:
             raise UserError(rule, got, "draw one mask a finding")
         pictures = np.zeros(want, np.uint8)
         size = BATCH[self.pipeline.device.type]
-        with _computing(self.threads):
+        with torch_threads(self.threads):
             for start in range(0, len(findings), size):
                 chosen = [min(start + k, len(findings) - 1) for k in range(size)]
                 drawn = self._draw([findings[k] for k in chosen], masks[chosen])
@@ -121,16 +122,6 @@ def _grey(image: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
     return np.asarray(np.rint(grey * 255), np.uint8)
 
 
-@contextmanager
-def _computing(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:
     """Return the engine, its weights read and on their device, float16 on a GPU.
 
@@ -160,15 +151,6 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
     deciding = f"{weights}{code_sha256(__name__)}{steps}/{guidance}/{dtype}"
     sha256 = sha256_bytes(deciding.encode())
     return StableDiffusionEngine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
-
-
-def device_of(device: str) -> torch.device:
-    """Return where to compute: ``"auto"`` is a GPU where there is one."""
-    there = torch.cuda.is_available()
-    place = torch.device(("cuda" if there else "cpu") if device == "auto" else device)
-    if place.type == "cuda" and (place.index or 0) >= (torch.cuda.device_count() if there else 0):
-        raise UserError("device must be there", repr(device), "use auto or cpu")
-    return place
 
 
 def _sampler(learned: Learned) -> tuple[int, float]:

@@ -15,9 +15,9 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from busgen.compute.quiet import quietly
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes, sha256_file
-from busgen.quiet import quietly
 
 WEIGHED: dict[str, Any] = {
     "unet": UNet2DConditionModel,

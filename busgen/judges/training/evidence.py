@@ -17,7 +17,7 @@ from busgen.judges.judges import FILES, SPEC, Judges, load_judges
 from busgen.judges.training.card import cards
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
 from busgen.params import TrainJudgesParams
-from busgen.real.crops import SPLITS, Crops, load_crops, read_crops, weights_may_ship
+from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
 
 SCORES = "scores.json"
 JUDGES = "judges"
@@ -75,9 +75,8 @@ def scored(judges: Judges, crops: Crops) -> Record:
 
 def described(table: Path, crops: Mapping[str, Crops]) -> Record:
     """Return origin and licence of a data set, and what of it is in which split."""
-    info = io.read_json(table.parent / "info.json")
     name = table.parent.name
-    told: Record = {key: info[key] for key in ("citation", "doi", "licence", "weights_may_ship")}
+    told: Record = {**origin_of(table), "weights_may_ship": weights_may_ship(table)}
     for split, own in crops.items():
         rows = np.flatnonzero(own.datasets == name)
         if len(rows):

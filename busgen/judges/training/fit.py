@@ -1,31 +1,29 @@
-"""Training of one judge: epochs that depend on (seed, epoch) alone, so that a kill costs one.
+"""Training of one judge by `busgen.training_loop`, a checkpoint after every epoch.
 
-In: training crops, a recipe. Out: averaged weights, and a checkpoint after every epoch. All that
-is random comes from the seed and the number of the epoch: resumed or not, the bytes are the same.
+In: training crops, a recipe. Out: averaged weights. All that is random comes from the seed and the
+number of the epoch: resumed or not, the bytes are the same.
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from busgen import seeds
-from busgen.io import replacing
+from busgen import seeds, training_loop
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
-from busgen.judges.nets import channels_last
-from busgen.judges.training.batches import Batch, Draws, batch_of
+from busgen.judges.nets import seeded
+from busgen.judges.training.batches import Draws, batch_of
+from busgen.learning.trainees import SingleTrainee, adamw, half, set_rate, take_step
 from busgen.real.crops import Crops, shares
+from busgen.training_loop import Pace, Tick, Told
 
 MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
-Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -66,21 +64,75 @@ class Member:
         return self.spec.channels(self.number) if isinstance(self.spec, ClassifierSpec) else 1
 
 
-@dataclass
-class _State:
-    net: nn.Module
-    mean: dict[str, Tensor]
-    optimiser: torch.optim.AdamW
-    epoch: int = 0
+@dataclass(frozen=True)
+class Cycle:
+    """One cycle of a member's training: its first epoch, its number of epochs, rate, changes."""
+
+    first: int
+    epochs: int
+    rate: float
+    strength: float
+
+    def pace(self, recipe: Recipe, seed: int, n: int) -> Pace:
+        """Return the pace of this cycle on `n` crops, a checkpoint after every epoch."""
+        steps = seen_an_epoch(n, recipe.batch) // recipe.batch
+        return Pace(
+            self.epochs * steps,
+            recipe.batch,
+            self.rate,
+            seed,
+            average=recipe.average,
+            average_at_once=True,
+            half_precision=recipe.half_precision,
+            keep=steps,
+        )
 
 
-def train(
-    member: Member,
-    crops: Crops,
-    seed: int,
-    checkpoint: Path,
-    tick: Tick,
-) -> dict[str, Tensor]:
+class Learner(SingleTrainee):
+    """A member's network and the crops that it sees.
+
+    What is drawn in an epoch comes from the seed and the number of the epoch: `draws` change crops,
+    `picked` (steps, batch) says which, `noise` is what dropout draws from.
+    """
+
+    draws: Draws
+    picked: NDArray[np.int64]
+    noise: Tensor
+
+    def __init__(self, member: Member, crops: Crops, cycle: Cycle, net: nn.Module) -> None:
+        super().__init__(net, adamw(net, member.recipe.decay))
+        self.member, self.crops, self.cycle = member, crops, cycle
+        self.chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
+
+    def learn(self, step: int, draws: training_loop.Draws, pace: Pace) -> Told:
+        """Take one step; the first one of an epoch decides what the others see."""
+        del draws
+        place = step % pace.keep
+        if place == 0:
+            self._begin_epoch(self.cycle.first + step // pace.keep, pace)
+        set_rate(self.optimiser, pace.rate * one_cycle(step / pace.steps))
+        indices = self.picked[place]
+        inputs, targets, weights = batch_of(self.member.spec, self.crops, indices, self.draws)
+        self.net.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.noise)
+            with half(self.device, pace):
+                logits = self.net(inputs[:, : self.member.channels])
+            self.noise = torch.get_rng_state()
+        loss = loss_of(logits.float(), targets, weights)
+        take_step(self.net, self.optimiser, loss)
+        return {"loss": float(loss.detach())}
+
+    def _begin_epoch(self, epoch: int, pace: Pace) -> None:
+        self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.cycle.strength)
+        shape = (pace.keep, pace.batch)
+        self.picked = self.draws.rng.choice(len(self.crops), shape, p=self.chances)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds.sample_seed(pace.seed, epoch))
+            self.noise = torch.get_rng_state()
+
+
+def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> dict[str, Tensor]:
     """Return the running average of the weights after `recipe.total` epochs.
 
     Parameters
@@ -91,98 +143,28 @@ def train(
         What it learns from: training patients only.
     seed
         Decides initial weights, draws and changes of the crops.
-    checkpoint
-        File to go on from where it exists, rewritten after every epoch.
+    work
+        Folder of the checkpoints to go on from where they exist, written after every epoch.
     tick
         Called with the number of crops seen, after every step; with those of the epochs that
-        the checkpoint holds, at the start.
+        a checkpoint holds, at the start of a cycle.
     """
     recipe = member.recipe
-    state = _begin(member, seed)
-    if checkpoint.is_file():
-        _restore(state, checkpoint)
-    chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
-    seen = seen_an_epoch(len(crops), recipe.batch)
-    steps = seen // recipe.batch
-    tick(state.epoch * seen)
-    while state.epoch < recipe.total:
-        if state.epoch == recipe.epochs:
-            state = _begin(member, seed, state)
-        cycle = _cycle(recipe, state.epoch)
-        draws = Draws(seeds.rng(seed, f"epoch {state.epoch}"), cycle.strength)
-        picked = draws.rng.choice(len(crops), (steps, recipe.batch), p=chances)
-        with torch.random.fork_rng(devices=[]):  # what dropout draws follows the epoch too
-            torch.manual_seed(seeds.sample_seed(seed, state.epoch))
-            for step, indices in enumerate(picked):
-                inputs = batch_of(member.spec, crops, indices, draws)
-                _learn(state, member, inputs, cycle.rate_at(step / steps))
-                tick(recipe.batch)
-        state.epoch += 1
-        _keep(state, checkpoint)
-    return state.mean
+    cycles = [Cycle(0, recipe.epochs, recipe.rate, 1.0)]
+    if recipe.polish:
+        cycles.append(Cycle(recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
+    net = seeded(lambda: member.spec.build(member.number), seed)
+    for cycle in cycles:
+        learner = Learner(member, crops, cycle, net)
+        pace, folder = cycle.pace(recipe, seed, len(crops)), work / f"cycle-{cycle.first}"
+        mean = training_loop.run(learner, pace, folder, tick)["net"]
+        net.load_state_dict(mean.state_dict())
+    return dict(net.state_dict())
 
 
 def seen_an_epoch(n: int, batch: int) -> int:
     """Return how many of `n` crops an epoch draws: whole batches, one at least."""
     return max(n // batch, 1) * batch
-
-
-@dataclass(frozen=True)
-class _Cycle:
-    """One epoch's place in its cycle: the epoch in it, its length, peak rate, changes."""
-
-    epoch: int
-    length: int
-    rate: float
-    strength: float
-
-    def rate_at(self, share: float) -> float:
-        """Return the learning rate after `share` of the epoch."""
-        return self.rate * one_cycle((self.epoch + share) / self.length)
-
-
-def _cycle(recipe: Recipe, epoch: int) -> _Cycle:
-    if epoch < recipe.epochs:
-        return _Cycle(epoch, recipe.epochs, recipe.rate, 1.0)
-    return _Cycle(epoch - recipe.epochs, recipe.polish, recipe.rate / 2, MILD)
-
-
-def _begin(member: Member, seed: int, before: _State | None = None) -> _State:
-    """Return a state to learn from, with new weights or the average of those `before`."""
-    recipe = member.recipe
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = channels_last(member.spec.build(member.number))
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
-    if before is not None:
-        net.load_state_dict(before.mean)
-    mean = {k: v.clone() for k, v in net.state_dict().items()}
-    return _State(net, mean, optimiser, before.epoch if before else 0)
-
-
-def _learn(state: _State, member: Member, batch: Batch, rate: float) -> None:
-    """Take one step at the learning rate `rate`."""
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
-    inputs, targets, weights = batch
-    inputs = inputs[:, : member.channels]
-    state.net.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=member.recipe.half_precision):
-        logits = state.net(inputs)
-    loss = loss_of(logits.float(), targets, weights)
-    state.optimiser.zero_grad()
-    torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(state.net.parameters(), 1.0)
-    state.optimiser.step()
-    with torch.no_grad():
-        for key, value in state.net.state_dict().items():
-            if value.is_floating_point():
-                state.mean[key].lerp_(value, 1 - member.recipe.average)
-            else:
-                state.mean[key].copy_(value)
 
 
 def one_cycle(progress: float) -> float:
@@ -202,32 +184,3 @@ def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     both = (found * wanted).sum(dim=(1, 2, 3))
     sizes = (found + wanted).sum(dim=(1, 2, 3))
     return entropy + (1 - (2 * both + small) / (sizes + small)).mean()
-
-
-def _keep(state: _State, path: Path) -> None:
-    """Write the checkpoint: weights, their average, the optimiser's moments, the epoch."""
-    tensors = {f"net/{k}": v for k, v in state.net.state_dict().items()}
-    tensors |= {f"mean/{k}": v for k, v in state.mean.items()}
-    for number, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{number}/{k}": v for k, v in moments.items()}
-    whole = {k: v.contiguous().clone() for k, v in tensors.items()}
-    with replacing(path) as partial:
-        save_file(whole, partial, metadata={"epoch": str(state.epoch)})
-
-
-def _restore(state: _State, path: Path) -> None:
-    with safe_open(path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        state.epoch = int(file.metadata()["epoch"])
-    state.net.load_state_dict(_under("net/", tensors))
-    state.mean = _under("mean/", tensors)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under("optimiser/", tensors).items():
-        number, _, name = key.partition("/")
-        moments.setdefault(int(number), {})[name] = value
-    record = state.optimiser.state_dict()
-    state.optimiser.load_state_dict(record | {"state": moments})
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -3,7 +3,7 @@
 In: what `busgen real ... --out` wrote, parameters. Out: weights, scores, cards; no server.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from busgen import folders
-from busgen.errors import UserError
 from busgen.judges.training import stage
 from busgen.judges.training.evidence import JUDGES, publish
+from busgen.learning.presets import Presets
 from busgen.params import TrainJudgesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
-PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+PRESETS: Presets = MappingProxyType(
     {
         "rehearsal": {
             "segmenter": {"epochs": 1, "members": 1},
@@ -43,20 +43,6 @@ class Training:
     def n(self) -> int:
         """Crops that the members look at together, as `train` ticks them."""
         return self.plan.n
-
-
-def preset(params: TrainJudgesParams, name: str | None) -> TrainJudgesParams:
-    """Return `params` with what the preset `name` changes; `UserError` if there is none."""
-    if name is None:
-        return params
-    if name not in PRESETS:
-        known = ", ".join(PRESETS)
-        raise UserError("preset must be a known one", name, f"choose from {known}, or give none")
-    changes = {
-        judge: getattr(params, judge).model_copy(update=dict(change))
-        for judge, change in PRESETS[name].items()
-    }
-    return params.model_copy(update=changes)
 
 
 def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:

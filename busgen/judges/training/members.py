@@ -5,22 +5,20 @@ than one network with two threads: none waits for the other, and sums keep their
 """
 
 import multiprocessing
-from collections.abc import Callable
+import shutil
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import cv2
-import torch
 from safetensors.torch import save_file
 
+from busgen.compute.threads import compute_alone
 from busgen.errors import BusgenError
 from busgen.io import replacing
 from busgen.judges.judges import ClassifierSpec
 from busgen.judges.training.fit import Member, train
 from busgen.real.crops import load_crops
-
-Tick = Callable[[int], None]
+from busgen.training_loop import Tick
 
 
 @dataclass(frozen=True)
@@ -78,13 +76,17 @@ def _listen(told: Connection, tick: Tick) -> None:
 
 def _train(job: Job, tells: Connection) -> None:
     """Train in this process; it ends when nobody listens any more: the pipe breaks."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    compute_alone()
+    fit_member(job, tells.send)
+
+
+def fit_member(job: Job, tick: Tick) -> None:
+    """Write the weights of a member, trained in this process."""
     crops = load_crops(job.crops)
     if isinstance(job.member.spec, ClassifierSpec):
         crops = crops.pick(crops.labelled)
-    checkpoint = job.work / f"{job.name}.checkpoint"
-    weights = train(job.member, crops, job.seed, checkpoint, tells.send)
+    checkpoints = job.work / f"{job.name}.checkpoints"
+    weights = train(job.member, crops, job.seed, checkpoints, tick)
     with replacing(job.weights) as partial:
         save_file({key: value.contiguous() for key, value in weights.items()}, partial)
-    checkpoint.unlink(missing_ok=True)
+    shutil.rmtree(checkpoints)

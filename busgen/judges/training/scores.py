@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from busgen import seeds
 from busgen.judges.judges import Judges
 from busgen.real.crops import Crops
-from busgen.stats.calibration import calibration_error, debiased_error, dice, error_floor
+from busgen.stats.calibration import calibration_error, debiased_error, error_floor
+from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score, interval, mean_of
 from busgen.stats.roc import auc, auc_of
 

@@ -5,12 +5,13 @@ IoU of the two, or of one and the other's mirror image. Place and size are left 
 kept.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.code import code_sha256
+from busgen.imaging.resize import resize
 from busgen.metrics.spaces.registry import FeatureSpace
+from busgen.similarity.known_images import mirrored
 
 NAME = "masks"
 SIDE = 48  # px: the longer side of the lesion's box
@@ -35,8 +36,7 @@ def shapes(masks: Pixels) -> Floats:
 
 def unlike(a: Floats, b: Floats) -> Floats:
     """Return 1 - IoU (N, M) of shapes (N, D) and (M, D), of the better of `b` and its mirrors."""
-    mirror = b.reshape(-1, SIDE, SIDE)[:, :, ::-1].reshape(b.shape)
-    shared = np.maximum(a @ b.T, a @ mirror.T)
+    shared = np.maximum(a @ b.T, a @ mirrored(b).T)
     total = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :]
     return np.asarray(1 - shared / np.maximum(total - shared, 1.0), np.float64)
 
@@ -49,5 +49,4 @@ def _aligned(lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
     square = np.zeros((side, side), np.uint8)
     top, left = ((side - length) // 2 for length in box.shape)
     square[top : top + box.shape[0], left : left + box.shape[1]] = 255 * box
-    way = cv2.INTER_AREA if side > SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=way) > 127)
+    return np.asarray(resize(square, SIDE) > 127)

@@ -17,9 +17,9 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes, sha256_file
-from busgen.metrics.threads import one_thread
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
 POOLER = "pooler"  # what pools is often left out of weights: it is not needed
@@ -63,7 +63,7 @@ class Extractor:
             If the network does not take such pictures, or gives anything but finite numbers.
         """
         parts = []
-        with one_thread(), torch.inference_mode():
+        with torch_threads(), torch.inference_mode():
             for start in range(0, len(images), CHUNK):
                 parts.append(self._features(self.seen.inputs(images[start : start + CHUNK])))
         return np.concatenate(parts)
@@ -124,7 +124,7 @@ def _pretrained(folder: Path) -> Extractor:
     """Return the extractor of a folder that transformers' `save_pretrained` wrote."""
     from transformers import AutoModel
 
-    from busgen.quiet import quietly
+    from busgen.compute.quiet import quietly
 
     rule = f"{folder} must be a model of the transformers library, {CONFIG} and {WEIGHTS}"
     remedy = "write it with model.save_pretrained(FOLDER)"

@@ -19,8 +19,9 @@ from busgen.priors.fitting.lesions import BOX, Lesions
 from busgen.priors.fitting.structure import by_class
 from busgen.priors.network import TERMS, Prior
 from busgen.priors.sizes import LESIONS
+from busgen.stats.ks import ks, weighted_ks
+from busgen.stats.patients import ENDS, Floats, counts_of_draws
 
-Floats = NDArray[np.float64]
 PLACES = BOX[:4]
 NODES_SHOWN = tuple(name for name in FITTED if name not in ("outline", "tissue"))
 LEAST = 5  # lesions below which a distance says nothing
@@ -47,12 +48,10 @@ def disagreements(
             distance = {"n": None, "distance": _single(before[p], pooled[p]), "interval": None}
             shares = {"own": _named(labels, before[p]), "pooled": _named(labels, pooled[p])}
             out.append({"source": PUBLISHED, **where, **distance, "floor": None, **shares})
-            for source, known, weight in _stated(lesions, name, p, groups):
+            for source, mine in _stated(lesions, name, p, groups):
+                told = _terms(mine, _grouped(mine.patterns[name], groups), pooled[p], labels, rng)
                 shares = {"pooled": _named(labels, pooled[p])}
-                out.append(
-                    {"source": source, **where, **_terms(known, weight, pooled[p], labels, rng)}
-                    | shares
-                )
+                out.append({"source": source, **where, **told, **shares})
     return out + list(_places(lesions, drawn, rng))
 
 
@@ -73,26 +72,34 @@ def _grouped(shares: Floats, groups: NDArray[np.intp]) -> Floats:
 
 def _stated(
     lesions: Lesions, name: str, p: int, groups: NDArray[np.intp]
-) -> Iterator[tuple[str, Floats, Floats]]:
-    """Yield each source that states a node: its name, group of each lesion (n, groups), weights."""
+) -> Iterator[tuple[str, Lesions]]:
+    """Yield each source that states a node: its name and its lesions that do."""
     states = _grouped(lesions.patterns[name], groups)[lesions.pattern] > 0
     stated = (states.sum(1) == 1) & (lesions.pathology == p)
     for source in sorted(set(lesions.dataset.tolist())):
         mine = stated & (lesions.dataset == source)
         if mine.sum() >= LEAST:
-            yield source, states[mine].astype(np.float64), lesions.weight[mine]
+            yield source, lesions.take(mine)
 
 
 def _terms(
-    known: Floats, weight: Floats, pooled: Floats, labels: tuple[str, ...], rng: np.random.Generator
+    lesions: Lesions,
+    states: Floats,
+    pooled: Floats,
+    labels: tuple[str, ...],
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Return n, distance, interval, floor and own shares of one source, node and class."""
+    """Return n, distance, interval, floor and own shares of lesions of one source and class.
+
+    `states` (P, groups) are the groups of a node that each of their patterns holds.
+    """
+    known, weight = (states[lesions.pattern] > 0).astype(np.float64), lesions.weight
     own = weight @ known / weight.sum()
-    picks = rng.integers(0, len(known), (RESAMPLES, len(known)))
-    again = np.array([weight[pick] @ known[pick] / weight[pick].sum() for pick in picks])
+    drawn = counts_of_draws(lesions.patient, rng, RESAMPLES) * weight
+    again = drawn @ known / drawn.sum(1, keepdims=True)
     n = max(round(float(weight.sum() ** 2 / (weight**2).sum())), 1)
     chance = rng.multinomial(n, pooled / pooled.sum(), RESAMPLES) / n
-    ends = np.quantile(_tv(again, pooled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = np.quantile(_tv(again, pooled), ENDS)
     return {
         "n": len(known),
         "distance": _single(own, pooled),
@@ -124,17 +131,20 @@ def _places(lesions: Lesions, drawn: Lesions, rng: np.random.Generator) -> Itera
             pooled = pooled[~np.isnan(pooled)]
             for source in sorted(set(lesions.dataset.tolist())):
                 mine = (lesions.dataset == source) & (lesions.pathology == p)
-                own = lesions.boxes[mine & ~np.isnan(lesions.boxes[:, column]), column]
+                own = lesions.take(mine & ~np.isnan(lesions.boxes[:, column]))
                 if len(own) >= LEAST:
                     where = {"source": source, "node": name, "pathology": pathology}
-                    yield {**where, **ks_record(own, pooled, rng)}
+                    yield {**where, **ks_record(own, column, pooled, rng)}
 
 
-def ks_record(own: Floats, pooled: Floats, rng: np.random.Generator) -> dict[str, Any]:
-    """Return n, distance, interval, floor and moments of values against those of the prior."""
-    picks = rng.choice(own, (RESAMPLES // 5, len(own)))
+def ks_record(
+    lesions: Lesions, column: int, pooled: Floats, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return n, distance, interval, floor and moments of boxes' values against the prior's."""
+    own = lesions.boxes[:, column]
+    drawn = counts_of_draws(lesions.patient, rng, RESAMPLES // 5)
     chance = rng.choice(pooled, (RESAMPLES // 5, len(own)))
-    ends = np.quantile([ks(row, pooled) for row in picks], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = np.quantile(weighted_ks(own, pooled, drawn, np.ones((len(drawn), len(pooled)))), ENDS)
     floor = np.quantile([ks(row, pooled) for row in chance], LEVEL)
     moments = ({"mean": float(v.mean()), "sd": float(v.std())} for v in (own, pooled))
     rounded = [{key: round(value, DIGITS) for key, value in m.items()} for m in moments]
@@ -146,12 +156,3 @@ def ks_record(own: Floats, pooled: Floats, rng: np.random.Generator) -> dict[str
         "own": rounded[0],
         "pooled": rounded[1],
     }
-
-
-def ks(a: Floats, b: Floats) -> float:
-    """Return the largest difference of two samples' distribution functions."""
-    a, b = np.sort(a), np.sort(b)
-    at = np.concatenate([a, b])
-    shares = (np.searchsorted(values, at, side="right") / len(values) for values in (a, b))
-    first, second = shares
-    return float(np.abs(first - second).max())

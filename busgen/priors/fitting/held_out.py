@@ -9,27 +9,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.kernel import kernel_log_density
 from busgen.priors.fitting.lesions import ASPECT, TOLD, Lesions
 from busgen.priors.network import TERMS, Prior, states
+from busgen.stats.patients import Floats, interval, mean_of
 
-Floats = NDArray[np.float64]
 RESAMPLES, LEVEL = 1000, 0.95
 DIGITS = 5
 FACTORS = (0.75, 1.0, 1.25, 1.5)  # of Scott's bandwidth, the best is the kernel's figure
-
-
-def interval(values: Floats, patients: NDArray[np.str_], rng: np.random.Generator) -> list[float]:
-    """Return the 95 % bootstrap interval of the mean of `values` (N,), whole patients drawn."""
-    names, place = np.unique(patients, return_inverse=True)
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    rows = counts[:, place]
-    means = (rows @ values) / rows.sum(1)
-    ends = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return [round(float(end), DIGITS) for end in ends]
 
 
 def compare(
@@ -65,7 +54,7 @@ def compare(
             "gain": {
                 n: {
                     "value": _mean(gain),
-                    "interval": interval(gain, lesions.patient[mine], rng),
+                    "interval": interval(mean_of(gain), lesions.patient[mine], rng),
                     "terms": _mean(found[first].terms[mine] - found[n].terms[mine]),
                 }
                 for n, gain in gains.items()
@@ -94,7 +83,7 @@ def compare_boxes(
     by_factor = {f: kernel_log_density(train, lesions, prior.sizes, f) for f in FACTORS}
     factor = max(by_factor, key=lambda f: float(by_factor[f].mean()))
     gain = by_factor[factor] - normals
-    ends = interval(gain, lesions.patient, rng)
+    ends = interval(mean_of(gain), lesions.patient, rng)
     return {
         "n": len(lesions),
         "patients": len(set(lesions.patient.tolist())),

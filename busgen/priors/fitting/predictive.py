@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from busgen import schema
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
 from busgen.priors.fitting.disagreement import LEAST, PLACES, ks_record
-from busgen.priors.fitting.held_out import DIGITS, LEVEL
+from busgen.priors.fitting.held_out import DIGITS
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
 from busgen.priors.sizes import LESIONS
+from busgen.stats.patients import ENDS, Floats, interval
+from busgen.stats.proportions import wilson
+from busgen.stats.roc import auc, auc_of
 
-Floats = NDArray[np.float64]
 DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification")
 COMPARED = tuple(name for name in TOLD if name != "tissue")
 PAIRED = (*DESCRIPTORS, "orientation", "birads")
@@ -99,8 +100,8 @@ def _readings(name: str) -> dict[str, NDArray[np.bool_]]:
 
 def _share(hits: NDArray[np.bool_]) -> tuple[float, list[float]]:
     """Return a share and its 95 % Wilson interval."""
-    ends = binomtest(int(hits.sum()), len(hits)).proportion_ci(LEVEL, method="wilson")
-    return round(float(hits.mean()), DIGITS), [round(ends.low, DIGITS), round(ends.high, DIGITS)]
+    ends = wilson(int(hits.sum()), len(hits))
+    return round(float(hits.mean()), DIGITS), [round(end, DIGITS) for end in ends]
 
 
 def _terms(name: str, drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
@@ -130,7 +131,7 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                 continue
             picks = rng.integers(0, len(made), (DRAWS, len(pair)))
             chance = [cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
-            ends = np.quantile(chance, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            ends = np.quantile(chance, ENDS)
             found = cramers_v(pair)
             where = {"nodes": [PAIRED[first], PAIRED[second]], "pathology": pathology}
             out.append(
@@ -174,12 +175,18 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     out = []
     for column, name in enumerate(PLACES):
         for p, pathology in enumerate(LESIONS):
-            own, made = (some.boxes[some.pathology == p, column] for some in (real, drawn))
-            own, made = own[~np.isnan(own)], made[~np.isnan(made)]
+            own, made = (
+                some.take((some.pathology == p) & ~np.isnan(some.boxes[:, column]))
+                for some in (real, drawn)
+            )
             if len(own) >= LEAST:
-                curves = {"quantiles": _quantiles(own), "drawn_quantiles": _quantiles(made)}
-                record = {"node": name, "pathology": pathology, **ks_record(own, made, rng)}
-                out.append(record | curves)
+                values, drawn_values = own.boxes[:, column], made.boxes[:, column]
+                curves = {
+                    "quantiles": _quantiles(values),
+                    "drawn_quantiles": _quantiles(drawn_values),
+                }
+                record = ks_record(own, column, drawn_values, rng)
+                out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
 
 
@@ -207,7 +214,6 @@ def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
 def _auc(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, Any] | None:
     """Return how well descriptors tell the class, of drawn and of real lesions."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
 
     complete = real.take(np.all([_states(real, name) >= 0 for name in DESCRIPTORS], 0))
     if min(np.bincount(complete.pathology, minlength=2)) < LEAST:
@@ -215,20 +221,13 @@ def _auc(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, A
     half = np.arange(len(drawn)) % 2 == 0
     learnt, rest = drawn.take(half), drawn.take(~half)
     model = LogisticRegression(max_iter=1000).fit(_features(learnt), learnt.pathology)
-    scores, truth = model.decision_function(_features(complete)), complete.pathology
-    made = roc_auc_score(rest.pathology, model.decision_function(_features(rest)))
-    picks = (rng.integers(0, len(truth), len(truth)) for _ in range(DRAWS * 5))
-    positive = truth == 1
-    above = (np.sign(scores[positive][:, None] - scores[~positive]) + 1) / 2  # its mean is the AUC
-    times = (np.bincount(pick, minlength=len(truth)) for pick in picks)
-    pairs = [(n[positive], n[~positive]) for n in times]
-    again = [a @ above @ b / (a.sum() * b.sum()) for a, b in pairs if a.any() and b.any()]
-    ends = np.quantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    scores, truth = model.decision_function(_features(complete)), complete.pathology == 1
+    made = auc(rest.pathology == 1, model.decision_function(_features(rest)))
     return {
         "n": len(truth),
-        "real": round(float(roc_auc_score(truth, scores)), DIGITS),
-        "interval": [round(float(end), DIGITS) for end in ends],
-        "drawn": round(float(made), DIGITS),
+        "real": round(auc(truth, scores), DIGITS),
+        "interval": interval(auc_of(truth, scores), complete.patient, rng),
+        "drawn": round(made, DIGITS),
     }
 
 

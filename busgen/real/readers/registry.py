@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.folders import claim_folder, written_folder
 from busgen.imaging.decode import DatasetInfo, Entry, Listing

@@ -6,7 +6,7 @@ In: what was counted. Out: an `Answer`.
 from dataclasses import dataclass
 
 from busgen.report import words
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
 

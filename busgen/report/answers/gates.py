@@ -15,7 +15,7 @@ from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, betwe
 from busgen.report.evidence import Evidence
 from busgen.report.sections.funnel import bound_of
 from busgen.similarity.known_images import REAL
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 COPIES = "copy_similarity"
 DOES = {"reject": "", "flag": "; the gate only flags them", "off": "; the gate is off"}

@@ -12,7 +12,7 @@ from busgen.report.answers.limits import limit_answers
 from busgen.report.evidence import Evidence
 from busgen.report.sections import marginals, realism
 from busgen.report.sections.downstream import Teaching
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
 AGAINST = {  # what is asked of each group of statistics

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import io
+from busgen.imaging.resize import resize
 
 SHOWN_PX = 256  # larger pictures are reduced to this, smaller ones left as they are
 BARS_MM = (50, 20, 10, 5, 2, 1)
@@ -67,10 +68,7 @@ def make_picture(
 
 def data_uri(image: NDArray[np.uint8]) -> str:
     """Return (H, W) uint8 pixels as a lossless WebP data URI of at most `SHOWN_PX` a side."""
-    if image.shape[0] > SHOWN_PX:
-        image = np.asarray(
-            cv2.resize(image, (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA), np.uint8
-        )
+    image = resize(image, SHOWN_PX) if len(image) > SHOWN_PX else image
     _, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])
     return "data:image/webp;base64," + base64.b64encode(data.tobytes()).decode()
 

@@ -15,7 +15,7 @@ from busgen.report import words
 from busgen.report.charts.images import Picture, make_picture
 from busgen.report.evidence import Evidence, rejected_pixels
 from busgen.report.sections.gallery import Row, details, key_of, spread, strata, tags
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4

@@ -15,7 +15,7 @@ from busgen.priors.plan import marginals
 from busgen.priors.request import parse_request
 from busgen.report import words
 from busgen.report.evidence import Evidence
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 SLACK = 1e-9  # rounding is no deviation
 LEVELS = np.linspace(0, 1, 41)

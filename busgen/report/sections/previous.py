@@ -14,7 +14,7 @@ from busgen.report import words
 from busgen.report.evidence import SCORES, Evidence
 from busgen.report.sections import realism
 from busgen.report.sections import scores as sections_scores
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
 RARE = 0.01  # p below which a column counts as changed, over the number of columns

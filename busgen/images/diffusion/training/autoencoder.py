@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
+from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, Pace, Tick, Told, begun, draws_of, half, run, set_rate
+from busgen.training_loop import Draws, Pace, Tick, Told, draws_of, run
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur
@@ -23,39 +25,20 @@ WEIGHTS = {"anatomy": 1.0, "spectrum": 0.05, "critic": 0.1, "features": 2.0, "pr
 LOOKED = 64  # held-out pictures that a look reconstructs
 
 
-class AutoencoderTrainee:
+class AutoencoderTrainee(AdversarialTrainee):
     """An autoencoder, its critic, and the pictures that both learn from."""
 
     averaged = ("autoencoder",)
 
     def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Pace) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.model = model.to(self.device)
         self.critic = begun(critics.Critic, pace.seed + 1).to(self.device)
         self.splits = splits
-        self.modules: Mapping[str, nn.Module] = {
-            "autoencoder": self.model,
-            "critic": self.critic,
-        }
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.AdamW(module.parameters(), lr=0, betas=(0.5, 0.95), weight_decay=0.01)
-            for name, module in self.modules.items()
-        }
+        self.modules = {"autoencoder": self.model, "critic": self.critic}
+        self.optimisers = adversaries(self.modules)
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
-        """Take one step of the critic and one of the autoencoder."""
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, pace.rate_at(step))
-            optimiser.zero_grad()
-        for _ in range(pace.accumulate):
-            told = self._pass(step, draws, pace)
-        for module in self.modules.values():
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        for optimiser in self.optimisers.values():
-            optimiser.step()
-        return told
-
-    def _pass(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
         """Add one batch's gradients to both networks."""
         real, weight = (x.to(self.device) for x in patches(self.splits["train"], draws, pace.batch))
         with half(self.device, pace):

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import torch
 
 from busgen.io import read_json, write_text
+from busgen.templates import card_of
 
 CARD, SCORES = "README.md", "scores.json"
 EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
@@ -32,13 +32,8 @@ def write_card(folder: Path) -> None:
     """Write the card of the generator in `folder` from what stands beside it."""
     evidence = folder / EVIDENCE
     facts, params = read_json(evidence / "facts.json"), read_json(evidence / "params.json")
-    template = jinja2.Template(
-        (Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
     scores = folder / SCORES
-    text = template.render(
+    text = card_of(Path(__file__).parent).render(
         **facts,
         params=params,
         parts=_parts(evidence, params, facts["trained"]),

@@ -17,13 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from busgen.compute.devices import device_of
+from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.conditions import STYLES
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
 from busgen.images.diffusion.training.critics import patches, projected
 from busgen.images.diffusion.training.decoder_examples import Lesson, Patches, draw_patches
-from busgen.pretrained import EfficientNetLite
-from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
+from busgen.training_loop import Draws, Pace, Told, draws_of
 
 PATIENCE = 150  # steps before the critics are heard
 SCALES = (1, 2)  # px over which pictures are averaged before a critic sees them
@@ -41,13 +43,13 @@ AVERAGE = 0.998  # longest memory of the weights' average
 LOOKED = 64  # held-out pictures that a look decodes
 
 
-class DecoderTrainee:
+class DecoderTrainee(AdversarialTrainee):
     """A decoder, its critics, and the lessons of training and held-out patients."""
 
     averaged = ("autoencoder",)
 
     def __init__(self, model: Autoencoder, lessons: Mapping[str, Lesson], pace: Pace) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
@@ -59,32 +61,12 @@ class DecoderTrainee:
         assert isinstance(heads, projected.ProjectedCritic)
         self.projected = heads.to(self.device)
         named = {f"critic_{px}": net for px, net in self.critics.items()}
-        named |= {"projected": self.projected}
-        self.modules: Mapping[str, nn.Module] = {"autoencoder": self.model, **named}
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.AdamW(
-                [each for each in net.parameters() if each.requires_grad],
-                lr=0,
-                betas=(0.0, 0.99) if name == "projected" else (0.5, 0.95),
-                weight_decay=0.01,
-            )
-            for name, net in {"decoder": self.model.decoder, **named}.items()
-        }
+        heads_alone = {"projected": self.projected}
+        self.modules = {"autoencoder": self.model, **named, **heads_alone}
+        self.optimisers = adversaries({"decoder": self.model.decoder, **named})
+        self.optimisers |= adversaries(heads_alone, (0.0, 0.99))
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
-        """Take one step of the critics and one of the decoder."""
-        for optimiser in self.optimisers.values():
-            set_rate(optimiser, pace.rate_at(step))
-            optimiser.zero_grad()
-        for _ in range(pace.accumulate):
-            told = self._pass(step, draws, pace)
-        for module in self.modules.values():
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-        for optimiser in self.optimisers.values():
-            optimiser.step()
-        return told
-
-    def _pass(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
         """Add one batch's gradients to all networks."""
         batch = draw_patches(self.lessons["train"], draws, pace.batch).to(self.device)
         shake = torch.randn(batch.latents.shape, generator=draws.noise, device=self.device)

@@ -13,12 +13,14 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
-from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
+from busgen.learning.trainees import begun, half, set_rate
+from busgen.training_loop import Draws, Pace, Told, draws_of
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]
@@ -72,7 +74,7 @@ class FlowTrainee:
     ) -> None:
         import copy
 
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of()
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged = tuple(modules)
         self.views, self.words, self.guide, self.show = views, words, guide, show

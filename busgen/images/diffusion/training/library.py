@@ -6,12 +6,35 @@ server.
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 
 from busgen.folders import clear_work, work_beside
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
+from busgen.learning.presets import Presets
 from busgen.params import TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
+
+# `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large
+# GPU, some 25 minutes
+PRESETS: Presets = MappingProxyType(
+    {
+        "small": {},
+        "base": {
+            "autoencoder": {"steps": 8000, "batch": 64},
+            "flow": {"steps": 8000, "batch": 256, "widths": (128, 256, 384), "layers": 2},
+            "guided": {"steps": 1500, "batch": 256},
+            "decoder": {"steps": 4000, "batch": 64},
+        },
+        "rehearsal": {
+            "text": {"steps": 4},
+            "autoencoder": {"steps": 2, "batch": 2},
+            "flow": {"steps": 2, "batch": 2, "widths": (32, 64)},
+            "guided": {"steps": 2, "batch": 2},
+            "decoder": {"steps": 2, "batch": 2},
+        },
+    }
+)
 
 
 def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:

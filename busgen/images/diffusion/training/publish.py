@@ -18,7 +18,7 @@ from busgen.images.diffusion.training.card import COMPONENTS, EVIDENCE, SHEET, h
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.training.examples import BOUNDS, Pictures
-from busgen.real.crops import SIDE
+from busgen.real.crops import SIDE, origin_of
 from busgen.training_loop import LOG
 
 
@@ -51,12 +51,10 @@ def facts(
     """Return what the card tells of data, network and machine."""
     data = {}
     for table in training.tables:
-        info = io.read_json(table.parent / "info.json")
-        told = {key: info[key] for key in ("citation", "doi", "licence")}
         name = table.parent.name
         counts = {s: int((each.crops.datasets == name).sum()) for s, each in pictures.items()}
         if counts["train"]:
-            data[name] = told | counts
+            data[name] = origin_of(table) | counts
     flow = [training.pace(part).seen for part in NETWORK if part in training.parts]
     captions = pictures["train"].captions
     return {

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from busgen import folders
+from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
 from busgen.images.diffusion.folder import KIND, load_pipeline
@@ -101,7 +102,7 @@ def autoencoder_of(
         with folders.written_folder(path, "part of a generator") as partial:
             made.save_pretrained(partial)
     made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
-    return made.to(_device()).eval()  # type: ignore[no-any-return]
+    return made.to(device_of()).eval()  # type: ignore[no-any-return]
 
 
 def views_of(
@@ -174,7 +175,7 @@ def tuned(
     tick: Tick,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its decoder tuned to the latents that its network draws."""
-    pipeline.to(_device())
+    pipeline.to(device_of())
     lessons = {split: lesson_of(pipeline, each) for split, each in pictures.items()}
     pace = replace(training.pace("decoder"), average=AVERAGE)
     trainee = DecoderTrainee(pipeline.autoencoder, lessons, pace)
@@ -186,7 +187,3 @@ def tuned(
 def guidance(params: TrainImagesParams) -> Guidance:
     """Return the guidance that is folded in."""
     return Guidance(text=params.guided.text, mask=params.guided.mask)
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

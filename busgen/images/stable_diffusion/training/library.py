@@ -4,7 +4,7 @@ In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a
 engine `stable_diffusion`, the training's log beside its recipe; no server.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import sentence
-from busgen.images.stable_diffusion.training.checkpoint import LOG
 from busgen.images.stable_diffusion.training.networks import Recipe
 from busgen.images.stable_diffusion.training.output import (
     KIND,
@@ -24,6 +23,7 @@ from busgen.images.training.captions import Caption
 from busgen.images.training.examples import Pictures, bounds_of, read_pictures
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import weights_may_ship
+from busgen.training_loop import LOG, Tick
 
 RANKS = (2, 4, 8)
 
@@ -51,7 +51,7 @@ class Training:
     @property
     def seen(self) -> int:
         """Pictures that it sees in all."""
-        return self.recipe.steps(len(self.pictures.captions)) * self.recipe.seen_a_step
+        return self.recipe.pace(len(self.pictures.captions), self.seed).seen
 
     @property
     def work(self) -> Path:
@@ -107,7 +107,7 @@ def _holds_model(folder: Path) -> bool:
     return (folder / "unet").is_dir()
 
 
-def learn(training: Training, tick: Callable[[int], None]) -> Path:
+def learn(training: Training, tick: Tick) -> Path:
     """Train, and write the model, or the model with the adapter named after its data set.
 
     Adapters that the model has in `out` already stay beside it.

@@ -3,7 +3,7 @@
 In: a folder of Stable Diffusion 1.5, a recipe. Out: `Trained`, as it is before the first step.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import nn
 
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.training import checkpoint
+from busgen.training_loop import Pace
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
 
@@ -43,23 +43,27 @@ class Recipe:
     half_precision: bool = True
     keep: int = 500
 
-    @property
-    def seen_a_step(self) -> int:
-        """Pictures that a step learns from."""
-        return self.batch * self.accumulate
+    def pace(self, n: int, seed: int) -> Pace:
+        """Return the pace of all epochs over `n` pictures: whole batches, one at least.
 
-    def steps(self, n: int) -> int:
-        """Return the steps of all epochs over `n` pictures: whole batches, one at least."""
-        return self.epochs * max(n // self.seen_a_step, 1)
-
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step: up in a line, then level."""
-        return self.rate * min(1.0, (step + 1) / max(self.warmup, 1))
+        The rate goes up in a line, then stays.
+        """
+        steps = self.epochs * max(n // (self.batch * self.accumulate), 1)
+        return Pace(
+            steps,
+            self.batch,
+            self.rate,
+            seed,
+            self.accumulate,
+            self.warmup,
+            cooldown=0.0,
+            keep=self.keep,
+        )
 
 
 @dataclass
 class Trained:
-    """The networks, of which `net` learns, how noise is added, and how far the training is."""
+    """The networks, of which `net` learns, and how noise is added."""
 
     net: nn.Module
     unet: Any
@@ -67,7 +71,11 @@ class Trained:
     schedule: Any
     optimiser: torch.optim.AdamW
     dtype: torch.dtype
-    progress: checkpoint.Progress = field(default_factory=checkpoint.Progress)
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """The weights that learn."""
+        return [weights for weights in self.net.parameters() if weights.requires_grad]
 
 
 def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Trained:

@@ -9,9 +9,7 @@ that was killed ends with the same weights.
 """
 
 import json
-import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,18 +18,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from busgen import seeds
-from busgen.errors import DataError, UserError
+from busgen import seeds, training_loop
+from busgen.compute.devices import device_of
+from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.engine import device_of
-from busgen.images.stable_diffusion.training import checkpoint
 from busgen.images.stable_diffusion.training.examples import Batch, Material, prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
 from busgen.io import sha256_array, sha256_bytes
+from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
-
-LINE = 50  # steps a line of the log
-Tick = Callable[[int], None]
+from busgen.training_loop import Draws, Pace, Tick, Told
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Run:
 
 
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Trained:
-    """Fine-tune the model in `base`; `output.write_model` or `write_adapter` keeps the result.
+    """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
 
     Parameters
     ----------
@@ -75,52 +71,44 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     device = device_of(run.device)
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
-    store = checkpoint.Store(run.work, _key(base, material, recipe, run.seed))
-    store.restore(trained.net, trained.optimiser, trained.progress)
-    run.tick(trained.progress.step * recipe.seen_a_step)
-    total, began, first = recipe.steps(len(material)), time.monotonic(), trained.progress.step
-    while trained.progress.step < total:
-        loss = _learn(trained, material, recipe, run.seed)
-        trained.progress.passed(loss)
-        run.tick(recipe.seen_a_step)
-        step = trained.progress.step
-        if step % LINE == 0 or step == total:
-            speed = (step - first) / (time.monotonic() - began)
-            store.tell(trained.progress, _line(trained.progress, recipe, speed, total))
-        if step % recipe.keep == 0 or step == total:
-            store.keep(trained.net, trained.optimiser, trained.progress)
+    pace, key = recipe.pace(len(material), run.seed), _key(base, material, recipe, run.seed)
+    training_loop.run(Tuning(trained, material, recipe), pace, run.work, run.tick, key)
     return trained
 
 
-def _learn(trained: Trained, material: Material, recipe: Recipe, seed: int) -> float:
-    """Take one step and return its loss."""
-    step = trained.progress.step
-    draws = seeds.rng(seed, f"sd15 step {step}")
-    for group in trained.optimiser.param_groups:
-        group["lr"] = recipe.rate_at(step)
-    trained.optimiser.zero_grad()
-    total = 0.0
-    for indices in _order(len(material), step, recipe, seed):
-        batch = material.pick(indices, recipe.untold, draws)
-        loss = _loss(trained, batch, draws) / recipe.accumulate
-        torch.autograd.backward(loss)
-        total += loss.item()
-    if not math.isfinite(total):
-        rule, remedy = "the training's loss must be finite", "lower the rate, or begin elsewhere"
-        raise DataError(rule, f"{total} at step {step}", remedy)
-    learning = [weights for group in trained.optimiser.param_groups for weights in group["params"]]
-    nn.utils.clip_grad_norm_(learning, recipe.clip)
-    trained.optimiser.step()
-    return total
+class Tuning(SingleTrainee):
+    """The weights that learn, without those that stay, and what they learn from."""
+
+    averaged = ()
+
+    def __init__(self, trained: Trained, material: Material, recipe: Recipe) -> None:
+        super().__init__(nn.ParameterList(trained.learning), trained.optimiser)
+        self.trained, self.material, self.recipe = trained, material, recipe
+
+    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Take one step and return its loss."""
+        del draws
+        rng, optimiser = seeds.rng(pace.seed, f"sd15 step {step}"), self.optimiser
+        set_rate(optimiser, pace.rate_at(step))
+        optimiser.zero_grad()
+        total = 0.0
+        for indices in _order(len(self.material), step, pace):
+            batch = self.material.pick(indices, self.recipe.untold, rng)
+            loss = _loss(self.trained, batch, rng) / pace.accumulate
+            torch.autograd.backward(loss)
+            total += loss.item()
+        nn.utils.clip_grad_norm_(self.trained.learning, self.recipe.clip)
+        optimiser.step()
+        return {"loss": total, "rate": pace.rate_at(step)}
 
 
-def _order(n: int, step: int, recipe: Recipe, seed: int) -> NDArray[np.int64]:
+def _order(n: int, step: int, pace: Pace) -> NDArray[np.int64]:
     """Return a step's pictures (passes, batch): each epoch has an order of its own."""
-    steps = max(n // recipe.seen_a_step, 1)
-    order = seeds.rng(seed, f"sd15 epoch {step // steps}").permutation(n)
-    start = step % steps * recipe.seen_a_step
-    chosen = np.resize(order[start:], recipe.seen_a_step)
-    return chosen.reshape(recipe.accumulate, recipe.batch)
+    seen_a_step = pace.batch * pace.accumulate
+    steps = max(n // seen_a_step, 1)
+    order = seeds.rng(pace.seed, f"sd15 epoch {step // steps}").permutation(n)
+    chosen = np.resize(order[step % steps * seen_a_step :], seen_a_step)
+    return chosen.reshape(pace.accumulate, pace.batch)
 
 
 def _loss(trained: Trained, batch: Batch, draws: np.random.Generator) -> Tensor:
@@ -149,18 +137,6 @@ def _loss(trained: Trained, batch: Batch, draws: np.random.Generator) -> Tensor:
     weights = batch.weights.to(device)
     error: Tensor = (guess.float() - wanted.to(device)).square().mean(dim=1, keepdim=True)
     return (error * weights).sum() / weights.sum().clamp(min=1)
-
-
-def _line(
-    progress: checkpoint.Progress, recipe: Recipe, speed: float, total: int
-) -> dict[str, float]:
-    return {
-        "step": progress.step,
-        "loss": progress.loss,
-        "rate": recipe.rate_at(progress.step - 1),
-        "samples_per_s": round(speed * recipe.seen_a_step, 2),
-        "remaining_s": round((total - progress.step) / speed),
-    }
 
 
 def _key(base: Path, material: Material, recipe: Recipe, seed: int) -> str:

@@ -6,9 +6,8 @@ In: its folder, with parameters, log, facts and (where they were measured) score
 import json
 from pathlib import Path
 
-import jinja2
-
 from busgen.io import read_json, write_text
+from busgen.templates import card_of
 from busgen.training_loop import LOG
 
 CARD, SCORES, EVIDENCE = "README.md", "scores.json", "evidence"
@@ -19,12 +18,7 @@ def write_card(folder: Path) -> None:
     evidence, scores = folder / EVIDENCE, folder / SCORES
     lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
     looked = [line for line in lines if "validation_loss" in line]
-    template = jinja2.Template(
-        (Path(__file__).parent / "card.md").read_text(encoding="utf-8"),
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    text = template.render(
+    text = card_of(Path(__file__).parent).render(
         **read_json(evidence / "facts.json"),
         params=read_json(evidence / "params.json"),
         steps=lines[-1]["step"],

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from busgen import folders, io
 from busgen.code import code_sha256
+from busgen.learning.trainees import SingleTrainee, begun, set_rate, take_step
 from busgen.masks.semantic_curvature.conditions import forgotten
 from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params import TrainMasksParams
-from busgen.real.crops import weights_may_ship
-from busgen.training_loop import LOG, Draws, Pace, Tick, Told, begun, draws_of, run, set_rate
+from busgen.real.crops import origin_of, weights_may_ship
+from busgen.training_loop import LOG, Draws, Pace, Tick, Told, draws_of, run
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -75,41 +76,32 @@ def resolve(
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
 
 
-class OutlineTrainee:
+class OutlineTrainee(SingleTrainee):
     """The network and the examples that it learns from."""
 
-    device = CPU
-    averaged = ("outlines",)
-
     def __init__(self, network: OutlineFlow, examples: Mapping[str, Examples]) -> None:
+        super().__init__(network, torch.optim.AdamW(network.parameters(), weight_decay=DECAY))
         self.network, self.examples = network, examples
-        self.modules: Mapping[str, nn.Module] = {"outlines": network}
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "outlines": torch.optim.AdamW(network.parameters(), lr=0, weight_decay=DECAY)
-        }
 
     def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
         """Take one step."""
-        own, optimiser = self.examples["train"], self.optimisers["outlines"]
-        set_rate(optimiser, pace.rate_at(step))
+        own = self.examples["train"]
+        set_rate(self.optimiser, pace.rate_at(step))
         chosen = draws.rng.choice(len(own.chances), pace.batch, p=own.chances)
         version = draws.rng.integers(0, own.codes.shape[1], pace.batch)
         codes = own.codes[chosen, version]
         told = forgotten(own.conditions[chosen, version], FORGET, draws.rng)
         times = torch.rand(pace.batch, generator=draws.noise)
         noise = torch.randn(codes.shape, generator=draws.noise)
-        optimiser.zero_grad()
         with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
             torch.manual_seed(draws.noise.initial_seed())
             loss = _loss(self.network.train(), torch.from_numpy(codes), told, times, noise)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        optimiser.step()
+        take_step(self.network, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, times and noise always the same."""
-        own, network = self.examples["validation"], mean["outlines"]
+        own, network = self.examples["validation"], mean["net"]
         assert isinstance(network, OutlineFlow)
         codes = torch.from_numpy(own.codes[:, 0]).repeat(TIMES, 1)
         told = np.tile(own.conditions[:, 0], (TIMES, 1))
@@ -145,7 +137,7 @@ def train(training: Training, tick: Tick) -> Path:
         examples = prepare(training.tables, training.cohort, folders.open_work(training.work))
         trainee = OutlineTrainee(new_network(training.params, examples["train"]), examples)
         work = training.work / "training"
-        made = run(trainee, training.pace, work, tick)["outlines"]
+        made = run(trainee, training.pace, work, tick)["net"]
         assert isinstance(made, OutlineFlow)
         return publish(training, examples, made)
 
@@ -168,12 +160,8 @@ def facts(
     training: Training, examples: Mapping[str, Examples], network: OutlineFlow
 ) -> dict[str, object]:
     """Return what the card tells of data and network."""
-    data = {}
-    for table in training.tables:
-        info = io.read_json(table.parent / "info.json")
-        data[table.parent.name] = {key: info[key] for key in ("citation", "doi", "licence")}
     return {
-        "data": data,
+        "data": {table.parent.name: origin_of(table) for table in training.tables},
         "outlines": {split: len(own.codes) for split, own in examples.items()},
         "weights": sum(weight.numel() for weight in network.parameters()),
     }

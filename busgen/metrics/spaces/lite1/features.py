@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from busgen.compute.pretrained import EfficientNetLite
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, sha256_file
 from busgen.metrics.spaces.us64.features import check_square
-from busgen.metrics.threads import one_thread
-from busgen.pretrained import EfficientNetLite
 
 NAME = "lite1"
 AXES = ASSETS / NAME / "axes.safetensors"
@@ -61,7 +61,7 @@ def features_of(images: NDArray[np.uint8]) -> Floats:
     check_square(images)
     net, blocks = _network()
     rows = [np.zeros((0, 2 * sum(CHANNELS)))]
-    with one_thread(), torch.inference_mode():
+    with torch_threads(), torch.inference_mode():
         for start in range(0, len(images), CHUNK):
             seen = np.stack([resize(one, SIZE_PX) for one in images[start : start + CHUNK]])
             shown = torch.from_numpy(seen)[:, None].float() / 127.5 - 1

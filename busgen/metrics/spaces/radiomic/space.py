@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.code import code_sha256
-from busgen.cores import on_all_cores
+from busgen.compute.cores import on_all_cores
 from busgen.imaging.resize import resize
 from busgen.metrics.spaces.radiomic import standard
 from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured

@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
 from busgen.metrics.spaces.us64 import net
-from busgen.metrics.threads import one_thread
 
 NAME = "us64"
 SHIPPED = ASSETS / NAME
@@ -79,7 +79,7 @@ def features_of(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int)
     """Return the network's features (N, F) of square pictures and their mirror images, the mean."""
     check_square(images)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
-    with one_thread(), torch.inference_mode():
+    with torch_threads(), torch.inference_mode():
         for start in range(0, len(images), CHUNK):
             seen = np.stack([resize(one, size_px) for one in images[start : start + CHUNK]])
             asked = to_input(seen[:, None], "cpu")

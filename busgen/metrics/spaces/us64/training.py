@@ -1,10 +1,11 @@
 """Training of `us64` on crops of training patients, the same bytes for the same seed.
 
 In: crops. Out: a folder that `load_space` reads. The network learns what a picture shows (class,
-scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space.
+scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space. Its
+minute of steps needs no checkpoint, no average and no folder, so it takes the steps of
+`busgen.training_loop` without its `run`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
+from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.judges.judges import to_input
-from busgen.judges.nets import channels_last
+from busgen.judges.nets import seeded
 from busgen.judges.training.fit import one_cycle
+from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
 from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space
 from busgen.metrics.spaces.us64.net import Taught, masked_mean
-from busgen.metrics.threads import one_thread
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import Crops, shares, shippable_splits
 
@@ -34,7 +36,6 @@ FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to
 UNKNOWN = -100  # target that costs nothing
 
 Floats = NDArray[np.float64]
-Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def train_us64(
         rule = f"{spec.dimensions} dimensions need more crops than that"
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
-    with one_thread():
+    with torch_threads():
         weights = _learned(images, crops, seed, (spec, recipe))
     stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
     features = features_of(loaded(spec, stored), images, spec.size_px)
@@ -138,23 +139,16 @@ def _learned(
         "statistics": len(STATISTICS),
         "spoilt": len(WAYS) + 1,
     }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = channels_last(Taught(spec.build(), tasks))
+    net = seeded(lambda: Taught(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, chances = seeds.rng(seed, "us64"), shares(crops, labelled=False)
     for step in range(recipe.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * one_cycle(step / recipe.steps)
+        set_rate(optimiser, recipe.rate * one_cycle(step / recipe.steps))
         chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=chances), 2)
         pictures, ways = _pictures(images, chosen, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
-        loss = loss_of(answers, lesson, chosen, ways)
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
+        take_step(net, optimiser, loss_of(answers, lesson, chosen, ways))
     embedder: nn.Module = net.get_submodule("embedder")
     return dict(embedder.state_dict())
 

@@ -1,6 +1,7 @@
 """Training of the text encoder on sentences written for it; how often it reads a field rightly.
 
 In: seed, number of steps. Out: an encoder; step *k* sees what (seed, *k*) decides and nothing else.
+Two minutes of steps need no checkpoint and no folder, so `busgen.training_loop.run` does not serve.
 """
 
 import math

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import roc_auc_score
 
-from busgen.reader_study.accuracy import (
+from busgen.reader_study.records import CALLED_SYNTHETIC
+from busgen.stats.mrmc import (
     Parts,
     Ratings,
     auc_interval,
@@ -18,7 +19,7 @@ from busgen.reader_study.accuracy import (
     roc,
     share_parts,
 )
-from busgen.stats.ks import wilson
+from busgen.stats.proportions import wilson
 
 
 def drawn(readers: int, m: int, n: int, shift: float, seed: int = 0) -> Ratings:
@@ -47,7 +48,7 @@ def test_delongs_variance_by_hand():
 
 def test_shares_count_ratings_of_4_and_above():
     ratings = Ratings(np.array([[3.0, 4, 6, 5]]), np.array([[1.0, 3, 4, 2]]))
-    parts = share_parts(ratings)
+    parts = share_parts(ratings, CALLED_SYNTHETIC)
     assert {name: part.values.tolist() for name, part in parts.items()} == {
         "sensitivity": [0.75],
         "specificity": [0.75],
@@ -138,7 +139,9 @@ def test_one_reader_is_not_pooled_and_readers_without_spread_get_a_width():
     figure = pooled("auc", auc_parts(sure))
     assert (figure.value, figure.p) == (1.0, None)
     assert figure.interval == newcombe(1.0, (20, 20)) == auc_interval(1.0, 0.0, (20, 20))
-    assert pooled("sensitivity", share_parts(sure)["sensitivity"]).interval == wilson(20, 20)
+    assert pooled(
+        "sensitivity", share_parts(sure, CALLED_SYNTHETIC)["sensitivity"]
+    ).interval == wilson(20, 20)
 
 
 def test_roc_goes_from_nothing_to_everything_called_synthetic():

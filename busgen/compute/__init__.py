@@ -1,0 +1,1 @@
+"""Computing: devices, cores, threads, quiet libraries, pretrained networks; shared ground."""

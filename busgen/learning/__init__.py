@@ -1,0 +1,1 @@
+"""Learning: what all trainings share beside the loop; shared ground."""

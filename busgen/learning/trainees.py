@@ -1,0 +1,107 @@
+"""What trainees of `busgen.training_loop` share: their first weights, a step, kinds of them.
+
+In: networks, optimisers, losses. Out: steps.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from busgen.training_loop import Draws, Pace, Told
+
+
+class SingleTrainee:
+    """A trainee of one network and its optimiser; nobody who is held out is looked at."""
+
+    averaged: tuple[str, ...] = ("net",)
+
+    def __init__(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        self.net, self.optimiser = net, optimiser
+        self.modules: Mapping[str, nn.Module] = {"net": net}
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {"net": optimiser}
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return next((weights.device for weights in self.net.parameters()), torch.device("cpu"))
+
+    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return nothing."""
+        del mean, step
+        return {}
+
+
+class AdversarialTrainee:
+    """A trainee of a network and its critics, all of which step together."""
+
+    modules: Mapping[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    @abstractmethod
+    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Add one batch's gradients to all networks; return what is to be logged."""
+
+    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+        """Take one step of the critics and one of the network."""
+        for optimiser in self.optimisers.values():
+            set_rate(optimiser, pace.rate_at(step))
+            optimiser.zero_grad()
+        for _ in range(pace.accumulate):
+            told = self.add_gradients(step, draws, pace)
+        for module in self.modules.values():
+            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+        return told
+
+
+def adversaries(
+    networks: Mapping[str, nn.Module], betas: tuple[float, float] = (0.5, 0.95)
+) -> dict[str, torch.optim.Optimizer]:
+    """Return an optimiser for what learns of each of a network and its critics."""
+    return {
+        name: torch.optim.AdamW(
+            [each for each in net.parameters() if each.requires_grad],
+            lr=0,
+            betas=betas,
+            weight_decay=0.01,
+        )
+        for name, net in networks.items()
+    }
+
+
+def adamw(net: nn.Module, decay: float) -> torch.optim.AdamW:
+    """Return an optimiser under which matrices and kernels decay, offsets and scales do not."""
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, weight_decay=decay)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give all parameters of an optimiser one learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Move the weights of `net` against the gradient of `loss`, its norm 1 at the most."""
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimiser.step()
+
+
+def half(device: torch.device, pace: Pace) -> torch.autocast:
+    """Return the context in which networks compute in bfloat16 where `pace` says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
+
+
+def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Return a network whose first weights follow from `seed`, its kernels channels last."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
