@@ -19,17 +19,17 @@ from busgen.downstream.data.real_images import Real
 from busgen.downstream.plan import RECIPES, Asked, Plan, plan
 from busgen.downstream.results import headline
 from busgen.folders import written_folder
-from busgen.params import Params, load_params
+from busgen.params.base import load_section
+from busgen.params.downstream import DownstreamParams
 from flows import main
 from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
 
 
-def asked(params: Params) -> Asked:
+def asked(own: DownstreamParams) -> Asked:
     """Return what params.yaml asks for."""
-    own = params.downstream
     return Asked(
         RELEASE,
-        Real(tuple(real_tables(params)), COHORT),
+        Real(tuple(real_tables()), COHORT),
         WORK / "downstream",
         train=own.train,
         arms=own.arms,
@@ -59,7 +59,7 @@ def downstream(wanted: Plan) -> None:
 
 def run() -> None:
     """Run the stage: data/release and real patients -> data/downstream."""
-    downstream(plan(asked(load_params())))
+    downstream(plan(asked(load_section("downstream", DownstreamParams))))
 
 
 if __name__ == "__main__":

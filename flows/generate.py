@@ -26,7 +26,8 @@ from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.factory.work import acceptance, link_folder
 from busgen.folders import open_work
 from busgen.locks import hold_lock
-from busgen.params import GenerateParams, load_params
+from busgen.params.base import load_section
+from busgen.params.generate import GenerateParams
 from flows import main
 from flows.paths import CANDIDATES, WORK
 
@@ -95,7 +96,7 @@ def generate(plan: Plan, work: Path) -> None:
 
 def run() -> None:
     """Run the stage: params.yaml -> data/candidates."""
-    params = load_params().generate
+    params = load_section("generate", GenerateParams)
     plan = resolve(params)
     with hold_lock(WORK / "generate", lambda _: None):
         work = open_work(WORK / plan.shards_sha256[:16])

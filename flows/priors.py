@@ -10,7 +10,8 @@ from pathlib import Path
 from prefect import flow
 
 from busgen import io
-from busgen.params import PriorsParams, load_params
+from busgen.params.base import load_section
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.fit import Pooling
 from busgen.priors.fitting.lesions import COLUMNS
@@ -33,8 +34,7 @@ def priors(tables: list[Path], params: PriorsParams) -> None:
 
 def run() -> None:
     """Run the stage: data/real -> data/priors."""
-    params = load_params()
-    priors(real_tables(params), params.priors)
+    priors(real_tables(), load_section("priors", PriorsParams))
 
 
 if __name__ == "__main__":

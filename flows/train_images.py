@@ -15,7 +15,8 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 from busgen.folders import remove_work
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.cohort import FILE
 from busgen.training_loop import Tick
 from flows import main
@@ -52,9 +53,9 @@ def images(training: Training) -> None:
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/images."""
-    params = load_params()
-    tables = real_tables(params)
-    training = resolve(tables, COHORT / FILE, params.train_images, WORK, MODELS / "images")
+    params = load_section("train_images", TrainImagesParams)
+    tables = real_tables()
+    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "images")
     images(training)
     remove_work(training.work)
 

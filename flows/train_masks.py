@@ -14,7 +14,8 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from busgen.folders import remove_work
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import FILE
 from flows import main
 from flows.paths import COHORT, MODELS, WORK, real_tables
@@ -39,9 +40,9 @@ def masks(training: Training) -> None:
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/masks."""
-    params = load_params()
-    tables = real_tables(params)
-    training = resolve(tables, COHORT / FILE, params.train_masks, WORK, MODELS / "masks")
+    params = load_section("train_masks", TrainMasksParams)
+    tables = real_tables()
+    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "masks")
     masks(training)
     remove_work(training.work)
 

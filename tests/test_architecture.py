@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from busgen.code import closure
 from busgen.dependencies import CODE, code_hashes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,8 +59,14 @@ def test_the_hashes_of_the_stages_code_are_todays():
     assert (ROOT / CODE).read_text(encoding="utf-8") == code_hashes(ROOT)
 
 
+def test_what_makes_a_pixel_depends_on_no_other_stages_parameters():
+    sections = {name for name in closure("busgen.factory.shard") if ".params." in name}
+    assert sections == {f"busgen.params.{name}" for name in ("base", "gates", "generate")}
+    assert "busgen.params.report" not in closure("flows.generate")
+
+
 def test_generate_runs_again_for_every_parameter_that_decides_a_byte():
-    from busgen.params import GenerateParams
+    from busgen.params.generate import GenerateParams
 
     deciding = set(GenerateParams.model_fields) - {"runner", "workers"}
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["generate"]

@@ -50,7 +50,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import produce, with_generate
     from busgen.factory.plan import resolve, to_record
-    from busgen.params import Params, load_params, parse_targets
+    from busgen.params import Params, load_params
+    from busgen.params.targets import parse_targets
 
     asked = {
         "n": n,

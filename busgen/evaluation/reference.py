@@ -35,7 +35,7 @@ from busgen.gates.scores import Judges
 from busgen.imaging.decode import DatasetInfo
 from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
 from busgen.real.readers.registry import DATASETS
 from busgen.similarity.known_images import known_of, save_known

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from busgen.errors import DataError
 from busgen.imaging.statistics import contrast_name, image_statistics
 from busgen.io import decode_png
-from busgen.params import JUDGED
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 
 BLOB_COLUMNS = ["image", "mask", "pathology", "pixel_mm", "echo_pattern", *JUDGED]

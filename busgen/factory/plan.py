@@ -17,11 +17,13 @@ from busgen.code import code_sha256
 from busgen.images.contract import Learned
 from busgen.images.engines import UNTAUGHT, load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import kind_of, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`

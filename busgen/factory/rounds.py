@@ -20,7 +20,7 @@ from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
 from busgen.factory.verdicts import COLUMNS, DUPLICATE, Accepted, Settled, settle
-from busgen.params import Gate
+from busgen.params.gates import Gate
 
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 

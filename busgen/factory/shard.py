@@ -26,7 +26,7 @@ from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import MaskEngine, load_mask_engine
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior

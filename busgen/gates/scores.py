@@ -20,8 +20,9 @@ from busgen.gates.image_checks import picture_scores
 from busgen.gates.lesion_intensity import region_scores
 from busgen.gates.mask_fit import mask_fit
 from busgen.imaging.geometry import Geometry
-from busgen.params import JUDGED, Gate
+from busgen.params.gates import Gate
 from busgen.priors.findings import Finding
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import Known
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap

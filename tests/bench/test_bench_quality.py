@@ -8,7 +8,7 @@ from busgen.bench.quality import fault_detection
 from busgen.errors import UserError
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.faults import Pair
-from busgen.params import DEFAULT_GATES, Gate
+from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.seeds import rng
 from busgen.similarity.known_images import known_of, texture_of
 

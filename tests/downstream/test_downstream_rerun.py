@@ -11,7 +11,10 @@ from busgen.downstream import library
 from busgen.downstream.data import real_images, synthetic_set
 from busgen.downstream.plan import Asked, plan
 from busgen.factory.library import produce
-from busgen.params import DEFAULT_GATES, Gate, GenerateParams, Params, ReleaseParams
+from busgen.params import Params
+from busgen.params.gates import DEFAULT_GATES, Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.release import ReleaseParams
 from busgen.real.cohort import FILE, make_cohort
 
 ARMS = ("real", "real_augmented", "synthetic", "real_synthetic_1")

@@ -18,10 +18,14 @@ from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import ENGINES, load_mask_engine
-from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
+from busgen.params import Params
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.release import ReleaseParams
 from busgen.release.show import again, history
 from busgen.release.verify import verify
 from busgen.release.write import write_release
+from busgen.schema import JUDGED
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 UNJUDGED = {name: Gate(action="off") for name in JUDGED}

@@ -16,7 +16,9 @@ from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import run_shard
 from busgen.gates.scores import judge_pairs
 from busgen.judges.judges import load_judges
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.schema import JUDGED
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}

@@ -21,10 +21,12 @@ from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import is_done, judged_row, run_shard
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import load_mask_engine
-from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
+from busgen.params.gates import DEFAULT_GATES, Gate
+from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import REAL, RELEASE, save_known
 from busgen.similarity.thumbnails import SIDE
 
@@ -134,7 +136,9 @@ from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.schema import JUDGED
 gates = {name: Gate(action="off") for name in JUDGED}
 ruled = {"engine": "phantom", "mask_engine": "curvature"}
 plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates, **ruled))

@@ -5,7 +5,7 @@ import pytest
 
 from busgen.gates.calibration.detection import caught, detection, scores_of
 from busgen.gates.calibration.faults import Pair
-from busgen.params import DEFAULT_GATES, Gate
+from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.stats.ks import wilson
 
 GATES = {

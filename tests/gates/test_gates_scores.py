@@ -20,8 +20,9 @@ from busgen.gates.scores import (
 )
 from busgen.imaging.geometry import measure
 from busgen.judges.judges import load_judges
-from busgen.params import DEFAULT_GATES, JUDGED, Gate
+from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.priors.findings import Finding
+from busgen.schema import JUDGED
 
 SIZE = 128
 

@@ -18,7 +18,7 @@ from busgen.images.engines import load_image_engine
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import SPLITS, Pictures, save_pictures
 from busgen.io import dumps, write_text
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 
 CAPTION = Caption(pathology="benign", shape="oval", halo=False)
 REHEARSAL = preset(TrainImagesParams(), "rehearsal")

@@ -16,7 +16,7 @@ from busgen.judges import views
 from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, loss_of, train
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.seeds import rng
 from busgen.stats import calibration

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from busgen.factory.plan import resolve
-from busgen.params import Gate, GenerateParams, ReleaseParams, load_params
+from busgen.params import load_params
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.release import ReleaseParams
 from busgen.report import words
 from busgen.report.charts.images import make_picture, outline_path
 from busgen.report.charts.plots import COLOURS, Axes, Curve, plot
@@ -197,7 +200,7 @@ def test_numbers_as_words(value, text):
 
 def test_every_statistic_and_gate_has_words():
     from busgen.imaging.statistics import GROUPS
-    from busgen.params import DEFAULT_GATES
+    from busgen.params.gates import DEFAULT_GATES
 
     assert set(words.GATES) == set(DEFAULT_GATES)
     for names in GROUPS.values():

@@ -10,7 +10,8 @@ import told
 
 from busgen.factory.plan import resolve, to_record
 from busgen.io import dumps, read_json, write_text
-from busgen.params import Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
 from busgen.report import words
 from busgen.report.charts import distributions
 from busgen.report.charts.prior_checks import Dissent, Gain

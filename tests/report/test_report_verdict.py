@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from busgen.evaluation.limits import judge
-from busgen.params import Gate, Limit
+from busgen.params.gates import Gate
+from busgen.params.quality import Limit
 from busgen.release.contract.expectations import validate_index
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
 from busgen.report.answers.gates import copies, judged

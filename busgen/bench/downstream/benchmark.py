@@ -28,7 +28,9 @@ from busgen.factory.library import produce
 from busgen.factory.plan import resolve
 from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
-from busgen.params import DEFAULT_GATES, GenerateParams, Params
+from busgen.params import Params
+from busgen.params.gates import DEFAULT_GATES
+from busgen.params.generate import GenerateParams
 
 WORK = ROOT / "data" / "work" / "bench-downstream"
 LOW = "@10"  # the arms of a tenth of the patients

@@ -38,7 +38,7 @@ from busgen.gates.scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import SIDE, SPLITS
 

@@ -30,7 +30,7 @@ from busgen.judges.training.stage import prepare, work_folder
 from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.masks.raster import OutlineEngine
 from busgen.metrics.two_sample import Recipe
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior

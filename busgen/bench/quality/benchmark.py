@@ -19,7 +19,7 @@ from busgen.bench.real.benchmark import real_folder
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.judges.judges import load_judges
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.similarity.known_images import known_of, save_known
 

@@ -31,7 +31,8 @@ from busgen.imaging.geometry import measure
 from busgen.io import decode_png
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import spaces_of
-from busgen.params import DEFAULT_GATES, QualityParams
+from busgen.params.gates import DEFAULT_GATES
+from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
 from busgen.release.files import data_files
 from busgen.similarity.dhash import difference_hash, nearest_hash

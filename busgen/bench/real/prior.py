@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen.bench.harness import Figure
-from busgen.params import PriorsParams
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.fit import Pooling, fit_apart, fit_prior
 from busgen.priors.fitting.held_out import compare
 from busgen.priors.fitting.lesions import COLUMNS, make_lesions

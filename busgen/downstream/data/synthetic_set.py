@@ -22,10 +22,10 @@ from busgen.image_sets.source import Source, squares
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.manifests import MANIFEST
-from busgen.params import JUDGED
 from busgen.real.crops import SIDE
 from busgen.release.files import data_files
 from busgen.release.read import batches
+from busgen.schema import JUDGED
 
 LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
 CLASSES = ("benign", "malignant", "normal")

@@ -22,7 +22,8 @@ from busgen.gates.scores import (
     lesion_scores,
     verdict,
 )
-from busgen.params import JUDGED, Gate
+from busgen.params.gates import Gate
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import Known
 from busgen.stats.ks import wilson
 

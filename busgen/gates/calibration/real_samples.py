@@ -21,7 +21,8 @@ from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import field_of, square_crop
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.io import decode_png
-from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.params.gates import DEFAULT_GATES
+from busgen.schema import JUDGED
 from busgen.similarity.dhash import difference_hash
 from busgen.similarity.known_images import Known
 

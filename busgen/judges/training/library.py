@@ -14,7 +14,7 @@ from busgen import folders
 from busgen.errors import UserError
 from busgen.judges.training import stage
 from busgen.judges.training.evidence import JUDGES, publish
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
 from busgen.report.evidence import Evidence

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from busgen.factory.verdicts import FAMILY
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.charts.images import Picture, make_picture
 from busgen.report.evidence import Evidence, rejected_pixels

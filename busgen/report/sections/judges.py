@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from busgen.factory.plan import Plan
-from busgen.params import JUDGED, Gate
+from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.sections.funnel import bound_of
+from busgen.schema import JUDGED
 
 ALL = "all"
 ECE = "ece_5_bins"

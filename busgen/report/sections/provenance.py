@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from busgen.factory.plan import Plan
-from busgen.params import GenerateParams, ReleaseParams
+from busgen.params.generate import GenerateParams
+from busgen.params.release import ReleaseParams
 from busgen.priors.network import load_prior
 from busgen.report import words
 from busgen.report.evidence import Evidence

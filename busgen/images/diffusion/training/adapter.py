@@ -44,7 +44,7 @@ from busgen.images.diffusion.training.latents import (
 )
 from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
-from busgen.params import AdapterParams, TrainImagesParams
+from busgen.params.train_images import AdapterParams, TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import SIDE, Crops
 from busgen.training_loop import LOG, Pace, draws_of, run

@@ -10,7 +10,7 @@ from pathlib import Path
 from busgen.folders import clear_work, work_beside
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from busgen.errors import UserError
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
