@@ -48,6 +48,18 @@ class Bounds(Section):
         return (self.min is None or score >= self.min) and (self.max is None or score <= self.max)
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, whose errors all name the line: of a date, number or tag that is none, too."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{shown(node.value)} is no {kind}; a text that looks like one needs quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
 def load_section(name: str, model: type[Model], path: Path = FILE) -> Model:
     """Return the section `name` of the parameters in `path`; errors as `read_yaml` and `check`."""
     section = read_yaml(path).get(name, {})
@@ -65,19 +77,17 @@ def read_yaml(path: Path) -> Mapping[str, object]:
         If the file is unreadable, no YAML, or no mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         remedy = "run in a checkout or name a file"
         raise UserError(f"{path} must be readable", error, remedy) from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} must be YAML", error, "mend the line that it names") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", error)
+        where = f"line {mark.line + 1}" if mark else "the file"
+        raise UserError(f"{path} must be YAML", problem, f"mend {where}") from error
     except RecursionError as error:
         rule = f"{path} must map sections to keys"
         raise UserError(rule, "hundreds of levels, one in the other", "see README") from error
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        # what PyYAML's constructors let through, of a date, number or tag that is none
-        rule = f"{path} must hold values that YAML can read"
-        raise UserError(rule, error, "put a text that looks like a date in quotes") from error
     if not isinstance(content, Mapping | None):
         got = type(content).__name__
         raise UserError(f"{path} must map sections to keys", got, "see README")
