@@ -84,12 +84,12 @@ def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
 def generate(plan: Plan, work: Path) -> None:
     """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
     make_candidates(plan, work, map_shards)
-    rows = acceptance(work / "index.parquet")
+    asked, rows = plan.request, acceptance(work / "index.parquet")
     create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
     create_markdown_artifact(
         key="plan",
-        markdown=f"**{plan.n}** findings, engines `{plan.mask_engine}` + `{plan.engine}`, "
-        f"code `{plan.code_version}`, plan `{plan.sha256[:12]}`. "
+        markdown=f"**{asked.n}** findings, engines `{asked.mask_engine}` + `{asked.engine}`, "
+        f"code `{plan.resolution.code_version}`, plan `{plan.sha256[:12]}`. "
         "SYNTHETIC DATA - NOT FOR CLINICAL USE",
     )
 

@@ -1,7 +1,7 @@
 """Families in the factory: whole, of one seed and mask, the same whatever the shards."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
-from busgen.masks.engines import ENGINES, load_mask_engine
+from busgen.masks.engines import ENGINES
 from busgen.params import Params
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
@@ -244,9 +244,8 @@ def test_the_library_call_makes_families_of_the_terms_asked_for():
 
 @pytest.mark.parametrize("mask_engine", ["curvature", "semantic_curvature"])
 def test_a_family_of_margins_has_a_mask_for_each(tmp_path, mask_engine):
-    plan = tiny(n=2, vary="margin", targets={}, where=("pathology=malignant",))
-    make_candidates(replace(plan, mask_engine=mask_engine, mask_engine_sha256=load_mask_engine(
-        mask_engine, 64).sha256), tmp_path, run_here)  # fmt: skip
+    asked = {"targets": {}, "where": ("pathology=malignant",), "mask_engine": mask_engine}
+    make_candidates(tiny(n=2, vary="margin", **asked), tmp_path, run_here)
     for members in by_family(rows_of(tmp_path)).values():
         first = [row for row in members if row["attempt"] == 0]
         assert [row["margin"] for row in first] == [[term] for term in schema.MARGINS]

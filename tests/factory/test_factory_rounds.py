@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from plans import changed
 
 from busgen import io
 from busgen.errors import UnfilledError
@@ -91,12 +92,12 @@ def test_the_plan_tells_the_kinds_of_known_pictures_and_no_hash_depends_on_them(
     pixels = io.encode_png(np.zeros((64, 64), np.uint8))
     pq.write_table(pa.table({"image": [{"bytes": pixels}]}), data / "x.parquet")
     plan = tiny(known=(file, data.parent))
-    assert plan.known_kinds == (REAL, RELEASE)
-    assert tiny(known=(file,)).known_kinds == (REAL,)
-    assert tiny().known_kinds == ()
+    assert plan.resolution.known_kinds == (REAL, RELEASE)
+    assert tiny(known=(file,)).resolution.known_kinds == (REAL,)
+    assert tiny().resolution.known_kinds == ()
     assert str(tmp_path) not in io.dumps(to_record(plan))
-    assert from_record(to_record(plan)) == plan
-    untold = replace(plan, known_kinds=())
+    assert from_record(to_record(plan)) == changed(plan, known=())
+    untold = changed(plan, known_kinds=())
     assert (untold.sha256, untold.shards_sha256) == (plan.sha256, plan.shards_sha256)
 
 
@@ -222,7 +223,7 @@ def test_a_duplicate_gate_that_flags_rejects_nothing():
 
 
 def test_rounds_are_cut_into_shards_of_the_size_asked_for():
-    specs = plan_round(replace(tiny(), shard_size=2), Path("w"), 1, [3, 7, 9])
+    specs = plan_round(tiny(shard_size=2), Path("w"), 1, [3, 7, 9])
     assert [spec.samples for spec in specs] == [(3, 7), (9,)]
     assert specs[1].path == Path("w/shards/round-01-shard-00001.parquet")
 
@@ -258,7 +259,7 @@ def test_more_attempts_or_findings_go_on_from_the_shards_that_stand(tmp_path):
 
 def test_what_real_pictures_taught_flags_the_phantom_unless_it_is_to_reject():
     plan = tiny(gates={"upright": Gate(min=0.0)})  # `untaught` is not said
-    actions = {name: gate["action"] for name, gate in plan.gates.items()}
+    actions = {name: gate.action for name, gate in plan.request.gates.items()}
     assert actions["overlay"] == actions["strangeness"] == actions["intensity"] == "flag"
     assert actions["upright"] == actions["contrast"] == "reject"
 

@@ -54,7 +54,7 @@ def test_funnel_adds_up(evidence):
     requested, attempts, passed, accepted, unfilled = (
         step.count for step in funnel.make_steps(evidence)
     )
-    assert requested == evidence.plan.n == accepted + unfilled
+    assert requested == evidence.plan.request.n == accepted + unfilled
     assert attempts == len(evidence.attempts)
     assert passed == accepted
     gates = funnel.make_gates(evidence)

@@ -153,4 +153,4 @@ def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, ship
     assert (judges is not None, checks is not None) == (shipped, shipped)
     if judges and checks:
         assert sections_judges.make_judging(read_json(judges / "scores.json"), plan) is not None
-        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.prior_sha256
+        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.resolution.prior_sha256
