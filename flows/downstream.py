@@ -16,7 +16,8 @@ from rich.progress import Progress
 
 from busgen.downstream import library
 from busgen.downstream.data.real_images import Real
-from busgen.downstream.plan import RECIPES, Asked, Plan, plan
+from busgen.downstream.plan import Plan, plan
+from busgen.downstream.request import RECIPES, Asked
 from busgen.downstream.results import headline
 from busgen.folders import written_folder
 from busgen.params.base import load_section

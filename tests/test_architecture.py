@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from busgen.code import closure
-from busgen.dependencies import CODE, code_hashes
+from busgen.pipeline import CODE, code_hashes
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -17,13 +17,12 @@ def deps(
     write: Annotated[bool, typer.Option("--write/--check", help="Write the file, or compare.")],
 ) -> None:
     """Let flows/code.yaml hold the hash of the code that each stage of dvc.yaml imports."""
-    from busgen import dependencies
+    from busgen import pipeline
     from busgen.errors import UserError
-    from busgen.pipeline import enter_checkout
 
-    checkout = enter_checkout()
+    checkout = pipeline.enter_checkout()
     if write:
-        dependencies.write_code_hashes(checkout)
-    elif (checkout / dependencies.CODE).read_text() != dependencies.code_hashes(checkout):
-        rule = f"{dependencies.CODE} must hold the hashes of today's code"
+        pipeline.write_code_hashes(checkout)
+    elif (checkout / pipeline.CODE).read_text() != pipeline.code_hashes(checkout):
+        rule = f"{pipeline.CODE} must hold the hashes of today's code"
         raise UserError(rule, "others", "run `busgen dev deps --write`")

@@ -49,9 +49,9 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     """Score any set of pictures against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_options import Asked, open_sets
     from busgen.evaluation.score_sets import score_sets
-    from busgen.folders import written_record
     from busgen.image_sets.parquet import Named
     from busgen.metrics.spaces.registry import spaces_of
+    from busgen.records import written_record
 
     named = Named(image, mask)
     asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
@@ -77,8 +77,8 @@ def privacy(
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_options import Asked
-    from busgen.folders import written_record
     from busgen.metrics.spaces.registry import OURS
+    from busgen.records import written_record
 
     asked = Asked(most=most)
     with written_record(target, "privacy") as write:
@@ -137,8 +137,8 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
     from busgen.downstream.data.synthetic_set import named
-    from busgen.downstream.plan import Asked
     from busgen.downstream.plan import plan as planned
+    from busgen.downstream.request import Asked
 
     models = {"classification": classifier, "segmentation": segmenter}
     chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))

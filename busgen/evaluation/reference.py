@@ -31,7 +31,7 @@ from busgen.gates.calibration.bounds import calibrated
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
-from busgen.gates.scores import Judges
+from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import DatasetInfo
 from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc

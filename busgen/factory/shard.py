@@ -21,7 +21,8 @@ from busgen.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, image_engine_of, read_plan
 from busgen.factory.requested import requested, require_shared_masks
-from busgen.gates.scores import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
+from busgen.gates.judged_scores import Judges, judged_scores
+from busgen.gates.scores import UNSEEN, copy_scores, pair_scores, verdict
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import MaskEngine, load_mask_engine

@@ -14,13 +14,14 @@ from test_cli import call
 from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
-from busgen.folders import written_folder, written_record
+from busgen.folders import written_folder
 from busgen.images.diffusion.folder import KIND as IMAGES
 from busgen.judges.training.evidence import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
 from busgen.reader_study.page import STUDY
 from busgen.reader_study.summary import READERS
 from busgen.real.prepare import REAL
+from busgen.records import written_record
 from busgen.release.export import EXPORT
 from busgen.release.write import RELEASE
 from busgen.report.report import REPORT

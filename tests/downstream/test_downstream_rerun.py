@@ -9,7 +9,8 @@ from tiny_sets import write_real
 
 from busgen.downstream import library
 from busgen.downstream.data import real_images, synthetic_set
-from busgen.downstream.plan import Asked, plan
+from busgen.downstream.plan import plan
+from busgen.downstream.request import Asked
 from busgen.factory.library import produce
 from busgen.params import Params
 from busgen.params.gates import DEFAULT_GATES, Gate

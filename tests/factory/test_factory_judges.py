@@ -14,7 +14,7 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve, to_record
 from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import run_shard
-from busgen.gates.scores import judge_pairs
+from busgen.gates.judged_scores import judge_pairs
 from busgen.judges.judges import load_judges
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams

@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from busgen.gates.judged_scores import judge_pairs, judged_scores
 from busgen.gates.scores import (
     JUDGED_AT_ONCE,
     LESION,
     LOST,
-    judge_pairs,
-    judged_scores,
     lesion_scores,
     mask_error,
     pair_scores,

@@ -22,7 +22,8 @@ from busgen.downstream.data.folds import FOLDS
 from busgen.downstream.data.real_images import Pictures, read_real, real_in
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
-from busgen.downstream.plan import LEAST_FOLDS, RECIPES, SEEDS, Asked, plan
+from busgen.downstream.plan import LEAST_FOLDS, plan
+from busgen.downstream.request import RECIPES, SEEDS, Asked
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import produce
 from busgen.factory.plan import resolve

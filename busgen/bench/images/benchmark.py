@@ -34,7 +34,7 @@ from busgen.bench.images.matched import Asked, Described, described, drawn, matc
 from busgen.bench.images.text import control as text_control
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
-from busgen.gates.scores import Judges
+from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe

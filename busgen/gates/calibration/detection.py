@@ -14,14 +14,8 @@ from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.scores import (
-    Judges,
-    copy_scores,
-    image_scores,
-    judge_pairs,
-    lesion_scores,
-    verdict,
-)
+from busgen.gates.judged_scores import Judges, judge_pairs
+from busgen.gates.scores import copy_scores, image_scores, lesion_scores, verdict
 from busgen.params.gates import Gate
 from busgen.schema import JUDGED
 from busgen.similarity.known_images import Known

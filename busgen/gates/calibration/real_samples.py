@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from busgen.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
+from busgen.gates.judged_scores import Judges, judge_pairs
+from busgen.gates.scores import copy_scores, image_scores, lesion_scores
 from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import field_of, square_crop
 from busgen.imaging.statistics import MEASURED, image_statistics

@@ -20,6 +20,23 @@ from busgen.stats.ks import wilson
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4
 PERCENTILES = (0.05, 0.5, 0.95)
+SHORT = {  # what a gate of one pair by itself asks for
+    "mask_error": "mask",
+    "grey_sd": "exposure",
+    "saturated": "gain",
+    "sharpness": "sharpness",
+    "overlay": "burned-in marks",
+    "strangeness": "the look",
+    "upright": "orientation",
+    "contrast": "contrast",
+    "intensity": "grey levels",
+    "descriptor_agreement": "the description",
+    "mask_agreement": "the segmenter",
+    "boundary_distance": "the outline's place",
+    "mask_fit": "the outline",
+    "label_confidence": "the classifier",
+    "copy_similarity": "copies",
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,7 @@ def _together(evidence: Evidence) -> str:
 def _asked_alone(evidence: Evidence) -> str:
     """Return what an attempt is rejected for whatever the others look like."""
     asked = [name for name, gate in evidence.plan.request.gates.items() if gate.action == "reject"]
-    names = [words.GATE_SHORT[name] for name in words.GATE_SHORT if name in asked]
+    names = [SHORT[name] for name in SHORT if name in asked]
     return ", ".join(names) or "nothing was asked"
 
 
