@@ -22,6 +22,7 @@ import yaml
 from busgen import io
 from busgen.code import code_sha256
 from busgen.errors import BusgenError, UserError
+from busgen.extras import require_extra
 
 PIPELINE, CODE = Path("dvc.yaml"), Path("flows/code.yaml")
 HEAD = "# Written by `busgen run` and `busgen dev deps --write`: the hash of each stage's code.\n"
@@ -79,6 +80,7 @@ def reproduce(*, everything: bool = False) -> bool:
     BusgenError
         If a stage failed for any other reason.
     """
+    require_extra("pipeline", "`busgen run`")
     write_code_hashes(Path.cwd())
     targets = [] if everything else ["report"]
     if is_up_to_date(*targets):
