@@ -25,7 +25,7 @@ from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.factory.work import acceptance, link_folder
 from busgen.folders import open_work
-from busgen.locks import hold_lock
+from busgen.folders.locks import hold_lock
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from flows import main

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from busgen import folders, io, locks, manifests
+from busgen import folders, io
 from busgen.errors import StorageError, UserError
-from busgen.records import written_record
+from busgen.folders import locks, manifests
+from busgen.folders.records import written_record
 
 KIND = "test"
 NOT_OURS = "must not exist or be empty, or hold only what the same command wrote"
@@ -269,7 +270,7 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
 HOLD = """
 import sys, time
 from pathlib import Path
-from busgen.locks import hold_lock
+from busgen.folders.locks import hold_lock
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(1.0)

@@ -82,7 +82,7 @@ def run(
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
     from busgen.factory.plan import resolve
-    from busgen.locks import hold_lock
+    from busgen.folders.locks import hold_lock
     from busgen.params import load_params
 
     root = pipeline.enter_checkout()

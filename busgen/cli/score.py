@@ -49,9 +49,9 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     """Score any set of pictures against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_options import Asked, open_sets
     from busgen.evaluation.score_sets import score_sets
+    from busgen.folders.records import written_record
     from busgen.image_sets.parquet import Named
     from busgen.metrics.spaces.registry import spaces_of
-    from busgen.records import written_record
 
     named = Named(image, mask)
     asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
@@ -77,8 +77,8 @@ def privacy(
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_options import Asked
+    from busgen.folders.records import written_record
     from busgen.metrics.spaces.registry import OURS
-    from busgen.records import written_record
 
     asked = Asked(most=most)
     with written_record(target, "privacy") as write:

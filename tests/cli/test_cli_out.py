@@ -15,13 +15,13 @@ from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
 from busgen.folders import written_folder
+from busgen.folders.records import written_record
 from busgen.images.diffusion.folder import KIND as IMAGES
 from busgen.judges.training.evidence import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
 from busgen.reader_study.page import STUDY
 from busgen.reader_study.summary import READERS
 from busgen.real.prepare import REAL
-from busgen.records import written_record
 from busgen.release.export import EXPORT
 from busgen.release.write import RELEASE
 from busgen.report.report import REPORT
@@ -37,6 +37,7 @@ FOLDERS = {  # words, "R" a release, "D" real data; what the manifest calls the 
     "downstream": (["--data", "R", "--real", "D", "--quick"], COMPARISON),
     "report": (["R"], REPORT),
     "export": (["R"], EXPORT),
+    "dev fit": (["us64", "D"], "fitted us64"),
     "readers make": (["R", "--real", "D"], STUDY),
     "readers score": (["nowhere.json", "--key", "nowhere.json"], READERS),
 }

@@ -7,8 +7,8 @@ from busgen.evaluation.stage import measure, write_quality
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
+from busgen.folders.manifests import MANIFEST
 from busgen.io import read_json
-from busgen.manifests import MANIFEST
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.quality import DEFAULT_LIMITS, Limit, QualityParams

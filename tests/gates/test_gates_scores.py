@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.gates.judged_scores import judge_pairs, judged_scores
+from busgen.gates.judged_scores import JUDGED_AT_ONCE, judge_pairs, judged_scores
 from busgen.gates.scores import (
-    JUDGED_AT_ONCE,
     LESION,
     LOST,
     lesion_scores,

@@ -21,15 +21,15 @@ from tempfile import mkdtemp
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.locks import Say, hold_lock
-from busgen.manifests import (
+from busgen.folders.locks import Say, hold_lock
+from busgen.folders.manifests import (
     MANIFEST,
     find_stranger,
     is_listed,
     read_manifest,
     write_manifest,
 )
-from busgen.swaps import (
+from busgen.folders.swaps import (
     NEW,
     OLD,
     REMEDY,

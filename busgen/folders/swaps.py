@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.manifests import MANIFEST, find_stranger, read_manifest, walk
+from busgen.folders.manifests import MANIFEST, find_stranger, read_manifest, walk
 
 NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"

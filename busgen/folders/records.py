@@ -12,8 +12,8 @@ from typing import Any
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.locks import hold_lock
-from busgen.manifests import sha256_record
+from busgen.folders.locks import hold_lock
+from busgen.folders.manifests import sha256_record
 
 SEAL = "written_by"  # of a record: the command and the hash of the rest
 
