@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from released_families import read_families
 
 import busgen
 from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
-from busgen.evaluation.families import read_families
 from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates

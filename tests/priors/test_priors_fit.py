@@ -4,9 +4,10 @@ import copy
 
 import numpy as np
 import pytest
+from prior_density import log_prob
 
 from busgen.errors import DataError, UserError
-from busgen.priors.draw import draw, log_prob
+from busgen.priors.draw import draw
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import Pooling, fit_prior
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions

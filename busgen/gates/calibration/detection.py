@@ -50,11 +50,6 @@ class Caught:
         """95 % interval of the share rejected."""
         return wilson(self.rejected, self.n)
 
-    @property
-    def noticed(self) -> float:
-        """Share rejected or flagged."""
-        return (self.rejected + self.flagged) / self.n
-
 
 def scores_of(
     pairs: Sequence[Pair], judges: Judges | None, known: Known | None = None
