@@ -7,57 +7,35 @@ command line, params, Parquet and code. Null means unknown or not applicable, `n
 
 import pyarrow as pa
 
-from busgen.schema.column import INT, PICTURE, REALS, TEXT, Column
+from busgen.schema.column import (
+    INT as INT,
+    PICTURE as PICTURE,
+    REALS as REALS,
+    TEXT as TEXT,
+    Column as Column,
+)
 from busgen.schema.findings import finding_columns
 from busgen.schema.masks import mask_columns
 from busgen.schema.real import REAL_COLUMNS
 from busgen.schema.release import VERDICT
 from busgen.schema.scores import score_columns
 from busgen.schema.terms import (
-    BIRADS,
-    BIRADS_CATEGORIES,
-    CALCIFICATIONS,
-    DATASETS,
-    ECHO_PATTERNS,
-    FLAGS,
-    MARGINS,
-    ORIENTATIONS,
-    PATHOLOGIES,
-    POSTERIORS,
-    SCANNERS,
-    SHAPES,
-    SHARING,
-    TISSUES,
-    VARIED,
+    BIRADS as BIRADS,
+    BIRADS_CATEGORIES as BIRADS_CATEGORIES,
+    CALCIFICATIONS as CALCIFICATIONS,
+    DATASETS as DATASETS,
+    ECHO_PATTERNS as ECHO_PATTERNS,
+    FLAGS as FLAGS,
+    MARGINS as MARGINS,
+    ORIENTATIONS as ORIENTATIONS,
+    PATHOLOGIES as PATHOLOGIES,
+    POSTERIORS as POSTERIORS,
+    SCANNERS as SCANNERS,
+    SHAPES as SHAPES,
+    SHARING as SHARING,
+    TISSUES as TISSUES,
+    VARIED as VARIED,
 )
-
-__all__ = [
-    "BIRADS",
-    "BIRADS_CATEGORIES",
-    "BY_NAME",
-    "CALCIFICATIONS",
-    "COLUMNS",
-    "DATASETS",
-    "ECHO_PATTERNS",
-    "FLAGS",
-    "INT",
-    "JUDGED",
-    "MARGINS",
-    "ORIENTATIONS",
-    "PATHOLOGIES",
-    "PICTURE",
-    "POSTERIORS",
-    "REALS",
-    "SCANNERS",
-    "SHAPES",
-    "SHARING",
-    "TEXT",
-    "TISSUES",
-    "VARIED",
-    "Column",
-    "arrow_schema",
-    "columns",
-]
 
 COLUMNS: tuple[Column, ...] = (
     *finding_columns(),

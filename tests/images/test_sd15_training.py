@@ -13,8 +13,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from busgen.bench.images.stable_diffusion import SHARED, UNET
-from busgen.cli.training import Asked
-from busgen.cli.training import train as train_asked
+from busgen.cli.training import Asked, train as train_asked
 from busgen.errors import DataError, UserError
 from busgen.folders import copy_folder, written_folder
 from busgen.images.contract import Learned

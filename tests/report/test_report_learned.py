@@ -16,8 +16,7 @@ from busgen.report import words
 from busgen.report.charts import distributions
 from busgen.report.charts.prior_checks import Dissent, Gain
 from busgen.report.evidence import shipped_beside
-from busgen.report.sections import judges as sections_judges
-from busgen.report.sections import prior_fit, real_data
+from busgen.report.sections import judges as sections_judges, prior_fit, real_data
 from busgen.schema import FLAGS
 
 

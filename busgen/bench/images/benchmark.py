@@ -25,11 +25,11 @@ from busgen.bench.images import (
     overlays,
     realism,
     solver,
+    speed as images_speed,
     stable_diffusion,
     training_speed,
+    utility as images_utility,
 )
-from busgen.bench.images import speed as images_speed
-from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Asked, Described, described, drawn, matched, rendered
 from busgen.bench.images.text import control as text_control
 from busgen.bench.real import reading

@@ -12,8 +12,12 @@ from tempfile import TemporaryDirectory
 
 from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Figure
-from busgen.bench.quality import fault_detection, near_duplicates, reference_programs
-from busgen.bench.quality import speed as quality_speed
+from busgen.bench.quality import (
+    fault_detection,
+    near_duplicates,
+    reference_programs,
+    speed as quality_speed,
+)
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
 from busgen.gates.calibration.fault_injection import Keeper, prove

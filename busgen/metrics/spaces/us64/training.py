@@ -4,7 +4,6 @@ In: crops. Out: a folder that `load_space` reads. The network learns what a pict
 scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,6 @@ FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to
 UNKNOWN = -100  # target that costs nothing
 
 Floats = NDArray[np.float64]
-Tick = Callable[[int], None]
 
 
 @dataclass(frozen=True)
