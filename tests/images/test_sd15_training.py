@@ -15,14 +15,13 @@ from safetensors.torch import load_file
 from busgen.bench.images.stable_diffusion import SHARED, UNET
 from busgen.cli.training import Asked, train as train_asked
 from busgen.errors import DataError, UserError
-from busgen.folders import copy_folder, written_folder
 from busgen.images.contract import Learned
 from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion.engine import sentence
 from busgen.images.stable_diffusion.training import library
 from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
-from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
+from busgen.images.stable_diffusion.training.output import write_adapter, write_model
 from busgen.images.stable_diffusion.training.stage import Run, train
 from busgen.params import Params
 from busgen.real.crops import Crops
@@ -42,17 +41,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def write_model(trained, base, recipe, out):
-    with written_folder(out, KIND) as partial:
-        save_model(trained, base, recipe, partial)
-
-
-def write_adapter(trained, recipe, model, name):
-    with written_folder(model, KIND) as partial:
-        copy_folder(model, partial)
-        save_adapter(trained, recipe, partial, name)
 
 
 def crops(n=8, side=48):

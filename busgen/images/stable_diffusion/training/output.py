@@ -10,12 +10,25 @@ from pathlib import Path
 from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen.errors import UserError
+from busgen.folders import copy_folder, written_folder
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.training.networks import Recipe, Trained
 from busgen.io import dumps, read_json, write_text
 
 KIND = "stable diffusion model"
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
+
+
+def write_model(trained: Trained, base: Path, recipe: Recipe, out: Path) -> None:
+    """Write the model (`save_model`) as the folder `out`, whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If `out` holds anything but an earlier, unchanged model of this preset.
+    """
+    with written_folder(out, KIND) as partial:
+        save_model(trained, base, recipe, partial)
 
 
 def save_model(trained: Trained, base: Path, recipe: Recipe, folder: Path) -> None:
@@ -31,6 +44,13 @@ def save_model(trained: Trained, base: Path, recipe: Recipe, folder: Path) -> No
     config = read_json(folder / CONFIG) | {"sample_size": recipe.size_px // factor}
     write_text(folder / CONFIG, dumps(config))
     write_text(folder / RECIPE, dumps(vars(recipe)))
+
+
+def write_adapter(trained: Trained, recipe: Recipe, model: Path, name: str) -> None:
+    """Write the trained adapter to `model`, a folder of ours, where engines find it by `name`."""
+    with written_folder(model, KIND) as partial:
+        copy_folder(model, partial)
+        save_adapter(trained, recipe, partial, name)
 
 
 def save_adapter(trained: Trained, recipe: Recipe, folder: Path, name: str) -> Path:

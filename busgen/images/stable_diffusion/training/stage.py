@@ -45,7 +45,7 @@ class Run:
 
 
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Trained:
-    """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
+    """Fine-tune the model in `base`; `output.write_model` or `write_adapter` keeps the result.
 
     Parameters
     ----------
