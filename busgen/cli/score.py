@@ -125,7 +125,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         str | None,
         typer.Option("--generator-saw", help="Whose patients: none, own, pooled, unknown."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Trainings at once, a core each.")] = 2,
+    workers: Annotated[int | None, typer.Option(help="Trainings at once, a core each; 2.")] = None,
     quick: Annotated[bool, typer.Option(help="One training set, three arms, one seed.")] = False,
     folds: Annotated[
         int | None, typer.Option(help="Folds of BrEaST, 1 for none; 5, with --quick 1.")
@@ -139,12 +139,14 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     from busgen.downstream.data.synthetic_set import named
     from busgen.downstream.plan import plan as planned
     from busgen.downstream.request import Asked
+    from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}
     chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
     first, others = named(data)
     asked = Asked(
-        first, real, folder, *chosen, seeds, models, saw, quick, workers,
+        first, real, folder, *chosen, seeds, models, saw, quick,
+        WORKERS if workers is None else workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
     plan = planned(asked)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from busgen.downstream import arms, runs
-from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
+from busgen.downstream.data.folds import FOLDED, UNSEEN, fold_name, with_folds
 from busgen.downstream.data.real_images import Pictures, Real, read_real
 from busgen.downstream.data.synthetic_set import Made, read_made
 from busgen.downstream.models.registry import TASKS, Model, model_of, place_of
 from busgen.downstream.request import Asked
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
+from busgen.params.downstream import FOLDS
 
 KIND = "comparison"
 LEAST_FOLDS = 3  # one tests, one chooses, one teaches

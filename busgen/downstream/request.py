@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from busgen.downstream.data.folds import FOLDS
 from busgen.downstream.data.real_images import Real, real_in
 from busgen.downstream.learner import Recipe
+from busgen.params.downstream import FOLDS, SEEDS, STEPS, WORKERS
 
-SEEDS = 3
-RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500, strength=0.25)}
+RECIPES = {
+    "classification": Recipe(STEPS["classification"]),
+    "segmentation": Recipe(STEPS["segmentation"], strength=0.25),
+}
 PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
 PRESETS = {"small": RECIPES, "paper": PAPER}
 
@@ -39,7 +41,7 @@ class Asked:
     models: Mapping[str, str | None] = field(default_factory=dict)
     saw: str | None = None
     quick: bool = False
-    workers: int = 2
+    workers: int = WORKERS
     recipes: Mapping[str, Recipe] | None = None
     folds: int | None = None
     others: Mapping[str, Path] = field(default_factory=dict)

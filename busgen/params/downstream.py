@@ -6,6 +6,10 @@ from pydantic import Field, field_validator
 
 from busgen.params.base import Section
 
+Task = Literal["classification", "segmentation"]
+SEEDS, FOLDS, WORKERS = 3, 5, 2
+STEPS: dict[Task, int] = {"classification": 600, "segmentation": 500}
+
 
 class DownstreamParams(Section):
     """Stage `downstream`: training sets, arms and tasks to compare, empty for the usual ones.
@@ -18,19 +22,16 @@ class DownstreamParams(Section):
 
     train: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
-    tasks: tuple[Literal["classification", "segmentation"], ...] = ()
-    seeds: int = Field(default=3, ge=1)
-    folds: int = Field(default=5, ge=1)
-    steps: dict[Literal["classification", "segmentation"], int] = {
-        "classification": 600,
-        "segmentation": 500,
-    }
+    tasks: tuple[Task, ...] = ()
+    seeds: int = Field(default=SEEDS, ge=1)
+    folds: int = Field(default=FOLDS, ge=1)
+    steps: dict[Task, int] = STEPS
     generator_saw: Literal["none", "own", "pooled", "unknown"] | None = None
-    workers: int = Field(default=2, ge=1)
+    workers: int = Field(default=WORKERS, ge=1)
 
     @field_validator("steps")
     @classmethod
     def _positive(cls, steps: dict[str, int]) -> dict[str, int]:
         if min(steps.values(), default=1) < 1:
             raise ValueError("steps must be 1 or more: e.g. {classification: 600}")
-        return {"classification": 600, "segmentation": 500} | steps
+        return STEPS | steps

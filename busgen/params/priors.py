@@ -7,13 +7,15 @@ from busgen.schema import DATASETS
 
 
 class PriorsParams(Section):
-    """Stage `priors`: how the sources are pooled (`busgen.priors.fitting.fit.Pooling`).
+    """Stage `priors`: how the sources are weighed against each other.
 
     `weights`: dataset -> weight of its patients, 1 where it is not named, and ``published`` -> with
-    how many pseudo-lesions the published prior stands in every row; 0 leaves a source out.
-    `backoff`: pseudo-lesions that follow the class alone. `inferred`: whether a lesion counts in
-    the tables of terms that it does not state too. `follow`: field -> dataset whose shares
-    it takes over, where that dataset is read.
+    how many pseudo-lesions the published prior stands in every row of every table; 0 leaves a
+    source out. `backoff`: pseudo-lesions in every row that follow the term's shares in the class,
+    whatever the other parents: rows with little data lean on them. `inferred`: whether a lesion
+    counts in the tables of terms that it does not state too, as what the rest of it lets expect:
+    true if all sources describe alike what they do state. `follow`: a lesion's field -> dataset
+    whose own shares in each class the prior takes over, where that dataset is read.
     """
 
     weights: dict[str, float] = {"published": 20.0, "breast": 1.0, "bus_bra": 1.0, "busi": 1.0}
