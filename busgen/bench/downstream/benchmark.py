@@ -13,10 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.factory.benchmark import ROOT, timed
+from busgen.bench.factory.benchmark import timed
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
 from busgen.downstream.data.real_images import Pictures, read_real, real_in
 from busgen.downstream.learner import Recipe

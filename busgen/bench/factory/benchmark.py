@@ -20,11 +20,11 @@ from typing import Any
 import yaml
 
 from busgen.bench.harness import Bar, Figure
+from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.work import acceptance
 from busgen.pipeline import prefect_server
 
-ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "phantom"  # the speed of learned engines is `bench images`'
 PLAIN = """
 from pathlib import Path

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
@@ -34,6 +33,7 @@ from busgen.bench.images.matched import Asked, Described, described, drawn, matc
 from busgen.bench.images.text import control as text_control
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine

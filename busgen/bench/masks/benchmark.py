@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Described, described, drawn, matched
 from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
 from busgen.judges.training.stage import prepare, work_folder
 from busgen.masks.engines import load_mask_engine

@@ -10,7 +10,6 @@ default engine's pictures, two cores.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Figure
 from busgen.bench.quality import (
     fault_detection,
@@ -20,6 +19,7 @@ from busgen.bench.quality import (
 )
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.judges.judges import load_judges
