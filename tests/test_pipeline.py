@@ -186,7 +186,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     clone, tmp_path
 ):
     change(clone, "generate", seed=9, n=64)
-    run = subprocess.Popen([sys.executable, "-m", "busgen.cli", "run"], cwd=clone,
+    run = subprocess.Popen([sys.executable, "-m", "busgen", "run"], cwd=clone,
                            env=environment(clone) | {"SHELL": "/bin/sh"},
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     for _ in range(600):
@@ -201,7 +201,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
         if not processes_in(clone):
             break
         time.sleep(0.1)
-    assert all(name in names for name in ("busgen.cli", "dvc repro", "flows.generate", "prefect"))
+    assert all(name in names for name in ("busgen run", "dvc repro", "flows.generate", "prefect"))
     assert processes_in(clone) == []
     wait = "from busgen import pipeline; print(pipeline.is_up_to_date('generate'))"
     assert call(clone, sys.executable, "-c", wait) == "False\n"  # as soon as the locks are gone

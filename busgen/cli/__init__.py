@@ -65,7 +65,3 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print it.")] =
     if show:
         out.print(f"busgen {__version__}")
         raise typer.Exit
-
-
-if __name__ == "__main__":
-    main()

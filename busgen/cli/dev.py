@@ -16,6 +16,7 @@ class Shipped(StrEnum):
     """What can be fitted that ships in `busgen/assets` and is neither engine nor judge."""
 
     GATES = "gates"
+    LITE1 = "lite1"
     OVERLAYS = "overlays"
     US64 = "us64"
 
@@ -57,6 +58,10 @@ def _fitting(what: Shipped) -> Callable[[Path, Path], None]:
             from busgen.gates.calibration.fit import fit_gates
 
             return fit_gates
+        case Shipped.LITE1:
+            from busgen.metrics.spaces.lite1.fitting import fit_lite1
+
+            return fit_lite1
         case Shipped.OVERLAYS:
             from busgen.real.overlay_fitting import fit_overlays
 

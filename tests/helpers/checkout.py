@@ -47,7 +47,7 @@ def call(clone: Path, *words: object, code: int = 0) -> str:
 
 
 def busgen(clone: Path, *words: object, code: int = 0) -> str:
-    return call(clone, sys.executable, "-m", "busgen.cli", *words, code=code)
+    return call(clone, sys.executable, "-m", "busgen", *words, code=code)
 
 
 def change(clone: Path, section: str, **values) -> None:

@@ -108,8 +108,8 @@ def dataset_figures(scratch: Path) -> dict[str, Figure]:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    first_s = timed(lambda: python(clone, "-m", "busgen.cli", "run"))
-    again_s = timed(lambda: python(clone, "-m", "busgen.cli", "run"))
+    first_s = timed(lambda: python(clone, "-m", "busgen", "run"))
+    again_s = timed(lambda: python(clone, "-m", "busgen", "run"))
     rows = acceptance(clone / "data/release/index.parquet")
     pairs = sum(row["accepted"] for row in rows)
     return {

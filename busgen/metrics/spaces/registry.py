@@ -17,7 +17,8 @@ from busgen.errors import UserError
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
-OURS = ("us64", "radiomic")
+OURS = ("us64", "radiomic")  # measured by default
+KNOWN = (*OURS, "lite1")
 SCRIPTED = (".pt", ".pth", ".ts", ".jit")
 HASH_CHARS = 12  # of a version, as a score shows it
 
@@ -56,7 +57,7 @@ def spaces_of(names: Sequence[str] | None) -> list[FeatureSpace]:
 
 
 def space_of(name: str) -> FeatureSpace:
-    """Return the space `us64` or `radiomic`, or that of an extractor at the path `name`.
+    """Return the space `us64`, `radiomic` or `lite1`, or that of an extractor at the path `name`.
 
     Raises
     ------
@@ -69,6 +70,11 @@ def space_of(name: str) -> FeatureSpace:
 
         learned = load_space()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
+    if name == "lite1":
+        from busgen.metrics.spaces.lite1.features import embed as embed_lite1, load_axes
+
+        axes = load_axes()
+        return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)
     if name == "radiomic":
         from busgen.metrics.spaces.radiomic.space import embed, sha256
 
@@ -81,7 +87,7 @@ def space_of(name: str) -> FeatureSpace:
         label = path.resolve().name if path.is_dir() else path.stem
         return FeatureSpace(label, own.sha256, lambda x, _: own.embed(x), fid=True)
     rule = (
-        f"a feature space must be {', '.join(OURS)}, a TorchScript file ({' '.join(SCRIPTED)}) or "
+        f"a feature space must be {', '.join(KNOWN)}, a TorchScript file ({' '.join(SCRIPTED)}) or "
         "a folder of the transformers library"
     )
     remedy = "write one: torch.jit.trace(net, example).save(FILE), or model.save_pretrained(FOLDER)"

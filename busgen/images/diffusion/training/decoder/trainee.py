@@ -9,113 +9,36 @@ the critics.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
+from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.conditions import STYLES
-from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions, Guidance
-from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training import critics as training_critics
-from busgen.images.diffusion.training.autoencoder import SHAKE, chances, to_pictures
-from busgen.images.diffusion.training.latents import (
-    Batch,
-    encode_views,
-    fixed_batches,
-    put_into_words,
-)
-from busgen.images.training.examples import Pictures
-from busgen.real.crops import Crops
+from busgen.images.diffusion.training import critics as training_critics, projected
+from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
+from busgen.images.diffusion.training.decoder.examples import Lesson, Patches, draw_patches
+from busgen.pretrained import EfficientNetLite
 from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 
-PATCH = 16  # side of the latents' patches that it learns from
 PATIENCE = 150  # steps before the critics are heard
-KINDS = MappingProxyType({"encoded": 0.25, "denoised": 0.45, "drawn": 0.3})  # shares of a batch
-NOISED = (3, 4, 5)  # steps of the solver that denoised latents leave out, in turn
 SCALES = (1, 2)  # px over which pictures are averaged before a critic sees them
-WEIGHTS = MappingProxyType({"anatomy": 1.0, "spectrum": 0.15, "critic": 0.1, "features": 1.0})
+WEIGHTS = MappingProxyType(
+    {
+        "anatomy": 1.0,
+        "spectrum": 0.15,
+        "critic": 0.05,
+        "features": 1.0,
+        "projected": 0.1,
+        "moments": 0.3,
+    }
+)
 AVERAGE = 0.998  # longest memory of the weights' average
 LOOKED = 64  # held-out pictures that a look decodes
-AT_ONCE = 16  # pictures drawn together
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """N pictures, their `styles` (N,), and latents (N, C, h, w) of each of `KINDS`."""
-
-    crops: Crops
-    styles: NDArray[np.int64]
-    latents: Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Patches:
-    """Patches of latents (N, C, PATCH, PATCH), and those of the real pictures (N, 1, S, S).
-
-    `weight` (N, 1, S, S) is 0 where text or calipers are burned in; `same` (N,) says whether the
-    latents show that very picture; `style` (N,) whose speckle it is.
-    """
-
-    latents: Tensor
-    real: Tensor
-    weight: Tensor
-    same: Tensor
-    style: Tensor
-
-    def to(self, device: torch.device) -> "Patches":
-        """Return the patches on `device`."""
-        return Patches(*(each.to(device) for each in vars(self).values()))
-
-
-def lesson_of(pipeline: BreastUltrasoundPipeline, pictures: Pictures) -> Lesson:
-    """Return what a decoder learns from `pictures`: latents of each kind, drawn once."""
-    views = encode_views(pipeline.autoencoder, pictures, 1)
-    words = put_into_words(pictures.captions, pipeline.text_encoder, 1, 1.0)
-    kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    for number, batch in enumerate(fixed_batches(views, words, AT_ONCE)):
-        for kind, latents in _of_each_kind(pipeline, batch, number).items():
-            kinds[kind].append(latents.cpu())
-    drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
-    return Lesson(pictures.crops, views.styles, drawn)
-
-
-def _of_each_kind(
-    pipeline: BreastUltrasoundPipeline, batch: Batch, number: int
-) -> Mapping[str, Tensor]:
-    device, left_out = pipeline.device, NOISED[number % len(NOISED)]
-    clean, told = batch.latents.to(device), batch.told.to(device)
-    noise = draws_of(0, number, device).noise
-    ends = torch.randn(clean.shape, generator=noise, device=device)
-    return {
-        "encoded": clean,
-        "denoised": denoised(pipeline, told, clean, ends, left_out),
-        "drawn": pipeline.draw(told, ends),
-    }
-
-
-@torch.inference_mode()
-def denoised(
-    pipeline: BreastUltrasoundPipeline, told: Conditions, clean: Tensor, ends: Tensor, left_out: int
-) -> Tensor:
-    """Return latents (N, C, h, w) on the way to noise `ends`, drawn from there as pictures are.
-
-    The solver's first `left_out` steps are left out: the more, the more is kept.
-    """
-    solver: FlowSolver = FlowSolver.from_config(pipeline.scheduler.config)
-    solver.set_timesteps(STEPS, clean.device)
-    level = solver.skip(left_out)
-    latents = (1 - level) * clean + level * ends
-    for time in solver.timesteps:
-        velocity = pipeline.velocity(latents, time, told, Guidance())
-        latents = solver.step(velocity, latents)
-    return latents
 
 
 class DecoderTrainee:
@@ -131,10 +54,20 @@ class DecoderTrainee:
         told = partial(training_critics.Critic, styles=len(STYLES) + 1)
         critics = [begun(told, pace.seed + px).to(self.device) for px in SCALES]
         self.critics = dict(zip(SCALES, critics, strict=True))
+        self.features = EfficientNetLite(0).to(self.device)
+        heads = begun(partial(projected.ProjectedCritic, styles=len(STYLES) + 1), pace.seed)
+        assert isinstance(heads, projected.ProjectedCritic)
+        self.projected = heads.to(self.device)
         named = {f"critic_{px}": net for px, net in self.critics.items()}
+        named |= {"projected": self.projected}
         self.modules: Mapping[str, nn.Module] = {"autoencoder": self.model, **named}
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            name: torch.optim.AdamW(net.parameters(), lr=0, betas=(0.5, 0.95), weight_decay=0.01)
+            name: torch.optim.AdamW(
+                [each for each in net.parameters() if each.requires_grad],
+                lr=0,
+                betas=(0.0, 0.99) if name == "projected" else (0.5, 0.95),
+                weight_decay=0.01,
+            )
             for name, net in {"decoder": self.model.decoder, **named}.items()
         }
 
@@ -160,10 +93,11 @@ class DecoderTrainee:
             made = self.model.decode(batch.latents + SHAKE * shake, noise)
             made = torch.where(batch.weight > 0, made, batch.real)
             each = [self._critical(px, made.detach(), batch) for px in SCALES]
+            each += self._judged_by_features(made.detach(), batch, draws)
         critical = torch.stack(each).sum()
         torch.autograd.backward(critical / pace.accumulate)
-        parts = self._parts(made, batch, pace)
-        heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
+        parts = self._parts(made, batch, pace) | self._feature_parts(made, batch, draws, pace)
+        heard = dict.fromkeys(("critic", "features", "projected"), float(step >= PATIENCE))
         loss = [WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items()]
         torch.autograd.backward(torch.stack(loss).sum() / pace.accumulate)
         for net in self.critics.values():
@@ -195,6 +129,31 @@ class DecoderTrainee:
         parts["features"] = torch.stack(features).mean()
         return parts
 
+    def _judged_by_features(self, made: Tensor, batch: Patches, draws: Draws) -> list[Tensor]:
+        """Return the losses of the heads that see images through EfficientNet-Lite0."""
+        with torch.no_grad():
+            shown = [projected.augment(x, draws.noise) for x in (made, batch.real)]
+            maps = [self.features(x, projected.BLOCKS) for x in shown]
+        synthetic, real = (self.projected(x, batch.style) for x in maps)
+        pairs = zip(real, synthetic, strict=True)
+        return [training_critics.critic_loss(a.float(), b.float()) for a, b in pairs]
+
+    def _feature_parts(
+        self, made: Tensor, batch: Patches, draws: Draws, pace: Pace
+    ) -> dict[str, Tensor]:
+        """Return the decoder's losses in features of EfficientNet-Lite0; the heads stay."""
+        self.projected.train_heads(on=False)
+        with half(self.device, pace):
+            seen = self.features(projected.augment(made, draws.noise), projected.BLOCKS)
+            logits = self.projected(seen, batch.style)
+            own, wanted = (self.features(x, projected.BLOCKS) for x in (made, batch.real))
+        self.projected.train_heads(on=True)
+        moments = projected.moments_loss(own, wanted, batch.same)
+        return {
+            "projected": -torch.stack([x.float().mean() for x in logits]).mean(),
+            "moments": moments,
+        }
+
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return what held-out patients' pictures lose, encoded, and noised and denoised."""
         lesson, model = self.lessons["validation"], mean["autoencoder"]
@@ -214,27 +173,3 @@ class DecoderTrainee:
                     training_critics.anatomy_loss(made, real, weight)
                 )
         return told
-
-
-def draw_patches(lesson: Lesson, draws: Draws, size: int) -> Patches:
-    """Return patches of random latents of random kinds, and those of their pictures."""
-    rng, crops = draws.rng, lesson.crops
-    kinds = rng.choice(list(KINDS), size, p=list(KINDS.values()))
-    chosen = rng.choice(len(crops), size, p=chances(crops))
-    latents, images, weights = [], [], []
-    for kind, index in zip(kinds, chosen, strict=True):
-        whole = lesson.latents[str(kind)][index]
-        side = min(PATCH, whole.shape[-1])
-        row, col = rng.integers(0, whole.shape[-1] - side + 1, 2)
-        latents.append(whole[:, row : row + side, col : col + side])
-        top, left, width = FACTOR * row, FACTOR * col, FACTOR * side
-        window = np.s_[top : top + width, left : left + width]
-        images.append(crops.images[index][window])
-        weights.append(crops.ignore[index][window] == 0)
-    return Patches(
-        torch.stack(latents),
-        to_pictures(np.stack(images)),
-        torch.from_numpy(np.stack(weights))[:, None].float(),
-        torch.from_numpy(kinds != "drawn").float(),
-        torch.from_numpy(lesson.styles[chosen]),
-    )

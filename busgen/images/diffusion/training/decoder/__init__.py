@@ -1,0 +1,1 @@
+"""Training of the decoder: it is tuned to what the denoising network draws."""

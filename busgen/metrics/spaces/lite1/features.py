@@ -1,0 +1,87 @@
+"""Feature space `lite1`: square images as 64 numbers that an ImageNet network gives them.
+
+In: (N, S, S) uint8. Out: (N, 64) float64. Means and standard deviations over places of four of
+EfficientNet-Lite1's maps, standardised on training patients, along their 64 principal axes, those
+that vary most first. The network teaches no generator, gate or judge of ours.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from busgen.errors import DataError
+from busgen.imaging.resize import resize
+from busgen.io import ASSETS, sha256_file
+from busgen.metrics.spaces.us64.features import check_square
+from busgen.metrics.threads import one_thread
+from busgen.pretrained import EfficientNetLite
+
+NAME = "lite1"
+AXES = ASSETS / NAME / "axes.safetensors"
+CHANNELS = (24, 40, 112, 320)  # of the maps: the last with so many
+SIZE_PX = 256
+CHUNK = 16
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """`mean` and `spread` (F,) of features of training patients, `axes` (F, D) of most variance."""
+
+    mean: Floats
+    spread: Floats
+    axes: Floats
+    sha256: str
+
+    def project(self, features: Floats) -> Floats:
+        """Return (N, D) coordinates of features (N, F)."""
+        return np.asarray((features - self.mean) / self.spread @ self.axes, np.float64)
+
+
+def embed(images: NDArray[np.uint8], axes: Axes) -> Floats:
+    """Return (N, D) coordinates of square images (N, S, S), resized to `SIZE_PX`."""
+    return axes.project(features_of(images))
+
+
+def features_of(images: NDArray[np.uint8]) -> Floats:
+    """Return means, then standard deviations, over places of each map, (N, 2 * sum(CHANNELS)).
+
+    Raises
+    ------
+    UserError
+        If the images are not square, or the network is not installed.
+    """
+    check_square(images)
+    net, blocks = _network()
+    rows = [np.zeros((0, 2 * sum(CHANNELS)))]
+    with one_thread(), torch.inference_mode():
+        for start in range(0, len(images), CHUNK):
+            seen = np.stack([resize(one, SIZE_PX) for one in images[start : start + CHUNK]])
+            shown = torch.from_numpy(seen)[:, None].float() / 127.5 - 1
+            maps = net(shown, blocks)
+            parts = [part for m in maps for part in (m.mean(dim=(2, 3)), m.std(dim=(2, 3)))]
+            rows.append(torch.cat(parts, dim=1).double().numpy())
+    return np.concatenate(rows)
+
+
+def load_axes(path: Path = AXES) -> Axes:
+    """Return the axes in a file, by default those that ship; `DataError` if it is damaged."""
+    try:
+        stored = {name: values.astype(np.float64) for name, values in load_file(path).items()}
+        return Axes(stored["mean"], stored["spread"], stored["axes"], sha256_file(path))
+    except (OSError, KeyError, SafetensorError) as error:
+        raise DataError(f"{path} must hold the axes of `lite1`", error, "restore it") from error
+
+
+@cache
+def _network() -> tuple[EfficientNetLite, tuple[int, ...]]:
+    """Return the network and the numbers of the blocks whose maps are taken."""
+    net = EfficientNetLite(1)
+    return net, tuple(len(net.widths) - 1 - net.widths[::-1].index(n) for n in CHANNELS)

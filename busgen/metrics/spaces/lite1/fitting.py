@@ -1,0 +1,33 @@
+"""Axes of `lite1`, fitted to features of training patients.
+
+In: crops. Out: a file that `load_axes` reads.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from busgen.io import replacing
+from busgen.metrics.spaces.lite1.features import AXES, Floats, features_of
+from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.crops import shippable_splits
+
+DIMENSIONS = 64
+
+
+def fit_lite1(real: Path, folder: Path) -> None:
+    """Fit the axes that ship to what `busgen real ... --out` wrote to the folder `real`."""
+    crops = shippable_splits(canonical_tables(real), cohort_file(real))["train"]
+    save_axes(features_of(crops.images), folder / AXES.name)
+
+
+def save_axes(features: Floats, path: Path) -> None:
+    """Write mean, spread and principal axes of features (N, F), N > `DIMENSIONS`."""
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    _, _, rows = np.linalg.svd((features - mean) / spread, full_matrices=False)
+    axes = rows[:DIMENSIONS].T
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    stored = {"mean": mean, "spread": spread, "axes": np.ascontiguousarray(axes)}
+    with replacing(path) as partial:
+        save_file({name: values.astype(np.float32) for name, values in stored.items()}, partial)
