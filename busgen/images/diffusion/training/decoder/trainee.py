@@ -19,8 +19,9 @@ from torch.nn.functional import avg_pool2d
 
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.conditions import STYLES
-from busgen.images.diffusion.training import critics as training_critics, projected
+from busgen.images.diffusion.training import critics as training_critics
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
+from busgen.images.diffusion.training.decoder import projected
 from busgen.images.diffusion.training.decoder.examples import Lesson, Patches, draw_patches
 from busgen.pretrained import EfficientNetLite
 from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
