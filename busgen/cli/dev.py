@@ -70,3 +70,20 @@ def _fitting(what: Shipped) -> Callable[[Path, Path], None]:
             from busgen.metrics.spaces.us64.training import fit_us64
 
             return fit_us64
+
+
+@app.command()
+def docs(
+    write: Annotated[bool, typer.Option("--write/--check", help="Write the pages, or compare.")],
+) -> None:
+    """Let docs/reference say what the code says: commands, parameters, columns, modules."""
+    from busgen.cli.generated import check_pages, write_pages
+    from busgen.cli.reference import reference_pages
+    from busgen.pipeline import enter_checkout
+
+    checkout = enter_checkout()
+    pages = reference_pages(checkout)
+    if write:
+        write_pages(checkout, pages)
+    else:
+        check_pages(checkout, pages, "run `busgen dev docs --write`")

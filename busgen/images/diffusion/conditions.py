@@ -31,7 +31,7 @@ STYLES = (  # machines that the training images name; datasets that name none ar
     "busi",
 )
 NO_STYLE = len(STYLES)
-# The prior's styles are made by machines like these, in proportions that are ours (docs/log.md).
+# The prior's styles are made by machines like these, in proportions that are ours (docs/log).
 LIKE: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "linear_7mhz": {"GE Logiq 5 @10-12MHz": 1.0},
