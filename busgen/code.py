@@ -12,7 +12,6 @@ from pathlib import Path
 TEXTS = (".css", ".html", ".js", ".md")  # beside the sources, filled in or shown by them
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("busgen", "flows")
-GATHERED = "busgen.params"  # all sections, for who imports it by name; a section needs no other
 
 
 @cache
@@ -52,8 +51,7 @@ def imports(name: str) -> tuple[str, ...]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    around = {parent for each in (*found, name) for parent in packages(each)}
-    found |= around - {GATHERED}
+    found |= {parent for each in (*found, name) for parent in packages(each)}
     return tuple(sorted(each for each in found if is_module(each) and each != "busgen"))
 
 

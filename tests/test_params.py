@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from busgen.errors import UserError
-from busgen.params import Params, load_params
 from busgen.params.base import load_section
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
+from busgen.params.load import Params, load_params
 from busgen.params.release import ReleaseParams
 from busgen.params.report import ReportParams
 from busgen.params.targets import parse_targets

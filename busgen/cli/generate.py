@@ -21,7 +21,7 @@ from busgen.cli.screen import (
 from busgen.errors import UserError
 
 if TYPE_CHECKING:
-    from busgen.params import Params
+    from busgen.params.load import Params
 
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
@@ -50,7 +50,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import produce, with_generate
     from busgen.factory.plan import resolve, to_record
-    from busgen.params import Params, load_params
+    from busgen.params.load import Params, load_params
     from busgen.params.targets import parse_targets
 
     asked = {
@@ -83,7 +83,7 @@ def run(
     from busgen import pipeline
     from busgen.factory.plan import resolve
     from busgen.folders.locks import hold_lock
-    from busgen.params import load_params
+    from busgen.params.load import load_params
 
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.params import Params
+from busgen.params.load import Params
 
 Tick = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Tick]]

@@ -12,9 +12,9 @@ from busgen.downstream.data import real_images, synthetic_set
 from busgen.downstream.plan import plan
 from busgen.downstream.request import Asked
 from busgen.factory.library import produce
-from busgen.params import Params
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 from busgen.params.release import ReleaseParams
 from busgen.real.cohort import FILE, make_cohort
 

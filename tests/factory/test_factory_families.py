@@ -18,9 +18,9 @@ from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import ENGINES
-from busgen.params import Params
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 from busgen.params.release import ReleaseParams
 from busgen.release.show import again, history
 from busgen.release.verify import verify

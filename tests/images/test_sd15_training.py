@@ -23,7 +23,7 @@ from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
 from busgen.images.stable_diffusion.training.output import write_adapter, write_model
 from busgen.images.stable_diffusion.training.stage import Run, train
-from busgen.params import Params
+from busgen.params.load import Params
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 

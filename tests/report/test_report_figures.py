@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from busgen.factory.plan import resolve
-from busgen.params import load_params
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
+from busgen.params.load import load_params
 from busgen.params.release import ReleaseParams
 from busgen.report import words
 from busgen.report.charts.images import make_picture, outline_path

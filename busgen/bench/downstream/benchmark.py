@@ -29,10 +29,10 @@ from busgen.factory.library import produce
 from busgen.factory.plan import resolve
 from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
-from busgen.params import Params
 from busgen.params.downstream import FOLDS, SEEDS
 from busgen.params.gates import DEFAULT_GATES
 from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 
 WORK = ROOT / "data" / "work" / "bench-downstream"
 LOW = "@10"  # the arms of a tenth of the patients

@@ -31,7 +31,7 @@ from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import load_params
+from busgen.params.load import load_params
 make_candidates(resolve(load_params().generate), Path("plain"), run_here)
 """
 
