@@ -17,14 +17,14 @@ from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
-from busgen.images.diffusion.training.decoder.examples import (
+from busgen.images.diffusion.training.decoder import DecoderTrainee
+from busgen.images.diffusion.training.decoder_examples import (
     KINDS,
     Lesson,
     denoised,
     draw_patches,
     lesson_of,
 )
-from busgen.images.diffusion.training.decoder.trainee import DecoderTrainee
 from busgen.images.diffusion.training.flow import FlowTrainee, new_modules
 from busgen.images.diffusion.training.latents import (
     batch_of,

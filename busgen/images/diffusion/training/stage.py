@@ -22,8 +22,8 @@ from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.autoencoder import train_autoencoder
-from busgen.images.diffusion.training.decoder.examples import lesson_of
-from busgen.images.diffusion.training.decoder.trainee import AVERAGE, DecoderTrainee
+from busgen.images.diffusion.training.decoder import AVERAGE, DecoderTrainee
+from busgen.images.diffusion.training.decoder_examples import lesson_of
 from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.training.latents import (
     KEEP,
