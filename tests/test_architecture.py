@@ -39,7 +39,9 @@ def test_no_folder_is_full_and_no_module_long():
     for folder in {path.parent for path in ROOT.glob("busgen/**/*.py")}:
         assert len(list(folder.glob("*.py"))) <= 16, folder
     for path in ROOT.glob("busgen/**/*.py"):
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 510, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 281, (
+            path
+        )  # 260 once the training loop is two modules
 
 
 def test_only_flows_import_prefect_and_nobody_dvc():
