@@ -17,10 +17,16 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from busgen import io
-from busgen.dependencies import write_code_hashes
-from busgen.errors import BusgenError, UserError
+import yaml
 
+from busgen import io
+from busgen.code import code_sha256
+from busgen.errors import BusgenError, UserError
+from busgen.extras import require_extra
+
+PIPELINE, CODE = Path("dvc.yaml"), Path("flows/code.yaml")
+HEAD = "# Written by `busgen run` and `busgen dev deps --write`: the hash of each stage's code.\n"
+CHARS = 16  # of a hash in `CODE`: DVC compares it as a parameter, so that new code runs a stage
 METRICS, SCORES = Path("data/quality/metrics.json"), Path("data/quality/scores.json")
 RELEASE, REPORT = Path("data/release"), Path("data/report/index.html")
 WORK = Path("data/work")
@@ -74,6 +80,7 @@ def reproduce(*, everything: bool = False) -> bool:
     BusgenError
         If a stage failed for any other reason.
     """
+    require_extra("pipeline", "`busgen run`")
     write_code_hashes(Path.cwd())
     targets = [] if everything else ["report"]
     if is_up_to_date(*targets):
@@ -198,3 +205,23 @@ def ran(
         preexec_fn=DIE,
         check=False,
     )
+
+
+def write_code_hashes(checkout: Path) -> None:
+    """Write `flows/code.yaml` of a checkout, if it differs."""
+    path, text = checkout / CODE, code_hashes(checkout)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def code_hashes(checkout: Path) -> str:
+    """Return what `flows/code.yaml` must hold."""
+    content = yaml.safe_load((checkout / PIPELINE).read_text(encoding="utf-8"))
+    stages = {name: stage.get("do", stage) for name, stage in content["stages"].items()}
+    hashes = {name: code_sha256(_flow(stage["cmd"]))[:CHARS] for name, stage in stages.items()}
+    return HEAD + yaml.safe_dump(hashes, sort_keys=False)
+
+
+def _flow(command: str) -> str:
+    """Return the module that a stage's command runs: ``exec python -m flows.NAME ...``."""
+    return command.split(" -m ")[1].split()[0]

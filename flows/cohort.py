@@ -9,7 +9,6 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from busgen import io
-from busgen.params import load_params
 from busgen.real.cleaning import write_cohort
 from flows import main
 from flows.paths import COHORT, real_tables
@@ -24,7 +23,7 @@ def cohort(tables: list[Path]) -> None:
 
 def run() -> None:
     """Run the stage: data/real -> data/cohort."""
-    cohort(real_tables(load_params()))
+    cohort(real_tables())
 
 
 if __name__ == "__main__":

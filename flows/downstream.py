@@ -14,21 +14,22 @@ from prefect.logging import get_run_logger
 
 from busgen.downstream import library
 from busgen.downstream.data.real_images import Real
-from busgen.downstream.plan import RECIPES, Asked, Plan, plan
+from busgen.downstream.plan import Plan, plan
+from busgen.downstream.request import RECIPES, Asked
 from busgen.downstream.results import headline
 from busgen.folders import written_folder
-from busgen.params import Params, load_params
+from busgen.params.base import load_section
+from busgen.params.downstream import DownstreamParams
 from busgen.progress import progress
 from flows import main
 from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
 
 
-def asked(params: Params) -> Asked:
+def asked(own: DownstreamParams) -> Asked:
     """Return what params.yaml asks for."""
-    own = params.downstream
     return Asked(
         RELEASE,
-        Real(tuple(real_tables(params)), COHORT),
+        Real(tuple(real_tables()), COHORT),
         WORK / "downstream",
         train=own.train,
         arms=own.arms,
@@ -57,7 +58,7 @@ def downstream(wanted: Plan) -> None:
 
 def run() -> None:
     """Run the stage: data/release and real patients -> data/downstream."""
-    downstream(plan(asked(load_params())))
+    downstream(plan(asked(load_section("downstream", DownstreamParams))))
 
 
 if __name__ == "__main__":

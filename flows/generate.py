@@ -25,8 +25,9 @@ from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
 from busgen.factory.work import acceptance, link_folder
 from busgen.folders import open_work
-from busgen.locks import hold_lock
-from busgen.params import GenerateParams, load_params
+from busgen.folders.locks import hold_lock
+from busgen.params.base import load_section
+from busgen.params.generate import GenerateParams
 from flows import main
 from flows.paths import CANDIDATES, WORK
 
@@ -83,19 +84,19 @@ def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
 def generate(plan: Plan, work: Path) -> None:
     """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
     make_candidates(plan, work, map_shards)
-    rows = acceptance(work / "index.parquet")
+    asked, rows = plan.request, acceptance(work / "index.parquet")
     create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
     create_markdown_artifact(
         key="plan",
-        markdown=f"**{plan.n}** findings, engines `{plan.mask_engine}` + `{plan.engine}`, "
-        f"code `{plan.code_version}`, plan `{plan.sha256[:12]}`. "
+        markdown=f"**{asked.n}** findings, engines `{asked.mask_engine}` + `{asked.engine}`, "
+        f"code `{plan.resolution.code_version}`, plan `{plan.sha256[:12]}`. "
         "SYNTHETIC DATA - NOT FOR CLINICAL USE",
     )
 
 
 def run() -> None:
     """Run the stage: params.yaml -> data/candidates."""
-    params = load_params().generate
+    params = load_section("generate", GenerateParams)
     plan = resolve(params)
     with hold_lock(WORK / "generate", lambda _: None):
         work = open_work(WORK / plan.shards_sha256[:16])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from busgen.errors import UserError
 from busgen.io import dumps, read_json, write_text
-from busgen.params import Params
+from busgen.params.base import load_section
+from busgen.params.real import RealParams
 
 REAL = Path("data/real")
 COHORT = Path("data/cohort")
@@ -29,14 +30,10 @@ def record_cost(stage: str, seconds: float) -> None:
     write_text(COSTS, dumps(known | {stage: round(seconds, 1)}))
 
 
-def reference_path(params: Params) -> Path:
-    """Return the real statistics that the release is compared with."""
-    return params.quality.reference or PUBLISHED_REFERENCE
-
-
-def real_tables(params: Params) -> list[Path]:
+def real_tables() -> list[Path]:
     """Return the canonical tables of the datasets that params.yaml names."""
-    if not params.real.datasets:
+    datasets = load_section("real", RealParams).datasets
+    if not datasets:
         rule = "params.yaml must name a real dataset in real.datasets"
         raise UserError(rule, "none", "e.g. {breast: data/raw/BrEaST}")
-    return [REAL / name / "table.parquet" for name in sorted(params.real.datasets)]
+    return [REAL / name / "table.parquet" for name in sorted(datasets)]

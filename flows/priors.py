@@ -10,9 +10,9 @@ from pathlib import Path
 from prefect import flow
 
 from busgen import io
-from busgen.params import PriorsParams, load_params
+from busgen.params.base import load_section
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.checks import fit_and_check
-from busgen.priors.fitting.fit import Pooling
 from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
 from busgen.real.cohort import real_rows, usable_for_labels
@@ -25,16 +25,14 @@ def priors(tables: list[Path], params: PriorsParams) -> None:
     """Fit the prior to all tables and hold it against the other patients."""
     columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
     rows = list(real_rows(tables, COHORT, columns=columns, usable=usable_for_labels))
-    pooling = Pooling(params.weights, params.backoff, params.inferred, params.follow)
-    prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="pooled")
+    prior, checks = fit_and_check(rows, load_prior(PUBLISHED), params, name="pooled")
     save_prior(prior, PRIOR)
     io.write_text(PRIOR.with_suffix(".checks.json"), io.dumps(checks))
 
 
 def run() -> None:
     """Run the stage: data/real -> data/priors."""
-    params = load_params()
-    priors(real_tables(params), params.priors)
+    priors(real_tables(), load_section("priors", PriorsParams))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from prefect.artifacts import create_table_artifact
 
 from busgen import io
 from busgen.evaluation.stage import write_quality
-from busgen.params import QualityParams, load_params
+from busgen.params.base import load_section
+from busgen.params.quality import QualityParams
 from flows import main
 from flows.paths import QUALITY, REFUSED, RELEASE
 
@@ -24,7 +25,7 @@ def quality(params: QualityParams) -> None:
 
 def run() -> None:
     """Run the stage: data/release -> data/quality."""
-    quality(load_params().quality)
+    quality(load_section("quality", QualityParams))
 
 
 if __name__ == "__main__":

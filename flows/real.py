@@ -11,7 +11,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.real import RealParams
 from busgen.real.readers.registry import write_canonical
 from flows import main
 from flows.paths import REAL
@@ -27,7 +28,7 @@ def real(name: str, path: Path) -> None:
 def run() -> None:
     """Run the stage for the dataset that the command line names."""
     (name,) = sys.argv[1:]
-    datasets = load_params().real.datasets
+    datasets = load_section("real", RealParams).datasets
     if name not in datasets:
         raise UserError("a dataset must be named in params.yaml", name, "add it to real.datasets")
     real(name, datasets[name])

@@ -9,7 +9,8 @@ from prefect import flow
 
 from busgen.evaluation.reference import reference_of, write_reference
 from busgen.judges.judges import load_judges
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.generate import GenerateParams
 from flows import main
 from flows.paths import COHORT, REFERENCE, real_tables
 
@@ -22,8 +23,7 @@ def reference(tables: list[Path], judges: Path | None) -> None:
 
 def run() -> None:
     """Run the stage: data/real, data/cohort -> data/reference."""
-    params = load_params()
-    reference(real_tables(params), params.generate.judges)
+    reference(real_tables(), load_section("generate", GenerateParams).judges)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 from prefect import flow
 
 from busgen.folders import remove_work
-from busgen.params import ReleaseParams, load_params
+from busgen.params.base import load_section
+from busgen.params.release import ReleaseParams
 from busgen.release.write import write_release
 from flows import main
 from flows.paths import CANDIDATES, RELEASE, WORK
@@ -24,7 +25,7 @@ def run() -> None:
     """Run the stage: data/candidates -> data/release."""
     for shards in WORK.glob("[0-9a-f]" * 16):  # linked into data/candidates, which DVC has recorded
         remove_work(shards)
-    release(CANDIDATES, RELEASE, load_params().release)
+    release(CANDIDATES, RELEASE, load_section("release", ReleaseParams))
 
 
 if __name__ == "__main__":

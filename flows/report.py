@@ -7,26 +7,31 @@ Out: data/report/index.html, and contract.html beside it.
 
 from prefect import flow
 
-from busgen.params import Params, load_params
+from busgen.params.base import load_section
+from busgen.params.generate import GenerateParams
+from busgen.params.quality import QualityParams
+from busgen.params.report import ReportParams
 from busgen.report.evidence import previous_of
 from busgen.report.report import Sources, write_report
 from flows import main
-from flows.paths import CANDIDATES, QUALITY, RELEASE, REPORT, reference_path
+from flows.paths import CANDIDATES, PUBLISHED_REFERENCE, QUALITY, RELEASE, REPORT
 
 
 @flow(name="report", validate_parameters=False)
-def report(sources: Sources, params: Params) -> None:
+def report(sources: Sources, params: ReportParams) -> None:
     """Write the page."""
-    write_report(sources, REPORT, params.report.gallery)
+    write_report(sources, REPORT, params.gallery)
 
 
 def run() -> None:
     """Run the stage: release and scores -> data/report."""
-    params = load_params()
-    prior, judges = params.generate.prior, params.generate.judges
+    params = load_section("report", ReportParams)
+    asked = load_section("generate", GenerateParams)
+    prior, judges = asked.prior, asked.judges
+    reference = load_section("quality", QualityParams).reference or PUBLISHED_REFERENCE
     checks = prior.with_suffix(".checks.json") if prior else None
-    where = (RELEASE, CANDIDATES, QUALITY, reference_path(params), judges, checks)
-    beside = (previous_of(params.report.previous), params.report.downstream)
+    where = (RELEASE, CANDIDATES, QUALITY, reference, judges, checks)
+    beside = (previous_of(params.previous), params.downstream)
     sources = Sources(*where, *beside)
     report(sources, params)
 

@@ -13,7 +13,8 @@ from prefect.cache_policies import NO_CACHE
 from busgen.folders import remove_work
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.train_images import TrainImagesParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
@@ -37,9 +38,9 @@ def images(training: Training) -> None:
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/images."""
-    params = load_params()
-    tables = real_tables(params)
-    training = resolve(tables, COHORT / FILE, params.train_images, WORK, MODELS / "images")
+    params = load_section("train_images", TrainImagesParams)
+    tables = real_tables()
+    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "images")
     images(training)
     remove_work(training.work)
 

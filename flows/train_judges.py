@@ -17,7 +17,8 @@ from busgen.folders import remove_work
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.members import Job, run_job
 from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
-from busgen.params import TrainJudgesParams, load_params
+from busgen.params.base import load_section
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
@@ -49,8 +50,7 @@ def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> Non
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/judges."""
-    params = load_params()
-    tables, asked = real_tables(params), params.train_judges
+    tables, asked = real_tables(), load_section("train_judges", TrainJudgesParams)
     work = work_folder(tables, COHORT / FILE, asked, WORK)
     runner = ThreadPoolTaskRunner(max_workers=asked.workers)
     judges.with_options(task_runner=runner)(tables, asked, work)

@@ -12,7 +12,8 @@ from prefect.cache_policies import NO_CACHE
 
 from busgen.folders import remove_work
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
-from busgen.params import load_params
+from busgen.params.base import load_section
+from busgen.params.train_masks import TrainMasksParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
@@ -36,9 +37,9 @@ def masks(training: Training) -> None:
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/masks."""
-    params = load_params()
-    tables = real_tables(params)
-    training = resolve(tables, COHORT / FILE, params.train_masks, WORK, MODELS / "masks")
+    params = load_section("train_masks", TrainMasksParams)
+    tables = real_tables()
+    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "masks")
     masks(training)
     remove_work(training.work)
 

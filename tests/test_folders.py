@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from busgen import folders, io, locks, manifests
+from busgen import folders, io
 from busgen.errors import StorageError, UserError
+from busgen.folders import locks, manifests
+from busgen.folders.records import written_record
 
 KIND = "test"
 NOT_OURS = "must not exist or be empty, or hold only what the same command wrote"
@@ -268,7 +270,7 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
 HOLD = """
 import sys, time
 from pathlib import Path
-from busgen.locks import hold_lock
+from busgen.folders.locks import hold_lock
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(1.0)
@@ -365,7 +367,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
     path = tmp_path / "new" / "scores é.json"
 
     def keep(record: dict[str, object], kind: str = "score") -> None:
-        with folders.written_record(path, kind) as write_record:
+        with written_record(path, kind) as write_record:
             write_record(record)
 
     keep({"a": 0.1})
@@ -382,7 +384,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
         assert path.read_text() == other
     path.write_text("")
     keep({"a": 2})
-    with folders.written_record(None, "score") as write_nothing:
+    with written_record(None, "score") as write_nothing:
         write_nothing({"a": 3})
     with pytest.raises(UserError, match="the output file must not exist"):
         path.unlink() or path.mkdir() or keep({"a": 2})

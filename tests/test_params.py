@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from busgen.errors import UserError
-from busgen.params import Gate, Params, load_params, parse_targets
+from busgen.params.base import load_section
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params, load_params
+from busgen.params.release import ReleaseParams
+from busgen.params.report import ReportParams
+from busgen.params.targets import parse_targets
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -67,7 +73,29 @@ def test_a_limit_may_be_off_as_yaml_reads_it_and_names_any_score(tmp_path):
         ("quality: {limits: {copies: {action: flag}}}", "'refuse', 'mark' or 'off', got 'flag'"),
         ("quality: {limits: {repeats: {max: 1, of: floor_limit}}}", "limited by its value"),
         ("- 1", "must map sections to keys, got list"),
+        ("[]", "must map sections to keys, got list"),
+        ("0", "must map sections to keys, got int"),
         ("a: [", "must be YAML"),
+        (
+            "release: {title: 2026-13-45}",
+            "must be YAML, got '2026-13-45' is no timestamp.*mend line 1",
+        ),
+        ("generate: {n: !!int x}", "must be YAML, got 'x' is no int"),
+        ('generate: {n: !!int ""}', "must be YAML, got .* is no "),
+        ("generate: {n: !!bool maybe}", "must be YAML, got .* is no "),
+        ('generate: {n: !!timestamp "abc"}', "must be YAML, got .* is no "),
+        (f"n: {'9' * 5000}", "must be YAML, got .* is no "),
+        ("{a: " * 2000, "must map sections to keys, got hundreds of levels"),
+        ("!!python/object:os.system {}", "must be YAML"),
+        ("generate: &a {where: [*a]}", r"generate\.where\.0: "),
+        (f"generate: {{n: 0x{'f' * 5000}}}", r"generate\.n: .*got int"),
+        (f"generate: {{n: {[[1] * 20] * 20}}}", r"generate\.n: .{,200}\.\.\..{,200}mend it in"),
+        ("1: {}", "1: "),
+        ("priors: {weights: {published: -1}}", r"weights: weights must be >= 0"),
+        ("priors: {weights: {imagenet: 1}}", "unknown source imagenet: choose from published"),
+        ("priors: {backoff: .inf}", r"priors\.backoff: .*finite"),
+        ("generate: {n: .inf}", r"generate\.n: .*finite.*got inf"),
+        ("generate: {gates: {contrast: {min: .nan}}}", r"contrast\.min: .*finite number, got nan"),
     ],
 )
 def test_each_broken_rule_says_key_and_value(tmp_path, text, message):
@@ -99,3 +127,13 @@ def test_nan_passes_no_gate():
     assert not Gate().passes(float("nan"))
     assert Gate(min=1, max=2).passes(1.0)
     assert not Gate(min=1, max=2).passes(2.1)
+
+
+def test_a_stage_reads_its_own_section_alone(tmp_path):
+    path = write(tmp_path, "release: {title: Mine}\nreport: {gallery: none}")
+    assert load_section("release", ReleaseParams, path).title == "Mine"
+    assert load_section("generate", GenerateParams, path) == GenerateParams()
+    with pytest.raises(UserError, match=r"report\.gallery: .*got 'none'"):
+        load_section("report", ReportParams, path)
+    with pytest.raises(UserError, match="release must map keys to values, got 3"):
+        load_section("release", ReleaseParams, write(tmp_path, "release: 3"))

@@ -244,7 +244,7 @@ def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone
     change(clone, "generate", gates={"grey_sd": {"min": 1000.0}}, max_attempts=1)
     unfilled = run(clone, code=2)
     params.write_text(before)
-    flow.write_text(code.replace("params = load_params()", "raise RuntimeError"))
+    flow.write_text(code.replace("    params = load_section", "    raise RuntimeError  # "))
     defect = run(clone, code=1)
     flow.write_text(code)
     assert "generate.colour: unknown key" in unknown

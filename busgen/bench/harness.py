@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.stats.proportions import wilson
 
@@ -97,10 +98,9 @@ def to_line(record: dict[str, object]) -> str:
 
 def commit() -> str:
     """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
-    root = Path(__file__).resolve().parents[2]
     try:
-        head = _git(root, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "busgen", "flows") else "")
+        head = _git(ROOT, "rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git(ROOT, "status", "--porcelain", "busgen", "flows") else "")
     except (OSError, subprocess.CalledProcessError):
         return "installed"
 

@@ -14,7 +14,7 @@ from busgen.errors import UserError
 from busgen.progress import progress
 
 if TYPE_CHECKING:
-    from busgen.params import Params
+    from busgen.params.load import Params
 
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
@@ -43,7 +43,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import produce, with_generate
     from busgen.factory.plan import resolve, to_record
-    from busgen.params import Params, load_params, parse_targets
+    from busgen.params.load import Params, load_params
+    from busgen.params.targets import parse_targets
 
     asked = {
         "n": n,
@@ -74,8 +75,8 @@ def run(
     """Run the DVC pipeline of params.yaml in a checkout, with at most one Prefect server."""
     from busgen import pipeline
     from busgen.factory.plan import resolve
-    from busgen.locks import hold_lock
-    from busgen.params import load_params
+    from busgen.folders.locks import hold_lock
+    from busgen.params.load import load_params
 
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone

@@ -61,9 +61,8 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:
     """Train models on the training patients of real data; scores and cards beside the weights."""
-    from busgen.cli.training import Asked
-    from busgen.cli.training import train as learn
-    from busgen.params import Params, load_params
+    from busgen.cli.training import Asked, train as learn
+    from busgen.params.load import Params, load_params
 
     asked = Asked(which, folder, target, preset, start, adapt, rank)
     with resumable():

@@ -70,7 +70,7 @@ def _default(value: object) -> str:
 
 def params_page() -> str:
     """Return every section of params.yaml with its keys, types, rules and defaults."""
-    from busgen.params import Params
+    from busgen.params.load import Params
 
     parts = [
         "# Parameters\n",

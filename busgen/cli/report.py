@@ -84,7 +84,7 @@ def quality_of(
     """
     from busgen.evaluation.stage import measure, save_quality
     from busgen.folders import copy_folder
-    from busgen.params import QualityParams
+    from busgen.params.quality import QualityParams
 
     standing, written = (folder / "quality" for folder in folders)
     if given and given.resolve() != standing.resolve():

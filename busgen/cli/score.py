@@ -50,7 +50,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     """Score any set of pictures against real ones: distances, diversity, floors."""
     from busgen.evaluation.score_options import Asked, open_sets
     from busgen.evaluation.score_sets import score_sets
-    from busgen.folders import written_record
+    from busgen.folders.records import written_record
     from busgen.image_sets.parquet import Named
     from busgen.metrics.spaces.registry import spaces_of
 
@@ -78,7 +78,7 @@ def privacy(
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
     from busgen.evaluation.score_options import Asked
-    from busgen.folders import written_record
+    from busgen.folders.records import written_record
     from busgen.metrics.spaces.registry import OURS
 
     asked = Asked(most=most)
@@ -126,7 +126,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         str | None,
         typer.Option("--generator-saw", help="Whose patients: none, own, pooled, unknown."),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Trainings at once, a core each.")] = 2,
+    workers: Annotated[int | None, typer.Option(help="Trainings at once, a core each; 2.")] = None,
     quick: Annotated[bool, typer.Option(help="One training set, three arms, one seed.")] = False,
     folds: Annotated[
         int | None, typer.Option(help="Folds of BrEaST, 1 for none; 5, with --quick 1.")
@@ -138,14 +138,16 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
     from busgen.downstream.data.synthetic_set import named
-    from busgen.downstream.plan import Asked
     from busgen.downstream.plan import plan as planned
+    from busgen.downstream.request import Asked
+    from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}
     chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
     first, others = named(data)
     asked = Asked(
-        first, real, folder, *chosen, seeds, models, saw, quick, workers,
+        first, real, folder, *chosen, seeds, models, saw, quick,
+        WORKERS if workers is None else workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
     plan = planned(asked)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from busgen.errors import UserError
 from busgen.learning.presets import with_preset
-from busgen.params import Params
+from busgen.params.load import Params
 
 Tick = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Tick]]

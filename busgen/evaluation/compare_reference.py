@@ -21,7 +21,7 @@ from busgen.evaluation.release_statistics import measure_release
 from busgen.imaging.statistics import GROUPS, MEASURED, contrast_name, group_of
 from busgen.io import read_json
 from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.params import JUDGED
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.stats.ks import MIN_N, Distance, distance, make_draws, score
 from busgen.stats.patients import Floats

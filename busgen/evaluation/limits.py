@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen.errors import UserError
-from busgen.params import Limit
+from busgen.params.quality import Limit
 
 PASSES, FAILS, NOT_MEASURED = "passes", "fails", "not measured"
 PASSING, FAILING, OPEN = "passing", "failing", "not all measured"  # a whole release

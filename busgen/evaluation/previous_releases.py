@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from busgen.errors import DataError
 from busgen.evaluation.release_statistics import read_images
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.similarity.dhash import nearest_hash
 from busgen.similarity.registration import find_links
 from busgen.similarity.thumbnails import signature

@@ -31,11 +31,11 @@ from busgen.gates.calibration.bounds import calibrated
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
-from busgen.gates.scores import Judges
+from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import DatasetInfo
 from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
 from busgen.real.readers.registry import DATASETS
 from busgen.similarity.known_images import known_of, save_known

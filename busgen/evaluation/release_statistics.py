@@ -17,7 +17,7 @@ from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import contrast_name, image_statistics
 from busgen.io import decode_png
-from busgen.params import JUDGED
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 
 Read = TypeVar("Read")

@@ -19,7 +19,7 @@ from busgen.evaluation.marginals import realised
 from busgen.evaluation.previous_releases import repeats
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
-from busgen.params import QualityParams
+from busgen.params.quality import QualityParams
 
 Record = dict[str, Any]
 KIND = "quality of a release"

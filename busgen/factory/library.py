@@ -18,7 +18,9 @@ from busgen.errors import DataError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
-from busgen.params import GenerateParams, Params, check
+from busgen.params.base import check
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 from busgen.release.files import PROVENANCE, check_sums, data_files
 from busgen.release.write import RELEASE, write_release
 

@@ -4,7 +4,7 @@ In: the `generate` section of the parameters. Out: a `Plan`, whose hash names th
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +14,16 @@ from typing import Any
 import busgen
 from busgen import io
 from busgen.code import code_sha256
-from busgen.images.contract import Learned
+from busgen.images.contract import ImageEngine, Learned
 from busgen.images.engines import UNTAUGHT, load_image_engine
 from busgen.masks.engines import load_mask_engine
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.base import Section, check
+from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.families import varied_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import kind_of, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
@@ -29,59 +31,41 @@ WEIGHTS = (  # that measure every sample, in `busgen/assets`
     *("gates/look.safetensors", "gates/mask_fit.safetensors", "gates/lesions.json"),
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
-# where this machine has what hashes stand for
-HERE = ("judges_folder", "mask_model", "model", "known")
+HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
+NOT_RECORDED = {*HERE, "runner", "workers"}  # how it runs on this machine decides no byte
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
 TOLD = ("known_kinds",)  # to readers of the plan; decides no byte, so in no hash
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A resolved request: what is drawn, by which engines, past which gates.
+class Resolution(Section):
+    """What a request comes to: the prior, hashes of all that decides bytes, versions.
 
-    `n` counts findings; under `vary` each is a family, one sample for each term of that field.
-
-    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder`,
-    `mask_model` and `model` are where this machine has the judges and the weights of the mask and
-    of the image engine (None: those that ship), `known` where it has the pictures that none may be
-    a copy of (none: nothing is asked): no part of the record, their hashes are.
+    `prior` is the prior's JSON, so that a work folder needs its file no more. `judges_sha256` and
+    `known_sha256` are None where no judge and no known picture is asked.
     """
 
-    n: int
-    seed: int
-    size_px: int
     prior: dict[str, Any]
     prior_sha256: str
-    where: tuple[str, ...]
-    text: str | None
-    targets: dict[str, Any]
-    vary: str | None
-    mask_engine: str
     mask_engine_sha256: str
-    engine: str
     engine_sha256: str
-    adapter: str | None
-    steps: int | None
-    guidance: float | None
-    device: str
-    max_attempts: int
-    max_unfilled: float
-    shard_size: int
-    gates: dict[str, dict[str, Any]]
     judges_sha256: str | None
     known_sha256: str | None
+    known_kinds: tuple[str, ...] = ()
     code_version: str
     tools: dict[str, str]
-    judges_folder: str | None = field(default=None, compare=False)
-    mask_model: str | None = field(default=None, compare=False)
-    model: str | None = field(default=None, compare=False)
-    known: tuple[str, ...] = field(default=(), compare=False)
-    known_kinds: tuple[str, ...] = ()
 
-    @property
-    def learned(self) -> Learned:
-        """What a learned engine runs."""
-        return Learned(self.model, self.adapter, self.steps, self.guidance)
+
+@dataclass(frozen=True)
+class Plan:
+    """A request and its resolution: what is drawn, by which engines, past which gates.
+
+    The request's `gates` do what they do to this engine's pictures, `shard_size` is no larger than
+    the run, and `known` is empty where no copies are looked for. In a record, the request's paths
+    are those of the defaults: another machine has the files elsewhere.
+    """
+
+    request: GenerateParams
+    resolution: Resolution
 
     @property
     def sha256(self) -> str:
@@ -107,78 +91,57 @@ def resolve(params: GenerateParams) -> Plan:
         If an engine is unknown, the request impossible, prior or judges unreadable: one finding
         is drawn, so that what cannot be drawn is refused here.
     """
-    prior = load_prior(params.prior)
-    masks = load_mask_engine(params.mask_engine, params.size_px, params.mask_model)
-    learned = Learned(params.model, params.adapter, params.steps, params.guidance)
-    images = load_image_engine(params.engine, params.size_px, params.device, learned=learned)
-    plan = Plan(
-        n=params.n,
-        seed=params.seed,
-        size_px=params.size_px,
+    request = _normalised(params)
+    prior = load_prior(request.prior)
+    masks = load_mask_engine(request.mask_engine, request.size_px, request.mask_model)
+    resolution = Resolution(
         prior=prior.record,
         prior_sha256=prior.sha256,
-        where=params.where,
-        text=params.text,
-        targets=params.targets,
-        vary=params.vary,
-        mask_engine=masks.name,
         mask_engine_sha256=masks.sha256,
-        engine=images.name,
-        engine_sha256=images.sha256,
-        adapter=params.adapter,
-        steps=params.steps,
-        guidance=params.guidance,
-        device=params.device,
-        max_attempts=params.max_attempts,
-        max_unfilled=params.max_unfilled,
-        shard_size=min(params.shard_size, params.n),
-        gates={name: gate.model_dump() for name, gate in sorted(_gates(params).items())},
-        judges_sha256=_judges_sha256(params),
-        known_sha256=_known_sha256(params),
+        engine_sha256=image_engine_of(request).sha256,
+        judges_sha256=_judges_sha256(request),
+        known_sha256=load_known(request.known).sha256 if request.known else None,
+        known_kinds=tuple(sorted({kind_of(path) for path in request.known})),
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
-        judges_folder=str(params.judges) if params.judges else None,
-        mask_model=str(params.mask_model) if params.mask_model else None,
-        model=params.model,
-        known=_known(params),
-        known_kinds=tuple(sorted({kind_of(Path(path)) for path in _known(params)})),
     )
-    request = parse_request(plan.where, plan.text, plan.targets)
-    if plan.vary:
-        varied_terms(plan.vary, request)
-    draw(prior, 1, plan.seed, request=request, size_px=plan.size_px)
-    return plan
+    asked = parse_request(request.where, request.text, request.targets)
+    if request.vary:
+        varied_terms(request.vary, asked)
+    draw(prior, 1, request.seed, request=asked, size_px=request.size_px)
+    return Plan(request, resolution)
 
 
-def _gates(params: GenerateParams) -> dict[str, Gate]:
-    """Return the gates with what they do to this engine's pictures (`busgen.params.Gate`)."""
+def image_engine_of(request: GenerateParams) -> ImageEngine:
+    """Return the image engine that a request names."""
+    learned = Learned(request.model, request.adapter, request.steps, request.guidance)
+    return load_image_engine(request.engine, request.size_px, request.device, learned=learned)
+
+
+def _normalised(params: GenerateParams) -> GenerateParams:
+    """Return the request in the one form that all requests of the same bytes have (`Plan`)."""
     taught = params.engine not in UNTAUGHT
-    return {
+    gates = {
         name: gate.model_copy(update={"action": gate.does(taught=taught)})
         for name, gate in params.gates.items()
     }
+    compared = gates["copy_similarity"].action != "off"
+    return params.model_copy(
+        update={
+            "gates": gates,
+            "shard_size": min(params.shard_size, params.n),
+            "known": params.known if compared else (),
+        }
+    )
 
 
-def _judges_sha256(params: GenerateParams) -> str | None:
+def _judges_sha256(request: GenerateParams) -> str | None:
     """Return the hash of the judges that are to be asked, None where none are."""
-    gates = _gates(params)
-    if all(gates[name].action == "off" for name in JUDGED):
+    if all(request.gates[name].action == "off" for name in JUDGED):
         return None
     from busgen.judges.judges import load_judges  # brings torch
 
-    return load_judges(params.judges, params.device).sha256
-
-
-def _known(params: GenerateParams) -> tuple[str, ...]:
-    """Return where the pictures are that none may be a copy of, none where nothing is asked."""
-    asked = params.gates["copy_similarity"].action != "off"
-    return tuple(map(str, params.known)) if asked else ()
-
-
-def _known_sha256(params: GenerateParams) -> str | None:
-    """Return the hash of those pictures; `DataError` if there are none."""
-    paths = _known(params)
-    return load_known(tuple(map(Path, paths))).sha256 if paths else None
+    return load_judges(request.judges, request.device).sha256
 
 
 def read_plan(work: Path) -> Plan:
@@ -187,19 +150,27 @@ def read_plan(work: Path) -> Plan:
 
 
 def from_record(record: Mapping[str, Any]) -> Plan:
-    """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it."""
-    own = {name: value for name, value in record.items() if name != "sha256"}
-    kinds = tuple(own.get("known_kinds", ()))  # earlier plans do not say
-    return Plan(**own | {"where": tuple(own["where"]), "known_kinds": kinds})
+    """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it.
+
+    Raises
+    ------
+    UserError
+        If it is no record of this version's plans.
+    """
+    resolved = {k: v for k, v in record.items() if k in Resolution.model_fields}
+    asked = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}
+    where = "a release or work folder of this version: make it again"
+    return Plan(check(GenerateParams, asked, where), check(Resolution, resolved, where))
 
 
 def to_record(plan: Plan) -> dict[str, Any]:
-    """Return the plan as JSON, with its hash."""
+    """Return request and resolution as one flat JSON object, with the plan's hash."""
     return _recorded(plan) | {"sha256": plan.sha256}
 
 
 def _recorded(plan: Plan) -> dict[str, Any]:
-    return {k: v for k, v in asdict(plan).items() if k not in HERE}
+    request = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
+    return request | plan.resolution.model_dump(mode="json")
 
 
 def _deciding(plan: Plan) -> dict[str, Any]:

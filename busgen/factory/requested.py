@@ -22,24 +22,25 @@ from busgen.seeds import sample_seed
 
 
 def requested(
-    plan: Plan, prior: Prior, request: Request, samples: tuple[int, ...], attempt: int
+    plan: Plan, prior: Prior, asked: Request, samples: tuple[int, ...], attempt: int
 ) -> list[Finding]:
     """Return the findings of `samples`: the same for every attempt, but for the seed.
 
     Under `vary`, those of each one's family, one after the other.
     """
+    request = plan.request
     once = [
         finding
         for start, count in runs(samples)
         for finding in draw(
-            prior, count, plan.seed, request=request, size_px=plan.size_px, start=start
+            prior, count, request.seed, request=asked, size_px=request.size_px, start=start
         )
     ]
-    terms = varied_terms(plan.vary, request) if plan.vary else ()
+    terms = varied_terms(request.vary, asked) if request.vary else ()
     return [
-        replace(member, seed=sample_seed(plan.seed, sample, attempt))
+        replace(member, seed=sample_seed(request.seed, sample, attempt))
         for sample, finding in zip(samples, once, strict=True)
-        for member in (members(finding, plan.vary, terms) if plan.vary else [finding])
+        for member in (members(finding, request.vary, terms) if request.vary else [finding])
     ]
 
 

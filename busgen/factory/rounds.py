@@ -20,8 +20,8 @@ from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
 from busgen.factory.verdicts import COLUMNS, DUPLICATE, Accepted, Settled, settle
-from busgen.params import Gate
 
+RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
@@ -34,15 +34,15 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda
     Raises
     ------
     UnfilledError
-        If more than `plan.max_unfilled` of the findings ran out of attempts.
+        If more than the request's `max_unfilled` of the findings ran out of attempts.
     """
     prepare(plan, work)
-    gate = Gate.model_validate(plan.gates[DUPLICATE])
+    gate = plan.request.gates[DUPLICATE]
     known = Accepted()
     done: list[tuple[ShardSpec, Settled]] = []
     rejected: dict[int, str] = {}
-    missing: Sequence[int] = range(plan.n)
-    for attempt in range(plan.max_attempts):
+    missing: Sequence[int] = range(plan.request.n)
+    for attempt in range(plan.request.max_attempts):
         specs = plan_round(plan, work, attempt, missing)
         standing = {spec for spec in specs if is_done(spec)}
         tick(sum(len(spec.samples) for spec in standing))
@@ -69,9 +69,10 @@ def prepare(plan: Plan, work: Path) -> None:
 
 def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> list[ShardSpec]:
     """Return the shards that make attempt number `attempt` at each of the `missing` samples."""
-    starts = range(0, len(missing), plan.shard_size)
-    parts = [tuple(missing[start : start + plan.shard_size]) for start in starts]
-    places = (plan.judges_folder, plan.mask_model, plan.model, plan.known)
+    request = plan.request
+    starts = range(0, len(missing), request.shard_size)
+    parts = [tuple(missing[start : start + request.shard_size]) for start in starts]
+    places = (request.judges, request.mask_model, request.model, request.known)
     return [
         ShardSpec(str(work), attempt, number, samples, *places)
         for number, samples in enumerate(parts)
@@ -87,7 +88,7 @@ def finish(
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
     remove_strays(work, {spec.path for spec, _ in done})
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
-    if len(unfilled) > plan.max_unfilled * plan.n:
+    if len(unfilled) > plan.request.max_unfilled * plan.request.n:
         raise unfilled_error(plan, done, set(unfilled.values()))
     with io.replacing(work / "index.parquet") as partial:
         target = schema.arrow_schema("index")
@@ -106,15 +107,11 @@ def remove_strays(work: Path, shards: set[Path]) -> None:
 
 def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Iterator[pa.Table]:
     """Yield each shard's thin rows with the verdicts over the whole set."""
-    gate = Gate.model_validate(plan.gates[DUPLICATE])
+    gate = plan.request.gates[DUPLICATE]
     names = [f.name for f in schema.arrow_schema("index")]
     constant = {
-        "mask_engine": plan.mask_engine,
-        "mask_engine_sha256": plan.mask_engine_sha256,
-        "engine": plan.engine,
-        "engine_sha256": plan.engine_sha256,
-        "prior_sha256": plan.prior_sha256,
-        "code_version": plan.code_version,
+        **plan.request.model_dump(include={"mask_engine", "engine"}),
+        **plan.resolution.model_dump(include=RESOLVED),
         "split": None,
     }
     for spec, settled in done:
@@ -171,8 +168,8 @@ def unfilled_error(
         for s in worst
     )
     return UnfilledError(
-        f"at most {plan.max_unfilled:.1%} of {plan.n} findings may run out of "
-        f"{plan.max_attempts} attempts",
+        f"at most {plan.request.max_unfilled:.1%} of {plan.request.n} findings may run out of "
+        f"{plan.request.max_attempts} attempts",
         f"{len(unfilled)} ({strata})",
         "raise max_attempts (what is made is kept), ask for other findings, or mend the gate or "
         "engine that rejects",

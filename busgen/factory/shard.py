@@ -5,7 +5,7 @@ place when whole, the manifest last: a shard without a valid manifest does not e
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isnan
 from pathlib import Path
@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.factory.plan import Plan, read_plan
+from busgen.factory.plan import Plan, image_engine_of, read_plan
 from busgen.factory.requested import requested, require_shared_masks
-from busgen.gates.scores import UNSEEN, Judges, copy_scores, judged_scores, pair_scores, verdict
+from busgen.gates.judged_scores import Judges, judged_scores
+from busgen.gates.scores import UNSEEN, copy_scores, pair_scores, verdict
 from busgen.images.contract import ImageEngine
-from busgen.images.engines import load_image_engine
 from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import MaskEngine, load_mask_engine
-from busgen.params import Gate
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
 from busgen.priors.families import varied_terms
 from busgen.priors.findings import Finding, to_row
 from busgen.priors.network import Prior, make_prior
@@ -56,10 +57,10 @@ class ShardSpec:
     attempt: int
     number: int
     samples: tuple[int, ...]
-    judges: str | None = None
-    mask_model: str | None = None
+    judges: Path | None = None
+    mask_model: Path | None = None
     model: str | None = None
-    known: tuple[str, ...] = ()
+    known: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -74,9 +75,8 @@ class Tools:
 
     plan: Plan
     prior: Prior
-    request: Request
+    asked: Request
     at_once: int  # samples, or families, whose pixels are in memory
-    gates: dict[str, Gate]
     mask_engine: MaskEngine
     image_engine: ImageEngine
     judges: Judges | None
@@ -92,67 +92,57 @@ def plan_of(work: str) -> Plan:
 @lru_cache(maxsize=2)
 def tools_of(
     work: str,
-    judges: str | None,
-    mask_model: str | None,
+    judges: Path | None,
+    mask_model: Path | None,
     model: str | None,
-    known: tuple[str, ...],
+    known: tuple[Path, ...],
 ) -> Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = replace(plan_of(work), mask_model=mask_model, model=model, known=known)
-    request = parse_request(plan.where, plan.text, plan.targets)
+    plan = plan_of(work)
+    here = {"judges": judges, "mask_model": mask_model, "model": model, "known": known}
+    request = plan.request.model_copy(update=here)
+    asked = parse_request(request.where, request.text, request.targets)
+    found = plan.resolution
+    masks = load_mask_engine(request.mask_engine, request.size_px, mask_model)
+    images = image_engine_of(request)
+    _require("mask engine", masks.sha256, found.mask_engine_sha256)
+    _require("image engine", images.sha256, found.engine_sha256)
     return Tools(
-        plan,
-        make_prior(plan.prior),
-        request,
-        max(1, CHUNK // len(varied_terms(plan.vary, request))) if plan.vary else CHUNK,
-        {name: Gate.model_validate(gate) for name, gate in plan.gates.items()},
-        _mask_engine(plan),
-        _image_engine(plan),
-        _judges(plan, judges),
-        _known(plan),
+        Plan(request, found),
+        make_prior(found.prior),
+        asked,
+        max(1, CHUNK // len(varied_terms(request.vary, asked))) if request.vary else CHUNK,
+        masks,
+        images,
+        _judges(request, found.judges_sha256),
+        _known(request, found.known_sha256),
     )
 
 
-def _mask_engine(plan: Plan) -> MaskEngine:
-    """Return the mask engine of the plan, its weights unchanged since the plan was made."""
-    model = Path(plan.mask_model) if plan.mask_model else None
-    engine = load_mask_engine(plan.mask_engine, plan.size_px, model)
-    if engine.sha256 != plan.mask_engine_sha256:
-        rule = f"the mask engine must be the plan's ({plan.mask_engine_sha256[:12]})"
-        raise DataError(rule, engine.sha256[:12], "run again: a new plan is made")
-    return engine
+def _require(part: str, got: str, planned: str | None) -> None:
+    """Raise `DataError` unless a part that decides bytes has the hash that the plan says."""
+    if got != planned:
+        rule = f"the {part} must be the plan's ({str(planned)[:12]})"
+        raise DataError(rule, got[:12], "run again: a new plan is made")
 
 
-def _image_engine(plan: Plan) -> ImageEngine:
-    """Return the image engine of the plan, its weights unchanged since the plan was made."""
-    engine = load_image_engine(plan.engine, plan.size_px, plan.device, learned=plan.learned)
-    if engine.sha256 != plan.engine_sha256:
-        rule = f"the image engine must be the plan's ({plan.engine_sha256[:12]})"
-        raise DataError(rule, engine.sha256[:12], "run again: a new plan is made")
-    return engine
-
-
-def _judges(plan: Plan, folder: str | None) -> Judges | None:
+def _judges(request: GenerateParams, planned: str | None) -> Judges | None:
     """Return the judges that the plan asks, None where it asks none."""
-    if plan.judges_sha256 is None:
+    if planned is None:
         return None
     from busgen.judges.judges import load_judges
 
-    judges = load_judges(Path(folder) if folder else None, plan.device)
-    if judges.sha256 != plan.judges_sha256:
-        rule = f"the judges must be the plan's ({plan.judges_sha256[:12]})"
-        raise DataError(rule, judges.sha256[:12], "run again: a new plan is made")
+    judges = load_judges(request.judges, request.device)
+    _require("judges", judges.sha256, planned)
     return judges
 
 
-def _known(plan: Plan) -> Known | None:
+def _known(request: GenerateParams, planned: str | None) -> Known | None:
     """Return the pictures that none may be a copy of, None where nothing is asked."""
-    if not plan.known:
+    if not request.known:
         return None
-    known = load_known(tuple(map(Path, plan.known)))
-    if known.sha256 != plan.known_sha256:
-        rule = f"the known pictures must be the plan's ({plan.known_sha256})"
-        raise DataError(rule, known.sha256, "run again: a new plan is made")
+    known = load_known(request.known)
+    _require("known pictures", known.sha256, planned)
     return known
 
 
@@ -185,15 +175,15 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
 def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[dict[str, Any]]:
     """Return the rows of `samples`, pixels included."""
-    findings = requested(tools.plan, tools.prior, tools.request, samples, attempt)
+    findings = requested(tools.plan, tools.prior, tools.asked, samples, attempt)
     masks = tools.mask_engine.draw(findings)
-    if tools.plan.vary in schema.SHARING:
+    if tools.plan.request.vary in schema.SHARING:
         require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = judged_scores(findings, masks, images, tools.judges)
     alike = copy_scores(images, tools.known)
     told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
-    judge = partial(judged_row, gates=tools.gates, attempt=attempt)
+    judge = partial(judged_row, gates=tools.plan.request.gates, attempt=attempt)
     with on_all_cores() as pool:
         return list(pool.map(judge, findings, masks, images, told))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.similarity.dhash import nearest_hash
 
 DUPLICATE = "duplicate_distance"

@@ -5,25 +5,20 @@ In: a finding, its mask and image. Out: scores (`busgen.schema`, source `gate`),
 what judges see was never shown to the engine either.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from math import isnan
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.compute.cores import on_all_cores
-from busgen.gates.boundary_distance import outline_distance
 from busgen.gates.image_checks import picture_scores
 from busgen.gates.lesion_intensity import region_scores
-from busgen.gates.mask_fit import mask_fit
 from busgen.imaging.geometry import Geometry
-from busgen.params import JUDGED, Gate
+from busgen.params.gates import Gate
 from busgen.priors.findings import Finding
 from busgen.similarity.known_images import Known
-from busgen.stats.overlap import dice
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -31,28 +26,9 @@ SHARP_PX = 256
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
 FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
-JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
-DIGITS = 4  # of a judge's score
 UNSEEN = frozenset({"curved_5mhz"})  # no training patient was seen by such a scanner
 LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey levels
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
-
-
-class Judges(Protocol):
-    """What is asked of judges; `busgen.quality.judges` trains and loads them."""
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of all that decides their answers."""
-        ...
-
-    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
-        ...
-
-    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the calibrated probability (N,) that the lesions in `masks` are malignant."""
-        ...
 
 
 def pair_scores(
@@ -112,63 +88,6 @@ def copy_scores(
     asked = list(images)
     found = known.similarities(asked) if known else [None] * len(asked)
     return [{"copy_similarity": similarity} for similarity in found]
-
-
-def judged_scores(
-    findings: Sequence[Finding],
-    masks: NDArray[np.uint8],
-    images: NDArray[np.uint8],
-    judges: Judges | None,
-) -> list[dict[str, float | None]]:
-    """Return what the judges say of each pair; None of normal findings, or without judges."""
-    scores: list[dict[str, float | None]] = [dict.fromkeys(JUDGED) for _ in findings]
-    asked = [k for k, finding in enumerate(findings) if finding.has_lesion]
-    if judges and asked:
-        malignant = np.array([findings[k].pathology == "malignant" for k in asked])
-        told = judge_pairs(judges, images[asked], masks[asked], malignant)
-        for k, pair in zip(asked, told, strict=True):
-            scores[k] = dict(zip(JUDGED, pair.tolist(), strict=True))
-    return scores
-
-
-def judge_pairs(
-    judges: Judges,
-    images: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
-    malignant: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
-
-    In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
-    more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`),
-    the log odds that the mask is this picture's (`busgen.gates.mask_fit`), the probability that the
-    classifier gives the class. NaN for an empty mask. A pair's scores do not depend on the others:
-    all batches have one size, and `DIGITS` are kept.
-
-    Parameters
-    ----------
-    images, masks : (N, H, W) uint8; masks {0, 1}
-    malignant : (N,) the class that was asked for
-    """
-    told = np.full((len(images), len(JUDGED)), np.nan)
-
-    def judge(start: int) -> None:
-        own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
-        batch = np.resize(own, JUDGED_AT_ONCE)
-        chances = judges.segment(images[batch])[: own.size]
-        found = chances > 0.5
-        p = judges.classify(images[batch], masks[batch])[: own.size]
-        told[own, 0] = dice(found, masks[own] > 0)
-        told[own, 1] = [outline_distance(*one) for one in zip(found, masks[own], strict=True)]
-        told[own, 2] = [
-            mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
-        ]
-        told[own, 3] = np.where(malignant[own], p, 1 - p)
-
-    with on_all_cores() as pool:
-        list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
-    told[~masks.any(axis=(1, 2))] = np.nan
-    return told.round(DIGITS)
 
 
 def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> float | None:

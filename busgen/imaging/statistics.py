@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from busgen.imaging.geometry import measure
 from busgen.imaging.square import field_of
-from busgen.params import JUDGED
+from busgen.schema import JUDGED
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 DEPTHS = 16  # equal bands from the top of the image to its bottom

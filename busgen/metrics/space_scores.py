@@ -12,8 +12,7 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import MOST, frechet, kid, mmd
-from busgen.metrics.prdc import NAMES as SHARES
-from busgen.metrics.prdc import overlap
+from busgen.metrics.prdc import NAMES as SHARES, overlap
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.vendi import vendi
 from busgen.seeds import rng

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.sizes import LESIONS, Sizes, density, log_density, mass, pick
+from busgen.priors.sizes import LESIONS, Sizes, density, mass, pick
 
 Floats = NDArray[np.float64]
 Limits = Mapping[str, tuple[float, float]]  # size_mm, width_mm, height_mm, center_x, center_y
@@ -124,7 +124,7 @@ def _area_span(rows: Rows) -> tuple[Floats, Floats]:
     return np.max(lows, 0), np.min(highs, 0)
 
 
-def _aspect_span(rows: Rows, area: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+def aspect_span(rows: Rows, area: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Return the interval of log aspect at `area` for log widths and heights in [low, high]."""
     start = np.max([rows.aspect[:, 2], 2 * low[:, 0] - area, area - 2 * high[:, 1]], 0)
     stop = np.min([rows.aspect[:, 3], 2 * high[:, 0] - area, area - 2 * low[:, 1]], 0)
@@ -135,9 +135,9 @@ def _aspect_cells(rows: Rows, area: Floats, limits: Limits, sides: tuple[float, 
     """Return the weight of each cell of log aspect at `area` (R,), (R, cells)."""
     count = ASPECT_CELLS if {"center_x", "center_y"} & set(limits) else 1
     mean, sd = rows.aspect[:, 0], rows.aspect[:, 1]
-    r_low, r_high = _aspect_span(rows, area, rows.low, rows.high)
+    r_low, r_high = aspect_span(rows, area, rows.low, rows.high)
     free = np.full_like(rows.frame, -np.inf)
-    whole = np.maximum(mass(*_aspect_span(rows, area, free, rows.frame), mean, sd), 1e-300)
+    whole = np.maximum(mass(*aspect_span(rows, area, free, rows.frame), mean, sd), 1e-300)
     fixed = (rows.low == rows.high).any(1)
     middle = (r_low + r_high) / 2
     share = np.where(fixed, density(middle, mean, sd), mass(r_low, r_high, mean, sd)) / whole
@@ -185,7 +185,7 @@ def draw_boxes(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
     low, high = _area_span(rows)
     inner = _through_cells(u[:, 0], boxes.cells[index])
     area = pick(inner, low, high, rows.area[:, 0], rows.area[:, 1])
-    r_low, r_high = _aspect_span(rows, area, rows.low, rows.high)
+    r_low, r_high = aspect_span(rows, area, rows.low, rows.high)
     inner = _through_cells(u[:, 1], _aspect_cells(rows, area, limits, boxes.sides))
     aspect = pick(inner, r_low, r_high, rows.aspect[:, 0], rows.aspect[:, 1])
     fixed = (rows.low == rows.high).any(1)
@@ -222,22 +222,3 @@ def _exactly(boxes: Floats, limits: Limits) -> Floats:
         row = np.arange(len(boxes))
         boxes[row, longest] = np.clip(boxes[row, longest], *limits["size_mm"])
     return boxes
-
-
-def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Floats:
-    """Return the log density (N,) of drawn boxes (N, 4), without limits.
-
-    With respect to log area fraction, log aspect, center_x and center_y.
-    """
-    rows = boxes.rows.take(index)
-    box = values[:, :2] / rows.field_mm[:, None]
-    area, aspect = np.log(box[:, 0] * box[:, 1]), np.log(box[:, 0] / box[:, 1])
-    mean, sd, low, high = rows.area.T
-    total = log_density(area, (low, high), mean, sd)
-    free = np.full_like(rows.frame, -np.inf)
-    span = _aspect_span(rows, area, free, rows.frame)
-    total += log_density(aspect, span, rows.aspect[:, 0], rows.aspect[:, 1])
-    for axis in (0, 1):
-        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
-        total += log_density(values[:, 2 + axis], (start, stop), mean, sd)
-    return total

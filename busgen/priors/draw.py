@@ -1,19 +1,18 @@
-"""Draws findings from a prior under a request, and gives their exact log-probability.
+"""Draws findings from a prior under a request.
 
 In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root seed, *k*) only.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.errors import FindingError, UserError
+from busgen.errors import UserError
 from busgen.priors import boxes
 from busgen.priors.findings import FIELDS, Finding
-from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Prior
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, Prior
 from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
 from busgen.priors.words import to_text
@@ -85,7 +84,7 @@ def _states(plan: Plan, u: Floats) -> States:
     return drawn
 
 
-def _row_index(
+def row_index(
     plan_boxes: boxes.Boxes, drawn: States, lesion: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Return the row of `Boxes` for each lesion."""
@@ -98,7 +97,7 @@ def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:
     lesion = drawn["pathology"] < 2
     sizes = np.full((len(u), 4), np.nan)
     if lesion.any():
-        index = _row_index(plan.boxes, drawn, lesion)
+        index = row_index(plan.boxes, drawn, lesion)
         sizes[lesion] = boxes.draw_boxes(plan.boxes, index, u[lesion])
     return sizes
 
@@ -130,59 +129,3 @@ def _finding(row: tuple[object, ...], generator: np.random.Generator) -> Finding
     sample_id, own, *fields = row
     values: dict[str, Any] = dict(zip(FIELDS, (sample_id, own, sample_id, *fields), strict=False))
     return Finding(**values, text=to_text(Finding(**values, text=""), generator))
-
-
-def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -> Floats:
-    """Return the exact log joint density (N,) of findings under `prior`, text left out.
-
-    Discrete terms count with their probability; a lesion's box with its density over log(box
-    area / image area), log(width / height), center_x and center_y. -inf is impossible.
-    """
-    drawn = states_of(prior, findings, size_px)
-    total = np.zeros(len(findings))
-    with np.errstate(divide="ignore"):
-        for node in prior.nodes:
-            parents = [_view(drawn, parent) for parent in node.given]
-            total += np.log(node.table[(*parents, drawn[node.name])])
-    made = make_plan(prior, _ANY).boxes
-    lesion = drawn["pathology"] < 2
-    if lesion.any():
-        index = _row_index(made, drawn, lesion)
-        names = ("width_mm", "height_mm", "center_x", "center_y")
-        values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
-        total[lesion] += boxes.log_density_of(made, index, np.array(values, np.float64))
-    return total
-
-
-def _view(drawn: States, parent: str) -> NDArray[np.intp]:
-    """Return the states of a parent, be it a node or a view of one."""
-    if parent not in VIEWS:
-        return drawn[parent]
-    return np.array(VIEWS[parent].index)[drawn[VIEWS[parent].node]]
-
-
-def states_of(prior: Prior, findings: Sequence[Finding], size_px: int) -> States:
-    """Return the state (N,) of every variable in `ORDER` for each finding."""
-    keys = [_keys(finding, size_px) for finding in findings]
-    drawn: States = {}
-    for name in NODES:
-        terms: list[object] = [*prior.terms(name), *([None] if name in LESION_NODES else [])]
-        try:
-            drawn[name] = np.array([terms.index(key[name]) for key in keys], np.intp)
-        except ValueError as error:
-            known = ", ".join(map(str, terms))
-            raise FindingError(f"{name} must be one of the prior's", error, known) from error
-    drawn["size_class"] = drawn["pathology"]
-    return drawn
-
-
-def _keys(finding: Finding, size_px: int) -> dict[str, object]:
-    """Return the finding's term for each node."""
-    margin = None if finding.margin is None else "+".join(finding.margin)
-    circumscribed = {None: None, "circumscribed": "circumscribed"}
-    return {name: getattr(finding, name, None) for name in NODES} | {
-        "margin": margin,
-        "outline": circumscribed.get(margin, "not_circumscribed"),
-        "halo": None if finding.halo is None else ("no", "yes")[finding.halo],
-        "field_mm": f"{round(finding.pixel_mm * size_px, 6):g}",
-    }

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
+from busgen.errors import UserError
 from busgen.imaging.overlays.planted import KINDS, plant
 from busgen.imaging.overlays.strokes import (
+    WEIGHTS,
     StrokeNet,
     candidates,
     features,
@@ -105,8 +107,8 @@ def _some(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDAr
     return places[rng.permutation(len(places))[:most]]
 
 
-def fit_shipped(folder: Path, out: Path) -> StrokeNet:
-    """Fit to the training patients in `folder` (`busgen real ... --out`) and write the weights.
+def fit_overlays(folder: Path, out: Path) -> None:
+    """Fit to the training patients in `folder` (`busgen real ... --out`), write weights to `out`.
 
     BrEaST's pictures count as clean (by eye 46 of 48 are); of the others every fourth is taken.
     """
@@ -122,9 +124,10 @@ def fit_shipped(folder: Path, out: Path) -> StrokeNet:
             picture = decode_png(row["image"]["bytes"], row["sample_id"])
             (clean if row["dataset"] == CLEAN else others).append(picture)
     first, second = ([x for x in p if min(x.shape) >= SMALLEST] for p in (clean, others))
-    net = fit_all(first, second)
-    save_file(net.arrays(), out)
-    return net
+    if not first:
+        rule = f"real data must hold training patients of {CLEAN}"
+        raise UserError(rule, "none", "read it too: its pictures are without overlays")
+    save_file(fit_all(first, second).arrays(), out / WEIGHTS.name)
 
 
 def fit_all(

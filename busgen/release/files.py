@@ -12,8 +12,8 @@ from pathlib import Path
 
 from busgen import schema
 from busgen.errors import UserError
+from busgen.folders.manifests import MANIFEST, read_manifest
 from busgen.io import sha256_bytes, sha256_file, write_text
-from busgen.manifests import MANIFEST, read_manifest
 
 INDEX, CARD, CROISSANT = "index.parquet", "README.md", "croissant.json"
 DICTIONARY, PROVENANCE, LICENCE = "DATA_DICTIONARY.md", "provenance.json", "LICENSE"

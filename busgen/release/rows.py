@@ -18,7 +18,6 @@ from busgen.release.files import GROUP_ROWS, data_name
 from busgen.release.image_checks import check_pictures
 
 FILE_BYTES = 256 * 2**20
-KEYS = ("sample_id", "attempt")
 _PICTURES = ("image", "mask")
 
 

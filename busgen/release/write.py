@@ -18,7 +18,7 @@ from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError
 from busgen.folders import claim_folder, written_folder
 from busgen.io import dumps, read_json, write_text
-from busgen.params import ReleaseParams
+from busgen.params.release import ReleaseParams
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
 from busgen.release.description import card, facts

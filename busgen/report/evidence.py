@@ -85,10 +85,10 @@ def shipped_beside(release: Path) -> tuple[Path | None, Path | None]:
     """
     from busgen.judges.judges import SHIPPED, load_judges  # brings torch
 
-    plan = from_record(io.read_json(release / PROVENANCE)["plan"])
+    made = from_record(io.read_json(release / PROVENANCE)["plan"]).resolution
     checks = POOLED.with_suffix(".checks.json")
-    judged = plan.judges_sha256 is not None and load_judges().sha256 == plan.judges_sha256
-    drawn = io.read_json(checks)["prior"]["sha256"] == plan.prior_sha256
+    judged = made.judges_sha256 is not None and load_judges().sha256 == made.judges_sha256
+    drawn = io.read_json(checks)["prior"]["sha256"] == made.prior_sha256
     return SHIPPED if judged else None, checks if drawn else None
 
 

@@ -135,7 +135,7 @@ def _rows(real: Path, splits: Sequence[str], columns: Sequence[str]) -> Iterator
 def _nearest(made: Made, training: Crops, held_out: Crops) -> dict[str, Any]:
     """Return the pairs that are nearest, and how near held-out patients are to training ones."""
     rows = made.accepted
-    order = seeds.rng(made.plan.seed, "report/nearest").permutation(len(rows))[:MOST]
+    order = seeds.rng(made.plan.request.seed, "report/nearest").permutation(len(rows))[:MOST]
     chosen = rows.iloc[order].to_dict("records")
     found = made.pixels([key_of(row) for row in chosen])
     images = np.stack([io.decode_png(found[key_of(row)][0]) for row in chosen])
@@ -162,7 +162,7 @@ def _beside(made: Made, training: Crops) -> tuple[Pair, ...]:
 
     Of the same scanner too, where a real picture names it.
     """
-    rng = seeds.rng(made.plan.seed, "report/beside")
+    rng = seeds.rng(made.plan.request.seed, "report/beside")
     rows = made.accepted[made.accepted["pathology"].isin(LESIONS)]
     chosen = rows.iloc[rng.permutation(len(rows))[:BESIDE]].to_dict("records")
     found = made.pixels([key_of(row) for row in chosen])

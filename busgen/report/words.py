@@ -138,45 +138,6 @@ FLAGS = {
 BESIDE_GATES = {  # other reasons of rejection
     "family": ("Another member of its family was rejected", "a family is made again whole", ""),
 }
-GATE_SHORT = {  # of one pair by itself
-    "mask_error": "mask",
-    "grey_sd": "exposure",
-    "saturated": "gain",
-    "sharpness": "sharpness",
-    "overlay": "burned-in marks",
-    "strangeness": "the look",
-    "upright": "orientation",
-    "contrast": "contrast",
-    "intensity": "grey levels",
-    "descriptor_agreement": "the description",
-    "mask_agreement": "the segmenter",
-    "boundary_distance": "the outline's place",
-    "mask_fit": "the outline",
-    "label_confidence": "the classifier",
-    "copy_similarity": "copies",
-}
-FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
-    "none": ("Nothing", "clean pictures as they are", ""),
-    "blank": ("Blank picture", "replaced by one grey level", ""),
-    "noise": ("Noise", "replaced by white noise of the same mean and spread", ""),
-    "upside_down": ("Upside down", "skin and depth exchanged, the mask too", ""),
-    "overlay": ("Pasted marks", "text, calipers, a logo", "of these"),
-    "copy_noise": ("Copied patient, noise", "white noise upon the copy", "grey levels"),
-    "copy_crop": ("Copied patient, crop", "share of each side cut away", "of the side"),
-    "copy_flip": ("Copied patient, flip", "left for right", ""),
-    "copy_brightness": ("Copied patient, brightness", "times or divided by 1 +", "of the level"),
-    "copy_elastic": ("Copied patient, elastic", "pixels moved smoothly", "px at most"),
-    "swapped_mask": ("Swapped mask", "another lesion's, Dice below 0.3 with the true one", ""),
-    "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
-    "shift_px": ("Shifted mask", "moved in any direction", "px"),
-    "blur_px": ("Blurred picture", "standard deviation of the blur", "px"),
-    "inside_grey": ("Relit lesion", "inside brighter or darker by", "grey levels"),
-    "contrary_band": (
-        "Contrary band",
-        "behind the lesion, darker, or brighter where shadowing is stated, by",
-        "grey levels",
-    ),
-}
 
 
 def field(name: str) -> str:
@@ -197,11 +158,6 @@ def plain(name: str) -> str:
 def gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
     return (GATES | BESIDE_GATES).get(name, (plain(name).capitalize(), "score of this gate", ""))
-
-
-def fault(name: str) -> tuple[str, str, str]:
-    """Return (what was planted, how, unit of its strength) of a fault."""
-    return FAULTS.get(name, (plain(name).capitalize(), "", ""))
 
 
 def flag(name: str) -> tuple[str, str]:

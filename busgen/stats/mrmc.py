@@ -11,8 +11,7 @@ from math import exp, log, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.stats import norm, t as student
 
 from busgen.stats.patients import Floats
 from busgen.stats.proportions import wilson

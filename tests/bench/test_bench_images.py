@@ -17,8 +17,7 @@ from busgen.bench.images import (
     utility,
 )
 from busgen.bench.images.scores import auc_gap, mean_figure, over_patients
-from busgen.bench.images.text import terms as text_terms
-from busgen.bench.images.text import tissue as text_tissue
+from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check_finding

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from busgen.bench.masks import baselines, control, prior_marginals, realism
-from busgen.bench.masks.benchmark import _crosses, agreement
 from busgen.bench.masks.features import WINDOW, features, windows
+from busgen.bench.masks.outlines import _crosses, agreement
 from busgen.bench.masks.realism import Held, covered, nearest, trees
 from busgen.imaging.geometry import measure
 from busgen.masks.engines import load_mask_engine

@@ -8,7 +8,7 @@ from busgen.bench.quality import fault_detection
 from busgen.errors import UserError
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.faults import Pair
-from busgen.params import DEFAULT_GATES, Gate
+from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.seeds import rng
 from busgen.similarity.known_images import known_of, texture_of
 
@@ -73,3 +73,7 @@ def test_contrary_bands_are_planted_where_a_band_is_described(told):
 def test_a_wrong_label_stands_beside_the_auc(told):
     assert told["label_auc"].value == 0.5  # the judge says the same of all
     assert told["wrong_label_told_refusing_0.2"].n == 6
+
+
+def test_benchmarks_know_the_checkout():
+    assert (harness.ROOT / "dvc.yaml").is_file()

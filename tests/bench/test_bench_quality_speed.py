@@ -5,8 +5,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.bench.harness import holds
-from busgen.bench.quality import benchmark, near_duplicates, reference_programs, speed
-from busgen.bench.quality import rows as quality_rows
+from busgen.bench.quality import (
+    benchmark,
+    near_duplicates,
+    reference_programs,
+    rows as quality_rows,
+    speed,
+)
 from busgen.io import decode_png, sha256_array
 from busgen.judges.judges import load_judges
 from busgen.release.files import INDEX, data_files

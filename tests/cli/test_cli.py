@@ -90,7 +90,8 @@ def test_the_same_command_again_changes_nothing(release):
 
 
 def test_the_library_gives_the_same_bytes_as_the_command(release, tmp_path):
-    from busgen.params import GenerateParams, Params
+    from busgen.params.generate import GenerateParams
+    from busgen.params.load import Params
 
     dataset = busgen.generate(
         6,

@@ -14,7 +14,8 @@ from test_cli import call
 from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
-from busgen.folders import written_folder, written_record
+from busgen.folders import written_folder
+from busgen.folders.records import written_record
 from busgen.images.diffusion.folder import KIND as IMAGES
 from busgen.judges.training.evidence import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
@@ -36,6 +37,7 @@ FOLDERS = {  # words, "R" a release, "D" real data; what the manifest calls the 
     "downstream": (["--data", "R", "--real", "D", "--quick"], COMPARISON),
     "report": (["R"], REPORT),
     "export": (["R"], EXPORT),
+    "dev fit": (["us64", "D"], "fitted us64"),
     "readers make": (["R", "--real", "D"], STUDY),
     "readers score": (["nowhere.json", "--key", "nowhere.json"], READERS),
 }

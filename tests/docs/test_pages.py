@@ -15,7 +15,7 @@ from busgen.bench.results import result_pages
 from busgen.cli import app
 from busgen.cli.reference import reference_pages
 from busgen.io import read_json
-from busgen.params import Params, check
+from busgen.params.load import Params, check
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = ROOT / "docs" / "results"

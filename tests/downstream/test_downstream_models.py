@@ -41,6 +41,6 @@ def test_a_device_must_be_there():
 def test_a_preset_must_be_known_and_needs_monai(monkeypatch):
     with pytest.raises(UserError, match="a preset must be known"):
         model_of("segmentation", None, "huge")
-    monkeypatch.setitem(sys.modules, "monai.networks", None)
+    monkeypatch.setitem(sys.modules, "monai", None)
     with pytest.raises(UserError, match=r"busgen\[downstream\]"):
         model_of("segmentation", None, "paper")

@@ -9,9 +9,13 @@ from tiny_sets import write_real
 
 from busgen.downstream import library
 from busgen.downstream.data import real_images, synthetic_set
-from busgen.downstream.plan import Asked, plan
+from busgen.downstream.plan import plan
+from busgen.downstream.request import Asked
 from busgen.factory.library import produce
-from busgen.params import DEFAULT_GATES, Gate, GenerateParams, Params, ReleaseParams
+from busgen.params.gates import DEFAULT_GATES, Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
+from busgen.params.release import ReleaseParams
 from busgen.real.cohort import FILE, make_cohort
 
 ARMS = ("real", "real_augmented", "synthetic", "real_synthetic_1")

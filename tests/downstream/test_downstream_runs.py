@@ -16,7 +16,7 @@ from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
 from busgen.downstream.plan import plan
 from busgen.downstream.results.compare import NONE, compared, verdict
 from busgen.errors import UserError
-from busgen.manifests import MANIFEST
+from busgen.folders.manifests import MANIFEST
 from busgen.stats.roc import auc
 
 

@@ -13,7 +13,7 @@ from busgen.evaluation.marginals import realised
 from busgen.evaluation.reference import Reference
 from busgen.gates.calibration.real_samples import samples_of
 from busgen.io import dumps, encode_png, write_text
-from busgen.params import JUDGED
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 
 SIDE = 64

@@ -6,7 +6,7 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.evaluation.limits import in_words, judge, names, refuse, to_rows
-from busgen.params import DEFAULT_LIMITS, Limit, QualityParams
+from busgen.params.quality import DEFAULT_LIMITS, Limit, QualityParams
 
 SCORES = {
     "ks_texture.pooled": {"value": 0.37, "n": 588, "interval": [0.33, 0.41], "floor": 0.07},

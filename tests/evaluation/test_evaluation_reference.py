@@ -21,8 +21,7 @@ from busgen.evaluation.reference import (
 from busgen.gates.calibration.real_samples import SCHEMA, samples_of
 from busgen.judges.judges import load_judges
 from busgen.metrics.descriptor_auc import descriptor_auc
-from busgen.real.cohort import FILE
-from busgen.real.cohort import SCHEMA as SCHEMA_OF_COHORT
+from busgen.real.cohort import FILE, SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers.registry import DATASETS
 
 SIDE = 64

@@ -7,9 +7,12 @@ from busgen.evaluation.stage import measure, write_quality
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
+from busgen.folders.manifests import MANIFEST
 from busgen.io import read_json
-from busgen.manifests import MANIFEST
-from busgen.params import DEFAULT_LIMITS, Gate, GenerateParams, Limit, QualityParams, ReleaseParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.quality import DEFAULT_LIMITS, Limit, QualityParams
+from busgen.params.release import ReleaseParams
 from busgen.release.write import write_release
 
 WRITTEN = {MANIFEST, "scores.json", "metrics.json", "marginals.csv", "acceptance.csv"}

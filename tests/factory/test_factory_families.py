@@ -1,27 +1,31 @@
 """Families in the factory: whole, of one seed and mask, the same whatever the shards."""
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from released_families import read_families
 
 import busgen
 from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
-from busgen.evaluation.families import read_families
 from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.verdicts import Accepted, settle
-from busgen.masks.engines import ENGINES, load_mask_engine
-from busgen.params import JUDGED, Gate, GenerateParams, Params, ReleaseParams
+from busgen.masks.engines import ENGINES
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
+from busgen.params.release import ReleaseParams
 from busgen.release.show import again, history
 from busgen.release.verify import verify
 from busgen.release.write import write_release
+from busgen.schema import JUDGED
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 UNJUDGED = {name: Gate(action="off") for name in JUDGED}
@@ -240,9 +244,8 @@ def test_the_library_call_makes_families_of_the_terms_asked_for():
 
 @pytest.mark.parametrize("mask_engine", ["curvature", "semantic_curvature"])
 def test_a_family_of_margins_has_a_mask_for_each(tmp_path, mask_engine):
-    plan = tiny(n=2, vary="margin", targets={}, where=("pathology=malignant",))
-    make_candidates(replace(plan, mask_engine=mask_engine, mask_engine_sha256=load_mask_engine(
-        mask_engine, 64).sha256), tmp_path, run_here)  # fmt: skip
+    asked = {"targets": {}, "where": ("pathology=malignant",), "mask_engine": mask_engine}
+    make_candidates(tiny(n=2, vary="margin", **asked), tmp_path, run_here)
     for members in by_family(rows_of(tmp_path)).values():
         first = [row for row in members if row["attempt"] == 0]
         assert [row["margin"] for row in first] == [[term] for term in schema.MARGINS]

@@ -1,12 +1,12 @@
 """Judges in the factory: their scores in rows, verdicts by their gates, their hash in the plan."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from plans import changed
 
 from busgen import io
 from busgen.errors import DataError
@@ -14,9 +14,11 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import Plan, read_plan, resolve, to_record
 from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import run_shard
-from busgen.gates.scores import judge_pairs
+from busgen.gates.judged_scores import judge_pairs
 from busgen.judges.judges import load_judges
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.schema import JUDGED
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
@@ -82,15 +84,15 @@ def test_a_judges_gate_rejects_or_flags(tiny_judges, tmp_path, name):
 
 def test_the_plan_holds_the_judges_hash_and_not_their_place(made, tiny_judges, tmp_path):
     plan = plan_of(tiny_judges)
-    assert plan.judges_sha256 == load_judges(tiny_judges, "cpu").sha256
+    assert plan.resolution.judges_sha256 == load_judges(tiny_judges, "cpu").sha256
     assert str(tiny_judges) not in io.dumps(to_record(plan))
-    assert read_plan(made) == plan
+    assert to_record(read_plan(made)) == to_record(plan)
     assert plan.sha256 == read_plan(made).sha256
     moved = shutil.copytree(tiny_judges, tmp_path / "moved")
     assert plan_of(moved).sha256 == plan.sha256
     unjudged = plan_of(tiny_judges, gates={name: Gate(action="off") for name in JUDGED})
-    assert unjudged.judges_sha256 is None
-    assert replace(plan, judges_sha256="b" * 64).shards_sha256 != plan.shards_sha256
+    assert unjudged.resolution.judges_sha256 is None
+    assert changed(plan, judges_sha256="b" * 64).shards_sha256 != plan.shards_sha256
 
 
 def test_with_both_gates_off_no_judges_are_asked(tmp_path):
@@ -100,7 +102,7 @@ def test_with_both_gates_off_no_judges_are_asked(tmp_path):
 
 
 def test_other_judges_than_the_plans_are_refused(tiny_judges, tmp_path):
-    plan = replace(plan_of(tiny_judges), judges_sha256="b" * 64)
+    plan = changed(plan_of(tiny_judges), judges_sha256="b" * 64)
     io.write_text(tmp_path / "plan.json", io.dumps(to_record(plan)))
     (spec, *_) = plan_round(plan, tmp_path, 0, range(2))
     with pytest.raises(DataError, match="the judges must be the plan's"):

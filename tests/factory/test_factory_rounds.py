@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from plans import changed
 
 from busgen import io
 from busgen.errors import UnfilledError
@@ -24,10 +25,12 @@ from busgen.factory.rounds import make_candidates, plan_round
 from busgen.factory.shard import is_done, judged_row, run_shard
 from busgen.factory.verdicts import Accepted, settle
 from busgen.masks.engines import load_mask_engine
-from busgen.params import DEFAULT_GATES, JUDGED, Gate, GenerateParams
+from busgen.params.gates import DEFAULT_GATES, Gate
+from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import REAL, RELEASE, save_known
 from busgen.similarity.thumbnails import SIDE
 
@@ -92,12 +95,12 @@ def test_the_plan_tells_the_kinds_of_known_pictures_and_no_hash_depends_on_them(
     pixels = io.encode_png(np.zeros((64, 64), np.uint8))
     pq.write_table(pa.table({"image": [{"bytes": pixels}]}), data / "x.parquet")
     plan = tiny(known=(file, data.parent))
-    assert plan.known_kinds == (REAL, RELEASE)
-    assert tiny(known=(file,)).known_kinds == (REAL,)
-    assert tiny().known_kinds == ()
+    assert plan.resolution.known_kinds == (REAL, RELEASE)
+    assert tiny(known=(file,)).resolution.known_kinds == (REAL,)
+    assert tiny().resolution.known_kinds == ()
     assert str(tmp_path) not in io.dumps(to_record(plan))
-    assert from_record(to_record(plan)) == plan
-    untold = replace(plan, known_kinds=())
+    assert from_record(to_record(plan)) == changed(plan, known=())
+    untold = changed(plan, known_kinds=())
     assert (untold.sha256, untold.shards_sha256) == (plan.sha256, plan.shards_sha256)
 
 
@@ -137,7 +140,9 @@ from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import JUDGED, Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.schema import JUDGED
 gates = {name: Gate(action="off") for name in JUDGED}
 ruled = {"engine": "phantom", "mask_engine": "curvature"}
 plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates, **ruled))
@@ -243,7 +248,7 @@ def test_a_duplicate_gate_that_flags_rejects_nothing():
 
 
 def test_rounds_are_cut_into_shards_of_the_size_asked_for():
-    specs = plan_round(replace(tiny(), shard_size=2), Path("w"), 1, [3, 7, 9])
+    specs = plan_round(tiny(shard_size=2), Path("w"), 1, [3, 7, 9])
     assert [spec.samples for spec in specs] == [(3, 7), (9,)]
     assert specs[1].path == Path("w/shards/round-01-shard-00001.parquet")
 
@@ -279,7 +284,7 @@ def test_more_attempts_or_findings_go_on_from_the_shards_that_stand(tmp_path):
 
 def test_what_real_pictures_taught_flags_the_phantom_unless_it_is_to_reject():
     plan = tiny(gates={"upright": Gate(min=0.0)})  # `untaught` is not said
-    actions = {name: gate["action"] for name, gate in plan.gates.items()}
+    actions = {name: gate.action for name, gate in plan.request.gates.items()}
     assert actions["overlay"] == actions["strangeness"] == actions["intensity"] == "flag"
     assert actions["upright"] == actions["contrast"] == "reject"
 

@@ -5,7 +5,7 @@ import pytest
 from busgen.errors import UserError
 from busgen.factory.work import link_folder
 from busgen.folders import open_work
-from busgen.manifests import MANIFEST
+from busgen.folders.manifests import MANIFEST
 
 
 def test_links_share_the_bytes_and_replace_what_was_there(tmp_path):

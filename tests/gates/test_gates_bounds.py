@@ -14,7 +14,8 @@ from busgen.gates.calibration.bounds import (
     refused,
 )
 from busgen.gates.calibration.real_samples import SCHEMA
-from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.params.gates import DEFAULT_GATES
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 
 

@@ -16,7 +16,7 @@ from busgen.gates.image_checks import (
 from busgen.imaging.overlays.planted import plant
 from busgen.imaging.resize import resize
 from busgen.io import sha256_file
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.seeds import rng
 
 

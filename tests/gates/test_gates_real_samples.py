@@ -5,7 +5,8 @@ import pytest
 
 from busgen.errors import DataError
 from busgen.gates.calibration.real_samples import AT_ONCE, SCHEMA, samples_of
-from busgen.gates.scores import image_scores, judge_pairs
+from busgen.gates.judged_scores import judge_pairs
+from busgen.gates.scores import image_scores
 from busgen.imaging.statistics import image_statistics
 from busgen.io import encode_png
 from busgen.judges.judges import load_judges

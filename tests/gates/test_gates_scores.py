@@ -6,12 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from busgen.gates.judged_scores import JUDGED_AT_ONCE, judge_pairs, judged_scores
 from busgen.gates.scores import (
-    JUDGED_AT_ONCE,
     LESION,
     LOST,
-    judge_pairs,
-    judged_scores,
     lesion_scores,
     mask_error,
     pair_scores,
@@ -20,8 +18,9 @@ from busgen.gates.scores import (
 )
 from busgen.imaging.geometry import measure
 from busgen.judges.judges import load_judges
-from busgen.params import DEFAULT_GATES, JUDGED, Gate
+from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.priors.findings import Finding
+from busgen.schema import JUDGED
 
 SIZE = 128
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.io import dumps, encode_png, sha256_array
-from busgen.params import ReleaseParams
+from busgen.params.release import ReleaseParams
 from busgen.seeds import rng, sample_seed
 
 LEARNED = {"adapter": None, "steps": None, "guidance": None}

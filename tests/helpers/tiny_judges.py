@@ -4,8 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, save_judges
-from busgen.judges.judges import load_judges as load
+from busgen.judges.judges import (
+    ClassifierSpec,
+    Judges,
+    SegmenterSpec,
+    load_judges as load,
+    save_judges,
+)
 from busgen.judges.nets import channels_last
 from busgen.real.crops import Crops
 

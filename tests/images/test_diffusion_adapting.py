@@ -15,7 +15,7 @@ from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
 from busgen.images.engines import load_image_engine
 from busgen.io import dumps, write_text
 from busgen.metrics.adapter_scores import likeness
-from busgen.params import AdapterParams, TrainImagesParams
+from busgen.params.train_images import AdapterParams, TrainImagesParams
 
 QUICK = AdapterParams(steps=2, batch=2, rate=4.0)  # of which the warm-up leaves a hundredth
 

@@ -20,7 +20,7 @@ from busgen.images.training.captions import Caption
 from busgen.images.training.examples import SPLITS, Pictures, save_pictures
 from busgen.io import dumps, write_text
 from busgen.learning.presets import with_preset
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 
 CAPTION = Caption(pathology="benign", shape="oval", halo=False)
 REHEARSAL = with_preset(TrainImagesParams(), PRESETS, "rehearsal")

@@ -13,8 +13,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from busgen.bench.images.stable_diffusion import SHARED, UNET
-from busgen.cli.training import Asked
-from busgen.cli.training import train as train_asked
+from busgen.cli.training import Asked, train as train_asked
 from busgen.errors import DataError, UserError
 from busgen.folders import copy_folder, written_folder
 from busgen.images.contract import Learned
@@ -25,7 +24,7 @@ from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
 from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
 from busgen.images.stable_diffusion.training.stage import Run, train
-from busgen.params import Params
+from busgen.params.load import Params
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 

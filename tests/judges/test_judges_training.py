@@ -17,7 +17,7 @@ from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, loss_of, train
 from busgen.learning.presets import with_preset
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
 from busgen.seeds import rng
 from busgen.stats import calibration

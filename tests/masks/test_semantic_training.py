@@ -23,7 +23,7 @@ from busgen.masks.semantic_curvature.training.examples import (
     read_outlined,
 )
 from busgen.masks.semantic_curvature.training.stage import resolve, train
-from busgen.params import TrainMasksParams
+from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
 from busgen.similarity.thumbnails import signature
 from busgen.training_loop import Pace

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from released_families import read_families
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.evaluation.families import read_families
 from busgen.images.phantom import renderer
 from busgen.io import dumps, write_text
 from busgen.masks.engines import load_mask_engine

@@ -7,10 +7,10 @@ import pytest
 from scipy.stats.contingency import association
 
 from busgen import io
+from busgen.params.priors import PriorsParams
 from busgen.priors.draw import draw
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.em import infer
-from busgen.priors.fitting.fit import Pooling
 from busgen.priors.fitting.held_out import boxes_alone, compare
 from busgen.priors.fitting.kernel import kernel_log_density
 from busgen.priors.fitting.predictive import check, cramers_v, draw_lesions
@@ -56,7 +56,12 @@ def test_checks_name_the_source_that_differs(prior, odd, as_rows):
     second = as_rows(draw(odd, 250, 3), "busi")
     for row in second:
         row["cluster_id"] = f"busi-{row['cluster_id']}"
-    found, record = fit_and_check(first + second, prior, Pooling({"published": 5.0}), name="pooled")
+    found, record = fit_and_check(
+        first + second,
+        prior,
+        PriorsParams(weights={"published": 5.0}, inferred=True, follow={}),
+        name="pooled",
+    )
     assert record["prior"] == {"name": "pooled", "sha256": found.sha256}
     assert set(record["held_out"]) == {"validation"}
     told = {(r["source"], r["node"], r["pathology"]): r for r in record["disagreement"]}

@@ -5,10 +5,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from prior_density import log_prob
 
 from busgen.errors import UserError
 from busgen.priors import joint
-from busgen.priors.draw import draw, log_prob
+from busgen.priors.draw import draw
 from busgen.priors.findings import check_finding, from_row, to_row
 from busgen.priors.network import MARGIN_SETS, NODES
 from busgen.priors.plan import node_factor
@@ -78,14 +79,16 @@ def test_discrete_probabilities_sum_to_one_over_all_findings(prior):
 
 def _density(prior, finding):
     """Return the density part: what a box at the same place adds to the terms' probability."""
+    from prior_density import log_density_of, states_of
+
     from busgen.priors import boxes
-    from busgen.priors.draw import _row_index, states_of
+    from busgen.priors.draw import row_index
 
     drawn = states_of(prior, [finding], 256)
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, {})
-    index = _row_index(made, drawn, np.array([True]))
+    index = row_index(made, drawn, np.array([True]))
     values = [[finding.width_mm, finding.height_mm, finding.center_x, finding.center_y]]
-    return boxes.log_density_of(made, index, np.array(values))[0]
+    return log_density_of(made, index, np.array(values))[0]
 
 
 def test_network_sums_to_one(prior):

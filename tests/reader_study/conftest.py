@@ -9,7 +9,9 @@ import tiny
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import Gate, GenerateParams, ReleaseParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.release import ReleaseParams
 from busgen.release.write import write_release
 
 

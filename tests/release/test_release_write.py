@@ -15,7 +15,7 @@ import yaml
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, sha256_array
-from busgen.params import ReleaseParams
+from busgen.params.release import ReleaseParams
 from busgen.release import files, rows
 from busgen.release.write import write_release
 from busgen.seeds import rng

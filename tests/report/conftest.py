@@ -17,11 +17,15 @@ from busgen.factory.rounds import make_candidates
 from busgen.gates.calibration.bounds import calibrated
 from busgen.gates.calibration.real_samples import SCHEMA, SCORES
 from busgen.imaging.statistics import MEASURED
-from busgen.params import JUDGED, Gate, GenerateParams, QualityParams, ReleaseParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.quality import QualityParams
+from busgen.params.release import ReleaseParams
 from busgen.real.readers.registry import DATASETS
 from busgen.release.write import write_release
 from busgen.report.evidence import Evidence, gather
 from busgen.report.report import Sources, write_report
+from busgen.schema import JUDGED
 
 TITLE = "Brüste <b>& “Test”"
 GALLERY = 2

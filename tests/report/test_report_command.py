@@ -7,7 +7,7 @@ import tiny
 from browser import CHROMIUM
 
 from busgen.cli import main
-from busgen.manifests import MANIFEST
+from busgen.folders.manifests import MANIFEST
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 

@@ -121,7 +121,7 @@ def test_only_this_generators_pictures_answer_for_it(evidence, folder):
     )
     other = make_teaching(folder)
     names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
-    own = replace(other, generator={name: getattr(evidence.plan, name) for name in names})
+    own = replace(other, generator=evidence.plan.resolution.model_dump(include=set(names)))
     assert own.is_of(evidence.plan)
     said = [
         next(one for one in make_answers(evidence, contract, taught) if one.name == "utility").n

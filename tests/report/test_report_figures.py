@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from busgen.factory.plan import resolve
-from busgen.params import Gate, GenerateParams, ReleaseParams, load_params
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
+from busgen.params.load import load_params
+from busgen.params.release import ReleaseParams
 from busgen.report import words
 from busgen.report.charts.images import make_picture, outline_path
 from busgen.report.charts.plots import COLOURS, Axes, Curve, plot
@@ -51,7 +54,7 @@ def test_funnel_adds_up(evidence):
     requested, attempts, passed, accepted, unfilled = (
         step.count for step in funnel.make_steps(evidence)
     )
-    assert requested == evidence.plan.n == accepted + unfilled
+    assert requested == evidence.plan.request.n == accepted + unfilled
     assert attempts == len(evidence.attempts)
     assert passed == accepted
     gates = funnel.make_gates(evidence)
@@ -197,7 +200,7 @@ def test_numbers_as_words(value, text):
 
 def test_every_statistic_and_gate_has_words():
     from busgen.imaging.statistics import GROUPS
-    from busgen.params import DEFAULT_GATES
+    from busgen.params.gates import DEFAULT_GATES
 
     assert set(words.GATES) == set(DEFAULT_GATES)
     for names in GROUPS.values():

@@ -3,20 +3,20 @@
 import html
 import math
 import re
-from dataclasses import replace
 
 import pytest
 import told
+from plans import changed
 
 from busgen.factory.plan import resolve, to_record
 from busgen.io import dumps, read_json, write_text
-from busgen.params import Gate, GenerateParams
+from busgen.params.gates import Gate
+from busgen.params.generate import GenerateParams
 from busgen.report import words
 from busgen.report.charts import distributions
 from busgen.report.charts.prior_checks import Dissent, Gain
 from busgen.report.evidence import shipped_beside
-from busgen.report.sections import judges as sections_judges
-from busgen.report.sections import prior_fit, real_data
+from busgen.report.sections import judges as sections_judges, prior_fit, real_data
 from busgen.schema import FLAGS
 
 
@@ -146,10 +146,10 @@ def test_page_tells_of_data_prior_and_judges(chain):
 @pytest.mark.parametrize("shipped", [True, False])
 def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, shipped):
     made = resolve(GenerateParams(engine="phantom", mask_engine="curvature"))
-    plan = made if shipped else replace(made, judges_sha256="0" * 64, prior_sha256="0" * 64)
+    plan = made if shipped else changed(made, judges_sha256="0" * 64, prior_sha256="0" * 64)
     write_text(tmp_path / "provenance.json", dumps({"plan": to_record(plan)}))
     judges, checks = shipped_beside(tmp_path)
     assert (judges is not None, checks is not None) == (shipped, shipped)
     if judges and checks:
         assert sections_judges.make_judging(read_json(judges / "scores.json"), plan) is not None
-        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.prior_sha256
+        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.resolution.prior_sha256

@@ -12,7 +12,7 @@ import pytest
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.cli import main
 from busgen.errors import DataError, UserError
-from busgen.manifests import MANIFEST
+from busgen.folders.manifests import MANIFEST
 from busgen.report.page import HERE
 from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
 from busgen.report.sections.gallery import RANKS

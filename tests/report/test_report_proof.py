@@ -12,7 +12,7 @@ from busgen.gates.calibration.fault_injection import (
     SWAPPED,
 )
 from busgen.report import words
-from busgen.report.sections.fault_detection import make_proof
+from busgen.report.sections.fault_detection import FAULTS, make_proof
 
 
 def test_rows_are_of_the_strength_that_is_asked_for():
@@ -49,7 +49,7 @@ def test_without_evidence_nothing_is_shown():
     "name", ["none", *PLANTED, *CURVES, *(COPY + n for n in COPIED), SWAPPED, MISLABELLED]
 )
 def test_every_fault_has_words(name):
-    assert name in words.FAULTS
+    assert name in FAULTS
 
 
 def test_the_page_shows_the_table(chain):

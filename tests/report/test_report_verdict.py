@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from plans import changed
 
 from busgen.evaluation.limits import judge
-from busgen.params import Gate, Limit
+from busgen.params.gates import Gate
+from busgen.params.quality import Limit
 from busgen.release.contract.expectations import validate_index
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
 from busgen.report.answers.gates import copies, judged
@@ -30,9 +32,9 @@ def answers(evidence, contract):
 def test_answers_count_what_the_index_holds(answers, evidence, contract):
     assert answers["contract"].answer == YES
     assert answers["contract"].n == f"{len(contract.checks)} checks"
-    left = len(evidence.unfilled) / evidence.plan.n
+    left = len(evidence.unfilled) / evidence.plan.request.n
     assert answers["filled"].answer == (YES if left <= 0.01 else PARTLY if left <= 0.05 else NO)
-    assert answers["filled"].n == str(evidence.plan.n)
+    assert answers["filled"].n == str(evidence.plan.request.n)
 
 
 def test_what_nobody_measured_is_not_known(answers):
@@ -117,8 +119,8 @@ def alike(evidence, most, *, kinds=(REAL,), action="reject", **scores):
     rows["copy_similarity"] = 0.99  # of what the gate refused
     rows.loc[rows["accepted"], "copy_similarity"] = 0.3
     rows.loc[rows.index[rows["accepted"]][:3], "copy_similarity"] = most
-    gates = evidence.plan.gates | {"copy_similarity": Gate(max=0.65, action=action).model_dump()}
-    plan = replace(evidence.plan, gates=gates, known_kinds=kinds)
+    gates = evidence.plan.request.gates | {"copy_similarity": Gate(max=0.65, action=action)}
+    plan = changed(evidence.plan, gates=gates, known_kinds=kinds)
     return replace(evidence, attempts=rows, plan=plan, scores=evidence.scores | scores)
 
 
@@ -163,8 +165,8 @@ def test_copies_measured_beside_real_data_come_first(evidence, value, answer):
 def test_of_what_a_gate_refuses_first_attempts_are_counted(evidence, action, rows):
     attempts = evidence.attempts.copy()
     attempts["label_confidence"] = attempts["accepted"].map({True: 0.9, False: 0.01})
-    gates = evidence.plan.gates | {"label_confidence": Gate(min=0.05, action=action).model_dump()}
-    plan = replace(evidence.plan, gates=gates)
+    gates = evidence.plan.request.gates | {"label_confidence": Gate(min=0.05, action=action)}
+    plan = changed(evidence.plan, gates=gates)
     found = judged(replace(evidence, attempts=attempts, plan=plan), "label_confidence")
     asked = getattr(evidence, rows)
     bad = int((~asked["accepted"]).sum())

@@ -13,22 +13,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.factory.benchmark import ROOT, timed
+from busgen.bench.factory.benchmark import timed
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
-from busgen.downstream.data.folds import FOLDS
 from busgen.downstream.data.real_images import Pictures, read_real, real_in
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
-from busgen.downstream.plan import LEAST_FOLDS, RECIPES, SEEDS, Asked, plan
+from busgen.downstream.plan import LEAST_FOLDS, plan
+from busgen.downstream.request import RECIPES, Asked
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import produce
 from busgen.factory.plan import resolve
 from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
-from busgen.params import DEFAULT_GATES, GenerateParams, Params
+from busgen.params.downstream import FOLDS, SEEDS
+from busgen.params.gates import DEFAULT_GATES
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 
 WORK = ROOT / "data" / "work" / "bench-downstream"
 LOW = "@10"  # the arms of a tenth of the patients

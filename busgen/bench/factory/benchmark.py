@@ -20,18 +20,18 @@ from typing import Any
 import yaml
 
 from busgen.bench.harness import Bar, Figure
+from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.work import acceptance
 from busgen.pipeline import prefect_server
 
-ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "phantom"  # the speed of learned engines is `bench images`'
 PLAIN = """
 from pathlib import Path
 from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
-from busgen.params import load_params
+from busgen.params.load import load_params
 make_candidates(resolve(load_params().generate), Path("plain"), run_here)
 """
 

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
@@ -25,20 +24,21 @@ from busgen.bench.images import (
     overlays,
     realism,
     solver,
+    speed as images_speed,
     stable_diffusion,
     training_speed,
+    utility as images_utility,
 )
-from busgen.bench.images import speed as images_speed
-from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Asked, Described, described, drawn, matched, rendered
 from busgen.bench.images.text import control as text_control
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
-from busgen.gates.scores import Judges
+from busgen.code import ROOT
+from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.real.crops import SIDE, SPLITS
 

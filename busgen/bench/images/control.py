@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_gap, mean_figure, over_patients, present
-from busgen.gates.scores import Judges
+from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import box_of
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice

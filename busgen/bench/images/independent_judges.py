@@ -21,7 +21,7 @@ from busgen.judges.training.stage import (
     train_judges,
     work_folder,
 )
-from busgen.params import ClassifierParams, JudgeParams, TrainJudgesParams
+from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 
 SEED = 20261125
 WORKERS = 2

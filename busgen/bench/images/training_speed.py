@@ -9,7 +9,7 @@ import numpy as np
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.speed import training
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
 
 CHANNELS = 4  # of the autoencoder's latents

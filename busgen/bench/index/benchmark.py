@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.bench.harness import Bar, Figure
-from busgen.params import GenerateParams, Params
+from busgen.params.generate import GenerateParams
+from busgen.params.load import Params
 from busgen.release import sql
 from busgen.release.contract.expectations import validate_index
 from busgen.release.files import INDEX

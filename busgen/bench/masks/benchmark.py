@@ -7,8 +7,6 @@ are drawn from the prior. The interval of the rate is its range, of shares Wilso
 bootstraps over patients.
 """
 
-import time
-import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,20 +15,19 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.factory.benchmark import ROOT
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Described, described, drawn, matched
-from busgen.bench.masks import baselines, control, prior_marginals, realism
+from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
-from busgen.imaging.geometry import measure as measure_mask
 from busgen.judges.training.stage import prepare, work_folder
-from busgen.masks.engines import MaskEngine, load_mask_engine
+from busgen.masks.engines import load_mask_engine
 from busgen.masks.raster import OutlineEngine
 from busgen.metrics.two_sample import Recipe
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
@@ -106,41 +103,19 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     findings = draw(load_prior(), size.findings, SEED)
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        speed = _rate(engine, findings, size.repetitions) | _memory(engine, findings)
+        speed = outlines.rate(engine, findings, size.repetitions) | outlines.memory(
+            engine, findings
+        )
         real = real_lesions(size, Path(scratch))
         masks = engine.draw(lesions)
         return {
             **speed,
-            **outlines(engine, lesions),
-            **agreement(masks, lesions),
+            **outlines.validity(engine, lesions),
+            **outlines.agreement(masks, lesions),
             **real_figures(real, size),
             **prior_figures(masks, lesions, real.held_out),
             **utility(real, Path(scratch), size),
         }
-
-
-def _rate(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
-    """Return masks per second of wall-clock time: median and range of the repetitions."""
-    engine.draw(findings[:100])
-    part = findings[: max(len(findings) // 6, 1)]
-    rates = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        engine.draw(part)
-        rates.append(len(part) / (time.perf_counter() - start))
-    n = repetitions * len(part)
-    return {"masks_per_s": Figure(float(np.median(rates)), "1/s", n, (min(rates), max(rates)))}
-
-
-def _memory(engine: MaskEngine, findings: Sequence[Finding]) -> dict[str, Figure]:
-    """Return how much more memory, but for the masks themselves, four times as many need."""
-    peaks = []
-    for n in (len(findings) // 8, len(findings) // 2):
-        tracemalloc.start()
-        kept = engine.draw(findings[:n])
-        peaks.append(tracemalloc.get_traced_memory()[1] - kept.nbytes)
-        tracemalloc.stop()
-    return {"memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2)}
 
 
 def real_lesions(size: Size, scratch: Path) -> Real:
@@ -154,55 +129,6 @@ def real_lesions(size: Size, scratch: Path) -> Real:
     rows = np.zeros(len(held_out.crops), np.bool_)
     rows[np.linspace(0, len(rows) - 1, min(size.held_out, len(rows))).round().astype(int)] = True
     return Real(training, held_out.pick(rows), test)
-
-
-def outlines(engine: OutlineEngine, lesions: Sequence[Finding]) -> dict[str, Figure]:
-    """Return how many outlines cross themselves, and how many leave the frame."""
-    found = engine.outlines(lesions)
-    crossing = sum(_crosses(outline) for outline in found)
-    side = np.array([SIDE * f.pixel_mm for f in lesions])[:, None]
-    center = np.array([(f.center_x, f.center_y) for f in lesions], float) * side
-    low, high = found.min(axis=1) + center, found.max(axis=1) + center
-    outside = int(((low < -1e-6) | (high > side + 1e-6)).any(axis=1).sum())
-    return {
-        "self_intersections": Figure(crossing, "outlines", len(lesions)),
-        "out_of_frame": Figure(outside, "outlines", len(lesions)),
-    }
-
-
-def _crosses(outline: NDArray[np.float64]) -> bool:
-    """Compare all pairs of segments of a (P, 2) outline: engines have their own, faster proof."""
-    x, y = outline.T
-    dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
-    # [k, l]: on which side of segment k vertex l lies, and whether segment l reaches both sides
-    side = dx[:, None] * (y - y[:, None]) - dy[:, None] * (x - x[:, None])
-    splits = side * np.roll(side, -1, axis=1) <= 0
-    first, second = np.nonzero(splits & splits.T)
-    apart = np.abs(first - second)
-    return bool((np.minimum(apart, len(x) - apart) > 1).any())
-
-
-def agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
-    """Return how well the boxes measured on the masks agree with the findings'."""
-    pixel = np.array([f.pixel_mm for f in lesions])[:, None]
-    asked = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
-    found = np.array([_box(m, f.pixel_mm) for m, f in zip(masks, lesions, strict=True)])
-    error_mm = np.abs(found - asked)
-    within = ((error_mm <= 0.05 * asked) | (error_mm <= 1.001 * pixel)).all(axis=1)
-    upright = np.array([f.orientation == "not_parallel" for f in lesions])
-    agrees = upright == (found[:, 1] > found[:, 0])
-    worst_px = (error_mm / pixel).max(axis=1)
-    return {
-        "box_error_px": Figure(float(np.percentile(worst_px, 95)), "pixel", len(lesions)),
-        "size_within_5_percent": share(int(within.sum()), len(lesions)),
-        "orientation_agreement": share(int(agrees.sum()), len(lesions)),
-    }
-
-
-def _box(mask: Masks, pixel_mm: float) -> tuple[float, float]:
-    """Return width and height (mm) measured on a mask."""
-    shape = measure_mask(mask, pixel_mm)
-    return (0.0, 0.0) if shape is None else (shape.width_mm, shape.height_mm)
 
 
 def engines(real: Real) -> dict[str, Engine]:

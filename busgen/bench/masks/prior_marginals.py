@@ -16,7 +16,6 @@ from busgen.bench.harness import Figure, share
 from busgen.stats.ks import ks
 
 Floats = NDArray[np.float64]
-Names = NDArray[np.str_]
 
 TALL = {"benign": 0.011, "malignant": 0.170}  # of all 1,064 patients of BUS-BRA
 DRAWS = 2000

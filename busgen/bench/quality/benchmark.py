@@ -10,16 +10,20 @@ default engine's pictures, two cores.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Figure
-from busgen.bench.quality import fault_detection, near_duplicates, reference_programs
-from busgen.bench.quality import speed as quality_speed
+from busgen.bench.quality import (
+    fault_detection,
+    near_duplicates,
+    reference_programs,
+    speed as quality_speed,
+)
 from busgen.bench.real import reading
 from busgen.bench.real.benchmark import real_folder
+from busgen.code import ROOT
 from busgen.gates.calibration.fault_injection import Keeper, prove
 from busgen.gates.calibration.pairs import clean_pairs, training_pairs
 from busgen.judges.judges import load_judges
-from busgen.params import DEFAULT_GATES
+from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import FILE, canonical_tables
 from busgen.similarity.known_images import known_of, save_known
 

@@ -21,7 +21,7 @@ from busgen.factory.library import run_here
 from busgen.factory.plan import resolve
 from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import ROW_GROUP
-from busgen.params import GenerateParams
+from busgen.params.generate import GenerateParams
 from busgen.release.files import INDEX
 from busgen.release.rows import shard_files
 from busgen.release.write import write_release

@@ -26,12 +26,14 @@ from busgen.evaluation.score_options import Asked, open_sets
 from busgen.evaluation.score_sets import score_sets
 from busgen.evaluation.stage import write_quality
 from busgen.factory.shard import CHUNK
-from busgen.gates.scores import Judges, copy_scores, judged_scores, pair_scores, verdict
+from busgen.gates.judged_scores import Judges, judged_scores
+from busgen.gates.scores import copy_scores, pair_scores, verdict
 from busgen.imaging.geometry import measure
 from busgen.io import decode_png
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import spaces_of
-from busgen.params import DEFAULT_GATES, QualityParams
+from busgen.params.gates import DEFAULT_GATES
+from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
 from busgen.release.files import data_files
 from busgen.similarity.dhash import difference_hash, nearest_hash

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.real import judges, near_duplicates, overlays, prior, reading
+from busgen.code import ROOT
 from busgen.errors import UserError
 
 FEW = 60  # pictures up to this number are read in a rehearsal

@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from busgen.bench.factory.benchmark import ROOT
 from busgen.bench.harness import Figure, share
+from busgen.code import ROOT
 from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.overlays.planted import KINDS, Recall, plant, recall
 from busgen.imaging.square import field_of

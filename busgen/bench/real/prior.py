@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from busgen.bench.harness import Figure
-from busgen.params import PriorsParams
-from busgen.priors.fitting.fit import Pooling, fit_apart, fit_prior
+from busgen.params.priors import PriorsParams
+from busgen.priors.fitting.fit import fit_apart, fit_prior
 from busgen.priors.fitting.held_out import compare
 from busgen.priors.fitting.lesions import COLUMNS, make_lesions
 from busgen.priors.network import PUBLISHED, load_prior
@@ -32,7 +32,7 @@ def figures(made: Path) -> dict[str, Figure]:
         make_lesions([row for row in rows if row["split"] == split], base)
         for split in ("train", "test")
     )
-    pooling = Pooling(**PriorsParams().model_dump())
+    pooling = PriorsParams()
     used = train.weighted(pooling.weights)
     priors = {
         "pooled": fit_prior(train, base, pooling, name="pooled", source="bench").prior,

@@ -24,7 +24,6 @@ from busgen.seeds import rng
 FOLDED = ("breast",)
 HELD_OUT = ("validation", "test")
 UNSEEN = "validation and test"
-FOLDS = 5
 SEED = 20261126
 
 

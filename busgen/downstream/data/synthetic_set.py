@@ -16,16 +16,16 @@ import numpy as np
 from busgen.code import code_sha256
 from busgen.downstream.data.real_images import Cases, stacked
 from busgen.errors import UserError
+from busgen.folders.manifests import MANIFEST
 from busgen.image_sets.canonical import CANONICAL
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source, squares
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
-from busgen.manifests import MANIFEST
-from busgen.params import JUDGED
 from busgen.real.crops import SIDE
 from busgen.release.files import data_files
 from busgen.release.read import batches
+from busgen.schema import JUDGED
 
 LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
 CLASSES = ("benign", "malignant", "normal")

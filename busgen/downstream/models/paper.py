@@ -7,7 +7,7 @@ from types import ModuleType
 
 from torch import nn
 
-from busgen.errors import UserError
+from busgen.extras import require_extra
 
 WIDTHS = (32, 64, 128, 256, 512, 512)  # nnU-Net's in 2 dimensions (Isensee 2021)
 
@@ -36,10 +36,7 @@ def nnunet() -> nn.Module:
 
 
 def _monai() -> ModuleType:
-    try:
-        from monai.networks import nets
-    except ImportError as error:
-        rule = "the preset paper must have MONAI"
-        remedy = "pip install 'busgen[downstream]', or leave --preset out"
-        raise UserError(rule, error, remedy) from error
+    require_extra("downstream", "the preset paper")
+    from monai.networks import nets
+
     return nets

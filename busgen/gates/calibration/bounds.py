@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from busgen.params import JUDGED, Gate
+from busgen.params.gates import Gate
+from busgen.schema import JUDGED
 from busgen.stats.proportions import wilson
 
 REFUSED = 0.05  # of real images, by all gates together that may reject

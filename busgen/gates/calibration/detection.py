@@ -14,15 +14,10 @@ from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.scores import (
-    Judges,
-    copy_scores,
-    image_scores,
-    judge_pairs,
-    lesion_scores,
-    verdict,
-)
-from busgen.params import JUDGED, Gate
+from busgen.gates.judged_scores import Judges, judge_pairs
+from busgen.gates.scores import copy_scores, image_scores, lesion_scores, verdict
+from busgen.params.gates import Gate
+from busgen.schema import JUDGED
 from busgen.similarity.known_images import Known
 from busgen.stats.proportions import wilson
 
@@ -54,11 +49,6 @@ class Caught:
     def interval(self) -> tuple[float, float]:
         """95 % interval of the share rejected."""
         return wilson(self.rejected, self.n)
-
-    @property
-    def noticed(self) -> float:
-        """Share rejected or flagged."""
-        return (self.rejected + self.flagged) / self.n
 
 
 def scores_of(

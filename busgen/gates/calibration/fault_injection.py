@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from busgen.gates.calibration import faults
 from busgen.gates.calibration.detection import Caught, Scores, caught, detection, scores_of
 from busgen.gates.calibration.faults import COPIES, Fault, Pair
-from busgen.gates.scores import Judges
-from busgen.params import Gate
+from busgen.gates.judged_scores import Judges
+from busgen.params.gates import Gate
 from busgen.seeds import rng
 from busgen.similarity.known_images import Known
 from busgen.stats.roc import auc

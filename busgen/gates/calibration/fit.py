@@ -2,10 +2,7 @@
 
 In: pictures and masks of training patients, the judges. Out: `busgen/assets/gates`, numbers alone:
 means, covariances, weights. No bound is learned here: those come from validation patients
-(`busgen.gates.calibration.bounds`). What ships was made of what `busgen real ... --out DIR` wrote:
-
-    python -c "from pathlib import Path; from busgen.gates.calibration.fit import fit_shipped; \
-    from busgen.gates.image_checks import GATES; fit_shipped(Path('DIR'), GATES)"
+(`busgen.gates.calibration.bounds`). `busgen dev fit gates` runs it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -148,7 +145,7 @@ def _listed(value: object) -> object:
     return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
 
 
-def fit_shipped(folder: Path, out: Path) -> None:
+def fit_gates(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
     tables, cohort = canonical_tables(folder), cohort_file(folder).parent
     ours = [table for table in tables if weights_may_ship(table)]

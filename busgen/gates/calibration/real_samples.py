@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.gates.scores import Judges, copy_scores, image_scores, judge_pairs, lesion_scores
+from busgen.gates.judged_scores import Judges, judge_pairs
+from busgen.gates.scores import copy_scores, image_scores, lesion_scores
 from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import field_of, square_crop
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.io import decode_png
-from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.params.gates import DEFAULT_GATES
+from busgen.schema import JUDGED
 from busgen.similarity.dhash import difference_hash
 from busgen.similarity.known_images import Known
 

@@ -11,6 +11,7 @@ from diffusers.utils.logging import disable_progress_bar
 from safetensors.torch import load_file
 
 from busgen.errors import DataError, UserError
+from busgen.extras import require_extra
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.io import ASSETS, dumps, read_json, sha256_bytes, sha256_file, write_text
 
@@ -82,9 +83,15 @@ def load_pipeline(
     folder: Path, device: torch.device, adapter: str | None = None
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline in `folder` in single precision, an adapter of its own folded in."""
+    if adapter is not None:
+        require_extra("sd", "an adapter")
     disable_progress_bar()
     pipeline: BreastUltrasoundPipeline = BreastUltrasoundPipeline.from_pretrained(
-        folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
+        folder,
+        use_safetensors=True,
+        local_files_only=True,
+        dtype=torch.float32,
+        low_cpu_mem_usage=False,  # what is asked for where accelerate is missing
     )
     if adapter is not None:
         weights = load_file(folder / ADAPTERS / adapter / ADAPTER)

@@ -9,8 +9,6 @@ import numpy as np
 
 from busgen.errors import UserError
 
-SPEED_MM_US = 1.54  # speed of sound in soft tissue
-
 
 @dataclass(frozen=True)
 class Style:

@@ -46,7 +46,6 @@ class Caption:
 FIELDS = tuple(field.name for field in fields(Caption))
 CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one term each
 MOST = 4.0  # how much more often the rarest are drawn
-SIZES = frozenset({"width_mm", "height_mm"})  # said together or not at all
 
 
 def caption_of(

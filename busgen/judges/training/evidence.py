@@ -16,7 +16,7 @@ from busgen.folders import written_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
 from busgen.judges.training.card import cards
 from busgen.judges.training.scores import classifier_scores, segmenter_scores
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
 
 SCORES = "scores.json"

@@ -14,7 +14,7 @@ from busgen import folders
 from busgen.judges.training import stage
 from busgen.judges.training.evidence import JUDGES, publish
 from busgen.learning.presets import Presets
-from busgen.params import TrainJudgesParams
+from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
 PRESETS: Presets = MappingProxyType(

@@ -19,7 +19,7 @@ from busgen.folders import open_work
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, load_judges, save_judges
 from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
 from busgen.judges.training.members import Job, run_job
-from busgen.params import JudgeParams, TrainJudgesParams
+from busgen.params.train_judges import JudgeParams, TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, save_crops, shippable_splits
 from busgen.stats.calibration import best_threshold, fit_platt
 

@@ -71,8 +71,7 @@ def space_of(name: str) -> FeatureSpace:
         learned = load_space()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
     if name == "lite1":
-        from busgen.metrics.spaces.lite1.features import embed as embed_lite1
-        from busgen.metrics.spaces.lite1.features import load_axes
+        from busgen.metrics.spaces.lite1.features import embed as embed_lite1, load_axes
 
         axes = load_axes()
         return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)

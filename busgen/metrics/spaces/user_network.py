@@ -19,6 +19,7 @@ from torch import Tensor
 
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
+from busgen.extras import require_extra
 from busgen.io import read_json, sha256_bytes, sha256_file
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
@@ -122,6 +123,7 @@ def resized(image: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
 
 def _pretrained(folder: Path) -> Extractor:
     """Return the extractor of a folder that transformers' `save_pretrained` wrote."""
+    require_extra("sd", "a folder of the transformers library")
     from transformers import AutoModel
 
     from busgen.compute.quiet import quietly

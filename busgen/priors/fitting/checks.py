@@ -17,14 +17,14 @@ it:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from busgen import seeds
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.disagreement import disagreements
-from busgen.priors.fitting.fit import PUBLISHED, Fit, Pooling, fit_apart, fit_prior
+from busgen.priors.fitting.fit import PUBLISHED, Fit, fit_apart, fit_prior
 from busgen.priors.fitting.held_out import compare, compare_boxes
 from busgen.priors.fitting.lesions import Lesions, make_lesions
 from busgen.priors.fitting.predictive import check, draw_lesions
@@ -35,7 +35,7 @@ SEED, DRAWN = 0, 6000
 
 
 def fit_and_check(
-    rows: Sequence[Mapping[str, Any]], base: Prior, pooling: Pooling, *, name: str
+    rows: Sequence[Mapping[str, Any]], base: Prior, pooling: PriorsParams, *, name: str
 ) -> tuple[Prior, dict[str, Any]]:
     """Return the prior fitted to training rows, and its checks on the others.
 
@@ -67,7 +67,7 @@ def fit_and_check(
 
 
 def _checks(
-    prior: Prior, base: Prior, pooling: Pooling, train: Lesions, parts: Mapping[str, Lesions]
+    prior: Prior, base: Prior, pooling: PriorsParams, train: Lesions, parts: Mapping[str, Lesions]
 ) -> dict[str, Any]:
     """Return all that is measured once the prior is fitted."""
     rng = seeds.rng(SEED, "prior checks")
@@ -77,7 +77,7 @@ def _checks(
         "by_class": fit_apart(used, base),
         "apart": fit_apart(used, base, classes=False),
     }
-    alone = replace(pooling, weights={**pooling.weights, PUBLISHED: 0.0})
+    alone = pooling.model_copy(update={"weights": {**pooling.weights, PUBLISHED: 0.0}})
     unaided = {"unaided": fit_prior(train, base, alone, name="unaided", source="").prior}
     drawn = draw_lesions(prior, DRAWN, SEED)
     told: dict[str, Any] = {
@@ -92,7 +92,7 @@ def _checks(
     return told
 
 
-def _told(train: Lesions, pooling: Pooling, fit: Fit) -> dict[str, Any]:
+def _told(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any]:
     """Return what the prior was fitted to."""
     sources = {}
     for name in sorted(set(train.dataset.tolist())):
@@ -106,10 +106,10 @@ def _told(train: Lesions, pooling: Pooling, fit: Fit) -> dict[str, Any]:
         }
     trace = [round(value, 6) for value in fit.trace]
     weights = {**dict.fromkeys(sources, 1.0), PUBLISHED: 0.0, **pooling.weights}
-    return asdict(pooling) | {"weights": weights, "trace": trace, "sources": sources}
+    return pooling.model_dump() | {"weights": weights, "trace": trace, "sources": sources}
 
 
-def _source(train: Lesions, pooling: Pooling) -> str:
+def _source(train: Lesions, pooling: PriorsParams) -> str:
     """Return the population in words."""
     used = train.weighted(pooling.weights)
     names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]

@@ -9,7 +9,7 @@ choice and no property of lesions (ask for another with a target).
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import UserError
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
@@ -30,33 +31,6 @@ FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "o
 ROUNDS, TOLERANCE = 60, 1e-4  # nats a lesion
 
 
-@dataclass(frozen=True)
-class Pooling:
-    """How sources are weighed against each other.
-
-    Attributes
-    ----------
-    weights
-        Source -> weight. A dataset's multiplies its patients, 1 where it is not named; that of
-        ``published`` is the number of pseudo-lesions with which the base stands in every row of
-        every table. 0 leaves a source out.
-    backoff
-        Pseudo-lesions in every row that follow the term's shares in the class, whatever the other
-        parents: rows with little data lean on them.
-    inferred
-        Whether a lesion counts in the tables of terms that it does not state too, as what the rest
-        of it lets expect: true if all sources describe alike what they do state.
-    follow
-        Node of a lesion's -> dataset whose own shares in each class the fitted prior takes over,
-        where the dataset is among the lesions.
-    """
-
-    weights: Mapping[str, float] = field(default_factory=dict)
-    backoff: float = 20.0
-    inferred: bool = True
-    follow: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A fitted prior, and the log-likelihood (nats a lesion) of its data before each round."""
@@ -65,7 +39,9 @@ class Fit:
     trace: tuple[float, ...]
 
 
-def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, source: str) -> Fit:
+def fit_prior(
+    lesions: Lesions, base: Prior, pooling: PriorsParams, *, name: str, source: str
+) -> Fit:
     """Return `base` updated by `lesions`; what the base gives no probability stays impossible.
 
     Parameters
@@ -82,7 +58,7 @@ def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, sou
     Raises
     ------
     UserError
-        If a weight is negative or not finite, names no source, or no lesion is left.
+        If a node cannot follow, or no lesion is left.
     """
     _check(pooling)
     lesions = lesions.weighted(pooling.weights)
@@ -104,11 +80,8 @@ def fit_prior(lesions: Lesions, base: Prior, pooling: Pooling, *, name: str, sou
     return Fit(make_prior(record), found.trace)
 
 
-def _check(pooling: Pooling) -> None:
-    """Raise `UserError` for weights that are none, or a node that cannot follow."""
-    for name, weight in {**pooling.weights, "backoff": pooling.backoff}.items():
-        if not 0 <= weight < np.inf:
-            raise UserError(f"{name} must be finite and >= 0", weight, "0 leaves a source out")
+def _check(pooling: PriorsParams) -> None:
+    """Raise `UserError` for a node that cannot follow."""
     for node, dataset in pooling.follow.items():
         if node not in FOLLOWING or dataset not in schema.DATASETS:
             rule = "follow must be a field -> a dataset"
@@ -162,7 +135,7 @@ def run_em(
     return Fit(prior, tuple(trace))
 
 
-def _beside(base: Prior, apart: Prior, pooling: Pooling) -> Beside:
+def _beside(base: Prior, apart: Prior, pooling: PriorsParams) -> Beside:
     """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
     strength = pooling.weights.get(PUBLISHED, 0.0)
     counts = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
 from busgen.report.evidence import Evidence
@@ -93,7 +93,7 @@ def _copies_by_gate(evidence: Evidence) -> Answer:
         f"({bound_of(COPIES, gate)}){DOES[gate.action]}; {refused} of {len(evidence.attempts)} "
         "attempts were refused as copies"
     )
-    kinds = evidence.plan.known_kinds
+    kinds = evidence.plan.resolution.known_kinds
     if REAL not in kinds:
         told = "earlier releases, not patients’ pictures" if kinds else "pictures of untold kinds"
         return _about_copies(UNKNOWN, f"the pictures were held against {told}: {why}")
@@ -107,8 +107,7 @@ def _about_copies(answer: str, why: str, n: str = "", ends: str = "", floor: str
 
 
 def _gate(evidence: Evidence, name: str) -> Gate | None:
-    gates = evidence.plan.gates
-    return Gate.model_validate(gates[name]) if name in gates else None
+    return evidence.plan.request.gates.get(name)
 
 
 def _beyond(scores: "pd.Series[float]", gate: Gate) -> int:

@@ -53,7 +53,7 @@ def _contract(report: Report) -> Answer:
 
 
 def _filled(evidence: Evidence) -> Answer:
-    total = evidence.plan.n
+    total = evidence.plan.request.n
     filled = total - len(evidence.unfilled)
     left = (total - filled) / total
     answer = YES if left <= FEW else PARTLY if left <= MANY else NO

@@ -114,7 +114,8 @@ class Teaching:
 
     def is_of(self, plan: Plan) -> bool:
         """Return whether pictures of this plan's engines were compared, and no others."""
-        own = (plan.engine_sha256, plan.mask_engine_sha256, plan.prior_sha256)
+        found = plan.resolution
+        own = (found.engine_sha256, found.mask_engine_sha256, found.prior_sha256)
         names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
         return own == tuple(self.generator.get(name) for name in names)
 

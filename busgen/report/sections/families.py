@@ -57,7 +57,7 @@ class Families:
 
 def make_families(evidence: Evidence, size: int) -> Families | None:
     """Return at most `size` families at equal steps through all; None where nothing varies."""
-    field = evidence.plan.vary
+    field = evidence.plan.request.vary
     if field is None:
         return None
     rows = evidence.accepted.dropna(subset=[field])

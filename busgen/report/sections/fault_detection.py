@@ -18,6 +18,28 @@ CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
 MOST = 4  # checks that are named in a row, those that refuse most
+FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
+    "none": ("Nothing", "clean pictures as they are", ""),
+    "blank": ("Blank picture", "replaced by one grey level", ""),
+    "noise": ("Noise", "replaced by white noise of the same mean and spread", ""),
+    "upside_down": ("Upside down", "skin and depth exchanged, the mask too", ""),
+    "overlay": ("Pasted marks", "text, calipers, a logo", "of these"),
+    "copy_noise": ("Copied patient, noise", "white noise upon the copy", "grey levels"),
+    "copy_crop": ("Copied patient, crop", "share of each side cut away", "of the side"),
+    "copy_flip": ("Copied patient, flip", "left for right", ""),
+    "copy_brightness": ("Copied patient, brightness", "times or divided by 1 +", "of the level"),
+    "copy_elastic": ("Copied patient, elastic", "pixels moved smoothly", "px at most"),
+    "swapped_mask": ("Swapped mask", "another lesion's, Dice below 0.3 with the true one", ""),
+    "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
+    "shift_px": ("Shifted mask", "moved in any direction", "px"),
+    "blur_px": ("Blurred picture", "standard deviation of the blur", "px"),
+    "inside_grey": ("Relit lesion", "inside brighter or darker by", "grey levels"),
+    "contrary_band": (
+        "Contrary band",
+        "behind the lesion, darker, or brighter where shadowing is stated, by",
+        "grey levels",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +84,7 @@ def make_proof(reference: Mapping[str, Any]) -> Proof | None:
 
 
 def _row(one: Mapping[str, Any]) -> Row:
-    name, about, unit = words.fault(one["fault"])
+    name, about, unit = _fault(one["fault"])
     low, high = one["interval"]
     counts = sorted(one["gates"].items(), key=lambda item: -item[1])
     told_by = [f"{words.gate(gate)[0]}: {count}" for gate, count in counts if count]
@@ -74,7 +96,7 @@ def _row(one: Mapping[str, Any]) -> Row:
 
 def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
     """Return the share rejected against the strength of a fault, with its interval."""
-    name, about, unit = words.fault(found[0]["fault"])
+    name, about, unit = _fault(found[0]["fault"])
     ordered = sorted(found, key=lambda one: float(one["strength"]))
     strength = np.array([one["strength"] for one in ordered], np.float64)
     share = np.array([100 * one["rejected"] / one["n"] for one in ordered])
@@ -95,7 +117,12 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
 def _label_chart(labels: Mapping[str, Any]) -> Chart:
     """Return the share of wrong labels found against that of right ones refused."""
     curve = np.array([(0.0, 0.0), *labels["curve"]], np.float64) * 100
-    title = f"{words.fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
+    title = f"{_fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
     axes = Axes("% of right labels refused", "% of wrong labels found")
     curves = (Curve("malignant", "solid", curve[:, 0], curve[:, 1]),)
     return plot(title, f"{title}, n {labels['n']}", axes, curves)
+
+
+def _fault(name: str) -> tuple[str, str, str]:
+    """Return (what was planted, how, unit of its strength) of a fault."""
+    return FAULTS.get(name, (words.plain(name).capitalize(), "", ""))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from busgen.factory.verdicts import FAMILY
-from busgen.params import Gate
+from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.charts.images import Picture, make_picture
 from busgen.report.evidence import Evidence, rejected_pixels
@@ -20,6 +20,23 @@ from busgen.stats.proportions import wilson
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4
 PERCENTILES = (0.05, 0.5, 0.95)
+SHORT = {  # what a gate of one pair by itself asks for
+    "mask_error": "mask",
+    "grey_sd": "exposure",
+    "saturated": "gain",
+    "sharpness": "sharpness",
+    "overlay": "burned-in marks",
+    "strangeness": "the look",
+    "upright": "orientation",
+    "contrast": "contrast",
+    "intensity": "grey levels",
+    "descriptor_agreement": "the description",
+    "mask_agreement": "the segmenter",
+    "boundary_distance": "the outline's place",
+    "mask_fit": "the outline",
+    "label_confidence": "the classifier",
+    "copy_similarity": "copies",
+}
 
 
 @dataclass(frozen=True)
@@ -75,8 +92,11 @@ def make_steps(evidence: Evidence) -> tuple[Step, ...]:
     retried = len(rows) - len(evidence.requested)
     passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
     asked = "drawn once from the prior"
-    if evidence.plan.vary:
-        field, count = words.field(evidence.plan.vary), evidence.requested["family_id"].nunique()
+    if evidence.plan.request.vary:
+        field, count = (
+            words.field(evidence.plan.request.vary),
+            evidence.requested["family_id"].nunique(),
+        )
         asked = f"{count} drawn once from the prior, each with every term of {field.lower()}"
     return (
         Step("Findings requested", asked, len(evidence.requested)),
@@ -89,14 +109,14 @@ def make_steps(evidence: Evidence) -> tuple[Step, ...]:
 
 def _together(evidence: Evidence) -> str:
     """Return what an attempt is rejected for beside others."""
-    whole = ", as did the whole family" if evidence.plan.vary else ""
+    whole = ", as did the whole family" if evidence.plan.request.vary else ""
     return f"and repeat no other picture{whole}"
 
 
 def _asked_alone(evidence: Evidence) -> str:
     """Return what an attempt is rejected for whatever the others look like."""
-    asked = [name for name, gate in evidence.plan.gates.items() if gate["action"] == "reject"]
-    names = [words.GATE_SHORT[name] for name in words.GATE_SHORT if name in asked]
+    asked = [name for name, gate in evidence.plan.request.gates.items() if gate.action == "reject"]
+    names = [SHORT[name] for name in SHORT if name in asked]
     return ", ".join(names) or "nothing was asked"
 
 
@@ -120,13 +140,13 @@ def _rate(name: str, rows: pd.DataFrame, evidence: Evidence) -> Rate:
 
 def make_gates(evidence: Evidence) -> tuple[GateReport, ...]:
     """Return all gates of the plan, in the order in which they are asked."""
-    order = [name for name in words.GATES if name in evidence.plan.gates]
-    rest = sorted(set(evidence.plan.gates) - set(order))
+    order = [name for name in words.GATES if name in evidence.plan.request.gates]
+    rest = sorted(set(evidence.plan.request.gates) - set(order))
     return tuple(_gate(name, evidence) for name in (*order, *rest))
 
 
 def _gate(name: str, evidence: Evidence) -> GateReport:
-    gate, rows = Gate.model_validate(evidence.plan.gates[name]), evidence.attempts
+    gate, rows = evidence.plan.request.gates[name], evidence.attempts
     stopped = rows[rows["reason"] == name]
     scores = rows[name].dropna()
     return GateReport(
@@ -155,12 +175,12 @@ def make_bounds(evidence: Evidence) -> tuple[RealBound, ...]:
         RealBound(
             name,
             bound_of(name, Gate(min=known[name].get("min"), max=known[name].get("max"))),
-            bound_of(name, Gate.model_validate(gate)),
+            bound_of(name, gate),
             int(known[name]["n"]),
             int(known[name]["refused_test"]),
             int(known[name]["n_test"]),
         )
-        for name, gate in evidence.plan.gates.items()
+        for name, gate in sorted(evidence.plan.request.gates.items())
         if name in known
     )
 

@@ -64,7 +64,7 @@ def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
     Scores that no picture has are left out; where several are equal the first sample comes first.
     """
     rows = evidence.accepted
-    order = seeds.rng(evidence.plan.seed, "report/random").permutation(len(rows))
+    order = seeds.rng(evidence.plan.request.seed, "report/random").permutation(len(rows))
     groups = [
         ("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])
     ]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from busgen.factory.plan import Plan
-from busgen.params import JUDGED, Gate
 from busgen.report import words
 from busgen.report.sections.funnel import bound_of
+from busgen.schema import JUDGED
 
 ALL = "all"
 ECE = "ece_5_bins"
@@ -72,8 +72,8 @@ def make_judging(scores: Mapping[str, Any] | None, plan: Plan) -> Judging | None
     others = scores.get("other", {})
     empty = test["segmenter"].get("normals_left_empty")
     return Judging(
-        plan.judges_sha256 is not None,
-        tuple(_check(name, plan) for name in JUDGED if name in plan.gates),
+        plan.resolution.judges_sha256 is not None,
+        tuple(_check(name, plan) for name in JUDGED if name in plan.request.gates),
         _scored(test["segmenter"], {n: one["segmenter"] for n, one in others.items()}, "missed"),
         _scored(
             test["classifier"].get("auc", {}),
@@ -86,7 +86,7 @@ def make_judging(scores: Mapping[str, Any] | None, plan: Plan) -> Judging | None
 
 
 def _check(name: str, plan: Plan) -> Check:
-    gate = Gate.model_validate(plan.gates[name])
+    gate = plan.request.gates[name]
     return Check(words.gate(name)[0], gate.action, bound_of(name, gate))
 
 

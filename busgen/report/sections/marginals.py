@@ -66,9 +66,9 @@ def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:
 
     A counterfactual family counts once, and the field that varies has no share of its own.
     """
-    plan = evidence.plan
+    plan = evidence.plan.request
     request = parse_request(plan.where, plan.text, plan.targets)
-    asked = marginals(make_prior(plan.prior), request)
+    asked = marginals(make_prior(evidence.plan.resolution.prior), request)
     fields = [name for name in words.FIELDS if asked.get(name) and name != plan.vary]
     found = (_marginal(name, asked[name], evidence) for name in fields)
     return tuple(marginal for marginal in found if marginal.total)

@@ -12,8 +12,7 @@ from busgen import io
 from busgen.release.diff import diff
 from busgen.report import words
 from busgen.report.evidence import SCORES, Evidence
-from busgen.report.sections import realism
-from busgen.report.sections import scores as sections_scores
+from busgen.report.sections import realism, scores as sections_scores
 from busgen.stats.proportions import wilson
 
 BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"

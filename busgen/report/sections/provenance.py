@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from busgen.factory.plan import Plan
-from busgen.params import GenerateParams, ReleaseParams
+from busgen.factory.plan import NOT_RECORDED, Plan, Resolution
+from busgen.params.generate import GenerateParams, Targets
+from busgen.params.release import ReleaseParams
 from busgen.priors.network import load_prior
 from busgen.report import words
 from busgen.report.evidence import Evidence
@@ -35,35 +36,36 @@ Facts = tuple[tuple[str, str], ...]
 def facts(evidence: Evidence) -> Facts:
     """Return what decided every byte, as (label, value)."""
     plan, provenance = evidence.plan, evidence.provenance
+    asked, found = plan.request, plan.resolution
     return (
         ("Plan", str(provenance["plan_sha256"])),
-        ("Root seed", str(plan.seed)),
-        ("Picture size", f"{plan.size_px} × {plan.size_px} pixels, 8-bit grey"),
-        ("Clinical prior", f"{plan.prior['name']}, {plan.prior_sha256}"),
-        ("Mask engine", f"{plan.mask_engine}, {plan.mask_engine_sha256}"),
-        ("Image engine", f"{plan.engine}, {plan.engine_sha256}"),
-        ("Held against, as copies of", _known(plan)),
-        ("Code", plan.code_version),
+        ("Root seed", str(asked.seed)),
+        ("Picture size", f"{asked.size_px} × {asked.size_px} pixels, 8-bit grey"),
+        ("Clinical prior", f"{found.prior['name']}, {found.prior_sha256}"),
+        ("Mask engine", f"{asked.mask_engine}, {found.mask_engine_sha256}"),
+        ("Image engine", f"{asked.engine}, {found.engine_sha256}"),
+        ("Held against, as copies of", _known(found)),
+        ("Code", found.code_version),
         ("Tools", ", ".join(f"{name} {v}" for name, v in sorted(provenance["tools"].items()))),
         ("Licence of the data", str(provenance["licence"])),
     )
 
 
-def _known(plan: Plan) -> str:
+def _known(found: Resolution) -> str:
     """Return what no picture may be a copy of, in words."""
-    if plan.known_sha256 is None:
+    if found.known_sha256 is None:
         return "no known picture"
-    kinds = " and ".join(KNOWN[kind] for kind in plan.known_kinds) or "pictures of kinds not stated"
-    return f"{kinds}, {plan.known_sha256}"
+    kinds = (
+        " and ".join(KNOWN[kind] for kind in found.known_kinds) or "pictures of kinds not stated"
+    )
+    return f"{kinds}, {found.known_sha256}"
 
 
 def parameters(plan: Plan) -> dict[str, Any]:
     """Return the plan as the `generate` section of params.yaml that leads to it."""
-    record = {
-        name: getattr(plan, name) for name in GenerateParams.model_fields if hasattr(plan, name)
-    }
-    published = plan.prior_sha256 == load_prior().sha256
-    return record | {"where": list(plan.where), "prior": None if published else "prior.json"}
+    published = plan.resolution.prior_sha256 == load_prior().sha256
+    asked = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
+    return asked | {"prior": None if published else "prior.json"}
 
 
 def as_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
@@ -74,13 +76,14 @@ def as_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
 
 def command(plan: Plan, release: Mapping[str, Any]) -> str:
     """Return the command line that makes the same release; see `needs_file`."""
-    parts = ["busgen", "generate", "--n", str(plan.n), "--seed", str(plan.seed)]
-    parts += ["--size", str(plan.size_px)]
-    parts += [part for condition in plan.where for part in ("--set", condition)]
-    parts += ["--text", plan.text] if plan.text else []
-    parts += [part for target in _targets(plan) for part in ("--target", target)]
-    parts += ["--vary", plan.vary] if plan.vary else []
-    parts += ["--engine", plan.engine, "--mask-engine", plan.mask_engine]
+    asked = plan.request
+    parts = ["busgen", "generate", "--n", str(asked.n), "--seed", str(asked.seed)]
+    parts += ["--size", str(asked.size_px)]
+    parts += [part for condition in asked.where for part in ("--set", condition)]
+    parts += ["--text", asked.text] if asked.text else []
+    parts += [part for target in _targets(asked.targets) for part in ("--target", target)]
+    parts += ["--vary", asked.vary] if asked.vary else []
+    parts += ["--engine", asked.engine, "--mask-engine", asked.mask_engine]
     parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
     return shlex.join([*parts, "--out", "DIR"])
 
@@ -89,15 +92,16 @@ def needs_file(plan: Plan, release: Mapping[str, Any]) -> bool:
     """Whether something was set that the command line cannot say: a gate's bound, a title."""
     if release != ReleaseParams().model_dump(mode="json"):
         return True
-    defaults = GenerateParams().model_dump()
+    defaults = GenerateParams().model_dump(mode="json")
+    size, usual = plan.request.shard_size, defaults["shard_size"]
     rest = {k: v for k, v in parameters(plan).items() if k not in _ON_COMMAND_LINE}
-    rest["shard_size"] = defaults["shard_size"] if plan.n <= plan.shard_size else plan.shard_size
+    rest["shard_size"] = usual if plan.request.n <= size else size
     return any(value != defaults[key] for key, value in rest.items())
 
 
-def _targets(plan: Plan) -> list[str]:
+def _targets(targets: Targets) -> list[str]:
     found = []
-    for name, shares in plan.targets.items():
+    for name, shares in targets.items():
         if isinstance(shares, dict):
             found += [f"{name}.{term}={share}" for term, share in shares.items()]
         elif shares:
@@ -107,6 +111,7 @@ def _targets(plan: Plan) -> list[str]:
 
 def prior_sources(plan: Plan) -> Facts:
     """Return where each of the prior's tables comes from, as (field, source)."""
-    tables = {**plan.prior["discrete"], **plan.prior["sizes"]}
+    prior = plan.resolution.prior
+    tables = {**prior["discrete"], **prior["sizes"]}
     named = ((name, entry["source"]) for name, entry in tables.items() if isinstance(entry, dict))
     return tuple((words.field(name), source) for name, source in named)

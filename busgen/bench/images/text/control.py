@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from busgen.bench.harness import Figure
 from busgen.bench.images.matched import Asked, Described
 from busgen.bench.images.scores import present
-from busgen.bench.images.text import terms as text_terms
-from busgen.bench.images.text import tissue as text_tissue
+from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 from busgen.bench.images.text.terms import MEASURES, Measure
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
 

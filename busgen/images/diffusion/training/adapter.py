@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import LoraConfig
 from torch import Tensor, nn
 
 from busgen import folders, io
 from busgen.errors import UserError
+from busgen.extras import require_extra
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.conditions import NO_STYLE
 from busgen.images.diffusion.folder import (
@@ -44,7 +44,7 @@ from busgen.images.diffusion.training.latents import (
 )
 from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
-from busgen.params import AdapterParams, TrainImagesParams
+from busgen.params.train_images import AdapterParams, TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import SIDE, Crops
 from busgen.training_loop import LOG, Pace, draws_of, run
@@ -95,6 +95,7 @@ def plan_adaptation(
         If `folder` does not hold the data set, `out` holds anything but the generator without this
         adapter, the generator's folder is none, or the rank is none of the predecessor's.
     """
+    require_extra("sd", "an adapter")
     if rank not in RANKS:
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
     start = params.start or SHIPPED
@@ -137,6 +138,8 @@ def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[s
 
 
 def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+    from peft import LoraConfig
+
     folders.open_work(plan.work)
     pipeline = load_pipeline(plan.start, torch.device("cpu"))
     views, words, held_out = _examples(plan, pipeline)

@@ -12,7 +12,7 @@ from busgen.folders import clear_work, work_beside
 from busgen.images.diffusion.training.plan import Training, resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.learning.presets import Presets
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.cohort import canonical_tables, cohort_file
 
 # `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large

@@ -13,7 +13,7 @@ from busgen.code import code_sha256
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
 from busgen.images.diffusion.folder import KIND, checked_hash
-from busgen.params import FlowParams, PaceParams, TrainImagesParams
+from busgen.params.train_images import FlowParams, PaceParams, TrainImagesParams
 from busgen.training_loop import Pace
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network

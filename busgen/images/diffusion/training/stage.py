@@ -43,7 +43,7 @@ from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.diffusion.training.text.training import train_text
 from busgen.images.training.examples import SPLITS, Pictures, prepare
-from busgen.params import TrainImagesParams
+from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
 from busgen.training_loop import Tick, run
 

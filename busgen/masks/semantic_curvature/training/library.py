@@ -7,7 +7,7 @@ from pathlib import Path
 
 from busgen.folders import clear_work, work_beside
 from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
-from busgen.params import TrainMasksParams
+from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.training_loop import Tick
 

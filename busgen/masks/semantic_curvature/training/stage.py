@@ -20,7 +20,7 @@ from busgen.masks.semantic_curvature.conditions import forgotten
 from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
-from busgen.params import TrainMasksParams
+from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
 from busgen.training_loop import LOG, Draws, Pace, Tick, Told, draws_of, run
 

@@ -9,17 +9,17 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from busgen.io import replacing
-from busgen.metrics.spaces.lite1.features import Floats, features_of
+from busgen.metrics.spaces.lite1.features import AXES, Floats, features_of
 from busgen.real.cohort import canonical_tables, cohort_file
 from busgen.real.crops import shippable_splits
 
 DIMENSIONS = 64
 
 
-def fit_shipped(real: Path, path: Path) -> None:
+def fit_lite1(real: Path, folder: Path) -> None:
     """Fit the axes that ship to what `busgen real ... --out` wrote to the folder `real`."""
     crops = shippable_splits(canonical_tables(real), cohort_file(real))["train"]
-    save_axes(features_of(crops.images), path)
+    save_axes(features_of(crops.images), folder / AXES.name)
 
 
 def save_axes(features: Floats, path: Path) -> None:

@@ -124,7 +124,7 @@ def load_space(folder: Path | None = None) -> Space:
         embedder = loaded(spec, stored)
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold a whole feature space"
-        raise DataError(rule, error, "restore it, or train it: train_us64") from error
+        raise DataError(rule, error, "restore it, or train it: busgen dev fit us64") from error
     return Space(spec, embedder, centre, axes, _sha256(folder))
 
 

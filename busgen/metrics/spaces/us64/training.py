@@ -95,7 +95,7 @@ def train_us64(
     save_space(folder, spec, weights, *basis_of(features, spec.dimensions))
 
 
-def train_shipped(real: Path, folder: Path) -> None:
+def fit_us64(real: Path, folder: Path) -> None:
     """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
     tables, cohort = canonical_tables(real), real / "cohort" / FILE
     train_us64(shippable_splits(tables, cohort)["train"], folder)

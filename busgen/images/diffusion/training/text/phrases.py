@@ -15,8 +15,7 @@ from busgen import schema, seeds
 from busgen.images.diffusion.text import FIELDS, Stated
 from busgen.images.diffusion.training.text import held_out, vocabulary
 from busgen.images.diffusion.training.text.misspellings import misspelt
-from busgen.priors.findings import FIELDS as FINDING_FIELDS
-from busgen.priors.findings import LESION_FIELDS, Finding
+from busgen.priors.findings import FIELDS as FINDING_FIELDS, LESION_FIELDS, Finding
 from busgen.priors.words import to_text
 
 T = TypeVar("T")

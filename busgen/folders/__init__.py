@@ -12,35 +12,37 @@ with the new and the old folder while they are swapped, and `.NAME.work` of a co
 after a kill.
 """
 
-import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from busgen import io
 from busgen.errors import UserError
-from busgen.locks import Say, hold_lock
-from busgen.manifests import (
+from busgen.folders.locks import Say, hold_lock
+from busgen.folders.manifests import (
     MANIFEST,
     find_stranger,
     is_listed,
     read_manifest,
-    sha256_record,
-    walk,
     write_manifest,
+)
+from busgen.folders.swaps import (
+    NEW,
+    OLD,
+    REMEDY,
+    RULE,
+    discard,
+    find_scratches,
+    remove_leftovers,
+    swap,
+    sweep,
 )
 
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
-SEAL = "written_by"  # of a record: the command and the hash of the rest
-NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grown_folder`
-RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
-REMEDY = "choose another folder, or remove it first"
 
 
 @contextmanager
@@ -70,13 +72,13 @@ def claim_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
     target = out.resolve()
     with hold_lock(target, say):
         with io.storage(target.parent):
-            scratches = _scratches(target)
+            scratches = find_scratches(target)
             for scratch in scratches:
                 if (scratch / OLD).is_dir() and _is_vacant(target):
                     (scratch / OLD).rename(target)  # killed between the two renames
             require_replaceable(target, kind)
             for scratch in scratches:
-                _sweep(scratch)
+                sweep(scratch)
         yield target
 
 
@@ -93,7 +95,7 @@ def written_folder(out: Path, kind: str) -> Iterator[Path]:
             new.mkdir()
             yield new
             write_manifest(new, kind)
-            _swap(new, target, scratch, kind)
+            swap(new, target, scratch, kind)
         finally:
             shutil.rmtree(new, ignore_errors=True)
             with suppress(OSError):
@@ -116,13 +118,13 @@ def grown_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
             shutil.rmtree(copy, ignore_errors=True)
             copy_folder(target, copy, linked=True) if target.is_dir() else copy.mkdir()
             copy.rename(work)
-        _remove_leftovers(work)
+        remove_leftovers(work)
         try:
             yield work
             write_manifest(work, kind)
             scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
             try:
-                _swap(work, target, scratch, kind)
+                swap(work, target, scratch, kind)
             finally:
                 with suppress(OSError):
                     scratch.rmdir()
@@ -165,7 +167,7 @@ def remove_written(folder: Path) -> None:
         return
     with hold_lock(folder.resolve()), io.storage(folder):
         manifest = read_manifest(folder)
-        _discard(folder, lambda name: bool(manifest and is_listed(folder, name, manifest)))
+        discard(folder, lambda name: bool(manifest and is_listed(folder, name, manifest)))
 
 
 def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:
@@ -222,115 +224,3 @@ def clear_work(out: Path) -> None:
             remove_work(folder)
         with suppress(OSError):
             place.rmdir()
-
-
-@contextmanager
-def written_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield the function that writes a record to `path` as JSON; nothing if that is None.
-
-    The rule is that of folders: the file may not exist, be empty, or hold an unchanged record of
-    the same `kind`, which is told in it (`SEAL`).
-
-    Raises
-    ------
-    UserError
-        If it holds anything else, or another command is writing it.
-    """
-    if path is None:
-        yield lambda record: None
-        return
-    target = path.resolve()
-
-    def write(record: Mapping[str, Any]) -> None:
-        _require_record(target, kind)
-        io.write_text(target, io.dumps(_sealed(record, kind)))
-
-    with hold_lock(target):
-        _require_record(target, kind)
-        yield write
-
-
-def _require_record(path: Path, kind: str) -> None:
-    with io.storage(path.parent):
-        if not os.path.lexists(path) or (path.is_file() and _is_record(path.read_bytes(), kind)):
-            return
-    rule = "the output file must not exist or be empty, or hold only what the same command wrote"
-    raise UserError(rule, f"{path} with other content", "choose another file, or remove it first")
-
-
-def _is_record(data: bytes, kind: str) -> bool:
-    try:
-        record = json.loads(data or "{}")
-        record.pop(SEAL, None)
-        return not data or io.dumps(_sealed(record, kind)).encode() == data
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return False
-
-
-def _sealed(record: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    return dict(record) | {SEAL: {"command": kind, "sha256": sha256_record(record)}}
-
-
-def _swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
-    """Put `new` in the place of `target`, what lies there first aside, which is looked at again."""
-    old = scratch / OLD
-    if not target.is_dir():
-        new.rename(target)
-        return
-    target.rename(old)
-    try:
-        if stranger := find_stranger(old, kind):
-            raise UserError(RULE, f"{target} with {stranger}", REMEDY)
-        new.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    _discard_all(old)
-
-
-def _discard_all(folder: Path) -> None:
-    """Remove a folder in which everything is listed, or nothing is."""
-    manifest = read_manifest(folder)
-    listed = {*manifest.files, *manifest.folders} if manifest else set()
-    _discard(folder, listed.__contains__)
-
-
-def _discard(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """Remove what is ours from a folder, and the folder where nothing else is in it.
-
-    Names are of what lies there, never the manifest's, which may name anything.
-    """
-    for name in reversed(list(walk(folder))):
-        path = folder / name
-        if is_ours(name):
-            with suppress(OSError):  # a folder that is not empty
-                path.rmdir() if path.is_dir() else path.unlink()
-    if not any(walk(folder)):
-        if read_manifest(folder):
-            (folder / MANIFEST).unlink()
-        with suppress(OSError):  # a file of that name that is not ours
-            folder.rmdir()
-
-
-def _scratches(target: Path) -> list[Path]:
-    """Return where swaps of `target` took place whose process is dead, as its lock is held."""
-    form = re.compile(rf"\.{re.escape(target.name)}\.busgen-[a-z0-9_]+")
-    found = [path for path in target.parent.iterdir() if form.fullmatch(path.name)]
-    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
-
-
-def _sweep(scratch: Path) -> None:
-    """Remove what a dead process left; an old folder that somebody has changed stays."""
-    shutil.rmtree(scratch / NEW, ignore_errors=True)
-    old = scratch / OLD
-    if old.is_dir() and find_stranger(old, None) is None:
-        _discard_all(old)
-    with suppress(OSError):
-        scratch.rmdir()
-
-
-def _remove_leftovers(work: Path) -> None:
-    """Remove half-written files and folders of a killed command from a work folder."""
-    for path in list(work.rglob(".*")):
-        if path.name.endswith(".partial") or ".busgen-" in path.name:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

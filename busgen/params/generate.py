@@ -1,0 +1,69 @@
+"""Stage `generate`: what is asked for, which engines make it, what they must pass."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from busgen.params.base import Section
+from busgen.params.gates import DEFAULT_GATES, Gate
+from busgen.schema import VARIED
+from busgen.seeds import MAX_SEED
+
+Targets = dict[str, bool | dict[str, float]]
+
+
+class GenerateParams(Section):
+    """Stage `generate`: what is asked for, which engines make it, what they must pass.
+
+    `prior`, `judges` and `mask_model` (the learned mask engine's weights) are files or folders;
+    None stands for those that ship. Judges are asked only where one of their gates is not off.
+    `known` are what no picture may be a copy of: files of real pictures (`busgen calibrate` makes
+    them), folders of earlier releases; with none nothing is asked.
+    `vary` makes of each of the `n` findings a counterfactual family,
+    one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
+    and `guidance` are for learned engines (`busgen.images.engines.Learned`).
+    """
+
+    n: int = Field(default=600, ge=1, le=10**9)
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    size_px: int = Field(default=256, ge=32, le=1024, multiple_of=8)
+    prior: Path | None = None
+    judges: Path | None = None
+    mask_model: Path | None = None
+    known: tuple[Path, ...] = ()
+    where: tuple[str, ...] = ()
+    text: str | None = None
+    targets: Targets = {}
+    vary: str | None = None
+    mask_engine: str = "semantic_curvature"
+    engine: str = "diffusion"
+    model: str | None = None
+    adapter: str | None = None
+    steps: int | None = Field(default=None, ge=1, le=1000)
+    guidance: float | None = Field(default=None, ge=0, le=50)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    max_attempts: int = Field(default=5, ge=1, le=1000)
+    max_unfilled: float = Field(default=0.01, ge=0, le=1)
+    shard_size: int = Field(default=256, ge=1, le=4096)
+    runner: Literal["threads", "dask"] = "threads"
+    workers: int = Field(default=1, ge=1)
+    gates: dict[str, Gate] = DEFAULT_GATES
+
+    @field_validator("vary")
+    @classmethod
+    def _may_vary(cls, field: str | None) -> str | None:
+        if field not in (None, *VARIED):
+            raise ValueError(
+                f"must be null or one of {', '.join(VARIED)}; pathology and birads are what is "
+                "read from the picture"
+            )
+        return field
+
+    @field_validator("gates")
+    @classmethod
+    def _known(cls, gates: dict[str, Gate]) -> dict[str, Gate]:
+        unknown = sorted(set(gates) - set(DEFAULT_GATES))
+        if unknown:
+            raise ValueError(f"unknown gate {unknown[0]}: choose from {', '.join(DEFAULT_GATES)}")
+        return DEFAULT_GATES | gates

@@ -1,0 +1,82 @@
+"""Stage `quality`: what a release is compared with, and the limits that it must keep."""
+
+import re
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from busgen.params.base import Bounds, Section
+
+KS_GROUPS = ("geometry", "grey", "depth", "texture", "judges")  # groups of a release's statistics
+LIMITED = re.compile(  # scores of a release that limits may name
+    rf"ks_({'|'.join(KS_GROUPS)})\.(benign|malignant|pooled)|descriptor_auc|repeats|near_duplicates"
+    r"|fid|copies"
+    r"|(kid|mmd|frechet|precision|recall|density|coverage|vendi)_(us64|radiomic)"
+    r"|privacy_(ratio|nearer|inauthentic|same_patient)_(us64|radiomic|masks)"
+)
+WITHOUT_LIMIT = re.compile(
+    r"ks_.*|descriptor_auc|repeats|near_duplicates"
+)  # no quantile of a floor
+
+
+class Limit(Bounds):
+    """Bounds of a release's score, and what leaving them means: marked as failing, or refused.
+
+    `of` says in what they are given: the score's own unit, or its floor's limit (the 97.5 %
+    quantile of real against real, 2.5 % where low is bad), of which 1 is as good as real.
+    """
+
+    action: Literal["refuse", "mark", "off"] = "mark"
+    of: Literal["value", "floor_limit"] = "value"
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("a limit must have a min or a max, e.g. {max: 0.3}")
+        return self
+
+
+# none is tuned to what ships: a strong difference of the report, the goal of `busgen bench images`,
+# and what real pictures of other patients keep. `near_duplicates`: one picture in a hundred may by
+# chance look like one of another family, mirrored or cropped too; more is a set that repeats itself
+DEFAULT_LIMITS = {
+    **{f"ks_{name}.pooled": Limit(max=0.3) for name in KS_GROUPS},
+    "kid_us64": Limit(max=2.0, of="floor_limit"),
+    "frechet_us64": Limit(max=2.0, of="floor_limit"),
+    "fid": Limit(max=2.0, of="floor_limit"),
+    "coverage_us64": Limit(min=1.0, of="floor_limit"),
+    "near_duplicates": Limit(max=0.01),
+    "copies": Limit(max=1.0, of="floor_limit"),
+    "privacy_same_patient_us64": Limit(max=1.0, of="floor_limit"),
+    "privacy_nearer_us64": Limit(max=1.0, of="floor_limit"),
+}
+
+
+class QualityParams(Section):
+    """Stage `quality`: what a release is compared with, and the limits that it must keep.
+
+    `reference` real statistics, None for those that ship; `max_samples` at most looked at. `real`
+    what `busgen real --out` wrote: without it scores that need real pictures are not measured;
+    `extractor` a TorchScript file or transformers folder whose Fréchet distance is called
+    FID. `previous` folders of earlier releases, whose pictures are looked for in this one. Of these
+    DVC knows the paths alone.
+    """
+
+    reference: Path | None = None
+    max_samples: int = Field(default=1000, ge=50)
+    real: Path | None = None
+    extractor: Path | None = None
+    previous: tuple[Path, ...] = ()
+    limits: dict[str, Limit] = DEFAULT_LIMITS
+
+    @field_validator("limits")
+    @classmethod
+    def _known(cls, limits: dict[str, Limit]) -> dict[str, Limit]:
+        for name, limit in limits.items():
+            if not LIMITED.fullmatch(name):
+                known = f"{', '.join(DEFAULT_LIMITS)}, or another score (README)"
+                raise ValueError(f"unknown score {name}: choose from {known}")
+            if limit.of == "floor_limit" and WITHOUT_LIMIT.fullmatch(name):
+                raise ValueError(f"{name} must be limited by its value: its floor has no limit")
+        return DEFAULT_LIMITS | limits

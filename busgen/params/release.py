@@ -1,0 +1,23 @@
+"""Stage `release`: its title and the share of families in each split."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from busgen.params.base import Section
+
+Split = Literal["train", "validation", "test"]
+
+
+class ReleaseParams(Section):
+    """Stage `release`: its title and the share of families in each split."""
+
+    title: str = "Synthetic breast ultrasound"
+    splits: dict[Split, float] = {"train": 1.0}
+
+    @field_validator("splits")
+    @classmethod
+    def _shares(cls, splits: dict[Split, float]) -> dict[Split, float]:
+        if min(splits.values(), default=-1) < 0 or abs(sum(splits.values()) - 1) > 1e-6:
+            raise ValueError("shares must be positive and sum to 1: e.g. {train: .8, test: .2}")
+        return splits

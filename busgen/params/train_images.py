@@ -1,0 +1,86 @@
+"""Stage `train_images`: the parts of the diffusion generator, and how long each learns."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from busgen.params.base import Section
+from busgen.seeds import MAX_SEED
+
+
+class PaceParams(Section):
+    """How long something learns: steps of `accumulate` batches each, at most at `rate`."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    rate: float = Field(gt=0)
+
+    @property
+    def seen(self) -> int:
+        """Pictures that are seen."""
+        return self.steps * self.batch * self.accumulate
+
+
+class TextParams(Section):
+    """The text encoder: steps of `batch` sentences each."""
+
+    steps: int = Field(default=1200, ge=1)
+    batch: int = Field(default=64, ge=1)
+
+    @property
+    def seen(self) -> int:
+        """Sentences that it sees."""
+        return self.steps * self.batch
+
+
+class FlowParams(PaceParams):
+    """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`)."""
+
+    steps: int = Field(default=8000, ge=0)
+    rate: float = Field(default=6e-4, gt=0)
+    widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
+    layers: int = Field(default=1, ge=1, le=4)
+
+
+class GuidedParams(PaceParams):
+    """Guidance that is folded into the network: strength of text and of mask, 1 is none."""
+
+    steps: int = Field(default=300, ge=0)
+    rate: float = Field(default=2e-4, gt=0)
+    text: float = Field(default=2.0, ge=1, le=10)
+    mask: float = Field(default=1.3, ge=1, le=10)
+
+
+class DecoderParams(PaceParams):
+    """The decoder, tuned to what the network draws."""
+
+    steps: int = Field(default=1200, ge=0)
+    rate: float = Field(default=4e-4, gt=0)
+
+
+class AdapterParams(PaceParams):
+    """Low-rank adaptation to another data set: besides, the rank of the changes."""
+
+    steps: int = Field(default=400, ge=1)
+    rate: float = Field(default=5e-4, gt=0)
+    rank: Literal[2, 4, 8] = 8
+
+
+class TrainImagesParams(Section):
+    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance, decoder.
+
+    `start` is the folder of a trained generator to begin with: its text encoder and the latents of
+    its autoencoder are kept, its denoising network and its decoder learn on.
+    """
+
+    seed: int = Field(default=7, ge=0, le=MAX_SEED)
+    start: Path | None = None
+    text: TextParams = TextParams()
+    autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
+    flow: FlowParams = FlowParams()
+    guided: GuidedParams = GuidedParams()
+    decoder: DecoderParams = DecoderParams()
+    adapter: AdapterParams = AdapterParams()
+    half_precision: bool = True

@@ -1,0 +1,61 @@
+"""`busgen list` tells what the code's own tables hold, and starts as fast as `--help`."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from busgen import __version__
+from busgen.cli import app
+from busgen.cli.catalog import Kind
+from busgen.images.engines import ENGINES
+from busgen.params.gates import DEFAULT_GATES
+from busgen.priors.request import parse_setting
+from busgen.schema import DATASETS
+
+
+def listed(kind: str) -> list[dict]:
+    told = CliRunner().invoke(app, ["list", kind, "--json"])
+    assert told.exit_code == 0
+    return json.loads(told.stdout)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "expected"),
+    [
+        ("gates", "gate", set(DEFAULT_GATES)),
+        ("datasets", "name", set(DATASETS)),
+        ("engines", "engine", set(ENGINES)),
+        ("terms", "field", {"margin", "posterior", "halo"}),
+        ("scanners", "scanner", {"linear_7mhz", "busi"}),
+    ],
+)
+def test_a_list_holds_what_can_be_asked_for(kind, key, expected):
+    assert expected <= {row[key] for row in listed(kind)}
+
+
+def test_every_term_that_is_listed_can_be_set():
+    for row in listed("terms"):
+        for term in row["terms"]:
+            assert parse_setting(f"{row['field']}={term}")
+
+
+def test_a_table_shows_no_null_and_a_wrong_kind_names_the_others():
+    shown = CliRunner().invoke(app, ["list", "gates"], env={"COLUMNS": "200"}).stdout
+    assert "None" not in shown
+    wrong = CliRunner().invoke(app, ["list", "colours"])
+    assert wrong.exit_code == 2
+    assert all(f"'{kind}'" in wrong.output for kind in Kind)
+
+
+def test_help_and_version_take_less_than_half_a_second_of_a_core():
+    for word, told in (("--help", "Usage"), ("--version", f"busgen {__version__}\n")):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        code = "import sys; from busgen.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", code, word], capture_output=True, text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert told in done.stdout
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 0.5

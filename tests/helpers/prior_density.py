@@ -1,0 +1,90 @@
+"""The exact log joint density of findings under a prior, to hold what is drawn against."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from busgen.errors import FindingError
+from busgen.priors.boxes import Boxes, Floats, aspect_span, center_span
+from busgen.priors.draw import States, row_index
+from busgen.priors.findings import Finding
+from busgen.priors.network import LESION_NODES, NODES, VIEWS, Prior
+from busgen.priors.plan import make_plan
+from busgen.priors.request import Request
+from busgen.priors.sizes import log_density
+
+
+def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -> Floats:
+    """Return the exact log joint density (N,) of findings under `prior`, text left out.
+
+    Discrete terms count with their probability; a lesion's box with its density over log(box
+    area / image area), log(width / height), center_x and center_y. -inf is impossible.
+    """
+    drawn = states_of(prior, findings, size_px)
+    total = np.zeros(len(findings))
+    with np.errstate(divide="ignore"):
+        for node in prior.nodes:
+            parents = [_view(drawn, parent) for parent in node.given]
+            total += np.log(node.table[(*parents, drawn[node.name])])
+    made = make_plan(prior, Request()).boxes
+    lesion = drawn["pathology"] < 2
+    if lesion.any():
+        index = row_index(made, drawn, lesion)
+        names = ("width_mm", "height_mm", "center_x", "center_y")
+        values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
+        total[lesion] += log_density_of(made, index, np.array(values, np.float64))
+    return total
+
+
+def _view(drawn: States, parent: str) -> NDArray[np.intp]:
+    """Return the states of a parent, be it a node or a view of one."""
+    if parent not in VIEWS:
+        return drawn[parent]
+    return np.array(VIEWS[parent].index)[drawn[VIEWS[parent].node]]
+
+
+def states_of(prior: Prior, findings: Sequence[Finding], size_px: int) -> States:
+    """Return the state (N,) of every variable in `ORDER` for each finding."""
+    keys = [_keys(finding, size_px) for finding in findings]
+    drawn: States = {}
+    for name in NODES:
+        terms: list[object] = [*prior.terms(name), *([None] if name in LESION_NODES else [])]
+        try:
+            drawn[name] = np.array([terms.index(key[name]) for key in keys], np.intp)
+        except ValueError as error:
+            known = ", ".join(map(str, terms))
+            raise FindingError(f"{name} must be one of the prior's", error, known) from error
+    drawn["size_class"] = drawn["pathology"]
+    return drawn
+
+
+def _keys(finding: Finding, size_px: int) -> dict[str, object]:
+    """Return the finding's term for each node."""
+    margin = None if finding.margin is None else "+".join(finding.margin)
+    circumscribed = {None: None, "circumscribed": "circumscribed"}
+    return {name: getattr(finding, name, None) for name in NODES} | {
+        "margin": margin,
+        "outline": circumscribed.get(margin, "not_circumscribed"),
+        "halo": None if finding.halo is None else ("no", "yes")[finding.halo],
+        "field_mm": f"{round(finding.pixel_mm * size_px, 6):g}",
+    }
+
+
+def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Floats:
+    """Return the log density (N,) of drawn boxes (N, 4), without limits.
+
+    With respect to log area fraction, log aspect, center_x and center_y.
+    """
+    rows = boxes.rows.take(index)
+    box = values[:, :2] / rows.field_mm[:, None]
+    area, aspect = np.log(box[:, 0] * box[:, 1]), np.log(box[:, 0] / box[:, 1])
+    mean, sd, low, high = rows.area.T
+    total = log_density(area, (low, high), mean, sd)
+    free = np.full_like(rows.frame, -np.inf)
+    span = aspect_span(rows, area, free, rows.frame)
+    total += log_density(aspect, span, rows.aspect[:, 0], rows.aspect[:, 1])
+    for axis in (0, 1):
+        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
+        total += log_density(values[:, 2 + axis], (start, stop), mean, sd)
+    return total
