@@ -16,7 +16,7 @@ from typing import Any
 from busgen.errors import UserError
 from busgen.stats.ks import wilson
 
-NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream")
+NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream", "texts")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
