@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from busgen.errors import FindingError
 from busgen.priors.conditions import DISCRETE, SIZES, Condition, check_term, margin_set
 from busgen.priors.network import TERMS
-from busgen.priors.parse import from_text
+from busgen.priors.text.parse import read_text
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def parse_request(
     """
     where = tuple(parse_setting(setting) for setting in settings)
     if text:
-        where += from_text(text)
+        where += read_text(text).conditions
     targets = dict(targets or {})
     matched = targets.pop("size_matched", False)
     if not isinstance(matched, bool):

@@ -17,7 +17,7 @@ from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     fit_bounds,
     read_lesion,
 )
-from busgen.priors.parse import from_text
+from busgen.priors.text.parse import read_text
 from busgen.real import canonical
 from busgen.real.crops import crop_of
 from busgen.real.readers.registry import list_dataset
@@ -94,7 +94,9 @@ def test_a_normal_picture_has_no_lesion_terms(picture, bounds):
     caption = caption_of(row, image, 0 * mask, bounds)
     assert caption == Caption(pathology="normal", tissue="homogeneous_fat")
     said = {to_words(caption, np.random.default_rng(seed), keep=0.0) for seed in range(20)}
-    assert {str(part) for text in said for part in from_text(text)} == {"pathology=normal"}
+    assert {str(part) for text in said for part in read_text(text).conditions} == {
+        "pathology=normal"
+    }
 
 
 def test_a_disputed_label_is_not_stated(picture, bounds):
@@ -181,7 +183,7 @@ def test_bounds_need_pictures():
 
 def said(caption, seed, keep=1.0):
     text = to_words(caption, np.random.default_rng(seed), keep)
-    return {part.field: part for part in from_text(text)} if text else {}
+    return {part.field: part for part in read_text(text).conditions} if text else {}
 
 
 @pytest.mark.parametrize("missing", FIELDS)

@@ -4,12 +4,12 @@ import pytest
 
 from busgen.errors import FindingError
 from busgen.priors.network import MARGIN_SETS
-from busgen.priors.parse import from_text
-from busgen.priors.words import NORMAL, PHRASINGS
+from busgen.priors.text.parse import read_text
+from busgen.priors.text.words import NORMAL, PHRASINGS
 
 
 def _read(text):
-    return {c.field: c for c in from_text(text)}
+    return {c.field: c for c in read_text(text).conditions}
 
 
 def test_text_of_thousands_of_findings_is_read_back(findings):
@@ -124,7 +124,7 @@ def test_all_phrasings_are_used(findings):
     ],
 )
 def test_what_radiologists_write_is_understood(text, want):
-    assert "; ".join(map(str, from_text(text))) == want
+    assert "; ".join(map(str, read_text(text).conditions)) == want
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_radiologists_write_is_understood(text, want):
     [
         ("lobulated fluffy mass", "got lobulated, fluffy: lobulated: say oval"),
         ("hypoecoic mass", "did you mean hypoechoic"),
-        ("irregular margins", "got irregular margins"),
+        ("lobulated margins", "got lobulated: lobulated: say oval"),
         ("circumscribed, spiculated", r"itself on margin, got \['circumscribed', 'spiculated'\]"),
         ("spiculated, not spiculated", "itself on margin"),
         ("oval irregular mass", r"itself on shape, got \['oval', 'irregular'\]"),
@@ -158,7 +158,6 @@ def test_what_radiologists_write_is_understood(text, want):
         ("oval mass at 15 mm depth", "got depth: depth: .* --set center_y"),
         ("mass 12 mm deep", "got deep: .* 9 mm tall; .* --set center_y"),
         ("mass 12 mm from the skin", "got from the skin: .* --set center_y"),
-        ("mass 12 mm from the nipple", "got from the nipple: .* --set center_y"),
         ("-5 mm mass", "got minus: minus: a size must be > 0"),
         ("mass of −.5 cm", "got minus"),
         ("BI-RADS 4.14 mm", "got bi, rads"),
@@ -174,4 +173,4 @@ def test_what_radiologists_write_is_understood(text, want):
 )
 def test_what_cannot_be_understood_is_named(text, message):
     with pytest.raises(FindingError, match=message):
-        from_text(text)
+        read_text(text)

@@ -24,7 +24,7 @@ from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, load_prior
 from busgen.priors.request import Request
-from busgen.priors.words import to_text
+from busgen.priors.text.words import to_text
 from busgen.real.cohort import PLAIN, real_rows
 from busgen.real.crops import SIDE, Crops, load_crops, undisputed
 

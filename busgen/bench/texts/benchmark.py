@@ -11,8 +11,8 @@ from pathlib import Path
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.texts.scores import Description, Reader, Reading, figures
 from busgen.errors import FindingError
-from busgen.priors.parse import from_text
 from busgen.priors.request import parse_setting
+from busgen.priors.text.parse import read_text
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.jsonl")
 BARS: dict[str, Bar] = {}
@@ -51,9 +51,10 @@ def readers() -> dict[str, Reader]:
 def parse(text: str) -> Reading:
     """Return what the parser understands; a text with unknown words is refused whole."""
     try:
-        return Reading(from_text(text))
+        understood = read_text(text)
     except FindingError as error:
         return Reading((), str(error), refused=True)
+    return Reading(understood.conditions, " ".join(understood.left_out))
 
 
 def encode(text: str) -> Reading:

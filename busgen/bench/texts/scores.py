@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from busgen.bench.harness import Figure, share
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
+from busgen.priors.text.spelling import normalised
 
 Meaning = dict[str, frozenset[str] | tuple[float, float]]
 ANY_LESION = frozenset({"benign", "malignant"})  # what the word mass says of pathology
@@ -119,8 +120,7 @@ def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> d
 
 def is_named(phrase: str, named: str) -> bool:
     """Return whether a reader names every word of a phrase as not understood."""
-    words = set(named.lower().replace("-", " ").split())
-    return set(phrase.lower().replace("-", " ").split()) <= words
+    return set(normalised(phrase).split()) <= set(normalised(named).split())
 
 
 def _no_sizes(meaning: Meaning) -> Meaning:

@@ -1,6 +1,6 @@
 """Captions of real pictures: what is known of each, and nothing invented.
 
-In: canonical rows with their square crops. Out: `Caption`s, and English by `busgen.priors.words`.
+In: canonical rows with their square crops. Out: `Caption`s, and English of them.
 What the publisher states is taken from the row. What it is silent on is measured from picture and
 mask where measures agree with readers
 (`busgen.masks.semantic_curvature.training.descriptor_bounds`), else it stays None.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, read_lesion
-from busgen.priors.words import say
+from busgen.priors.text.words import say
 
 MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
 

@@ -17,7 +17,7 @@ from busgen.images.diffusion.training.text import held_out, vocabulary
 from busgen.images.diffusion.training.text.misspellings import misspelt
 from busgen.priors.findings import FIELDS as FINDING_FIELDS
 from busgen.priors.findings import LESION_FIELDS, Finding
-from busgen.priors.words import to_text
+from busgen.priors.text.words import to_text
 
 T = TypeVar("T")
 Rng = np.random.Generator
@@ -105,7 +105,7 @@ def _term(name: str, rng: Rng) -> str | bool | tuple[str, ...]:
 
 
 def as_prior(stated: Stated, rng: Rng) -> str:
-    """Return the text that `busgen.priors.words` writes for a finding that states only this."""
+    """Return the text that the prior writes for a finding that states only this."""
     width, height = 3 + 30 * rng.random(), 3 + 30 * rng.random()
     values: dict[str, Any] = dict.fromkeys(FINDING_FIELDS) | dict(stated)
     if rng.random() < 0.7 and stated.get("pathology") != "normal":

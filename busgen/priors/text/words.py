@@ -2,7 +2,7 @@
 
 In: a finding without its text, or what is known of one, and the sample's generator, which chooses
 phrasing and synonyms.
-Out: English that `busgen.priors.parse` understands. Scanner and position are not put into words.
+Out: English that `busgen.priors.text.parse` understands, without scanner and position.
 """
 
 from collections.abc import Callable, Mapping, Sequence
