@@ -21,7 +21,8 @@ from busgen.priors.text.spelling import normalised
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
 _DENIAL = re.compile(
-    r"(?:no|not|non|without|neither|nor|(?:absence|free|devoid) of|negative for|lacks|lacking)(?!\S)"
+    r"(?:no|not|non|without|neither|nor|(?:absence|free|devoid) of|negative for"
+    r"|lacks|lacking)(?!\S)"
 )
 _ABSENT = re.compile(rf"(?:not (?:{PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
 _LISTS = {  # these deny lists, `not` one phrase

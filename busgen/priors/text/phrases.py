@@ -101,7 +101,8 @@ PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("heterogeneous",),
     ),
     (
-        r"oval|ovoid|ovular|ellip(?:tical|soid|soidal|se like)|egg shaped|(?:gently |macro ?)lobulated",
+        r"oval|ovoid|ovular|ellip(?:tical|soid|soidal|se like)|egg shaped"
+        r"|(?:gently |macro ?)lobulated",
         "shape",
         ("oval",),
     ),
