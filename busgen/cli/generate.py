@@ -51,6 +51,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     from busgen.factory.library import produce, with_generate
     from busgen.factory.plan import resolve, to_record
     from busgen.params import Params, load_params, parse_targets
+    from busgen.priors.request import left_out
 
     asked = {
         "n": n,
@@ -64,6 +65,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "size_px": size_px,
     }
     base = with_generate(load_params(params) if params else Params(), asked, "the command")
+    if remark := left_out(base.generate.text):
+        say(remark)
     if dry_run:
         plan = to_record(resolve(base.generate))
         out.print_json(json.dumps(plan | {"out": str(folder)}))
@@ -83,6 +86,7 @@ def run(
     from busgen.factory.plan import resolve
     from busgen.locks import hold_lock
     from busgen.params import load_params
+    from busgen.priors.request import left_out
 
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone
@@ -90,6 +94,8 @@ def run(
         require_real_data(params)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
+        if remark := left_out(params.generate.text):
+            say(remark)
     with hold_lock(Path("data/work/run"), say):
         changed = pipeline.reproduce(everything=everything)
     if not changed:

@@ -68,6 +68,13 @@ def parse_request(
     return Request(where, tuple(_share(f, t) for f, t in targets.items()), matched)
 
 
+def left_out(text: str | None) -> str:
+    """Return a remark that names what of a user's text no finding holds, empty if nothing."""
+    words = read_text(text).left_out if text else ()
+    named = ", ".join(words).replace(" ' ", "'")
+    return f"no finding holds this part of the text, it is left out: {named}" if words else ""
+
+
 def parse_setting(setting: str) -> Condition:
     """Return the condition in one setting; raise `FindingError` if it is none."""
     found = re.fullmatch(r"\s*(\w+)\s*(=|\sincludes\s|\sexcludes\s)\s*(.+?)\s*", setting)

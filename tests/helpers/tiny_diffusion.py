@@ -9,7 +9,6 @@ from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manife
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.adapter import LAYERS
 from busgen.images.diffusion.training.flow import Network, new_modules
 from busgen.real.crops import Crops
@@ -23,9 +22,8 @@ def make_pipeline(seed=0):
     """Return a pipeline for pictures of `SIDE` pixels, its last layers loud enough to be seen."""
     modules = new_modules(NETWORK, SIDE, 4, seed)
     autoencoder = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
-    encoder = begun(lambda: TextEncoder(width=32, layers=1), seed).eval()
     return BreastUltrasoundPipeline(
-        autoencoder, encoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
+        autoencoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
     )
 
 

@@ -41,17 +41,15 @@ Reader = Callable[[str], Reading]
 
 def meaning_of(conditions: Sequence[Condition]) -> Meaning:
     """Return what conditions leave possible, by field; that there is some lesion is not kept."""
-    found: Meaning = {}
+    sizes = {c.field: (c.low, c.high) for c in conditions if c.field in SIZES}
+    terms: dict[str, frozenset[str]] = {}
     for condition in conditions:
-        if condition.field in SIZES:
-            found[condition.field] = (condition.low, condition.high)
-            continue
-        terms = _terms(condition)
-        before = found.get(condition.field, terms)
-        found[condition.field] = frozenset(before) & terms  # type: ignore[arg-type]
-    if found.get("pathology", frozenset()) == ANY_LESION:
-        del found["pathology"]
-    return found
+        if condition.field not in SIZES:
+            own = _terms(condition)
+            terms[condition.field] = terms.get(condition.field, own) & own
+    if terms.get("pathology") == ANY_LESION:
+        del terms["pathology"]
+    return {**terms, **sizes}
 
 
 def _terms(condition: Condition) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """What the denoising network is told besides its text: mask planes, scanner style; and the tokens.
 
-In: masks (N, S, S) {0, 1}, names of styles, the text encoder's probabilities. Out: tensors. Each
+In: masks (N, S, S) {0, 1}, names of styles, terms of findings. Out: tensors. Each
 condition can be dropped: then the network draws as if nobody had said it.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from busgen import seeds
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
+from busgen.images.diffusion.terms import N_TERMS, SLOTS, one_hot, slot_bounds
 
 PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
 REACH = 8.0  # latents over which the distance to the outline is told
@@ -95,7 +95,7 @@ def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Probabilities over the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
+    """Terms of the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, width: int = 128) -> None:
@@ -107,18 +107,16 @@ class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
             member[start:end, slot] = 1
         self.register_buffer("member", member, persistent=False)
 
-    def forward(self, probabilities: Tensor) -> Tensor:
-        """Return the terms' embeddings weighted by their probabilities, with the fields' added."""
-        said = torch.einsum("nt,td,ts->nsd", probabilities, self.terms, self.member)
+    def forward(self, stated: Tensor) -> Tensor:
+        """Return the embeddings of the terms that are `stated`, with the fields' added."""
+        said = torch.einsum("nt,td,ts->nsd", stated, self.terms, self.member)
         tokens: Tensor = said + self.fields
         return tokens
 
 
 def unstated(count: int) -> Tensor:
-    """Return the probabilities (count, N_TERMS) of a text that says nothing."""
-    row = torch.zeros(count, N_TERMS)
-    row[:, [end - 1 for _, end in slot_bounds()]] = 1
-    return row
+    """Return the terms (count, N_TERMS) of findings of which nothing is said."""
+    return torch.from_numpy(one_hot({})).expand(count, -1).clone()
 
 
 def styles_of(scanners: Sequence[str], sample_seeds: Sequence[int]) -> Tensor:

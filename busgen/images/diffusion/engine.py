@@ -1,7 +1,7 @@
 """Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
 
 In: findings and masks. Out: pictures. A finding's seed draws where its path begins and the grain
-of its speckle and where in its words' ranges the levels lie; text and scanner are the conditions,
+of its speckle and where in its terms' ranges the levels lie; terms and scanner are the conditions,
 the mask the third.
 """
 
@@ -25,6 +25,7 @@ from busgen.images.diffusion.conditions import NO_STYLE, styles_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.terms import terms_of
 from busgen.priors.findings import Finding
 
 AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
@@ -74,7 +75,7 @@ class DiffusionEngine:
         device = self.pipeline.device
         styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
         told = self.pipeline.tell(
-            [finding.text for finding in findings],
+            terms_of(findings),
             _resized(masks, self.native_px),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
             torch.stack([place_of(finding.seed) for finding in findings]),

@@ -188,7 +188,7 @@ PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("heterogeneous",),
     ),
     (
-        r"heterogeneous(?:ly)? (?=hypo ?echo)",
+        r"heterogene?ous(?:ly)? hypo ?echo(?:ic|genic)",
         "echo_pattern",
         ("hypoechoic", "heterogeneous"),
     ),

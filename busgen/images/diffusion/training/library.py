@@ -30,7 +30,7 @@ def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
 def learn(training: Training, tick: Callable[[int], None]) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was.
 
-    `tick` gets the number of sentences and pictures seen.
+    `tick` gets the number of pictures seen.
     """
     done = train(training, lambda _: tick)
     clear_work(training.out)

@@ -21,7 +21,6 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "decoder": {"steps": 4000, "batch": 64},
         },
         "rehearsal": {
-            "text": {"steps": 4},
             "autoencoder": {"steps": 2, "batch": 2},
             "flow": {"steps": 2, "batch": 2, "widths": (32, 64)},
             "guided": {"steps": 2, "batch": 2},
