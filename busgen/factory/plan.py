@@ -15,7 +15,7 @@ import busgen
 from busgen import io
 from busgen.code import code_sha256
 from busgen.images.contract import Learned
-from busgen.images.engines import UNTAUGHT, load_image_engine
+from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params import JUDGED, Gate, GenerateParams
 from busgen.priors.draw import draw
@@ -41,7 +41,8 @@ class Plan:
 
     `n` counts findings; under `vary` each is a family, one sample for each term of that field.
 
-    `prior` is the prior's JSON, so that a work folder needs it no more. `judges_folder`,
+    `prior` is the prior's JSON with the engine's scanners, so that a work folder needs it no more;
+    `prior_sha256` is the hash of the prior that was given. `judges_folder`,
     `mask_model` and `model` are where this machine has the judges and the weights of the mask and
     of the image engine (None: those that ship), `known` where it has the pictures that none may be
     a copy of (none: nothing is asked): no part of the record, their hashes are.
@@ -107,7 +108,8 @@ def resolve(params: GenerateParams) -> Plan:
         If an engine is unknown, the request impossible, prior or judges unreadable: one finding
         is drawn, so that what cannot be drawn is refused here.
     """
-    prior = load_prior(params.prior)
+    given = load_prior(params.prior)
+    prior = engine_prior(params.engine, given)
     masks = load_mask_engine(params.mask_engine, params.size_px, params.mask_model)
     learned = Learned(params.model, params.adapter, params.steps, params.guidance)
     images = load_image_engine(params.engine, params.size_px, params.device, learned=learned)
@@ -116,7 +118,7 @@ def resolve(params: GenerateParams) -> Plan:
         seed=params.seed,
         size_px=params.size_px,
         prior=prior.record,
-        prior_sha256=prior.sha256,
+        prior_sha256=given.sha256,
         where=params.where,
         text=params.text,
         targets=params.targets,

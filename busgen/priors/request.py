@@ -46,7 +46,7 @@ def parse_request(
     settings
         Each like ``pathology=malignant``, ``shape=oval|round``, ``margin=spiculated+indistinct``
         (exactly these), ``margin includes spiculated``, ``margin excludes angular``,
-        ``size_mm=14``, ``size_mm=8..20``, ``scanner=linear_10mhz``.
+        ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine).
     text
         A clinical description; what it does not say stays open.
     targets

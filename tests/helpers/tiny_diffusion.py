@@ -48,9 +48,10 @@ def make_crops(count, side=SIDE, seed=0):
     ignore = np.zeros_like(masks)
     ignore[::3, -8:, -24:] = 1
     names = np.array([f"p{k}" for k in range(count)])
-    scanners = np.resize(["breast", "busi"], count)
+    datasets = np.resize(["breast", "busi"], count)
+    scanners = np.resize(["BrEaST", "BUSI"], count)
     labels = np.resize(["benign", "malignant", "benign"], count)
-    return Crops(images, masks, ignore, scanners, scanners, labels, names)
+    return Crops(images, masks, ignore, datasets, scanners, labels, names)
 
 
 def tensors_equal(first, second):

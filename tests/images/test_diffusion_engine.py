@@ -50,7 +50,7 @@ def test_a_picture_does_not_depend_on_its_batch(folder, batch):
     "change",
     [
         {"seed": 99},
-        {"scanner": "busi"},
+        {"scanner": "BUSI"},
         {"echo_pattern": "anechoic"},
         {"tissue": "homogeneous_fat"},
     ],
@@ -58,7 +58,7 @@ def test_a_picture_does_not_depend_on_its_batch(folder, batch):
 def test_seed_style_and_terms_change_the_picture(folder, batch, change):
     findings, masks = batch
     engine = load(folder)
-    finding = replace(findings[0], scanner="breast", echo_pattern="isoechoic")
+    finding = replace(findings[0], scanner="BrEaST", echo_pattern="isoechoic")
     before = engine.render([finding], masks[:1])
     assert not np.array_equal(before, engine.render([replace(finding, **change)], masks[:1]))
 

@@ -22,6 +22,7 @@ from busgen.imaging.square import field_of, square_crop
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.io import decode_png
 from busgen.params import DEFAULT_GATES, JUDGED
+from busgen.schema import scanner_of
 from busgen.similarity.dhash import difference_hash
 from busgen.similarity.known_images import Known
 
@@ -77,7 +78,7 @@ def samples_of(
     Returns
     -------
     table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
-    name where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
+    style where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
     that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
     `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
 
@@ -130,7 +131,7 @@ def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) 
         scores |= lesion_scores(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {
         "dataset": row["dataset"],
-        "scanner": row["scanner"] or row["dataset"],
+        "scanner": scanner_of(row["scanner"], row["dataset"]),
         "pathology": row["pathology"],
         "echo_pattern": row["echo_pattern"],
         "split": row["split"],

@@ -21,10 +21,11 @@ from busgen.code import code_sha256
 from busgen.errors import UserError
 from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
-from busgen.images.diffusion.conditions import NO_STYLE, styles_of
+from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.terms import terms_of
 from busgen.priors.findings import Finding
 
@@ -73,7 +74,7 @@ class DiffusionEngine:
 
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         device = self.pipeline.device
-        styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
+        styles = styles_of([finding.scanner for finding in findings])
         told = self.pipeline.tell(
             terms_of(findings),
             _resized(masks, self.native_px),

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, mask_planes, unstated
+from busgen.images.diffusion.conditions import FieldTokens, mask_planes, unstated
 from busgen.images.diffusion.levels import Ranges, painted, places
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.solver import FlowSolver
 
 STEPS = 8

@@ -18,7 +18,6 @@ TERMS: dict[str, tuple[str, ...]] = {
     "posterior": schema.POSTERIORS,
     "halo": ("no", "yes"),
     "calcification": schema.CALCIFICATIONS,
-    "scanner": schema.SCANNERS,
 }
 _FILLERS = """
 a an the is are was it its this that these there which whose where one of in on at from for as has

@@ -21,13 +21,11 @@ from busgen.priors.text.spelling import normalised
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
 _DENIAL = re.compile(
-    r"(?:no|not|non|without|neither|nor|(?:absence|free|devoid) of|negative for"
-    r"|lacks|lacking)(?!\S)"
+    r"(?:no|not|non|without|neither|nor|(?:absence|free|devoid) of|negative for|lacks)(?!\S)"
 )
 _ABSENT = re.compile(rf"(?:not (?:{PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
 _LISTS = {  # these deny lists, `not` one phrase
-    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for"),
-    *("lacks", "lacking"),
+    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks"),
 }
 _AFTER = "absent"  # how a denial that follows its phrase is kept
 _PRESENCE = {"halo", "posterior", "calcification", ASIDE}  # one list may deny these together

@@ -177,8 +177,7 @@ PHRASES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("hypoechoic",),
     ),
     (
-        r"iso ?echo(?:ic|genic(?:ity)?)|same echogenicity as fat|as bright as fat"
-        r"|equal in echogenicity to fat",
+        r"iso ?echo(?:ic|genic(?:ity)?)|same echogenicity as fat|as bright as fat",
         "echo_pattern",
         ("isoechoic",),
     ),

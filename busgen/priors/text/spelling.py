@@ -23,6 +23,7 @@ _ABBREVIATIONS = {  # whole words in any case, with a full stop or without
     "idc|ilc|dcis": "carcinoma",
     "irreg": "irregular",
     "iso(?! ?-? ?echo)|isoech": "isoechoic",
+    "lacking": "lacks",
     "lobul?": "lobulated",
     "lt": "left",
     "microcalcs?": "microcalcifications",

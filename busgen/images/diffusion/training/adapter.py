@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import draw_noise
-from busgen.images.diffusion.conditions import NO_STYLE
 from busgen.images.diffusion.folder import (
     ADAPTERS,
     KIND,
@@ -32,6 +31,7 @@ from busgen.images.diffusion.folder import (
     write_manifest,
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.training.card import EVIDENCE
 from busgen.images.diffusion.training.flow import FlowTrainee
 from busgen.images.diffusion.training.latents import (

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import STYLES
+from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.training import critics as training_critics
 from busgen.images.diffusion.training import projected
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures

@@ -14,9 +14,10 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
+from busgen.images.diffusion.conditions import PLANES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
 from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
 

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from busgen import seeds
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
+from busgen.images.diffusion.conditions import distance_of, planes_of, unstated
 from busgen.images.diffusion.levels import LEVELS, measured, painted, places
 from busgen.images.diffusion.pipeline import Conditions, low_precision
+from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training.autoencoder import chances, to_pictures
 from busgen.images.training.captions import Caption, kept, rarity

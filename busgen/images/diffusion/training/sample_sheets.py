@@ -14,11 +14,13 @@ from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
 from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.scanners import LIKE
 from busgen.images.diffusion.terms import terms_of
 from busgen.io import encode_png, replacing
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
+from busgen.priors.scanners import with_scanners
 from busgen.real.crops import SIDE
 from busgen.training_loop import draws_of
 
@@ -43,8 +45,8 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
 @cache
 def _asked() -> tuple[torch.Tensor, NDArray[np.uint8], torch.Tensor, torch.Tensor]:
     """Return terms, masks, styles and places of the findings."""
-    findings = draw(load_prior(), ROWS * COLUMNS, SEED)
+    findings = draw(with_scanners(load_prior(), LIKE), ROWS * COLUMNS, SEED)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
-    styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
+    styles = styles_of([finding.scanner for finding in findings])
     place = torch.stack([place_of(finding.seed) for finding in findings])
     return terms_of(findings), masks, styles, place
