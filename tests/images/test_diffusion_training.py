@@ -11,9 +11,10 @@ import torch
 
 from busgen.errors import DataError
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import NO_STYLE, unstated
+from busgen.images.diffusion.conditions import unstated
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
