@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: dataset test lint clean
+.PHONY: dataset test lint site clean
 
 dataset: $(READY)
 	$(BIN)/busgen run
@@ -16,9 +16,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+site: $(READY)  # the documents as a site, in build/site; no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
+
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev,features,train]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[pipeline,dev,features,train,docs]'
 	touch $(READY)
 
 clean:

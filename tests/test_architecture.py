@@ -76,13 +76,3 @@ def test_every_folder_that_readme_draws_exists_and_none_is_left_out():
         assert (ROOT / name).exists() or (ROOT / "busgen" / name).exists(), name
     packages = {p.parent.name + "/" for p in ROOT.glob("busgen/*/__init__.py")}
     assert packages <= listed
-
-
-def test_every_command_that_readme_shows_exists():
-    from busgen.cli import app
-
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    known |= {group.name for group in app.registered_groups}
-    shown = set(re.findall(r"^busgen (\w+)", (ROOT / "README.md").read_text(), re.M))
-    assert known <= shown
-    assert shown <= known

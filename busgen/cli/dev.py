@@ -27,3 +27,20 @@ def deps(
     elif (checkout / dependencies.CODE).read_text() != dependencies.code_hashes(checkout):
         rule = f"{dependencies.CODE} must hold the hashes of today's code"
         raise UserError(rule, "others", "run `busgen dev deps --write`")
+
+
+@app.command()
+def docs(
+    write: Annotated[bool, typer.Option("--write/--check", help="Write the pages, or compare.")],
+) -> None:
+    """Let docs/reference say what the code says: commands, parameters, columns, modules."""
+    from busgen.cli.generated import check_pages, write_pages
+    from busgen.cli.reference import reference_pages
+    from busgen.pipeline import enter_checkout
+
+    checkout = enter_checkout()
+    pages = reference_pages(checkout)
+    if write:
+        write_pages(checkout, pages)
+    else:
+        check_pages(checkout, pages, "run `busgen dev docs --write`")

@@ -20,6 +20,7 @@ from busgen.cli.screen import (
     resumable,
     say,
 )
+from busgen.errors import UserError
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature
@@ -164,17 +165,48 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
 
 def bench(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(help="masks, phantom, factory, index, real, images, quality or downstream."),
-    ],
+    ] = None,
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option(help="Few samples: a rehearsal, no result.")] = False,
+    write: Annotated[
+        bool | None,
+        typer.Option("--write/--check", help="Write docs/results from JSON, or compare."),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(help="With NAME --write: under which circumstances.")
+    ] = None,
 ) -> None:
-    """Measure the promised figures and say which bars hold."""
+    """Measure the promised figures and say which bars hold; write the pages of results."""
     from busgen.bench import harness
 
+    if name is None or write is not None:
+        bench_pages(name, write, note, quick=quick)
+        return
     record = harness.run(name, quick=quick)
     if as_json:
         sys.stdout.write(harness.to_line(record) + "\n")
         return
     print_rows(harness.to_rows(record))
+
+
+def bench_pages(name: str | None, write: bool | None, note: str | None, *, quick: bool) -> None:
+    """Write or compare the pages of results; with a name, measure it first and keep its record."""
+    from busgen.bench import harness, results
+    from busgen.cli.generated import check_pages, write_pages
+    from busgen.pipeline import enter_checkout
+
+    if write is None:
+        raise UserError("a benchmark must be named", "none", f"one of {', '.join(harness.NAMES)}")
+    if name is not None and (quick or not write):
+        rule = "a record that is kept must be a whole measurement"
+        raise UserError(rule, "--quick or --check", "leave it out")
+    checkout = enter_checkout()
+    if name is not None:
+        results.keep_record(checkout, harness.run(name) | ({"note": note} if note else {}))
+    pages = results.result_pages(checkout)
+    if write:
+        write_pages(checkout, pages)
+    else:
+        check_pages(checkout, pages, "run `busgen bench --write`")

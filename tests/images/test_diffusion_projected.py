@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.optim import AdamW
 
-from busgen.images.diffusion.training import critics, projected
+from busgen.images.diffusion.training.critics import patches, projected
 from busgen.pretrained import EfficientNetLite
 
 SIDE, STYLE = 64, torch.zeros(8, dtype=torch.long)
@@ -37,7 +37,7 @@ def test_heads_learn_to_tell_grains_and_the_mixing_stays(features):
     for step in range(12):
         maps = [features(speckle(2 * step + k, k + 1), projected.BLOCKS) for k in range(2)]
         real, other = (critic(each, STYLE) for each in maps)
-        loss = sum(critics.critic_loss(a, b) for a, b in zip(real, other, strict=True))
+        loss = sum(patches.critic_loss(a, b) for a, b in zip(real, other, strict=True))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

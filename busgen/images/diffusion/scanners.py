@@ -12,7 +12,7 @@ from busgen.schema import DEVICES
 STYLES = DEVICES  # in the order of the network's embeddings
 NO_STYLE = len(STYLES)
 ON_REQUEST = 1e-9  # share of a scanner that is drawn only where a user asks for it
-# Proportions are ours (docs/log.md): frequencies as published, BrEaST and BUSI name no scanner.
+# Proportions are ours (docs/log): frequencies as published, BrEaST and BUSI name no scanner.
 LIKE: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "linear_7mhz": {"GE Logiq 5": 1.0},

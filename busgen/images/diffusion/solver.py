@@ -24,7 +24,7 @@ class FlowSolver(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     ----------
     noisiest, cleanest
         Ratios of noise to signal of the first and of the last level but 0; chosen on validation
-        patients (docs/log.md).
+        patients (docs/log).
     rho
         How much more densely low levels are spaced.
     """

@@ -38,7 +38,7 @@ class Material:
 
 
 # Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
-# Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.md.
+# Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.
 MATERIALS = {
     "fat": Material(0.0, 1.3, 1.0, 0.8, 0.70),
     "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),

@@ -14,7 +14,7 @@ from busgen.images.phantom.texture import Points, join, random_sign, sigmoid, sm
 from busgen.priors.findings import Finding
 
 # dB against fat: range of the mean, and standard deviation of the texture, inside.
-# Calibrated on BrEaST's inside/outside contrasts, docs/log.md.
+# Calibrated on BrEaST's inside/outside contrasts, docs/log.
 INSIDE_DB = {
     "anechoic": ((-28.0, -19.0), 0.8),
     "hypoechoic": ((-6.8, -2.0), 4.8),

@@ -55,7 +55,7 @@ class Style:
     radius_mm: tuple[float, float] | None = None
 
 
-# Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.md.
+# Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.
 STYLES = {
     "linear_7mhz": Style(
         frequency_mhz=7.5,

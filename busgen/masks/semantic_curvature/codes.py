@@ -19,7 +19,7 @@ Outline = NDArray[np.complex128]
 OCTAVES = ((2, 3), (4, 7), (8, 15), (16, 31), (32, 47))  # harmonics, both ends included
 CODE = len(OCTAVES) + 1 + 2 * sum(high - low + 1 for low, high in OCTAVES)
 FEWEST_PX = 12  # of an outline: fewer pixels have no shape
-SMOOTH_PX = 0.7  # sd of the smoothing of pixels' corners: more would be seen (docs/log.md)
+SMOOTH_PX = 0.7  # sd of the smoothing of pixels' corners: more would be seen (docs/log)
 FINE = 1024  # points at which the staircase of the pixels is smoothed away
 LEAST = 1e-4  # rad: amplitude of an octave that is not there
 

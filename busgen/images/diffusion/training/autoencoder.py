@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.training import critics
+from busgen.images.diffusion.training.critics import patches as critics
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Pace, Tick, Told, begun, draws_of, half, run, set_rate
 

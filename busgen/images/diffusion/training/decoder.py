@@ -19,9 +19,8 @@ from torch.nn.functional import avg_pool2d
 
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.training import critics as training_critics
-from busgen.images.diffusion.training import projected
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
+from busgen.images.diffusion.training.critics import patches, projected
 from busgen.images.diffusion.training.decoder_examples import Lesson, Patches, draw_patches
 from busgen.pretrained import EfficientNetLite
 from busgen.training_loop import Draws, Pace, Told, begun, draws_of, half, set_rate
@@ -52,7 +51,7 @@ class DecoderTrainee:
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
-        told = partial(training_critics.Critic, styles=len(STYLES) + 1)
+        told = partial(patches.Critic, styles=len(STYLES) + 1)
         critics = [begun(told, pace.seed + px).to(self.device) for px in SCALES]
         self.critics = dict(zip(SCALES, critics, strict=True))
         self.features = EfficientNetLite(0).to(self.device)
@@ -110,13 +109,13 @@ class DecoderTrainee:
         """Return the loss of the critic that sees averages over `px` pixels."""
         told_made, _ = self.critics[px](avg_pool2d(made, px), batch.style)
         told_real, _ = self.critics[px](avg_pool2d(batch.real, px), batch.style)
-        return training_critics.critic_loss(told_real.float(), told_made.float())
+        return patches.critic_loss(told_real.float(), told_made.float())
 
     def _parts(self, made: Tensor, batch: Patches, pace: Pace) -> dict[str, Tensor]:
         """Return the parts of the decoder's loss; the critics stay as they are."""
         same = batch.same[:, None, None, None]
-        anatomy = training_critics.anatomy_loss(made.float(), batch.real, batch.weight * same)
-        parts = {"anatomy": anatomy, "spectrum": training_critics.spectrum_loss(made, batch.real)}
+        anatomy = patches.anatomy_loss(made.float(), batch.real, batch.weight * same)
+        parts = {"anatomy": anatomy, "spectrum": patches.spectrum_loss(made, batch.real)}
         logits, features = [], []
         for px, net in self.critics.items():
             net.requires_grad_(requires_grad=False)
@@ -125,7 +124,7 @@ class DecoderTrainee:
                 _, wanted = net(avg_pool2d(batch.real, px), batch.style)
             logits.append(told.float().mean())
             pair = ([same * layer for layer in layers] for layers in (own, wanted))
-            features.append(training_critics.feature_loss(*pair))
+            features.append(patches.feature_loss(*pair))
         parts["critic"] = -torch.stack(logits).mean()
         parts["features"] = torch.stack(features).mean()
         return parts
@@ -137,7 +136,7 @@ class DecoderTrainee:
             maps = [self.features(x, projected.BLOCKS) for x in shown]
         synthetic, real = (self.projected(x, batch.style) for x in maps)
         pairs = zip(real, synthetic, strict=True)
-        return [training_critics.critic_loss(a.float(), b.float()) for a, b in pairs]
+        return [patches.critic_loss(a.float(), b.float()) for a, b in pairs]
 
     def _feature_parts(
         self, made: Tensor, batch: Patches, draws: Draws, pace: Pace
@@ -168,9 +167,7 @@ class DecoderTrainee:
         for kind, latents in lesson.latents.items():
             with torch.inference_mode():
                 made = model.decode(latents[torch.from_numpy(chosen)].to(self.device), noise)
-            told[f"validation_spectrum_{kind}"] = float(training_critics.spectrum_loss(made, real))
+            told[f"validation_spectrum_{kind}"] = float(patches.spectrum_loss(made, real))
             if kind != "drawn":
-                told[f"validation_anatomy_{kind}"] = float(
-                    training_critics.anatomy_loss(made, real, weight)
-                )
+                told[f"validation_anatomy_{kind}"] = float(patches.anatomy_loss(made, real, weight))
         return told

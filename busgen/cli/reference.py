@@ -1,0 +1,179 @@
+"""The pages of docs/reference: what the code itself says of commands, parameters, columns, Python.
+
+In: the command line, the parameter models, the schema, docstrings. Out: the text of each page.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path("docs/reference")
+NOTE = "<!-- Written by `busgen dev docs --write` from the code: do not edit. -->\n"
+MEANT = {"Path": "path", "NoneType": "null", "str": "text", "bool": "true or false"}
+
+
+def reference_pages(checkout: Path) -> dict[Path, str]:
+    """Return the text of every page of docs/reference, by its path in the checkout."""
+    pages = {
+        "cli": cli_page(),
+        "params": params_page(),
+        "schema": schema_page(),
+        "python": python_page(checkout),
+    }
+    return {FOLDER / f"{name}.md": f"{NOTE}\n{text}" for name, text in pages.items()}
+
+
+def cli_page() -> str:
+    """Return every command with its arguments and options."""
+    import typer
+
+    from busgen.cli import app
+
+    parts = [
+        "# Command line\n",
+        "`busgen --version` prints the version, `--help` helps anywhere.\n",
+    ]
+    for name, command in _commands(typer.main.get_command(app), "busgen"):
+        parts.append(f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n")
+        rows = [_option(one) for one in command.params if one.name != "help"]
+        parts.append(_table(("option", "meaning", "default"), rows) if rows else "")
+    return "\n".join(parts)
+
+
+def _commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - click's types
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield name, command
+        return
+    for word, one in below.items():
+        yield from _commands(one, f"{name} {word}")
+
+
+def _option(option: Any) -> tuple[str, str, str]:  # noqa: ANN401 - click's types
+    """Return what to type, what it means, and what holds where it is left out."""
+    if option.param_type_name == "argument":
+        typed = f"`{option.name.upper()}`"
+    else:
+        names = " / ".join([*option.opts, *option.secondary_opts])
+        kind = "" if option.is_flag else f" {option.type_descriptor.annotation.__name__.upper()}"
+        typed = f"`{names}{kind}`"
+    default = "required" if option.required else _default(option.default)
+    return typed, (option.help or "").replace("|", "\\|"), default
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, False, (), []) or callable(value) else f"`{value}`"
+
+
+def params_page() -> str:
+    """Return every section of params.yaml with its keys, types, rules and defaults."""
+    from busgen.params import Params
+
+    parts = [
+        "# Parameters\n",
+        "`params.yaml` has one section a stage. An unknown key is an error. "
+        "`busgen generate --params FILE` takes such a file too.\n",
+    ]
+    for name, field in Params.model_fields.items():
+        parts += _section(name, field.annotation)
+    return "\n".join(parts)
+
+
+def _section(name: str, model: Any) -> Iterator[str]:  # noqa: ANN401 - a pydantic model's class
+    """Yield a section's heading, what it is about and its keys; then those of sections below."""
+    yield f"## `{name}`\n\n{_prose(model)}\n"
+    below = {
+        key: field.annotation
+        for key, field in model.model_fields.items()
+        if hasattr(field.annotation, "model_fields")
+    }
+    rows = [
+        (f"`{key}`", _type(field.annotation), _rules(field), _shown(field.get_default()))
+        for key, field in model.model_fields.items()
+        if key not in below
+    ]
+    yield _table(("key", "type", "rule", "default"), rows) if rows else ""
+    for key, one in below.items():
+        yield from _section(f"{name}.{key}", one)
+
+
+def _type(annotation: object) -> str:
+    words = str(getattr(annotation, "__name__", annotation) if _plain(annotation) else annotation)
+    words = re.sub(r"(?:[A-Za-z_]\w*\.)+", "", words)
+    for python, meant in MEANT.items():
+        words = re.sub(rf"\b{python}\b", meant, words)
+    return words.replace("None", "null").replace("|", "\\|")
+
+
+def _plain(annotation: object) -> bool:
+    return isinstance(annotation, type) and not getattr(annotation, "__args__", ())
+
+
+def _rules(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
+    names = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
+    found = [
+        f"{words} {getattr(rule, key)}"
+        for rule in field.metadata
+        for key, words in names.items()
+        if getattr(rule, key, None) is not None
+    ]
+    return ", ".join(found)
+
+
+def _shown(value: object) -> str:
+    """Return a default as YAML would have it; long ones stand in params.yaml."""
+    kinds = {type(one) for one in value.values()} if isinstance(value, dict) else set()
+    if isinstance(value, dict) and any(hasattr(kind, "model_fields") for kind in kinds):
+        return f"{len(value)} entries, see `params.yaml`"
+    words = "null" if value is None else str(list(value) if isinstance(value, tuple) else value)
+    return f"`{words}`"
+
+
+def schema_page() -> str:
+    """Return the data dictionary of every release."""
+    from busgen.release.description.card import dictionary
+
+    return dictionary().replace("# Data dictionary", "# Columns", 1)
+
+
+def python_page(checkout: Path) -> str:
+    """Return the library call in full, then what each module of every room holds."""
+    import busgen
+
+    parts = ["# Python\n"]
+    for name in ("generate", "Dataset"):
+        thing = getattr(busgen, name)
+        signature = inspect.signature(thing) if name == "generate" else ""
+        parts.append(
+            f"## `busgen.{name}`\n\n```text\n{name}{signature}\n\n{inspect.getdoc(thing)}\n```\n"
+        )
+    parts.append("## Modules\n\nThe first line of each module: the map of the code.\n")
+    for room in sorted(path.parent for path in checkout.glob("busgen/*/__init__.py")):
+        rows = [
+            (f"`{_dotted(path, checkout)}`", _first_line(path))
+            for path in sorted(room.rglob("*.py"))
+            if path.name != "__init__.py"
+        ]
+        parts.append(f"### {room.name}\n\n{_table(('module', 'what it holds'), rows)}")
+    return "\n".join(parts)
+
+
+def _dotted(path: Path, checkout: Path) -> str:
+    return ".".join(path.relative_to(checkout).with_suffix("").parts)
+
+
+def _first_line(path: Path) -> str:
+    words = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return words.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def _prose(thing: object) -> str:
+    return " ".join((inspect.getdoc(thing) or "").split())
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
