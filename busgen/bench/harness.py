@@ -17,7 +17,7 @@ from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.stats.proportions import wilson
 
-NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream")
+NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream", "texts")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 

@@ -44,20 +44,16 @@ def _cell(value: object) -> object:
 
 def _scanners() -> Rows:
     """Return scanners with the image engines that draw them, as `--set scanner=` takes them."""
-    from busgen.images.diffusion.conditions import LIKE, STYLES
+    from busgen.images.diffusion.scanners import STYLES
     from busgen.images.phantom import scanners
 
-    by_engine = {"phantom": {*scanners.STYLES}, "diffusion": {*LIKE, *STYLES}}
-    names = dict.fromkeys((*scanners.STYLES, *LIKE, *STYLES))
-    return [
-        {"scanner": name, "engines": [e for e, known in by_engine.items() if name in known]}
-        for name in names
-    ]
+    by_engine = {"diffusion": STYLES, "phantom": tuple(scanners.STYLES)}
+    return [{"scanner": s, "engine": engine} for engine, own in by_engine.items() for s in own]
 
 
 def _terms() -> Rows:
     """Return the terms of each field, as `--set FIELD=TERM` takes them."""
-    from busgen.priors.lexicon import TERMS
+    from busgen.priors.text.lexicon import TERMS
 
     return [{"field": name, "terms": list(terms)} for name, terms in TERMS.items()]
 

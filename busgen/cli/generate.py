@@ -45,6 +45,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     from busgen.factory.plan import resolve, to_record
     from busgen.params.load import Params, load_params
     from busgen.params.targets import parse_targets
+    from busgen.priors.request import left_out
 
     asked = {
         "n": n,
@@ -58,6 +59,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "size_px": size_px,
     }
     base = with_generate(load_params(params) if params else Params(), asked, "the command")
+    if remark := left_out(base.generate.text):
+        say(remark)
     if dry_run:
         plan = to_record(resolve(base.generate))
         out.print_json(json.dumps(plan | {"out": str(folder)}))
@@ -77,6 +80,7 @@ def run(
     from busgen.factory.plan import resolve
     from busgen.folders.locks import hold_lock
     from busgen.params.load import load_params
+    from busgen.priors.request import left_out
 
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone
@@ -84,6 +88,8 @@ def run(
         require_real_data(params)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
+        if remark := left_out(params.generate.text):
+            say(remark)
     with hold_lock(Path("data/work/run"), say):
         changed = pipeline.reproduce(everything=everything)
     if not changed:

@@ -3,6 +3,7 @@
 In: what is asked for. Out: a release folder, or a `Dataset` that holds one and can save it.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,6 +22,7 @@ from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
 from busgen.params.base import check
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
+from busgen.priors.request import left_out
 from busgen.release.files import PROVENANCE, check_sums, data_files
 from busgen.release.write import RELEASE, write_release
 
@@ -105,7 +107,8 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     where
         Conditions on the prior, as `--set` takes them: ``"pathology=malignant"``, or several.
     text
-        A description in words: ``"irregular hypoechoic mass, spiculated"``.
+        A description in words: ``"irregular hypoechoic mass, spiculated"``; a warning names what of
+        it no finding holds, such as ``"at 3 o'clock"``.
     vary
         A field of `busgen.schema.VARIED`: every finding is made with each term of it, with the
         same seed and mask, the same text but for the words of that field.
@@ -130,9 +133,12 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         "engine": engine,
         "seed": seed,
     }
+    chosen = with_generate(params or Params(), asked, "the call")
+    if remark := left_out(chosen.generate.text):
+        warnings.warn(remark, stacklevel=2)
     scratch = TemporaryDirectory(prefix="busgen-")
     folder = Path(scratch.name) / "release"
-    produce(with_generate(params or Params(), asked, "the call"), folder)
+    produce(chosen, folder)
     return Dataset(folder, scratch)
 
 

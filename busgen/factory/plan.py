@@ -15,7 +15,7 @@ import busgen
 from busgen import io
 from busgen.code import code_sha256
 from busgen.images.contract import ImageEngine, Learned
-from busgen.images.engines import UNTAUGHT, load_image_engine
+from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params.base import Section, check
 from busgen.params.generate import GenerateParams
@@ -40,7 +40,8 @@ TOLD = ("known_kinds",)  # to readers of the plan; decides no byte, so in no has
 class Resolution(Section):
     """What a request comes to: the prior, hashes of all that decides bytes, versions.
 
-    `prior` is the prior's JSON, so that a work folder needs its file no more. `judges_sha256` and
+    `prior` is the prior's JSON with the engine's scanners, so that a work folder needs its file no
+    more; `prior_sha256` is the hash of the prior that was given. `judges_sha256` and
     `known_sha256` are None where no judge and no known picture is asked.
     """
 
@@ -92,11 +93,12 @@ def resolve(params: GenerateParams) -> Plan:
         is drawn, so that what cannot be drawn is refused here.
     """
     request = _normalised(params)
-    prior = load_prior(request.prior)
+    given = load_prior(request.prior)
+    prior = engine_prior(request.engine, given)
     masks = load_mask_engine(request.mask_engine, request.size_px, request.mask_model)
     resolution = Resolution(
         prior=prior.record,
-        prior_sha256=prior.sha256,
+        prior_sha256=given.sha256,
         mask_engine_sha256=masks.sha256,
         engine_sha256=image_engine_of(request).sha256,
         judges_sha256=_judges_sha256(request),

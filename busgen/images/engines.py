@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, Learned
+from busgen.images.diffusion.scanners import LIKE
+from busgen.priors.network import Prior
+from busgen.priors.scanners import with_scanners
 
 
 def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) -> ImageEngine:
@@ -28,6 +31,17 @@ def _load_stable_diffusion(
     from busgen.images.stable_diffusion import engine  # brings torch, diffusers and transformers
 
     return engine.load(size_px, device, threads, learned)
+
+
+def engine_prior(engine: str, prior: Prior) -> Prior:
+    """Return `prior` with the scanners that an image engine has: the generic ones are its own.
+
+    Raises
+    ------
+    DataError
+        If the prior's scanners cannot be the engine's.
+    """
+    return with_scanners(prior, LIKE) if engine == "diffusion" else prior
 
 
 UNTAUGHT = frozenset({"phantom"})  # physics alone: no real picture taught these engines

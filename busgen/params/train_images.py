@@ -23,18 +23,6 @@ class PaceParams(Section):
         return self.steps * self.batch * self.accumulate
 
 
-class TextParams(Section):
-    """The text encoder: steps of `batch` sentences each."""
-
-    steps: int = Field(default=1200, ge=1)
-    batch: int = Field(default=64, ge=1)
-
-    @property
-    def seen(self) -> int:
-        """Sentences that it sees."""
-        return self.steps * self.batch
-
-
 class FlowParams(PaceParams):
     """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`)."""
 
@@ -69,15 +57,14 @@ class AdapterParams(PaceParams):
 
 
 class TrainImagesParams(Section):
-    """Stage `train_images`: text encoder, autoencoder, denoising network, guidance, decoder.
+    """Stage `train_images`: autoencoder, denoising network, guidance, decoder.
 
-    `start` is the folder of a trained generator to begin with: its text encoder and the latents of
-    its autoencoder are kept, its denoising network and its decoder learn on.
+    `start` is the folder of a trained generator to begin with: the latents of its autoencoder are
+    kept, its denoising network and its decoder learn on.
     """
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
     start: Path | None = None
-    text: TextParams = TextParams()
     autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()

@@ -41,16 +41,22 @@ class Condition:
 
 def check_term(field: str, term: str) -> str:
     """Return the lexicon's spelling of `term`; raise `FindingError` where it is unknown."""
-    term = term.strip().replace("-", "_").replace(" ", "_")
+    term = _key(term.strip())
     term = _WORDS.get(term, term) if field == "halo" else term
     if field == "field_mm":
         return term.removesuffix("_mm").removesuffix("mm").removesuffix(".0")
     known = schema.MARGINS if field == "margin" else TERMS[field]
-    if term not in known:
+    spelling = {_key(name): name for name in known}
+    if term not in spelling:
         raise FindingError(
             f"{field} must be one of the lexicon's terms", repr(term), f"one of {', '.join(known)}"
         )
-    return term
+    return spelling[term]
+
+
+def _key(term: str) -> str:
+    """Return a term without what users write in different ways: case, hyphens, spaces."""
+    return term.lower().replace("-", "_").replace(" ", "_")
 
 
 def margin_set(value: str) -> str:

@@ -15,7 +15,7 @@ from busgen.priors.findings import FIELDS, Finding
 from busgen.priors.network import LESION_NODES, MARGIN_SETS, Prior
 from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
-from busgen.priors.words import to_text
+from busgen.priors.text.words import to_text
 
 Floats = NDArray[np.float64]
 States = dict[str, NDArray[np.intp]]

@@ -14,7 +14,7 @@ from busgen.priors.draw import phrasing
 from busgen.priors.findings import Finding
 from busgen.priors.network import TERMS
 from busgen.priors.request import Request
-from busgen.priors.words import to_text
+from busgen.priors.text.words import to_text
 
 _HALO = {"no": False, "yes": True}
 

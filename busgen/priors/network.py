@@ -39,7 +39,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     "calcification": schema.CALCIFICATIONS,
     "birads": schema.BIRADS,
     "tissue": schema.TISSUES,
-    "scanner": schema.SCANNERS,
+    "scanner": (*schema.SCANNERS, *schema.DEVICES),  # a prior has some of them
 }
 NODES = (*TERMS, "field_mm")
 LESION_NODES = frozenset(
@@ -95,12 +95,14 @@ class Prior:
     """A joint distribution over findings.
 
     `nodes` are the discrete tables in `NODES` order, `fields_mm` the fields of view (image sides,
-    mm), `sizes` the densities of box area, aspect and place; `record` is the JSON it came from.
+    mm), `scanners` the scanners that it draws, `sizes` the densities of box area, aspect and place;
+    `record` is the JSON it came from.
     """
 
     record: dict[str, Any]
     nodes: tuple[Node, ...]
     fields_mm: tuple[float, ...]
+    scanners: tuple[str, ...]
     sizes: Sizes
 
     @property
@@ -121,7 +123,7 @@ class Prior:
         """Return the terms of a node or view, null not included."""
         if name in VIEWS:
             return VIEWS[name].terms
-        return TERMS[name] if name in TERMS else tuple(f"{mm:g}" for mm in self.fields_mm)
+        return {**TERMS, "scanner": self.scanners}.get(name) or _field_terms(self.fields_mm)
 
 
 def states(name: str, terms: tuple[str, ...]) -> int:
@@ -152,9 +154,25 @@ def make_prior(record: Mapping[str, Any]) -> Prior:
     for name in NODES:
         checked(discrete[name], name, ("given", "source", "table"))
     fields = _fields(discrete[field]["table"])
-    known = TERMS | {field: tuple(f"{mm:g}" for mm in fields)}
+    scanners = _scanners(discrete["scanner"])
+    known = TERMS | {"scanner": scanners, field: _field_terms(fields)}
     nodes = tuple(_node(name, discrete[name], known) for name in NODES)
-    return Prior(dict(record), nodes, fields, make_sizes(record["sizes"]))
+    return Prior(dict(record), nodes, fields, scanners, make_sizes(record["sizes"]))
+
+
+def _field_terms(fields_mm: Sequence[float]) -> tuple[str, ...]:
+    return tuple(f"{mm:g}" for mm in fields_mm)
+
+
+def _scanners(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the scanners that any row of the scanner's table names, in the schema's order."""
+    rows = [entry["table"]]
+    for _ in entry["given"]:
+        rows = [row for table in rows for row in table.values()]
+    named = {name for row in rows for name in row}
+    if unknown := named - set(TERMS["scanner"]):
+        raise DataError("a prior's scanner must be known", sorted(unknown), str(TERMS["scanner"]))
+    return tuple(name for name in TERMS["scanner"] if name in named)
 
 
 def _fields(table: Mapping[str, Mapping[str, float]]) -> tuple[float, ...]:

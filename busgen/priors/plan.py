@@ -20,7 +20,6 @@ from busgen.priors.network import (
     LESION_NODES,
     MARGIN_SETS,
     NODES,
-    TERMS,
     VIEWS,
     Node,
     Prior,
@@ -49,7 +48,7 @@ def make_plan(prior: Prior, request: Request) -> Plan:
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
-    targets = [target for share in request.targets for target in _targets(share)]
+    targets = [target for share in request.targets for target in _targets(prior, share)]
     if targets:
         factors += _raked(factors, targets, request)
         conditionals, _ = joint.eliminate(factors, ORDER)
@@ -125,9 +124,9 @@ def _mask(prior: Prior, condition: Condition) -> Floats:
     mask = np.zeros(states(condition.field, terms))
     unknown = set(condition.terms) - set(terms if condition.op == "in" else schema.MARGINS)
     if unknown:
-        raise FindingError(
-            f"{condition.field} must be one of the prior's", unknown.pop(), f"{', '.join(terms)}"
-        )
+        owner = "engine" if condition.field == "scanner" else "prior"
+        rule = f"{condition.field} must be one of the {owner}'s"
+        raise FindingError(rule, unknown.pop(), ", ".join(terms))
     for state, term in enumerate(terms):
         if condition.op == "in":
             mask[state] = term in condition.terms
@@ -136,7 +135,7 @@ def _mask(prior: Prior, condition: Condition) -> Floats:
     return mask
 
 
-def _targets(share: Share) -> list[joint.Target]:
+def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     """Return one target for all terms of a field, or one a term of the margin."""
     if share.field == "margin":
         out = []
@@ -146,7 +145,7 @@ def _targets(share: Share) -> list[joint.Target]:
                 joint.Target("margin", np.array([*groups, -1]), np.array([value, 1 - value]))
             )
         return out
-    terms = TERMS[share.field]
+    terms = prior.terms(share.field)
     named = [term for term, _ in share.shares]
     groups = [named.index(term) if term in named else len(named) for term in terms]
     groups += [-1] * (share.field in LESION_NODES)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from busgen.errors import FindingError
 from busgen.priors.conditions import DISCRETE, SIZES, Condition, check_term, margin_set
 from busgen.priors.network import TERMS
-from busgen.priors.parse import from_text
+from busgen.priors.text.parse import read_text
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def parse_request(
     settings
         Each like ``pathology=malignant``, ``shape=oval|round``, ``margin=spiculated+indistinct``
         (exactly these), ``margin includes spiculated``, ``margin excludes angular``,
-        ``size_mm=14``, ``size_mm=8..20``, ``scanner=linear_10mhz``.
+        ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine).
     text
         A clinical description; what it does not say stays open.
     targets
@@ -60,12 +60,19 @@ def parse_request(
     """
     where = tuple(parse_setting(setting) for setting in settings)
     if text:
-        where += from_text(text)
+        where += read_text(text).conditions
     targets = dict(targets or {})
     matched = targets.pop("size_matched", False)
     if not isinstance(matched, bool):
         raise FindingError("size_matched must be true or false", matched, "give one of them")
     return Request(where, tuple(_share(f, t) for f, t in targets.items()), matched)
+
+
+def left_out(text: str | None) -> str:
+    """Return a remark that names what of a user's text no finding holds, empty if nothing."""
+    words = read_text(text).left_out if text else ()
+    named = ", ".join(words).replace(" ' ", "'")
+    return f"no finding holds this part of the text, it is left out: {named}" if words else ""
 
 
 def parse_setting(setting: str) -> Condition:

@@ -17,6 +17,7 @@ from busgen.imaging.overlays.find import without_overlays
 from busgen.imaging.square import Square, field_of, square_crop
 from busgen.io import decode_png, read_json
 from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
+from busgen.schema import scanner_of
 
 SIDE = 256  # of the crops, in pixels
 SPLITS = ("train", "validation", "test")
@@ -138,8 +139,8 @@ def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:
     crops, words = [], []
     for row in rows:
         crops.append(crop_of(row))
-        told = (row["dataset"], row["scanner"], row["pathology"], row["cluster_id"])
-        words.append((told[0], told[1] or told[0], told[2] or "", told[3]))
+        scanner = scanner_of(row["scanner"], row["dataset"])
+        words.append((row["dataset"], scanner, row["pathology"] or "", row["cluster_id"]))
     if not crops:
         rule = "models need real pictures of every split"
         raise DataError(rule, "none of one", "name more datasets in real.datasets")

@@ -20,7 +20,7 @@ FIELDS = {
     "calcification": "Calcifications",
     "birads": "BI-RADS assessment",
     "tissue": "Tissue composition",
-    "scanner": "Scanner style",
+    "scanner": "Scanner",
 }
 PRIOR_ONLY = {
     "outline": "Circumscribed or not",
@@ -174,7 +174,8 @@ def scanner(name: str) -> str:
     """Return whose real images are meant: a scanner's, a dataset's that names none, or all."""
     if not name:
         return "All scanners"
-    return f"{DATASETS[name]}, scanner not stated" if name in DATASETS else name
+    unnamed = name in DATASETS or name in DATASETS.values()
+    return f"{dataset(name)}, scanner not stated" if unnamed else name
 
 
 def statistic(name: str) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from busgen.schema.terms import (
     BIRADS_CATEGORIES as BIRADS_CATEGORIES,
     CALCIFICATIONS as CALCIFICATIONS,
     DATASETS as DATASETS,
+    DEVICES as DEVICES,
     ECHO_PATTERNS as ECHO_PATTERNS,
     FLAGS as FLAGS,
     MARGINS as MARGINS,
@@ -35,6 +36,7 @@ from busgen.schema.terms import (
     SHARING as SHARING,
     TISSUES as TISSUES,
     VARIED as VARIED,
+    scanner_of as scanner_of,
 )
 
 COLUMNS: tuple[Column, ...] = (

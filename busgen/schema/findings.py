@@ -62,7 +62,15 @@ def finding_columns() -> tuple[Column, ...]:
             range=(0.01, 3.0),
             nullable=True,
         ),
-        Column("scanner", TEXT, "scanner or scanner style", "finding", ALL, nullable=True),
+        Column(
+            "scanner",
+            TEXT,
+            "scanner: a real one's name, or BrEaST or BUSI for the style of a data set that names "
+            "none, of the learned engine; a generic array of the phantom",
+            "finding",
+            ALL,
+            nullable=True,
+        ),
         Column("text", TEXT, "the finding in words", "finding", MADE),
     )
 

@@ -22,7 +22,7 @@ from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check_finding
 from busgen.real.crops import Crops
-from busgen.schema import TISSUES
+from busgen.schema import TISSUES, scanner_of
 from busgen.stats.bootstrap import Score
 from busgen.stats.roc import auc_of
 
@@ -49,7 +49,7 @@ def real_lesions():
              "crop_width": 81 / SIDE}  # fmt: skip
     rows = (
         {**told, **words, "dataset": "breast", "pathology": "benign"},
-        {**told, "dataset": "bus_bra", "scanner": "GE Logiq 5 @10-12MHz", "pathology": "malignant"},
+        {**told, "dataset": "bus_bra", "scanner": "GE Logiq 5", "pathology": "malignant"},
         {**told, "dataset": "busi", "pathology": "normal"},
     )
     crops = Crops(
@@ -57,7 +57,7 @@ def real_lesions():
         masks,
         np.zeros_like(masks),
         np.array([row["dataset"] for row in rows]),
-        np.array([row["scanner"] or row["dataset"] for row in rows]),
+        np.array([scanner_of(row["scanner"], row["dataset"]) for row in rows]),
         np.array([row["pathology"] for row in rows]),
         np.array(["a", "b", "c"]),
     )
@@ -264,7 +264,7 @@ def test_engines_that_learned_devices_are_asked_for_them():
             return [finding.scanner for finding in findings]
 
     asked = matched.matched(real_lesions(), 3)
-    devices = ["breast", "GE Logiq 5 @10-12MHz", "busi"]
+    devices = ["BrEaST", "GE Logiq 5", "BUSI"]
     assert matched.rendered(_Told("diffusion"), asked) == devices
     assert matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
 

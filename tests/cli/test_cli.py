@@ -213,6 +213,32 @@ def test_vary_is_in_the_plan_and_a_field_that_cannot_vary_is_refused(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_what_of_a_text_no_finding_holds_is_named(tmp_path):
+    words = ["generate", *SMALL, "--out", tmp_path / "x", "--dry-run", "--text"]
+    done = call(*words, "irreg. mass w/ shadowing at 3 o'clock, no vascularity")
+    assert json.loads(done.stdout)["text"].startswith("irreg.")
+    assert "left out: 3 o'clock, no vascularity" in done.stderr
+    assert "left out" not in call(*words, "oval mass").stderr
+    refused = call(*words, "irregular fluffy mass")
+    assert refused.returncode == 2
+    assert "every word of a text must be known, got fluffy" in refused.stderr
+
+
+def test_a_scanner_is_one_of_the_engines(tmp_path):
+    words = ["generate", *SMALL, "--out", tmp_path / "x", "--dry-run"]
+    done = call(*words, "--set", "scanner=GE Logiq 7")
+    table = json.loads(done.stdout)["prior"]["discrete"]["scanner"]["table"]
+    assert "BrEaST" in table
+    assert "linear_7mhz" not in table
+    for engine, asked, known in (
+        ("phantom", "GE Logiq 7", "linear_7mhz, linear_10mhz"),
+        ("diffusion", "linear_7mhz", "GE Logiq 5, GE Logiq 7"),
+    ):
+        refused = call(*words, "--engine", engine, "--set", f"scanner={asked}")
+        assert refused.returncode == 2
+        assert f"scanner must be one of the engine's, got {asked}: {known}" in refused.stderr
+
+
 def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
     done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
     plan = json.loads(done.stdout)

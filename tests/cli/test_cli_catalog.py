@@ -30,7 +30,7 @@ def listed(kind: str) -> list[dict]:
         ("datasets", "name", set(DATASETS)),
         ("engines", "engine", set(ENGINES)),
         ("terms", "field", {"margin", "posterior", "halo"}),
-        ("scanners", "scanner", {"linear_7mhz", "busi"}),
+        ("scanners", "scanner", {"linear_7mhz", "GE Logiq 7"}),
     ],
 )
 def test_a_list_holds_what_can_be_asked_for(kind, key, expected):

@@ -106,10 +106,10 @@ def test_both_classes_are_pooled_and_each_scanner_stands_alone(tmp_path, referen
     assert (told["pooled"]["n"], told["pooled"]["n_real"]) == (60, 60)
     assert told["pooled"]["headline"]["ks_texture"]["value"] == 0
     assert {name: one["n_real"] for name, one in told["scanners"].items()} == {
-        "breast": 30,
+        "BrEaST": 30,
         "Ünit 7": 30,
     }
-    texture = told["scanners"]["breast"]["headline"]["ks_texture"]
+    texture = told["scanners"]["BrEaST"]["headline"]["ks_texture"]
     assert (texture["n"], texture["n_real"]) == (60, 30)
     assert 0 < texture["value"] < texture["floor"]  # half of the same images
 

@@ -53,7 +53,7 @@ def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
     made = make_reference(samples_of(rows, None, SIDE), described(30), ORIGIN)
     assert made.facts["n"] == {
         "dataset": {"breast": 12},
-        "scanner": {"Ünit 7": 5, "breast": 7},
+        "scanner": {"Ünit 7": 5, "BrEaST": 7},
         "pathology": {"unknown": 1, "malignant": 6, "benign": 5},
         "split": {"validation": 6, "test": 6},
     }

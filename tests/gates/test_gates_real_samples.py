@@ -27,7 +27,7 @@ def test_a_row_is_what_is_measured_on_its_crop(make_row, make_picture):
         expected = value if value is None else pytest.approx(value, rel=1e-5)
         assert told[f"gate_{name}"] == expected, name
     assert told["gate_contrast"] == pytest.approx(-told["contrast"], abs=5)  # dark as asked
-    assert (told["dataset"], told["scanner"], told["split"]) == ("breast", "breast", "test")
+    assert (told["dataset"], told["scanner"], told["split"]) == ("breast", "BrEaST", "test")
     assert told["gate_mask_agreement"] is told["gate_label_confidence"] is None
 
 

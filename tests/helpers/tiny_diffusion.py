@@ -9,7 +9,6 @@ from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manife
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.adapter import LAYERS
 from busgen.images.diffusion.training.flow import Network, new_modules
 from busgen.learning.trainees import begun
@@ -23,9 +22,8 @@ def make_pipeline(seed=0):
     """Return a pipeline for pictures of `SIDE` pixels, its last layers loud enough to be seen."""
     modules = new_modules(NETWORK, SIDE, 4, seed)
     autoencoder = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
-    encoder = begun(lambda: TextEncoder(width=32, layers=1), seed).eval()
     return BreastUltrasoundPipeline(
-        autoencoder, encoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
+        autoencoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
     )
 
 
@@ -50,9 +48,10 @@ def make_crops(count, side=SIDE, seed=0):
     ignore = np.zeros_like(masks)
     ignore[::3, -8:, -24:] = 1
     names = np.array([f"p{k}" for k in range(count)])
-    scanners = np.resize(["breast", "busi"], count)
+    datasets = np.resize(["breast", "busi"], count)
+    scanners = np.resize(["BrEaST", "BUSI"], count)
     labels = np.resize(["benign", "malignant", "benign"], count)
-    return Crops(images, masks, ignore, scanners, scanners, labels, names)
+    return Crops(images, masks, ignore, datasets, scanners, labels, names)
 
 
 def tensors_equal(first, second):

@@ -67,6 +67,7 @@ def lesions():
                     "seed": k,
                     "sample_id": f"s{k}",
                     "pixel_mm": 38 / size_px,
+                    "scanner": "GE Logiq 7",
                     "text": "Oval hypoechoic mass, circumscribed. Benign.",
                 }
             )

@@ -47,12 +47,18 @@ def test_a_picture_does_not_depend_on_its_batch(folder, batch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 99}, {"scanner": "busi"}, {"text": "Anechoic round mass."}]
+    "change",
+    [
+        {"seed": 99},
+        {"scanner": "BUSI"},
+        {"echo_pattern": "anechoic"},
+        {"tissue": "homogeneous_fat"},
+    ],
 )
-def test_seed_style_and_text_change_the_picture(folder, batch, change):
+def test_seed_style_and_terms_change_the_picture(folder, batch, change):
     findings, masks = batch
     engine = load(folder)
-    finding = replace(findings[0], scanner="breast")
+    finding = replace(findings[0], scanner="BrEaST", echo_pattern="isoechoic")
     before = engine.render([finding], masks[:1])
     assert not np.array_equal(before, engine.render([replace(finding, **change)], masks[:1]))
 
@@ -111,7 +117,7 @@ def test_weights_of_another_version_are_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
-    with pytest.raises(DataError, match="weights must be of version 2, got 0"):
+    with pytest.raises(DataError, match="weights must be of version 3, got 0"):
         load(copy)
 
 
@@ -137,13 +143,19 @@ def test_masks_and_findings_must_fit(folder, batch):
             engine.render(*wrong)
 
 
-def test_an_unknown_scanner_and_a_long_text_are_refused(folder, batch):
+def test_words_reach_the_picture_through_the_findings_terms_alone(folder, batch):
+    findings, masks = batch
+    other = [replace(finding, text="Anechoic round mass.") for finding in findings]
+    assert np.array_equal(load(folder).render(findings, masks), load(folder).render(other, masks))
+
+
+def test_an_unknown_scanner_or_term_is_refused(folder, batch):
     findings, masks = batch
     engine = load(folder)
     with pytest.raises(UserError, match="scanner must be one that was learned"):
         engine.render([replace(findings[0], scanner="abacus")], masks[:1])
-    with pytest.raises(UserError, match="text must have at most"):
-        engine.render([replace(findings[0], text="mass " * 2000)], masks[:1])
+    with pytest.raises(UserError, match="echo_pattern must be one of the lexicon's terms"):
+        engine.render([replace(findings[0], echo_pattern="loud")], masks[:1])
 
 
 def test_a_gpu_that_is_not_there_is_refused(folder):

@@ -103,15 +103,13 @@ def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
         for name, get in {
             "encoder": lambda pipeline: pipeline.autoencoder.encoder,
             "decoder": lambda pipeline: pipeline.autoencoder.decoder,
-            "text": lambda pipeline: pipeline.text_encoder,
             "unet": lambda pipeline: pipeline.unet,
         }.items()
     }
-    assert same == {"encoder": True, "decoder": False, "text": True, "unet": False}
+    assert same == {"encoder": True, "decoder": False, "unet": False}
     card = (further / "README.md").read_text(encoding="utf-8")
     assert "| flow | 2 |" in card
     assert "| autoencoder |" not in card
-    assert "| text |" not in card
 
 
 def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp_path):

@@ -11,10 +11,11 @@ import torch
 
 from busgen.errors import DataError
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import NO_STYLE, unstated
+from busgen.images.diffusion.conditions import unstated
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
-from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.scanners import NO_STYLE
+from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training import autoencoder
 from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
 from busgen.images.diffusion.training.decoder import DecoderTrainee
@@ -31,8 +32,8 @@ from busgen.images.diffusion.training.latents import (
     draw_batch,
     encode_views,
     load_views,
-    put_into_words,
     save_views,
+    stated_terms,
 )
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import Pictures
@@ -61,11 +62,6 @@ def killed_after(count):
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    return begun(lambda: TextEncoder(width=32, layers=1), 0).eval()
-
-
-@pytest.fixture(scope="module")
 def views():
     model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     crops = tiny.make_crops(6)
@@ -73,14 +69,14 @@ def views():
 
 
 @pytest.fixture(scope="module")
-def words(encoder):
-    return put_into_words([CAPTION] * 6, encoder, 3, 0.8)
+def stated():
+    return stated_terms([CAPTION] * 6, 3, 0.8)
 
 
-def make_flow(views, words, guide=None):
+def make_flow(views, stated, guide=None):
     modules = new_modules(tiny.NETWORK, tiny.SIDE, 4, 0)
     both = {"train": views, "validation": views}
-    return FlowTrainee(modules, both, {"train": words, "validation": words}, guide)
+    return FlowTrainee(modules, both, {"train": stated, "validation": stated}, guide)
 
 
 def make_autoencoder(monkeypatch):
@@ -108,14 +104,14 @@ def told(folder):
 
 @pytest.mark.parametrize("which", ["autoencoder", "flow", "guided", "decoder"])
 def test_a_killed_training_ends_with_the_same_weights_and_log(
-    which, views, words, tmp_path, monkeypatch
+    which, views, stated, tmp_path, monkeypatch
 ):
     def make():
         if which == "autoencoder":
             return make_autoencoder(monkeypatch)
         if which == "decoder":
             return make_decoder()[0]
-        return make_flow(views, words, Guidance(text=2.0) if which == "guided" else None)
+        return make_flow(views, stated, Guidance(text=2.0) if which == "guided" else None)
 
     whole = run(make(), PACE, tmp_path / "whole")
     with pytest.raises(KilledError):
@@ -127,31 +123,31 @@ def test_a_killed_training_ends_with_the_same_weights_and_log(
     assert len(told(tmp_path / "whole")) == 1
 
 
-def test_accumulation_counts_pictures(views, words, tmp_path):
+def test_accumulation_counts_pictures(views, stated, tmp_path):
     seen = []
     pace = replace(PACE, steps=2, accumulate=3)
-    run(make_flow(views, words), pace, tmp_path, seen.append)
+    run(make_flow(views, stated), pace, tmp_path, seen.append)
     assert sum(seen) == pace.seen == 12
 
 
-def test_the_loss_falls_on_what_is_learned(views, words, tmp_path):
-    trainee = make_flow(views, words)
+def test_the_loss_falls_on_what_is_learned(views, stated, tmp_path):
+    trainee = make_flow(views, stated)
     before = trainee.look(trainee.modules, 0)["validation_loss"]
     mean = run(trainee, Pace(steps=25, batch=8, rate=3e-3, warmup=5, average=0.8), tmp_path)
     assert trainee.look(mean, 25)["validation_loss"] < 0.9 * before
 
 
-def test_nan_in_the_training_data_is_named(views, words, tmp_path):
+def test_nan_in_the_training_data_is_named(views, stated, tmp_path):
     broken = replace(views, latents=views.latents * float("nan"))
     with pytest.raises(DataError, match=r"the training's loss must be finite, got nan at step 0"):
-        run(make_flow(broken, words), PACE, tmp_path)
+        run(make_flow(broken, stated), PACE, tmp_path)
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
-def test_guidance_is_what_the_teacher_draws_with_it(views, words):
-    trainee = make_flow(views, words, Guidance(text=3.0))
+def test_guidance_is_what_the_teacher_draws_with_it(views, stated):
+    trainee = make_flow(views, stated, Guidance(text=3.0))
     every = np.ones((4, LEVELS), bool)
-    batch = batch_of(views, words, np.arange(4), np.zeros(4, np.int64), every)
+    batch = batch_of(views, stated, np.arange(4), np.zeros(4, np.int64), every)
     point, time = torch.randn(4, 4, 8, 8), torch.full((4,), 500.0)
     from busgen.images.diffusion.pipeline import velocity_of
 
@@ -191,30 +187,30 @@ def test_views_survive_their_file(views, tmp_path):
     assert np.array_equal(again.places, views.places)
 
 
-def test_conditions_are_dropped_at_times(views, words):
-    batch = draw_batch(views, words, 400, np.random.default_rng(0))
+def test_conditions_are_dropped_at_times(views, stated):
+    batch = draw_batch(views, stated, 400, np.random.default_rng(0))
     silent = (batch.told.text == unstated(400)).all(1).float().mean()
     assert 0.05 < silent < 0.25
     assert 0.05 < (batch.told.planes[:, -1, 0, 0] == 0).float().mean() < 0.2
     assert 0.05 < (batch.told.style == NO_STYLE).float().mean() < 0.25
-    assert words.isfinite().all()
+    assert stated.isfinite().all()
 
 
-def test_levels_are_told_unless_dropped_alone_or_with_text_or_mask(views, words):
+def test_levels_are_told_unless_dropped_alone_or_with_text_or_mask(views, stated):
     known = replace(views, levels=np.ones_like(views.levels))
-    batch = draw_batch(known, words, 400, np.random.default_rng(0))
+    batch = draw_batch(known, stated, 400, np.random.default_rng(0))
     told = (batch.told.levels[:, LEVELS:].amax(dim=(2, 3)) > 0).float()
     assert ((told.mean(0) > 0.55) & (told.mean(0) < 0.8)).all()
     lost = (batch.told.text == unstated(400)).all(1) | (batch.told.planes[:, -1, 0, 0] == 0)
     assert not told[lost].any()
     unseen = replace(views, levels=np.full_like(views.levels, np.nan))
-    assert not draw_batch(unseen, words, 50, np.random.default_rng(0)).told.levels.any()
+    assert not draw_batch(unseen, stated, 50, np.random.default_rng(0)).told.levels.any()
 
 
-def test_dropping_text_or_mask_drops_what_is_told_by_levels(views, words):
+def test_dropping_text_or_mask_drops_what_is_told_by_levels(views, stated):
     every = np.ones((4, LEVELS), bool)
     known = replace(views, levels=np.ones_like(views.levels))
-    told = batch_of(known, words, np.arange(4), np.zeros(4, np.int64), every).told
+    told = batch_of(known, stated, np.arange(4), np.zeros(4, np.int64), every).told
     assert told.levels.any()
     assert not told.without(frozenset({"text"})).levels.any()
     assert not told.without(frozenset({"mask"})).levels.any()
@@ -239,9 +235,9 @@ def test_a_tuned_decoder_reads_the_same_latents(tmp_path):
     assert not tiny.tensors_equal(after.decoder, before.decoder)
 
 
-def test_what_is_denoised_later_keeps_more_of_the_picture(encoder):
+def test_what_is_denoised_later_keeps_more_of_the_picture():
     pipeline = tiny.make_pipeline()
-    told = pipeline.tell(["oval mass"], tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
+    told = pipeline.tell(terms_of([CAPTION]), tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
                          torch.zeros(1, LEVELS))  # fmt: skip
     clean, ends = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     gaps = [(denoised(pipeline, told, clean, ends, k) - clean).abs().mean() for k in (0, 4, 6, 7)]

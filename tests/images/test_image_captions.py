@@ -8,7 +8,8 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.images.training.captions import FIELDS, Caption, caption_of, rarity, to_words
+from busgen.images.diffusion.terms import SLOTS, UNSTATED, slot_bounds, terms_of
+from busgen.images.training.captions import FIELDS, Caption, caption_of, kept, rarity
 from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     Bound,
     Bounds,
@@ -17,7 +18,6 @@ from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     fit_bounds,
     read_lesion,
 )
-from busgen.priors.parse import from_text
 from busgen.real.canonical import canonical_row
 from busgen.real.crops import crop_of
 from busgen.real.readers.registry import list_dataset
@@ -93,8 +93,9 @@ def test_a_normal_picture_has_no_lesion_terms(picture, bounds):
     image, mask = picture
     caption = caption_of(row, image, 0 * mask, bounds)
     assert caption == Caption(pathology="normal", tissue="homogeneous_fat")
-    said = {to_words(caption, np.random.default_rng(seed), keep=0.0) for seed in range(20)}
-    assert {str(part) for text in said for part in from_text(text)} == {"pathology=normal"}
+    assert {kept(caption, np.random.default_rng(seed), 0.0) for seed in range(20)} == {
+        Caption(pathology="normal")
+    }
 
 
 def test_a_disputed_label_is_not_stated(picture, bounds):
@@ -179,41 +180,36 @@ def test_bounds_need_pictures():
         fit_bounds(rows, readings)
 
 
-def said(caption, seed, keep=1.0):
-    text = to_words(caption, np.random.default_rng(seed), keep)
-    return {part.field: part for part in from_text(text)} if text else {}
+def stated(caption):
+    """Return the terms that the network is told, by slot, unstated ones left out."""
+    row = terms_of([caption])[0]
+    found = {}
+    for (name, terms), (start, end) in zip(SLOTS, slot_bounds(), strict=True):
+        assert row[start:end].sum() == 1
+        found[name] = terms[int(row[start:end].argmax())]
+    return {name: term for name, term in found.items() if term != UNSTATED}
 
 
-@pytest.mark.parametrize("missing", FIELDS)
-def test_what_is_not_stated_is_not_said(missing):
+@pytest.mark.parametrize("missing", sorted(set(FIELDS) - {"width_mm", "height_mm"}))
+def test_what_is_not_stated_is_not_told(missing):
     full = Caption(**TABLE | {"margin": ("indistinct", "angular")})
-    caption = replace(full, **{missing: None})
-    sizes = {"width_mm", "height_mm"}
-    left = set(FIELDS) - (sizes if missing in sizes else {missing})
-    for seed in range(24):
-        parts = said(caption, seed)
-        assert set(parts) | {"pathology"} == left | {"pathology"}  # the word mass speaks of it
-        if missing == "pathology" and "pathology" in parts:
-            assert parts["pathology"].terms == ("benign", "malignant")
-
-
-def test_single_fields_and_none_can_be_said():
-    for field in set(FIELDS) - {"width_mm", "height_mm"}:
-        value = ("spiculated",) if field == "margin" else TABLE[field]
-        for seed in range(24):
-            assert field in said(Caption(**{field: value}), seed)
-    assert to_words(Caption(), np.random.default_rng(0)) == ""
+    whole, told = stated(full), stated(replace(full, **{missing: None}))
+    lost = {"margin_indistinct", "margin_angular"} if missing == "margin" else {missing}
+    assert told == {name: term for name, term in whole.items() if name not in lost}
+    assert len(whole) == len(FIELDS) - 2 + 1  # without sizes, with two margin terms
+    assert set(stated(Caption(**{missing: getattr(full, missing)}))) == lost
 
 
 def test_fields_are_kept_as_often_as_asked():
     caption = Caption(**TABLE | {"margin": ("indistinct", "angular")})
-    kept = [said(caption, seed, 0.3) for seed in range(400)]
+    chosen = [kept(caption, np.random.default_rng(seed), 0.3) for seed in range(400)]
     for field in ("shape", "posterior", "birads", "width_mm"):
-        assert np.mean([field in parts for parts in kept]) == pytest.approx(0.3, abs=0.07)
-    assert not any(said(caption, seed, 0.0) for seed in range(5))
-    assert to_words(caption, np.random.default_rng(3)) == to_words(
-        caption, np.random.default_rng(3)
-    )
+        left = [getattr(one, field) for one in chosen]
+        assert set(left) == {getattr(caption, field), None}
+        assert np.mean([value is not None for value in left]) == pytest.approx(0.3, abs=0.07)
+    assert all((one.width_mm is None) == (one.height_mm is None) for one in chosen)
+    assert {kept(caption, np.random.default_rng(seed), 0.0) for seed in range(5)} == {Caption()}
+    assert kept(caption, np.random.default_rng(3), 1.0) == caption
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from busgen.priors.draw import draw, phrasing
 from busgen.priors.families import members, varied_terms
 from busgen.priors.findings import FIELDS, check_finding
 from busgen.priors.network import TERMS
-from busgen.priors.parse import from_text
 from busgen.priors.request import parse_request
-from busgen.priors.words import to_text
+from busgen.priors.text.parse import read_text
+from busgen.priors.text.words import to_text
 
 ANY = parse_request((), None, None)
 
@@ -46,7 +46,8 @@ def test_text_says_the_term_and_everything_else_as_before(drawn, field):
         if getattr(finding, field) is None:
             continue
         read = [
-            {c.field: c for c in from_text(m.text)} for m in members(finding, field, TERMS[field])
+            {c.field: c for c in read_text(m.text).conditions}
+            for m in members(finding, field, TERMS[field])
         ]
         assert [said.pop(field).terms for said in read] == [(term,) for term in TERMS[field]]
         assert all(said == read[0] for said in read)

@@ -4,12 +4,15 @@ import pytest
 
 from busgen.errors import FindingError
 from busgen.priors.network import MARGIN_SETS
-from busgen.priors.parse import from_text
-from busgen.priors.words import NORMAL, PHRASINGS
+from busgen.priors.request import left_out
+from busgen.priors.text.parse import read_text
+from busgen.priors.text.words import NORMAL, PHRASINGS
+
+MARKED = "shape=irregular; echo_pattern=hypoechoic; margin=spiculated"
 
 
 def _read(text):
-    return {c.field: c for c in from_text(text)}
+    return {c.field: c for c in read_text(text).conditions}
 
 
 def test_text_of_thousands_of_findings_is_read_back(findings):
@@ -117,6 +120,29 @@ def test_all_phrasings_are_used(findings):
         ("8 mm - 20 mm", "size_mm=8..20"),
         ("oval - 14 mm", "shape=oval; size_mm=14"),
         ("probably benign, approximately 14 mm", "pathology=benign; size_mm=14"),
+        ("irregular margins", "margin excludes circumscribed"),
+        ("partially circumscribed, partially indistinct", "margin=indistinct"),
+        ("borders not well defined", "margin=indistinct"),
+        ("Irreg. hypoech. w/ spic. margins", MARKED),
+        ("spic. Post. shad.", "posterior=shadowing; margin=spiculated"),
+        ("heterogeneously hypoechoic", "echo_pattern=hypoechoic|heterogeneous"),
+        ("homogeneous, hypoechoic", "echo_pattern=hypoechoic"),
+        ("oval to round", "shape=oval|round"),
+        ("isoechoic to fat", "echo_pattern=isoechoic"),
+        ("partly cystic", "echo_pattern=complex_cystic_solid"),
+        ("no mass, cyst or area of shadowing", "pathology=normal"),
+        ("no solid or cystic mass", "pathology=normal"),
+        ("shadowing and enhancement", "posterior=combined"),
+        ("posterior shadowing without enhancement", "posterior=shadowing"),
+        ("unchanged sound transmission", "posterior=none"),
+        ("increased through-transmission", "posterior=enhancement"),
+        ("bright band behind", "posterior=enhancement"),
+        ("(-) calcs, (+) echogenic rind", "calcification=none; halo=yes"),
+        ("echogenic foci in it", "calcification=in_a_mass"),
+        ("BI-RADS IV; BR 4b", "birads=4b"),
+        ("12 mm transverse by 9 mm AP", "width_mm=12; height_mm=9"),
+        ("9 mm AP x 12 mm wide", "height_mm=9; width_mm=12"),
+        ("0.9 cm, height 6 mm", "size_mm=9; height_mm=6"),
         (
             "suspicious mass within the breast, mild shadowing, up to 14 mm",
             "pathology=benign|malignant; posterior=shadowing; size_mm=14",
@@ -124,7 +150,7 @@ def test_all_phrasings_are_used(findings):
     ],
 )
 def test_what_radiologists_write_is_understood(text, want):
-    assert "; ".join(map(str, from_text(text))) == want
+    assert "; ".join(map(str, read_text(text).conditions)) == want
 
 
 @pytest.mark.parametrize(
@@ -132,13 +158,18 @@ def test_what_radiologists_write_is_understood(text, want):
     [
         ("lobulated fluffy mass", "got lobulated, fluffy: lobulated: say oval"),
         ("hypoecoic mass", "did you mean hypoechoic"),
-        ("irregular margins", "got irregular margins"),
+        ("lobulated margins", "got lobulated: lobulated: say oval"),
         ("circumscribed, spiculated", r"itself on margin, got \['circumscribed', 'spiculated'\]"),
         ("spiculated, not spiculated", "itself on margin"),
         ("oval irregular mass", r"itself on shape, got \['oval', 'irregular'\]"),
         ("benign malignant", "itself on pathology"),
         ("normal breast with a mass", "itself on pathology"),
         ("14 mm mass, 12 mm", "itself on size"),
+        ("14 mm, 13 mm wide, 9 mm tall", "itself on size"),
+        ("12 mm wide x 9 mm wide", "must be width x height"),
+        ("hypoechoic halo", "got hypoechoic halo"),
+        ("history of carcinoma", "got history"),
+        ("no shadowing and enhancement", "the reach of a denial must be clear"),
         ("14 x 9 x 8 mm", "must be width x height"),
         ("0 mm", "must be > 0"),
         ("no halo and shadowing", "the reach of a denial must be clear"),
@@ -158,7 +189,6 @@ def test_what_radiologists_write_is_understood(text, want):
         ("oval mass at 15 mm depth", "got depth: depth: .* --set center_y"),
         ("mass 12 mm deep", "got deep: .* 9 mm tall; .* --set center_y"),
         ("mass 12 mm from the skin", "got from the skin: .* --set center_y"),
-        ("mass 12 mm from the nipple", "got from the nipple: .* --set center_y"),
         ("-5 mm mass", "got minus: minus: a size must be > 0"),
         ("mass of −.5 cm", "got minus"),
         ("BI-RADS 4.14 mm", "got bi, rads"),
@@ -174,4 +204,33 @@ def test_what_radiologists_write_is_understood(text, want):
 )
 def test_what_cannot_be_understood_is_named(text, message):
     with pytest.raises(FindingError, match=message):
-        from_text(text)
+        read_text(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("oval mass at 3 o'clock, 12 mm from the nipple", ("3 o ' clock", "12 mm from the nipple")),
+        ("UOQ rt breast, 4 cm FN: oval mass", ("uoq", "right breast", "4 cm fn")),
+        ("2:00 oval mass", ("2 o ' clock",)),
+        ("no palpable mass", ("palpable",)),
+        ("oval mass, no vascularity on Doppler", ("no vascularity on doppler",)),
+        ("no vascularity, skin thickening or halo", ("no vascularity", "no skin thickening")),
+        ("round cyst, edge shadowing", ("edge shadowing",)),
+        ("47-year-old woman: oval mass", ("47 year old woman",)),
+        ("oval mass, stable since 2021", ("stable since 2021",)),
+        ("oval mass", ()),
+    ],
+)
+def test_what_no_finding_holds_is_left_out_and_named(text, named):
+    understood = read_text(text)
+    assert understood.left_out == named
+    fields = {condition.field for condition in understood.conditions}
+    assert fields <= {"pathology", "shape", "echo_pattern", "halo"}
+
+
+def test_a_remark_names_what_is_left_out():
+    assert left_out("oval mass, 3 o'clock") == (
+        "no finding holds this part of the text, it is left out: 3 o'clock"
+    )
+    assert left_out("oval mass") == left_out(None) == ""

@@ -39,7 +39,7 @@ def test_what_the_table_states(tmp_path):
     assert (first["birads"], first["birads_category"]) == (None, "4")
     assert (second["birads"], second["birads_category"]) == ("5", "5")
     assert (third["pathology"], third["diagnosis"]) == ("benign", "cyst")
-    assert third["scanner"] == "U-Systems @10-14MHz"
+    assert third["scanner"] == "U-Systems"
     assert first["source_file"] == "Images/bus_0001-l.png"
     assert first["orientation"] == "parallel"
     assert (first["center_x"], first["center_y"]) == (35 / 80, 20 / 60)

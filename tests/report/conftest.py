@@ -55,7 +55,7 @@ def make_samples() -> pa.Table:
     rows = [
         {
             "dataset": ("breast", "bus_bra", "busi")[k % 3],
-            "scanner": ("breast", "Ünit 7", "busi")[k % 3],
+            "scanner": ("BrEaST", "Ünit 7", "BUSI")[k % 3],
             "pathology": ("benign", "malignant")[k % 2],
             "echo_pattern": "hypoechoic" if k % 3 == 0 else None,
             "split": ("validation", "test")[k // 2 % 2],

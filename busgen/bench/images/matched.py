@@ -24,18 +24,19 @@ from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, load_prior
 from busgen.priors.request import Request
-from busgen.priors.words import to_text
+from busgen.priors.text.words import to_text
 from busgen.real.cohort import PLAIN, real_rows
 from busgen.real.crops import SIDE, Crops, joined, load_crops, undisputed
+from busgen.schema import scanner_of
 
 STYLES: Mapping[str, str] = MappingProxyType(
     {  # device, or dataset that names none -> the style that is nearest to it
-        "GE Logiq 5 @10-12MHz": "linear_7mhz",
-        "GE Logiq 7 @10-14MHz": "linear_10mhz",
-        "U-Systems @10-14MHz": "linear_10mhz",
-        "Toshiba Aplio 300 @12-14 MHz": "linear_12mhz_compound",
-        "busi": "linear_10mhz",
-        "breast": "linear_12mhz_compound",
+        "GE Logiq 5": "linear_7mhz",
+        "GE Logiq 7": "linear_10mhz",
+        "U-Systems": "linear_10mhz",
+        "Toshiba Aplio 300": "linear_12mhz_compound",
+        "BUSI": "linear_10mhz",
+        "BrEaST": "linear_12mhz_compound",
     }
 )
 LEARNED_DEVICES = frozenset({"diffusion"})  # engines that know devices, not the styles alone
@@ -139,12 +140,12 @@ def drawn(real: Described, seed: int) -> Asked:
 
 
 def _devices(real: Described) -> tuple[str, ...]:
-    return tuple(row["scanner"] or row["dataset"] for row in real.rows)
+    return tuple(scanner_of(row["scanner"], row["dataset"]) for row in real.rows)
 
 
 def style_of(row: Mapping[str, Any]) -> str:
     """Return the scanner style for a canonical row's device, or dataset where it names none."""
-    name = row["scanner"] or row["dataset"]
+    name = scanner_of(row["scanner"], row["dataset"])
     if name not in STYLES:
         raise DataError("a device must have a scanner style", name, "add it to STYLES")
     return STYLES[name]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from busgen.bench.factory.benchmark import python, timed
 from busgen.bench.harness import Figure
 from busgen.bench.real.reading import TOLD
-from busgen.images.engines import load_image_engine
+from busgen.images.engines import engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
@@ -47,7 +47,7 @@ def rendering(name: str, n: int, scratch: Path, kind: str = "") -> dict[str, Fig
 
 def child(name: str, n: int, told: str) -> None:
     """Render `n` findings in this process and write what it took to the file `told`."""
-    findings = draw(load_prior(), n + WARM, SEED)
+    findings = draw(engine_prior(name, load_prior()), n + WARM, SEED)
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
     engine = load_image_engine(name, SIZE_PX, "cpu", THREADS)
     engine.render(findings[:WARM], masks[:WARM])

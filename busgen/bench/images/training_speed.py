@@ -1,7 +1,7 @@
 """Training of the generator, timed: a step of its denoising network at the shape that is trained.
 
 In: parameters of stage `train_images`. Out: figures. What the step learns from is noise: its time
-does not depend on values. Latents and texts are encoded once before training, so that they do not
+does not depend on values. Latents are encoded once before training, so that they do not
 count.
 """
 
@@ -22,7 +22,7 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
 
     from busgen.images.diffusion.autoencoder import FACTOR
     from busgen.images.diffusion.levels import LEVELS
-    from busgen.images.diffusion.text import N_TERMS
+    from busgen.images.diffusion.terms import N_TERMS
     from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
     from busgen.images.diffusion.training.latents import Views
     from busgen.training_loop import Pace, draws_of
@@ -40,9 +40,9 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
         np.full(VIEWS, 1 / VIEWS),
         np.ones(VIEWS, np.bool_),
     )
-    words = torch.zeros(VIEWS, 1, N_TERMS)
+    stated = torch.zeros(VIEWS, 1, N_TERMS)
     modules = new_modules(Network(flow.widths, flow.layers), SIDE, CHANNELS, 0)
-    trainee = FlowTrainee(modules, {"train": views}, {"train": words})
+    trainee = FlowTrainee(modules, {"train": views}, {"train": stated})
     half = params.half_precision
     pace = Pace(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
     draws = draws_of(0, 0, trainee.device)

@@ -24,6 +24,7 @@ from busgen.folders import written_folder
 from busgen.io import read_json, sha256_bytes
 from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
 from busgen.real.crops import Crops, crop_of, joined, load_crops, save_crops, square_of, undisputed
+from busgen.schema import scanner_of
 
 COLUMNS = (*PICTURES, "source_file", "scanner", "pixel_mm")
 TOLD = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
@@ -208,7 +209,7 @@ def load_cases(folder: Path) -> Cases:
 def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
     known = row["pixel_mm"] is not None and row["mask"] is not None
-    words = (row["dataset"], row["scanner"] or row["dataset"], row["pathology"] or "")
+    words = (row["dataset"], scanner_of(row["scanner"], row["dataset"]), row["pathology"] or "")
     return {
         "pixels": crop_of(row),
         "words": (*words, row["cluster_id"]),

@@ -23,7 +23,7 @@ from busgen.imaging.square import field_of, square_crop
 from busgen.imaging.statistics import MEASURED, image_statistics
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
-from busgen.schema import JUDGED
+from busgen.schema import JUDGED, scanner_of
 from busgen.similarity.dhash import difference_hash
 from busgen.similarity.known_images import Known
 
@@ -79,7 +79,7 @@ def samples_of(
     Returns
     -------
     table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
-    name where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
+    style where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
     that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
     `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
 
@@ -132,7 +132,7 @@ def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) 
         scores |= lesion_scores(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {
         "dataset": row["dataset"],
-        "scanner": row["scanner"] or row["dataset"],
+        "scanner": scanner_of(row["scanner"], row["dataset"]),
         "pathology": row["pathology"],
         "echo_pattern": row["echo_pattern"],
         "split": row["split"],

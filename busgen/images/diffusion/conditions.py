@@ -1,11 +1,10 @@
 """What the denoising network is told besides its text: mask planes, scanner style; and the tokens.
 
-In: masks (N, S, S) {0, 1}, names of styles, the text encoder's probabilities. Out: tensors. Each
+In: masks (N, S, S) {0, 1}, names of styles, terms of findings. Out: tensors. Each
 condition can be dropped: then the network draws as if nobody had said it.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,52 +14,13 @@ from diffusers.configuration_utils import register_to_config
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from busgen import seeds
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.text import N_TERMS, SLOTS, slot_bounds
+from busgen.images.diffusion.scanners import STYLES
+from busgen.images.diffusion.terms import N_TERMS, SLOTS, one_hot, slot_bounds
 
 PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
 REACH = 8.0  # latents over which the distance to the outline is told
-STYLES = (  # machines that the training images name; datasets that name none are styles themselves
-    "GE Logiq 5 @10-12MHz",
-    "GE Logiq 7 @10-14MHz",
-    "Toshiba Aplio 300 @12-14 MHz",
-    "U-Systems @10-14MHz",
-    "breast",
-    "busi",
-)
-NO_STYLE = len(STYLES)
-# The prior's styles are made by machines like these, in proportions that are ours (docs/log).
-LIKE: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "linear_7mhz": {"GE Logiq 5 @10-12MHz": 1.0},
-        "linear_10mhz": {
-            "GE Logiq 7 @10-14MHz": 0.5,
-            "busi": 0.35,
-            "Toshiba Aplio 300 @12-14 MHz": 0.15,
-        },
-        "linear_12mhz_compound": {"breast": 0.7, "busi": 0.3},
-        "curved_5mhz": {"GE Logiq 5 @10-12MHz": 0.5, "breast": 0.5},
-    }
-)
-
-
-def style_of(scanner: str, seed: int) -> int:
-    """Return the style that draws a finding's scanner: itself, or one drawn of those like it.
-
-    Raises
-    ------
-    UserError
-        For a scanner that the training images do not have and the prior does not name.
-    """
-    if scanner in STYLES:
-        return STYLES.index(scanner)
-    if scanner not in LIKE:
-        known = ", ".join((*LIKE, *STYLES))
-        raise UserError("scanner must be one that was learned", repr(scanner), f"one of {known}")
-    names, shares = zip(*LIKE[scanner].items(), strict=True)
-    return STYLES.index(names[seeds.rng(seed, "style").choice(len(names), p=shares)])
 
 
 def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
@@ -95,7 +55,7 @@ def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Probabilities over the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
+    """Terms of the lexicon (N, N_TERMS) -> one token a field (N, fields, width)."""
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(self, width: int = 128) -> None:
@@ -107,21 +67,28 @@ class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
             member[start:end, slot] = 1
         self.register_buffer("member", member, persistent=False)
 
-    def forward(self, probabilities: Tensor) -> Tensor:
-        """Return the terms' embeddings weighted by their probabilities, with the fields' added."""
-        said = torch.einsum("nt,td,ts->nsd", probabilities, self.terms, self.member)
+    def forward(self, stated: Tensor) -> Tensor:
+        """Return the embeddings of the terms that are `stated`, with the fields' added."""
+        said = torch.einsum("nt,td,ts->nsd", stated, self.terms, self.member)
         tokens: Tensor = said + self.fields
         return tokens
 
 
 def unstated(count: int) -> Tensor:
-    """Return the probabilities (count, N_TERMS) of a text that says nothing."""
-    row = torch.zeros(count, N_TERMS)
-    row[:, [end - 1 for _, end in slot_bounds()]] = 1
-    return row
+    """Return the terms (count, N_TERMS) of findings of which nothing is said."""
+    return torch.from_numpy(one_hot({})).expand(count, -1).clone()
 
 
-def styles_of(scanners: Sequence[str], sample_seeds: Sequence[int]) -> Tensor:
-    """Return the styles (N,) int64 of findings' scanners and seeds."""
-    pairs = zip(scanners, sample_seeds, strict=True)
-    return torch.tensor([style_of(scanner, seed) for scanner, seed in pairs], dtype=torch.int64)
+def styles_of(scanners: Sequence[str]) -> Tensor:
+    """Return the styles (N,) int64 of findings' scanners.
+
+    Raises
+    ------
+    UserError
+        For a scanner that the training images do not have.
+    """
+    for scanner in scanners:
+        if scanner not in STYLES:
+            rule = "scanner must be one that was learned"
+            raise UserError(rule, repr(scanner), f"one of {', '.join(STYLES)}")
+    return torch.tensor([STYLES.index(scanner) for scanner in scanners], dtype=torch.int64)

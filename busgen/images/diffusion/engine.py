@@ -1,7 +1,7 @@
 """Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
 
 In: findings and masks. Out: pictures. A finding's seed draws where its path begins and the grain
-of its speckle and where in its words' ranges the levels lie; text and scanner are the conditions,
+of its speckle and where in its terms' ranges the levels lie; terms and scanner are the conditions,
 the mask the third.
 """
 
@@ -22,10 +22,12 @@ from busgen.compute.devices import device_of
 from busgen.errors import UserError
 from busgen.images.contract import Learned
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
-from busgen.images.diffusion.conditions import NO_STYLE, styles_of
+from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
+from busgen.images.diffusion.scanners import NO_STYLE
+from busgen.images.diffusion.terms import terms_of
 from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 
@@ -74,9 +76,9 @@ class DiffusionEngine:
 
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         device = self.pipeline.device
-        styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
+        styles = styles_of([finding.scanner for finding in findings])
         told = self.pipeline.tell(
-            [finding.text for finding in findings],
+            terms_of(findings),
             _resized(masks, self.native_px),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
             torch.stack([place_of(finding.seed) for finding in findings]),

@@ -19,8 +19,8 @@ SHIPPED = ASSETS / "images"
 MANIFEST, INDEX, ADAPTERS = "manifest.json", "model_index.json", "adapters"
 ADAPTER = "pytorch_lora_weights.safetensors"  # as diffusers names it
 KIND = "generator of images"
-VERSION = 2  # of the folder's form: what other versions hold is not read
-COMPONENTS = ("autoencoder", "text_encoder", "ranges", "tokens", "unet")
+VERSION = 3  # of the folder's form: what other versions hold is not read
+COMPONENTS = ("autoencoder", "ranges", "tokens", "unet")
 PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
 
 

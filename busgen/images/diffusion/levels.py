@@ -1,9 +1,9 @@
 """How bright a lesion is told to be inside, behind and around it: numbers painted where they show.
 
 A term names a range and each picture has one value in it. The network learns from the values, which
-are measured of every lesion, where readers described one in eight; a text is drawn as values in the
-ranges of its terms. In: pictures with masks, captions, the text encoder's probabilities. Out:
-values in units of `SCALES`, and planes beside the latents.
+are measured of every lesion, where readers described one in eight; a finding is drawn as values in
+the ranges of its terms. In: pictures with masks, captions, terms. Out: values in units of `SCALES`,
+and planes beside the latents.
 """
 
 import cv2
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from busgen import seeds
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.text import N_TERMS
+from busgen.images.diffusion.terms import N_TERMS
 from busgen.imaging.surroundings import (
     LEAST_PX,
     band_behind,
@@ -86,19 +86,19 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("known", torch.zeros(N_TERMS, LEVELS))
         self.register_buffer("spread", torch.ones(LEVELS))
 
-    def forward(self, probabilities: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Return levels and how surely they are told, (N, LEVELS) each.
 
         Parameters
         ----------
-        probabilities
-            (N, N_TERMS) over the lexicon, as the text encoder reads them.
+        stated
+            (N, N_TERMS) terms, as `terms.terms_of` gives them.
         place
             (N, LEVELS) standard normal: where in a term's range. The same place in the ranges of
             two terms differs as their means do.
         """
-        told = probabilities @ self.known
-        return probabilities @ self.means + told * self.spread * place, told
+        told = stated @ self.known
+        return stated @ self.means + told * self.spread * place, told
 
 
 def place_of(seed: int) -> Tensor:

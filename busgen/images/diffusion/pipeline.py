@@ -1,4 +1,4 @@
-"""The diffusers pipeline: masks, texts and styles in, pictures out.
+"""The diffusers pipeline: masks, terms and styles in, pictures out.
 
 It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2210.02747), then
 decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import NO_STYLE, FieldTokens, mask_planes, unstated
+from busgen.images.diffusion.conditions import FieldTokens, mask_planes, unstated
 from busgen.images.diffusion.levels import Ranges, painted, places
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.text import TextEncoder
 
 STEPS = 8
 
@@ -59,7 +59,7 @@ class Guidance:
 class Conditions:
     """What N pictures are to show.
 
-    `text` (N, terms) probabilities, `levels` (N, 2 LEVELS, h, w) what they are drawn as, `planes`
+    `text` (N, terms) what is said, `levels` (N, 2 LEVELS, h, w) what they are drawn as, `planes`
     (N, planes, h, w) of the mask, `style` (N,) int64.
     """
 
@@ -90,7 +90,6 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
     def __init__(
         self,
         autoencoder: Autoencoder,
-        text_encoder: TextEncoder,
         ranges: Ranges,
         tokens: FieldTokens,
         unet: UNet2DConditionModel,
@@ -99,7 +98,6 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         super().__init__()
         self.register_modules(
             autoencoder=autoencoder,
-            text_encoder=text_encoder,
             ranges=ranges,
             tokens=tokens,
             unet=unet,
@@ -111,22 +109,15 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Channels of the latents."""
         return int(self.autoencoder.config.channels)
 
-    def read(self, texts: Sequence[str]) -> Tensor:
-        """Return the probabilities (N, terms) that the text encoder reads in `texts`."""
-        device = self.text_encoder.device
-        with torch.inference_mode():
-            read: Tensor = self.text_encoder(self.text_encoder.tokenize(texts).to(device))
-        return read
-
     def tell(
-        self, texts: Sequence[str], masks: NDArray[np.uint8], styles: Tensor, place: Tensor
+        self, text: Tensor, masks: NDArray[np.uint8], styles: Tensor, place: Tensor
     ) -> Conditions:
         """Return the conditions, on the pipeline's device, that N findings set.
 
         Parameters
         ----------
-        texts
-            (N) descriptions.
+        text
+            (N, terms), `terms.terms_of`.
         masks
             (N, S, S) uint8 {0, 1}.
         styles
@@ -134,8 +125,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         place
             (N, LEVELS) standard normal, `levels.place_of`.
         """
-        text = self.read(texts)
-        values, told = self.ranges(text, place.to(text))
+        values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([places(mask) for mask in masks])
         device = self.unet.device
         levels = painted(values, told, shown).to(device)

@@ -1,6 +1,6 @@
 """Captions of real pictures: what is known of each, and nothing invented.
 
-In: canonical rows with their square crops. Out: `Caption`s, and English by `busgen.priors.words`.
+In: canonical rows with their square crops. Out: `Caption`s.
 What the publisher states is taken from the row. What it is silent on is measured from picture and
 mask where measures agree with readers
 (`busgen.masks.semantic_curvature.training.descriptor_bounds`), else it stays None.
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, read_lesion
-from busgen.priors.words import say
 
 MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
 
@@ -81,25 +80,15 @@ def caption_of(
     return replace(caption, **unstated)
 
 
-def to_words(caption: Caption, rng: np.random.Generator, keep: float = 1.0) -> str:
-    """Return a caption in words, each stated field kept with probability `keep`.
+def kept(caption: Caption, rng: np.random.Generator, keep: float) -> Caption:
+    """Return a caption of which each stated field is kept with probability `keep`.
 
-    That a picture is normal is always kept: what is left would be a mass. Empty where nothing
-    is left to be said.
-
-    Parameters
-    ----------
-    rng
-        Chooses what is kept, phrasing and synonyms; always as many numbers are drawn.
-    keep
-        In [0, 1]; 1 says all that is stated.
+    That a picture is normal is always kept: what is left would be a mass.
     """
-    kept = dict(zip(FIELDS, (rng.random(len(FIELDS)) < keep).tolist(), strict=True))
-    kept["height_mm"] = kept["width_mm"]
-    kept["pathology"] |= not caption.has_lesion
-    said = replace(caption, **{name: None for name in FIELDS if not kept[name]})
-    text = say(vars(said), rng)
-    return text if said != Caption() else ""
+    stays = dict(zip(FIELDS, (rng.random(len(FIELDS)) < keep).tolist(), strict=True))
+    stays["height_mm"] = stays["width_mm"]
+    stays["pathology"] |= not caption.has_lesion
+    return replace(caption, **{name: None for name in FIELDS if not stays[name]})
 
 
 def rarity(captions: Sequence[Caption]) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ def describe(row: Row) -> dict[str, Any]:
         "birads": category if category in schema.BIRADS else None,
         "birads_category": category,
         "diagnosis": row["Histology"] or None,
-        "scanner": row["Device"] or None,
+        "scanner": schema.scanner_of(row["Device"], "bus_bra") if row["Device"] else None,
     }
 
 

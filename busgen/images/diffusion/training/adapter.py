@@ -21,7 +21,6 @@ from busgen import folders, io
 from busgen.errors import UserError
 from busgen.extras import require_extra
 from busgen.images.diffusion.autoencoder import draw_noise
-from busgen.images.diffusion.conditions import NO_STYLE
 from busgen.images.diffusion.folder import (
     ADAPTERS,
     KIND,
@@ -32,15 +31,16 @@ from busgen.images.diffusion.folder import (
     write_manifest,
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
+from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.training.card import EVIDENCE
 from busgen.images.diffusion.training.flow import FlowTrainee
 from busgen.images.diffusion.training.latents import (
     KEEP,
-    WORDINGS,
+    SELECTIONS,
     Views,
     encode_views,
     fixed_batches,
-    put_into_words,
+    stated_terms,
 )
 from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
@@ -142,8 +142,8 @@ def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[
 
     folders.open_work(plan.work)
     pipeline = load_pipeline(plan.start, torch.device("cpu"))
-    views, words, held_out = _examples(plan, pipeline)
-    before = _scores(pipeline, views, words, held_out, score)
+    views, stated, held_out = _examples(plan, pipeline)
+    before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
@@ -162,7 +162,7 @@ def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[
         for split, own in views.items()
     }
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
-    trained = run(FlowTrainee(modules, views, words), plan.pace, plan.work, tick)
+    trained = run(FlowTrainee(modules, views, stated), plan.pace, plan.work, tick)
     pipeline.unet.load_state_dict(trained["unet"].state_dict())
     told: dict[str, Any] = {
         "dataset": plan.dataset,
@@ -170,7 +170,7 @@ def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[
         "params": plan.params.model_dump(),
         "held_out": {
             "before": before,
-            "after": _scores(pipeline, views, words, held_out, score),
+            "after": _scores(pipeline, views, stated, held_out, score),
         },
     }
     _publish(plan, pipeline, told)
@@ -180,32 +180,32 @@ def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[
 def _examples(
     plan: Adaptation, pipeline: BreastUltrasoundPipeline
 ) -> tuple[Mapping[str, Views], Mapping[str, Tensor], Crops]:
-    """Return views and wordings of training and validation patients, and the latter's crops."""
+    """Return views of training and validation patients, what is stated, the latter's crops."""
     bounds = bounds_from_json(io.read_json(plan.start / EVIDENCE / BOUNDS)["bounds"])
     views: dict[str, Views] = {}
-    words: dict[str, Tensor] = {}
+    stated: dict[str, Tensor] = {}
     for split in SPLITS:
         pictures = read_pictures([plan.table], plan.cohort, split, bounds)
         training = split == "train"
         views[split] = encode_views(pipeline.autoencoder, pictures, *([] if training else [1]))
-        count, keep = (WORDINGS, KEEP) if training else (1, 1.0)
-        words[split] = put_into_words(pictures.captions, pipeline.text_encoder, count, keep)
-    return views, words, pictures.crops
+        count, keep = (SELECTIONS, KEEP) if training else (1, 1.0)
+        stated[split] = stated_terms(pictures.captions, count, keep)
+    return views, stated, pictures.crops
 
 
 def _scores(
     pipeline: BreastUltrasoundPipeline,
     views: Mapping[str, Views],
-    words: Mapping[str, Tensor],
+    stated: Mapping[str, Tensor],
     held_out: Crops,
     score: Score,
 ) -> dict[str, Any]:
     """Return the loss on the data set's validation patients, and the scores of their pictures."""
     modules: Mapping[str, nn.Module] = {"unet": pipeline.unet, "tokens": pipeline.tokens}
-    trainee = FlowTrainee(modules, views, words)
+    trainee = FlowTrainee(modules, views, stated)
     pipeline.to(trainee.device)
     drawn = []
-    for number, batch in enumerate(fixed_batches(views["validation"], words["validation"], 8)):
+    for number, batch in enumerate(fixed_batches(views["validation"], stated["validation"], 8)):
         noise = draws_of(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
         made = pipeline(batch.told.to(trainee.device), start, draw_noise(len(start), SIDE, noise))

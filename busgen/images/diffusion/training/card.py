@@ -18,7 +18,7 @@ from busgen.templates import card_of
 CARD, SCORES = "README.md", "scores.json"
 EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
 SHEET = "samples.png"  # in it: what the generator draws by default
-COMPONENTS = ("unet", "text_encoder", "autoencoder")
+COMPONENTS = ("unet", "autoencoder")
 
 
 def hardware() -> str:

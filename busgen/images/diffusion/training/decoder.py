@@ -20,7 +20,7 @@ from torch.nn.functional import avg_pool2d
 from busgen.compute.devices import device_of
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import STYLES
+from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
 from busgen.images.diffusion.training.critics import patches, projected
 from busgen.images.diffusion.training.decoder_examples import Lesson, Patches, draw_patches

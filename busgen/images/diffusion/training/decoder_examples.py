@@ -20,7 +20,7 @@ from busgen.images.diffusion.training.latents import (
     Batch,
     encode_views,
     fixed_batches,
-    put_into_words,
+    stated_terms,
 )
 from busgen.images.training.examples import Pictures
 from busgen.real.crops import Crops
@@ -63,9 +63,9 @@ class Patches:
 def lesson_of(pipeline: BreastUltrasoundPipeline, pictures: Pictures) -> Lesson:
     """Return what a decoder learns from `pictures`: latents of each kind, drawn once."""
     views = encode_views(pipeline.autoencoder, pictures, 1)
-    words = put_into_words(pictures.captions, pipeline.text_encoder, 1, 1.0)
+    stated = stated_terms(pictures.captions, 1, 1.0)
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    for number, batch in enumerate(fixed_batches(views, words, AT_ONCE)):
+    for number, batch in enumerate(fixed_batches(views, stated, AT_ONCE)):
         for kind, latents in _of_each_kind(pipeline, batch, number).items():
             kinds[kind].append(latents.cpu())
     drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}

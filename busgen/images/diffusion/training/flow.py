@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from busgen.compute.devices import device_of
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.conditions import PLANES, STYLES, FieldTokens
+from busgen.images.diffusion.conditions import PLANES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
 from busgen.learning.trainees import begun, half, set_rate
 from busgen.training_loop import Draws, Pace, Told, draws_of
@@ -57,7 +58,7 @@ class Network:
 
 
 class FlowTrainee:
-    """A denoising network with its tokens, the views that it learns from, and their wordings.
+    """A denoising network with its tokens, the views it learns from, and what is stated of them.
 
     With `guide`, it learns to draw by itself as its first state draws with that guidance
     (guidance distillation, Meng 2022, arXiv 2210.03142). `show` gets the averaged networks and the
@@ -68,7 +69,7 @@ class FlowTrainee:
         self,
         modules: Mapping[str, nn.Module],
         views: Mapping[str, Views],
-        words: Mapping[str, Tensor],
+        stated: Mapping[str, Tensor],
         guide: Guidance | None = None,
         show: Show | None = None,
     ) -> None:
@@ -77,7 +78,7 @@ class FlowTrainee:
         self.device = device_of()
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged = tuple(modules)
-        self.views, self.words, self.guide, self.show = views, words, guide, show
+        self.views, self.stated, self.guide, self.show = views, stated, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {
@@ -93,7 +94,7 @@ class FlowTrainee:
             module.train()
         told = 0.0
         for _ in range(pace.accumulate):
-            batch = draw_batch(self.views["train"], self.words["train"], pace.batch, draws.rng)
+            batch = draw_batch(self.views["train"], self.stated["train"], pace.batch, draws.rng)
             with half(self.device, pace):
                 loss = self.loss(self.modules, batch, draws.noise)
             torch.autograd.backward(loss / pace.accumulate)
@@ -135,7 +136,7 @@ class FlowTrainee:
     def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, noise and captions always the same."""
         losses = []
-        batches = fixed_batches(self.views["validation"], self.words["validation"])
+        batches = fixed_batches(self.views["validation"], self.stated["validation"])
         for number, batch in enumerate(batches):
             noise = draws_of(0, number, self.device).noise
             with torch.inference_mode(), low_precision(self.device):

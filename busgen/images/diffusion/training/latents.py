@@ -1,7 +1,7 @@
 """What the denoising network learns from: encoded views of training pictures, masks, captions.
 
-In: crops, captions, an autoencoder, a text encoder. Out: `Views` and wordings, encoded once, and
-batches drawn from them. A view is a window of the picture, mirrored or not: never stretched and
+In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, and batches
+drawn from both. A view is a window of the picture, mirrored or not: never stretched and
 never upside down, depth has a direction.
 """
 
@@ -18,20 +18,21 @@ from torch import Tensor
 
 from busgen import seeds
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import NO_STYLE, STYLES, distance_of, planes_of, unstated
+from busgen.images.diffusion.conditions import distance_of, planes_of, unstated
 from busgen.images.diffusion.levels import LEVELS, measured, painted, places
 from busgen.images.diffusion.pipeline import Conditions, low_precision
-from busgen.images.diffusion.text import TextEncoder
+from busgen.images.diffusion.scanners import NO_STYLE, STYLES
+from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training.autoencoder import chances, to_pictures
-from busgen.images.training.captions import Caption, rarity, to_words
+from busgen.images.training.captions import Caption, kept, rarity
 from busgen.images.training.examples import Pictures
 from busgen.io import replacing
 from busgen.real.crops import Crops
 
 VIEWS = 6  # of each picture: two whole, mirrored and not, the others windows of it
 LEAST = 0.88  # side of the smallest window over the picture's
-KEEP = 0.8  # chance that a caption's field is put into words
-WORDINGS = 8  # of each caption
+KEEP = 0.8  # chance that a caption's field is stated
+SELECTIONS = 8  # of each caption's fields
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 UNTOLD = 0.15  # how often each level is not told
 AT_ONCE = 16  # pictures encoded together
@@ -129,27 +130,23 @@ def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(shares <= 1 / FACTOR, np.float32)
 
 
-def put_into_words(
-    captions: Sequence[Caption], encoder: TextEncoder, count: int, keep: float
-) -> Tensor:
-    """Return what the encoder reads in `count` wordings of each caption, (N, count, terms).
+def stated_terms(captions: Sequence[Caption], count: int, keep: float) -> Tensor:
+    """Return the terms of `count` selections of each caption's fields, (N, count, terms).
 
-    Each wording says a caption's fields with probability `keep`.
+    Each selection states a field with probability `keep`.
     """
-    read = []
+    rows = []
     for number, caption in enumerate(captions):
         rng = seeds.rng(number, "wordings")
-        texts = [to_words(caption, rng, keep) for _ in range(count)]
-        with torch.inference_mode():
-            read.append(encoder(encoder.tokenize(texts)))
-    return torch.stack(read).clone()
+        rows.append(terms_of([kept(caption, rng, keep) for _ in range(count)]))
+    return torch.stack(rows)
 
 
-def draw_batch(views: Views, words: Tensor, size: int, rng: np.random.Generator) -> Batch:
-    """Return a batch of random views, each in one of its wordings, conditions dropped at times."""
+def draw_batch(views: Views, stated: Tensor, size: int, rng: np.random.Generator) -> Batch:
+    """Return a batch of random views, a selection stated of each, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
-    wording = rng.integers(0, words.shape[1], size)
-    batch = batch_of(views, words, chosen, wording, rng.random((size, LEVELS)) >= UNTOLD)
+    selection = rng.integers(0, stated.shape[1], size)
+    batch = batch_of(views, stated, chosen, selection, rng.random((size, LEVELS)) >= UNTOLD)
     lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
     told = batch.told
     told.text[lost["text"]] = unstated(int(lost["text"].sum()))
@@ -161,17 +158,17 @@ def draw_batch(views: Views, words: Tensor, size: int, rng: np.random.Generator)
 
 def batch_of(
     views: Views,
-    words: Tensor,
+    stated: Tensor,
     chosen: NDArray[np.int64],
-    wording: NDArray[np.int64],
+    selection: NDArray[np.int64],
     told: NDArray[np.bool_],
 ) -> Batch:
     """Return the `chosen` views (N,) as a batch.
 
-    Captions are in the `wording` (N,) of each; of its levels those are told of which `told`
-    (N, LEVELS) says so, if they were seen.
+    Of their captions the `selection` (N,) of each is stated; of its levels those are told of which
+    `told` (N, LEVELS) says so, if they were seen.
     """
-    text = words[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(wording)]
+    text = stated[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(selection)]
     planes = planes_of(views.masks[chosen], views.distances[chosen])
     style = torch.from_numpy(views.styles[chosen])
     weight = torch.from_numpy(views.weights[chosen])[:, None]
@@ -186,13 +183,13 @@ def batch_of(
     return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
 
 
-def fixed_batches(views: Views, words: Tensor, size: int = 64) -> Iterator[Batch]:
-    """Yield batches of the whole pictures in their first wordings, always the same."""
+def fixed_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator[Batch]:
+    """Yield batches of the whole pictures with their first selections, always the same."""
     whole = np.flatnonzero(views.whole)
     for start in range(0, len(whole), size):
         part = whole[start : start + size]
         told = np.ones((len(part), LEVELS), np.bool_)
-        yield batch_of(views, words, part, np.zeros(len(part), np.int64), told)
+        yield batch_of(views, stated, part, np.zeros(len(part), np.int64), told)
 
 
 def save_views(views: Views, path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, Ranges
-from busgen.images.diffusion.text import SLOTS, slot_bounds
+from busgen.images.diffusion.terms import SLOTS, slot_bounds
 from busgen.images.training.captions import Caption
 
 

@@ -27,7 +27,6 @@ PRESETS: Presets = MappingProxyType(
             "decoder": {"steps": 4000, "batch": 64},
         },
         "rehearsal": {
-            "text": {"steps": 4},
             "autoencoder": {"steps": 2, "batch": 2},
             "flow": {"steps": 2, "batch": 2, "widths": (32, 64)},
             "guided": {"steps": 2, "batch": 2},
@@ -53,7 +52,7 @@ def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
 def learn(training: Training, tick: Callable[[int], None]) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was.
 
-    `tick` gets the number of sentences and pictures seen.
+    `tick` gets the number of pictures seen.
     """
     done = train(training, lambda _: tick)
     clear_work(training.out)

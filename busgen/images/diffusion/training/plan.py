@@ -17,7 +17,7 @@ from busgen.params.train_images import FlowParams, PaceParams, TrainImagesParams
 from busgen.training_loop import Pace
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
-PARTS = ("text", "autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
+PARTS = ("autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Training:
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that are trained: with a generator to start from, its network and decoder."""
-        asked = PARTS[2:] if self.params.start else PARTS
+        asked = PARTS[1:] if self.params.start else PARTS
         return tuple(part for part in asked if getattr(self.params, part).steps)
 
     @property
     def seen(self) -> Mapping[str, int]:
-        """Sentences and pictures that each part sees, as `tick` counts them."""
+        """Pictures that each part sees, as `tick` counts them."""
         return {part: getattr(self.params, part).seen for part in self.parts}
 
 

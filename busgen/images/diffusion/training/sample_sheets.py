@@ -14,10 +14,13 @@ from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
 from busgen.images.diffusion.conditions import styles_of
 from busgen.images.diffusion.levels import place_of
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
+from busgen.images.diffusion.scanners import LIKE
+from busgen.images.diffusion.terms import terms_of
 from busgen.io import encode_png, replacing
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
+from busgen.priors.scanners import with_scanners
 from busgen.real.crops import SIDE
 from busgen.training_loop import draws_of
 
@@ -27,12 +30,12 @@ SEED = 20261126
 
 def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
     """Write a sheet of pictures that `pipeline` draws by default."""
-    texts, masks, styles, place = _asked()
-    told = pipeline.tell(texts, masks, styles, place)
+    terms, masks, styles, place = _asked()
+    told = pipeline.tell(terms, masks, styles, place)
     noise = draws_of(SEED, 0, pipeline.device).noise
-    shape = (len(texts), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
+    shape = (len(terms), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
     start = torch.randn(shape, generator=noise, device=pipeline.device)
-    pictures = pipeline(told, start, draw_noise(len(texts), SIDE, noise), STEPS)
+    pictures = pipeline(told, start, draw_noise(len(terms), SIDE, noise), STEPS)
     grey = (pictures * 255).round().to(torch.uint8).cpu().numpy()
     rows = grey.reshape(ROWS, COLUMNS, SIDE, SIDE).transpose(0, 2, 1, 3)
     with replacing(path) as partial:
@@ -40,10 +43,10 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
 
 
 @cache
-def _asked() -> tuple[list[str], NDArray[np.uint8], torch.Tensor, torch.Tensor]:
-    """Return texts, masks, styles and places of the findings."""
-    findings = draw(load_prior(), ROWS * COLUMNS, SEED)
+def _asked() -> tuple[torch.Tensor, NDArray[np.uint8], torch.Tensor, torch.Tensor]:
+    """Return terms, masks, styles and places of the findings."""
+    findings = draw(with_scanners(load_prior(), LIKE), ROWS * COLUMNS, SEED)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
-    styles = styles_of([f.scanner for f in findings], [f.seed for f in findings])
+    styles = styles_of([finding.scanner for finding in findings])
     place = torch.stack([place_of(finding.seed) for finding in findings])
-    return [finding.text for finding in findings], masks, styles, place
+    return terms_of(findings), masks, styles, place

@@ -1,7 +1,7 @@
 """Stage `train_images`: pictures of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
-text encoder, autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
+autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
 log. A killed training goes on from its last checkpoint.
 """
 
@@ -21,27 +21,25 @@ from busgen.images.diffusion.folder import KIND, load_pipeline
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.text import TextEncoder
 from busgen.images.diffusion.training.autoencoder import train_autoencoder
 from busgen.images.diffusion.training.decoder import AVERAGE, DecoderTrainee
 from busgen.images.diffusion.training.decoder_examples import lesson_of
 from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
 from busgen.images.diffusion.training.latents import (
     KEEP,
+    SELECTIONS,
     VIEWS,
-    WORDINGS,
     Views,
     encode_views,
     load_views,
     measured_levels,
-    put_into_words,
     save_views,
+    stated_terms,
 )
 from busgen.images.diffusion.training.level_ranges import fit_ranges
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
-from busgen.images.diffusion.training.text.training import train_text
 from busgen.images.training.examples import SPLITS, Pictures, prepare
 from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
@@ -51,7 +49,7 @@ from busgen.training_loop import Tick, run
 def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     """Train what is not trained yet, publish it, and return its folder.
 
-    `ticks(part)` gives what is told how many sentences or pictures the part has seen.
+    `ticks(part)` gives what is told how many pictures the part has seen.
     """
     with folders.claim_folder(training.out, KIND):
         return _train(training, ticks)
@@ -59,34 +57,20 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
 
 def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     pictures = prepare(training.tables, training.cohort, folders.open_work(training.work))
-    encoder = text_encoder(training, ticks)
     autoencoder = autoencoder_of(training, pictures, ticks)
     views = {split: views_of(training, pictures, split, autoencoder) for split in SPLITS}
-    words = {
-        "train": put_into_words(pictures["train"].captions, encoder, WORDINGS, KEEP),
-        "validation": put_into_words(pictures["validation"].captions, encoder, 1, 1.0),
+    stated = {
+        "train": stated_terms(pictures["train"].captions, SELECTIONS, KEEP),
+        "validation": stated_terms(pictures["validation"].captions, 1, 1.0),
     }
     ranges = fit_ranges(pictures["train"].captions, measured_levels(pictures["train"].crops))
-    pipeline = new_pipeline(training, autoencoder, encoder, ranges)
+    pipeline = new_pipeline(training, autoencoder, ranges)
     for part in NETWORK:
         if part in training.parts:
-            pipeline = learned(training, part, pipeline, views, words, ticks(part))
+            pipeline = learned(training, part, pipeline, views, stated, ticks(part))
     if "decoder" in training.parts:
         pipeline = tuned(training, pipeline, pictures, ticks("decoder"))
     return publish(training, pictures, pipeline)
-
-
-def text_encoder(training: Training, ticks: Callable[[str], Tick]) -> TextEncoder:
-    """Return the text encoder: trained, read from the work folder, or the one to start from."""
-    folder = training.params.start or training.work
-    path = folder / ("text_encoder" if training.params.start else "text")
-    if not path.is_dir():
-        asked, tick = training.params.text, ticks("text")
-        made = train_text(training.params.seed, asked.steps, batch=asked.batch, tick=tick)
-        with folders.written_folder(path, "part of a generator") as partial:
-            made.save_pretrained(partial)
-    made = TextEncoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
-    return made.eval()  # type: ignore[no-any-return]
 
 
 def autoencoder_of(
@@ -117,31 +101,28 @@ def views_of(
 
 
 def new_pipeline(
-    training: Training, autoencoder: Autoencoder, encoder: TextEncoder, ranges: Ranges
+    training: Training, autoencoder: Autoencoder, ranges: Ranges
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline as its denoising network begins: new, or that of what to start from."""
     params = training.params
     if params.start:
         begun = load_pipeline(params.start, torch.device("cpu"))
         modules = {"unet": begun.unet, "tokens": begun.tokens}
-        return joined(autoencoder, encoder, ranges, modules)
+        return joined(autoencoder, ranges, modules)
     network = Network(params.flow.widths, params.flow.layers)
     channels = int(autoencoder.config.channels)
     modules = new_modules(network, SIDE, channels, params.seed)
-    return joined(autoencoder, encoder, ranges, modules)
+    return joined(autoencoder, ranges, modules)
 
 
 def joined(
     autoencoder: Autoencoder,
-    encoder: TextEncoder,
     ranges: Ranges,
     modules: Mapping[str, nn.Module],
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline of an autoencoder, what reads texts, and a denoising network."""
+    """Return the pipeline of an autoencoder, ranges of levels, and a denoising network."""
     tokens = cast(FieldTokens, modules["tokens"])
-    return BreastUltrasoundPipeline(
-        autoencoder, encoder, ranges, tokens, modules["unet"], FlowSolver()
-    )
+    return BreastUltrasoundPipeline(autoencoder, ranges, tokens, modules["unet"], FlowSolver())
 
 
 def learned(
@@ -149,12 +130,12 @@ def learned(
     part: str,
     pipeline: BreastUltrasoundPipeline,
     views: Mapping[str, Views],
-    words: Mapping[str, Tensor],
+    stated: Mapping[str, Tensor],
     tick: Tick,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its network trained further: on pictures, or guided by itself."""
     work = training.work / f"{part}.training"
-    rest = (pipeline.autoencoder, pipeline.text_encoder, pipeline.ranges)
+    rest = (pipeline.autoencoder, pipeline.ranges)
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
     for module in modules.values():
         module.requires_grad_(requires_grad=True)
@@ -163,7 +144,7 @@ def learned(
         write_sheet(joined(*rest, mean), work / f"samples-{step:06}.png")
 
     guide = guidance(training.params) if part == "guided" else None
-    trainee = FlowTrainee(modules, views, words, guide, show)
+    trainee = FlowTrainee(modules, views, stated, guide, show)
     pipeline.to(trainee.device)
     return joined(*rest, run(trainee, training.pace(part), work, tick))
 

@@ -1,8 +1,7 @@
 """Finding -> text: a radiologist's sentence in one of several phrasings, nothing left out or added.
 
-In: a finding without its text, or what is known of one, and the sample's generator, which chooses
-phrasing and synonyms.
-Out: English that `busgen.priors.parse` understands. Scanner and position are not put into words.
+In: a finding without its text, and the sample's generator, which chooses phrasing and synonyms.
+Out: English that `busgen.priors.text.parse` understands, without scanner and position.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,21 +58,11 @@ TISSUE: Words = {
 
 
 def to_text(finding: Finding, rng: np.random.Generator) -> str:
-    """Return `finding` in words; null fields are left out, its own `text` is not read."""
-    return say(vars(finding), rng)
+    """Return `finding` in words; null fields are left out, its own `text` is not read.
 
-
-def say(stated: Mapping[str, Any], rng: np.random.Generator) -> str:
-    """Return what is stated of a picture in words.
-
-    Parameters
-    ----------
-    stated
-        A finding's fields from `pathology` to `height_mm`; None, pathology among them, is not
-        said. Whatever is not ``"normal"`` is spoken of as a mass.
-    rng
-        Chooses phrasing and synonyms, by the same numbers whatever is stated.
+    `rng` chooses phrasing and synonyms, by the same numbers whatever is stated.
     """
+    stated = vars(finding)
     choices: list[int] = rng.integers(0, 60, 9).tolist()
     phrasing = choices.pop()
     said = _said(stated, choices)

@@ -4,29 +4,33 @@ In: English such as "irregular hypoechoic mass with spiculated margins and poste
 14 mm". Out: `Condition`s; what the text leaves open stays open, except that the margin terms that
 it names are all there are. "no X or Y" denies both, "X is not seen" what stands before it; "14 x 9
 mm" is width x height; one number is the largest side. Every word must be known, in
-`busgen.priors.lexicon`.
+`phrases`, `remarks` or `lexicon`; what no finding holds is left out and named.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from busgen.errors import FindingError
-from busgen.priors import lexicon
 from busgen.priors.conditions import Condition, margin_set
-from busgen.priors.measures import SIZE, contradiction, size_conditions
+from busgen.priors.text import lexicon
+from busgen.priors.text.measures import SIZE, contradiction, size_conditions
+from busgen.priors.text.phrases import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN
+from busgen.priors.text.spelling import normalised
 
 MOST_CHARS = 2000  # more describes no lesion
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
-_PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in lexicon.PHRASES]
-_DENIAL = re.compile(r"(?:no|not|non|without|neither|nor|absence of|free of)(?!\S)")
-_ABSENT = re.compile(rf"(?:not (?:{lexicon.PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
-_LISTS = {"no", "without", "neither", "absence of", "free of"}  # these deny lists, `not` one phrase
+_PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
+_DENIAL = re.compile(
+    r"(?:no|not|non|without|neither|nor|(?:absence|free|devoid) of|negative for|lacks)(?!\S)"
+)
+_ABSENT = re.compile(rf"(?:not (?:{PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
+_LISTS = {  # these deny lists, `not` one phrase
+    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks"),
+}
 _AFTER = "absent"  # how a denial that follows its phrase is kept
-_PRESENCE = {"halo", "posterior", "calcification"}  # one list may deny these together
+_PRESENCE = {"halo", "posterior", "calcification", ASIDE}  # one list may deny these together
 _STOPS = {",", ".", ";", "with", "but"}
-_SIGNS = str.maketrans({"–": "-", "−": "-", "×": " x ", "(": ",", ")": ","})
+_LINKS = {"or", "and", "to"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,16 @@ class _Statement:
     joined: bool = False
 
 
-def from_text(text: str) -> tuple[Condition, ...]:
-    """Return the conditions that `text` states.
+@dataclass(frozen=True)
+class Understood:
+    """What a text states, and what it says that no finding holds: left out, never guessed."""
+
+    conditions: tuple[Condition, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def read_text(text: str) -> Understood:
+    """Return what `text` states of a finding, and what of it no finding holds.
 
     Raises
     ------
@@ -67,32 +79,21 @@ def from_text(text: str) -> tuple[Condition, ...]:
     if len(text) > MOST_CHARS:
         rule = f"text must have at most {MOST_CHARS} characters"
         raise FindingError(rule, len(text), "describe one lesion in a sentence or two")
-    pieces = list(_pieces(normalised(text)))
+    line = normalised(text)
+    for pattern, written in REWRITTEN:
+        line = " ".join(pattern.sub(written, line).split())
+    pieces = list(_pieces(line))
     unknown = [piece.text for piece in pieces if piece.kind == "unknown"]
     if unknown:
         raise _unknown(unknown)
-    said = _statements(pieces)
+    said = _statements([piece for piece in pieces if piece.field != REMARK])
     sizes = size_conditions([piece.text for piece in pieces if piece.kind == "size"])
     conditions = (*_terms(said), *_margin(said), *sizes)
     if not conditions:
         raise FindingError("text must describe a finding", repr(text), "e.g. oval anechoic mass")
-    return conditions
-
-
-def normalised(text: str) -> str:
-    """Return lower-case tokens joined by single spaces.
-
-    Hyphens between words are spaces, between numbers "to", before a number "minus"; "3,5 cm" has a
-    decimal comma.
-    """
-    text = text.lower().translate(_SIGNS)
-    text = re.sub(r"(milli|centi)met(?:re|er)s?\b", lambda m: f"{m[1][0]}m", text)
-    text = re.sub(r"(?<![\d,.])(\d+),(\d\d?)(?=\s*(?:[mc]m|x|by|to|-)\b)", r"\1.\2", text)
-    text = re.sub(r"(\d(?:\s*[mc]m)?)\s*-\s*(?=\d)", r"\1 to ", text)
-    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
-    text = re.sub(r"(?<![\w.])-(?=\d)", " minus ", text)
-    text = re.sub(r"[-_/:]", " ", text)
-    return " ".join(_TOKEN.findall(text))
+    asides = [_quoted(statement) for statement in said if statement.field == ASIDE]
+    remarks = [piece.text for piece in pieces if piece.field == REMARK]
+    return Understood(conditions, (*remarks, *asides))
 
 
 def _pieces(line: str) -> Iterator[_Piece]:
@@ -107,9 +108,8 @@ def _pieces(line: str) -> Iterator[_Piece]:
 
 def _piece(line: str, at: int) -> _Piece:
     """Return the piece that starts at `at`."""
-    if size := SIZE.match(line, at):
-        return _Piece("size", size[0])
-    found = [
+    found = [_Piece("size", size[0])] if (size := SIZE.match(line, at)) else []
+    found += [
         _Piece(kind, match[0])
         for kind, pattern in (("absent", _ABSENT), ("denial", _DENIAL))
         if (match := pattern.match(line, at))
@@ -122,7 +122,7 @@ def _piece(line: str, at: int) -> _Piece:
     if found:
         return max(found, key=lambda piece: len(piece.text))
     word = line[at:].split(" ", 1)[0]
-    known = word in _STOPS or word in {"or", "and"} or word in lexicon.IGNORED
+    known = word in _STOPS or word in _LINKS or word in lexicon.IGNORED
     return _Piece("word" if known else "unknown", word)
 
 
@@ -178,6 +178,9 @@ def _denied(before: _Statement | None, denial: str) -> _Statement:
 
 def _statement(piece: _Piece, denial: str, link: str, before: _Statement | None) -> _Statement:
     """Return the statement in one phrase, given the denial and link that stand before it."""
+    if link == "to":  # oval to round is either, hypoechoic to fat is no alternative
+        same = before and before.field == piece.field and not before.denial
+        link = "or" if same else ""
     tied = bool(link and before)
     if not before or not tied or denial:
         return _Statement(piece.text, piece.field, piece.terms, denial, tied)
@@ -199,7 +202,7 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
     left: dict[str, list[frozenset[str]]] = {}
     for statement in said:
         name, terms = statement.field, statement.terms
-        if name == "margin":
+        if name in ("margin", ASIDE):
             continue
         if statement.denial:
             terms = lexicon.without(name, terms)
@@ -241,19 +244,6 @@ def _unclear(got: str) -> FindingError:
 
 def _unknown(words: list[str]) -> FindingError:
     """Return the error that names every unknown word, with what was perhaps meant."""
-    hints = [f"{word}: {hint}" for word in dict.fromkeys(words) if (hint := _hint(word))]
+    hints = [f"{word}: {hint}" for word in dict.fromkeys(words) if (hint := lexicon.hint_of(word))]
     remedy = "; ".join(hints) or "use the terms of the BI-RADS lexicon, leave out the rest"
     return FindingError("every word of a text must be known", ", ".join(words), remedy)
-
-
-def _hint(word: str) -> str:
-    """Return what was perhaps meant by `word`: a known trap, or another word close to it."""
-    for key in (word, word.split()[-1]):
-        if key in lexicon.HINTS:
-            return lexicon.HINTS[key]
-    if word[0].isdigit():
-        return "a number needs its unit, e.g. 14 mm"
-    if word in lexicon.WORDS:
-        return "a word of the lexicon that must stand in a whole term"
-    close = get_close_matches(word, lexicon.WORDS, 1, 0.8)
-    return f"did you mean {close[0]}?" if close else ""

@@ -1,0 +1,1 @@
+"""Descriptions as radiologists phrase them: how well they are understood."""

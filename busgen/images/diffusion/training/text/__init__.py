@@ -1,1 +1,0 @@
-"""Training of the text encoder on sentences written for it."""
