@@ -21,8 +21,8 @@ from pathlib import Path
 import yaml
 
 from busgen.io import dumps, write_text
+from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.checks import fit_and_check
-from busgen.priors.fitting.fit import Pooling
 from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
 from busgen.real.cohort import canonical_tables, cohort_file, real_rows, usable_for_labels
@@ -59,7 +59,7 @@ sorted(told)
 columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
 tables, cohort = canonical_tables(OUT / "real"), cohort_file(OUT / "real")
 rows = list(real_rows(tables, cohort, columns=columns, usable=usable_for_labels))
-pooling = Pooling(weights={"published": 20.0, "breast": 1.0}, follow={})
+pooling = PriorsParams(weights={"published": 20.0, "breast": 1.0}, follow={})
 prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="ours")
 save_prior(prior, OUT / "prior.json")
 write_text(OUT / "prior.checks.json", dumps(checks))

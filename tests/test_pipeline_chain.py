@@ -59,7 +59,6 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, breast_read, tmp
     change(
         clone,
         "train_images",
-        text=few,
         autoencoder=few | {"rate": 1e-3},
         flow=few | {"widths": [32, 64]},
         guided=few,

@@ -308,7 +308,7 @@ def test_radiomic_scores_by_stratum(lots, call):
         (["--by", "colour"], "colour must be a column of both sets"),
         (["--group", "owner"], "owner must be a column of one of the sets"),
         (["--split", "test"], "must hold pictures of the splits test, got no splits"),
-        (["--space", "net.onnx"], "a feature space must be us64, radiomic, a TorchScript"),
+        (["--space", "net.onnx"], "a feature space must be us64, radiomic, lite1, a TorchScript"),
         (["--size", "8"], "size in [32, 4096], got 1000, 8"),
         (["--most", "3"], "most must be 20 or more"),
         (

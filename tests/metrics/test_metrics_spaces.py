@@ -181,7 +181,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
 
 def test_what_is_no_space_is_refused(tmp_path, scripted):
     for name in ("inception", "weights.safetensors", "net.onnx"):
-        with pytest.raises(UserError, match="us64, radiomic, a TorchScript file"):
+        with pytest.raises(UserError, match="us64, radiomic, lite1, a TorchScript file"):
             space_of(name)
     with pytest.raises(UserError, match="must be a file or folder"):
         space_of(str(tmp_path / "gone.pt"))

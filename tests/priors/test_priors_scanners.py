@@ -4,11 +4,12 @@ import copy
 
 import numpy as np
 import pytest
+from prior_density import log_prob
 
 from busgen.errors import DataError, FindingError
 from busgen.images.diffusion.scanners import LIKE, STYLES
 from busgen.images.engines import engine_prior
-from busgen.priors.draw import draw, log_prob
+from busgen.priors.draw import draw
 from busgen.priors.network import NODES, make_prior
 from busgen.priors.plan import marginals
 from busgen.priors.request import Request, parse_request, parse_setting
