@@ -85,7 +85,10 @@ def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     """Run a function of this module in a process of its own and return what it tells."""
     told = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
-    code = f"from busgen.bench import quality_speed as q; q.tell({str(told)!r}, q.{work}({given}))"
+    code = (
+        "from busgen.bench.quality import speed; "
+        f"speed.tell({str(told)!r}, speed.{work}({given}))"
+    )
     python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
     record: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
     return record
