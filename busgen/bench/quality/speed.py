@@ -86,8 +86,7 @@ def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     told = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
     code = (
-        "from busgen.bench.quality import speed; "
-        f"speed.tell({str(told)!r}, speed.{work}({given}))"
+        f"from busgen.bench.quality import speed; speed.tell({str(told)!r}, speed.{work}({given}))"
     )
     python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
     record: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))

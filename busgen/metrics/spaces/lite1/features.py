@@ -1,8 +1,9 @@
 """Feature space `lite1`: square images as 64 numbers that an ImageNet network gives them.
 
 In: (N, S, S) uint8. Out: (N, 64) float64. Means and standard deviations over places of four of
-EfficientNet-Lite1's maps, standardised on training patients, along their 64 principal axes, those
-that vary most first. The network teaches no generator, gate or judge of ours.
+EfficientNet-Lite1's maps, standardised on training patients, along their 64 principal axes,
+scaled to variance 1, those that vary most first. The network teaches no generator, gate or judge
+of ours.
 """
 
 from dataclasses import dataclass

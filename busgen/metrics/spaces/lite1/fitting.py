@@ -25,9 +25,10 @@ def fit_lite1(real: Path, folder: Path) -> None:
 def save_axes(features: Floats, path: Path) -> None:
     """Write mean, spread and principal axes of features (N, F), N > `DIMENSIONS`."""
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
-    _, _, rows = np.linalg.svd((features - mean) / spread, full_matrices=False)
+    _, sizes, rows = np.linalg.svd((features - mean) / spread, full_matrices=False)
     axes = rows[:DIMENSIONS].T
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    axes = axes / (sizes[:DIMENSIONS] / np.sqrt(len(features)))  # coordinates of variance 1
     stored = {"mean": mean, "spread": spread, "axes": np.ascontiguousarray(axes)}
     with replacing(path) as partial:
         save_file({name: values.astype(np.float32) for name, values in stored.items()}, partial)
