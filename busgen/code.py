@@ -16,7 +16,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @cache
-def closure(*entries: str) -> tuple[str, ...]:
+def import_closure(*entries: str) -> tuple[str, ...]:
     """Return the modules of ours that `entries` import, themselves included, sorted.
 
     Imports inside functions count. ``busgen`` itself does not: it imports what it is asked for.
@@ -27,22 +27,22 @@ def closure(*entries: str) -> tuple[str, ...]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += imports(name)
+            left += read_imports(name)
     return tuple(sorted(found))
 
 
 @cache
-def code_sha256(*entries: str) -> str:
+def hash_code(*entries: str) -> str:
     """Return the hex SHA-256 of the import closure of `entries`, comments and docstrings apart."""
     digest = hashlib.sha256()
-    for name in closure(*entries):
+    for name in import_closure(*entries):
         digest.update(name.encode() + b"\0" + read_module(name)[1] + b"\0")
-        for path in texts_of(name):
+        for path in _encode(name):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def imports(name: str) -> tuple[str, ...]:
+def read_imports(name: str) -> tuple[str, ...]:
     """Return the modules of ours that the module `name` imports, and their packages."""
     return read_module(name)[0]
 
@@ -51,7 +51,7 @@ def imports(name: str) -> tuple[str, ...]:
 def read_module(name: str) -> tuple[tuple[str, ...], bytes]:
     """Return what a module imports of ours and its statements: parsed once for all entries."""
     found: set[str] = set()
-    tree = ast.parse(source_of(name).read_bytes())
+    tree = ast.parse(_source(name).read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -59,29 +59,29 @@ def read_module(name: str) -> tuple[tuple[str, ...], bytes]:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    found |= {parent for each in (*found, name) for parent in packages(each)}
-    ours = tuple(sorted(each for each in found if is_module(each) and each != "busgen"))
+    found |= {parent for each in (*found, name) for parent in _packages(each)}
+    ours = tuple(sorted(each for each in found if _is_module(each) and each != "busgen"))
     return ours, ast.dump(tree).encode()
 
 
-def packages(name: str) -> list[str]:
+def _packages(name: str) -> list[str]:
     """Return the packages around a module: ``a.b.c`` is in ``a.b`` and ``a``."""
     words = name.split(".")
     return [".".join(words[:k]) for k in range(1, len(words))]
 
 
-def is_module(name: str) -> bool:
+def _is_module(name: str) -> bool:
     """Return whether `name` is a module or package of busgen or its flows."""
-    return name.split(".")[0] in PACKAGES and source_of(name).is_file()
+    return name.split(".")[0] in PACKAGES and _source(name).is_file()
 
 
-def source_of(name: str) -> Path:
+def _source(name: str) -> Path:
     """Return the source file of a module or package, whether it exists or not."""
     path = ROOT.joinpath(*name.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def texts_of(name: str) -> list[Path]:
+def _encode(name: str) -> list[Path]:
     """Return the templates and scripts in the folder of a package; none of a module."""
     folder = ROOT.joinpath(*name.split("."))
     return sorted(path for path in folder.glob("*") if path.suffix in TEXTS)

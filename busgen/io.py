@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, hashed; and 8-bit grey pictures as PNG bytes.
+"""Files: written whole or not at all, hashed; and 8-bit grey images as PNG bytes.
 
 In: arrays, records, paths. Out: files under their final name only when they are complete.
 """
@@ -58,7 +58,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def storage(folder: Path) -> Iterator[None]:
+def report_storage(folder: Path) -> Iterator[None]:
     """Turn what the file system refuses inside into a `StorageError` about `folder`."""
     try:
         yield
@@ -68,13 +68,13 @@ def storage(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success sync it and rename it into place.
 
     On any failure the temporary file is removed and `path` is as it was.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with storage(path.parent):
+    with report_storage(path.parent):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
@@ -87,7 +87,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all."""
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -95,11 +95,11 @@ def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """Return (H, W) uint8 pixels as PNG bytes."""
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
     if not done:
-        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no picture")
+        raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image")
     return data.tobytes()
 
 
-def decode_png(data: bytes, name: str = "picture") -> NDArray[np.uint8]:
+def decode_png(data: bytes, name: str = "image") -> NDArray[np.uint8]:
     """Return PNG bytes as (H, W) uint8; raise `DataError` naming `name` if not whole or not grey.
 
     OpenCV fills what is missing of a truncated file with zeros: the chunks are counted and their

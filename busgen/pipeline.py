@@ -1,6 +1,6 @@
 """The pipeline in a checkout: run it, up to date or not, the headline of what came out.
 
-In: a checkout with dvc.yaml. Out: what `dvc` and `git` do, called as a user would call them.
+In: a checkout with dvc.yaml. Out: what `dvc` and `run_git` do, called as a user would call them.
 """
 
 import ctypes
@@ -19,8 +19,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from busgen import io
-from busgen.code import code_sha256
+from busgen import code, io
 from busgen.errors import BusgenError, UserError
 from busgen.extras import require_extra
 
@@ -81,13 +80,13 @@ def reproduce(*, everything: bool = False) -> bool:
         If a stage failed for any other reason.
     """
     require_extra("pipeline", "`busgen run`")
-    write_code_hashes(Path.cwd())
+    write_hashes(Path.cwd())
     targets = [] if everything else ["report"]
-    if is_up_to_date(*targets):
+    if is_done(*targets):
         return False
     MISTAKE.unlink(missing_ok=True)
     with prefect_server() as url:
-        done = ran([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
+        done = run_process([*DVC, "repro", *targets], {"PREFECT_API_URL": url}, capture=False)
     if done.returncode and MISTAKE.exists():
         raise UserError("every stage must succeed", "the error above", "mend it and run again")
     if done.returncode:
@@ -95,13 +94,13 @@ def reproduce(*, everything: bool = False) -> bool:
     return True
 
 
-def is_up_to_date(*targets: str) -> bool:
+def is_done(*targets: str) -> bool:
     """Whether no stage that `targets` depend on (none: no stage at all) is to be run."""
     command = ["status", "--json", *(["--with-deps"] if targets else []), *targets]
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
-            return not json.loads(call([*DVC, *command]) or "{}")
+            return not json.loads(run_command([*DVC, *command]) or "{}")
         except UserError as error:
             if "is busy" not in str(error.got) or time.monotonic() > deadline:
                 raise
@@ -167,7 +166,7 @@ def headline() -> dict[str, Any]:
 
 
 def limits() -> dict[str, Any]:
-    """Return what the limits say of the release in data/ (`busgen.evaluation.limits.judge`)."""
+    """Return what the limits say of the release in data/ (`busgen.evaluation.limits.check`)."""
     found: dict[str, Any] = io.read_json(SCORES)["limits"]
     return found
 
@@ -178,14 +177,14 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **QUIET, "PATH": path, **extra}
 
 
-def git(*arguments: str) -> str:
+def run_git(*arguments: str) -> str:
     """Return what git prints; if it fails, what it says is a `UserError`."""
-    return call(["git", *arguments]).strip()
+    return run_command(["git", *arguments]).strip()
 
 
-def call(command: Sequence[str]) -> str:
+def run_command(command: Sequence[str]) -> str:
     """Run a command and return what it prints; if it fails, what it says is a `UserError`."""
-    done = ran(command)
+    done = run_process(command)
     if done.returncode:
         words = " ".join(command).replace(f"{sys.executable} -m ", "")
         said = (done.stderr or done.stdout).strip()
@@ -193,7 +192,7 @@ def call(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def ran(
+def run_process(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, capture: bool = True
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command that ends when this process does."""
@@ -207,18 +206,18 @@ def ran(
     )
 
 
-def write_code_hashes(checkout: Path) -> None:
+def write_hashes(checkout: Path) -> None:
     """Write `flows/code.yaml` of a checkout, if it differs."""
-    path, text = checkout / CODE, code_hashes(checkout)
+    path, text = checkout / CODE, hash_code(checkout)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 
 
-def code_hashes(checkout: Path) -> str:
+def hash_code(checkout: Path) -> str:
     """Return what `flows/code.yaml` must hold."""
     content = yaml.safe_load((checkout / PIPELINE).read_text(encoding="utf-8"))
     stages = {name: stage.get("do", stage) for name, stage in content["stages"].items()}
-    hashes = {name: code_sha256(_flow(stage["cmd"]))[:CHARS] for name, stage in stages.items()}
+    hashes = {name: code.hash_code(_flow(stage["cmd"]))[:CHARS] for name, stage in stages.items()}
     return HEAD + yaml.safe_dump(hashes, sort_keys=False)
 
 

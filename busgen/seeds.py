@@ -13,7 +13,7 @@ from busgen.errors import UserError
 MAX_SEED = 2**63 - 1
 
 
-def check_seed(seed: int) -> int:
+def _check_seed(seed: int) -> int:
     """Return `seed` if it is in [0, 2**63), else raise `UserError`."""
     if not 0 <= seed <= MAX_SEED:
         raise UserError("seed must be in [0, 2**63)", seed, "give a non-negative integer")
@@ -22,11 +22,11 @@ def check_seed(seed: int) -> int:
 
 def sample_seed(root: int, index: int, attempt: int = 0) -> int:
     """Return the seed of one attempt at one sample, in [0, 2**63)."""
-    key = f"{check_seed(root)}/{index}/{attempt}".encode()
+    key = f"{_check_seed(root)}/{index}/{attempt}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
 
 
 def rng(seed: int, stage: str) -> np.random.Generator:
     """Return the generator of one sample (`seed`) for one `stage`, e.g. ``"mask"``."""
     tag = int.from_bytes(hashlib.blake2b(stage.encode(), digest_size=4).digest(), "big")
-    return np.random.default_rng([check_seed(seed), tag])
+    return np.random.default_rng([_check_seed(seed), tag])

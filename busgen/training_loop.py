@@ -1,8 +1,8 @@
 """The training loop: steps that depend on (seed, step) alone, so that a kill costs some minutes.
 
-In: something that learns (`Trainee`), a `Pace`. Out: running averages of its weights, and a folder
-with `checkpoint.safetensors` and `log.jsonl`. Resumed or not, weights and log are the same, but
-for the log's times.
+In: something that learns (`Trainee`), a `Schedule`. Out: running averages of its weights, and a
+folder with `checkpoint.safetensors` and `log.jsonl`. Resumed or not, weights and log are the same,
+but for the log's times.
 """
 
 import json
@@ -28,15 +28,15 @@ Told = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Pace:
+class Schedule:
     """How long and how fast something learns.
 
-    `batch` pictures a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling
-    to nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
+    `batch` images a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling to
+    nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
     running average, which is shorter at first unless `average_at_once`; `half_precision` bfloat16
-    where it is faster; `keep` and `look` steps between checkpoints and between looks at held-out
-    patients; `patience` looks without a lower `validation_loss` after which it stops, with the
-    averages of the lowest (0: it never does).
+    where it is faster; `keep` and `validate` steps between checkpoints and between looks at
+    held-out patients; `patience` looks without a lower `validation_loss` after which it stops, with
+    the averages of the lowest (0: it never does).
     """
 
     steps: int
@@ -50,12 +50,12 @@ class Pace:
     average_at_once: bool = False
     half_precision: bool = True
     keep: int = 500
-    look: int = 1000
+    validate: int = 1000
     patience: int = 0
 
     @property
-    def seen(self) -> int:
-        """Pictures seen in all steps."""
+    def images_seen(self) -> int:
+        """Images seen in all steps."""
         return self.steps * self.batch * self.accumulate
 
     def rate_at(self, step: int) -> float:
@@ -84,15 +84,15 @@ class Trainee(Protocol):
         ...
 
     @property
-    def averaged(self) -> tuple[str, ...]:
+    def averaged_modules(self) -> tuple[str, ...]:
         """Names of the networks whose running average is kept."""
         ...
 
-    def learn(self, step: int, draws: "Draws", pace: Pace) -> Told:
+    def training_step(self, step: int, draws: "Draws", pace: Schedule) -> Told:
         """Take one step and return what is to be logged."""
         ...
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return what held-out patients say of the averaged modules."""
         ...
 
@@ -116,8 +116,8 @@ class _State:
     best_loss: float = math.inf
 
 
-def run(
-    trainee: Trainee, pace: Pace, folder: Path, tick: Tick = lambda _: None, key: str = ""
+def train(
+    trainee: Trainee, pace: Schedule, folder: Path, tick: Tick = lambda _: None, key: str = ""
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
@@ -130,7 +130,7 @@ def run(
     folder
         Where checkpoint and log stand; where they stand already, it goes on from them.
     tick
-        Called with the number of pictures seen, after every step.
+        Called with the number of images seen, after every step.
     key
         Hash of all that decides the training's end, where the folder's name does not tell it.
 
@@ -140,53 +140,59 @@ def run(
         If the checkpoint has another key.
     DataError
         If the checkpoint is broken, or a loss, of held-out patients too, is not finite: NaN in the
-        pictures, or a rate that is too high.
+        images, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = _State(trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged})
+    state = _State(
+        trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged_modules}
+    )
     if (folder / CHECKPOINT).is_file():
-        _restore(state, folder / CHECKPOINT, key)
+        _load(state, folder / CHECKPOINT, key)
     tick(state.step * pace.batch * pace.accumulate)
     began, first = time.monotonic(), state.step
-    while not _ended(state, pace):
-        told = trainee.learn(state.step, draws_of(pace.seed, state.step, trainee.device), pace)
+    while not _is_done(state, pace):
+        told = trainee.training_step(
+            state.step, make_draws(pace.seed, state.step, trainee.device), pace
+        )
         _check(told, state.step)
         _average(state, pace)
         state.step += 1
         tick(pace.batch * pace.accumulate)
-        if state.step % pace.look == 0 or state.step == pace.steps:
-            told |= trainee.look(state.mean, state.step)
+        if state.step % pace.validate == 0 or state.step == pace.steps:
+            told |= trainee.validate(state.mean, state.step)
             _check(told, state.step)
-            _remember(state, told, pace)
-        if state.step % 50 == 0 or _ended(state, pace):
+            _write(state, told, pace)
+        if state.step % 50 == 0 or _is_done(state, pace):
             speed = (state.step - first) / (time.monotonic() - began)
-            state.log.append(_line(state.step, told, speed, pace))
-        if state.step % pace.keep == 0 or _ended(state, pace):
-            _keep(state, folder, key)
+            state.log.append(_to_line(state.step, told, speed, pace))
+        if state.step % pace.keep == 0 or _is_done(state, pace):
+            _save(state, folder, key)
     return state.best or state.mean
 
 
-def draws_of(seed: int, step: int, device: torch.device) -> Draws:
+def make_draws(seed: int, step: int, device: torch.device) -> Draws:
     """Return the randomness of one step."""
     noise = torch.Generator(device)
     noise.manual_seed(seeds.sample_seed(seed, step))
     return Draws(seeds.rng(seeds.sample_seed(seed, step), "training"), noise)
 
 
-def _ended(state: _State, pace: Pace) -> bool:
+def _is_done(state: _State, pace: Schedule) -> bool:
     """Return whether all steps are taken, or patience is at its end."""
     waited = state.step - state.best_step
-    return state.step >= pace.steps or bool(pace.patience and waited >= pace.patience * pace.look)
+    return state.step >= pace.steps or bool(
+        pace.patience and waited >= pace.patience * pace.validate
+    )
 
 
-def _remember(state: _State, told: Told, pace: Pace) -> None:
+def _write(state: _State, told: Told, pace: Schedule) -> None:
     """Keep the averages if they are the best that were looked at, where `patience` asks for it."""
     if pace.patience and told["validation_loss"] < state.best_loss:
         state.best_step, state.best_loss = state.step, told["validation_loss"]
         state.best = {name: _copy(module) for name, module in state.mean.items()}
 
 
-def _line(step: int, told: Told, speed: float, pace: Pace) -> dict[str, Any]:
+def _to_line(step: int, told: Told, speed: float, pace: Schedule) -> dict[str, Any]:
     rounded = {key: round(value, 5) for key, value in told.items()}
     timed = {
         "samples_per_s": round(speed * pace.batch * pace.accumulate, 1),
@@ -209,7 +215,7 @@ def _copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
 
 
-def _average(state: _State, pace: Pace) -> None:
+def _average(state: _State, pace: Schedule) -> None:
     """Move the averages to the weights, faster at first, so that short trainings have them too."""
     share = min(pace.average, 1.0 if pace.average_at_once else (state.step + 1) / (state.step + 10))
     with torch.no_grad():
@@ -222,7 +228,7 @@ def _average(state: _State, pace: Pace) -> None:
                     value.copy_(now[key])
 
 
-def _keep(state: _State, folder: Path, key: str) -> None:
+def _save(state: _State, folder: Path, key: str) -> None:
     """Write log and checkpoint: weights, averages, the optimisers' moments, the step."""
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
     kinds = {"module": state.trainee.modules, "mean": state.mean, "best": state.best}
@@ -233,7 +239,7 @@ def _keep(state: _State, folder: Path, key: str) -> None:
     write_text(folder / LOG, lines)
 
 
-def _restore(state: _State, path: Path, key: str) -> None:
+def _load(state: _State, path: Path, key: str) -> None:
     tensors, told = read_checkpoint(path, key)
     state.step, state.best_step = int(told["step"]), int(told["best_step"])
     state.best_loss = float(told["best_loss"])

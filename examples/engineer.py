@@ -25,7 +25,7 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
-from busgen.real.cohort import canonical_tables, cohort_file, real_rows, usable_for_labels
+from busgen.real.cohort import find_cohort, find_tables, has_usable_label, read_rows
 
 SOURCE = Path(os.environ.get("BUSGEN_REAL", "data/raw")) / "BrEaST"
 OUT = Path("engineer")
@@ -57,8 +57,8 @@ sorted(told)
 
 # %%
 columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
-tables, cohort = canonical_tables(OUT / "real"), cohort_file(OUT / "real")
-rows = list(real_rows(tables, cohort, columns=columns, usable=usable_for_labels))
+tables, cohort = find_tables(OUT / "real"), find_cohort(OUT / "real")
+rows = list(read_rows(tables, cohort, columns=columns, usable=has_usable_label))
 pooling = PriorsParams(weights={"published": 20.0, "breast": 1.0}, follow={})
 prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="ours")
 save_prior(prior, OUT / "prior.json")

@@ -36,13 +36,13 @@ def main(flow: Callable[[], object]) -> None:
     length, that Prefect's threads leaked it.
     """
     from busgen.errors import UserError
-    from flows.paths import MISTAKE, record_cost
+    from flows.paths import MISTAKE, write_record
 
     code, start = 0, time.monotonic()
     try:
         flow()
         if stage := os.environ.get("DVC_STAGE"):
-            record_cost(stage, time.monotonic() - start)
+            write_record(stage, time.monotonic() - start)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         code = 2

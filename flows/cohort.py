@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from busgen import io
 from busgen.real.cleaning import write_cohort
 from flows import main
-from flows.paths import COHORT, real_tables
+from flows.paths import COHORT, find_tables
 
 
 @flow(name="cohort", validate_parameters=False)
@@ -23,7 +23,7 @@ def cohort(tables: list[Path]) -> None:
 
 def run() -> None:
     """Run the stage: data/real -> data/cohort."""
-    cohort(real_tables())
+    cohort(find_tables())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 In: data/release, data/real, data/cohort, params.yaml. Out: data/downstream (comparison,
 predictions, tables to plot). Trainings are kept in data/work, each by the hash of what decides it:
-a killed run goes on, a changed generator repeats only the arms with its pictures.
+a killed run goes on, a changed generator repeats only the arms with its images.
 """
 
 import shutil
@@ -13,23 +13,23 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from busgen.downstream import library
-from busgen.downstream.data.real_images import Real
+from busgen.downstream.data.real_images import RealData
 from busgen.downstream.plan import Plan, plan
-from busgen.downstream.request import RECIPES, Asked
+from busgen.downstream.request import RECIPES, Request
 from busgen.downstream.results import headline
-from busgen.folders import written_folder
+from busgen.folders import write_folder
 from busgen.params.base import load_section
 from busgen.params.downstream import DownstreamParams
 from busgen.progress import progress
 from flows import main
-from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, real_tables
+from flows.paths import COHORT, DOWNSTREAM, RELEASE, WORK, find_tables
 
 
-def asked(own: DownstreamParams) -> Asked:
+def resolve(own: DownstreamParams) -> Request:
     """Return what params.yaml asks for."""
-    return Asked(
+    return Request(
         RELEASE,
-        Real(tuple(real_tables()), COHORT),
+        RealData(tuple(find_tables()), COHORT),
         WORK / "downstream",
         train=own.train,
         arms=own.arms,
@@ -47,18 +47,18 @@ def downstream(wanted: Plan) -> None:
     """Train what is missing, compare, and publish the headline as an artifact."""
     logger = get_run_logger()
     with progress("trainings", len(wanted.jobs)) as tick:
-        record, ran = library.carry_out(wanted, tick, logger.info)
+        record, ran = library.run(wanted, tick, logger.info)
     logger.info("%d of %d trained, the others were kept", ran, len(wanted.jobs))
-    rows = [row for _, own in library.tables(record) for row in own]
+    rows = [row for _, own in library.to_tables(record) for row in own]
     create_table_artifact(table=rows, key="downstream", description="what it teaches models")
-    with written_folder(DOWNSTREAM, "plots of a comparison") as partial:
+    with write_folder(DOWNSTREAM, "plots of a comparison") as partial:
         headline.write_plots(record, partial)
-        shutil.copy2(wanted.asked.out / library.PREDICTIONS, partial)
+        shutil.copy2(wanted.request.out / library.PREDICTIONS, partial)
 
 
 def run() -> None:
     """Run the stage: data/release and real patients -> data/downstream."""
-    downstream(plan(asked(load_section("downstream", DownstreamParams))))
+    downstream(plan(resolve(load_section("downstream", DownstreamParams))))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 
 from busgen.errors import StorageError
+from busgen.factory import rounds
 from busgen.factory.plan import Plan, resolve
-from busgen.factory.rounds import make_candidates
 from busgen.factory.shard import Manifest, ShardSpec, run_shard
-from busgen.factory.work import acceptance, link_folder
+from busgen.factory.work import count, link_folder
 from busgen.folders import open_work
 from busgen.folders.locks import hold_lock
 from busgen.params.base import load_section
@@ -51,12 +51,12 @@ def _storage_failed(_: "Task[Any, Any]", __: TaskRun, state: "State[Any]") -> bo
     task_run_name="round {spec.attempt} shard {spec.number}",
     persist_result=False,
 )
-def shard(spec: ShardSpec) -> Manifest:
+def _shard(spec: ShardSpec) -> Manifest:
     """Make one shard."""
     return run_shard(spec)
 
 
-def task_runner(params: GenerateParams) -> TaskRunner[Any]:
+def _runner(params: GenerateParams) -> TaskRunner[Any]:
     """Return the runner that `params` name: threads of this process, or Dask's processes."""
     if params.runner == "dask":
         from prefect_dask import DaskTaskRunner
@@ -66,14 +66,14 @@ def task_runner(params: GenerateParams) -> TaskRunner[Any]:
     return ThreadPoolTaskRunner(max_workers=params.workers)
 
 
-def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
+def _map(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
     """Yield manifests as the tasks of `specs` finish, with the remaining time on screen."""
     logger = get_run_logger()
     total = sum(len(spec.samples) for spec in specs)
     columns = (*Progress.get_default_columns(), TextColumn("of {task.total:.0f} findings"))
     with Progress(*columns, console=Console(stderr=True), disable=not specs) as bar:
         row = bar.add_task(f"{len(specs)} shards", total=total)
-        for future in as_completed(shard.map(list(specs))):
+        for future in as_completed(_shard.map(list(specs))):
             manifest = future.result()
             bar.advance(row, len(manifest["samples"]))
             logger.info("%s: %d passed", manifest["shard"], manifest["passed"])
@@ -83,8 +83,8 @@ def map_shards(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
 @flow(name="generate", validate_parameters=False)
 def generate(plan: Plan, work: Path) -> None:
     """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
-    make_candidates(plan, work, map_shards)
-    asked, rows = plan.request, acceptance(work / "index.parquet")
+    rounds.run(plan, work, _map)
+    asked, rows = plan.request, count(work / "index.parquet")
     create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
     create_markdown_artifact(
         key="plan",
@@ -100,7 +100,7 @@ def run() -> None:
     plan = resolve(params)
     with hold_lock(WORK / "generate", lambda _: None):
         work = open_work(WORK / plan.shards_sha256[:16])
-        generate.with_options(task_runner=task_runner(params))(plan, work)
+        generate.with_options(task_runner=_runner(params))(plan, work)
         link_folder(work, CANDIDATES)
 
 

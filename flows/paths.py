@@ -24,13 +24,13 @@ REPORT = Path("data/report")
 PUBLISHED_REFERENCE = Path("busgen/assets/reference")
 
 
-def record_cost(stage: str, seconds: float) -> None:
+def write_record(stage: str, seconds: float) -> None:
     """Keep how long a stage took on the clock; no DVC output, as no clock time enters one."""
     known = read_json(COSTS) if COSTS.is_file() else {}
     write_text(COSTS, dumps(known | {stage: round(seconds, 1)}))
 
 
-def real_tables() -> list[Path]:
+def find_tables() -> list[Path]:
     """Return the canonical tables of the datasets that params.yaml names."""
     datasets = load_section("real", RealParams).datasets
     if not datasets:

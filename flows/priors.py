@@ -15,16 +15,16 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.lesions import COLUMNS
 from busgen.priors.network import PUBLISHED, load_prior, save_prior
-from busgen.real.cohort import real_rows, usable_for_labels
+from busgen.real.cohort import has_usable_label, read_rows
 from flows import main
-from flows.paths import COHORT, PRIOR, real_tables
+from flows.paths import COHORT, PRIOR, find_tables
 
 
 @flow(name="priors", validate_parameters=False)
 def priors(tables: list[Path], params: PriorsParams) -> None:
     """Fit the prior to all tables and hold it against the other patients."""
     columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
-    rows = list(real_rows(tables, COHORT, columns=columns, usable=usable_for_labels))
+    rows = list(read_rows(tables, COHORT, columns=columns, usable=has_usable_label))
     prior, checks = fit_and_check(rows, load_prior(PUBLISHED), params, name="pooled")
     save_prior(prior, PRIOR)
     io.write_text(PRIOR.with_suffix(".checks.json"), io.dumps(checks))
@@ -32,7 +32,7 @@ def priors(tables: list[Path], params: PriorsParams) -> None:
 
 def run() -> None:
     """Run the stage: data/real -> data/priors."""
-    priors(real_tables(), load_section("priors", PriorsParams))
+    priors(find_tables(), load_section("priors", PriorsParams))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from busgen import io
-from busgen.evaluation.stage import write_quality
+from busgen.evaluation.stage import write_scores
 from busgen.params.base import load_section
 from busgen.params.quality import QualityParams
 from flows import main
@@ -17,7 +17,7 @@ from flows.paths import QUALITY, REFUSED, RELEASE
 @flow(name="quality", validate_parameters=False)
 def quality(params: QualityParams) -> None:
     """Score the release and publish the headline as an artifact."""
-    write_quality(RELEASE, QUALITY, params, REFUSED)
+    write_scores(RELEASE, QUALITY, params, REFUSED)
     headline = io.read_json(QUALITY / "metrics.json")
     rows = [{"metric": name, "value": value} for name, value in headline.items()]
     create_table_artifact(table=rows, key="quality", description="headline of the release")

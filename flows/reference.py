@@ -7,23 +7,23 @@ from pathlib import Path
 
 from prefect import flow
 
-from busgen.evaluation.reference import reference_of, write_reference
+from busgen.evaluation.reference import measure_reference, write_reference
 from busgen.judges.judges import load_judges
 from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from flows import main
-from flows.paths import COHORT, REFERENCE, real_tables
+from flows.paths import COHORT, REFERENCE, find_tables
 
 
 @flow(name="reference", validate_parameters=False)
 def reference(tables: list[Path], judges: Path | None) -> None:
     """Measure the held-out patients of all datasets that were read."""
-    write_reference(reference_of(tables, COHORT, load_judges(judges)), REFERENCE)
+    write_reference(measure_reference(tables, COHORT, load_judges(judges)), REFERENCE)
 
 
 def run() -> None:
     """Run the stage: data/real, data/cohort -> data/reference."""
-    reference(real_tables(), load_section("generate", GenerateParams).judges)
+    reference(find_tables(), load_section("generate", GenerateParams).judges)
 
 
 if __name__ == "__main__":

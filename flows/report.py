@@ -11,7 +11,7 @@ from busgen.params.base import load_section
 from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
 from busgen.params.report import ReportParams
-from busgen.report.evidence import previous_of
+from busgen.report.evidence import find_previous
 from busgen.report.report import Sources, write_report
 from flows import main
 from flows.paths import CANDIDATES, PUBLISHED_REFERENCE, QUALITY, RELEASE, REPORT
@@ -31,7 +31,7 @@ def run() -> None:
     reference = load_section("quality", QualityParams).reference or PUBLISHED_REFERENCE
     checks = prior.with_suffix(".checks.json") if prior else None
     where = (RELEASE, CANDIDATES, QUALITY, reference, judges, checks)
-    beside = (previous_of(params.previous), params.downstream)
+    beside = (find_previous(params.previous), params.downstream)
     sources = Sources(*where, *beside)
     report(sources, params)
 

@@ -1,4 +1,4 @@
-"""Train images: real training patients -> the generator of pictures.
+"""Train images: real training patients -> the generator of images.
 
 In: data/real, data/cohort, params.yaml. Out: data/models/images. A killed training goes on from its
 last checkpoint, from data/work.
@@ -11,27 +11,27 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from busgen.folders import remove_work
+from busgen.images.diffusion.training import stage
 from busgen.images.diffusion.training.plan import Training, resolve
-from busgen.images.diffusion.training.stage import train
 from busgen.params.base import load_section
 from busgen.params.train_images import TrainImagesParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
-from flows.paths import COHORT, MODELS, WORK, real_tables
+from flows.paths import COHORT, MODELS, WORK, find_tables
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def learn(training: Training) -> Path:
+def train(training: Training) -> Path:
     """Train all parts, with samples a second and the remaining time on screen."""
-    with progress("sentences and pictures", sum(training.seen.values())) as tick:
-        return train(training, lambda _: tick)
+    with progress("sentences and images", sum(training.images_seen.values())) as tick:
+        return stage.train(training, lambda _: tick)
 
 
 @flow(name="train images", validate_parameters=False)
 def images(training: Training) -> None:
     """Train the generator and publish its card as an artifact."""
-    folder = learn(training)
+    folder = train(training)
     card = (folder / "README.md").read_text(encoding="utf-8")
     create_markdown_artifact(key="images", markdown=card)
 
@@ -39,7 +39,7 @@ def images(training: Training) -> None:
 def run() -> None:
     """Run the stage: params.yaml -> data/models/images."""
     params = load_section("train_images", TrainImagesParams)
-    tables = real_tables()
+    tables = find_tables()
     training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "images")
     images(training)
     remove_work(training.work)

@@ -14,35 +14,41 @@ from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from busgen.folders import remove_work
+from busgen.judges.training import members, stage
 from busgen.judges.training.evidence import publish
-from busgen.judges.training.members import Job, run_job
-from busgen.judges.training.stage import TRAINED, plan_of, prepare, train_judges, work_folder
+from busgen.judges.training.members import Job
+from busgen.judges.training.stage import (
+    TRAINED,
+    prepare,
+    train,
+    work_folder,
+)
 from busgen.params.base import load_section
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.progress import progress
 from busgen.real.cohort import FILE
 from flows import main
-from flows.paths import COHORT, MODELS, WORK, real_tables
+from flows.paths import COHORT, MODELS, WORK, find_tables
 
 
 @flow(name="train judges", validate_parameters=False)
 def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> None:
     """Train all members, with crops a second and the remaining time on screen."""
     splits = prepare(tables, COHORT / FILE, work)
-    plan = plan_of(params, splits["train"], work)
+    plan = stage.plan(params, splits["train"], work)
     with progress("training crops", plan.n) as tick:
 
         @task(cache_policy=NO_CACHE, task_run_name="{job.name}", persist_result=False)
-        def member(job: Job) -> None:
-            run_job(job, tick)
+        def part(job: Job) -> None:
+            members.run(job, tick)
 
-        def mapped(jobs: Sequence[Job]) -> None:
-            futures = member.map(list(jobs))
+        def map_jobs(jobs: Sequence[Job]) -> None:
+            futures = part.map(list(jobs))
             wait(futures)
             for future in futures:
                 future.result()
 
-        train_judges(plan, splits, work, mapped)
+        train(plan, splits, work, map_jobs)
     publish(work / TRAINED, params, tables, COHORT / FILE, MODELS / "judges")
     for card in sorted((MODELS / "judges").glob("*.md")):
         create_markdown_artifact(key=card.stem, markdown=card.read_text(encoding="utf-8"))
@@ -50,7 +56,7 @@ def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> Non
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/judges."""
-    tables, asked = real_tables(), load_section("train_judges", TrainJudgesParams)
+    tables, asked = find_tables(), load_section("train_judges", TrainJudgesParams)
     work = work_folder(tables, COHORT / FILE, asked, WORK)
     runner = ThreadPoolTaskRunner(max_workers=asked.workers)
     judges.with_options(task_runner=runner)(tables, asked, work)

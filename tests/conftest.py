@@ -37,7 +37,7 @@ def tiny_judges(tmp_path_factory) -> Path:
     """Return a folder of judges: real networks of a few hundred random weights."""
     import torch
 
-    from busgen.judges.judges import ClassifierSpec, SegmenterSpec, save_judges
+    from busgen.judges.judges import ClassifierSpec, SegmenterSpec, save_model
 
     folder = tmp_path_factory.mktemp("judges é")
     segmenter, classifier = SegmenterSpec(32, (4, 6), 2), ClassifierSpec(32, (4, 6), 2, 2.0, 1)
@@ -47,7 +47,7 @@ def tiny_judges(tmp_path_factory) -> Path:
         tellers = [classifier.build(number).state_dict() for number in range(2)]
     for weights in (*finders, *tellers):
         weights["head.weight"] *= 50  # or all probabilities would stay near a half
-    save_judges(folder, (segmenter, finders), (classifier, tellers))
+    save_model(folder, (segmenter, finders), (classifier, tellers))
     return folder
 
 
@@ -71,9 +71,9 @@ def call() -> Callable[..., tuple[int, str, str]]:
 
 
 @pytest.fixture(scope="session")
-def make_picture():
-    """Return `speckled.picture`."""
-    return speckled.picture
+def make_image():
+    """Return `speckled.image`."""
+    return speckled.image
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from busgen.code import closure
-from busgen.pipeline import CODE, code_hashes
+from busgen.code import import_closure
+from busgen.pipeline import CODE, hash_code
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,13 +58,15 @@ def test_the_command_line_imports_nothing_heavy():
 
 
 def test_the_hashes_of_the_stages_code_are_todays():
-    assert (ROOT / CODE).read_text(encoding="utf-8") == code_hashes(ROOT)
+    assert (ROOT / CODE).read_text(encoding="utf-8") == hash_code(ROOT)
 
 
 def test_what_makes_a_pixel_depends_on_no_other_stages_parameters():
-    sections = {name for name in closure("busgen.factory.shard") if ".params." in name}
+    sections = {name for name in import_closure("busgen.factory.shard") if ".params." in name}
     assert sections == {f"busgen.params.{name}" for name in ("base", "gates", "generate")}
-    assert {"busgen.params.load", "busgen.params.report"}.isdisjoint(closure("flows.generate"))
+    assert {"busgen.params.load", "busgen.params.report"}.isdisjoint(
+        import_closure("flows.generate")
+    )
 
 
 def test_generate_runs_again_for_every_parameter_that_decides_a_byte():

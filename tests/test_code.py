@@ -12,7 +12,7 @@ FACTORY = ("busgen.factory.shard", "busgen.factory.rounds")
 
 
 def test_what_makes_a_release_imports_no_training_and_no_report():
-    found = code.closure(*FACTORY)
+    found = code.import_closure(*FACTORY)
     assert "busgen.images.diffusion.engine" in found
     assert not [name for name in found if ".training" in name or ".fitting" in name]
     assert not [name for name in found if name.startswith(("busgen.report", "busgen.evaluation"))]
@@ -22,7 +22,7 @@ def test_whatever_python_imports_is_found():
     program = f"import sys, {', '.join(FACTORY)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     loaded = {name for name in done.stdout.decode().split() if name.startswith("busgen.")}
-    assert loaded <= set(code.closure(*FACTORY))
+    assert loaded <= set(code.import_closure(*FACTORY))
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def tree(tmp_path, monkeypatch):
             path = tmp_path / "busgen" / f"{name}.py"
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        for function in (code.closure, code.code_sha256, code.read_module):
+        for function in (code.import_closure, code.hash_code, code.read_module):
             function.cache_clear()
-        return code.code_sha256("busgen.entry")
+        return code.hash_code("busgen.entry")
 
     yield written
-    for function in (code.closure, code.code_sha256, code.read_module):
+    for function in (code.import_closure, code.hash_code, code.read_module):
         function.cache_clear()
 
 
@@ -53,11 +53,11 @@ def test_comments_and_docstrings_change_no_hash_and_statements_do(tree):
 def test_what_is_not_imported_changes_no_hash(tree):
     before = tree(entry="from busgen.low import A\n", low="A = 1\n", other="B = 1\n")
     assert tree(entry="from busgen.low import A\n", low="A = 1\n", other="B = 2\n") == before
-    assert code.closure("busgen.entry") == ("busgen.entry", "busgen.low")
+    assert code.import_closure("busgen.entry") == ("busgen.entry", "busgen.low")
 
 
 def test_no_module_imports_itself_through_others():
     sources = sorted((code.ROOT / "busgen").rglob("*.py"))
     names = [".".join(path.relative_to(code.ROOT).with_suffix("").parts) for path in sources]
     modules = {name for name in names if not name.endswith("__init__")}
-    TopologicalSorter({name: modules & set(code.imports(name)) for name in modules}).prepare()
+    TopologicalSorter({name: modules & set(code.read_imports(name)) for name in modules}).prepare()

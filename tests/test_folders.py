@@ -12,8 +12,7 @@ import pytest
 
 from busgen import folders, io
 from busgen.errors import StorageError, UserError
-from busgen.folders import locks, manifests
-from busgen.folders.records import written_record
+from busgen.folders import locks, manifests, records
 
 KIND = "test"
 NOT_OURS = "must not exist or be empty, or hold only what the same command wrote"
@@ -21,7 +20,7 @@ NOT_OURS = "must not exist or be empty, or hold only what the same command wrote
 
 def write(out: Path, text: str, kind: str = KIND) -> None:
     """Write a folder of two files and an empty folder."""
-    with folders.written_folder(out, kind) as partial:
+    with folders.write_folder(out, kind) as partial:
         (partial / "a").mkdir()
         (partial / "a" / "ü.txt").write_text(text)
         (partial / "b.txt").write_text(text)
@@ -98,7 +97,7 @@ def test_what_comes_meanwhile_is_kept_too(tmp_path, change):
     write(tmp_path / "x", "1")
 
     def write_late() -> None:
-        with folders.written_folder(tmp_path / "x", KIND) as partial:
+        with folders.write_folder(tmp_path / "x", KIND) as partial:
             (partial / "c").write_text("2")
             CHANGES[change](tmp_path / "x")
             before.update(content(tmp_path / "x"))
@@ -151,7 +150,7 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path):
     before = content(tmp_path)
 
     def fail(error: BaseException) -> None:
-        with folders.written_folder(tmp_path / "x", KIND) as partial:
+        with folders.write_folder(tmp_path / "x", KIND) as partial:
             (partial / "b.txt").write_text("2")
             raise error
 
@@ -159,7 +158,7 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path):
         with pytest.raises(raised):
             fail(error)
         assert content(tmp_path) == before
-    with pytest.raises(RuntimeError), folders.claim_folder(tmp_path / "new" / "y", KIND):
+    with pytest.raises(RuntimeError), folders.lock_folder(tmp_path / "new" / "y", KIND):
         raise RuntimeError
     assert content(tmp_path) == before
 
@@ -206,7 +205,7 @@ def test_a_kill_leaves_the_old_folder_or_the_new_one(tmp_path, at, stands):
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "x", str(at)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert (tmp_path / "x").exists() == (at != 1)
-    with folders.claim_folder(tmp_path / "x", KIND):
+    with folders.lock_folder(tmp_path / "x", KIND):
         assert (tmp_path / "x" / stands).is_file()
         assert manifests.find_stranger(tmp_path / "x", KIND) is None
     assert listed(tmp_path) == ["x"]
@@ -312,7 +311,7 @@ def test_a_thread_may_hold_a_lock_twice_and_another_not_at_all(tmp_path):
         except UserError as error:
             refused.append(error)
 
-    with folders.claim_folder(tmp_path / "x", KIND):
+    with folders.lock_folder(tmp_path / "x", KIND):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
@@ -323,12 +322,12 @@ def test_a_thread_may_hold_a_lock_twice_and_another_not_at_all(tmp_path):
 
 def test_a_grown_folder_keeps_what_it_had_and_goes_on_after_a_failure(tmp_path):
     def grow(name: str, *, fail: bool = False) -> None:
-        with folders.grown_folder(tmp_path / "x", KIND) as work:
+        with folders.grow_folder(tmp_path / "x", KIND) as work:
             io.write_text(work / name, name)
             if fail:
                 raise KeyboardInterrupt
 
-    with pytest.raises(RuntimeError), folders.grown_folder(tmp_path / "x", KIND):
+    with pytest.raises(RuntimeError), folders.grow_folder(tmp_path / "x", KIND):
         raise RuntimeError
     assert listed(tmp_path) == []
     grow("a")
@@ -355,7 +354,7 @@ def test_what_was_written_can_be_removed_and_the_rest_stays(tmp_path):
 
 
 def test_work_folders_of_ours_go_and_others_stay(tmp_path):
-    place = folders.work_beside(tmp_path / "x")
+    place = folders.work_path(tmp_path / "x")
     (folders.open_work(place / "0123456789abcdef") / "shard").write_text("")
     (place / "thesis").mkdir()
     (place / "thesis" / "chapter").write_text("months")
@@ -367,7 +366,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
     path = tmp_path / "new" / "scores é.json"
 
     def keep(record: dict[str, object], kind: str = "score") -> None:
-        with written_record(path, kind) as write_record:
+        with records.write_record(path, kind) as write_record:
             write_record(record)
 
     keep({"a": 0.1})
@@ -384,7 +383,7 @@ def test_a_record_replaces_its_own_kind_alone(tmp_path):
         assert path.read_text() == other
     path.write_text("")
     keep({"a": 2})
-    with written_record(None, "score") as write_nothing:
+    with records.write_record(None, "score") as write_nothing:
         write_nothing({"a": 3})
     with pytest.raises(UserError, match="the output file must not exist"):
         path.unlink() or path.mkdir() or keep({"a": 2})

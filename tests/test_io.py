@@ -1,4 +1,4 @@
-"""Files are whole or not there; pictures survive PNG."""
+"""Files are whole or not there; images survive PNG."""
 
 from zlib import compress, crc32
 
@@ -13,7 +13,7 @@ def test_a_file_appears_only_when_whole(tmp_path):
     target = tmp_path / "a.txt"
 
     def fail_half_way() -> None:
-        with io.replacing(target) as partial:
+        with io.replace_file(target) as partial:
             partial.write_text("half")
             raise RuntimeError("killed")
 
@@ -38,7 +38,7 @@ def test_png_keeps_every_grey_level_and_the_hash_is_of_pixels():
     assert io.sha256_array(pixels.reshape(8, 32)) != io.sha256_array(pixels)
 
 
-def picture(header: bytes, pixels: bytes) -> bytes:
+def image(header: bytes, pixels: bytes) -> bytes:
     """Return a PNG of 2 x 2 pixels whose checksums hold, whatever is in it."""
     chunks = [(b"IHDR", b"\0\0\0\2\0\0\0\2" + header + b"\0\0\0"), (b"IDAT", compress(pixels))]
     parts = [(len(data), kind + data) for kind, data in [*chunks, (b"IEND", b"")]]
@@ -46,7 +46,7 @@ def picture(header: bytes, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-WHOLE = picture(b"\x08\0", b"\0\1\2\0\3\4")
+WHOLE = image(b"\x08\0", b"\0\1\2\0\3\4")
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ WHOLE = picture(b"\x08\0", b"\0\1\2\0\3\4")
         (WHOLE[:-12], "whole PNG, got 59 bytes without end"),
         (WHOLE[:-20], "whole PNG"),
         (WHOLE[:50] + b"?" + WHOLE[51:], "whole PNG, got 71 bytes, chunk at byte 33 broken"),
-        (picture(b"\x08\0", b"\0\1\2"), "whole PNG"),  # a row is missing, checksums hold
-        (picture(b"\x08\2", bytes(14)), "8-bit grey PNG"),  # colour
+        (image(b"\x08\0", b"\0\1\2"), "whole PNG"),  # a row is missing, checksums hold
+        (image(b"\x08\2", bytes(14)), "8-bit grey PNG"),  # colour
     ],
 )
-def test_pictures_that_are_not_whole_or_not_grey_are_named(data, rule):
+def test_images_that_are_not_whole_or_not_grey_are_named(data, rule):
     assert io.decode_png(WHOLE).tolist() == [[1, 2], [3, 4]]
     with pytest.raises(DataError, match=f"s1 must be an? {rule}"):
         io.decode_png(data, "s1")

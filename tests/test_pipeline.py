@@ -210,7 +210,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
         time.sleep(0.1)
     assert all(name in names for name in ("busgen run", "dvc repro", "flows.generate", "prefect"))
     assert processes_in(clone) == []
-    wait = "from busgen import pipeline; print(pipeline.is_up_to_date('generate'))"
+    wait = "from busgen import pipeline; print(pipeline.is_done('generate'))"
     assert call(clone, sys.executable, "-c", wait) == "False\n"  # as soon as the locks are gone
     call(clone, "dvc", "repro", "generate")  # no server: Prefect starts one for the process
     assert done

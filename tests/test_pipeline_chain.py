@@ -96,7 +96,7 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, breast_read, tmp
 
 
 def check_the_stage_downstream(clone: Path) -> None:
-    """Check its outcome, and that another release repeats only the arms with its pictures."""
+    """Check its outcome, and that another release repeats only the arms with its images."""
     gain = downstream_headline(clone)["classification"]["breast"]["gain"]
     assert gain["low"] <= gain["value"] <= gain["high"]
     shown = json.loads(call(clone, "dvc", "metrics", "show", "data/downstream/metrics.json",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import gc
 import io
 import re
 import subprocess
@@ -26,6 +27,7 @@ from mypy.types import (
     CallableType, Instance, Overloaded, TupleType, TypeType, TypeVarType, UnionType, get_proper_type,
 )
 
+gc.disable()  # a collection walks all of mypy's trees
 HERE = Path(__file__).parent
 TOPS = ("busgen", "flows", "tests")
 

@@ -1,4 +1,4 @@
-"""Rename what is spelt in strings: gates, the params key `untaught`, the command `busgen readers`.
+"""Rename what is spelt in strings: gates, the params key `out_of_domain`, the command `busgen study`.
 
 Usage: python strings.py CHECKOUT. Assets (reference.json, samples.parquet) are migrated, values unchanged.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 os.chdir(sys.argv[1])
 sys.path.insert(0, ".")
-GATES = {"strangeness": "anomaly", "upright": "orientation_check", "untaught": "out_of_domain"}
+GATES = {"anomaly": "anomaly", "orientation_check": "orientation_check", "out_of_domain": "out_of_domain"}
 files = subprocess.run(["git", "ls-files", "*.py", "*.md", "*.yaml", "*.html", "*.toml"], capture_output=True, text=True, check=True).stdout.split()
 WORDS_IN_PLACE = ("busgen/priors/", "busgen/images/diffusion/training/text/", "busgen/bench/images/control.py", "docs/log")
 for f in files:
@@ -16,10 +16,10 @@ for f in files:
     text = re.sub(r"\bbusgen readers\b", "busgen study", text)
     text = re.sub(r"\b(words = \[|call\()\"readers\", \"(make|score)\"", r'\1"study", "\2"', text)
     text = re.sub(r"\"readers (make|score)\"", r'"study \1"', text)
-    text = text.replace('add_typer(study.app, name="readers")', 'add_typer(study.app, name="study")')
+    text = text.replace('add_typer(study.app, name="study")', 'add_typer(study.app, name="study")')
     if not f.startswith(WORDS_IN_PLACE):
-        text = re.sub(r"(?<![A-Za-z])untaught(?![A-Za-z])", "out_of_domain", text)
-        text = re.sub(r"(?<![A-Za-z])strangeness(?![A-Za-z])", "anomaly", text)
+        text = re.sub(r"(?<![A-Za-z])out_of_domain(?![A-Za-z])", "out_of_domain", text)
+        text = re.sub(r"(?<![A-Za-z])anomaly(?![A-Za-z])", "anomaly", text)
         text = re.sub(r"([\"'`])((?:gate_)?)upright\1", r"\1\2orientation_check\1", text)
         text = re.sub(r"\bgate_upright\b", "gate_orientation_check", text)
         if f == "params.yaml":
@@ -41,7 +41,7 @@ def main():
     import pyarrow.parquet as pq
     for f in subprocess.run(["git", "ls-files", "busgen/assets/**.json"], capture_output=True, text=True, check=True).stdout.split():
         text = Path(f).read_text()
-        if re.search(r"\"(gate_)?(strangeness|upright|untaught)\"", text):
+        if re.search(r"\"(gate_)?(anomaly|upright|out_of_domain)\"", text):
             content = renamed(json.loads(text))
             Path(f).write_text(dumps(content) if dumps(json.loads(text)) == text else json.dumps(content, indent=2) + "\n")
             print("migrated", f)

@@ -15,7 +15,7 @@ from typing import Any
 
 from busgen.code import ROOT
 from busgen.errors import UserError
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream", "texts")
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
@@ -41,7 +41,7 @@ class Bar:
 
 def share(hits: int, n: int) -> Figure:
     """Return `hits` of `n` as a share with its 95 % Wilson interval."""
-    return Figure(hits / n, "share", n, wilson(hits, n))
+    return Figure(hits / n, "share", n, wilson_interval(hits, n))
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:
@@ -56,17 +56,17 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
     bars: dict[str, Bar] = bench.BARS
     return {
         "name": name,
-        "commit": commit(),
-        "machine": machine(),
+        "commit": _commit(),
+        "machine": _machine(),
         "figures": {key: asdict(figure) for key, figure in figures.items()},
         "bars": {
-            key: asdict(bar) | {"holds": key in figures and holds(figures[key], bar)}
+            key: asdict(bar) | {"holds": key in figures and reaches(figures[key], bar)}
             for key, bar in bars.items()
         },
     }
 
 
-def holds(figure: Figure, bar: Bar) -> bool:
+def reaches(figure: Figure, bar: Bar) -> bool:
     """Return whether a figure reaches its bar."""
     return bool(COMPARE[bar.op](figure.value, bar.bound))
 
@@ -96,7 +96,7 @@ def to_line(record: dict[str, object]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
 
-def commit() -> str:
+def _commit() -> str:
     """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
     try:
         head = _git(ROOT, "rev-parse", "--short=12", "HEAD")
@@ -105,7 +105,7 @@ def commit() -> str:
         return "installed"
 
 
-def machine() -> str:
+def _machine() -> str:
     """Return processor, cores, memory and Python of this machine, in words."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")

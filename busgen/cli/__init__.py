@@ -43,7 +43,7 @@ app = typer.Typer(
 for command in COMMANDS:
     app.command()(command)
 app.command("list")(catalog.list_known)
-app.add_typer(study.app, name="readers")
+app.add_typer(study.app, name="study")
 app.add_typer(dev.app, name="dev")
 
 

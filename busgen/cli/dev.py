@@ -31,8 +31,8 @@ def deps(
 
     checkout = pipeline.enter_checkout()
     if write:
-        pipeline.write_code_hashes(checkout)
-    elif (checkout / pipeline.CODE).read_text() != pipeline.code_hashes(checkout):
+        pipeline.write_hashes(checkout)
+    elif (checkout / pipeline.CODE).read_text() != pipeline.hash_code(checkout):
         rule = f"{pipeline.CODE} must hold the hashes of today's code"
         raise UserError(rule, "others", "run `busgen dev deps --write`")
 
@@ -44,9 +44,9 @@ def fit(
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
 ) -> None:
     """Fit to training patients what ships in busgen/assets; some minutes of one core."""
-    from busgen.folders import written_folder
+    from busgen.folders import write_folder
 
-    with written_folder(target, f"fitted {what}") as partial:
+    with write_folder(target, f"fitted {what}") as partial:
         _fitting(what)(folder, partial)
     out.print(f"written  {target}", soft_wrap=True)
 

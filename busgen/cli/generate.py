@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from busgen.cli.screen import out, print_limits, print_scores, print_summary, resumable, say
+from busgen.cli.screen import out, print_limits, print_scores, print_summary, resumable, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
@@ -41,7 +41,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
-    from busgen.factory.library import produce, with_generate
+    from busgen.factory.library import make_release, with_options
     from busgen.factory.plan import resolve, to_record
     from busgen.params.load import Params, load_params
     from busgen.params.targets import parse_targets
@@ -58,15 +58,15 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "seed": seed,
         "size_px": size_px,
     }
-    base = with_generate(load_params(params) if params else Params(), asked, "the command")
+    base = with_options(load_params(params) if params else Params(), asked, "the command")
     if remark := left_out(base.generate.text):
-        say(remark)
+        to_words(remark)
     if dry_run:
         plan = to_record(resolve(base.generate))
         out.print_json(json.dumps(plan | {"out": str(folder)}))
         return
     with resumable(), progress("judged findings", base.generate.n) as tick:
-        produce(base, folder, tick, say)
+        make_release(base, folder, tick, to_words)
     print_summary(folder)
 
 
@@ -85,22 +85,22 @@ def run(
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone
     if everything:
-        require_real_data(params)
+        _require_data(params)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
         if remark := left_out(params.generate.text):
-            say(remark)
-    with hold_lock(Path("data/work/run"), say):
+            to_words(remark)
+    with hold_lock(Path("data/work/run"), to_words):
         changed = pipeline.reproduce(everything=everything)
     if not changed:
-        say("nothing has changed since the last run")
+        to_words("nothing has changed since the last run")
     print_summary(root / pipeline.RELEASE)
     print_scores(pipeline.headline())
     print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
 
 
-def require_real_data(params: "Params") -> None:
+def _require_data(params: "Params") -> None:
     """Raise `UserError` if the parameters name no real dataset."""
     if not params.real.datasets:
         raise UserError(

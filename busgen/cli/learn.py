@@ -26,14 +26,14 @@ def real(
     import tempfile
 
     from busgen.folders import require_replaceable
-    from busgen.real.prepare import REAL, images, parse_datasets, prepare
+    from busgen.real.prepare import REAL, count, parse_datasets, prepare
 
     named = parse_datasets(datasets)
     if folder:
         require_replaceable(folder, REAL)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        progress("images read", images(named)) as tick,
+        progress("images read", count(named)) as tick,
     ):
         told = prepare(named, folder or Path(scratch) / "real", tick)
     if as_json:
@@ -61,10 +61,10 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:
     """Train models on the training patients of real data; scores and cards beside the weights."""
-    from busgen.cli.training import Asked, train as learn
+    from busgen.cli.training import Options, train as learn
     from busgen.params.load import Params, load_params
 
-    asked = Asked(which, folder, target, preset, start, adapt, rank)
+    asked = Options(which, folder, target, preset, start, adapt, rank)
     with resumable():
         learn(asked, load_params(params) if params else Params(), progress)
     out.print(f"written  {target}", soft_wrap=True)
@@ -75,7 +75,7 @@ def calibrate(
     target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     judges: Annotated[Path | None, typer.Option(help="Judges' folder, not what ships.")] = None,
     planted: Annotated[
-        int | None, typer.Option(min=1, help="Plant faults into so many pictures; all.")
+        int | None, typer.Option(min=1, help="Plant faults into so many images; all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -134,9 +134,9 @@ def _shown(value: object) -> str:
 
 def schema_page() -> str:
     """Return the data dictionary of every release."""
-    from busgen.release.description.card import dictionary
+    from busgen.release.description.card import write_dictionary
 
-    return dictionary().replace("# Data dictionary", "# Columns", 1)
+    return write_dictionary().replace("# Data dictionary", "# Columns", 1)
 
 
 def python_page(checkout: Path) -> str:

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from busgen.cli.screen import AsJson, out, print_rows, print_versions, say
+from busgen.cli.screen import AsJson, out, print_rows, print_versions, to_words
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 
 
 def verify(folder: Folder) -> None:
-    """Check a release bit by bit: sums, pictures, index, contract."""
+    """Check a release bit by bit: sums, images, index, contract."""
     from busgen.release.verify import verify as check_release
 
     problems = check_release(folder)
@@ -35,9 +35,9 @@ def show(
     """Print one sample's whole history: finding, attempts, scores, verdicts."""
     from busgen.release import show as shown
 
-    out.print_json(json.dumps(shown.history(folder, sample_id), default=str))
+    out.print_json(json.dumps(shown.read_history(folder, sample_id), default=str))
     if again:
-        found = shown.again(folder, sample_id)
+        found = shown.redraw(folder, sample_id)
         out.print_json(json.dumps(found, default=str))
         if not (found["same_image"] and found["same_mask"]):
             raise typer.Exit(1)
@@ -49,20 +49,20 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
-    from busgen.cli.versions import release_of, scores_of
+    from busgen.cli.versions import open_release, read_scores
     from busgen.downstream.results import changes
     from busgen.release import diff as compared
 
-    with release_of(a) as first, release_of(b) as second:
+    with open_release(a) as first, open_release(b) as second:
         found = compared.diff(first, second)
-        told = changes.changes(scores_of(a), scores_of(b))
+        told = changes.compare(read_scores(a), read_scores(b))
     if as_json:
         out.print_json(json.dumps(found | {"changes": told}, default=str))
         return
     from rich.markdown import Markdown
 
     print_rows(changes.to_rows(told))
-    say(changes.ABOUT if told else changes.NOTHING)
+    to_words(changes.ABOUT if told else changes.NOTHING)
     out.print(Markdown(compared.to_markdown(found)))
 
 
@@ -103,4 +103,4 @@ def versions(as_json: AsJson = False) -> None:
     elif found:
         print_versions(found)
     else:
-        say("no dataset version yet: `busgen tag NAME` records one")
+        to_words("no dataset version yet: `busgen tag NAME` records one")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, say
+from busgen.cli.screen import out, to_words
 from busgen.progress import progress
 
 
@@ -19,7 +19,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         Path | None, typer.Option(help="Its scores.json's folder; else scored anew into --out.")
     ] = None,
     candidates: Annotated[
-        Path | None, typer.Option(help="What it was chosen from, for rejected pictures.")
+        Path | None, typer.Option(help="What it was chosen from, for rejected images.")
     ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Real statistics, not those that ship.")
@@ -31,50 +31,50 @@ def report(  # noqa: PLR0913 - a command's options are its signature
         Path | None, typer.Option(help="Folder with release/ and quality/ to compare with.")
     ] = None,
     downstream: Annotated[
-        Path | None, typer.Option(help="What `busgen downstream` wrote of such pictures.")
+        Path | None, typer.Option(help="What `busgen downstream` wrote of such images.")
     ] = None,
     with_real: Annotated[
         Path | None,
-        typer.Option(help="What `busgen real ... --out` wrote: a page with patients' pictures."),
+        typer.Option(help="What `busgen real ... --out` wrote: a page with patients' images."),
     ] = None,
-    gallery: Annotated[int, typer.Option(min=1, max=10, help="Pictures of each kind.")] = 4,
+    gallery: Annotated[int, typer.Option(min=1, max=10, help="Images of each kind.")] = 4,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it to report.pdf, too.")] = False,
 ) -> None:
     """Write the report of a release: verdict, evidence, galleries; on demand as PDF."""
     from busgen.evaluation.reference import REFERENCE
-    from busgen.folders import written_folder
-    from busgen.release.files import check_release
-    from busgen.report.evidence import Sources, previous_of, shipped_beside
+    from busgen.folders import write_folder
+    from busgen.release.files import require_release
+    from busgen.report.evidence import Sources, find_previous, load_shipped
     from busgen.report.pdf import find_chromium, print_pdf
     from busgen.report.report import PAGE, REPORT, save_report
-    from busgen.report.with_real import count_real, require_private, write_with_real
+    from busgen.report.with_real import count, require_private, write_with_real
 
-    check_release(release)
+    require_release(release)
     if pdf:
         find_chromium()  # refused before anything is made, as is the real data
     if with_real:
         require_private(folder)
-    patients = count_real(with_real) if with_real else 0
+    patients = count(with_real) if with_real else 0
     real = reference or REFERENCE
-    with written_folder(folder, REPORT) as partial:
-        scored = quality_of(release, quality, real, (folder, partial))
-        known, checks = shipped_beside(release)
-        beside = (judges or known, checks, previous_of(previous), downstream)
+    with write_folder(folder, REPORT) as partial:
+        scored = _quality(release, quality, real, (folder, partial))
+        known, checks = load_shipped(release)
+        beside = (judges or known, checks, find_previous(previous), downstream)
         save_report(Sources(release, candidates, scored, real, *beside), partial, gallery)
         if pdf:
             print_pdf(partial / PAGE, partial / "report.pdf")
         if with_real:
-            with progress("patients' pictures read", patients) as tick:
+            with progress("patients' images read", patients) as tick:
                 page = write_with_real(release, with_real, partial, tick, folder).name
     out.print(f"report   {folder / PAGE}", soft_wrap=True)
     if pdf:
         out.print(f"pdf      {folder / 'report.pdf'}", soft_wrap=True)
     if with_real:
         out.print(f"real     {folder / page}", soft_wrap=True)
-        say("it holds pictures of patients: never publish it, never pass it on")
+        to_words("it holds images of patients: never publish it, never pass it on")
 
 
-def quality_of(
+def _quality(
     release: Path, given: Path | None, reference: Path, folders: tuple[Path, Path]
 ) -> Path:
     """Return the folder of a release's scores: `given`, else they are measured anew.
@@ -82,7 +82,7 @@ def quality_of(
     `folders` are the report's, as it stands and as it is written: scores that lie in the former
     come along.
     """
-    from busgen.evaluation.stage import measure, save_quality
+    from busgen.evaluation.stage import measure, save
     from busgen.folders import copy_folder
     from busgen.params.quality import QualityParams
 
@@ -92,6 +92,6 @@ def quality_of(
     if given and given.is_dir():
         copy_folder(given, written)
     else:
-        say("scoring the release, which takes a minute or two")
-        save_quality(measure(release, QualityParams(reference=reference)), release, written)
+        to_words("scoring the release, which takes a minute or two")
+        save(measure(release, QualityParams(reference=reference)), release, written)
     return written

@@ -13,19 +13,19 @@ import typer
 from busgen.cli.screen import (
     AsJson,
     out,
-    print_compared,
+    print_comparison,
     print_nearness,
     print_rows,
     resumable,
-    say,
+    to_words,
 )
 from busgen.errors import UserError
 from busgen.progress import progress
 
 
 def score(  # noqa: PLR0913 - a command's options are its signature
-    a: Annotated[Path, typer.Argument(help="Pictures: folder, Parquet, dataset on disk, release.")],
-    against: Annotated[Path, typer.Option(help="Real pictures of held-out patients, likewise.")],
+    a: Annotated[Path, typer.Argument(help="Images: folder, Parquet, dataset on disk, release.")],
+    against: Annotated[Path, typer.Option(help="Real images of held-out patients, likewise.")],
     space: Annotated[
         list[str] | None,
         typer.Option(help="us64, radiomic, TorchScript, transformers folder; repeatable."),
@@ -39,55 +39,57 @@ def score(  # noqa: PLR0913 - a command's options are its signature
         typer.Option(help="Splits of the real ones; of canonical data validation and test."),
     ] = None,
     a_split: Annotated[list[str] | None, typer.Option(help="Splits of the others; all.")] = None,
-    most: Annotated[int, typer.Option(help="At most so many pictures, of the real twice.")] = 1000,
+    most: Annotated[int, typer.Option(help="At most so many images, of the real twice.")] = 1000,
     size_px: Annotated[int, typer.Option("--size", help="Side at which both are seen, px.")] = 256,
     two_sample: Annotated[bool, typer.Option(help="Train a classifier too: minutes.")] = False,
-    image: Annotated[str | None, typer.Option(help="Column of pictures, if not image.")] = None,
+    image: Annotated[str | None, typer.Option(help="Column of images, if not image.")] = None,
     mask: Annotated[str | None, typer.Option(help="Column of masks, if not mask.")] = None,
     target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score any set of pictures against real ones: distances, diversity, floors."""
-    from busgen.evaluation.score_options import Asked, open_sets
+    """Score any set of images against real ones: distances, diversity, floors."""
+    from busgen.evaluation.score_options import Options, open_sets
     from busgen.evaluation.score_sets import score_sets
-    from busgen.folders.records import written_record
-    from busgen.image_sets.parquet import Named
-    from busgen.metrics.spaces.registry import spaces_of
+    from busgen.folders.records import write_record
+    from busgen.image_sets.parquet import ImageColumns
+    from busgen.metrics.spaces.registry import load_spaces
 
-    named = Named(image, mask)
-    asked = Asked(tuple(by or ()), group, most, size_px, two_sample=two_sample, named=named)
-    with written_record(target, "score") as write:
+    named = ImageColumns(image, mask)
+    asked = Options(
+        tuple(by or ()), group, most, size_px, two_sample=two_sample, image_columns=named
+    )
+    with write_record(target, "score") as write:
         sets = open_sets((a, against), (a_split, split), asked)
-        spaces = spaces_of(space)
-        with progress("pictures seen", asked.looks(sets)) as tick:
+        spaces = load_spaces(space)
+        with progress("images seen", asked.count(sets)) as tick:
             record = score_sets(sets, spaces, asked, tick)
         write(record)
     if as_json:
         out.print_json(json.dumps(record))
         return
-    print_compared(record)
+    print_comparison(record)
 
 
 def privacy(
-    pictures: Annotated[Path, typer.Argument(help="Release, or any pictures that score takes.")],
+    images: Annotated[Path, typer.Argument(help="Release, or any images that score takes.")],
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
-    most: Annotated[int, typer.Option(help="At most so many pictures.")] = 1000,
+    most: Annotated[int, typer.Option(help="At most so many images.")] = 1000,
     target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
-    from busgen.evaluation.score_options import Asked
-    from busgen.folders.records import written_record
+    from busgen.evaluation.score_options import Options
+    from busgen.folders.records import write_record
     from busgen.metrics.spaces.registry import OURS
 
-    asked = Asked(most=most)
-    with written_record(target, "privacy") as write:
-        sets = compare_real.open_beside(pictures, real, asked)
-        with progress("pictures seen", sets.looks(asked)) as tick:
-            beside = compare_real.look(sets, OURS, asked, tick)
-        record = compare_real.nearness(beside, asked.draws)
-        record |= {"copies": compare_real.copies(beside)}
+    asked = Options(most=most)
+    with write_record(target, "privacy") as write:
+        sets = compare_real.open_sets(images, real, asked)
+        with progress("images seen", sets.count(asked)) as tick:
+            beside = compare_real.embed(sets, OURS, asked, tick)
+        record = compare_real.measure_privacy(beside, asked.draws)
+        record |= {"copies": compare_real.find_copies(beside)}
         write(record)
     if as_json:
         out.print_json(json.dumps(record))
@@ -99,7 +101,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     data: Annotated[
         list[str],
         typer.Option(
-            help="Synthetic pictures: release, Parquet, folder. Further ones: --data NAME=DIR."
+            help="Synthetic images: release, Parquet, folder. Further ones: --data NAME=DIR."
         ),
     ],
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
@@ -137,26 +139,26 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
-    from busgen.downstream.data.synthetic_set import named
+    from busgen.downstream.data.synthetic_set import parse_sets
     from busgen.downstream.plan import plan as planned
-    from busgen.downstream.request import Asked
+    from busgen.downstream.request import Request
     from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}
     chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
-    first, others = named(data)
-    asked = Asked(
+    first, others = parse_sets(data)
+    asked = Request(
         first, real, folder, *chosen, seeds, models, saw, quick,
         WORKERS if workers is None else workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
     plan = planned(asked)
     with resumable(), progress("trainings", len(plan.jobs)) as tick:
-        record, ran = library.carry_out(plan, tick, say)
+        record, ran = library.run(plan, tick, to_words)
     if as_json:
         out.print_json(json.dumps(record))
         return
-    for title, rows in library.tables(record):
+    for title, rows in library.to_tables(record):
         out.print(title)
         print_rows(rows)
     for words in library.primaries(record):

@@ -24,7 +24,7 @@ err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def say(words: str) -> None:
+def to_words(words: str) -> None:
     """Print a remark for the person at the screen."""
     err.print(escape(words), style="dim", soft_wrap=True)
 
@@ -37,18 +37,18 @@ def resumable() -> Iterator[None]:
     """
     stopped = False
 
-    def stop(number: int, frame: object) -> None:
+    def refuse(number: int, frame: object) -> None:
         nonlocal stopped
         stopped = True
         signal.default_int_handler(number, None)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.signal(signal.SIGINT, refuse)
     try:
         yield
     except BaseException:
         if not stopped:
             raise
-        say("stopped; the same command goes on from here")
+        to_words("stopped; the same command goes on from here")
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGINT, before)
@@ -56,9 +56,9 @@ def resumable() -> Iterator[None]:
 
 def print_summary(folder: Path) -> None:
     """Print counts, rejections and where the release is."""
-    from busgen.factory.work import acceptance
+    from busgen.factory.work import count
 
-    rows = acceptance(folder / "index.parquet")
+    rows = count(folder / "index.parquet")
     accepted, attempts = (sum(row[key] for row in rows) for key in ("accepted", "attempts"))
     print_rows(rows)
     out.print(
@@ -82,30 +82,30 @@ def print_scores(metrics: Mapping[str, Any]) -> None:
 def print_limits(record: Mapping[str, Any]) -> None:
     """Print what the limits of a release say of it, those that fail first, n and floor left out."""
     from busgen.evaluation.limits import NOT_MEASURED, to_rows
-    from busgen.report.answers.limits import unmeasured
+    from busgen.report.answers.limits import unmeasured_answers
 
     shown = ("limit", "verdict", "value", "must be", "interval")
     rows = [row for row in to_rows(record) if row["verdict"] != NOT_MEASURED]
     print_rows([{key: row[key] for key in shown} for row in rows])
-    for left in unmeasured(record):
-        say(f"not measured: {left}")
+    for left in unmeasured_answers(record):
+        to_words(f"not measured: {left}")
     out.print(f"release  [bold]{record['verdict']}[/]")
 
 
 def print_nearness(record: Mapping[str, Any]) -> None:
-    """Print how near pictures are to training patients, and the thresholds of same patients."""
+    """Print how near images are to training patients, and the thresholds of same patients."""
     from busgen.evaluation.score_sets import to_rows
 
     scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
     print_rows(to_rows(scores | {"copies": record["copies"]}))
     for space, told in record["thresholds"].items():
         if told["value"] is not None:
-            say(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")
+            to_words(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")
     for name, reason in record["skipped"].items():
-        say(f"left out: {name}: {reason}")
+        to_words(f"left out: {name}: {reason}")
 
 
-def print_compared(record: Mapping[str, Any]) -> None:
+def print_comparison(record: Mapping[str, Any]) -> None:
     """Print the scores of two sets, a table a stratum, and what a reader should know of them."""
     from busgen.evaluation.score_sets import to_rows
 
@@ -113,10 +113,10 @@ def print_compared(record: Mapping[str, Any]) -> None:
         out.print(escape(stratum))
         print_rows(to_rows(scores))
     for note in record["notes"]:
-        say(note)
+        to_words(note)
     for stratum, reasons in record["skipped"].items():
         for name, reason in reasons.items():
-            say(f"left out: {stratum}, {name}: {reason}")
+            to_words(f"left out: {stratum}, {name}: {reason}")
 
 
 def print_cleaning(told: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The commands `busgen readers make` and `busgen readers score`.
+"""The commands `busgen study make` and `busgen study score`.
 
 In: words of the command line. Out: one function called, its outcome printed.
 """
@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, print_rows, say
+from busgen.cli.screen import out, print_rows, to_words
 
 app = typer.Typer(
-    no_args_is_help=True, help="Reader study: do people tell synthetic pictures from real ones?"
+    no_args_is_help=True, help="Reader study: do people tell synthetic images from real ones?"
 )
 
 
@@ -20,9 +20,9 @@ def make(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
     real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
-    n: Annotated[int, typer.Option(help="Pictures, half of them real.")] = 40,
+    n: Annotated[int, typer.Option(help="Images, half of them real.")] = 40,
     seed: Annotated[
-        int, typer.Option(help="Root seed: which pictures, in which order; keep it from readers.")
+        int, typer.Option(help="Root seed: which images, in which order; keep it from readers.")
     ] = 0,
     split: Annotated[
         list[str] | None,
@@ -34,14 +34,14 @@ def make(  # noqa: PLR0913 - a command's options are its signature
 ) -> None:
     """Write the page for readers, study.html, and its answers, key.json."""
     from busgen.reader_study.page import KEY_FILE, PAGE, write_study
-    from busgen.reader_study.study import Asked
+    from busgen.reader_study.study import Options
 
-    asked = Asked(n, seed, tuple(split or ("test",)))
+    asked = Options(n, seed, tuple(split or ("test",)))
     key = write_study(release, real, folder, asked, descriptors=descriptors)
-    out.print(f"study    {key['study']}, {n} pictures", soft_wrap=True)
+    out.print(f"study    {key['study']}, {n} images", soft_wrap=True)
     out.print(f"page     {folder / PAGE}, for readers", soft_wrap=True)
     out.print(f"key      {folder / KEY_FILE}, not for readers", soft_wrap=True)
-    say("the page holds pictures of patients: give it to readers only, never publish it")
+    to_words("the page holds images of patients: give it to readers only, never publish it")
 
 
 @app.command()
@@ -51,8 +51,8 @@ def score(
     folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
 ) -> None:
     """Score the readers: sensitivity, specificity, AUC, agreement; figure and tables."""
-    from busgen.reader_study.summary import table, write_scores
+    from busgen.reader_study.summary import to_rows, write_scores
 
     scores = write_scores(answers, key, folder)
-    print_rows(table(scores))
+    print_rows(to_rows(scores))
     out.print(f"[bold]{scores['verdict']}[/]\nwritten  {folder}", soft_wrap=True)

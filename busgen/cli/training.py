@@ -19,7 +19,7 @@ KNOWN = ("masks", "images", "judges")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """What is to be trained, on which canonical data, and where it goes.
 
     `start` folder of a generator to begin with; `adapt` data set to fit an adapter to, of `rank`.
@@ -34,7 +34,7 @@ class Asked:
     rank: int | None = None
 
 
-def train(asked: Asked, params: Params, progress: Progress) -> None:
+def train(asked: Options, params: Params, progress: Progress) -> None:
     """Train what is asked for; a killed training, asked for again, goes on where it was.
 
     Raises
@@ -55,18 +55,18 @@ def train(asked: Asked, params: Params, progress: Progress) -> None:
         _images(asked, params, progress)
 
 
-def _masks(asked: Asked, params: Params, progress: Progress) -> None:
+def _masks(asked: Options, params: Params, progress: Progress) -> None:
     from busgen.masks.semantic_curvature.training import library
 
     _from_nothing(asked)
     if asked.preset is not None:
         raise UserError("masks must be trained without a preset", asked.preset, "leave it out")
     plan = library.plan(asked.folder, asked.out, params.train_masks)
-    with progress("outlines", plan.pace.seen) as tick:
-        library.learn(plan, tick)
+    with progress("outlines", plan.schedule.images_seen) as tick:
+        library.train(plan, tick)
 
 
-def _from_nothing(asked: Asked) -> None:
+def _from_nothing(asked: Options) -> None:
     """Raise `UserError` if an option is given that only images know."""
     given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
     foreign = [name for name, value in given.items() if value is not None]
@@ -74,13 +74,13 @@ def _from_nothing(asked: Asked) -> None:
         raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
 
 
-def _check_rank(asked: Asked) -> None:
+def _check_rank(asked: Options) -> None:
     """Raise `UserError` if a rank is given where no adapter is asked for."""
     if asked.rank is not None and asked.adapt is None:
         raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
 
 
-def _judges(asked: Asked, params: Params, progress: Progress) -> None:
+def _judges(asked: Options, params: Params, progress: Progress) -> None:
     from busgen.judges.training import library
 
     _from_nothing(asked)
@@ -90,9 +90,9 @@ def _judges(asked: Asked, params: Params, progress: Progress) -> None:
         library.train(plan, tick)
 
 
-def _images(asked: Asked, params: Params, progress: Progress) -> None:
+def _images(asked: Options, params: Params, progress: Progress) -> None:
     from busgen.images.diffusion.training import adapter, library
-    from busgen.metrics.adapter_scores import likeness
+    from busgen.metrics.adapter_scores import score
 
     chosen = with_preset(params.train_images, library.PRESETS, asked.preset)
     if asked.start is not None:
@@ -100,16 +100,16 @@ def _images(asked: Asked, params: Params, progress: Progress) -> None:
     _check_rank(asked)
     if asked.adapt is None:
         plan = library.plan(asked.folder, asked.out, chosen)
-        with progress("sentences and pictures", sum(plan.seen.values())) as tick:
-            library.learn(plan, tick)
+        with progress("sentences and images", sum(plan.images_seen.values())) as tick:
+            library.train(plan, tick)
         return
     rank = chosen.adapter.rank if asked.rank is None else asked.rank
-    adaptation = adapter.plan_adaptation(asked.folder, asked.out, asked.adapt, chosen, rank)
-    with progress("pictures", adaptation.pace.seen) as tick:
-        adapter.adapt(adaptation, tick, likeness)
+    adaptation = adapter.plan(asked.folder, asked.out, asked.adapt, chosen, rank)
+    with progress("images", adaptation.schedule.images_seen) as tick:
+        adapter.train(adaptation, tick, score)
 
 
-def _stable_diffusion(asked: Asked, params: Params, progress: Progress) -> None:
+def _stable_diffusion(asked: Options, params: Params, progress: Progress) -> None:
     """Fine-tune Stable Diffusion by the predecessor's recipe: its ControlNet, or an adapter."""
     from busgen.images.stable_diffusion.training import library
 
@@ -121,8 +121,8 @@ def _stable_diffusion(asked: Asked, params: Params, progress: Progress) -> None:
             "give --start FOLDER",
         )
     plan = library.plan(
-        library.Asked(asked.folder, asked.out, asked.start, asked.adapt, asked.rank),
+        library.Options(asked.folder, asked.out, asked.start, asked.adapt, asked.rank),
         params.train_images.seed,
     )
-    with progress("pictures", plan.seen) as tick:
-        library.learn(plan, tick)
+    with progress("images", plan.images_seen) as tick:
+        library.train(plan, tick)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from busgen import io
-from busgen.downstream.data.synthetic_set import generator_of, plan_of
+from busgen.downstream.data.synthetic_set import describe, read_plan
 from busgen.downstream.results.headline import METRICS as COMPARED
 from busgen.errors import UserError
 from busgen.evaluation.limits import FAILS
@@ -22,12 +22,12 @@ from busgen.pipeline import (
     RELEASE,
     SCORES,
     WORK,
-    call,
     find_checkout,
-    git,
     headline,
-    is_up_to_date,
-    ran,
+    is_done,
+    run_command,
+    run_git,
+    run_process,
 )
 
 DOWNSTREAM = Path("data/downstream") / COMPARED
@@ -48,17 +48,17 @@ def tag(name: str, *, failing: bool = False) -> str:
         If the pipeline is not up to date, its code is not committed, the release fails a limit
         (unless `failing`), the name is taken or is none, or git or DVC refuse.
     """
-    if ran(["git", "check-ref-format", f"refs/tags/{name}"]).returncode:
+    if run_process(["git", "check-ref-format", f"refs/tags/{name}"]).returncode:
         raise UserError("a version's name must be one that git takes", repr(name), "e.g. v1.0")
-    if not ran(["git", "rev-parse", "-q", "--verify", f"refs/tags/{name}"]).returncode:
+    if not run_process(["git", "rev-parse", "-q", "--verify", f"refs/tags/{name}"]).returncode:
         raise UserError("a version's name must be new", repr(name), "see `busgen versions`")
-    if changed := git("status", "--porcelain", "--", "busgen", "flows"):
+    if changed := run_git("status", "--porcelain", "--", "busgen", "flows"):
         raise UserError(
             "a version's code must be committed, or nobody can make it again",
             ", ".join(line.split(maxsplit=1)[1] for line in changed.split("\n")),
             "commit it first",
         )
-    if not is_up_to_date("report"):
+    if not is_done("report"):
         raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
     figures = _figures()
     broken = [name for name, verdict in figures["limits"].items() if verdict == FAILS]
@@ -69,12 +69,12 @@ def tag(name: str, *, failing: bool = False) -> str:
             "mend it, or tag it as failing: --failing",
         )
     record = [*RECORD, *(path for path in OPTIONAL if Path(path).is_file())]
-    git("add", "--force", "--", *record)
-    if git("status", "--porcelain", "--", *record):
-        git("commit", "--quiet", "--message", _subject(name), "--only", "--", *record)
+    run_git("add", "--force", "--", *record)
+    if run_git("status", "--porcelain", "--", *record):
+        run_git("commit", "--quiet", "--message", _subject(name), "--only", "--", *record)
     message = f"{_subject(name)}\n\n{io.dumps(figures)}"
-    git("tag", "--annotate", "--message", message, "--", name)
-    return git("rev-parse", "--short", "HEAD")
+    run_git("tag", "--annotate", "--message", message, "--", name)
+    return run_git("rev-parse", "--short", "HEAD")
 
 
 def versions() -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def versions() -> list[dict[str, Any]]:
         ``seconds`` {stage: of its last run}.
     """
     form = "%(objecttype)%00%(taggerdate:short)%00%(refname:strip=2)%00%(contents)%01"
-    listed = git("for-each-ref", "--sort=creatordate", f"--format={form}", "refs/tags")
+    listed = run_git("for-each-ref", "--sort=creatordate", f"--format={form}", "refs/tags")
     found = []
     for entry in listed.split("\1")[:-1]:
         kind, date, name, message = entry.strip("\n").split("\0")
@@ -99,16 +99,16 @@ def versions() -> list[dict[str, Any]]:
 
 
 @contextmanager
-def release_of(name: str) -> Iterator[Path]:
+def open_release(name: str) -> Iterator[Path]:
     """Yield the release folder that `name` stands for: a folder, or a tag of this checkout."""
     if Path(name).is_dir():
         yield Path(name)
         return
-    with _fetched(name, RELEASE) as folder:
+    with _fetch(name, RELEASE) as folder:
         yield folder
 
 
-def scores_of(name: str) -> dict[str, Any]:
+def read_scores(name: str) -> dict[str, Any]:
     """Return what is known of a version, or of the folder of a release with its neighbours.
 
     Returns
@@ -121,7 +121,7 @@ def scores_of(name: str) -> dict[str, Any]:
     folder = Path(name)
     if not folder.is_dir():
         told = next((one for one in versions() if one["version"] == name), {})
-        with _fetched(name, SCORES) as scores:
+        with _fetch(name, SCORES) as scores:
             return {"quality": _quality(scores), "downstream": told.get("downstream", {})}
     scores, compared = (
         folder.resolve().parent / p.relative_to("data") for p in (SCORES, DOWNSTREAM)
@@ -131,9 +131,9 @@ def scores_of(name: str) -> dict[str, Any]:
 
 def _figures() -> dict[str, Any]:
     """Return the row of what lies in data/."""
-    current = DOWNSTREAM.is_file() and is_up_to_date("downstream")
+    current = DOWNSTREAM.is_file() and is_done("downstream")
     return headline() | {
-        "generator": generator_of(plan_of(RELEASE)),
+        "generator": describe(read_plan(RELEASE)),
         "downstream": _downstream(DOWNSTREAM) if current else {},
         "seconds": io.read_json(COSTS) if COSTS.is_file() else {},
     }
@@ -160,12 +160,12 @@ def _subject(name: str) -> str:
 
 
 @contextmanager
-def _fetched(name: str, path: Path) -> Iterator[Path]:
+def _fetch(name: str, path: Path) -> Iterator[Path]:
     """Yield a copy of what version `name` has at a path of data/."""
     root = find_checkout()
     work = root / WORK
     work.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="release-", dir=work) as folder:
         target = Path(folder) / path.name
-        call([*DVC, "get", str(root), str(path), "--rev", name, "--out", str(target)])
+        run_command([*DVC, "get", str(root), str(path), "--rev", name, "--out", str(target)])
         yield target

@@ -1,4 +1,4 @@
-"""Work on all cores: one thread a picture, and one thread a sum in the libraries below.
+"""Work on all cores: one thread an image, and one thread a sum in the libraries below.
 
 In: a block of code. Out: a pool of threads for it. Where each of them asks BLAS for all cores too,
 threads wait for each other: gates and scores took a third longer so.

@@ -8,7 +8,7 @@ import torch
 from busgen.errors import UserError
 
 
-def device_of(name: str = "auto") -> torch.device:
+def resolve_device(name: str = "auto") -> torch.device:
     """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names; ``auto`` is a GPU if any.
 
     Raises

@@ -13,7 +13,7 @@ LIBRARIES = (diffusers_logging, logging)
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Show no bars and nothing below an error; afterwards all is as it was."""
     shown = logging.is_progress_bar_enabled()
     told = [library.get_verbosity() for library in LIBRARIES]

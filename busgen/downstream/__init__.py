@@ -1,1 +1,1 @@
-"""Downstream: what the made pictures teach models that are then tried on real patients."""
+"""Downstream: what the made images teach models that are then tried on real patients."""

@@ -1,10 +1,10 @@
 """The arms of the comparison as data: what a model learns from, by name.
 
 In: names, KIND[:SET][@SHARE]: `real_augmented`, `real_synthetic_2`, `synthetic:phantom` (made
-pictures of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real_copy_paste@10`
-(10 % of the patients). Out: `Arm`s. Every arm but `real` sees its pictures changed as
+images of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real_copy_paste@10`
+(10 % of the patients). Out: `Arm`s. Every arm but `real` sees its images changed as
 `busgen.judges.training.augment` changes them, so that the primary comparison differs in the made
-pictures alone.
+images alone.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from busgen.errors import UserError
 
-RATIOS = ("0.5", "1", "2", "4")  # made pictures for each real one
+RATIOS = ("0.5", "1", "2", "4")  # made images for each real one
 SHARES = (5, 10, 25, 50, 100)  # per cent of the training patients
 BASE = "real_augmented"  # what every other arm is compared with
 PRIMARY = "real_synthetic_1"  # the one comparison that was fixed beforehand
 POOLED = "pooled_augmented"
-MIXED = "mixed"  # made pictures of all sets, as many of each
+MIXED = "mixed"  # made images of all sets, as many of each
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Arm:
     """What one arm learns from.
 
     `real` the training patients of its data set, `pooled` those of every data set that the
-    generator saw too; `synthetic`, `pasted` made and copy-paste pictures for each real one, which
-    are as often drawn; `rare` made pictures of rare strata alone (`busgen.downstream.data.strata`);
-    `augmented` whether pictures are changed; `shuffled` a control that must fail: labels or masks
+    generator saw too; `synthetic`, `pasted` made and copy-paste images for each real one, which
+    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.strata`);
+    `augmented` whether images are changed; `shuffled` a control that must fail: labels or masks
     of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
-    the training and validation patients that are there at all; `made_by` the set of made pictures,
+    the training and validation patients that are there at all; `made_by` the set of made images,
     empty for the first.
     """
 
@@ -47,18 +47,18 @@ class Arm:
 
     @property
     def base(self) -> str:
-        """Name of the arm that it is compared with: as many patients, no made pictures."""
+        """Name of the arm that it is compared with: as many patients, no made images."""
         _, at, share = self.name.partition("@")
         return f"{BASE}{at}{share}"
 
     @property
     def rival(self) -> str:
-        """Name of the arm that differs in whose made pictures it has: those of the first set."""
+        """Name of the arm that differs in whose made images it has: those of the first set."""
         return self.name.replace(f":{self.made_by}", "") if self.made_by else ""
 
     @property
-    def learns_from_made(self) -> bool:
-        """Whether it has made pictures."""
+    def is_synthetic(self) -> bool:
+        """Whether it has made images."""
         return self.synthetic > 0 or self.rare
 
 
@@ -93,20 +93,20 @@ GROUPS = {
 ENGINES = "engines"  # the group that depends on the sets that were named
 
 
-def expanded(names: Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
+def expand(names: Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
     """Return arms, groups written out, each once; `others` are the sets beside the first."""
-    groups = GROUPS | {ENGINES: engines(others)}
+    groups = GROUPS | {ENGINES: _engines(others)}
     every = (one for name in names for one in groups.get(name, (name,)))
     return tuple(dict.fromkeys(every))
 
 
-def engines(others: Sequence[str]) -> tuple[str, ...]:
+def _engines(others: Sequence[str]) -> tuple[str, ...]:
     """Return the arms of engine against engine, and of all together."""
     named = [f"{kind}:{name}" for name in others for kind in ("synthetic", PRIMARY)]
     return (BASE, "synthetic", PRIMARY, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))
 
 
-def arm_of(name: str, others: Sequence[str] | None = None) -> Arm:
+def find_arm(name: str, others: Sequence[str] | None = None) -> Arm:
     """Return the arm of a name; `others`, where given, are the sets that it may name.
 
     Raises
@@ -120,10 +120,10 @@ def arm_of(name: str, others: Sequence[str] | None = None) -> Arm:
         known = ", ".join((*KINDS, *GROUPS, ENGINES))
         raise UserError("an arm must be known", repr(name), f"choose from {known}")
     arm = KINDS[kind]
-    if colon and not (arm.learns_from_made and made_by):
-        raise UserError("only an arm with made pictures names their set", repr(name), f"say {kind}")
+    if colon and not (arm.is_synthetic and made_by):
+        raise UserError("only an arm with made images names their set", repr(name), f"say {kind}")
     if colon and others is not None and made_by not in (*others, MIXED):
-        rule = "an arm's set of made pictures must be named by --data NAME=DIR"
+        rule = "an arm's set of made images must be named by --data NAME=DIR"
         raise UserError(rule, repr(name), f"choose from {', '.join((*others, MIXED))}")
     if at and (share not in map(str, SHARES) or not arm.real):
         rule = "an arm's share of real patients must be " + ", ".join(map(str, SHARES))

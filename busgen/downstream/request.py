@@ -1,13 +1,13 @@
 """What is to be compared, as a caller asks for it; what is not said has the usual values.
 
-In: paths and names. Out: an `Asked`, which `busgen.downstream.plan` checks and resolves.
+In: paths and names. Out: an `Request`, which `busgen.downstream.plan` checks and resolves.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from busgen.downstream.data.real_images import Real, real_in
+from busgen.downstream.data.real_images import RealData, open_set
 from busgen.downstream.learner import Recipe
 from busgen.params.downstream import FOLDS, SEEDS, STEPS, WORKERS
 
@@ -20,7 +20,7 @@ PRESETS = {"small": RECIPES, "paper": PAPER}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
 
     `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
@@ -32,7 +32,7 @@ class Asked:
     """
 
     data: Path
-    real: Path | Real
+    real: Path | RealData
     out: Path
     train: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
@@ -49,12 +49,12 @@ class Asked:
     device: str = "auto"
 
     @property
-    def tables(self) -> Real:
+    def tables(self) -> RealData:
         """Where the real data lie; `UserError` if the folder holds none."""
-        return self.real if isinstance(self.real, Real) else real_in(self.real)
+        return self.real if isinstance(self.real, RealData) else open_set(self.real)
 
     @property
-    def runs_a_cell(self) -> int:
+    def repetitions(self) -> int:
         """Seeds of each arm."""
         usual = 1 if self.quick else SEEDS
         return usual if self.seeds is None else self.seeds
@@ -66,6 +66,6 @@ class Asked:
         return usual if self.folds is None else self.folds
 
     @property
-    def learning(self) -> Mapping[str, Recipe]:
+    def _recipes(self) -> Mapping[str, Recipe]:
         """How each task's model learns."""
         return PRESETS[self.preset] if self.recipes is None else self.recipes

@@ -1,9 +1,9 @@
 """One run: (task, training set, arm, seed, fold), kept in a folder named by its hash.
 
 In: a `Job`. Out: `predictions.parquet` and `run.json` in that folder. The hash covers what decides
-them: the package's code, the model, the recipe, the arm, and the pictures: real ones of the splits
+them: the package's code, the model, the recipe, the arm, and the images: real ones of the splits
 it uses, made ones only where the arm has them. So a changed generator repeats the arms with made
-pictures and no other, and a killed comparison goes on.
+images and no other, and a killed comparison goes on.
 """
 
 import json
@@ -20,19 +20,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from busgen import seeds, training_loop
-from busgen.code import code_sha256
-from busgen.compute.devices import device_of
+from busgen import folders, seeds, training_loop
+from busgen.code import hash_code
+from busgen.compute.devices import resolve_device
 from busgen.compute.threads import compute_alone
 from busgen.downstream import arms
 from busgen.downstream.data import pools
-from busgen.downstream.data.real_images import load_cases
-from busgen.downstream.learner import Recipe, trained
+from busgen.downstream.data.real_images import load_examples
+from busgen.downstream.learner import Recipe, train
 from busgen.downstream.models.registry import Model
 from busgen.downstream.results import predictions
-from busgen.folders import growing_folder, written_folder
+from busgen.folders import write_folder
 from busgen.io import dumps, read_json, sha256_bytes, write_text
-from busgen.real.crops import Crops, joined
+from busgen.real.crops import Crops, join
 
 PREDICTIONS, RECORD = "predictions.parquet", "run.json"
 ROOT_SEED = 20261126
@@ -51,7 +51,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """A run and its pictures, by fingerprint: sets of real training patients, made ones.
+    """A run and its images, by fingerprint: sets of real training patients, made ones.
 
     `tests` data set -> fingerprint of its test patients; `out` the folder of the comparison,
     `device` where it computes (`busgen.compute.devices`), which decide nothing.
@@ -70,7 +70,7 @@ class Job:
     @property
     def sha256(self) -> str:
         """Hash of all that decides the run."""
-        told = asdict(self) | {"model": self.model.fingerprint, "code": code()}
+        told = asdict(self) | {"model": self.model.fingerprint, "code": _code()}
         told |= {"out": "", "device": ""}
         return sha256_bytes(json.dumps(told, sort_keys=True).encode())
 
@@ -80,27 +80,27 @@ class Job:
         return self.out / "runs" / self.sha256[:16]
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether it was run, for a comparison that stands or for one that was stopped."""
-        stopped = replace(self, out=growing_folder(self.out))
+        stopped = replace(self, out=folders.work_folder(self.out))
         return any((one.folder / RECORD).is_file() for one in (self, stopped))
 
     @property
-    def pictures(self) -> set[str]:
+    def fingerprints(self) -> set[str]:
         """Fingerprints of all that it looks at."""
         tests = (print_ for _, print_ in self.tests)
         return {*self.real, *self.made, self.validation, *tests}
 
 
 @cache
-def code() -> str:
+def _code() -> str:
     """Return the hash of the sources that decide a run."""
-    return code_sha256(__name__)
+    return hash_code(__name__)
 
 
-def store(out: Path, fingerprint: str) -> Path:
+def work_folder(out: Path, fingerprint: str) -> Path:
     """Return the folder of some cases while a comparison is under way."""
-    return out / "work" / "pictures" / fingerprint[:16]
+    return out / "work" / "images" / fingerprint[:16]
 
 
 def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
@@ -108,7 +108,9 @@ def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
 
     Cross-validated sets come last: they take most of the time, and others can be told before.
     """
-    left = sorted((job for job in jobs if not job.done), key=lambda job: job.run.fold is not None)
+    left = sorted(
+        (job for job in jobs if not job.is_done), key=lambda job: job.run.fold is not None
+    )
     tick(len(jobs) - len(left))
     if workers == 1:
         for job in left:
@@ -129,36 +131,40 @@ def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
 def run(job: Job) -> None:
     """Train and test one model; its folder is there only when it is whole."""
     start = time.monotonic()
-    arm = arms.arm_of(job.run.arm)
+    arm = arms.find_arm(job.run.arm)
     seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
-    tests = {name: load_cases(store(job.out, one)) for name, one in job.tests}
-    validation = load_cases(store(job.out, job.validation)).crops
+    tests = {name: load_examples(work_folder(job.out, one)) for name, one in job.tests}
+    validation = load_examples(work_folder(job.out, job.validation)).crops
     others = [validation, *(cases.crops for cases in tests.values())]
-    made = [load_cases(store(job.out, one)).crops for one in job.made]
-    pool = pools.pool_of(arm, _taught(job, others), made, job.run.task, seed)
+    made = [load_examples(work_folder(job.out, one)).crops for one in job.made]
+    pool = pools.make_pool(arm, _learn(job, others), made, job.run.task, seed)
     # a low-data arm has few validation patients too: they are real patients like the others
-    validation = pools.subset(validation, arm.share)
+    validation = pools.subsample(validation, arm.share)
     if arm.shuffled:  # else validation patients would tell the control what it must not know
-        validation = pools.shuffled(validation, job.run.task == "classification", seed)
+        validation = pools.shuffle(validation, job.run.task == "classification", seed)
     work = job.out / "work" / job.folder.name
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
-    place = device_of(job.device)
-    net, losses = trained(job.model, pool, validation, recipe, seed, work, place)
-    asked = predictions.Answering(job.model, net, predictions.scaling(job.model, net, validation))
+    place = resolve_device(job.device)
+    net, losses = train(job.model, pool, validation, recipe, seed, work, place)
+    asked = predictions.Predictor(job.model, net, predictions.fit_platt(job.model, net, validation))
     rows = [
         asdict(job.run) | {"test": name} | row
         for name, cases in tests.items()
-        for row in predictions.answers(asked, cases)
+        for row in predictions.predict(asked, cases)
     ]
     told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
-    told |= {"pictures": len(pool.crops), "made": pool.made, "calibrated": asked.scale is not None}
+    told |= {
+        "images": len(pool.crops),
+        "made": pool.synthetic,
+        "calibrated": asked.scale is not None,
+    }
     told["seconds"] = time.monotonic() - start
-    with written_folder(job.folder, "run") as partial:
+    with write_folder(job.folder, "run") as partial:
         pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(told))
 
 
-def _taught(job: Job, others: Sequence[Crops]) -> Crops | None:
+def _learn(job: Job, others: Sequence[Crops]) -> Crops | None:
     """Return the real crops that a run learns from: no patient of `others`, its other sets.
 
     Splits see to that already; folds of one data set and splits of the others do not, where one
@@ -166,13 +172,13 @@ def _taught(job: Job, others: Sequence[Crops]) -> Crops | None:
     """
     if not job.real:
         return None
-    crops = joined([load_cases(store(job.out, one)).crops for one in job.real])
+    crops = join([load_examples(work_folder(job.out, one)).crops for one in job.real])
     strangers = np.concatenate([other.groups for other in others])
     known = np.isin(crops.groups, strangers)
     return crops.pick(~known) if known.any() else crops
 
 
-def gathered(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:
+def gather(jobs: Sequence[Job]) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Return the predictions of finished runs as one table, and their records."""
     tables = [pq.read_table(job.folder / PREDICTIONS) for job in jobs]
     return pa.concat_tables(tables), [read_json(job.folder / RECORD) for job in jobs]

@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from busgen.evaluation.reference import Reference
-from busgen.evaluation.release_statistics import measure_release
-from busgen.imaging.statistics import GROUPS, MEASURED, contrast_name, group_of
+from busgen.evaluation.release_statistics import measure
+from busgen.imaging.statistics import GROUPS, MEASURED, contrast_name, group_name
 from busgen.io import read_json
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.schema import JUDGED
 from busgen.seeds import rng
-from busgen.stats.ks import MIN_N, Distance, distance, make_draws, score
+from busgen.stats.ks import MIN_N, Distance, ks_distance, make_draws, summarise
 from busgen.stats.patients import Floats
 
 CLASSES = ("benign", "malignant")
@@ -71,20 +71,20 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
     DataError
         If the release has no readable samples.
     """
-    table, rows = measure_release(release, int(reference.facts["size_px"]), max_samples)
+    table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
     own = {term: _own([s for name, s in rows if name == term]) for term in CLASSES}
     real = {term: _real(reference.samples, term) for term in CLASSES}
-    if _judges_of(release) != reference.facts.get("judges_sha256"):
+    if _judges(release) != reference.facts.get("judges_sha256"):
         own = {term: _unjudged(side) for term, side in own.items()}
     headline: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for term in CLASSES:
-        found, few = distances(own[term], real[term], term)
-        headline |= {f"{name}.{term}": one for name, one in means(found).items()}
+        found, few = score(own[term], real[term], term)
+        headline |= {f"{name}.{term}": one for name, one in _mean(found).items()}
         skipped |= {f"ks_{name}.{term}": reason for name, reason in few.items()}
         scores |= {
-            f"ks_{name}.{term}": _shown(name, one, own[term], real[term])
+            f"ks_{name}.{term}": _show(name, one, own[term], real[term])
             for name, one in found.items()
         }
     return {
@@ -94,16 +94,16 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
             "sources": reference.facts.get("sources", []),
             "n": {term: real[term].patients.size for term in CLASSES},
         },
-        "headline": headline | _descriptors(table, reference),
+        "headline": headline | _measure(table, reference),
         "levels": list(LEVELS),
         "scores": scores,
         "skipped": skipped,
-        "pooled": _summed(_both(own.values()), _both(real.values()), "pooled"),
+        "pooled": _sum(_both(own.values()), _both(real.values()), "pooled"),
         "scanners": _by_scanner(_both(own.values()), reference.samples),
     }
 
 
-def distances(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], dict[str, str]]:
+def score(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], dict[str, str]]:
     """Return the distance of each statistic that both sides have, and why others have none.
 
     `name` decides the resamples: the same for all statistics, because they go into one mean.
@@ -119,19 +119,19 @@ def distances(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], di
     if len(few) == len(sides):
         return {}, few
     draws = make_draws(own.patients.size, real.patients, rng(0, f"compare/{name}"))
-    found = {key: distance(*pair, draws) for key, pair in sides.items() if key not in few}
+    found = {key: ks_distance(*pair, draws) for key, pair in sides.items() if key not in few}
     return found, few
 
 
-def means(found: Mapping[str, Distance]) -> dict[str, Any]:
+def _mean(found: Mapping[str, Distance]) -> dict[str, Any]:
     """Return the mean distance of each group of statistics, ``ks_<group>``."""
     members = {g: [found[n] for n in names if n in found] for g, names in GROUPS.items()}
-    return {f"ks_{group}": score(ones) for group, ones in members.items() if ones}
+    return {f"ks_{group}": summarise(ones) for group, ones in members.items() if ones}
 
 
-def _shown(name: str, one: Distance, own: Side, real: Side) -> dict[str, Any]:
-    return score([one]) | {
-        "group": group_of(name),
+def _show(name: str, one: Distance, own: Side, real: Side) -> dict[str, Any]:
+    return summarise([one]) | {
+        "group": group_name(name),
         "quantiles": _quantiles(own.values[name]),
         "real_quantiles": _quantiles(real.values[name]),
     }
@@ -141,11 +141,11 @@ def _quantiles(values: Floats) -> list[float]:
     return [float(f"{q:.{QUANTILE_DIGITS}g}") for q in np.nanquantile(values, LEVELS)]
 
 
-def _summed(own: Side, real: Side, name: str) -> dict[str, Any]:
+def _sum(own: Side, real: Side, name: str) -> dict[str, Any]:
     return {
         "n": own.patients.size,
         "n_real": real.patients.size,
-        "headline": means(distances(own, real, name)[0]),
+        "headline": _mean(score(own, real, name)[0]),
     }
 
 
@@ -157,7 +157,7 @@ def _by_scanner(own: Side, samples: pa.Table) -> dict[str, Any]:
         part = samples.filter(pc.equal(samples["scanner"], name))
         real = _both([_real(part, term) for term in CLASSES])
         if real.patients.size >= MIN_N:
-            found[name] = _summed(own, real, f"scanner/{name}")
+            found[name] = _sum(own, real, f"scanner/{name}")
     return found
 
 
@@ -204,14 +204,14 @@ def _unjudged(side: Side) -> Side:
     return Side({n: v for n, v in side.values.items() if n not in JUDGED}, side.patients)
 
 
-def _judges_of(release: Path) -> str | None:
+def _judges(release: Path) -> str | None:
     """Return the hash of the judges that scored the release."""
     path = release / "provenance.json"
     plan = read_json(path).get("plan", {}) if path.is_file() else {}
     return plan.get("judges_sha256") if isinstance(plan, dict) else None
 
 
-def _descriptors(table: pa.Table, reference: Reference) -> dict[str, Any]:
+def _measure(table: pa.Table, reference: Reference) -> dict[str, Any]:
     """Return the AUC of the class from the descriptors; its floor is real data's."""
     ours, real = descriptor_auc(table, "family_id"), reference.facts.get("descriptor_auc")
     if ours is None or real is None:

@@ -18,7 +18,7 @@ SHOWN = ("value", "n", "interval", "floor")
 Record = dict[str, Any]
 
 
-def judge(
+def check(
     limits: Mapping[str, Limit],
     scores: Mapping[str, Mapping[str, Any]],
     reasons: Mapping[str, str],
@@ -50,13 +50,13 @@ def judge(
     return {"verdict": verdict, "refused": refused, "rows": rows}
 
 
-def refuse(record: Mapping[str, Any], evidence: Path) -> None:
+def require_release(record: Mapping[str, Any], evidence: Path) -> None:
     """Raise `UserError` if a limit refuses the release; `evidence` is where its scores stand."""
     broken = [row for row in record["rows"] if row["verdict"] == FAILS]
     if record["refused"]:
         raise UserError(
             "a release must keep its limits (quality.limits)",
-            "; ".join(f"{row['name']} {row['value']:.4g} ({in_words(row)})" for row in broken),
+            "; ".join(f"{row['name']} {row['value']:.4g} ({to_words(row)})" for row in broken),
             f"see {evidence}; make it better, or mark it as failing (action: mark)",
         )
 
@@ -70,7 +70,7 @@ def to_rows(record: Mapping[str, Any]) -> list[Record]:
             "limit": row["name"],
             "verdict": row["verdict"],
             "value": row.get("value", "-"),
-            "must be": in_words(row),
+            "must be": to_words(row),
             "interval": "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-",
             "n": row.get("n", "-"),
             "floor": row.get("floor", "-"),
@@ -85,7 +85,7 @@ def names(record: Mapping[str, Any], verdict: str) -> Sequence[str]:
     return [row["name"] for row in record["rows"] if row["verdict"] == verdict]
 
 
-def in_words(row: Mapping[str, Any]) -> str:
+def to_words(row: Mapping[str, Any]) -> str:
     """Return the bounds of a row, e.g. ``<= 0.3``, ``<= 2 x limit of real (0.01)``."""
     found = []
     for sign, given, bound in ((">=", "min", "low"), ("<=", "max", "high")):

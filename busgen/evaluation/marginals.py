@@ -27,7 +27,7 @@ STRATA = """
 """
 
 
-def realised(index: Path) -> dict[str, Any]:
+def compare(index: Path) -> dict[str, Any]:
     """Return requested against accepted counts, and acceptance by stratum.
 
     Parameters

@@ -10,7 +10,7 @@ What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI wit
     busgen real breast=PATH bus_bra=PATH busi=PATH --out DIR
     busgen calibrate DIR --out OUT
 
-whose thumbnails of real pictures (`KNOWN`) stay where they are.
+whose thumbnails of real images (`KNOWN`) stay where they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,19 +26,19 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.folders import claim_folder, written_folder
-from busgen.gates.calibration.bounds import calibrated
-from busgen.gates.calibration.fault_injection import Keeper, prove
-from busgen.gates.calibration.pairs import clean_pairs, training_pairs
-from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.folders import lock_folder, write_folder
+from busgen.gates.calibration import bounds
+from busgen.gates.calibration.fault_injection import Gates, inject_faults
+from busgen.gates.calibration.pairs import read_pairs, read_training
+from busgen.gates.calibration.real_samples import SCHEMA, measure
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import DatasetInfo
 from busgen.io import ASSETS, dumps, read_json, write_text
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.params.gates import DEFAULT_GATES
-from busgen.real.cohort import PLAIN, canonical_tables, cohort_file, real_rows, usable_for_labels
+from busgen.real.cohort import PLAIN, find_cohort, find_tables, has_usable_label, read_rows
 from busgen.real.readers.registry import DATASETS
-from busgen.similarity.known_images import known_of, save_known
+from busgen.similarity.known_images import make_known, save_known
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 KNOWN = "known.safetensors"
@@ -53,7 +53,7 @@ class Reference:
     """`samples` (`samples.SCHEMA`) and `facts`: where they come from, and the gates' bounds.
 
     Of the facts: `size_px`, `sources` (with licence), `n` (images by dataset, scanner, class and
-    split), `n_patients`, `judges_sha256` (whose scores stand in the samples), `calibrated`
+    split), `n_patients`, `judges_sha256` (whose scores stand in the samples), `calibrate`
     (`busgen.gates.calibration.bounds`), `descriptor_auc`, `cleaning` (as the cohort counted).
     """
 
@@ -62,7 +62,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Origin:
+class Source:
     """Where samples come from: datasets, what cleaning found in them, who judged, their size."""
 
     sources: Sequence[DatasetInfo]
@@ -77,14 +77,14 @@ def calibrate(
     """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
 
     The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test
-    patients: faults are planted into all of their clean pictures, or into the first `planted`.
+    patients: faults are planted into all of their clean images, or into the first `planted`.
 
-    `out` holds thumbnails of training patients' pictures (`KNOWN`) besides: it does not ship.
+    `out` holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship.
 
     Returns
     -------
     dict
-        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrated` tells
+        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrate` tells
         them.
 
     Raises
@@ -92,23 +92,25 @@ def calibrate(
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    with claim_folder(out, KIND):
+    with lock_folder(out, KIND):
         return _calibrate(folder, out, judges, planted)
 
 
 def _calibrate(folder: Path, out: Path, judges: Judges, planted: int | None) -> dict[str, Any]:
-    tables, cohort = canonical_tables(folder), cohort_file(folder).parent
-    training, textures = training_pairs(tables, cohort)
-    made = reference_of(tables, cohort, judges, textures)
-    keeper = Keeper(judges, known_of(textures), DEFAULT_GATES)
-    proof = prove(keeper, list(islice(clean_pairs(tables, cohort, "test"), planted)), training)
-    with written_folder(out, KIND) as partial:
-        _save(replace(made, facts={**made.facts, "proof": proof.record()}), partial)
+    tables, cohort = find_tables(folder), find_cohort(folder).parent
+    training, textures = read_training(tables, cohort)
+    made = measure_reference(tables, cohort, judges, textures)
+    keeper = Gates(judges, make_known(textures), DEFAULT_GATES)
+    proof = inject_faults(
+        keeper, list(islice(read_pairs(tables, cohort, "test"), planted)), training
+    )
+    with write_folder(out, KIND) as partial:
+        _save(replace(made, facts={**made.facts, "proof": proof.to_record()}), partial)
         save_known(textures, partial / KNOWN)
     return dict(made.facts["calibrated"])
 
 
-def reference_of(
+def measure_reference(
     tables: Sequence[Path],
     cohort: Path,
     judges: Judges,
@@ -119,27 +121,27 @@ def reference_of(
     Near-duplicates, Doppler images, unknown and disputed labels are left out. `textures` of
     training patients' crops are made where they are not given.
     """
-    held_out = real_rows(tables, cohort, splits=SPLITS, usable=usable_for_labels)
+    held_out = read_rows(tables, cohort, splits=SPLITS, usable=has_usable_label)
     if textures is None:
-        _, textures = training_pairs(tables, cohort)
-    known = known_of(textures) if len(textures) else None
-    samples = samples_of(held_out, judges, known=known)
-    every = real_rows(tables, cohort, columns=PLAIN, usable=usable_for_labels)
+        _, textures = read_training(tables, cohort)
+    known = make_known(textures) if len(textures) else None
+    samples = measure(held_out, judges, known=known)
+    every = read_rows(tables, cohort, columns=PLAIN, usable=has_usable_label)
     columns = pa.schema(field for field in schema.arrow_schema("real") if field.name in PLAIN)
     described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)
     measured = set(samples["dataset"].to_pylist())
     sources = [DATASETS[name] for name in schema.DATASETS if name in measured]
-    origin = Origin(sources, read_json(cohort / CLEANING), judges.sha256)
+    origin = Source(sources, read_json(cohort / CLEANING), judges.sha256)
     return make_reference(samples, described, origin)
 
 
-def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Reference:
+def make_reference(samples: pa.Table, described: pa.Table, origin: Source) -> Reference:
     """Return the reference of measured samples.
 
     Parameters
     ----------
     samples
-        As `busgen.gates.calibration.real_samples.samples_of` returns them, of held-out patients.
+        As `busgen.gates.calibration.real_samples.measure` returns them, of held-out patients.
     described
         Canonical rows whose descriptors are stated, of all patients: their AUC is of words, no
         image, and nothing that is trained on them, enters it.
@@ -152,7 +154,7 @@ def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Re
         "n": {name: _counts(samples, name) for name in COUNTED},
         "n_patients": len(samples["patient"].unique()),
         "judges_sha256": origin.judges_sha256,
-        "calibrated": calibrated(samples),
+        "calibrated": bounds.calibrate(samples),
         "descriptor_auc": descriptor_auc(described, "patient_id"),
         "cleaning": dict(origin.cleaning),
     }
@@ -161,7 +163,7 @@ def make_reference(samples: pa.Table, described: pa.Table, origin: Origin) -> Re
 
 def write_reference(reference: Reference, folder: Path) -> None:
     """Write the folder, whole or not at all."""
-    with written_folder(folder, KIND) as partial:
+    with write_folder(folder, KIND) as partial:
         _save(reference, partial)
 
 

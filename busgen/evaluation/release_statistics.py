@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
-from busgen.imaging.statistics import contrast_name, image_statistics
+from busgen.imaging.statistics import contrast_name, measure_image
 from busgen.io import decode_png
 from busgen.schema import JUDGED
 from busgen.seeds import rng
@@ -29,7 +29,7 @@ DESCRIPTORS = [
 ]  # fmt: skip
 
 
-def measure_release(
+def measure(
     release: Path, size_px: int, max_samples: int
 ) -> tuple[pa.Table, list[tuple[str, dict[str, float]]]]:
     """Return the descriptors of the chosen rows, and (pathology, statistics) of each.
@@ -50,11 +50,11 @@ def measure_release(
         If the release has no readable samples.
     """
     described, rows = [], []
-    for file, group in chosen_groups(release, max_samples):
+    for file, group in _pick(release, max_samples):
         part = _read(file, group)
         described.append(part.select(DESCRIPTORS))
         for batch in part.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
-            rows += [(row["pathology"], _measured(row, size_px)) for row in batch.to_pylist()]
+            rows += [(row["pathology"], _measure(row, size_px)) for row in batch.to_pylist()]
     return pa.concat_tables(described), rows[:max_samples]
 
 
@@ -66,7 +66,7 @@ def _read(file: pq.ParquetFile, group: int) -> pa.Table:
         raise DataError("a release's rows must be readable", error, "run busgen verify") from error
 
 
-def chosen_groups(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
+def _pick(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
     """Yield row groups, in an order of their own drawing, until they hold `max_samples`."""
     paths = sorted((release / "data").glob("*.parquet"))
     try:
@@ -89,9 +89,9 @@ def chosen_groups(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetF
 def read_images(
     release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
 ) -> Iterator[tuple[str, str, Read]]:
-    """Yield sample, family and what `read` says of its picture, of `most` samples.
+    """Yield sample, family and what `read` says of its image, of `most` samples.
 
-    Some kilobytes a picture stay in memory; always the same samples (`chosen_groups`).
+    Some kilobytes an image stay in memory; always the same samples (`_pick`).
 
     Raises
     ------
@@ -104,19 +104,19 @@ def read_images(
 
     left = most
     with on_all_cores() as pool:
-        for file, group in chosen_groups(release, most):
+        for file, group in _pick(release, most):
             try:
                 table = file.read_row_group(group, columns=["sample_id", "family_id", "image"])
                 names = [table[name].to_pylist() for name in ("sample_id", "family_id")]
             except (OSError, KeyError, pa.ArrowInvalid) as error:
-                rule = "a release's pictures must be readable"
+                rule = "a release's images must be readable"
                 raise DataError(rule, error, "run busgen verify") from error
             cells = table["image"].to_pylist()[:left]
             yield from zip(*names, pool.map(of_cell, cells), strict=False)
             left -= len(cells)
 
 
-def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
+def _measure(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
     image = decode_png(row["image"]["bytes"], row["image"]["path"] or "image")
     mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
     pixel_mm = row["pixel_mm"]
@@ -124,7 +124,7 @@ def _measured(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
         pixel_mm = pixel_mm and pixel_mm * image.shape[0] / size_px
         image, mask = (resize(pixels, size_px) for pixels in (image, mask))
         mask = (mask > 127).astype(np.uint8)
-    found = image_statistics(image, mask, pixel_mm)
+    found = measure_image(image, mask, pixel_mm)
     if "contrast" in found and row["echo_pattern"]:
         found[contrast_name(row["echo_pattern"])] = found["contrast"]
     return found | {name: row[name] for name in JUDGED if row[name] is not None}

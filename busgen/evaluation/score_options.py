@@ -10,22 +10,22 @@ from pathlib import Path
 from busgen.errors import UserError
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
-from busgen.image_sets.parquet import Named
+from busgen.image_sets.parquet import ImageColumns
 from busgen.image_sets.source import Source
 from busgen.metrics.two_sample import Recipe
 from busgen.stats.bootstrap import DRAWS
 from busgen.stats.ks import MIN_N
 
-LEAST_PX, MOST_PX = 32, 4096  # sides of pictures
+LEAST_PX, MOST_PX = 32, 4096  # sides of images
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How to score: `by` columns whose values are strata, `group` that of what pictures stem from.
+class Options:
+    """How to score: `by` columns whose values are strata, `group` that of what images stem from.
 
-    `most` pictures of the first set, twice as many of the second, which floors halve, chosen at
-    random, groups whole; `two_sample` whether a classifier is trained too; `named` columns of
-    pictures.
+    `most` images of the first set, twice as many of the second, which floors halve, chosen at
+    random, groups whole; `two_sample` whether a classifier is trained too; `image_columns` columns
+    of images.
     """
 
     by: tuple[str, ...] = ()
@@ -34,17 +34,17 @@ class Asked:
     size_px: int = 256
     draws: int = DRAWS
     two_sample: bool = False
-    named: Named = field(default_factory=Named)
+    image_columns: ImageColumns = field(default_factory=ImageColumns)
 
-    def looks(self, sets: tuple[Source, Source]) -> int:
-        """Return how many pictures are looked at."""
+    def count(self, sets: tuple[Source, Source]) -> int:
+        """Return how many images are looked at."""
         return sum(min(len(source), k * self.most) for k, source in enumerate(sets, 1))
 
 
 def open_sets(
     paths: tuple[Path, Path],
     splits: tuple[Sequence[str] | None, Sequence[str] | None],
-    asked: Asked,
+    asked: Options,
 ) -> tuple[Source, Source]:
     """Return the sets at two paths, of some splits each, if they can be scored as asked.
 
@@ -55,16 +55,16 @@ def open_sets(
     UserError
         If there are none, they are too small or lack a column, or a number is out of range.
     """
-    a, b = (open_set(path, asked.named) for path in paths)
-    _check_named((a, b), asked.named)
+    a, b = (open_set(path, asked.image_columns) for path in paths)
+    _check_named((a, b), asked.image_columns)
     held_out = HELD_OUT if b.form == CANONICAL else None
-    a, b = (s.of_splits(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
+    a, b = (s.select(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
     check((a, b), asked)
     return a, b
 
 
-def check(sets: tuple[Source, Source], asked: Asked) -> None:
-    """Raise `UserError` if a column is missing, pictures are too few, or a number is not usable."""
+def check(sets: tuple[Source, Source], asked: Options) -> None:
+    """Raise `UserError` if a column is missing, images are too few, or a number is not usable."""
     if not (asked.most >= MIN_N and LEAST_PX <= asked.size_px <= MOST_PX):
         rule = f"most must be {MIN_N} or more, size in [{LEAST_PX}, {MOST_PX}]"
         raise UserError(rule, f"{asked.most}, {asked.size_px}", "give e.g. 1000, 256")
@@ -78,18 +78,18 @@ def check(sets: tuple[Source, Source], asked: Asked) -> None:
             raise UserError(rule, f"{source.path} with {known}", "name a column of both")
     if asked.group is not None and not any(source.has(asked.group) for source in sets):
         rule = f"{asked.group} must be a column of one of the sets"
-        raise UserError(rule, "none", "leave out --group: each picture then stands alone")
+        raise UserError(rule, "none", "leave out --group: each image then stands alone")
     for source, least in zip(sets, (MIN_N, 2 * MIN_N), strict=True):
         if len(source) < least:
-            rule = f"{source.path} must hold {least} pictures or more: fewer say nothing"
-            raise UserError(rule, len(source), "give more pictures")
+            rule = f"{source.path} must hold {least} images or more: fewer say nothing"
+            raise UserError(rule, len(source), "give more images")
 
 
-def _check_named(sets: tuple[Source, Source], named: Named) -> None:
-    """Raise `UserError` if a column of pictures that is asked for is in neither set."""
-    known = {name for source in sets for name in source.pictures}
+def _check_named(sets: tuple[Source, Source], named: ImageColumns) -> None:
+    """Raise `UserError` if a column of images that is asked for is in neither set."""
+    known = {name for source in sets for name in source.images}
     for name in (named.image, named.mask):
         if name is not None and name not in known:
-            rule = f"{name} must be a column of pictures (bytes, or bytes and path) of one set"
+            rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
             got = ", ".join(sorted(known)) or "no table"
             raise UserError(rule, got, "name another, or leave it out")

@@ -1,6 +1,6 @@
-"""`busgen score`: one set of pictures beside another, in every feature space that is asked.
+"""`busgen score`: one set of images beside another, in every feature space that is asked.
 
-In: two sets (`busgen.image_sets`), the second real pictures of held-out patients. Out: a record
+In: two sets (`busgen.image_sets`), the second real images of held-out patients. Out: a record
 for JSON: scores by stratum, each with value, n, interval, floor and the version of its space; what
 could not be scored, and why; what a reader should know.
 """
@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from busgen.compute.cores import on_all_cores
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
-from busgen.evaluation.score_options import Asked
+from busgen.evaluation.score_options import Options
 from busgen.image_sets.canonical import HELD_OUT
-from busgen.image_sets.source import Source, Squares, squares
+from busgen.image_sets.source import Source, Squares, read_squares
 from busgen.io import sha256_bytes
-from busgen.metrics.paired_two_sample import told_apart
-from busgen.metrics.space_scores import SEED, Told, space_scores
+from busgen.metrics.paired_two_sample import two_sample
+from busgen.metrics.space_scores import SEED, SpaceScores, score_space
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.strata import ALL, left_out, strata
+from busgen.metrics.strata import ALL, skipped_strata, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
-from busgen.stats.patients import Floats, Rows, numbered, whole
+from busgen.stats.patients import Floats, Rows, draw_groups, number_groups
 
 CORES = os.cpu_count() or 1
 ABOUT = (
-    "n pictures of a against n of b; floor: the same score of b against b, n and n pictures of "
+    "n images of a against n of b; floor: the same score of b against b, n and n images of "
     "other patients, the mean, floor_limit its 97.5 % quantile (2.5 % where low is bad); interval: "
     "95 % bootstrap, by patient"
 )
@@ -42,9 +42,9 @@ Tick = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Side:
-    """One set looked at: `points` (N, D) of each space, `groups` (N,), the pictures' usual side.
+    """One set looked at: `points` (N, D) of each space, `groups` (N,), the images' usual side.
 
-    `digests` (N,) are of the pictures' pixels as they are seen.
+    `digests` (N,) are of the images' pixels as they are seen.
     """
 
     source: Source
@@ -55,20 +55,20 @@ class Side:
 
 
 def score_sets(
-    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], asked: Asked, tick: Tick
+    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], asked: Options, tick: Tick
 ) -> dict[str, Any]:
-    """Return the scores of pictures against real ones.
+    """Return the scores of images against real ones.
 
     Parameters
     ----------
     sets
-        Pictures in question, and real ones of held-out patients, as `open_sets` returns them.
+        Images in question, and real ones of held-out patients, as `open_sets` returns them.
     spaces
-        As `busgen.metrics.spaces.registry.spaces_of` returns them.
+        As `busgen.metrics.spaces.registry.load_spaces` returns them.
     asked
         Strata, numbers, sizes.
     tick
-        Called with the number of pictures looked at since its last call.
+        Called with the number of images looked at since its last call.
 
     Returns
     -------
@@ -81,32 +81,32 @@ def score_sets(
     Raises
     ------
     UserError
-        If a space does not take the pictures, or nothing can be scored.
+        If a space does not take the images, or nothing can be scored.
     DataError
-        If a picture is damaged.
+        If an image is damaged.
     """
-    a, b = (looked_at(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
+    a, b = (embed(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
     scores: dict[str, dict[str, Any]] = {}
-    skipped = left_out(a.source, b.source, asked.by)
-    notes = remarks(a, b, asked)
+    skipped = skipped_strata(a.source, b.source, asked.by)
+    notes = _notes(a, b, asked)
     for name, rows in strata(a.source, b.source, asked.by):
         for k, space in enumerate(spaces):
-            found = space_scores(space, _pair(a, b, rows, k), asked.draws)
+            found = score_space(space, _pair(a, b, rows, k), asked.draws)
             scores.setdefault(name, {}).update(found.scores)
             skipped.setdefault(name, {}).update(found.skipped)
             notes += [f"{name}: {note}" for note in found.notes]
     if asked.two_sample:
-        found = _told_apart(a, b, asked)
+        found = _two_sample(a, b, asked)
         scores[ALL].update(found.scores)
         skipped[ALL].update(found.skipped)
         notes += found.notes
     if not scores[ALL]:
         got = "; ".join(f"{name}: {reason}" for name, reason in skipped[ALL].items())
-        raise UserError("the sets must have a score", got, "give more pictures, of more patients")
+        raise UserError("the sets must have a score", got, "give more images, of more patients")
     return {
         "about": ABOUT,
-        "a": described(a),
-        "b": described(b),
+        "a": describe(a),
+        "b": describe(b),
         "spaces": {
             s.name: {"sha256": s.sha256, "dimensions": points.shape[1]}
             for s, points in zip(spaces, a.points, strict=True)
@@ -117,23 +117,23 @@ def score_sets(
     }
 
 
-def looked_at(
-    source: Source, spaces: Sequence[FeatureSpace], asked: Asked, share: int, tick: Tick
+def embed(
+    source: Source, spaces: Sequence[FeatureSpace], asked: Options, share: int, tick: Tick
 ) -> Side:
-    """Return a set in all spaces: at most `share` times `asked.most` pictures, in chunks.
+    """Return a set in all spaces: at most `share` times `asked.most` images, in chunks.
 
     As many chunks at once as there are cores: numbers do not depend on it.
     """
-    some = chosen(source, asked.group, share * asked.most)
-    left = squares(some, range(len(some)), asked.size_px)
+    some = subsample(source, asked.group, share * asked.most)
+    left = read_squares(some, range(len(some)), asked.size_px)
     parts, sides, digests = [], [], []
 
-    def embedded(part: Squares) -> list[Floats]:
+    def load(part: Squares) -> list[Floats]:
         return [space.embed(part.images, part.masks) for space in spaces]
 
     with torch_threads(), on_all_cores() as pool:  # a thread a chunk, not many a sum
         while few := list(islice(left, CORES)):
-            for part, found in zip(few, pool.map(embedded, few), strict=True):
+            for part, found in zip(few, pool.map(load, few), strict=True):
                 parts.append(found)
                 sides.append(part.sides_px)
                 digests += [sha256_bytes(image.tobytes()) for image in part.images]
@@ -143,15 +143,15 @@ def looked_at(
     return Side(some, points, some.groups(asked.group), side_px, tuple(digests))
 
 
-def chosen(source: Source, group: str | None, most: int) -> Source:
-    """Return at most `most` pictures, groups drawn at random and whole, always the same ones."""
+def subsample(source: Source, group: str | None, most: int) -> Source:
+    """Return at most `most` images, groups drawn at random and whole, always the same ones."""
     if len(source) <= most:
         return source
-    rows, _ = whole(numbered(source.groups(group)), most, rng(SEED, "score/rows"))
-    return source.only(sorted(rows.tolist()))
+    rows, _ = draw_groups(number_groups(source.groups(group)), most, rng(SEED, "score/rows"))
+    return source.pick(sorted(rows.tolist()))
 
 
-def remarks(a: Side, b: Side, asked: Asked) -> list[str]:
+def _notes(a: Side, b: Side, asked: Options) -> list[str]:
     """Return what a reader should know of the two sets."""
     shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or asked.group else 0
     known = {*b.digests}
@@ -159,22 +159,22 @@ def remarks(a: Side, b: Side, asked: Asked) -> list[str]:
     training = int((b.source.values("split") == "train").sum())
     small = [side for side in (a, b) if side.side_px < asked.size_px]
     said = {
-        f"{shared} patients are in both sets: their pictures look alike for that alone": shared,
-        f"{copies} pictures of the first set are in the second too, pixel by pixel: scores then "
+        f"{shared} patients are in both sets: their images look alike for that alone": shared,
+        f"{copies} images of the first set are in the second too, pixel by pixel: scores then "
         "say how well they were copied": copies,
-        f"{training} pictures of the second set are of its training split: models may have learned "
+        f"{training} images of the second set are of its training split: models may have learned "
         f"from them; held-out patients alone are a test (--split {HELD_OUT[0]} --split "
         f"{HELD_OUT[1]})": training,
     }
     enlarged = [
-        f"pictures in {side.source.path} are enlarged from {side.side_px:.0f} to {asked.size_px} "
+        f"images in {side.source.path} are enlarged from {side.side_px:.0f} to {asked.size_px} "
         "px, which blurs: a smaller --size compares both alike"
         for side in small
     ]
     return [words for words, count in said.items() if count] + enlarged
 
 
-def described(side: Side) -> dict[str, Any]:
+def describe(side: Side) -> dict[str, Any]:
     """Return what is told of a set."""
     return {
         "path": str(side.source.path),
@@ -214,10 +214,10 @@ def _pair(a: Side, b: Side, rows: tuple[Rows, Rows], space: int) -> tuple[Sample
     return first, second
 
 
-def _told_apart(a: Side, b: Side, asked: Asked) -> Told:
+def _two_sample(a: Side, b: Side, asked: Options) -> SpaceScores:
     try:
         pair = (a.source, b.source), (a.groups, b.groups)
-        scores, notes = told_apart(*pair, asked.by, asked.size_px)
+        scores, notes = two_sample(*pair, asked.by, asked.size_px)
     except UserError as error:
-        return Told({}, {"two_sample": str(error)})
-    return Told(scores, {}, notes)
+        return SpaceScores({}, {"two_sample": str(error)})
+    return SpaceScores(scores, {}, notes)

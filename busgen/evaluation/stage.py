@@ -1,7 +1,7 @@
 """The quality stage: a release's scores, its headline metrics, and the tables that DVC plots.
 
 In: a release folder and the parameters of what it is compared with. Out: a folder with
-`scores.json` (everything), `metrics.json` (single numbers, for `dvc metrics`), `marginals.csv`,
+`scores.json` (everything), `summarise.json` (single numbers, for `dvc metrics`), `marginals.csv`,
 `acceptance.csv`; of a release that its limits refuse, in another folder.
 """
 
@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from busgen import folders, io
-from busgen.evaluation.compare_reference import compare
-from busgen.evaluation.duplicates import duplicates
-from busgen.evaluation.limits import judge, refuse
-from busgen.evaluation.marginals import realised
-from busgen.evaluation.previous_releases import repeats
+from busgen.evaluation import compare_reference, marginals
+from busgen.evaluation.duplicates import count_duplicates
+from busgen.evaluation.limits import check, require_release
+from busgen.evaluation.previous_releases import find_duplicates
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
@@ -25,7 +24,7 @@ Record = dict[str, Any]
 KIND = "quality of a release"
 
 
-def write_quality(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
+def write_scores(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
     """Write the scores of a release.
 
     Parameters
@@ -45,64 +44,63 @@ def write_quality(release: Path, folder: Path, params: QualityParams, refused: P
         If a limit refuses the release (after its scores are written), what is asked for is not
         there, or either folder holds anything but earlier scores.
     """
-    with folders.claim_folder(folder, KIND), folders.claim_folder(refused, KIND):
+    with folders.lock_folder(folder, KIND), folders.lock_folder(refused, KIND):
         scores = measure(release, params)
         target = refused if scores["limits"]["refused"] else folder
-        with folders.written_folder(target, KIND) as partial:
-            save_quality(scores, release, partial)
-        refuse(scores["limits"], refused / "scores.json")
+        with folders.write_folder(target, KIND) as partial:
+            save(scores, release, partial)
+        require_release(scores["limits"], refused / "scores.json")
         folders.remove_written(refused)
 
 
-def save_quality(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
+def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     """Write what was measured on a release, and what was realised of its requests, to `folder`."""
-    counts = realised(release / "index.parquet")
+    counts = marginals.compare(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
-    io.write_text(folder / "metrics.json", io.dumps(metrics(scores, counts)))
-    io.write_text(folder / "marginals.csv", to_csv(marginal_rows(counts["fields"])))
-    io.write_text(folder / "acceptance.csv", to_csv(acceptance_rows(counts["strata"])))
+    io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
+    io.write_text(folder / "marginals.csv", _csv(_marginals(counts["fields"])))
+    io.write_text(folder / "acceptance.csv", _csv(_acceptance(counts["strata"])))
 
 
 def measure(release: Path, params: QualityParams) -> Record:
     """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
 
-    What `compare` returns, with ``near_duplicates`` (`duplicates.duplicates`), ``beside_real``
-    where real data is given (`score_beside`) and ``repeats`` where earlier releases are
-    (`earlier.repeats`).
+    What `compare` returns, with ``near_duplicates`` (`count_duplicates`), ``beside_real`` where
+    real data is given (`_score`) and ``repeats`` where earlier releases are.
     """
-    told = compare(release, load_reference(params.reference), params.max_samples)
-    told["near_duplicates"] = duplicates(release)
-    scores = told["headline"] | pooled(told) | {"near_duplicates": told["near_duplicates"]}
+    told = compare_reference.compare(release, load_reference(params.reference), params.max_samples)
+    told["near_duplicates"] = count_duplicates(release)
+    scores = told["headline"] | pool(told) | {"near_duplicates": told["near_duplicates"]}
     reasons: dict[str, str] = {}
     if params.real:
-        told["beside_real"] = beside = score_beside(release, params.real, params)
+        told["beside_real"] = beside = _score(release, params.real, params)
         scores, reasons = scores | beside["scores"], reasons | beside["skipped"]
     else:
-        real = "needs real pictures (quality.real)"
+        real = "needs real images (quality.real)"
         reasons |= dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
     if params.previous:
-        told["repeats"] = repeats(release, params.previous, params.max_samples)
+        told["repeats"] = find_duplicates(release, params.previous, params.max_samples)
         scores |= {"repeats": told["repeats"]["score"]}
     else:
         reasons |= {"repeats": "needs earlier releases (quality.previous)"}
-    return told | {"limits": judge(params.limits, scores, reasons)}
+    return told | {"limits": check(params.limits, scores, reasons)}
 
 
-def score_beside(release: Path, real: Path, params: QualityParams) -> Record:
+def _score(release: Path, real: Path, params: QualityParams) -> Record:
     """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release beside real data.
 
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
     from busgen.evaluation import compare_real  # brings torch
-    from busgen.evaluation.score_options import Asked
+    from busgen.evaluation.score_options import Options
 
     spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
-    asked = Asked(most=params.max_samples)
-    sets = compare_real.open_beside(release, real, asked)
-    looked = compare_real.look(sets, spaces, asked, lambda _: None)
+    asked = Options(most=params.max_samples)
+    sets = compare_real.open_sets(release, real, asked)
+    looked = compare_real.embed(sets, spaces, asked, lambda _: None)
     far = compare_real.distances(looked, asked.draws)
-    near = compare_real.nearness(looked, asked.draws)
-    scores = {**far.scores, **near["scores"], "copies": compare_real.copies(looked)}
+    near = compare_real.measure_privacy(looked, asked.draws)
+    scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(looked)}
     skipped = {**far.skipped, **near["skipped"]}
     fid = next((score for name, score in far.scores.items() if name.startswith("fid_")), None)
     if fid is None:
@@ -112,17 +110,17 @@ def score_beside(release: Path, real: Path, params: QualityParams) -> Record:
     return {**near, "scores": scores, "skipped": skipped, "notes": list(far.notes)}
 
 
-def pooled(scores: Mapping[str, Any]) -> Record:
+def pool(scores: Mapping[str, Any]) -> Record:
     """Return the headline of both classes together, ``<name>.pooled``."""
     return {f"{name}.pooled": score for name, score in scores["pooled"]["headline"].items()}
 
 
-def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headline as single numbers: counts, then each score's value and floor.
 
     Beside them the release's ``verdict`` and that of each of its ``limits``.
     """
-    headline = scores["headline"] | pooled(scores)
+    headline = scores["headline"] | pool(scores)
     attempts = sum(stratum["attempts"] for stratum in counts["strata"])
     accepted = sum(stratum["accepted"] for stratum in counts["strata"])
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
@@ -137,7 +135,7 @@ def metrics(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def marginal_rows(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
+def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
@@ -154,7 +152,7 @@ def marginal_rows(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list
     return rows
 
 
-def acceptance_rows(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _acceptance(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the acceptance rate of each stratum."""
     return [
         {
@@ -166,7 +164,7 @@ def acceptance_rows(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     ]
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return records as CSV with a header."""
     text = text_io.StringIO()
     writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from busgen import folders, io
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
 from busgen.params.base import check
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.priors.request import left_out
-from busgen.release.files import PROVENANCE, check_sums, data_files
+from busgen.release.files import PROVENANCE, check_sums, find_files
 from busgen.release.write import RELEASE, write_release
 
 
@@ -58,14 +58,14 @@ class Dataset:
         """Write the release to `folder`, which must not exist or be empty."""
         target = Path(folder).resolve()
         folders.require_new(target)
-        with folders.written_folder(target, RELEASE) as partial_folder:
+        with folders.write_folder(target, RELEASE) as partial_folder:
             folders.copy_folder(self.folder, partial_folder)
 
     def __len__(self) -> int:
         return len(self.table)
 
     def _files(self) -> list[Path]:
-        return data_files(self.folder)
+        return find_files(self.folder)
 
     @staticmethod
     def _read(file: Path, *, drop: tuple[str, ...]) -> pa.Table:
@@ -77,12 +77,12 @@ class Dataset:
     def _pixels(self, column: str) -> NDArray[np.uint8]:
         import pyarrow.parquet as pq
 
-        pictures = (
-            io.decode_png(picture["bytes"])
+        images = (
+            io.decode_png(image["bytes"])
             for file in self._files()
-            for picture in pq.read_table(file, columns=[column])[column].to_pylist()
+            for image in pq.read_table(file, columns=[column])[column].to_pylist()
         )
-        return np.stack(list(pictures))
+        return np.stack(list(images))
 
 
 def generate(  # noqa: PLR0913 - what is asked for most often, as on the command line
@@ -133,23 +133,23 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         "engine": engine,
         "seed": seed,
     }
-    chosen = with_generate(params or Params(), asked, "the call")
+    chosen = with_options(params or Params(), asked, "the call")
     if remark := left_out(chosen.generate.text):
         warnings.warn(remark, stacklevel=2)
     scratch = TemporaryDirectory(prefix="busgen-")
     folder = Path(scratch.name) / "release"
-    produce(chosen, folder)
+    make_release(chosen, folder)
     return Dataset(folder, scratch)
 
 
-def with_generate(params: Params, asked: Mapping[str, object], where: str) -> Params:
+def with_options(params: Params, asked: Mapping[str, object], where: str) -> Params:
     """Return `params` with the keys of `generate` that are asked for (not None), checked."""
     given = {key: value for key, value in asked.items() if value is not None}
     chosen = check(GenerateParams, params.generate.model_dump() | given, where)
     return params.model_copy(update={"generate": chosen})
 
 
-def produce(
+def make_release(
     params: Params,
     out: Path,
     tick: Tick = lambda _: None,
@@ -161,23 +161,23 @@ def produce(
     until the release is whole. If `out` already is this very release, nothing is made.
     """
     plan = resolve(params.generate)
-    if stands(out, plan, params):
+    if is_done(out, plan, params):
         return plan
-    with folders.claim_folder(out, RELEASE, say) as target:
-        if not stands(target, plan, params):  # another run may have made it meanwhile
-            shards = folders.open_work(folders.work_beside(target) / plan.shards_sha256[:16])
-            make_candidates(plan, shards, partial(run_here, tick=tick), tick)
+    with folders.lock_folder(out, RELEASE, say) as target:
+        if not is_done(target, plan, params):  # another run may have made it meanwhile
+            shards = folders.open_work(folders.work_path(target) / plan.shards_sha256[:16])
+            run(plan, shards, partial(run_shards, tick=tick), tick)
             write_release(shards, target, params.release)
         folders.clear_work(target)
     return plan
 
 
-def run_here(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Iterator[Manifest]:
+def run_shards(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Iterator[Manifest]:
     """Run shards one after the other in this process; each engine uses all cores by itself."""
     return map(partial(run_shard, tick=tick), specs)
 
 
-def stands(out: Path, plan: Plan, params: Params) -> bool:
+def is_done(out: Path, plan: Plan, params: Params) -> bool:
     """Whether `out` already holds the release of this plan and these release parameters.
 
     Raises

@@ -13,18 +13,18 @@ from typing import Any
 
 import busgen
 from busgen import io
-from busgen.code import code_sha256
-from busgen.images.contract import ImageEngine, Learned
+from busgen.code import hash_code
+from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params.base import Section, check
 from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
-from busgen.priors.families import varied_terms
+from busgen.priors.families import select_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.schema import JUDGED
-from busgen.similarity.known_images import kind_of, load_known
+from busgen.similarity.known_images import kind_name, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
     "overlays/strokes.safetensors",
@@ -42,7 +42,7 @@ class Resolution(Section):
 
     `prior` is the prior's JSON with the engine's scanners, so that a work folder needs its file no
     more; `prior_sha256` is the hash of the prior that was given. `judges_sha256` and
-    `known_sha256` are None where no judge and no known picture is asked.
+    `known_sha256` are None where no judge and no known image is asked.
     """
 
     prior: dict[str, Any]
@@ -60,7 +60,7 @@ class Resolution(Section):
 class Plan:
     """A request and its resolution: what is drawn, by which engines, past which gates.
 
-    The request's `gates` do what they do to this engine's pictures, `shard_size` is no larger than
+    The request's `gates` do what they do to this engine's images, `shard_size` is no larger than
     the run, and `known` is empty where no copies are looked for. In a record, the request's paths
     are those of the defaults: another machine has the files elsewhere.
     """
@@ -71,7 +71,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
-        return io.sha256_bytes(io.dumps(_deciding(self)).encode())
+        return io.sha256_bytes(io.dumps(_decide(self)).encode())
 
     @property
     def shards_sha256(self) -> str:
@@ -79,7 +79,7 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        deciding = {k: v for k, v in _deciding(self).items() if k not in NOT_IN_SHARDS}
+        deciding = {k: v for k, v in _decide(self).items() if k not in NOT_IN_SHARDS}
         return io.sha256_bytes(io.dumps(deciding).encode())
 
 
@@ -101,22 +101,22 @@ def resolve(params: GenerateParams) -> Plan:
         prior_sha256=given.sha256,
         mask_engine_sha256=masks.sha256,
         engine_sha256=image_engine_of(request).sha256,
-        judges_sha256=_judges_sha256(request),
+        judges_sha256=_hash_judges(request),
         known_sha256=load_known(request.known).sha256 if request.known else None,
-        known_kinds=tuple(sorted({kind_of(path) for path in request.known})),
+        known_kinds=tuple(sorted({kind_name(path) for path in request.known})),
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
     )
     asked = parse_request(request.where, request.text, request.targets)
     if request.vary:
-        varied_terms(request.vary, asked)
+        select_terms(request.vary, asked)
     draw(prior, 1, request.seed, request=asked, size_px=request.size_px)
     return Plan(request, resolution)
 
 
 def image_engine_of(request: GenerateParams) -> ImageEngine:
     """Return the image engine that a request names."""
-    learned = Learned(request.model, request.adapter, request.steps, request.guidance)
+    learned = ModelOptions(request.model, request.adapter, request.steps, request.guidance)
     return load_image_engine(request.engine, request.size_px, request.device, learned=learned)
 
 
@@ -124,7 +124,7 @@ def _normalised(params: GenerateParams) -> GenerateParams:
     """Return the request in the one form that all requests of the same bytes have (`Plan`)."""
     taught = params.engine not in UNTAUGHT
     gates = {
-        name: gate.model_copy(update={"action": gate.does(taught=taught)})
+        name: gate.model_copy(update={"action": gate.action_for(taught=taught)})
         for name, gate in params.gates.items()
     }
     compared = gates["copy_similarity"].action != "off"
@@ -137,7 +137,7 @@ def _normalised(params: GenerateParams) -> GenerateParams:
     )
 
 
-def _judges_sha256(request: GenerateParams) -> str | None:
+def _hash_judges(request: GenerateParams) -> str | None:
     """Return the hash of the judges that are to be asked, None where none are."""
     if all(request.gates[name].action == "off" for name in JUDGED):
         return None
@@ -167,16 +167,16 @@ def from_record(record: Mapping[str, Any]) -> Plan:
 
 def to_record(plan: Plan) -> dict[str, Any]:
     """Return request and resolution as one flat JSON object, with the plan's hash."""
-    return _recorded(plan) | {"sha256": plan.sha256}
+    return _to_record(plan) | {"sha256": plan.sha256}
 
 
-def _recorded(plan: Plan) -> dict[str, Any]:
+def _to_record(plan: Plan) -> dict[str, Any]:
     request = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
     return request | plan.resolution.model_dump(mode="json")
 
 
-def _deciding(plan: Plan) -> dict[str, Any]:
-    return {k: v for k, v in _recorded(plan).items() if k not in TOLD}
+def _decide(plan: Plan) -> dict[str, Any]:
+    return {k: v for k, v in _to_record(plan).items() if k not in TOLD}
 
 
 @cache
@@ -185,6 +185,6 @@ def code_version() -> str:
 
     The code, not the commit: a commit that changes the report remakes nothing.
     """
-    code = code_sha256("busgen.factory.shard", "busgen.factory.rounds")
+    code = hash_code("busgen.factory.shard", "busgen.factory.rounds")
     key = code + "".join(io.sha256_file(io.ASSETS / name) for name in WEIGHTS)
     return f"{busgen.__version__}+{io.sha256_bytes(key.encode())[:12]}"

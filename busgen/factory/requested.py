@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from busgen.errors import DataError
 from busgen.factory.plan import Plan
 from busgen.priors.draw import draw
-from busgen.priors.families import members, varied_terms
+from busgen.priors.families import make_members, select_terms
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior
 from busgen.priors.request import Request
 from busgen.seeds import sample_seed
 
 
-def requested(
+def draw_findings(
     plan: Plan, prior: Prior, asked: Request, samples: tuple[int, ...], attempt: int
 ) -> list[Finding]:
     """Return the findings of `samples`: the same for every attempt, but for the seed.
@@ -31,20 +31,20 @@ def requested(
     request = plan.request
     once = [
         finding
-        for start, count in runs(samples)
+        for start, count in find_runs(samples)
         for finding in draw(
             prior, count, request.seed, request=asked, size_px=request.size_px, start=start
         )
     ]
-    terms = varied_terms(request.vary, asked) if request.vary else ()
+    terms = select_terms(request.vary, asked) if request.vary else ()
     return [
         replace(member, seed=sample_seed(request.seed, sample, attempt))
         for sample, finding in zip(samples, once, strict=True)
-        for member in (members(finding, request.vary, terms) if request.vary else [finding])
+        for member in (make_members(finding, request.vary, terms) if request.vary else [finding])
     ]
 
 
-def runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+def find_runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
     cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
     for first, last in pairwise(cuts):

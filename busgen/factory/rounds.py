@@ -1,9 +1,9 @@
 """The rounds: which attempts are still to be made, and which of those made are accepted.
 
 In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
-whole set (`verdicts.settle`), and the finished candidates folder (`finish`). The requested findings
-are fixed; a rejected one, with its family, is tried again until accepted or out of attempts: gates
-cannot bend the distribution.
+whole set (`verdicts.settle`), and the finished candidates folder (`_finish`). The requested
+findings are fixed; a rejected one, with its family, is tried again until accepted or out of
+attempts: gates cannot bend the distribution.
 """
 
 from collections import Counter
@@ -19,13 +19,13 @@ from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
-from busgen.factory.verdicts import COLUMNS, DUPLICATE, Accepted, Settled, settle
+from busgen.factory.verdicts import COLUMNS, DUPLICATE, AcceptedSamples, Verdicts, judge
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
-def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) -> None:
+def run(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) -> None:
     """Make all rounds in `work` and finish the candidates there.
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
@@ -38,8 +38,8 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda
     """
     prepare(plan, work)
     gate = plan.request.gates[DUPLICATE]
-    known = Accepted()
-    done: list[tuple[ShardSpec, Settled]] = []
+    known = AcceptedSamples()
+    done: list[tuple[ShardSpec, Verdicts]] = []
     rejected: dict[int, str] = {}
     missing: Sequence[int] = range(plan.request.n)
     for attempt in range(plan.request.max_attempts):
@@ -50,14 +50,14 @@ def make_candidates(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda
             pass  # what they made is read from disk, as after a kill
         rejected = {}
         for spec in specs:
-            settled = settle(read_shard(spec, COLUMNS), gate, known)
+            settled = judge(_read(spec, COLUMNS), gate, known)
             done.append((spec, settled))
             found = zip(spec.samples, settled.families, strict=True)
             rejected |= {sample: name for sample, (name, ok) in found if not ok}
         missing = list(rejected)
         if not missing:
             break
-    finish(plan, work, done, rejected)
+    _finish(plan, work, done, rejected)
 
 
 def prepare(plan: Plan, work: Path) -> None:
@@ -79,25 +79,25 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
     ]
 
 
-def finish(
+def _finish(
     plan: Plan,
     work: Path,
-    done: Sequence[tuple[ShardSpec, Settled]],
+    done: Sequence[tuple[ShardSpec, Verdicts]],
     unfilled: Mapping[int, str],
 ) -> None:
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
-    remove_strays(work, {spec.path for spec, _ in done})
+    _remove(work, {spec.path for spec, _ in done})
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
     if len(unfilled) > plan.request.max_unfilled * plan.request.n:
-        raise unfilled_error(plan, done, set(unfilled.values()))
-    with io.replacing(work / "index.parquet") as partial:
+        raise _unfilled(plan, done, set(unfilled.values()))
+    with io.replace_file(work / "index.parquet") as partial:
         target = schema.arrow_schema("index")
         with pq.ParquetWriter(partial, target) as writer:
-            for rows in index_tables(plan, done):
+            for rows in _index(plan, done):
                 writer.write_table(rows.select(target.names).cast(target))
 
 
-def remove_strays(work: Path, shards: set[Path]) -> None:
+def _remove(work: Path, shards: set[Path]) -> None:
     """Remove shards of an earlier run that asked for more findings or other attempts."""
     for path in (work / "shards").glob("*.parquet"):
         if path not in shards:
@@ -105,7 +105,7 @@ def remove_strays(work: Path, shards: set[Path]) -> None:
             path.unlink()
 
 
-def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Iterator[pa.Table]:
+def _index(plan: Plan, done: Iterable[tuple[ShardSpec, Verdicts]]) -> Iterator[pa.Table]:
     """Yield each shard's thin rows with the verdicts over the whole set."""
     gate = plan.request.gates[DUPLICATE]
     names = [f.name for f in schema.arrow_schema("index")]
@@ -115,7 +115,7 @@ def index_tables(plan: Plan, done: Iterable[tuple[ShardSpec, Settled]]) -> Itera
         "split": None,
     }
     for spec, settled in done:
-        rows = read_shard(spec, [n for n in names if n in SHARD_SCHEMA.names])
+        rows = _read(spec, [n for n in names if n in SHARD_SCHEMA.names])
         repeats = [not gate.passes(float(d)) for d in settled.distance]
         flags = [
             [*flags, DUPLICATE] if repeat and gate.action == "flag" else flags
@@ -142,8 +142,8 @@ def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.append_column(name, values)
 
 
-def unfilled_error(
-    plan: Plan, done: Sequence[tuple[ShardSpec, Settled]], unfilled: set[str]
+def _unfilled(
+    plan: Plan, done: Sequence[tuple[ShardSpec, Verdicts]], unfilled: set[str]
 ) -> UnfilledError:
     """Return the error that names the strata of unfilled findings, acceptance and reasons."""
     tried: Counter[str] = Counter()
@@ -152,7 +152,7 @@ def unfilled_error(
     hit: set[str] = set()
     columns = ["pathology", "shape", "echo_pattern", "family_id"]
     for spec, settled in done:
-        rows = read_shard(spec, columns).to_pylist()
+        rows = _read(spec, columns).to_pylist()
         for row, ok, reason in zip(rows, settled.accepted, settled.reason, strict=True):
             stratum = "/".join(str(row[c]) for c in columns[:3])
             tried[stratum] += 1
@@ -176,7 +176,7 @@ def unfilled_error(
     )
 
 
-def read_shard(spec: ShardSpec, columns: list[str]) -> pa.Table:
+def _read(spec: ShardSpec, columns: list[str]) -> pa.Table:
     """Return `columns` of a shard that stands; raise `DataError` if it does not."""
     try:
         return pq.read_table(spec.path, columns=columns)

@@ -19,23 +19,25 @@ from numpy.typing import NDArray
 from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.factory.plan import Plan, image_engine_of, read_plan
-from busgen.factory.requested import requested, require_shared_masks
-from busgen.gates.judged_scores import Judges, judged_scores
-from busgen.gates.scores import UNSEEN, copy_scores, pair_scores, verdict
+from busgen.factory import plan
+from busgen.factory.plan import Plan, image_engine_of
+from busgen.factory.requested import draw_findings, require_shared_masks
+from busgen.gates.judged_scores import Judges, ask_judges
+from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import MaskEngine, load_mask_engine
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
-from busgen.priors.families import varied_terms
-from busgen.priors.findings import Finding, to_row
+from busgen.priors import findings
+from busgen.priors.families import select_terms
+from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, make_prior
 from busgen.priors.request import Request, parse_request
-from busgen.similarity.dhash import difference_hash
-from busgen.similarity.known_images import Known, load_known
+from busgen.similarity.dhash import hash_image
+from busgen.similarity.known_images import KnownImages, load_known
 
-CHUNK = 32  # pictures in memory at once, or those of one family
+CHUNK = 32  # images in memory at once, or those of one family
 ROW_GROUP = 100
 
 Manifest = dict[str, Any]
@@ -49,7 +51,7 @@ class ShardSpec:
     Under `vary` each of these stands for a whole family.
 
     `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
-    engines' weights, None for those that ship; `known` are files and releases whose pictures none
+    engines' weights, None for those that ship; `known` are files and releases whose images none
     may be a copy of.
     """
 
@@ -70,7 +72,7 @@ class ShardSpec:
 
 
 @dataclass(frozen=True)
-class Tools:
+class _Tools:
     """What a worker needs to make any shard of one plan."""
 
     plan: Plan
@@ -80,25 +82,25 @@ class Tools:
     mask_engine: MaskEngine
     image_engine: ImageEngine
     judges: Judges | None
-    known: Known | None
+    known: KnownImages | None
 
 
 @lru_cache(maxsize=2)
-def plan_of(work: str) -> Plan:
+def read_plan(work: str) -> Plan:
     """Return the plan of a work folder, read once a process."""
-    return read_plan(Path(work))
+    return plan.read_plan(Path(work))
 
 
 @lru_cache(maxsize=2)
-def tools_of(
+def _tools(
     work: str,
     judges: Path | None,
     mask_model: Path | None,
     model: str | None,
     known: tuple[Path, ...],
-) -> Tools:
+) -> _Tools:
     """Return the tools for a work folder, loaded once a process."""
-    plan = plan_of(work)
+    plan = read_plan(work)
     here = {"judges": judges, "mask_model": mask_model, "model": model, "known": known}
     request = plan.request.model_copy(update=here)
     asked = parse_request(request.where, request.text, request.targets)
@@ -107,11 +109,11 @@ def tools_of(
     images = image_engine_of(request)
     _require("mask engine", masks.sha256, found.mask_engine_sha256)
     _require("image engine", images.sha256, found.engine_sha256)
-    return Tools(
+    return _Tools(
         Plan(request, found),
         make_prior(found.prior),
         asked,
-        max(1, CHUNK // len(varied_terms(request.vary, asked))) if request.vary else CHUNK,
+        max(1, CHUNK // len(select_terms(request.vary, asked))) if request.vary else CHUNK,
         masks,
         images,
         _judges(request, found.judges_sha256),
@@ -137,12 +139,12 @@ def _judges(request: GenerateParams, planned: str | None) -> Judges | None:
     return judges
 
 
-def _known(request: GenerateParams, planned: str | None) -> Known | None:
-    """Return the pictures that none may be a copy of, None where nothing is asked."""
+def _known(request: GenerateParams, planned: str | None) -> KnownImages | None:
+    """Return the images that none may be a copy of, None where nothing is asked."""
     if not request.known:
         return None
     known = load_known(request.known)
-    _require("known pictures", known.sha256, planned)
+    _require("known images", known.sha256, planned)
     return known
 
 
@@ -151,15 +153,15 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = tools_of(spec.work, spec.judges, spec.mask_model, spec.model, spec.known)
+    tools = _tools(spec.work, spec.judges, spec.mask_model, spec.model, spec.known)
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), tools.at_once):
         samples = spec.samples[start : start + tools.at_once]
-        rows += judged_rows(tools, samples, spec.attempt)
+        rows += _rows(tools, samples, spec.attempt)
         if tick:
             tick(len(samples))
     table = pa.Table.from_pylist(rows, schema=SHARD_SCHEMA)
-    with io.replacing(spec.path) as partial:
+    with io.replace_file(spec.path) as partial:
         pq.write_table(table, partial, row_group_size=ROW_GROUP, use_dictionary=False)
         digest = io.sha256_file(partial)
     manifest = {
@@ -169,26 +171,26 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
         "passed": sum(row["accepted"] for row in rows),
         "sha256": digest,
     }
-    io.write_text(manifest_path(spec), io.dumps(manifest))
+    io.write_text(_manifest(spec), io.dumps(manifest))
     return manifest
 
 
-def judged_rows(tools: Tools, samples: tuple[int, ...], attempt: int) -> list[dict[str, Any]]:
+def _rows(tools: _Tools, samples: tuple[int, ...], attempt: int) -> list[dict[str, Any]]:
     """Return the rows of `samples`, pixels included."""
-    findings = requested(tools.plan, tools.prior, tools.asked, samples, attempt)
+    findings = draw_findings(tools.plan, tools.prior, tools.asked, samples, attempt)
     masks = tools.mask_engine.draw(findings)
     if tools.plan.request.vary in schema.SHARING:
         require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
-    judged = judged_scores(findings, masks, images, tools.judges)
-    alike = copy_scores(images, tools.known)
+    judged = ask_judges(findings, masks, images, tools.judges)
+    alike = score_copies(images, tools.known)
     told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
-    judge = partial(judged_row, gates=tools.plan.request.gates, attempt=attempt)
+    judge = partial(to_row, gates=tools.plan.request.gates, attempt=attempt)
     with on_all_cores() as pool:
         return list(pool.map(judge, findings, masks, images, told))
 
 
-def judged_row(
+def to_row(
     finding: Finding,
     mask: NDArray[np.uint8],
     image: NDArray[np.uint8],
@@ -202,14 +204,14 @@ def judged_row(
     Whether it repeats another sample is not known here: `rounds.settle` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
-    scores = pair_scores(finding, mask, image, geometry) | judged
+    scores = score_pair(finding, mask, image, geometry) | judged
     accepted, reason, flags = verdict(scores, gates, taught=finding.scanner not in UNSEEN)
     known = {k: None if v is None or isnan(v) else v for k, v in scores.items()}
     return {
-        **to_row(finding),
+        **findings.to_row(finding),
         **to_columns(geometry),
         **known,
-        "image_dhash": difference_hash(image),
+        "image_dhash": hash_image(image),
         "image_sha256": io.sha256_array(image),
         "attempt": attempt,
         "accepted": accepted,
@@ -223,9 +225,9 @@ def judged_row(
 def is_done(spec: ShardSpec) -> bool:
     """Whether the shard stands whole: manifest readable, for this plan, and hash as it says."""
     try:
-        manifest = io.read_json(manifest_path(spec))
+        manifest = io.read_json(_manifest(spec))
         return bool(
-            manifest["plan_sha256"] == plan_of(spec.work).shards_sha256
+            manifest["plan_sha256"] == read_plan(spec.work).shards_sha256
             and manifest["samples"] == list(spec.samples)
             and manifest["sha256"] == io.sha256_file(spec.path)
         )
@@ -233,7 +235,7 @@ def is_done(spec: ShardSpec) -> bool:
         return False
 
 
-def manifest_path(spec: ShardSpec) -> Path:
+def _manifest(spec: ShardSpec) -> Path:
     """Return where the shard's manifest stands."""
     return spec.path.with_suffix(".json")
 

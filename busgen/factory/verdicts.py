@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from busgen.params.gates import Gate
-from busgen.similarity.dhash import nearest_hash
+from busgen.similarity import dhash
 
 DUPLICATE = "duplicate_distance"
 FAMILY = "family"  # the reason of a member that passed where another did not
@@ -24,7 +24,7 @@ COLUMNS = ["sample_id", "family_id", "image_dhash", "accepted", "reason"]
 
 
 @dataclass
-class Accepted:
+class AcceptedSamples:
     """What has been accepted so far, in the order of shards: hashes and whose they are."""
 
     hashes: list[int] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Settled:
+class Verdicts:
     """Verdicts over one shard's rows, and the families in it, in order, with theirs.
 
     `distance` and `duplicate_of` are of the nearest accepted image of another, earlier family.
@@ -45,7 +45,7 @@ class Settled:
     families: tuple[tuple[str, bool], ...]
 
 
-def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
+def judge(shard: pa.Table, gate: Gate, known: AcceptedSamples) -> Verdicts:
     """Return the verdicts of one shard's rows and add the accepted ones to `known`.
 
     In the order of families, so that of two equal images the earlier is kept, on any machine.
@@ -63,13 +63,13 @@ def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
     hashes = shard["image_dhash"].to_numpy()
     passed = shard["accepted"].to_numpy(zero_copy_only=False)
     ids, names = shard["sample_id"].to_pylist(), shard["family_id"].to_pylist()
-    distance, where = nearest_hash(hashes, np.array(known.hashes, np.int64))
+    distance, where = dhash.nearest(hashes, np.array(known.hashes, np.int64))
     nearest: list[str | None] = [known.samples[w] if w >= 0 else None for w in where]
     accepted = np.zeros(len(ids), bool)
     families = []
     for start, end in _families(names):
         here = np.flatnonzero(accepted[:start])
-        near, at = nearest_hash(hashes[start:end], hashes[here])
+        near, at = dhash.nearest(hashes[start:end], hashes[here])
         for row in np.flatnonzero(near < distance[start:end]):
             distance[start + row], nearest[start + row] = near[row], ids[here[at[row]]]
         repeats = _repeats(distance[start:end], gate)
@@ -78,7 +78,7 @@ def settle(shard: pa.Table, gate: Gate, known: Accepted) -> Settled:
     known.hashes += hashes[accepted].tolist()
     known.samples += [ids[row] for row in np.flatnonzero(accepted)]
     reasons = _reasons(shard["reason"].to_pylist(), accepted, _repeats(distance, gate))
-    return Settled(accepted, reasons, distance, nearest, tuple(families))
+    return Verdicts(accepted, reasons, distance, nearest, tuple(families))
 
 
 def _families(names: list[str]) -> list[tuple[int, int]]:

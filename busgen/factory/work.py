@@ -6,7 +6,7 @@ In: a work folder named by its plan's hash. Out: the folder that the next stage 
 from pathlib import Path
 from typing import Any
 
-from busgen.folders import copy_folder, written_folder
+from busgen.folders import copy_folder, write_folder
 
 CANDIDATES = "candidates"
 
@@ -17,11 +17,11 @@ def link_folder(source: Path, target: Path) -> None:
     `source` stays: it is removed when the next stage begins, that is when DVC has recorded
     `target`. A run killed before that finds its shards again.
     """
-    with written_folder(target, CANDIDATES) as partial:
+    with write_folder(target, CANDIDATES) as partial:
         copy_folder(source, partial, linked=True)
 
 
-def acceptance(index: Path) -> list[dict[str, Any]]:
+def count(index: Path) -> list[dict[str, Any]]:
     """Return attempts, accepted and the commonest reason by pathology and shape."""
     import duckdb
 

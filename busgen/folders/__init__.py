@@ -24,8 +24,8 @@ from busgen.errors import UserError
 from busgen.folders.locks import Say, hold_lock
 from busgen.folders.manifests import (
     MANIFEST,
+    _is_listed,
     find_stranger,
-    is_listed,
     read_manifest,
     write_manifest,
 )
@@ -42,11 +42,11 @@ from busgen.folders.swaps import (
 )
 
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
-GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grown_folder`
+GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grow_folder`
 
 
 @contextmanager
-def claim_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
+def lock_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
     """Hold the lock of the folder `out`, which may be replaced, and yield it without links.
 
     Commands that work long before they write begin with it. What a killed command left beside the
@@ -71,7 +71,7 @@ def claim_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
     """
     target = out.resolve()
     with hold_lock(target, say):
-        with io.storage(target.parent):
+        with io.report_storage(target.parent):
             scratches = find_scratches(target)
             for scratch in scratches:
                 if (scratch / OLD).is_dir() and _is_vacant(target):
@@ -83,12 +83,12 @@ def claim_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
 
 
 @contextmanager
-def written_folder(out: Path, kind: str) -> Iterator[Path]:
+def write_folder(out: Path, kind: str) -> Iterator[Path]:
     """Yield an empty folder beside `out`; on success it takes the place of `out`, as one step.
 
-    On any failure `out` is as it was. Parameters and errors as in `claim_folder`.
+    On any failure `out` is as it was. Parameters and errors as in `lock_folder`.
     """
-    with claim_folder(out, kind) as target, io.storage(target.parent):
+    with lock_folder(out, kind) as target, io.report_storage(target.parent):
         scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
         new = scratch / NEW
         try:
@@ -103,15 +103,15 @@ def written_folder(out: Path, kind: str) -> Iterator[Path]:
 
 
 @contextmanager
-def grown_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
+def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
     """Yield a work folder with what `out` holds; on success it takes the place of `out`.
 
     For a command that keeps what earlier ones did. After a failure or a kill the work folder stays,
     and the same command goes on in it. Its files may be links to those of `out`: replace them, do
-    not write into them. Parameters and errors as in `claim_folder`.
+    not write into them. Parameters and errors as in `lock_folder`.
     """
-    with claim_folder(out, kind, say) as target, io.storage(target.parent):
-        work = growing_folder(target)
+    with lock_folder(out, kind, say) as target, io.report_storage(target.parent):
+        work = work_folder(target)
         open_work(work.parent)
         if not work.is_dir():
             copy = work.with_name(COPYING)
@@ -132,13 +132,13 @@ def grown_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]
             if not any(work.rglob("*")):  # it is in place, or nothing was done
                 remove_work(work.parent)
                 with suppress(OSError):
-                    work_beside(target).rmdir()
+                    work_path(target).rmdir()
 
 
 def require_replaceable(out: Path, kind: str) -> None:
     """Raise `UserError` if `out` holds what would be lost, as the rule of this module has it."""
     target = out.resolve()
-    with io.storage(out):
+    with io.report_storage(out):
         if Path.cwd().is_relative_to(target):
             rule = "the output folder must not be the one that you are in"
             raise UserError(rule, out, "name a new folder: it is put in place whole")
@@ -151,7 +151,7 @@ def require_replaceable(out: Path, kind: str) -> None:
 
 def require_new(out: Path) -> None:
     """Raise `UserError` if `out` holds anything: what cannot be made again is never replaced."""
-    with io.storage(out):
+    with io.report_storage(out):
         if not _is_vacant(out.resolve()):
             rule = "the output folder must not exist or be empty"
             raise UserError(rule, f"{out} with other content", REMEDY)
@@ -165,20 +165,20 @@ def remove_written(folder: Path) -> None:
     """Remove of `folder` what its manifest lists and nobody changed; what else it holds stays."""
     if not folder.is_dir():
         return
-    with hold_lock(folder.resolve()), io.storage(folder):
+    with hold_lock(folder.resolve()), io.report_storage(folder):
         manifest = read_manifest(folder)
-        discard(folder, lambda name: bool(manifest and is_listed(folder, name, manifest)))
+        discard(folder, lambda name: bool(manifest and _is_listed(folder, name, manifest)))
 
 
 def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:
     """Copy a folder without its manifest; `linked` as hard links where the file system has them."""
 
-    def left_out(folder: str, names: list[str]) -> list[str]:
+    def skip(folder: str, names: list[str]) -> list[str]:
         ours = (MANIFEST, WORK_MARK)
         return [name for name in names if name in ours and Path(folder) == source]
 
     copy = _link if linked else shutil.copy2
-    shutil.copytree(source, target, ignore=left_out, copy_function=copy, dirs_exist_ok=True)
+    shutil.copytree(source, target, ignore=skip, copy_function=copy, dirs_exist_ok=True)
 
 
 def _link(source: str, target: str) -> None:
@@ -188,12 +188,12 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def growing_folder(out: Path) -> Path:
-    """Return where `grown_folder` works, and where a stopped command's part of `out` lies."""
-    return work_beside(out) / "grown" / GROWING
+def work_folder(out: Path) -> Path:
+    """Return where `grow_folder` works, and where a stopped command's part of `out` lies."""
+    return work_path(out) / "grown" / GROWING
 
 
-def work_beside(out: Path) -> Path:
+def work_path(out: Path) -> Path:
     """Return where a command that writes `out` keeps what it goes on from after a kill."""
     target = out.resolve()
     return target.with_name(f".{target.name}.work")
@@ -201,7 +201,7 @@ def work_beside(out: Path) -> Path:
 
 def open_work(folder: Path) -> Path:
     """Make a work folder, or open one; return it. `UserError` if a stranger's is there."""
-    with io.storage(folder):
+    with io.report_storage(folder):
         if folder.is_dir() and any(folder.iterdir()) and not (folder / WORK_MARK).is_file():
             rule = f"a work folder must be one that busgen made (with {WORK_MARK})"
             raise UserError(rule, folder, "move it away: its name is needed")
@@ -217,8 +217,8 @@ def remove_work(folder: Path) -> None:
 
 
 def clear_work(out: Path) -> None:
-    """Remove the work folders beside `out` (`work_beside`); what else lies there stays."""
-    place = work_beside(out)
+    """Remove the work folders beside `out` (`work_path`); what else lies there stays."""
+    place = work_path(out)
     if place.is_dir():
         for folder in place.iterdir():
             remove_work(folder)

@@ -33,7 +33,7 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
     if path in held:
         yield
         return
-    with io.storage(target.parent):
+    with io.report_storage(target.parent):
         made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = _acquire(path, target, say)

@@ -32,29 +32,33 @@ def find_stranger(folder: Path, kind: str | None) -> str | None:
     """
     if not folder.is_dir():
         return "a file of that name" if folder.exists() else None
-    first, manifest = next(walk(folder), None), read_manifest(folder)
+    first, manifest = next(list_files(folder), None), read_manifest(folder)
     if manifest is None:
         lone = MANIFEST if os.path.lexists(folder / MANIFEST) else None
         return f"{first or lone}, and no {MANIFEST} that lists it" if first or lone else None
     if kind not in (None, manifest.kind):
         return f"something else that busgen wrote: {manifest.kind}"
     listed = {*manifest.files, *manifest.folders}
-    found = next((name for name in walk(folder) if name not in listed), None)  # before any hash
-    found = found or next((n for n in walk(folder) if not is_listed(folder, n, manifest)), None)
+    found = next(
+        (name for name in list_files(folder) if name not in listed), None
+    )  # before any hash
+    found = found or next(
+        (n for n in list_files(folder) if not _is_listed(folder, n, manifest)), None
+    )
     return found and f"{found}, which is another's or was changed"
 
 
 def write_manifest(folder: Path, kind: str) -> None:
     """Write the list of all that `folder` holds; no clock time enters it."""
     files, inside = {}, []
-    for name in walk(folder):
+    for name in list_files(folder):
         path = folder / name
         if path.is_dir():
             inside.append(name)
         elif name != MANIFEST:
             files[name] = {"bytes": path.stat().st_size, "sha256": io.sha256_file(path)}
     told = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
-    io.write_text(folder / MANIFEST, io.dumps(told | {"sha256": sha256_record(told)}))
+    io.write_text(folder / MANIFEST, io.dumps(told | {"sha256": hash_record(told)}))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -63,7 +67,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         told = io.read_json(path) if not path.is_symlink() else {}
         sha256 = told.pop("sha256", None)
-        if told.get("format") != FORMAT or sha256 != sha256_record(told):
+        if told.get("format") != FORMAT or sha256 != hash_record(told):
             return None
         files = {name: dict(facts) for name, facts in told["files"].items()}
         return Manifest(str(told["kind"]), files, frozenset(told["folders"]))
@@ -71,18 +75,18 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def sha256_record(record: Mapping[str, Any]) -> str:
+def hash_record(record: Mapping[str, Any]) -> str:
     """Return the hex SHA-256 of a record as canonical JSON."""
     return io.sha256_bytes(io.dumps(dict(record)).encode())
 
 
-def walk(folder: Path) -> Iterator[str]:
+def list_files(folder: Path) -> Iterator[str]:
     """Yield the name of everything in `folder` but its manifest, sorted; no link is followed."""
 
-    def fail(error: OSError) -> None:
+    def refuse(error: OSError) -> None:
         raise error
 
-    for root, folders, names in os.walk(folder, onerror=fail):
+    for root, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
         for name in sorted((*folders, *names)):
             inside = (Path(root) / name).relative_to(folder).as_posix()
@@ -90,7 +94,7 @@ def walk(folder: Path) -> Iterator[str]:
                 yield inside
 
 
-def is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
+def _is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
     """Return whether a thing in `folder` is what the manifest says of it."""
     path = folder / name
     if not os.path.lexists(path):

@@ -13,13 +13,13 @@ from typing import Any
 from busgen import io
 from busgen.errors import UserError
 from busgen.folders.locks import hold_lock
-from busgen.folders.manifests import sha256_record
+from busgen.folders.manifests import hash_record
 
 SEAL = "written_by"  # of a record: the command and the hash of the rest
 
 
 @contextmanager
-def written_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def write_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Yield the function that writes a record to `path` as JSON; nothing if that is None.
 
     The rule is that of folders: the file may not exist, be empty, or hold an unchanged record of
@@ -37,7 +37,7 @@ def written_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[s
 
     def write(record: Mapping[str, Any]) -> None:
         _require_record(target, kind)
-        io.write_text(target, io.dumps(_sealed(record, kind)))
+        io.write_text(target, io.dumps(_seal(record, kind)))
 
     with hold_lock(target):
         _require_record(target, kind)
@@ -45,7 +45,7 @@ def written_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[s
 
 
 def _require_record(path: Path, kind: str) -> None:
-    with io.storage(path.parent):
+    with io.report_storage(path.parent):
         if not os.path.lexists(path) or (path.is_file() and _is_record(path.read_bytes(), kind)):
             return
     rule = "the output file must not exist or be empty, or hold only what the same command wrote"
@@ -56,10 +56,10 @@ def _is_record(data: bytes, kind: str) -> bool:
     try:
         record = json.loads(data or "{}")
         record.pop(SEAL, None)
-        return not data or io.dumps(_sealed(record, kind)).encode() == data
+        return not data or io.dumps(_seal(record, kind)).encode() == data
     except (ValueError, TypeError, AttributeError, RecursionError):
         return False
 
 
-def _sealed(record: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    return dict(record) | {SEAL: {"command": kind, "sha256": sha256_record(record)}}
+def _seal(record: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return dict(record) | {SEAL: {"command": kind, "sha256": hash_record(record)}}

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.folders.manifests import MANIFEST, find_stranger, read_manifest, walk
+from busgen.folders.manifests import MANIFEST, find_stranger, list_files, read_manifest
 
 NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
@@ -47,12 +47,12 @@ def discard(folder: Path, is_ours: Callable[[str], bool]) -> None:
 
     Names are of what lies there, never the manifest's, which may name anything.
     """
-    for name in reversed(list(walk(folder))):
+    for name in reversed(list(list_files(folder))):
         path = folder / name
         if is_ours(name):
             with suppress(OSError):  # a folder that is not empty
                 path.rmdir() if path.is_dir() else path.unlink()
-    if not any(walk(folder)):
+    if not any(list_files(folder)):
         if read_manifest(folder):
             (folder / MANIFEST).unlink()
         with suppress(OSError):  # a file of that name that is not ours

@@ -13,7 +13,7 @@ MOST = 1.0  # diameters; so far from the lesion is as good as nothing found
 Pixels = NDArray[np.uint8]
 
 
-def outline_distance(found: NDArray[np.bool_], mask: Pixels) -> float:
+def distance(found: NDArray[np.bool_], mask: Pixels) -> float:
     """Return the mean symmetric surface distance by the mask's equivalent diameter.
 
     As `monai.metrics.compute_average_surface_distance(symmetric=True)` has it, of distances that
@@ -42,7 +42,7 @@ def outline_distance(found: NDArray[np.bool_], mask: Pixels) -> float:
 
 
 def _outline(mask: Pixels) -> Pixels:
-    """Return the mask's pixels that touch its outside; the picture's edge is outside."""
+    """Return the mask's pixels that touch its outside; the image's edge is outside."""
     inner = cv2.erode(mask, NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(mask - inner, np.uint8)
 

@@ -1,8 +1,8 @@
-"""Scores of a picture alone: is something burned in, does it look like ultrasound, is it upright.
+"""Scores of an image alone: is something burned in, does it look like ultrasound, is it upright.
 
-In: (S, S) uint8. Out: three scores that do not depend on any other picture. How real pictures
+In: (S, S) uint8. Out: three scores that do not depend on any other image. How real images
 vary with depth was learned from training patients (`busgen.gates.calibration.fit`); what ships in
-`assets/gates` is their mean, a whitening and a direction, no picture.
+`assets/gates` is their mean, a whitening and a direction, no image.
 """
 
 from dataclasses import dataclass
@@ -13,28 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from busgen.imaging.overlays.strokes import shipped_net, stroke_log_odds
+from busgen.imaging.overlays import strokes
+from busgen.imaging.overlays.strokes import log_odds
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS
 
 GATES = ASSETS / "gates"
 LOOK = "look.safetensors"
-SIDE = 256  # px at which pictures are looked at
-SMALLEST = 192  # px; a smaller picture, enlarged, has no texture to look at
+SIDE = 256  # px at which images are looked at
+SMALLEST = 192  # px; a smaller image, enlarged, has no texture to look at
 BANDS = 16  # of depth
 STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke
 SPECKLE_PX, EDGE_PX, ACROSS_PX = 3.0, 1.5, 4.0  # sd of the blurs that part fine from coarse
 BLACK = 4  # grey levels up to this count as black
 DIGITS = 4
-LEARNED = ("overlay", "strangeness", "upright")
+LEARNED = ("overlay", "anomaly", "orientation_check")
 
 Floats = NDArray[np.float64]
 Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How training patients' pictures look, by D statistics (`statistics_of`).
+class Standard:
+    """How training patients' images look, by D statistics (`measure`).
 
     `centre` (D,) is their mean, `whitening` (BANDS, D / BANDS, D / BANDS) of the shrunk covariance
     of each band's; `up` (D,) and `level` tell, as log odds, what is upright from what is not.
@@ -45,7 +46,7 @@ class Look:
     up: Floats
     level: float
 
-    def strangeness(self, statistics: Floats) -> float:
+    def anomaly(self, statistics: Floats) -> float:
         """Return the Mahalanobis distance from the mean, a dimension, of the median band.
 
         About 1 is usual. The median, because a black border or a deep shadow is no other world.
@@ -54,20 +55,20 @@ class Look:
         white = np.einsum("bi,bij->bj", off, self.whitening)
         return float(np.median(np.sqrt(np.mean(white**2, axis=1))))
 
-    def upright(self, statistics: Floats) -> float:
+    def orientation_check(self, statistics: Floats) -> float:
         """Return the log odds that the skin is at the top."""
         return float((statistics - self.centre) @ self.up + self.level)
 
 
 @cache
-def shipped_look() -> Look:
+def load_shipped() -> Standard:
     """Return the look that comes with the package."""
     stored = {name: values.astype(np.float64) for name, values in load_file(GATES / LOOK).items()}
-    return Look(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
+    return Standard(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
 
 
-def picture_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
-    """Return `overlay`, `strangeness` and `upright` of an (S, S) uint8 picture.
+def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
+    """Return `overlay`, `anomaly` and `orientation_check` of an (S, S) uint8 image.
 
     `overlay` counts pixels, of 256 x 256, that are surely strokes of text or calipers. All are
     None below `SMALLEST` px a side.
@@ -75,18 +76,18 @@ def picture_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
     if min(image.shape) < SMALLEST:
         return dict.fromkeys(LEARNED)
     seen = resize(image, SIDE)
-    statistics, look = statistics_of(seen), shipped_look()
+    statistics, look = measure(seen), load_shipped()
     return {
-        "overlay": float(np.count_nonzero(stroke_log_odds(seen, shipped_net()) > STROKE)),
-        "strangeness": round(look.strangeness(statistics), DIGITS),
-        "upright": round(look.upright(statistics), DIGITS),
+        "overlay": float(np.count_nonzero(log_odds(seen, strokes.load_shipped()) > STROKE)),
+        "anomaly": round(look.anomaly(statistics), DIGITS),
+        "orientation_check": round(look.orientation_check(statistics), DIGITS),
     }
 
 
-def statistics_of(image: NDArray[np.uint8]) -> Floats:
+def measure(image: NDArray[np.uint8]) -> Floats:
     """Return eight statistics of each of `BANDS` bands of depth, from the top, (8 * BANDS,).
 
-    Of a (SIDE, SIDE) uint8 picture: mean, log sd, log sd of speckle, log mean slope across and
+    Of a (SIDE, SIDE) uint8 image: mean, log sd, log sd of speckle, log mean slope across and
     along the beam, share of the slope along it that brightens, black share, log roughness of the
     mean along it.
     """
@@ -110,7 +111,7 @@ def statistics_of(image: NDArray[np.uint8]) -> Floats:
 
 
 def _bands(pixels: Grey) -> Grey:
-    """Return (BANDS, rows, columns) of a picture of `SIDE` rows."""
+    """Return (BANDS, rows, columns) of an image of `SIDE` rows."""
     return pixels.reshape(BANDS, -1, pixels.shape[1])
 
 

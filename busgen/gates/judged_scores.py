@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
-from busgen.gates.boundary_distance import outline_distance
-from busgen.gates.mask_fit import mask_fit
+from busgen.gates.boundary_distance import distance
+from busgen.gates.mask_fit import score_mask
 from busgen.priors.findings import Finding
 from busgen.schema import JUDGED
 from busgen.stats.overlap import dice
@@ -37,7 +37,7 @@ class Judges(Protocol):
         ...
 
 
-def judged_scores(
+def ask_judges(
     findings: Sequence[Finding],
     masks: NDArray[np.uint8],
     images: NDArray[np.uint8],
@@ -64,7 +64,7 @@ def judge_pairs(
 
     In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
     more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`),
-    the log odds that the mask is this picture's (`busgen.gates.mask_fit`), the probability that the
+    the log odds that the mask is this image's (`busgen.gates.mask_fit`), the probability that the
     classifier gives the class. NaN for an empty mask. A pair's scores do not depend on the others:
     all batches have one size, and `DIGITS` are kept.
 
@@ -78,13 +78,13 @@ def judge_pairs(
     def judge(start: int) -> None:
         own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
         batch = np.resize(own, JUDGED_AT_ONCE)
-        chances = judges.segment(images[batch])[: own.size]
-        found = chances > 0.5
+        probabilities = judges.segment(images[batch])[: own.size]
+        found = probabilities > 0.5
         p = judges.classify(images[batch], masks[batch])[: own.size]
         told[own, 0] = dice(found, masks[own] > 0)
-        told[own, 1] = [outline_distance(*one) for one in zip(found, masks[own], strict=True)]
+        told[own, 1] = [distance(*one) for one in zip(found, masks[own], strict=True)]
         told[own, 2] = [
-            mask_fit(*one) for one in zip(images[own], masks[own], chances, strict=True)
+            score_mask(*one) for one in zip(images[own], masks[own], probabilities, strict=True)
         ]
         told[own, 3] = np.where(malignant[own], p, 1 - p)
 

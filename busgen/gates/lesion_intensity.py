@@ -1,8 +1,8 @@
 """Grey levels of a lesion's regions: are they a lesion's at all, and those that were asked for.
 
-In: a picture, its mask, the terms that it is to show. Out: two scores. What training patients show
+In: an image, its mask, the terms that it is to show. Out: two scores. What training patients show
 (`busgen.gates.calibration.fit`) ships as `assets/gates/lesions.json`: means and covariances, no
-picture.
+image.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Regions:
+class Standard:
     """`LEVELS` of `n` real lesions: their `centre` (8,) and `covariance` (8, 8)."""
 
     n: int
@@ -66,7 +66,7 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class Terms:
+class TermLevels:
     """What D numbers of `SHOWN` are where a term is stated: `n` and `centres` (D,) by term.
 
     All terms have one `covariance` (D, D): some are stated of seven lesions.
@@ -76,7 +76,7 @@ class Terms:
     centres: Mapping[str, Floats]
     covariance: Floats
 
-    def log_ratio(self, numbers: Floats, term: str) -> float | None:
+    def log_odds(self, numbers: Floats, term: str) -> float | None:
         """Return how much likelier numbers (D,) are under a term than under the mean other one.
 
         A natural logarithm; None for a term that too few lesions taught, and for numbers that are
@@ -91,13 +91,13 @@ class Terms:
 
 
 @cache
-def shipped_lesions() -> tuple[Regions, Mapping[str, Terms]]:
+def load_shipped() -> tuple[Standard, Mapping[str, TermLevels]]:
     """Return what comes with the package: regions of any lesion, terms by field."""
     stored = read_json(GATES / LESIONS)
     one = stored["intensity"]
-    regions = Regions(one["n"], np.array(one["centre"]), np.array(one["covariance"]))
+    regions = Standard(one["n"], np.array(one["centre"]), np.array(one["covariance"]))
     terms = {
-        name: Terms(
+        name: TermLevels(
             own["n"],
             {term: np.array(centre) for term, centre in own["centres"].items()},
             np.array(own["covariance"]),
@@ -107,13 +107,13 @@ def shipped_lesions() -> tuple[Regions, Mapping[str, Terms]]:
     return regions, terms
 
 
-def region_scores(
+def score_lesion(
     image: Pixels, mask: Pixels, stated: Mapping[str, str | None]
 ) -> dict[str, float | None]:
     """Return `intensity` and `descriptor_agreement` of a lesion.
 
     `intensity` is how far the grey levels inside, in front of, behind and beside it, in sd of the
-    picture about its mean, are from those of real lesions. `descriptor_agreement` is the least log
+    image about its mean, are from those of real lesions. `descriptor_agreement` is the least log
     likelihood ratio of the stated terms against the others of their field. BrEaST alone states
     them, seven of its training lesions as hyperechoic, and its readers' hypoechoic and
     heterogeneous overlap: too little to reject by, so by default this gate flags.
@@ -133,10 +133,10 @@ def region_scores(
         return {"intensity": None, "descriptor_agreement": None}
     if not mask.any():
         return {"intensity": nan, "descriptor_agreement": nan}
-    regions, terms = shipped_lesions()
-    found = numbers_of(image, mask)
+    regions, terms = load_shipped()
+    found = measure(image, mask)
     ratios = [
-        terms[field].log_ratio(shown(found, field), term) for field, term in stated.items() if term
+        terms[field].log_odds(select(found, field), term) for field, term in stated.items() if term
     ]
     return {
         "intensity": round(regions.distance(found[: len(LEVELS)]), DIGITS),
@@ -145,28 +145,28 @@ def region_scores(
     }  # fmt: skip
 
 
-def shown(numbers: Floats, field: str) -> Floats:
+def select(numbers: Floats, field: str) -> Floats:
     """Return those of `NUMBERS` (..., 10) that show a field's terms."""
     return numbers[..., [NUMBERS.index(name) for name in SHOWN[field]]]
 
 
-def numbers_of(image: Pixels, mask: Pixels) -> Floats:
+def measure(image: Pixels, mask: Pixels) -> Floats:
     """Return `NUMBERS` (10,) of a lesion, NaN where a region is not seen.
 
-    Of each region mean and log sd, against those of the picture; how much brighter the inside is
+    Of each region mean and log sd, against those of the image; how much brighter the inside is
     than fat (log), the band behind than what is beside it (`posterior_band`).
 
     Parameters
     ----------
     image, mask : (S, S) uint8, a mask {0, 1} that is not empty
     """
-    seen, own = resize(image, SIDE), _sized_mask(mask)
-    mean, sd = _moments(seen, seen)  # of what is not black: no border
+    seen, own = resize(image, SIDE), _resize(mask)
+    mean, sd = _measure(seen, seen)  # of what is not black: no border
     left, _, width, _ = cv2.boundingRect(own)
     cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there
     part, regions = seen[:, cols], _regions(own[:, cols])
     regions[-1][part == 0] = 0  # black is a border: nothing is there
-    told = [_moments(part, region) for region in regions]
+    told = [_measure(part, region) for region in regions]
     levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in told]
     to_fat = log((told[0][0] + NOISE) / (_fat(part[regions[-1] > 0]) + NOISE))
     return np.array([*np.ravel(levels), to_fat, posterior_band(seen, own)], np.float64)
@@ -184,7 +184,7 @@ def _regions(mask: Pixels) -> tuple[Pixels, ...]:
     return inside, front.astype(np.uint8), behind.astype(np.uint8), beside
 
 
-def _moments(image: Pixels, region: Pixels) -> tuple[float, float]:
+def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
     """Return mean and sd of the grey levels in a region, NaN of fewer than `FEWEST`."""
     if cv2.countNonZero(region) < FEWEST:
         return nan, nan
@@ -196,7 +196,7 @@ def _fat(around: Pixels) -> float:
     return float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
 
 
-def _sized_mask(mask: Pixels) -> Pixels:
+def _resize(mask: Pixels) -> Pixels:
     if mask.shape == (SIDE, SIDE):
         return mask
     return np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -1,8 +1,8 @@
-"""Does the mask lie where the picture has a lesion: overlap, contrast and outline in one score.
+"""Does the mask lie where the image has a lesion: overlap, contrast and outline in one score.
 
-In: a picture, a mask, the segmenter's probabilities. Out: log odds that the mask is this picture's
+In: an image, a mask, the segmenter's probabilities. Out: log odds that the mask is this image's
 and not another's. The Dice coefficient alone cannot tell a swapped mask from a lesion that the
-segmenter misses, one real lesion in 18; how sure it is of another place, and what the picture shows
+segmenter misses, one real lesion in 18; how sure it is of another place, and what the image shows
 at the outline, can. Learned from training patients' masks and swapped ones
 (`busgen.gates.calibration.fit`).
 """
@@ -33,7 +33,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class MaskFit:
-    """Log odds as a quadratic form of D standardised numbers (`numbers_of`).
+    """Log odds as a quadratic form of D standardised numbers (`measure`).
 
     `centre`, `scale`, `linear` (D,), `quadratic` (D, D), `constant`.
     """
@@ -45,41 +45,41 @@ class MaskFit:
     constant: float
 
     def log_odds(self, numbers: Floats) -> float:
-        """Return the log odds that the mask is the picture's, within +-`MOST`."""
+        """Return the log odds that the mask is the image's, within +-`MOST`."""
         z = (numbers - self.centre) / self.scale
         return float(np.clip(z @ self.quadratic @ z + z @ self.linear + self.constant, -MOST, MOST))
 
 
 @cache
-def shipped_fit() -> MaskFit:
+def load_shipped() -> MaskFit:
     """Return what comes with the package."""
     stored = {name: values.astype(np.float64) for name, values in load_file(GATES / FIT).items()}
     constant = float(stored.pop("constant")[0])
     return MaskFit(**stored, constant=constant)
 
 
-def mask_fit(image: NDArray[np.uint8], mask: NDArray[np.uint8], chances: Grey) -> float:
-    """Return the log odds that the mask (H, W) {0, 1} is this picture's, NaN for an empty one.
+def score_mask(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> float:
+    """Return the log odds that the mask (H, W) {0, 1} is this image's, NaN for an empty one.
 
     Parameters
     ----------
     image : (H, W) uint8
-    chances : (H, W) float32, the segmenter's probability of a lesion
+    probabilities : (H, W) float32, the segmenter's probability of a lesion
     """
     if not mask.any():
         return float("nan")
-    return shipped_fit().log_odds(numbers_of(image, mask, chances))
+    return load_shipped().log_odds(measure(image, mask, probabilities))
 
 
-def numbers_of(image: NDArray[np.uint8], mask: NDArray[np.uint8], chances: Grey) -> Floats:
+def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> Floats:
     """Return what `MaskFit` rests on, (14,), of a mask that is not empty."""
     inside = mask > 0
-    return np.array([*_agreement(inside, chances), *_contrast(image, inside)], np.float64)
+    return np.array([*_agreement(inside, probabilities), *_contrast(image, inside)], np.float64)
 
 
-def _agreement(inside: Bools, chances: Grey) -> list[float]:
+def _agreement(inside: Bools, probabilities: Grey) -> list[float]:
     """Return Dice, hard and soft, and how much surer the segmenter is elsewhere."""
-    p = np.clip(chances.astype(np.float64), UNSURE, 1 - UNSURE)
+    p = np.clip(probabilities.astype(np.float64), UNSURE, 1 - UNSURE)
     odds = np.log(p / (1 - p))
     own, size = odds[inside], int(inside.sum())
     rest = odds[~inside] if size < inside.size else own

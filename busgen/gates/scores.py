@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.gates.image_checks import picture_scores
-from busgen.gates.lesion_intensity import region_scores
+from busgen.gates import image_checks, lesion_intensity
 from busgen.imaging.geometry import Geometry
 from busgen.params.gates import Gate
 from busgen.priors.findings import Finding
-from busgen.similarity.known_images import Known
+from busgen.similarity.known_images import KnownImages
 
 RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
 GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
@@ -31,7 +30,7 @@ LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
-def pair_scores(
+def score_pair(
     finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8], geometry: Geometry | None
 ) -> dict[str, float | None]:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
@@ -44,26 +43,26 @@ def pair_scores(
     """
     return {
         "mask_error": mask_error(finding, geometry, len(mask)),
-        **image_scores(image),
+        **score_image(image),
         **(
-            lesion_scores(image, mask, finding.echo_pattern, finding.posterior)
+            score_lesion(image, mask, finding.echo_pattern, finding.posterior)
             if finding.has_lesion
             else dict.fromkeys(LESION)
         ),
     }
 
 
-def image_scores(image: NDArray[np.uint8]) -> dict[str, float | None]:
+def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
     """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
     return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
         "saturated": float(np.mean(image == 255)),
         "sharpness": sharpness(image),
-        **picture_scores(image),
+        **image_checks.score_image(image),
     }
 
 
-def lesion_scores(
+def score_lesion(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],
     echo_pattern: str | None,
@@ -74,15 +73,15 @@ def lesion_scores(
     Parameters
     ----------
     image, mask : (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN
-    echo_pattern, posterior : what the picture is to show
+    echo_pattern, posterior : what the image is to show
     """
     stated = {"echo_pattern": echo_pattern, "posterior": posterior}
-    contrast = signed_contrast(echo_pattern, mask, image) if echo_pattern else None
-    return {"contrast": contrast, **region_scores(image, mask, stated)}
+    contrast = _contrast(echo_pattern, mask, image) if echo_pattern else None
+    return {"contrast": contrast, **lesion_intensity.score_lesion(image, mask, stated)}
 
 
-def copy_scores(
-    images: Iterable[NDArray[np.uint8]], known: Known | None
+def score_copies(
+    images: Iterable[NDArray[np.uint8]], known: KnownImages | None
 ) -> list[dict[str, float | None]]:
     """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
     asked = list(images)
@@ -128,21 +127,19 @@ def sharpness(image: NDArray[np.uint8]) -> float:
     grey = image.astype(np.float32)
     grey -= cv2.GaussianBlur(grey, (0, 0), 16.0 * scale)  # anatomy is no sign of sharpness
     power = np.abs(np.fft.rfft2(grey)) ** 2
-    fine = _above(SHARP_CYCLES / scale, image.shape)
+    fine = _high(SHARP_CYCLES / scale, image.shape)
     total = float(power.sum())
     return float(power[fine].sum()) / total if total > 0 else 0.0
 
 
 @lru_cache(maxsize=4)
-def _above(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return which frequencies of a picture's half spectrum are above `cycles` a pixel."""
+def _high(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return which frequencies of an image's half spectrum are above `cycles` a pixel."""
     rows = np.fft.fftfreq(shape[0])[:, None]
     return np.asarray(np.hypot(rows, np.fft.rfftfreq(shape[1])[None, :]) > cycles)
 
 
-def signed_contrast(
-    echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]
-) -> float:
+def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
     """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
 
     Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
@@ -180,14 +177,14 @@ def verdict(
 
     A score that is None is not asked for (a normal finding has no contrast). One that is NaN, or
     says that nothing of the lesion is there (`LOST`), rejects whatever its gate's action. `taught`
-    is False for a picture whose like taught no gate (`busgen.params.Gate`).
+    is False for an image whose like taught no gate (`busgen.params.Gate`).
     """
     rejecting: list[str] = []
     flags: list[str] = []
     for name, score in scores.items():
         if score is None:
             continue
-        action = gates[name].does(taught=taught)
+        action = gates[name].action_for(taught=taught)
         if isnan(score) or (name == "mask_error" and score >= LOST):
             rejecting.append(name)
         elif action != "off" and not gates[name].passes(score):

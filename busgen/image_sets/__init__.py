@@ -1,1 +1,1 @@
-"""Sets of pictures that busgen did not make: folders, Parquet, Hugging Face datasets on disk."""
+"""Sets of images that busgen did not make: folders, Parquet, Hugging Face datasets on disk."""

@@ -1,6 +1,6 @@
 """Real data as `busgen real --out` writes it, as a set: square crops, patients, splits.
 
-In: the folder. Out: a `Source` of its usable pictures; what they stem from is their cluster of
+In: the folder. Out: a `Source` of its usable images; what they stem from is their cluster of
 patients.
 """
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from busgen.image_sets.source import Picture, Source
+from busgen.image_sets.source import Image, Source
 from busgen.real.cohort import (
-    PICTURES,
+    IMAGES,
     PLAIN,
-    canonical_tables,
-    cohort_file,
+    find_cohort,
+    find_tables,
     load_cohort,
-    real_rows,
+    read_rows,
 )
-from busgen.real.crops import crop_of, undisputed
+from busgen.real.crops import crop, is_undisputed
 
 CANONICAL = "canonical"
 HELD_OUT = ("validation", "test")
@@ -28,7 +28,7 @@ def is_canonical(path: Path) -> bool:
     return any(path.glob("*/table.parquet")) and (path / "cohort").is_dir()
 
 
-def open_canonical(path: Path) -> Source:
+def open_set(path: Path) -> Source:
     """Return the set: no near-duplicate, no Doppler, no disputed label; all splits.
 
     Raises
@@ -36,15 +36,15 @@ def open_canonical(path: Path) -> Source:
     UserError
         If a table or the cohort is missing.
     """
-    tables, cohort = canonical_tables(path), load_cohort(cohort_file(path))
-    found = real_rows(tables, cohort, columns=PLAIN, usable=undisputed)
+    tables, cohort = find_tables(path), load_cohort(find_cohort(path))
+    found = read_rows(tables, cohort, columns=PLAIN, usable=is_undisputed)
     rows = [{k: v for k, v in row.items() if not isinstance(v, list)} for row in found]
 
-    def load(chosen: Sequence[int]) -> Iterator[Picture]:
+    def load(chosen: Sequence[int]) -> Iterator[Image]:
         ids = {rows[k]["sample_id"] for k in chosen}
-        asked: dict[str, Any] = {"columns": [*PICTURES, "source_file"]}
-        for row in real_rows(tables, cohort, usable=lambda r: r["sample_id"] in ids, **asked):
-            image, mask, _ = crop_of(row)
+        asked: dict[str, Any] = {"columns": [*IMAGES, "source_file"]}
+        for row in read_rows(tables, cohort, usable=lambda r: r["sample_id"] in ids, **asked):
+            image, mask, _ = crop(row)
             yield image, mask
 
     return Source(path, CANONICAL, rows, load, "cluster_id")

@@ -1,7 +1,7 @@
-"""A folder of pictures as a set: masks by their names, columns from a table beside them.
+"""A folder of images as a set: masks by their names, columns from a table beside them.
 
 In: a folder of PNG, JPEG, TIFF or BMP files, in subfolders or not. Out: a `Source`. Masks are
-`NAME_mask.png` beside `NAME.png`, several of one picture too, or files of the same name in a folder
+`NAME_mask.png` beside `NAME.png`, several of one image too, or files of the same name in a folder
 `masks`. Columns: `file`, `folder`, `split` where a folder is named so, and those of `metadata.csv`,
 `.jsonl` or `.parquet` (as Hugging Face's imagefolder has them, or the only CSV file) whose rows
 name files.
@@ -15,10 +15,11 @@ from itertools import islice
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
-from busgen.image_sets.parquet import METADATA_TABLE, plain_rows
-from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
-from busgen.real.readers.files import natural
-from busgen.real.readers.tables import read_rows
+from busgen.image_sets import parquet
+from busgen.image_sets.parquet import METADATA_TABLE
+from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Row, Source, open_images
+from busgen.real.readers import tables
+from busgen.real.readers.files import natural_key
 
 KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MASK_FOLDERS = ("mask", "masks", "segmentation", "segmentations", "gt", "ground_truth")
@@ -36,32 +37,32 @@ FILE_COLUMNS = (
 )
 
 
-def open_folder(path: Path) -> Source:
+def open_set(path: Path) -> Source:
     """Return the set in a folder.
 
     Raises
     ------
     UserError
-        If no picture is there, or its table names none of them.
+        If no image is there, or its table names none of them.
     """
     files = [p.relative_to(path) for p in _walk(path)]
-    images, masks = paired(files)
+    images, masks = _pair(files)
     if not images:
-        rule = f"{path} must hold pictures, Parquet files or a saved dataset"
-        raise UserError(rule, "none", f"pictures are {', '.join(KINDS)}")
+        rule = f"{path} must hold images, Parquet files or a saved dataset"
+        raise UserError(rule, "none", f"images are {', '.join(KINDS)}")
     columns = _columns(path, images)
     rows = [_place(image) | columns.get(image, {}) for image in images]
 
-    def load(chosen: Sequence[int]) -> Iterator[Picture]:
+    def load(chosen: Sequence[int]) -> Iterator[Image]:
         left = iter(images[k] for k in chosen)
         while part := list(islice(left, AT_ONCE)):
-            yield from opened([_read(path, image, masks.get(image, ())) for image in part])
+            yield from open_images([_read(path, image, masks.get(image, ())) for image in part])
 
     return Source(path, "folder", rows, load)
 
 
-def paired(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
-    """Return pictures, and the masks of each that has any, of relative paths of both."""
+def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
+    """Return images, and the masks of each that has any, of relative paths of both."""
     masks = [file for file in files if _in_mask_folder(file)]
     rest = [file for file in files if not _in_mask_folder(file)]
     known = {(file.parent, file.stem) for file in rest}
@@ -81,7 +82,7 @@ def paired(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
 def _walk(path: Path) -> list[Path]:
     found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
     visible = [p for p in found if not any(_litter(part) for part in p.relative_to(path).parts)]
-    return sorted(visible, key=lambda p: natural(p.relative_to(path).as_posix()))
+    return sorted(visible, key=lambda p: natural_key(p.relative_to(path).as_posix()))
 
 
 def _litter(part: str) -> bool:
@@ -98,7 +99,7 @@ def _base(file: Path) -> str | None:
 
 
 def _places(image: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield (folder, name within) under which a mask may look for a picture.
+    """Yield (folder, name within) under which a mask may look for an image.
 
     Its own folder first, then with any folder on the way left out: `a/images/b/x` is `b/x` of `a`.
     """
@@ -109,7 +110,7 @@ def _places(image: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _mask_places(mask: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield where the picture of a mask in a mask folder may be."""
+    """Yield where the image of a mask in a mask folder may be."""
     parts = mask.parts
     k = next(n for n, part in enumerate(parts) if part.lower() in MASK_FOLDERS)
     within = Path(*parts[k + 1 :])
@@ -125,7 +126,7 @@ def _place(image: Path) -> Row:
 
 
 def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
-    """Return what tables say of pictures."""
+    """Return what tables say of images."""
     tables = sorted(file for name in METADATA for file in path.rglob(name))
     if not tables:
         tables = sorted(path.glob("*.csv"))
@@ -134,14 +135,14 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
         return {}
     told: dict[Path, Row] = {}
     for table in tables:
-        told |= _told(table, path, images)
+        told |= _to_record(table, path, images)
     if not told:
-        rule = f"{tables[0].name} must name pictures in {' or '.join(FILE_COLUMNS)}"
+        rule = f"{tables[0].name} must name images in {' or '.join(FILE_COLUMNS)}"
         raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
     return told
 
 
-def _told(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
+def _to_record(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     rows = _rows(table)
     names = {name.lower(): name for row in rows for name in row}
     column = next((names[name] for name in FILE_COLUMNS if name in names), None)
@@ -155,15 +156,15 @@ def _told(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
 def _rows(table: Path) -> list[Row]:
     """Return the rows of a CSV, JSON Lines or Parquet file."""
     if table.suffix == ".parquet":
-        return plain_rows(table)
+        return parquet.read_rows(table)
     if table.suffix == ".jsonl":
-        return _lines(table)
+        return _to_lines(table)
     with table.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
-    return list(read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
+    return list(tables.read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
 
 
-def _lines(table: Path) -> list[Row]:
+def _to_lines(table: Path) -> list[Row]:
     """Return the objects of a JSON Lines file, nothing nested."""
     try:
         lines = table.read_text("utf-8-sig").split("\n")
@@ -175,7 +176,7 @@ def _lines(table: Path) -> list[Row]:
 
 
 def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:
-    """Return pictures in `folder` by path, by name and by name without ending, in this order."""
+    """Return images in `folder` by path, by name and by name without ending, in this order."""
     own = [image for image in images if image.is_relative_to(folder)]
     told: dict[str, Path] = {}
     for image in own:

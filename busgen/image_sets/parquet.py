@@ -1,6 +1,6 @@
 """Parquet files and Hugging Face datasets on disk as a set.
 
-In: Parquet files, or the Arrow files that `save_to_disk` writes. Out: a `Source`. Pictures are
+In: Parquet files, or the Arrow files that `save_to_disk` writes. Out: a `Source`. Images are
 bytes, or {bytes, path} as Hugging Face has them; plain columns come as they are, class labels by
 their names, `split` from the files' names where no column tells it.
 """
@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen.errors import DataError, UserError
-from busgen.image_sets.source import AT_ONCE, SPLITS, Picture, Row, Source, opened
+from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Row, Source, open_images
 from busgen.io import read_json
 
-IMAGES, MASKS = ("image", "img", "picture", "images"), ("mask", "masks", "segmentation")
+IMAGES, MASKS = ("image", "img", "image", "images"), ("mask", "masks", "segmentation")
 FAMILY = "family_id"  # what busgen's own releases keep together
-METADATA_TABLE = "metadata.parquet"  # of a folder of pictures: holds none itself
+METADATA_TABLE = "metadata.parquet"  # of a folder of images: holds none itself
 ARROW_STATE, ARROW_SPLITS = "state.json", "dataset_dict.json"
 
 
 @dataclass(frozen=True)
-class Part:
+class _File:
     """A file of a set and the split that its name tells, if any."""
 
     path: Path
@@ -34,42 +34,42 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Named:
-    """Columns of pictures and of masks, where a set has them; else those with the usual names."""
+class ImageColumns:
+    """Columns of images and of masks, where a set has them; else those with the usual names."""
 
     image: str | None = None
     mask: str | None = None
 
 
-def parquet_parts(path: Path) -> list[Part]:
+def find_files(path: Path) -> list[_File]:
     """Return the Parquet files of a path: of a folder those in `data/`, where there are any."""
     if path.is_file():
-        return [Part(path, _split(path))]
+        return [_File(path, _split(path))]
     files = sorted(f for f in path.rglob("*.parquet") if f.name != METADATA_TABLE)
     within = [file for file in files if file.is_relative_to(path / "data")]
-    return [Part(file, _split(file)) for file in within or files]
+    return [_File(file, _split(file)) for file in within or files]
 
 
-def arrow_parts(path: Path) -> list[Part]:
+def find_arrow(path: Path) -> list[_File]:
     """Return the Arrow files of a dataset, or of a dictionary of them, that was saved to disk."""
     if (path / ARROW_SPLITS).is_file():
         names = read_json(path / ARROW_SPLITS)["splits"]
-        return [Part(p.path, SPLITS.get(n, n)) for n in names for p in arrow_parts(path / n)]
+        return [_File(p.path, SPLITS.get(n, n)) for n in names for p in find_arrow(path / n)]
     if not (path / ARROW_STATE).is_file():
         return []
-    return [Part(path / file["filename"]) for file in read_json(path / ARROW_STATE)["_data_files"]]
+    return [_File(path / file["filename"]) for file in read_json(path / ARROW_STATE)["_data_files"]]
 
 
-def plain_rows(path: Path) -> list[Row]:
-    """Return the rows of a file without pictures, nested columns left out.
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a file without images, nested columns left out.
 
     Raises `DataError` if it is damaged.
     """
-    plain = [f.name for f in _schema(path) if _plain(f.type)]
+    plain = [f.name for f in _schema(path) if _to_text(f.type)]
     return [row for batch in _batches(path, plain) for row in batch.to_pylist()]
 
 
-def open_table(path: Path, parts: Sequence[Part], form: str, named: Named) -> Source:
+def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns) -> Source:
     """Return the set in some files.
 
     Raises
@@ -77,28 +77,28 @@ def open_table(path: Path, parts: Sequence[Part], form: str, named: Named) -> So
     DataError
         If a file is damaged.
     UserError
-        If there is no column of pictures.
+        If there is no column of images.
     """
     schema = _schema(parts[0].path)
     image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
     if image is None:
-        rule = f"{path} must have a column of pictures (bytes, or bytes and path), {IMAGES[0]}"
+        rule = f"{path} must have a column of images (bytes, or bytes and path), {IMAGES[0]}"
         raise UserError(rule, ", ".join(schema.names), "name another: busgen score --image")
-    plain = [f.name for f in schema if _plain(f.type)]
+    plain = [f.name for f in schema if _to_text(f.type)]
     labels = _labels(parts[0].path, schema)
     rows = []
     for part in parts:
         told = {} if "split" in plain or part.split is None else {"split": part.split}
         for batch in _batches(part.path, plain):
-            rows += [told | _named(row, labels) for row in batch.to_pylist()]
+            rows += [told | _name(row, labels) for row in batch.to_pylist()]
 
     columns = [image] if mask is None else [image, mask]
 
-    def load(chosen: Sequence[int]) -> Iterator[Picture]:
-        for start, batch in _chosen(parts, columns, chosen):
-            yield from opened(
+    def load(chosen: Sequence[int]) -> Iterator[Image]:
+        for start, batch in _pick(parts, columns, chosen):
+            yield from open_images(
                 [
-                    (f"row {start + k} of {path.name}", *_cells(row, image, mask, path))
+                    (f"row {start + k} of {path.name}", *_cell(row, image, mask, path))
                     for k, row in batch
                 ]
             )
@@ -107,8 +107,8 @@ def open_table(path: Path, parts: Sequence[Part], form: str, named: Named) -> So
     return Source(path, form, rows, load, group, tuple(columns))
 
 
-def _chosen(
-    parts: Sequence[Part], columns: list[str], chosen: Sequence[int]
+def _pick(
+    parts: Sequence[_File], columns: list[str], chosen: Sequence[int]
 ) -> Iterator[tuple[int, list[tuple[int, Any]]]]:
     """Yield (number of a batch's first row, [(number in the batch, row)]) of chosen rows."""
     wanted, start = set(chosen), 0
@@ -145,18 +145,18 @@ def _schema(path: Path) -> pa.Schema:
 
 
 def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
-    """Return the column of pictures asked for, else one of the usual names, None without any."""
-    found = [field.name for field in schema if _is_picture(field.type)]
+    """Return the column of images asked for, else one of the usual names, None without any."""
+    found = [field.name for field in schema if _is_image(field.type)]
     return asked if asked in found else next((n for n in found if n.lower() in names), None)
 
 
-def _is_picture(kind: pa.DataType) -> bool:
+def _is_image(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return bool(kind.get_field_index("bytes") >= 0)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _plain(kind: pa.DataType) -> bool:
+def _to_text(kind: pa.DataType) -> bool:
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     return bool(text or number or pa.types.is_dictionary(kind))
@@ -176,7 +176,7 @@ def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     }
 
 
-def _named(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _name(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     names = {
         key: labels[key][value]
         for key, value in row.items()
@@ -185,24 +185,24 @@ def _named(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str
     return row | names
 
 
-def _cells(
+def _cell(
     row: Mapping[str, Any], image: str, mask: str | None, path: Path
 ) -> tuple[bytes, list[bytes]]:
     own = _bytes(row[image], path)
     if own is None:
-        raise DataError(f"each row of {path.name} must have a picture", "none", "leave it out")
+        raise DataError(f"each row of {path.name} must have an image", "none", "leave it out")
     outlined = None if mask is None else _bytes(row[mask], path)
     return own, [] if outlined is None else [outlined]
 
 
 def _bytes(cell: Any, path: Path) -> bytes | None:  # noqa: ANN401 - whatever a table holds
-    """Return a picture's bytes: the cell's own, or those of the file that it names."""
+    """Return an image's bytes: the cell's own, or those of the file that it names."""
     data = cell["bytes"] if isinstance(cell, dict) else cell
     if data or not isinstance(cell, dict) or not cell.get("path"):
         return bytes(data) if data else None
     file = (path if path.is_dir() else path.parent) / cell["path"]
     if not file.is_file():
-        raise DataError("a picture that a table names must be there", str(file), "restore it")
+        raise DataError("an image that a table names must be there", str(file), "restore it")
     return bytes(file.read_bytes())
 
 

@@ -1,6 +1,6 @@
-"""A set of pictures, wherever it lies: what is known of each, and its pixels when they are asked.
+"""A set of images, wherever it lies: what is known of each, and its pixels when they are asked.
 
-In: a reader's rows and its way to load pictures. Out: square grey pictures with masks, some dozens
+In: a reader's rows and its way to load images. Out: square grey images with masks, some dozens
 in memory at a time. Squares are cut or padded as `busgen.imaging.square` does, never stretched;
 overlays are found and painted out in every set alike.
 """
@@ -16,59 +16,59 @@ from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import decode_picture, grey
-from busgen.imaging.overlays.find import find_overlays, without_overlays
+from busgen.imaging.decode import decode_image, to_grey
+from busgen.imaging.overlays.find import find_overlays, remove_overlays
 from busgen.imaging.resize import resize
 from busgen.imaging.square import square_crop
 
-AT_ONCE = 32  # pictures in memory
+AT_ONCE = 32  # images in memory
 SPLITS = {
     **{"train": "train", "training": "train", "test": "test", "testing": "test"},
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
 }
 
 Pixels = NDArray[np.uint8]
-Row = dict[str, Any]  # what is known of a picture, without its pixels
-Picture = tuple[Pixels, Pixels]  # (H, W) grey and mask of one size, the mask all 0 without a lesion
+Row = dict[str, Any]  # what is known of an image, without its pixels
+Image = tuple[Pixels, Pixels]  # (H, W) grey and mask of one size, the mask all 0 without a lesion
 
 
 @dataclass(frozen=True)
 class Source:
-    """A set: `form` says how it lies there, `rows` what is known of each picture.
+    """A set: `form` says how it lies there, `rows` what is known of each image.
 
-    `load` gives the pictures of some of `rows`, whose numbers increase; `group` names the column
-    of what pictures stem from (patient, family), None where each stands alone; `pictures` are the
-    columns of a table that hold pictures and masks.
+    `load` gives the images of some of `rows`, whose numbers increase; `group` names the column
+    of what images stem from (patient, family), None where each stands alone; `images` are the
+    columns of a table that hold images and masks.
     """
 
     path: Path
     form: str
     rows: Sequence[Row]
-    load: Callable[[Sequence[int]], Iterator[Picture]]
+    load: Callable[[Sequence[int]], Iterator[Image]]
     group: str | None = None
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def values(self, column: str) -> NDArray[np.str_]:
-        """Return a column (N,) as text, empty where a picture has no value."""
+        """Return a column (N,) as text, empty where an image has no value."""
         found = [row.get(column) for row in self.rows]
         return np.array(["" if value is None else str(value) for value in found], np.str_)
 
     def has(self, column: str) -> bool:
-        """Return whether any picture has a value in the column."""
+        """Return whether any image has a value in the column."""
         return any(row.get(column) not in (None, "") for row in self.rows)
 
     def groups(self, column: str | None = None) -> NDArray[np.str_]:
-        """Return what each picture stems from (N,): `column`, else `group`, else itself."""
+        """Return what each image stems from (N,): `column`, else `group`, else itself."""
         name = column if column is not None and self.has(column) else self.group
         alone = np.array([f"{self.path} {k}" for k in range(len(self))], np.str_)
         known = alone if name is None else self.values(name)
         return np.where(known == "", alone, known)
 
-    def of_splits(self, splits: Sequence[str]) -> "Source":
-        """Return the pictures of some splits.
+    def select(self, splits: Sequence[str]) -> "Source":
+        """Return the images of some splits.
 
         Raises `UserError` if the set has no splits or none of these.
         """
@@ -77,34 +77,34 @@ class Source:
         kept = [k for k, split in enumerate(own) if SPLITS.get(str(split), str(split)) in asked]
         if not kept:
             known = ", ".join(sorted({str(split) for split in own} - {""})) or "no splits"
-            rule = f"{self.path} must hold pictures of the splits {', '.join(sorted(asked))}"
+            rule = f"{self.path} must hold images of the splits {', '.join(sorted(asked))}"
             raise UserError(rule, known, "name one that it has")
-        return self.only(kept)
+        return self.pick(kept)
 
-    def only(self, kept: Sequence[int]) -> "Source":
-        """Return some pictures, by their numbers in increasing order."""
+    def pick(self, kept: Sequence[int]) -> "Source":
+        """Return some images, by their numbers in increasing order."""
         rows = [self.rows[k] for k in kept]
         return replace(self, rows=rows, load=lambda few: self.load([kept[k] for k in few]))
 
 
 @dataclass(frozen=True)
 class Squares:
-    """Some pictures: `images`, `masks` {0, 1} (n, S, S) uint8, `sides_px` (n,) before resizing."""
+    """Some images: `images`, `masks` {0, 1} (n, S, S) uint8, `sides_px` (n,) before resizing."""
 
     images: Pixels
     masks: Pixels
     sides_px: NDArray[np.float64]
 
 
-def squares(source: Source, chosen: Sequence[int], size_px: int) -> Iterator[Squares]:
-    """Yield chosen pictures of a source, some dozens at a time."""
+def read_squares(source: Source, chosen: Sequence[int], size_px: int) -> Iterator[Squares]:
+    """Yield chosen images of a source, some dozens at a time."""
     pictures = source.load(chosen)
     while part := list(islice(pictures, AT_ONCE)):
-        images, masks, sides = zip(*(squared(*one, size_px) for one in part), strict=True)
+        images, masks, sides = zip(*(crop(*one, size_px) for one in part), strict=True)
         yield Squares(np.stack(images), np.stack(masks), np.array(sides, np.float64))
 
 
-def squared(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, float]:
+def crop(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, float]:
     """Return image and mask {0, 1} as squares, and how many published pixels their side was.
 
     What is square already is only resized.
@@ -117,22 +117,22 @@ def squared(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, 
     return cut.image, cut.mask, cut.scale * size_px
 
 
-def opened(files: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> Iterator[Picture]:
-    """Yield pictures of (name, bytes of the image, bytes of its masks), several decoded at once.
+def open_images(files: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> Iterator[Image]:
+    """Yield images of (name, bytes of the image, bytes of its masks), several decoded at once.
 
     Raises
     ------
     DataError
-        If one is no whole picture, or a mask has another size than its image.
+        If one is no whole image, or a mask has another size than its image.
     """
     with on_all_cores() as pool:
-        yield from pool.map(_opened, files)
+        yield from pool.map(_open, files)
 
 
-def _opened(file: tuple[str, bytes, Sequence[bytes]]) -> Picture:
+def _open(file: tuple[str, bytes, Sequence[bytes]]) -> Image:
     name, data, masks = file
-    image = grey(decode_picture(data, name)[0])
-    clean = without_overlays(image, find_overlays(image))
+    image = to_grey(decode_image(data, name)[0])
+    clean = remove_overlays(image, find_overlays(image))
     whole = np.zeros_like(image)
     for one in masks:
         mask = _mask(one, name)
@@ -145,5 +145,5 @@ def _opened(file: tuple[str, bytes, Sequence[bytes]]) -> Picture:
 
 def _mask(data: bytes, name: str) -> Pixels:
     """Return a mask {0, 1}: what is brighter than half of its brightest pixel."""
-    pixels = grey(decode_picture(data, f"mask of {name}")[0])
+    pixels = to_grey(decode_image(data, f"mask of {name}")[0])
     return np.asarray(pixels > pixels.max() / 2, np.uint8)

@@ -1,1 +1,1 @@
-"""Images: engines that draw a B-mode picture from a finding and its mask."""
+"""Images: engines that draw a B-mode image from a finding and its mask."""

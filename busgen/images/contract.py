@@ -14,7 +14,7 @@ from busgen.priors.findings import Finding
 
 
 @dataclass(frozen=True)
-class Learned:
+class ModelOptions:
     """What a learned engine runs; None stands for what ships or for the model's own default.
 
     `model` folder of the weights (for `stable_diffusion`, or a hub's name); `adapter` name of an
@@ -28,7 +28,7 @@ class Learned:
 
 
 class ImageEngine(Protocol):
-    """Draws pictures of findings inside given masks."""
+    """Draws images of findings inside given masks."""
 
     @property
     def name(self) -> str:
@@ -39,4 +39,4 @@ class ImageEngine(Protocol):
         """Hash of everything that decides the engine's output."""
 
     def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""
+        """Return images (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""

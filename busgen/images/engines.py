@@ -1,36 +1,36 @@
-"""Image engines by name: findings and masks in, pictures out.
+"""Image engines by name: findings and masks in, images out.
 
-In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: pictures (N, H, W) uint8.
+In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: images (N, H, W) uint8.
 """
 
 import os
 from collections.abc import Callable
 
 from busgen.errors import UserError
-from busgen.images.contract import ImageEngine, Learned
+from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.diffusion.scanners import LIKE
 from busgen.priors.network import Prior
 from busgen.priors.scanners import with_scanners
 
 
-def _load_phantom(size_px: int, _device: str, threads: int, learned: Learned) -> ImageEngine:
+def _load_phantom(size_px: int, _device: str, threads: int, learned: ModelOptions) -> ImageEngine:
     from busgen.images.phantom.engine import load_phantom
 
     return load_phantom(size_px, threads, learned)
 
 
-def _load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:
+def _load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
     from busgen.images.diffusion.engine import load_diffusion  # brings torch and diffusers
 
     return load_diffusion(size_px, device, threads, learned)
 
 
 def _load_stable_diffusion(
-    size_px: int, device: str, threads: int, learned: Learned
+    size_px: int, device: str, threads: int, learned: ModelOptions
 ) -> ImageEngine:
     from busgen.images.stable_diffusion import engine  # brings torch, diffusers and transformers
 
-    return engine.load(size_px, device, threads, learned)
+    return engine.load_engine(size_px, device, threads, learned)
 
 
 def engine_prior(engine: str, prior: Prior) -> Prior:
@@ -44,8 +44,8 @@ def engine_prior(engine: str, prior: Prior) -> Prior:
     return with_scanners(prior, LIKE) if engine == "diffusion" else prior
 
 
-UNTAUGHT = frozenset({"phantom"})  # physics alone: no real picture taught these engines
-ENGINES: dict[str, Callable[[int, str, int, Learned], ImageEngine]] = {
+UNTAUGHT = frozenset({"phantom"})  # physics alone: no real image taught these engines
+ENGINES: dict[str, Callable[[int, str, int, ModelOptions], ImageEngine]] = {
     "phantom": _load_phantom,
     "diffusion": _load_diffusion,
     "stable_diffusion": _load_stable_diffusion,
@@ -57,20 +57,20 @@ def load_image_engine(
     size_px: int = 256,
     device: str = "auto",
     threads: int | None = None,
-    learned: Learned | None = None,
+    learned: ModelOptions | None = None,
 ) -> ImageEngine:
-    """Return the image engine `name`, ready to render pictures of `size_px` pixels a side.
+    """Return the image engine `name`, ready to render images of `size_px` pixels a side.
 
     Parameters
     ----------
     name
         Key of `ENGINES`.
     size_px
-        Side of the pictures, at least 32.
+        Side of the images, at least 32.
     device
         ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
     threads
-        Pictures rendered at once; by default as many as the machine has cores.
+        Images rendered at once; by default as many as the machine has cores.
     learned
         Weights and sampler of a learned engine; `phantom` looks at no weights.
     """
@@ -78,4 +78,4 @@ def load_image_engine(
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))
     if size_px < 32:
         raise UserError("size_px must be at least 32", size_px, "256 is the usual")
-    return ENGINES[name](size_px, device, threads or os.cpu_count() or 1, learned or Learned())
+    return ENGINES[name](size_px, device, threads or os.cpu_count() or 1, learned or ModelOptions())

@@ -1,6 +1,6 @@
-"""What a reader of a public dataset returns, and how it opens the publisher's pictures.
+"""What a reader of a public dataset returns, and how it opens the publisher's images.
 
-In: paths of published pictures. Out: grey pixels, masks, and a `Listing`: what the dataset's
+In: paths of published images. Out: grey pixels, masks, and a `Listing`: what the dataset's
 licence allows, and for every file an `Entry` that loads it, or why it is left out. Nothing is
 decoded before its turn, so memory does not grow with a dataset.
 """
@@ -22,8 +22,8 @@ from busgen.errors import DataError
 class DatasetInfo:
     """Origin and licence of a public dataset.
 
-    `weights_may_ship`: models trained on it may be published; `pixels_may_show`: its pictures may
-    stand on a report's page for real pictures.
+    `weights_may_ship`: models trained on it may be published; `pixels_may_show`: its images may
+    stand on a report's page for real images.
     """
 
     name: str
@@ -35,8 +35,8 @@ class DatasetInfo:
 
 
 @dataclass(frozen=True)
-class Published:
-    """One picture as published, with what its publisher states about it.
+class PublishedImage:
+    """One image as published, with what its publisher states about it.
 
     `pixels` (H, W) or (H, W, channels) uint8; `mask` (H, W) uint8 {0, 1} of the lesion, None
     where none is published; `stated` canonical columns, at least `sample_id` and `patient_id`;
@@ -56,7 +56,7 @@ class Entry:
     """A published file; where its `load` raises `DataError`, it is left out with that reason."""
 
     source_file: str
-    load: Callable[[], Published]
+    load: Callable[[], PublishedImage]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Box:
     width: int
 
 
-def load_picture(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Return the pixels of a published picture, and notes on what had to be changed in them.
+def load_image(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return the pixels of a published image, and notes on what had to be changed in them.
 
     Read strictly: damage is an error, never black rows.
 
@@ -99,30 +99,30 @@ def load_picture(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         is checked first, since decoding alone does not notice all damage.
     """
     if not path.is_file():
-        raise DataError("a published picture must be there", f"no {path.name}", "restore the file")
+        raise DataError("a published image must be there", f"no {path.name}", "restore the file")
     try:
-        return decode_picture(path.read_bytes(), path.name)
+        return decode_image(path.read_bytes(), path.name)
     except OSError as error:
-        raise DataError(f"{path.name} must be a whole picture", error, "restore it") from error
+        raise DataError(f"{path.name} must be a whole image", error, "restore it") from error
 
 
-def decode_picture(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Return pixels and notes of a picture file's bytes; shapes and errors as `load_picture`."""
+def decode_image(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return pixels and notes of an image file's bytes; shapes and errors as `load_image`."""
     try:
         with Image.open(BytesIO(data)) as picture:
             picture.verify()
-        with Image.open(BytesIO(data)) as picture:
-            pixels, notes = _eight_bit(picture)
+        with Image.open(BytesIO(data)) as image:
+            pixels, notes = _eight_bit(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{name} must be a whole picture", error, "restore it") from error
-    if is_coloured(pixels):
+        raise DataError(f"{name} must be a whole image", error, "restore it") from error
+    if _is_coloured(pixels):
         notes = (*notes, "colour made grey")
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
         notes = (*notes, "transparency ignored")
     return pixels, notes
 
 
-def is_coloured(pixels: NDArray[np.uint8]) -> bool:
+def _is_coloured(pixels: NDArray[np.uint8]) -> bool:
     """Return whether red, green and blue differ anywhere in (H, W[, channels]) pixels."""
     if pixels.ndim == 2 or pixels.shape[2] < 3:
         return False
@@ -131,33 +131,33 @@ def is_coloured(pixels: NDArray[np.uint8]) -> bool:
 
 
 def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels alone; parameters, shapes and errors as `load_picture`."""
-    return load_picture(path)[0]
+    """Return the pixels alone; parameters, shapes and errors as `load_image`."""
+    return load_image(path)[0]
 
 
-def _eight_bit(picture: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Return 8-bit pixels: 16 bits are scaled over their whole range (PNG 1.2, section 10.4)."""
-    if picture.mode in ("L", "LA", "RGB", "RGBA"):
-        return np.asarray(picture, np.uint8), ()
-    if picture.mode == "1":
-        return np.asarray(picture.convert("L"), np.uint8), ()
-    if picture.mode == "P":
-        return np.asarray(picture.convert("RGBA"), np.uint8), ("palette resolved",)
-    if picture.mode in ("I", "I;16", "I;16B"):
-        deep = np.asarray(picture, np.int64)
+    if image.mode in ("L", "LA", "RGB", "RGBA"):
+        return np.asarray(image, np.uint8), ()
+    if image.mode == "1":
+        return np.asarray(image.convert("L"), np.uint8), ()
+    if image.mode == "P":
+        return np.asarray(image.convert("RGBA"), np.uint8), ("palette resolved",)
+    if image.mode in ("I", "I;16", "I;16B"):
+        deep = np.asarray(image, np.int64)
         if deep.min() >= 0 and deep.max() < 2**16:
             return np.rint(deep / 257).astype(np.uint8), ("16 bits made 8",)
-    raise ValueError(f"mode {picture.mode} is no 8- or 16-bit picture")
+    raise ValueError(f"mode {image.mode} is no 8- or 16-bit image")
 
 
-def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the luma (ITU-R 601) of (H, W[, channels]) pixels; opacity is ignored."""
     if pixels.ndim == 2 or pixels.shape[2] == 2:
         return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 0])
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels[..., :3])).convert("L"))
 
 
-def box_of(mask: NDArray[np.uint8]) -> Box | None:
+def bounding_box(mask: NDArray[np.uint8]) -> Box | None:
     """Return the bounding box of the non-zero pixels of an (H, W) mask, None if there are none."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
@@ -166,7 +166,7 @@ def box_of(mask: NDArray[np.uint8]) -> Box | None:
     return Box(int(rows[0]), int(cols[0]), int(height), int(width))
 
 
-def once_each(
+def drop_repeats(
     rows: Sequence[tuple[str, dict[str, str]]],
 ) -> tuple[list[tuple[str, dict[str, str]]], list[tuple[str, str]]]:
     """Return rows `(source_file, cells)` with every file once, and what was dropped.

@@ -65,7 +65,7 @@ def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
     window = mask[top : top + height, left : left + width]
     count, major, minor, angle = _axes(window)
     outline = largest_outline(window)
-    solidity = _solidity(outline)
+    solidity = _measure(outline)
     circularity, roughness, curvature = _outline_measures(outline)
     rows, cols = mask.shape
     return Geometry(
@@ -115,7 +115,7 @@ def _lattice_points(outline: NDArray[np.int32], border: int) -> float:
     return float(cv2.contourArea(outline)) + border / 2 + 1
 
 
-def _solidity(outline: NDArray[np.int32]) -> float:
+def _measure(outline: NDArray[np.int32]) -> float:
     """Return the pixels inside the outline / the pixels inside its convex hull."""
     hull = cv2.convexHull(outline)[:, 0, :]
     edges = np.abs(hull - np.roll(hull, 1, axis=0))

@@ -1,4 +1,4 @@
-"""Square crops of published pictures: a window is cut, never stretched.
+"""Square crops of published images: a window is cut, never stretched.
 
 In: published image and mask. Out: square image and mask, their scale, and how much was padded.
 The window keeps as much of the ultrasound field as a square can, holds the lesion with its
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.imaging.decode import Box, box_of
+from busgen.imaging.decode import Box, bounding_box
 from busgen.imaging.resize import resize
 
 BLACK = 4  # at most this grey level is outside the field
 THIN = np.ones((5, 5), np.uint8)  # what is thinner than this is no part of the field
-SMALL = 0.02  # nor what is connected and smaller than this share of the picture
+SMALL = 0.02  # nor what is connected and smaller than this share of the image
 BORDER = 0.05  # a smaller black border is an edge, no border
 FLAT = 0.995  # share of one grey level from which black is a border, not faded echoes
 SECTOR_GAP = 0.04  # a sector leaves more than this share of its width empty at either side
@@ -37,7 +37,7 @@ class Square:
     padded: float
 
 
-def field_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def find_field(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which pixels lie in the ultrasound field: the convex hull of what is not black.
 
     A hull, because anechoic cysts and shadows inside the field are black too; of what is neither
@@ -63,7 +63,7 @@ def field_of(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def is_sector(field: NDArray[np.bool_]) -> bool:
     """Return whether a field widens with depth on both sides, as a sector's or trapezoid's."""
-    box = box_of(field.astype(np.uint8))
+    box = bounding_box(field.astype(np.uint8))
     if box is None:
         return False
     near_skin = np.flatnonzero(field[box.row + box.height // 20])
@@ -76,7 +76,7 @@ def has_black_border(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool
 
     Below, only what is of one level counts: where echoes fade with depth, noise is left.
     """
-    box = box_of(field.astype(np.uint8))
+    box = bounding_box(field.astype(np.uint8))
     if box is None:
         return True
     below = image[box.row + box.height :]
@@ -97,7 +97,7 @@ def square_crop(
 
     The window's side is the shorter side of the field; a lesion that does not fit into it with
     its `margin` (as far as the field shows it) makes the window larger, and only what then lies
-    beyond the picture is padded (black), below the field or on both sides of it. Shrinking
+    beyond the image is padded (black), below the field or on both sides of it. Shrinking
     averages over pixel areas, enlarging is bilinear.
 
     Parameters
@@ -109,7 +109,7 @@ def square_crop(
     margin
         Surroundings to keep on every side of the lesion, as a share of its box's longer side.
     field
-        (H, W) bool, `field_of(image)` where it is known.
+        (H, W) bool, `find_field(image)` where it is known.
 
     Raises
     ------
@@ -120,9 +120,9 @@ def square_crop(
         got = f"{image.shape}, {mask.shape}, {size_px}"
         raise UserError("image and mask must have one size, the crop 16 px or more", got, "check")
     height, width = image.shape
-    known = field_of(image) if field is None else field
-    frame = box_of(known.astype(np.uint8)) or Box(0, 0, height, width)
-    lesion = box_of(mask) or Box(frame.row, frame.col + frame.width // 2, 0, 0)
+    known = find_field(image) if field is None else field
+    frame = bounding_box(known.astype(np.uint8)) or Box(0, 0, height, width)
+    lesion = bounding_box(mask) or Box(frame.row, frame.col + frame.width // 2, 0, 0)
     around = round(margin * max(lesion.height, lesion.width))
     tall = min(lesion.height + 2 * around, frame.height)
     wide = min(lesion.width + 2 * around, frame.width)
@@ -131,10 +131,10 @@ def square_crop(
     middle = lesion.col + (lesion.width - side) // 2
     wish = middle if side < frame.width else frame.col + (frame.width - side) // 2
     col = _start((frame.col, frame.width), (lesion.col, lesion.width), side, around, wish)
-    cut = _window((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
+    cut = _crop((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
     inside = _overlap(row, side, height) * _overlap(col, side, width)
     return Square(
-        resize(_window(image, row, col, side), size_px),
+        resize(_crop(image, row, col, side), size_px),
         (resize(cut, size_px) > 127).astype(np.uint8),
         side / size_px,
         1.0 - inside / side**2,
@@ -163,8 +163,8 @@ def _overlap(start: int, side: int, length: int) -> int:
     return max(0, min(start + side, length) - max(start, 0))
 
 
-def _window(pixels: NDArray[np.uint8], row: int, col: int, side: int) -> NDArray[np.uint8]:
-    """Return the (side, side) window, black where it leaves the picture."""
+def _crop(pixels: NDArray[np.uint8], row: int, col: int, side: int) -> NDArray[np.uint8]:
+    """Return the (side, side) window, black where it leaves the image."""
     height, width = pixels.shape
     out = np.zeros((side, side), np.uint8)
     top, left = max(row, 0), max(col, 0)

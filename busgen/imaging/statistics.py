@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.geometry import measure
-from busgen.imaging.square import field_of
+from busgen.imaging.square import find_field
 from busgen.schema import JUDGED
 
 PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -58,7 +58,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 MEASURED = tuple(name for group, names in GROUPS.items() for name in names if group != "judges")
 
 
-def group_of(statistic: str) -> str:
+def group_name(statistic: str) -> str:
     """Return the group of a statistic; the contrast of one echo pattern belongs to the grey."""
     return next((group for group, names in GROUPS.items() if statistic in names), "grey")
 
@@ -68,7 +68,7 @@ def contrast_name(echo_pattern: str) -> str:
     return f"contrast_{echo_pattern}"
 
 
-def image_statistics(
+def measure_image(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8],
     pixel_mm: float | None,
@@ -85,7 +85,7 @@ def image_statistics(
     pixel_mm
         Side of a pixel in mm, None where unknown: what is in mm is then absent.
     field
-        (N, N) bool, `field_of(image)` where it is known.
+        (N, N) bool, `find_field(image)` where it is known.
 
     Returns
     -------
@@ -97,11 +97,11 @@ def image_statistics(
         `speckle_*` full width at half maximum of the autocorrelation; `spectrum_slope` of log
         power against log spatial frequency.
     """
-    field = field_of(image) if field is None else field
+    field = find_field(image) if field is None else field
     if not field.any():
         return {"black": 1.0}
     return {
-        **_geometry(mask, pixel_mm),
+        **_measure(mask, pixel_mm),
         **_grey(image, field),
         **_contrast(image, mask, field),
         **_depth(image, field),
@@ -109,7 +109,7 @@ def image_statistics(
     }
 
 
-def _geometry(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float]:
+def _measure(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float]:
     shape = measure(mask, pixel_mm or 1.0)
     if shape is None:
         return {}

@@ -1,9 +1,9 @@
-"""What a picture shows inside and around a lesion: band behind it, echo level, rim.
+"""What an image shows inside and around a lesion: band behind it, echo level, rim.
 
-In: a square (H, W) uint8 picture and its (H, W) uint8 {0, 1} mask. Out: differences of grey level
+In: a square (H, W) uint8 image and its (H, W) uint8 {0, 1} mask. Out: differences of grey level
 in units of the surroundings' own spread, so that a scanner's gain and speckle matter little.
-Real pictures are read and generated ones are scored by the same functions. Widths are in pixels
-of a picture of 256 pixels a side.
+Real images are read and generated ones are scored by the same functions. Widths are in pixels
+of an image of 256 pixels a side.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.square import field_of
+from busgen.imaging.square import find_field
 
 Pixels = NDArray[np.bool_]
 
@@ -35,7 +35,7 @@ FLAT = 1.0  # grey levels: the least spread, or flat surroundings would make muc
 
 
 @dataclass(frozen=True)
-class EchoLevel:
+class Reading:
     """How bright a lesion is inside, against what is beside it.
 
     `level` mean inside minus mean beside, in spreads (sd) of the surroundings; `over_fat` the
@@ -69,7 +69,7 @@ def posterior_band(
     mask
         (H, W) uint8 {0, 1}.
     field
-        (H, W) bool, `field_of(image)` where it is known.
+        (H, W) bool, `find_field(image)` where it is known.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def posterior_band(
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
         return nan
-    shown = _shown(image, field) & ~_grown(mask, RIM_PX)
+    shown = _show(image, field) & ~_dilate(mask, RIM_PX)
     band = band_behind(mask, max(height, LEAST_PX)) & shown
     strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
@@ -98,20 +98,20 @@ def posterior_band(
 
 def echo_level(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> EchoLevel:
+) -> Reading:
     """Return how bright a lesion is inside, `RIM_PX` away from its outline.
 
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
     features decide the grey level. Parameters are those of `posterior_band`.
     """
-    inside = _shrunk(mask, RIM_PX)
-    beside = _beside(mask) & _shown(image, field)
+    inside = _erode(mask, RIM_PX)
+    beside = _ring(mask) & _show(image, field)
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
-        return EchoLevel(nan, nan, nan, nan, nan)
+        return Reading(nan, nan, nan, nan, nan)
     around = image[beside].astype(float)
     mean, spread = float(image[inside].mean()), max(float(around.std()), FLAT)
     fat = float(np.quantile(around, FAT_QUANTILE))
-    return EchoLevel(
+    return Reading(
         level=(mean - float(around.mean())) / spread,
         over_fat=(mean - fat) / spread,
         to_fat=log((mean + NOISE) / (fat + NOISE)),
@@ -136,9 +136,9 @@ def rim_level(
         no lesion or nothing beside it.
     """
     near, far = FAR_PX
-    shown = _shown(image, field) & _down_to(mask)
+    shown = _show(image, field) & _down_to(mask)
     rim = rim_around(mask) & shown
-    outside = _grown(mask, far) & ~_grown(mask, near) & shown
+    outside = _dilate(mask, far) & ~_dilate(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
         return nan
     around = image[outside].astype(float)
@@ -159,7 +159,7 @@ def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
 
 def rim_around(mask: NDArray[np.uint8]) -> Pixels:
     """Return the rim (H, W) in which a halo is sought: outside the outline, not below it."""
-    return _grown(mask, RIM_PX + HALO_PX) & ~_grown(mask, RIM_PX) & _down_to(mask)
+    return _dilate(mask, RIM_PX + HALO_PX) & ~_dilate(mask, RIM_PX) & _down_to(mask)
 
 
 def _down_to(mask: NDArray[np.uint8]) -> Pixels:
@@ -176,13 +176,13 @@ def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels
     return strips
 
 
-def _shown(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
-    return field_of(image) if field is None else field
+def _show(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
+    return find_field(image) if field is None else field
 
 
-def _beside(mask: NDArray[np.uint8]) -> Pixels:
+def _ring(mask: NDArray[np.uint8]) -> Pixels:
     """Return the ring left and right of a lesion."""
-    ring = _grown(mask, GAP_PX + RING_PX) & ~_grown(mask, GAP_PX)
+    ring = _dilate(mask, GAP_PX + RING_PX) & ~_dilate(mask, GAP_PX)
     return np.asarray(ring & mask.any(axis=1, keepdims=True))
 
 
@@ -197,7 +197,7 @@ def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
     return float((smooth[own] / weight[own]).std())
 
 
-def _grown(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def _dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
     near = _near(mask, radius)
     grown = np.zeros(mask.shape, np.bool_)
     grown[near] = cv2.dilate(np.ascontiguousarray(mask[near]), _disc(radius)) > 0
@@ -211,7 +211,7 @@ def _near(mask: NDArray[np.uint8], reach: int) -> tuple[slice, slice]:
     return rows, slice(max(left - reach, 0), left + width + reach)
 
 
-def _shrunk(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def _erode(mask: NDArray[np.uint8], radius: int) -> Pixels:
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 

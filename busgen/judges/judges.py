@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from busgen.compute.devices import device_of
+from busgen.compute.devices import resolve_device
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
-from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.io import ASSETS, read_json, replace_file, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets, views
 
 SHIPPED = ASSETS / "judges"
@@ -53,7 +53,7 @@ class ClassifierSpec:
     """Shape of the classifiers, and how their mean logit becomes a probability.
 
     `context` side of the window in longer sides of the lesion's box; `blind` how many members,
-    the last ones, see the picture alone: the others see the lesion's mask as a second channel, and
+    the last ones, see the image alone: the others see the lesion's mask as a second channel, and
     could judge by its outline; `slope`, `intercept` of Platt's scaling.
     """
 
@@ -66,7 +66,7 @@ class ClassifierSpec:
     intercept: float = 0.0
 
     def channels(self, number: int) -> int:
-        """Return what member `number` sees: 2, picture and mask, or 1, the picture."""
+        """Return what member `number` sees: 2, image and mask, or 1, the image."""
         return 1 if number >= self.members - self.blind else 2
 
     def build(self, number: int) -> nn.Module:
@@ -102,7 +102,7 @@ class Judges:
         side, size = self.segmenter.size_px, images.shape[1:]
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK]
-            seen = np.stack([views.view(image, views.whole(image), side) for image in part])
+            seen = np.stack([views.crop(image, views.full_window(image), side) for image in part])
             inputs = to_input(seen[:, None], self.device)
             with torch_threads(THREADS), torch.inference_mode():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
@@ -137,7 +137,7 @@ class Judges:
         found = np.full(len(images), np.nan)
         for start in range(0, len(images), CHUNK):
             pairs = zip(images[start : start + CHUNK], masks[start : start + CHUNK], strict=True)
-            seen = {k: lesion_view(*pair, self.classifier) for k, pair in enumerate(pairs, start)}
+            seen = {k: crop(*pair, self.classifier) for k, pair in enumerate(pairs, start)}
             full = {k: v for k, v in seen.items() if v is not None}
             if full:
                 inputs = to_input(np.stack(list(full.values())), self.device)
@@ -150,15 +150,15 @@ class Judges:
         return found
 
 
-def lesion_view(
+def crop(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], spec: ClassifierSpec
 ) -> NDArray[np.uint8] | None:
-    """Return what classifiers see, picture and mask (2, size, size), None without lesion."""
-    window = views.lesion_window(mask, spec.context)
+    """Return what classifiers see, image and mask (2, size, size), None without lesion."""
+    window = views.window_of_lesion(mask, spec.context)
     if window is None:
         return None
     pair = (image, mask * np.uint8(255))
-    return np.stack([views.view(pixels, window, spec.size_px) for pixels in pair])
+    return np.stack([views.crop(pixels, window, spec.size_px) for pixels in pair])
 
 
 def to_input(views_: NDArray[np.uint8], device: str) -> Tensor:
@@ -173,7 +173,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     Parameters
     ----------
     folder
-        What `save_judges` wrote.
+        What `save_model` wrote.
     device
         ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one.
 
@@ -184,25 +184,25 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     """
     folder = folder or SHIPPED
     record = read_json(folder / SPEC)
-    place = str(device_of(device))
+    place = str(resolve_device(device))
     try:
         shapes: Any = record
-        segmenter = SegmenterSpec(**_tuples(shapes["segmenter"]))
-        classifier = ClassifierSpec(**_tuples(shapes["classifier"]))
+        segmenter = SegmenterSpec(**_as_tuple(shapes["segmenter"]))
+        classifier = ClassifierSpec(**_as_tuple(shapes["classifier"]))
         return Judges(
             segmenter,
             classifier,
             _load(folder / "segmenter.safetensors", segmenter, place),
             _load(folder / "classifier.safetensors", classifier, place),
             place,
-            _sha256(folder),
+            _hash(folder),
         )
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold whole judges"
         raise DataError(rule, error, "restore it, or train it: busgen train judges") from error
 
 
-def save_judges(
+def save_model(
     folder: Path,
     segmenter: tuple[SegmenterSpec, Sequence[Mapping[str, Tensor]]],
     classifier: tuple[ClassifierSpec, Sequence[Mapping[str, Tensor]]],
@@ -214,7 +214,7 @@ def save_judges(
             for number, weights in enumerate(members)
             for key, value in weights.items()
         }
-        with replacing(folder / f"{name}.safetensors") as partial:
+        with replace_file(folder / f"{name}.safetensors") as partial:
             save_file(named, partial)
     shapes = {"segmenter": vars(segmenter[0]), "classifier": vars(classifier[0])}
     write_text(folder / SPEC, json.dumps(shapes, indent=2, sort_keys=True) + "\n")
@@ -232,13 +232,13 @@ def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tupl
     return tuple(members)
 
 
-def _sha256(folder: Path) -> str:
+def _hash(folder: Path) -> str:
     """Return the hash of weights and shapes."""
     files = [folder / SPEC, *(folder / name for name in FILES)]
     return sha256_bytes("".join(sha256_file(path) for path in files).encode())
 
 
-def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:
+def _as_tuple(shape: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(v) if isinstance(v, list) else v for key, v in shape.items()}
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.decode import Box, box_of
+from busgen.imaging.decode import Box, bounding_box
 from busgen.imaging.resize import resize
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of a picture in pixels, which may leave it: first row and column, sides."""
+    """A rectangle of an image in pixels, which may leave it: first row and column, sides."""
 
     row: float
     col: float
@@ -22,26 +22,26 @@ class Window:
     width: float
 
 
-def whole(pixels: NDArray[np.uint8]) -> Window:
-    """Return the window that is the picture."""
+def full_window(pixels: NDArray[np.uint8]) -> Window:
+    """Return the window that is the image."""
     return Window(0, 0, *pixels.shape)
 
 
-def around(box: Box, context: float) -> Window:
+def window_around(box: Box, context: float) -> Window:
     """Return the square window centred on `box`, `context` times its longer side."""
     side = max(context * max(box.height, box.width), 8.0)
     row, col = box.row + box.height / 2, box.col + box.width / 2
     return Window(row - side / 2, col - side / 2, side, side)
 
 
-def lesion_window(mask: NDArray[np.uint8], context: float) -> Window | None:
+def window_of_lesion(mask: NDArray[np.uint8], context: float) -> Window | None:
     """Return the window around the lesion of an (H, W) mask, None where it is empty."""
-    box = box_of(mask)
-    return None if box is None else around(box, context)
+    box = bounding_box(mask)
+    return None if box is None else window_around(box, context)
 
 
-def view(pixels: NDArray[np.uint8], window: Window, size_px: int) -> NDArray[np.uint8]:
-    """Return `window` as (size_px, size_px), black where it leaves the picture.
+def crop(pixels: NDArray[np.uint8], window: Window, size_px: int) -> NDArray[np.uint8]:
+    """Return `window` as (size_px, size_px), black where it leaves the image.
 
     Shrinking averages over pixel areas, enlarging is bilinear.
     """

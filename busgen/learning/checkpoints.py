@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from busgen.errors import DataError, UserError
-from busgen.io import replacing
+from busgen.io import replace_file
 
 Optimisers = Mapping[str, torch.optim.Optimizer]
 
@@ -28,7 +28,7 @@ def write_checkpoint(
         for number, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
     whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         save_file(whole, partial, metadata=dict(record))
 
 

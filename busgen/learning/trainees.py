@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from busgen.training_loop import Draws, Pace, Told
+from busgen.training_loop import Draws, Schedule, Told
 
 
 class SingleTrainee:
     """A trainee of one network and its optimiser; nobody who is held out is looked at."""
 
-    averaged: tuple[str, ...] = ("net",)
+    averaged_modules: tuple[str, ...] = ("net",)
 
     def __init__(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         self.net, self.optimiser = net, optimiser
@@ -28,7 +28,7 @@ class SingleTrainee:
         """Where its weights lie."""
         return next((weights.device for weights in self.net.parameters()), torch.device("cpu"))
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return nothing."""
         del mean, step
         return {}
@@ -41,10 +41,10 @@ class AdversarialTrainee:
     optimisers: dict[str, torch.optim.Optimizer]
 
     @abstractmethod
-    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Add one batch's gradients to all networks; return what is to be logged."""
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step of the critics and one of the network."""
         for optimiser in self.optimisers.values():
             set_rate(optimiser, pace.rate_at(step))
@@ -95,12 +95,12 @@ def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) ->
     optimiser.step()
 
 
-def half(device: torch.device, pace: Pace) -> torch.autocast:
+def autocast(device: torch.device, pace: Schedule) -> torch.autocast:
     """Return the context in which networks compute in bfloat16 where `pace` says so."""
     return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
 
 
-def begun(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def build_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Return a network whose first weights follow from `seed`, its kernels channels last."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

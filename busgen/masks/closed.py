@@ -21,7 +21,7 @@ _ROWS = 128  # of the table of ellipses
 _NEWTON_STEPS = 8
 
 
-def turn(points: int) -> Floats:
+def circle_angles(points: int) -> Floats:
     """Return the tangent angle of a circle at the middle of each of its segments, in rad."""
     return np.asarray(2 * np.pi * (np.arange(points) + 0.5) / points)
 
@@ -46,13 +46,13 @@ def _ellipse_table() -> Floats:
     for row, aspect in enumerate(np.geomspace(1.0, MAX_ASPECT, _ROWS)):
         z = aspect * np.cos(t) + 1j * np.sin(t)
         along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(z)))])
-        at = np.interp(turn(POINTS) / (2 * np.pi) * along[-1], along, t)
+        at = np.interp(circle_angles(POINTS) / (2 * np.pi) * along[-1], along, t)
         tangent = np.unwrap(np.angle(-aspect * np.sin(at) + 1j * np.cos(at)))
-        table[row] = tangent - turn(POINTS)
+        table[row] = tangent - circle_angles(POINTS)
     return table
 
 
-def close(angles: Floats) -> tuple[Floats, Bools]:
+def close_outlines(angles: Floats) -> tuple[Floats, Bools]:
     """Close outlines by the smallest change: the first harmonic of their curvature.
 
     Parameters
@@ -67,13 +67,13 @@ def close(angles: Floats) -> tuple[Floats, Bools]:
         them.
     """
     points = angles.shape[1]
-    theta = angles + turn(points)
+    theta = angles + circle_angles(points)
     x, y = np.cos(theta), np.sin(theta)
     for _ in range(_NEWTON_STEPS):
         rows = np.flatnonzero(~_is_closed(x, y))
         if not len(rows):
             break
-        theta[rows] += _newton_step(x[rows], y[rows])
+        theta[rows] += _step(x[rows], y[rows])
         x[rows], y[rows] = np.cos(theta[rows]), np.sin(theta[rows])
     vertices = np.stack([np.cumsum(x, axis=1), np.cumsum(y, axis=1)], axis=1) / points
     return vertices, _is_closed(x, y)
@@ -85,9 +85,9 @@ def _is_closed(x: Floats, y: Floats) -> Bools:
     return np.asarray(gap < CLOSED * x.shape[1])
 
 
-def _newton_step(x: Floats, y: Floats) -> Floats:
+def _step(x: Floats, y: Floats) -> Floats:
     """Return the changes of angle, of the first harmonic, that nearly close (N, P) unit steps."""
-    circle = turn(x.shape[1])
+    circle = circle_angles(x.shape[1])
     sine, cosine = np.sin(circle), np.cos(circle)
     gap_x, gap_y = x.sum(axis=1), y.sum(axis=1)
     a, b = -(y * sine).sum(axis=1), -(y * cosine).sum(axis=1)

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from busgen.masks.closed import (
     POINTS,
-    close,
+    close_outlines,
     ellipse_angles,
     fit_box,
     is_pinched,
     is_simple,
     rotate,
 )
-from busgen.masks.semantics import Lesions, angle_changes, lesions
+from busgen.masks.semantics import Lesions, bend, make_lesions
 from busgen.priors.findings import Finding
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ _COARSE = slice(4, None, 8)  # points that are enough to see proportions
 _CHUNK = 128  # outlines at a time: their arrays stay in the cache
 
 
-def contours(findings: Sequence[Finding]) -> Floats:
+def draw_outlines(findings: Sequence[Finding]) -> Floats:
     """Return the outlines of findings.
 
     Parameters
@@ -53,20 +53,20 @@ def contours(findings: Sequence[Finding]) -> Floats:
     with_lesion = [row for row, finding in enumerate(findings) if finding.has_lesion]
     for start in range(0, len(with_lesion), _CHUNK):
         rows = with_lesion[start : start + _CHUNK]
-        drawn = _outlines(lesions([findings[row] for row in rows]))
+        drawn = _outlines(make_lesions([findings[row] for row in rows]))
         outlines[rows] = np.moveaxis(drawn, 1, 2)
     return outlines
 
 
 def _outlines(lesions: Lesions) -> Floats:
     """Return (N, 2, POINTS) outlines; one that crosses or pinches itself is changed less."""
-    changes = angle_changes(lesions)
+    changes = bend(lesions)
     base, tilt = _bodies(lesions, changes)
-    bodies, _ = close(base[:, _COARSE])
+    bodies, _ = close_outlines(base[:, _COARSE])
     outlines = np.empty((len(base), 2, POINTS))
     left = np.arange(len(base))
     for damping in DAMPING:
-        vertices, closed = close(base[left] + damping * changes[left])
+        vertices, closed = close_outlines(base[left] + damping * changes[left])
         pinched = is_pinched(vertices[..., _COARSE], bodies[left], NECK)
         done = closed & is_simple(vertices) & ~pinched
         rows = left[done]
@@ -89,7 +89,7 @@ def _bodies(lesions: Lesions, changes: Floats) -> tuple[Floats, Floats]:
     for _ in range(_FITS):
         aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
         angles = ellipse_angles(aspect) + changes
-        vertices, _ = close(angles[:, _COARSE])
+        vertices, _ = close_outlines(angles[:, _COARSE])
         extent = np.ptp(rotate(vertices, tilt), axis=2)
         ratio = ratio * wanted * extent[:, 1] / extent[:, 0]
     aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.io import sha256_bytes
 from busgen.masks import curvature, raster
@@ -39,21 +39,21 @@ class MaskEngine(Protocol):
 def _curvature(size_px: int, _model: Path | None) -> MaskEngine:
     """Return the engine that draws outlines by what the lexicon's terms mean."""
     sha256 = _hash("curvature", size_px, curvature.__name__, raster.__name__)
-    return raster.OutlineEngine("curvature", sha256, size_px, curvature.contours)
+    return raster.Engine("curvature", sha256, size_px, curvature.draw_outlines)
 
 
 def _semantic_curvature(size_px: int, model: Path | None) -> MaskEngine:
     """Return the engine that draws outlines as real ones are."""
     from busgen.masks.semantic_curvature import engine  # brings torch
 
-    weights, outlines = engine.load_outlines(model, size_px)
+    weights, outlines = engine.load_model(model, size_px)
     name = f"semantic_curvature/{weights}"
     sha256 = _hash(name, size_px, engine.__name__, raster.__name__)
-    return raster.OutlineEngine("semantic_curvature", sha256, size_px, outlines)
+    return raster.Engine("semantic_curvature", sha256, size_px, outlines)
 
 
 def _hash(name: str, size_px: int, *code: str) -> str:
-    return sha256_bytes(f"{code_sha256(*code)}{name}/{size_px}".encode())
+    return sha256_bytes(f"{hash_code(*code)}{name}/{size_px}".encode())
 
 
 ENGINES: dict[str, Callable[[int, Path | None], MaskEngine]] = {

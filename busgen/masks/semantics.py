@@ -47,7 +47,7 @@ class Lesions:
 
 
 @dataclass(frozen=True)
-class Kinks:
+class _Kinks:
     """(N, K) bursts: place, reach and sd in outline lengths, turn in rad (0: none there)."""
 
     place: Floats
@@ -56,7 +56,7 @@ class Kinks:
     sd: Floats
 
 
-def lesions(findings: Sequence[Finding]) -> Lesions:
+def make_lesions(findings: Sequence[Finding]) -> Lesions:
     """Gather findings that have a lesion and draw each one's random numbers from its own seed."""
     n, waves = len(findings), len(CYCLES)
     normal = np.empty((n, 2 * waves + 1))
@@ -79,9 +79,9 @@ def lesions(findings: Sequence[Finding]) -> Lesions:
     )
 
 
-def angle_changes(lesions: Lesions) -> Floats:
+def bend(lesions: Lesions) -> Floats:
     """Return (N, POINTS) changes of the tangent angle, in rad, integrated from curvature."""
-    curvature = _kink_spectrum(_all_kinks(lesions))
+    curvature = _kink_spectrum(_kinks(lesions))
     curvature[:, CYCLES] += _undulation(lesions)
     cycles = np.arange(_WAVES)
     # integration over arc length; a constant would turn the outline, so there is none
@@ -107,7 +107,7 @@ def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     return np.asarray(lesions.waves * limit * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
 
 
-def _all_kinks(lesions: Lesions) -> Kinks:
+def _kinks(lesions: Lesions) -> _Kinks:
     """Return corners, spicules and notches of each outline, side by side."""
     first, second = CORNERS, CORNERS + SPICULES
     parts = (
@@ -115,7 +115,7 @@ def _all_kinks(lesions: Lesions) -> Kinks:
         _spicules(lesions, lesions.kinks[:, first:second]),
         _notches(lesions, lesions.kinks[:, second:]),
     )
-    return Kinks(
+    return _Kinks(
         place=np.hstack([part.place for part in parts]),
         turn=np.hstack([part.turn for part in parts]),
         reach=np.hstack([part.reach for part in parts]),
@@ -130,25 +130,25 @@ def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, NDAr
     return place, k < np.floor(number)[:, None]
 
 
-def _corners(lesions: Lesions, u: Floats) -> Kinks:
+def _corners(lesions: Lesions, u: Floats) -> _Kinks:
     """Angular: a few sharp outward corners, flatter in between."""
     number = 3.0 + 3.99 * lesions.traits[:, 1]
     place, there = _spread(number, lesions.traits[:, 2], u[..., 0])
     there &= lesions.margin["angular"][:, None]
     reach = 0.025 + 0.045 * u[..., 2]
-    return Kinks(place, there * (0.8 + 0.8 * u[..., 1]), reach, np.full_like(reach, CORNER_SD))
+    return _Kinks(place, there * (0.8 + 0.8 * u[..., 1]), reach, np.full_like(reach, CORNER_SD))
 
 
-def _spicules(lesions: Lesions, u: Floats) -> Kinks:
+def _spicules(lesions: Lesions, u: Floats) -> _Kinks:
     """Spiculated: pointed extensions of uneven length; readers outline their roots only."""
     number = 5.0 + 9.0 * lesions.traits[:, 3]
     place, there = _spread(number, lesions.traits[:, 4], u[..., 0])
     there &= lesions.margin["spiculated"][:, None]
     reach = 0.012 + 0.035 * u[..., 2] ** 2
-    return Kinks(place, there * (1.4 + 1.4 * u[..., 1]), reach, SHARP * reach)
+    return _Kinks(place, there * (1.4 + 1.4 * u[..., 1]), reach, SHARP * reach)
 
 
-def _notches(lesions: Lesions, u: Floats) -> Kinks:
+def _notches(lesions: Lesions, u: Floats) -> _Kinks:
     """Microlobulated: notches every 1.5 to 3 mm, the outline bulging between them."""
     a, b = lesions.width_mm / 2, lesions.height_mm / 2
     perimeter_mm = np.pi * (3 * (a + b) - np.sqrt((3 * a + b) * (a + 3 * b)))  # Ramanujan
@@ -159,10 +159,10 @@ def _notches(lesions: Lesions, u: Floats) -> Kinks:
     # bumps come in runs: one side of a lesion is often more lobulated than the other
     run = 0.75 + 0.25 * np.cos(2 * np.pi * (place + lesions.traits[:, 7, None]))
     reach = np.broadcast_to(0.5 / number[:, None], place.shape)
-    return Kinks(place, there * run * (-1.1 - 0.9 * u[..., 1]), reach, SHARP * reach)
+    return _Kinks(place, there * run * (-1.1 - 0.9 * u[..., 1]), reach, SHARP * reach)
 
 
-def _kink_spectrum(kinks: Kinks) -> NDArray[np.complex128]:
+def _kink_spectrum(kinks: _Kinks) -> NDArray[np.complex128]:
     """Return the spectrum (N, waves) of the curvature of kinks: bursts and their take-backs."""
     place = np.hstack([kinks.place, kinks.place - kinks.reach, kinks.place + kinks.reach])
     turn = np.hstack([kinks.turn, -kinks.turn / 2, -kinks.turn / 2])

@@ -1,6 +1,6 @@
-"""How like a data set's held-out pictures a generator's are: what an adaptation is judged by.
+"""How like a data set's held-out images a generator's are: what an adaptation is judged by.
 
-In: pictures made in the stead of real crops. Out: scores for JSON, those of real ones beside them.
+In: images made in the stead of real crops. Out: scores for JSON, those of real ones beside them.
 """
 
 from dataclasses import asdict, fields
@@ -13,13 +13,13 @@ from busgen import seeds
 from busgen.errors import UserError
 from busgen.judges.judges import load_judges
 from busgen.metrics.distribution import kid
-from busgen.metrics.spaces.us64.features import load_space
+from busgen.metrics.spaces.us64.features import load_model
 from busgen.real.crops import Crops
 from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.overlap import dice
 
 
-def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+def score(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
     Parameters
@@ -37,16 +37,16 @@ def likeness(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If there is not one picture a crop.
+        If there is not one image a crop.
     """
     if images.shape != real.images.shape:
-        rule = "there must be one picture in the stead of each crop"
+        rule = "there must be one image in the stead of each crop"
         raise UserError(rule, f"{images.shape} for {real.images.shape}", "draw one for each")
     return {"kid_us64": _distance(images, real), "dice": _dice(images, real)}
 
 
 def _distance(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
-    space = load_space()
+    space = load_model()
     made, other = (Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images)))
     try:
         told = asdict(kid(made, other, seeds.rng(0, "likeness")))

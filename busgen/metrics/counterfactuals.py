@@ -1,6 +1,6 @@
 """Counterfactual families as measured: whether the right thing moves, and the rest stays.
 
-In: pictures of families (one seed and mask, one field with each of its terms) and a measure of what
+In: images of families (one seed and mask, one field with each of its terms) and a measure of what
 the field is seen by. Out: shares of families with their 95 % intervals. The measures are those that
 read real images; nothing here knows an engine.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 # Terms by what their measure should say, the lowest first; the others have no place in an order.
 RISING = {
@@ -25,10 +25,10 @@ RISING = {
 }
 REACH = 0.08  # of the side, beyond the outline: how far what varies may show
 NEAR = 0.02  # of the side, within the outline
-KEPT = 0.5  # of the difference of two independent pictures: what stays differs by less
+KEPT = 0.5  # of the difference of two independent images: what stays differs by less
 
-Pictures = NDArray[np.uint8]
-Measure = Callable[[Pictures, Pictures], float]  # of image and mask, (H, W) each; NaN: not seen
+Images = NDArray[np.uint8]
+Measure = Callable[[Images, Images], float]  # of image and mask, (H, W) each; NaN: not seen
 Score = dict[str, Any]
 
 
@@ -44,8 +44,8 @@ class Families:
     terms : (T,) in the order of the members
     """
 
-    images: Pictures
-    masks: Pictures
+    images: Images
+    masks: Images
     field: str
     terms: tuple[str, ...]
 
@@ -57,7 +57,7 @@ class Families:
             raise UserError(rule, got, "stack the members of each family")
 
 
-def moves(families: Families, measure: Measure) -> dict[str, Score]:
+def share_moved(families: Families, measure: Measure) -> dict[str, Score]:
     """Return in what share of families the measure moves as the terms say.
 
     Parameters
@@ -98,11 +98,11 @@ def moves(families: Families, measure: Measure) -> dict[str, Score]:
     return found | {"order": _share(np.all(rises, axis=1), np.all(seen, axis=1))}
 
 
-def stays(families: Families) -> Score:
-    """Return in what share of families the rest of the picture stays.
+def share_unchanged(families: Families) -> Score:
+    """Return in what share of families the rest of the image stays.
 
     The mean absolute grey difference of two members where the field should not show, over all
-    pairs, against that of two independent pictures there: each member and the same term of the
+    pairs, against that of two independent images there: each member and the same term of the
     next family. The rest stays where it is less than `KEPT` of it.
 
     Returns
@@ -123,21 +123,21 @@ def stays(families: Families) -> Score:
     following = np.roll(families.images, -1, axis=0)
     own, other = [], []
     for images, mask, strange in zip(families.images, families.masks, following, strict=True):
-        rest = rest_of(mask, families.field)
+        rest = unchanged_region(mask, families.field)
         own.append(_difference(images[[a for a, _ in pairs]], images[[b for _, b in pairs]], rest))
         other.append(_difference(images, strange, rest))
     one, two = np.array(own), np.array(other)
     seen = np.isfinite(one)
     if not seen.any():
-        raise UserError("lesions must leave something of the picture", "nothing", "make others")
+        raise UserError("lesions must leave something of the image", "nothing", "make others")
     return _share(one < KEPT * two, seen) | {
         "grey": round(float(np.median(one[seen])), 3),
         "independent": round(float(np.median(two[seen])), 3),
     }
 
 
-def _difference(a: Pictures, b: Pictures, where: NDArray[np.bool_]) -> float:
-    """Return the mean absolute difference of (N, H, W) pictures; NaN where there is no pixel."""
+def _difference(a: Images, b: Images, where: NDArray[np.bool_]) -> float:
+    """Return the mean absolute difference of (N, H, W) images; NaN where there is no pixel."""
     if not where.any():
         return float("nan")
     return float(np.abs(a[:, where].astype(np.int16) - b[:, where]).mean())
@@ -145,12 +145,12 @@ def _difference(a: Pictures, b: Pictures, where: NDArray[np.bool_]) -> float:
 
 def _share(held: NDArray[np.bool_], seen: NDArray[np.bool_]) -> Score:
     count, total = int((held & seen).sum()), int(seen.sum())
-    ends = [round(end, 4) for end in wilson(count, total)]
+    ends = [round(end, 4) for end in wilson_interval(count, total)]
     return {"value": round(count / max(total, 1), 4), "n": total, "interval": ends}
 
 
-def rest_of(mask: Pictures, field: str) -> NDArray[np.bool_]:
-    """Return where in the picture (H, W) another term of `field` should change nothing.
+def unchanged_region(mask: Images, field: str) -> NDArray[np.bool_]:
+    """Return where in the image (H, W) another term of `field` should change nothing.
 
     Posterior features show below the lesion, echo pattern inside and close by (what is not darker
     than fat lies in fat), a halo around the outline, calcifications inside, beside and, by their
@@ -161,17 +161,17 @@ def rest_of(mask: Pictures, field: str) -> NDArray[np.bool_]:
     mask : (H, W) uint8 {0, 1}, with a lesion
     """
     near, reach = (max(1, round(share * len(mask))) for share in (NEAR, REACH))
-    core = _shrunk(mask, near)
+    core = _erode(mask, near)
     if field == "tissue":
         return core
     if field == "posterior":
-        return ~_below(_grown(mask, reach), int(np.flatnonzero(mask.any(axis=1))[0]))
+        return ~_below(_dilate(mask, reach), int(np.flatnonzero(mask.any(axis=1))[0]))
     if field == "halo":
-        return core | ~_grown(mask, reach)
+        return core | ~_dilate(mask, reach)
     if field == "calcification":
-        around = _grown(mask, 2 * reach)
+        around = _dilate(mask, 2 * reach)
         return ~_below(around, int(np.flatnonzero(around.any(axis=1))[0]))
-    return ~_grown(mask, reach)
+    return ~_dilate(mask, reach)
 
 
 def _below(region: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:
@@ -180,14 +180,14 @@ def _below(region: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:
     return np.asarray(rows & region.any(axis=0))
 
 
-def _grown(mask: Pictures, radius: int) -> NDArray[np.bool_]:
+def _dilate(mask: Images, radius: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(mask, _disc(radius)) > 0)
 
 
-def _shrunk(mask: Pictures, radius: int) -> NDArray[np.bool_]:
+def _erode(mask: Images, radius: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 
-def _disc(radius: int) -> Pictures:
+def _disc(radius: int) -> Images:
     size = (2 * radius + 1, 2 * radius + 1)
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.seeds import rng
 from busgen.stats.patients import interval
-from busgen.stats.roc import auc, auc_of
+from busgen.stats.roc import auc, auc_score
 
 # no orientation: it is measured on masks, BrEaST's readers do not state it
 TERMS = ("shape", "echo_pattern", "posterior", "calcification")
@@ -21,7 +21,7 @@ FOLDS = 5
 RESAMPLES = 500
 
 
-def features(table: pa.Table) -> NDArray[np.float64]:
+def _measure(table: pa.Table) -> NDArray[np.float64]:
     """Return (rows, terms) zeros and ones: each term of each descriptor; unknown is all zeros."""
     single = [
         [value == term for value in table[name].to_pylist()]
@@ -64,8 +64,8 @@ def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     model = LogisticRegression(max_iter=1000)
     score = cross_val_predict(
-        model, features(lesions), malignant, cv=folds, method="predict_proba"
+        model, _measure(lesions), malignant, cv=folds, method="predict_proba"
     )[:, 1]
     groups = np.array(lesions[by].to_pylist())
-    ends = interval(auc_of(malignant, score), groups, rng(0, "descriptor_auc"), RESAMPLES)
+    ends = interval(auc_score(malignant, score), groups, rng(0, "descriptor_auc"), RESAMPLES)
     return {"value": auc(malignant, score), "n": int(score.size), "interval": ends}

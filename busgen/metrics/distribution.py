@@ -1,7 +1,7 @@
-"""Distances between sets of pictures in a feature space: kernel distances and Fréchet distance.
+"""Distances between sets of images in a feature space: kernel distances and Fréchet distance.
 
-In: features of synthetic and of real pictures, with families and patients. Out: `Score`s: value,
-n, interval, and the same score of real pictures against real ones of other patients at the same n.
+In: features of synthetic and of real images, with families and patients. Out: `Score`s: value,
+n, interval, and the same score of real images against real ones of other patients at the same n.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, equal_n, scored
-from busgen.stats.patients import Floats, Rows, numbered
+from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, equal_size, join, summarise
+from busgen.stats.patients import Floats, Rows, number_groups
 
-MOST = 64  # dimensions of a Fréchet distance: covariances of more need more pictures than there are
+MOST = 64  # dimensions of a Fréchet distance: covariances of more need more images than there are
 KEPT = 4096  # points whose pairs are kept in memory: 128 MiB
 
 Compare = Callable[[Floats, Floats], Floats]  # points (N, D) and (M, D) -> (N, M)
@@ -21,18 +21,18 @@ Between = Callable[[Rows, Rows], Floats]  # numbers (n,) and (m,) of points -> (
 
 
 def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
-    """Return the kernel distance (KID) of synthetic pictures from real ones.
+    """Return the kernel distance (KID) of synthetic images from real ones.
 
     The unbiased estimate of the squared maximum mean discrepancy with the cubic kernel (Bińkowski
-    2018, arXiv 1801.01401), `mmd2`, the mean of draws of n against n pictures.
+    2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images.
 
     Parameters
     ----------
     synthetic, real
-        Features in one space. n is the number of synthetic pictures, or as many as two samples of
+        Features in one space. n is the number of synthetic images, or as many as two samples of
         real ones with no patient in common can have.
     rng
-        Draws pictures for value, interval and floor.
+        Draws images for value, interval and floor.
     draws
         How many each.
 
@@ -41,9 +41,9 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     UserError
         If dimensions differ, something is not finite, or real patients are too few.
     """
-    points, groups = both(synthetic, real)
-    kernel = pairwise(_cubic, points)
-    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
+    points, groups = join(synthetic, real)
+    kernel = map_pairs(_cubic, points)
+    return summarise(draw(partial(squared_mmd_of, kernel, groups), (synthetic, real), rng, draws))
 
 
 def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
@@ -51,18 +51,18 @@ def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
 
     As `kid`, with kernel exp(-|x - y|^2 / 2 s^2), which unlike the cubic one tells any two
     distributions apart (Gretton 2012, jmlr.org/papers/v13/gretton12a); s is the median distance
-    of real pictures of different patients (Garreau 2017, arXiv 1707.07269), so that the kernel
+    of real images of different patients (Garreau 2017, arXiv 1707.07269), so that the kernel
     does not depend on what is scored. Raises as `kid`.
     """
-    points, groups = both(synthetic, real)
-    kernel = pairwise(gaussian(apart_groups(real)), points)
-    return scored(drawn(partial(kernel_mmd2, kernel, groups), (synthetic, real), rng, draws))
+    points, groups = join(synthetic, real)
+    kernel = map_pairs(gaussian_kernel(group_distances(real)), points)
+    return summarise(draw(partial(squared_mmd_of, kernel, groups), (synthetic, real), rng, draws))
 
 
-def gaussian(known: Floats) -> Compare:
+def gaussian_kernel(known: Floats) -> Compare:
     """Return the kernel of points (N, D) and (M, D) whose width is the median `known` distance."""
     width = max(float(np.median(known)), float(np.finfo(np.float64).tiny) ** 0.5)
-    return lambda a, b: np.asarray(np.exp(-(apart(a, b) ** 2) / (2 * width**2)), np.float64)
+    return lambda a, b: np.asarray(np.exp(-(distances(a, b) ** 2) / (2 * width**2)), np.float64)
 
 
 def frechet(
@@ -73,38 +73,38 @@ def frechet(
     *,
     singular: bool = False,
 ) -> Score:
-    """Return the Fréchet distance of synthetic pictures from real ones, n against n.
+    """Return the Fréchet distance of synthetic images from real ones, n against n.
 
     As `kid`, of means and covariances (`frechet_distance`). It is biased by n: its floor is not 0,
     and values of other n or dimensions do not compare. `singular` allows any number of dimensions,
-    as FID's 2,048, of which fewer pictures fit a covariance that is singular: the bias then
+    as FID's 2,048, of which fewer images fit a covariance that is singular: the bias then
     dominates, and only the floor tells what a value says.
 
     Raises
     ------
     UserError
-        As `kid`, or if there are more than `MOST` dimensions, or no more pictures than dimensions,
+        As `kid`, or if there are more than `MOST` dimensions, or no more images than dimensions,
         unless `singular`.
     """
-    points, _ = both(synthetic, real)
-    n, dimensions = equal_n(synthetic, real), points.shape[1]
+    points, _ = join(synthetic, real)
+    n, dimensions = equal_size(synthetic, real), points.shape[1]
     if not singular and not dimensions <= min(MOST, n - 1):
-        rule = f"a Fréchet distance takes at most {MOST} dimensions, and more pictures than those"
-        raise UserError(rule, f"{dimensions} dimensions, {n} pictures", "keep the first dimensions")
-    return scored(
-        drawn(lambda a, b: frechet_distance(points[a], points[b]), (synthetic, real), rng, draws)
+        rule = f"a Fréchet distance takes at most {MOST} dimensions, and more images than those"
+        raise UserError(rule, f"{dimensions} dimensions, {n} images", "keep the first dimensions")
+    return summarise(
+        draw(lambda a, b: frechet_distance(points[a], points[b]), (synthetic, real), rng, draws)
     )
 
 
-def mmd2(a: Sample, b: Sample) -> float:
+def squared_mmd(a: Sample, b: Sample) -> float:
     """Return the unbiased squared maximum mean discrepancy, kernel (x y / D + 1)^3.
 
-    Pairs within a sample count only if their groups differ: pictures of one patient look alike,
+    Pairs within a sample count only if their groups differ: images of one patient look alike,
     which would else pass for a difference between the samples. May be negative.
     """
-    points, groups = both(a, b)
+    points, groups = join(a, b)
     rows = np.arange(len(points))
-    return kernel_mmd2(pairwise(_cubic, points), groups, rows[: len(a)], rows[len(a) :])
+    return squared_mmd_of(map_pairs(_cubic, points), groups, rows[: len(a)], rows[len(a) :])
 
 
 def frechet_distance(a: Floats, b: Floats) -> float:
@@ -115,7 +115,7 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     the sum of the singular values of their (N, M) products, which is the same and much smaller.
     """
     if max(len(a), len(b)) <= a.shape[1]:
-        return _frechet_of_few(a, b)
+        return _frechet(a, b)
     one, two = (np.atleast_2d(np.cov(points, rowvar=False)) for points in (a, b))
     values, axes = np.linalg.eigh(one)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
@@ -124,7 +124,7 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     return float(apart + np.trace(one) + np.trace(two) - 2 * both)
 
 
-def _frechet_of_few(a: Floats, b: Floats) -> float:
+def _frechet(a: Floats, b: Floats) -> float:
     scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
     both_traces = sum(float((points**2).sum()) for points in scaled)
     shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
@@ -132,24 +132,24 @@ def _frechet_of_few(a: Floats, b: Floats) -> float:
     return float(apart_means + both_traces - 2 * shared)
 
 
-def apart(a: Floats, b: Floats) -> Floats:
+def distances(a: Floats, b: Floats) -> Floats:
     """Return Euclidean distances (N, M) of points (N, D) from points (M, D)."""
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
     return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
 
 
-def apart_groups(sample: Sample) -> Floats:
+def group_distances(sample: Sample) -> Floats:
     """Return the distances of all pairs of different groups, (pairs,)."""
-    of = numbered(sample.groups)
+    of = number_groups(sample.groups)
     others = of[:, None] != of[None, :]
-    return np.asarray(apart(sample.points, sample.points)[others], np.float64)
+    return np.asarray(distances(sample.points, sample.points)[others], np.float64)
 
 
 def _cubic(a: Floats, b: Floats) -> Floats:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
 
 
-def pairwise(compare: Compare, points: Floats) -> Between:
+def map_pairs(compare: Compare, points: Floats) -> Between:
     """Return what `compare` says of rows and rows of points (N, D), as (n, m) of numbers of them.
 
     Looked up while all pairs of at most `KEPT` points fit into memory, else computed when asked:
@@ -161,13 +161,13 @@ def pairwise(compare: Compare, points: Floats) -> Between:
     return lambda a, b: every[np.ix_(a, b)]
 
 
-def kernel_mmd2(kernel: Between, groups: Rows, a: Rows, b: Rows) -> float:
-    """Return `mmd2` of two sets of rows, for a kernel of rows and groups (N,) of all points."""
-    alike = [_mean_of_others(kernel(one, one), groups[one]) for one in (a, b)]
+def squared_mmd_of(kernel: Between, groups: Rows, a: Rows, b: Rows) -> float:
+    """Return `squared_mmd` of two sets of rows; `groups` (N,) are those of all points."""
+    alike = [_mean(kernel(one, one), groups[one]) for one in (a, b)]
     return float(sum(alike) - 2 * kernel(a, b).mean())
 
 
-def _mean_of_others(kernel: Floats, groups: Rows) -> float:
+def _mean(kernel: Floats, groups: Rows) -> float:
     """Return the mean over pairs of different groups, NaN where there is one group only."""
     other = groups[:, None] != groups[None, :]
     return float(kernel[other].mean()) if other.any() else np.nan

@@ -1,6 +1,6 @@
-"""Synthetic and real pictures paired: equal numbers of either in every class and scanner.
+"""Synthetic and real images paired: equal numbers of either in every class and scanner.
 
-In: pictures of both. Out: rows of both, and what hides the overlays of a pair in both pictures.
+In: images of both. Out: rows of both, and what hides the overlays of a pair in both images.
 """
 
 from collections.abc import Iterable
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.imaging.overlays.find import find_overlays
+from busgen.imaging.overlays import find
 from busgen.real.crops import Crops
 
 Rows = NDArray[np.intp]
 
 
-def matched(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """Return rows of synthetic and of real pictures, pairs of the same class and scanner.
+def match_pairs(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return rows of synthetic and of real images, pairs of the same class and scanner.
 
-    Where synthetic pictures are of no scanner that the real ones are of, as the phantom's are,
-    classes alone match. What is over of either is left out, chosen at random. Synthetic pictures
+    Where synthetic images are of no scanner that the real ones are of, as the phantom's are,
+    classes alone match. What is over of either is left out, chosen at random. Synthetic images
     in the stead of the real ones, one by one, stay with them.
 
     Raises
@@ -27,7 +27,7 @@ def matched(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Ro
     UserError
         If nothing matches.
     """
-    if _in_stead(synthetic, real):
+    if _match(synthetic, real):
         return np.arange(len(real)), np.arange(len(real))
     alike = np.isin(synthetic.scanners, real.scanners).any()
     own, other = (_strata(crops, with_scanner=bool(alike)) for crops in (synthetic, real))
@@ -37,27 +37,27 @@ def matched(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Ro
     ]
     if not pairs:
         got = ", ".join(np.unique(own))
-        raise UserError("synthetic and real pictures must share a class", got, "make others")
+        raise UserError("synthetic and real images must share a class", got, "make others")
     first, second = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
     return first, second
 
 
-def hidden(synthetic: Crops, real: Crops) -> NDArray[np.bool_]:
-    """Return what to hide in both pictures of each pair, (N, S, S): overlays of either.
+def hide_overlays(synthetic: Crops, real: Crops) -> NDArray[np.bool_]:
+    """Return what to hide in both images of each pair, (N, S, S): overlays of either.
 
-    Of real pictures those that were found when they were read, of both those that are found now:
-    a hole in one picture only would tell them apart.
+    Of real images those that were found when they were read, of both those that are found now:
+    a hole in one image only would tell them apart.
     """
     given = (np.asarray(synthetic.ignore) > 0) | (np.asarray(real.ignore) > 0)
-    return given | found(synthetic.images) | found(real.images)
+    return given | find_overlays(synthetic.images) | find_overlays(real.images)
 
 
-def found(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
-    """Return the overlays found in pictures, (N, S, S)."""
-    return np.stack([find_overlays(np.asarray(image)) for image in images])
+def find_overlays(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Return the overlays found in images, (N, S, S)."""
+    return np.stack([find.find_overlays(np.asarray(image)) for image in images])
 
 
-def _in_stead(synthetic: Crops, real: Crops) -> bool:
+def _match(synthetic: Crops, real: Crops) -> bool:
     names = ("labels", "scanners", "groups")
     return all(np.array_equal(getattr(synthetic, n), getattr(real, n)) for n in names)
 

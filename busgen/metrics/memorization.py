@@ -1,8 +1,8 @@
-"""Memorisation: synthetic pictures that are copies of training ones.
+"""Memorisation: synthetic images that are copies of training ones.
 
-In: pictures of three kinds with their `us64` features. Out: the share that lies nearer to a
-training picture than held-out real pictures do, and the same share of those held-out ones. Copies
-are whole pictures, mirrored, brighter, noisier or cut by a fortieth on each side too. Windows of
+In: images of three kinds with their `us64` features. Out: the share that lies nearer to a
+training image than held-out real images do, and the same share of those held-out ones. Copies
+are whole images, mirrored, brighter, noisier or cut by a fortieth on each side too. Windows of
 .85 are seldom found, a lesion copied into other tissue never.
 """
 
@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.metrics.distribution import apart
-from busgen.metrics.spaces.us64.features import Space
-from busgen.similarity.known_images import mirrored
+from busgen.metrics.distribution import distances
+from busgen.metrics.spaces.us64.features import FeatureSpace
+from busgen.similarity.known_images import mirror
 from busgen.stats.patients import Floats, halved
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 THUMB_PX = 64
 BLURS = (1.0, 8.0)  # px of the thumbnail: finer is speckle and noise, coarser gain over depth
-DRAWS = 20  # of equally many training and held-out pictures
-RARE = 0.01  # of held-out pictures are nearer to a training picture than the threshold
+DRAWS = 20  # of equally many training and held-out images
+RARE = 0.01  # of held-out images are nearer to a training image than the threshold
 
 
 @dataclass(frozen=True)
-class Looks:
-    """How pictures look to a comparison, in two spaces.
+class Features:
+    """How images look to a comparison, in two spaces.
 
     `points` (N, D) of `us64`, which mirroring leaves as they are; `thumbs` (N, 64 * 64) unit
     thumbnails, band-passed; `groups` (N,) patient or family.
@@ -42,13 +42,13 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class Copies:
-    """Shares with 95 % Wilson intervals, of `n` synthetic and `n_real` held-out pictures.
+class _Copies:
+    """Shares with 95 % Wilson intervals, of `n` synthetic and `n_real` held-out images.
 
-    `flagged` nearer to a training picture than all but `RARE` of the held-out ones in either
+    `flagged` nearer to a training image than all but `RARE` of the held-out ones in either
     space, `floor` the same share of held-out ones, by thresholds from other patients; `nearer`
-    nearer in `us64` to a training than to a held-out picture, equally many of both (.5 where
-    nothing is remembered; of pictures far from either a few outliers decide), `nearer_floor` the
+    nearer in `us64` to a training than to a held-out image, equally many of both (.5 where
+    nothing is remembered; of images far from either a few outliers decide), `nearer_floor` the
     same of held-out ones. `rows` which are flagged.
     """
 
@@ -63,9 +63,9 @@ class Copies:
     rows: tuple[int, ...]
 
 
-def looks_of(images: NDArray[np.uint8], groups: NDArray[np.str_], space: Space) -> Looks:
-    """Return how square pictures (N, S, S) uint8 of `groups` (N,) look."""
-    return Looks(space.embed(images), thumbnails(images), groups)
+def describe(images: NDArray[np.uint8], groups: NDArray[np.str_], space: FeatureSpace) -> Features:
+    """Return how square images (N, S, S) uint8 of `groups` (N,) look."""
+    return Features(space.embed(images), thumbnails(images), groups)
 
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -78,66 +78,66 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         grey = cv2.resize(image, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA)
         fine, coarse = (cv2.GaussianBlur(grey.astype(np.float32), (0, 0), b) for b in BLURS)
         flat = (fine - coarse).ravel()
-        out[k] = flat / max(float(np.linalg.norm(flat)), 1.0)  # a blank picture is like none
+        out[k] = flat / max(float(np.linalg.norm(flat)), 1.0)  # a blank image is like none
     return out
 
 
 def find_copies(
-    synthetic: Looks, training: Looks, held_out: Looks, rng: np.random.Generator
-) -> Copies:
-    """Return how many synthetic pictures are copies of training ones.
+    synthetic: Features, training: Features, held_out: Features, rng: np.random.Generator
+) -> _Copies:
+    """Return how many synthetic images are copies of training ones.
 
     Parameters
     ----------
     synthetic
-        Pictures in question.
+        Images in question.
     training
         What their generator learned from.
     held_out
-        Real pictures of other patients: what nearness is a coincidence.
+        Real images of other patients: what nearness is a coincidence.
     rng
-        Draws halves of the held-out patients, and the training pictures that `nearer` is about.
+        Draws halves of the held-out patients, and the training images that `nearer` is about.
 
     Raises
     ------
     UserError
-        If there are fewer than 4 held-out patients, or a kind has no picture.
+        If there are fewer than 4 held-out patients, or a kind has no image.
     """
     if min(len(synthetic), len(training)) < 1 or len(np.unique(held_out.groups)) < 4:
         got = f"{len(synthetic)}, {len(training)}, {len(held_out)}"
-        rule = "copies need synthetic, training and held-out pictures, these of 4 patients or more"
+        rule = "copies need synthetic, training and held-out images, these of 4 patients or more"
         raise UserError(rule, got, "give more")
     own, real = nearest(synthetic, training), nearest(held_out, training)
     found = _below(own, real)
     half = halved(held_out.groups, rng)
     false = np.where(half, _below(real, real[:, ~half]), _below(real, real[:, half]))
     n, n_real = len(synthetic), len(held_out)
-    return Copies(
+    return _Copies(
         n=n,
         n_real=n_real,
         flagged=float(found.mean()),
-        interval=wilson(int(found.sum()), n),
+        interval=wilson_interval(int(found.sum()), n),
         floor=float(false.mean()),
-        floor_interval=wilson(int(false.sum()), n_real),
-        nearer=_nearer(synthetic, training, held_out, rng),
-        nearer_floor=_nearer(held_out, training, held_out, rng),
+        floor_interval=wilson_interval(int(false.sum()), n_real),
+        nearer=_near(synthetic, training, held_out, rng),
+        nearer_floor=_near(held_out, training, held_out, rng),
         rows=tuple(int(row) for row in np.flatnonzero(found)),
     )
 
 
-def nearest(pictures: Looks, among: Looks) -> Floats:
+def nearest(images: Features, among: Features) -> Floats:
     """Return (2, N) distances to the nearest of others, mirrored or not.
 
     Of `us64` Euclidean, of thumbnails 1 - correlation.
     """
-    alike = likeness(pictures.thumbs, among.thumbs)
-    near = apart(pictures.points, among.points).min(axis=1)
+    alike = correlate(images.thumbs, among.thumbs)
+    near = distances(images.points, among.points).min(axis=1)
     return np.stack([near, 1 - alike.max(axis=1).astype(np.float64)])
 
 
-def likeness(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
+def correlate(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (N, M) correlations of thumbnails with others, mirrored or not, the larger."""
-    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirrored(among).T), np.float32)
+    return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirror(among).T), np.float32)
 
 
 def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:
@@ -146,12 +146,14 @@ def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:
     return np.asarray((distances < limits[:, None]).any(axis=0))
 
 
-def _nearer(pictures: Looks, training: Looks, held_out: Looks, rng: np.random.Generator) -> float:
-    """Return the share nearer to a training than to a held-out picture of another group."""
+def _near(
+    images: Features, training: Features, held_out: Features, rng: np.random.Generator
+) -> float:
+    """Return the share nearer to a training than to a held-out image of another group."""
     size = min(len(training), len(held_out))
-    to_training = apart(pictures.points, training.points)
-    to_held_out = apart(pictures.points, held_out.points)
-    own = pictures.groups[:, None] == held_out.groups[None, :]
+    to_training = distances(images.points, training.points)
+    to_held_out = distances(images.points, held_out.points)
+    own = images.groups[:, None] == held_out.groups[None, :]
     to_held_out[own] = np.inf
     shares = []
     for _ in range(DRAWS):

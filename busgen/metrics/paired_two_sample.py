@@ -1,8 +1,8 @@
 """Two sets told apart by a small CNN, beside what it says of a set that is known to be bad.
 
-In: two sets. Out: records of the areas under its ROC curve: of the sets' pictures in pairs of the
+In: two sets. Out: records of the areas under its ROC curve: of the sets' images in pairs of the
 same stratum, one of each family of the first (or folds could not keep families and patients
-together), overlays blacked in both, and of the real pictures against themselves with other
+together), overlays blacked in both, and of the real images against themselves with other
 speckle. Where it does not tell those, it says nothing of the others.
 """
 
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.code import code_sha256
-from busgen.image_sets.source import Pixels, Source, squares
+from busgen.code import hash_code
+from busgen.image_sets.source import Pixels, Source, read_squares
 from busgen.metrics import two_sample as testing
-from busgen.metrics.matching import found, matched
+from busgen.metrics.matching import find_overlays, match_pairs
 from busgen.metrics.spaces.registry import HASH_CHARS
-from busgen.metrics.spaces.us64.degradations import respeckled
-from busgen.metrics.two_sample import Pairs, Recipe, two_sample
+from busgen.metrics.spaces.us64.degradations import respeckle
+from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 
@@ -30,23 +30,23 @@ SURE = 0.8  # AUC of the known-bad set from which the classifier knows what it i
 Names = NDArray[np.str_]
 
 
-def told_apart(
+def two_sample(
     sets: tuple[Source, Source],
     groups: tuple[Names, Names],
     by: Sequence[str],
     size_px: int,
     recipe: Recipe | None = None,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return `two_sample` and `two_sample_known_bad`, and a note where the latter is too low.
+    """Return `cross_validate` and `two_sample_known_bad`, and a note where the latter is too low.
 
     Parameters
     ----------
     sets
-        Pictures in question, and real ones.
+        Images in question, and real ones.
     groups
         What those of each stem from, (N,) and (M,).
     by
-        Columns in which both pictures of a pair agree.
+        Columns in which both images of a pair agree.
     size_px
         Side at which both are looked at, 96 px or more.
     recipe
@@ -55,18 +55,18 @@ def told_apart(
     Raises
     ------
     UserError
-        If patients are too few for its folds, or no stratum has pictures of both.
+        If patients are too few for its folds, or no stratum has images of both.
     """
     pick = rng(SEED, "score/pairs")
-    first, second = (_words(s, g, by) for s, g in zip(sets, groups, strict=True))
-    rows = matched(first, second, pick)
+    first, second = (_to_text(s, g, by) for s, g in zip(sets, groups, strict=True))
+    rows = match_pairs(first, second, pick)
     order = pick.permutation(len(rows[0]))
     first_of = np.unique(groups[0][rows[0][order]], return_index=True)[1]
     few = order[np.sort(first_of)[:PAIRS]]
     own, other = (r[few] for r in rows)
     made, real = _pixels(sets[0], own, size_px), _pixels(sets[1], other, size_px)
-    bad = np.stack([respeckled(x, rng(SEED, f"score/bad {k}")) for k, x in enumerate(real)])
-    hide = found(made) | found(real)
+    bad = np.stack([respeckle(x, rng(SEED, f"score/bad {k}")) for k, x in enumerate(real)])
+    hide = find_overlays(made) | find_overlays(real)
     scores = {
         "two_sample": Pairs(made, real, hide, groups[0][own], groups[1][other]),
         "two_sample_known_bad": Pairs(bad, real, hide, groups[1][other], groups[1][other]),
@@ -74,15 +74,15 @@ def told_apart(
     stated = {
         "bad": "high",
         "space": "pixels",
-        "version": code_sha256(testing.__name__)[:HASH_CHARS],
+        "version": hash_code(testing.__name__)[:HASH_CHARS],
     }
-    told = {n: asdict(two_sample(pairs, SEED, recipe)) | stated for n, pairs in scores.items()}
+    told = {n: asdict(cross_validate(pairs, SEED, recipe)) | stated for n, pairs in scores.items()}
     known = told["two_sample_known_bad"]["value"]
     note = f"two_sample: a known-bad set gets {known:.2f}, below {SURE}, so the other says nothing"
     return told, (note,) if known < SURE else ()
 
 
-def _words(source: Source, groups: Names, by: Sequence[str]) -> Crops:
+def _to_text(source: Source, groups: Names, by: Sequence[str]) -> Crops:
     """Return what pairs are matched by, without pixels."""
     columns = [source.values(name) for name in by]
     labels = [" / ".join(words) for words in zip(*columns, strict=True)] or [""] * len(source)
@@ -92,7 +92,7 @@ def _words(source: Source, groups: Names, by: Sequence[str]) -> Crops:
 
 
 def _pixels(source: Source, rows: NDArray[np.intp], size_px: int) -> Pixels:
-    """Return the pictures of rows in any order, (n, S, S)."""
+    """Return the images of rows in any order, (n, S, S)."""
     order = np.argsort(rows)
-    stacked = [part.images for part in squares(source, rows[order].tolist(), size_px)]
+    stacked = [part.images for part in read_squares(source, rows[order].tolist(), size_px)]
     return np.asarray(np.concatenate(stacked)[np.argsort(order)], np.uint8)

@@ -1,7 +1,7 @@
-"""Precision, recall, density and coverage: which pictures lie where those of the other set do.
+"""Precision, recall, density and coverage: which images lie where those of the other set do.
 
-In: features of synthetic and of real pictures. Out: `Score`s. Around each picture lies a ball that
-reaches to its k-th nearest picture of another patient in its own set; what lies in the balls of
+In: features of synthetic and of real images. Out: `Score`s. Around each image lies a ball that
+reaches to its k-th nearest image of another patient in its own set; what lies in the balls of
 the real ones looks real, whose balls are empty the synthetic ones miss.
 """
 
@@ -11,8 +11,8 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.metrics.distribution import Between, apart, pairwise
-from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.metrics.distribution import Between, distances, map_pairs
+from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, join, summarise
 from busgen.stats.patients import Floats, Rows
 
 NEAREST = 5
@@ -24,9 +24,9 @@ MOST = {"density": np.inf}  # the others are shares
 class Overlap:
     """How two sets lie over each other.
 
-    `precision` share of synthetic pictures in the ball of a real one, `recall` of real ones in
+    `precision` share of synthetic images in the ball of a real one, `recall` of real ones in
     that of a synthetic one (Kynkäänniemi 2019, arXiv 1904.06991); `density` how many balls of real
-    ones a synthetic picture lies in, over k, `coverage` share of real ones whose ball holds a
+    ones a synthetic image lies in, over k, `coverage` share of real ones whose ball holds a
     synthetic one (Naeem 2020, arXiv 2002.09797).
     """
 
@@ -48,16 +48,18 @@ def overlap(
     UserError
         As `kid`, or if patients are too few for `NEAREST` neighbours of other ones.
     """
-    points, groups = both(synthetic, real)
-    told = drawn(partial(_between, pairwise(apart, points), groups), (synthetic, real), rng, draws)
-    found = {name: scored(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
-    return {name: _bounded(score, MOST.get(name, 1.0)) for name, score in found.items()}
+    points, groups = join(synthetic, real)
+    told = draw(
+        partial(_between, map_pairs(distances, points), groups), (synthetic, real), rng, draws
+    )
+    found = {name: summarise(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
+    return {name: _bound(score, MOST.get(name, 1.0)) for name, score in found.items()}
 
 
-def overlap_of(made: Floats, real: Floats, k: int = NEAREST) -> Overlap:
+def overlap_points(made: Floats, real: Floats, k: int = NEAREST) -> Overlap:
     """Return how points (M, D) lie over real ones (N, D), each of a group of its own."""
-    own, other = (radii(apart(p, p), np.arange(len(p)), k) for p in (made, real))
-    return _laid_over(apart(made, real), own, other, k)
+    own, other = (radii(distances(p, p), np.arange(len(p)), k) for p in (made, real))
+    return _laid_over(distances(made, real), own, other, k)
 
 
 def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
@@ -68,9 +70,9 @@ def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
     others = np.where(groups[:, None] == groups[None, :], np.inf, distances)
     reach = np.partition(others, k - 1, axis=1)[:, k - 1] if len(others) >= k else others
     if not np.isfinite(reach).all():
-        got = f"{len(groups)} pictures of {len(np.unique(groups))}"
-        rule = f"each picture must have {k} neighbours of other patients"
-        raise UserError(rule, got, "give pictures of more patients")
+        got = f"{len(groups)} images of {len(np.unique(groups))}"
+        rule = f"each image must have {k} neighbours of other patients"
+        raise UserError(rule, got, "give images of more patients")
     return np.asarray(reach, np.float64)
 
 
@@ -91,6 +93,6 @@ def _laid_over(distances: Floats, own: Floats, other: Floats, k: int) -> Overlap
     )
 
 
-def _bounded(score: Score, most: float) -> Score:
+def _bound(score: Score, most: float) -> Score:
     low, high = (min(max(limit, 0.0), most) for limit in score.interval)
     return replace(score, interval=(low, high))

@@ -1,8 +1,8 @@
-"""Privacy: how much nearer pictures lie to the patients a generator learned from than to others.
+"""Privacy: how much nearer images lie to the patients a generator learned from than to others.
 
-In: pictures, training and held-out ones in one feature space. Out: `Score`s, the floor of each what
-held-out pictures themselves say, of which no generator knows anything. Where nothing is remembered
-pictures are as near to training patients as to as many others: the ratio is 1, the share .5.
+In: images, training and held-out ones in one feature space. Out: `Score`s, the floor of each what
+held-out images themselves say, of which no generator knows anything. Where nothing is remembered
+images are as near to training patients as to as many others: the ratio is 1, the share .5.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ from busgen.errors import UserError
 from busgen.metrics.prdc import radii
 from busgen.stats.bootstrap import DRAWS, Sample, Score
 from busgen.stats.ks import MIN_N
-from busgen.stats.patients import Floats, Rows, moved_interval, numbered, resampled, whole
-from busgen.stats.proportions import wilson
+from busgen.stats.patients import Floats, Rows, draw_groups, moved_interval, number_groups, resample
+from busgen.stats.proportions import wilson_interval
 
 NAMES = ("ratio", "nearer", "inauthentic", "same_patient")
 LOW_IS_BAD = ("ratio",)
 SHARES = NAMES[1:]
-CLOSE = 0.05  # quantile of the distances within patients below which a picture shows a patient
+CLOSE = 0.05  # quantile of the distances within patients below which an image shows a patient
 LEAST = 1e-9  # distances below are as none: a ratio stays finite
 
 Names = NDArray[np.str_]
@@ -32,12 +32,12 @@ Between = Callable[[Floats, Floats], Floats]  # distances (N, M) of points (N, D
 class Privacy:
     """`scores` by the names of `NAMES`, what they are taken from, and why some are missing.
 
-    `ratio` median of d(nearest training picture) / d(nearest held-out one), `nearer` share of
-    pictures for which it is below 1, equally many of both; `inauthentic` share of pictures nearer
-    to a training picture than that one's own nearest of another patient (1 - AuthPct, Alaa 2022,
-    arXiv 2102.08921); `same_patient` share nearer to a training picture than `threshold`, the
-    `CLOSE` quantile of the distances of `pairs` of pictures of one patient. The last two are of all
-    training pictures, so that a few copies show.
+    `ratio` median of d(nearest training image) / d(nearest held-out one), `nearer` share of
+    images for which it is below 1, equally many of both; `inauthentic` share of images nearer
+    to a training image than that one's own nearest of another patient (1 - AuthPct, Alaa 2022,
+    arXiv 2102.08921); `same_patient` share nearer to a training image than `threshold`, the
+    `CLOSE` quantile of the distances of `pairs` of images of one patient. The last two are of all
+    training images, so that a few copies show.
     """
 
     scores: dict[str, Score]
@@ -48,7 +48,7 @@ class Privacy:
 
 @dataclass(frozen=True)
 class _View:
-    """Distances of pictures to training (N, M) and held-out ones (N, K), and what is decided.
+    """Distances of images to training (N, M) and held-out ones (N, K), and what is decided.
 
     `decided` (2, N): inauthentic, and nearer than the threshold.
     """
@@ -58,8 +58,8 @@ class _View:
     decided: Floats
     groups: Rows
 
-    def told(self, rows: Rows, training: Rows, held_out: Rows) -> Floats:
-        """Return the numbers of `NAMES` of some pictures against some of both kinds."""
+    def score(self, rows: Rows, training: Rows, held_out: Rows) -> Floats:
+        """Return the numbers of `NAMES` of some images against some of both kinds."""
         seen = self.training[:, training].min(axis=1)[rows]
         unseen = self.held_out[:, held_out].min(axis=1)[rows]
         kept = np.isfinite(unseen)  # a patient drawn alone has no other beside it
@@ -68,7 +68,7 @@ class _View:
         return np.array([ratio, nearer, *self.decided[:, rows].mean(axis=1)])
 
 
-def privacy(
+def score_privacy(
     made: Sample,
     training: Sample,
     held_out: Sample,
@@ -76,18 +76,18 @@ def privacy(
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> Privacy:
-    """Return how near pictures are to training patients.
+    """Return how near images are to training patients.
 
     Parameters
     ----------
     made
-        Pictures in question, with their families.
+        Images in question, with their families.
     training, held_out
-        Real pictures with their patients: what the generator learned from, and others.
+        Real images with their patients: what the generator learned from, and others.
     between
         Distances in the space.
     rng
-        Draws whole training patients, as many pictures as are held out, and the bootstrap.
+        Draws whole training patients, as many images as are held out, and the bootstrap.
     draws
         How many each.
 
@@ -95,16 +95,16 @@ def privacy(
     -------
     Privacy
         Intervals are 95 % bootstrap over families and patients; `floor_limit` the 97.5 % quantile
-        of the bootstrapped floor (2.5 % of the ratio, which is low where pictures are copies).
+        of the bootstrapped floor (2.5 % of the ratio, which is low where images are copies).
 
     Raises
     ------
     UserError
-        If a kind has fewer than `MIN_N` pictures, or all of one patient.
+        If a kind has fewer than `MIN_N` images, or all of one patient.
     """
     _check(made, training, held_out)
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
-    reach = radii(of_training, numbered(training.groups), 1)
+    reach = radii(of_training, number_groups(training.groups), 1)
     same = np.concatenate(
         [_within(of_training, training.groups), _within(of_held_out, held_out.groups)]
     )
@@ -114,8 +114,10 @@ def privacy(
     views = []
     for sample, unseen in sides:
         seen = between(sample.points, training.points)
-        views.append(_View(seen, unseen, _decided(seen, reach, threshold), numbered(sample.groups)))
-    real = numbered(training.groups), numbered(held_out.groups)
+        views.append(
+            _View(seen, unseen, _decide(seen, reach, threshold), number_groups(sample.groups))
+        )
+    real = number_groups(training.groups), number_groups(held_out.groups)
     scores = _scores(views, *real, rng, draws)
     few: dict[str, str] = {}
     if threshold is None:
@@ -130,11 +132,11 @@ def _scores(
     n = min(len(training), len(held_out))
     values, boot = np.zeros((2, 2, draws, len(NAMES)))
     for k in range(draws):
-        some, others = whole(training, n, rng)[0], whole(held_out, n, rng)[0]
-        again = resampled(training, n, rng), resampled(held_out, n, rng)
+        some, others = draw_groups(training, n, rng)[0], draw_groups(held_out, n, rng)[0]
+        again = resample(training, n, rng), resample(held_out, n, rng)
         for view, value, spread in zip(views, values, boot, strict=True):
-            value[k] = view.told(np.arange(len(view.groups)), some, others)
-            spread[k] = view.told(resampled(view.groups, len(view.groups), rng), *again)
+            value[k] = view.score(np.arange(len(view.groups)), some, others)
+            spread[k] = view.score(resample(view.groups, len(view.groups), rng), *again)
     found = {}
     for k, name in enumerate(NAMES):
         (value, ends), (floor, limits) = (
@@ -152,19 +154,19 @@ def _interval(name: str, values: Floats, boot: Floats, n: int) -> tuple[float, t
     low, high = moved_interval(value, boot)
     if name not in SHARES:
         return value, (max(low, 0.0), high)
-    least, most = wilson(value * n, n)
+    least, most = wilson_interval(value * n, n)
     return value, (max(0.0, min(low, least)), min(1.0, max(high, most)))
 
 
-def _decided(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
-    """Return (2, N) whether pictures are inauthentic, and nearer than the threshold."""
+def _decide(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
+    """Return (2, N) whether images are inauthentic, and nearer than the threshold."""
     nearest = seen.argmin(axis=1)
     least = seen[np.arange(len(seen)), nearest]
     return np.stack([least < reach[nearest], least < (threshold or 0.0)]).astype(np.float64)
 
 
 def _within(distances: Floats, groups: Names) -> Floats:
-    """Return the distances (pairs,) of pictures of one patient."""
+    """Return the distances (pairs,) of images of one patient."""
     return np.asarray(distances[np.triu(groups[:, None] == groups[None, :], 1)])
 
 
@@ -177,5 +179,5 @@ def _check(made: Sample, training: Sample, held_out: Sample) -> None:
     kinds = (training, held_out)
     if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
         got = f"{len(made)}, {len(training)}, {len(held_out)}"
-        rule = f"privacy needs {MIN_N} pictures, training and held-out ones, these of some patients"
+        rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
         raise UserError(rule, got, "give more")

@@ -1,6 +1,6 @@
 """All scores of two samples in one feature space, named after it.
 
-In: a `FeatureSpace`, coordinates of pictures of both sets. Out: records {value, n, interval, floor,
+In: a `FeatureSpace`, coordinates of images of both sets. Out: records {value, n, interval, floor,
 floor_limit, bad, space, version}, reasons of what cannot be scored, notes.
 """
 
@@ -16,12 +16,12 @@ from busgen.metrics.prdc import NAMES as SHARES, overlap
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.vendi import vendi
 from busgen.seeds import rng
-from busgen.stats.bootstrap import Sample, Score, equal_n
+from busgen.stats.bootstrap import Sample, Score, equal_size
 from busgen.stats.ks import MIN_N
 
-SEED = 0  # of what is drawn: the same pictures give the same numbers
+SEED = 0  # of what is drawn: the same images give the same numbers
 WIDE_DRAWS = 40  # of FID: some thousand dimensions take a while each
-PER_DIMENSION = 4  # pictures: covariances need several a dimension, ...
+PER_DIMENSION = 4  # images: covariances need several a dimension, ...
 FEWEST = 2  # ... at the very least
 LOW_IS_BAD = (*SHARES, "vendi")
 
@@ -30,7 +30,7 @@ Scores = dict[str, Score]
 
 
 @dataclass(frozen=True)
-class Told:
+class SpaceScores:
     """Records by name; reasons of what was `skipped`, by name; notes for a reader."""
 
     scores: Mapping[str, Mapping[str, Any]]
@@ -38,7 +38,7 @@ class Told:
     notes: tuple[str, ...] = ()
 
 
-def space_scores(space: FeatureSpace, pair: Pair, draws: int) -> Told:
+def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
     """Return the scores of samples in a space.
 
     Parameters
@@ -46,21 +46,21 @@ def space_scores(space: FeatureSpace, pair: Pair, draws: int) -> Told:
     space
         What the samples' coordinates are of.
     pair
-        Pictures in question, and real ones of held-out patients; coordinates that a picture lacks
+        Images in question, and real ones of held-out patients; coordinates that an image lacks
         (lesions' of one without) are left out of both, and a note says so.
     draws
         How many each value, interval and floor are taken from.
     """
     try:
-        n = equal_n(*pair)
+        n = equal_size(*pair)
     except UserError as error:
-        return Told({}, {space.name: str(error)})
+        return SpaceScores({}, {space.name: str(error)})
     if n < MIN_N:
         sizes = " and ".join(str(len(sample)) for sample in pair)
-        return Told({}, {space.name: f"n {n} of {sizes} pictures: below {MIN_N}"})
+        return SpaceScores({}, {space.name: f"n {n} of {sizes} images: below {MIN_N}"})
     pair, notes = _complete(space, pair)
     if not pair[0].points.shape[1]:
-        return Told({}, {space.name: "no coordinate that all pictures have"}, notes)
+        return SpaceScores({}, {space.name: "no coordinate that all images have"}, notes)
     found: Scores = {}
     skipped: dict[str, str] = {}
     for name, scores in _SCORES.items():
@@ -68,31 +68,31 @@ def space_scores(space: FeatureSpace, pair: Pair, draws: int) -> Told:
             found |= scores(space, pair, draws)
         except UserError as error:
             skipped[f"{name}_{space.name}"] = str(error)
-    records = {f"{name}_{space.name}": record(space, name, one) for name, one in found.items()}
+    records = {f"{name}_{space.name}": to_record(space, name, one) for name, one in found.items()}
     few = len(pair[0].points[0])
     if space.fid and n <= few:
         notes = (
             *notes,
             f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",
         )
-    return Told(records, skipped, notes)
+    return SpaceScores(records, skipped, notes)
 
 
-def record(space: FeatureSpace, name: str, score: Score) -> dict[str, Any]:
+def to_record(space: FeatureSpace, name: str, score: Score) -> dict[str, Any]:
     """Return a score for JSON; ``bad`` says which side of the floor's limit is the bad one."""
     bad = "low" if name in LOW_IS_BAD else "high"
     return asdict(score) | {"bad": bad, "space": space.name, "version": space.version}
 
 
 def _frechet(space: FeatureSpace, pair: Pair, draws: int) -> Scores:
-    """Return FID, or the Fréchet distance of as many dimensions as pictures allow."""
-    pick, n, wide = rng(SEED, "score/frechet"), equal_n(*pair), pair[0].points.shape[1]
+    """Return FID, or the Fréchet distance of as many dimensions as images allow."""
+    pick, n, wide = rng(SEED, "score/frechet"), equal_size(*pair), pair[0].points.shape[1]
     if space.fid:
         return {"fid": frechet(*pair, pick, min(draws, WIDE_DRAWS), singular=True)}
     few = min(MOST, n // PER_DIMENSION) if space.ranked else wide
     if n < FEWEST * few:
-        rule = f"a Fréchet distance needs {FEWEST} pictures a dimension"
-        raise UserError(rule, f"n {n} for {wide}", "give more pictures")
+        rule = f"a Fréchet distance needs {FEWEST} images a dimension"
+        raise UserError(rule, f"n {n} for {wide}", "give more images")
     first, second = (Sample(sample.points[:, :few], sample.groups) for sample in pair)
     return {"frechet": frechet(first, second, pick, draws)}
 
@@ -107,7 +107,7 @@ _SCORES: Mapping[str, Callable[[FeatureSpace, Pair, int], Scores]] = {
 
 
 def _complete(space: FeatureSpace, pair: Pair) -> tuple[Pair, tuple[str, ...]]:
-    """Return samples without the coordinates that a picture of either lacks, and a note on them."""
+    """Return samples without the coordinates that an image of either lacks, and a note on them."""
     lacking = [~np.isfinite(sample.points) for sample in pair]
     kept = ~np.concatenate(lacking).any(axis=0)
     if kept.all():
@@ -115,4 +115,4 @@ def _complete(space: FeatureSpace, pair: Pair) -> tuple[Pair, tuple[str, ...]]:
     counts = " and ".join(str(int(one.any(axis=1).sum())) for one in lacking)
     said = f"{space.name}: {int((~kept).sum())} coordinates of lesions left out, which {counts} "
     first, second = (Sample(sample.points[:, kept], sample.groups) for sample in pair)
-    return (first, second), (f"{said}pictures of the two sets do not show",)
+    return (first, second), (f"{said}images of the two sets do not show",)

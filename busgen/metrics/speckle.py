@@ -1,6 +1,6 @@
-"""Speckle: grey levels, texture and power spectrum of synthetic pictures within those of real ones.
+"""Speckle: grey levels, texture and power spectrum of synthetic images within those of real ones.
 
-In: synthetic and real pictures. Out: for every scanner and statistic, whether the synthetic median
+In: synthetic and real images. Out: for every scanner and statistic, whether the synthetic median
 lies within the real interquartile range.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.statistics import GROUPS, image_statistics, radial_power
+from busgen.imaging.statistics import GROUPS, measure_image, radial_power
 from busgen.real.crops import Crops
 
 GREY = tuple(name for name in GROUPS["grey"] if name != "contrast")  # the lesion's, no speckle
@@ -22,14 +22,14 @@ STATISTICS: Mapping[str, tuple[str, ...]] = {
     "texture": TEXTURE,
     "spectrum": SPECTRUM,
 }
-FEW = 15  # real pictures of a scanner, below which a quartile says little
-EVERY = "all"  # in the stead of a scanner where synthetic pictures are of none of the real ones
+FEW = 15  # real images of a scanner, below which a quartile says little
+EVERY = "all"  # in the stead of a scanner where synthetic images are of none of the real ones
 
 Table = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Held:
+class Statistic:
     """One statistic of one scanner: the synthetic median and the real quartiles.
 
     Units are those of `busgen.imaging.statistics`; `spectrum_*` is the level of a band of the
@@ -51,27 +51,27 @@ class Held:
         return self.low <= self.median <= self.high
 
 
-def measured(crops: Crops) -> Table:
-    """Return name -> (N,) of the `STATISTICS` of pictures, NaN where one does not apply."""
-    rows = [_measured(np.asarray(image)) for image in crops.images]
+def measure(crops: Crops) -> Table:
+    """Return name -> (N,) of the `STATISTICS` of images, NaN where one does not apply."""
+    rows = [_measure(np.asarray(image)) for image in crops.images]
     names = [name for group in STATISTICS.values() for name in group]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
 def compare(
     synthetic: Table, scanners: NDArray[np.str_], real: Table, real_scanners: NDArray[np.str_]
-) -> list[Held]:
-    """Return what holds, by scanner; synthetic pictures of no real scanner go with all.
+) -> list[Statistic]:
+    """Return what holds, by scanner; synthetic images of no real scanner go with all.
 
     Parameters
     ----------
     synthetic, real
-        As `measured` returns them.
+        As `measure` returns them.
     scanners, real_scanners
-        (N,) and (M,) scanners of the pictures.
+        (N,) and (M,) scanners of the images.
     """
     found = []
-    for name in places(scanners, real_scanners):
+    for name in shared_scanners(scanners, real_scanners):
         own, other = (
             np.ones(len(s), np.bool_) if name == EVERY else np.asarray(s == name)
             for s in (scanners, real_scanners)
@@ -84,28 +84,30 @@ def compare(
     return found
 
 
-def places(scanners: NDArray[np.str_], real_scanners: NDArray[np.str_]) -> list[str]:
-    """Return the scanners that both are of and `FEW` real pictures or more, else `EVERY`."""
+def shared_scanners(scanners: NDArray[np.str_], real_scanners: NDArray[np.str_]) -> list[str]:
+    """Return the scanners that both are of and `FEW` real images or more, else `EVERY`."""
     names, counts = np.unique(real_scanners, return_counts=True)
     both = [str(n) for n, k in zip(names, counts, strict=True) if k >= FEW and n in scanners]
     return both or [EVERY]
 
 
-def _held(names: tuple[str, str, str], own: NDArray[np.float64], real: NDArray[np.float64]) -> Held:
+def _held(
+    names: tuple[str, str, str], own: NDArray[np.float64], real: NDArray[np.float64]
+) -> Statistic:
     low, high = np.quantile(real, [0.25, 0.75])
-    return Held(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
+    return Statistic(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[~np.isnan(values)]
 
 
-def _measured(image: NDArray[np.uint8]) -> dict[str, float]:
-    return image_statistics(image, np.zeros_like(image), None) | band_levels(image)
+def _measure(image: NDArray[np.uint8]) -> dict[str, float]:
+    return measure_image(image, np.zeros_like(image), None) | band_levels(image)
 
 
 def band_levels(image: NDArray[np.uint8]) -> dict[str, float]:
-    """Return `spectrum_*` of a picture (S, S): dB of all power, absent where a band has none."""
+    """Return `spectrum_*` of an image (S, S): dB of all power, absent where a band has none."""
     frequency, mean = radial_power(image.astype(np.float32))
     power = mean * frequency  # of a ring
     band = np.digitize(frequency, EDGES) - 1

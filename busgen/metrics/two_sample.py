@@ -1,9 +1,9 @@
-"""Two-sample test by a classifier: a small CNN learns to tell synthetic from real pictures.
+"""Two-sample test by a classifier: a small CNN learns to tell synthetic from real images.
 
-In: pairs of pictures. Out: the area under its ROC curve on pairs that it did not learn from (Lopez-
+In: pairs of images. Out: the area under its ROC curve on pairs that it did not learn from (Lopez-
 Paz & Oquab 2017, arXiv 1610.06545): .5 where nothing tells them apart, 1 where all do. Its folds
 learn in memory, side by side and for seconds: no checkpoint and no average, so
-`busgen.training_loop.run` does not serve here.
+`busgen.training_loop.train` does not serve here.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seeded
-from busgen.judges.training.fit import one_cycle
+from busgen.judges.training.fit import rate_share
 from busgen.learning.trainees import set_rate
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
@@ -39,7 +39,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Synthetic and real pictures (N, S, S) uint8, matched in what is not to tell them apart.
+    """Synthetic and real images (N, S, S) uint8, matched in what is not to tell them apart.
 
     `hidden` (N, S, S) bool is blacked in both of a pair; `families` and `patients` (N,) are what
     synthetic and real ones stem from: no fold learns from a family or patient that it judges.
@@ -60,7 +60,7 @@ class Recipe:
     """How the classifier learns, on `patch_px` patches at full resolution.
 
     `steps` a fold, of `batch` patches; `grid` patches a side, spread evenly, whose mean logit
-    judges a picture; `workers` folds learned at once, one thread each, which changes no number.
+    judges an image; `workers` folds learned at once, one thread each, which changes no number.
     """
 
     folds: int = 3
@@ -76,20 +76,20 @@ class Recipe:
 
 @dataclass(frozen=True)
 class _Pile:
-    """Pictures (2N, S, S), overlays blacked; which are synthetic; the fold that judges each."""
+    """Images (2N, S, S), overlays blacked; which are synthetic; the fold that judges each."""
 
-    pictures: NDArray[np.uint8]
-    made: NDArray[np.bool_]
+    images: NDArray[np.uint8]
+    synthetic: NDArray[np.bool_]
     fold: Rows
 
 
-def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
-    """Return how well a small CNN tells the pictures of pairs apart, cross-validated.
+def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
+    """Return how well a small CNN tells the images of pairs apart, cross-validated.
 
     Parameters
     ----------
     pairs
-        Equal numbers of synthetic and real pictures of one size.
+        Equal numbers of synthetic and real images of one size.
     seed
         Decides folds, initial weights, patches.
     recipe
@@ -106,31 +106,31 @@ def two_sample(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Sco
     Raises
     ------
     UserError
-        If shapes differ, pictures are smaller than a patch, or there are too few for the folds.
+        If shapes differ, images are smaller than a patch, or there are too few for the folds.
     """
     recipe = recipe or Recipe()
     _check(pairs, recipe)
     rng = seeds.rng(seed, "two-sample")
-    groups = linked(pairs.families, pairs.patients)
-    pictures = np.concatenate([pairs.synthetic, pairs.real])
-    pictures[np.concatenate([pairs.hidden] * 2)] = 0
+    groups = group_pairs(pairs.families, pairs.patients)
+    images = np.concatenate([pairs.synthetic, pairs.real])
+    images[np.concatenate([pairs.hidden] * 2)] = 0
     made = np.repeat([True, False], len(pairs))
-    pile = _Pile(pictures, made, np.tile(folds(groups, recipe.folds, rng), 2))
+    pile = _Pile(images, made, np.tile(assign_folds(groups, recipe.folds, rng), 2))
     with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
         nets = [_net(recipe, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
-        judge = partial(_judged, pile, recipe)
+        judge = partial(_judge, pile, recipe)
         logits = np.sum(list(pool.map(judge, range(recipe.folds), nets, draws)), axis=0)
 
     def score(rows: Rows) -> float:
-        return _mean_auc(made[rows], logits[rows], pile.fold[rows])
+        return _auc(made[rows], logits[rows], pile.fold[rows])
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
     limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
     return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
-def linked(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:
+def group_pairs(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:
     """Return a name (N,) for each pair, the same where pairs share a family or a patient."""
     one, two = (np.unique(names, return_inverse=True)[1] for names in (families, patients))
     count = int(one.max()) + 1
@@ -139,7 +139,7 @@ def linked(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np
     return np.asarray(connected_components(graph, directed=False)[1][one].astype(str))
 
 
-def folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator) -> Rows:
+def assign_folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator) -> Rows:
     """Return a fold (N,) for each pair: groups stay together, the fullest are placed first."""
     _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = rng.permutation(len(sizes))
@@ -151,33 +151,33 @@ def folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator) -> Row
     return place[of]
 
 
-def _judged(
+def _judge(
     pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
 ) -> Floats:
-    """Return logits of the pictures of one fold from a net that learns from the others, else 0."""
-    _teach(pile, recipe, number, net, rng)
-    logits = np.zeros(len(pile.pictures))
+    """Return logits of the images of one fold from a net that learns from the others, else 0."""
+    _learn(pile, recipe, number, net, rng)
+    logits = np.zeros(len(pile.images))
     net.eval()
     with torch.inference_mode():
         for row in np.flatnonzero(pile.fold == number):
-            seen = to_input(_grid(pile.pictures[row], recipe)[:, None], "cpu")
+            seen = to_input(_grid(pile.images[row], recipe)[:, None], "cpu")
             logits[row] = float(net(seen).mean())
     return logits
 
 
-def _teach(
+def _learn(
     pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
 ) -> None:
     """Teach `net` on patches of all folds but `number`, as many synthetic as real ones."""
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.05)
     others = pile.fold != number
-    sides = [np.flatnonzero(others & (pile.made == side)) for side in (False, True)]
+    sides = [np.flatnonzero(others & (pile.synthetic == side)) for side in (False, True)]
     targets = torch.arange(2.0).repeat_interleave(recipe.batch // 2)
     net.train()
     for step in range(recipe.steps):
-        set_rate(optimiser, recipe.rate * one_cycle(step / recipe.steps))
+        set_rate(optimiser, recipe.rate * rate_share(step / recipe.steps))
         chosen = np.concatenate([rng.choice(side, recipe.batch // 2) for side in sides])
-        seen = to_input(_patches(pile.pictures, chosen, recipe.patch_px, rng)[:, None], "cpu")
+        seen = to_input(_patches(pile.images, chosen, recipe.patch_px, rng)[:, None], "cpu")
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(seen)
         optimiser.zero_grad()
@@ -186,29 +186,29 @@ def _teach(
 
 
 def _patches(
-    pictures: NDArray[np.uint8], chosen: Rows, side: int, rng: np.random.Generator
+    images: NDArray[np.uint8], chosen: Rows, side: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return a patch of each chosen picture, half of them mirrored."""
-    room = pictures.shape[1] - side + 1
+    """Return a patch of each chosen image, half of them mirrored."""
+    room = images.shape[1] - side + 1
     patches = np.empty((len(chosen), side, side), np.uint8)
     for k, number in enumerate(chosen):
         row, col = rng.integers(room, size=2)
-        patch = pictures[number, row : row + side, col : col + side]
+        patch = images[number, row : row + side, col : col + side]
         patches[k] = patch[:, ::-1] if rng.random() < 0.5 else patch
     return patches
 
 
-def _grid(picture: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+def _grid(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     side = recipe.patch_px
-    starts = np.linspace(0, len(picture) - side, recipe.grid).round().astype(int)
-    return np.stack([picture[r : r + side, c : c + side] for r in starts for c in starts])
+    starts = np.linspace(0, len(image) - side, recipe.grid).round().astype(int)
+    return np.stack([image[r : r + side, c : c + side] for r in starts for c in starts])
 
 
 def _net(recipe: Recipe, seed: int) -> nn.Module:
     return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
 
 
-def _mean_auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:
+def _auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:
     """Return the mean over folds: logits of different nets do not compare."""
     own: Sequence[float] = [auc(made[fold == k], logits[fold == k]) for k in np.unique(fold)]
     return float(np.nanmean(own))
@@ -216,8 +216,8 @@ def _mean_auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:
 
 def _check(pairs: Pairs, recipe: Recipe) -> None:
     shapes = {pairs.synthetic.shape, pairs.real.shape, pairs.hidden.shape}
-    groups = len(np.unique(linked(pairs.families, pairs.patients))) if len(pairs) else 0
+    groups = len(np.unique(group_pairs(pairs.families, pairs.patients))) if len(pairs) else 0
     if len(shapes) > 1 or groups < 2 * recipe.folds or pairs.real.shape[1] < recipe.patch_px:
         rule = f"a two-sample test needs pairs of one size, {recipe.patch_px} px or more, "
         rule += f"of {2 * recipe.folds} patients and families or more that share none"
-        raise UserError(rule, f"{shapes}, {groups}", "give more pictures, or a smaller recipe")
+        raise UserError(rule, f"{shapes}, {groups}", "give more images, or a smaller recipe")

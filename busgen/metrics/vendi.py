@@ -1,27 +1,27 @@
-"""Vendi score: how many pictures that have nothing in common a set is as diverse as.
+"""Vendi score: how many images that have nothing in common a set is as diverse as.
 
-In: features of synthetic and of real pictures. Out: a `Score` of the synthetic ones; its floor is
+In: features of synthetic and of real images. Out: a `Score` of the synthetic ones; its floor is
 what as many real ones have.
 """
 
 import numpy as np
 
-from busgen.stats.bootstrap import DRAWS, Sample, Score, both, drawn, scored
+from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, join, summarise
 from busgen.stats.patients import Floats
 
 
 def vendi(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
-    """Return the Vendi score of n synthetic pictures, beside that of n real ones.
+    """Return the Vendi score of n synthetic images, beside that of n real ones.
 
     Low is bad. Values of other n or spaces do not compare. Parameters and errors are those of
     `busgen.metrics.distribution.kid`.
     """
-    points, _ = both(synthetic, real)
-    told = drawn(lambda own, _: vendi_of(points[own]), (synthetic, real), rng, draws)
-    return scored(told, low_is_bad=True)
+    points, _ = join(synthetic, real)
+    told = draw(lambda own, _: vendi_score(points[own]), (synthetic, real), rng, draws)
+    return summarise(told, low_is_bad=True)
 
 
-def vendi_of(points: Floats) -> float:
+def vendi_score(points: Floats) -> float:
     """Return the Vendi score of points (N, D), in [1, N] (Friedman & Dieng 2023, arXiv 2210.02410).
 
     The exponential of the entropy of the eigenvalues of K / N, K the cosines of all pairs; of more

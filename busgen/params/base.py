@@ -31,12 +31,12 @@ class Bounds(Section):
     max: float | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _order(self) -> Self:
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min must not exceed max: {self.min} > {self.max} passes nothing")
         return self
 
-    @field_validator("action", "untaught", mode="before", check_fields=False)
+    @field_validator("action", "out_of_domain", mode="before", check_fields=False)
     @classmethod
     def _yaml_off(cls, action: object) -> object:
         return "off" if action is False else action  # YAML 1.1 reads a bare `off` as false

@@ -18,11 +18,11 @@ class GenerateParams(Section):
 
     `prior`, `judges` and `mask_model` (the learned mask engine's weights) are files or folders;
     None stands for those that ship. Judges are asked only where one of their gates is not off.
-    `known` are what no picture may be a copy of: files of real pictures (`busgen calibrate` makes
+    `known` are what no image may be a copy of: files of real images (`busgen calibrate` makes
     them), folders of earlier releases; with none nothing is asked.
     `vary` makes of each of the `n` findings a counterfactual family,
     one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
-    and `guidance` are for learned engines (`busgen.images.engines.Learned`).
+    and `guidance` are for learned engines (`busgen.images.engines.ModelOptions`).
     """
 
     n: int = Field(default=600, ge=1, le=10**9)
@@ -56,7 +56,7 @@ class GenerateParams(Section):
         if field not in (None, *VARIED):
             raise ValueError(
                 f"must be null or one of {', '.join(VARIED)}; pathology and birads are what is "
-                "read from the picture"
+                "read from the image"
             )
         return field
 

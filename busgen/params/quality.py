@@ -31,14 +31,14 @@ class Limit(Bounds):
     of: Literal["value", "floor_limit"] = "value"
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
+    def _bound(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("a limit must have a min or a max, e.g. {max: 0.3}")
         return self
 
 
 # none is tuned to what ships: a strong difference of the report, the goal of `busgen bench images`,
-# and what real pictures of other patients keep. `near_duplicates`: one picture in a hundred may by
+# and what real images of other patients keep. `near_duplicates`: one image in a hundred may by
 # chance look like one of another family, mirrored or cropped too; more is a set that repeats itself
 DEFAULT_LIMITS = {
     **{f"ks_{name}.pooled": Limit(max=0.3) for name in KS_GROUPS},
@@ -57,9 +57,9 @@ class QualityParams(Section):
     """Stage `quality`: what a release is compared with, and the limits that it must keep.
 
     `reference` real statistics, None for those that ship; `max_samples` at most looked at. `real`
-    what `busgen real --out` wrote: without it scores that need real pictures are not measured;
+    what `busgen real --out` wrote: without it scores that need real images are not measured;
     `extractor` a TorchScript file or transformers folder whose Fréchet distance is called
-    FID. `previous` folders of earlier releases, whose pictures are looked for in this one. Of these
+    FID. `previous` folders of earlier releases, whose images are looked for in this one. Of these
     DVC knows the paths alone.
     """
 

@@ -8,7 +8,7 @@ from busgen.params.base import Section
 
 
 class ReportParams(Section):
-    """Stage `report`: pictures a stratum in the gallery, and what stands beside the release.
+    """Stage `report`: images a stratum in the gallery, and what stands beside the release.
 
     `previous` is a folder with ``release`` and ``quality`` of an earlier version, `downstream` one
     that `busgen downstream` wrote.

@@ -9,7 +9,7 @@ from busgen.params.base import Section
 from busgen.seeds import MAX_SEED
 
 
-class PaceParams(Section):
+class ScheduleParams(Section):
     """How long something learns: steps of `accumulate` batches each, at most at `rate`."""
 
     steps: int = Field(ge=1)
@@ -18,12 +18,12 @@ class PaceParams(Section):
     rate: float = Field(gt=0)
 
     @property
-    def seen(self) -> int:
-        """Pictures that are seen."""
+    def images_seen(self) -> int:
+        """Images that are seen."""
         return self.steps * self.batch * self.accumulate
 
 
-class FlowParams(PaceParams):
+class FlowParams(ScheduleParams):
     """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`)."""
 
     steps: int = Field(default=8000, ge=0)
@@ -32,7 +32,7 @@ class FlowParams(PaceParams):
     layers: int = Field(default=1, ge=1, le=4)
 
 
-class GuidedParams(PaceParams):
+class GuidedParams(ScheduleParams):
     """Guidance that is folded into the network: strength of text and of mask, 1 is none."""
 
     steps: int = Field(default=300, ge=0)
@@ -41,14 +41,14 @@ class GuidedParams(PaceParams):
     mask: float = Field(default=1.3, ge=1, le=10)
 
 
-class DecoderParams(PaceParams):
+class DecoderParams(ScheduleParams):
     """The decoder, tuned to what the network draws."""
 
     steps: int = Field(default=1200, ge=0)
     rate: float = Field(default=4e-4, gt=0)
 
 
-class AdapterParams(PaceParams):
+class AdapterParams(ScheduleParams):
     """Low-rank adaptation to another data set: besides, the rank of the changes."""
 
     steps: int = Field(default=400, ge=1)
@@ -65,7 +65,7 @@ class TrainImagesParams(Section):
 
     seed: int = Field(default=7, ge=0, le=MAX_SEED)
     start: Path | None = None
-    autoencoder: PaceParams = PaceParams(steps=2000, rate=8e-4)
+    autoencoder: ScheduleParams = ScheduleParams(steps=2000, rate=8e-4)
     flow: FlowParams = FlowParams()
     guided: GuidedParams = GuidedParams()
     decoder: DecoderParams = DecoderParams()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.sizes import LESIONS, Sizes, density, mass, pick
+from busgen.priors.sizes import LESIONS, Sizes, density, probability, quantile
 
 Floats = NDArray[np.float64]
 Limits = Mapping[str, tuple[float, float]]  # size_mm, width_mm, height_mm, center_x, center_y
@@ -25,7 +25,7 @@ AREA_CELLS, ASPECT_CELLS = 64, 16
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class _Rows:
     """One entry a discrete state (R,): parameters, frame and limits, logs of image fractions."""
 
     field_mm: Floats
@@ -37,9 +37,9 @@ class Rows:
     low: Floats  # (R, 2): log of the least width and height
     high: Floats  # (R, 2)
 
-    def take(self, index: NDArray[np.intp]) -> "Rows":
+    def pick(self, index: NDArray[np.intp]) -> "_Rows":
         """Return the rows at `index`."""
-        return Rows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return _Rows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Boxes:
     """All rows of `AXES` (lesions only; `shape` is their lengths), limits, weights (R, cells)."""
 
     shape: tuple[int, ...]
-    rows: Rows
+    rows: _Rows
     limits: Limits
     sides: tuple[float, float]  # side and bottom share that stay free
     cells: Floats
@@ -70,14 +70,14 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
     count = AREA_CELLS if limits else 1
     u = (np.arange(count) + 0.5) / count
     mean, sd, area_low, area_high = (rows.area[:, [i]] for i in range(4))
-    area = pick(u[None], low[:, None], high[:, None], mean, sd)
+    area = quantile(u[None], low[:, None], high[:, None], mean, sd)
     fixed = (rows.low == rows.high).sum(1)
-    whole = mass(area_low, area_high, mean, sd)
+    whole = probability(area_low, area_high, mean, sd)
     exact = density(area, mean, sd) / count
     share = np.where(
-        fixed[:, None] == 2, exact, mass(low[:, None], high[:, None], mean, sd) / count
+        fixed[:, None] == 2, exact, probability(low[:, None], high[:, None], mean, sd) / count
     )
-    flat = rows.take(np.repeat(np.arange(len(low)), count))
+    flat = rows.pick(np.repeat(np.arange(len(low)), count))
     sides = (sizes.frame[2], sizes.frame[3])
     ratio = _aspect_cells(flat, area.ravel(), limits, sides).sum(1).reshape(area.shape)
     open_ = (low <= high) & (rows.low <= rows.high).all(1)
@@ -90,7 +90,7 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
 
 def _rows(
     sizes: Sizes, states: NDArray[np.intp], fields_mm: tuple[float, ...], limits: Limits
-) -> Rows:
+) -> _Rows:
     """Return the rows of `states` (axes, R), as in `AXES`."""
     p, s, o, f, c = states
     field = np.array(fields_mm)[f]
@@ -112,10 +112,10 @@ def _rows(
         low[:, axis] = bounds[:, 0]
         high[:, axis] = np.minimum(bounds[:, 1], np.minimum(frame[:, axis], room))
     logs = [np.log(np.maximum(x, 1e-12)) for x in (frame, low, high)]
-    return Rows(field, sizes.area[c], sizes.aspect[p, s, o], sizes.center[p], top, *logs)
+    return _Rows(field, sizes.area[c], sizes.aspect[p, s, o], sizes.center[p], top, *logs)
 
 
-def _area_span(rows: Rows) -> tuple[Floats, Floats]:
+def _area_span(rows: _Rows) -> tuple[Floats, Floats]:
     """Return the least and largest log area that the limits leave possible."""
     (wl, hl), (wu, hu) = rows.low.T, rows.high.T
     r_low, r_high = rows.aspect[:, 2], rows.aspect[:, 3]
@@ -124,33 +124,33 @@ def _area_span(rows: Rows) -> tuple[Floats, Floats]:
     return np.max(lows, 0), np.min(highs, 0)
 
 
-def aspect_span(rows: Rows, area: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+def aspect_span(rows: _Rows, area: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
     """Return the interval of log aspect at `area` for log widths and heights in [low, high]."""
     start = np.max([rows.aspect[:, 2], 2 * low[:, 0] - area, area - 2 * high[:, 1]], 0)
     stop = np.min([rows.aspect[:, 3], 2 * high[:, 0] - area, area - 2 * low[:, 1]], 0)
     return start, stop
 
 
-def _aspect_cells(rows: Rows, area: Floats, limits: Limits, sides: tuple[float, float]) -> Floats:
+def _aspect_cells(rows: _Rows, area: Floats, limits: Limits, sides: tuple[float, float]) -> Floats:
     """Return the weight of each cell of log aspect at `area` (R,), (R, cells)."""
     count = ASPECT_CELLS if {"center_x", "center_y"} & set(limits) else 1
     mean, sd = rows.aspect[:, 0], rows.aspect[:, 1]
     r_low, r_high = aspect_span(rows, area, rows.low, rows.high)
     free = np.full_like(rows.frame, -np.inf)
-    whole = np.maximum(mass(*aspect_span(rows, area, free, rows.frame), mean, sd), 1e-300)
+    whole = np.maximum(probability(*aspect_span(rows, area, free, rows.frame), mean, sd), 1e-300)
     fixed = (rows.low == rows.high).any(1)
     middle = (r_low + r_high) / 2
-    share = np.where(fixed, density(middle, mean, sd), mass(r_low, r_high, mean, sd)) / whole
+    share = np.where(fixed, density(middle, mean, sd), probability(r_low, r_high, mean, sd)) / whole
     cells = []
     for k in range(count):
         u = np.full_like(area, (k + 0.5) / count)
-        aspect = np.where(fixed, middle, pick(u, r_low, r_high, mean, sd))
+        aspect = np.where(fixed, middle, quantile(u, r_low, r_high, mean, sd))
         cells.append(share / count * _center_weight(rows, area, aspect, limits, sides))
     return np.stack(cells, 1)
 
 
-def center_span(
-    rows: Rows, box: Floats, sides: tuple[float, float], axis: int
+def _center(
+    rows: _Rows, box: Floats, sides: tuple[float, float], axis: int
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Return low, high, mean, sd of the centre along `axis` (0 = x) of boxes (R, 2), fractions."""
     near, far = (sides[0], sides[0]) if axis == 0 else (rows.top, sides[1])
@@ -160,7 +160,7 @@ def center_span(
 
 
 def _center_weight(
-    rows: Rows, area: Floats, aspect: Floats, limits: Limits, sides: tuple[float, float]
+    rows: _Rows, area: Floats, aspect: Floats, limits: Limits, sides: tuple[float, float]
 ) -> Floats:
     """Return the probability (density) that the centre meets its limits."""
     weight = np.ones_like(area)
@@ -168,35 +168,39 @@ def _center_weight(
     for axis, name in enumerate(("center_x", "center_y")):
         if name not in limits:
             continue
-        low, high, mean, sd = center_span(rows, box, sides, axis)
+        low, high, mean, sd = _center(rows, box, sides, axis)
         x0, x1 = limits[name]
-        inside = mass(np.maximum(low, x0), np.minimum(high, x1), mean, sd)
+        inside = probability(np.maximum(low, x0), np.minimum(high, x1), mean, sd)
         exact = density(np.full_like(mean, x0), mean, sd) * ((low <= x0) & (x0 <= high))
-        weight *= (exact if x0 == x1 else inside) / np.maximum(mass(low, high, mean, sd), 1e-300)
+        weight *= (exact if x0 == x1 else inside) / np.maximum(
+            probability(low, high, mean, sd), 1e-300
+        )
     return weight
 
 
-def draw_boxes(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
+def draw(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
     """Draw one box for each row in `index` (N,) from uniforms `u` (N, 4).
 
     Returns (N, 4): width_mm, height_mm, center_x, center_y.
     """
-    rows, limits = boxes.rows.take(index), boxes.limits
+    rows, limits = boxes.rows.pick(index), boxes.limits
     low, high = _area_span(rows)
     inner = _through_cells(u[:, 0], boxes.cells[index])
-    area = pick(inner, low, high, rows.area[:, 0], rows.area[:, 1])
+    area = quantile(inner, low, high, rows.area[:, 0], rows.area[:, 1])
     r_low, r_high = aspect_span(rows, area, rows.low, rows.high)
     inner = _through_cells(u[:, 1], _aspect_cells(rows, area, limits, boxes.sides))
-    aspect = pick(inner, r_low, r_high, rows.aspect[:, 0], rows.aspect[:, 1])
+    aspect = quantile(inner, r_low, r_high, rows.aspect[:, 0], rows.aspect[:, 1])
     fixed = (rows.low == rows.high).any(1)
     aspect = np.where(fixed, (r_low + r_high) / 2, aspect)
     # contiguous input: numpy's strided and contiguous exp may differ in the last digit
     box = np.exp(np.ascontiguousarray(np.stack([area + aspect, area - aspect], 1) / 2))
     centers = []
     for axis, name in enumerate(("center_x", "center_y")):
-        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
+        start, stop, mean, sd = _center(rows, box, boxes.sides, axis)
         x0, x1 = limits.get(name, FREE)
-        centers.append(pick(u[:, 2 + axis], np.maximum(start, x0), np.minimum(stop, x1), mean, sd))
+        centers.append(
+            quantile(u[:, 2 + axis], np.maximum(start, x0), np.minimum(stop, x1), mean, sd)
+        )
     sides = np.clip(box, np.exp(rows.low), np.exp(rows.high)) * rows.field_mm[:, None]
     return _exactly(np.column_stack([sides, *centers]), limits)
 

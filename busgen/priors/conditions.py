@@ -59,7 +59,7 @@ def _key(term: str) -> str:
     return term.lower().replace("-", "_").replace(" ", "_")
 
 
-def margin_set(value: str) -> str:
+def to_margin(value: str) -> str:
     """Return margin terms joined by ``+`` in lexicon order; circumscribed stands alone."""
     terms = {check_term("margin", term) for term in value.split("+")}
     if "circumscribed" in terms and len(terms) > 1:

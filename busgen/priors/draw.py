@@ -65,7 +65,7 @@ def draw(
     return [_finding(row, g) for row, g in zip(rows, generators, strict=True)]
 
 
-def phrasing(seed: int) -> np.random.Generator:
+def text_generator(seed: int) -> np.random.Generator:
     """Return the generator as the finding drawn from `seed` left it to its text."""
     generator = seeds.rng(seed, "finding")
     generator.random(_UNIFORMS)
@@ -98,7 +98,7 @@ def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:
     sizes = np.full((len(u), 4), np.nan)
     if lesion.any():
         index = row_index(plan.boxes, drawn, lesion)
-        sizes[lesion] = boxes.draw_boxes(plan.boxes, index, u[lesion])
+        sizes[lesion] = boxes.draw(plan.boxes, index, u[lesion])
     return sizes
 
 

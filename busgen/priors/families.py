@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from busgen import schema
 from busgen.errors import FindingError
-from busgen.priors.draw import phrasing
+from busgen.priors.draw import text_generator
 from busgen.priors.findings import Finding
 from busgen.priors.network import TERMS
 from busgen.priors.request import Request
@@ -19,7 +19,7 @@ from busgen.priors.text.words import to_text
 _HALO = {"no": False, "yes": True}
 
 
-def varied_terms(field: str, request: Request) -> tuple[str, ...]:
+def select_terms(field: str, request: Request) -> tuple[str, ...]:
     """Return the terms of `field` that the request admits, in the lexicon's order.
 
     Conditions on the field itself choose the family's terms: `posterior=none|shadowing` makes
@@ -53,7 +53,7 @@ def varied_terms(field: str, request: Request) -> tuple[str, ...]:
     terms = _admitted(field, request)
     if len(terms) < 2:
         got = f"{field}={'|'.join(terms) or 'nothing'}"
-        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(terms_of(field)[:2])}"
+        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(_terms(field)[:2])}"
         raise FindingError(f"conditions and text must leave {field} two terms to vary", got, remedy)
     return terms
 
@@ -63,17 +63,17 @@ def _admitted(field: str, request: Request) -> tuple[str, ...]:
     asked = [condition for condition in request.where if condition.field == field]
     return tuple(
         term
-        for term in terms_of(field)
+        for term in _terms(field)
         if all((term in c.terms) == (c.op != "excludes") for c in asked)
     )
 
 
-def terms_of(field: str) -> tuple[str, ...]:
+def _terms(field: str) -> tuple[str, ...]:
     """Return the terms that the members of a family have in turn."""
     return schema.MARGINS if field == "margin" else TERMS[field]
 
 
-def members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
+def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
     """Return the family of a finding: itself with each of `terms` in `field`.
 
     Parameters
@@ -81,7 +81,7 @@ def members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Findin
     finding
         As drawn: its `seed` is the one that it was drawn from.
     field, terms
-        What varies, and the terms it takes, as `varied_terms` returns them.
+        What varies, and the terms it takes, as `select_terms` returns them.
 
     Returns
     -------
@@ -100,4 +100,4 @@ def _member(finding: Finding, field: str, term: str) -> Finding:
         value = (term,)
     name = f"{finding.sample_id}-{term}"
     changed = replace(finding, **{field: value, "sample_id": name})  # type: ignore[arg-type]
-    return replace(changed, text=to_text(changed, phrasing(finding.seed)))
+    return replace(changed, text=to_text(changed, text_generator(finding.seed)))

@@ -52,7 +52,7 @@ FIELDS = tuple(field.name for field in fields(Finding))
 TERM_FIELDS = tuple(c.name for c in schema.COLUMNS if c.source == "finding" and c.values)
 
 
-def check_terms(terms: dict[str, object]) -> None:
+def _check_terms(terms: dict[str, object]) -> None:
     """Raise `FindingError` naming the first of `terms` (field: value) outside the lexicon."""
     for name, value in terms.items():
         column = schema.BY_NAME.get(name)
@@ -70,13 +70,13 @@ def check_terms(terms: dict[str, object]) -> None:
                 )
 
 
-def check_finding(finding: Finding, size_px: int) -> Finding:
+def check(finding: Finding, size_px: int) -> Finding:
     """Return `finding` if an image of `size_px` can show it, else raise `FindingError`.
 
     Terms must be the lexicon's, a margin admissible, orientation must agree with the sizes, the
     box must lie inside the image, and a finding without a lesion must have null lesion fields.
     """
-    check_terms({name: getattr(finding, name) for name in TERM_FIELDS})
+    _check_terms({name: getattr(finding, name) for name in TERM_FIELDS})
     given = [name for name in LESION_FIELDS if getattr(finding, name) is not None]
     if not finding.has_lesion:
         if given:

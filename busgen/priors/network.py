@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from busgen import io, schema
 from busgen.errors import DataError
-from busgen.priors.sizes import LESIONS, Sizes, checked, make_sizes
+from busgen.priors.sizes import LESIONS, Sizes, check, make_sizes
 
 Floats = NDArray[np.float64]
 PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
@@ -49,7 +49,7 @@ LESION_NODES = frozenset(
 
 
 @dataclass(frozen=True)
-class View:
+class _View:
     """A coarser reading of a node that others depend on: `index` gives each state's term."""
 
     node: str
@@ -57,9 +57,9 @@ class View:
     index: tuple[int, ...]
 
 
-def _view(node: str, terms: tuple[str, ...], readings: Sequence[str]) -> View:
+def _view(node: str, terms: tuple[str, ...], readings: Sequence[str]) -> _View:
     """Return the view in which each term of `node` reads as in `readings`, null as null."""
-    return View(node, terms, (*(terms.index(reading) for reading in readings), len(terms)))
+    return _View(node, terms, (*(terms.index(reading) for reading in readings), len(terms)))
 
 
 _EDGES = ("circumscribed", "spiculated", "other")
@@ -126,7 +126,7 @@ class Prior:
         return {**TERMS, "scanner": self.scanners}.get(name) or _field_terms(self.fields_mm)
 
 
-def states(name: str, terms: tuple[str, ...]) -> int:
+def count_states(name: str, terms: tuple[str, ...]) -> int:
     """Return the number of states of a node or view: its terms, and null for a lesion's."""
     return len(terms) + (name in LESION_NODES or name in VIEWS)
 
@@ -149,10 +149,10 @@ def save_prior(prior: Prior, path: Path) -> None:
 
 def make_prior(record: Mapping[str, Any]) -> Prior:
     """Validate a record (the JSON object) and return its `Prior`."""
-    checked(record, "prior", ("name", "about", "discrete", "sizes"))
-    discrete, field = checked(record["discrete"], "discrete", NODES), "field_mm"
+    check(record, "prior", ("name", "about", "discrete", "sizes"))
+    discrete, field = check(record["discrete"], "discrete", NODES), "field_mm"
     for name in NODES:
-        checked(discrete[name], name, ("given", "source", "table"))
+        check(discrete[name], name, ("given", "source", "table"))
     fields = _fields(discrete[field]["table"])
     scanners = _scanners(discrete["scanner"])
     known = TERMS | {"scanner": scanners, field: _field_terms(fields)}
@@ -191,7 +191,7 @@ def _node(name: str, entry: Mapping[str, Any], known: Mapping[str, tuple[str, ..
     given = tuple(entry["given"])
     _check_parents(name, given)
     terms = {p: VIEWS[p].terms if p in VIEWS else known[p] for p in (*given, name)}
-    table = np.zeros([states(n, t) for n, t in terms.items()])
+    table = np.zeros([count_states(n, t) for n, t in terms.items()])
     if name in LESION_NODES:
         table[..., -1] = 1.0  # without a lesion a lesion's field is null
     for path, row in _rows(name, entry["table"], {p: terms[p] for p in given}):
@@ -227,7 +227,7 @@ def _rows(
     parent = list(parents)[len(path)]
     lesions_only = parent == "pathology" and name in LESION_NODES
     wanted = LESIONS if lesions_only else parents[parent]
-    parts = checked(rows, ".".join((name, *path)), wanted)
+    parts = check(rows, ".".join((name, *path)), wanted)
     for term in wanted:
         yield from _rows(name, parts[term], parents, (*path, term))
 

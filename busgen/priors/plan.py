@@ -23,7 +23,7 @@ from busgen.priors.network import (
     VIEWS,
     Node,
     Prior,
-    states,
+    count_states,
 )
 from busgen.priors.request import Request, Share
 
@@ -44,13 +44,13 @@ class Plan:
 def make_plan(prior: Prior, request: Request) -> Plan:
     """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
     _check_matched(request)
-    factors, made = _conditioned(prior, request.where, request.size_matched)
+    factors, made = _condition(prior, request.where, request.size_matched)
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
     targets = [target for share in request.targets for target in _targets(prior, share)]
     if targets:
-        factors += _raked(factors, targets, request)
+        factors += _rake(factors, targets, request)
         conditionals, _ = joint.eliminate(factors, ORDER)
     return Plan(conditionals, tuple(factors), made)
 
@@ -85,13 +85,13 @@ def node_factor(node: Node) -> joint.Factor:
     return joint.Factor((*axes, node.name), table)
 
 
-def _conditioned(
+def _condition(
     prior: Prior, where: Sequence[Condition], size_matched: bool
 ) -> tuple[list[joint.Factor], boxes.Boxes]:
     """Return the prior's factors and those of the conditions."""
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
     factors = [node_factor(node) for node in prior.nodes]
-    factors.append(joint.Factor(("pathology", "size_class"), _size_classes(prior, size_matched)))
+    factors.append(joint.Factor(("pathology", "size_class"), _class_sizes(prior, size_matched)))
     factors.append(joint.Factor(boxes.AXES, made.weights()))
     for condition in where:
         if condition.op != "range":
@@ -109,7 +109,7 @@ def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:
     return ends
 
 
-def _size_classes(prior: Prior, size_matched: bool) -> Floats:
+def _class_sizes(prior: Prior, size_matched: bool) -> Floats:
     """Return P(whose sizes a lesion takes | pathology): its own, or the prior's mixture."""
     table = np.eye(3)
     if size_matched:
@@ -121,7 +121,7 @@ def _size_classes(prior: Prior, size_matched: bool) -> Floats:
 def _mask(prior: Prior, condition: Condition) -> Floats:
     """Return 1 for each state of the condition's field that meets it, else 0."""
     terms = prior.terms(condition.field)
-    mask = np.zeros(states(condition.field, terms))
+    mask = np.zeros(count_states(condition.field, terms))
     unknown = set(condition.terms) - set(terms if condition.op == "in" else schema.MARGINS)
     if unknown:
         owner = "engine" if condition.field == "scanner" else "prior"
@@ -153,7 +153,7 @@ def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     return [joint.Target(share.field, np.array(groups), np.array([*values, 1 - sum(values)]))]
 
 
-def _raked(
+def _rake(
     factors: Sequence[joint.Factor], targets: Sequence[joint.Target], request: Request
 ) -> list[joint.Factor]:
     """Return the factors that make the joint meet the targets; refuse those that it cannot."""
@@ -193,7 +193,7 @@ def _refusal(prior: Prior, request: Request) -> FindingError:
     """Return the error that names the fewest conditions that cannot hold together, and why."""
     for count in (1, 2, 3):
         for some in combinations(request.where, min(count, len(request.where))):
-            factors, _ = _conditioned(prior, some, request.size_matched)
+            factors, _ = _condition(prior, some, request.size_matched)
             if not joint.eliminate(factors, ORDER)[1] > 0:
                 return _explain(prior, some)
     return _explain(prior, request.where)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from busgen.errors import FindingError
-from busgen.priors.conditions import DISCRETE, SIZES, Condition, check_term, margin_set
+from busgen.priors.conditions import DISCRETE, SIZES, Condition, check_term, to_margin
 from busgen.priors.network import TERMS
 from busgen.priors.text.parse import read_text
 
@@ -58,7 +58,7 @@ def parse_request(
     FindingError
         For unknown fields, terms and words, and for shares that are none.
     """
-    where = tuple(parse_setting(setting) for setting in settings)
+    where = tuple(_setting(setting) for setting in settings)
     if text:
         where += read_text(text).conditions
     targets = dict(targets or {})
@@ -75,7 +75,7 @@ def left_out(text: str | None) -> str:
     return f"no finding holds this part of the text, it is left out: {named}" if words else ""
 
 
-def parse_setting(setting: str) -> Condition:
+def _setting(setting: str) -> Condition:
     """Return the condition in one setting; raise `FindingError` if it is none."""
     found = re.fullmatch(r"\s*(\w+)\s*(=|\sincludes\s|\sexcludes\s)\s*(.+?)\s*", setting)
     if not found:
@@ -97,7 +97,7 @@ def parse_setting(setting: str) -> Condition:
         return Condition(field, op, (check_term(field, value),))
     terms = tuple(part.strip() for part in value.split("|"))
     if field == "margin":
-        return Condition(field, "in", tuple(margin_set(term) for term in terms))
+        return Condition(field, "in", tuple(to_margin(term) for term in terms))
     return Condition(field, "in", tuple(check_term(field, term) for term in terms))
 
 

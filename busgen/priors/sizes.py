@@ -43,7 +43,7 @@ class Sizes:
 
 def make_sizes(record: Mapping[str, Any]) -> Sizes:
     """Validate the JSON's ``sizes`` and return them as arrays."""
-    checked(record, "sizes", KEYS)
+    check(record, "sizes", KEYS)
     normal, place = ("mean", "sd", "low", "high"), ("mean", "per_height", "sd")
     area = _table(record, "log_area_fraction", (LESIONS,), normal)
     aspect = _table(record, "log_aspect", (LESIONS, schema.SHAPES, schema.ORIENTATIONS), normal)
@@ -64,7 +64,7 @@ def make_sizes(record: Mapping[str, Any]) -> Sizes:
     return Sizes(area, aspect, np.stack(center, 1), (skin, top, side, bottom))
 
 
-def checked(record: object, where: str, keys: Iterable[str]) -> Mapping[str, Any]:
+def check(record: object, where: str, keys: Iterable[str]) -> Mapping[str, Any]:
     """Return `record` if it is a mapping with exactly `keys`, else raise `DataError`."""
     wanted = sorted(keys)
     if not isinstance(record, Mapping):
@@ -78,15 +78,15 @@ def checked(record: object, where: str, keys: Iterable[str]) -> Mapping[str, Any
 def _table(record: Mapping[str, Any], name: str, parents: Terms, keys: tuple[str, ...]) -> Floats:
     """Return the numbers of nested term -> ... -> key mappings as an array, keys last."""
 
-    def walk(rows: object, axes: Terms, where: str) -> list[object]:
-        parts = checked(rows, where, axes[0])
+    def values(rows: object, axes: Terms, where: str) -> list[object]:
+        parts = check(rows, where, axes[0])
         if len(axes) == 1:
             return [parts[term] for term in axes[0]]
-        return [walk(parts[term], axes[1:], f"{where}.{term}") for term in axes[0]]
+        return [values(parts[term], axes[1:], f"{where}.{term}") for term in axes[0]]
 
-    entry = checked(record[name], name, ("source", "table"))
+    entry = check(record[name], name, ("source", "table"))
     try:
-        table = np.array(walk(entry["table"], (*parents, keys), name), np.float64)
+        table = np.array(values(entry["table"], (*parents, keys), name), np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must hold numbers", error, "mend the table") from error
     if not np.isfinite(table).all() or ("sd" in keys and (table[..., keys.index("sd")] <= 0).any()):
@@ -94,7 +94,7 @@ def _table(record: Mapping[str, Any], name: str, parents: Terms, keys: tuple[str
     return table
 
 
-def mass(low: Floats, high: Floats, mean: Floats, sd: Floats) -> Floats:
+def probability(low: Floats, high: Floats, mean: Floats, sd: Floats) -> Floats:
     """Return the probability that a normal variable lies in [low, high], 0 where low >= high."""
     a, b = (low - mean) / sd, (high - mean) / sd
     upper = a > 0  # in the upper tail use the mirror image, which keeps its digits
@@ -102,7 +102,7 @@ def mass(low: Floats, high: Floats, mean: Floats, sd: Floats) -> Floats:
     return np.asarray(np.maximum(share, 0.0), np.float64)
 
 
-def pick(u: Floats, low: Floats, high: Floats, mean: Floats, sd: Floats) -> Floats:
+def quantile(u: Floats, low: Floats, high: Floats, mean: Floats, sd: Floats) -> Floats:
     """Return the `u` quantile (u in [0, 1)) of a normal variable cut to [low, high]."""
     a, b = (low - mean) / sd, (high - mean) / sd
     flip = a > 0
@@ -121,5 +121,5 @@ def log_density(x: Floats, bounds: tuple[Floats, Floats], mean: Floats, sd: Floa
     low, high = bounds
     log_normal = -0.5 * ((x - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
     with np.errstate(divide="ignore"):
-        log_mass = np.log(mass(low, high, mean, sd))
+        log_mass = np.log(probability(low, high, mean, sd))
     return np.where((x >= low) & (x <= high), log_normal - log_mass, -np.inf)

@@ -1,1 +1,1 @@
-"""Reader study: whether people tell synthetic pictures from real ones."""
+"""Reader study: whether people tell synthetic images from real ones."""

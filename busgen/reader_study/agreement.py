@@ -1,4 +1,4 @@
-"""Whether readers agree with each other, with what was asked for, and which pictures they tell.
+"""Whether readers agree with each other, with what was asked for, and which images they tell.
 
 In: answers and key. Out: records with `value`, `n`, `interval`.
 """
@@ -14,14 +14,14 @@ from statsmodels.stats.inter_rater import fleiss_kappa
 
 from busgen.reader_study.records import CALLED_SYNTHETIC, DESCRIBED, KINDS, Answers, Key, Record
 from busgen.seeds import rng
-from busgen.stats.mrmc import weighted_kappa
+from busgen.stats.mrmc import _kappa_weighted
 from busgen.stats.patients import interval
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 FIELDS = ("pathology", *DESCRIBED)
 
 
-def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
+def score_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
     """Return Fleiss' kappa of the calls and weighted kappas of the ratings; `None` for one reader.
 
     Parameters
@@ -29,21 +29,21 @@ def between_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Rec
     readers
         Their codes.
     ratings
-        (J, N) ratings 1 to 6 of the same pictures.
+        (J, N) ratings 1 to 6 of the same images.
     """
     if len(readers) < 2:
         return None
     called = (ratings >= CALLED_SYNTHETIC).sum(axis=0)
     counts = np.column_stack([len(readers) - called, called]).astype(np.intp)
     pairs = [
-        {"readers": [readers[a], readers[b]], **_kappa(weighted_kappa, ratings[[a, b]].T)}
+        {"readers": [readers[a], readers[b]], **_kappa(_kappa_weighted, ratings[[a, b]].T)}
         for a, b in combinations(range(len(readers)), 2)
     ]
     return {"fleiss_kappa_calls": _kappa(fleiss_kappa, counts), "weighted_kappa_ratings": pairs}
 
 
 def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record:
-    """Return a kappa of rows, one a picture, and its bootstrap interval over pictures."""
+    """Return a kappa of rows, one an image, and its bootstrap interval over images."""
     names = np.arange(len(rows)).astype(np.str_)
     with np.errstate(invalid="ignore"):  # all of one category: NaN
         value = float(score(rows))
@@ -53,19 +53,19 @@ def _kappa(score: Callable[[NDArray[Any]], float], rows: NDArray[Any]) -> Record
     return {"value": round(value, 4), "n": len(rows), "interval": ends}
 
 
-def by_descriptor(answers: Sequence[Answers], key: Key) -> list[Record]:
-    """Return the share called synthetic, of real and synthetic pictures, by term of each field.
+def score_descriptors(answers: Sequence[Answers], key: Key) -> list[Record]:
+    """Return the share called synthetic, of real and synthetic images, by term of each field.
 
-    That is the confusion by descriptor: of synthetic pictures those found out, of real ones those
-    suspected. A term is what was asked for or, of real pictures, what the publisher states.
+    That is the confusion by descriptor: of synthetic images those found out, of real ones those
+    suspected. A term is what was asked for or, of real images, what the publisher states.
     """
     found: dict[tuple[str, str, str], list[list[bool]]] = defaultdict(list)
-    for name, picture in sorted(key.pictures.items()):
-        called = [one.pictures[name]["rating"] >= CALLED_SYNTHETIC for one in answers]
-        told = {"pathology": picture["pathology"], **picture["said"]}
+    for name, image in sorted(key.images.items()):
+        called = [one.images[name]["rating"] >= CALLED_SYNTHETIC for one in answers]
+        told = {"pathology": image["pathology"], **image["said"]}
         for field in FIELDS:
             for term in _terms(told[field]):
-                found[picture["kind"], field, term].append(called)
+                found[image["kind"], field, term].append(called)
     order = sorted(found, key=lambda k: (KINDS.index(k[0]), FIELDS.index(k[1]), k[2]))
     return [
         {"kind": kind, "field": field, "term": term, **share(found[kind, field, term])}
@@ -73,16 +73,16 @@ def by_descriptor(answers: Sequence[Answers], key: Key) -> list[Record]:
     ]
 
 
-def with_asked(answers: Sequence[Answers], key: Key) -> list[Record]:
-    """Return how often readers said of a picture what was asked for or is published, by field.
+def score_requests(answers: Sequence[Answers], key: Key) -> list[Record]:
+    """Return how often readers said of an image what was asked for or is published, by field.
 
-    `birads_category` counts 4a, 4b and 4c as one. Only pictures of which both said something.
+    `birads_category` counts 4a, 4b and 4c as one. Only images of which both said something.
     """
     found: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for one in answers:
-        for name, picture in key.pictures.items():
-            for field, agreed in _agreed(one.pictures[name].get("said", {}), picture["said"]):
-                found[picture["kind"], field][name].append(agreed)
+        for name, image in key.images.items():
+            for field, agreed in _agreed(one.images[name].get("said", {}), image["said"]):
+                found[image["kind"], field][name].append(agreed)
     return [
         {"kind": kind, "field": field, **share(list(found[kind, field].values()))}
         for kind, field in sorted(found)
@@ -107,13 +107,13 @@ def _terms(value: object) -> list[str]:
 
 
 def share(readings: Sequence[Sequence[bool]]) -> Record:
-    """Return the mean over pictures of each one's share of readings, `n` pictures.
+    """Return the mean over images of each one's share of readings, `n` images.
 
-    Wilson's interval as of one reading a picture: readings of one picture are no independent
+    Wilson's interval as of one reading an image: readings of one image are no independent
     ones, so this is rather too wide than too narrow.
     """
     value, n = float(np.mean([np.mean(one) for one in readings])), len(readings)
-    ends = wilson(value * n, n)
+    ends = wilson_interval(value * n, n)
     return {
         "value": round(value, 4),
         "n": n,

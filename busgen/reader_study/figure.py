@@ -55,8 +55,8 @@ def _curves(axes: Axes, ratings: Ratings, *, pooled: bool) -> None:
         xlim=(-0.02, 1.02),
         ylim=(-0.02, 1.02),
         aspect="equal",
-        xlabel="real pictures called synthetic",
-        ylabel="synthetic pictures called synthetic",
+        xlabel="real images called synthetic",
+        ylabel="synthetic images called synthetic",
     )
     axes.legend(loc="lower right", frameon=False)
 
@@ -70,7 +70,7 @@ def _areas(axes: Axes, scores: Record) -> None:
         axes.plot(auc["interval"], [place, place], color=colour, linewidth=2)
         axes.plot(auc["value"], place, color=colour, marker="s", markersize=5)
     axes.axvline(CHANCE, color=SOFT, linestyle=":", linewidth=1)
-    axes.set_yticks(range(len(rows)), [_plain(label) for label, _, _ in rows])
+    axes.set_yticks(range(len(rows)), [_to_text(label) for label, _, _ in rows])
     lowest = min(auc["interval"][0] for _, auc, _ in rows)
     axes.set(
         xlim=(min(0.3, lowest) - 0.02, 1.02),
@@ -79,6 +79,6 @@ def _areas(axes: Axes, scores: Record) -> None:
     )
 
 
-def _plain(text: str) -> str:
+def _to_text(text: str) -> str:
     """Return text without dollar signs, between which matplotlib reads formulas."""
     return text.replace("$", "\\$")

@@ -1,14 +1,14 @@
 "use strict";
-// Reader study: shows a picture at a time, keeps answers in this browser, saves them to a file.
+// Reader study: shows an image at a time, keeps answers in this browser, saves them to a file.
 (() => {
   const study = JSON.parse(document.getElementById("study").textContent);
   const prefix = `busgen-readers/${study.study}/`;
   const { ascii, canonical, sha256 } = sums; // of checksum.js, which stands before
   const at = (id) => document.getElementById(id);
-  const total = Object.keys(study.pictures).length;
-  let state = null; // reader, years, answers by id, at: number of the picture shown
+  const total = Object.keys(study.images).length;
+  let state = null; // reader, years, answers by id, at: number of the image shown
   let order = []; // ids in this reader's order
-  let since = null; // when the clock of the picture shown was started
+  let since = null; // when the clock of the image shown was started
   let half = null; // "r" or "s" was pressed: a digit follows
   let unsaved = false; // answers were given since the last file
 
@@ -94,7 +94,7 @@
     enter({ reader: record.reader, years: record.years, answers: record.answers, at: 0 });
   };
 
-  // ---- clock: milliseconds that a picture was in view, the page in front
+  // ---- clock: milliseconds that an image was in view, the page in front
   const stop = () => {
     if (since !== null && state) answer().ms += Math.round(performance.now() - since);
     since = null;
@@ -129,9 +129,9 @@
     stop();
     state.at = place;
     half = null;
-    at("where").textContent = `Picture ${place + 1} of ${total}`;
-    at("picture").src = study.pictures[order[place]];
-    at("picture").alt = `Ultrasound picture ${place + 1}`;
+    at("where").textContent = `Image ${place + 1} of ${total}`;
+    at("image").src = study.images[order[place]];
+    at("image").alt = `Ultrasound image ${place + 1}`;
     at("back").disabled = place === 0;
     view("reading");
     mark();
@@ -143,8 +143,8 @@
     stop();
     keep();
     const left = order.flatMap((id, place) => (rated(id) ? [] : [place]));
-    at("state").textContent = left.length ? `${left.length} of ${total} pictures are not rated yet.` : `All ${total} pictures are rated. Save your answers and send the file to whoever gave you this page.`;
-    at("missing").replaceChildren(...left.map((place) => button(`Picture ${place + 1}`, () => show(place))));
+    at("state").textContent = left.length ? `${left.length} of ${total} images are not rated yet.` : `All ${total} images are rated. Save your answers and send the file to whoever gave you this page.`;
+    at("missing").replaceChildren(...left.map((place) => button(`Image ${place + 1}`, () => show(place))));
     at("file-name").textContent = fileName();
     view("finish");
     at("finish").querySelector("h1").focus();
@@ -179,7 +179,7 @@
     keep();
   };
   const next = () => {
-    if (!rated(order[state.at])) tell("Rate this picture first");
+    if (!rated(order[state.at])) tell("Rate this image first");
     else if (state.at + 1 < total) show(state.at + 1);
     else finish();
   };

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, folders, io, schema
-from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, sealed
-from busgen.reader_study.study import Asked, Study, make_study
+from busgen.reader_study.records import ANSWERS, DESCRIBED, KEY, RATINGS, Record, seal
+from busgen.reader_study.study import Options, Study, make_study
 from busgen.real.display import require_untracked
 from busgen.release.files import SUMS
 from busgen.report import words
@@ -31,7 +31,7 @@ ALONE = ("circumscribed",)  # terms that stand with no other
 
 
 def write_study(
-    release: Path, real: Path, out: Path, asked: Asked, *, descriptors: bool = True
+    release: Path, real: Path, out: Path, asked: Options, *, descriptors: bool = True
 ) -> Record:
     """Write page and key of a new study to the folder `out`, and return the key.
 
@@ -43,9 +43,9 @@ def write_study(
         What ``busgen real ... --out`` wrote.
     out
         Folder to write: it must not exist or be empty, for a key cannot be made up again, and not
-        lie where git would track it, for the page holds patients' pictures.
+        lie where git would track it, for the page holds patients' images.
     asked
-        How many pictures, of whom, in which order.
+        How many images, of whom, in which order.
     descriptors
         Whether readers may give BI-RADS and descriptors too.
 
@@ -58,32 +58,32 @@ def write_study(
     """
     folders.require_new(out)
     require_untracked(out / PAGE)
-    with folders.claim_folder(out, STUDY):
+    with folders.lock_folder(out, STUDY):
         return _write(release, real, out, asked, descriptors=descriptors)
 
 
-def _write(release: Path, real: Path, out: Path, asked: Asked, *, descriptors: bool) -> Record:
+def _write(release: Path, real: Path, out: Path, asked: Options, *, descriptors: bool) -> Record:
     study = make_study(release, real, asked)
     page = render(study, descriptors=descriptors)
     hashes = {
         "page_sha256": io.sha256_bytes(page.encode()),
         "release_sha256": io.sha256_file(release / SUMS),
     }
-    key = sealed(key_of(study) | hashes)
-    with folders.written_folder(out, STUDY) as folder:
+    key = seal(make_key(study) | hashes)
+    with folders.write_folder(out, STUDY) as folder:
         (folder / PAGE).write_text(page, encoding="utf-8")
         (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
     return key
 
 
-def key_of(study: Study) -> Record:
-    """Return the key of a study: of each picture what it is, where from, and what is said of it."""
+def make_key(study: Study) -> Record:
+    """Return the key of a study: of each image what it is, where from, and what is said of it."""
     return {
         "format": KEY,
         "study": study.name,
         "code_version": __version__,
         "chosen": study.chosen,
-        "pictures": {
+        "images": {
             name: {
                 "kind": one.kind,
                 "pathology": one.pathology,
@@ -91,7 +91,7 @@ def key_of(study: Study) -> Record:
                 "said": one.said,
                 "image_sha256": io.sha256_array(one.pixels),
             }
-            for name, one in sorted(study.pictures.items())
+            for name, one in sorted(study.images.items())
         },
     }
 
@@ -103,8 +103,8 @@ def render(study: Study, *, descriptors: bool) -> str:
         "study": study.name,
         "ratings": RATINGS,
         "blocks": study.blocks,
-        "fields": fields() if descriptors else [],
-        "pictures": {n: picture_uri(one.pixels) for n, one in sorted(study.pictures.items())},
+        "fields": answer_fields() if descriptors else [],
+        "images": {n: image_uri(one.pixels) for n, one in sorted(study.images.items())},
     }
     return (
         pages_of(HERE)
@@ -113,7 +113,7 @@ def render(study: Study, *, descriptors: bool) -> str:
             banner=NOT_FOR_CLINICAL_USE,
             data=json.dumps(data).replace("<", "\\u003c"),
             descriptors=descriptors,
-            n=len(study.pictures),
+            n=len(study.images),
             ratings=RATINGS,
             script="".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
             style=(HERE / "page.css").read_text(encoding="utf-8"),
@@ -122,13 +122,13 @@ def render(study: Study, *, descriptors: bool) -> str:
     )
 
 
-def fields() -> list[dict[str, Any]]:
+def answer_fields() -> list[dict[str, Any]]:
     """Return what a reader may say of a lesion: field, its title, terms, and how many of them."""
     return [
         {
             "name": name,
-            "title": words.field(name),
-            "terms": [(term, _title(name, term)) for term in schema.BY_NAME[name].values or HALO],
+            "title": words.name_field(name),
+            "terms": [(term, _heading(name, term)) for term in schema.BY_NAME[name].values or HALO],
             "several": name in SEVERAL,
             "alone": ALONE,
         }
@@ -136,14 +136,14 @@ def fields() -> list[dict[str, Any]]:
     ]
 
 
-def _title(name: str, term: str) -> str:
-    return term.upper() if name == "birads" else words.term(term)
+def _heading(name: str, term: str) -> str:
+    return term.upper() if name == "birads" else words.name_term(term)
 
 
-def picture_uri(pixels: NDArray[np.uint8]) -> str:
+def image_uri(pixels: NDArray[np.uint8]) -> str:
     """Return (H, W) uint8 pixels as a PNG data URI whose length depends on their number alone.
 
-    Not compressed: how well a picture compresses would tell what it is.
+    Not compressed: how well an image compresses would tell what it is.
     """
     _, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 0])
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()

@@ -29,33 +29,33 @@ DESCRIBED = (
     "birads", "shape", "orientation", "margin", "echo_pattern", "posterior", "halo",
     "calcification",
 )  # fmt: skip
-MIN_EACH = 10  # real and synthetic pictures: with fewer, every interval holds chance
+MIN_EACH = 10  # real and synthetic images: with fewer, every interval holds chance
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Key:
-    """The truth: `study`, and of each picture by id its kind, pathology, source, description."""
+    """The truth: `study`, and of each image by id its kind, pathology, source, description."""
 
     study: str
-    pictures: dict[str, Record]
+    images: dict[str, Record]
 
     def ids(self, kind: str) -> list[str]:
-        """Return the ids of the real or of the synthetic pictures, sorted."""
-        return sorted(name for name, one in self.pictures.items() if one["kind"] == kind)
+        """Return the ids of the real or of the synthetic images, sorted."""
+        return sorted(name for name, one in self.images.items() if one["kind"] == kind)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One reader's answers: `pictures` by id, each with `rating` 1 to 6, `ms`, `said`."""
+    """One reader's answers: `images` by id, each with `rating` 1 to 6, `ms`, `said`."""
 
     reader: str
-    pictures: dict[str, Record]
+    images: dict[str, Record]
 
 
 class _Answer(BaseModel):
-    """What the page writes of a picture; whether it is rated, `read_answers` says."""
+    """What the page writes of an image; whether it is rated, `read_answers` says."""
 
     model_config = ConfigDict(strict=True)
     ms: int = Field(ge=0)
@@ -71,25 +71,25 @@ class _File(BaseModel):
     answers: dict[str, _Answer]
 
 
-def canonical(record: Mapping[str, Any]) -> bytes:
+def canonical_json(record: Mapping[str, Any]) -> bytes:
     """Return what checksums are taken of: JSON, sorted keys, no spaces, ASCII, as checksum.js."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode()
 
 
-def sealed(record: Record) -> Record:
+def seal(record: Record) -> Record:
     """Return `record` with its `checksum`: the hex SHA-256 of the rest."""
     rest = {name: value for name, value in record.items() if name != "checksum"}
-    return rest | {"checksum": sha256_bytes(canonical(rest))}
+    return rest | {"checksum": sha256_bytes(canonical_json(rest))}
 
 
-def read_sealed(path: Path, form: str, remedy: str) -> Record:
+def _read(path: Path, form: str, remedy: str) -> Record:
     """Return the record in `path`; `DataError` if it is no `form` or was changed since."""
     record = read_json(path)
     if record.get("format") != form:
         raise DataError(f"{path.name} must be of format {form}", record.get("format"), remedy)
     try:
-        same = sealed(record) == record
+        same = seal(record) == record
     except ValueError as error:  # NaN is no JSON
         raise DataError(f"{path.name} must be JSON", error, remedy) from error
     if not same:
@@ -104,14 +104,14 @@ def read_key(path: Path) -> Key:
     Raises
     ------
     DataError
-        If it is none, was changed, or has fewer than `MIN_EACH` pictures of a kind.
+        If it is none, was changed, or has fewer than `MIN_EACH` images of a kind.
     """
-    remedy = "give the key.json that `busgen readers make` wrote, unchanged"
-    record = read_sealed(path, KEY, remedy)
-    key = Key(record["study"], record["pictures"])
+    remedy = "give the key.json that `busgen study make` wrote, unchanged"
+    record = _read(path, KEY, remedy)
+    key = Key(record["study"], record["images"])
     for kind in KINDS:
         if len(key.ids(kind)) < MIN_EACH:
-            rule = f"a study must have {MIN_EACH} or more {kind} pictures"
+            rule = f"a study must have {MIN_EACH} or more {kind} images"
             raise DataError(rule, len(key.ids(kind)), remedy)
     return key
 
@@ -136,7 +136,7 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
         if name in files:
             rule = f"a reader must answer once, {answers.reader} did in {files[name].name}"
             raise UserError(rule, f"{path.name} too", "give the file of one sitting only")
-        if twin := next((one for one in found if one.pictures == answers.pictures), None):
+        if twin := next((one for one in found if one.images == answers.images), None):
             rule = f"readers must answer for themselves, {twin.reader} gave the same answers"
             raise UserError(rule, f"{path.name} to the millisecond", "give one of the two files")
         files[name] = path
@@ -147,7 +147,7 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
 def read_answers(path: Path, key: Key) -> Answers:
     """Return the answers in one exported file; raises as `read_all`."""
     remedy = "export it from the page again"
-    record = read_sealed(path, ANSWERS, remedy)
+    record = _read(path, ANSWERS, remedy)
     try:
         _File.model_validate(record)
     except ValidationError as error:
@@ -157,18 +157,18 @@ def read_answers(path: Path, key: Key) -> Answers:
     if record["study"] != key.study:
         rule = f"{path.name} must answer study {key.study}, as the key"
         raise DataError(rule, f"study {record['study']}", "give the key of that study")
-    pictures = record["answers"]
-    for name in sorted({*pictures} - {*key.pictures}):
-        raise DataError(f"{path.name} must answer pictures of the key", name, "give its own key")
-    missing = [name for name in sorted(key.pictures) if not _rated(pictures.get(name, {}))]
+    images = record["answers"]
+    for name in sorted({*images} - {*key.images}):
+        raise DataError(f"{path.name} must answer images of the key", name, "give its own key")
+    missing = [name for name in sorted(key.images) if not _is_rated(images.get(name, {}))]
     if missing:
-        rule = f"every picture must be rated in {path.name}"
-        got = f"{len(missing)} of {len(key.pictures)} without a rating"
+        rule = f"every image must be rated in {path.name}"
+        got = f"{len(missing)} of {len(key.images)} without a rating"
         raise DataError(rule, got, "let the reader go on in the page, and export again")
-    return Answers(record["reader"], pictures)
+    return Answers(record["reader"], images)
 
 
-def _rated(answer: Mapping[str, Any]) -> bool:
+def _is_rated(answer: Mapping[str, Any]) -> bool:
     """Return whether an answer has a rating of 1 to 6."""
     rating = answer.get("rating")
     return type(rating) is int and 1 <= rating <= len(RATINGS)

@@ -7,52 +7,54 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from busgen.reader_study.agreement import between_readers, by_descriptor, with_asked
+from busgen.reader_study.agreement import score_descriptors, score_readers, score_requests
 from busgen.reader_study.records import CALLED_SYNTHETIC, Answers, Key, Record
 from busgen.stats.mrmc import (
     CHANCE,
     Figure,
     Parts,
     Ratings,
-    auc_parts,
-    of_reader,
-    pooled,
-    share_parts,
+    pool,
+    score_reader,
+    split_auc,
+    split_shares,
 )
 from busgen.stats.patients import Floats
 
 
-def ratings_of(answers: Sequence[Answers], key: Key) -> Ratings:
-    """Return all ratings, readers in rows, pictures in the order of their ids."""
+def collect_ratings(answers: Sequence[Answers], key: Key) -> Ratings:
+    """Return all ratings, readers in rows, images in the order of their ids."""
 
-    def of(kind: str) -> Floats:
+    def pick(kind: str) -> Floats:
         names = key.ids(kind)
-        return np.array([[one.pictures[n]["rating"] for n in names] for one in answers], float)
+        return np.array([[one.images[n]["rating"] for n in names] for one in answers], float)
 
-    return Ratings(of("synthetic"), of("real"))
+    return Ratings(pick("synthetic"), pick("real"))
 
 
 def score(answers: Sequence[Answers], key: Key) -> Record:
     """Return everything that is measured: by reader, pooled, agreement, by descriptor, in words.
 
-    Every figure has `value`, `n` pictures and the 95 % `interval`; those of AUCs also `p`, of the
+    Every figure has `value`, `n` images and the 95 % `interval`; those of AUCs also `p`, of the
     reader guessing. With one reader nothing is pooled (null).
     """
-    ratings = ratings_of(answers, key)
-    parts = {"auc": auc_parts(ratings)} | share_parts(ratings, CALLED_SYNTHETIC)
+    ratings = collect_ratings(answers, key)
+    parts = {"auc": split_auc(ratings)} | split_shares(ratings, CALLED_SYNTHETIC)
     readers = [one.reader for one in answers]
-    all_together = {name: pooled(name, part) for name, part in parts.items()}
+    all_together = {name: pool(name, part) for name, part in parts.items()}
     both = np.concatenate([ratings.synthetic, ratings.real], axis=1)
     return {
         "study": key.study,
         "n_real": ratings.real.shape[1],
         "n_synthetic": ratings.synthetic.shape[1],
         "readers": [_reader(one, k, parts, key) for k, one in enumerate(answers)],
-        "pooled": {name: one and _told(one) for name, one in all_together.items()},
-        "agreement": between_readers(readers, both),
-        "called_synthetic": by_descriptor(answers, key),
-        "said_as_asked": with_asked(answers, key),
-        "verdict": verdict(all_together["auc"] or of_reader("auc", parts["auc"], 0), len(readers)),
+        "pooled": {name: one and _to_record(one) for name, one in all_together.items()},
+        "agreement": score_readers(readers, both),
+        "called_synthetic": score_descriptors(answers, key),
+        "said_as_asked": score_requests(answers, key),
+        "verdict": verdict(
+            all_together["auc"] or score_reader("auc", parts["auc"], 0), len(readers)
+        ),
     }
 
 
@@ -70,27 +72,27 @@ def verdict(auc: Figure, readers: int) -> str:
             f"No evidence that {who} {tell} them apart {figures}; that shows no equality: an AUC "
             f"of up to {max(high, 1 - low):.2f} remains possible."
         )
-    turned = f", but {take} synthetic pictures for real" if high < CHANCE else ""
+    turned = f", but {take} synthetic images for real" if high < CHANCE else ""
     return f"{who[0].upper()}{who[1:]} {tell} them apart{turned} {figures}."
 
 
 def _reader(one: Answers, place: int, parts: dict[str, Parts], key: Key) -> Record:
-    """Return the scores of one reader, and the seconds that a picture took."""
-    figures = {name: _told(of_reader(name, part, place)) for name, part in parts.items()}
+    """Return the scores of one reader, and the seconds that an image took."""
+    figures = {name: _to_record(score_reader(name, part, place)) for name, part in parts.items()}
     return {"reader": one.reader, **figures, "seconds": _seconds(one, key)}
 
 
 def _seconds(one: Answers, key: Key) -> Record:
-    """Return the median seconds that a picture was in view, of all and of each kind."""
+    """Return the median seconds that an image was in view, of all and of each kind."""
 
-    def median(names: Sequence[str]) -> float:
-        return round(float(np.median([one.pictures[name]["ms"] for name in names])) / 1000, 2)
+    def measure(names: Sequence[str]) -> float:
+        return round(float(np.median([one.images[name]["ms"] for name in names])) / 1000, 2)
 
-    kinds = {kind: median(key.ids(kind)) for kind in ("real", "synthetic")}
-    return {"median": median(list(key.pictures)), **kinds}
+    kinds = {kind: measure(key.ids(kind)) for kind in ("real", "synthetic")}
+    return {"median": measure(list(key.images)), **kinds}
 
 
-def _told(figure: Figure) -> Record:
+def _to_record(figure: Figure) -> Record:
     record: Record = {
         "value": round(figure.value, 4),
         "n": figure.n,

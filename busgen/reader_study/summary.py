@@ -1,4 +1,4 @@
-"""What `busgen readers score` writes: scores, figure, and both in words.
+"""What `busgen study score` writes: scores, figure, and both in words.
 
 In: files of answers and the key. Out: a folder with ``scores.json``, ``README.md``, the figure.
 """
@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from busgen import NOT_FOR_CLINICAL_USE, io
-from busgen.folders import claim_folder, written_folder
+from busgen.folders import lock_folder, write_folder
 from busgen.reader_study.figure import NAMES, draw
 from busgen.reader_study.records import Record, read_all, read_key
-from busgen.reader_study.scores import ratings_of, score
+from busgen.reader_study.scores import collect_ratings, score
 from busgen.report import words
 
 SCORES, README = "scores.json", "README.md"
@@ -18,11 +18,11 @@ READERS = "scores of readers"
 CATEGORY = "BI-RADS, 4A to 4C as one"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
 ABOUT = """\
-Synthetic is what is to be found: sensitivity is the share of synthetic pictures called synthetic
-(rating 4 to 6), specificity that of real ones called real, AUC the chance that a synthetic picture
+Synthetic is what is to be found: sensitivity is the share of synthetic images called synthetic
+(rating 4 to 6), specificity that of real ones called real, AUC the chance that a synthetic image
 is rated higher than a real one. In brackets 95 % intervals: Wilson's for a reader's shares,
 DeLong's on the logit scale for a reader's AUC (Newcombe's where that has no width), and for the
-mean of all readers Obuchowski's and Rockette's, which holds for other readers and other pictures.
+mean of all readers Obuchowski's and Rockette's, which holds for other readers and other images.
 """
 
 
@@ -36,23 +36,23 @@ def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
     DataError
         If a file is damaged, changed, unfinished or of another study than the key.
     """
-    with claim_folder(out, READERS):
+    with lock_folder(out, READERS):
         truth = read_key(key)
         readers = read_all(answers, truth)
         scores = score(readers, truth)
-        with written_folder(out, READERS) as folder:
+        with write_folder(out, READERS) as folder:
             (folder / SCORES).write_text(io.dumps(scores), encoding="utf-8")
             (folder / README).write_text(to_markdown(scores), encoding="utf-8")
-            draw(ratings_of(readers, truth), scores, folder)
+            draw(collect_ratings(readers, truth), scores, folder)
     return scores
 
 
-def table(scores: Record) -> list[dict[str, str]]:
+def to_rows(scores: Record) -> list[dict[str, str]]:
     """Return a row for each reader and for all together, figures in words."""
     rows = [
         {"reader": one["reader"]}
         | {name: _figure(one[name]) for name in FIGURES}
-        | {"s a picture": f"{one['seconds']['median']:.1f}"}
+        | {"s an image": f"{one['seconds']['median']:.1f}"}
         for one in scores["readers"]
     ]
     if scores["pooled"]["auc"]:
@@ -62,28 +62,28 @@ def table(scores: Record) -> list[dict[str, str]]:
 
 def to_markdown(scores: Record) -> str:
     """Return the scores as a page of Markdown."""
-    return "\n".join(_lines(scores)) + "\n"
+    return "\n".join(_to_lines(scores)) + "\n"
 
 
-def _lines(scores: Record) -> Iterator[str]:
+def _to_lines(scores: Record) -> Iterator[str]:
     yield f"# Reader study {scores['study']}\n\n**{NOT_FOR_CLINICAL_USE}**\n"
     yield f"**{scores['verdict']}**\n"
-    yield f"{scores['n_real']} real and {scores['n_synthetic']} synthetic pictures.\n"
+    yield f"{scores['n_real']} real and {scores['n_synthetic']} synthetic images.\n"
     yield f"![ROC curves and AUCs of the readers]({NAMES[0]})\n"
-    yield from _grid(table(scores))
+    yield from _grid(to_rows(scores))
     yield ABOUT
     if scores["agreement"]:
         yield "## Agreement between readers\n"
         yield from _grid(_agreement(scores["agreement"]))
     yield "## Called synthetic, by descriptor\n"
     yield (
-        "Of synthetic pictures, by what was asked for; of real ones, by what their publisher "
-        "states. n counts pictures; the interval is as of one reading a picture.\n"
+        "Of synthetic images, by what was asked for; of real ones, by what their publisher "
+        "states. n counts images; the interval is as of one reading an image.\n"
     )
-    yield from _grid([_named(one) for one in scores["called_synthetic"]])
+    yield from _grid([_name(one) for one in scores["called_synthetic"]])
     if scores["said_as_asked"]:
         yield "## Readers say what was asked for, or is published\n"
-        yield from _grid([_named(one) for one in scores["said_as_asked"]])
+        yield from _grid([_name(one) for one in scores["said_as_asked"]])
 
 
 def _agreement(record: Record) -> list[dict[str, str]]:
@@ -95,11 +95,11 @@ def _agreement(record: Record) -> list[dict[str, str]]:
     ]
 
 
-def _named(one: Record) -> dict[str, str]:
+def _name(one: Record) -> dict[str, str]:
     """Return a share by field as a row in words."""
-    term = {"term": words.term(one["term"])} if "term" in one else {}
-    field = CATEGORY if one["field"] == "birads_category" else words.field(one["field"])
-    return {"pictures": one["kind"], "field": field, **term, **_value(one)}
+    term = {"term": words.name_term(one["term"])} if "term" in one else {}
+    field = CATEGORY if one["field"] == "birads_category" else words.name_field(one["field"])
+    return {"images": one["kind"], "field": field, **term, **_value(one)}
 
 
 def _value(one: Record) -> dict[str, str]:

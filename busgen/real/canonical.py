@@ -1,8 +1,8 @@
-"""One published picture -> one canonical row: cleaned, measured, flagged; nothing invented.
+"""One published image -> one canonical row: cleaned, measured, flagged; nothing invented.
 
-In: what a reader loaded (`Published`). Out: a row of `schema.arrow_schema("real")`. Stated columns
-are the publisher's; sizes, orientation and place are measured on the mask; what neither tells
-stays null. Pixels stay as published, made grey: what to ignore in them is a mask of its own.
+In: what a reader loaded (`PublishedImage`). Out: a row of `schema.arrow_schema("real")`. Stated
+columns are the publisher's; sizes, orientation and place are measured on the mask; what neither
+tells stays null. Pixels stay as published, made grey: what to ignore in them is a mask of its own.
 
 What the flags of `schema.FLAGS` say:
 
@@ -26,61 +26,61 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.imaging.decode import Published, box_of, grey
+from busgen.imaging.decode import PublishedImage, bounding_box, to_grey
 from busgen.imaging.overlays.find import find_overlays
-from busgen.imaging.square import field_of, has_black_border, is_sector, square_crop
+from busgen.imaging.square import find_field, has_black_border, is_sector, square_crop
 from busgen.io import encode_png
-from busgen.real.readers.lesion_masks import parts_of
-from busgen.similarity.thumbnails import signature
+from busgen.real.readers.lesion_masks import clean_mask
+from busgen.similarity.thumbnails import make_thumbnail
 
-DOPPLER_PIXELS = 0.002  # share of saturated colours above which a picture is no B-mode
+DOPPLER_PIXELS = 0.002  # share of saturated colours above which an image is no B-mode
 SATURATED = 60  # spread of red, green and blue above which a pixel is strongly coloured
 STROKE = 0.02  # what is thinner than this share of the shorter side is a line or a letter
 
 
-def canonical_row(dataset: str, source_file: str, published: Published) -> dict[str, Any]:
-    """Return the canonical row of one picture.
+def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[str, Any]:
+    """Return the canonical row of one image.
 
     Raises
     ------
     DataError
         If a mask stands on a normal image or has not its image's size.
     """
-    image, mask = grey(published.pixels), published.mask
+    image, mask = to_grey(published.pixels), published.mask
     if mask is not None and mask.shape != image.shape:
         raise DataError(f"a mask must have its image's size {image.shape}", mask.shape, "restore")
-    lesion, parts, specks = (None, 0, 0) if mask is None or not mask.any() else parts_of(mask)
+    lesion, parts, specks = (None, 0, 0) if mask is None or not mask.any() else clean_mask(mask)
     if lesion is not None and published.stated.get("pathology") == "normal":
         raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
     flags = {*published.flags, *(["several_masks"] if parts > 1 else [])}
-    ignore, field = find_overlays(image), field_of(image)
-    flags |= found_flags(published, image, field, ignore)
+    ignore, field = find_overlays(image), find_field(image)
+    flags |= _flags(published, image, field, ignore)
     one = None if "several_masks" in flags else lesion
     row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
     return row | {
         **published.stated,
-        **measured(image, one, field, published.stated.get("pixel_mm")),
+        **measure(image, one, field, published.stated.get("pixel_mm")),
         "dataset": dataset,
         "source_file": source_file,
         "image": {"bytes": encode_png(image), "path": source_file},
-        "mask": None if lesion is None else picture(lesion, published.mask_file or source_file),
-        "ignore": picture(ignore.astype(np.uint8), source_file) if ignore.any() else None,
-        "signature": signature(image),
+        "mask": None if lesion is None else _png(lesion, published.mask_file or source_file),
+        "ignore": _png(ignore.astype(np.uint8), source_file) if ignore.any() else None,
+        "signature": make_thumbnail(image),
         "flags": [flag for flag in schema.FLAGS if flag in flags],
         "notes": [*published.notes, *(["specks removed from the mask"] if specks else [])],
     }
 
 
-def found_flags(
-    published: Published,
+def _flags(
+    published: PublishedImage,
     image: NDArray[np.uint8],
     field: NDArray[np.bool_],
     ignore: NDArray[np.bool_],
 ) -> set[str]:
-    """Return the flags of what a picture and its mask show."""
+    """Return the flags of what an image and its mask show."""
     mask, due = published.mask, published.stated.get("pathology") != "normal"
     found = {
-        "colour_doppler": has_colour(published.pixels, field),
+        "colour_doppler": is_coloured(published.pixels, field),
         "black_border": has_black_border(image, field),
         "sector_field": is_sector(field),
         "overlay": bool(ignore.any()),
@@ -90,14 +90,14 @@ def found_flags(
     return {flag for flag, yes in found.items() if yes}
 
 
-def measured(
+def measure(
     image: NDArray[np.uint8],
     mask: NDArray[np.uint8] | None,
     field: NDArray[np.bool_],
     pixel_mm: float | None,
 ) -> dict[str, float | str | None]:
     """Return size, place and orientation of the mask's box, published and in the square crop."""
-    box = None if mask is None else box_of(mask)
+    box = None if mask is None else bounding_box(mask)
     if mask is None or box is None:
         return {}
     whole = {
@@ -108,7 +108,7 @@ def measured(
         "center_y": (box.row + box.height / 2) / mask.shape[0],
     }
     square = square_crop(image, mask, field=field)
-    crop, side = box_of(square.mask), len(square.mask)
+    crop, side = bounding_box(square.mask), len(square.mask)
     if crop is None:  # smaller than half a pixel of the crop
         return whole
     return whole | {
@@ -119,15 +119,15 @@ def measured(
     }
 
 
-def picture(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
+def _png(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
     """Return a {0, 1} mask as the struct that Parquet holds."""
     return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
 
 
-def has_colour(pixels: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
-    """Return whether a picture shows patches of strong colour in its field, as Doppler's.
+def is_coloured(pixels: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+    """Return whether an image shows patches of strong colour in its field, as Doppler's.
 
-    A tint of the whole picture is taken out first; strokes, as of coloured calipers and text, and
+    A tint of the whole image is taken out first; strokes, as of coloured calipers and text, and
     logos beside the field do not count.
     """
     if pixels.ndim == 2 or pixels.shape[2] < 3:

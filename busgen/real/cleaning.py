@@ -1,6 +1,6 @@
 """Cleaning: what was found in the real data and what became of it, in numbers.
 
-In: canonical folders and their cohort. Out: `cleaning.json` beside the cohort; its numbers are the
+In: canonical folders and their cohort. Out: `summarise.json` beside the cohort; its numbers are the
 table that `busgen real` prints and the report shows.
 """
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.folders import claim_folder, written_folder
+from busgen.folders import lock_folder, write_folder
 from busgen.io import dumps, read_json
-from busgen.real.cohort import FILE, make_cohort, usable_for_labels, usable_for_pixels
+from busgen.real.cohort import FILE, has_usable_label, has_usable_pixels, make_cohort
 from busgen.real.splits import SHARES
 
 CLEANING = "cleaning.json"
@@ -24,20 +24,20 @@ UNKNOWN = "unknown"  # pathology where the publisher states none
 
 
 def write_cohort(tables: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Write `cohort.parquet` and `cleaning.json` of canonical tables; return the latter.
+    """Write `cohort.parquet` and `summarise.json` of canonical tables; return the latter.
 
     Raises as `make_cohort`; `UserError` too if `folder` holds anything but a cohort.
     """
-    with claim_folder(folder, COHORT):
+    with lock_folder(folder, COHORT):
         cohort = make_cohort(tables)
-        told = cleaning(tables, cohort)
-        with written_folder(folder, COHORT) as partial:
+        told = summarise(tables, cohort)
+        with write_folder(folder, COHORT) as partial:
             pq.write_table(cohort, partial / FILE)
             (partial / CLEANING).write_text(dumps(told), encoding="utf-8")
     return told
 
 
-def cleaning(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
+def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
     """Return what cleaning found, as ``{"datasets": {name: ...}, "all": ...}``.
 
     Each holds `published` files, images `read`, `left_out` by reason, `patients`, `clusters`,
@@ -81,8 +81,8 @@ def _counts(rows: list[dict[str, Any]], reasons: Counter[str]) -> dict[str, Any]
         "redundant": sum(row["duplicate_of"] is not None for row in rows),
         "conflicts": flags["label_conflict"],
         "splits": _by_class(rows, lambda row: True),
-        "usable": _by_class(rows, usable_for_labels),
-        "pixels": dict(Counter(row["split"] for row in rows if usable_for_pixels(row))),
+        "usable": _by_class(rows, has_usable_label),
+        "pixels": dict(Counter(row["split"] for row in rows if has_usable_pixels(row))),
     }
 
 

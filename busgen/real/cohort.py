@@ -1,6 +1,6 @@
 """Cohort: which real image belongs to which cluster and split, and what may be made of it.
 
-In: canonical tables (`data/real/NAME/table.parquet`). Out: one thin row an image, and `real_rows`,
+In: canonical tables (`data/real/NAME/table.parquet`). Out: one thin row an image, and `read_rows`,
 by which every later stage reads real images: canonical rows with cluster, split and all flags.
 """
 
@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.splits import natural, split_of
-from busgen.similarity.registration import find_links
+from busgen.real.splits import assign_split, natural_key
+from busgen.similarity.registration import find_duplicates
 
 FILE = "cohort.parquet"
 TEXT = pa.string()
@@ -36,9 +36,9 @@ SCHEMA = pa.schema(
     ]
 )
 ADDED = ("cluster_id", "duplicate_of", "split", "flags")  # what the cohort tells of a real row
-PICTURES = tuple(c.name for c in schema.columns("real") if c.type == schema.PICTURE)
+IMAGES = tuple(c.name for c in schema.columns("real") if c.type == schema.IMAGE)
 PLAIN = tuple(
-    c.name for c in schema.columns("real") if c.name not in (*PICTURES, *ADDED, "signature")
+    c.name for c in schema.columns("real") if c.name not in (*IMAGES, *ADDED, "signature")
 )
 
 Row = dict[str, Any]
@@ -61,7 +61,7 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
         If a table is none of ours, or two images have one `sample_id`.
     """
     rows = _read(tables)
-    links = [(link.first, link.second) for link in find_links([r["signature"] for r in rows])]
+    links = [(link.first, link.second) for link in find_duplicates([r["signature"] for r in rows])]
     groups = _components(len(rows), links)
     patients: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
@@ -69,11 +69,11 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     same = [(members[0], other) for members in patients.values() for other in members[1:]]
     copies, conflicts = _copies(rows, groups)
     for cluster in _components(len(rows), links + same):
-        first = min((rows[index] for index in cluster), key=_patient_order)
+        first = min((rows[index] for index in cluster), key=_order)
         for index in cluster:
             row = rows[index]
             row["cluster_id"] = first["patient_id"]
-            row["split"] = split_of(row["cluster_id"])
+            row["split"] = assign_split(row["cluster_id"])
             row["duplicate_of"] = copies.get(index)
             found = {"near_duplicate"} if index in copies else set()
             found |= {"label_conflict"} if index in conflicts else set()
@@ -81,7 +81,7 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def canonical_tables(folder: Path) -> list[Path]:
+def find_tables(folder: Path) -> list[Path]:
     """Return the canonical tables in `folder`, NAME/table.parquet, datasets in their order.
 
     Raises `UserError` if there is none.
@@ -94,7 +94,7 @@ def canonical_tables(folder: Path) -> list[Path]:
     return tables
 
 
-def cohort_file(folder: Path) -> Path:
+def find_cohort(folder: Path) -> Path:
     """Return the file of the cohort in a folder of real data; `UserError` if there is none."""
     path = folder / "cohort" / FILE
     if not path.is_file():
@@ -116,43 +116,43 @@ def load_cohort(path: Path) -> pa.Table:
     return table
 
 
-def usable_for_pixels(row: Mapping[str, Any]) -> bool:
+def has_usable_pixels(row: Mapping[str, Any]) -> bool:
     """Return whether an image may teach how images look: B-mode, no copy, its lesion outlined."""
     flags = set(row["flags"])
     outlined = row["pathology"] == "normal" or not flags & {"no_mask", "empty_mask"}
     return outlined and not flags & {"near_duplicate", "colour_doppler"}
 
 
-def usable_for_labels(row: Mapping[str, Any]) -> bool:
+def has_usable_label(row: Mapping[str, Any]) -> bool:
     """Return whether an image may teach its class too: the label is known and undisputed."""
     known = row["pathology"] is not None and "label_conflict" not in row["flags"]
-    return known and usable_for_pixels(row)
+    return known and has_usable_pixels(row)
 
 
-def real_rows(
+def read_rows(
     tables: Sequence[Path],
     cohort: pa.Table | Path,
     *,
     splits: Container[str] = ("train", "validation", "test"),
     columns: Sequence[str] | None = None,
-    usable: Callable[[Mapping[str, Any]], bool] = usable_for_pixels,
+    usable: Callable[[Mapping[str, Any]], bool] = has_usable_pixels,
 ) -> Iterator[Row]:
     """Yield canonical rows joined with the cohort, some dozens in memory at a time.
 
     Parameters
     ----------
     tables
-        Canonical tables, as `canonical_tables` finds them.
+        Canonical tables, as `find_tables` finds them.
     cohort
         As `make_cohort` returns it, or its file or folder.
     splits
         Splits whose rows are wanted, e.g. ``("train",)``.
     columns
         Canonical columns that are wanted, by default all; `sample_id`, `dataset`, `pathology`
-        and the cohort's (`ADDED`, `flags` completed) always come too. Without pictures
+        and the cohort's (`ADDED`, `flags` completed) always come too. Without images
         (`columns=PLAIN`) thousands of rows take well under a second.
     usable
-        Which rows of the cohort are wanted: `usable_for_pixels`, `usable_for_labels`, or any
+        Which rows of the cohort are wanted: `has_usable_pixels`, `has_usable_label`, or any
         predicate of a cohort row, e.g. ``lambda row: True`` for all.
 
     Raises
@@ -234,8 +234,8 @@ def _quality(row: Row) -> tuple[Any, ...]:
     """Return what the best of several copies has least of: first label, outline, clean pixels."""
     flags = set(row["flags"])
     faults = (row["pathology"] is None, bool(flags & {"no_mask", "empty_mask"}), "overlay" in flags)
-    return (*faults, schema.DATASETS.index(row["dataset"]), natural(row["sample_id"]))
+    return (*faults, schema.DATASETS.index(row["dataset"]), natural_key(row["sample_id"]))
 
 
-def _patient_order(row: Row) -> tuple[Any, ...]:
-    return schema.DATASETS.index(row["dataset"]), natural(row["patient_id"])
+def _order(row: Row) -> tuple[Any, ...]:
+    return schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])

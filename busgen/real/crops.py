@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError, UserError
-from busgen.folders import written_folder
-from busgen.imaging.overlays.find import without_overlays
-from busgen.imaging.square import Square, field_of, square_crop
+from busgen.folders import write_folder
+from busgen.imaging.overlays.find import remove_overlays
+from busgen.imaging.square import Square, find_field, square_crop
 from busgen.io import decode_png, read_json
-from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
+from busgen.real.cohort import IMAGES, has_usable_pixels, read_rows
 from busgen.schema import scanner_of
 
 SIDE = 256  # of the crops, in pixels
@@ -44,12 +44,12 @@ class Crops:
         return len(self.images)
 
     @property
-    def malignant(self) -> NDArray[np.bool_]:
+    def is_malignant(self) -> NDArray[np.bool_]:
         """Whether each is labelled malignant."""
         return np.asarray(self.labels == "malignant")
 
     @property
-    def labelled(self) -> NDArray[np.bool_]:
+    def is_labelled(self) -> NDArray[np.bool_]:
         """Whether each is a lesion, outlined and known to be benign or malignant."""
         known = np.isin(self.labels, ["benign", "malignant"])
         return np.asarray(known & self.masks.any(axis=(1, 2)))
@@ -59,23 +59,23 @@ class Crops:
         return Crops(**{name: values[chosen] for name, values in vars(self).items()})
 
 
-def joined(parts: Sequence[Crops]) -> Crops:
+def join(parts: Sequence[Crops]) -> Crops:
     """Return several stacks of crops as one."""
     names = Crops.__annotations__
     return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
 
 
-def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
+def probabilities(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
     """Return each crop's chance to be drawn: scanners by the root of their number, then classes.
 
-    The root lets the scanner with 20 pictures speak up without repeating them all the time.
+    The root lets the scanner with 20 images speak up without repeating them all the time.
     Where `labelled`, benign and malignant are equally likely on every scanner, so that a scanner
     tells nothing of the class; else classes too go by the root of their number.
     """
     chances = np.zeros(len(crops))
     for scanner in np.unique(crops.scanners):
         own = crops.scanners == scanner
-        own &= crops.labelled if labelled else True
+        own &= crops.is_labelled if labelled else True
         classes, counts = np.unique(crops.labels[own], return_counts=True)
         parts = np.ones(len(counts)) if labelled else np.sqrt(counts)
         parts *= np.sqrt(own.sum()) / parts.sum()
@@ -84,7 +84,7 @@ def shares(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum())
 
 
-def shippable_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
+def read_shippable(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     """Return the crops of each split, of the datasets whose licence lets trained weights ship.
 
     Raises
@@ -92,7 +92,7 @@ def shippable_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     UserError
         If no dataset does.
     DataError
-        If a split has no picture.
+        If a split has no image.
     """
     ours = [path for path in tables if weights_may_ship(path)]
     if not ours:
@@ -103,13 +103,13 @@ def shippable_splits(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
 
 def read_crops(tables: Sequence[Path], cohort: Path, splits: Sequence[str]) -> Crops:
     """Return the crops of `splits`: no near-duplicate, no Doppler, no disputed label."""
-    columns = [*PICTURES, "source_file", "scanner"]
-    return crops_of(real_rows(tables, cohort, splits=splits, columns=columns, usable=undisputed))
+    columns = [*IMAGES, "source_file", "scanner"]
+    return crop_all(read_rows(tables, cohort, splits=splits, columns=columns, usable=is_undisputed))
 
 
-def undisputed(row: Mapping[str, Any]) -> bool:
-    """Return whether a picture may teach or test a model; its class may be unknown."""
-    return usable_for_pixels(row) and "label_conflict" not in row["flags"]
+def is_undisputed(row: Mapping[str, Any]) -> bool:
+    """Return whether an image may teach or test a model; its class may be unknown."""
+    return has_usable_pixels(row) and "label_conflict" not in row["flags"]
 
 
 def weights_may_ship(table: Path) -> bool:
@@ -123,55 +123,55 @@ def origin_of(table: Path) -> dict[str, str]:
     return {key: info[key] for key in ("citation", "doi", "licence")}
 
 
-def crops_of(rows: Iterable[Mapping[str, Any]]) -> Crops:
+def crop_all(rows: Iterable[Mapping[str, Any]]) -> Crops:
     """Return the square crops of canonical rows, overlays painted out.
 
     Parameters
     ----------
     rows
-        Canonical rows with `cluster_id`, as `busgen.real.cohort.real_rows` gives them.
+        Canonical rows with `cluster_id`, as `busgen.real.cohort.read_rows` gives them.
 
     Raises
     ------
     DataError
-        If there are no rows, or a picture is broken.
+        If there are no rows, or an image is broken.
     """
     crops, words = [], []
     for row in rows:
-        crops.append(crop_of(row))
+        crops.append(crop(row))
         scanner = scanner_of(row["scanner"], row["dataset"])
         words.append((row["dataset"], scanner, row["pathology"] or "", row["cluster_id"]))
     if not crops:
-        rule = "models need real pictures of every split"
+        rule = "models need real images of every split"
         raise DataError(rule, "none of one", "name more datasets in real.datasets")
     images, masks, ignore = (np.stack(stack) for stack in zip(*crops, strict=True))
     return Crops(images, masks, ignore, *np.array(words).T)
 
 
-def crop_of(row: Mapping[str, Any]) -> tuple[NDArray[np.uint8], ...]:
+def crop(row: Mapping[str, Any]) -> tuple[NDArray[np.uint8], ...]:
     """Return image, mask and ignore-mask of a canonical row as (SIDE, SIDE) uint8 crops."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask, ignore = (
         np.zeros_like(image) if row[name] is None else decode_png(row[name]["bytes"], name)
         for name in ("mask", "ignore")
     )
-    field = field_of(image)
-    clean = without_overlays(image, ignore > 0) if ignore.any() else image
+    field = find_field(image)
+    clean = remove_overlays(image, ignore > 0) if ignore.any() else image
     square = square_crop(clean, mask, SIDE, field=field)
     hidden = square_crop(ignore, mask, SIDE, field=field).image
     return square.image, square.mask, (hidden > 0).astype(np.uint8)
 
 
-def square_of(row: Mapping[str, Any]) -> Square:
-    """Return the crop of a canonical row with a mask as `crop_of` cuts it, overlays left in."""
+def crop_square(row: Mapping[str, Any]) -> Square:
+    """Return the crop of a canonical row with a mask as `crop` cuts it, overlays left in."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = decode_png(row["mask"]["bytes"], "mask")
-    return square_crop(image, mask, SIDE, field=field_of(image))
+    return square_crop(image, mask, SIDE, field=find_field(image))
 
 
 def save_crops(crops: Crops, folder: Path) -> None:
     """Write crops, a file a field, for processes that map them into memory."""
-    with written_folder(folder, "crops") as partial:
+    with write_folder(folder, "crops") as partial:
         for name, values in vars(crops).items():
             np.save(partial / f"{name}.npy", values)
 

@@ -1,4 +1,4 @@
-"""Which real pictures may be shown, how, and where a page that holds them may lie.
+"""Which real images may be shown, how, and where a page that holds them may lie.
 
 In: canonical tables and rows, a folder to write to. Out: squares that may be looked at, or refusal.
 """
@@ -13,20 +13,20 @@ import yaml
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.imaging.square import field_of, square_crop
+from busgen.imaging.square import find_field, square_crop
 from busgen.io import decode_png, read_json
 from busgen.real.readers.registry import INFO
 
 
 def may_show(table: Path) -> bool:
-    """Return whether the pictures of a canonical table may be shown at all."""
+    """Return whether the images of a canonical table may be shown at all."""
     return bool(read_json(table.parent / INFO)["pixels_may_show"])
 
 
-def crop_to_show(row: Mapping[str, Any], side: int) -> NDArray[np.uint8] | str:
+def display_crop(row: Mapping[str, Any], side: int) -> NDArray[np.uint8] | str:
     """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
     image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
-    field = field_of(image)
+    field = find_field(image)
     square = square_crop(image, mask, side, field=field)
     if square.padded > 0:
         return "padded"
@@ -51,7 +51,7 @@ def require_untracked(file: Path) -> None:
     except OSError:  # no git: nothing says that it is ignored
         ignored = False
     if not ignored:
-        rule = "a page with patients' pictures must lie where git does not track it"
+        rule = "a page with patients' images must lie where git does not track it"
         raise UserError(rule, str(file), "choose a folder outside, or an ignored one (data/...)")
 
 
@@ -64,5 +64,5 @@ def require_no_output(file: Path) -> None:
         stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8")).get("stages", {})
         outputs = [out for stage in stages.values() for out in stage.get("outs", ())]
         if any(place.is_relative_to(root / str(out)) for out in outputs):
-            rule = "a page with patients' pictures must not lie in an output that DVC shares"
+            rule = "a page with patients' images must not lie in an output that DVC shares"
             raise UserError(rule, str(file), "choose another folder")

@@ -1,6 +1,6 @@
-"""Learn what an overlay's stroke looks like, from overlays planted into real pictures.
+"""Learn what an overlay's stroke looks like, from overlays planted into real images.
 
-In: grey pictures of training patients. Out: weights of a `StrokeNet`. First on pictures without
+In: grey images of training patients. Out: weights of a `StrokeNet`. First on images without
 overlays; then on all, where what the first network finds is left out of the examples of tissue.
 """
 
@@ -14,50 +14,50 @@ from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
 from busgen.errors import UserError
-from busgen.imaging.overlays.planted import KINDS, plant
+from busgen.imaging.overlays.planted import KINDS, plant_overlays
 from busgen.imaging.overlays.strokes import (
     WEIGHTS,
     StrokeNet,
-    candidates,
-    features,
-    stroke_log_odds,
-    stroke_net,
+    build_network,
+    find_candidates,
+    log_odds,
+    measure,
 )
 from busgen.io import decode_png
-from busgen.real.cohort import canonical_tables, real_rows
+from busgen.real.cohort import find_tables, read_rows
 
 HIDDEN = (48, 16)
-SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each picture
-STROKES, TISSUE = 400, 800  # examples of each taken from a picture
-DOUBT = 2.0  # log odds above which a pixel of a published picture is no example of tissue
+SEVERAL = (*KINDS, "text", "caliper", "caliper", "logo")  # planted into each image
+STROKES, TISSUE = 400, 800  # examples of each taken from an image
+DOUBT = 2.0  # log odds above which a pixel of a published image is no example of tissue
 MARGIN = np.ones((17, 17), np.uint8)  # px around such a pixel
-CLEAN, EVERY = "breast", 4  # the dataset without overlays; of the others every fourth picture
-SMALLEST = 96  # px a side: smaller pictures have no room for what is planted
+CLEAN, EVERY = "breast", 4  # the dataset without overlays; of the others every fourth image
+SMALLEST = 96  # px a side: smaller images have no room for what is planted
 
 Example = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def fit(
-    pictures: Iterable[NDArray[np.uint8]],
+    images: Iterable[NDArray[np.uint8]],
     rng: np.random.Generator,
     *,
     known: StrokeNet | None = None,
     epochs: int = 6,
 ) -> StrokeNet:
-    """Return a network fitted to strokes planted into pictures.
+    """Return a network fitted to strokes planted into images.
 
     Parameters
     ----------
-    pictures
+    images
         (H, W) uint8, at least `SMALLEST` px a side; without overlays unless `known` is given.
     rng
         Draws the overlays, the changes of size and contrast, and the examples.
     known
-        A network that tells which pixels of the pictures may be overlays already.
+        A network that tells which pixels of the images may be overlays already.
     epochs
         Passes over the examples.
     """
-    examples = [examples_of(picture, rng, known) for picture in pictures]
+    examples = [make_examples(image, rng, known) for image in images]
     inputs = np.concatenate([x for x, _ in examples])
     strokes = np.concatenate([y for _, y in examples])
     seed = int(rng.integers(2**31))
@@ -69,39 +69,39 @@ def fit(
         model.partial_fit(inputs, strokes, classes=[0, 1])
     pairs = zip(model.coefs_, model.intercepts_, strict=True)
     layers = tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in pairs)
-    return stroke_net(StrokeNet(layers).arrays())  # as it will be stored
+    return build_network(StrokeNet(layers).arrays())  # as it will be stored
 
 
-def examples_of(
-    picture: NDArray[np.uint8], rng: np.random.Generator, known: StrokeNet | None
+def make_examples(
+    image: NDArray[np.uint8], rng: np.random.Generator, known: StrokeNet | None
 ) -> Example:
-    """Return features and {0, 1} of strokes and of tissue in one picture with planted overlays."""
-    picture = varied(picture, rng)
-    planted = plant(picture, rng, SEVERAL)
+    """Return features and {0, 1} of strokes and of tissue in one image with planted overlays."""
+    image = _vary(image, rng)
+    planted = plant_overlays(image, rng, SEVERAL)
     strokes = np.any([overlay.strokes for overlay in planted.overlays], axis=0)
     tissue = ~planted.touched
     if known is not None:
-        doubtful = (stroke_log_odds(picture, known) > DOUBT).astype(np.uint8)
+        doubtful = (log_odds(image, known) > DOUBT).astype(np.uint8)
         tissue &= cv2.dilate(doubtful, MARGIN) == 0
-    asked = candidates(planted.image)
-    chosen = [_some(strokes & asked, STROKES, rng), _some(tissue & asked, TISSUE, rng)]
+    asked = find_candidates(planted.image)
+    chosen = [_pick(strokes & asked, STROKES, rng), _pick(tissue & asked, TISSUE, rng)]
     places = np.concatenate(chosen)
     truth = np.repeat([1, 0], [len(part) for part in chosen])
-    return features(planted.image, places[:, 0], places[:, 1]), truth
+    return measure(planted.image, places[:, 0], places[:, 1]), truth
 
 
-def varied(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the picture mirrored, smaller or of harder contrast, at times."""
+def _vary(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the image mirrored, smaller or of harder contrast, at times."""
     if rng.random() < 0.5:
-        factor = max(rng.uniform(0.35, 1.0), SMALLEST / min(picture.shape))
-        picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        factor = max(rng.uniform(0.35, 1.0), SMALLEST / min(image.shape))
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.4:
-        harder = (picture - rng.uniform(0, 20)) * rng.uniform(1.0, 2.5)
-        picture = harder.clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture
+        harder = (image - rng.uniform(0, 20)) * rng.uniform(1.0, 2.5)
+        image = harder.clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(image[:, ::-1]) if rng.random() < 0.5 else image
 
 
-def _some(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _pick(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return (row, col) of at most `most` of the pixels."""
     places = np.argwhere(which)
     return places[rng.permutation(len(places))[:most]]
@@ -110,30 +110,28 @@ def _some(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDAr
 def fit_overlays(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` (`busgen real ... --out`), write weights to `out`.
 
-    BrEaST's pictures count as clean (by eye 46 of 48 are); of the others every fourth is taken.
+    BrEaST's images count as clean (by eye 46 of 48 are); of the others every fourth is taken.
     """
-    rows = real_rows(
-        canonical_tables(folder), folder / "cohort", splits=("train",), columns=["image"]
-    )
+    rows = read_rows(find_tables(folder), folder / "cohort", splits=("train",), columns=["image"])
     clean: list[NDArray[np.uint8]] = []
     others: list[NDArray[np.uint8]] = []
     passed = 0
     for row in rows:
         passed += row["dataset"] != CLEAN
         if row["dataset"] == CLEAN or passed % EVERY == 0:
-            picture = decode_png(row["image"]["bytes"], row["sample_id"])
-            (clean if row["dataset"] == CLEAN else others).append(picture)
+            image = decode_png(row["image"]["bytes"], row["sample_id"])
+            (clean if row["dataset"] == CLEAN else others).append(image)
     first, second = ([x for x in p if min(x.shape) >= SMALLEST] for p in (clean, others))
     if not first:
         rule = f"real data must hold training patients of {CLEAN}"
-        raise UserError(rule, "none", "read it too: its pictures are without overlays")
-    save_file(fit_all(first, second).arrays(), out / WEIGHTS.name)
+        raise UserError(rule, "none", "read it too: its images are without overlays")
+    save_file(_fit(first, second).arrays(), out / WEIGHTS.name)
 
 
-def fit_all(
+def _fit(
     clean: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], seed: int = 3
 ) -> StrokeNet:
-    """Return a network fitted to clean pictures, each twice, then to these and all others."""
+    """Return a network fitted to clean images, each twice, then to these and all others."""
     rng = np.random.default_rng(seed)
-    first = fit([picture for picture in clean for _ in range(2)], rng)
+    first = fit([image for image in clean for _ in range(2)], rng)
     return fit([*clean, *others], rng, known=first)

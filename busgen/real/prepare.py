@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from busgen import schema
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.errors import UserError
-from busgen.folders import grown_folder
+from busgen.folders import grow_folder
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
@@ -22,7 +22,7 @@ from busgen.real.readers.registry import (
     LEFT_OUT,
     READERS,
     TABLE,
-    list_dataset,
+    list_images,
     write_canonical,
 )
 
@@ -40,7 +40,7 @@ def prepare(
 
     Returns
     -------
-    What `busgen.real.cleaning.cleaning` tells. `tick` is called with numbers of images read.
+    What `busgen.real.cleaning.summarise` tells. `tick` is called with numbers of images read.
 
     Raises
     ------
@@ -55,21 +55,21 @@ def prepare(
         for name in sorted(datasets, key=schema.DATASETS.index)
     }
     now["cohort"] = sha256_bytes(dumps(now).encode())
-    if all(_stands(out, name, now) for name in now):
+    if all(_is_done(out, name, now) for name in now):
         return read_json(out / "cohort" / CLEANING)
-    with grown_folder(out, REAL) as work:
+    with grow_folder(out, REAL) as work:
         names = [name for name in now if name != "cohort"]
         for name in names:
-            if not _stands(work, name, now):
+            if not _is_done(work, name, now):
                 write_canonical(name, datasets[name], work / name, tick)
-                _remember(work, name, now)
+                _write(work, name, now)
         tables = [work / name / TABLE for name in names]
         told = write_cohort(tables, work / "cohort")
-        _remember(work, "cohort", now)
+        _write(work, "cohort", now)
     return told
 
 
-def _stands(folder: Path, name: str, now: Mapping[str, str]) -> bool:
+def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     """Return whether a part is there, made of what would make it now."""
     parts = (FILE, CLEANING) if name == "cohort" else (TABLE, INFO, LEFT_OUT)
     return _state(folder).get(name) == now[name] and all(
@@ -77,7 +77,7 @@ def _stands(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     )
 
 
-def _remember(folder: Path, name: str, now: Mapping[str, str]) -> None:
+def _write(folder: Path, name: str, now: Mapping[str, str]) -> None:
     write_text(folder / STATE, dumps(_state(folder) | {name: now[name]}))
 
 
@@ -93,9 +93,9 @@ def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
     return datasets
 
 
-def images(datasets: Mapping[str, Path]) -> int:
+def count(datasets: Mapping[str, Path]) -> int:
     """Return how many images `datasets` list; raises as `readers.registry.list_dataset` does."""
-    return sum(len(list_dataset(name, path).entries) for name, path in datasets.items())
+    return sum(len(list_images(name, path).entries) for name, path in datasets.items())
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
@@ -111,5 +111,5 @@ def _state(out: Path) -> dict[str, Any]:
 
 def _code() -> list[str]:
     """Return what decides the canonical form besides the data: sources, weights, libraries."""
-    own = [code_sha256(__name__), sha256_file(WEIGHTS)]
+    own = [hash_code(__name__), sha256_file(WEIGHTS)]
     return own + [f"{name} {version(name)}" for name in LIBRARIES]

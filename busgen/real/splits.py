@@ -14,7 +14,7 @@ from busgen.errors import UserError
 SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})
 
 
-def split_of(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
+def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
     """Return the split of a patient: all images of one patient stand on one side.
 
     Parameters
@@ -40,7 +40,7 @@ def split_of(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
     return next(reversed([name for name, share in shares.items() if share > 0]))
 
 
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Return a key that sorts names as people count: ``case9`` before ``case10``."""
     parts = re.findall(r"\d+|\D+", name)
     return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)

@@ -16,7 +16,7 @@ from busgen import schema
 from busgen.io import read_json
 from busgen.release import sql
 from busgen.release.description.facts import Facts, gather
-from busgen.release.files import INDEX, PROVENANCE, check_release
+from busgen.release.files import INDEX, PROVENANCE, require_release
 
 _WORDS = tuple(
     c for c in schema.columns("index") if c.values or c.name in ("halo", "scanner", "flags")
@@ -38,28 +38,28 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
         only one of them has, of another version of busgen, as ``[a, b]``; ``provenance``: what
         differs; ``identical_images``: images of `a` whose pixels are also in `b`.
     """
-    folders = (check_release(a), check_release(b))
+    folders = (require_release(a), require_release(b))
     own, other = ({*pq.read_schema(folder / INDEX).names} for folder in folders)
     both = own & other
     records = [read_json(folder / PROVENANCE) for folder in folders]
-    made = [_gather(folder, record) for folder, record in zip(folders, records, strict=True)]
+    made = [_read(folder, record) for folder, record in zip(folders, records, strict=True)]
     with sql.connect() as connection:
         for view, folder in zip("ab", folders, strict=True):
-            query = f"SELECT * FROM {sql.parquet(folder / INDEX)} WHERE accepted"
+            query = f"SELECT * FROM {sql.from_parquet(folder / INDEX)} WHERE accepted"
             connection.execute(f"CREATE VIEW {view} AS {query}")
         same = "SELECT count(DISTINCT image_sha256) FROM a SEMI JOIN b USING (image_sha256)"
         return {
             "counts": _counts(made),
-            "identical_images": sql.first(connection, same)[0],
+            "identical_images": sql.first_row(connection, same)[0],
             "gates": _gates(made),
             "terms": {c.name: _terms(connection, c) for c in _WORDS if c.name in both},
             "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS if c.name in both},
             "columns": [sorted(own - other), sorted(other - own)],
-            "provenance": _differing(*map(_leaves, records)),
+            "provenance": _difference(*map(_leaves, records)),
         }
 
 
-def _gather(folder: Path, record: Mapping[str, Any]) -> Facts:
+def _read(folder: Path, record: Mapping[str, Any]) -> Facts:
     return gather(folder / INDEX, len(record.get("unfilled", ())))
 
 
@@ -89,7 +89,7 @@ def _gates(made: Sequence[Facts]) -> dict[str, Any]:
 
 def _terms(connection: sql.Connection, column: schema.Column) -> dict[str, Any]:
     """Return total variation and chi-square p of one categorical column."""
-    name = sql.name(column.name)
+    name = sql.quote_name(column.name)
     word = f"array_to_string({name}, '+')" if pa.types.is_list(column.type) else name
     rows = connection.execute(f"""
         SELECT word, coalesce(a.n, 0), coalesce(b.n, 0)
@@ -117,7 +117,7 @@ def _numbers(connection: sql.Connection, name: str) -> dict[str, Any] | None:
     from scipy.stats import ks_2samp
 
     values = [
-        connection.sql(f"SELECT {sql.name(name)} AS x FROM {view} WHERE x IS NOT NULL")
+        connection.sql(f"SELECT {sql.quote_name(name)} AS x FROM {view} WHERE x IS NOT NULL")
         .to_arrow_table()["x"]
         .to_numpy()
         for view in "ab"
@@ -140,7 +140,7 @@ def _leaves(record: object, path: str = "") -> dict[str, Any]:
     return found
 
 
-def _differing(a: dict[str, Any], b: dict[str, Any]) -> dict[str, list[Any]]:
+def _difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, list[Any]]:
     names = sorted({*a, *b})
     return {name: [a.get(name), b.get(name)] for name in names if a.get(name) != b.get(name)}
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import UserError
-from busgen.folders import written_folder
+from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
-from busgen.release.description.card import LICENCE_URL, licence
-from busgen.release.files import LICENCE, check_release, data_files, split_of
-from busgen.release.read import batches
+from busgen.release.description.card import LICENCE_URL, write_licence
+from busgen.release.files import LICENCE, find_files, require_release, split_name
+from busgen.release.read import read_rows
 
 Row = dict[str, Any]
 EXPORT = "export"
@@ -46,19 +46,19 @@ def export(folder: Path, out: Path, form: str = "folder") -> None:
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
-    check_release(folder)
-    with written_folder(out, EXPORT) as partial:
+    require_release(folder)
+    with write_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial)
-        write_text(partial / LICENCE, licence())
+        write_text(partial / LICENCE, write_licence())
 
 
 def _rows(folder: Path, split: str, columns: tuple[str, ...]) -> Iterator[Row]:
-    for table in batches(folder, columns, split):
+    for table in read_rows(folder, columns, split):
         yield from table.to_pylist()
 
 
 def _splits(folder: Path) -> list[str]:
-    return list(dict.fromkeys(split_of(path) for path in data_files(folder)))
+    return list(dict.fromkeys(split_name(path) for path in find_files(folder)))
 
 
 def _name(sample_id: str) -> str:
@@ -163,7 +163,7 @@ def _to_nnunet(folder: Path, out: Path) -> None:
             (out / f"labels{part}" / f"{name}.png").write_bytes(encode_png(label))
     train, validation = names.get("train", []), names.get("validation", [])
     if validation:
-        write_text(out / "splits_final.json", _json([{"train": train, "val": validation}]))
+        write_text(out / "splits_final.json", _to_record([{"train": train, "val": validation}]))
     record = {
         "channel_names": {"0": "ultrasound"},
         "labels": {"background": 0, "lesion": 1},
@@ -173,10 +173,10 @@ def _to_nnunet(folder: Path, out: Path) -> None:
         "description": NOT_FOR_CLINICAL_USE,
         "licence": "CC BY 4.0",
     }
-    write_text(out / "dataset.json", _json(record))
+    write_text(out / "dataset.json", _to_record(record))
 
 
-def _json(record: object) -> str:
+def _to_record(record: object) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -39,23 +39,23 @@ class Problem:
         return f"{self.file}: {self.rule}, got {self.got}"
 
 
-def data_files(folder: Path) -> list[Path]:
-    """Return the Parquet files with the pictures, by split (train first) and number."""
+def find_files(folder: Path) -> list[Path]:
+    """Return the Parquet files with the images, by split (train first) and number."""
     paths = [path for path in (folder / DATA).glob("*.parquet") if _DATA_NAME.fullmatch(path.name)]
-    return sorted(paths, key=lambda path: (SPLITS.index(split_of(path)), path.name))
+    return sorted(paths, key=lambda path: (SPLITS.index(split_name(path)), path.name))
 
 
-def split_of(path: Path) -> str:
+def split_name(path: Path) -> str:
     """Return the split that a data file's name begins with."""
     return path.name.split("-")[0]
 
 
-def data_name(split: str, number: int, count: int) -> str:
+def file_name(split: str, number: int, count: int) -> str:
     """Return the name of the `number`-th (from 0) of `count` data files of a split."""
     return f"{split}-{number:05d}-of-{count:05d}.parquet"
 
 
-def check_release(folder: Path) -> Path:
+def require_release(folder: Path) -> Path:
     """Return `folder` if it looks like a release, else raise `UserError`."""
     if not (folder / INDEX).is_file():
         raise UserError(
@@ -64,7 +64,7 @@ def check_release(folder: Path) -> Path:
     return folder
 
 
-def present(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     """Return every file under `folder`, as sorted relative names with forward slashes.
 
     Without the list by which busgen knows its own folders (`busgen.folders`): it is no part of the
@@ -81,7 +81,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def write_sums(folder: Path) -> None:
     """Write the checksums of every other file; the last line, a comment, is the list's own."""
-    names = [name for name in present(folder) if name != SUMS]
+    names = [name for name in list_files(folder) if name != SUMS]
     with ThreadPoolExecutor() as pool:
         sums = pool.map(sha256_file, (folder / name for name in names))
         body = "".join(f"{digest}  {name}\n" for digest, name in zip(sums, names, strict=True))
@@ -105,7 +105,7 @@ def check_sums(folder: Path) -> list[Problem]:
     wanted = {match[2]: match[1] for match in matches if match}
     if (folder / MANIFEST).exists() and read_manifest(folder) is None:
         problems.append(Problem(MANIFEST, "must agree with its own sum", "another"))
-    found = set(present(folder)) - {SUMS}
+    found = set(list_files(folder)) - {SUMS}
     problems += [Problem(name, "must exist", "no such file") for name in sorted({*wanted} - found)]
     problems += [Problem(name, f"must be listed in {SUMS}", "a file that is not")
                  for name in sorted(found - {*wanted})]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pictures against what their row says.
+"""Images against what their row says.
 
 In: tables of the release schema. Out: what is wrong, in words; nothing where all is well.
 """
@@ -15,7 +15,7 @@ from busgen.io import decode_png, sha256_array
 _COLUMNS = ("sample_id", "pathology", "image_sha256", "image", "mask")
 
 
-def check_pictures(table: pa.Table) -> list[tuple[str, str, str]]:
+def check(table: pa.Table) -> list[tuple[str, str, str]]:
     """Return ``(sample_id, rule, got)`` for every row whose image or mask breaks a rule."""
     rows = table.select(_COLUMNS).to_pylist()
     with ThreadPoolExecutor() as pool:
@@ -50,7 +50,7 @@ def _check_pair(
     return None
 
 
-def _png(picture: object) -> bytes:
-    """Return the bytes of a picture {bytes, path}; empty where there is none."""
-    data = picture.get("bytes") if isinstance(picture, dict) else None
+def _png(image: object) -> bytes:
+    """Return the bytes of an image {bytes, path}; empty where there is none."""
+    data = image.get("bytes") if isinstance(image, dict) else None
     return data if isinstance(data, bytes) else b""

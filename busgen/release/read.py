@@ -1,6 +1,6 @@
-"""Reading a release: its rows lazily, one picture fast, counts by stratum.
+"""Reading a release: its rows lazily, one image fast, counts by stratum.
 
-In: a release folder. Out: Arrow tables, decoded pictures, one row as a dictionary.
+In: a release folder. Out: Arrow tables, decoded images, one row as a dictionary.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.release import sql
-from busgen.release.files import GROUP_ROWS, INDEX, check_release, data_files
+from busgen.release.files import GROUP_ROWS, INDEX, find_files, require_release
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -45,12 +45,12 @@ class Release:
         """All accepted samples, nothing of which is read until asked."""
         import pyarrow.dataset as ds
 
-        return ds.dataset([str(path) for path in data_files(self.folder)], format="parquet")
+        return ds.dataset([str(path) for path in find_files(self.folder)], format="parquet")
 
 
 def open_release(folder: Path) -> Release:
-    """Return the release in `folder`; opened once, a picture takes half the time."""
-    files = data_files(check_release(folder))
+    """Return the release in `folder`; opened once, an image takes half the time."""
+    files = find_files(require_release(folder))
     return Release(folder, tuple(group for path in files for group in _groups(path)))
 
 
@@ -71,7 +71,7 @@ def read_row(release: Release | Path, sample_id: str, columns: Sequence[str]) ->
                 table = _read(group, list(columns))
                 found: dict[str, Any] = table.slice(row, 1).to_pylist()[0]
                 return found
-    raise unknown_sample(opened.folder, sample_id)
+    raise unknown_sample_error(opened.folder, sample_id)
 
 
 def _read(group: Group, columns: list[str]) -> pa.Table:
@@ -81,25 +81,25 @@ def _read(group: Group, columns: list[str]) -> pa.Table:
 
 def read_image(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
     """Return the (H, W) uint8 image of one released sample."""
-    return _picture(release, sample_id, "image")
+    return _image(release, sample_id, "image")
 
 
 def read_mask(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
     """Return the (H, W) uint8 mask of one released sample, 0 and 255."""
-    return _picture(release, sample_id, "mask")
+    return _image(release, sample_id, "mask")
 
 
-def _picture(release: Release | Path, sample_id: str, name: str) -> NDArray[np.uint8]:
-    picture = read_row(release, sample_id, [name])[name]
-    return decode_png(picture["bytes"], f"{name} of {sample_id}")
+def _image(release: Release | Path, sample_id: str, name: str) -> NDArray[np.uint8]:
+    image = read_row(release, sample_id, [name])[name]
+    return decode_png(image["bytes"], f"{name} of {sample_id}")
 
 
-def batches(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:
+def read_rows(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:
     """Yield `columns` of the released rows, 100 at a time, all splits or one.
 
     Raises `DataError` if the release has not all of them.
     """
-    for path in data_files(check_release(folder)):
+    for path in find_files(require_release(folder)):
         if split is None or path.name.startswith(f"{split}-"):
             require_columns(path, columns)
             for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(columns)):
@@ -121,20 +121,20 @@ def count_by(index: Path, by: Sequence[str]) -> pa.Table:
     for name in by:
         if name not in known:
             raise UserError("a stratum must be made of columns of the index", name, str(known))
-    names = ", ".join(map(sql.name, by))
+    names = ", ".join(map(sql.quote_name, by))
     with sql.connect() as connection:
         return connection.sql(
-            f"SELECT {names}, count(*) AS n FROM {sql.parquet(index)} WHERE accepted "
+            f"SELECT {names}, count(*) AS n FROM {sql.from_parquet(index)} WHERE accepted "
             f"GROUP BY ALL ORDER BY n DESC, {names}"
         ).to_arrow_table()
 
 
-def unknown_sample(folder: Path, sample_id: str) -> UserError:
+def unknown_sample_error(folder: Path, sample_id: str) -> UserError:
     """Return the error for an id that is not in the release, with the nearest that are."""
     with sql.connect() as connection:
         nearest = connection.execute(
             f"SELECT DISTINCT sample_id, levenshtein(sample_id, ?) AS d "
-            f"FROM {sql.parquet(folder / INDEX)} ORDER BY d, sample_id LIMIT 3",
+            f"FROM {sql.from_parquet(folder / INDEX)} ORDER BY d, sample_id LIMIT 3",
             [sample_id],
         ).fetchall()
     near = ", ".join(str(row[0]) for row in nearest)

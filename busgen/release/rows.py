@@ -1,7 +1,7 @@
 """The accepted samples of a candidates folder, as data files of a release.
 
-In: `candidates/` (index and shards with pictures). Out: tables of the release schema, streamed,
-and Parquet files of them. Memory holds a shard's rows and a row group's pictures, whatever n.
+In: `candidates/` (index and shards with images). Out: tables of the release schema, streamed,
+and Parquet files of them. Memory holds a shard's rows and a row group's images, whatever n.
 """
 
 import json
@@ -14,26 +14,26 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
-from busgen.release.files import GROUP_ROWS, data_name
-from busgen.release.image_checks import check_pictures
+from busgen.release.files import GROUP_ROWS, file_name
+from busgen.release.image_checks import check
 
 FILE_BYTES = 256 * 2**20
-_PICTURES = ("image", "mask")
+_IMAGES = ("image", "mask")
 
 
-def release_schema() -> pa.Schema:
-    """Return the Arrow schema of a data file; its metadata types the pictures for `datasets`.
+def arrow_schema() -> pa.Schema:
+    """Return the Arrow schema of a data file; its metadata types the images for `datasets`.
 
     `datasets` takes a column for an `Image()` only where the field is nullable.
     """
-    features = {name: {"_type": "Image"} for name in _PICTURES}
+    features = {name: {"_type": "Image"} for name in _IMAGES}
     metadata = {"huggingface": json.dumps({"info": {"features": features}}, sort_keys=True)}
-    fields = [field.with_nullable(True) if field.name in _PICTURES else field
+    fields = [field.with_nullable(True) if field.name in _IMAGES else field
               for field in schema.arrow_schema("release")]  # fmt: skip
     return pa.schema(fields, metadata)
 
 
-def shard_files(candidates: Path) -> list[Path]:
+def find_files(candidates: Path) -> list[Path]:
     """Return the shards of a candidates folder, in order."""
     shards = sorted((candidates / "shards").glob("*.parquet"))
     if not shards:
@@ -41,73 +41,75 @@ def shard_files(candidates: Path) -> list[Path]:
     return shards
 
 
-def join_accepted(connection: sql.Connection, index: Path, shards: list[Path]) -> None:
-    """Make the table `accepted`: rows of the index with shard and row of their pictures."""
-    keys = sql.parquet(shards, ", filename = true, file_row_number = true")
-    numbers = ", ".join(f"({sql.text(path.name)}, {i})" for i, path in enumerate(shards))
+def select_accepted(connection: sql.Connection, index: Path, shards: list[Path]) -> None:
+    """Make the table `accepted`: rows of the index with shard and row of their images."""
+    keys = sql.from_parquet(shards, ", filename = true, file_row_number = true")
+    numbers = ", ".join(f"({sql.quote_text(path.name)}, {i})" for i, path in enumerate(shards))
     connection.execute(f"""CREATE TABLE accepted AS
         SELECT n.shard, k.file_row_number AS shard_row, i.*
-        FROM {sql.parquet(index)} i
+        FROM {sql.from_parquet(index)} i
         JOIN {keys} k USING (sample_id, attempt)
         JOIN (VALUES {numbers}) n(file, shard) ON parse_filename(k.filename) = n.file
         WHERE i.accepted ORDER BY n.shard, k.file_row_number""")
-    joined = sql.first(connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted")
-    wanted = sql.first(connection, f"SELECT count(*) FROM {sql.parquet(index)} WHERE accepted")[0]
+    joined = sql.first_row(connection, "SELECT count(*), count(DISTINCT sample_id) FROM accepted")
+    wanted = sql.first_row(
+        connection, f"SELECT count(*) FROM {sql.from_parquet(index)} WHERE accepted"
+    )[0]
     if joined != (wanted, wanted):
         raise DataError(
-            "each accepted sample must have its pictures once in shards/",
-            f"{joined[0]} pictures of {joined[1]} samples, {wanted} accepted",
+            "each accepted sample must have its images once in shards/",
+            f"{joined[0]} images of {joined[1]} samples, {wanted} accepted",
             "run generate again: it makes what is missing",
         )
 
 
-def accepted_rows(connection: sql.Connection, shards: list[Path], split: str) -> Iterator[pa.Table]:
-    """Yield the accepted rows of a split with their pictures, in the order of the shards."""
-    names = ", ".join(sql.name(c.name) for c in schema.columns("index"))
+def read_rows(connection: sql.Connection, shards: list[Path], split: str) -> Iterator[pa.Table]:
+    """Yield the accepted rows of a split with their images, in the order of the shards."""
+    names = ", ".join(sql.quote_name(c.name) for c in schema.columns("index"))
     for number, path in enumerate(shards):
         thin = connection.sql(
             f"SELECT shard_row, {names} FROM accepted WHERE shard = {number} "
-            f"AND split = {sql.text(split)} ORDER BY shard_row"
+            f"AND split = {sql.quote_text(split)} ORDER BY shard_row"
         ).to_arrow_table()
         if thin.num_rows:
-            yield from _with_pictures(thin, path)
+            yield from _with_images(thin, path)
 
 
-def _with_pictures(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
-    """Yield the rows of `thin` (ordered by shard_row) with the pictures in the shard `path`."""
+def _with_images(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
+    """Yield the rows of `thin` (ordered by shard_row) with the images in the shard `path`."""
     rows = thin["shard_row"].to_numpy()
     start = 0
     for batch in _batches(path):
         first, last = rows.searchsorted([start, start + len(batch)])
-        pictures = batch.take(pa.array(rows[first:last] - start))
+        images = batch.take(pa.array(rows[first:last] - start))
         start += len(batch)
         if first < last:
-            yield _checked(thin.slice(first, last - first), pictures, path)
+            yield _check(thin.slice(first, last - first), images, path)
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield a shard's pictures; pyarrow calls a broken page an `OSError`, as if the disk failed."""
+    """Yield a shard's images; pyarrow calls a broken page an `OSError`, as if the disk failed."""
     try:
-        yield from pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_PICTURES))
+        yield from pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_IMAGES))
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"shard {path.name} must be a whole Parquet file", error, "delete it, generate again"
         ) from error
 
 
-def _checked(thin: pa.Table, pictures: pa.RecordBatch, path: Path) -> pa.Table:
+def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
     table = thin.drop_columns(["shard_row"])
-    for name in _PICTURES:
-        table = table.append_column(name, pictures.column(name))
-    table = table.select(release_schema().names).cast(release_schema())
-    for sample_id, rule, got in check_pictures(table):
+    for name in _IMAGES:
+        table = table.append_column(name, images.column(name))
+    table = table.select(arrow_schema().names).cast(arrow_schema())
+    for sample_id, rule, got in check(table):
         raise DataError(
             f"{rule} (sample {sample_id} in {path.name})", got, "delete the shard, generate again"
         )
     return table
 
 
-def as_table(batch: pa.RecordBatch, columns: pa.Schema) -> pa.Table:
+def to_table(batch: pa.RecordBatch, columns: pa.Schema) -> pa.Table:
     """Return a batch that DuckDB made as a table of exactly these columns."""
     return pa.Table.from_batches([batch]).cast(columns)
 
@@ -132,7 +134,7 @@ def write_split(tables: Iterator[pa.Table], folder: Path, split: str) -> list[Pa
     while first is not None:
         parts.append(folder / f"{split}-{len(parts):05d}.partial")
         first = _write_file(parts[-1], first, groups)
-    names = [data_name(split, i, len(parts)) for i in range(len(parts))]
+    names = [file_name(split, i, len(parts)) for i in range(len(parts))]
     return [part.rename(folder / name) for part, name in zip(parts, names, strict=True)]
 
 
@@ -149,8 +151,8 @@ def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.T
 
 
 def open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
-    """Return a Parquet writer: Zstandard and dictionaries, but pictures as they are."""
-    blobs = [f"{name}.{part}" for name in _PICTURES for part in ("bytes", "path")]
+    """Return a Parquet writer: Zstandard and dictionaries, but images as they are."""
+    blobs = [f"{name}.{part}" for name in _IMAGES for part in ("bytes", "path")]
     thin = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in columns]
     codecs = dict.fromkeys(thin, "zstd") | dict.fromkeys(blobs, "none")
     words = [name for name in thin if pa.types.is_string(columns.field(name.split(".")[0]).type)]

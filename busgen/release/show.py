@@ -12,8 +12,8 @@ from busgen import schema
 from busgen.errors import UserError
 from busgen.io import read_json, sha256_array
 from busgen.release import sql
-from busgen.release.files import INDEX, PROVENANCE, check_release
-from busgen.release.read import read_image, read_mask, unknown_sample
+from busgen.release.files import INDEX, PROVENANCE, require_release
+from busgen.release.read import read_image, read_mask, unknown_sample_error
 
 _FINDING = tuple(c.name for c in schema.columns("index") if c.source == "finding")
 _MASK = tuple(c.name for c in schema.columns("index") if c.source == "mask")
@@ -24,7 +24,7 @@ _MADE_BY = ("mask_engine", "mask_engine_sha256", "engine", "engine_sha256", "pri
             "code_version")  # fmt: skip
 
 
-def history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
+def read_history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
     """Return every attempt at a sample with its scores and verdict, then what became of it.
 
     The other members of a counterfactual family are named, as `busgen show` takes them.
@@ -52,7 +52,7 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def again(folder: Path, sample_id: str) -> dict[str, Any]:
+def redraw(folder: Path, sample_id: str) -> dict[str, Any]:
     """Return how a released sample compares with itself drawn and rendered anew.
 
     Returns
@@ -66,10 +66,10 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
     UserError
         If the sample is unknown or was given up, or its row was altered to what cannot be.
     """
-    from busgen.images.contract import Learned
+    from busgen.images.contract import ModelOptions
     from busgen.images.engines import load_image_engine
     from busgen.masks.engines import load_mask_engine
-    from busgen.priors.findings import check_finding, from_row
+    from busgen.priors.findings import check, from_row
 
     row = _attempts(folder, sample_id)[-1]
     if not row["accepted"]:
@@ -77,10 +77,10 @@ def again(folder: Path, sample_id: str) -> dict[str, Any]:
                         "its attempts are in the index, its pixels were not kept")  # fmt: skip
     plan = _plan(folder)
     size_px = int(plan["size_px"])
-    learned = Learned(adapter=plan["adapter"], steps=plan["steps"], guidance=plan["guidance"])
+    learned = ModelOptions(adapter=plan["adapter"], steps=plan["steps"], guidance=plan["guidance"])
     masks = load_mask_engine(row["mask_engine"], size_px)
     images = load_image_engine(row["engine"], size_px, learned=learned)
-    finding = check_finding(from_row(row), size_px)
+    finding = check(from_row(row), size_px)
     mask = masks.draw([finding])
     image = images.render([finding], mask)[0]
     released = read_image(folder, sample_id)
@@ -98,11 +98,11 @@ def _attempts(folder: Path, sample_id: str) -> list[dict[str, Any]]:
     """Return the rows of the index with this id, by attempt; `UserError` if there are none."""
     with sql.connect() as connection:
         rows: list[dict[str, Any]] = connection.sql(
-            f"SELECT * FROM {sql.parquet(check_release(folder) / INDEX)} "
-            f"WHERE sample_id = {sql.text(sample_id)} ORDER BY attempt"
+            f"SELECT * FROM {sql.from_parquet(require_release(folder) / INDEX)} "
+            f"WHERE sample_id = {sql.quote_text(sample_id)} ORDER BY attempt"
         ).to_arrow_table().to_pylist()  # fmt: skip
     if not rows:
-        raise unknown_sample(folder, sample_id)
+        raise unknown_sample_error(folder, sample_id)
     return rows
 
 
@@ -110,7 +110,7 @@ def _others(folder: Path, family_id: str, sample_id: str) -> list[str]:
     """Return the other samples of a family."""
     with sql.connect() as connection:
         found = connection.execute(
-            f"SELECT DISTINCT sample_id FROM {sql.parquet(folder / INDEX)} "
+            f"SELECT DISTINCT sample_id FROM {sql.from_parquet(folder / INDEX)} "
             "WHERE family_id = ? AND sample_id <> ? ORDER BY 1",
             [family_id, sample_id],
         ).fetchall()

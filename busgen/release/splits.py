@@ -10,13 +10,15 @@ from busgen import schema
 from busgen.release import sql
 
 
-def split_index(index: str, shares: Iterable[tuple[str, float]]) -> str:
+def assign_split(index: str, shares: Iterable[tuple[str, float]]) -> str:
     """Return SQL for the rows of `index` (SQL) by sample and attempt, with `split` filled in.
 
     Families of accepted samples are shuffled by a hash of their id within each pathology and cut
     at the shares: exact up to one family a class, the same on any machine.
     """
-    names = ", ".join(f"i.{sql.name(c.name)}" for c in schema.columns("index") if c.name != "split")
+    names = ", ".join(
+        f"i.{sql.quote_name(c.name)}" for c in schema.columns("index") if c.name != "split"
+    )
     return f"""
         WITH families AS (
             SELECT family_id, min(pathology) AS class FROM {index} WHERE accepted GROUP BY family_id
@@ -25,18 +27,18 @@ def split_index(index: str, shares: Iterable[tuple[str, float]]) -> str:
                 / count(*) OVER (PARTITION BY class) AS place
             FROM families
         )
-        SELECT {names}, CASE WHEN i.accepted THEN {_cut(shares)} END AS split
+        SELECT {names}, CASE WHEN i.accepted THEN {_crop(shares)} END AS split
         FROM {index} i LEFT JOIN places p USING (family_id)
         ORDER BY i.sample_id, i.attempt"""
 
 
-def _cut(shares: Iterable[tuple[str, float]]) -> str:
+def _crop(shares: Iterable[tuple[str, float]]) -> str:
     """Return SQL for the split at `place`, a fraction of the families."""
     used = [(split, share) for split, share in shares if share > 0]
     ends = list(accumulate(share for _, share in used))
     cases = "".join(
-        f" WHEN place < {end!r} THEN {sql.text(split)}"
+        f" WHEN place < {end!r} THEN {sql.quote_text(split)}"
         for (split, _), end in zip(used[:-1], ends, strict=False)
     )
-    last = sql.text(used[-1][0])
+    last = sql.quote_text(used[-1][0])
     return f"CASE{cases} ELSE {last} END" if cases else last

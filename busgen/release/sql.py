@@ -24,11 +24,11 @@ def connect(scratch: Path | None = None) -> Connection:
     connection.execute("SET enable_progress_bar = false")
     if scratch is not None:
         connection.execute(f"SET memory_limit = '{MEMORY}'")
-        connection.execute(f"SET temp_directory = {text(str(scratch / 'spill'))}")
+        connection.execute(f"SET temp_directory = {quote_text(str(scratch / 'spill'))}")
     return connection
 
 
-def first(connection: Connection, query: str) -> tuple[int, ...]:
+def first_row(connection: Connection, query: str) -> tuple[int, ...]:
     """Return the first row of a query for whole numbers.
 
     DuckDB 2 takes no other query before all rows of the last one are fetched.
@@ -36,18 +36,18 @@ def first(connection: Connection, query: str) -> tuple[int, ...]:
     return tuple(map(int, connection.execute(query).fetchall()[0]))
 
 
-def text(value: str) -> str:
+def quote_text(value: str) -> str:
     """Return `value` as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def name(column: str) -> str:
+def quote_name(column: str) -> str:
     """Return a column's name as an SQL identifier."""
     return '"' + column.replace('"', '""') + '"'
 
 
-def parquet(paths: Path | Iterable[Path], options: str = "") -> str:
+def from_parquet(paths: Path | Iterable[Path], options: str = "") -> str:
     """Return the SQL table that reads these Parquet files, brackets in their names included."""
     listed = [paths] if isinstance(paths, Path) else list(paths)
-    files = ", ".join(text(glob.escape(str(path))) for path in listed)
+    files = ", ".join(quote_text(glob.escape(str(path))) for path in listed)
     return f"read_parquet([{files}]{options})"

@@ -1,7 +1,7 @@
 """Verify a release bit by bit.
 
 In: a release folder. Out: every `Problem` with the name of its file; none where all is well.
-Pictures are decoded in threads, a row group at a time: memory is bounded whatever n.
+Images are decoded in threads, a row group at a time: memory is bounded whatever n.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.io import read_json
 from busgen.release import files, sql
-from busgen.release.contract.expectations import validate_index
-from busgen.release.files import Problem, data_files, split_of
-from busgen.release.image_checks import check_pictures
-from busgen.release.rows import release_schema
+from busgen.release.contract.expectations import validate
+from busgen.release.files import Problem, find_files, split_name
+from busgen.release.image_checks import check
+from busgen.release.rows import arrow_schema
 
 
 def verify(folder: Path) -> list[Problem]:
     """Return what is wrong with the release `folder`, file by file; an empty list if nothing is.
 
     Checked: the checksum of every file, missing and extra files; each Parquet file's schema; each
-    picture decoded strictly, its hash, the mask's values and size; data rows against the index;
+    image decoded strictly, its hash, the mask's values and size; data rows against the index;
     the index against the contract. Any altered byte in any file is named.
     """
     problems = files.check_sums(folder)
@@ -34,10 +34,10 @@ def verify(folder: Path) -> list[Problem]:
         for name in files.NAMES
         if name not in listed and not (folder / name).is_file()
     ]
-    unreadable = [p for path in data_files(folder) for p in _check_schema(path, folder)]
+    unreadable = [p for path in find_files(folder) for p in _check_schema(path, folder)]
     problems += unreadable + list(_check_count(folder))
     broken = {problem.file for problem in unreadable}
-    for path in data_files(folder):
+    for path in find_files(folder):
         if _name(path, folder) not in broken:
             problems += _check_rows(path, folder)
     return problems + _check_index(folder, with_data=not broken)
@@ -53,37 +53,37 @@ def _check_schema(path: Path, folder: Path) -> Iterator[Problem]:
     try:
         found = pq.read_schema(path)
     except (OSError, ValueError) as error:
-        yield Problem(name, "must be a readable Parquet file", _short(error))
+        yield Problem(name, "must be a readable Parquet file", _shorten(error))
         return
-    wanted = release_schema()
+    wanted = arrow_schema()
     if found.names != wanted.names or found.types != wanted.types:
         yield Problem(name, "must have the columns of the schema", ", ".join(found.names))
     elif (found.metadata or {}).get(b"huggingface") != wanted.metadata[b"huggingface"]:
-        yield Problem(name, "must type its pictures for datasets", "other schema metadata")
+        yield Problem(name, "must type its images for datasets", "other schema metadata")
 
 
 def _check_count(folder: Path) -> Iterator[Problem]:
     """Yield a problem for each split whose files are not numbered 0 to N - 1 of N."""
     for split in files.SPLITS:
-        names = [path.name for path in data_files(folder) if split_of(path) == split]
-        wanted = [files.data_name(split, i, len(names)) for i in range(len(names))]
+        names = [path.name for path in find_files(folder) if split_name(path) == split]
+        wanted = [files.file_name(split, i, len(names)) for i in range(len(names))]
         if names != wanted:
             yield Problem(files.DATA, f"the {split} files must be numbered 0 to N-1 of N",
                           ", ".join(names))  # fmt: skip
 
 
 def _check_rows(path: Path, folder: Path) -> list[Problem]:
-    """Return what is wrong with the pictures and splits of one data file."""
+    """Return what is wrong with the images and splits of one data file."""
     name, problems = _name(path, folder), []
     try:
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             problems += [Problem(name, f"{rule} (sample {sample_id})", got)
-                         for sample_id, rule, got in check_pictures(table)]  # fmt: skip
-            problems += _check_split(table, name, split_of(path))
+                         for sample_id, rule, got in check(table)]  # fmt: skip
+            problems += _check_split(table, name, split_name(path))
     except (OSError, ValueError) as error:
-        problems.append(Problem(name, "must be a readable Parquet file", _short(error)))
+        problems.append(Problem(name, "must be a readable Parquet file", _shorten(error)))
     return problems
 
 
@@ -98,31 +98,33 @@ def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:
     index = folder / files.INDEX
     try:
         plan = read_json(folder / files.PROVENANCE).get("plan")
-        report = validate_index(index, plan if isinstance(plan, dict) else None)
+        report = validate(index, plan if isinstance(plan, dict) else None)
         problems = [
             Problem(files.INDEX, f"{check.column} must be {check.expectation}",
                     f"{check.unexpected_count} that are not: {', '.join(check.examples)}")
             for check in report.failures
         ]  # fmt: skip
-        if not problems and with_data and data_files(folder):
-            problems += _differing(index, data_files(folder))
+        if not problems and with_data and find_files(folder):
+            problems += _difference(index, find_files(folder))
             problems += _check_provenance(folder)
     except (DataError, sql.Error) as error:
-        return [Problem(files.INDEX, "must be a readable index that fits the data", _short(error))]
+        return [
+            Problem(files.INDEX, "must be a readable index that fits the data", _shorten(error))
+        ]
     return problems
 
 
-def _differing(index: Path, data: list[Path]) -> list[Problem]:
+def _difference(index: Path, data: list[Path]) -> list[Problem]:
     """Return the samples whose row in the data files is not their accepted row in the index."""
-    row = f"hash({', '.join(sql.name(column.name) for column in schema.columns('index'))})"
+    row = f"hash({', '.join(sql.quote_name(column.name) for column in schema.columns('index'))})"
     with sql.connect() as connection:
         found = connection.execute(f"""
             SELECT coalesce(d.sample_id, i.sample_id) AS sample_id
-            FROM (SELECT sample_id, {row} AS h FROM {sql.parquet(data)}) d
-            FULL JOIN (SELECT sample_id, {row} AS h FROM {sql.parquet(index)} WHERE accepted) i
+            FROM (SELECT sample_id, {row} AS h FROM {sql.from_parquet(data)}) d
+            FULL JOIN (SELECT sample_id, {row} AS h FROM {sql.from_parquet(index)} WHERE accepted) i
             USING (sample_id) WHERE d.h IS DISTINCT FROM i.h ORDER BY 1 LIMIT 5""").fetchall()
         twice = connection.execute(
-            f"SELECT sample_id FROM {sql.parquet(data)} GROUP BY 1 HAVING count(*) > 1 LIMIT 5"
+            f"SELECT sample_id FROM {sql.from_parquet(data)} GROUP BY 1 HAVING count(*) > 1 LIMIT 5"
         ).fetchall()
     rule = "accepted rows must equal the rows of the data files, each once"
     return [Problem(files.INDEX, rule, str(row[0])) for row in (*found, *twice)]
@@ -140,5 +142,5 @@ def _check_provenance(folder: Path) -> list[Problem]:
     return [] if stated == found else [Problem(files.PROVENANCE, rule, str(stated))]
 
 
-def _short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

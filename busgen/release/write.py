@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.errors import DataError
-from busgen.folders import claim_folder, written_folder
+from busgen.folders import lock_folder, write_folder
 from busgen.io import dumps, read_json, write_text
 from busgen.params.release import ReleaseParams
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
 from busgen.release.description import card, facts
-from busgen.release.description.croissant import croissant
-from busgen.release.splits import split_index
+from busgen.release.description.croissant import describe
+from busgen.release.splits import assign_split
 
 RELEASE = "release"
 INDEX_GROUP_ROWS = 65_536
@@ -44,7 +44,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
         If `out` holds anything but a release, or cannot be written.
     """
     chosen = params or ReleaseParams()
-    with claim_folder(out, RELEASE):
+    with lock_folder(out, RELEASE):
         _write(candidates, out, chosen)
 
 
@@ -52,7 +52,7 @@ def _write(candidates: Path, out: Path, chosen: ReleaseParams) -> None:
     plan = read_json(candidates / "plan.json")
     unfilled = _unfilled(candidates)
     require_types(candidates / files.INDEX)
-    with written_folder(out, RELEASE) as folder:
+    with write_folder(out, RELEASE) as folder:
         try:
             _write_tables(candidates, folder, chosen, plan)
         except (sql.Error, pa.ArrowException) as error:
@@ -62,20 +62,20 @@ def _write(candidates: Path, out: Path, chosen: ReleaseParams) -> None:
                 "free space, generate again",
             ) from error
         made = facts.gather(folder / files.INDEX, len(unfilled))
-        _require_all(made, plan, rows.shard_files(candidates))
-        _write_words(folder, plan, made, provenance(plan, chosen, made, unfilled))
+        _require_all(made, plan, rows.find_files(candidates))
+        _write_docs(folder, plan, made, to_record(plan, chosen, made, unfilled))
 
 
-def _write_words(
+def _write_docs(
     folder: Path, plan: dict[str, object], made: facts.Facts, record: dict[str, object]
 ) -> None:
     """Write what explains the tables, and the checksums of all."""
     title = str(record["title"])
-    write_text(folder / files.CARD, card.card(made, plan, title))
-    write_text(folder / files.DICTIONARY, card.dictionary())
-    write_text(folder / files.LICENCE, card.licence())
+    write_text(folder / files.CARD, card.write_card(made, plan, title))
+    write_text(folder / files.DICTIONARY, card.write_dictionary())
+    write_text(folder / files.LICENCE, card.write_licence())
     write_text(folder / files.PROVENANCE, dumps(record))
-    write_text(folder / files.CROISSANT, dumps(croissant(folder, title)))
+    write_text(folder / files.CROISSANT, dumps(describe(folder, title)))
     files.write_sums(folder)
 
 
@@ -110,14 +110,14 @@ def _write_tables(
     data, scratch = folder / files.DATA, folder / ".scratch"
     data.mkdir()
     scratch.mkdir()
-    index, shards = folder / files.INDEX, rows.shard_files(candidates)
+    index, shards = folder / files.INDEX, rows.find_files(candidates)
     with sql.connect(scratch) as connection:
-        attempts = sql.parquet(candidates / files.INDEX)
-        _write_index(connection, split_index(attempts, params.splits.items()), index)
+        attempts = sql.from_parquet(candidates / files.INDEX)
+        _write_index(connection, assign_split(attempts, params.splits.items()), index)
         require_index(index, plan)
-        rows.join_accepted(connection, index, shards)
+        rows.select_accepted(connection, index, shards)
         for split in files.SPLITS:
-            rows.write_split(rows.accepted_rows(connection, shards, split), data, split)
+            rows.write_split(rows.read_rows(connection, shards, split), data, split)
     shutil.rmtree(scratch)
 
 
@@ -125,13 +125,13 @@ def _write_index(connection: sql.Connection, query: str, target: Path) -> None:
     """Write every attempt, by sample and attempt, whatever order the loop made them in."""
     columns = schema.arrow_schema("index")
     batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
-    tables = (rows.as_table(batch, columns) for batch in batches)
+    tables = (rows.to_table(batch, columns) for batch in batches)
     with rows.open_writer(target, columns) as writer:
         for table in rows.regroup(tables, INDEX_GROUP_ROWS):
             writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
 
 
-def provenance(
+def to_record(
     plan: dict[str, object], params: ReleaseParams, made: facts.Facts, unfilled: list[str]
 ) -> dict[str, object]:
     """Return how the release came to be; `plan_sha256` and `release` say of what and how."""

@@ -18,9 +18,9 @@ from busgen import io, schema
 from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, from_record
 from busgen.priors.network import POOLED
-from busgen.release.files import INDEX, PROVENANCE, data_files
+from busgen.release import files, rows
+from busgen.release.files import INDEX, PROVENANCE
 from busgen.release.read import require_columns
-from busgen.release.rows import shard_files
 
 # kept out of memory: hashes and spectra, which no figure shows
 _UNSEEN = {"image_sha256", "image_dhash", "mask_curvature", "seed"}
@@ -63,7 +63,7 @@ class Previous:
     quality: Path
 
 
-def previous_of(folder: Path | None) -> Previous | None:
+def find_previous(folder: Path | None) -> Previous | None:
     """Return the earlier version in `folder`, which holds ``release`` and ``quality``.
 
     None of no folder; `UserError` if one of both is missing.
@@ -78,7 +78,7 @@ def previous_of(folder: Path | None) -> Previous | None:
     return found
 
 
-def shipped_beside(release: Path) -> tuple[Path | None, Path | None]:
+def load_shipped(release: Path) -> tuple[Path | None, Path | None]:
     """Return the judges' folder and the prior's checks that ship with the package.
 
     None in the stead of what the release was not made with.
@@ -107,12 +107,12 @@ class Evidence:
     checks: dict[str, Any] | None
 
     @cached_property
-    def accepted(self) -> pd.DataFrame:
+    def accepted_rows(self) -> pd.DataFrame:
         """Accepted attempts, one a sample."""
         return self.attempts[self.attempts["accepted"]]
 
     @cached_property
-    def requested(self) -> pd.DataFrame:
+    def first_attempts(self) -> pd.DataFrame:
         """First attempts: one row for each finding that was drawn."""
         return self.attempts[self.attempts["attempt"] == 0]
 
@@ -124,16 +124,16 @@ def gather(sources: Sources) -> Evidence:
         sources,
         from_record(provenance["plan"]),
         provenance,
-        read_attempts(sources.release / INDEX),
+        read_rows(sources.release / INDEX),
         tuple(provenance["unfilled"]),
         io.read_json(sources.quality / SCORES),
         io.read_json(sources.reference / "reference.json"),
-        _read_known(sources.judges and sources.judges / SCORES),
-        _read_known(sources.checks),
+        _read(sources.judges and sources.judges / SCORES),
+        _read(sources.checks),
     )
 
 
-def _read_known(path: Path | None) -> dict[str, Any] | None:
+def _read(path: Path | None) -> dict[str, Any] | None:
     """Return a record that not every prior and not all judges have."""
     if path is None or not path.is_file():
         return None
@@ -141,7 +141,7 @@ def _read_known(path: Path | None) -> dict[str, Any] | None:
     return record
 
 
-def read_attempts(index: Path) -> pd.DataFrame:
+def read_rows(index: Path) -> pd.DataFrame:
     """Return every attempt but for what no figure shows; `DataError` if the index is damaged."""
     names = [c.name for c in schema.columns("index") if c.name not in _UNSEEN]
     try:
@@ -153,7 +153,7 @@ def read_attempts(index: Path) -> pd.DataFrame:
     return rows.sort_values(["sample_id", "attempt"], ignore_index=True)
 
 
-def pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+def read_pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
     """Return the PNG bytes of (image, mask) of the attempts in `keys`.
 
     Only row groups that hold one of them are read, one at a time.
@@ -176,11 +176,15 @@ def pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[bytes,
     return found
 
 
-def released_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+def read_released(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
     """Return the pixels of accepted attempts."""
-    return pixels(data_files(sources.release), keys) if keys else {}
+    return read_pixels(files.find_files(sources.release), keys) if keys else {}
 
 
-def rejected_pixels(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
+def read_rejected(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
     """Return the pixels of rejected attempts, which only the candidates hold: none without."""
-    return pixels(shard_files(sources.candidates), keys) if keys and sources.candidates else {}
+    return (
+        read_pixels(rows.find_files(sources.candidates), keys)
+        if keys and sources.candidates
+        else {}
+    )

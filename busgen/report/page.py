@@ -18,10 +18,10 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """Return the page."""
     environment = pages_of(HERE)
     environment.filters |= {
-        "number": words.number,
-        "percent": words.percent,
-        "term": words.term,
-        "field": words.field,
+        "number": words.format_number,
+        "percent": words.format_percent,
+        "term": words.name_term,
+        "field": words.name_field,
     }
     style = (HERE / "style.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(

@@ -44,7 +44,7 @@ def print_pdf(page: Path, target: Path) -> None:
     """
     # a superuser's Chromium has no sandbox; the page is ours and holds no script
     rights = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with TemporaryDirectory(prefix="busgen-") as scratch, io.replacing(target) as partial:
+    with TemporaryDirectory(prefix="busgen-") as scratch, io.replace_file(target) as partial:
         made = Path(scratch) / "page.pdf"
         profile = f"--user-data-dir={Path(scratch) / 'profile'}"
         command = [find_chromium(), *SWITCHES, *rights, profile, f"--print-to-pdf={made}"]

@@ -9,22 +9,25 @@ from typing import Any
 
 from busgen import io, schema
 from busgen.errors import UserError
-from busgen.folders import written_folder
-from busgen.release.contract.data_docs import data_docs
-from busgen.release.contract.expectations import Report, validate_index
+from busgen.folders import write_folder
+from busgen.release.contract.data_docs import to_html
+from busgen.release.contract.expectations import Report, validate
 from busgen.release.files import INDEX
-from busgen.report.answers.limits import in_a_clause
+from busgen.report.answers import verdict
+from busgen.report.answers.limits import to_words
 from busgen.report.answers.questions import make_answers
-from busgen.report.answers.verdict import make_verdict
 from busgen.report.charts import distributions
 from busgen.report.evidence import Evidence, Previous, Sources, gather
 from busgen.report.page import render
 from busgen.report.sections import (
     downstream,
+    families,
     fault_detection,
     funnel,
+    gallery,
     judges,
     marginals,
+    outlines,
     previous,
     prior_fit,
     provenance,
@@ -32,9 +35,7 @@ from busgen.report.sections import (
     realism,
     scores,
 )
-from busgen.report.sections.families import make_families
-from busgen.report.sections.gallery import filters, make_gallery, make_ranked
-from busgen.report.sections.outlines import make_plate
+from busgen.report.sections.gallery import make_filters, make_rows
 
 __all__ = ["Previous", "Sources", "write_report"]
 
@@ -49,7 +50,7 @@ SECTIONS = (  # id, title, what the contents add to it, template; in the order o
     ("downstream", "What it teaches models", "", "sections/downstream.html"),
     (
         "gallery",
-        "Pictures",
+        "Images",
         ": random, best, worst, of every kind of lesion",
         "sections/gallery.html",
     ),
@@ -72,7 +73,7 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     out
         Folder to write to.
     gallery
-        Pictures for each stratum, at least 1.
+        Images for each stratum, at least 1.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
     StorageError
         If `out` cannot be written.
     """
-    with written_folder(out, REPORT) as partial:
+    with write_folder(out, REPORT) as partial:
         save_report(sources, partial, gallery)
 
 
@@ -93,18 +94,18 @@ def save_report(sources: Sources, folder: Path, gallery: int) -> None:
     Beside it stands ``contract.html``, Great Expectations' data docs of the release.
     """
     evidence = gather(sources)
-    contract = validate_index(sources.release / INDEX, evidence.provenance["plan"])
-    page = render("page.html", content(evidence, contract, gallery))
+    contract = validate(sources.release / INDEX, evidence.provenance["plan"])
+    page = render("page.html", gather_content(evidence, contract, gallery))
     if (size := len(page.encode())) > MAX_BYTES:
         rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
         raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
-    io.write_text(folder / CONTRACT, data_docs(contract))
+    io.write_text(folder / CONTRACT, to_html(contract))
     io.write_text(folder / PAGE, page)
 
 
-def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
-    """Return everything that the page shows, by name; `size` pictures for each stratum."""
-    teaching = downstream.make_teaching(evidence.sources.downstream)
+def gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
+    """Return everything that the page shows, by name; `size` images for each stratum."""
+    teaching = downstream.make_section(evidence.sources.downstream)
     answers = make_answers(evidence, contract, teaching)
     sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
     return {
@@ -113,102 +114,102 @@ def content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
         "place": {name: number for number, (name, *_) in enumerate(sections, 1)},
         "sections": sections,
         "teaching": teaching,
-        "arm_title": downstream.arm_title,
+        "arm_title": downstream.name_arm,
         "title": evidence.provenance["title"],
         "plan": evidence.plan,
-        "counts": class_counts(evidence),
-        "accepted": len(evidence.accepted),
+        "counts": _counts(evidence),
+        "accepted": len(evidence.accepted_rows),
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
-        "verdict": make_verdict(answers, in_a_clause(evidence.scores.get("limits"))),
-        "versions": previous.compare(evidence),
-        **_pictures(evidence, size),
-        **_requested(evidence),
+        "verdict": verdict.make_section(answers, to_words(evidence.scores.get("limits"))),
+        "versions": previous.make_section(evidence),
+        **_images(evidence, size),
+        **_request(evidence),
         **_gates(evidence),
         **_real(evidence),
-        **_learned(evidence),
+        **_learn(evidence),
         **_provenance(evidence),
     }
 
 
-def _pictures(evidence: Evidence, size: int) -> dict[str, Any]:
-    ranked, strata = make_ranked(evidence, size), make_gallery(evidence, size)
-    shown = [picture for group in ranked for picture in group.pictures]
-    shown += [picture for stratum in strata for picture in stratum.pictures]
+def _images(evidence: Evidence, size: int) -> dict[str, Any]:
+    ranked, strata = make_rows(evidence, size), gallery.make_section(evidence, size)
+    shown = [image for group in ranked for image in group.images]
+    shown += [image for stratum in strata for image in stratum.images]
     return {
         "ranked": ranked,
         "strata": strata,
-        "filters": filters(shown),
-        "plate": make_plate(evidence, OUTLINES),
-        "families": make_families(evidence, size),
+        "filters": make_filters(shown),
+        "plate": outlines.make_section(evidence, OUTLINES),
+        "families": families.make_section(evidence, size),
     }
 
 
-def class_counts(evidence: Evidence) -> dict[str, int]:
+def _counts(evidence: Evidence) -> dict[str, int]:
     """Return the accepted samples of each class that occurs, in the lexicon's order."""
-    found = evidence.accepted["pathology"].value_counts()
+    found = evidence.accepted_rows["pathology"].value_counts()
     return {name: int(found[name]) for name in schema.PATHOLOGIES if name in found}
 
 
-def _requested(evidence: Evidence) -> dict[str, Any]:
-    shares, spreads = marginals.make_marginals(evidence), marginals.make_spreads(evidence)
+def _request(evidence: Evidence) -> dict[str, Any]:
+    shares, spreads = marginals.make_section(evidence), marginals.make_spreads(evidence)
     return {
         "marginals": shares,
         "bend": marginals.summarise(shares),
         "spreads": spreads,
-        "size_charts": distributions.size_charts(spreads),
+        "size_charts": distributions.plot_sizes(spreads),
     }
 
 
 def _gates(evidence: Evidence) -> dict[str, Any]:
     return {
         "rejects_kept": evidence.sources.candidates is not None,
-        "steps": funnel.make_steps(evidence),
-        "rates": funnel.make_rates(evidence),
+        "steps": funnel.make_section(evidence),
+        "rates": funnel.make_rows(evidence),
         "gates": funnel.make_gates(evidence),
         "bounds": funnel.make_bounds(evidence),
         "bounds_together": evidence.reference.get("calibrated", {}).get("together", {}),
-        "tries": funnel.tries(evidence),
-        "proof": fault_detection.make_proof(evidence.reference),
+        "tries": funnel.count(evidence),
+        "proof": fault_detection.make_section(evidence.reference),
     }
 
 
 def _real(evidence: Evidence) -> dict[str, Any]:
-    groups = realism.make_groups(evidence)
+    groups = realism.make_section(evidence)
     depth = [group for group in groups if group.name == "depth"]
     return {
         "groups": groups,
-        "comparisons": realism.make_comparisons(evidence),
-        "verdicts": realism.counts(groups),
-        "depth_charts": distributions.depth_charts(depth[0]) if depth else (),
+        "comparisons": realism.compare(evidence),
+        "verdicts": realism.count(groups),
+        "depth_charts": distributions.plot_depth(depth[0]) if depth else (),
         "auc": evidence.scores["headline"].get("descriptor_auc"),
-        "measured": scores.make_beside(evidence.scores),
-        "repeats": scores.make_repeats(evidence.scores),
+        "measured": scores.make_section(evidence.scores),
+        "repeats": scores.compare(evidence.scores),
         "skipped": evidence.scores["skipped"],
         "real_sources": evidence.reference.get("sources", []),
         "far": realism.FAR,
     }
 
 
-def _learned(evidence: Evidence) -> dict[str, Any]:
-    found = prior_fit.make_fit(evidence.checks)
+def _learn(evidence: Evidence) -> dict[str, Any]:
+    found = prior_fit.make_section(evidence.checks)
     return {
-        "learned": real_data.make_learned(evidence.reference),
+        "learned": real_data.make_section(evidence.reference),
         "fit": found,
         "open_fields": prior_fit.OPEN_FIELDS,
-        "fit_charts": distributions.fit_charts(found.sizes) if found else (),
-        "teaching": downstream.make_teaching(evidence.sources.downstream),
-        "arm_title": downstream.arm_title,
-        "judging": judges.make_judging(evidence.judges, evidence.plan),
+        "fit_charts": distributions.plot_fit(found.sizes) if found else (),
+        "teaching": downstream.make_section(evidence.sources.downstream),
+        "arm_title": downstream.name_arm,
+        "judging": judges.make_section(evidence.judges, evidence.plan),
     }
 
 
 def _provenance(evidence: Evidence) -> dict[str, Any]:
     plan, release = evidence.plan, evidence.provenance["release"]
     return {
-        "facts": provenance.facts(evidence),
-        "command": provenance.command(plan, release),
+        "facts": provenance.make_section(evidence),
+        "command": provenance.to_command(plan, release),
         "needs_file": provenance.needs_file(plan, release),
-        "parameters": provenance.as_yaml(plan, release),
-        "prior_sources": provenance.prior_sources(plan),
+        "parameters": provenance.to_yaml(plan, release),
+        "prior_sources": provenance.list_sources(plan),
     }

@@ -8,13 +8,13 @@ STATISTICS = {
     "width_mm": ("Lesion width", "side to side, as on the caliper", "mm"),
     "height_mm": ("Lesion height", "depth extent, as on the caliper", "mm"),
     "aspect": ("Width / height", "below 1 is taller than wide", ""),
-    "box_area_fraction": ("Lesion size in the picture", "share of the frame its box covers", "%"),
+    "box_area_fraction": ("Lesion size in the image", "share of the frame its box covers", "%"),
     "center_x": ("Lesion position, left to right", "0 is the left edge, 1 the right", ""),
-    "center_y": ("Lesion position, depth", "0 is the skin, 1 the bottom of the picture", ""),
+    "center_y": ("Lesion position, depth", "0 is the skin, 1 the bottom of the image", ""),
     "solidity": ("Solidity", "1 is convex; indentations and spicules lower it", ""),
     "circularity": ("Roundness of the outline", "1 is a circle", ""),
     "roughness": ("Roughness of the outline", "lobules, corners and spicules raise it", ""),
-    "grey_mean": ("Overall brightness", "mean grey level of the picture", GREY),
+    "grey_mean": ("Overall brightness", "mean grey level of the image", GREY),
     "grey_sd": ("Overall contrast", "spread of the grey levels", GREY),
     "black": ("Black area", "share of the frame without echo", "%"),
     "contrast": (
@@ -37,8 +37,8 @@ STATISTICS = {
         "%",
     ),
     "mask_fit": (
-        "Mask fits its picture",
-        "log odds that the mask is this picture's and not another's",
+        "Mask fits its image",
+        "log odds that the mask is this image's and not another's",
         "",
     ),
     "label_confidence": (

@@ -49,20 +49,20 @@ GATES = {
         "largest error of the lesion's width or height, relative to what was asked",
         "%",
     ),
-    "grey_sd": ("Blank picture", "spread (standard deviation) of the grey levels", GREY),
-    "saturated": ("Overgained picture", "share of pure white pixels", "%"),
-    "sharpness": ("Blurred picture", "share of the picture's energy in fine detail", "%"),
+    "grey_sd": ("Blank image", "spread (standard deviation) of the grey levels", GREY),
+    "saturated": ("Overgained image", "share of pure white pixels", "%"),
+    "sharpness": ("Blurred image", "share of the image's energy in fine detail", "%"),
     "overlay": (
         "Text or calipers are burned in",
         "pixels that are surely strokes of writing, rulers or calipers, of 256 x 256",
         "px",
     ),
-    "strangeness": (
-        "Picture looks like no ultrasound",
-        "distance from how real pictures look at each depth; 1 is usual",
+    "anomaly": (
+        "Image looks like no ultrasound",
+        "distance from how real images look at each depth; 1 is usual",
         "",
     ),
-    "upright": ("Picture is upside down", "log odds that the skin is at the top", ""),
+    "orientation_check": ("Image is upside down", "log odds that the skin is at the top", ""),
     "contrast": (
         "Lesion does not stand out as asked",
         "grey inside the lesion against the tissue beside it, positive when darker or brighter "
@@ -92,8 +92,8 @@ GATES = {
         "%",
     ),
     "mask_fit": (
-        "Mask is another picture's",
-        "log odds that the lesion of this picture has this outline, from the segmenter's "
+        "Mask is another image's",
+        "log odds that the lesion of this image has this outline, from the segmenter's "
         "probabilities and the grey levels at the outline",
         "",
     ),
@@ -103,14 +103,14 @@ GATES = {
         "%",
     ),
     "copy_similarity": (
-        "Copies a known picture",
-        "largest correlation with a window of a picture that none may copy: a real one, or one of "
+        "Copies a known image",
+        "largest correlation with a window of an image that none may copy: a real one, or one of "
         "an earlier release",
         "",
     ),
     "duplicate_distance": (
-        "Repeats another picture",
-        "difference of a 64-bit fingerprint from the nearest accepted picture",
+        "Repeats another image",
+        "difference of a 64-bit fingerprint from the nearest accepted image",
         "bits",
     ),
 }
@@ -127,64 +127,64 @@ FLAGS = {
     "colour_doppler": ("Colour Doppler", "colours of flow: no B-mode"),
     "black_border": ("Black border", "black around the ultrasound field"),
     "sector_field": ("Sector field", "a field that widens with depth"),
-    "overlay": ("Burned-in marks", "text, logo, body mark, ruler or calipers in the picture"),
+    "overlay": ("Burned-in marks", "text, logo, body mark, ruler or calipers in the image"),
     "no_mask": ("No mask", "a lesion whose outline is not published"),
     "empty_mask": ("Empty mask", "a lesion whose outline shows nothing"),
     "several_masks": ("Several masks", "several outlines, or one of several parts"),
-    "mask_resized": ("Mask of another size", "brought to the picture's"),
-    "near_duplicate": ("Near-duplicate", "a copy of another picture, whole, flipped or cropped"),
-    "label_conflict": ("Label conflict", "copies of one picture with different labels"),
+    "mask_resized": ("Mask of another size", "brought to the image's"),
+    "near_duplicate": ("Near-duplicate", "a copy of another image, whole, flipped or cropped"),
+    "label_conflict": ("Label conflict", "copies of one image with different labels"),
 }
 BESIDE_GATES = {  # other reasons of rejection
     "family": ("Another member of its family was rejected", "a family is made again whole", ""),
 }
 
 
-def field(name: str) -> str:
+def name_field(name: str) -> str:
     """Return a field's heading."""
-    return (FIELDS | PRIOR_ONLY).get(name, plain(name).capitalize())
+    return (FIELDS | PRIOR_ONLY).get(name, to_words(name).capitalize())
 
 
-def term(name: str) -> str:
+def name_term(name: str) -> str:
     """Return a lexicon term in words."""
-    return TERMS.get(name, plain(name))
+    return TERMS.get(name, to_words(name))
 
 
-def plain(name: str) -> str:
+def to_words(name: str) -> str:
     """Return a column name in words."""
     return name.replace("_", " ")
 
 
-def gate(name: str) -> tuple[str, str, str]:
+def name_gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
-    return (GATES | BESIDE_GATES).get(name, (plain(name).capitalize(), "score of this gate", ""))
+    return (GATES | BESIDE_GATES).get(name, (to_words(name).capitalize(), "score of this gate", ""))
 
 
-def flag(name: str) -> tuple[str, str]:
+def name_flag(name: str) -> tuple[str, str]:
     """Return (what cleaning found, what that means) of a flag."""
-    return FLAGS.get(name, (plain(name).capitalize(), ""))
+    return FLAGS.get(name, (to_words(name).capitalize(), ""))
 
 
-def dataset(name: str) -> str:
+def name_dataset(name: str) -> str:
     """Return a public dataset's own name."""
     return DATASETS.get(name, name)
 
 
-def scanner(name: str) -> str:
+def name_scanner(name: str) -> str:
     """Return whose real images are meant: a scanner's, a dataset's that names none, or all."""
     if not name:
         return "All scanners"
     unnamed = name in DATASETS or name in DATASETS.values()
-    return f"{dataset(name)}, scanner not stated" if unnamed else name
+    return f"{name_dataset(name)}, scanner not stated" if unnamed else name
 
 
-def statistic(name: str) -> tuple[str, str, str]:
+def name_statistic(name: str) -> tuple[str, str, str]:
     """Return (heading, what it means, unit) of a measured statistic."""
     if name.startswith("grey_p"):
         share = name.removeprefix("grey_p")
         return (
             f"Grey level, percentile {share}",
-            f"{share} % of the picture is darker than this",
+            f"{share} % of the image is darker than this",
             GREY,
         )
     if name.startswith("depth_"):
@@ -196,12 +196,12 @@ def statistic(name: str) -> tuple[str, str, str]:
             GREY,
         )
     if name.startswith("contrast_"):
-        lesions = term(name.removeprefix("contrast_"))
+        lesions = name_term(name.removeprefix("contrast_"))
         return f"Lesion against its surroundings, {lesions} only", STATISTICS["contrast"][1], GREY
-    return STATISTICS.get(name, (plain(name).capitalize(), "measured on picture and mask", ""))
+    return STATISTICS.get(name, (to_words(name).capitalize(), "measured on image and mask", ""))
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """Return a number to `digits` significant digits, with a true minus sign; a dash for none."""
     if value is None or not isfinite(value):
         return "–"
@@ -212,13 +212,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}".replace("-", "−")
 
 
-def percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
     """Return a share in per cent: one decimal, none for 0 and 1."""
     if share is None or not isfinite(share):
         return "–"
     return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"
 
 
-def value(value: float | None, unit: str) -> str:
+def format_value(value: float | None, unit: str) -> str:
     """Return a number as its unit asks for: shares (unit ``"%"``) in per cent, without the sign."""
-    return number(100 * value if value is not None and unit == "%" else value)
+    return format_number(100 * value if value is not None and unit == "%" else value)

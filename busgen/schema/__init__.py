@@ -8,8 +8,8 @@ command line, params, Parquet and code. Null means unknown or not applicable, `n
 import pyarrow as pa
 
 from busgen.schema.column import (
+    IMAGE as IMAGE,
     INT as INT,
-    PICTURE as PICTURE,
     REALS as REALS,
     TEXT as TEXT,
     Column as Column,

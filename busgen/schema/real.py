@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from busgen.schema.column import INT, PICTURE, REAL, REALS, RELEASE, TEXT, Column
+from busgen.schema.column import IMAGE, INT, REAL, REALS, RELEASE, TEXT, Column
 from busgen.schema.terms import BIRADS_CATEGORIES, DATASETS
 
 
@@ -13,11 +13,11 @@ def _crop(name: str, about: str) -> Column:
 
 
 REAL_COLUMNS = (
-    Column("image", PICTURE, "8-bit grey PNG", "image", RELEASE | REAL),
-    Column("mask", PICTURE, "PNG, 0 or 255", "mask", RELEASE | REAL, nullable=True),
+    Column("image", IMAGE, "8-bit grey PNG", "image", RELEASE | REAL),
+    Column("mask", IMAGE, "PNG, 0 or 255", "mask", RELEASE | REAL, nullable=True),
     Column(
         "ignore",
-        PICTURE,
+        IMAGE,
         "PNG, 255 where text, rulers, calipers or logos are burned in; null where none are",
         "real",
         REAL,

@@ -28,13 +28,13 @@ def score_columns() -> tuple[Column, ...]:
             (0.0, 65536.0),
         ),
         _seen(
-            "strangeness",
-            "Mahalanobis distance to real pictures' statistics, of the median band of depth; "
+            "anomaly",
+            "Mahalanobis distance to real images' statistics, of the median band of depth; "
             "about 1 is usual",
             "1",
             (0.0, 1e6),
         ),
-        _seen("upright", "log odds that the skin is at the top", "log odds", (-1e6, 1e6)),
+        _seen("orientation_check", "log odds that the skin is at the top", "log odds", (-1e6, 1e6)),
         _score(
             "contrast",
             "mean grey level inside the mask minus that of its surroundings, "
@@ -57,30 +57,30 @@ def score_columns() -> tuple[Column, ...]:
             "1",
             (-1e6, 1e6),
         ),
-        _judged(
+        _judge(
             "mask_agreement", "Dice of the requested mask and the lesion that the segmenter finds"
         ),
-        _judged(
+        _judge(
             "boundary_distance",
             "mean symmetric distance of the requested mask's outline and the one that the "
             "segmenter finds, by the lesion's equivalent diameter; 1 at most, and if none is found",
             "ratio",
         ),
-        _judged(
+        _judge(
             "mask_fit",
-            "log odds that the mask is this picture's and not another's, from the segmenter's "
-            "probabilities and the picture at the outline",
+            "log odds that the mask is this image's and not another's, from the segmenter's "
+            "probabilities and the image at the outline",
             "log odds",
             (-50.0, 50.0),
         ),
-        _judged(
+        _judge(
             "label_confidence",
             "calibrated probability that the classifier gives the requested pathology",
         ),
         _known(
             "copy_similarity",
-            "largest correlation with a window of a picture that the generator learned from; null "
-            "where no file of such pictures is at hand",
+            "largest correlation with a window of an image that the generator learned from; null "
+            "where no file of such images is at hand",
         ),
         _score(
             "duplicate_distance",
@@ -101,16 +101,16 @@ def _score(
 
 
 def _known(name: str, about: str) -> Column:
-    """Return a similarity that only pictures have that are compared with known ones."""
+    """Return a similarity that only images have that are compared with known ones."""
     return Column(name, REALS, about, "gate", MADE, range=(-1.0, 1.0), nullable=True)
 
 
 def _seen(name: str, about: str, unit: str, range_: tuple[float, float]) -> Column:
-    """Return a score that pictures under 192 px a side have not."""
+    """Return a score that images under 192 px a side have not."""
     return Column(name, REALS, about, "gate", MADE, unit, range=range_, nullable=True)
 
 
-def _judged(
+def _judge(
     name: str, about: str, unit: str = "fraction", range_: tuple[float, float] = (0.0, 1.0)
 ) -> Column:
     """Return a score that a judge gives."""

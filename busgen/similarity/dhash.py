@@ -1,6 +1,6 @@
-"""Hashes of pictures by which a release's repeats are found.
+"""Hashes of images by which a release's repeats are found.
 
-In: pictures, hashes. Out: 64-bit difference hashes, distances to the nearest of others in bits.
+In: images, hashes. Out: 64-bit difference hashes, distances to the nearest of others in bits.
 """
 
 import cv2
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 HASH_BLOCK = 2**15
 
 
-def difference_hash(image: NDArray[np.uint8]) -> int:
+def hash_image(image: NDArray[np.uint8]) -> int:
     """Return the 64-bit difference hash: which of 8x9 area means grow to the right."""
     small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits((small[:, 1:] > small[:, :-1]).ravel())
     return int(bits.view(np.int64)[0])
 
 
-def nearest_hash(
+def nearest(
     hashes: NDArray[np.int64], earlier: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for each of (N,) hashes, the least Hamming distance to (M,) earlier ones and where.

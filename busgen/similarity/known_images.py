@@ -1,8 +1,8 @@
-"""Pictures that none may be a copy of, and how alike a new one is to the most alike of them.
+"""Images that none may be a copy of, and how alike a new one is to the most alike of them.
 
-In: training pictures, or the file that `busgen calibrate` makes of them where the real data is;
-earlier releases. Out: a similarity in [-1, 1] of one picture. The file holds thumbnails of real
-pictures and so never ships; without known pictures the gate is off. Windows of every known picture
+In: training images, or the file that `busgen calibrate` makes of them where the real data is;
+earlier releases. Out: a similarity in [-1, 1] of one image. The file holds thumbnails of real
+images and so never ships; without known images the gate is off. Windows of every known image
 are compared, mirrored or not, so that crops are found too; gain, offset and gain over depth change
 nothing.
 """
@@ -21,15 +21,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from busgen.errors import DataError, UserError
-from busgen.io import decode_png, replacing, sha256_array
-from busgen.similarity.thumbnails import SIDE, texture
+from busgen.io import decode_png, replace_file, sha256_array
+from busgen.similarity import thumbnails
+from busgen.similarity.thumbnails import SIDE
 
 KEPT, STEP = (1.0, 0.95, 0.9, 0.85, 0.8), 0.05  # sides of windows, and how far apart they are
 GRID = 12  # px a side of what is compared
 DIGITS = 4
-AT_ONCE = 32  # pictures of a release in memory
-REAL, RELEASE = "real", "release"  # what known pictures are
-ASKED = 16  # pictures compared with all windows at once: these are read from memory once
+AT_ONCE = 32  # images of a release in memory
+REAL, RELEASE = "real", "release"  # what known images are
+ASKED = 16  # images compared with all windows at once: these are read from memory once
 
 Pixels = NDArray[np.uint8]
 Rows = NDArray[np.float32]
@@ -37,53 +38,53 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Known:
-    """Windows (M, GRID * GRID) of known pictures, unit vectors; `sha256` of their textures."""
+class KnownImages:
+    """Windows (M, GRID * GRID) of known images, unit vectors; `sha256` of their textures."""
 
     windows: Rows
     sha256: str
 
     def similarities(self, images: Sequence[Pixels]) -> list[float]:
-        """Return the largest correlation of each picture or its mirror with a window.
+        """Return the largest correlation of each image or its mirror with a window.
 
-        Of (S, S) uint8 pictures; a picture's does not depend on the others: always `ASKED` are
+        Of (S, S) uint8 images; an image's does not depend on the others: always `ASKED` are
         compared at once, some of them twice.
         """
-        seen = np.array([described(image) for image in images], np.float32)
+        seen = np.array([describe(image) for image in images], np.float32)
         found: list[float] = []
         for start in range(0, len(seen), ASKED):
             part = seen[start : start + ASKED]
             few = np.resize(part, (ASKED, part.shape[1]))
-            alike = self.windows @ np.concatenate([few, mirrored(few)]).T
+            alike = self.windows @ np.concatenate([few, mirror(few)]).T
             most = alike.max(axis=0).reshape(2, ASKED).max(axis=0)
             found += most[: len(part)].astype(np.float64).round(DIGITS).tolist()
         return found
 
 
-def described(image: Pixels, kept: float = 1.0) -> Rows:
-    """Return what is compared of an (S, S) uint8 picture, (GRID * GRID,) of length 1.
+def describe(image: Pixels, kept: float = 1.0) -> Rows:
+    """Return what is compared of an (S, S) uint8 image, (GRID * GRID,) of length 1.
 
     Of its middle alone where less than the whole side is `kept`.
     """
     cut = round(SIDE * (1 - kept) / 2)
-    return _unit(_small(texture_of(image)[cut : SIDE - cut, cut : SIDE - cut]))
+    return _normalise(_resize(describe_texture(image)[cut : SIDE - cut, cut : SIDE - cut]))
 
 
-def mirrored(rows: NDArray[Number]) -> NDArray[Number]:
+def mirror(rows: NDArray[Number]) -> NDArray[Number]:
     """Return squares of values (N, side * side) left for right."""
     side = isqrt(rows.shape[1])
     grid = rows.reshape(-1, side, side)[:, :, ::-1]
     return np.ascontiguousarray(grid).reshape(rows.shape)
 
 
-def texture_of(image: Pixels) -> Pixels:
-    """Return what is compared of a picture: local contrast (SIDE, SIDE) uint8 of a thumbnail."""
+def describe_texture(image: Pixels) -> Pixels:
+    """Return what is compared of an image: local contrast (SIDE, SIDE) uint8 of a thumbnail."""
     small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return texture(np.ascontiguousarray(small).tobytes())
+    return thumbnails.describe_texture(np.ascontiguousarray(small).tobytes())
 
 
-def known_of(textures: Pixels) -> Known:
-    """Return what pictures are compared with; textures (N, SIDE, SIDE) uint8, one or more.
+def make_known(textures: Pixels) -> KnownImages:
+    """Return what images are compared with; textures (N, SIDE, SIDE) uint8, one or more.
 
     Raises
     ------
@@ -91,43 +92,43 @@ def known_of(textures: Pixels) -> Known:
         If there are none.
     """
     if len(textures) == 0:
-        raise UserError("known pictures must be some", "none", "name real data with training rows")
-    windows = [_unit(_small(part)) for one in textures for part in _windows(one)]
-    return Known(np.array(windows, np.float32), sha256_array(textures))
+        raise UserError("known images must be some", "none", "name real data with training rows")
+    windows = [_normalise(_resize(part)) for one in textures for part in _crop(one)]
+    return KnownImages(np.array(windows, np.float32), sha256_array(textures))
 
 
 def save_known(textures: Pixels, path: Path) -> None:
-    """Write the textures of known pictures, thumbnails that stay where the real data is."""
-    with replacing(path) as partial:
+    """Write the textures of known images, thumbnails that stay where the real data is."""
+    with replace_file(path) as partial:
         save_file({"textures": textures}, partial)
 
 
-def kind_of(path: Path) -> str:
-    """Return whether the known pictures at a path are of a `RELEASE`, a folder, or `REAL`."""
+def kind_name(path: Path) -> str:
+    """Return whether the known images at a path are of a `RELEASE`, a folder, or `REAL`."""
     return RELEASE if path.is_dir() else REAL
 
 
-def load_known(paths: Sequence[Path]) -> Known:
-    """Return the pictures of files that `save_known` wrote and of release folders, together.
+def load_known(paths: Sequence[Path]) -> KnownImages:
+    """Return the images of files that `save_known` wrote and of release folders, together.
 
-    Some 32 kB a picture stay in memory. Raises `DataError` if a path is neither.
+    Some 32 kB an image stay in memory. Raises `DataError` if a path is neither.
     """
-    return known_of(np.concatenate([_textures(path) for path in paths]))
+    return make_known(np.concatenate([_read(path) for path in paths]))
 
 
-def _textures(path: Path) -> Pixels:
+def _read(path: Path) -> Pixels:
     try:
         if path.is_dir():
-            return np.array([texture_of(image) for image in _released(path)], np.uint8)
+            return np.array([describe_texture(image) for image in _released(path)], np.uint8)
         return np.asarray(load_file(path)["textures"], np.uint8)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
-        rule = f"{path} must hold known pictures"
+        rule = f"{path} must hold known images"
         remedy = "name a release, or write a file: busgen calibrate DATA --out DIR"
         raise DataError(rule, error, remedy) from error
 
 
 def _released(folder: Path) -> Iterator[Pixels]:
-    """Yield the pictures of a release."""
+    """Yield the images of a release."""
     files = sorted((folder / "data").glob("*.parquet"))
     if not files:
         raise ValueError("a folder without data/*.parquet")
@@ -137,7 +138,7 @@ def _released(folder: Path) -> Iterator[Pixels]:
                 yield decode_png(row["image"]["bytes"], file.name)
 
 
-def _windows(picture: Pixels) -> Iterator[Pixels]:
+def _crop(image: Pixels) -> Iterator[Pixels]:
     """Yield the square windows of a texture."""
     for kept in KEPT:
         side = round(SIDE * kept)
@@ -145,15 +146,15 @@ def _windows(picture: Pixels) -> Iterator[Pixels]:
         starts = np.linspace(0, SIDE - side, count).round().astype(int)
         for row in starts:
             for col in starts:
-                yield picture[row : row + side, col : col + side]
+                yield image[row : row + side, col : col + side]
 
 
-def _small(picture: Pixels) -> Rows:
-    grid = cv2.resize(picture, (GRID, GRID), interpolation=cv2.INTER_AREA)
+def _resize(image: Pixels) -> Rows:
+    grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA)
     return np.asarray(grid, np.float32)
 
 
-def _unit(picture: Rows) -> Rows:
-    """Return a picture as a vector of mean 0 and length 1; a blank one is like none."""
-    flat = picture.ravel() - picture.mean()
+def _normalise(image: Rows) -> Rows:
+    """Return an image as a vector of mean 0 and length 1; a blank one is like none."""
+    flat = image.ravel() - image.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1.0), np.float32)

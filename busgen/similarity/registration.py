@@ -1,9 +1,9 @@
-"""Near-duplicates: pairs of pictures that show the same scan, mirrored, cropped or drawn upon too.
+"""Near-duplicates: pairs of images that show the same scan, mirrored, cropped or drawn upon too.
 
 In: signatures. Out: links. Three steps, each on what the one before left:
-low frequencies of whole pictures against those of a bank of windows of every picture (one matrix
+low frequencies of whole images against those of a bank of windows of every image (one matrix
 product), the same with more frequencies and finer windows, and an affine registration whose
-correlation decides. Whether two pictures are linked depends on these two alone, so that links
+correlation decides. Whether two images are linked depends on these two alone, so that links
 stay when data is added.
 """
 
@@ -16,18 +16,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.similarity.thumbnails import SIDE, Link, texture
+from busgen.similarity.thumbnails import SIDE, Link, describe_texture
 
 COARSE, FINE, SAME = 0.69, 0.72, 0.62  # least correlation that each of the three steps lets pass
 BLURS = (9, 3)  # of the registration, in pixels: a wide basin first, then what decides
-AREA = (0.35, 1.3)  # share of a picture that the other may cover
+AREA = (0.35, 1.3)  # share of an image that the other may cover
 VALUES_AT_ONCE = 16_000_000
 
 Floats = NDArray[np.float32]
 
 
-class Guess(NamedTuple):
-    """The picture `part`, mirrored if so, looks like a window of `whole` (start and length)."""
+class _Guess(NamedTuple):
+    """The image `part`, mirrored if so, looks like a window of `whole` (start and length)."""
 
     score: float
     whole: int
@@ -38,8 +38,8 @@ class Guess(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bank:
-    """Cosine transforms of all windows of a picture.
+class _Bank:
+    """Cosine transforms of all windows of an image.
 
     `spans` starts and lengths of windows along one axis, as shares of the side; `basis`
     (len(spans) * order, SIDE); `kept` (order, order) which frequencies describe; `signs` of the
@@ -52,47 +52,47 @@ class Bank:
     kept: NDArray[np.bool_]
     signs: Floats
 
-    def describe(self, picture: NDArray[np.uint8]) -> Floats:
+    def describe(self, image: NDArray[np.uint8]) -> Floats:
         """Return unit descriptions (len(spans) ** 2, d), rows outermost; the whole comes first."""
-        found = self.basis @ _centred(picture) @ self.basis.T
+        found = self.basis @ _center(image) @ self.basis.T
         n, k = len(self.spans), self.order
-        return _unit(found.reshape(n, k, n, k).transpose(0, 2, 1, 3)[:, :, self.kept])
+        return _normalise(found.reshape(n, k, n, k).transpose(0, 2, 1, 3)[:, :, self.kept])
 
-    def whole(self, picture: NDArray[np.uint8]) -> Floats:
-        """Return the unit descriptions (2, d) of the picture and of its mirror image."""
-        found = self.basis[: self.order] @ _centred(picture) @ self.basis[: self.order].T
-        plain = _unit(found[self.kept])
+    def _whole(self, image: NDArray[np.uint8]) -> Floats:
+        """Return the unit descriptions (2, d) of the image and of its mirror image."""
+        found = self.basis[: self.order] @ _center(image) @ self.basis[: self.order].T
+        plain = _normalise(found[self.kept])
         return np.concatenate([plain, plain * self.signs])
 
 
-def find_links(signatures: Sequence[bytes]) -> list[Link]:
-    """Return all pairs of pictures that show the same scan, in order of position.
+def find_duplicates(signatures: Sequence[bytes]) -> list[Link]:
+    """Return all pairs of images that show the same scan, in order of position.
 
-    A picture may be the mirror image of the other, a window of at least .7 of its sides,
+    An image may be the mirror image of the other, a window of at least .7 of its sides,
     stretched, compressed, brighter, under other borders and overlays.
 
     Parameters
     ----------
     signatures
-        As `busgen.similarity.thumbnails.signature` makes them.
+        As `busgen.similarity.thumbnails.make_thumbnail` makes them.
 
     Raises
     ------
     DataError
         If a signature is of another version.
     """
-    pictures = [texture(one) for one in signatures]
-    guesses: dict[tuple[int, int], Guess] = {}
-    for guess in _guesses(pictures):
+    images = [describe_texture(one) for one in signatures]
+    guesses: dict[tuple[int, int], _Guess] = {}
+    for guess in _guesses(images):
         key = (min(guess.whole, guess.part), max(guess.whole, guess.part))
         guesses[key] = max(guess, guesses.get(key, guess))
     keys = sorted(guesses)
     with ThreadPoolExecutor() as pool:  # OpenCV releases the lock
-        scores = pool.map(lambda key: _registered(pictures, guesses[key]), keys)
+        scores = pool.map(lambda key: _register(images, guesses[key]), keys)
     return [Link(*key, score) for key, score in zip(keys, scores, strict=True) if score >= SAME]
 
 
-def _bank(order: int, lengths: Sequence[float], step: float) -> Bank:
+def _bank(order: int, lengths: Sequence[float], step: float) -> _Bank:
     """Return the bank of windows of these lengths, at most `step` of the side apart."""
     place = (np.arange(SIDE) + 0.5) / SIDE
     spans, parts = [], []
@@ -108,56 +108,56 @@ def _bank(order: int, lengths: Sequence[float], step: float) -> Bank:
     kept = (radius >= 2) & (radius < order)
     signs = np.broadcast_to((-1.0) ** np.arange(order), (order, order))[kept]
     basis = np.concatenate(parts).astype(np.float32)
-    return Bank(tuple(spans), order, basis, kept, signs.astype(np.float32))
+    return _Bank(tuple(spans), order, basis, kept, signs.astype(np.float32))
 
 
 ROUGH = _bank(7, (1.0, 0.89, 0.79, 0.7), 0.075)
 EXACT = _bank(9, (1.0, 0.92, 0.85, 0.78, 0.7), 0.05)
 
 
-def _guesses(pictures: Sequence[NDArray[np.uint8]]) -> Iterator[Guess]:
+def _guesses(images: Sequence[NDArray[np.uint8]]) -> Iterator[_Guess]:
     """Yield the pairs that two steps of matrix products let pass, with the window of the match."""
-    rough = _wholes(ROUGH, pictures)
-    exact = _wholes(EXACT, pictures)
-    for whole, parts in _rough_pairs(pictures, rough):
-        score = EXACT.describe(pictures[whole]) @ exact[parts].T
+    rough = _wholes(ROUGH, images)
+    exact = _wholes(EXACT, images)
+    for whole, parts in _rough_pairs(images, rough):
+        score = EXACT.describe(images[whole]) @ exact[parts].T
         window = score.argmax(axis=0)
         for part, best, at in zip(parts, score.max(axis=0), window, strict=True):
             if best >= FINE:
                 rows, cols = divmod(int(at), len(EXACT.spans))
                 index, mirrored = divmod(int(part), 2)
                 spans = EXACT.spans[rows], EXACT.spans[cols]
-                yield Guess(float(best), whole, index, bool(mirrored), *spans)
+                yield _Guess(float(best), whole, index, bool(mirrored), *spans)
 
 
-def _wholes(bank: Bank, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
-    """Return (2 n, d): every picture and, after it, its mirror image."""
+def _wholes(bank: _Bank, images: Sequence[NDArray[np.uint8]]) -> Floats:
+    """Return (2 n, d): every image and, after it, its mirror image."""
     empty = [np.zeros((0, int(bank.kept.sum())), np.float32)]
-    return np.concatenate(empty + [bank.whole(picture) for picture in pictures])
+    return np.concatenate(empty + [bank._whole(image) for image in images])
 
 
 def _rough_pairs(
-    pictures: Sequence[NDArray[np.uint8]], wholes: Floats
+    images: Sequence[NDArray[np.uint8]], wholes: Floats
 ) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yield each picture with the rows of `wholes` that look like one of its windows."""
+    """Yield each image with the rows of `wholes` that look like one of its windows."""
     windows = len(ROUGH.spans) ** 2
     count = max(1, VALUES_AT_ONCE // (windows * max(1, len(wholes))))
-    for start in range(0, len(pictures), count):
-        group = pictures[start : start + count]
-        bank = np.concatenate([ROUGH.describe(picture) for picture in group])
+    for start in range(0, len(images), count):
+        group = images[start : start + count]
+        bank = np.concatenate([ROUGH.describe(image) for image in group])
         best = (bank @ wholes.T).reshape(len(group), windows, -1).max(axis=1)
         for whole, scores in enumerate(best, start):
             scores[2 * whole : 2 * whole + 2] = 0.0
             yield whole, np.flatnonzero(scores >= COARSE)
 
 
-def _registered(pictures: Sequence[NDArray[np.uint8]], guess: Guess) -> float:
-    """Return the correlation of the registered pictures, 0 where they cannot be.
+def _register(images: Sequence[NDArray[np.uint8]], guess: _Guess) -> float:
+    """Return the correlation of the registered images, 0 where they cannot be.
 
     Enhanced correlation coefficient, affine (Evangelidis and Psarakis 2008,
     doi:10.1109/TPAMI.2008.113).
     """
-    part = pictures[guess.part]
+    part = images[guess.part]
     part = np.ascontiguousarray(part[:, ::-1]) if guess.mirrored else part
     lines = [
         (length, (start + length / 2) * SIDE - 0.5 - length * (SIDE - 1) / 2)
@@ -170,7 +170,7 @@ def _registered(pictures: Sequence[NDArray[np.uint8]], guess: Guess) -> float:
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
         try:
             score, found = cv2.findTransformECC(
-                part, pictures[guess.whole], warp, cv2.MOTION_AFFINE, stop, None, blur
+                part, images[guess.whole], warp, cv2.MOTION_AFFINE, stop, None, blur
             )
         except cv2.error:  # did not converge
             return 0.0
@@ -179,11 +179,11 @@ def _registered(pictures: Sequence[NDArray[np.uint8]], guess: Guess) -> float:
     return float(score) if AREA[0] <= covered <= AREA[1] else 0.0
 
 
-def _centred(picture: NDArray[np.uint8]) -> Floats:
-    return picture.astype(np.float32) - 128
+def _center(image: NDArray[np.uint8]) -> Floats:
+    return image.astype(np.float32) - 128
 
 
-def _unit(rows: NDArray[np.floating]) -> Floats:
+def _normalise(rows: NDArray[np.floating]) -> Floats:
     """Return (..., d) as rows (m, d) of length 1; what has none stays 0."""
     flat = rows.reshape(-1, rows.shape[-1])
     length = np.linalg.norm(flat, axis=1, keepdims=True)

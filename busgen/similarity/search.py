@@ -1,8 +1,8 @@
-"""Near-duplicates among very many pictures: the whole of one looks like another or its middle.
+"""Near-duplicates among very many images: the whole of one looks like another or its middle.
 
-In: pictures, then their descriptions. Out: links, of mirrored pictures too. Neighbours are
+In: images, then their descriptions. Out: links, of mirrored images too. Neighbours are
 approximate (FAISS, inverted lists; Douze 2024, arXiv 2401.08281): time grows far slower than
-the square of the number of pictures. Links that `busgen.similarity.registration` finds among some
+the square of the number of images. Links that `busgen.similarity.registration` finds among some
 thousands, of smaller windows and drawn upon, are more; it asks every pair.
 """
 
@@ -12,37 +12,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.similarity.known_images import Pixels, Rows, described, mirrored
+from busgen.similarity import known_images
+from busgen.similarity.known_images import Pixels, Rows, mirror
 from busgen.similarity.thumbnails import Link
 
 if TYPE_CHECKING:
     import faiss
 
-ALIKE = 0.75  # correlation from which pictures are near-duplicates
-KEPT = (1.0, 0.9)  # of a picture's side: with which parts of it others are compared
+ALIKE = 0.75  # correlation from which images are near-duplicates
+KEPT = (1.0, 0.9)  # of an image's side: with which parts of it others are compared
 NEAREST = 8  # neighbours asked for: of more copies than these, not every pair is linked
 PER_LIST, PROBED = 400, 8  # descriptions in an inverted list, lists searched
 ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, descriptions a list
 
 
-def descriptions(images: Iterable[Pixels]) -> Rows:
-    """Return what is compared of (S, S) uint8 pictures, (N, len(KEPT), d), the whole first."""
-    return np.array([[described(image, kept) for kept in KEPT] for image in images], np.float32)
+def describe(images: Iterable[Pixels]) -> Rows:
+    """Return what is compared of (S, S) uint8 images, (N, len(KEPT), d), the whole first."""
+    return np.array(
+        [[known_images.describe(image, kept) for kept in KEPT] for image in images], np.float32
+    )
 
 
-def near_duplicates(
+def find_duplicates(
     parts: Rows, alike: float = ALIKE, families: NDArray[np.intp] | None = None
 ) -> list[Link]:
-    """Return pairs of pictures that look alike, in order of position.
+    """Return pairs of images that look alike, in order of position.
 
     Parameters
     ----------
     parts
-        (N, K, d) float32 unit vectors, as `descriptions` returns them.
+        (N, K, d) float32 unit vectors, as `describe` returns them.
     alike
-        Correlation from which two pictures are linked.
+        Correlation from which two images are linked.
     families
-        (N,) numbers from 0 of what pictures stem from: those of one are not linked, nor do they
+        (N,) numbers from 0 of what images stem from: those of one are not linked, nor do they
         stand before others. Each alone if None.
     """
     if len(parts) < 2:
@@ -52,7 +55,7 @@ def near_duplicates(
     best: dict[tuple[int, int], float] = {}
     index = _index(np.ascontiguousarray(parts.reshape(-1, parts.shape[2])))
     wholes = np.ascontiguousarray(parts[:, 0])
-    for asked in (wholes, mirrored(wholes)):
+    for asked in (wholes, mirror(wholes)):
         similarity, where = index.search(asked, min(nearest, parts[..., 0].size))
         where //= parts.shape[1]
         other = own[where] != own[:, None]

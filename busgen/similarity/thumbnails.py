@@ -1,6 +1,6 @@
-"""Signatures of pictures, by which near-duplicates are found.
+"""Signatures of images, by which near-duplicates are found.
 
-In: a grey picture as published. Out: a short byte string, and the texture that it stands for:
+In: a grey image as published. Out: a short byte string, and the texture that it stands for:
 what is left when brightness, gain and depth compensation are taken out.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
-from busgen.imaging.decode import Box, box_of
-from busgen.imaging.square import field_of
+from busgen.imaging.decode import Box, bounding_box
+from busgen.imaging.square import find_field
 
 SIDE = 96
 WIDTH = 6.0  # standard deviation, in pixels of the thumbnail, of what counts as local
@@ -21,24 +21,24 @@ LIMIT = 3.0  # local standard deviations at which texture is cut: letters and ca
 
 
 class Link(NamedTuple):
-    """Two pictures, by position, `first` before `second`; `similarity` is their correlation."""
+    """Two images, by position, `first` before `second`; `similarity` is their correlation."""
 
     first: int
     second: int
     similarity: float
 
 
-def signature(image: NDArray[np.uint8]) -> bytes:
-    """Return the thumbnail of the picture's ultrasound field: SIDE x SIDE grey bytes.
+def make_thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """Return the thumbnail of the image's ultrasound field: SIDE x SIDE grey bytes.
 
     The field's box is stretched to a square, so borders of any width leave the same signature.
     """
-    box = box_of(field_of(image).astype(np.uint8)) or Box(0, 0, *image.shape)
+    box = bounding_box(find_field(image).astype(np.uint8)) or Box(0, 0, *image.shape)
     field = image[box.row : box.row + box.height, box.col : box.col + box.width]
     return np.asarray(cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).tobytes()
 
 
-def texture(signature: bytes) -> NDArray[np.uint8]:
+def describe_texture(signature: bytes) -> NDArray[np.uint8]:
     """Return local contrast (SIDE, SIDE) uint8: 128 is the local mean, 40 one local deviation.
 
     Raises

@@ -1,7 +1,7 @@
 """What a score is, and how it gets its interval and its floor: draws of whole patients.
 
 In: any function of two sets of rows, and what the rows stem from. Out: `Score`: value, n, interval,
-and the same score of real pictures against real ones of other patients at the same n.
+and the same score of real images against real ones of other patients at the same n.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.stats.patients import ENDS, Floats, Rows, moved_interval, numbered, resampled, whole
+from busgen.stats.patients import (
+    ENDS,
+    Floats,
+    Rows,
+    draw_groups,
+    moved_interval,
+    number_groups,
+    resample,
+)
 
 DRAWS = 200
 
@@ -20,7 +28,7 @@ Between = Callable[[Rows, Rows], float | Floats]  # one or several (S,) scores o
 
 @dataclass(frozen=True)
 class Sample:
-    """Features (N, D) of pictures and what they stem from (N,): a patient, or a family."""
+    """Features (N, D) of images and what they stem from (N,): a patient, or a family."""
 
     points: Floats
     groups: NDArray[np.str_]
@@ -31,11 +39,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Score:
-    """A score of `n` pictures against `n` real ones, `dataclasses.asdict` makes it JSON.
+    """A score of `n` images against `n` real ones, `dataclasses.asdict` makes it JSON.
 
-    `interval` 95 %, bootstrap; `floor` mean of the same score between `n` and `n` real pictures
+    `interval` 95 %, bootstrap; `floor` mean of the same score between `n` and `n` real images
     of other patients, `floor_limit` its 97.5 % quantile: within it, nothing tells from real. Of
-    scores that are low where pictures are bad (`low_is_bad`) it is the 2.5 % quantile.
+    scores that are low where images are bad (`low_is_bad`) it is the 2.5 % quantile.
     """
 
     value: float
@@ -46,68 +54,68 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Scores of draws (R,) or (R, S): of `n` against `n` pictures, bootstrapped, real on real."""
+class Draws:
+    """Scores of draws (R,) or (R, S): of `n` against `n` images, bootstrapped, real on real."""
 
     n: int
     values: Floats
     boot: Floats
     floor: Floats
 
-    def part(self, number: int) -> "Drawn":
+    def part(self, number: int) -> "Draws":
         """Return one of several scores."""
-        return Drawn(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
+        return Draws(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
 
 
-def drawn(
+def draw(
     between: Between, samples: tuple[Sample, Sample], rng: np.random.Generator, draws: int = DRAWS
-) -> Drawn:
+) -> Draws:
     """Return draws of what `between` says of two sets of rows, synthetic ones first.
 
     Parameters
     ----------
     between
-        Of rows of the points of both samples, one after the other (`both`).
+        Of rows of the points of both samples, one after the other (`join`).
     samples
-        Synthetic and real pictures.
+        Synthetic and real images.
     rng
-        Draws pictures for value, interval and floor.
+        Draws images for value, interval and floor.
     draws
         How many each.
     """
     synthetic, real = samples
-    n, first = equal_n(synthetic, real), len(synthetic)
+    n, first = equal_size(synthetic, real), len(synthetic)
     pick, halve, again = rng.spawn(3)  # the floor is the same whatever it stands beside
-    groups = [numbered(sample.groups) for sample in samples]
+    groups = [number_groups(sample.groups) for sample in samples]
     values, boot, floor = [], [], []
     for _ in range(draws):
-        own, other = (whole(of, n, pick)[0] for of in groups)
+        own, other = (draw_groups(of, n, pick)[0] for of in groups)
         values.append(between(own, first + other))
-        one, two = whole(groups[1], n, halve)
+        one, two = draw_groups(groups[1], n, halve)
         floor.append(between(first + one, first + two))
-        own, other = (resampled(of, n, again) for of in groups)
+        own, other = (resample(of, n, again) for of in groups)
         boot.append(between(own, first + other))
-    return Drawn(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
+    return Draws(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
 
 
-def scored(told: Drawn, *, low_is_bad: bool = False) -> Score:
+def summarise(told: Draws, *, low_is_bad: bool = False) -> Score:
     """Return the score of draws (R,), its interval moved to the value (`moved_interval`)."""
     value, floor = float(told.values.mean()), float(told.floor.mean())
     limit = float(np.quantile(told.floor, ENDS[0] if low_is_bad else ENDS[1]))
     return Score(value, told.n, moved_interval(value, told.boot), floor, limit)
 
 
-def equal_n(synthetic: Sample, real: Sample) -> int:
-    """Return how many pictures are compared: two real samples without a common patient exist."""
+def equal_size(synthetic: Sample, real: Sample) -> int:
+    """Return how many images are compared: two real samples without a common patient exist."""
     largest = int(np.unique(real.groups, return_counts=True)[1].max())
     n = min(len(synthetic), (len(real) - largest) // 2)
     if n < 2 or len(np.unique(synthetic.groups)) < 2:
         got = f"{len(synthetic)} synthetic, {len(real)} real ones"
-        raise UserError("scores need pictures of several families and patients", got, "give more")
+        raise UserError("scores need images of several families and patients", got, "give more")
     return n
 
 
-def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
+def join(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     """Return points and groups of both, those of `a` first; groups are numbers.
 
     Raises
@@ -121,6 +129,6 @@ def both(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     points = np.concatenate([a.points, b.points])
     if not np.isfinite(points).all():
         got = f"{int((~np.isfinite(points)).sum())} that are not"
-        raise UserError("features must be finite", got, "leave out the pictures they are of")
-    numbers = [numbered(sample.groups) for sample in (a, b)]
+        raise UserError("features must be finite", got, "leave out the images they are of")
+    numbers = [number_groups(sample.groups) for sample in (a, b)]
     return points, np.concatenate(numbers)

@@ -52,7 +52,7 @@ def fit_platt(logits: Floats, outcomes: Bools) -> Platt:
     return Platt(float(slope), float(intercept))
 
 
-def best_threshold(found: NDArray[np.float32], masks: NDArray[np.uint8]) -> float:
+def fit_threshold(found: NDArray[np.float32], masks: NDArray[np.uint8]) -> float:
     """Return the threshold, of .2 to .7 in steps of .05, with the best mean Dice of lesions."""
     lesion = masks.any(axis=(1, 2))
     thresholds = np.arange(4, 15) / 20
@@ -60,41 +60,42 @@ def best_threshold(found: NDArray[np.float32], masks: NDArray[np.uint8]) -> floa
     return float(thresholds[int(np.argmax(means))])
 
 
-def calibration_error(chances: Floats, outcomes: Bools, bins: int = 5) -> float:
+def calibration_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> float:
     """Return the expected calibration error over bins of equal mass (Nixon 2019, ECE).
 
     That is the mean distance of predicted and observed frequency. With few outcomes in a bin it
     is above zero for perfect chances too: see `error_floor`.
     """
     error = 0.0
-    for part in _equal_parts(chances, bins):
-        error += len(part) * abs(chances[part].mean() - outcomes[part].mean())
-    return float(error / len(chances))
+    for part in _equal_parts(probabilities, bins):
+        error += len(part) * abs(probabilities[part].mean() - outcomes[part].mean())
+    return float(error / len(probabilities))
 
 
-def debiased_error(chances: Floats, outcomes: Bools, bins: int = 5) -> float:
+def debiased_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> float:
     """Return the root-mean-square calibration error, chance's share removed (Kumar 2019).
 
     Equation 4 of arXiv 1909.10155; 0 where chance alone explains what is seen.
     """
     square = 0.0
-    for part in _equal_parts(chances, bins):
+    for part in _equal_parts(probabilities, bins):
         seen = float(outcomes[part].mean())
         noise = seen * (1 - seen) / max(len(part) - 1, 1)
-        square += len(part) * ((float(chances[part].mean()) - seen) ** 2 - noise)
-    return float(np.sqrt(max(square, 0.0) / len(chances)))
+        square += len(part) * ((float(probabilities[part].mean()) - seen) ** 2 - noise)
+    return float(np.sqrt(max(square, 0.0) / len(probabilities)))
 
 
 def error_floor(
-    chances: Floats, rng: np.random.Generator, bins: int = 5, draws: int = 1000
+    probabilities: Floats, rng: np.random.Generator, bins: int = 5, draws: int = 1000
 ) -> tuple[float, float]:
     """Return mean and 95th percentile of the error that true chances show at this n."""
     errors = [
-        calibration_error(chances, rng.random(len(chances)) < chances, bins) for _ in range(draws)
+        calibration_error(probabilities, rng.random(len(probabilities)) < probabilities, bins)
+        for _ in range(draws)
     ]
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 
-def _equal_parts(chances: Floats, bins: int) -> list[NDArray[np.intp]]:
-    order = np.argsort(chances, kind="stable")
+def _equal_parts(probabilities: Floats, bins: int) -> list[NDArray[np.intp]]:
+    order = np.argsort(probabilities, kind="stable")
     return [part for part in np.array_split(order, bins) if len(part)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.stats.patients import Floats, counts_of_draws, moved_interval, numbered
+from busgen.stats.patients import Floats, counts_of_draws, moved_interval, number_groups
 
 RESAMPLES = 200
 MIN_N = 20  # fewer images on either side say nothing about a distribution
@@ -43,7 +43,7 @@ class Draws:
 def make_draws(n: int, patients: NDArray[np.int64], pick: np.random.Generator) -> Draws:
     """Return the resamples of `n` images and of real ones, of which `patients` (m,) are known."""
     own, real = (counts_of_draws(of, pick, RESAMPLES) for of in (np.arange(n), patients))
-    number = numbered(patients)
+    number = number_groups(patients)
     count = int(number.max()) + 1
     ranks = pick.permuted(np.tile(np.arange(count), (RESAMPLES, 1)), axis=1)
     return Draws(own, real, (ranks < count / 2)[:, number])
@@ -68,7 +68,7 @@ def _shares(weights: Floats) -> Floats:
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1), np.float64)
 
 
-def distance(own: Floats, real: Floats, draws: Draws) -> Distance:
+def ks_distance(own: Floats, real: Floats, draws: Draws) -> Distance:
     """Compare a statistic of a release's images with that of real ones.
 
     Parameters
@@ -94,7 +94,7 @@ def distance(own: Floats, real: Floats, draws: Draws) -> Distance:
     return Distance(ks(a, b), a.size, b.size, boot, np.minimum(halves * scale, 1.0))
 
 
-def score(distances: Sequence[Distance]) -> dict[str, object]:
+def summarise(distances: Sequence[Distance]) -> dict[str, object]:
     """Return the mean of distances as ``value, n, n_real, interval, floor``.
 
     The interval is the bootstrap's 95 %, moved to the value (`moved_interval`). Statistics of one

@@ -1,7 +1,7 @@
 """Multi-reader multi-case analysis: figures with intervals, of each reader and of all.
 
-In: ratings, higher for synthetic. Out: `Figure`s. Each figure is a mean over synthetic pictures
-plus a mean over real ones of what each picture adds to it (DeLong's components), so that one rule
+In: ratings, higher for synthetic. Out: `Figure`s. Each figure is a mean over synthetic images
+plus a mean over real ones of what each image adds to it (DeLong's components), so that one rule
 gives the variances and covariances of all of them.
 """
 
@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm, t as student
 
 from busgen.stats.patients import Floats
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 Z = float(norm.ppf(0.975))
 CHANCE = 0.5
@@ -32,7 +32,7 @@ class Ratings:
 
 @dataclass(frozen=True)
 class Parts:
-    """What each picture adds to a figure of each reader: `synthetic` (J, m), `real` (J, n).
+    """What each image adds to a figure of each reader: `synthetic` (J, m), `real` (J, n).
 
     `values` (J,) are the figures. Where a kind does not matter, its part is constant.
     """
@@ -42,7 +42,7 @@ class Parts:
     real: Floats
 
     def covariance(self) -> Floats:
-        """Return the (J, J) covariance of the readers' figures over pictures.
+        """Return the (J, J) covariance of the readers' figures over images.
 
         DeLong, DeLong and Clarke-Pearson 1988, doi:10.2307/2531595, equation 4.
         """
@@ -53,7 +53,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its 95 % interval, of `n` pictures; `p` of it being chance, where tested."""
+    """A figure with its 95 % interval, of `n` images; `p` of it being chance, where tested."""
 
     value: float
     n: int
@@ -61,14 +61,14 @@ class Figure:
     p: float | None = None
 
 
-def auc_parts(ratings: Ratings) -> Parts:
+def split_auc(ratings: Ratings) -> Parts:
     """Return the parts of the area under the ROC curve: the chance to rate a synthetic higher."""
     higher = ratings.synthetic[:, :, None] - ratings.real[:, None, :]
     wins = (np.sign(higher) + 1) / 2
     return Parts(wins.mean(axis=(1, 2)), wins.mean(axis=2), wins.mean(axis=1))
 
 
-def share_parts(ratings: Ratings, level: float) -> dict[str, Parts]:
+def split_shares(ratings: Ratings, level: float) -> dict[str, Parts]:
     """Return the parts of sensitivity, specificity and accuracy of calls from `level` on."""
     told = (ratings.synthetic >= level).astype(float)
     passed = (ratings.real < level).astype(float)
@@ -104,58 +104,58 @@ def newcombe(value: float, sizes: tuple[int, int]) -> Interval:
     m, n = sizes
     mean = (m + n) / 2 - 1
 
-    def away(x: float) -> float:
+    def distance(x: float) -> float:
         spread = 1 + mean * (1 - x) / (2 - x) + mean * x / (1 + x)
         return (value - x) ** 2 - Z**2 * x * (1 - x) * spread / (m * n)
 
     inner = min(max(value, 1e-9), 1 - 1e-9)  # at 0 and 1 the distance is 0 of 0
-    low = 0.0 if value == 0 else float(brentq(away, 1e-12, inner))
-    high = 1.0 if value == 1 else float(brentq(away, inner, 1 - 1e-12))
+    low = 0.0 if value == 0 else float(brentq(distance, 1e-12, inner))
+    high = 1.0 if value == 1 else float(brentq(distance, inner, 1 - 1e-12))
     return low, high
 
 
-def of_reader(name: str, parts: Parts, reader: int) -> Figure:
+def score_reader(name: str, parts: Parts, reader: int) -> Figure:
     """Return a figure of one reader: Wilson's interval for shares, DeLong's for the AUC."""
     value, sizes = float(parts.values[reader]), (parts.synthetic.shape[1], parts.real.shape[1])
-    n = _pictures(name, sizes)
+    n = _images(name, sizes)
     if name != "auc":
-        return Figure(value, n, wilson(round(value * n), n))
+        return Figure(value, n, wilson_interval(round(value * n), n))
     variance = float(parts.covariance()[reader, reader])
     interval = auc_interval(value, variance, sizes)
     if variance <= 0:
         return Figure(value, n, interval)
     away = log(value / (1 - value)) * value * (1 - value)  # on the interval's scale, as it must be
-    return Figure(value, n, interval, two_sided(away / sqrt(variance), np.inf))
+    return Figure(value, n, interval, _p_value(away / sqrt(variance), np.inf))
 
 
-def pooled(name: str, parts: Parts) -> Figure | None:
-    """Return the readers' mean figure, its interval over readers and pictures; `None` for one.
+def pool(name: str, parts: Parts) -> Figure | None:
+    """Return the readers' mean figure, its interval over readers and images; `None` for one.
 
     Obuchowski and Rockette 1995 (doi:10.1080/03610919508813243) for one modality, degrees of
     freedom as Hillis 2007 (doi:10.1002/sim.2532): with J readers' figures of variance MSR among
-    themselves and mean covariance Cov2 over pictures, the mean has the variance
-    ``(MSR + max(J Cov2, 0)) / J``. The interval holds for other readers and other pictures alike.
+    themselves and mean covariance Cov2 over images, the mean has the variance
+    ``(MSR + max(J Cov2, 0)) / J``. The interval holds for other readers and other images alike.
     Where that is 0, it is as wide as one reader's.
     """
     readers = len(parts.values)
     if readers < 2:
         return None
     sizes = (parts.synthetic.shape[1], parts.real.shape[1])
-    value, n = float(parts.values.mean()), _pictures(name, sizes)
+    value, n = float(parts.values.mean()), _images(name, sizes)
     spread = float(parts.values.var(ddof=1))
     covariance = parts.covariance()
     shared = max(readers * float(covariance[~np.eye(readers, dtype=bool)].mean()), 0.0)
     error = sqrt((spread + shared) / readers)
     if error < 1e-9:
-        alone = newcombe(value, sizes) if name == "auc" else wilson(round(value * n), n)
+        alone = newcombe(value, sizes) if name == "auc" else wilson_interval(round(value * n), n)
         return Figure(value, n, alone)
     freedom = (spread + shared) ** 2 / (spread**2 / (readers - 1)) if spread > 0 else np.inf
     half = float(student.ppf(0.975, freedom)) * error
-    p = two_sided((value - CHANCE) / error, freedom) if name == "auc" else None
+    p = _p_value((value - CHANCE) / error, freedom) if name == "auc" else None
     return Figure(value, n, (max(0.0, value - half), min(1.0, value + half)), p)
 
 
-def two_sided(statistic: float, freedom: float) -> float:
+def _p_value(statistic: float, freedom: float) -> float:
     """Return the two-sided p of Student's t, of the normal where `freedom` is infinite."""
     return float(2 * student.sf(abs(statistic), freedom))
 
@@ -170,10 +170,10 @@ def roc(ratings: Ratings, levels: Sequence[int]) -> Floats:
     return np.stack(shares, axis=2)
 
 
-def weighted_kappa(pairs: Floats) -> float:
+def _kappa_weighted(pairs: Floats) -> float:
     """Return Cohen's kappa with quadratic weights, NaN where no two ratings differ.
 
-    `pairs` (pictures, 2) ratings of two readers. With such weights it is one less the mean squared
+    `pairs` (images, 2) ratings of two readers. With such weights it is one less the mean squared
     difference over that of independent ratings (Fleiss and Cohen 1973,
     doi:10.1177/001316447303300309). Scikit-learn's takes some hundred times as long, and each
     interval asks a thousand times.
@@ -183,6 +183,6 @@ def weighted_kappa(pairs: Floats) -> float:
     return 1 - float(((a - b) ** 2).mean()) / by_chance if by_chance else float("nan")
 
 
-def _pictures(name: str, sizes: tuple[int, int]) -> int:
+def _images(name: str, sizes: tuple[int, int]) -> int:
     m, n = sizes
     return {"sensitivity": m, "specificity": n}.get(name, m + n)

@@ -13,14 +13,14 @@ from busgen.stats.patients import Floats
 Bools = NDArray[np.bool_]
 
 
-def cut_out(chances: NDArray[np.float32]) -> Bools:
+def largest_part(probabilities: NDArray[np.float32]) -> Bools:
     """Return the lesion that a segmenter finds in (H, W) chances: the largest part above .5.
 
-    One lesion a picture is asked for; specks elsewhere would decide the Hausdorff distance.
+    One lesion an image is asked for; specks elsewhere would decide the Hausdorff distance.
     """
-    _, labels, parts, _ = cv2.connectedComponentsWithStats((chances > 0.5).astype(np.uint8))
+    _, labels, parts, _ = cv2.connectedComponentsWithStats((probabilities > 0.5).astype(np.uint8))
     if len(parts) < 2:
-        return np.zeros(chances.shape, np.bool_)
+        return np.zeros(probabilities.shape, np.bool_)
     return np.asarray(labels == 1 + int(parts[1:, cv2.CC_STAT_AREA].argmax()), np.bool_)
 
 
@@ -51,7 +51,7 @@ def hd95(found: Bools, wanted: Bools) -> float:
 
     The larger of the two directed 95th percentiles of the distance from an outline's pixels to the
     other outline, as MONAI and DeepMind's surface-distance compute it. Where nothing is `found`,
-    the picture's diagonal: the worst there is (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z).
+    the image's diagonal: the worst there is (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z).
     NaN where nothing is `wanted`. MONAI's own is not called: it would make MONAI, an extra of two
     networks, necessary for every comparison, and a test holds this one against it.
     """

@@ -18,30 +18,30 @@ DRAWS = 1000
 ENDS = (0.025, 0.975)
 
 
-def numbered(groups: NDArray[Any]) -> Rows:
+def number_groups(groups: NDArray[Any]) -> Rows:
     """Return the number (N,) of each row's group."""
     return np.unique(groups, return_inverse=True)[1]
 
 
 def counts_of_draws(groups: NDArray[Any], rng: np.random.Generator, draws: int) -> Floats:
     """Return how often each row (N,) is in each draw of as many groups: (draws, N)."""
-    of = numbered(groups)
+    of = number_groups(groups)
     size = int(of.max()) + 1
     drawn = rng.multinomial(size, np.full(size, 1 / size), draws)
     return drawn[:, of].astype(np.float64)
 
 
-def whole(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def draw_groups(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """Return the first and last n rows, groups together, in an order drawn at random.
 
-    `of` (N,) is the number of each row's group (`numbered`).
+    `of` (N,) is the number of each row's group (`number_groups`).
     """
     order = np.argsort(rng.permutation(int(of.max()) + 1)[of], kind="stable")
     return order[:n], order[-n:]
 
 
-def resampled(of: Rows, n: int, rng: np.random.Generator) -> Rows:
-    """Return n rows of groups drawn with replacement; `of` as in `whole`."""
+def resample(of: Rows, n: int, rng: np.random.Generator) -> Rows:
+    """Return n rows of groups drawn with replacement; `of` as in `draw_groups`."""
     order, counts = np.argsort(of, kind="stable"), np.bincount(of)
     ends = np.cumsum(counts)
     rows: list[Rows] = []
@@ -54,7 +54,7 @@ def resampled(of: Rows, n: int, rng: np.random.Generator) -> Rows:
 
 def halved(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return whether each row's group is in a half of the groups drawn at random, (N,)."""
-    of = numbered(groups)
+    of = number_groups(groups)
     count = int(of.max()) + 1
     return np.asarray((rng.permutation(count) < count / 2)[of])
 
@@ -66,7 +66,7 @@ def interval(
 
     Draws in which the score is NaN are left out.
     """
-    of = numbered(groups)
+    of = number_groups(groups)
     size, rows = int(of.max()) + 1, np.arange(len(of))
     values = []
     for _ in range(draws):
@@ -84,6 +84,6 @@ def moved_interval(value: float, boot: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_of(values: Floats) -> Score:
+def mean_score(values: Floats) -> Score:
     """Return the mean as a score of rows."""
     return lambda rows: float(values[rows].mean())

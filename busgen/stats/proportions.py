@@ -4,7 +4,7 @@ In: counts. Out: 95 % intervals.
 """
 
 
-def wilson(count: float, total: int) -> tuple[float, float]:
+def wilson_interval(count: float, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 
     `count` may be a fraction: a mean of several shares of the same `total`. Of nothing (`total` 0)

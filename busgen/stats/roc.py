@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from busgen.stats.patients import Floats, Score
 
 
-def auc(outcomes: NDArray[np.bool_], chances: Floats) -> float:
+def auc(outcomes: NDArray[np.bool_], probabilities: Floats) -> float:
     """Return the area under the ROC curve, NaN where only one class is there.
 
     That is the chance that a malignant lesion ranks above a benign one (Mann-Whitney's U).
@@ -19,10 +19,10 @@ def auc(outcomes: NDArray[np.bool_], chances: Floats) -> float:
     pairs = positives * (len(outcomes) - positives)
     if pairs == 0:
         return float("nan")
-    ranks = float(rankdata(chances)[outcomes].sum())
+    ranks = float(rankdata(probabilities)[outcomes].sum())
     return (ranks - positives * (positives + 1) / 2) / pairs
 
 
-def auc_of(outcomes: NDArray[np.bool_], chances: Floats) -> Score:
+def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
     """Return the area under the ROC curve as a score of rows."""
-    return lambda rows: auc(outcomes[rows], chances[rows])
+    return lambda rows: auc(outcomes[rows], probabilities[rows])

@@ -1,6 +1,6 @@
 """Intervals over patients and seeds.
 
-In: scores of weighted pictures, one a seed. Out: values, 95 % intervals, p-values.
+In: scores of weighted images, one a seed. Out: values, 95 % intervals, p-values.
 
 The bootstrap is two-way (Owen 2007, The pigeonhole bootstrap, doi:10.1214/07-AOAS122): patients,
 whole clusters, and seeds are drawn with replacement, independently of each other. Compared arms are
@@ -34,7 +34,7 @@ class Estimate:
 
 
 def patient_weights(groups: NDArray[np.str_], draws: int = DRAWS) -> Floats:
-    """Return how often each picture (N,) is in each draw of patients: (1 + draws, N).
+    """Return how often each image (N,) is in each draw of patients: (1 + draws, N).
 
     The first row is the sample itself, all ones.
     """
@@ -42,7 +42,7 @@ def patient_weights(groups: NDArray[np.str_], draws: int = DRAWS) -> Floats:
     return np.concatenate([np.ones((1, len(groups))), drawn])
 
 
-def over_seeds(scores: Sequence[Weighted], weights: Floats, stream: str) -> Floats:
+def resample(scores: Sequence[Weighted], weights: Floats, stream: str) -> Floats:
     """Return the mean score of drawn seeds on drawn patients, (1 + draws,), the sample's first."""
     each = np.stack([score(weights) for score in scores], axis=1)
     count = len(scores)
@@ -54,7 +54,7 @@ def over_seeds(scores: Sequence[Weighted], weights: Floats, stream: str) -> Floa
 
 
 def estimate(values: Floats) -> Estimate | None:
-    """Return value, interval and p of `over_seeds`' values, or of their differences.
+    """Return value, interval and p of `resample`' values, or of their differences.
 
     Draws in which a score is not defined (one class alone) are left out; None where the sample's
     own is not. p is twice the smaller share of draws at or beyond zero, draws + 1 in all.
@@ -68,7 +68,7 @@ def estimate(values: Floats) -> Estimate | None:
     return Estimate(float(values[0]), (float(low), float(high)), p)
 
 
-def reflected(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
+def reflect(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
     """Return the interval turned about the value, for scores that chance alone makes larger.
 
     Draws are as far above the sample as the sample is above the truth (Efron 1993, 13.4).

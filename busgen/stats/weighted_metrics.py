@@ -1,6 +1,6 @@
-"""Scores of pictures drawn with weights: those of drawn patients, many draws at once.
+"""Scores of images drawn with weights: those of drawn patients, many draws at once.
 
-In: values, or chances and outcomes, a picture. Out: functions of weights (B, N), as
+In: values, or chances and outcomes, an image. Out: functions of weights (B, N), as
 `busgen.stats.two_way_bootstrap` draws them.
 """
 
@@ -13,12 +13,12 @@ from busgen.stats.patients import Floats
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-Weighted = Callable[[Floats], Floats]  # weights (B, N) of N pictures -> score (B,), NaN without any
+Weighted = Callable[[Floats], Floats]  # weights (B, N) of N images -> score (B,), NaN without any
 SPECIFICITY = 0.9
 BINS = 10
 
 
-def mean_of(values: Floats) -> Weighted:
+def mean_score(values: Floats) -> Weighted:
     """Return the weighted mean of values (N,), those that are NaN left out."""
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
@@ -29,16 +29,16 @@ def mean_of(values: Floats) -> Weighted:
     return score
 
 
-def auc_of(outcomes: Bools, chances: Floats, models: Ints | None = None) -> Weighted:
-    """Return the area under the ROC curve (`busgen.stats.roc.auc`) of weighted pictures.
+def auc_score(outcomes: Bools, probabilities: Floats, models: Ints | None = None) -> Weighted:
+    """Return the area under the ROC curve (`busgen.stats.roc.auc`) of weighted images.
 
     Where `models` (N,) says which model gave each chance, as in cross-validation, only pairs of
     one model count: chances of different models have different scales (Airola 2011,
     doi:10.1016/j.csda.2010.11.018).
     """
-    above = np.subtract.outer(chances[outcomes], chances[~outcomes])
+    above = np.subtract.outer(probabilities[outcomes], probabilities[~outcomes])
     wins = (np.sign(above) + 1) / 2
-    of = np.zeros(len(chances), np.int64) if models is None else models
+    of = np.zeros(len(probabilities), np.int64) if models is None else models
     pairs = np.equal.outer(of[outcomes], of[~outcomes]).astype(np.float64)
     wins *= pairs
 
@@ -50,13 +50,15 @@ def auc_of(outcomes: Bools, chances: Floats, models: Ints | None = None) -> Weig
     return score
 
 
-def sensitivity_of(outcomes: Bools, chances: Floats, specificity: float = SPECIFICITY) -> Weighted:
+def sensitivity_score(
+    outcomes: Bools, probabilities: Floats, specificity: float = SPECIFICITY
+) -> Weighted:
     """Return the sensitivity at the lowest threshold whose specificity is `specificity` or more.
 
     Thresholds are observed chances, at or above which a lesion counts as malignant.
     """
-    order = np.argsort(-chances, kind="stable")
-    last = np.append(np.diff(chances[order]) != 0, True)  # ties are told malignant together
+    order = np.argsort(-probabilities, kind="stable")
+    last = np.append(np.diff(probabilities[order]) != 0, True)  # ties are told malignant together
 
     def score(weights: Floats) -> Floats:
         ordered, truth = weights[:, order], outcomes[order]
@@ -69,15 +71,15 @@ def sensitivity_of(outcomes: Bools, chances: Floats, specificity: float = SPECIF
     return score
 
 
-def brier_of(outcomes: Bools, chances: Floats) -> Weighted:
+def brier_score(outcomes: Bools, probabilities: Floats) -> Weighted:
     """Return the mean squared distance of chance and outcome (Brier 1950)."""
-    return mean_of((chances - outcomes) ** 2)
+    return mean_score((probabilities - outcomes) ** 2)
 
 
-def ece_of(outcomes: Bools, chances: Floats, bins: int = BINS) -> Weighted:
+def ece_score(outcomes: Bools, probabilities: Floats, bins: int = BINS) -> Weighted:
     """Return the expected calibration error over equal bins of [0, 1] (Guo 2017, 1706.04599)."""
-    of = np.minimum((chances * bins).astype(np.intp), bins - 1)
-    apart = (chances - outcomes)[:, None] * (of[:, None] == np.arange(bins))
+    of = np.minimum((probabilities * bins).astype(np.intp), bins - 1)
+    apart = (probabilities - outcomes)[:, None] * (of[:, None] == np.arange(bins))
 
     def score(weights: Floats) -> Floats:
         return _ratio(np.abs(weights @ apart).sum(axis=1), weights.sum(axis=1))

@@ -44,7 +44,7 @@ def results():
 
 
 def test_a_training_set_counts_where_its_whole_interval_is_above_zero(results):
-    told = benchmark.gains(results, PRIMARY, "gain", "primary_above_zero")
+    told = benchmark.measure_gains(results, PRIMARY, "gain", "primary_above_zero")
     assert (told["primary_above_zero_segmentation"].value, told["gain_dice_busi"].n) == (2, 40)
     assert told["gain_dice_bus_bra"].interval == pytest.approx((-0.01, 0.03))
     assert told["primary_above_zero_classification"].value == 0
@@ -53,7 +53,7 @@ def test_a_training_set_counts_where_its_whole_interval_is_above_zero(results):
 
 
 def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
-    told = benchmark.gaps(results)
+    told = benchmark.measure_gaps(results)
     assert told["synthetic_only_dice_gap"] == told["synthetic_only_dice_gap_bus_bra"]
     assert told["synthetic_only_dice_gap"].value == pytest.approx(0.12)
     assert told["synthetic_only_dice_gap"].interval == pytest.approx((0.1, 0.14))
@@ -74,7 +74,7 @@ class Job:
 
 def test_the_tables_time_holds_what_was_trained_before_it_was_interrupted(tmp_path, monkeypatch):
     jobs = [Job(tmp_path / str(k)) for k in range(5)]
-    asked = benchmark.Asked(tmp_path, tmp_path, tmp_path / "table")
+    asked = benchmark.Request(tmp_path, tmp_path, tmp_path / "table")
 
     class Plan:
         """Stands for the plan of these trainings."""
@@ -83,19 +83,19 @@ def test_the_tables_time_holds_what_was_trained_before_it_was_interrupted(tmp_pa
     monkeypatch.setattr(benchmark, "plan", lambda _: Plan)
 
     def carry_out(plan, tick, say):
-        for job in (job for job in plan.jobs if not job.done):
+        for job in (job for job in plan.jobs if not job.is_done):
             write_text(job.folder / RECORD, dumps({"seconds": 4.0}))
         return {"results": []}, len(plan.jobs)
 
-    monkeypatch.setattr(benchmark.library, "carry_out", carry_out)
+    monkeypatch.setattr(benchmark.library, "run", carry_out)
     write_text(jobs[0].folder / RECORD, dumps({"seconds": 10.0}))  # before it was killed
     write_text(tmp_path / benchmark.CLOCK, dumps({"table_other_s": 7.0}))
-    told = benchmark.carried(replace(asked, workers=2), tmp_path)[1]
+    told = benchmark.run(replace(asked, workers=2), tmp_path)[1]
     assert (told.n, told.value) == (5, pytest.approx((10 + 4 * 4) / 2 + 7))
 
 
 def test_a_rehearsal_learns_for_some_steps_only():
-    size = benchmark.rehearsal()
+    size = benchmark.rehearse()
     assert {recipe.steps for recipe in size.recipes.values()} == {4}
     assert {gate.action for gate in size.generate.gates.values()} == {"off"}
     assert size.generate.engine == benchmark.GenerateParams().engine

@@ -1,4 +1,4 @@
-"""The benchmark of images: its own counting, on pictures and patients whose truth is known."""
+"""The benchmark of images: its own counting, on images and patients whose truth is known."""
 
 from dataclasses import replace
 
@@ -16,15 +16,15 @@ from busgen.bench.images import (
     speed,
     utility,
 )
-from busgen.bench.images.scores import auc_gap, mean_figure, over_patients
+from busgen.bench.images.scores import auc_loss, interval, mean
 from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 from busgen.errors import DataError
 from busgen.io import encode_png
-from busgen.priors.findings import check_finding
+from busgen.priors.findings import check
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES, scanner_of
 from busgen.stats.bootstrap import Score
-from busgen.stats.roc import auc_of
+from busgen.stats.roc import auc_score
 
 SIDE = 256
 
@@ -36,7 +36,7 @@ def disc(row, col, tall, wide, side=SIDE):
 
 
 def real_lesions():
-    """Return a described benign lesion, a malignant one without words, a normal picture."""
+    """Return a described benign lesion, a malignant one without words, a normal image."""
     masks = np.stack(
         [disc(90, 120, 20, 40), disc(100, 110, 50, 30), np.zeros((SIDE,) * 2, np.uint8)]
     )
@@ -61,13 +61,13 @@ def real_lesions():
         np.array([row["pathology"] for row in rows]),
         np.array(["a", "b", "c"]),
     )
-    return matched.Described(crops, rows)
+    return matched.Lesions(crops, rows)
 
 
 def test_findings_stand_for_their_crops():
     real = real_lesions()
-    asked = matched.matched(real, 3)
-    assert all(check_finding(finding, SIDE) is finding for finding in asked.findings)
+    asked = matched.match_findings(real, 3)
+    assert all(check(finding, SIDE) is finding for finding in asked.findings)
     np.testing.assert_array_equal(asked.masks, real.crops.masks)
     told, silent, normal = asked.findings
     stated = (told.echo_pattern, told.posterior, told.margin, told.tissue)
@@ -82,12 +82,12 @@ def test_findings_stand_for_their_crops():
 
 def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
     real = real_lesions()
-    first = matched.matched(real.pick(np.array([True, False, False])), 3)
-    assert first.findings == matched.matched(real, 3).findings[:1]
+    first = matched.match_findings(real.pick(np.array([True, False, False])), 3)
+    assert first.findings == matched.match_findings(real, 3).findings[:1]
 
 
 def test_drawn_findings_share_class_and_machine_alone():
-    asked = matched.drawn(real_lesions(), 3)
+    asked = matched.draw_findings(real_lesions(), 3)
     assert [f.pathology for f in asked.findings] == ["benign", "malignant", "normal"]
     assert asked.findings[1].scanner == "linear_7mhz"
     assert asked.masks.any(axis=(1, 2)).tolist() == [True, True, False]
@@ -95,32 +95,32 @@ def test_drawn_findings_share_class_and_machine_alone():
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(DataError, match="got New One: add it to STYLES"):
-        matched.style_of({"scanner": "New One", "dataset": "busi"})
+        matched.style_for({"scanner": "New One", "dataset": "busi"})
 
 
 def test_crops_are_spread_evenly():
     real = real_lesions()
-    assert benchmark.some(real, 2).crops.groups.tolist() == ["a", "c"]
-    assert benchmark.some(real, 9).crops.groups.tolist() == ["a", "b", "c"]
+    assert benchmark.subsample(real, 2).crops.groups.tolist() == ["a", "c"]
+    assert benchmark.subsample(real, 9).crops.groups.tolist() == ["a", "b", "c"]
 
 
 def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():
     groups = np.array(["a", "a", "b", "b"])
-    figure = mean_figure(np.array([0.0, 0.0, 1.0, np.nan]), groups, "1", "test")
+    figure = mean(np.array([0.0, 0.0, 1.0, np.nan]), groups, "1", "test")
     assert (figure.value, figure.n, figure.interval) == (pytest.approx(1 / 3), 3, (0.0, 1.0))
     same = np.array([True, True])
-    assert over_patients(auc_of(same, np.array([0.1, 0.2])), groups[:2], "AUC", "test") is None
-    assert mean_figure(np.array([]), groups[:0], "1", "test") is None
+    assert interval(auc_score(same, np.array([0.1, 0.2])), groups[:2], "AUC", "test") is None
+    assert mean(np.array([]), groups[:0], "1", "test") is None
 
 
 def test_a_gap_is_real_minus_rendered():
     malignant = np.array([True, True, False, False])
-    gap = auc_gap(malignant, np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2]))
+    gap = auc_loss(malignant, np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2]))
     assert gap(np.arange(4)) == pytest.approx(0.5)
 
 
 class _Seeing:
-    """A judge that finds what is black and holds bright pictures for malignant."""
+    """A judge that finds what is black and holds bright images for malignant."""
 
     sha256 = ""
 
@@ -134,26 +134,26 @@ class _Seeing:
 def test_orientation_is_that_of_the_largest_found_part():
     tall = disc(40, 40, 20, 8, 96)
     speck = disc(80, 80, 2, 6, 96)
-    assert control.agrees((tall + speck) > 0, tall)
-    assert not control.agrees(disc(40, 40, 8, 20, 96) > 0, tall)
-    assert not control.agrees(np.zeros_like(tall) > 0, tall)
+    assert control.agree((tall + speck) > 0, tall)
+    assert not control.agree(disc(40, 40, 8, 20, 96) > 0, tall)
+    assert not control.agree(np.zeros_like(tall) > 0, tall)
 
 
-def test_control_is_full_on_real_and_lost_on_empty_pictures():
+def test_control_is_full_on_real_and_lost_on_empty_images():
     masks = np.stack([disc(40, 40, 9 + k, 20 - k, 96) for k in range(8)])
     labels = np.array(["benign", "malignant"] * 4)
     shade = np.where(labels == "malignant", 200, 100).astype(np.uint8)
-    pictures = np.where(masks > 0, 0, shade[:, None, None]).astype(np.uint8)
+    images = np.where(masks > 0, 0, shade[:, None, None]).astype(np.uint8)
     names = np.array([f"patient-{k}" for k in range(8)])
-    crops = Crops(pictures, masks, 0 * masks, names, names, labels, names)
-    made = {"ours": np.full_like(pictures, 90), "theirs": pictures}
+    crops = Crops(images, masks, 0 * masks, names, names, labels, names)
+    made = {"ours": np.full_like(images, 90), "theirs": images}
     told = control.figures(_Seeing(), crops, made, "ours")
     assert told["control_dice_real"].value == told["control_dice_theirs"].value == 1
     assert (told["control_dice_ours"].value, told["control_dice_gap"].value) == (0, 1)
     assert told["control_auc_real"].value == 1
     assert told["control_auc_gap"].value == pytest.approx(0.5)
     assert told["control_orientation_gap"].value == 1
-    empty = control.prior_figures(_Seeing(), {"ours": pictures}, masks * (masks < 0))
+    empty = control.measure(_Seeing(), {"ours": images}, masks * (masks < 0))
     assert empty == {}
 
 
@@ -162,7 +162,7 @@ def terms(values, field, words):
     rows = [{"echo_pattern": "hypoechoic", "posterior": "none", "halo": False, field: word}
             for word in words]  # fmt: skip
     columns = {name: np.array(values, np.float64) for name in text_terms.MEASURES}
-    return text_terms.Read(columns, rows, np.arange(len(rows)).astype(str))
+    return text_terms.Lesions(columns, rows, np.arange(len(rows)).astype(str))
 
 
 def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
@@ -191,7 +191,7 @@ def test_lesions_without_room_for_a_measure_do_not_count():
     words = ["none"] * 5 + ["enhancement"] * 6
     lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
     contrast = next(c for c in text_terms.CONTRASTS if c.name == "enhancement")
-    figure = text_terms.contrast_figure(lesions, contrast, "test")
+    figure = text_terms.measure_contrast(lesions, contrast, "test")
     assert (figure.value, figure.n) == (1, 10)
 
 
@@ -202,12 +202,12 @@ def test_tissue_is_told_within_a_machine_not_between_machines():
     noise = pick.normal(size=(60, 64, 64)) * np.array([spread[t] for t in tissues])[:, None, None]
     machines = np.where(np.arange(60) < 30, "dark", "bright")
     level = np.where(machines == "dark", 90, 150)[:, None, None]
-    pictures = np.clip(level + noise, 5, 255).astype(np.uint8)
+    images = np.clip(level + noise, 5, 255).astype(np.uint8)
     groups = np.arange(60).astype(str)
-    seen = text_tissue.see(pictures, machines, tissues, groups)
-    assert text_tissue.figure(text_tissue.fit(seen), seen).value > 0.95
-    few = text_tissue.see(pictures[:3], machines[:3], tissues[:3], groups[:3])
-    assert text_tissue.figure(text_tissue.fit(seen), few) is None
+    seen = text_tissue.make_examples(images, machines, tissues, groups)
+    assert text_tissue.measure(text_tissue.fit(seen), seen).value > 0.95
+    few = text_tissue.make_examples(images[:3], machines[:3], tissues[:3], groups[:3])
+    assert text_tissue.measure(text_tissue.fit(seen), few) is None
 
 
 class _Obeying:
@@ -223,8 +223,8 @@ class _Obeying:
 
 
 def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
-    asked = matched.matched(real_lesions(), 3)
-    base = counterfactual.plain(asked, 9)
+    asked = matched.match_findings(real_lesions(), 3)
+    base = counterfactual.select(asked, 9)
     assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
 
     def inside(picture, mask):
@@ -244,9 +244,9 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
-    asked = matched.matched(real_lesions(), 3)
-    plain = counterfactual.plain(asked, 1)
-    after = counterfactual.changed(plain, {"halo": True}).findings[0]
+    asked = matched.match_findings(real_lesions(), 3)
+    plain = counterfactual.select(asked, 1)
+    after = counterfactual.change_terms(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
     assert replace(after, halo=False, text=before.text) == before
     words, others = before.text.split(), after.text.split()
@@ -263,14 +263,14 @@ def test_engines_that_learned_devices_are_asked_for_them():
         def render(self, findings, masks):
             return [finding.scanner for finding in findings]
 
-    asked = matched.matched(real_lesions(), 3)
+    asked = matched.match_findings(real_lesions(), 3)
     devices = ["BrEaST", "GE Logiq 5", "BUSI"]
-    assert matched.rendered(_Told("diffusion"), asked) == devices
-    assert matched.rendered(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
+    assert matched.render(_Told("diffusion"), asked) == devices
+    assert matched.render(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
 
 
-def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
-    monkeypatch.setattr(overlays, "find_overlays", lambda picture: picture == 255)
+def test_overlays_are_counted_by_image_beside_clean_ones(monkeypatch):
+    monkeypatch.setattr(overlays, "find_overlays", lambda image: image == 255)
     clean = np.zeros((4, 8, 8), np.uint8)
     clean[0, 0, 0] = 255
     told = overlays.figures(clean, {"ours": 255 - clean}, "ours")
@@ -280,9 +280,7 @@ def test_overlays_are_counted_by_picture_beside_clean_ones(monkeypatch):
     assert told["overlays_area_real"].interval == (0, 1 / 64)
 
 
-def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
-    tmp_path, monkeypatch
-):
+def test_clean_images_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(tmp_path, monkeypatch):
     listed = tmp_path / "names.csv"
     listed.write_text("dataset,source_file,kinds,where\nbreast,a,ruler,\nbusi,b,none,\n")
     monkeypatch.setattr(overlays, "LISTED", listed)
@@ -297,16 +295,16 @@ def test_clean_pictures_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(
         assert "train" not in splits
         return filter(usable, rows)
 
-    monkeypatch.setattr(overlays, "real_rows", some_rows)
-    pictures = overlays.clean_pictures([], tmp_path)
-    assert pictures[:, 128, 128].tolist() == [50, 70]
+    monkeypatch.setattr(overlays, "read_rows", some_rows)
+    images = overlays.read_images([], tmp_path)
+    assert images[:, 128, 128].tolist() == [50, 70]
 
 
 def test_arms_hold_as_many_rendered_as_real_crops():
     real = real_lesions().crops
     made = {"ours": np.ones_like(real.images)}
     masks = real.masks[::-1]
-    arms = utility.arms(real, made, masks)
+    arms = utility.make_arms(real, made, masks)
     assert list(arms) == ["real", "ours", "real_ours"]
     assert [len(crops) for crops in arms.values()] == [3, 3, 6]
     np.testing.assert_array_equal(arms["ours"].masks, masks)
@@ -315,7 +313,7 @@ def test_arms_hold_as_many_rendered_as_real_crops():
 
 def test_an_auc_of_seeds_is_their_mean():
     outcomes = np.array([True, False])
-    score = utility.mean_auc(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
+    score = utility.auc_score(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
     assert score(np.arange(2)) == pytest.approx(2 / 3)
 
 
@@ -323,17 +321,17 @@ def test_training_is_measured_against_products(monkeypatch):
     import torch
 
     weights = torch.ones(64, 64)
-    monkeypatch.setattr(speed, "timed", lambda work: (work(), 0.5)[1])
-    monkeypatch.setattr(speed, "product_gflops", lambda dtype, device: 1e-3)
+    monkeypatch.setattr(speed, "measure_time", lambda work: (work(), 0.5)[1])
+    monkeypatch.setattr(speed, "measure_product", lambda dtype, device: 1e-3)
     step, place = (lambda: weights @ weights), torch.device("cpu")
-    told = speed.training(step, 2, place, half=False)
+    told = speed.measure_training(step, 2, place, half=False)
     assert told["train_samples_per_s"].value == 4
     assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
     assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
 
 
 def test_a_child_tells_rate_memory_and_evaluations(tmp_path):
-    told = speed.rendering("phantom", 2, tmp_path)
+    told = speed.measure("phantom", 2, tmp_path)
     assert list(told) == ["images_per_s", "memory_gib"]  # the phantom evaluates no network
     assert told["images_per_s"].n == 2
     assert 0.05 < told["memory_gib"].value < 4
@@ -362,6 +360,6 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
         return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
     monkeypatch.setattr(solver, "load_image_engine", load)
-    asked = matched.matched(real_lesions(), 3)
+    asked = matched.match_findings(real_lesions(), 3)
     told = solver.figures("obeying", asked, distance, (50,), 1)
     assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value

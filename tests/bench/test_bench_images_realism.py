@@ -1,4 +1,4 @@
-"""Realism figures of an engine: names, floors, and that poor pictures score worse than others."""
+"""Realism figures of an engine: names, floors, and that poor images score worse than others."""
 
 from dataclasses import replace
 
@@ -19,20 +19,20 @@ SIDE = 64
 
 
 def phantoms(n, start):
-    """Return `n` pictures of the phantom, as if a scanner and patients had made them."""
+    """Return `n` images of the phantom, as if a scanner and patients had made them."""
     findings = draw(load_prior(), n, 5, size_px=SIDE, start=start)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     images = load_image_engine("phantom", SIDE, threads=1).render(findings, masks)
-    return realism.drawn("phantom", findings, masks, images)
+    return realism.draw("phantom", findings, masks, images)
 
 
 @pytest.fixture(scope="module")
 def real():
-    """Return a standard whose real pictures are the phantom's."""
-    return realism.standard(phantoms(80, 0), phantoms(40, 200))
+    """Return a standard whose real images are the phantom's."""
+    return realism.make_reference(phantoms(80, 0), phantoms(40, 200))
 
 
-def test_figures_of_pictures_of_one_kind_are_at_their_floors(real):
+def test_figures_of_images_of_one_kind_are_at_their_floors(real):
     found = realism.figures("twin", phantoms(40, 400), real, QUICK)
     assert found["kid_us64_twin"].value < 2 * found["kid_us64_limit"].value
     assert found["frechet_us64_twin"].value < 1.5 * found["frechet_us64_limit"].value
@@ -55,7 +55,7 @@ def test_figures_of_copies_that_are_blurred_tell_so(real):
     assert found["speckle_within_texture_blurred"].value < 0.5
 
 
-def test_pictures_in_the_stead_of_real_ones_are_their_pairs(real):
-    made = realism.in_stead(real.held_out, real.held_out.images[:, ::-1])
+def test_images_in_the_stead_of_real_ones_are_their_pairs(real):
+    made = realism.match_pairs(real.held_out, real.held_out.images[:, ::-1])
     assert (made.groups == real.held_out.groups).all()
     assert not made.ignore.any()

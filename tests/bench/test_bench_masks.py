@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from busgen.bench.masks import baselines, control, prior_marginals, realism
-from busgen.bench.masks.features import WINDOW, features, windows
-from busgen.bench.masks.outlines import _crosses, agreement
-from busgen.bench.masks.realism import Held, covered, nearest, trees
+from busgen.bench.masks.features import WINDOW, crop, embed
+from busgen.bench.masks.outlines import _crosses, measure_agreement
+from busgen.bench.masks.realism import Cases, classify, nearest, overlap
 from busgen.imaging.geometry import measure
 from busgen.masks.engines import load_mask_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.real.crops import Crops, joined
+from busgen.real.crops import Crops, join
 
 RNG = np.random.default_rng(0)
 
@@ -49,22 +49,22 @@ def test_crossings_are_seen():
 
 def test_boxes_that_are_as_asked_agree_and_others_do_not(drawn):
     findings, masks = drawn
-    told = agreement(masks, findings)
+    told = measure_agreement(masks, findings)
     assert told["size_within_5_percent"].value > 0.95
     assert told["box_error_px"].value <= 1
     wider = [replace(f, width_mm=1.2 * f.width_mm) for f in findings]
-    assert agreement(masks, wider)["size_within_5_percent"].value < 0.05
+    assert measure_agreement(masks, wider)["size_within_5_percent"].value < 0.05
 
 
 def test_trees_tell_rough_from_smooth_and_nothing_from_itself(drawn):
     _, masks = drawn
-    held = Held(masks, groups(len(masks)))
-    real = features(masks)
+    held = Cases(masks, groups(len(masks)))
+    real = embed(masks)
     noisy = real + 0.01 * RNG.standard_normal(real.shape)
-    assert 0.3 < trees(noisy, real, held).value < 0.7
+    assert 0.3 < classify(noisy, real, held).value < 0.7
     other = real.copy()
     other[:, 7] -= 3  # far smoother
-    assert trees(other, real, held).value > 0.95
+    assert classify(other, real, held).value > 0.95
 
 
 def test_the_small_cnn_tells_squares_from_lesions(drawn):
@@ -74,14 +74,14 @@ def test_the_small_cnn_tells_squares_from_lesions(drawn):
         left, top, width, height = cv2.boundingRect(mask)
         square[top : top + height, left : left + width] = 1
     recipe = Recipe(2, 40, 16, 1e-2, WINDOW, grid=1, widths=(8, 16, 32))
-    told = realism.realism("squares", squares, Held(masks, groups(len(masks))), recipe)
+    told = realism.two_sample("squares", squares, Cases(masks, groups(len(masks))), recipe)
     assert told["two_sample_cnn_squares"].value > 0.9
     assert told["two_sample_trees_squares"].value > 0.9
 
 
 def test_windows_hold_the_lesion_in_their_middle(drawn):
     _, masks = drawn
-    for mask, window in zip(masks, windows(masks), strict=True):
+    for mask, window in zip(masks, crop(masks), strict=True):
         rows, cols = np.nonzero(window > 127)
         assert window.shape == (WINDOW, WINDOW)
         assert abs((rows.min() + rows.max()) / 2 - WINDOW / 2) <= 1.5
@@ -93,11 +93,11 @@ def test_windows_hold_the_lesion_in_their_middle(drawn):
 def test_coverage_and_density_of_points_that_are_known():
     real = np.random.default_rng(1).standard_normal((400, 3))
     same = np.random.default_rng(2).standard_normal((400, 3))
-    coverage, density = covered(same, real)
+    coverage, density = overlap(same, real)
     assert coverage > 0.93
     assert density == pytest.approx(1, abs=0.1)
-    assert covered(same + 50, real) == (0, 0)
-    assert covered(np.repeat(real[:1], 400, axis=0), real)[0] < 0.1
+    assert overlap(same + 50, real) == (0, 0)
+    assert overlap(np.repeat(real[:1], 400, axis=0), real)[0] < 0.1
 
 
 def test_a_copy_is_near_wherever_and_however_large(drawn):
@@ -106,7 +106,7 @@ def test_a_copy_is_near_wherever_and_however_large(drawn):
     moved = np.stack([centred(mask) for mask in masks[:5]])
     assert (nearest(moved, masks) > 0.9).all()
     assert (nearest(masks[:5, :, ::-1], masks) > 0.9).all()
-    told = realism.novelty({"copy": moved}, Held(masks[5:10], groups(5)), masks[:5])
+    told = realism.novelty({"copy": moved}, Cases(masks[5:10], groups(5)), masks[:5])
     assert told["closer_than_real_copy"].value == 1
     assert told["nearest_iou_max_copy"].value > told["nearest_iou_max_real"].value
 
@@ -115,7 +115,7 @@ def test_ellipses_lie_or_stand_by_class_alone(drawn):
     findings, _ = drawn
     for pathology, tall in (("benign", False), ("malignant", True)):
         own = [replace(f, pathology=pathology) for f in findings[:30]]
-        masks = baselines.ellipses(own, 256)
+        masks = baselines.draw_ellipses(own, 256)
         upright = [(s := measure(m, 1.0)).height_mm > s.width_mm for m in masks]
         assert np.mean(upright) == pytest.approx(float(tall), abs=0.25)
         for finding, mask in zip(own, masks, strict=True):
@@ -126,12 +126,12 @@ def test_ellipses_lie_or_stand_by_class_alone(drawn):
 def test_deformed_real_masks_are_of_the_same_class_and_box(drawn):
     findings, masks = drawn
     round_, flat = crops_of(masks[:1], "benign"), crops_of(masks[1:2], "malignant")
-    both = joined([round_, flat])
-    made = baselines.elastic_real(findings[:10], both, 256)
+    both = join([round_, flat])
+    made = baselines.deform(findings[:10], both, 256)
     for finding, mask in zip(findings, made, strict=False):
         shape = measure(mask, 0.15)
         assert shape.width_mm == pytest.approx(finding.width_mm, rel=0.3)
-    again = baselines.elastic_real(findings[:10], both, 256)
+    again = baselines.deform(findings[:10], both, 256)
     assert np.array_equal(made, again)
 
 
@@ -140,8 +140,8 @@ def test_terms_that_show_are_read_and_others_are_not(drawn):
     told = [{"shape": f.shape, "margin": f.margin} for f in findings]
     mixed_up = [told[k] for k in np.random.default_rng(3).permutation(len(told))]
     lots = {
-        "right": control.Read(masks, told, groups(len(told))),
-        "wrong": control.Read(masks, mixed_up, groups(len(told))),
+        "right": control.Cases(masks, told, groups(len(told))),
+        "wrong": control.Cases(masks, mixed_up, groups(len(told))),
     }
     figures = control.figures(lots["right"], lots)
     assert figures["shape_read_right"].value > figures["shape_read_wrong"].value + 0.1
@@ -163,7 +163,7 @@ def test_the_same_patients_are_within_the_limit_and_others_are_not():
 
 def test_proportions_are_measured_on_boxes(drawn):
     findings, masks = drawn
-    values = prior_marginals.values(masks)
+    values = prior_marginals.measure(masks)
     asked = np.log([f.width_mm / f.height_mm for f in findings])
     assert np.allclose(values["ratio"], asked, atol=0.1)
     area = [f.width_mm * f.height_mm / (256 * 0.15) ** 2 for f in findings]

@@ -1,4 +1,4 @@
-"""The benchmark of gates: refused without data, its rows counted on pictures of known faults."""
+"""The benchmark of gates: refused without data, its rows counted on images of known faults."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,11 @@ import pytest
 from busgen.bench import harness
 from busgen.bench.quality import fault_detection
 from busgen.errors import UserError
-from busgen.gates.calibration.fault_injection import Keeper, prove
+from busgen.gates.calibration.fault_injection import Gates, inject_faults
 from busgen.gates.calibration.faults import Pair
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.seeds import rng
-from busgen.similarity.known_images import known_of, texture_of
+from busgen.similarity.known_images import describe_texture, make_known
 
 SIDE = 128
 
@@ -48,10 +48,10 @@ def test_missing_data_is_refused_with_the_remedy(tmp_path, monkeypatch):
 def told():
     pairs = [pair(k) for k in range(6)]
     gates = {name: Gate(action="flag", min=-1e9, max=1e9) for name in DEFAULT_GATES}
-    known = known_of(np.array([texture_of(one.image) for one in pairs]))
+    known = make_known(np.array([describe_texture(one.image) for one in pairs]))
     gates |= {"copy_similarity": Gate(max=0.85), "grey_sd": Gate(min=15)}
-    proof = prove(Keeper(Honest(), known, gates), pairs, pairs)
-    return fault_detection.figures(proof) | fault_detection.times(pairs[:2], known)
+    proof = inject_faults(Gates(Honest(), known, gates), pairs, pairs)
+    return fault_detection.figures(proof) | fault_detection.measure_time(pairs[:2], known)
 
 
 def test_every_bar_of_a_fault_has_its_figure(told):
@@ -62,7 +62,7 @@ def test_every_bar_of_a_fault_has_its_figure(told):
 def test_faults_are_caught_by_the_gate_that_looks_for_them(told):
     assert told["blank_caught"].value == told["blank_caught_by_grey_sd"].value == 1
     assert told["copy_flip_caught_by_copy_similarity"].value == 1
-    assert told["real_refused"].value == 1  # these pictures are known
+    assert told["real_refused"].value == 1  # these images are known
 
 
 def test_contrary_bands_are_planted_where_a_band_is_described(told):

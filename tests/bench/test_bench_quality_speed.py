@@ -1,10 +1,10 @@
-"""The benchmark's rows, times and references, rehearsed on a few pictures."""
+"""The benchmark's rows, times and references, rehearsed on a few images."""
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from busgen.bench.harness import holds
+from busgen.bench.harness import reaches
 from busgen.bench.quality import (
     benchmark,
     near_duplicates,
@@ -14,9 +14,9 @@ from busgen.bench.quality import (
 )
 from busgen.io import decode_png, sha256_array
 from busgen.judges.judges import load_judges
-from busgen.release.files import INDEX, data_files
+from busgen.release.files import INDEX, find_files
 from busgen.seeds import rng
-from busgen.similarity.known_images import known_of, texture_of
+from busgen.similarity.known_images import describe_texture, make_known
 
 N = 9
 
@@ -35,7 +35,7 @@ def rows(folder):
     return list(speed._rows(folder / "release"))
 
 
-def test_every_row_is_a_picture_of_its_own(folder, rows):
+def test_every_row_is_a_image_of_its_own(folder, rows):
     assert len(rows) >= N
     images = [decode_png(row["image"]["bytes"], "image") for row in rows]
     assert len({sha256_array(image) for image in images}) == len(rows)
@@ -44,19 +44,19 @@ def test_every_row_is_a_picture_of_its_own(folder, rows):
     assert len({row["family_id"] for row in rows}) < len(rows)  # copies of one finding
     index = pq.read_table(folder / "release" / INDEX)
     assert sum(index["accepted"].to_pylist()) == len(rows)
-    assert len(data_files(folder / "release")) == 1
+    assert len(find_files(folder / "release")) == 1
 
 
 def test_all_gates_are_asked_of_all_rows(rows):
     judges = load_judges(device="cpu")
-    textures = [texture_of(decode_png(row["image"]["bytes"], "image")) for row in rows]
+    textures = [describe_texture(decode_png(row["image"]["bytes"], "image")) for row in rows]
     strange = rng(0, "strange").integers(0, 255, (1, *textures[0].shape)).astype(np.uint8)
-    assert speed.gate(iter(rows), judges, known_of(np.array(textures))) == 0
-    assert speed.gate(iter(rows), judges, known_of(strange)) > 0
+    assert speed.judge(iter(rows), judges, make_known(np.array(textures))) == 0
+    assert speed.judge(iter(rows), judges, make_known(strange)) > 0
 
 
 def test_quality_and_report_are_timed_and_written(folder):
-    told = speed.reported(str(folder))
+    told = speed.report(str(folder))
     assert set(told) == {"quality_s", "report_s"}
     assert min(told.values()) > 0
     assert (folder / "report" / "index.html").is_file()
@@ -64,7 +64,7 @@ def test_quality_and_report_are_timed_and_written(folder):
 
 def test_planted_copies_are_found_among_others():
     pytest.importorskip("faiss")
-    pick = rng(0, "pictures")
+    pick = rng(0, "images")
     fields = pick.normal(size=(6, 12, 12)).repeat(16, axis=1).repeat(16, axis=2)
     images = np.clip(110 + 40 * fields + 10 * pick.normal(size=fields.shape), 5, 250)
     told = near_duplicates.figures(list(images.astype(np.uint8)), quick=True)
@@ -79,7 +79,7 @@ def test_scores_agree_with_their_references():
     pytest.importorskip("monai.metrics")
     told = reference_programs.figures()
     name = "score_reference_error"
-    assert holds(told[name], reference_programs.BARS[name])
+    assert reaches(told[name], reference_programs.BARS[name])
     assert told[name].value == max(f.value for key, f in told.items() if key != name)
 
 

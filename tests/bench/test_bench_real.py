@@ -1,4 +1,4 @@
-"""The benchmark of real data: its own counting, on pictures whose truth is known."""
+"""The benchmark of real data: its own counting, on images whose truth is known."""
 
 import cv2
 import numpy as np
@@ -11,11 +11,11 @@ from busgen.bench.real import benchmark, judges, near_duplicates, overlays, read
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.real.cohort import SCHEMA
-from busgen.similarity.thumbnails import signature
+from busgen.similarity.thumbnails import make_thumbnail
 
 
 def speckle(seed, shape=(240, 300)):
-    """Return a picture of coarse and fine speckle."""
+    """Return an image of coarse and fine speckle."""
     rng = np.random.default_rng([7, seed])
     waves = [cv2.GaussianBlur(rng.normal(size=shape), (0, 0), s) * s for s in (2.0, 8.0)]
     return np.clip(110 + 60 * (waves[0] + waves[1]), 12, 245).astype(np.uint8)
@@ -43,13 +43,13 @@ def test_a_share_has_wilsons_interval():
     np.testing.assert_allclose(found.interval, (0.4901625, 0.9433178), atol=1e-6)
 
 
-def test_links_keep_a_picture_with_its_masks_and_all_tables(tmp_path):
+def test_links_keep_a_image_with_its_masks_and_all_tables(tmp_path):
     names = ("benign (3).png", "benign (3)_mask_1.png", "benign (4).png", "list.csv")
     for folder in reading.FOLDERS.values():
         (tmp_path / "all" / folder / "sub").mkdir(parents=True)
         for name in names:
             (tmp_path / "all" / folder / "sub" / name).write_bytes(name.encode())
-    some = reading.linked(tmp_path / "all", tmp_path / "some", lambda n: n % 3 == 0)
+    some = reading.link_folder(tmp_path / "all", tmp_path / "some", lambda n: n % 3 == 0)
     for folder in reading.FOLDERS.values():
         kept = sorted((some / folder / "sub").iterdir())
         assert [path.name for path in kept] == [n for n in sorted(names) if "(4)" not in n]
@@ -57,8 +57,8 @@ def test_links_keep_a_picture_with_its_masks_and_all_tables(tmp_path):
 
 
 def test_copies_are_found_planted_and_not_confused():
-    pictures = [speckle(seed) for seed in range(6)]
-    told = near_duplicates.planted(pictures)
+    images = [speckle(seed) for seed in range(6)]
+    told = near_duplicates.recall(images)
     assert told["planted_copy_recall"].n == 24
     assert told["planted_flip_recall"].value == 1
     assert told["planted_copy_recall"].value >= 0.8
@@ -67,15 +67,15 @@ def test_copies_are_found_planted_and_not_confused():
 
 
 def test_alike_are_copies_and_mirrored_copies_alone():
-    pictures = [speckle(0), speckle(1), speckle(0)[:, ::-1], speckle(1) // 2 + 20]
-    assert near_duplicates._alike([signature(picture) for picture in pictures]) == [(0, 2), (1, 3)]
+    images = [speckle(0), speckle(1), speckle(0)[:, ::-1], speckle(1) // 2 + 20]
+    assert near_duplicates._alike([make_thumbnail(image) for image in images]) == [(0, 2), (1, 3)]
 
 
 def test_crops_are_smaller_and_mirrors_exact():
-    picture, pick = speckle(2), np.random.default_rng(0)
-    np.testing.assert_array_equal(near_duplicates.flipped(picture, pick), np.fliplr(picture))
+    image, pick = speckle(2), np.random.default_rng(0)
+    np.testing.assert_array_equal(near_duplicates.mirror(image, pick), np.fliplr(image))
     for _ in range(20):
-        height, width = near_duplicates.cropped(picture, pick).shape
+        height, width = near_duplicates.crop(image, pick).shape
         assert 0.75 * 240 * 2 / 3 - 2 < height < 0.95 * 240
         assert 0.75 * 300 * 2 / 3 - 2 < width < 0.95 * 300
 
@@ -90,17 +90,17 @@ def test_planted_overlays_are_searched_and_tissue_counted(monkeypatch):
     row = {"dataset": "breast", "sample_id": "one", "image": {"bytes": encode_png(speckle(3))}}
     monkeypatch.setattr(overlays, "find_overlays", lambda image: np.ones(image.shape, bool))
     everything = overlays.search(0, row)
-    assert all(one.found == one.planted == 1 for one in everything.found.values())
+    assert all(one.n_found == one.planted == 1 for one in everything.n_found.values())
     assert 0 < everything.lost == everything.field < 240 * 300
     monkeypatch.setattr(overlays, "find_overlays", lambda image: np.zeros(image.shape, bool))
     nothing = overlays.search(0, row)
-    assert all(one.found == 0 for one in nothing.found.values())
+    assert all(one.n_found == 0 for one in nothing.n_found.values())
     assert (nothing.lost, nothing.field) == (0, everything.field)
     tiny = row | {"image": {"bytes": encode_png(speckle(3, (80, 200)))}}
     assert overlays.search(0, tiny) is None
 
 
-def test_listed_pictures_of_training_patients_do_not_count(tmp_path, monkeypatch):
+def test_listed_images_of_training_patients_do_not_count(tmp_path, monkeypatch):
     listed = tmp_path / "names.csv"
     listed.write_text(
         "dataset,source_file,kinds,where\nbusi,a,text,\nbusi,b,none,\nbusi,c,none,\nbusi,d,logo,\n"
@@ -115,14 +115,14 @@ def test_listed_pictures_of_training_patients_do_not_count(tmp_path, monkeypatch
     (tmp_path / "cohort").mkdir()
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     pq.write_table(table, tmp_path / "cohort" / "cohort.parquet")
-    found = overlays._listed(tmp_path)
+    found = overlays._join_words(tmp_path)
     assert found["overlay_listed_recall"].value == found["overlay_listed_recall"].n == 1
     assert (found["overlay_listed_false"].value, found["overlay_listed_false"].n) == (0.5, 2)
 
 
 def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     seconds = iter([0.064, 0.128, 0.032])
-    monkeypatch.setattr(judges, "timed", lambda work: next(seconds))
+    monkeypatch.setattr(judges, "measure_time", lambda work: next(seconds))
 
     class Idle:
         def segment(self, images):
@@ -134,6 +134,6 @@ def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     class Stack:
         images = masks = np.zeros((100, 4, 4), np.uint8)
 
-    found = judges._time_ms(Idle(), Stack())
+    found = judges._time(Idle(), Stack())
     np.testing.assert_allclose((found.value, *found.interval), (1.0, 0.5, 2.0))
     assert found.n == 64

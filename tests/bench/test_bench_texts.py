@@ -3,14 +3,14 @@
 import pytest
 
 from busgen.bench import harness
-from busgen.bench.harness import holds
+from busgen.bench.harness import reaches
 from busgen.bench.texts.benchmark import BARS, measure, parse, read_half
 from busgen.bench.texts.scores import Reading, figures, is_named, meaning_of, outcomes
-from busgen.priors.request import parse_setting
+from busgen.priors.request import _setting
 
 
 def meaning(setting):
-    return meaning_of([parse_setting(setting)])
+    return meaning_of([_setting(setting)])
 
 
 def test_halves_hold_200_texts_each_once():
@@ -50,7 +50,7 @@ def test_figures_count_texts_fields_and_names():
     exact = figures(texts, stated.__getitem__, "x")
     assert exact["exact_x"].value == exact["precision_x"].value == exact["recall_x"].value == 1
     assert exact["misread_x"].value == 0
-    wrong = figures(texts, lambda _: Reading((parse_setting("halo=no"),)), "x")
+    wrong = figures(texts, lambda _: Reading((_setting("halo=no"),)), "x")
     assert wrong["exact_x"].value == 0
     assert wrong["misread_x"].value > 0.9
     assert is_named("3 o'clock", "no mass 3 o ' clock")
@@ -66,5 +66,5 @@ def test_the_parser_refuses_what_it_does_not_know_and_names_it():
 
 def test_all_bars_hold():
     found = measure()
-    assert all(holds(found[name], bar) for name, bar in BARS.items())
+    assert all(reaches(found[name], bar) for name, bar in BARS.items())
     assert "texts" in harness.NAMES

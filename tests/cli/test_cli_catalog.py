@@ -13,7 +13,7 @@ from busgen.cli import app
 from busgen.cli.catalog import Kind
 from busgen.images.engines import ENGINES
 from busgen.params.gates import DEFAULT_GATES
-from busgen.priors.request import parse_setting
+from busgen.priors.request import _setting
 from busgen.schema import DATASETS
 
 
@@ -40,7 +40,7 @@ def test_a_list_holds_what_can_be_asked_for(kind, key, expected):
 def test_every_term_that_is_listed_can_be_set():
     for row in listed("terms"):
         for term in row["terms"]:
-            assert parse_setting(f"{row['field']}={term}")
+            assert _setting(f"{row['field']}={term}")
 
 
 def test_a_table_shows_no_null_and_a_wrong_kind_names_the_others():

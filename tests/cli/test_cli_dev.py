@@ -18,7 +18,7 @@ def real(tmp_path_factory):
     small = np.zeros((120, 160), np.uint8)
     small[54:66, 74:86] = 255
     stated = ({"echo_pattern": "hypoechoic"},
-              {"echo_pattern": "isoechoic", "mask": tiny.picture(small)})  # fmt: skip
+              {"echo_pattern": "isoechoic", "mask": tiny.image(small)})  # fmt: skip
     rows = [
         tiny.row(k, patient, "benign", dataset="breast", posterior="none", **stated[k % 2])
         for k, patient in enumerate(names)

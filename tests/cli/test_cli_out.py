@@ -14,8 +14,8 @@ from test_cli import call
 from busgen.cli import app
 from busgen.downstream.plan import KIND as COMPARISON
 from busgen.evaluation.reference import KIND as REFERENCE
-from busgen.folders import written_folder
-from busgen.folders.records import written_record
+from busgen.folders import write_folder
+from busgen.folders.records import write_record
 from busgen.images.diffusion.folder import KIND as IMAGES
 from busgen.judges.training.evidence import JUDGES
 from busgen.masks.semantic_curvature.training.stage import KIND as MASKS
@@ -38,8 +38,8 @@ FOLDERS = {  # words, "R" a release, "D" real data; what the manifest calls the 
     "report": (["R"], REPORT),
     "export": (["R"], EXPORT),
     "dev fit": (["us64", "D"], "fitted us64"),
-    "readers make": (["R", "--real", "D"], STUDY),
-    "readers score": (["nowhere.json", "--key", "nowhere.json"], READERS),
+    "study make": (["R", "--real", "D"], STUDY),
+    "study score": (["nowhere.json", "--key", "nowhere.json"], READERS),
 }
 FILES = {"score": ["R", "--against", "D"], "privacy": ["R", "--real", "D"]}
 ALONE = {"train images": "train", "train adapter": "train", "train judges": "train"}
@@ -80,7 +80,7 @@ def everything(folder: Path) -> dict[Path, bytes | None]:
 
 def write_ours(out: Path, kind: str) -> None:
     """Write a folder as the command would leave it, of whatever it might know it by."""
-    with written_folder(out, kind) as partial:
+    with write_folder(out, kind) as partial:
         for name in OURS:
             (partial / name).parent.mkdir(exist_ok=True)
             (partial / name).write_text("{}")
@@ -119,7 +119,7 @@ def test_a_folder_with_a_users_files_is_refused_and_kept(command, change, given,
 @pytest.mark.parametrize("command", FILES)
 def test_a_file_of_a_users_is_refused_and_kept(command, content, given, tmp_path):
     out = tmp_path / "out é.json"
-    with written_record(out, "diff" if content.startswith("another") else command) as write:
+    with write_record(out, "diff" if content.startswith("another") else command) as write:
         write({"value": 1.5})
     if content == "edited":
         out.write_text(out.read_text().replace("1.5", "1.6"))

@@ -61,7 +61,7 @@ def test_the_leaderboard_shows_generator_gain_quality_and_seconds(checkout, caps
 
 
 def test_a_folder_is_scored_by_what_lies_beside_it(tmp_path):
-    assert versions.scores_of(str(tmp_path)) == {"quality": {}, "downstream": {}}
+    assert versions.read_scores(str(tmp_path)) == {"quality": {}, "downstream": {}}
     scores = {"headline": {"descriptor_auc": {"value": 0.9}}, "pooled": {"headline": {"ks_a": {}}}}
     for path, told in (
         ("quality/scores.json", scores),
@@ -70,6 +70,6 @@ def test_a_folder_is_scored_by_what_lies_beside_it(tmp_path):
         (tmp_path / path).parent.mkdir()
         (tmp_path / path).write_text(dumps(told))
     (tmp_path / "release").mkdir()
-    found = versions.scores_of(str(tmp_path / "release"))
+    found = versions.read_scores(str(tmp_path / "release"))
     assert set(found["quality"]) == {"descriptor_auc", "ks_a.pooled"}
     assert found["downstream"] == {"a": {}}

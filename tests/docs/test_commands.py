@@ -129,7 +129,7 @@ def test_the_plate_is_drawn_of_a_release(prepared, tmp_path):
 
 def smaller(text: str) -> str:
     """Return a snippet or a command that asks for few samples."""
-    if text.startswith("busgen readers"):
+    if text.startswith("busgen study"):
         return re.sub(r"--n \d+", f"--n {STUDY}", text)
     text = re.sub(r"--n (\d+)", lambda m: f"--n {LARGE if m[1] == '200' else FEW}", text)
     return re.sub(r"generate\(\d+", f"generate({FEW}", text)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_sets import RECIPES, write_made, write_real
 
-from busgen.downstream.request import Asked
+from busgen.downstream.request import Request
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def sets(tmp_path_factory):
-    """Return folders of real and of synthetic pictures."""
+    """Return folders of real and of synthetic images."""
     folder = tmp_path_factory.mktemp("sets é")
     return write_real(folder / "real"), write_made(folder / "made")
 
@@ -28,5 +28,5 @@ def sets(tmp_path_factory):
 def asked(sets, tmp_path):
     """Return what a tiny comparison is asked for."""
     real, made = sets
-    usual = Asked(made, real, tmp_path / "out", train=("bus_bra",), recipes=RECIPES, workers=1)
+    usual = Request(made, real, tmp_path / "out", train=("bus_bra",), recipes=RECIPES, workers=1)
     return replace(usual, arms=("real_augmented", "real_synthetic_1"), seeds=1)

@@ -4,33 +4,33 @@ import numpy as np
 import pytest
 from tiny_sets import crops
 
-from busgen.downstream.arms import CORE, KINDS, arm_of
-from busgen.downstream.data.copy_paste import pasted
-from busgen.downstream.data.pools import pool_of, shuffled, subset
+from busgen.downstream.arms import CORE, KINDS, find_arm
+from busgen.downstream.data.copy_paste import paste
+from busgen.downstream.data.pools import make_pool, shuffle, subsample
 from busgen.errors import DataError, UserError
 
 REAL, MADE = crops(12), crops(30, 1)
 
 
 def drawn(name: str, task: str = "classification", seed: int = 0):
-    arm = arm_of(name)
-    return pool_of(
-        arm, REAL if arm.real else None, [MADE] if arm.learns_from_made else [], task, seed
+    arm = find_arm(name)
+    return make_pool(
+        arm, REAL if arm.real else None, [MADE] if arm.is_synthetic else [], task, seed
     )
 
 
 def test_arms_are_data():
     assert set(CORE) <= set(KINDS)
-    assert arm_of("real_synthetic_0.5").synthetic == 0.5
-    assert not arm_of("real").augmented
-    few = arm_of("real_synthetic_1@10")
+    assert find_arm("real_synthetic_0.5").synthetic == 0.5
+    assert not find_arm("real").augmented
+    few = find_arm("real_synthetic_1@10")
     assert (few.share, few.base, few.name) == (0.1, "real_augmented@10", "real_synthetic_1@10")
 
 
 @pytest.mark.parametrize("name", ["fake", "real@7", "synthetic@10", "real@"])
 def test_an_unknown_arm_is_refused(name):
     with pytest.raises(UserError, match="must be"):
-        arm_of(name)
+        find_arm(name)
 
 
 @pytest.mark.parametrize(("name", "made", "share"), [
@@ -38,30 +38,30 @@ def test_an_unknown_arm_is_refused(name):
     ("real_synthetic_2", 24, 2 / 3), ("real_synthetic_4", 30, 0.8), ("synthetic", 30, 1),
 ])  # fmt: skip
 @pytest.mark.parametrize("task", ["classification", "segmentation"])
-def test_a_ratio_says_how_many_made_pictures_there_are_and_how_often_they_are_drawn(
+def test_a_ratio_says_how_many_made_images_there_are_and_how_often_they_are_drawn(
     name, made, share, task
 ):
     pool = drawn(name, task)
     own = np.array([group.startswith("p1-") for group in pool.crops.groups])
-    assert (pool.made, int(own.sum())) == (made, made)
-    assert pool.chances[own].sum() == pytest.approx(share)
-    assert pool.chances.sum() == pytest.approx(1)
+    assert (pool.synthetic, int(own.sum())) == (made, made)
+    assert pool.probabilities[own].sum() == pytest.approx(share)
+    assert pool.probabilities.sum() == pytest.approx(1)
 
 
 def test_classes_are_equally_likely_in_classification():
     pool = drawn("real_synthetic_4")
-    assert pool.chances[pool.crops.malignant].sum() == pytest.approx(0.5)
+    assert pool.probabilities[pool.crops.is_malignant].sum() == pytest.approx(0.5)
 
 
 def test_shares_of_patients_are_nested_and_hold_both_classes():
-    small, large = subset(REAL, 0.25), subset(REAL, 0.5)
+    small, large = subsample(REAL, 0.25), subsample(REAL, 0.5)
     assert set(small.groups) < set(large.groups) < set(REAL.groups)
-    assert set(subset(REAL, 0.05).labels) == {"benign", "malignant"}
-    assert subset(REAL, 1.0) is REAL
+    assert set(subsample(REAL, 0.05).labels) == {"benign", "malignant"}
+    assert subsample(REAL, 1.0) is REAL
 
 
-def test_a_pasted_lesion_keeps_its_pixels_mask_and_label_in_the_picture_of_another_patient():
-    made = pasted(REAL, 10, np.random.default_rng(0))
+def test_a_pasted_lesion_keeps_its_pixels_mask_and_label_in_the_image_of_another_patient():
+    made = paste(REAL, 10, np.random.default_rng(0))
     for k in range(10):
         giver = int(np.flatnonzero(REAL.groups == made.groups[k])[0])
         assert (made.masks[k] == REAL.masks[giver]).all()
@@ -77,7 +77,7 @@ def test_a_pasted_lesion_keeps_its_pixels_mask_and_label_in_the_picture_of_anoth
 
 def test_a_patient_without_match_is_its_own_host():
     alone = REAL.pick(np.array([0]))
-    made = pasted(alone, 2, np.random.default_rng(0))
+    made = paste(alone, 2, np.random.default_rng(0))
     assert np.abs(made.images[0].astype(int) - alone.images[0]).max() <= 1
 
 
@@ -88,11 +88,11 @@ def test_pools_follow_the_seed():
 
 
 def test_a_control_has_the_labels_or_the_masks_of_others():
-    told = shuffled(REAL, True, 3)
+    told = shuffle(REAL, True, 3)
     assert sorted(told.labels) == sorted(REAL.labels)
     assert (told.labels != REAL.labels).any()
     assert (told.images == REAL.images).all()
-    masked = shuffled(REAL, False, 3)
+    masked = shuffle(REAL, False, 3)
     assert masked.masks.sum() == REAL.masks.sum()
     assert (masked.masks & REAL.masks).sum() < 0.5 * REAL.masks.sum()
 
@@ -100,4 +100,4 @@ def test_a_control_has_the_labels_or_the_masks_of_others():
 def test_an_arm_without_lesions_is_refused():
     empty = REAL.pick(np.zeros(12, np.bool_))
     with pytest.raises(DataError, match="lesions to learn from"):
-        pool_of(arm_of("real"), empty, [], "classification", 0)
+        make_pool(find_arm("real"), empty, [], "classification", 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from busgen.downstream.results.changes import changes, to_rows
+from busgen.downstream.results.changes import compare, to_rows
 from busgen.downstream.results.headline import GAINS, METRICS, SCORES, headline, write_plots
 from busgen.io import read_json
 
@@ -26,14 +26,14 @@ def version(gain, ks, auc):
 
 
 def test_distances_are_better_smaller_gains_larger_descriptors_nearer_their_floor():
-    found = {one["score"]: one for one in changes(version(0, 0.3, 0.96), version(0.2, 0.2, 0.92))}
+    found = {one["score"]: one for one in compare(version(0, 0.3, 0.96), version(0.2, 0.2, 0.92))}
     assert {name: one["verdict"] for name, one in found.items()} == {
         "segmentation, busi: gain": "better",
         "segmentation, busi: synthetic": "no difference",
         "ks_grey.pooled": "better",
         "descriptor_auc": "better",
     }
-    back = changes(version(0.2, 0.2, 0.92), version(0, 0.3, 0.96))
+    back = compare(version(0.2, 0.2, 0.92), version(0, 0.3, 0.96))
     assert {one["verdict"] for one in back} == {"worse", "no difference"}
     gain = found["segmentation, busi: gain"]
     assert gain["difference"] == pytest.approx(0.2)
@@ -43,7 +43,7 @@ def test_distances_are_better_smaller_gains_larger_descriptors_nearer_their_floo
 
 def test_what_one_version_does_not_know_is_not_compared():
     bare = {"quality": {}, "downstream": {}}
-    assert changes(bare, version(0, 0.3, 0.9)) == changes(version(0, 0.3, 0.9), bare) == []
+    assert compare(bare, version(0, 0.3, 0.9)) == compare(version(0, 0.3, 0.9), bare) == []
 
 
 def test_the_interval_of_a_difference_covers_as_often_as_it_says():
@@ -52,7 +52,7 @@ def test_the_interval_of_a_difference_covers_as_often_as_it_says():
     for _ in range(400):
         means = [draws.normal(size=50).mean() for _ in range(2)]
         told = [{"quality": {"ks_x": quality(m, 1.96 / 50**0.5)}, "downstream": {}} for m in means]
-        low, high = changes(*told)[0]["interval"]
+        low, high = compare(*told)[0]["interval"]
         hits += low <= 0 <= high
     assert 0.92 <= hits / 400 <= 0.98
 

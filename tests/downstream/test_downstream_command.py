@@ -48,7 +48,7 @@ def test_paths_that_hold_something_else_are_refused(sets, tmp_path):
     for words, rule in (
         ((tmp_path / "none", real), "must be a folder or file"),
         ((made, tmp_path), "NAME/table.parquet"),
-        ((real, real), "must be synthetic pictures"),
+        ((real, real), "must be synthetic images"),
     ):
         code, _, err = call("--data", words[0], "--real", words[1], "--out", tmp_path / "out")
         assert (code, rule in err) == (2, True), err
@@ -58,12 +58,12 @@ def test_paths_that_hold_something_else_are_refused(sets, tmp_path):
 
 def test_quick_prints_what_it_wrote(sets, tmp_path):
     real, made = sets
-    asked = plan.Asked(made, real, tmp_path / "out", quick=True, recipes=RECIPES, workers=1)
-    record, ran = library.carry_out(plan.plan(asked), lambda _: None, lambda _: None)
+    asked = plan.Request(made, real, tmp_path / "out", quick=True, recipes=RECIPES, workers=1)
+    record, ran = library.run(plan.plan(asked), lambda _: None, lambda _: None)
     assert (ran, record["rehearsal"]) == (6, True)
     told = json.loads((tmp_path / "out" / library.METRICS).read_text(encoding="utf-8"))
     assert told["notice"] == "SYNTHETIC DATA - NOT FOR CLINICAL USE"
-    shown = dict(library.tables(record))
+    shown = dict(library.to_tables(record))
     assert set(shown) == {f"{task}, trained on bus_bra" for task in RECIPES}
     for title, rows in shown.items():
         score = "auc" if "classification" in title else "dice"

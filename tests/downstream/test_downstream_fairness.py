@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from busgen.downstream.data.findings import FINDINGS
-from busgen.downstream.results.fairness import LEAST, by_group, size_matched
+from busgen.downstream.results.fairness import LEAST, match_sizes, score_groups
 
 
 def table(n: int = 120, seeds: int = 2) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def table(n: int = 120, seeds: int = 2) -> pd.DataFrame:
 
 
 def test_a_model_that_sees_size_alone_falls_to_a_half_among_lesions_of_one_size():
-    (one,) = size_matched(table())
+    (one,) = match_sizes(table())
     assert one["size_auc"]["all"] > 0.8
     assert abs(one["size_auc"]["matched"] - 0.5) < 0.1
     assert one["value"] == pytest.approx(one["size_auc"]["matched"])
@@ -35,7 +35,7 @@ def test_a_model_that_sees_size_alone_falls_to_a_half_among_lesions_of_one_size(
 
 
 def test_groups_have_their_number_and_few_patients_are_refused():
-    found = {(one["by"], one["group"]): one for one in by_group(table())}
+    found = {(one["by"], one["group"]): one for one in score_groups(table())}
     assert set(found) == {
         ("scanner", "few"), ("scanner", "many"),
         ("size", "small"), ("size", "middle"), ("size", "large"),
@@ -51,5 +51,5 @@ def test_groups_have_their_number_and_few_patients_are_refused():
 def test_a_group_of_one_class_has_no_auc():
     rows = table()
     rows["birads"] = np.where(rows["pathology"] == "malignant", "5", "2")
-    found = [one for one in by_group(rows) if one["by"] == "birads"]
+    found = [one for one in score_groups(rows) if one["by"] == "birads"]
     assert {one["refused"] for one in found} == {f"fewer than {LEAST // 2} patients of a class"}

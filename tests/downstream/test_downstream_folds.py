@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tiny_sets import cases, pictures, write_real
+from tiny_sets import cases, make_image_set, write_real
 
 from busgen.downstream import runs
-from busgen.downstream.data.folds import fold_of, with_folds
-from busgen.downstream.data.real_images import save_cases
-from busgen.downstream.library import PREDICTIONS, carry_out
+from busgen.downstream.data.folds import add_folds, assign_folds
+from busgen.downstream.data.real_images import save_examples
+from busgen.downstream.library import PREDICTIONS, run
 from busgen.downstream.plan import plan
 from busgen.errors import UserError
 from busgen.real.cohort import load_cohort
@@ -31,19 +31,19 @@ def folded(asked, breast):
 def test_folds_keep_patients_whole_and_deal_classes_out():
     own = cases(20)
     twice = replace(own.crops, groups=np.repeat(own.crops.groups[::2], 2))
-    of = fold_of(pictures(replace(own, crops=twice)), 5)
+    of = assign_folds(make_image_set(replace(own, crops=twice)), 5)
     assert (of[::2] == of[1::2]).all()
     assert np.bincount(of).tolist() == [4] * 5
-    plain = fold_of(pictures(own), 5)
-    assert np.bincount(plain[own.crops.malignant]).tolist() == [2] * 5
-    assert (plain == fold_of(pictures(own.pick(np.arange(20)[::-1])), 5)[::-1]).all()
+    plain = assign_folds(make_image_set(own), 5)
+    assert np.bincount(plain[own.crops.is_malignant]).tolist() == [2] * 5
+    assert (plain == assign_folds(make_image_set(own.pick(np.arange(20)[::-1])), 5)[::-1]).all()
 
 
 def test_unseen_patients_of_a_fold_are_validation_and_test_ones():
     parts = {"train": cases(9, 1), "validation": cases(6, 2), "test": cases(6, 3)}
     found = {
         name: one.load()
-        for name, one in with_folds({k: pictures(own) for k, own in parts.items()}, 3).items()
+        for name, one in add_folds({k: make_image_set(own) for k, own in parts.items()}, 3).items()
     }
     held_out = {*parts["validation"].ids, *parts["test"].ids}
     assert set(found["validation and test"].ids) == held_out
@@ -65,8 +65,8 @@ def test_no_run_learns_from_or_chooses_by_whom_it_tests(folded):
         assert ("busi" in dict(job.tests)) == (job.run.fold == 0)
 
 
-def test_arms_with_made_pictures_are_tested_on_patients_that_no_fit_saw(folded):
-    record, ran = carry_out(plan(folded), lambda _: None, lambda _: None)
+def test_arms_with_made_images_are_tested_on_patients_that_no_fit_saw(folded):
+    record, ran = run(plan(folded), lambda _: None, lambda _: None)
     assert ran == 2 * 2 * 3  # tasks, arms, folds
     table = pq.read_table(folded.out / PREDICTIONS).to_pandas()
     own = table[(table["test"] == "breast") & (table["task"] == "segmentation")]
@@ -96,9 +96,9 @@ def test_a_generator_that_saw_nobody_is_tested_on_all(folded):
 def test_a_patient_in_two_data_sets_teaches_no_model_that_is_tested_on_them(asked, tmp_path):
     job = next(job for job in plan(asked).jobs if job.run.arm == "real_augmented")
     own, other = cases(6, 1), cases(4, 1)
-    save_cases(own, runs.store(tmp_path, "own"))
+    save_examples(own, runs.work_folder(tmp_path, "own"))
     shared = replace(job, real=("own",), out=tmp_path)
-    assert set(runs._taught(shared, [other.crops]).groups) == {"p1-4", "p1-5"}
+    assert set(runs._learn(shared, [other.crops]).groups) == {"p1-4", "p1-5"}
 
 
 @pytest.mark.parametrize("folds", [0, 2])

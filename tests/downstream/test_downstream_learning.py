@@ -7,11 +7,11 @@ from tiny_sets import cases, crops
 from torch import nn
 
 from busgen import training_loop
-from busgen.downstream.arms import arm_of
-from busgen.downstream.data.pools import pool_of
-from busgen.downstream.learner import LOOKS, Learner, Recipe, levelled_off, trained
-from busgen.downstream.models.registry import Model, model_of
-from busgen.downstream.results.predictions import SCHEMA, Answering, answers, scaling
+from busgen.downstream.arms import find_arm
+from busgen.downstream.data.pools import make_pool
+from busgen.downstream.learner import LOOKS, Recipe, Trainee, has_converged, train
+from busgen.downstream.models.registry import Model, load_model
+from busgen.downstream.results.predictions import SCHEMA, Predictor, fit_platt, predict
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.stats.roc import auc
@@ -38,13 +38,13 @@ def nothing() -> str:
 
 
 def learned(task: str, arm: str, folder, steps: int = 60):
-    """Return the answers to 40 new pictures of a model that saw 60."""
+    """Return the answers to 40 new images of a model that saw 60."""
     model = TINY[task]
-    pool = pool_of(arm_of(arm), crops(60), [], task, 1)
+    pool = make_pool(find_arm(arm), crops(60), [], task, 1)
     recipe = Recipe(steps, 12, 1e-2, looks=3)
-    net, losses = trained(model, pool, crops(20, 2), recipe, 7, folder)
-    asked = Answering(model, net, scaling(model, net, crops(40, 3)))
-    return list(answers(asked, cases(40, 4))), losses
+    net, losses = train(model, pool, crops(20, 2), recipe, 7, folder)
+    asked = Predictor(model, net, fit_platt(model, net, crops(40, 3)))
+    return list(predict(asked, cases(40, 4))), losses
 
 
 def auc_told(rows) -> float:
@@ -69,9 +69,9 @@ def test_a_segmenter_learns_and_shuffled_masks_teach_nothing(tmp_path):
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
-    pool = pool_of(arm_of("real_augmented"), crops(12), [], "classification", 1)
+    pool = make_pool(find_arm("real_augmented"), crops(12), [], "classification", 1)
     own, recipe = (TINY["classification"], pool, crops(4, 2)), Recipe(4, 4, looks=2)
-    whole, losses = trained(*own, recipe, 7, tmp_path / "whole")
+    whole, losses = train(*own, recipe, 7, tmp_path / "whole")
     seen = []
 
     def stop(count: int) -> None:
@@ -79,18 +79,18 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
         if sum(seen) == 12:
             raise KeyboardInterrupt
 
-    begun = Learner(*own, recipe, 7, tmp_path / "again" / LOOKS)
+    begun = Trainee(*own, recipe, 7, tmp_path / "again" / LOOKS)
     with pytest.raises(KeyboardInterrupt):
-        training_loop.run(begun, recipe.pace(7), tmp_path / "again", stop)
-    again, others = trained(*own, recipe, 7, tmp_path / "again")
+        training_loop.train(begun, recipe.schedule(7), tmp_path / "again", stop)
+    again, others = train(*own, recipe, 7, tmp_path / "again")
     assert (len(losses), losses) == (2, others)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
 
 
 def test_rows_hold_what_the_schema_names():
-    asked = Answering(TINY["segmentation"], TINY["segmentation"].build().eval())
-    names = {name for row in answers(asked, cases(3)) for name in row}
+    asked = Predictor(TINY["segmentation"], TINY["segmentation"].build().eval())
+    names = {name for row in predict(asked, cases(3)) for name in row}
     assert names | {"task", "train", "arm", "seed", "fold", "test", "probability"} == set(
         SCHEMA.names
     )
@@ -99,21 +99,21 @@ def test_rows_hold_what_the_schema_names():
 def test_few_validation_patients_leave_chances_as_they_are():
     model = TINY["classification"]
     net = model.build().eval()
-    assert scaling(model, net, crops(10)) is None
-    assert scaling(model, net, crops(20)) is not None
-    assert scaling(TINY["segmentation"], net, crops(20)) is None
+    assert fit_platt(model, net, crops(10)) is None
+    assert fit_platt(model, net, crops(20)) is not None
+    assert fit_platt(TINY["segmentation"], net, crops(20)) is None
 
 
 def test_levelled_off():
-    assert levelled_off([0.9, 0.5, 0.495])
-    assert not levelled_off([0.9, 0.5, 0.4])
-    assert not levelled_off([0.9])
+    assert has_converged([0.9, 0.5, 0.495])
+    assert not has_converged([0.9, 0.5, 0.4])
+    assert not has_converged([0.9])
 
 
 def test_a_users_model_is_taken_by_import_path():
-    model = model_of("classification", f"{__name__}:mine")
+    model = load_model("classification", f"{__name__}:mine")
     assert isinstance(model.build(), nn.Sequential)
-    assert model.fingerprint != model_of("classification").fingerprint
+    assert model.fingerprint != load_model("classification").fingerprint
 
 
 @pytest.mark.parametrize(("path", "rule"), [
@@ -123,4 +123,4 @@ def test_a_users_model_is_taken_by_import_path():
 ])  # fmt: skip
 def test_a_model_that_does_not_fit_is_refused(path, rule):
     with pytest.raises(UserError, match=rule):
-        model_of("classification", path)
+        load_model("classification", path)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny_sets import crops
 
-from busgen.compute.devices import device_of
-from busgen.downstream.arms import arm_of
-from busgen.downstream.data.pools import pool_of
-from busgen.downstream.learner import Recipe, trained
-from busgen.downstream.models.registry import PRESETS, Model, model_of
+from busgen.compute.devices import resolve_device
+from busgen.downstream.arms import find_arm
+from busgen.downstream.data.pools import make_pool
+from busgen.downstream.learner import Recipe, train
+from busgen.downstream.models.registry import PRESETS, Model, load_model
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
@@ -24,23 +24,23 @@ def test_a_large_model_is_the_architecture_and_learns_a_step(tmp_path, task, spe
     model = Model(task, spec, PRESETS["paper"][task].path)
     before = sum(weights.numel() for weights in model.build().parameters())
     assert before / 1e6 == pytest.approx(millions, abs=0.1)
-    pool = pool_of(arm_of("real"), crops(4), [], task, 1)
-    net, losses = trained(model, pool, crops(4, 2), Recipe(1, 2, looks=1), 7, tmp_path)
+    pool = make_pool(find_arm("real"), crops(4), [], task, 1)
+    net, losses = train(model, pool, crops(4, 2), Recipe(1, 2, looks=1), 7, tmp_path)
     assert len(losses) == 1
     assert all(torch.isfinite(weights).all() for weights in net.parameters())
 
 
 def test_a_device_must_be_there():
-    assert device_of("cpu") == torch.device("cpu")
-    assert device_of("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("cuda:99", "tpu"):
         with pytest.raises(UserError, match="one that is here"):
-            device_of(name)
+            resolve_device(name)
 
 
 def test_a_preset_must_be_known_and_needs_monai(monkeypatch):
     with pytest.raises(UserError, match="a preset must be known"):
-        model_of("segmentation", None, "huge")
+        load_model("segmentation", None, "huge")
     monkeypatch.setitem(sys.modules, "monai", None)
     with pytest.raises(UserError, match=r"busgen\[downstream\]"):
-        model_of("segmentation", None, "paper")
+        load_model("segmentation", None, "paper")

@@ -10,8 +10,8 @@ from tiny_sets import write_real
 from busgen.downstream import library
 from busgen.downstream.data import real_images, synthetic_set
 from busgen.downstream.plan import plan
-from busgen.downstream.request import Asked
-from busgen.factory.library import produce
+from busgen.downstream.request import Request
+from busgen.factory.library import make_release
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
@@ -24,16 +24,16 @@ OFF = dict.fromkeys(DEFAULT_GATES, Gate(action="off"))
 
 
 def release(folder, *, title="One", **changed):
-    """Return a release of four pictures of the learned generator."""
+    """Return a release of four images of the learned generator."""
     asked = {"n": 4, "steps": 1, "mask_engine": "curvature", "gates": OFF} | changed
     params = Params(generate=GenerateParams(**asked), release=ReleaseParams(title=title))
-    produce(params, folder)
+    make_release(params, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory):
-    """Return a release, the same pictures under another title, those of a changed engine."""
+    """Return a release, the same images under another title, those of a changed engine."""
     folder = tmp_path_factory.mktemp("releases ü")
     return (
         release(folder / "one"),
@@ -44,22 +44,22 @@ def releases(tmp_path_factory):
 
 @pytest.fixture
 def wanted(sets, releases, asked):
-    """Return what a comparison of real-only arms and arms with made pictures is asked for."""
+    """Return what a comparison of real-only arms and arms with made images is asked for."""
     return replace(asked, data=releases[0], arms=ARMS, tasks=("segmentation",))
 
 
-def ran(asked: Asked) -> list[tuple[str, str]]:
+def ran(asked: Request) -> list[tuple[str, str]]:
     """Carry a comparison out; return (arm, training set) of what was trained."""
     whole = plan(asked)
-    before = {job.folder for job in whole.jobs if job.done}
-    count = library.carry_out(whole, lambda _: None, lambda _: None)[1]
+    before = {job.folder for job in whole.jobs if job.is_done}
+    count = library.run(whole, lambda _: None, lambda _: None)[1]
     found = [(job.run.arm, job.run.train) for job in whole.jobs if job.folder not in before]
     assert count == len(found)
-    assert all(job.done for job in whole.jobs)
+    assert all(job.is_done for job in whole.jobs)
     return found
 
 
-def test_a_changed_parameter_of_an_engine_reruns_the_arms_with_its_pictures_alone(wanted, releases):
+def test_a_changed_parameter_of_an_engine_reruns_the_arms_with_its_images_alone(wanted, releases):
     one, titled, changed = releases
     assert [arm for arm, _ in ran(wanted)] == list(ARMS)
     assert ran(wanted) == []
@@ -68,18 +68,18 @@ def test_a_changed_parameter_of_an_engine_reruns_the_arms_with_its_pictures_alon
     assert ran(replace(wanted, data=one)) == []  # a change taken back
 
 
-def test_where_nothing_changed_no_picture_is_read(wanted, monkeypatch):
-    first = library.carry_out(plan(wanted), lambda _: None, lambda _: None)[0]
+def test_where_nothing_changed_no_image_is_read(wanted, monkeypatch):
+    first = library.run(plan(wanted), lambda _: None, lambda _: None)[0]
     told = (wanted.out / library.METRICS).read_bytes()
 
     def refuse(*_: object) -> None:
-        raise AssertionError("a picture was read")
+        raise AssertionError("an image was read")
 
-    monkeypatch.setattr(real_images, "_cut", refuse)
-    monkeypatch.setattr(synthetic_set, "squares", refuse)
-    monkeypatch.setattr(library, "compared", refuse)
+    monkeypatch.setattr(real_images, "_crop", refuse)
+    monkeypatch.setattr(synthetic_set, "read_squares", refuse)
+    monkeypatch.setattr(library, "compare", refuse)
     done: list[int] = []
-    again = library.carry_out(plan(wanted), done.append, lambda _: None)
+    again = library.run(plan(wanted), done.append, lambda _: None)
     assert again == (first, 0)
     assert sum(done) == 4
     assert (wanted.out / library.METRICS).read_bytes() == told
@@ -96,8 +96,8 @@ def test_a_table_of_some_sets_is_told_before_and_kept_for_that_of_all(wanted, tm
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        library.carry_out(plan(whole), stop, lambda _: None)
-    kept = [job.run for job in plan(whole).jobs if job.done]
+        library.run(plan(whole), stop, lambda _: None)
+    kept = [job.run for job in plan(whole).jobs if job.is_done]
     assert [run.train for run in kept] == ["bus_bra", "bus_bra", "busi", "busi"]  # no fold yet
     some = replace(whole, train=("bus_bra", "busi"))
     assert ran(some) == []
@@ -107,7 +107,7 @@ def test_a_table_of_some_sets_is_told_before_and_kept_for_that_of_all(wanted, tm
     assert ran(whole) == ran(some) == []
 
 
-def test_one_changed_real_picture_reruns_what_looks_at_its_split(wanted, sets, tmp_path):
+def test_one_changed_real_image_reruns_what_looks_at_its_split(wanted, sets, tmp_path):
     folder = write_real(tmp_path / "real")
     mine = replace(wanted, real=folder, train=("bus_bra", "busi"), arms=ARMS[1:3])
     assert len(ran(mine)) == 4
@@ -124,13 +124,13 @@ def test_one_changed_real_picture_reruns_what_looks_at_its_split(wanted, sets, t
     assert ran(mine) == [("real_augmented", "busi")]  # all test patients are who they were
 
 
-def test_what_is_told_of_pictures_is_what_their_pixels_show(sets):
-    for own in real_images.read_real(real_images.real_in(sets[0])).values():
-        for pictures in own.values():
-            crops = pictures.load().crops
-            assert list(pictures.labels) == list(crops.labels)
-            assert list(pictures.groups) == list(crops.groups)
-            assert list(pictures.lesions) == list(crops.masks.any(axis=(1, 2)))
-            half = pictures.pick(pictures.labels == "benign")
+def test_what_is_told_of_images_is_what_their_pixels_show(sets):
+    for own in real_images.read_images(real_images.open_set(sets[0])).values():
+        for images in own.values():
+            crops = images.load().crops
+            assert list(images.labels) == list(crops.labels)
+            assert list(images.groups) == list(crops.groups)
+            assert list(images.lesions) == list(crops.masks.any(axis=(1, 2)))
+            half = images.pick(images.labels == "benign")
             assert set(half.load().crops.labels) == {"benign"}
-            assert half.fingerprint != pictures.fingerprint
+            assert half.fingerprint != images.fingerprint

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_sets import write_made
 
-from busgen.code import closure
+from busgen.code import import_closure
 from busgen.downstream import runs
-from busgen.downstream.data.synthetic_set import read_made, saw_of
-from busgen.downstream.library import METRICS, PREDICTIONS, carry_out, tables
+from busgen.downstream.data.synthetic_set import open_set, trained_on
+from busgen.downstream.library import METRICS, PREDICTIONS, run, to_tables
 from busgen.downstream.plan import plan
-from busgen.downstream.results.compare import NONE, compared, verdict
+from busgen.downstream.results.compare import NONE, compare, verdict
 from busgen.errors import UserError
 from busgen.folders.manifests import MANIFEST
 from busgen.stats.roc import auc
@@ -22,7 +22,7 @@ from busgen.stats.roc import auc
 
 def carried(asked):
     """Return the record of a comparison, and how many trainings it took."""
-    return carry_out(plan(asked), lambda _: None, lambda _: None)
+    return run(plan(asked), lambda _: None, lambda _: None)
 
 
 def test_a_comparison_from_folder_to_table_and_again_without_a_training(asked):
@@ -51,13 +51,13 @@ def test_a_comparison_from_folder_to_table_and_again_without_a_training(asked):
         assert one["generator_saw"] == ("unknown" if "synthetic" in one["arm"] else None)
     primary = [one for one in record["results"] if one.get("gain", {}).get("primary")]
     assert {(one["test"], one["arm"]) for one in primary} == {("bus_bra", "real_synthetic_1")}
-    assert sum(len(rows) for _, rows in tables(record)) == len(record["results"]) == 8
+    assert sum(len(rows) for _, rows in to_tables(record)) == len(record["results"]) == 8
     before = (asked.out / METRICS).read_bytes()
     assert carried(asked)[1] == 0
     assert (asked.out / METRICS).read_bytes() == before
 
 
-def test_a_changed_generator_repeats_the_arms_with_made_pictures_alone(asked, tmp_path):
+def test_a_changed_generator_repeats_the_arms_with_made_images_alone(asked, tmp_path):
     assert carried(asked)[1] == 4
     other = replace(asked, data=write_made(tmp_path / "other", seed=60))
     assert carried(other)[1] == 2
@@ -75,7 +75,7 @@ def test_a_comparison_that_was_killed_goes_on_to_the_same_bytes(asked, tmp_path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        carry_out(plan(asked), stop, lambda _: None)
+        run(plan(asked), stop, lambda _: None)
     assert not (asked.out / METRICS).exists()
     assert carried(asked)[1] == 1
     assert (asked.out / METRICS).read_bytes() == (whole.out / METRICS).read_bytes()
@@ -87,7 +87,7 @@ def test_an_error_of_a_process_ends_the_comparison(asked):
     jobs = plan(asked).jobs
     with pytest.raises(FileNotFoundError):  # nothing was stored for them
         runs.run_all(jobs[:1], 2, lambda _: None)
-    assert not any(job.done for job in jobs)
+    assert not any(job.is_done for job in jobs)
 
 
 def test_what_decides_a_run_is_in_its_name(asked):
@@ -99,7 +99,7 @@ def test_what_decides_a_run_is_in_its_name(asked):
     slower = replace(real, recipe=replace(real.recipe, rate=1e-4))
     assert slower.sha256 != real.sha256
     assert replace(real, out=asked.data).sha256 == real.sha256
-    assert set(closure(runs.__name__)) >= {
+    assert set(import_closure(runs.__name__)) >= {
         "busgen.downstream.data.copy_paste",
         "busgen.training_loop",
     }
@@ -121,15 +121,15 @@ def test_a_pooled_arm_stands_beside_a_generator_that_saw_more_than_its_arm(asked
 def test_whom_a_generator_saw_follows_from_its_plan():
     rules = {"engine": "phantom", "mask_engine": "curvature", "prior": {"name": "published"}}
     off = {"gates": {"mask_agreement": {"action": "off"}, "label_confidence": {"action": "off"}}}
-    assert saw_of({}) == "unknown"
-    assert saw_of(rules | off) == "none"
-    assert saw_of(rules | {"gates": {"label_confidence": {"action": "reject"}}}) == "pooled"
-    assert saw_of(rules | off | {"engine": "diffusion"}) == "pooled"
-    assert saw_of(rules | off | {"prior": {"name": "pooled"}}) == "pooled"
+    assert trained_on({}) == "unknown"
+    assert trained_on(rules | off) == "none"
+    assert trained_on(rules | {"gates": {"label_confidence": {"action": "reject"}}}) == "pooled"
+    assert trained_on(rules | off | {"engine": "diffusion"}) == "pooled"
+    assert trained_on(rules | off | {"prior": {"name": "pooled"}}) == "pooled"
 
 
 def test_a_foreign_set_is_read_with_its_own_words(sets):
-    made = read_made(sets[1])
+    made = open_set(sets[1])
     crops = made.load().crops
     assert list(crops.labels[:2]) == ["benign", "malignant"]
     assert crops.images.shape == (8, 256, 256)
@@ -156,7 +156,7 @@ def test_gains_are_of_the_same_patients_and_controls_have_none():
          "hd95_px": 3.0, "pixel_mm": None, "split": "test"}
         for arm, gain in gains.items() for seed in range(3) for k, value in enumerate(dice)
     ]  # fmt: skip
-    found = {one["arm"]: one for one in compared(pd.DataFrame(rows), {"": "pooled"})}
+    found = {one["arm"]: one for one in compare(pd.DataFrame(rows), {"": "pooled"})}
     gain = found["real_synthetic_1"]["gain"]
     assert gain["interval"] == pytest.approx([0.05, 0.05])
     assert (gain["primary"], gain["verdict"]) == (True, "better")

@@ -1,4 +1,4 @@
-"""`busgen privacy`: copies of training pictures are told from others; what is no data is named."""
+"""`busgen privacy`: copies of training images are told from others; what is no data is named."""
 
 import json
 
@@ -10,19 +10,19 @@ COPIES, OTHERS = range(12), range(300, 312)
 
 
 @pytest.fixture
-def pictures(make_picture, tmp_path):
-    """Return a folder whose first pictures are those of training patients."""
-    folder = tmp_path / "pictures é"
+def images(make_image, tmp_path):
+    """Return a folder whose first images are those of training patients."""
+    folder = tmp_path / "images é"
     folder.mkdir()
     for k in (*COPIES, *OTHERS):
-        image, mask = make_picture(k)
+        image, mask = make_image(k)
         (folder / f"{k:03d}.png").write_bytes(encode_png(image))
         (folder / f"{k:03d}_mask.png").write_bytes(encode_png(mask))
     return folder
 
 
-def test_planted_copies_are_told_in_every_space(pictures, real, call, tmp_path):
-    code, said, errors = call("privacy", pictures, "--real", real, "--out", tmp_path / "told.json")
+def test_planted_copies_are_told_in_every_space(images, real, call, tmp_path):
+    code, said, errors = call("privacy", images, "--real", real, "--out", tmp_path / "told.json")
     assert code == 0, errors
     told = json.loads((tmp_path / "told.json").read_text("utf-8"))
     scores = told["scores"]
@@ -44,13 +44,13 @@ def test_planted_copies_are_told_in_every_space(pictures, real, call, tmp_path):
     assert "same patient below" in errors
 
 
-def test_what_is_no_real_data_or_too_little_is_named(pictures, real, call, tmp_path):
-    code, _, said = call("privacy", pictures, "--real", pictures)
+def test_what_is_no_real_data_or_too_little_is_named(images, real, call, tmp_path):
+    code, _, said = call("privacy", images, "--real", images)
     assert (code, "real data must be in canonical form" in said) == (2, True)
     (tmp_path / "few").mkdir()
-    (tmp_path / "few" / "a.png").write_bytes((pictures / "000.png").read_bytes())
+    (tmp_path / "few" / "a.png").write_bytes((images / "000.png").read_bytes())
     code, _, said = call(
         "privacy", tmp_path / "few", "--real", real, "--out", tmp_path / "told.json"
     )
-    assert (code, "must hold 20 pictures or more" in said) == (2, True)
+    assert (code, "must hold 20 images or more" in said) == (2, True)
     assert not (tmp_path / "told.json").exists()

@@ -8,10 +8,9 @@ from scipy import ndimage
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.evaluation.compare_reference import compare
-from busgen.evaluation.marginals import realised
+from busgen.evaluation import compare_reference, marginals
 from busgen.evaluation.reference import Reference
-from busgen.gates.calibration.real_samples import samples_of
+from busgen.gates.calibration.real_samples import measure
 from busgen.io import dumps, encode_png, write_text
 from busgen.schema import JUDGED
 from busgen.seeds import rng
@@ -20,7 +19,7 @@ SIDE = 64
 
 
 def rows(n, brightness=100, side=SIDE):
-    """Return n rows with speckle pictures; every second one malignant."""
+    """Return n rows with speckle images; every second one malignant."""
     made = []
     for k in range(n):
         pick = rng(k, "row")
@@ -64,7 +63,7 @@ def reference():
         }
         for k, row in enumerate(rows(60))
     ]
-    return Reference({"size_px": SIDE}, samples_of(canonical, None, SIDE))
+    return Reference({"size_px": SIDE}, measure(canonical, None, SIDE))
 
 
 def write_release(folder, made, group=20, **scores):
@@ -82,7 +81,9 @@ def write_release(folder, made, group=20, **scores):
 
 
 def test_the_same_images_are_at_distance_nought(tmp_path, reference):
-    told = compare(write_release(tmp_path / "a release é [1]", rows(60)), reference)
+    told = compare_reference.compare(
+        write_release(tmp_path / "a release é [1]", rows(60)), reference
+    )
     assert told["n_measured"] == 60
     assert set(told["headline"]) == {
         f"ks_{group}.{term}"
@@ -102,7 +103,7 @@ def test_the_same_images_are_at_distance_nought(tmp_path, reference):
 
 
 def test_both_classes_are_pooled_and_each_scanner_stands_alone(tmp_path, reference):
-    told = compare(write_release(tmp_path, rows(60)), reference)
+    told = compare_reference.compare(write_release(tmp_path, rows(60)), reference)
     assert (told["pooled"]["n"], told["pooled"]["n_real"]) == (60, 60)
     assert told["pooled"]["headline"]["ks_texture"]["value"] == 0
     assert {name: one["n_real"] for name, one in told["scanners"].items()} == {
@@ -115,7 +116,7 @@ def test_both_classes_are_pooled_and_each_scanner_stands_alone(tmp_path, referen
 
 
 def test_brighter_images_are_far_in_grey_and_near_in_geometry(tmp_path, reference):
-    told = compare(write_release(tmp_path, rows(60, brightness=140)), reference)
+    told = compare_reference.compare(write_release(tmp_path, rows(60, brightness=140)), reference)
     grey = told["scores"]["ks_grey_mean.benign"]
     assert grey["value"] > 0.9
     assert grey["interval"][0] > grey["floor"]
@@ -124,13 +125,13 @@ def test_brighter_images_are_far_in_grey_and_near_in_geometry(tmp_path, referenc
 
 
 def test_a_release_of_other_size_is_measured_at_the_references(tmp_path, reference):
-    told = compare(write_release(tmp_path, rows(60, side=2 * SIDE)), reference)
+    told = compare_reference.compare(write_release(tmp_path, rows(60, side=2 * SIDE)), reference)
     for name in ("ks_width_mm.benign", "ks_speckle_axial_mm.benign", "ks_grey_mean.benign"):
         assert told["scores"][name]["value"] < 0.15
 
 
 def test_few_images_are_refused_and_named(tmp_path, reference):
-    told = compare(write_release(tmp_path, rows(30)), reference)
+    told = compare_reference.compare(write_release(tmp_path, rows(30)), reference)
     assert told["scores"] == {}
     assert told["skipped"]["ks_grey_mean.benign"] == "n 15, n_real 30: below 20"
 
@@ -144,7 +145,7 @@ def test_judges_scores_are_compared_where_the_same_judges_were_asked(tmp_path, r
     release = write_release(tmp_path, rows(60), mask_agreement=0.5, label_confidence=0.75)
     for sha256, names in (("a" * 64, {"mask_agreement", "label_confidence"}), ("b" * 64, set())):
         write_text(release / "provenance.json", dumps({"plan": {"judges_sha256": sha256}}))
-        told = compare(release, judged)
+        told = compare_reference.compare(release, judged)
         group = {k: v for k, v in told["scores"].items() if v["group"] == "judges"}
         assert set(group) == {f"ks_{n}.{t}" for n in names for t in ("benign", "malignant")}
         if group:
@@ -155,26 +156,28 @@ def test_judges_scores_are_compared_where_the_same_judges_were_asked(tmp_path, r
 
 def test_a_large_release_is_sampled_by_row_groups_and_always_the_same(tmp_path, reference):
     release = write_release(tmp_path, rows(120), group=6)
-    first = compare(release, reference, max_samples=50)
+    first = compare_reference.compare(release, reference, max_samples=50)
     assert first["n_measured"] == 50
-    assert compare(release, reference, max_samples=50) == first
+    assert compare_reference.compare(release, reference, max_samples=50) == first
 
 
 def test_descriptors_stand_beside_the_references(tmp_path, reference):
     real = {"value": 0.9, "n": 252, "interval": [0.86, 0.94]}
     described = Reference(reference.facts | {"descriptor_auc": real}, reference.samples)
-    found = compare(write_release(tmp_path, rows(60)), described)["headline"]["descriptor_auc"]
+    found = compare_reference.compare(write_release(tmp_path, rows(60)), described)["headline"][
+        "descriptor_auc"
+    ]
     assert (found["n"], found["n_real"], found["floor"]) == (60, 252, 0.9)
     assert 0.5 < found["value"] < 1.0
 
 
 def test_bad_releases(tmp_path, reference):
     with pytest.raises(DataError, match="must hold samples"):
-        compare(tmp_path, reference)
+        compare_reference.compare(tmp_path, reference)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train-00000-of-00001.parquet").write_bytes(b"PAR1 truncated")
     with pytest.raises(DataError, match="must be readable"):
-        compare(tmp_path, reference)
+        compare_reference.compare(tmp_path, reference)
 
 
 def test_damage_inside_a_file_and_missing_columns_are_errors(tmp_path, reference):
@@ -183,10 +186,10 @@ def test_damage_inside_a_file_and_missing_columns_are_errors(tmp_path, reference
     data = path.read_bytes()
     path.write_bytes(data[:100] + bytes(len(data) // 2) + data[100 + len(data) // 2 :])
     with pytest.raises(DataError):
-        compare(release, reference)
+        compare_reference.compare(release, reference)
     pq.write_table(pq.read_table(path, columns=["pathology"]), path)
     with pytest.raises(DataError, match="rows must be readable"):
-        compare(release, reference)
+        compare_reference.compare(release, reference)
 
 
 def attempt(k, attempt, accepted, reason=None):
@@ -215,7 +218,7 @@ def write_index(folder):
 
 
 def test_realised_counts_findings_once_and_attempts_by_stratum(tmp_path):
-    told = realised(write_index(tmp_path))
+    told = marginals.compare(write_index(tmp_path))
     assert told["fields"]["pathology"] == {"benign": {"requested": 3, "accepted": 2}}
     assert told["fields"]["shape"] == {
         "oval": {"requested": 2, "accepted": 2},
@@ -248,4 +251,4 @@ def test_realised_counts_findings_once_and_attempts_by_stratum(tmp_path):
 
 def test_realised_needs_an_index(tmp_path):
     with pytest.raises(DataError, match=r"index\.parquet"):
-        realised(tmp_path / "index.parquet")
+        marginals.compare(tmp_path / "index.parquet")

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.evaluation.duplicates import NAMED, duplicates
+from busgen.evaluation.duplicates import NAMED, count_duplicates
 from busgen.io import encode_png
 from busgen.seeds import rng
 
@@ -15,7 +15,7 @@ SIDE = 96
 
 
 def picture(k):
-    """Return a picture of structures of several sizes, no two alike."""
+    """Return an image of structures of several sizes, no two alike."""
     pick = rng(k, "duplicates")
     waves = [cv2.GaussianBlur(pick.normal(size=(SIDE, SIDE)), (0, 0), s) * s for s in (2, 5, 11)]
     return np.clip(120 + 35 * sum(waves), 12, 245).astype(np.uint8)
@@ -26,7 +26,7 @@ def cropped(image):
 
 
 def release(folder, images, families=None):
-    """Write what a release has of its pictures, each a family of its own unless told."""
+    """Write what a release has of its images, each a family of its own unless told."""
     (folder / "data").mkdir(parents=True)
     rows = [
         {
@@ -51,8 +51,8 @@ def images():
     return [picture(k) for k in range(12)]
 
 
-def test_pictures_of_their_own_have_none(images, tmp_path):
-    told = duplicates(release(tmp_path / "é", images))
+def test_images_of_their_own_have_none(images, tmp_path):
+    told = count_duplicates(release(tmp_path / "é", images))
     assert told["interval"][0] == 0 < told["interval"][1] < 0.3
     assert {k: v for k, v in told.items() if k != "interval"} == {
         "value": 0.0, "n": 12, "pairs": [], "more": 0
@@ -61,32 +61,32 @@ def test_pictures_of_their_own_have_none(images, tmp_path):
 
 def test_mirrored_and_cropped_copies_are_found_and_named(images, tmp_path):
     planted = [images[2][:, ::-1].copy(), cropped(images[7])]
-    told = duplicates(release(tmp_path / "planted", [*images, *planted]))
+    told = count_duplicates(release(tmp_path / "planted", [*images, *planted]))
     assert sorted(named(told)) == [("s02", "s12"), ("s07", "s13")]
     assert all(0.75 <= pair["similarity"] <= 1 for pair in told["pairs"])
     assert (told["value"], told["n"], told["more"]) == (4 / 14, 14, 0)
 
 
-def test_pictures_of_one_family_do_not_count_and_hide_no_other(images, tmp_path):
+def test_images_of_one_family_do_not_count_and_hide_no_other(images, tmp_path):
     """Of twelve alike in one family a thirteenth in another is found still."""
     noisy = [
         np.clip(images[0] + rng(k, "noise").normal(0, 4, images[0].shape), 0, 255).astype(np.uint8)
         for k in range(12)
     ]
-    alone = duplicates(
+    alone = count_duplicates(
         release(tmp_path / "alone", [*noisy, *images[1:]], ["0"] * 12 + [*"abcdefghijk"])
     )
     assert (alone["value"], alone["pairs"]) == (0.0, [])
     copy = cropped(images[0])
     made = [*noisy, *images[1:], copy]
-    told = duplicates(release(tmp_path / "copied", made, ["0"] * 12 + [*"abcdefghijkl"]))
+    told = count_duplicates(release(tmp_path / "copied", made, ["0"] * 12 + [*"abcdefghijkl"]))
     assert named(told)
     assert {second for _, second in named(told)} == {"s23"}
     assert told["value"] == len({s for pair in named(told) for s in pair}) / 24
 
 
 def test_the_most_alike_pairs_are_named_and_the_others_counted(images, tmp_path):
-    told = duplicates(release(tmp_path / "many", [x for x in images[:3] for _ in range(7)]))
+    told = count_duplicates(release(tmp_path / "many", [x for x in images[:3] for _ in range(7)]))
     assert told["value"] == 1.0
     assert len(told["pairs"]) == NAMED
     assert told["more"] == 3 * 7 * 6 // 2 - NAMED
@@ -94,10 +94,10 @@ def test_the_most_alike_pairs_are_named_and_the_others_counted(images, tmp_path)
     assert alike == sorted(alike, reverse=True)
 
 
-def test_a_release_without_pictures_is_refused(tmp_path):
+def test_a_release_without_images_is_refused(tmp_path):
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match="must hold samples"):
-        duplicates(tmp_path)
+        count_duplicates(tmp_path)
     pq.write_table(pa.table({"sample_id": ["a"]}), tmp_path / "data/train-0.parquet")
-    with pytest.raises(DataError, match=r"pictures must be readable.*busgen verify"):
-        duplicates(tmp_path)
+    with pytest.raises(DataError, match=r"images must be readable.*busgen verify"):
+        count_duplicates(tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from busgen.errors import UserError
-from busgen.evaluation.limits import in_words, judge, names, refuse, to_rows
+from busgen.evaluation.limits import check, names, require_release, to_rows, to_words
 from busgen.params.quality import DEFAULT_LIMITS, Limit, QualityParams
 
 SCORES = {
@@ -18,7 +18,7 @@ SCORES = {
 
 
 def verdicts(limits, scores=SCORES):
-    found = judge(limits, scores, {})
+    found = check(limits, scores, {})
     return {row["name"]: row["verdict"] for row in found["rows"]}, found["verdict"]
 
 
@@ -27,7 +27,7 @@ def test_a_limit_in_the_scores_unit_is_kept_or_not():
     assert verdicts({"ks_texture.pooled": Limit(max=0.37)})[1] == "passing"
 
 
-def test_a_limit_in_floor_limits_follows_what_real_pictures_keep():
+def test_a_limit_in_floor_limits_follows_what_real_images_keep():
     of = {"of": "floor_limit"}
     assert verdicts({"kid_us64": Limit(max=2, **of)})[1] == "failing"  # .012 > .01
     assert verdicts({"kid_us64": Limit(max=2.5, **of)})[1] == "passing"
@@ -36,10 +36,10 @@ def test_a_limit_in_floor_limits_follows_what_real_pictures_keep():
 
 
 def test_what_was_not_measured_never_passes():
-    found = judge({"copies": Limit(max=1)}, SCORES, {"copies": "needs real pictures"})
+    found = check({"copies": Limit(max=1)}, SCORES, {"copies": "needs real images"})
     assert found["verdict"] == "not all measured"
     assert found["rows"][0]["verdict"] == "not measured"
-    assert found["rows"][0]["reason"] == "needs real pictures"
+    assert found["rows"][0]["reason"] == "needs real images"
     both = {"copies": Limit(max=1), "ks_texture.pooled": Limit(max=0.3)}
     assert verdicts(both)[1] == "failing"
 
@@ -54,26 +54,26 @@ def test_a_limit_that_is_off_is_not_asked():
 
 
 def test_only_a_limit_that_refuses_does(tmp_path):
-    refuse(judge({"ks_texture.pooled": Limit(max=0.3)}, SCORES, {}), tmp_path)
+    require_release(check({"ks_texture.pooled": Limit(max=0.3)}, SCORES, {}), tmp_path)
     limits = {
         "ks_texture.pooled": Limit(max=0.3, action="refuse"),
         "kid_us64": Limit(max=2, of="floor_limit"),
         "copies": Limit(max=0, action="refuse"),
     }
-    told = judge(limits, SCORES, {})
+    told = check(limits, SCORES, {})
     assert told["refused"]
     with pytest.raises(UserError) as error:
-        refuse(told, Path("data/refused/scores.json"))
+        require_release(told, Path("data/refused/scores.json"))
     said = str(error.value)
     assert "ks_texture.pooled 0.37 (<= 0.3); kid_us64 0.012 (<= 2 x limit of real (0.01))" in said
     assert "see data/refused/scores.json" in said
     assert "copies" not in said
-    open_alone = judge({"copies": Limit(max=0, action="refuse")}, SCORES, {})
-    refuse(open_alone, tmp_path)  # not measured is told, and refuses nothing
+    open_alone = check({"copies": Limit(max=0, action="refuse")}, SCORES, {})
+    require_release(open_alone, tmp_path)  # not measured is told, and refuses nothing
 
 
 def test_rows_show_what_fails_first_and_what_is_unknown_last():
-    told = judge(DEFAULT_LIMITS, SCORES, {})
+    told = check(DEFAULT_LIMITS, SCORES, {})
     rows = to_rows(told)
     assert [row["limit"] for row in rows[:2]] == ["ks_texture.pooled", "kid_us64"]
     assert rows[0]["interval"] == "0.33 .. 0.41"
@@ -84,10 +84,10 @@ def test_rows_show_what_fails_first_and_what_is_unknown_last():
 
 
 def test_both_ends_are_told_in_words():
-    row = judge({"fid": Limit(min=1, max=2)}, {}, {})["rows"][0]
-    assert in_words(row) == ">= 1, <= 2"
-    row = judge({"fid": Limit(max=2, of="floor_limit")}, {}, {})["rows"][0]
-    assert in_words(row) == "<= 2 x limit of real"
+    row = check({"fid": Limit(min=1, max=2)}, {}, {})["rows"][0]
+    assert to_words(row) == ">= 1, <= 2"
+    row = check({"fid": Limit(max=2, of="floor_limit")}, {}, {})["rows"][0]
+    assert to_words(row) == "<= 2 x limit of real"
 
 
 def test_one_limit_changed_leaves_the_others():

@@ -1,4 +1,4 @@
-"""Repeats: identical, mirrored, cropped pictures of an earlier release are counted, others not."""
+"""Repeats: identical, mirrored, cropped images of an earlier release are counted, others not."""
 
 import cv2
 import numpy as np
@@ -7,23 +7,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.evaluation.previous_releases import repeats
+from busgen.evaluation.previous_releases import find_duplicates
 from busgen.io import encode_png, sha256_array
 from busgen.seeds import rng
-from busgen.similarity.dhash import difference_hash
+from busgen.similarity.dhash import hash_image
 
 SIDE = 128
 
 
 def picture(k):
-    """Return a picture of structures of several sizes, no two alike."""
+    """Return an image of structures of several sizes, no two alike."""
     pick = rng(k, "earlier")
     waves = [cv2.GaussianBlur(pick.normal(size=(SIDE, SIDE)), (0, 0), s) * s for s in (2, 5, 11)]
     return np.clip(120 + 35 * sum(waves), 12, 245).astype(np.uint8)
 
 
 def release(folder, images):
-    """Write what a release has of its pictures; the index has a rejected one more."""
+    """Write what a release has of its images; the index has a rejected one more."""
     (folder / "data").mkdir(parents=True)
     rows = [
         {
@@ -36,7 +36,7 @@ def release(folder, images):
     pq.write_table(pa.Table.from_pylist(rows), folder / "data/train-0.parquet", row_group_size=4)
     index = [
         {"accepted": k < len(images), "image_sha256": sha256_array(image),
-         "image_dhash": difference_hash(image)}
+         "image_dhash": hash_image(image)}
         for k, image in enumerate([*images, picture(999)])
     ]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(index), folder / "index.parquet")
@@ -45,7 +45,7 @@ def release(folder, images):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Return a release, one with 5 of its pictures, changed or not, and one with none."""
+    """Return a release, one with 5 of its images, changed or not, and one with none."""
     root = tmp_path_factory.mktemp("releases é")
     images = [picture(k) for k in range(12)]
     cropped = cv2.resize(images[2][8:-8, 8:-8], (SIDE, SIDE))
@@ -60,7 +60,7 @@ def folders(tmp_path_factory):
 
 def test_what_is_in_an_earlier_release_too_is_counted(folders):
     now, earlier, other = folders
-    told = repeats(now, [earlier, other], 1000)
+    told = find_duplicates(now, [earlier, other], 1000)
     first, second = told["earlier"]
     assert (first["n"], first["identical"], first["near"], first["looked_at"]) == (11, 2, 5, 12)
     assert first["same_hash"] >= 2
@@ -73,7 +73,7 @@ def test_what_is_in_an_earlier_release_too_is_counted(folders):
 
 def test_a_release_repeats_itself_wholly_and_a_part_may_be_looked_at(folders):
     now, _, _ = folders
-    told = repeats(now, [now], 6)
+    told = find_duplicates(now, [now], 6)
     assert told["earlier"][0]["identical"] == 12
     assert told["earlier"][0]["looked_at"] == told["score"]["n"] == 6
     assert told["score"]["value"] == 1.0
@@ -81,4 +81,4 @@ def test_a_release_repeats_itself_wholly_and_a_part_may_be_looked_at(folders):
 
 def test_a_folder_that_is_no_release_is_named(folders, tmp_path):
     with pytest.raises(DataError, match=r"must be a release folder.*quality\.previous"):
-        repeats(folders[0], [tmp_path], 10)
+        find_duplicates(folders[0], [tmp_path], 10)

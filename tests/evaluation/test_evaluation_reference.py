@@ -12,20 +12,20 @@ from busgen.evaluation.reference import (
     FACTS,
     REFERENCE,
     SAMPLES,
-    Origin,
+    Source,
     load_reference,
     make_reference,
-    reference_of,
+    measure_reference,
     write_reference,
 )
-from busgen.gates.calibration.real_samples import SCHEMA, samples_of
+from busgen.gates.calibration.real_samples import SCHEMA, measure
 from busgen.judges.judges import load_judges
 from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.real.cohort import FILE, SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers.registry import DATASETS
 
 SIDE = 64
-ORIGIN = Origin((DATASETS["breast"],), {"breast": {"read": 256}}, None, SIDE)
+ORIGIN = Source((DATASETS["breast"],), {"breast": {"read": 256}}, None, SIDE)
 
 
 def described(n):
@@ -50,7 +50,7 @@ def described(n):
 def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
     rows = [make_row(k, scanner="Ünit 7" if k < 5 else None) for k in range(12)]
     rows[0]["pathology"] = None
-    made = make_reference(samples_of(rows, None, SIDE), described(30), ORIGIN)
+    made = make_reference(measure(rows, None, SIDE), described(30), ORIGIN)
     assert made.facts["n"] == {
         "dataset": {"breast": 12},
         "scanner": {"Ünit 7": 5, "BrEaST": 7},
@@ -95,7 +95,7 @@ def canonical(make_row, tmp_path):
 
 def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical, tiny_judges):
     judges = load_judges(tiny_judges, "cpu")
-    made = reference_of(*canonical, judges)
+    made = measure_reference(*canonical, judges)
     assert made.facts["n"]["dataset"] == {"breast": 6, "busi": 6}
     assert made.facts["judges_sha256"] == judges.sha256
     assert made.samples["gate_mask_agreement"].null_count == 0
@@ -106,7 +106,7 @@ def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical,
 def test_what_is_no_reference_is_named(make_row, tmp_path):
     with pytest.raises(DataError, match=r"reference\.json"):
         load_reference(tmp_path)
-    write_reference(make_reference(samples_of([make_row(0)], None, SIDE), described(30), ORIGIN),
+    write_reference(make_reference(measure([make_row(0)], None, SIDE), described(30), ORIGIN),
                     tmp_path / "a")  # fmt: skip
     table = pq.read_table(tmp_path / "a" / SAMPLES)
     pq.write_table(table.drop_columns(["patient"]), tmp_path / "a" / SAMPLES)

@@ -11,15 +11,14 @@ import pytest
 import torch
 
 from busgen.errors import UserError
-from busgen.evaluation.score_options import Asked, open_sets
-from busgen.evaluation.score_sets import chosen, score_sets
+from busgen.evaluation.score_options import Options, open_sets
+from busgen.evaluation.score_sets import score_sets, subsample
 from busgen.image_sets.source import Source
 from busgen.io import encode_png
-from busgen.metrics import two_sample
-from busgen.metrics.paired_two_sample import told_apart
-from busgen.metrics.space_scores import space_scores
+from busgen.metrics import paired_two_sample, two_sample
+from busgen.metrics.space_scores import score_space
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.strata import left_out, strata
+from busgen.metrics.strata import skipped_strata, strata
 from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
@@ -29,7 +28,7 @@ SCORES = {"kid", "mmd", "frechet", "vendi", *SHARES}
 
 
 def plain(images, masks):
-    """Return mean, spread and detail of pictures, and the grey level of a lesion."""
+    """Return mean, spread and detail of images, and the grey level of a lesion."""
     grey = images.astype(float)
     fine = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2))
     lesion = [g[m > 0].mean() if m.any() else np.nan for g, m in zip(grey, masks, strict=True)]
@@ -40,9 +39,9 @@ def plain(images, masks):
 TINY = FeatureSpace("tiny", "0" * 64, plain)
 
 
-def source(make_picture, numbers, tmp_path, change=None, **columns):
-    """Return a set of speckle pictures in memory, of patients of two."""
-    pairs = [make_picture(k) for k in numbers]
+def source(make_image, numbers, tmp_path, change=None, **columns):
+    """Return a set of speckle images in memory, of patients of two."""
+    pairs = [make_image(k) for k in numbers]
     changed = [(change(image) if change else image, mask) for image, mask in pairs]
     rows = [
         {"patient": f"p{k // 2}", "pathology": ("benign", "malignant")[k % 3 == 0]}
@@ -57,13 +56,13 @@ def blurred(image):
 
 
 def scored(a, b, **asked):
-    return score_sets((a, b), (TINY,), Asked(draws=30, size_px=64, **asked), lambda _: 0)
+    return score_sets((a, b), (TINY,), Options(draws=30, size_px=64, **asked), lambda _: 0)
 
 
-def test_like_pictures_are_within_the_floor_and_blurred_ones_far_beyond(make_picture, tmp_path):
-    real = source(make_picture, range(100, 220), tmp_path)
-    same = scored(source(make_picture, range(60), tmp_path), real)
-    soft = scored(source(make_picture, range(60), tmp_path, blurred), real)
+def test_like_images_are_within_the_floor_and_blurred_ones_far_beyond(make_image, tmp_path):
+    real = source(make_image, range(100, 220), tmp_path)
+    same = scored(source(make_image, range(60), tmp_path), real)
+    soft = scored(source(make_image, range(60), tmp_path, blurred), real)
     assert set(same["scores"]["all"]) == {f"{name}_tiny" for name in SCORES}
     for name, score in same["scores"]["all"].items():
         sign = 1 if score["bad"] == "high" else -1
@@ -77,27 +76,27 @@ def test_like_pictures_are_within_the_floor_and_blurred_ones_far_beyond(make_pic
     assert same["a"] == {
         "path": str(tmp_path), "form": "memory", "n": 60, "groups": 30, "side_px": 64.0
     }  # fmt: skip
-    assert json.dumps(same) == json.dumps(scored(source(make_picture, range(60), tmp_path), real))
+    assert json.dumps(same) == json.dumps(scored(source(make_image, range(60), tmp_path), real))
 
 
-def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_picture, tmp_path):
-    a, b = (source(make_picture, n, tmp_path) for n in (range(90), range(100, 240)))
+def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_image, tmp_path):
+    a, b = (source(make_image, n, tmp_path) for n in (range(90), range(100, 240)))
     told = scored(a, b, by=("pathology",))
     assert list(told["scores"]) == ["all", "pathology=benign", "pathology=malignant"]
     benign = told["scores"]["pathology=benign"]["kid_tiny"]
     assert benign["n"] == (sum(k % 3 > 0 for k in range(100, 240)) - 2) // 2
-    few = scored(a, source(make_picture, range(100, 150), tmp_path), by=("pathology",))
+    few = scored(a, source(make_image, range(100, 150), tmp_path), by=("pathology",))
     assert "below 20" in few["skipped"]["pathology=malignant"]["tiny"]
     assert [rows[0].size for _, rows in strata(a, b, ("pathology",))] == [90, 60, 30]
 
 
-def test_all_pictures_stand_against_each_real_scanner_where_none_is_in_both(make_picture, tmp_path):
+def test_all_images_stand_against_each_real_scanner_where_none_is_in_both(make_image, tmp_path):
     names = ("GE Logiq 7", "GE Logiq 5", "U-Systems")
     a = source(
-        make_picture, range(30), tmp_path, scanner=lambda _: "linear_10mhz", site=lambda k: k % 2
+        make_image, range(30), tmp_path, scanner=lambda _: "linear_10mhz", site=lambda k: k % 2
     )
     b = source(
-        make_picture,
+        make_image,
         range(100, 206),
         tmp_path,
         scanner=lambda k: names[0 if k < 146 else 1 if k < 196 else 2],
@@ -114,95 +113,87 @@ def test_all_pictures_stand_against_each_real_scanner_where_none_is_in_both(make
     assert told["skipped"]["scanner"] == {
         "all": "no value in both: a has linear_10mhz; b has GE Logiq 5, GE Logiq 7, U-Systems"
     }
-    assert told["skipped"]["against scanner=U-Systems"] == {"all": "10 pictures of b: below 40"}
+    assert told["skipped"]["against scanner=U-Systems"] == {"all": "10 images of b: below 40"}
     sites = [name for name, _ in strata(a, b, ("site",))]
     assert sites == ["all", "site=0", "site=1"]
 
 
-def test_values_of_one_set_alone_are_told(make_picture, tmp_path):
-    a = source(make_picture, range(30), tmp_path, site=lambda k: k % 2)
-    b = source(make_picture, range(100, 200), tmp_path, site=lambda k: k % 3, view=lambda k: k)
-    assert left_out(a, a, ("site",)) == {}
-    assert left_out(a, b, ("site",)) == {
+def test_values_of_one_set_alone_are_told(make_image, tmp_path):
+    a = source(make_image, range(30), tmp_path, site=lambda k: k % 2)
+    b = source(make_image, range(100, 200), tmp_path, site=lambda k: k % 3, view=lambda k: k)
+    assert skipped_strata(a, a, ("site",)) == {}
+    assert skipped_strata(a, b, ("site",)) == {
         "site": {"all": "not in both: a alone has none; b alone has 2"}
     }
-    (reason,) = left_out(b, a, ("view",))["view"].values()
+    (reason,) = skipped_strata(b, a, ("view",))["view"].values()
     assert reason == "no value in both: a has 100, 101, 102, 103, 104 and 95 more; b has none"
 
 
-def test_pictures_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(
-    make_picture, tmp_path
-):
-    a, b = (source(make_picture, n, tmp_path) for n in (range(30), range(100, 160)))
-    images = [make_picture(k)[0] for k in range(30)]
+def test_images_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(make_image, tmp_path):
+    a, b = (source(make_image, n, tmp_path) for n in (range(30), range(100, 160)))
+    images = [make_image(k)[0] for k in range(30)]
     bare = Source(a.path, a.form, a.rows, lambda few: ((images[k], 0 * images[k]) for k in few))
     told = scored(bare, b)
-    assert "1 coordinates of lesions left out, which 30 and 0 pictures" in told["notes"][0]
+    assert "1 coordinates of lesions left out, which 30 and 0 images" in told["notes"][0]
     assert "kid_tiny" in told["scores"]["all"]
 
 
-def test_where_no_coordinate_is_measured_of_all_pictures_nothing_is_scored():
+def test_where_no_coordinate_is_measured_of_all_images_nothing_is_scored():
     pick = rng(0, "none")
     samples = tuple(Sample(pick.normal(size=(n, 3)), np.arange(n).astype(str)) for n in (30, 60))
     samples[0].points[4] = np.nan
-    told = space_scores(TINY, samples, 5)
+    told = score_space(TINY, samples, 5)
     assert told.scores == {}
-    assert told.skipped == {"tiny": "no coordinate that all pictures have"}
+    assert told.skipped == {"tiny": "no coordinate that all images have"}
 
 
-def test_few_pictures_have_no_frechet_distance_unless_it_is_fid():
+def test_few_images_have_no_frechet_distance_unless_it_is_fid():
     pick = rng(0, "wide")
     samples = tuple(Sample(pick.normal(size=(n, 30)), np.arange(n).astype(str)) for n in (40, 100))
     wide = FeatureSpace("wide", "1" * 64, plain)
-    told = space_scores(wide, samples, 5)
-    assert "2 pictures a dimension, got n 40 for 30" in told.skipped["frechet_wide"]
-    ranked = space_scores(FeatureSpace("wide", "1" * 64, plain, ranked=True), samples, 5)
+    told = score_space(wide, samples, 5)
+    assert "2 images a dimension, got n 40 for 30" in told.skipped["frechet_wide"]
+    ranked = score_space(FeatureSpace("wide", "1" * 64, plain, ranked=True), samples, 5)
     assert "frechet_wide" in ranked.scores
-    fid = space_scores(FeatureSpace("wide", "1" * 64, plain, fid=True), samples, 5)
+    fid = score_space(FeatureSpace("wide", "1" * 64, plain, fid=True), samples, 5)
     assert "fid_wide" in fid.scores
     assert "frechet_wide" not in fid.scores
 
 
-def test_where_nothing_can_be_scored_that_is_an_error(make_picture, tmp_path):
-    a, b = (
-        source(make_picture, n, tmp_path, owner=lambda _: "one") for n in (range(30), range(60))
-    )
+def test_where_nothing_can_be_scored_that_is_an_error(make_image, tmp_path):
+    a, b = (source(make_image, n, tmp_path, owner=lambda _: "one") for n in (range(30), range(60)))
     with pytest.raises(UserError, match=r"must have a score, got tiny: .* families and patients"):
         scored(a, b, group="owner")
 
 
-def test_large_sets_are_cut_by_whole_groups_always_the_same(make_picture, tmp_path):
-    large = source(make_picture, range(60), tmp_path)
-    some = chosen(large, None, 20)
+def test_large_sets_are_cut_by_whole_groups_always_the_same(make_image, tmp_path):
+    large = source(make_image, range(60), tmp_path)
+    some = subsample(large, None, 20)
     assert len(some) == 20
     assert np.unique(some.groups(), return_counts=True)[1].tolist() == [2] * 10
-    assert list(some.rows) == list(chosen(large, None, 20).rows)
+    assert list(some.rows) == list(subsample(large, None, 20).rows)
 
 
-def test_pictures_that_are_in_both_sets_are_told(make_picture, tmp_path):
-    a, b = (source(make_picture, numbers, tmp_path) for numbers in (range(30), range(10, 80)))
+def test_images_that_are_in_both_sets_are_told(make_image, tmp_path):
+    a, b = (source(make_image, numbers, tmp_path) for numbers in (range(30), range(10, 80)))
     (note,) = (note for note in scored(a, b)["notes"] if "pixel by pixel" in note)
-    assert note.startswith("20 pictures of the first set are in the second too")
+    assert note.startswith("20 images of the first set are in the second too")
 
 
-def test_patients_in_both_sets_and_training_patients_are_told(make_picture, tmp_path):
-    a = source(make_picture, range(30), tmp_path)
-    b = source(
-        make_picture, range(20, 110), tmp_path, split=lambda k: "train" if k < 50 else "test"
-    )
+def test_patients_in_both_sets_and_training_patients_are_told(make_image, tmp_path):
+    a = source(make_image, range(30), tmp_path)
+    b = source(make_image, range(20, 110), tmp_path, split=lambda k: "train" if k < 50 else "test")
     notes = scored(a, b)["notes"]
     assert any(note.startswith("5 patients are in both sets") for note in notes)
-    assert any(
-        note.startswith("30 pictures of the second set are of its training") for note in notes
-    )
-    assert not any("training" in note for note in scored(a, b.of_splits(["test"]))["notes"])
+    assert any(note.startswith("30 images of the second set are of its training") for note in notes)
+    assert not any("training" in note for note in scored(a, b.select(["test"]))["notes"])
 
 
-def test_a_classifier_is_reported_beside_a_known_bad_set(make_picture, tmp_path):
-    a, b = (source(make_picture, n, tmp_path) for n in (range(40), range(100, 150)))
+def test_a_classifier_is_reported_beside_a_known_bad_set(make_image, tmp_path):
+    a, b = (source(make_image, n, tmp_path) for n in (range(40), range(100, 150)))
     quick = Recipe(folds=2, steps=6, batch=8, patch_px=32, widths=(4, 8), half_precision=False)
     pair = (a, b), (a.groups(), b.groups())
-    told, notes = told_apart(*pair, ("pathology",), 64, quick)
+    told, notes = paired_two_sample.two_sample(*pair, ("pathology",), 64, quick)
     assert set(told) == {"two_sample", "two_sample_known_bad"}
     assert told["two_sample"]["n"] == 20  # families
     assert told["two_sample"]["floor"] == 0.5
@@ -214,19 +205,19 @@ def test_a_classifier_is_reported_beside_a_known_bad_set(make_picture, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def lots(tmp_path_factory, make_picture):
-    """Return a folder, a Parquet file and a saved dataset of pictures, and an extractor."""
+def lots(tmp_path_factory, make_image):
+    """Return a folder, a Parquet file and a saved dataset of images, and an extractor."""
     datasets = pytest.importorskip("datasets")
     root = tmp_path_factory.mktemp("lots é")
     (root / "folder").mkdir()
     for k in range(24):
-        image, mask = make_picture(k)
+        image, mask = make_image(k)
         (root / "folder" / f"{k}.png").write_bytes(encode_png(image))
         (root / "folder" / f"{k}_mask.png").write_bytes(encode_png(mask))
-    pictures = [encode_png(make_picture(k)[0]) for k in range(100, 144)]
+    images = [encode_png(make_image(k)[0]) for k in range(100, 144)]
     columns = {"patient": [f"p{k // 2}" for k in range(44)], "class": ["a", "b"] * 22}
-    cells = [{"bytes": one, "path": None} for one in pictures]
-    pq.write_table(pa.table({"image": pictures} | columns), root / "real.parquet")
+    cells = [{"bytes": one, "path": None} for one in images]
+    pq.write_table(pa.table({"image": images} | columns), root / "real.parquet")
     features = datasets.Features(
         {"image": datasets.Image()} | dict.fromkeys(columns, datasets.Value("string"))
     )
@@ -257,7 +248,7 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     assert json.loads(file.read_text())["scores"] == record["scores"]
 
 
-def test_a_column_of_pictures_is_named(lots, call, tmp_path):
+def test_a_column_of_images_is_named(lots, call, tmp_path):
     real = pq.read_table(lots / "real.parquet")
     pq.write_table(real.rename_columns(["scan", *real.column_names[1:]]), tmp_path / "x.parquet")
     words = ["--against", tmp_path / "x.parquet", "--space", lots / "pool.pt", "--size", 64]
@@ -298,7 +289,7 @@ def test_radiomic_scores_by_stratum(lots, call):
     assert record["spaces"]["radiomic"]["dimensions"] == 56
     assert "kid_radiomic" in record["scores"]["all"]
     assert set(record["skipped"]) == {"all", "class=a", "class=b"}
-    assert record["notes"][0].startswith("44 pictures of the first set are in the second too")
+    assert record["notes"][0].startswith("44 images of the first set are in the second too")
     assert "5 coordinates of lesions left out" in record["notes"][1]
 
 
@@ -307,15 +298,15 @@ def test_radiomic_scores_by_stratum(lots, call):
     [
         (["--by", "colour"], "colour must be a column of both sets"),
         (["--group", "owner"], "owner must be a column of one of the sets"),
-        (["--split", "test"], "must hold pictures of the splits test, got no splits"),
+        (["--split", "test"], "must hold images of the splits test, got no splits"),
         (["--space", "net.onnx"], "a feature space must be us64, radiomic, lite1, a TorchScript"),
         (["--size", "8"], "size in [32, 4096], got 1000, 8"),
         (["--most", "3"], "most must be 20 or more"),
         (
             ["--image", "scan"],
-            "scan must be a column of pictures (bytes, or bytes and path) of one",
+            "scan must be a column of images (bytes, or bytes and path) of one",
         ),
-        (["--mask", "outline"], "outline must be a column of pictures"),
+        (["--mask", "outline"], "outline must be a column of images"),
         (["--size", "64", "--two-sample"], "a size of 96 px or more, got 64"),
     ],
 )
@@ -333,16 +324,16 @@ def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(
 def test_sets_that_are_too_small_are_refused(lots, call):
     code, _, said = call("score", lots / "real.parquet", "--against", lots / "folder")
     assert code == 2
-    assert "must hold 40 pictures or more: fewer say nothing, got 24" in said
+    assert "must hold 40 images or more: fewer say nothing, got 24" in said
     code, _, said = call("score", lots / "nowhere", "--against", lots / "folder")
     assert (code, "must be a folder or file" in said) == (2, True)
 
 
 def test_of_canonical_data_held_out_patients_are_the_default(tmp_path, make_real):
     folder = make_real(tmp_path / "real", ["train", "test"] * 50)
-    a, b = open_sets((folder, folder), (["train"], None), Asked())
+    a, b = open_sets((folder, folder), (["train"], None), Options())
     assert (len(a), len(b)) == (50, 50)
     assert set(b.values("split")) == {"test"}
     assert next(b.load([3]))[0].shape == (256, 256)
     with pytest.raises(UserError, match="splits validation, got test, train"):
-        open_sets((folder, folder), (None, ["validation"]), Asked())
+        open_sets((folder, folder), (None, ["validation"]), Options())

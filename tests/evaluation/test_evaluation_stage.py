@@ -3,10 +3,10 @@
 import pytest
 
 from busgen.errors import UserError
-from busgen.evaluation.stage import measure, write_quality
-from busgen.factory.library import run_here
+from busgen.evaluation.stage import measure, write_scores
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.folders.manifests import MANIFEST
 from busgen.io import read_json
 from busgen.params.gates import Gate
@@ -30,14 +30,14 @@ def release(tmp_path_factory):
         size_px=64,
         gates={name: Gate(action="off") for name in GenerateParams().gates},
     )
-    make_candidates(resolve(params), root / "candidates", run_here)
+    run(resolve(params), root / "candidates", run_shards)
     write_release(root / "candidates", root / "release", ReleaseParams())
     return root / "release"
 
 
-def test_without_real_pictures_their_limits_are_not_measured(release, tmp_path):
+def test_without_real_images_their_limits_are_not_measured(release, tmp_path):
     (tmp_path / "refused").mkdir()
-    write_quality(release, tmp_path / "q é", QualityParams(), tmp_path / "refused")
+    write_scores(release, tmp_path / "q é", QualityParams(), tmp_path / "refused")
     assert {path.name for path in (tmp_path / "q é").iterdir()} == WRITTEN
     assert not (tmp_path / "refused").exists()
     rows = {row["name"]: row for row in read_json(tmp_path / "q é/scores.json")["limits"]["rows"]}
@@ -62,16 +62,16 @@ def test_without_real_pictures_their_limits_are_not_measured(release, tmp_path):
 def test_a_refused_release_leaves_its_evidence_and_no_scores(release, tmp_path):
     folder, refused = tmp_path / "quality", tmp_path / "refused"
     with pytest.raises(UserError, match=r"ks_texture\.pooled 0\.\d+ \(<= 0\.01\).*scores\.json"):
-        write_quality(release, folder, QualityParams(limits=STRICT), refused)
+        write_scores(release, folder, QualityParams(limits=STRICT), refused)
     assert not folder.exists()
     assert {path.name for path in refused.iterdir()} == WRITTEN
     assert read_json(refused / "scores.json")["limits"]["refused"]
-    write_quality(release, folder, QualityParams(), refused)
+    write_scores(release, folder, QualityParams(), refused)
     assert folder.exists()
     assert not refused.exists()
 
 
-def test_beside_real_pictures_and_earlier_releases_all_limits_are_measured(release, real):
+def test_beside_real_images_and_earlier_releases_all_limits_are_measured(release, real):
     limits = {"repeats": Limit(max=0.0), "privacy_ratio_masks": Limit(min=0.5)}
     told = measure(release, QualityParams(real=real, previous=(release,), limits=limits))
     rows = {row["name"]: row for row in told["limits"]["rows"]}

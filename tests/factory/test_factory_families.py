@@ -13,16 +13,16 @@ from released_families import read_families
 import busgen
 from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, read_plan, resolve
-from busgen.factory.rounds import make_candidates
-from busgen.factory.verdicts import Accepted, settle
+from busgen.factory.rounds import run
+from busgen.factory.verdicts import AcceptedSamples, judge
 from busgen.masks.engines import ENGINES
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.params.release import ReleaseParams
-from busgen.release.show import again, history
+from busgen.release.show import read_history, redraw
 from busgen.release.verify import verify
 from busgen.release.write import write_release
 from busgen.schema import JUDGED
@@ -56,7 +56,7 @@ def pictures(work: Path) -> dict[tuple[str, int], str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("families é")
-    make_candidates(tiny(), work, run_here)
+    run(tiny(), work, run_shards)
     return work
 
 
@@ -78,7 +78,7 @@ def test_n_counts_findings_and_each_lesion_has_every_term(made):
         assert [row["sample_id"] for row in rows] == ids
 
 
-def test_a_family_shares_seed_and_mask_and_no_picture(made):
+def test_a_family_shares_seed_and_mask_and_no_image(made):
     masks = defaultdict(set)
     for path in sorted((made / "shards").glob("*.parquet")):
         for row in pq.read_table(path).to_pylist():
@@ -90,7 +90,7 @@ def test_a_family_shares_seed_and_mask_and_no_picture(made):
 
 
 def test_findings_are_those_of_the_same_plan_without_families(made, tmp_path):
-    make_candidates(tiny(vary=None), tmp_path, run_here)
+    run(tiny(vary=None), tmp_path, run_shards)
     first = [row for row in rows_of(made) if row["attempt"] == 0]
     families = by_family(first)
     for row in rows_of(tmp_path):
@@ -101,9 +101,9 @@ def test_findings_are_those_of_the_same_plan_without_families(made, tmp_path):
 
 
 def test_a_family_does_not_depend_on_its_shard(made, tmp_path):
-    make_candidates(tiny(shard_size=7), tmp_path, run_here)
+    run(tiny(shard_size=7), tmp_path, run_shards)
     assert pictures(tmp_path) == pictures(made)
-    make_candidates(tiny(n=9), tmp_path / "longer", run_here)
+    run(tiny(n=9), tmp_path / "longer", run_shards)
     longer = pictures(tmp_path / "longer")
     assert {key: longer[key] for key in pictures(made)} == pictures(made)
 
@@ -114,7 +114,7 @@ def picky(tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("picky")
     one = {"contrast": Gate(min=12.0), "grey_sd": Gate(action="off")}
     gates = {"gates": one, "max_attempts": 3, "max_unfilled": 1.0}
-    make_candidates(tiny(vary="echo_pattern", targets={}, **gates), work, run_here)
+    run(tiny(vary="echo_pattern", targets={}, **gates), work, run_shards)
     return work
 
 
@@ -145,7 +145,7 @@ def test_gates_do_not_bend_the_terms_nor_which_findings_are_asked_for(picky, tmp
     assert {term: accepted.count(term) for term in accepted} == dict.fromkeys(
         schema.ECHO_PATTERNS, families
     )
-    make_candidates(tiny(vary="echo_pattern", targets={}), tmp_path, run_here)
+    run(tiny(vary="echo_pattern", targets={}), tmp_path, run_shards)
     asked = [{r["text"] for r in rows_of(work) if r["attempt"] == 0} for work in (picky, tmp_path)]
     assert asked[0] == asked[1]
 
@@ -156,7 +156,7 @@ def test_families_given_up_are_listed_once_and_counted_whole(picky, tmp_path):
     assert set(io.read_json(picky / "unfilled.json")["unfilled"]) == given_up
     gates = {"gates": {"grey_sd": Gate(min=1000.0)}, "max_attempts": 1}
     with pytest.raises(UnfilledError, match=r"of 2 findings .*got 2 .*accepted 0 of .*grey_sd"):
-        make_candidates(tiny(n=2, targets={}, **gates), tmp_path / "none", run_here)
+        run(tiny(n=2, targets={}, **gates), tmp_path / "none", run_shards)
 
 
 def shard_of(hashes: list[int], families: str, passed: list[bool]) -> pa.Table:
@@ -167,7 +167,7 @@ def shard_of(hashes: list[int], families: str, passed: list[bool]) -> pa.Table:
 
 
 def test_members_of_a_family_do_not_repeat_each_other_but_families_do():
-    found = settle(shard_of([5, 5, 5, 5], "aabb", [True] * 4), Gate(min=4.0), Accepted())
+    found = judge(shard_of([5, 5, 5, 5], "aabb", [True] * 4), Gate(min=4.0), AcceptedSamples())
     assert found.accepted.tolist() == [True, True, False, False]
     assert found.distance.tolist() == [64, 64, 0, 0]
     assert found.duplicate_of == [None, None, "a0", "a0"]
@@ -175,17 +175,17 @@ def test_members_of_a_family_do_not_repeat_each_other_but_families_do():
 
 
 def test_one_member_that_fails_takes_its_family_with_it_and_leaves_no_hash():
-    known = Accepted([0b1111 << 32], ["earlier"])
+    known = AcceptedSamples([0b1111 << 32], ["earlier"])
     shard = shard_of([-1, 7 << 32, 0, -1], "aabc", [True, True, False, True])
-    found = settle(shard, Gate(min=4.0), known)
+    found = judge(shard, Gate(min=4.0), known)
     assert found.accepted.tolist() == [False, False, False, True]
     assert found.reason == ["family", "duplicate_distance", "contrast", None]
     assert known.samples == ["earlier", "c3"]
 
 
 def test_a_gate_that_flags_rejects_no_family():
-    known = Accepted([5], ["earlier"])
-    found = settle(shard_of([5, 6], "aa", [True, True]), Gate(action="flag", min=4.0), known)
+    known = AcceptedSamples([5], ["earlier"])
+    found = judge(shard_of([5, 6], "aa", [True, True]), Gate(action="flag", min=4.0), known)
     assert found.accepted.all()
     assert found.reason == [None, None]
 
@@ -201,10 +201,10 @@ def test_vary_decides_bytes_and_is_recorded(made, release):
 def test_a_release_of_families_is_sound_and_each_member_is_made_again(release):
     assert verify(release) == []
     row = next(r for r in rows_of(release) if r["accepted"] and r["posterior"] == "shadowing")
-    final = history(release, row["sample_id"])[-1]
+    final = read_history(release, row["sample_id"])[-1]
     others = [f"{row['family_id']}-{t}" for t in ("combined", "enhancement", "none")]
     assert final["family"] == others
-    found = again(release, row["sample_id"])
+    found = redraw(release, row["sample_id"])
     assert found["same_image"]
     assert found["same_mask"]
 
@@ -245,7 +245,7 @@ def test_the_library_call_makes_families_of_the_terms_asked_for():
 @pytest.mark.parametrize("mask_engine", ["curvature", "semantic_curvature"])
 def test_a_family_of_margins_has_a_mask_for_each(tmp_path, mask_engine):
     asked = {"targets": {}, "where": ("pathology=malignant",), "mask_engine": mask_engine}
-    make_candidates(tiny(n=2, vary="margin", **asked), tmp_path, run_here)
+    run(tiny(n=2, vary="margin", **asked), tmp_path, run_shards)
     for members in by_family(rows_of(tmp_path)).values():
         first = [row for row in members if row["attempt"] == 0]
         assert [row["margin"] for row in first] == [[term] for term in schema.MARGINS]
@@ -266,7 +266,7 @@ def test_families_of_margins_are_read_with_the_mask_of_all(tmp_path):
 
 
 @pytest.mark.parametrize("field", ["shape", "pathology", "birads", "banana"])
-def test_fields_that_change_the_mask_or_are_read_from_the_picture_are_refused(field):
+def test_fields_that_change_the_mask_or_are_read_from_the_image_are_refused(field):
     with pytest.raises(UserError, match=rf"vary: must be null or one of tissue.*got '{field}'"):
         busgen.generate(1, vary=field)
 
@@ -295,4 +295,4 @@ def test_a_mask_engine_that_draws_by_what_varies_is_an_error(tmp_path, monkeypat
     monkeypatch.setitem(ENGINES, "peeking", lambda size_px, model: Peeking())
     plan = tiny(n=1, targets={}, mask_engine="peeking")
     with pytest.raises(DataError, match=r"a family must share its mask.*-enhancement and .*-shad"):
-        make_candidates(plan, tmp_path, run_here)
+        run(plan, tmp_path, run_shards)

@@ -10,9 +10,9 @@ from plans import changed
 
 from busgen import io
 from busgen.errors import DataError
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, read_plan, resolve, to_record
-from busgen.factory.rounds import make_candidates, plan_round
+from busgen.factory.rounds import plan_round, run
 from busgen.factory.shard import run_shard
 from busgen.gates.judged_scores import judge_pairs
 from busgen.judges.judges import load_judges
@@ -39,7 +39,7 @@ def rows_of(work: Path) -> list[dict]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, tiny_judges) -> Path:
     work = tmp_path_factory.mktemp("judged é")
-    make_candidates(plan_of(tiny_judges), work, run_here)
+    run(plan_of(tiny_judges), work, run_shards)
     return work
 
 
@@ -63,7 +63,7 @@ def test_scores_are_what_the_judges_say_of_each_pair_alone(made, tiny_judges):
 
 
 def test_other_shards_give_the_same_scores(made, tiny_judges, tmp_path):
-    make_candidates(plan_of(tiny_judges, shard_size=12), tmp_path, run_here)
+    run(plan_of(tiny_judges, shard_size=12), tmp_path, run_shards)
     assert rows_of(tmp_path) == rows_of(made)
 
 
@@ -72,7 +72,7 @@ def test_a_judges_gate_rejects_or_flags(tiny_judges, tmp_path, name):
     for action in ("reject", "flag"):
         gates = ASKED | {name: Gate(action=action, min=51.0)}
         judged = {"gates": gates, "max_unfilled": 1.0, "max_attempts": 1}
-        make_candidates(plan_of(tiny_judges, **judged), tmp_path / action, run_here)
+        run(plan_of(tiny_judges, **judged), tmp_path / action, run_shards)
     for rejected, flagged in zip(rows_of(tmp_path / "reject"), rows_of(tmp_path / "flag"),
                                  strict=True):  # fmt: skip
         lesion = rejected["pathology"] != "normal"
@@ -97,7 +97,7 @@ def test_the_plan_holds_the_judges_hash_and_not_their_place(made, tiny_judges, t
 
 def test_with_both_gates_off_no_judges_are_asked(tmp_path):
     off = {name: Gate(action="off") for name in JUDGED}
-    make_candidates(plan_of(tmp_path / "none", gates=off), tmp_path, run_here)
+    run(plan_of(tmp_path / "none", gates=off), tmp_path, run_shards)
     assert all(row[name] is None for row in rows_of(tmp_path) for name in JUDGED)
 
 

@@ -18,12 +18,13 @@ from plans import changed
 
 from busgen import io
 from busgen.errors import UnfilledError
-from busgen.factory.library import run_here
+from busgen.factory import rounds
+from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, from_record, read_plan, resolve, to_record
-from busgen.factory.requested import runs
-from busgen.factory.rounds import make_candidates, plan_round
-from busgen.factory.shard import is_done, judged_row, run_shard
-from busgen.factory.verdicts import Accepted, settle
+from busgen.factory.requested import find_runs
+from busgen.factory.rounds import plan_round
+from busgen.factory.shard import is_done, run_shard, to_row
+from busgen.factory.verdicts import AcceptedSamples, judge
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams
@@ -50,7 +51,7 @@ def hashes(work: Path) -> dict[str, str]:
     return {p.name: io.sha256_file(p) for p in sorted(work.rglob("*.parquet"))}
 
 
-def pictures(work: Path) -> dict[tuple[str, int], str]:
+def images(work: Path) -> dict[tuple[str, int], str]:
     rows = pq.read_table(work / "index.parquet").to_pylist()
     return {(row["sample_id"], row["attempt"]): row["image_sha256"] for row in rows}
 
@@ -58,7 +59,7 @@ def pictures(work: Path) -> dict[tuple[str, int], str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("made")
-    make_candidates(tiny(), work, run_here)
+    rounds.run(tiny(), work, run_shards)
     return work
 
 
@@ -73,21 +74,21 @@ def test_every_finding_is_asked_for_once_and_every_attempt_kept(made):
 
 
 def test_a_sample_does_not_depend_on_its_shard(made, tmp_path):
-    make_candidates(tiny(shard_size=12), tmp_path, run_here)
-    assert pictures(tmp_path) == pictures(made)
+    rounds.run(tiny(shard_size=12), tmp_path, run_shards)
+    assert images(tmp_path) == images(made)
 
 
 def test_a_longer_run_begins_with_the_shorter(made, tmp_path):
-    make_candidates(tiny(n=14), tmp_path, run_here)
-    longer = pictures(tmp_path)
-    assert {key: longer[key] for key in pictures(made)} == pictures(made)
+    rounds.run(tiny(n=14), tmp_path, run_shards)
+    longer = images(tmp_path)
+    assert {key: longer[key] for key in images(made)} == images(made)
 
 
 def test_the_plan_survives_its_file(made):
     assert read_plan(made) == tiny()
 
 
-def test_the_plan_tells_the_kinds_of_known_pictures_and_no_hash_depends_on_them(tmp_path):
+def test_the_plan_tells_the_kinds_of_known_images_and_no_hash_depends_on_them(tmp_path):
     file = tmp_path / "known.safetensors"
     save_known(np.zeros((1, SIDE, SIDE), np.uint8), file)
     data = tmp_path / "release" / "data"
@@ -107,7 +108,7 @@ def test_the_plan_tells_the_kinds_of_known_pictures_and_no_hash_depends_on_them(
 @pytest.mark.parametrize("harm", ["truncate", "flip", "manifest", "gone", "no_json"])
 def test_a_harmed_shard_is_made_again_and_no_other(made, tmp_path, harm):
     plan = tiny()
-    make_candidates(plan, tmp_path, run_here)
+    rounds.run(plan, tmp_path, run_shards)
     shard = tmp_path / "shards" / "round-00-shard-00001.parquet"
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
@@ -127,9 +128,9 @@ def test_a_harmed_shard_is_made_again_and_no_other(made, tmp_path, harm):
 
     def counted(specs):
         made_again.extend(spec.path.name for spec in specs)
-        return run_here(specs)
+        return run_shards(specs)
 
-    make_candidates(plan, tmp_path, counted)
+    rounds.run(plan, tmp_path, counted)
     assert made_again == [shard.name]
     assert hashes(tmp_path) == hashes(made)
 
@@ -137,9 +138,9 @@ def test_a_harmed_shard_is_made_again_and_no_other(made, tmp_path, harm):
 PROGRAM = """
 import os, sys
 from pathlib import Path
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.schema import JUDGED
@@ -147,14 +148,14 @@ gates = {name: Gate(action="off") for name in JUDGED}
 ruled = {"engine": "phantom", "mask_engine": "curvature"}
 plan = resolve(GenerateParams(n=12, size_px=64, shard_size=5, gates=gates, **ruled))
 """
-ONCE = PROGRAM + "make_candidates(plan, Path(sys.argv[1]), run_here)"
+ONCE = PROGRAM + "run(plan, Path(sys.argv[1]), run_shards)"
 FORKS = (
     PROGRAM
     + """
 for _ in sys.stdin:  # a child a line: what it needs is imported, none of it at work
     child = os.fork()
     if not child:
-        make_candidates(plan, Path(sys.argv[1]), run_here)
+        run(plan, Path(sys.argv[1]), run_shards)
         os._exit(0)
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
@@ -189,7 +190,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(made, tmp_path):
             if (tmp_path / "index.parquet").exists():
                 break
     assert kills
-    make_candidates(tiny(), tmp_path, run_here)
+    rounds.run(tiny(), tmp_path, run_shards)
     assert hashes(tmp_path) == hashes(made)
     assert not list(tmp_path.rglob("*.partial"))
 
@@ -208,13 +209,13 @@ def test_a_full_disk_is_an_error_and_leaves_no_half_shard(tmp_path):
 def test_findings_that_cannot_be_filled_name_stratum_and_gate(tmp_path):
     plan = tiny(n=3, max_attempts=2, gates={"grey_sd": Gate(min=1000.0)})
     with pytest.raises(UnfilledError, match=r"got 3 .*accepted 0 of .*grey_sd"):
-        make_candidates(plan, tmp_path, run_here)
+        rounds.run(plan, tmp_path, run_shards)
     assert not (tmp_path / "index.parquet").exists()
 
 
 def test_a_retry_keeps_the_finding_and_changes_the_seed(tmp_path):
     plan = tiny(n=2, max_attempts=3, max_unfilled=1.0, gates={"grey_sd": Gate(min=1000.0)})
-    make_candidates(plan, tmp_path, run_here)
+    rounds.run(plan, tmp_path, run_shards)
     rows = pq.read_table(tmp_path / "index.parquet").to_pylist()
     first = [row for row in rows if row["sample_id"] == rows[0]["sample_id"]]
     assert [row["attempt"] for row in first] == [0, 1, 2]
@@ -231,9 +232,9 @@ def shard_of(hashes_: list[int], passed: list[bool]) -> pa.Table:
 
 
 def test_of_two_equal_images_the_earlier_accepted_is_kept():
-    known = Accepted([0b1111 << 32], ["earlier"])
+    known = AcceptedSamples([0b1111 << 32], ["earlier"])
     shard = shard_of([0b1110 << 32, -1, -1, -2, 0], [True, False, True, True, True])
-    found = settle(shard, Gate(min=4.0), known)
+    found = judge(shard, Gate(min=4.0), known)
     assert found.accepted.tolist() == [False, False, True, False, True]
     assert found.distance.tolist() == [1, 60, 60, 1, 4]
     assert found.duplicate_of == ["earlier", "earlier", "earlier", "s2", "earlier"]
@@ -242,7 +243,7 @@ def test_of_two_equal_images_the_earlier_accepted_is_kept():
 
 
 def test_a_duplicate_gate_that_flags_rejects_nothing():
-    found = settle(shard_of([5, 5], [True, True]), Gate(action="flag", min=4.0), Accepted())
+    found = judge(shard_of([5, 5], [True, True]), Gate(action="flag", min=4.0), AcceptedSamples())
     assert found.accepted.all()
     assert found.distance.tolist() == [64, 0]
 
@@ -254,12 +255,12 @@ def test_rounds_are_cut_into_shards_of_the_size_asked_for():
 
 
 def test_runs_of_consecutive_samples():
-    assert list(runs((0, 1, 2, 7, 9, 10))) == [(0, 3), (7, 1), (9, 2)]
+    assert list(find_runs((0, 1, 2, 7, 9, 10))) == [(0, 3), (7, 1), (9, 2)]
 
 
 def test_a_shard_is_done_only_when_its_manifest_says_so(tmp_path):
     plan = tiny(n=2, gates=OFF)
-    make_candidates(plan, tmp_path, run_here)
+    rounds.run(plan, tmp_path, run_shards)
     (spec,) = plan_round(plan, tmp_path, 0, range(2))
     assert is_done(spec)
     assert not is_done(replace(spec, samples=(0, 2)))
@@ -274,36 +275,36 @@ def test_more_attempts_or_findings_go_on_from_the_shards_that_stand(tmp_path):
     more = tiny(n=6, shard_size=2, max_attempts=9, max_unfilled=0.5)
     assert plan.shards_sha256 == more.shards_sha256
     assert plan.sha256 != more.sha256
-    make_candidates(plan, tmp_path, run_here)
+    rounds.run(plan, tmp_path, run_shards)
     first = hashes(tmp_path / "shards")
-    make_candidates(more, tmp_path, run_here)
+    rounds.run(more, tmp_path, run_shards)
     assert first.items() <= hashes(tmp_path / "shards").items()
-    make_candidates(plan, tmp_path, run_here)
+    rounds.run(plan, tmp_path, run_shards)
     assert hashes(tmp_path / "shards") == first
 
 
-def test_what_real_pictures_taught_flags_the_phantom_unless_it_is_to_reject():
-    plan = tiny(gates={"upright": Gate(min=0.0)})  # `untaught` is not said
+def test_what_real_images_taught_flags_the_phantom_unless_it_is_to_reject():
+    plan = tiny(gates={"orientation_check": Gate(min=0.0)})  # `out_of_domain` is not said
     actions = {name: gate.action for name, gate in plan.request.gates.items()}
-    assert actions["overlay"] == actions["strangeness"] == actions["intensity"] == "flag"
-    assert actions["upright"] == actions["contrast"] == "reject"
+    assert actions["overlay"] == actions["anomaly"] == actions["intensity"] == "flag"
+    assert actions["orientation_check"] == actions["contrast"] == "reject"
 
 
-def test_a_scanner_that_taught_no_gate_is_flagged_by_what_pictures_of_others_taught():
+def test_a_scanner_that_taught_no_gate_is_flagged_by_what_images_of_others_taught():
     asked = parse_request(("pathology=benign",), None, {})
     drawn = draw(load_prior(None), 1, 7, request=asked, size_px=256)[0]
     mask = load_mask_engine("curvature", 256).draw([drawn])[0]
     image = np.random.default_rng(0).integers(0, 255, (256, 256)).astype(np.uint8)
-    gates = OFF | {"strangeness": DEFAULT_GATES["strangeness"]}
+    gates = OFF | {"anomaly": DEFAULT_GATES["anomaly"]}
     rows = [
-        judged_row(replace(drawn, scanner=scanner), mask, image, {}, gates=gates, attempt=0)
+        to_row(replace(drawn, scanner=scanner), mask, image, {}, gates=gates, attempt=0)
         for scanner in ("linear_10mhz", "curved_5mhz")
     ]
-    assert [row["reason"] for row in rows] == ["strangeness", None]
-    assert [row["flags"] for row in rows] == [[], ["strangeness"]]
+    assert [row["reason"] for row in rows] == ["anomaly", None]
+    assert [row["flags"] for row in rows] == [[], ["anomaly"]]
 
 
 def test_gates_are_asked_in_the_order_of_the_schema(tmp_path):
     gates = {"mask_error": Gate(max=-1.0), "contrast": Gate(min=1000.0)}
-    make_candidates(tiny(n=2, gates=gates, max_attempts=1, max_unfilled=1.0), tmp_path, run_here)
+    rounds.run(tiny(n=2, gates=gates, max_attempts=1, max_unfilled=1.0), tmp_path, run_shards)
     assert set(pq.read_table(tmp_path / "index.parquet")["reason"].to_pylist()) == {"mask_error"}

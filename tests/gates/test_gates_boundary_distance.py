@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.gates.boundary_distance import MOST, outline_distance
+from busgen.gates.boundary_distance import MOST, distance
 
 
 def ellipse(col=64, row=64, axes=(30, 18)):
@@ -15,17 +15,17 @@ def ellipse(col=64, row=64, axes=(30, 18)):
 
 
 def test_equal_outlines_lie_on_each_other_and_nothing_found_is_farthest():
-    assert outline_distance(ellipse() > 0, ellipse()) == 0
-    assert outline_distance(ellipse() > 1, ellipse()) == MOST
-    assert np.isnan(outline_distance(ellipse() > 0, ellipse() * 0))
-    assert outline_distance(ellipse(5, 5, (2, 2)) > 0, ellipse(100, 100, (4, 4))) == MOST
+    assert distance(ellipse() > 0, ellipse()) == 0
+    assert distance(ellipse() > 1, ellipse()) == MOST
+    assert np.isnan(distance(ellipse() > 0, ellipse() * 0))
+    assert distance(ellipse(5, 5, (2, 2)) > 0, ellipse(100, 100, (4, 4))) == MOST
 
 
 def test_a_square_one_pixel_larger_lies_one_pixel_away():
     mask, found = np.zeros((2, 64, 64), np.uint8)
     mask[20:40, 20:40], found[19:41, 19:41] = 1, 1
     diameter = 2 * np.sqrt(400 / np.pi)
-    assert outline_distance(found > 0, mask) == pytest.approx(1 / diameter, rel=0.02)
+    assert distance(found > 0, mask) == pytest.approx(1 / diameter, rel=0.02)
 
 
 @pytest.mark.parametrize("other", [ellipse(70), ellipse(64, 58, (20, 20)), ellipse(40, 90)])
@@ -39,4 +39,4 @@ def test_it_is_monais_surface_distance_by_diameters(other):
     )
     diameter = 2 * np.sqrt(mask.sum() / np.pi)
     expected = min(float(apart[0, 0]) / diameter, MOST)
-    assert outline_distance(other > 0, mask) == pytest.approx(expected, rel=0.02)
+    assert distance(other > 0, mask) == pytest.approx(expected, rel=0.02)

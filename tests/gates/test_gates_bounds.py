@@ -9,9 +9,9 @@ from busgen.gates.calibration.bounds import (
     FLAGGED,
     REFUSED,
     SIDES,
-    calibrated,
-    clean_scores,
-    refused,
+    calibrate,
+    is_refused,
+    select,
 )
 from busgen.gates.calibration.real_samples import SCHEMA
 from busgen.params.gates import DEFAULT_GATES
@@ -30,7 +30,7 @@ def samples(n=1000, **columns):
 
 def test_one_gate_alone_may_refuse_all_that_may_be_refused():
     others = {f"gate_{name}": [None] * 2000 for name in SIDES if name != "saturated"}
-    told = calibrated(samples(**others))
+    told = calibrate(samples(**others))
     assert set(told["gates"]) == {"saturated"}
     assert told["gates"]["saturated"]["share"] == REFUSED
     assert told["gates"]["saturated"]["max"] == pytest.approx(1 - REFUSED, abs=0.02)
@@ -41,7 +41,7 @@ def test_one_gate_alone_may_refuse_all_that_may_be_refused():
 
 
 def test_all_gates_together_refuse_the_share_of_independent_ones():
-    told = calibrated(samples())
+    told = calibrate(samples())
     assert told["together"]["refused"] <= REFUSED * 1000
     assert told["together"]["refused"] == pytest.approx(REFUSED * 1000, abs=12)
     rejecting = set(SIDES) - set(FLAGGED)
@@ -55,40 +55,40 @@ def test_all_gates_together_refuse_the_share_of_independent_ones():
 def test_a_gate_that_flags_has_a_share_of_its_own_and_refuses_nothing():
     zeros = np.where(np.arange(2000) % 50 < 6, 0.0, 0.9)  # 12 % of the lesions are not found
     name = "mask_agreement"
-    told = calibrated(samples(**{f"gate_{name}": zeros}))
+    told = calibrate(samples(**{f"gate_{name}": zeros}))
     assert told["gates"][name]["share"] == 0.1
     assert told["gates"][name]["min"] == 0
-    assert told["together"] == calibrated(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
-    flagged = calibrated(samples())["gates"][name]
+    assert told["together"] == calibrate(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
+    flagged = calibrate(samples())["gates"][name]
     assert flagged["min"] == pytest.approx(0.1, abs=0.02)
     assert flagged["refused_test"] == pytest.approx(100, abs=40)
 
 
 def test_marred_images_and_training_patients_teach_nothing():
     scores = np.where(np.arange(2000) % 10 < 2, -5.0, 0.5)
-    marred = calibrated(samples(gate_grey_sd=scores, clean=(scores > 0).tolist()))
+    marred = calibrate(samples(gate_grey_sd=scores, clean=(scores > 0).tolist()))
     assert marred["gates"]["grey_sd"]["min"] == 0.5
     splits = np.where(scores > 0, ["validation", "test"] * 1000, "train")
-    assert calibrated(samples(gate_grey_sd=scores, split=splits))["gates"]["grey_sd"]["min"] == 0.5
+    assert calibrate(samples(gate_grey_sd=scores, split=splits))["gates"]["grey_sd"]["min"] == 0.5
 
 
 def test_a_gate_that_does_not_apply_refuses_nothing():
     scores = {"grey_sd": np.array([1.0, np.nan, 3.0]), "contrast": np.array([np.nan, 0.0, 0.0])}
     gates = {"grey_sd": DEFAULT_GATES["grey_sd"], "contrast": DEFAULT_GATES["contrast"]}
-    assert refused(scores, gates).tolist() == [True, False, True]
+    assert is_refused(scores, gates).tolist() == [True, False, True]
 
 
 def test_without_images_nothing_is_calibrated():
-    told = calibrated(samples().slice(0, 0))
+    told = calibrate(samples().slice(0, 0))
     assert told["gates"] == {}
     assert told["together"]["n_test"] == 0
 
 
 def test_default_gates_refuse_few_real_images():
     shipped = load_reference().samples
-    parts = [clean_scores(shipped, split) for split in ("validation", "test")]
+    parts = [select(shipped, split) for split in ("validation", "test")]
     scores = {name: np.concatenate([part[name] for part in parts]) for name in SIDES}
-    found = refused(scores, {name: DEFAULT_GATES[name] for name in SIDES if name not in FLAGGED})
+    found = is_refused(scores, {name: DEFAULT_GATES[name] for name in SIDES if name not in FLAGGED})
     assert found.size >= 100
     assert found.mean() <= REFUSED
     assert [n for n in SIDES if DEFAULT_GATES[n].action == "flag"] == list(FLAGGED)

@@ -1,4 +1,4 @@
-"""What is learned of real pictures: recovered from pictures whose look is known."""
+"""What is learned of real images: recovered from images whose look is known."""
 
 import numpy as np
 import pytest
@@ -7,24 +7,24 @@ from busgen.errors import UserError
 from busgen.gates import lesion_intensity, mask_fit
 from busgen.gates.calibration import fit as calibration_fit
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.image_checks import SIDE, statistics_of
+from busgen.gates.image_checks import SIDE, measure
 from busgen.seeds import rng
 
 
 def tissue(k):
-    """Return speckle that fades with depth, by how much is the picture's own."""
+    """Return speckle that fades with depth, by how much is the image's own."""
     pick = rng(k, "tissue")
     fade = np.exp(-pick.uniform(1, 3) * np.linspace(0, 1, SIDE))[:, None]
     grain = pick.rayleigh(1, (SIDE, SIDE)) / 1.25
     return np.clip((20 + pick.uniform(80, 140) * fade) * grain, 1, 250).astype(np.uint8)
 
 
-def test_a_look_knows_its_own_pictures_and_what_is_up():
-    look = calibration_fit.fit_look(np.array([tissue(k) for k in range(40)]))
-    own = statistics_of(tissue(99))
-    turned = statistics_of(np.ascontiguousarray(tissue(99)[::-1]))
-    assert look.upright(own) > 0 > look.upright(turned)
-    assert look.strangeness(own) < look.strangeness(turned)
+def test_a_look_knows_its_own_images_and_what_is_up():
+    look = calibration_fit.fit_images(np.array([tissue(k) for k in range(40)]))
+    own = measure(tissue(99))
+    turned = measure(np.ascontiguousarray(tissue(99)[::-1]))
+    assert look.orientation_check(own) > 0 > look.orientation_check(turned)
+    assert look.anomaly(own) < look.anomaly(turned)
 
 
 def lesions(n=24, side=128):
@@ -49,17 +49,20 @@ def test_own_masks_are_told_from_swapped_ones(tmp_path, monkeypatch):
         return np.array([0.05 + 0.9 * find[p.tobytes()] for p in pictures], np.float32)
 
     fit = calibration_fit.fit_masks(images, masks, segment)
-    chances = segment(images)
-    own = [fit.log_odds(mask_fit.numbers_of(*one))
-           for one in zip(images, masks, chances, strict=True)]  # fmt: skip
-    other = [fit.log_odds(mask_fit.numbers_of(*one))
-             for one in zip(images, np.roll(masks, 64, axis=1), chances, strict=True)]  # fmt: skip
+    probabilities = segment(images)
+    own = [fit.log_odds(mask_fit.measure(*one))
+           for one in zip(images, masks, probabilities, strict=True)]  # fmt: skip
+    other = [fit.log_odds(mask_fit.measure(*one))
+             for one in zip(
+                 images, np.roll(masks, 64, axis=1), probabilities, strict=True)]  # fmt: skip
     assert min(own) > 0 > np.median(other)
     calibration_fit.save(tmp_path / mask_fit.FIT, vars(fit))
     monkeypatch.setattr(mask_fit, "GATES", tmp_path)
-    mask_fit.shipped_fit.cache_clear()
-    again = mask_fit.shipped_fit().log_odds(mask_fit.numbers_of(images[0], masks[0], chances[0]))
-    mask_fit.shipped_fit.cache_clear()
+    mask_fit.load_shipped.cache_clear()
+    again = mask_fit.load_shipped().log_odds(
+        mask_fit.measure(images[0], masks[0], probabilities[0])
+    )
+    mask_fit.load_shipped.cache_clear()
     assert again == pytest.approx(own[0], rel=1e-3)
 
 
@@ -76,25 +79,25 @@ def test_terms_are_told_by_the_grey_levels_they_were_learned_from():
     pairs = [described(k, "hypoechoic", 50) for k in range(12)]
     pairs += [described(k, "hyperechoic", 190) for k in range(12, 24)]
     pairs += [described(k, "isoechoic", 105) for k in range(24, 28)]  # too few
-    numbers = np.array([lesion_intensity.numbers_of(pair.image, pair.mask) for pair in pairs])
+    numbers = np.array([lesion_intensity.measure(pair.image, pair.mask) for pair in pairs])
     terms = calibration_fit.fit_terms(
-        lesion_intensity.shown(numbers, "echo_pattern"), [p.echo_pattern for p in pairs]
+        lesion_intensity.select(numbers, "echo_pattern"), [p.echo_pattern for p in pairs]
     )
     assert terms.n == {"hypoechoic": 12, "hyperechoic": 12}
-    dark = lesion_intensity.numbers_of(*_pixels(described(99, None, 50)))
-    own = lesion_intensity.shown(dark, "echo_pattern")
-    assert terms.log_ratio(own, "hypoechoic") > 0 > terms.log_ratio(own, "hyperechoic")
-    assert terms.log_ratio(own, "isoechoic") is None
-    assert terms.log_ratio(own * np.nan, "hypoechoic") is None
+    dark = lesion_intensity.measure(*_pixels(described(99, None, 50)))
+    own = lesion_intensity.select(dark, "echo_pattern")
+    assert terms.log_odds(own, "hypoechoic") > 0 > terms.log_odds(own, "hyperechoic")
+    assert terms.log_odds(own, "isoechoic") is None
+    assert terms.log_odds(own * np.nan, "hypoechoic") is None
 
 
 def test_regions_know_their_own_lesions():
     pairs = [described(k, None, 45 + k % 12) for k in range(24)]
     found = calibration_fit.fit_regions(
-        np.array([lesion_intensity.numbers_of(*_pixels(pair)) for pair in pairs])
+        np.array([lesion_intensity.measure(*_pixels(pair)) for pair in pairs])
     )
     own, lit = (
-        lesion_intensity.numbers_of(*_pixels(described(99, None, level))) for level in (50, 200)
+        lesion_intensity.measure(*_pixels(described(99, None, level))) for level in (50, 200)
     )
     assert found.n == 24
     levels = len(lesion_intensity.LEVELS)

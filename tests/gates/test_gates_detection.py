@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from busgen.gates.calibration.detection import caught, detection, scores_of
+from busgen.gates.calibration.detection import detect, detection_rate, score
 from busgen.gates.calibration.faults import Pair
 from busgen.params.gates import DEFAULT_GATES, Gate
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 GATES = {
     "grey_sd": Gate(min=15),
@@ -23,12 +23,12 @@ def test_rejected_and_flagged_are_counted_apart_and_gates_each():
         {"grey_sd": 20.0, "saturated": 0.0, "mask_agreement": 0.1},
         {"grey_sd": 20.0, "saturated": float("nan"), "mask_agreement": None},
     ]
-    told = caught("blank", 0.5, scores, GATES)
+    told = detect("blank", 0.5, scores, GATES)
     assert (told.fault, told.strength, told.n, told.rejected, told.flagged) == (
         "blank", 0.5, 4, 3, 1)  # fmt: skip
     assert told.gates == {"grey_sd": 1, "saturated": 3, "mask_agreement": 2}
     assert told.share == 0.75
-    assert told.interval == wilson(3, 4)
+    assert told.interval == wilson_interval(3, 4)
 
 
 class Certain:
@@ -54,16 +54,16 @@ def test_scores_are_those_of_the_gates_and_judges_are_asked_of_stated_lesions():
         Pair(image, 1 - left, False),
         Pair(image, nothing, None),
     ]
-    own, other, normal = scores_of(pairs, Certain())
+    own, other, normal = score(pairs, Certain())
     assert (own["mask_agreement"], own["label_confidence"]) == (1.0, 0.9)
     assert (other["mask_agreement"], other["label_confidence"]) == (0.0, pytest.approx(0.1))
     assert "contrast" in own
     assert other["contrast"] is None
     assert not set(normal) & {"mask_agreement", "label_confidence", "contrast"}
     assert set(own) <= set(DEFAULT_GATES)
-    assert scores_of(pairs, None)[0]["grey_sd"] == own["grey_sd"]
+    assert score(pairs, None)[0]["grey_sd"] == own["grey_sd"]
 
 
 def test_a_curve_tells_what_is_below_bounds_that_spare_the_clean():
     clean, faulty = np.arange(100.0), np.array([-1.0, 3.5, 50.0, 200.0])
-    assert detection(clean, faulty, (0.0, 0.05, 1.0)) == [0.25, 0.5, 0.75]
+    assert detection_rate(clean, faulty, (0.0, 0.05, 1.0)) == [0.25, 0.5, 0.75]

@@ -1,9 +1,9 @@
-"""Mask and picture: own masks score above others', sure mistakes below honest misses."""
+"""Mask and image: own masks score above others', sure mistakes below honest misses."""
 
 import numpy as np
 import pytest
 
-from busgen.gates.mask_fit import MOST, MaskFit, mask_fit, numbers_of
+from busgen.gates.mask_fit import MOST, MaskFit, measure, score_mask
 
 SIDE = 128
 
@@ -23,28 +23,30 @@ def lesion():
 
 
 def test_the_own_mask_fits_and_another_does_not():
-    image, mask, chances = lesion()
-    assert mask_fit(image, mask, chances) > 0 > mask_fit(image, disc(95, 95), chances)
+    image, mask, probabilities = lesion()
+    assert (
+        score_mask(image, mask, probabilities) > 0 > score_mask(image, disc(95, 95), probabilities)
+    )
 
 
 def test_a_missed_lesion_fits_better_than_a_mask_beside_one_that_is_found():
-    image, mask, chances = lesion()
-    missed = np.full_like(chances, 0.02)
-    assert mask_fit(image, mask, missed) > mask_fit(image, disc(95, 95), chances)
+    image, mask, probabilities = lesion()
+    missed = np.full_like(probabilities, 0.02)
+    assert score_mask(image, mask, missed) > score_mask(image, disc(95, 95), probabilities)
 
 
 def test_an_empty_mask_fits_nothing_and_a_full_one_is_told():
-    image, mask, chances = lesion()
-    assert np.isnan(mask_fit(image, 0 * mask, chances))
-    assert np.isfinite(numbers_of(image, 0 * mask + 1, chances)).all()
+    image, mask, probabilities = lesion()
+    assert np.isnan(score_mask(image, 0 * mask, probabilities))
+    assert np.isfinite(measure(image, 0 * mask + 1, probabilities)).all()
     one = 0 * mask
     one[0, 0] = 1
-    assert np.isfinite(numbers_of(image, one, chances)).all()
+    assert np.isfinite(measure(image, one, probabilities)).all()
 
 
 def test_numbers_name_overlap_first():
-    image, mask, chances = lesion()
-    own, other = numbers_of(image, mask, chances), numbers_of(image, disc(110, 110), chances)
+    image, mask, probabilities = lesion()
+    own, other = measure(image, mask, probabilities), measure(image, disc(110, 110), probabilities)
     assert own[0] == 1
     assert other[0] == 0
     assert own[8] > 1 > other[8]  # darker than what lies beside it

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from busgen.gates.calibration.pairs import clean_pair
+from busgen.gates.calibration.pairs import make_pair
 from busgen.io import encode_png
-from busgen.real.crops import crop_of
+from busgen.real.crops import crop
 
 
 def pair_of(row):
     """Return the pair of a canonical row."""
-    return clean_pair(row, *crop_of(row))
+    return make_pair(row, *crop(row))
 
 
 def test_rows_become_pairs_where_nothing_is_burned_in(make_row):

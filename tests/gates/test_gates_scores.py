@@ -1,4 +1,4 @@
-"""Gates: one test a rejection reason, scores exact on planted pictures."""
+"""Gates: one test a rejection reason, scores exact on planted images."""
 
 from dataclasses import replace
 
@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.gates.judged_scores import JUDGED_AT_ONCE, judge_pairs, judged_scores
+from busgen.gates.judged_scores import JUDGED_AT_ONCE, ask_judges, judge_pairs
 from busgen.gates.scores import (
     LESION,
     LOST,
-    lesion_scores,
     mask_error,
-    pair_scores,
+    score_lesion,
+    score_pair,
     sharpness,
     verdict,
 )
@@ -72,7 +72,7 @@ BLURRED = cv2.GaussianBlur(speckled(ellipse(), 10, 180), (0, 0), 3)
 
 
 def judge(asked: Finding, mask: np.ndarray, image: np.ndarray):
-    scores = pair_scores(asked, mask, image, measure(mask, asked.pixel_mm))
+    scores = score_pair(asked, mask, image, measure(mask, asked.pixel_mm))
     return verdict(scores, DEFAULT_GATES)
 
 
@@ -124,7 +124,7 @@ def test_a_posterior_shadow_is_no_contrast():
     mask = ellipse()
     image = speckled(mask, 120, 120)
     image[96:, 40:88] //= 8
-    scores = pair_scores(finding(), mask, image, measure(mask, 0.25))
+    scores = score_pair(finding(), mask, image, measure(mask, 0.25))
     assert abs(scores["contrast"]) < 5
 
 
@@ -163,13 +163,13 @@ def test_normal_findings_are_not_judged_nor_is_anything_without_judges():
     images = np.where(masks, 51, 120).astype(np.uint8)
     asked = [NORMAL, finding(pathology="malignant")]
     nothing = dict.fromkeys(JUDGED)
-    told = judged_scores(asked, masks, images, Oracle())
+    told = ask_judges(asked, masks, images, Oracle())
     assert told[0] == nothing
     assert (told[1]["mask_agreement"], told[1]["label_confidence"]) == (1.0, 0.2)
     assert told[1]["boundary_distance"] == 0
     assert tuple(told[1]) == JUDGED
-    assert judged_scores(asked, masks, images, None) == [nothing, nothing]
-    assert judged_scores([NORMAL], masks[:1], images[:1], Oracle()) == [nothing]
+    assert ask_judges(asked, masks, images, None) == [nothing, nothing]
+    assert ask_judges([NORMAL], masks[:1], images[:1], Oracle()) == [nothing]
 
 
 def test_a_pairs_judgement_does_not_depend_on_its_batch(tiny_judges):
@@ -229,28 +229,28 @@ def test_white_noise_is_sharp_and_blur_is_not():
 
 
 @pytest.mark.parametrize(
-    ("untaught", "said"),
+    ("out_of_domain", "said"),
     [("flag", (True, None, ["a"])), ("off", (True, None, [])), (None, (False, "a", []))],
 )
-def test_a_gate_says_what_it_does_to_pictures_whose_like_did_not_teach_it(untaught, said):
-    gates = {"a": Gate(min=1, untaught=untaught)}
+def test_a_gate_says_what_it_does_to_images_whose_like_did_not_teach_it(out_of_domain, said):
+    gates = {"a": Gate(min=1, out_of_domain=out_of_domain)}
     assert verdict({"a": 0.0}, gates) == (False, "a", [])
     assert verdict({"a": 0.0}, gates, taught=False) == said
 
 
-def test_what_real_pictures_taught_flags_what_they_did_not_teach():
-    taught = {name for name, gate in DEFAULT_GATES.items() if gate.untaught}
-    assert taught == {"overlay", "strangeness", "upright", "intensity", "mask_fit"}
-    assert all(DEFAULT_GATES[name].untaught == "flag" for name in taught)
+def test_what_real_images_taught_flags_what_they_did_not_teach():
+    taught = {name for name, gate in DEFAULT_GATES.items() if gate.out_of_domain}
+    assert taught == {"overlay", "anomaly", "orientation_check", "intensity", "mask_fit"}
+    assert all(DEFAULT_GATES[name].out_of_domain == "flag" for name in taught)
 
 
 def test_lesion_scores_are_asked_where_their_terms_are_stated():
     image, mask = speckled(ellipse()), ellipse()
     image, mask = (np.kron(one, np.ones((2, 2), np.uint8)) for one in (image, mask))
-    told = lesion_scores(image, mask, None, None)
+    told = score_lesion(image, mask, None, None)
     assert told["contrast"] is told["descriptor_agreement"] is None
     assert told["intensity"] > 0
-    assert None not in lesion_scores(image, mask, "hypoechoic", "none").values()
-    assert np.isnan(list(lesion_scores(image, mask * 0, "hypoechoic", "none").values())).all()
-    normal = pair_scores(NORMAL, mask * 0, image, None)
+    assert None not in score_lesion(image, mask, "hypoechoic", "none").values()
+    assert np.isnan(list(score_lesion(image, mask * 0, "hypoechoic", "none").values())).all()
+    normal = score_pair(NORMAL, mask * 0, image, None)
     assert [normal[name] for name in LESION] == [None] * 3

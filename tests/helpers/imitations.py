@@ -1,6 +1,6 @@
 """Small imitations of the public datasets in their publishers' layouts, with every known trap.
 
-Each `lay_out_NAME(folder)` writes one and returns its root. Pictures are speckle of our own.
+Each `lay_out_NAME(folder)` writes one and returns its root. Images are speckle of our own.
 """
 
 import csv
@@ -37,9 +37,9 @@ def coloured(*boxes: tuple[tuple[slice, slice], tuple[int, int, int]]) -> Image.
     return Image.fromarray(mask)
 
 
-def save(picture: Image.Image, path: Path) -> None:
+def save(image: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path)
+    image.save(path)
 
 
 def lay_out_busi(folder: Path) -> Path:
@@ -120,7 +120,7 @@ def lay_out_stu(folder: Path) -> Path:
 
 
 def lay_out_udiat(folder: Path) -> Path:
-    """Write UDIAT: numbered pictures, labels in a workbook that counts in numbers."""
+    """Write UDIAT: numbered images, labels in a workbook that counts in numbers."""
     root = folder / "UDIAT ø"
     book = openpyxl.Workbook()
     book.active.append(["Image", "Type"])
@@ -154,7 +154,7 @@ NORMAL = (
 
 
 def ramp(mode: str) -> Image.Image:
-    """Return a 60 x 80 picture with grey 50 to 129, in `mode`."""
+    """Return a 60 x 80 image with grey 50 to 129, in `mode`."""
     return Image.fromarray(np.tile(np.arange(50, 130, dtype=np.uint8), (60, 1))).convert(mode)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import FindingError
-from busgen.priors.boxes import Boxes, Floats, aspect_span, center_span
+from busgen.priors.boxes import Boxes, Floats, _center, aspect_span
 from busgen.priors.draw import States, row_index
 from busgen.priors.findings import Finding
 from busgen.priors.network import LESION_NODES, NODES, VIEWS, Prior
@@ -76,7 +76,7 @@ def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Flo
 
     With respect to log area fraction, log aspect, center_x and center_y.
     """
-    rows = boxes.rows.take(index)
+    rows = boxes.rows.pick(index)
     box = values[:, :2] / rows.field_mm[:, None]
     area, aspect = np.log(box[:, 0] * box[:, 1]), np.log(box[:, 0] / box[:, 1])
     mean, sd, low, high = rows.area.T
@@ -85,6 +85,6 @@ def log_density_of(boxes: Boxes, index: NDArray[np.intp], values: Floats) -> Flo
     span = aspect_span(rows, area, free, rows.frame)
     total += log_density(aspect, span, rows.aspect[:, 0], rows.aspect[:, 1])
     for axis in (0, 1):
-        start, stop, mean, sd = center_span(rows, box, boxes.sides, axis)
+        start, stop, mean, sd = _center(rows, box, boxes.sides, axis)
         total += log_density(values[:, 2 + axis], (start, stop), mean, sd)
     return total

@@ -11,7 +11,7 @@ from imitations import lay_out_breast
 
 from busgen.io import read_json
 from busgen.real import canonical
-from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, Reading
+from busgen.real.readers.registry import DATASETS, LEFT_OUT, TABLE, Dataset
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def breast_read(real_data: Path, shared_folder, call) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published(breast_read: Path) -> Reading:
+def published(breast_read: Path) -> Dataset:
     """Return the publisher's BrEaST."""
     folder = breast_read / "breast"
     left_out = read_json(folder / LEFT_OUT)["left_out"]
     reasons = tuple((one["source_file"], one["reason"]) for one in left_out)
-    return Reading(pq.read_table(folder / TABLE), reasons, DATASETS["breast"])
+    return Dataset(pq.read_table(folder / TABLE), reasons, DATASETS["breast"])
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def canonical_row(k, **changes):
 
 
 def write_real(folder, splits):
-    """Write real data in canonical form: picture k is of patient k // 2, in the split splits[k]."""
+    """Write real data in canonical form: image k is of patient k // 2, in the split splits[k]."""
     rows = [
         canonical_row(k) | {"patient_id": f"p{k // 2}", "split": split, "notes": []}
         for k, split in enumerate(splits)

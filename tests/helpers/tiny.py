@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.io import dumps, encode_png
-from busgen.reader_study.records import ANSWERS, sealed
-from busgen.real.cohort import FILE, canonical_tables, make_cohort
-from busgen.real.splits import split_of
-from busgen.similarity.thumbnails import signature
+from busgen.reader_study.records import ANSWERS, seal
+from busgen.real.cohort import FILE, find_tables, make_cohort
+from busgen.real.splits import assign_split
+from busgen.similarity.thumbnails import make_thumbnail
 
 Record = dict[str, object]
 
@@ -33,8 +33,8 @@ def lesion(shape: tuple[int, int] = (120, 160)) -> np.ndarray:
     return mask
 
 
-def picture(pixels: np.ndarray) -> Record:
-    """Return pixels as a picture of a table."""
+def image(pixels: np.ndarray) -> Record:
+    """Return pixels as an image of a table."""
     return {"bytes": encode_png(pixels), "path": "x.png"}
 
 
@@ -50,9 +50,9 @@ def row(number: int, patient: str, pathology: str, **other: object) -> Record:
         "pathology": pathology,
         "shape": "oval",
         "margin": ["indistinct", "angular"],
-        "image": picture(pixels),
-        "mask": picture(lesion()),
-        "signature": signature(pixels),
+        "image": image(pixels),
+        "mask": image(lesion()),
+        "signature": make_thumbnail(pixels),
         "flags": [],
         "notes": [],
         **other,
@@ -62,7 +62,7 @@ def row(number: int, patient: str, pathology: str, **other: object) -> Record:
 def patients(split: str, count: int) -> list[str]:
     """Return names of patients whom the split takes."""
     names = (f"busi-p{number}" for number in range(10_000))
-    return [name for name in names if split_of(name) == split][:count]
+    return [name for name in names if assign_split(name) == split][:count]
 
 
 def write_real(
@@ -75,15 +75,15 @@ def write_real(
     pq.write_table(table, folder / dataset / "table.parquet", row_group_size=8)
     info = {"name": dataset, "pixels_may_show": may_show, "weights_may_ship": True}
     (folder / dataset / "info.json").write_text(dumps(info), encoding="utf-8")
-    pq.write_table(make_cohort(canonical_tables(folder)), folder / "cohort" / FILE)
+    pq.write_table(make_cohort(find_tables(folder)), folder / "cohort" / FILE)
     return folder
 
 
 def answered(key: Record, reader: str, rate: Callable[[Record, int], int]) -> Record:
-    """Return what the page exports for a reader who rates by `rate(picture, its number)`."""
+    """Return what the page exports for a reader who rates by `rate(image, its number)`."""
     answers = {
         name: {"rating": rate(one, place), "ms": 1000 * (place + 1), "place": place + 1, "said": {}}
-        for place, (name, one) in enumerate(sorted(key["pictures"].items()))
+        for place, (name, one) in enumerate(sorted(key["images"].items()))
     }
     told = {"format": ANSWERS, "study": key["study"], "reader": reader, "years": ""}
-    return sealed(told | {"answers": answers})
+    return seal(told | {"answers": answers})

@@ -27,7 +27,7 @@ def family(k):
     return k if k in ALONE else k - k % 2
 
 
-def _pictures(seed, lesion):
+def _images(seed, lesion):
     generator = rng(seed, "test")
     image = generator.integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
     mask = np.zeros((SIZE, SIZE), np.uint8)
@@ -79,7 +79,7 @@ def _measures(lesion, accepted):
 def _row(k, attempt):
     accepted = k != GIVEN_UP and (k not in RETRIED or attempt == 1)
     seed = sample_seed(7, family(k), attempt)
-    image, mask = _pictures(sample_seed(7, k, attempt), k != NORMAL)
+    image, mask = _images(sample_seed(7, k, attempt), k != NORMAL)
     row = _finding(k) | _measures(k != NORMAL, accepted) | {"seed": seed, "attempt": attempt}
     row |= {
         "image_dhash": sample_seed(7, k, attempt) >> 3,
@@ -100,7 +100,7 @@ def _row(k, attempt):
 
 
 def _shard(attempts):
-    pictures = [
+    images = [
         {
             "sample_id": row["sample_id"],
             "attempt": row["attempt"],
@@ -110,8 +110,8 @@ def _shard(attempts):
         for row, image, mask in attempts
     ]
     fields = [("sample_id", pa.string()), ("attempt", pa.int64())]
-    fields += [("image", schema.PICTURE), ("mask", schema.PICTURE)]
-    return pa.Table.from_pylist(pictures, pa.schema(fields))
+    fields += [("image", schema.IMAGE), ("mask", schema.IMAGE)]
+    return pa.Table.from_pylist(images, pa.schema(fields))
 
 
 def write_candidates(folder: Path) -> Path:

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.io import dumps, encode_png
-from busgen.real.cohort import canonical_tables
-from busgen.similarity.thumbnails import signature
+from busgen.real.cohort import find_tables
+from busgen.similarity.thumbnails import make_thumbnail
 
-Image = tuple[str, str, int, str | None]  # name, patient, seed of the picture, pathology
+Image = tuple[str, str, int, str | None]  # name, patient, seed of the image, pathology
 
 
 def scan(seed: int) -> np.ndarray:
@@ -23,8 +23,8 @@ def scan(seed: int) -> np.ndarray:
         cv2.GaussianBlur(rng.standard_normal((120, 160)), (0, 0), width) for width in (2, 8)
     )
     made = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
-    picture = np.clip(made, 6, 255).astype(np.uint8)
-    return picture if seed >= 0 else np.ascontiguousarray(picture[8:112, 12:150][:, ::-1])
+    image = np.clip(made, 6, 255).astype(np.uint8)
+    return image if seed >= 0 else np.ascontiguousarray(image[8:112, 12:150][:, ::-1])
 
 
 def row(dataset: str, image: Image, flags: tuple[str, ...] = ()) -> dict[str, object]:
@@ -39,7 +39,7 @@ def row(dataset: str, image: Image, flags: tuple[str, ...] = ()) -> dict[str, ob
         "patient_id": f"{dataset}-{patient}",
         "pathology": pathology,
         "image": {"bytes": encode_png(pixels), "path": f"{name}.png"},
-        "signature": signature(pixels),
+        "signature": make_thumbnail(pixels),
         "flags": list(flags),
         "notes": [],
     }
@@ -70,4 +70,4 @@ def write_tables(folder: Path, datasets: Mapping[str, list[dict[str, object]]]) 
         pq.write_table(table, folder / name / "table.parquet", row_group_size=2)
         info = {"name": name, "summary": told}
         (folder / name / "info.json").write_text(dumps(info), encoding="utf-8")
-    return canonical_tables(folder)
+    return find_tables(folder)

@@ -5,13 +5,14 @@ import torch
 from peft import LoraConfig
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.folder import ADAPTERS, save_pipeline, write_manifest
+from busgen.images.diffusion.folder import ADAPTERS, save_model, write_manifest
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.solver import FlowSolver
+from busgen.images.diffusion.training import flow
 from busgen.images.diffusion.training.adapter import LAYERS
-from busgen.images.diffusion.training.flow import Network, new_modules
-from busgen.learning.trainees import begun
+from busgen.images.diffusion.training.flow import Network
+from busgen.learning import trainees
 from busgen.real.crops import Crops
 
 SIDE = 64
@@ -19,9 +20,9 @@ NETWORK = Network(widths=(16, 32), layers=1, heads=2, token=16)
 
 
 def make_pipeline(seed=0):
-    """Return a pipeline for pictures of `SIDE` pixels, its last layers loud enough to be seen."""
-    modules = new_modules(NETWORK, SIDE, 4, seed)
-    autoencoder = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
+    """Return a pipeline for images of `SIDE` pixels, its last layers loud enough to be seen."""
+    modules = flow.build_network(NETWORK, SIDE, 4, seed)
+    autoencoder = trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), seed)
     return BreastUltrasoundPipeline(
         autoencoder, Ranges(), modules["tokens"], modules["unet"], FlowSolver()
     )
@@ -29,7 +30,7 @@ def make_pipeline(seed=0):
 
 def save(folder, seed=0):
     """Write a tiny generator to `folder`."""
-    save_pipeline(make_pipeline(seed), folder)
+    save_model(make_pipeline(seed), folder)
     return folder
 
 

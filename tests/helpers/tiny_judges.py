@@ -9,7 +9,7 @@ from busgen.judges.judges import (
     Judges,
     SegmenterSpec,
     load_judges as load,
-    save_judges,
+    save_model,
 )
 from busgen.judges.nets import channels_last
 from busgen.real.crops import Crops
@@ -54,5 +54,5 @@ def tiny_judges(folder: Path) -> Judges:
             [channels_last(spec.build(k)).state_dict() for k in range(spec.members)]
             for spec in (SEGMENTER, CLASSIFIER)
         ]
-    save_judges(folder, (SEGMENTER, weights[0]), (CLASSIFIER, weights[1]))
+    save_model(folder, (SEGMENTER, weights[0]), (CLASSIFIER, weights[1]))
     return load(folder, "cpu")

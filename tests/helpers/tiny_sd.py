@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 ENDS = ("<|startoftext|>", "<|endoftext|>")
 TOKENS = 200  # a letter each
-SIDE = 8  # of the latents: pictures of 64 pixels
+SIDE = 8  # of the latents: images of 64 pixels
 
 
 def save_tiny_sd(folder: Path) -> None:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
-from busgen.downstream.data.real_images import Cases, Pictures
+from busgen.downstream.data.real_images import Cases, ImageSet
 from busgen.downstream.learner import Recipe
 from busgen.io import dumps, encode_png, sha256_bytes
-from busgen.real.cohort import FILE, canonical_tables, make_cohort
+from busgen.real.cohort import FILE, find_tables, make_cohort
 from busgen.real.crops import Crops
-from busgen.real.splits import split_of
-from busgen.similarity.thumbnails import signature
+from busgen.real.splits import assign_split
+from busgen.similarity.thumbnails import make_thumbnail
 
 RECIPES = dict.fromkeys(("classification", "segmentation"), Recipe(4, 4, looks=2))
 
@@ -47,11 +47,11 @@ def cases(n: int, seed: int = 0, pixel_mm: float = 0.5) -> Cases:
     return Cases(crops(n, seed), np.array([f"{seed}-{k}" for k in range(n)]), np.full(n, pixel_mm))
 
 
-def pictures(own: Cases) -> Pictures:
-    """Return cases as pictures that are not read yet; each one's hash is its name's."""
+def make_image_set(own: Cases) -> ImageSet:
+    """Return cases as images that are not read yet; each one's hash is its name's."""
     names = np.array([sha256_bytes(name.encode()) for name in own.ids])
     lesions = own.crops.masks.any(axis=(1, 2))
-    return Pictures(
+    return ImageSet(
         names, own.crops.labels, own.crops.groups, lesions, np.arange(len(own)), own.pick
     )
 
@@ -59,7 +59,7 @@ def pictures(own: Cases) -> Pictures:
 def patients(dataset: str, split: str, count: int) -> list[str]:
     """Return names of patients whom the split takes."""
     names = (f"{dataset}-p{number}" for number in range(10_000))
-    return [name for name in names if split_of(name) == split][:count]
+    return [name for name in names if assign_split(name) == split][:count]
 
 
 def write_real(folder: Path, datasets: tuple[str, ...] = ("bus_bra", "busi")) -> Path:
@@ -76,12 +76,12 @@ def write_real(folder: Path, datasets: tuple[str, ...] = ("bus_bra", "busi")) ->
         pq.write_table(table, folder / name / "table.parquet", row_group_size=8)
         (folder / name / "info.json").write_text(dumps({"name": name}), encoding="utf-8")
     (folder / "cohort").mkdir()
-    pq.write_table(make_cohort(canonical_tables(folder)), folder / "cohort" / FILE)
+    pq.write_table(make_cohort(find_tables(folder)), folder / "cohort" / FILE)
     return folder
 
 
 def write_made(folder: Path, n: int = 8, seed: int = 50) -> Path:
-    """Write a synthetic set that this project did not make: pictures, masks, a CSV file."""
+    """Write a synthetic set that this project did not make: images, masks, a CSV file."""
     folder.mkdir(parents=True)
     with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -106,7 +106,7 @@ def _row(dataset: str, patient: str, seed: int, malignant: bool) -> dict[str, ob
         "pixel_mm": 0.2 if dataset == "bus_bra" else None,
         "image": {"bytes": encode_png(image), "path": "x.png"},
         "mask": {"bytes": encode_png(255 * mask), "path": "y.png"},
-        "signature": signature(image),
+        "signature": make_thumbnail(image),
         "flags": [],
         "notes": [],
     }

@@ -8,7 +8,7 @@ EXCLUDED = {"published": 1, "by_class": 0, "apart": 0}
 
 
 def cleaned(read: int, left_out: dict[str, int], flags: dict[str, int]) -> Record:
-    """Return the cohort's counts of one dataset; a third of its patients has two pictures."""
+    """Return the cohort's counts of one dataset; a third of its patients has two images."""
     half = read // 2
     return {
         "published": read + sum(left_out.values()),
@@ -30,8 +30,8 @@ def cleaned(read: int, left_out: dict[str, int], flags: dict[str, int]) -> Recor
 
 
 def cleaning() -> Record:
-    """Return what `busgen.real.cleaning.cleaning` returns of three datasets."""
-    mismatch, damaged = "a mask must have its image's size <b>", "a picture must be readable"
+    """Return what `busgen.real.cleaning.summarise` returns of three datasets."""
+    mismatch, damaged = "a mask must have its image's size <b>", "an image must be readable"
     parts = {
         "breast": cleaned(40, {}, {"sector_field": 5, "overlay": 20}),
         "bus_bra": cleaned(160, {damaged: 1}, {"overlay": 30}),

@@ -10,31 +10,31 @@ from PIL import Image
 
 from busgen.errors import DataError, UserError
 from busgen.image_sets.open import open_set
-from busgen.image_sets.parquet import Named
-from busgen.image_sets.source import squared, squares
+from busgen.image_sets.parquet import ImageColumns
+from busgen.image_sets.source import crop, read_squares
 from busgen.io import encode_png
 
 SIDE = 64
 
 
 def save(folder, name, pixels):
-    """Write a picture, its folders first."""
+    """Write an image, its folders first."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
 
 
 def pixels_of(source, chosen=None, size_px=SIDE):
-    """Return images and masks of a source's pictures."""
+    """Return images and masks of a source's images."""
     rows = range(len(source)) if chosen is None else chosen
-    parts = list(squares(source, rows, size_px))
+    parts = list(read_squares(source, rows, size_px))
     return tuple(np.concatenate([getattr(p, name) for p in parts]) for name in ("images", "masks"))
 
 
 @pytest.fixture
-def pair(make_picture):
-    """Return pictures with masks, as lists."""
-    images, masks = zip(*(make_picture(k) for k in range(3)), strict=True)
+def pair(make_image):
+    """Return images with masks, as lists."""
+    images, masks = zip(*(make_image(k) for k in range(3)), strict=True)
     return list(images), list(masks)
 
 
@@ -46,7 +46,7 @@ def test_masks_are_found_by_their_names_as_busi_has_them(tmp_path, pair):
     save(tmp_path, "benign/benign (1)_mask.png", upper)
     save(tmp_path, "benign/benign (1)_mask_1.png", lower)
     save(tmp_path, "normal/normal (2).bmp", images[1])
-    save(tmp_path, "normal/odd_mask.png", images[2])  # of no picture: a picture itself
+    save(tmp_path, "normal/odd_mask.png", images[2])  # of no image: an image itself
     (tmp_path / "normal" / ".hidden.png").write_bytes(b"")
     source = open_set(tmp_path)
     assert source.values("file").tolist() == [
@@ -89,7 +89,7 @@ def test_columns_come_from_a_csv_whose_rows_name_files(tmp_path, pair):
     assert len(set(alone.tolist())) == 3
     assert source.groups("patient").tolist() == ["A", alone[1], "A"]
     (tmp_path / "about.csv").write_text("ID,patient\n7,A\n")
-    with pytest.raises(UserError, match="must name pictures in file_name or"):
+    with pytest.raises(UserError, match="must name images in file_name or"):
         open_set(tmp_path)
 
 
@@ -118,34 +118,34 @@ def test_columns_come_from_metadata_as_an_imagefolder_has_it(tmp_path, pair, kin
         open_set(tmp_path)
 
 
-def test_columns_of_pictures_are_named_where_they_have_other_names(tmp_path, pair):
+def test_columns_of_images_are_named_where_they_have_other_names(tmp_path, pair):
     usual = table(pair)
     pq.write_table(usual.rename_columns(["scan", "tumour"]), tmp_path / "odd.parquet")
     pq.write_table(usual, tmp_path / "usual.parquet")
     with pytest.raises(UserError, match="got scan, tumour: name another: busgen score --image"):
         open_set(tmp_path / "odd.parquet")
-    named = Named("scan", "tumour")
+    named = ImageColumns("scan", "tumour")
     odd, plain = (open_set(tmp_path / f"{name}.parquet", named) for name in ("odd", "usual"))
-    assert (odd.pictures, plain.pictures) == (("scan", "tumour"), ("image", "mask"))
+    assert (odd.images, plain.images) == (("scan", "tumour"), ("image", "mask"))
     for one, other in zip(pixels_of(odd), pixels_of(plain), strict=True):
         assert np.array_equal(one, other)
-    assert not pixels_of(open_set(tmp_path / "odd.parquet", Named("scan")))[1].any()
+    assert not pixels_of(open_set(tmp_path / "odd.parquet", ImageColumns("scan")))[1].any()
 
 
-def test_oblong_pictures_are_cut_or_padded_never_stretched():
+def test_oblong_images_are_cut_or_padded_never_stretched():
     image = np.full((60, 100), 90, np.uint8)
     mask = np.zeros_like(image)
     mask[20:40, 30:50] = 1
-    cut, outlined, side = squared(image, mask, 64)
+    cut, outlined, side = crop(image, mask, 64)
     rows, cols = np.nonzero(outlined)
     assert abs(np.ptp(rows) - np.ptp(cols)) <= 1
     assert (cut.shape, side) == ((64, 64), 60)
-    whole, _, side = squared(image[:, :60], mask[:, :60], 30)
+    whole, _, side = crop(image[:, :60], mask[:, :60], 30)
     assert (whole.shape, side) == ((30, 30), 60)
 
 
 def table(pair, **columns):
-    """Return a table of pictures as bytes with a path."""
+    """Return a table of images as bytes with a path."""
     images, masks = ([{"bytes": encode_png(x), "path": None} for x in some] for some in pair)
     return pa.table({"image": images, "mask": [*masks[:2], None], **columns})
 
@@ -164,13 +164,13 @@ def test_parquet_is_read_with_its_columns_masks_and_splits(tmp_path, pair):
     assert np.abs(images.astype(int) - np.stack(pair[0])[[2, 1]]).mean() < 3
     assert not masks[0].any()
     assert np.array_equal(masks[1], pair[1][1] // 255)
-    few = source.of_splits(["train"])
+    few = source.select(["train"])
     assert np.array_equal(pixels_of(few, [1])[0][0], images[1])
     with pytest.raises(UserError, match="splits validation, got test, train"):
-        source.of_splits(["val"])
+        source.select(["val"])
 
 
-def test_plain_bytes_in_one_file_are_pictures_too(tmp_path, pair):
+def test_plain_bytes_in_one_file_are_images_too(tmp_path, pair):
     made = pa.table({"Image": [encode_png(x) for x in pair[0]], "family_id": ["a", "b", "b"]})
     pq.write_table(made, tmp_path / "x.parquet")
     source = open_set(tmp_path / "x.parquet")
@@ -195,7 +195,7 @@ def test_a_dataset_saved_to_disk_is_read(tmp_path, pair):
     assert one.values("label").tolist() == ["benign", "malignant", "malignant"]
     assert one.groups("patient").tolist() == ["A", "B", "B"]
     assert several.values("split").tolist() == ["train"] * 3 + ["test"] * 3
-    images = pixels_of(several.of_splits(["test"]))[0]
+    images = pixels_of(several.select(["test"]))[0]
     assert np.array_equal(images, pixels_of(one)[0])
     assert np.abs(images.astype(int) - np.stack(pair[0])).mean() < 3
 
@@ -203,10 +203,10 @@ def test_a_dataset_saved_to_disk_is_read(tmp_path, pair):
 def test_what_is_no_set_or_damaged_is_refused(tmp_path, pair):
     with pytest.raises(UserError, match="must be a folder or file"):
         open_set(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="must hold pictures"):
+    with pytest.raises(UserError, match="must hold images"):
         open_set(tmp_path)
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "words.parquet")
-    with pytest.raises(UserError, match=r"must have a column of pictures .* got text"):
+    with pytest.raises(UserError, match=r"must have a column of images .* got text"):
         open_set(tmp_path / "words.parquet")
     (tmp_path / "words.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match="must be a whole table"):
@@ -217,7 +217,7 @@ def test_what_is_no_set_or_damaged_is_refused(tmp_path, pair):
     with pytest.raises(DataError, match=r"mask of x.png must have its image's size \(64, 64\)"):
         pixels_of(open_set(tmp_path))
     (tmp_path / "x.png").write_bytes((tmp_path / "x.png").read_bytes()[:-30])
-    with pytest.raises(DataError, match=r"x\.png must be a whole picture"):
+    with pytest.raises(DataError, match=r"x\.png must be a whole image"):
         pixels_of(open_set(tmp_path))
     missing = pa.table({"image": [{"bytes": None, "path": "gone.png"}]})
     pq.write_table(missing, tmp_path / "x.parquet")

@@ -1,4 +1,4 @@
-"""Adaptation on some pictures of eight held-out patients: written, loaded, added to, never lost."""
+"""Adaptation on some images of eight held-out patients: written, loaded, added to, never lost."""
 
 import json
 
@@ -8,13 +8,13 @@ import tiny_diffusion as tiny
 import torch
 
 from busgen.errors import UserError
-from busgen.folders import written_folder
-from busgen.images.contract import Learned
+from busgen.folders import write_folder
+from busgen.images.contract import ModelOptions
 from busgen.images.diffusion.folder import KIND, checked_hash
-from busgen.images.diffusion.training.adapter import adapt, plan_adaptation
+from busgen.images.diffusion.training.adapter import plan, train
 from busgen.images.engines import load_image_engine
 from busgen.io import dumps, write_text
-from busgen.metrics.adapter_scores import likeness
+from busgen.metrics.adapter_scores import score
 from busgen.params.train_images import AdapterParams, TrainImagesParams
 
 QUICK = AdapterParams(steps=2, batch=2, rate=4.0)  # of which the warm-up leaves a hundredth
@@ -28,7 +28,7 @@ def start(tmp_path_factory):
 
 
 def real(folder, dataset):
-    """Write a dataset of four patients to learn from and eight held out, a picture each."""
+    """Write a dataset of four patients to learn from and eight held out, an image each."""
     patients = tiny_real.patients("train", 4) + tiny_real.patients("validation", 8)
     rows = [
         tiny_real.row(k, name, "benign", dataset=dataset, sample_id=f"{dataset}-{k}")
@@ -39,7 +39,7 @@ def real(folder, dataset):
 
 def planned(start, data, out, dataset):
     params = TrainImagesParams(start=start, adapter=QUICK)
-    return plan_adaptation(data, out, dataset, params, 2)
+    return plan(data, out, dataset, params, 2)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def adapted(start, tmp_path_factory):
     """Return the folder with one adapter, and what was told of it."""
     folder = tmp_path_factory.mktemp("adapted é")
     plan = planned(start, real(folder / "real", "busi"), folder / "out", "busi")
-    return plan.out, adapt(plan, lambda _: None, likeness)
+    return plan.out, train(plan, lambda _: None, score)
 
 
 def load(folder, adapter=None):
-    learned = Learned(str(folder), adapter, steps=2)
+    learned = ModelOptions(str(folder), adapter, steps=2)
     return load_image_engine("diffusion", tiny.SIDE, "cpu", 1, learned)
 
 
@@ -66,14 +66,14 @@ def test_few_held_out_patients_cost_the_interval_not_the_adapter(adapted):
     assert not list(folder.parent.glob(".*"))
 
 
-def test_the_log_is_kept_and_decides_no_picture(adapted):
+def test_the_log_is_kept_and_decides_no_image(adapted):
     folder, _ = adapted
     lines = (folder / "evidence" / "adapter_busi.jsonl").read_text("utf-8").splitlines()
     assert json.loads(lines[-1])["step"] == QUICK.steps
     assert "jsonl" not in (folder / "manifest.json").read_text("utf-8")
 
 
-def test_an_adapter_loads_by_name_and_changes_pictures(adapted, lesions):
+def test_an_adapter_loads_by_name_and_changes_images(adapted, lesions):
     folder, _ = adapted
     batch = lesions(2, tiny.SIDE)
     plain, own = load(folder), load(folder, "busi")
@@ -89,14 +89,14 @@ def test_a_second_adapter_leaves_the_first_and_none_is_replaced(adapted, start, 
     before = checked_hash(folder, "busi")
     data = real(tmp_path / "real", "breast")
     plan = planned(start, data, folder, "breast")
-    adapt(plan, lambda _: None, lambda images, _: {"n": len(images)})
+    train(plan, lambda _: None, lambda images, _: {"n": len(images)})
     assert checked_hash(folder, "busi") == before != checked_hash(folder, "breast")
     assert checked_hash(folder) == checked_hash(start)
     assert (folder / "evidence" / "adapter_busi.jsonl").is_file()
     with pytest.raises(UserError, match=r"an adapter must be new in .*, got breast"):
         planned(start, data, folder, "breast")
     other = tmp_path / "other"
-    with written_folder(other, KIND) as partial:
+    with write_folder(other, KIND) as partial:
         tiny.save(partial, seed=1)
     with pytest.raises(UserError, match="or hold the generator that is adapted"):
         planned(start, data, other, "breast")

@@ -1,4 +1,4 @@
-"""What ships obeys a radiologist's words: text -> finding -> conditions, measured in pictures."""
+"""What ships obeys a radiologist's words: text -> finding -> conditions, measured in images."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def as_told(finding, text):
 
 
 def measured(engine, lesions, text, measure):
-    """Return what `measure` says of pictures of one text, each of another seed."""
+    """Return what `measure` says of images of one text, each of another seed."""
     findings, masks = lesions(COUNT, 256)
     images = engine.render([as_told(finding, text) for finding in findings], masks)
     return np.array([measure(image, mask) for image, mask in zip(images, masks, strict=True)])

@@ -9,7 +9,7 @@ import pytest
 import tiny_diffusion as tiny
 
 from busgen.errors import DataError, UserError
-from busgen.images.contract import Learned
+from busgen.images.contract import ModelOptions
 from busgen.images.diffusion.folder import checked_hash, write_manifest
 from busgen.images.engines import load_image_engine
 
@@ -25,21 +25,21 @@ def batch(lesions):
 
 
 def load(folder, **learned):
-    return load_image_engine("diffusion", tiny.SIDE, "cpu", 2, Learned(str(folder), **learned))
+    return load_image_engine("diffusion", tiny.SIDE, "cpu", 2, ModelOptions(str(folder), **learned))
 
 
-def test_pictures_are_grey_levels_of_the_asked_size(folder, batch):
-    pictures = load(folder).render(*batch)
-    assert pictures.shape == (5, tiny.SIDE, tiny.SIDE)
-    assert pictures.dtype == np.uint8
-    assert pictures.std() > 0
+def test_images_are_grey_levels_of_the_asked_size(folder, batch):
+    images = load(folder).render(*batch)
+    assert images.shape == (5, tiny.SIDE, tiny.SIDE)
+    assert images.dtype == np.uint8
+    assert images.std() > 0
 
 
 def test_the_same_request_draws_the_same_bytes(folder, batch):
     assert np.array_equal(load(folder).render(*batch), load(folder).render(*batch))
 
 
-def test_a_picture_does_not_depend_on_its_batch(folder, batch):
+def test_a_image_does_not_depend_on_its_batch(folder, batch):
     findings, masks = batch
     together = load(folder).render(findings, masks).astype(int)
     alone = load(folder).render(findings[3:4], masks[3:4]).astype(int)
@@ -55,7 +55,7 @@ def test_a_picture_does_not_depend_on_its_batch(folder, batch):
         {"tissue": "homogeneous_fat"},
     ],
 )
-def test_seed_style_and_terms_change_the_picture(folder, batch, change):
+def test_seed_style_and_terms_change_the_image(folder, batch, change):
     findings, masks = batch
     engine = load(folder)
     finding = replace(findings[0], scanner="BrEaST", echo_pattern="isoechoic")
@@ -63,7 +63,7 @@ def test_seed_style_and_terms_change_the_picture(folder, batch, change):
     assert not np.array_equal(before, engine.render([replace(finding, **change)], masks[:1]))
 
 
-def test_the_mask_changes_the_picture(folder, batch):
+def test_the_mask_changes_the_image(folder, batch):
     findings, masks = batch
     engine = load(folder)
     before = engine.render(findings[:1], masks[:1])
@@ -71,7 +71,7 @@ def test_the_mask_changes_the_picture(folder, batch):
 
 
 def test_other_sizes_are_resampled(folder, lesions):
-    learned = Learned(str(folder))
+    learned = ModelOptions(str(folder))
     for size in (32, 96):
         engine = load_image_engine("diffusion", size, "cpu", 1, learned)
         assert engine.render(*lesions(2, size)).shape == (2, size, size)
@@ -143,7 +143,7 @@ def test_masks_and_findings_must_fit(folder, batch):
             engine.render(*wrong)
 
 
-def test_words_reach_the_picture_through_the_findings_terms_alone(folder, batch):
+def test_words_reach_the_image_through_the_findings_terms_alone(folder, batch):
     findings, masks = batch
     other = [replace(finding, text="Anechoic round mass.") for finding in findings]
     assert np.array_equal(load(folder).render(findings, masks), load(folder).render(other, masks))
@@ -160,7 +160,7 @@ def test_an_unknown_scanner_or_term_is_refused(folder, batch):
 
 def test_a_gpu_that_is_not_there_is_refused(folder):
     with pytest.raises(UserError, match="device must be one that is here"):
-        load_image_engine("diffusion", tiny.SIDE, "cuda:7", 1, Learned(str(folder)))
+        load_image_engine("diffusion", tiny.SIDE, "cuda:7", 1, ModelOptions(str(folder)))
 
 
 def test_an_adapter_is_folded_in_by_name(tmp_path, batch):

@@ -10,13 +10,13 @@ from busgen.images.diffusion.levels import (
     HALO,
     LEVELS,
     SCALES,
-    measured,
-    painted,
-    place_of,
-    places,
+    draw_place,
+    measure,
+    paint,
+    weigh,
 )
 from busgen.images.diffusion.terms import one_hot
-from busgen.images.diffusion.training.level_ranges import fit_ranges
+from busgen.images.diffusion.training.level_ranges import fit
 from busgen.images.training.captions import Caption
 from busgen.imaging.surroundings import band_behind, rim_around
 
@@ -30,7 +30,7 @@ def mask():
     return ((((rows - 110) / 30) ** 2 + ((cols - 128) / 45) ** 2) < 1).astype(np.uint8)
 
 
-def picture(mask, inside=40, behind=120, rim=100, seed=0):
+def image(mask, inside=40, behind=120, rim=100, seed=0):
     """Return grey 100 with noise, another grey inside, behind and around the lesion."""
     grey = np.full(mask.shape, 100.0)
     grey[rim_around(mask)] = rim
@@ -43,31 +43,31 @@ def picture(mask, inside=40, behind=120, rim=100, seed=0):
 
 @pytest.mark.parametrize(("name", "level"), [("inside", 0), ("behind", 1), ("rim", 2)])
 def test_each_level_rises_with_its_grey_and_others_hardly(mask, name, level):
-    rises = np.diff([measured(picture(mask, **{name: g}), mask) for g in (92, 96, 100)], axis=0)
+    rises = np.diff([measure(image(mask, **{name: g}), mask) for g in (92, 96, 100)], axis=0)
     assert (rises[:, level] > 0).all()
     others = np.delete(rises, level, axis=1)
     assert (np.abs(others) < 0.5 * rises[:, [level]]).all()
 
 
 def test_what_cannot_be_seen_is_nan(mask):
-    assert np.isnan(measured(picture(mask), np.zeros_like(mask))).all()
-    low = np.roll(mask, SIDE - 141, axis=0)  # nothing of the picture lies behind it
-    assert np.isnan(measured(picture(low), low)).tolist() == [False, True, False]
+    assert np.isnan(measure(image(mask), np.zeros_like(mask))).all()
+    low = np.roll(mask, SIDE - 141, axis=0)  # nothing of the image lies behind it
+    assert np.isnan(measure(image(low), low)).tolist() == [False, True, False]
 
 
 def test_places_are_shares_of_each_latent(mask):
-    shown = places(mask)
+    shown = weigh(mask)
     assert shown.shape == (LEVELS, SIDE // 8, SIDE // 8)
     assert shown[0].sum() == mask.sum()
     assert shown.max() == 64
     below = np.flatnonzero(shown[1].any(axis=1))
     assert below.max() > np.flatnonzero(shown[0].any(axis=1)).max() > below.min()
-    assert not places(np.zeros_like(mask)).any()
+    assert not weigh(np.zeros_like(mask)).any()
 
 
 def test_painted_holds_each_level_where_it_shows_and_nothing_elsewhere(mask):
-    shown = places(mask)[None]
-    planes = painted(torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[1.0, 1.0, 0.25]]), shown)
+    shown = weigh(mask)[None]
+    planes = paint(torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[1.0, 1.0, 0.25]]), shown)
     assert planes.shape == (1, 2 * LEVELS, SIDE // 8, SIDE // 8)
     for level, value in enumerate((1.0, -2.0, 0.5)):
         assert np.allclose(planes[0, level], value * shown[0, level] / 64)
@@ -88,7 +88,7 @@ def ranges():
     values += list(np.c_[np.full((50, 2), np.nan), rng.normal(0.2, 0.4, 50)])
     captions += [Caption("benign", echo_pattern="hyperechoic")] * (FEWEST - 1)
     values += [np.array([1.0, np.nan, np.nan])] * (FEWEST - 1)
-    return fit_ranges(captions, np.array(values, np.float32))
+    return fit(captions, np.array(values, np.float32))
 
 
 def told(ranges, place=0.0, **stated):
@@ -129,15 +129,15 @@ def test_half_a_statement_is_told_by_half(ranges):
 
 
 def test_places_of_seeds_are_standard_normal_and_repeat():
-    drawn = torch.stack([place_of(seed) for seed in range(2000)])
+    drawn = torch.stack([draw_place(seed) for seed in range(2000)])
     assert abs(float(drawn.mean())) < 0.05
     assert abs(float(drawn.std()) - 1) < 0.05
-    assert torch.equal(place_of(3), drawn[3])
+    assert torch.equal(draw_place(3), drawn[3])
     assert len(SCALES) == len(FIELDS) == LEVELS
 
 
 def test_fields_never_seen_have_no_range():
-    made = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
+    made = fit([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
     values, sure = told(made, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()

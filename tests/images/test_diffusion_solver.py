@@ -26,16 +26,16 @@ def test_levels_fall_from_the_noisiest_ratio_to_the_cleanest_and_none():
 
 
 @pytest.mark.parametrize("steps", [1, 2, 8])
-def test_one_picture_is_reached_exactly(steps):
-    start, picture = torch.randn(2, 2, 4, 4, 4, dtype=torch.float64)
+def test_one_image_is_reached_exactly(steps):
+    start, image = torch.randn(2, 2, 4, 4, 4, dtype=torch.float64)
     level = 200 / 201
-    noise = (start - (1 - level) * picture) / level
-    ended = drawn(steps, lambda _latents, _level: noise - picture, start)
-    assert torch.allclose(ended, picture, atol=1e-12)
+    noise = (start - (1 - level) * image) / level
+    ended = drawn(steps, lambda _latents, _level: noise - image, start)
+    assert torch.allclose(ended, image, atol=1e-12)
 
 
 def test_the_error_falls_with_the_square_of_the_steps():
-    spread = 0.5  # of pictures about 0: then paths only shrink, by the ratio of the spreads
+    spread = 0.5  # of images about 0: then paths only shrink, by the ratio of the spreads
 
     def velocity(latents, level):
         variance = ((1 - level) * spread) ** 2 + level**2

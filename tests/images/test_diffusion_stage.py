@@ -1,4 +1,4 @@
-"""The generator trained whole on a handful of pictures: published, loaded, learned on."""
+"""The generator trained whole on a handful of images: published, loaded, learned on."""
 
 import json
 
@@ -9,15 +9,15 @@ import torch
 
 from busgen.errors import UserError
 from busgen.folders import open_work
-from busgen.images.contract import Learned
-from busgen.images.diffusion.folder import load_pipeline
+from busgen.images.contract import ModelOptions
+from busgen.images.diffusion.folder import load_model
 from busgen.images.diffusion.training import sample_sheets
 from busgen.images.diffusion.training.library import PRESETS
 from busgen.images.diffusion.training.plan import resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
 from busgen.images.training.captions import Caption
-from busgen.images.training.examples import SPLITS, Pictures, save_pictures
+from busgen.images.training.examples import SPLITS, ImageSet, save_examples
 from busgen.io import dumps, write_text
 from busgen.learning.presets import with_preset
 from busgen.params.train_images import TrainImagesParams
@@ -32,7 +32,7 @@ def silent(_part):
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    """Return a function that plans a training whose pictures are read already."""
+    """Return a function that plans a training whose images are read already."""
     folder = tmp_path_factory.mktemp("real é")
     table, cohort = folder / "breast" / "table.parquet", folder / "cohort.parquet"
     told = {"citation": "c", "doi": "d", "licence": "CC BY 4.0", "weights_may_ship": True}
@@ -43,8 +43,8 @@ def planned(tmp_path_factory):
         training = resolve([table], cohort, params, out.with_name("work"), out)
         open_work(training.work)
         for split in SPLITS:
-            pictures = Pictures(tiny.make_crops(4), (CAPTION,) * 4)
-            save_pictures(pictures, training.work / split)
+            images = ImageSet(tiny.make_crops(4), (CAPTION,) * 4)
+            save_examples(images, training.work / split)
         write_text(training.work / "bounds.json", dumps({"bounds": []}))
         return training
 
@@ -53,7 +53,7 @@ def planned(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_sheets():
-    """Let sample sheets, whose pictures nothing here looks at, take one step of the solver."""
+    """Let sample sheets, whose images nothing here looks at, take one step of the solver."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample_sheets, "STEPS", 1)
         yield
@@ -65,10 +65,10 @@ def trained(planned, tmp_path_factory):
 
 
 def test_what_is_trained_draws(trained, lesions):
-    engine = load_image_engine("diffusion", 256, "cpu", 2, Learned(str(trained), steps=2))
-    pictures = engine.render(*lesions(2, 256))
-    assert pictures.shape == (2, 256, 256)
-    assert pictures.std() > 0
+    engine = load_image_engine("diffusion", 256, "cpu", 2, ModelOptions(str(trained), steps=2))
+    images = engine.render(*lesions(2, 256))
+    assert images.shape == (2, 256, 256)
+    assert images.std() > 0
 
 
 def test_the_card_tells_data_steps_and_that_nothing_is_measured(trained):
@@ -97,7 +97,7 @@ def test_guidance_moves_the_weights(trained, planned, tmp_path):
 def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
     asked = REHEARSAL.model_copy(update={"start": trained})
     further = train(planned(tmp_path / "on", asked), silent)
-    before, after = (load_pipeline(folder, torch.device("cpu")) for folder in (trained, further))
+    before, after = (load_model(folder, torch.device("cpu")) for folder in (trained, further))
     same = {
         name: tiny.tensors_equal(get(before), get(after))
         for name, get in {

@@ -11,38 +11,36 @@ import torch
 
 from busgen.errors import DataError
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import unstated
+from busgen.images.diffusion.conditions import empty_text
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.terms import terms_of
-from busgen.images.diffusion.training import autoencoder
-from busgen.images.diffusion.training.autoencoder import AutoencoderTrainee, standardised
-from busgen.images.diffusion.training.decoder import DecoderTrainee
+from busgen.images.diffusion.training import autoencoder, decoder, flow
+from busgen.images.diffusion.training.autoencoder import standardise
 from busgen.images.diffusion.training.decoder_examples import (
     KINDS,
-    Lesson,
-    denoised,
+    Examples,
+    denoise,
     draw_patches,
-    lesson_of,
+    make_examples,
 )
-from busgen.images.diffusion.training.flow import FlowTrainee, new_modules
 from busgen.images.diffusion.training.latents import (
-    batch_of,
     draw_batch,
-    encode_views,
-    load_views,
-    save_views,
+    encode,
+    load_examples,
+    make_batch,
+    save_examples,
     stated_terms,
 )
 from busgen.images.training.captions import Caption
-from busgen.images.training.examples import Pictures
-from busgen.learning.trainees import begun
-from busgen.training_loop import Pace, draws_of, run
+from busgen.images.training.examples import ImageSet
+from busgen.learning import trainees
+from busgen.training_loop import Schedule, make_draws, train
 
 CPU = torch.device("cpu")
 CAPTION = Caption(pathology="benign", shape="oval", echo_pattern="hypoechoic")
-PACE = Pace(steps=6, batch=2, rate=1e-3, keep=2, look=3, warmup=2)
+PACE = Schedule(steps=6, batch=2, rate=1e-3, keep=2, validate=3, warmup=2)
 
 
 class KilledError(Exception):
@@ -50,7 +48,7 @@ class KilledError(Exception):
 
 
 def killed_after(count):
-    """Return a tick that stops a training after `count` pictures."""
+    """Return a tick that stops a training after `count` images."""
     seen = [0]
 
     def tick(more):
@@ -63,9 +61,9 @@ def killed_after(count):
 
 @pytest.fixture(scope="module")
 def views():
-    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    model = trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     crops = tiny.make_crops(6)
-    return encode_views(standardised(model, crops), Pictures(crops, (CAPTION,) * 6), 4)
+    return encode(standardise(model, crops), ImageSet(crops, (CAPTION,) * 6), 4)
 
 
 @pytest.fixture(scope="module")
@@ -74,25 +72,25 @@ def stated():
 
 
 def make_flow(views, stated, guide=None):
-    modules = new_modules(tiny.NETWORK, tiny.SIDE, 4, 0)
+    modules = flow.build_network(tiny.NETWORK, tiny.SIDE, 4, 0)
     both = {"train": views, "validation": views}
-    return FlowTrainee(modules, both, {"train": stated, "validation": stated}, guide)
+    return flow.Trainee(modules, both, {"train": stated, "validation": stated}, guide)
 
 
 def make_autoencoder(monkeypatch):
     monkeypatch.setattr(autoencoder, "PATCH_PX", 32)
-    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    model = trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     splits = {"train": tiny.make_crops(6), "validation": tiny.make_crops(2, seed=1)}
-    return AutoencoderTrainee(model, splits, PACE)
+    return autoencoder.Trainee(model, splits, PACE)
 
 
 def make_decoder():
     """Return a decoder that learns, and its autoencoder as it was."""
     pipeline = tiny.make_pipeline()
-    pictures = Pictures(tiny.make_crops(6), (CAPTION,) * 6)
-    lesson = lesson_of(pipeline, pictures)
+    images = ImageSet(tiny.make_crops(6), (CAPTION,) * 6)
+    lesson = make_examples(pipeline, images)
     both = {"train": lesson, "validation": lesson}
-    return DecoderTrainee(copy.deepcopy(pipeline.autoencoder), both, PACE), pipeline.autoencoder
+    return decoder.Trainee(copy.deepcopy(pipeline.autoencoder), both, PACE), pipeline.autoencoder
 
 
 def told(folder):
@@ -113,73 +111,75 @@ def test_a_killed_training_ends_with_the_same_weights_and_log(
             return make_decoder()[0]
         return make_flow(views, stated, Guidance(text=2.0) if which == "guided" else None)
 
-    whole = run(make(), PACE, tmp_path / "whole")
+    whole = train(make(), PACE, tmp_path / "whole")
     with pytest.raises(KilledError):
-        run(make(), PACE, tmp_path / "killed", killed_after(10))
-    again = run(make(), PACE, tmp_path / "killed")
+        train(make(), PACE, tmp_path / "killed", killed_after(10))
+    again = train(make(), PACE, tmp_path / "killed")
     for name, module in whole.items():
         assert tiny.tensors_equal(module, again[name]), name
     assert told(tmp_path / "whole") == told(tmp_path / "killed")
     assert len(told(tmp_path / "whole")) == 1
 
 
-def test_accumulation_counts_pictures(views, stated, tmp_path):
+def test_accumulation_counts_images(views, stated, tmp_path):
     seen = []
     pace = replace(PACE, steps=2, accumulate=3)
-    run(make_flow(views, stated), pace, tmp_path, seen.append)
-    assert sum(seen) == pace.seen == 12
+    train(make_flow(views, stated), pace, tmp_path, seen.append)
+    assert sum(seen) == pace.images_seen == 12
 
 
 def test_the_loss_falls_on_what_is_learned(views, stated, tmp_path):
     trainee = make_flow(views, stated)
-    before = trainee.look(trainee.modules, 0)["validation_loss"]
-    mean = run(trainee, Pace(steps=25, batch=8, rate=3e-3, warmup=5, average=0.8), tmp_path)
-    assert trainee.look(mean, 25)["validation_loss"] < 0.9 * before
+    before = trainee.validate(trainee.modules, 0)["validation_loss"]
+    mean = train(trainee, Schedule(steps=25, batch=8, rate=3e-3, warmup=5, average=0.8), tmp_path)
+    assert trainee.validate(mean, 25)["validation_loss"] < 0.9 * before
 
 
 def test_nan_in_the_training_data_is_named(views, stated, tmp_path):
     broken = replace(views, latents=views.latents * float("nan"))
     with pytest.raises(DataError, match=r"the training's loss must be finite, got nan at step 0"):
-        run(make_flow(broken, stated), PACE, tmp_path)
+        train(make_flow(broken, stated), PACE, tmp_path)
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_guidance_is_what_the_teacher_draws_with_it(views, stated):
     trainee = make_flow(views, stated, Guidance(text=3.0))
     every = np.ones((4, LEVELS), bool)
-    batch = batch_of(views, stated, np.arange(4), np.zeros(4, np.int64), every)
+    batch = make_batch(views, stated, np.arange(4), np.zeros(4, np.int64), every)
     point, time = torch.randn(4, 4, 8, 8), torch.full((4,), 500.0)
-    from busgen.images.diffusion.pipeline import velocity_of
+    from busgen.images.diffusion.pipeline import predict_velocity
 
     unet, tokens = trainee.modules["unet"], trainee.modules["tokens"]
     with torch.no_grad():
-        full = velocity_of(unet, tokens, point, time, batch.told)
-        less = velocity_of(unet, tokens, point, time, batch.told.without(frozenset({"text"})))
+        full = predict_velocity(unet, tokens, point, time, batch.conditions)
+        less = predict_velocity(
+            unet, tokens, point, time, batch.conditions.without(frozenset({"text"}))
+        )
     assert torch.allclose(
-        trainee._guided(point, time, batch.told), full + 2 * (full - less), atol=1e-5
+        trainee._guided(point, time, batch.conditions), full + 2 * (full - less), atol=1e-5
     )
 
 
 def test_views_are_whole_mirrored_and_windows_with_their_masks_and_weights():
     crops = tiny.make_crops(3)
-    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    model = trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     rare = replace(CAPTION, echo_pattern="anechoic")
-    views = encode_views(model, Pictures(crops, (rare, CAPTION, CAPTION)), 4)
+    views = encode(model, ImageSet(crops, (rare, CAPTION, CAPTION)), 4)
     assert views.whole.tolist() == [True, False, False, False] * 3
     assert np.array_equal(views.masks[0], crops.masks[0])
     assert np.array_equal(views.masks[1], crops.masks[0][:, ::-1])
     assert views.masks.max() == 1
     assert views.weights[0, -1, -1] == 0  # text is burned in there
     assert views.weights[4].min() == 1
-    assert np.array_equal(views.levels[0], views.levels[3], equal_nan=True)  # the whole picture's
+    assert np.array_equal(views.levels[0], views.levels[3], equal_nan=True)  # the whole image's
     assert np.array_equal(views.places[1], views.places[0][..., ::-1])
     assert views.chances.sum() == pytest.approx(1)
     assert views.chances[0] / views.chances[8] == pytest.approx(2**0.5)  # once to twice
 
 
 def test_views_survive_their_file(views, tmp_path):
-    save_views(views, tmp_path / "v.safetensors")
-    again = load_views(tmp_path / "v.safetensors")
+    save_examples(views, tmp_path / "v.safetensors")
+    again = load_examples(tmp_path / "v.safetensors")
     assert np.array_equal(again.masks, views.masks)
     assert torch.allclose(again.latents, views.latents, atol=1e-2)
     assert np.array_equal(again.whole, views.whole)
@@ -189,28 +189,30 @@ def test_views_survive_their_file(views, tmp_path):
 
 def test_conditions_are_dropped_at_times(views, stated):
     batch = draw_batch(views, stated, 400, np.random.default_rng(0))
-    silent = (batch.told.text == unstated(400)).all(1).float().mean()
+    silent = (batch.conditions.text == empty_text(400)).all(1).float().mean()
     assert 0.05 < silent < 0.25
-    assert 0.05 < (batch.told.planes[:, -1, 0, 0] == 0).float().mean() < 0.2
-    assert 0.05 < (batch.told.style == NO_STYLE).float().mean() < 0.25
+    assert 0.05 < (batch.conditions.planes[:, -1, 0, 0] == 0).float().mean() < 0.2
+    assert 0.05 < (batch.conditions.style == NO_STYLE).float().mean() < 0.25
     assert stated.isfinite().all()
 
 
 def test_levels_are_told_unless_dropped_alone_or_with_text_or_mask(views, stated):
     known = replace(views, levels=np.ones_like(views.levels))
     batch = draw_batch(known, stated, 400, np.random.default_rng(0))
-    told = (batch.told.levels[:, LEVELS:].amax(dim=(2, 3)) > 0).float()
+    told = (batch.conditions.levels[:, LEVELS:].amax(dim=(2, 3)) > 0).float()
     assert ((told.mean(0) > 0.55) & (told.mean(0) < 0.8)).all()
-    lost = (batch.told.text == unstated(400)).all(1) | (batch.told.planes[:, -1, 0, 0] == 0)
+    lost = (batch.conditions.text == empty_text(400)).all(1) | (
+        batch.conditions.planes[:, -1, 0, 0] == 0
+    )
     assert not told[lost].any()
     unseen = replace(views, levels=np.full_like(views.levels, np.nan))
-    assert not draw_batch(unseen, stated, 50, np.random.default_rng(0)).told.levels.any()
+    assert not draw_batch(unseen, stated, 50, np.random.default_rng(0)).conditions.levels.any()
 
 
 def test_dropping_text_or_mask_drops_what_is_told_by_levels(views, stated):
     every = np.ones((4, LEVELS), bool)
     known = replace(views, levels=np.ones_like(views.levels))
-    told = batch_of(known, stated, np.arange(4), np.zeros(4, np.int64), every).told
+    told = make_batch(known, stated, np.arange(4), np.zeros(4, np.int64), every).conditions
     assert told.levels.any()
     assert not told.without(frozenset({"text"})).levels.any()
     assert not told.without(frozenset({"mask"})).levels.any()
@@ -218,7 +220,7 @@ def test_dropping_text_or_mask_drops_what_is_told_by_levels(views, stated):
 
 
 def test_the_decoder_draws_other_grain_from_other_noise():
-    model = begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
+    model = trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0)
     latents = torch.zeros(1, 4, 8, 8)
     first, again, other = (
         model.decode(latents, draw_noise(1, 64, torch.Generator().manual_seed(seed)))
@@ -230,28 +232,28 @@ def test_the_decoder_draws_other_grain_from_other_noise():
 
 def test_a_tuned_decoder_reads_the_same_latents(tmp_path):
     trainee, before = make_decoder()
-    after = run(trainee, PACE, tmp_path)["autoencoder"]
+    after = train(trainee, PACE, tmp_path)["autoencoder"]
     assert tiny.tensors_equal(after.encoder, before.encoder)
     assert not tiny.tensors_equal(after.decoder, before.decoder)
 
 
-def test_what_is_denoised_later_keeps_more_of_the_picture():
+def test_what_is_denoised_later_keeps_more_of_the_image():
     pipeline = tiny.make_pipeline()
-    told = pipeline.tell(terms_of([CAPTION]), tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
+    told = pipeline.encode(terms_of([CAPTION]), tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
                          torch.zeros(1, LEVELS))  # fmt: skip
     clean, ends = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    gaps = [(denoised(pipeline, told, clean, ends, k) - clean).abs().mean() for k in (0, 4, 6, 7)]
+    gaps = [(denoise(pipeline, told, clean, ends, k) - clean).abs().mean() for k in (0, 4, 6, 7)]
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[-1] < 0.1 * gaps[0]
     drawn = pipeline.draw(told, ends)
-    assert torch.allclose(denoised(pipeline, told, clean, ends, 0), drawn, atol=0.05)
+    assert torch.allclose(denoise(pipeline, told, clean, ends, 0), drawn, atol=0.05)
 
 
 def test_patches_show_what_their_latents_are_of():
     crops = tiny.make_crops(6)
     latents = torch.from_numpy(crops.images[:, None, ::FACTOR, ::FACTOR].astype(np.float32))
-    lesson = Lesson(crops, np.arange(6), dict.fromkeys(KINDS, latents))
-    batch = draw_patches(lesson, draws_of(0, 0, CPU), 8)
+    lesson = Examples(crops, np.arange(6), dict.fromkeys(KINDS, latents))
+    batch = draw_patches(lesson, make_draws(0, 0, CPU), 8)
     seen = (batch.real[:, :, ::FACTOR, ::FACTOR] + 1) * 127.5
     assert torch.allclose(seen, batch.latents, atol=1e-3)
     assert set(batch.same.tolist()) == {0.0, 1.0}
@@ -261,14 +263,16 @@ def test_patches_show_what_their_latents_are_of():
 
 def test_encoding_is_standardised():
     crops = tiny.make_crops(8)
-    model = standardised(begun(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0), crops)
+    model = standardise(
+        trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0), crops
+    )
     with torch.no_grad():
-        latents = model.encode(autoencoder.to_pictures(crops.images))
+        latents = model.encode(autoencoder.to_input(crops.images))
     assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4)
     assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
 
 
 def test_randomness_follows_seed_and_step():
-    first, again, other = draws_of(1, 5, CPU), draws_of(1, 5, CPU), draws_of(1, 6, CPU)
+    first, again, other = make_draws(1, 5, CPU), make_draws(1, 5, CPU), make_draws(1, 6, CPU)
     assert first.rng.random() == again.rng.random() != other.rng.random()
     assert first.noise.initial_seed() == again.noise.initial_seed() != other.noise.initial_seed()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from busgen.bench.phantom.benchmark import uniform_ratio
+from busgen.bench.phantom.benchmark import speckle_ratio
 from busgen.images.phantom import acoustics
 from busgen.images.phantom.beams import linear_grid
 from busgen.images.phantom.scanners import STYLES, draw_settings
@@ -18,7 +18,7 @@ def settings(scanner="linear_10mhz"):
 
 @pytest.mark.parametrize("scanner", STYLES)
 def test_uniform_tissue_gives_fully_developed_speckle(scanner):
-    ratio = np.mean([uniform_ratio(scanner, seed) for seed in range(12)])
+    ratio = np.mean([speckle_ratio(scanner, seed) for seed in range(12)])
     assert ratio == pytest.approx(1.913, abs=0.03)
 
 
@@ -29,7 +29,7 @@ def test_blurred_noise_keeps_its_power_at_every_depth():
 
 
 def test_point_spread_widens_away_from_the_focus():
-    widths = acoustics.lateral_widths(GRID, settings())
+    widths = acoustics.beam_widths(GRID, settings())
     focus = widths.argmin()
     assert (np.diff(widths[:focus]) <= 0).all()
     assert (np.diff(widths[focus:]) >= 0).all()

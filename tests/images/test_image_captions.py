@@ -9,7 +9,7 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError
 from busgen.images.diffusion.terms import SLOTS, UNSTATED, slot_bounds, terms_of
-from busgen.images.training.captions import FIELDS, Caption, caption_of, kept, rarity
+from busgen.images.training.captions import FIELDS, Caption, kept, make_caption, weigh
 from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     Bound,
     Bounds,
@@ -18,10 +18,10 @@ from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     fit_bounds,
     read_lesion,
 )
-from busgen.real.canonical import canonical_row
-from busgen.real.crops import crop_of
-from busgen.real.readers.registry import list_dataset
-from busgen.real.splits import split_of
+from busgen.real.canonical import to_row
+from busgen.real.crops import crop
+from busgen.real.readers.registry import list_images
+from busgen.real.splits import assign_split
 
 READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)
 BLANK = dict.fromkeys(field.name for field in schema.arrow_schema("real")) | {"flags": []}
@@ -60,24 +60,26 @@ def picture(sample):
     return np.rint(120 + speckle - 60 * mask + 40 * behind).astype(np.uint8), mask
 
 
-def test_pictures_of_rare_terms_are_drawn_more_often_within_a_limit():
+def test_images_of_rare_terms_are_drawn_more_often_within_a_limit():
     common, rare = Caption(echo_pattern="hypoechoic"), Caption(echo_pattern="anechoic")
-    assert rarity([common] * 4 + [rare]).tolist() == [1, 1, 1, 1, 2]
-    assert rarity([common] * 40 + [rare, Caption()])[-2:].tolist() == [4, 1]
+    assert weigh([common] * 4 + [rare]).tolist() == [1, 1, 1, 1, 2]
+    assert weigh([common] * 40 + [rare, Caption()])[-2:].tolist() == [4, 1]
     both = replace(common, posterior="shadowing")
-    assert rarity([both, *[replace(common, posterior="none")] * 4])[0] == 2  # the rarest counts
+    assert weigh([both, *[replace(common, posterior="none")] * 4])[0] == 2  # the rarest counts
 
 
 def test_a_breast_rows_caption_is_its_table(picture, bounds):
-    caption = caption_of(BLANK | TABLE | {"dataset": "breast"}, *picture, bounds)
+    caption = make_caption(BLANK | TABLE | {"dataset": "breast"}, *picture, bounds)
     assert {**vars(caption), "margin": list(caption.margin)} == TABLE
-    unsaid = caption_of(BLANK | TABLE | {"dataset": "breast", "posterior": None}, *picture, bounds)
+    unsaid = make_caption(
+        BLANK | TABLE | {"dataset": "breast", "posterior": None}, *picture, bounds
+    )
     assert unsaid == replace(caption, posterior=None)
 
 
 def test_what_no_reader_described_is_measured(picture, bounds):
     row = BLANK | {"dataset": "busi", "pathology": "malignant"}
-    assert caption_of(row, *picture, bounds) == Caption(
+    assert make_caption(row, *picture, bounds) == Caption(
         pathology="malignant",
         shape="oval",
         orientation="parallel",
@@ -85,13 +87,13 @@ def test_what_no_reader_described_is_measured(picture, bounds):
         echo_pattern="hypoechoic",
         posterior="enhancement",
     )
-    assert caption_of(row, *picture, Bounds(())) == Caption(pathology="malignant")
+    assert make_caption(row, *picture, Bounds(())) == Caption(pathology="malignant")
 
 
-def test_a_normal_picture_has_no_lesion_terms(picture, bounds):
+def test_a_normal_image_has_no_lesion_terms(picture, bounds):
     row = BLANK | {"dataset": "busi", "pathology": "normal", "tissue": "homogeneous_fat"}
     image, mask = picture
-    caption = caption_of(row, image, 0 * mask, bounds)
+    caption = make_caption(row, image, 0 * mask, bounds)
     assert caption == Caption(pathology="normal", tissue="homogeneous_fat")
     assert {kept(caption, np.random.default_rng(seed), 0.0) for seed in range(20)} == {
         Caption(pathology="normal")
@@ -100,8 +102,8 @@ def test_a_normal_picture_has_no_lesion_terms(picture, bounds):
 
 def test_a_disputed_label_is_not_stated(picture, bounds):
     row = BLANK | {"dataset": "bus_bra", "pathology": "benign", "birads": "2"}
-    sure = caption_of(row, *picture, bounds)
-    disputed = caption_of(row | {"flags": ["label_conflict"]}, *picture, bounds)
+    sure = make_caption(row, *picture, bounds)
+    disputed = make_caption(row | {"flags": ["label_conflict"]}, *picture, bounds)
     assert disputed == replace(sure, pathology=None, birads=None)
 
 
@@ -174,9 +176,9 @@ def test_a_term_on_which_readers_never_agree_has_no_bounds():
     assert fields == {"orientation", "shape", "margin", "posterior"}
 
 
-def test_bounds_need_pictures():
+def test_bounds_need_images():
     rows, readings = read_by_rule(4)
-    with pytest.raises(DataError, match=r"need 5 pictures or more .* got 4"):
+    with pytest.raises(DataError, match=r"need 5 images or more .* got 4"):
         fit_bounds(rows, readings)
 
 
@@ -214,24 +216,24 @@ def test_fields_are_kept_as_often_as_asked():
 
 @pytest.fixture
 def read_busi(real_data, no_overlays):
-    """Return a function: step -> rows of every so manieth picture of BUSI, with image and mask."""
+    """Return a function: step -> rows of every so manieth image of BUSI, with image and mask."""
 
     def read(step):
-        for entry in list_dataset("busi", real_data / "BUSI").entries[::step]:
-            row = canonical_row("busi", entry.source_file, entry.load())
-            yield row, *crop_of(row)[:2]
+        for entry in list_images("busi", real_data / "BUSI").entries[::step]:
+            row = to_row("busi", entry.source_file, entry.load())
+            yield row, *crop(row)[:2]
 
     return read
 
 
 def test_measured_terms_are_the_readers_on_patients_that_were_not_fitted(published, read_busi):
-    """Counts of BrEaST's held-out patients, and what BUSI's pictures get."""
-    pairs = [(row, crop_of(row | {"ignore": None})[:2]) for row in published.table.to_pylist()]
+    """Counts of BrEaST's held-out patients, and what BUSI's images get."""
+    pairs = [(row, crop(row | {"ignore": None})[:2]) for row in published.table.to_pylist()]
     seen = [(row, read_lesion(*pair), pair) for row, pair in pairs]
     parts = {"train": ([], []), "held out": ([], [])}
     for row, reading, _ in seen:
         if reading is not None:
-            part = parts["train" if split_of(row["patient_id"]) == "train" else "held out"]
+            part = parts["train" if assign_split(row["patient_id"]) == "train" else "held out"]
             part[0].append(row)
             part[1].append(reading)
     bounds = fit_bounds(*parts["train"])
@@ -249,9 +251,9 @@ def test_measured_terms_are_the_readers_on_patients_that_were_not_fitted(publish
         assert len(told) >= least_said * len(pairs), field
         assert np.mean([known in (term, [term]) for term, known in told]) >= least_right, field
     for row, _, pair in seen[::40]:
-        caption = caption_of(row, *pair, bounds)
+        caption = make_caption(row, *pair, bounds)
         assert all(getattr(caption, name) == row[name] for name in set(FIELDS) - {"margin"})
-    busi = [caption_of(row, *pair, bounds) for row, *pair in read_busi(12)]
+    busi = [make_caption(row, *pair, bounds) for row, *pair in read_busi(12)]
     lesions = [caption for caption in busi if caption.has_lesion]
     assert {caption.birads for caption in busi} == {caption.halo for caption in busi} == {None}
     assert np.mean([caption.shape is not None for caption in lesions]) > 0.6

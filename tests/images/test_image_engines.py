@@ -17,11 +17,11 @@ def batch(sample, normal):
     return list(findings), np.stack(masks)
 
 
-def test_pictures_are_8_bit_grey(batch):
-    pictures = load_image_engine("phantom").render(*batch)
-    assert pictures.shape == (5, 256, 256)
-    assert pictures.dtype == np.uint8
-    assert (pictures.std((1, 2)) > 10).all()
+def test_images_are_8_bit_grey(batch):
+    images = load_image_engine("phantom").render(*batch)
+    assert images.shape == (5, 256, 256)
+    assert images.dtype == np.uint8
+    assert (images.std((1, 2)) > 10).all()
 
 
 def test_threads_and_batch_do_not_matter(batch):
@@ -35,19 +35,19 @@ def test_threads_and_batch_do_not_matter(batch):
 def test_seeds_differ(sample):
     engine = load_image_engine("phantom")
     (one, mask), (two, _) = sample(seed=1), sample(seed=2)
-    pictures = engine.render([one, two], np.stack([mask, mask]))
-    assert (pictures[0] != pictures[1]).mean() > 0.9
+    images = engine.render([one, two], np.stack([mask, mask]))
+    assert (images[0] != images[1]).mean() > 0.9
 
 
 @pytest.mark.parametrize("size_px", [32, 64, 100])
-def test_small_pictures(sample, size_px):
+def test_small_images(sample, size_px):
     pairs = [sample(size_px, scanner=s, pixel_mm=38.4 / size_px) for s in SCANNERS]
     findings, masks = zip(*pairs, strict=True)
-    pictures = load_image_engine("phantom", size_px).render(findings, np.stack(masks))
-    assert pictures.shape == (4, size_px, size_px)
+    images = load_image_engine("phantom", size_px).render(findings, np.stack(masks))
+    assert images.shape == (4, size_px, size_px)
 
 
-def test_no_findings_no_pictures():
+def test_no_findings_no_images():
     engine = load_image_engine("phantom", 64)
     assert engine.render([], np.zeros((0, 64, 64), np.uint8)).shape == (0, 64, 64)
 

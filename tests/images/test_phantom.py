@@ -1,13 +1,13 @@
-"""Every descriptor shows where it should, on the envelope or the picture."""
+"""Every descriptor shows where it should, on the envelope or the image."""
 
 import cv2
 import numpy as np
 import pytest
 
 from busgen import seeds
-from busgen.bench.phantom.benchmark import posterior_db, thickness_mm
+from busgen.bench.phantom.benchmark import mean_chord, posterior_band
 from busgen.images.phantom import beams, lesion, renderer
-from busgen.images.phantom.anatomy import make_tissue
+from busgen.images.phantom.anatomy import to_tissue
 from busgen.schema import ECHO_PATTERNS, SCANNERS
 
 SEEDS = range(8)
@@ -41,7 +41,7 @@ def test_posterior_features_have_the_right_sign(sample, posterior, sign):
         sample(seed=s, posterior=posterior, scanner=SCANNERS[s % 4], height_mm=4 + 0.4 * s)
         for s in range(20)
     ]
-    excess = [sign * posterior_db(renderer.envelope(f, m), m, f.pixel_mm) for f, m in pairs]
+    excess = [sign * posterior_band(renderer.envelope(f, m), m, f.pixel_mm) for f, m in pairs]
     assert np.mean(np.array(excess) > 0) >= 0.95
 
 
@@ -50,8 +50,8 @@ def test_posterior_features_grow_with_thickness(sample, posterior, sign):
     means = []
     for height_mm in (4.0, 8.0, 14.0):
         pairs = [sample(seed=s, posterior=posterior, height_mm=height_mm) for s in range(8)]
-        excess = [posterior_db(renderer.envelope(f, m), m, f.pixel_mm) for f, m in pairs]
-        assert thickness_mm(pairs[0][1], 0.15) == pytest.approx(0.95 * height_mm, rel=0.06)
+        excess = [posterior_band(renderer.envelope(f, m), m, f.pixel_mm) for f, m in pairs]
+        assert mean_chord(pairs[0][1], 0.15) == pytest.approx(0.95 * height_mm, rel=0.06)
         means.append(sign * np.mean(excess))
     assert means[0] < means[1] < means[2]
     assert means[2] > means[0] + 2
@@ -74,8 +74,8 @@ def test_contrast_has_the_sign_of_the_echo_pattern(sample, echo):
     contrasts = []
     for seed in SEEDS:
         f, mask = sample(seed=seed, echo_pattern=echo, scanner=SCANNERS[seed % 4])
-        picture, d = renderer.render_one(f, mask), rings(f, mask)
-        contrasts.append(picture[d < 0].mean() - picture[(d > 0.5) & (d < 3)].mean())
+        image, d = renderer.render(f, mask), rings(f, mask)
+        contrasts.append(image[d < 0].mean() - image[(d > 0.5) & (d < 3)].mean())
     assert np.mean(sign * np.array(contrasts) > 0) >= 0.93
 
 
@@ -83,8 +83,8 @@ def test_isoechoic_is_close_to_its_fat(sample):
     contrasts = []
     for seed in SEEDS:
         f, mask = sample(seed=seed, echo_pattern="isoechoic", tissue="homogeneous_fat")
-        picture, d = renderer.render_one(f, mask), rings(f, mask)
-        contrasts.append(picture[d < 0].mean() - picture[(d > 0.5) & (d < 3)].mean())
+        image, d = renderer.render(f, mask), rings(f, mask)
+        contrasts.append(image[d < 0].mean() - image[(d > 0.5) & (d < 3)].mean())
     assert abs(np.median(contrasts)) < 15
 
 
@@ -153,29 +153,29 @@ def test_smooth_sides_cast_edge_shadows(sample):
 
 def test_a_curved_array_leaves_black_corners_and_shows_the_lesion(sample):
     f, mask = sample(scanner="curved_5mhz", center_x=0.2, center_y=0.15, width_mm=10.0)
-    picture = renderer.render_one(f, mask)
-    assert (picture[mask > 0] > 0).mean() > 0.9
+    image = renderer.render(f, mask)
+    assert (image[mask > 0] > 0).mean() > 0.9
     f, mask = sample(scanner="curved_5mhz")
-    assert renderer.render_one(f, mask)[:8, :8].max() == 0
+    assert renderer.render(f, mask)[:8, :8].max() == 0
 
 
 def test_normal_has_tissue_and_no_lesion(normal):
-    pictures = [renderer.render_one(*normal(seed=s)) for s in range(4)]
-    assert all(p.std() > 10 for p in pictures)
-    coarse = [cv2.GaussianBlur(p[60:140], (0, 0), 8) for p in pictures]
-    assert all(c.min() > 0.25 * np.median(p) for c, p in zip(coarse, pictures, strict=True))
+    images = [renderer.render(*normal(seed=s)) for s in range(4)]
+    assert all(p.std() > 10 for p in images)
+    coarse = [cv2.GaussianBlur(p[60:140], (0, 0), 8) for p in images]
+    assert all(c.min() > 0.25 * np.median(p) for c, p in zip(coarse, images, strict=True))
 
 
 def test_masks_are_not_changed(sample):
     f, mask = sample()
     before = mask.copy()
-    renderer.render_one(f, mask)
+    renderer.render(f, mask)
     assert np.array_equal(mask, before)
 
 
 def test_an_empty_mask_draws_no_lesion(sample):
     f, mask = sample()
-    assert renderer.render_one(f, np.zeros_like(mask)).std() > 10
+    assert renderer.render(f, np.zeros_like(mask)).std() > 10
 
 
 @pytest.mark.parametrize("scanner", SCANNERS)
@@ -184,7 +184,7 @@ def test_a_lesion_of_one_pixel_is_no_error(sample, scanner, calcification):
     f, mask = sample(scanner=scanner, calcification=calcification, posterior="combined")
     mask = np.zeros_like(mask)
     mask[100, 120] = 1
-    assert renderer.render_one(f, mask).std() > 10
+    assert renderer.render(f, mask).std() > 10
 
 
 def test_a_halo_only_adds_echo_and_leaves_the_spicules_where_they_were(sample):
@@ -194,8 +194,8 @@ def test_a_halo_only_adds_echo_and_leaves_the_spicules_where_they_were(sample):
         echoes = []
         for halo in (False, True):
             finding, mask = sample(margin=("spiculated",), halo=halo)
-            parts = (finding, rings(finding, mask), grid, make_tissue(flat, flat, flat, 0.7))
-            made = lesion.insert(seeds.rng(seed, "image"), *parts, 5.0)
+            parts = (finding, rings(finding, mask), grid, to_tissue(flat, flat, flat, 0.7))
+            made = lesion.insert_lesion(seeds.rng(seed, "image"), *parts, 5.0)
             echoes.append(made.echo_db)
         added = echoes[1] - echoes[0]
         assert added.min() > -1e-4

@@ -13,12 +13,12 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
 from busgen.bench.images.stable_diffusion import SHARED, UNET
-from busgen.cli.training import Asked, train as train_asked
+from busgen.cli.training import Options, train as train_asked
 from busgen.errors import DataError, UserError
-from busgen.folders import copy_folder, written_folder
-from busgen.images.contract import Learned
+from busgen.folders import copy_folder, write_folder
+from busgen.images.contract import ModelOptions
 from busgen.images.engines import load_image_engine
-from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.engine import to_text
 from busgen.images.stable_diffusion.training import library
 from busgen.images.stable_diffusion.training.examples import prepare
 from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
@@ -54,7 +54,7 @@ def crops(n=8, side=48):
 
 
 def prompts(of):
-    return [sentence(label, None, None) for label in of.labels]
+    return [to_text(label, None, None) for label in of.labels]
 
 
 def fit(base, work, recipe=QUICK, tick=lambda _: None, of=None):
@@ -63,12 +63,12 @@ def fit(base, work, recipe=QUICK, tick=lambda _: None, of=None):
 
 
 def write_model(trained, base, recipe, out):
-    with written_folder(out, KIND) as partial:
+    with write_folder(out, KIND) as partial:
         save_model(trained, base, recipe, partial)
 
 
 def write_adapter(trained, recipe, model, name):
-    with written_folder(model, KIND) as partial:
+    with write_folder(model, KIND) as partial:
         copy_folder(model, partial)
         save_adapter(trained, recipe, partial, name)
 
@@ -120,12 +120,12 @@ def test_engines_run_what_training_leaves(tiny_sd, tmp_path, sample):
     write_model(fit(tiny_sd, tmp_path / "a"), tiny_sd, QUICK, out)
     trained = fit(out, tmp_path / "b", replace(ADAPTER, rate=0.1))
     write_adapter(trained, ADAPTER, out, "clinic")
-    pictures = []
-    for learned in (Learned(str(out), steps=2), Learned(str(out), "clinic", steps=2)):
+    images = []
+    for learned in (ModelOptions(str(out), steps=2), ModelOptions(str(out), "clinic", steps=2)):
         engine = load_image_engine("stable_diffusion", 64, "cpu", 1, learned)
-        pictures.append(engine.render([finding], mask[None]))
-    assert pictures[0].shape == (1, 64, 64)
-    assert not np.array_equal(*pictures)
+        images.append(engine.render([finding], mask[None]))
+    assert images[0].shape == (1, 64, 64)
+    assert not np.array_equal(*images)
     with pytest.raises(UserError, match="an adapter's name must be"):
         write_adapter(trained, ADAPTER, out, "../clinic")
     with pytest.raises(UserError, match="the output folder must not exist"):
@@ -136,7 +136,7 @@ def test_the_native_size_becomes_the_recipes(tiny_sd, tmp_path):
     recipe = replace(QUICK, size_px=128, epochs=1, batch=4)
     write_model(fit(tiny_sd, tmp_path / "a", recipe), tiny_sd, recipe, tmp_path / "out")
     engine = load_image_engine(
-        "stable_diffusion", 64, "cpu", 1, Learned(str(tmp_path / "out"), steps=1)
+        "stable_diffusion", 64, "cpu", 1, ModelOptions(str(tmp_path / "out"), steps=1)
     )
     assert engine.drawn_px == 128
 
@@ -206,28 +206,28 @@ def logged(folder):
 
 def test_a_model_and_its_adapters_come_from_canonical_folders(real, tiny_sd, tmp_path):
     seen = []
-    first = library.plan(library.Asked(real, tmp_path / "model", tiny_sd), 5, QUICK)
-    model = library.learn(first, seen.append)
-    assert sum(seen) == first.seen == 16
+    first = library.plan(library.Options(real, tmp_path / "model", tiny_sd), 5, QUICK)
+    model = library.train(first, seen.append)
+    assert sum(seen) == first.images_seen == 16
     assert logged(model) == 4
     assert not first.work.exists()
     out = shutil.copytree(model, tmp_path / "out")
     write_adapter(fit(out, tmp_path / "work", replace(ADAPTER, epochs=1)), ADAPTER, out, "clinic")
-    asked = library.Asked(real, out, model, "breast", 2)
-    library.learn(library.plan(asked, 5, replace(QUICK, epochs=1)), seen.append)
+    asked = library.Options(real, out, model, "breast", 2)
+    library.train(library.plan(asked, 5, replace(QUICK, epochs=1)), seen.append)
     assert {path.name for path in (out / "adapters").iterdir()} == {"breast", "clinic"}
     assert logged(out / "adapters" / "breast") == 2
-    load_image_engine("stable_diffusion", 64, "cpu", 1, Learned(str(out), "breast"))
+    load_image_engine("stable_diffusion", 64, "cpu", 1, ModelOptions(str(out), "breast"))
     with pytest.raises(UserError, match=r"an adapter must be new in .*, got breast"):
         library.plan(asked, 5, QUICK)
     with pytest.raises(UserError, match="or hold the model that is adapted"):
         library.plan(replace(asked, start=tiny_sd), 5, QUICK)
 
 
-def test_what_cannot_be_trained_is_refused_before_pictures_are_read(tmp_path):
-    nowhere = library.Asked(tmp_path / "no data", tmp_path / "out", tmp_path / "no model")
+def test_what_cannot_be_trained_is_refused_before_images_are_read(tmp_path):
+    nowhere = library.Options(tmp_path / "no data", tmp_path / "out", tmp_path / "no model")
     with pytest.raises(UserError, match="a Stable Diffusion folder must hold"):
         library.plan(nowhere, 5)
-    asked = Asked("images", tmp_path, tmp_path / "out", "sd15", tmp_path, rank=8)
+    asked = Options("images", tmp_path, tmp_path / "out", "sd15", tmp_path, rank=8)
     with pytest.raises(UserError, match="--rank must come with --adapt, got 8"):
         train_asked(asked, Params(), lambda *_: nullcontext())

@@ -9,18 +9,18 @@ import torch
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from busgen.compute.devices import device_of
+from busgen.compute.devices import resolve_device
 from busgen.errors import DataError, UserError
-from busgen.images.contract import Learned
+from busgen.images.contract import ModelOptions
 from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.engine import STEPS, sentence
+from busgen.images.stable_diffusion.engine import STEPS, to_text
 
 SIDE = 64
 
 
 def engine(folder, size_px=SIDE, **learned):
-    told = Learned(str(folder), **({"steps": 3} | learned))
+    told = ModelOptions(str(folder), **({"steps": 3} | learned))
     return load_image_engine("stable_diffusion", size_px, "cpu", 1, told)
 
 
@@ -57,12 +57,12 @@ def add_adapter(folder, name, scale, prefix="unet."):
     save_file(made, path)
 
 
-def test_pictures_are_8_bit_grey_and_replay(drawn, tiny_sd, batch):
-    pictures = drawn.render(*batch)
-    assert pictures.shape == (3, SIDE, SIDE)
-    assert pictures.dtype == np.uint8
-    assert (pictures.std((1, 2)) > 5).all()
-    assert np.array_equal(engine(tiny_sd).render(*batch), pictures)
+def test_images_are_8_bit_grey_and_replay(drawn, tiny_sd, batch):
+    images = drawn.render(*batch)
+    assert images.shape == (3, SIDE, SIDE)
+    assert images.dtype == np.uint8
+    assert (images.std((1, 2)) > 5).all()
+    assert np.array_equal(engine(tiny_sd).render(*batch), images)
     assert drawn.render([], np.zeros((0, SIDE, SIDE), np.uint8)).shape == (0, SIDE, SIDE)
 
 
@@ -75,7 +75,7 @@ def test_a_sample_alone_is_what_it_is_in_a_batch(drawn, batch, monkeypatch):
     assert abs(in_twos - together).max() <= 1
 
 
-def test_seed_mask_and_words_decide_the_picture(drawn, sample):
+def test_seed_mask_and_words_decide_the_image(drawn, sample):
     finding, mask = sample(SIDE, pixel_mm=0.6)
     other_words, _ = sample(SIDE, pixel_mm=0.6, pathology="malignant", margin=("spiculated",))
     unheard, _ = sample(SIDE, pixel_mm=0.6, posterior="shadowing", text="shadow")
@@ -96,7 +96,7 @@ def test_it_draws_at_its_own_size_or_the_next_above(tiny_sd, sample, size_px, dr
     assert small.render([finding], mask[None]).shape == (1, size_px, size_px)
 
 
-def test_a_small_picture_is_the_large_one_averaged(tiny_sd, drawn, sample):
+def test_a_small_image_is_the_large_one_averaged(tiny_sd, drawn, sample):
     finding, mask = sample(32, pixel_mm=1.2)
     small = engine(tiny_sd, 32).render([finding], mask[None])[0]
     large = drawn.render([finding], mask.repeat(2, 0).repeat(2, 1)[None])[0]
@@ -105,16 +105,16 @@ def test_a_small_picture_is_the_large_one_averaged(tiny_sd, drawn, sample):
 
 def test_the_sentence_is_the_predecessors():
     whole = "breast ultrasound image of malignant tumor with heterogeneous echogenicity"
-    said = sentence("malignant", "heterogeneous", ("angular", "spiculated"))
+    said = to_text("malignant", "heterogeneous", ("angular", "spiculated"))
     assert said == f"{whole} and unclear boundary."
     clear = "breast ultrasound image of benign tumor with homogeneous echogenicity and clear"
-    assert sentence("benign", "anechoic", ("circumscribed",)) == f"{clear} boundary."
-    assert sentence("benign", None, None) == "breast ultrasound image of benign tumor."
-    assert sentence("", None, ()) == "breast ultrasound image of tumor."
-    assert sentence("normal", None, None) == "breast ultrasound image without tumor."
+    assert to_text("benign", "anechoic", ("circumscribed",)) == f"{clear} boundary."
+    assert to_text("benign", None, None) == "breast ultrasound image of benign tumor."
+    assert to_text("", None, ()) == "breast ultrasound image of tumor."
+    assert to_text("normal", None, None) == "breast ultrasound image without tumor."
 
 
-def test_an_adapter_changes_the_picture_and_the_hash(copied, drawn, batch):
+def test_an_adapter_changes_the_image_and_the_hash(copied, drawn, batch):
     for name, scale in (("none", 0.0), ("clinic", 1.0)):
         add_adapter(copied, name, scale)
     plain = drawn.render(*batch)
@@ -222,5 +222,5 @@ def test_masks_must_fit(drawn, batch):
 
 def test_a_device_must_be_there():
     with pytest.raises(UserError, match="device must be one that is here, got cuda:99"):
-        device_of("cuda:99")
-    assert device_of("cpu") == torch.device("cpu")
+        resolve_device("cuda:99")
+    assert resolve_device("cpu") == torch.device("cpu")

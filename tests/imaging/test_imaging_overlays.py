@@ -10,19 +10,19 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
-from busgen.imaging.decode import grey, load_pixels
-from busgen.imaging.overlays.fill import filled
-from busgen.imaging.overlays.find import find_overlays, without_overlays
-from busgen.imaging.overlays.planted import KINDS, Overlay, plant, recall
+from busgen.imaging.decode import load_pixels, to_grey
+from busgen.imaging.overlays.fill import fill
+from busgen.imaging.overlays.find import find_overlays, remove_overlays
+from busgen.imaging.overlays.planted import KINDS, Overlay, plant_overlays, recall
 from busgen.imaging.overlays.strokes import (
     STANDS_OUT,
     WEIGHTS,
     StrokeNet,
-    candidates,
-    features,
-    shipped_net,
-    stroke_log_odds,
-    stroke_net,
+    build_network,
+    find_candidates,
+    load_shipped,
+    log_odds,
+    measure,
 )
 from busgen.real.overlay_fitting import fit
 
@@ -51,14 +51,14 @@ def speckle(seed, shape=(300, 360)):
 
 @pytest.fixture(scope="module")
 def tallies():
-    """Return what is found of one overlay of each kind, planted into eight pictures."""
-    planted = [plant(speckle(seed), np.random.default_rng([1, seed])) for seed in range(8)]
+    """Return what is found of one overlay of each kind, planted into eight images."""
+    planted = [plant_overlays(speckle(seed), np.random.default_rng([1, seed])) for seed in range(8)]
     return [recall(one.overlays, find_overlays(one.image)) for one in planted]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_planted_overlays_are_found(kind, tallies):
-    assert sum(tally[kind].found for tally in tallies) >= 7
+    assert sum(tally[kind].n_found for tally in tallies) >= 7
     assert np.mean([tally[kind].pixels for tally in tallies]) > 0.7
 
 
@@ -67,15 +67,15 @@ def test_speckle_and_reflectors_are_left_alone():
     assert np.mean(lost) < 0.01
 
 
-def test_black_pictures_and_tiny_ones_hold_nothing():
+def test_black_images_and_tiny_ones_hold_nothing():
     assert not find_overlays(np.zeros((40, 50), np.uint8)).any()
     assert find_overlays(np.full((1, 1), 255, np.uint8)).shape == (1, 1)
 
 
-def test_a_picture_without_its_overlays_shows_none():
-    planted = plant(speckle(0), np.random.default_rng(4))
+def test_a_image_without_its_overlays_shows_none():
+    planted = plant_overlays(speckle(0), np.random.default_rng(4))
     ignore = find_overlays(planted.image) | planted.touched
-    cleaned = without_overlays(planted.image, ignore)
+    cleaned = remove_overlays(planted.image, ignore)
     assert find_overlays(cleaned).mean() < 0.01
     np.testing.assert_array_equal(cleaned[~ignore], planted.image[~ignore])
 
@@ -83,7 +83,7 @@ def test_a_picture_without_its_overlays_shows_none():
 def test_planting_replays_and_tells_what_it_touched():
     image = speckle(3)
     before = image.copy()
-    one, two = (plant(image, np.random.default_rng(5)) for _ in range(2))
+    one, two = (plant_overlays(image, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(one.image, two.image)
     np.testing.assert_array_equal(image, before)
     np.testing.assert_array_equal(one.image[~one.touched], image[~one.touched])
@@ -93,9 +93,9 @@ def test_planting_replays_and_tells_what_it_touched():
 
 def test_planting_refuses_what_it_cannot_do():
     with pytest.raises(UserError, match="96 px"):
-        plant(np.zeros((95, 200), np.uint8), np.random.default_rng(0))
+        plant_overlays(np.zeros((95, 200), np.uint8), np.random.default_rng(0))
     with pytest.raises(UserError, match="kind must be one of"):
-        plant(np.zeros((96, 200), np.uint8), np.random.default_rng(0), ["stamp"])
+        plant_overlays(np.zeros((96, 200), np.uint8), np.random.default_rng(0), ["stamp"])
 
 
 def test_recall_counts_overlays_half_covered():
@@ -104,7 +104,7 @@ def test_recall_counts_overlays_half_covered():
     other, ignore = np.roll(strokes, 1, axis=0), np.zeros((4, 4), np.bool_)
     ignore[0, :2] = ignore[1, 0] = True
     told = recall([Overlay("text", strokes), Overlay("text", other)], ignore)["text"]
-    assert (told.found, told.planted, told.pixels) == (1, 2, 3 / 8)
+    assert (told.n_found, told.planted, told.pixels) == (1, 2, 3 / 8)
 
 
 def test_candidates_stand_out_of_what_is_wide():
@@ -114,12 +114,12 @@ def test_candidates_stand_out_of_what_is_wide():
     image[32:34, 5:35] = 50 + STANDS_OUT
     expected = np.zeros((40, 40), np.bool_)
     expected[25:27, 5:35] = True
-    np.testing.assert_array_equal(candidates(image)[7:-7], expected[7:-7])
+    np.testing.assert_array_equal(find_candidates(image)[7:-7], expected[7:-7])
 
 
 def test_features_are_the_pixels_about_a_pixel():
     image = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
-    near = features(image, np.array([20, 0]), np.array([30, 0]))[:, : 17 * 17].reshape(-1, 17, 17)
+    near = measure(image, np.array([20, 0]), np.array([30, 0]))[:, : 17 * 17].reshape(-1, 17, 17)
     np.testing.assert_allclose(near[0] * 255, image[12:29, 22:39], atol=1e-4)
     np.testing.assert_allclose(near[1][8:, 8:] * 255, image[:9, :9], atol=1e-4)
     np.testing.assert_array_equal(near[1][:8], near[1][:8:-1])  # mirrored at the edge
@@ -129,8 +129,8 @@ def test_weights_are_stored_as_they_compute():
     rng = np.random.default_rng(1)
     shapes = [(410, 3), (3, 1)]
     layers = tuple((rng.normal(size=s), rng.normal(size=s[1])) for s in shapes)
-    net = stroke_net(StrokeNet(layers).arrays())
-    again = stroke_net(net.arrays())
+    net = build_network(StrokeNet(layers).arrays())
+    again = build_network(net.arrays())
     inputs = rng.random((5, 410), np.float32)
     np.testing.assert_array_equal(net.log_odds(inputs), again.log_odds(inputs))
 
@@ -138,16 +138,16 @@ def test_weights_are_stored_as_they_compute():
 def test_the_card_names_the_shipped_weights():
     sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     assert sha256 in (WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
-    assert sum(w.size + b.size for w, b in shipped_net().layers) < 25_000
+    assert sum(w.size + b.size for w, b in load_shipped().layers) < 25_000
 
 
 def test_a_fit_tells_strokes_from_speckle():
     rng = np.random.default_rng(2)
     net = fit([speckle(seed, (120, 200)) for seed in range(40, 56)], rng)
-    planted = plant(speckle(60), rng)
-    odds = stroke_log_odds(planted.image, net)
+    planted = plant_overlays(speckle(60), rng)
+    odds = log_odds(planted.image, net)
     strokes = np.any([overlay.strokes for overlay in planted.overlays], axis=0)
-    asked = candidates(planted.image)
+    asked = find_candidates(planted.image)
     either = asked & (strokes | ~planted.touched)
     assert roc_auc_score(strokes[either], odds[either]) > 0.85
 
@@ -156,7 +156,7 @@ def test_holes_keep_the_speckle_of_what_surrounds_them():
     image = speckle(7)
     hole = np.zeros(image.shape, np.bool_)
     hole[40:50, 40:200] = hole[200:240, 100:104] = True
-    result = filled(image, hole)
+    result = fill(image, hole)
     smooth = cv2.inpaint(image, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
 
     def detail(picture):
@@ -173,14 +173,14 @@ def test_holes_in_plain_grey_vanish():
     hole = np.zeros(image.shape, np.bool_)
     hole[20:30, 20:50] = hole[0, :] = True
     image[hole] = 255
-    np.testing.assert_array_equal(filled(image, hole), np.full((60, 80), 77, np.uint8))
+    np.testing.assert_array_equal(fill(image, hole), np.full((60, 80), 77, np.uint8))
     everything = np.ones(image.shape, np.bool_)
-    np.testing.assert_array_equal(filled(image, everything), image)
+    np.testing.assert_array_equal(fill(image, everything), image)
 
 
 @pytest.fixture(scope="module")
 def listed(real_data):
-    """Return (kinds, ignored pixels) of each picture listed by eye."""
+    """Return (kinds, ignored pixels) of each image listed by eye."""
     with NAMES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     told = []
@@ -188,12 +188,12 @@ def listed(real_data):
         folder = real_data / FOLDERS[row["dataset"]]
         if not folder.is_dir():
             pytest.skip(f"no {row['dataset']} in {real_data}")
-        image = grey(load_pixels(folder / row["source_file"]))
+        image = to_grey(load_pixels(folder / row["source_file"]))
         told.append((set(row["kinds"].split("&")), find_overlays(image)))
     return told
 
 
-def test_pictures_listed_by_eye(listed):
+def test_images_listed_by_eye(listed):
     told = listed
     assert len(told) >= 120
     found = {
@@ -207,7 +207,7 @@ def test_pictures_listed_by_eye(listed):
     assert np.mean([ignore.mean() for kinds, ignore in told if kinds == {"none"}]) <= 0.005
 
 
-@pytest.mark.xfail(strict=True, reason="missed: something is found in 13 of 60 clean pictures")
-def test_little_is_found_in_clean_pictures_listed_by_eye(listed):
+@pytest.mark.xfail(strict=True, reason="missed: something is found in 13 of 60 clean images")
+def test_little_is_found_in_clean_images_listed_by_eye(listed):
     clean = [ignore.any() for kinds, ignore in listed if kinds == {"none"}]
     assert np.mean(clean) <= 0.15

@@ -1,4 +1,4 @@
-"""Band, echo level and rim of painted pictures: signs, exact sizes, and where there is no room."""
+"""Band, echo level and rim of painted images: signs, exact sizes, and where there is no room."""
 
 from math import isnan
 
@@ -62,8 +62,8 @@ def test_depth_gain_and_edge_shadows_are_no_band():
 
 def test_gain_changes_no_measure_but_by_rounding():
     mask = ellipse()
-    picture = tissue(mask) + below(mask, 20)
-    low, high = painted(picture), painted(1.6 * picture)
+    image = tissue(mask) + below(mask, 20)
+    low, high = painted(image), painted(1.6 * image)
     for measure in (posterior_band, rim_level):
         assert measure(high, mask) == pytest.approx(measure(low, mask), abs=0.02)
     assert vars(echo_level(high, mask)) == pytest.approx(vars(echo_level(low, mask)), abs=0.05)

@@ -8,14 +8,14 @@ from tiny_judges import ellipses, tiny_judges
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_file
 from busgen.judges.judges import FILES, SHIPPED, load_judges
-from busgen.judges.training.scores import classifier_scores, segmenter_scores
-from busgen.real.canonical import canonical_row
-from busgen.real.crops import crops_of
+from busgen.judges.training.scores import score_classifier, score_segmenter
+from busgen.real.canonical import to_row
+from busgen.real.crops import crop_all
 from busgen.real.readers import bus_bra
 from busgen.real.readers.bus_bra import describe
-from busgen.real.readers.registry import list_dataset
+from busgen.real.readers.registry import list_images
 from busgen.real.readers.tables import read_rows
-from busgen.real.splits import split_of
+from busgen.real.splits import assign_split
 
 
 @pytest.fixture(scope="module")
@@ -26,28 +26,28 @@ def judges(tmp_path_factory):
 def test_answers_have_the_shape_of_the_question(judges):
     crops = ellipses(7)
     found = judges.segment(crops.images)
-    chances = judges.classify(crops.images, crops.masks)
+    probabilities = judges.classify(crops.images, crops.masks)
     assert (found.shape, found.dtype) == (crops.images.shape, np.float32)
-    assert (chances.shape, chances.dtype) == ((7,), np.float64)
+    assert (probabilities.shape, probabilities.dtype) == ((7,), np.float64)
     assert 0 <= found.min() <= found.max() <= 1
 
 
 def test_an_empty_mask_has_no_class(judges):
     crops = ellipses(6)
-    chances = judges.classify(crops.images, crops.masks)
-    assert np.isnan(chances).tolist() == [False] * 5 + [True]
+    probabilities = judges.classify(crops.images, crops.masks)
+    assert np.isnan(probabilities).tolist() == [False] * 5 + [True]
     assert judges.classify(crops.images[:0], crops.masks[:0]).shape == (0,)
 
 
 def test_an_answer_does_not_depend_on_the_batch(judges):
     crops = ellipses(37)
     found = judges.segment(crops.images)
-    chances = judges.classify(crops.images, crops.masks)
+    probabilities = judges.classify(crops.images, crops.masks)
     for k in (0, 16, 36):
         one = slice(k, k + 1)
         assert np.abs(judges.segment(crops.images[one])[0] - found[k]).max() < 1e-5
         assert judges.classify(crops.images[one], crops.masks[one])[0] == pytest.approx(
-            chances[k], abs=1e-5
+            probabilities[k], abs=1e-5
         )
 
 
@@ -126,13 +126,13 @@ def test_held_out_patients_of_bus_bra(real_data):
     folder = real_data / "BUS-BRA"
     stated = [describe(row) for row in read_rows(folder / bus_bra.TABLE, bus_bra.COLUMNS)]
     rows = []
-    for entry, told in zip(list_dataset("bus_bra", folder).entries, stated, strict=True):
-        if split_of(told["patient_id"]) == "test":
-            row = canonical_row("bus_bra", entry.source_file, entry.load())
+    for entry, told in zip(list_images("bus_bra", folder).entries, stated, strict=True):
+        if assign_split(told["patient_id"]) == "test":
+            row = to_row("bus_bra", entry.source_file, entry.load())
             assert row["sample_id"] == told["sample_id"]
             rows.append(row | {"cluster_id": row["patient_id"]})
-    crops, judges = crops_of(rows), load_judges(device="cpu")
-    found = segmenter_scores(judges, crops)["bus_bra"]
+    crops, judges = crop_all(rows), load_judges(device="cpu")
+    found = score_segmenter(judges, crops)["bus_bra"]
     assert found["value"] >= 0.77  # reached: .80; the aim of .85 is not
     assert found["median"] >= 0.87
-    assert classifier_scores(judges, crops)["auc"]["bus_bra"]["value"] >= 0.90
+    assert score_classifier(judges, crops)["auc"]["bus_bra"]["value"] >= 0.90

@@ -15,10 +15,16 @@ from busgen.imaging.decode import Box
 from busgen.judges import views
 from busgen.judges.training import augment, library, scores, stage
 from busgen.judges.training.evidence import publish
-from busgen.judges.training.fit import Member, Recipe, loss_of, train
+from busgen.judges.training.fit import Member, Recipe, compute_loss, train
 from busgen.learning.presets import with_preset
 from busgen.params.train_judges import TrainJudgesParams
-from busgen.real.crops import SPLITS, crop_of, load_crops, save_crops, shares
+from busgen.real import crops
+from busgen.real.crops import (
+    SPLITS,
+    load_crops,
+    probabilities,
+    save_crops,
+)
 from busgen.seeds import rng
 from busgen.stats import calibration
 from busgen.stats.overlap import dice
@@ -61,7 +67,7 @@ def _one_thread():
 @pytest.mark.parametrize("spec", [SEGMENTER, CLASSIFIER], ids=["segmenter", "classifier"])
 def test_a_killed_training_ends_with_the_same_bytes(tmp_path, spec):
     crops = ellipses(24)
-    crops = crops.pick(crops.labelled)
+    crops = crops.pick(crops.is_labelled)
     seen = []
 
     def kill(count):
@@ -103,24 +109,24 @@ def test_a_segmenter_learns_dark_ellipses(tmp_path):
 
 def test_classes_are_equally_likely_on_every_scanner():
     crops = ellipses(60)
-    chances = shares(crops, labelled=True)
+    chances = probabilities(crops, labelled=True)
     assert chances.sum() == pytest.approx(1)
     assert chances[crops.labels == "normal"].sum() == 0
     for scanner in ("rare", "common"):
         own = crops.scanners == scanner
-        assert chances[own & crops.malignant].sum() == pytest.approx(chances[own].sum() / 2)
+        assert chances[own & crops.is_malignant].sum() == pytest.approx(chances[own].sum() / 2)
     ratio = chances[crops.scanners == "common"].sum() / chances[crops.scanners == "rare"].sum()
-    lesions = [np.sum(crops.labelled & (crops.scanners == s)) for s in ("common", "rare")]
+    lesions = [np.sum(crops.is_labelled & (crops.scanners == s)) for s in ("common", "rare")]
     assert ratio == pytest.approx(np.sqrt(lesions[0] / lesions[1]))
 
 
-def test_masks_move_with_their_picture():
+def test_masks_move_with_their_image():
     masks = ellipses(5).masks
     for k in range(20):
         draws = rng(k, "test")
         mask = masks[k % 5]
-        window = augment.random_part(64, draws)
-        seen = augment.changed(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
+        window = augment.random_window(64, draws)
+        seen = augment.augment(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
         agreed = dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
         assert agreed > 0.85 or (seen.masks[0] > 127).sum() < 40
 
@@ -128,18 +134,18 @@ def test_masks_move_with_their_picture():
 def test_a_window_beside_the_lesion_shows_none_of_it():
     box = Box(20, 5, 16, 18)
     for k in range(30):
-        window = augment.beside(box, 64, rng(k, "test"))
+        window = augment.window_outside(box, 64, rng(k, "test"))
         if window is not None:
             mask = np.zeros((64, 64), np.uint8)
             mask[21:35, 6:22] = 255  # a window ends on whole pixels
-            assert not views.view(mask, window, 32).any()
-    assert augment.beside(Box(0, 0, 64, 64), 64, rng(0, "test")) is None
+            assert not views.crop(mask, window, 32).any()
+    assert augment.window_outside(Box(0, 0, 64, 64), 64, rng(0, "test")) is None
 
 
-def test_a_view_is_black_where_it_leaves_the_picture():
-    seen = views.view(np.full((4, 4), 9, np.uint8), views.Window(-2, 2, 4, 4), 4)
+def test_a_view_is_black_where_it_leaves_the_image():
+    seen = views.crop(np.full((4, 4), 9, np.uint8), views.Window(-2, 2, 4, 4), 4)
     assert seen.tolist() == [[0, 0, 0, 0]] * 2 + [[9, 9, 0, 0]] * 2
-    assert not views.view(np.full((4, 4), 9, np.uint8), views.Window(9, 9, 4, 4), 4).any()
+    assert not views.crop(np.full((4, 4), 9, np.uint8), views.Window(9, 9, 4, 4), 4).any()
 
 
 def test_ignored_pixels_cost_nothing():
@@ -149,7 +155,7 @@ def test_ignored_pixels_cost_nothing():
     weight[..., 0] = 0
     other = logits.clone()
     other[..., 0] = 7
-    assert loss_of(logits, target, weight) == loss_of(other, target, weight)
+    assert compute_loss(logits, target, weight) == compute_loss(other, target, weight)
 
 
 def test_overlays_are_painted_out_and_ignored():
@@ -165,7 +171,7 @@ def test_overlays_are_painted_out_and_ignored():
         "ignore": {"bytes": encode_png(ignore)},
         "source_file": "a.png",
     }
-    crop, mask, hidden = crop_of(row)
+    crop, mask, hidden = crops.crop(row)
     assert crop.max() < 200
     assert not mask.any()
     assert 0.005 < hidden.mean() < 0.05
@@ -186,7 +192,7 @@ def test_platt_mends_chances_that_are_too_sure():
 def test_the_best_threshold_is_where_lesions_end():
     masks = ellipses(12).masks
     found = np.where(masks > 0, 0.38, 0.31).astype(np.float32)
-    assert calibration.best_threshold(found, masks) == pytest.approx(0.35)
+    assert calibration.fit_threshold(found, masks) == pytest.approx(0.35)
 
 
 def test_calibration_needs_both_classes():
@@ -225,9 +231,9 @@ def test_auc_is_that_of_the_reference_implementation():
 def test_intervals_draw_whole_patients():
     values = np.repeat([0.0, 1.0], 50)
     apart, together = np.arange(100).astype(str), np.repeat(["a", "b"], 50)
-    narrow = scores.interval(scores.mean_of(values), apart, rng(0, "test"), 200)
+    narrow = scores.interval(scores.mean_score(values), apart, rng(0, "test"), 200)
     assert 0.35 < narrow[0] < narrow[1] < 0.65
-    assert scores.interval(scores.mean_of(values), together, rng(0, "test"), 200) == [0.0, 1.0]
+    assert scores.interval(scores.mean_score(values), together, rng(0, "test"), 200) == [0.0, 1.0]
 
 
 def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
@@ -238,9 +244,9 @@ def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
     table.parent.mkdir()
     told = {"citation": "A.", "doi": "10/1", "licence": "CC BY 4.0", "weights_may_ship": True}
     (table.parent / "info.json").write_text(json.dumps(told))
-    plan = stage.plan_of(PARAMS, folders["train"], tmp_path / "work")
+    plan = stage.plan(PARAMS, folders["train"], tmp_path / "work")
     ticks = []
-    judges = stage.train_judges(
+    judges = stage.train(
         plan, folders, tmp_path / "work", lambda jobs: stage.map_jobs(jobs, 2, ticks.append)
     )
     assert sum(ticks) == plan.n == 24 + 18

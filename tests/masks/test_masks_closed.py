@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from busgen.masks.closed import POINTS, close, ellipse_angles, fit_box, is_pinched, is_simple
+from busgen.masks.closed import (
+    POINTS,
+    close_outlines,
+    ellipse_angles,
+    fit_box,
+    is_pinched,
+    is_simple,
+)
 
 
 def random_angles(n, amount):
@@ -37,7 +44,7 @@ def crosses(polygon):
 
 @pytest.mark.parametrize("amount", [0.02, 0.1, 0.25])
 def test_closes_with_equal_steps(amount):
-    vertices, closed = close(random_angles(50, amount))
+    vertices, closed = close_outlines(random_angles(50, amount))
     assert closed.all()
     steps = np.linalg.norm(vertices - np.roll(vertices, 1, axis=2), axis=1)
     assert np.abs(steps * POINTS - 1).max() < 1e-3  # the step that closes it among them
@@ -45,7 +52,7 @@ def test_closes_with_equal_steps(amount):
 
 @pytest.mark.parametrize("amount", [0.1, 0.32])
 def test_simplicity_agrees_with_brute_force(amount):
-    vertices, _ = close(random_angles(40, amount))
+    vertices, _ = close_outlines(random_angles(40, amount))
     expected = [not crosses(polygon) for polygon in vertices]
     assert is_simple(vertices).tolist() == expected
     if amount > 0.2:
@@ -62,13 +69,13 @@ def test_simplicity_of_known_polygons():
 
 @pytest.mark.parametrize("aspect", [1.0, 1.7, 6.0])
 def test_ellipse_has_its_aspect(aspect):
-    vertices, _ = close(ellipse_angles(np.array([aspect])))
+    vertices, _ = close_outlines(ellipse_angles(np.array([aspect])))
     width, height = np.ptp(vertices[0], axis=1)
     assert width / height == pytest.approx(aspect, rel=2e-3)
 
 
 def test_box_is_fitted_exactly():
-    vertices, _ = close(random_angles(9, 0.2))
+    vertices, _ = close_outlines(random_angles(9, 0.2))
     width, height = np.linspace(3, 20, 9), np.linspace(9, 4, 9)
     fitted = fit_box(vertices, width, height)
     np.testing.assert_allclose(np.ptp(fitted, axis=2), np.stack([width, height], axis=1))

@@ -12,7 +12,7 @@ import pytest
 from busgen.errors import FindingError, UserError
 from busgen.imaging.geometry import measure
 from busgen.masks.closed import POINTS, is_simple
-from busgen.masks.curvature import contours
+from busgen.masks.curvature import draw_outlines
 from busgen.masks.engines import load_mask_engine
 
 TERMS = ("circumscribed", "indistinct", "angular", "microlobulated", "spiculated")
@@ -48,10 +48,10 @@ def test_alone_equals_in_a_batch(engine, mixed, normal):
     batch = engine.draw([normal, *mixed])
     assert batch.dtype == np.uint8
     assert batch.shape == (241, 256, 256)
-    outlines = contours(mixed)
+    outlines = draw_outlines(mixed)
     for k in range(0, 240, 7):
         assert engine.draw([mixed[k]])[0].tobytes() == batch[k + 1].tobytes()
-        assert contours([mixed[k]])[0].tobytes() == outlines[k].tobytes()
+        assert draw_outlines([mixed[k]])[0].tobytes() == outlines[k].tobytes()
 
 
 def test_threads_do_not_change_the_masks(engine, mixed):
@@ -69,7 +69,7 @@ def test_seed_decides(engine, make_finding):
 def test_normal_is_empty(engine, normal, make_finding):
     masks = engine.draw([normal, make_finding(1), normal])
     assert masks.any(axis=(1, 2)).tolist() == [False, True, False]
-    assert np.isnan(contours([normal])).all()
+    assert np.isnan(draw_outlines([normal])).all()
     assert engine.draw([]).shape == (0, 256, 256)
 
 
@@ -80,12 +80,12 @@ def test_box_is_the_findings(engine, mixed):
         assert error.max() <= 1.001 * f.pixel_mm
         assert abs(g.center_x - f.center_x) * 256 <= 1
         assert abs(g.center_y - f.center_y) * 256 <= 1
-    boxes = np.ptp(contours(mixed), axis=1)
+    boxes = np.ptp(draw_outlines(mixed), axis=1)
     np.testing.assert_allclose(boxes, [(f.width_mm, f.height_mm) for f in mixed])
 
 
 def test_outlines_are_simple_and_masks_whole(engine, mixed):
-    outlines = contours(mixed)
+    outlines = draw_outlines(mixed)
     assert outlines.shape == (240, POINTS, 2)
     assert is_simple(np.moveaxis(outlines, 2, 1)).all()
     for mask in engine.draw(mixed):
@@ -103,7 +103,7 @@ def test_extremes(engine, make_finding, width, height, margin):
         )
         for seed in range(20)
     ]
-    assert is_simple(np.moveaxis(contours(findings), 2, 1)).all()
+    assert is_simple(np.moveaxis(draw_outlines(findings), 2, 1)).all()
     for mask in engine.draw(findings):
         g = measure(mask, 0.15)
         assert abs(g.width_mm - width) <= 0.1501
@@ -151,7 +151,7 @@ def test_microlobules_are_1_to_3_mm(make_finding):
     shares = {}
     for term in ("microlobulated", "indistinct", "circumscribed"):
         findings = [make_finding(s, margin=(term,), width_mm=16, height_mm=12) for s in range(60)]
-        xy = contours(findings)
+        xy = draw_outlines(findings)
         z = xy[..., 0] + 1j * xy[..., 1]
         step = np.diff(z, axis=1, append=z[:, :1])
         bend = np.angle(step / np.roll(step, 1, axis=1))

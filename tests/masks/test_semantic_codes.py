@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from busgen.imaging.geometry import measure
-from busgen.masks.closed import close, fit_box, is_simple
+from busgen.masks.closed import close_outlines, fit_box, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.codes import CODE, OCTAVES, damped, decode, encode, outline_of
+from busgen.masks.semantic_curvature.codes import CODE, OCTAVES, damp, decode, encode, find_outline
 from busgen.masks.semantic_curvature.engine import COARSE, has_neck, simple_outlines
 
 
 def drawn(code, width, height, side=256):
-    """Return the mask of a code in the middle of a picture."""
+    """Return the mask of a code in the middle of an image."""
     vertices = fit_box(simple_outlines(code[None]), np.array([width - 1.0]), np.array([height - 1]))
     mask = np.zeros((side, side), np.uint8)
     points = np.rint((vertices[0].T + (side - 1) / 2) * 16).astype(np.int32)
@@ -38,7 +38,7 @@ def masks(mixed):
 
 def test_an_outline_comes_back(masks):
     for mask in masks:
-        code = encode(outline_of(mask))
+        code = encode(find_outline(mask))
         assert code.shape == (CODE,)
         shape = measure(mask, 1.0)
         again = drawn(code, shape.width_mm, shape.height_mm)
@@ -54,22 +54,22 @@ def test_the_code_does_not_know_place_size_or_proportions():
             np.hypot((rows - y) / height, (cols - x) / width) < 1 + 0.12 * np.sin(3 * angle)
         ).astype(np.uint8)
 
-    first = encode(outline_of(lobed(60, 60, 128, 128)))
+    first = encode(find_outline(lobed(60, 60, 128, 128)))
     for other in (lobed(60, 60, 100, 90), lobed(80, 80, 128, 128), lobed(70, 35, 120, 140)):
-        code = encode(outline_of(other))
+        code = encode(find_outline(other))
         assert code[0] == pytest.approx(first[0], abs=0.1)  # how much it bends at 2 to 3 cycles
 
 
 def test_closing_needs_the_first_harmonic_alone(masks):
-    codes = np.stack([encode(outline_of(mask)) for mask in masks])
-    vertices, closed = close(decode(codes))
+    codes = np.stack([encode(find_outline(mask)) for mask in masks])
+    vertices, closed = close_outlines(decode(codes))
     assert closed.all()
     assert is_simple(vertices).mean() > 0.95
 
 
 def test_damping_calms_all_octaves_alike(masks):
-    codes = np.stack([encode(outline_of(mask)) for mask in masks])
-    spectra = [np.abs(np.fft.rfft(decode(own))) for own in (codes, damped(codes, 0.5))]
+    codes = np.stack([encode(find_outline(mask)) for mask in masks])
+    spectra = [np.abs(np.fft.rfft(decode(own))) for own in (codes, damp(codes, 0.5))]
     for low, high in OCTAVES:
         ratio = spectra[1][:, low : high + 1].sum() / spectra[0][:, low : high + 1].sum()
         assert ratio == pytest.approx(0.5, abs=1e-6)
@@ -78,7 +78,7 @@ def test_damping_calms_all_octaves_alike(masks):
 def test_wild_codes_become_simple_outlines():
     wild = np.random.default_rng(0).standard_normal((200, CODE))
     wild[:, : len(OCTAVES)] = 0.0  # bends of a radian at every scale
-    vertices, closed = close(decode(wild))
+    vertices, closed = close_outlines(decode(wild))
     assert not (closed & is_simple(vertices)).any()
     outlines = simple_outlines(wild)
     assert is_simple(outlines).all()
@@ -88,9 +88,9 @@ def test_wild_codes_become_simple_outlines():
 
 def test_what_has_no_shape_has_no_outline():
     speck = np.zeros((64, 64), np.uint8)
-    assert outline_of(speck) is None
+    assert find_outline(speck) is None
     speck[10:12, 10:12] = 1
-    assert outline_of(speck) is None
+    assert find_outline(speck) is None
     speck[:] = 0
     speck[10, 5:60] = 1
-    assert outline_of(speck) is None
+    assert find_outline(speck) is None

@@ -18,9 +18,9 @@ from busgen.masks.semantic_curvature.conditions import (
     PARTS,
     STYLES,
     Lesion,
-    conditions,
-    forgotten,
-    lesion_of,
+    forget,
+    to_conditions,
+    to_lesion,
 )
 from busgen.masks.semantic_curvature.engine import SHIPPED
 from busgen.masks.semantic_curvature.network import SPEC, WEIGHTS
@@ -114,7 +114,7 @@ def test_size_and_orientation_change_alone(engine, make_finding):
             assert shape.height_mm == pytest.approx(finding.height_mm, abs=0.16)
 
 
-def test_other_sizes_of_pictures(engine, make_finding):
+def test_other_sizes_of_images(engine, make_finding):
     finding = make_finding(3, pixel_mm=0.075)
     (mask,) = load_mask_engine(ENGINE, 512).draw([finding])
     assert measure(mask, 0.075).width_mm == pytest.approx(14.0, abs=0.1)
@@ -128,9 +128,9 @@ def test_a_lesion_outside_the_frame_is_refused(engine, make_finding):
 
 def test_what_is_not_known_is_zero(make_finding):
     finding = make_finding(0, shape="irregular", margin=("angular", "spiculated"))
-    known = lesion_of(finding, 256)
+    known = to_lesion(finding, 256)
     nothing = Lesion(None, known.width, known.height, None, None, None, None)
-    row, blank = conditions([known, nothing])
+    row, blank = to_conditions([known, nothing])
     assert row.shape == (CONDITIONS,)
     assert not blank[2:].any()
     assert np.array_equal(row[:2], blank[:2])
@@ -139,7 +139,7 @@ def test_what_is_not_known_is_zero(make_finding):
 
 def test_parts_are_forgotten_together():
     rows = np.ones((4000, CONDITIONS), np.float32)
-    kept = forgotten(rows, 0.1, np.random.default_rng(0))
+    kept = forget(rows, 0.1, np.random.default_rng(0))
     assert rows.all()
     assert kept[:, :2].all()
     start = 2
@@ -151,7 +151,7 @@ def test_parts_are_forgotten_together():
 
 
 def test_annotators_are_drawn_by_their_shares(make_finding):
-    drawn = [lesion_of(make_finding(seed), 256).style for seed in range(2000)]
+    drawn = [to_lesion(make_finding(seed), 256).style for seed in range(2000)]
     for name, share in STYLES.items():
         assert drawn.count(name) / 2000 == pytest.approx(share, abs=0.03)
     assert sum(STYLES.values()) == pytest.approx(1)

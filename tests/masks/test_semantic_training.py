@@ -18,15 +18,15 @@ from busgen.masks.semantic_curvature.training import library, stage
 from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.semantic_curvature.training.examples import (
     DESCRIBED,
-    examples_of,
+    make_examples,
     prepare,
-    read_outlined,
+    read_outlines,
 )
 from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
-from busgen.similarity.thumbnails import signature
-from busgen.training_loop import Pace
+from busgen.similarity.thumbnails import make_thumbnail
+from busgen.training_loop import Schedule
 
 PARAMS = TrainMasksParams(steps=90, batch=16, width=32, layers=1, patience=3)
 KEEP = 50  # steps between checkpoints
@@ -61,7 +61,7 @@ def row(dataset, number):
         "pixel_mm": 0.1 if described else None,
         "image": {"bytes": encode_png(image), "path": "i.png"},
         "mask": {"bytes": encode_png(near.astype(np.uint8) * 255), "path": "m.png"},
-        "signature": signature(image),
+        "signature": make_thumbnail(image),
         "flags": [],
         "notes": [],
     }
@@ -90,14 +90,14 @@ def real(tmp_path_factory):
 def _often_kept():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "LOOK", 30)
-        patch.setattr(stage, "Pace", partial(Pace, keep=KEEP))
+        patch.setattr(stage, "Schedule", partial(Schedule, keep=KEEP))
         yield
 
 
 @pytest.fixture(scope="module")
 def trained(real, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "masks"
-    return library.learn(library.plan(real, out, PARAMS), lambda _: None)
+    return library.train(library.plan(real, out, PARAMS), lambda _: None)
 
 
 def plan(real, out):
@@ -151,7 +151,7 @@ def test_terms_are_readers_or_measured_or_missing(real):
         )
     )
     tables = [real / name / "table.parquet" for name in ("breast", "busi")]
-    outlined = read_outlined(tables, real / "cohort" / FILE, "train", bounds)
+    outlined = read_outlines(tables, real / "cohort" / FILE, "train", bounds)
     told = {"breast": set(), "busi": set()}
     for lesion in outlined.lesions:
         told[lesion.style].add((lesion.shape, lesion.margin, lesion.size_mm is None))
@@ -167,16 +167,16 @@ def test_terms_are_readers_or_measured_or_missing(real):
 
 
 def test_versions_are_mirrored_and_turned_and_know_their_proportions(real):
-    outlined = read_outlined(
+    outlined = read_outlines(
         [real / "breast" / "table.parquet"], real / "cohort" / FILE, "train", Bounds(())
     )
-    examples = examples_of(outlined, 6)
+    examples = make_examples(outlined, 6)
     assert examples.conditions.shape == (len(outlined.masks), 6, CONDITIONS)
     ratio = examples.conditions[:, :, 0]
     assert np.array_equal(ratio[:, 0], ratio[:, 1])
     assert 0.01 < np.abs(ratio[:, 2:] - ratio[:, :1]).mean() < 0.5
     assert np.allclose(examples.conditions[:, :, 1], examples.conditions[:, :1, 1], atol=1e-5)
-    assert examples.chances.sum() == pytest.approx(1)
+    assert examples.probabilities.sum() == pytest.approx(1)
     bends = examples.codes[:, :, 0]
     assert np.corrcoef(bends[:, 0], bends[:, 1])[0, 1] > 0.9  # a mirrored outline bends as much
     assert DESCRIBED > 1
@@ -210,4 +210,4 @@ def test_what_cannot_be_trained_is_refused(real, tmp_path):
         library.plan(real, tmp_path / "full", PARAMS)
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
     with pytest.raises(DataError, match="none in train"):
-        read_outlined([], real / "cohort" / FILE, "train", Bounds(()))
+        read_outlines([], real / "cohort" / FILE, "train", Bounds(()))

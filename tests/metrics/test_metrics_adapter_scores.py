@@ -5,14 +5,14 @@ import pytest
 
 from busgen.errors import UserError
 from busgen.io import dumps
-from busgen.metrics.adapter_scores import likeness
+from busgen.metrics.adapter_scores import score
 from busgen.real.crops import Crops
 
 SIDE = 256
 
 
 def crops(count, *, lesions=True, patients=None):
-    """Return speckle with an ellipse each, by default one picture a patient."""
+    """Return speckle with an ellipse each, by default one image a patient."""
     rows, cols = np.mgrid[:SIDE, :SIDE] / SIDE
     ellipse = ((rows - 0.45) / 0.12) ** 2 + ((cols - 0.5) / 0.2) ** 2 < 1
     masks = np.repeat((ellipse & lesions)[None].astype(np.uint8), count, axis=0)
@@ -29,8 +29,8 @@ def speckle(count, seed):
     return drawn.clip(0, 255).astype(np.uint8)
 
 
-def test_eight_patients_of_one_picture_give_a_value_without_an_interval():
-    told = likeness(speckle(8, 1), crops(8))
+def test_eight_patients_of_one_image_give_a_value_without_an_interval():
+    told = score(speckle(8, 1), crops(8))
     kid = told["kid_us64"]
     assert (kid["n"], kid["interval"]) == (3, None)
     assert np.isfinite([kid["value"], kid["floor"], kid["floor_limit"]]).all()
@@ -40,22 +40,22 @@ def test_eight_patients_of_one_picture_give_a_value_without_an_interval():
 
 
 def test_enough_patients_give_an_interval_and_no_note():
-    kid = likeness(speckle(16, 1), crops(16))["kid_us64"]
+    kid = score(speckle(16, 1), crops(16))["kid_us64"]
     assert kid["interval"][0] <= kid["value"] <= kid["interval"][1]
     assert "note" not in kid
 
 
 @pytest.mark.parametrize("patients", [["p0"] * 4, ["p0", "p0", "p1", "p2"]])
 def test_where_no_score_can_be_made_the_record_says_so(patients):
-    told = likeness(speckle(4, 1), crops(4, lesions=False, patients=patients))
+    told = score(speckle(4, 1), crops(4, lesions=False, patients=patients))
     assert told["kid_us64"]["value"] is None
-    assert "pictures of several families and patients" in told["kid_us64"]["note"]
+    assert "images of several families and patients" in told["kid_us64"]["note"]
     assert told["kid_us64"]["n"] == 4
     nothing = {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
     assert told["dice"] == nothing
     dumps(told)
 
 
-def test_pictures_must_pair_with_crops():
-    with pytest.raises(UserError, match="one picture in the stead of each crop"):
-        likeness(speckle(3, 1), crops(4))
+def test_images_must_pair_with_crops():
+    with pytest.raises(UserError, match="one image in the stead of each crop"):
+        score(speckle(3, 1), crops(4))

@@ -9,12 +9,18 @@ from busgen.errors import DataError, UserError
 from busgen.images.phantom import renderer
 from busgen.io import dumps, write_text
 from busgen.masks.engines import load_mask_engine
-from busgen.metrics.counterfactuals import RISING, Families, moves, rest_of, stays
+from busgen.metrics.counterfactuals import (
+    RISING,
+    Families,
+    share_moved,
+    share_unchanged,
+    unchanged_region,
+)
 from busgen.priors.draw import draw
-from busgen.priors.families import members
+from busgen.priors.families import make_members
 from busgen.priors.network import TERMS, load_prior
 from busgen.seeds import rng
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 SIDE = 100
 POSTERIOR = ("none", "enhancement", "shadowing")
@@ -52,32 +58,32 @@ def posterior_families(n, *, wrong=0, elsewhere=0):
 
 
 def test_shares_are_those_that_were_planted():
-    found = moves(posterior_families(10, wrong=3), below)
+    found = share_moved(posterior_families(10, wrong=3), below)
     assert set(found) == {"shadowing < none", "none < enhancement", "order"}
     for score in found.values():
         assert (score["value"], score["n"]) == (0.7, 10)
-        assert score["interval"] == pytest.approx(wilson(7, 10), abs=1e-4)
+        assert score["interval"] == pytest.approx(wilson_interval(7, 10), abs=1e-4)
 
 
 def test_equal_levels_do_not_count_as_moved_and_unmeasured_families_do_not_count():
     families = posterior_families(4)
-    flat = moves(families, lambda image, mask: 1.0)
+    flat = share_moved(families, lambda image, mask: 1.0)
     assert flat["order"]["value"] == 0
 
     def blind(image, mask):
         return float("nan") if image[0, 0] == families.images[0, 0, 0, 0] else below(image, mask)
 
-    assert moves(families, blind)["order"]["n"] < 4
+    assert share_moved(families, blind)["order"]["n"] < 4
 
 
 def test_only_terms_with_a_place_in_the_order_are_compared():
     families = posterior_families(3)
     pair = Families(families.images[:, :2], families.masks, "posterior", POSTERIOR[:2])
-    assert set(moves(pair, below)) == {"none < enhancement", "order"}
+    assert set(share_moved(pair, below)) == {"none < enhancement", "order"}
     for field, terms in (("posterior", ("none", "combined")), ("tissue", schema.TISSUES[:2])):
         other = Families(families.images[:, :2], families.masks, field, terms)
         with pytest.raises(UserError, match=f"two terms in an order.*got {field}"):
-            moves(other, below)
+            share_moved(other, below)
 
 
 def test_the_order_holds_every_ordered_term_of_the_lexicon():
@@ -86,15 +92,15 @@ def test_the_order_holds_every_ordered_term_of_the_lexicon():
 
 
 def test_the_rest_stays_where_only_the_band_changed():
-    found = stays(posterior_families(12))
+    found = share_unchanged(posterior_families(12))
     assert (found["value"], found["n"], found["grey"]) == (1.0, 12, 0.0)
-    assert found["interval"] == pytest.approx(wilson(12, 12), abs=1e-4)
+    assert found["interval"] == pytest.approx(wilson_interval(12, 12), abs=1e-4)
     assert 30 < found["independent"] < 50  # two uniform variables of width 120: a third of it
 
 
 def test_the_rest_does_not_stay_where_all_pixels_changed():
-    assert stays(posterior_families(6, elsewhere=50))["value"] == 0
-    little = stays(posterior_families(6, elsewhere=6))
+    assert share_unchanged(posterior_families(6, elsewhere=50))["value"] == 0
+    little = share_unchanged(posterior_families(6, elsewhere=6))
     assert little["value"] == 1
     assert little["grey"] == pytest.approx(4.0)  # two pairs of three differ by 6
 
@@ -110,7 +116,7 @@ def test_the_rest_does_not_stay_where_all_pixels_changed():
     ],
 )
 def test_where_each_field_may_show(field, changed, kept):
-    rest = rest_of(box(), field)
+    rest = unchanged_region(box(), field)
     assert not any(rest[place] for place in changed)
     assert all(rest[place] for place in kept)
 
@@ -118,16 +124,16 @@ def test_where_each_field_may_show(field, changed, kept):
 def test_shapes_and_numbers_that_do_not_fit_are_named():
     families = posterior_families(1)
     with pytest.raises(UserError, match="two or more"):
-        stays(families)
+        share_unchanged(families)
     with pytest.raises(UserError, match=r"images must be \(F, T, H, W\).*got \(1, 3, 100, 100\)"):
         Families(families.images, families.masks, "posterior", ("none", "shadowing"))
 
 
-def test_a_lesion_that_fills_the_picture_leaves_no_rest():
+def test_a_lesion_that_fills_the_image_leaves_no_rest():
     families = posterior_families(2)
     full = Families(families.images, np.ones_like(families.masks), "posterior", POSTERIOR)
-    with pytest.raises(UserError, match="leave something of the picture"):
-        stays(full)
+    with pytest.raises(UserError, match="leave something of the image"):
+        share_unchanged(full)
 
 
 def test_a_release_without_families_is_named(tmp_path):
@@ -142,7 +148,7 @@ def phantoms(field, terms, n=10):
     drawn = [f for f in draw(prior, n, 29) if f.has_lesion]
     masks = engine.draw(drawn)
     images = [
-        np.stack([renderer.render_one(member, mask) for member in members(finding, field, terms)])
+        np.stack([renderer.render(member, mask) for member in make_members(finding, field, terms)])
         for finding, mask in zip(drawn, masks, strict=True)
     ]
     return Families(np.stack(images), masks, field, terms)
@@ -150,13 +156,13 @@ def phantoms(field, terms, n=10):
 
 def test_the_phantoms_posterior_features_move_the_band_and_keep_the_rest():
     families = phantoms("posterior", POSTERIOR)
-    assert moves(families, below)["order"]["value"] >= 0.9
-    kept = stays(families)
+    assert share_moved(families, below)["order"]["value"] >= 0.9
+    kept = share_unchanged(families)
     assert kept["value"] >= 0.9
     assert kept["grey"] < 0.1 * kept["independent"]
 
 
 def test_the_phantoms_echo_pattern_moves_the_inside_and_keeps_the_rest():
     families = phantoms("echo_pattern", ("anechoic", "hypoechoic", "hyperechoic"))
-    assert moves(families, inside)["order"]["value"] >= 0.9
-    assert stays(families)["value"] >= 0.9
+    assert share_moved(families, inside)["order"]["value"] >= 0.9
+    assert share_unchanged(families)["value"] >= 0.9

@@ -9,7 +9,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from busgen.errors import UserError
-from busgen.metrics.distribution import frechet, frechet_distance, kid, mmd, mmd2
+from busgen.metrics.distribution import frechet, frechet_distance, kid, mmd, squared_mmd
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 
@@ -36,7 +36,7 @@ def plain_mmd2(a, b):
 
 def test_kernel_distance_is_the_plain_one():
     a, b = sample(9, 0.5), sample(7, seed=1)
-    assert mmd2(a, b) == pytest.approx(plain_mmd2(a.points.tolist(), b.points.tolist()))
+    assert squared_mmd(a, b) == pytest.approx(plain_mmd2(a.points.tolist(), b.points.tolist()))
 
 
 def test_kernel_distance_of_gaussians_is_the_closed_form():
@@ -44,18 +44,20 @@ def test_kernel_distance_of_gaussians_is_the_closed_form():
     alone, apart = 1 + 3 / d, 1 + 3 * (d + m) / d**2
     s1, s2, s3 = m / d, (m**2 + 2 * m + d) / d**2, (m**3 + 3 * m * (2 * m + d) + 6 * m) / d**3
     expected = alone + (1 + 3 * s1 + 3 * s2 + s3) - 2 * apart
-    found = [mmd2(sample(400, 0.5, k), sample(400, 0, k + 50)) for k in range(10)]
+    found = [squared_mmd(sample(400, 0.5, k), sample(400, 0, k + 50)) for k in range(10)]
     assert np.mean(found) == pytest.approx(expected, abs=3 * np.std(found) / 10**0.5)
-    same = [mmd2(sample(400, 0, k), sample(400, 0, k + 50)) for k in range(10)]
+    same = [squared_mmd(sample(400, 0, k), sample(400, 0, k + 50)) for k in range(10)]
     assert np.mean(same) == pytest.approx(0, abs=3 * np.std(same) / 10**0.5)
 
 
-def test_pictures_of_one_patient_do_not_pass_for_a_difference():
-    found = [mmd2(sample(60, 0, k, images=6), sample(60, 0, k + 50)) for k in range(40)]
+def test_images_of_one_patient_do_not_pass_for_a_difference():
+    found = [squared_mmd(sample(60, 0, k, images=6), sample(60, 0, k + 50)) for k in range(40)]
     counted = []
     for k in range(40):
         many = sample(60, 0, k, images=6)
-        counted.append(mmd2(Sample(many.points, np.arange(60).astype(str)), sample(60, 0, k + 50)))
+        counted.append(
+            squared_mmd(Sample(many.points, np.arange(60).astype(str)), sample(60, 0, k + 50))
+        )
     error = np.std(found) / 40**0.5
     assert abs(np.mean(found)) < 3 * error
     assert np.mean(counted) > 5 * error
@@ -88,7 +90,7 @@ def test_few_real_patients_lower_the_n():
     assert kid(sample(100), sample(90, images=3), rng(0, "s"), draws=5).n == (90 - 3) // 2
 
 
-def test_floor_is_wider_where_pictures_are_of_few_patients():
+def test_floor_is_wider_where_images_are_of_few_patients():
     one, many = (
         frechet(sample(60), sample(240, 0, 1, images=k), rng(0, "s"), draws=60) for k in (1, 8)
     )
@@ -104,9 +106,9 @@ def test_what_cannot_be_scored_is_refused():
         kid(sample(10), broken, rng(0, "s"))
     with pytest.raises(UserError, match="several families and patients"):
         kid(sample(10), sample(4, images=2), rng(0, "s"))
-    with pytest.raises(UserError, match="65 dimensions, 100 pictures"):
+    with pytest.raises(UserError, match="65 dimensions, 100 images"):
         frechet(sample(100, d=65), sample(400, d=65), rng(0, "s"))
-    with pytest.raises(UserError, match="4 dimensions, 4 pictures"):
+    with pytest.raises(UserError, match="4 dimensions, 4 images"):
         frechet(sample(4), sample(40), rng(0, "s"))
 
 

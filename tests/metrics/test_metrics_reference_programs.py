@@ -7,9 +7,9 @@ import pytest
 def compared():
     pytest.importorskip("torchmetrics.image.fid")
     pytest.importorskip("monai.metrics")
-    from busgen.bench.quality.reference_programs import compared
+    from busgen.bench.quality.reference_programs import compare_values
 
-    return compared()
+    return compare_values()
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from transformers import ViTConfig, ViTModel
 
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, sha256_file, write_text
-from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured
+from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measure
 from busgen.metrics.spaces.radiomic.space import embed
-from busgen.metrics.spaces.registry import space_of, spaces_of
-from busgen.metrics.spaces.us64.degradations import blurred
-from busgen.metrics.spaces.user_network import Seen, load_extractor, resized
+from busgen.metrics.spaces.registry import load_space, load_spaces
+from busgen.metrics.spaces.us64.degradations import blur
+from busgen.metrics.spaces.user_network import Spec, load_model, resize
 from busgen.seeds import rng
 
 
@@ -32,21 +32,21 @@ def scripted(tmp_path):
     return path
 
 
-def test_a_vector_has_at_most_64_numbers_with_names_of_their_own(make_picture):
-    image, mask = make_picture(0)
-    told = measured(image, mask)
+def test_a_vector_has_at_most_64_numbers_with_names_of_their_own(make_image):
+    image, mask = make_image(0)
+    told = measure(image, mask)
     assert len(NAMES) == len(set(NAMES)) == len(told) <= 64
     assert np.isfinite(told).all()
-    alone = measured(image, None)
+    alone = measure(image, None)
     assert np.isnan(alone[-len(LESION) :]).all()
     assert np.array_equal(alone[: -len(LESION)], told[: -len(LESION)])
-    assert np.array_equal(told, measured(image, mask))
+    assert np.array_equal(told, measure(image, mask))
 
 
-def test_numbers_mean_what_their_names_say(make_picture):
-    image, mask = make_picture(1)
-    plain = dict(zip(NAMES, measured(image, mask), strict=True))
-    soft = dict(zip(NAMES, measured(blurred(image, rng(0, "b")), mask), strict=True))
+def test_numbers_mean_what_their_names_say(make_image):
+    image, mask = make_image(1)
+    plain = dict(zip(NAMES, measure(image, mask), strict=True))
+    soft = dict(zip(NAMES, measure(blur(image, rng(0, "b")), mask), strict=True))
     assert soft["local_sd"] < plain["local_sd"]
     assert soft["local_snr"] > plain["local_snr"]
     assert soft["speckle_axial_px"] > plain["speckle_axial_px"]
@@ -55,19 +55,19 @@ def test_numbers_mean_what_their_names_say(make_picture):
     assert soft["homogeneity_axial_1px"] > plain["homogeneity_axial_1px"]
     assert plain["correlation_lateral_1px"] > plain["correlation_axial_1px"]  # wider speckle
     dark = np.where(mask > 0, image // 3, image).astype(np.uint8)
-    darker = dict(zip(NAMES, measured(dark, mask), strict=True))
+    darker = dict(zip(NAMES, measure(dark, mask), strict=True))
     assert darker["contrast"] < plain["contrast"] - 30
     assert darker["echo_level"] < plain["echo_level"]
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
-def test_a_flat_picture_has_finite_numbers(level):
-    whole = measured(np.full((64, 64), level, np.uint8), None)[: -len(LESION)]
+def test_a_flat_image_has_finite_numbers(level):
+    whole = measure(np.full((64, 64), level, np.uint8), None)[: -len(LESION)]
     assert np.isfinite(whole).all()
 
 
-def test_coordinates_depend_on_the_picture_alone_and_lack_a_lesion_that_is_not_there(make_picture):
-    images, masks = map(np.stack, zip(*(make_picture(k) for k in range(3)), strict=True))
+def test_coordinates_depend_on_the_image_alone_and_lack_a_lesion_that_is_not_there(make_image):
+    images, masks = map(np.stack, zip(*(make_image(k) for k in range(3)), strict=True))
     masks[1] = 0
     together = embed(images, masks)
     alone = np.concatenate([embed(images[k : k + 1], masks[k : k + 1]) for k in range(3)])
@@ -78,17 +78,17 @@ def test_coordinates_depend_on_the_picture_alone_and_lack_a_lesion_that_is_not_t
     assert embed(images[:0], masks[:0]).shape == (0, len(NAMES))
 
 
-def test_pictures_are_resized_as_clean_fid_does():
+def test_images_are_resized_as_clean_fid_does():
     board = np.indices((598, 598)).sum(axis=0) % 2 * np.uint8(255)
-    assert np.abs(resized(board.astype(np.uint8), 299)[2:-2, 2:-2] - 127.5).max() < 2  # antialiased
-    assert resized(np.full((40, 40), 255, np.uint8), 64).tolist() == [[255.0] * 64] * 64
-    seen = Seen().inputs(np.zeros((2, 40, 40), np.uint8))
+    assert np.abs(resize(board.astype(np.uint8), 299)[2:-2, 2:-2] - 127.5).max() < 2  # antialiased
+    assert resize(np.full((40, 40), 255, np.uint8), 64).tolist() == [[255.0] * 64] * 64
+    seen = Spec().to_input(np.zeros((2, 40, 40), np.uint8))
     assert seen.shape == (2, 3, 299, 299)
     assert seen.unique().tolist() == [-1]
 
 
 def test_a_users_extractor_is_a_space_and_only_its_frechet_distance_is_fid(scripted):
-    space = space_of(str(scripted))
+    space = load_space(str(scripted))
     images = np.zeros((11, 64, 64), np.uint8)
     images[:, :, 32:] = 64
     points = space.embed(images, np.zeros_like(images))
@@ -96,8 +96,8 @@ def test_a_users_extractor_is_a_space_and_only_its_frechet_distance_is_fid(scrip
     assert points[0, [0, 3]] == pytest.approx([-1, -0.5], abs=0.02)
     assert (space.name, space.sha256) == ("halves é", sha256_file(scripted))
     assert space.fid
-    assert [one.fid for one in spaces_of(None)] == [False, False]
-    assert [len(one.version) for one in spaces_of(None)] == [12, 12]
+    assert [one.fid for one in load_spaces(None)] == [False, False]
+    assert [len(one.version) for one in load_spaces(None)] == [12, 12]
 
 
 def test_of_stylegans_inception_the_layers_are_asked(tmp_path):
@@ -110,7 +110,7 @@ def test_of_stylegans_inception_the_layers_are_asked(tmp_path):
             return self.layers(x) * 0
 
     torch.jit.script(Whole()).save(str(tmp_path / "inception.pt"))
-    points = load_extractor(tmp_path / "inception.pt").embed(np.zeros((1, 64, 64), np.uint8))
+    points = load_model(tmp_path / "inception.pt").embed(np.zeros((1, 64, 64), np.uint8))
     assert points.tolist() == [[-1.0] * 6]
 
 
@@ -140,7 +140,7 @@ def test_a_folder_of_the_transformers_library_is_a_space(pretrained, vit, capfd)
     model = ViTModel(vit)
     folder = pretrained(model, image_mean=[0.2, 0.4, 0.6], image_std=[0.5, 0.25, 1.0])
     capfd.readouterr()
-    space = space_of(str(folder))
+    space = load_space(str(folder))
     assert "".join(capfd.readouterr()) == ""  # no progress bar of the library's own
     images = np.stack([np.full((64, 64), level, np.uint8) for level in (0, 51)])
     points = space.embed(images, images)
@@ -150,16 +150,16 @@ def test_a_folder_of_the_transformers_library_is_a_space(pretrained, vit, capfd)
     assert points == pytest.approx(asked.numpy(), abs=1e-5)
     assert (space.name, space.fid) == ("tiny é", True)
     (folder / "preprocessor_config.json").write_text("{}")
-    assert space_of(str(folder)).sha256 != space.sha256  # pictures are seen otherwise
+    assert load_space(str(folder)).sha256 != space.sha256  # images are seen otherwise
 
 
 @pytest.mark.parametrize("pooled", [True, False])
 def test_without_weights_that_pool_the_last_features_are_averaged(pretrained, vit, pooled):
     model = ViTModel(vit, add_pooling_layer=pooled)
     images = np.random.default_rng(0).integers(0, 255, (3, 32, 32)).astype(np.uint8)
-    extractor = load_extractor(pretrained(model))
+    extractor = load_model(pretrained(model))
     with torch.inference_mode():
-        told = model(extractor.seen.inputs(images))
+        told = model(extractor.spec.to_input(images))
     expected = told.pooler_output if pooled else told.last_hidden_state.mean(dim=1)
     assert extractor.embed(images) == pytest.approx(expected.numpy(), abs=1e-5)
 
@@ -170,36 +170,36 @@ def test_a_model_without_all_of_its_weights_is_refused(pretrained, vit):
     del weights["embeddings.cls_token"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(DataError, match=r"1 weights missing, embeddings\.cls_token first"):
-        load_extractor(folder)
+        load_model(folder)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match=r"none must be a model of the transformers library"):
-        space_of(str(tmp_path / "none"))
+        load_space(str(tmp_path / "none"))
 
 
 def test_what_is_no_space_is_refused(tmp_path, scripted):
     for name in ("inception", "weights.safetensors", "net.onnx"):
         with pytest.raises(UserError, match="us64, radiomic, lite1, a TorchScript file"):
-            space_of(name)
+            load_space(name)
     with pytest.raises(UserError, match="must be a file or folder"):
-        space_of(str(tmp_path / "gone.pt"))
+        load_space(str(tmp_path / "gone.pt"))
     (tmp_path / "broken.pt").write_bytes(b"no network")
     with pytest.raises(DataError, match=r"broken.pt must be a TorchScript file"):
-        space_of(str(tmp_path / "broken.pt"))
+        load_space(str(tmp_path / "broken.pt"))
     with pytest.raises(UserError, match="different names"):
-        spaces_of([str(scripted), str(scripted)])
+        load_spaces([str(scripted), str(scripted)])
     narrow = torch.jit.script(torch.nn.Linear(4, 2))
     narrow.save(str(tmp_path / "narrow.pt"))
     images = np.zeros((1, 64, 64), np.uint8)
     with pytest.raises(UserError, match=r"must take \(N, 3, 299, 299\)"):
-        space_of(str(tmp_path / "narrow.pt")).embed(images, images)
+        load_space(str(tmp_path / "narrow.pt")).embed(images, images)
 
 
-def test_an_extractor_that_fails_on_a_picture_is_refused(tmp_path):
+def test_an_extractor_that_fails_on_a_image_is_refused(tmp_path):
     class Scaled(torch.nn.Module):
-        """Columns' means in units of their spread: 0 / 0 of a blank picture."""
+        """Columns' means in units of their spread: 0 / 0 of a blank image."""
 
         def forward(self, x):
             """Return them."""
@@ -209,5 +209,5 @@ def test_an_extractor_that_fails_on_a_picture_is_refused(tmp_path):
     torch.jit.script(Scaled()).save(str(tmp_path / "scaled.pt"))
     images = np.zeros((3, 64, 64), np.uint8)
     images[1:] = np.random.default_rng(0).integers(0, 255, (2, 64, 64))
-    with pytest.raises(UserError, match="must give finite numbers, got others for 1 pictures"):
-        space_of(str(tmp_path / "scaled.pt")).embed(images, images)
+    with pytest.raises(UserError, match="must give finite numbers, got others for 1 images"):
+        load_space(str(tmp_path / "scaled.pt")).embed(images, images)

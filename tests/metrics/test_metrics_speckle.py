@@ -1,4 +1,4 @@
-"""Speckle statistics: spectra of known pictures, what holds by scanner."""
+"""Speckle statistics: spectra of known images, what holds by scanner."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_judges import ellipses
 
-from busgen.metrics.speckle import EVERY, SPECTRUM, STATISTICS, compare, measured, places
+from busgen.metrics.speckle import EVERY, SPECTRUM, STATISTICS, compare, measure, shared_scanners
 from busgen.seeds import rng
 
 COUNT = sum(map(len, STATISTICS.values()))
@@ -28,15 +28,15 @@ def test_a_wave_has_its_power_in_the_band_of_its_frequency():
     rows = np.arange(64)[:, None]
     wave = 120 + 60 * np.cos(2 * np.pi * rows * 14 / 64).repeat(64, axis=1)  # .22 cycles per pixel
     crops = replace(ellipses(1), images=wave.astype(np.uint8)[None])
-    levels = {name: measured(crops)[name][0] for name in SPECTRUM}
+    levels = {name: measure(crops)[name][0] for name in SPECTRUM}
     assert max(levels, key=levels.get) == "spectrum_0.26"
     assert levels["spectrum_0.26"] == pytest.approx(0, abs=0.5)
 
 
-def test_pictures_of_one_kind_hold_and_smooth_ones_do_not():
+def test_images_of_one_kind_hold_and_smooth_ones_do_not():
     real = textures(80, 1)
     told = [
-        compare(measured(made), made.scanners, measured(real), real.scanners)
+        compare(measure(made), made.scanners, measure(real), real.scanners)
         for made in (textures(60, 2), textures(60, 3, width=2.0))
     ]
     same, smooth = (np.mean([one.within for one in rows]) for rows in told)
@@ -48,16 +48,16 @@ def test_pictures_of_one_kind_hold_and_smooth_ones_do_not():
 
 def test_scanners_are_compared_alone_and_others_with_all():
     real = textures(60, 1)
-    rows = compare(measured(real), real.scanners, measured(real), real.scanners)
+    rows = compare(measure(real), real.scanners, measure(real), real.scanners)
     assert len(rows) == 2 * COUNT
     assert {(one.scanner, one.n, one.n_real) for one in rows} == {("one", 30, 30), ("two", 30, 30)}
     assert all(one.within for one in rows)
     linear = np.full(60, "linear")
-    rows = compare(measured(real), linear, measured(real), real.scanners)
+    rows = compare(measure(real), linear, measure(real), real.scanners)
     assert {(one.scanner, one.n_real) for one in rows} == {(EVERY, 60)}
 
 
-def test_a_scanner_of_few_pictures_is_left_out():
+def test_a_scanner_of_few_images_is_left_out():
     real = np.array(["one"] * 14 + ["two"] * 15)
-    assert places(np.array(["one", "two"]), real) == ["two"]
-    assert places(np.array(["one"]), real) == [EVERY]
+    assert shared_scanners(np.array(["one", "two"]), real) == ["two"]
+    assert shared_scanners(np.array(["one"]), real) == [EVERY]

@@ -11,8 +11,8 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.draw import draw
 from busgen.priors.fitting.checks import fit_and_check
 from busgen.priors.fitting.em import infer
-from busgen.priors.fitting.held_out import boxes_alone, compare
-from busgen.priors.fitting.kernel import kernel_log_density
+from busgen.priors.fitting.held_out import compare, strip_terms
+from busgen.priors.fitting.kernel import log_density
 from busgen.priors.fitting.predictive import check, cramers_v, draw_lesions
 from busgen.priors.network import POOLED, make_prior
 
@@ -75,16 +75,16 @@ def test_checks_name_the_source_that_differs(prior, odd, as_rows):
 
 def test_kernels_are_close_to_the_density_that_was_drawn_from(prior):
     train, held_out = draw_lesions(prior, 2000, 1), draw_lesions(prior, 300, 2)
-    held_out = held_out.take(held_out.with_box)
-    kernel = kernel_log_density(train, held_out, prior.sizes)
-    true = infer(prior, boxes_alone(held_out), count=False).total
+    held_out = held_out.pick(held_out.has_box)
+    kernel = log_density(train, held_out, prior.sizes)
+    true = infer(prior, strip_terms(held_out), count=False).total
     assert -0.05 < (true - kernel).mean() < 0.35
 
 
 def test_kernels_integrate_to_one():
-    from busgen.priors.fitting.kernel import Kernels
+    from busgen.priors.fitting.kernel import _Kernels
 
-    one = Kernels(np.array([[0.0], [1.0]]), np.array([0.3, 0.7]), np.array([0.4]))
+    one = _Kernels(np.array([[0.0], [1.0]]), np.array([0.3, 0.7]), np.array([0.4]))
     grid = np.linspace(-0.5, 1.5, 4001)[:, None]
     mass = np.trapezoid(np.exp(one.log_density(grid, -0.5, 1.5)), grid[:, 0])
     assert mass == pytest.approx(1, abs=1e-6)

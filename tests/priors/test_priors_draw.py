@@ -10,7 +10,7 @@ from prior_density import log_prob
 from busgen.errors import UserError
 from busgen.priors import joint
 from busgen.priors.draw import draw
-from busgen.priors.findings import check_finding, from_row, to_row
+from busgen.priors.findings import check, from_row, to_row
 from busgen.priors.network import MARGIN_SETS, NODES
 from busgen.priors.plan import node_factor
 from busgen.priors.request import Request, parse_request
@@ -38,7 +38,7 @@ def test_negative_counts_are_refused(prior):
 
 def test_every_finding_is_valid_and_survives_a_table(prior, findings):
     for finding in findings[:5000]:
-        assert from_row(to_row(check_finding(finding, 256))) == finding
+        assert from_row(to_row(check(finding, 256))) == finding
     assert np.isfinite(log_prob(prior, findings[:5000])).all()
 
 

@@ -12,7 +12,7 @@ from busgen.priors.draw import draw
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import fit_prior
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
-from busgen.priors.fitting.structure import by_class, independent
+from busgen.priors.fitting.structure import class_shares, make_independent
 from busgen.priors.network import make_prior
 
 
@@ -56,7 +56,7 @@ def test_a_known_network_is_recovered_from_half_of_its_terms(half, prior, other)
     assert half.prior.sizes.area[0, 0] == pytest.approx(-2.2, abs=0.1)
     assert half.prior.sizes.center[1, 1, 2] == pytest.approx(0.05, abs=0.008)
     for name in ("outline", "posterior", "calcification", "birads", "echo_pattern"):
-        found, wanted = (by_class(one, name)[:2] for one in (half.prior, other))
+        found, wanted = (class_shares(one, name)[:2] for one in (half.prior, other))
         np.testing.assert_allclose(found, wanted, atol=0.06, err_msg=name)
     held_out = draw(other, 1000, 4)
     assert log_prob(half.prior, held_out).mean() > log_prob(prior, held_out).mean()
@@ -136,7 +136,7 @@ def test_a_field_follows_one_dataset(prior, as_rows):
     for p, pathology in enumerate(("benign", "malignant")):
         mine = [row["orientation"] for row in rows if row["pathology"] == pathology]
         tall = mine.count("not_parallel") / len(mine)
-        assert by_class(fitted, "orientation")[p, 1] == pytest.approx(tall, abs=1e-5)
+        assert class_shares(fitted, "orientation")[p, 1] == pytest.approx(tall, abs=1e-5)
 
 
 def test_views_of_one_patient_share_one_lesion(prior, as_rows):
@@ -149,7 +149,7 @@ def test_boxes_that_tell_nothing_are_left_out_and_counted(prior, as_rows):
     row |= {"crop_width": 0.3, "crop_height": 0.2, "crop_center_y": 0.4, "crop_center_x": 0.6}
     rows = [row, row | {"crop_center_x": 0.5}, row | {"crop_center_y": 0.11}]
     lesions = make_lesions([r | {"shape": None} for r in rows], prior)
-    assert lesions.with_box.tolist() == [True, True, False]
+    assert lesions.has_box.tolist() == [True, True, False]
     assert lesions.outside.tolist() == [False, False, True]  # it would touch the skin
     assert np.isnan(lesions.boxes[:, X]).tolist() == [False, True, True]  # put there by cropping
     assert lesions.boxes[0, [WIDTH, HEIGHT]].tolist() == [0.3, 0.2]
@@ -166,7 +166,7 @@ def test_rows_without_class_and_strange_terms(prior, as_rows):
 def test_normal_images_have_no_lesion_fields(prior, as_rows):
     row = as_rows([f for f in draw(prior, 300, 1) if not f.has_lesion][:1])[0]
     lesions = make_lesions([row], prior)
-    assert not lesions.with_box.any()
+    assert not lesions.has_box.any()
     assert all(lesions.patterns[n][0, -1] == 1 for n in TOLD if n not in ("birads", "tissue"))
 
 
@@ -185,9 +185,9 @@ def test_impossible_pooling_is_refused(prior, as_rows, pooling, message):
 
 
 def test_independent_descriptors_keep_shares_and_lose_dependence(prior):
-    apart = independent(prior)
+    apart = make_independent(prior)
     for name in ("shape", "margin", "echo_pattern", "posterior", "birads"):
-        np.testing.assert_allclose(by_class(apart, name), by_class(prior, name), atol=0.005)
+        np.testing.assert_allclose(class_shares(apart, name), class_shares(prior, name), atol=0.005)
         assert apart.node(name).given[-1] in ("pathology", "outline")
-    classless = by_class(independent(prior, classes=False), "echo_pattern")
+    classless = class_shares(make_independent(prior, classes=False), "echo_pattern")
     np.testing.assert_allclose(classless[0], classless[1])

@@ -12,7 +12,7 @@ from busgen.images.engines import engine_prior
 from busgen.priors.draw import draw
 from busgen.priors.network import NODES, make_prior
 from busgen.priors.plan import marginals
-from busgen.priors.request import Request, parse_request, parse_setting
+from busgen.priors.request import Request, _setting, parse_request
 from busgen.priors.scanners import with_scanners
 from busgen.schema import DEVICES, SCANNERS, scanner_of
 
@@ -77,11 +77,11 @@ def test_targets_may_name_scanners(devices):
 
 def test_a_scanner_that_the_engine_does_not_have_is_refused_with_those_it_has(prior, devices):
     with pytest.raises(FindingError, match="the engine's, got GE Logiq 7: linear_7mhz, linear"):
-        draw(prior, 1, 0, request=Request((parse_setting("scanner=GE Logiq 7"),)))
+        draw(prior, 1, 0, request=Request((_setting("scanner=GE Logiq 7"),)))
     with pytest.raises(FindingError, match="got curved_5mhz: GE Logiq 5, GE Logiq 7, Toshiba"):
-        draw(devices, 1, 0, request=Request((parse_setting("scanner=curved_5mhz"),)))
+        draw(devices, 1, 0, request=Request((_setting("scanner=curved_5mhz"),)))
     with pytest.raises(FindingError, match=r"one of linear_7mhz.*U-Systems"):
-        parse_setting("scanner=abacus")
+        _setting("scanner=abacus")
 
 
 def test_a_prior_that_cannot_be_shared_is_refused(prior):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import tiny
 
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.params.release import ReleaseParams
@@ -27,14 +27,14 @@ def release(tmp_path_factory) -> Path:
         targets={"pathology": {"benign": 0.5, "malignant": 0.5}},
         gates={name: Gate(action="off") for name in GenerateParams().gates},
     )
-    make_candidates(resolve(params), root / "candidates", run_here)
+    run(resolve(params), root / "candidates", run_shards)
     write_release(root / "candidates", root / "release", ReleaseParams())
     return root / "release"
 
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory) -> Path:
-    """Return real data: of 16 test patients two pictures each, of 4 training patients one."""
+    """Return real data: of 16 test patients two images each, of 4 training patients one."""
     rows = []
     for number, patient in enumerate(tiny.patients("test", 16)):
         pathology = ("benign", "malignant")[number % 2]
@@ -46,9 +46,9 @@ def real(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory, release, real, call) -> Path:
-    """Return the folder of a study of 20 pictures."""
+    """Return the folder of a study of 20 images."""
     folder = tmp_path_factory.mktemp("study é") / "made ü"
-    words = ["readers", "make", release, "--real", real, "--n", 20, "--seed", 7, "--out", folder]
+    words = ["study", "make", release, "--real", real, "--n", 20, "--seed", 7, "--out", folder]
     code, out, err = call(*words)
     assert code == 0, err
     assert "not for readers" in out

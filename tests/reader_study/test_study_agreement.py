@@ -6,13 +6,13 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
 from busgen.reader_study.agreement import (
-    between_readers,
-    by_descriptor,
+    score_descriptors,
+    score_readers,
+    score_requests,
     share,
-    with_asked,
 )
 from busgen.reader_study.records import DESCRIBED, Answers, Key
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 NOTHING = dict.fromkeys(DESCRIBED)
 
@@ -33,7 +33,7 @@ def test_fleiss_kappa_of_the_textbook_example():
 
 def test_kappas_of_calls_and_of_ratings():
     ratings = np.array([[1, 2, 6, 5, 4, 3], [1, 3, 5, 6, 3, 3], [6, 5, 1, 2, 3, 4]], float)
-    found = between_readers(["a", "b", "c"], ratings)
+    found = score_readers(["a", "b", "c"], ratings)
     pairs = {tuple(one["readers"]): one["value"] for one in found["weighted_kappa_ratings"]}
     assert set(pairs) == {("a", "b"), ("a", "c"), ("b", "c")}
     expected = cohen_kappa_score(*ratings[:2].astype(int), labels=range(1, 7), weights="quadratic")
@@ -42,31 +42,31 @@ def test_kappas_of_calls_and_of_ratings():
     low, high = found["weighted_kappa_ratings"][0]["interval"]
     assert low <= pairs["a", "b"] <= high
     assert found["fleiss_kappa_calls"]["n"] == 6
-    assert between_readers(["a"], ratings[:1]) is None
+    assert score_readers(["a"], ratings[:1]) is None
 
 
 def test_a_kappa_that_cannot_be_is_null():
-    found = between_readers(["a", "b"], np.full((2, 12), 5.0))
+    found = score_readers(["a", "b"], np.full((2, 12), 5.0))
     assert found["fleiss_kappa_calls"] == {"value": None, "n": 12, "interval": None}
     assert found["weighted_kappa_ratings"][0]["value"] is None
 
 
-def test_a_share_counts_pictures_and_its_interval_treats_readers_as_one():
+def test_a_share_counts_images_and_its_interval_treats_readers_as_one():
     found = share([[True, True], [True, False], [False, False], [True, True]])
     assert (found["value"], found["n"], found["readings"]) == (0.625, 4, 8)
-    assert found["interval"] == [round(end, 4) for end in wilson(2.5, 4)]
+    assert found["interval"] == [round(end, 4) for end in wilson_interval(2.5, 4)]
 
 
-def key_of(**pictures) -> Key:
+def key_of(**images) -> Key:
     told = {
         name: {"kind": kind, "pathology": "benign", "said": NOTHING | said}
-        for name, (kind, said) in pictures.items()
+        for name, (kind, said) in images.items()
     }
     return Key("s", told)
 
 
-def answers_of(reader: str, **pictures) -> Answers:
-    return Answers(reader, {n: {"rating": r, "said": said} for n, (r, said) in pictures.items()})
+def answers_of(reader: str, **images) -> Answers:
+    return Answers(reader, {n: {"rating": r, "said": said} for n, (r, said) in images.items()})
 
 
 def test_confusion_by_descriptor_takes_each_margin_term_by_itself():
@@ -79,7 +79,7 @@ def test_confusion_by_descriptor_takes_each_margin_term_by_itself():
         answers_of("x", a=(6, {}), b=(1, {}), c=(4, {})),
         answers_of("y", a=(4, {}), b=(5, {}), c=(3, {})),
     ]
-    rows = by_descriptor(answers, key)
+    rows = score_descriptors(answers, key)
     found = {(one["kind"], one["field"], one["term"]): (one["value"], one["n"]) for one in rows}
     assert found == {
         ("real", "pathology", "benign"): (0.5, 1),
@@ -99,7 +99,7 @@ def test_readers_are_held_to_what_was_asked_only_where_both_say_something():
         answers_of("x", a=(6, said), b=(1, {"birads": "3"})),
         answers_of("y", a=(1, {}), b=(1, {"birads": "5"})),
     ]
-    found = {(o["kind"], o["field"]): (o["value"], o["n"]) for o in with_asked(answers, key)}
+    found = {(o["kind"], o["field"]): (o["value"], o["n"]) for o in score_requests(answers, key)}
     assert found == {
         ("real", "birads"): (0.5, 1),
         ("real", "birads_category"): (0.5, 1),

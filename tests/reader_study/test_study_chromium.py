@@ -20,10 +20,10 @@ WAYS = ((["1"], 1), (["6"], 6), (["r", "1"], 3), (["s", "2"], 5), (["2"], 2), ([
 
 @pytest.fixture(scope="module")
 def shown(study) -> dict[str, str]:
-    """Return the id of each picture by what the page shows."""
+    """Return the id of each image by what the page shows."""
     text = (study / "study.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="study">(.*?)</script>', text, re.S)[1])
-    return {uri: name for name, uri in data["pictures"].items()}
+    return {uri: name for name, uri in data["images"].items()}
 
 
 def text(tab: Browser, selector: str) -> str:
@@ -47,23 +47,23 @@ def begin(tab: Browser, page: Path) -> None:
 
 
 def rate_by_keys(tab: Browser, shown: dict[str, str], ways, count: int) -> dict[str, int]:
-    """Rate the next pictures by keys, in different ways; return what was given."""
+    """Rate the next images by keys, in different ways; return what was given."""
     given = {}
     for _ in range(count):
         keys, rating = next(ways)
         for key in keys:
             tab.press(key)
-        given[shown[tab.js("document.querySelector('#picture').src")]] = rating
+        given[shown[tab.js("document.querySelector('#image').src")]] = rating
         tab.press(("Enter", " ", "ArrowRight")[len(given) % 3])
     return given
 
 
 def rate_by_clicks(tab: Browser, shown: dict[str, str]) -> dict[str, int]:
-    """Rate a picture by clicks, go back, rate it anew, say of it what is optional."""
-    here, name = at(tab), shown[tab.js("document.querySelector('#picture').src")]
+    """Rate an image by clicks, go back, rate it anew, say of it what is optional."""
+    here, name = at(tab), shown[tab.js("document.querySelector('#image').src")]
     tab.click("#next")
     assert at(tab) == here  # not rated yet
-    assert text(tab, "#told") == "Rate this picture first"
+    assert text(tab, "#told") == "Rate this image first"
     tab.click("[data-rating='3']")
     tab.click("#next")
     tab.press("ArrowLeft")
@@ -89,15 +89,15 @@ def save(tab: Browser, folder: Path) -> Path:
 
 
 def first_sitting(tab: Browser, page: Path, shown: dict[str, str], ways) -> dict[str, int]:
-    """Rate 12 pictures, the page loaded again after 10 of them; return what was given."""
+    """Rate 12 images, the page loaded again after 10 of them; return what was given."""
     begin(tab, page)
-    assert at(tab) == "Picture 1 of 20"
+    assert at(tab) == "Image 1 of 20"
     given = rate_by_keys(tab, shown, ways, 9) | rate_by_clicks(tab, shown)
-    assert at(tab) == "Picture 11 of 20"
+    assert at(tab) == "Image 11 of 20"
     tab.reload()
     assert tab.wait("Page.javascriptDialogOpening")["type"] == "beforeunload"
     tab.click("#readers button")
-    assert at(tab) == "Picture 11 of 20"
+    assert at(tab) == "Image 11 of 20"
     given |= rate_by_keys(tab, shown, ways, 2)
     assert faults(tab) == []
     return given
@@ -108,12 +108,12 @@ def second_sitting(tab: Browser, page: Path, shown: dict[str, str], ways) -> dic
     tab.open(page)
     assert text(tab, "#readers button") == f"{READER}: 12 of 20 rated"
     tab.click("#readers button")
-    assert at(tab) == "Picture 13 of 20"
+    assert at(tab) == "Image 13 of 20"
     tab.press("ArrowRight")
-    assert at(tab) == "Picture 13 of 20"  # not rated yet
+    assert at(tab) == "Image 13 of 20"  # not rated yet
     given = rate_by_keys(tab, shown, ways, 8)
     assert visible(tab) == "finish"
-    assert text(tab, "#state").startswith("All 20 pictures are rated")
+    assert text(tab, "#state").startswith("All 20 images are rated")
     return given
 
 
@@ -136,10 +136,10 @@ def test_what_was_pressed_and_clicked_is_in_the_file(study, answered):
     given, file = answered
     answers = read_answers(file, read_key(study / "key.json"))  # takes the page's checksum anew
     assert answers.reader == READER
-    assert {name: one["rating"] for name, one in answers.pictures.items()} == given
-    assert sorted(one["place"] for one in answers.pictures.values()) == list(range(1, 21))
-    assert all(0 < one["ms"] < 60_000 for one in answers.pictures.values())
-    (said,) = [one["said"] for one in answers.pictures.values() if one["said"]]
+    assert {name: one["rating"] for name, one in answers.images.items()} == given
+    assert sorted(one["place"] for one in answers.images.values()) == list(range(1, 21))
+    assert all(0 < one["ms"] < 60_000 for one in answers.images.values())
+    (said,) = [one["said"] for one in answers.images.values() if one["said"]]
     assert said == {
         "birads": "4a",
         "shape": "round",
@@ -151,7 +151,7 @@ def test_what_was_pressed_and_clicked_is_in_the_file(study, answered):
 def test_the_file_is_scored(study, answered, tmp_path, call):
     given, file = answered
     words = ["--key", study / "key.json", "--out", tmp_path / "scores"]
-    code, _, err = call("readers", "score", file, *words)
+    code, _, err = call("study", "score", file, *words)
     assert code == 0, err
     (reader,) = read_json(tmp_path / "scores" / "scores.json")["readers"]
     made = read_key(study / "key.json").ids("synthetic")
@@ -172,7 +172,7 @@ def test_another_device_takes_the_file_and_none_that_was_changed(study, answered
         assert read_json(save(tab, tmp_path)) == read_json(file)
 
 
-def test_picture_and_ratings_fit_and_can_be_touched_and_have_their_names(study, tmp_path):
+def test_image_and_ratings_fit_and_can_be_touched_and_have_their_names(study, tmp_path):
     with browsing(tmp_path / "profile", tmp_path) as tab:
         begin(tab, study / "study.html")
         assert named(tab)
@@ -185,7 +185,7 @@ def fits(tab: Browser, width: int, height: int) -> None:
     """Check that nothing needs scrolling, and that what is touched is large enough."""
     assert tab.js("document.documentElement.scrollWidth") == width
     seen = tab.js(
-        "[...document.querySelectorAll('#picture, [data-rating], #next')]"
+        "[...document.querySelectorAll('#image, [data-rating], #next')]"
         ".map((e) => e.getBoundingClientRect()).map((b) => [b.top, b.bottom])"
     )
     assert len(seen) == 8
@@ -206,9 +206,9 @@ def named(tab: Browser) -> bool:
     nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
     told = {(n["role"]["value"], n["name"]["value"]) for n in nodes if "name" in n}
     return told >= {
-        ("image", "Ultrasound picture 1"),
+        ("image", "Ultrasound image 1"),
         ("group", "Real or synthetic?"),
         ("button", "Definitely synthetic"),
-        ("progressbar", "Pictures rated"),
+        ("progressbar", "Images rated"),
         ("StaticText", "probably real, chosen"),  # what the live region said
     }

@@ -13,8 +13,8 @@ from scipy.stats import mannwhitneyu
 
 from busgen.errors import UserError
 from busgen.io import sha256_array, sha256_bytes
-from busgen.reader_study.page import picture_uri, render, write_study
-from busgen.reader_study.study import Asked, make_study
+from busgen.reader_study.page import image_uri, render, write_study
+from busgen.reader_study.study import Options, make_study
 from busgen.real.display import require_untracked
 
 
@@ -28,10 +28,10 @@ def data(page) -> dict:
     return json.loads(re.search(r'id="study">(.*?)</script>', page, re.S)[1])
 
 
-def test_the_source_holds_the_pictures_of_the_key_and_no_word_of_it(page, data, key):
-    assert {*data["pictures"]} == {*key["pictures"]}
-    for name, one in key["pictures"].items():
-        png = base64.b64decode(data["pictures"][name].removeprefix("data:image/png;base64,"))
+def test_the_source_holds_the_images_of_the_key_and_no_word_of_it(page, data, key):
+    assert {*data["images"]} == {*key["images"]}
+    for name, one in key["images"].items():
+        png = base64.b64decode(data["images"][name].removeprefix("data:image/png;base64,"))
         pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
         assert sha256_array(pixels) == one["image_sha256"]
         assert one["source"]["sample_id"] not in page
@@ -40,16 +40,16 @@ def test_the_source_holds_the_pictures_of_the_key_and_no_word_of_it(page, data, 
         assert not re.search(rf"\b{word}\b", words), word
 
 
-def test_nothing_of_a_picture_but_its_pixels_tells_what_it_is(data, key):
-    uris = data["pictures"].values()
+def test_nothing_of_a_image_but_its_pixels_tells_what_it_is(data, key):
+    uris = data["images"].values()
     assert len({len(uri) for uri in uris}) == 1
     chunks = {tuple(re.findall(rb"IHDR|IDAT|IEND|tEXt|tIME|iCCP|gAMA|pHYs|eXIf",
                                base64.b64decode(uri.split(",")[1]))) for uri in uris}  # fmt: skip
     assert chunks == {(b"IHDR", b"IDAT", b"IEND")}
-    truth = {name: one["kind"] == "synthetic" for name, one in key["pictures"].items()}
+    truth = {name: one["kind"] == "synthetic" for name, one in key["images"].items()}
     orders = {
         "ids": sorted(truth),
-        "source": list(data["pictures"]),
+        "source": list(data["images"]),
         "shown": [name for block in data["blocks"] for name in block],
     }
     for order in orders.values():
@@ -58,10 +58,10 @@ def test_nothing_of_a_picture_but_its_pixels_tells_what_it_is(data, key):
         assert mannwhitneyu(places[made], places[~made]).pvalue > 0.05
 
 
-def test_how_well_a_picture_compresses_does_not_show():
+def test_how_well_a_image_compresses_does_not_show():
     flat = np.zeros((64, 64), np.uint8)
     noise = np.random.default_rng(0).integers(256, size=(64, 64)).astype(np.uint8)
-    assert len(picture_uri(flat)) == len(picture_uri(noise))
+    assert len(image_uri(flat)) == len(image_uri(noise))
 
 
 def test_the_page_forbids_itself_the_network_and_says_what_it_is(page):
@@ -78,7 +78,7 @@ def test_the_key_is_of_this_page_and_this_release(page, key, release):
 
 
 def test_descriptors_can_be_left_out(release, real):
-    page = render(make_study(release, real, Asked(20)), descriptors=False)
+    page = render(make_study(release, real, Options(20)), descriptors=False)
     assert 'id="more"' not in page
     assert '"fields": []' in page
 
@@ -86,7 +86,7 @@ def test_descriptors_can_be_left_out(release, real):
 def test_a_folder_with_anything_in_it_is_left_alone(study, release, real):
     before = (study / "key.json").read_bytes()
     with pytest.raises(UserError, match="must not exist or be empty"):
-        write_study(release, real, study, Asked(20))
+        write_study(release, real, study, Options(20))
     assert (study / "key.json").read_bytes() == before
 
 
@@ -95,6 +95,6 @@ def test_a_page_never_lies_where_git_would_track_it(tmp_path, release, real):
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     (tmp_path / ".gitignore").write_text("/data/*\n")
     with pytest.raises(UserError, match="where git does not track it"):
-        write_study(release, real, tmp_path / "docs" / "study", Asked(20))
+        write_study(release, real, tmp_path / "docs" / "study", Options(20))
     assert not (tmp_path / "docs").exists()
     require_untracked(tmp_path / "data" / "study" / "study.html")

@@ -1,4 +1,4 @@
-"""`busgen readers score`: what it writes, what it says, what it refuses."""
+"""`busgen study score`: what it writes, what it says, what it refuses."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from busgen.io import dumps
-from busgen.reader_study.records import sealed
+from busgen.reader_study.records import seal
 
 
 def truth(one, _):
@@ -31,7 +31,7 @@ def write(tmp_path, key):
 
     def to_file(reader, rate, **changes):
         path = tmp_path / f"{reader}.json"
-        path.write_text(dumps(sealed(tiny.answered(key, reader, rate) | changes)))
+        path.write_text(dumps(seal(tiny.answered(key, reader, rate) | changes)))
         return path
 
     return to_file
@@ -44,7 +44,7 @@ def key_file(study):
 
 def test_scores_figure_and_words_are_written(call, write, key_file, tmp_path):
     files = [write("b|$x$", partly), write("ä", unsure), write("a", truth)]
-    code, out, err = call("readers", "score", *files, "--key", key_file, "--out", tmp_path / "s")
+    code, out, err = call("study", "score", *files, "--key", key_file, "--out", tmp_path / "s")
     assert code == 0, err
     scores = json.loads((tmp_path / "s" / "scores.json").read_text(encoding="utf-8"))
     assert [one["reader"] for one in scores["readers"]] == ["a", "b|$x$", "ä"]
@@ -67,8 +67,8 @@ def test_scores_figure_and_words_are_written(call, write, key_file, tmp_path):
 def test_the_same_files_in_another_order_give_the_same_bytes(call, write, key_file, tmp_path):
     files = [write("a", partly), write("b", unsure)]
     for name, order in (("one", files), ("two", files[::-1])):
-        assert call("readers", "score", *order, "--key", key_file, "--out", tmp_path / name)[0] == 0
-    assert call("readers", "score", *files, "--key", key_file, "--out", tmp_path / "one")[0] == 0
+        assert call("study", "score", *order, "--key", key_file, "--out", tmp_path / name)[0] == 0
+    assert call("study", "score", *files, "--key", key_file, "--out", tmp_path / "one")[0] == 0
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -78,14 +78,14 @@ def test_the_same_files_in_another_order_give_the_same_bytes(call, write, key_fi
     [
         (truth, "The reader tells them apart (AUC 1.00"),
         (unsure, "No evidence that the reader tells them apart"),
-        (lambda one, n: 7 - truth(one, n), "tells them apart, but takes synthetic pictures for"),
+        (lambda one, n: 7 - truth(one, n), "tells them apart, but takes synthetic images for"),
     ],
 )
 def test_one_reader_is_scored_and_the_verdict_is_plain(
     call, write, key_file, tmp_path, rate, words
 ):
     file = write("a", rate)
-    code, out, err = call("readers", "score", file, "--key", key_file, "--out", tmp_path / "s")
+    code, out, err = call("study", "score", file, "--key", key_file, "--out", tmp_path / "s")
     assert code == 0, err
     assert words in out.replace("\n", " ")
     scores = json.loads((tmp_path / "s" / "scores.json").read_text())
@@ -95,7 +95,7 @@ def test_one_reader_is_scored_and_the_verdict_is_plain(
 
 def refused(call, tmp_path, *words: object) -> str:
     """Return what is said where the command is refused and writes nothing."""
-    code, _, err = call("readers", "score", *words, "--out", tmp_path / "s")
+    code, _, err = call("study", "score", *words, "--out", tmp_path / "s")
     assert code == 2, err
     assert "Traceback" not in err
     assert not (tmp_path / "s").exists()
@@ -141,24 +141,24 @@ def test_one_sitting_under_two_codes_is_refused(call, write, key_file, tmp_path)
 )
 def test_what_the_page_does_not_write_is_refused(call, key, key_file, tmp_path, changes, message):
     file = tmp_path / "a.json"
-    file.write_text(dumps(sealed(tiny.answered(key, "a", truth) | changes)))
+    file.write_text(dumps(seal(tiny.answered(key, "a", truth) | changes)))
     assert message in refused(call, tmp_path, file, "--key", key_file)
 
 
 @pytest.mark.parametrize("rating", [None, 0, 7, "6", 5.5, True])
-def test_a_picture_without_a_rating_is_refused(call, write, key_file, tmp_path, key, rating):
+def test_a_image_without_a_rating_is_refused(call, write, key_file, tmp_path, key, rating):
     answers = tiny.answered(key, "a", truth)["answers"]
     name = min(answers)
     answers[name] = answers[name] | {"rating": rating}
     err = refused(call, tmp_path, write("a", truth, answers=answers), "--key", key_file)
-    assert "every picture must be rated in a.json, got 1 of 20 without a rating" in err
+    assert "every image must be rated in a.json, got 1 of 20 without a rating" in err
 
 
-def test_a_picture_that_the_key_lacks_is_refused(call, write, key_file, tmp_path, key):
+def test_a_image_that_the_key_lacks_is_refused(call, write, key_file, tmp_path, key):
     answers = tiny.answered(key, "a", truth)["answers"]
     answers["0" * 12] = answers[min(answers)]
     err = refused(call, tmp_path, write("a", truth, answers=answers), "--key", key_file)
-    assert "must answer pictures of the key" in err
+    assert "must answer images of the key" in err
 
 
 def test_a_file_that_is_no_file_of_answers_is_refused(call, key_file, tmp_path):
@@ -172,15 +172,15 @@ def test_a_key_that_was_changed_or_is_too_small_is_refused(call, write, key, tmp
     file, path = write("a", truth), tmp_path / "key.json"
     path.write_text(dumps(key | {"study": "0" * 16}))
     assert "key.json must agree with its checksum" in refused(call, tmp_path, file, "--key", path)
-    few = {n: one for n, one in key["pictures"].items() if one["kind"] == "real"}
-    path.write_text(dumps(sealed(key | {"pictures": few})))
+    few = {n: one for n, one in key["images"].items() if one["kind"] == "real"}
+    path.write_text(dumps(seal(key | {"images": few})))
     err = refused(call, tmp_path, file, "--key", path)
-    assert "must have 10 or more synthetic pictures, got 0" in err
+    assert "must have 10 or more synthetic images, got 0" in err
 
 
 def test_a_folder_with_other_content_is_left_alone(call, write, key_file, tmp_path):
     file = write("a", truth)
-    code, _, err = call("readers", "score", file, "--key", key_file, "--out", tmp_path)
+    code, _, err = call("study", "score", file, "--key", key_file, "--out", tmp_path)
     assert code == 2
     assert "must not exist or be empty, or hold only what" in err
     assert file.exists()
@@ -191,7 +191,7 @@ def test_a_folder_with_scores_of_somebody_elses_is_left_alone(call, write, key_f
     (out / "thesis").mkdir(parents=True)
     (out / "scores.json").write_text('{"mine": 1}')
     (out / "thesis" / "chapter1.tex").write_text("months")
-    code, _, err = call("readers", "score", file, "--key", key_file, "--out", out)
+    code, _, err = call("study", "score", file, "--key", key_file, "--out", out)
     assert code == 2
     assert "must not exist or be empty, or hold only what the same command wrote" in err
     assert (out / "scores.json").read_text() == '{"mine": 1}'

@@ -12,7 +12,7 @@ from PIL import Image
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.readers.registry import list_dataset, read_dataset, write_canonical
+from busgen.real.readers.registry import list_images, read_dataset, write_canonical
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -120,7 +120,7 @@ DAMAGES = (truncate, empty, flip_a_byte, write_text, make_float, make_cmyk)
 def test_a_damaged_file_is_left_out_with_its_name(name, damage, which, tmp_path):
     reading = read(name, tmp_path, lambda image, mask: damage(image if which == "image" else mask))
     file = Path(getattr(IMITATIONS[name], which)).name
-    assert f"{file} must be a whole picture" in dict(reading.left_out)[source_of(name)]
+    assert f"{file} must be a whole image" in dict(reading.left_out)[source_of(name)]
     assert reading.table.num_rows == IMITATIONS[name].rows - 1
 
 
@@ -213,7 +213,7 @@ def test_the_folder_above_will_do_and_another_will_not(name, tmp_path):
     assert above.table.equals(read_dataset(name, root).table)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"folder must hold .*got none in .*: give"):
-        list_dataset(name, tmp_path / "empty")
+        list_images(name, tmp_path / "empty")
 
 
 @each
@@ -251,7 +251,7 @@ def test_an_empty_or_broken_table_is_an_error(name, text, tmp_path):
     root = IMITATIONS[name].lay_out(tmp_path)
     retable(root, name, lambda _: text)
     with pytest.raises(DataError, match=str(IMITATIONS[name].table)):
-        list_dataset(name, root)
+        list_images(name, root)
 
 
 @pytest.mark.parametrize("name", TABLES)

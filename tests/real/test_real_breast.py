@@ -13,7 +13,7 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.real.readers.breast import IMAGES
-from busgen.real.readers.breast_table import read_table
+from busgen.real.readers.breast_table import read_rows
 from busgen.real.readers.registry import read_dataset
 
 
@@ -109,7 +109,7 @@ def test_published_values_stay_within_the_schema(published):
 def test_publishers_workbook_reads_as_the_csv(real_data):
     folder = real_data / "BrEaST"
     workbook = next(folder.glob("*.xlsx"))
-    assert read_table(workbook) == read_table(folder / "clinical.csv")
+    assert read_rows(workbook) == read_rows(folder / "clinical.csv")
 
 
 def test_imitation_reads_rgba_and_rgb_alike(breast):
@@ -134,7 +134,7 @@ def test_no_pixel_size_gives_no_millimetres(breast):
     assert row["notes"] == ["pixel size not stated"]
 
 
-def test_pictures_without_a_row_are_listed(breast):
+def test_images_without_a_row_are_listed(breast):
     folder = breast()
     shutil.copy(folder / IMAGES / "case001.png", folder / IMAGES / "case009.png")
     assert read_breast(folder).left_out == (("case009.png", "not in the clinical table"),)

@@ -6,13 +6,13 @@ import pytest
 from imitations import BUS_BRA, lay_out_bus_bra
 
 from busgen.errors import DataError
-from busgen.real.readers.registry import list_dataset, read_dataset
+from busgen.real.readers.registry import list_images, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
 
 def test_published_counts(real_data):
-    listing = list_dataset("bus_bra", real_data / "BUS-BRA")
+    listing = list_images("bus_bra", real_data / "BUS-BRA")
     assert listing.left_out == ()
     found = [entry.load() for entry in listing.entries]
     stated = [published.stated for published in found]
@@ -45,7 +45,7 @@ def test_what_the_table_states(tmp_path):
     assert (first["center_x"], first["center_y"]) == (35 / 80, 20 / 60)
 
 
-def test_where_the_table_is_wrong_the_picture_counts(tmp_path):
+def test_where_the_table_is_wrong_the_image_counts(tmp_path):
     notes = read_dataset("bus_bra", lay_out_bus_bra(tmp_path)).table["notes"].to_pylist()
     assert notes == [[], ["size in the table is wrong"], ["box in the table is wrong"]]
 
@@ -62,7 +62,7 @@ def test_an_unknown_term_names_row_and_term(term, wrong, named, tmp_path):
     root = lay_out_bus_bra(tmp_path)
     (root / "bus_data.csv").write_text(BUS_BRA.replace(term, wrong, 1))
     with pytest.raises(DataError, match=named):
-        list_dataset("bus_bra", root)
+        list_images("bus_bra", root)
 
 
 def test_contradicting_rows_are_left_out(tmp_path):

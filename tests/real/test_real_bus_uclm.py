@@ -7,7 +7,7 @@ from PIL import Image
 
 from busgen.errors import DataError
 from busgen.io import decode_png
-from busgen.real.readers.registry import DATASETS, list_dataset, read_dataset
+from busgen.real.readers.registry import DATASETS, list_images, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -83,10 +83,10 @@ def test_doppler_is_found_where_nobody_says_it(tmp_path):
 @pytest.mark.parametrize("mode", ["blue", "grey"])
 def test_masks_of_other_colours_are_left_out(mode, tmp_path):
     root = lay_out_bus_uclm(tmp_path)
-    picture = coloured((BOX, (0, 0, 255)))
+    image = coloured((BOX, (0, 0, 255)))
     if mode == "grey":
-        picture = coloured((BOX, (255, 255, 255))).convert("L")
-    save(picture, root / "masks" / "ALWI_000.png")
+        image = coloured((BOX, (255, 255, 255))).convert("L")
+    save(image, root / "masks" / "ALWI_000.png")
     reason = dict(read_dataset("bus_uclm", root).left_out)["images/ALWI_000.png"]
     assert reason.startswith("ALWI_000.png must be black, green and red")
 
@@ -116,7 +116,7 @@ def test_an_unknown_term_names_row_and_term(cell, wrong, named, tmp_path):
     root = lay_out_bus_uclm(tmp_path)
     (root / "INFO.csv").write_text(BUS_UCLM.replace(cell, wrong, 1))
     with pytest.raises(DataError, match=named):
-        list_dataset("bus_uclm", root)
+        list_images("bus_uclm", root)
 
 
 def test_disputed_licence_is_no_licence():

@@ -7,7 +7,7 @@ import pytest
 from imitations import lay_out_busi, save, speckle
 
 from busgen.io import decode_png
-from busgen.real.readers.registry import list_dataset, read_dataset
+from busgen.real.readers.registry import list_images, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -20,7 +20,7 @@ def rows(tmp_path):
 
 
 def test_published_counts(real_data):
-    listing = list_dataset("busi", real_data / "BUSI")
+    listing = list_images("busi", real_data / "BUSI")
     assert listing.left_out == ()
     found = [entry.load() for entry in listing.entries]
     counts = Counter(published.stated["pathology"] for published in found)
@@ -58,8 +58,8 @@ def test_a_normal_image_needs_no_lesion(rows):
 
 def test_an_unmodified_download_is_larger_and_rgb(tmp_path):
     root = lay_out_busi(tmp_path)
-    picture = speckle(1).convert("RGB")
-    save(picture, root / "benign" / "benign (1).png")
+    image = speckle(1).convert("RGB")
+    save(image, root / "benign" / "benign (1).png")
     row = read_dataset("busi", root).table.to_pylist()[0]
     assert np.array_equal(decode_png(row["image"]["bytes"]), np.asarray(speckle(1)))
     assert row["notes"] == []

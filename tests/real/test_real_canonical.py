@@ -7,12 +7,12 @@ from imitations import speckle
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.imaging.decode import Published
-from busgen.imaging.square import field_of
+from busgen.imaging.decode import PublishedImage
+from busgen.imaging.square import find_field
 from busgen.io import decode_png
 from busgen.real import canonical
-from busgen.real.canonical import canonical_row, has_colour
-from busgen.real.readers.lesion_masks import levels, parts_of
+from busgen.real.canonical import is_coloured, to_row
+from busgen.real.readers.lesion_masks import clean_mask, to_levels
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -22,7 +22,7 @@ SHAPE = (120, 160)
 def row_of(mask=None, pathology="benign", pixels=None, **published):
     stated = {"sample_id": "busi-1", "patient_id": "busi-1", "pathology": pathology}
     pixels = np.asarray(speckle(1, SHAPE)) if pixels is None else pixels
-    return canonical_row("busi", "1.png", Published(pixels, mask, stated, **published))
+    return to_row("busi", "1.png", PublishedImage(pixels, mask, stated, **published))
 
 
 def boxes(*places: tuple[int, int, int, int]):
@@ -82,7 +82,7 @@ def test_overlays_become_the_ignore_mask(monkeypatch):
 
 
 def test_parts_touch_at_corners():
-    mask, parts, specks = parts_of(boxes((10, 10, 10, 10), (20, 20, 10, 10)))
+    mask, parts, specks = clean_mask(boxes((10, 10, 10, 10), (20, 20, 10, 10)))
     assert (parts, specks, int(mask.sum())) == (1, 0, 200)
 
 
@@ -102,11 +102,11 @@ def test_flags_are_in_the_schemas_order_and_once():
     ],
 )
 def test_levels_of_masks(pixels, expected):
-    assert levels(np.array(pixels, np.uint8)).tolist() == expected
+    assert to_levels(np.array(pixels, np.uint8)).tolist() == expected
 
 
 def colour(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return an RGB picture of speckle with colour of some kind, and its field."""
+    """Return an RGB image of speckle with colour of some kind, and its field."""
     grey = np.asarray(speckle(2, (300, 400)))
     pixels = np.dstack([grey] * 3)
     if kind == "doppler":
@@ -121,15 +121,15 @@ def colour(kind: str) -> tuple[np.ndarray, np.ndarray]:
         pixels = cv2.copyMakeBorder(pixels, 0, 0, 80, 0, cv2.BORDER_CONSTANT)
         cv2.circle(pixels, (30, 40), 15, (30, 90, 255), -1)
         grey = cv2.copyMakeBorder(grey, 0, 0, 80, 0, cv2.BORDER_CONSTANT)
-    return pixels, field_of(grey)
+    return pixels, find_field(grey)
 
 
 @pytest.mark.parametrize("kind", ["doppler", "tint", "marks", "logo", "none"])
 def test_only_patches_of_colour_in_the_field_are_doppler(kind):
-    assert has_colour(*colour(kind)) is (kind == "doppler")
+    assert is_coloured(*colour(kind)) is (kind == "doppler")
 
 
-def test_grey_pictures_have_no_colour():
+def test_grey_images_have_no_colour():
     grey = np.asarray(speckle(2, (300, 400)))
-    assert not has_colour(grey, field_of(grey))
-    assert not has_colour(np.dstack([grey, grey]), field_of(grey))
+    assert not is_coloured(grey, find_field(grey))
+    assert not is_coloured(np.dstack([grey, grey]), find_field(grey))

@@ -12,11 +12,11 @@ import pytest
 from tiny_canonical import BUS_BRA, BUSI, write_tables
 
 from busgen import schema
-from busgen.imaging.decode import Entry, grey
-from busgen.real.cleaning import cleaning
+from busgen.imaging.decode import Entry, to_grey
+from busgen.real.cleaning import summarise
 from busgen.real.cohort import make_cohort
-from busgen.real.readers.registry import Reading, list_dataset
-from busgen.similarity.thumbnails import signature
+from busgen.real.readers.registry import Dataset, list_images
+from busgen.similarity.thumbnails import make_thumbnail
 
 REAL = {"bus_bra": "BUS-BRA", "busi": "BUSI"}  # and BrEaST
 ONE_PATIENT = {"bus_bra-0065": "bus_bra-0044", "bus_bra-0091": "bus_bra-0056"}  # judged by eye
@@ -37,7 +37,7 @@ NO_PIXELS = {"bytes": b"", "path": ""}
 
 def test_counts(tmp_path):
     tables = write_tables(tmp_path, {"busi": BUSI, "bus_bra": BUS_BRA})
-    told = cleaning(tables, make_cohort(tables))
+    told = summarise(tables, make_cohort(tables))
     assert list(told["datasets"]) == ["bus_bra", "busi"]
     busi = told["datasets"]["busi"]
     assert (busi["published"], busi["read"], busi["left_out"]) == (8, 6, {"broken": 2})
@@ -54,17 +54,17 @@ def test_counts(tmp_path):
 
 @pytest.fixture(scope="module")
 def cohort(
-    real_data: Path, published: Reading, tmp_path_factory: pytest.TempPathFactory
+    real_data: Path, published: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
     """Return the cohort of the real files, read without masks' measures and overlays."""
     blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
 
     def thin(dataset: str) -> Callable[[Entry], dict[str, Any]]:
         def row(entry: Entry) -> dict[str, Any]:
-            picture = entry.load()
+            image = entry.load()
             own = {"dataset": dataset, "source_file": entry.source_file, "flags": [], "notes": []}
-            own["signature"] = signature(grey(picture.pixels))
-            return blank | own | {"image": NO_PIXELS} | picture.stated
+            own["signature"] = make_thumbnail(to_grey(image.pixels))
+            return blank | own | {"image": NO_PIXELS} | image.stated
 
         return row
 
@@ -72,7 +72,7 @@ def cohort(
     datasets = {"breast": [blank | row | {"image": NO_PIXELS} for row in slim]}
     with ThreadPoolExecutor() as pool:
         for name, folder in REAL.items():
-            entries = list_dataset(name, real_data / folder).entries
+            entries = list_images(name, real_data / folder).entries
             datasets[name] = list(pool.map(thin(name), entries))
     return make_cohort(write_tables(tmp_path_factory.mktemp("real"), datasets)).to_pylist()
 

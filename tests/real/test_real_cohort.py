@@ -13,15 +13,15 @@ from busgen.errors import DataError, UserError
 from busgen.real.cleaning import write_cohort
 from busgen.real.cohort import (
     PLAIN,
-    canonical_tables,
+    find_tables,
+    has_usable_label,
+    has_usable_pixels,
     load_cohort,
     make_cohort,
-    real_rows,
-    usable_for_labels,
-    usable_for_pixels,
+    read_rows,
 )
-from busgen.real.splits import split_of
-from busgen.similarity.registration import find_links
+from busgen.real.splits import assign_split
+from busgen.similarity.registration import find_duplicates
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_linked_patients_are_one_cluster_named_after_the_first(lay_out):
         "busi-c": "busi-c",
         "busi-d": "busi-d",
     }
-    assert all(r["split"] == split_of(r["cluster_id"]) for r in cohort.to_pylist())
+    assert all(r["split"] == assign_split(r["cluster_id"]) for r in cohort.to_pylist())
 
 
 def test_one_copy_is_kept_and_labels_that_differ_are_flagged(lay_out):
@@ -83,10 +83,10 @@ def assert_no_leak(tables: list[Path], cohort: pa.Table) -> None:
     """Fail if a patient, or a pair of near-duplicates, stands in two splits."""
     rows = cohort.to_pylist()
     split = {r["sample_id"]: r["split"] for r in rows}
-    everything = real_rows(tables, cohort, columns=["signature"], usable=lambda _: True)
+    everything = read_rows(tables, cohort, columns=["signature"], usable=lambda _: True)
     signatures = {r["sample_id"]: r["signature"] for r in everything}
     names = list(signatures)
-    links = find_links(list(signatures.values()))
+    links = find_duplicates(list(signatures.values()))
     assert links
     assert all(split[names[a]] == split[names[b]] for a, b, _ in links)
     order = sorted(rows, key=lambda r: (r["dataset"], r["patient_id"]))
@@ -97,17 +97,17 @@ def assert_no_leak(tables: list[Path], cohort: pa.Table) -> None:
 def test_rows_are_joined_selected_and_complete(lay_out):
     tables = lay_out(busi=BUSI, bus_bra=BUS_BRA)
     cohort = make_cohort(tables)
-    looks = {r["sample_id"] for r in real_rows(tables, cohort)}
+    looks = {r["sample_id"] for r in read_rows(tables, cohort)}
     assert looks == {"bus_bra-0001", "bus_bra-0002", "busi-a10", "busi-b1", "busi-d"}
-    labels = list(real_rows(tables, cohort, usable=usable_for_labels, columns=PLAIN))
+    labels = list(read_rows(tables, cohort, usable=has_usable_label, columns=PLAIN))
     assert {r["sample_id"] for r in labels} == looks - {"busi-a10"}
     (one,) = [r for r in labels if r["sample_id"] == "busi-b1"]
     assert one["cluster_id"] == "bus_bra-2"
     assert one["flags"] == ["overlay"]
     assert "image" not in one
-    split = split_of("busi-d")
+    split = assign_split("busi-d")
     (alone,) = [
-        r for r in real_rows(tables[1:], cohort, splits=(split,)) if r["pathology"] != "benign"
+        r for r in read_rows(tables[1:], cohort, splits=(split,)) if r["pathology"] != "benign"
     ]
     assert alone["image"]["bytes"] == BUSI[-1]["image"]["bytes"]
     assert alone["split"] == split
@@ -128,18 +128,18 @@ def test_rows_are_joined_selected_and_complete(lay_out):
 )
 def test_what_may_be_used(pathology, flags, pixels, labels):
     image = {"pathology": pathology, "flags": flags}
-    assert usable_for_pixels(image) is pixels
-    assert usable_for_labels(image) is labels
+    assert has_usable_pixels(image) is pixels
+    assert has_usable_label(image) is labels
 
 
 def test_tables_and_cohort_must_fit(lay_out, tmp_path):
     cohort = make_cohort(lay_out(busi=BUSI[:2]))
     with pytest.raises(DataError, match="got busi-b1: make the cohort anew"):
-        list(real_rows(lay_out(busi=BUSI), cohort))
+        list(read_rows(lay_out(busi=BUSI), cohort))
     with pytest.raises(DataError, match="one table only, got busi-a10"):
         make_cohort(lay_out(busi=[BUSI[0], BUSI[0]]))
     with pytest.raises(UserError, match=r"NAME/table\.parquet"):
-        canonical_tables(tmp_path)
+        find_tables(tmp_path)
     with pytest.raises(UserError, match="must have a real dataset"):
         make_cohort([])
     pq.write_table(pa.table({"a": [1]}), tmp_path / "cohort.parquet")

@@ -7,7 +7,7 @@ import pytest
 from imitations import lay_out_udiat
 
 from busgen.errors import DataError, UserError
-from busgen.real.readers.registry import list_dataset, read_dataset
+from busgen.real.readers.registry import list_images, read_dataset
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -65,13 +65,13 @@ def test_an_image_in_both_folders_is_left_out(root):
 def test_no_labels_at_all_is_an_error(root):
     (root / "DatasetB.xlsx").unlink()
     with pytest.raises(UserError, match="must have labels"):
-        list_dataset("udiat", root)
+        list_images("udiat", root)
 
 
 def test_a_broken_workbook_is_an_error(root):
     (root / "DatasetB.xlsx").write_bytes(b"PK no zip")
     with pytest.raises(DataError, match=r"DatasetB\.xlsx must be a readable workbook"):
-        list_dataset("udiat", root)
+        list_images("udiat", root)
 
 
 def test_a_class_without_image_number_is_an_error(root):
@@ -79,7 +79,7 @@ def test_a_class_without_image_number_is_an_error(root):
     book.active.append(["first", "Benign"])
     book.save(root / "DatasetB.xlsx")
     with pytest.raises(DataError, match="must name its image"):
-        list_dataset("udiat", root)
+        list_images("udiat", root)
 
 
 def test_other_names_unlabelled_and_absent_images_are_listed(root):

@@ -14,15 +14,15 @@ from busgen.io import read_json
 from busgen.priors.draw import draw
 from busgen.priors.network import POOLED, make_prior
 from busgen.release import sql
-from busgen.release.contract.data_docs import data_docs
-from busgen.release.contract.expectations import validate_index
+from busgen.release.contract.data_docs import to_html
+from busgen.release.contract.expectations import validate
 from busgen.release.contract.rules import (
     FAMILY_RULES,
     ROW_RULES,
     SAMPLE_RULES,
     SOME,
     column_rules,
-    samples_sql,
+    select_samples,
 )
 from busgen.release.contract.shares import share_rules
 
@@ -104,7 +104,7 @@ def planted(good, tmp_path_factory):
             for k, changed in enumerate((one, other))
         ]
     path = _write(rows, tmp_path_factory.mktemp("contract é") / "planted [1].parquet")
-    checks = {f"{c.column}: {c.expectation}": c for c in validate_index(path).checks}
+    checks = {f"{c.column}: {c.expectation}": c for c in validate(path).checks}
     return checks, _breaking(path)
 
 
@@ -113,8 +113,8 @@ def _breaking(path):
     found = {}
     with sql.connect() as connection:
         for rules, table in (
-            ([r for r in RULES.values() if r not in SAMPLE_RULES], sql.parquet(path)),
-            (SAMPLE_RULES, f"({samples_sql(sql.parquet(path))})"),
+            ([r for r in RULES.values() if r not in SAMPLE_RULES], sql.from_parquet(path)),
+            (SAMPLE_RULES, f"({select_samples(sql.from_parquet(path))})"),
         ):
             lists = ", ".join(f"list(sample_id) FILTER (WHERE {r.broken})" for r in rules)
             row = connection.execute(f"SELECT {lists} FROM {table}").fetchall()[0]
@@ -143,12 +143,12 @@ def test_a_family_that_breaks_a_rule_is_found(planted, rule):
 
 def test_an_index_without_accepted_samples_is_found(good, tmp_path):
     rejected = {"accepted": False, "reason": "blurred", "split": None}
-    report = validate_index(_write([row | rejected for row in good], tmp_path / "none.parquet"))
+    report = validate(_write([row | rejected for row in good], tmp_path / "none.parquet"))
     assert [(c.column, c.expectation) for c in report.failures] == [(SOME.column, SOME.about)]
 
 
 def test_a_good_index_keeps_the_contract(release):
-    report = validate_index(release / "index.parquet")
+    report = validate(release / "index.parquet")
     assert report.success
     assert len(report.checks) == len(RULES) + len(FAMILY_RULES) + 1 + len(schema.columns("index"))
 
@@ -157,8 +157,8 @@ def test_a_rejected_attempt_may_lack_measures_but_not_an_accepted_one(good, tmp_
     lost = good[LESION] | {"contrast": None, "mask_area_mm2": float("nan")}
     rejected = {"accepted": False, "reason": "contrast", "split": None}
     rejected |= {"sample_id": "x", "family_id": "x"}
-    assert validate_index(_write([good[0], lost | rejected], tmp_path / "r.parquet")).success
-    failures = validate_index(_write([good[0], lost], tmp_path / "a.parquet")).failures
+    assert validate(_write([good[0], lost | rejected], tmp_path / "r.parquet")).success
+    failures = validate(_write([good[0], lost], tmp_path / "a.parquet")).failures
     assert {check.column for check in failures} == {"contrast", "mask_area_mm2"}
 
 
@@ -170,13 +170,13 @@ def test_a_column_missing_or_of_another_type_is_found(release, tmp_path, name):
     place = table.column_names.index(name)
     pq.write_table(table.set_column(place, name, other), tmp_path / "other.parquet")
     for path in ("missing.parquet", "other.parquet"):
-        assert [c.column for c in validate_index(tmp_path / path).failures] == [name]
+        assert [c.column for c in validate(tmp_path / path).failures] == [name]
 
 
 def test_a_file_that_is_no_parquet_is_an_error(tmp_path):
     (tmp_path / "index.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DataError, match=r"index\.parquet must be a Parquet file"):
-        validate_index(tmp_path / "index.parquet")
+        validate(tmp_path / "index.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +210,9 @@ def test_shares_that_are_not_the_priors_are_named(plan):
 
 
 def test_data_docs_need_no_network_and_list_every_check(release, good, tmp_path):
-    report = validate_index(release / "index.parquet")
-    page = data_docs(report)
+    report = validate(release / "index.parquet")
+    page = to_html(report)
     assert not re.search(r"https?://|<script|<link (?!rel=\"icon\")|url\(", page)
     assert page.count('class="success"') == len(report.checks) + 1  # and the whole
     broken = _write([row | {"birads": "9"} for row in good], tmp_path / "bad.parquet")
-    assert 'class="danger"' in data_docs(validate_index(broken))
+    assert 'class="danger"' in to_html(validate(broken))

@@ -13,12 +13,12 @@ import pytest
 
 from busgen.errors import DataError, UserError
 from busgen.release.export import export, run_lengths
-from busgen.release.read import batches, read_image, read_mask
+from busgen.release.read import read_image, read_mask, read_rows
 from busgen.release.verify import verify
 
 
 def _ids(release, split):
-    return [i for t in batches(release, ["sample_id"], split) for i in t["sample_id"].to_pylist()]
+    return [i for t in read_rows(release, ["sample_id"], split) for i in t["sample_id"].to_pylist()]
 
 
 def _decode(counts, size):

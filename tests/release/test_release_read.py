@@ -1,4 +1,4 @@
-"""One picture, one row, counts by stratum, exactly as written."""
+"""One image, one row, counts by stratum, exactly as written."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from busgen.release.files import INDEX
 from busgen.release.read import count_by, open_release, read_image, read_mask, read_row
 
 
-def test_every_picture_is_found_and_is_its_own(release):
+def test_every_image_is_found_and_is_its_own(release):
     opened = open_release(release)
     for k in range(tiny.N):
         if k != tiny.GIVEN_UP:

@@ -9,12 +9,12 @@ import tiny_candidates as tiny
 
 from busgen.errors import FindingError, UserError
 from busgen.io import dumps, encode_png, sha256_array
-from busgen.release.show import again, history
+from busgen.release.show import read_history, redraw
 from busgen.release.write import write_release
 
 
 def test_history_holds_every_attempt_and_the_end(release):
-    first, second, final = history(release, tiny.sample_id(tiny.RETRIED[0]))
+    first, second, final = read_history(release, tiny.sample_id(tiny.RETRIED[0]))
     assert (first["attempt"], first["accepted"], first["reason"]) == (0, False, "contrast")
     assert (second["attempt"], second["accepted"], second["reason"]) == (1, True, None)
     assert first["seed"] != second["seed"]
@@ -22,22 +22,22 @@ def test_history_holds_every_attempt_and_the_end(release):
     assert second["geometry"]["mask_curvature"] == [1.0, 0.5, 0.25, 0.1, 0.05]
     assert final["final"] == "released"
     assert final["finding"]["shape"] == "oval"
-    assert history(release, tiny.sample_id(tiny.GIVEN_UP))[-1]["final"] == "given up"
+    assert read_history(release, tiny.sample_id(tiny.GIVEN_UP))[-1]["final"] == "given up"
 
 
 def test_history_names_the_others_of_a_family(release):
-    assert history(release, tiny.sample_id(9))[-1]["family"] == [tiny.sample_id(8)]
-    assert history(release, tiny.sample_id(tiny.ALONE[0]))[-1]["family"] == []
+    assert read_history(release, tiny.sample_id(9))[-1]["family"] == [tiny.sample_id(8)]
+    assert read_history(release, tiny.sample_id(tiny.ALONE[0]))[-1]["family"] == []
 
 
 def test_an_unknown_sample_names_the_nearest(release):
     with pytest.raises(UserError, match="nearest: busgen-é 000017,"):
-        history(release, "busgen-e 000017")
+        read_history(release, "busgen-e 000017")
 
 
 def test_a_given_up_sample_cannot_be_made_anew(release):
     with pytest.raises(UserError, match="given up"):
-        again(release, tiny.sample_id(tiny.GIVEN_UP))
+        redraw(release, tiny.sample_id(tiny.GIVEN_UP))
 
 
 PLAN = {
@@ -52,7 +52,7 @@ PLAN = {
 
 @pytest.fixture(scope="module")
 def drawn(candidates, tmp_path_factory):
-    """Return a release whose pictures the named engines made."""
+    """Return a release whose images the named engines made."""
     from busgen.images.engines import load_image_engine
     from busgen.masks.engines import load_mask_engine
     from busgen.priors.findings import from_row
@@ -89,12 +89,12 @@ def test_an_altered_finding_that_cannot_be_is_named(drawn, tmp_path):
     rows = [row | {"center_x": 0.999} for row in index.to_pylist()]
     pq.write_table(pa.Table.from_pylist(rows, index.schema), folder / "index.parquet")
     with pytest.raises(FindingError, match="must lie inside the image"):
-        again(folder, tiny.sample_id(1))
+        redraw(folder, tiny.sample_id(1))
 
 
 @pytest.mark.parametrize("k", [1, tiny.NORMAL])
 def test_a_sample_made_anew_is_the_same(drawn, k):
-    assert again(drawn, tiny.sample_id(k)) == {
+    assert redraw(drawn, tiny.sample_id(k)) == {
         "sample_id": tiny.sample_id(k),
         "same_image": True,
         "same_mask": True,

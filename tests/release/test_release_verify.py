@@ -106,7 +106,7 @@ FORGERIES = [
 ]
 
 
-def test_forged_pictures_are_found(copy):
+def test_forged_images_are_found(copy):
     name = "data/train-00000-of-00001.parquet"
     ids = []
 

@@ -28,7 +28,7 @@ def damaged(candidates, tmp_path):
     return shutil.copytree(candidates, tmp_path / "damaged é")
 
 
-def test_datasets_gives_pictures_by_split(release, tmp_path):
+def test_datasets_gives_images_by_split(release, tmp_path):
     import datasets
 
     data = datasets.load_dataset(str(shutil.copytree(release, tmp_path / "a release é")),
@@ -61,7 +61,7 @@ def test_mlcroissant_reads_samples_and_attempts(release):
 
 
 def test_duckdb_reads_index_and_data(release):
-    data = ", ".join(f"'{path}'" for path in _escaped(files.data_files(release)))
+    data = ", ".join(f"'{path}'" for path in _escaped(files.find_files(release)))
     index = _escaped([release / "index.parquet"])[0]
     assert duckdb.sql(f"SELECT count(*) FROM read_parquet([{data}])").fetchall() == [(29,)]
     counts = duckdb.sql(f"SELECT accepted, count(*) FROM '{index}' GROUP BY 1 ORDER BY 1")
@@ -76,7 +76,7 @@ def test_sha256sum_accepts_the_list(release):
     done = subprocess.run(["sha256sum", "--strict", "-c", files.SUMS], cwd=release, check=False,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == len(files.present(release)) - 1
+    assert len(done.stdout.splitlines()) == len(files.list_files(release)) - 1
 
 
 def test_same_candidates_give_same_bytes(candidates, release, tmp_path):
@@ -131,14 +131,12 @@ def test_families_stay_whole_and_shares_are_kept(release):
 
 def test_all_go_to_train_unless_asked(candidates, tmp_path):
     write_release(candidates, tmp_path / "out")
-    names = [path.name for path in files.data_files(tmp_path / "out")]
+    names = [path.name for path in files.find_files(tmp_path / "out")]
     assert names == ["train-00000-of-00001.parquet"]
 
 
 def test_groups_of_100_rows_and_files_of_bounded_size(tmp_path, monkeypatch):
-    table = pa.table(
-        {"image": pa.array([{"bytes": b"x" * 100, "path": "p"}] * 250, schema.PICTURE)}
-    )
+    table = pa.table({"image": pa.array([{"bytes": b"x" * 100, "path": "p"}] * 250, schema.IMAGE)})
     monkeypatch.setattr(rows, "FILE_BYTES", 100 * 100)
     paths = rows.write_split(iter([table.slice(0, 130), table.slice(130)]), tmp_path, "train")
     assert [path.name for path in paths] == [f"train-0000{i}-of-00003.parquet" for i in range(3)]
@@ -159,7 +157,7 @@ def _with(column, values):
     [
         ("shards/round-00-shard-00001.parquet",
          lambda p: p.write_bytes(p.read_bytes()[:-30]), "whole"),
-        ("shards/round-00-shard-00001.parquet", lambda p: p.unlink(), "pictures"),
+        ("shards/round-00-shard-00001.parquet", lambda p: p.unlink(), "images"),
         ("index.parquet", lambda p: p.write_bytes(p.read_bytes()[:-30]), "Parquet"),
         ("index.parquet", lambda p: _rewrite(p, lambda t: t.drop_columns("shape")), "shape"),
         ("index.parquet", lambda p: _rewrite(p, lambda t: t.slice(1)), "add up"),
@@ -199,9 +197,9 @@ def test_a_flipped_byte_in_a_shard_is_an_error_or_of_no_account(damaged, tmp_pat
 
 
 def _cut(table, name):
-    pictures = table[name].to_pylist()
-    pictures[2]["bytes"] = pictures[2]["bytes"][: len(pictures[2]["bytes"]) * 2 // 3]
-    return pa.array(pictures, schema.PICTURE)
+    images = table[name].to_pylist()
+    images[2]["bytes"] = images[2]["bytes"][: len(images[2]["bytes"]) * 2 // 3]
+    return pa.array(images, schema.IMAGE)
 
 
 def test_a_broken_contract_names_rule_count_and_examples(damaged, tmp_path):
@@ -227,6 +225,6 @@ def test_a_folder_that_is_no_release_is_not_replaced(candidates, tmp_path):
 def test_shares_fill_every_class(candidates, tmp_path):
     params = ReleaseParams(splits={"train": 0.5, "validation": 0.25, "test": 0.25})
     write_release(candidates, tmp_path / "out", params)
-    assert [files.split_of(path) for path in files.data_files(tmp_path / "out")] == list(
+    assert [files.split_name(path) for path in files.find_files(tmp_path / "out")] == list(
         files.SPLITS
     )

@@ -10,11 +10,11 @@ import told
 
 from busgen import io
 from busgen.evaluation.reference import Reference, write_reference
-from busgen.evaluation.stage import write_quality
-from busgen.factory.library import run_here
+from busgen.evaluation.stage import write_scores
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
-from busgen.gates.calibration.bounds import calibrated
+from busgen.factory.rounds import run
+from busgen.gates.calibration.bounds import calibrate
 from busgen.gates.calibration.real_samples import SCHEMA, SCORES
 from busgen.imaging.statistics import MEASURED
 from busgen.params.gates import Gate
@@ -75,7 +75,7 @@ def make_facts(samples: pa.Table) -> dict[str, object]:
         "size_px": 64,
         "sources": [asdict(DATASETS[name]) for name in ("breast", "bus_bra", "busi")],
         "judges_sha256": None,
-        "calibrated": calibrated(samples),
+        "calibrated": calibrate(samples),
         "proof": told.proof(),
         "descriptor_auc": {"value": 0.9, "n": 252},
         "cleaning": told.cleaning(),
@@ -89,10 +89,10 @@ def make_chain(root: Path, params: GenerateParams) -> Chain:
     io.write_text(root / "prior.checks.json", io.dumps(told.checks()))
     samples = make_samples()
     write_reference(Reference(make_facts(samples), samples), sources.reference)
-    make_candidates(resolve(params), sources.candidates, run_here)
+    run(resolve(params), sources.candidates, run_shards)
     write_release(sources.candidates, sources.release, ReleaseParams(title=TITLE))
     asked = QualityParams(reference=sources.reference)
-    write_quality(sources.release, sources.quality, asked, root / "refused")
+    write_scores(sources.release, sources.quality, asked, root / "refused")
     chain = Chain(sources, root / "report ü")
     write_report(sources, chain.folder, GALLERY)
     return chain

@@ -1,4 +1,4 @@
-"""The pages opened from disk in Chromium: no error, every picture drawn, filters work, dark too."""
+"""The pages opened from disk in Chromium: no error, every image drawn, filters work, dark too."""
 
 import cv2
 import pytest
@@ -8,7 +8,7 @@ from busgen.report.pdf import print_pdf
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SHOWN = "[...document.querySelectorAll('.shot')].filter((s) => s.offsetParent)"
-PICTURES = "[...document.images].map((i) => [i.complete && i.naturalWidth > 0, i.alt.length > 20])"
+IMAGES = "[...document.images].map((i) => [i.complete && i.naturalWidth > 0, i.alt.length > 20])"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_everything_is_drawn_and_the_banner_stays(request, tab, width, release):
     chain = request.getfixturevalue(release)
     tab.size(width, 900)
     tab.open(chain.page)
-    drawn = tab.js(PICTURES)
+    drawn = tab.js(IMAGES)
     assert len(drawn) == chain.html.count("<img ") > 0
     assert all(whole and told for whole, told in drawn)
     assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -73,7 +73,7 @@ def test_filters_work_by_keyboard(tab, chain):
     assert tab.js(outlines) == "none"
 
 
-def test_dark_and_light_differ_and_both_show_pictures(tab, chain, tmp_path):
+def test_dark_and_light_differ_and_both_show_images(tab, chain, tmp_path):
     tab.size(1280, 2000)
     levels = {}
     for name in ("light", "dark"):

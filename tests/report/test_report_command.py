@@ -1,4 +1,4 @@
-"""`busgen report` as typed: the page, its PDF, the page with patients' pictures and its bar."""
+"""`busgen report` as typed: the page, its PDF, the page with patients' images and its bar."""
 
 import sys
 
@@ -47,7 +47,7 @@ def test_a_pdf_and_a_page_with_patients_are_written_beside_the_page(chain, tmp_p
     assert {path.name for path in folder.iterdir()} == {*names, "contract.html", MANIFEST}
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     assert "NOT FOR SHARING" in (folder / "with_real.html").read_text("utf-8")
-    assert "patients' pictures read" in err
+    assert "patients' images read" in err
     assert f"{len(rows)}/{len(rows)}" in err
     assert "never publish it" in err
 

@@ -1,4 +1,4 @@
-"""The section on what the pictures teach: from a comparison's folder to charts and tables."""
+"""The section on what the images teach: from a comparison's folder to charts and tables."""
 
 from dataclasses import replace
 
@@ -8,13 +8,13 @@ import pytest
 
 from busgen import io
 from busgen.downstream.data.findings import FINDINGS
-from busgen.downstream.results.compare import compared
-from busgen.downstream.results.fairness import by_group, size_matched
-from busgen.release.contract.expectations import validate_index
+from busgen.downstream.results.compare import compare
+from busgen.downstream.results.fairness import match_sizes, score_groups
+from busgen.release.contract.expectations import validate
 from busgen.report.answers.questions import make_answers
 from busgen.report.evidence import gather
-from busgen.report.report import content, render
-from busgen.report.sections.downstream import METRICS, PREDICTIONS, arm_title, make_teaching
+from busgen.report.report import gather_content, render
+from busgen.report.sections.downstream import METRICS, PREDICTIONS, make_section, name_arm
 
 ARMS = (
     "real_augmented",
@@ -34,11 +34,11 @@ def predictions(n: int = 80) -> pd.DataFrame:
         for arm in ARMS:
             for seed in range(2):
                 malignant = np.arange(n) % 2 == 1
-                chances = 1 / (1 + np.exp(-rng.normal(SHIFT[arm] * (malignant - 0.5), 1)))
+                probabilities = 1 / (1 + np.exp(-rng.normal(SHIFT[arm] * (malignant - 0.5), 1)))
                 rows += [
                     {"task": "classification", "train": "busi", "test": test, "arm": arm,
                      "seed": seed, "fold": None, "sample_id": f"{test}-{k}", "patient": f"p{k}",
-                     "scanner": "<b>é", "split": "test", "probability": chances[k],
+                     "scanner": "<b>é", "split": "test", "probability": probabilities[k],
                      "pathology": ("benign", "malignant")[k % 2], "lesion_share": 0.02 + k / 2000}
                     | blank
                     for k in range(n)
@@ -56,9 +56,9 @@ def folder(tmp_path_factory):
         "seeds": 2,
         "folds": {},
         "levelled_off": {"classification/busi/real_augmented": False},
-        "results": compared(table, {"": "pooled"}),
-        "by_group": by_group(table),
-        "size_matched": size_matched(table),
+        "results": compare(table, {"": "pooled"}),
+        "by_group": score_groups(table),
+        "size_matched": match_sizes(table),
     }
     io.write_text(folder / METRICS, io.dumps(record))
     table.to_parquet(folder / PREDICTIONS)
@@ -66,9 +66,9 @@ def folder(tmp_path_factory):
 
 
 def test_a_forest_has_every_arm_of_the_data_sets_own_patients(folder):
-    teaching = make_teaching(folder)
+    teaching = make_section(folder)
     (forest,) = teaching.forests
-    assert [row.title for row in forest.rows] == [arm_title(name) for name in ARMS]
+    assert [row.title for row in forest.rows] == [name_arm(name) for name in ARMS]
     assert [row.primary for row in forest.rows] == [False, False, True, False, False]
     assert forest.levelled_off is False
     ((_, primary),) = teaching.primaries
@@ -79,50 +79,48 @@ def test_a_forest_has_every_arm_of_the_data_sets_own_patients(folder):
 
 
 def test_a_heat_map_has_a_cell_for_each_pair_of_data_sets(folder):
-    heat = make_teaching(folder).heats[0]
+    heat = make_section(folder).heats[0]
     assert (heat.tests, [name for name, _ in heat.rows]) == (("busi", "bus_bra"), ["busi"])
     assert all(cell.n == 80 for cell in heat.rows[0][1])
 
 
 def test_curves_tell_what_they_show(folder):
-    teaching = make_teaching(folder)
+    teaching = make_section(folder)
     (curve,), (roc,) = teaching.curves, teaching.rocs
     assert "at 10 %" in curve.alt
-    assert "80 pictures" in roc.alt
+    assert "80 images" in roc.alt
     found = {words.split(" finds ")[0].strip(): int(words.split(" finds ")[1].split()[0])
              for words in roc.alt.split(":")[1].split(";")}  # fmt: skip
     assert found["real and synthetic"] > found["real"] > found["synthetic alone"]
 
 
 def test_arms_in_words():
-    assert arm_title("real_synthetic_2:phantom@10") == (
+    assert name_arm("real_synthetic_2:phantom@10") == (
         "Real, 2 synthetic to each, of phantom, 10 % of the patients"
     )
-    assert arm_title("synthetic") == "Synthetic alone"
+    assert name_arm("synthetic") == "Synthetic alone"
 
 
 def test_the_page_has_the_section_where_there_is_a_comparison(chain, evidence, folder):
-    contract = validate_index(chain.sources.release / "index.parquet", evidence.provenance["plan"])
-    without = render("page.html", content(evidence, contract, 1))
+    contract = validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
+    without = render("page.html", gather_content(evidence, contract, 1))
     assert "What it teaches models" not in without
     taught = gather(replace(chain.sources, downstream=folder))
-    page = render("page.html", content(taught, contract, 1))
+    page = render("page.html", gather_content(taught, contract, 1))
     assert page.count('id="downstream"') == 1
     assert 'href="#downstream"' in page
     assert "the comparison fixed beforehand" in page
-    assert "pictures of another generator" in page
+    assert "images of another generator" in page
     assert "&lt;b&gt;é" in page
     assert "<b>é" not in page
 
 
-def test_only_this_generators_pictures_answer_for_it(evidence, folder):
-    contract = validate_index(
-        evidence.sources.release / "index.parquet", evidence.provenance["plan"]
-    )
-    other = make_teaching(folder)
+def test_only_this_generators_images_answer_for_it(evidence, folder):
+    contract = validate(evidence.sources.release / "index.parquet", evidence.provenance["plan"])
+    other = make_section(folder)
     names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
     own = replace(other, generator=evidence.plan.resolution.model_dump(include=set(names)))
-    assert own.is_of(evidence.plan)
+    assert own.matches(evidence.plan)
     said = [
         next(one for one in make_answers(evidence, contract, taught) if one.name == "utility").n
         for taught in (other, own)
@@ -132,11 +130,11 @@ def test_only_this_generators_pictures_answer_for_it(evidence, folder):
 
 def test_without_predictions_there_are_no_roc_curves(folder, tmp_path):
     (tmp_path / METRICS).write_bytes((folder / METRICS).read_bytes())
-    teaching = make_teaching(tmp_path)
+    teaching = make_section(tmp_path)
     assert teaching.rocs == ()
     assert [one.train for one in teaching.forests] == ["busi"]
 
 
 def test_a_folder_without_a_comparison_has_no_section(tmp_path):
-    assert make_teaching(None) is None
-    assert make_teaching(tmp_path) is None
+    assert make_section(None) is None
+    assert make_section(tmp_path) is None

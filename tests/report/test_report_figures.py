@@ -13,21 +13,21 @@ from busgen.params.generate import GenerateParams
 from busgen.params.load import load_params
 from busgen.params.release import ReleaseParams
 from busgen.report import words
-from busgen.report.charts.images import make_picture, outline_path
+from busgen.report.charts.images import make_image, outline_path
 from busgen.report.charts.plots import COLOURS, Axes, Curve, plot
 from busgen.report.sections import funnel, marginals, provenance, realism
-from busgen.report.sections.gallery import spread
+from busgen.report.sections.gallery import select
 
 PLAIN = ReleaseParams().model_dump(mode="json")
 
 
 def test_marginals_count_what_the_index_holds(evidence):
-    found = {one.field: one for one in marginals.make_marginals(evidence)}
+    found = {one.field: one for one in marginals.make_section(evidence)}
     assert list(found) == list(words.FIELDS)
-    lesions = evidence.accepted[evidence.accepted["pathology"] != "normal"]
+    lesions = evidence.accepted_rows[evidence.accepted_rows["pathology"] != "normal"]
     pathology = {share.term: share for share in found["pathology"].shares}
     assert pathology["benign"].requested == pytest.approx(0.45)
-    assert sum(share.count for share in pathology.values()) == len(evidence.accepted)
+    assert sum(share.count for share in pathology.values()) == len(evidence.accepted_rows)
     assert found["shape"].total == len(lesions)
     spiculated = next(s for s in found["margin"].shares if s.term == "spiculated")
     assert spiculated.count == sum("spiculated" in terms for terms in lesions["margin"])
@@ -52,15 +52,15 @@ def test_bend_names_the_share_that_the_gates_moved_most():
 
 def test_funnel_adds_up(evidence):
     requested, attempts, passed, accepted, unfilled = (
-        step.count for step in funnel.make_steps(evidence)
+        step.count for step in funnel.make_section(evidence)
     )
     assert requested == evidence.plan.request.n == accepted + unfilled
     assert attempts == len(evidence.attempts)
     assert passed == accepted
     gates = funnel.make_gates(evidence)
     assert attempts - accepted == sum(gate.rejected for gate in gates) > 0
-    assert sum(count for _, count in funnel.tries(evidence)) == accepted
-    rates = funnel.make_rates(evidence)
+    assert sum(count for _, count in funnel.count(evidence)) == accepted
+    rates = funnel.make_rows(evidence)
     assert sum(rate.attempts for rate in rates) == attempts
     assert sum(rate.unfilled for rate in rates) == unfilled
 
@@ -74,10 +74,13 @@ def test_flags_are_counted_and_gates_that_are_off_say_so(evidence):
 
 
 def test_bounds_in_words():
-    assert funnel.bound_of("contrast", Gate(min=20.0)) == "at least 20 grey levels"
-    assert funnel.bound_of("saturated", Gate(max=0.03)) == "at most 3 %"
-    assert funnel.bound_of("grey_sd", Gate(min=1, max=2)) == "at least 1 and at most 2 grey levels"
-    assert funnel.bound_of("grey_sd", Gate()) == "none"
+    assert funnel.format_interval("contrast", Gate(min=20.0)) == "at least 20 grey levels"
+    assert funnel.format_interval("saturated", Gate(max=0.03)) == "at most 3 %"
+    assert (
+        funnel.format_interval("grey_sd", Gate(min=1, max=2))
+        == "at least 1 and at most 2 grey levels"
+    )
+    assert funnel.format_interval("grey_sd", Gate()) == "none"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,7 @@ def test_floor_factor_is_that_of_the_limiting_distribution():
 
 
 def test_groups_stand_worst_first_with_quantiles_of_both_sides(evidence):
-    groups = realism.make_groups(evidence)
+    groups = realism.make_section(evidence)
     worst = [group.statistics[0].worst for group in groups]
     assert worst == sorted(worst, reverse=True)
     for group in groups:
@@ -113,7 +116,7 @@ def test_groups_stand_worst_first_with_quantiles_of_both_sides(evidence):
                     assert (np.diff(values) >= 0).all()
                     assert one.low < values[0]
                     assert values[-1] < one.high
-    shown = sum(realism.counts(groups).values())
+    shown = sum(realism.count(groups).values())
     assert shown == len(evidence.scores["scores"]) > 0
 
 
@@ -125,13 +128,13 @@ def test_outline_runs_around_the_mask():
     assert outline_path(np.zeros((8, 8), np.uint8)) == ""
 
 
-def test_picture_is_lossless_and_its_scale_bar_has_the_right_length():
+def test_image_is_lossless_and_its_scale_bar_has_the_right_length():
     import base64
 
     image = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8)
     png = cv2.imencode(".png", image)[1].tobytes()
-    picture = make_picture(png, png, 0.5, "alt", ())
-    assert picture.bar_mm == 5  # the picture is 32 mm wide
+    picture = make_image(png, png, 0.5, "alt", ())
+    assert picture.bar_mm == 5  # the image is 32 mm wide
     assert picture.bar_percent == pytest.approx(15.625)
     webp = np.frombuffer(base64.b64decode(picture.uri.split(",")[1]), np.uint8)
     back = cv2.imdecode(webp, cv2.IMREAD_GRAYSCALE)
@@ -139,11 +142,11 @@ def test_picture_is_lossless_and_its_scale_bar_has_the_right_length():
 
 
 def test_spread_takes_equal_steps(evidence):
-    rows = evidence.accepted
-    chosen = [row["sample_id"] for row in spread(rows, 3)]
+    rows = evidence.accepted_rows
+    chosen = [row["sample_id"] for row in select(rows, 3)]
     places = [rows["sample_id"].tolist().index(name) / len(rows) for name in chosen]
     assert places == pytest.approx([1 / 6, 1 / 2, 5 / 6], abs=0.05)
-    assert len(spread(rows.head(2), 5)) == 2
+    assert len(select(rows.head(2), 5)) == 2
 
 
 def test_a_chart_has_words_the_pages_colours_and_the_same_bytes():
@@ -164,27 +167,27 @@ def test_command_of_a_plain_plan_needs_no_file():
         n=3, where=("pathology=malignant",), targets={"margin": {"spiculated": 0.3}}
     )
     plan = resolve(params)
-    assert provenance.command(plan, PLAIN) == (
+    assert provenance.to_command(plan, PLAIN) == (
         "busgen generate --n 3 --seed 7 --size 256 --set pathology=malignant "
         "--target margin.spiculated=0.3 --engine diffusion --mask-engine semantic_curvature "
         "--out DIR"
     )
-    again = resolve(GenerateParams.model_validate(provenance.parameters(plan)))
+    again = resolve(GenerateParams.model_validate(provenance.to_params(plan)))
     assert again.sha256 == plan.sha256
 
 
 def test_command_of_a_plan_with_other_gates_names_the_file(evidence):
-    assert "--params params.yaml" in provenance.command(evidence.plan, PLAIN)
-    again = resolve(GenerateParams.model_validate(provenance.parameters(evidence.plan)))
+    assert "--params params.yaml" in provenance.to_command(evidence.plan, PLAIN)
+    again = resolve(GenerateParams.model_validate(provenance.to_params(evidence.plan)))
     assert again.sha256 == evidence.plan.sha256
 
 
 def test_title_and_splits_are_made_again_too(tmp_path):
     release = ReleaseParams(title="Brüste", splits={"train": 0.8, "test": 0.2})
     plan, stated = resolve(GenerateParams(n=3)), release.model_dump(mode="json")
-    assert "--params params.yaml" in provenance.command(plan, stated)
+    assert "--params params.yaml" in provenance.to_command(plan, stated)
     path = tmp_path / "params.yaml"
-    path.write_text(provenance.as_yaml(plan, stated), encoding="utf-8")
+    path.write_text(provenance.to_yaml(plan, stated), encoding="utf-8")
     again = load_params(path)
     assert again.release == release
     assert resolve(again.generate).sha256 == plan.sha256
@@ -195,7 +198,7 @@ def test_title_and_splits_are_made_again_too(tmp_path):
     [(0.0, "0"), (-3.094, "−3.09"), (1234.5, "1 234"), (0.0384, "0.0384"), (None, "–")],
 )
 def test_numbers_as_words(value, text):
-    assert words.number(value) == text
+    assert words.format_number(value) == text
 
 
 def test_every_statistic_and_gate_has_words():
@@ -205,4 +208,4 @@ def test_every_statistic_and_gate_has_words():
     assert set(words.GATES) == set(DEFAULT_GATES)
     for names in GROUPS.values():
         for name in names:
-            assert words.statistic(name)[1] != "measured on picture and mask", name
+            assert words.name_statistic(name)[1] != "measured on image and mask", name

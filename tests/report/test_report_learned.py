@@ -14,8 +14,8 @@ from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.report import words
 from busgen.report.charts import distributions
-from busgen.report.charts.prior_checks import Dissent, Gain
-from busgen.report.evidence import shipped_beside
+from busgen.report.charts.prior_checks import Distance, Gain
+from busgen.report.evidence import load_shipped
 from busgen.report.sections import judges as sections_judges, prior_fit, real_data
 from busgen.schema import FLAGS
 
@@ -25,7 +25,7 @@ def section(page: str, name: str) -> str:
 
 
 def test_datasets_with_their_counts():
-    found = real_data.make_learned({"cleaning": told.cleaning(), "sources": []})
+    found = real_data.make_section({"cleaning": told.cleaning(), "sources": []})
     busi = found.datasets[2]
     assert (busi.name, busi.published, busi.read, busi.left_out) == ("busi", 85, 80, 5)
     assert (busi.copies, busi.conflicts, busi.patients) == (12, 6, 60)
@@ -34,12 +34,12 @@ def test_datasets_with_their_counts():
 
 
 def test_reasons_stand_before_flags_the_most_frequent_first():
-    found = dict(real_data.make_learned({"cleaning": told.cleaning()}).found)
+    found = dict(real_data.make_section({"cleaning": told.cleaning()}).rows)
     assert list(found) == [real_data.LEFT_OUT, real_data.UNUSED, real_data.FLAGGED]
     lost = [(one.name, one.counts) for one in found[real_data.LEFT_OUT]]
     assert lost == [
         ("A mask must have its image's size <b>", (0, 0, 3)),
-        ("A picture must be readable", (0, 1, 2)),
+        ("An image must be readable", (0, 1, 2)),
     ]
     assert [one.name for one in found[real_data.UNUSED]] == ["Near-duplicate", "Label conflict"]
     marks = next(one for one in found[real_data.FLAGGED] if one.name == "Burned-in marks")
@@ -47,7 +47,7 @@ def test_reasons_stand_before_flags_the_most_frequent_first():
 
 
 def test_splits_by_class():
-    lots = dict(real_data.make_learned({"cleaning": told.cleaning()}).lots)
+    lots = dict(real_data.make_section({"cleaning": told.cleaning()}).groups)
     assert [(lot.pathology, lot.counts) for lot in lots["breast"]] == [
         ("benign", (20, 3, 2)),
         ("malignant", (12, 1, 0)),
@@ -57,10 +57,10 @@ def test_splits_by_class():
 
 
 def test_what_is_silent_tells_nothing():
-    assert real_data.make_learned({"cleaning": {}}) is None
-    assert prior_fit.make_fit(None) is None
-    assert prior_fit.make_fit({"prior": {"name": "x", "sha256": "y"}, "held_out": {}}) is None
-    assert sections_judges.make_judging(None, resolve(GenerateParams(n=1))) is None
+    assert real_data.make_section({"cleaning": {}}) is None
+    assert prior_fit.make_section(None) is None
+    assert prior_fit.make_section({"prior": {"name": "x", "sha256": "y"}, "held_out": {}}) is None
+    assert sections_judges.make_section(None, resolve(GenerateParams(n=1))) is None
 
 
 def test_every_flag_has_words():
@@ -78,13 +78,13 @@ def test_a_gain_is_one_where_its_interval_leaves_0_out(low, high, verdict):
 
 
 def test_a_source_disagrees_beyond_its_floor_and_the_base_has_none():
-    assert Dissent(0.2, 0.15, 40).beyond
-    assert not Dissent(0.1, 0.15, 40).beyond
-    assert not Dissent(0.9, None, None).beyond
+    assert Distance(0.2, 0.15, 40).beyond
+    assert not Distance(0.1, 0.15, 40).beyond
+    assert not Distance(0.9, None, None).beyond
 
 
 def test_checks_become_shares_sizes_pairs_and_rows():
-    found = prior_fit.make_fit(told.checks())
+    found = prior_fit.make_section(told.checks())
     assert [field.field for field in found.fields] == ["shape", "birads"]
     assert found.fields[0].totals == (40, 40)
     outside = {(one.term, one.pathology) for one in found.shares if not one.within}
@@ -97,26 +97,26 @@ def test_checks_become_shares_sizes_pairs_and_rows():
         ("shape", "benign", [0.3, 0.2, None]),
         ("log_area", "benign", [None, None, 0.1]),
     ]
-    assert (found.beyond, found.compared) == (1, 2)
+    assert (found.beyond, found.count) == (1, 2)
     low, high = found.ends
     assert low < -0.09
     assert high > 0.5
 
 
 def test_curves_of_sizes_span_what_is_drawn_and_real():
-    area, place = distributions.fit_charts(prior_fit.make_fit(told.checks()).sizes)
-    assert area.title == "Lesion size in the picture"
+    area, place = distributions.plot_fit(prior_fit.make_section(told.checks()).sizes)
+    assert area.title == "Lesion size in the image"
     for name in ("benign", "malignant"):  # drawn, and real beside it
         assert len(re.findall(rf"<path[^>]*stroke: var\(--{name}\)", area.svg)) == 2
     assert "benign: median drawn 13.5, real 13.5" in area.alt
     assert distributions.AXES["center_y"] in html.unescape(place.svg)
-    assert distributions.fit_charts(()) == ()
+    assert distributions.plot_fit(()) == ()
 
 
 def test_judges_by_dataset_all_then_those_not_trained_on():
     gates = {"mask_agreement": Gate(action="flag", min=0.3)}
     plan = resolve(GenerateParams(n=1, gates=gates))
-    found = sections_judges.make_judging(told.judges(), plan)
+    found = sections_judges.make_section(told.judges(), plan)
     assert [(one.dataset, one.strange) for one in found.segmenter] == [
         ("bus_bra", False),
         ("breast", False),
@@ -128,12 +128,12 @@ def test_judges_by_dataset_all_then_those_not_trained_on():
     assert found.normals == (0.25, 8)
     assert (found.calibration.value, found.calibration.floor_95) == (0.031, 0.04)
     checks = {check.name: (check.action, check.bound) for check in found.checks}
-    assert checks[words.gate("mask_agreement")[0]] == ("flag", "at least 30 %")
+    assert checks[words.name_gate("mask_agreement")[0]] == ("flag", "at least 30 %")
 
 
 def test_page_tells_of_data_prior_and_judges(chain):
     data, prior, judges = (section(chain.html, name) for name in ("learned", "fit", "judges"))
-    assert "280 ultrasound pictures of 210 patients, from 3 public datasets" in data
+    assert "280 ultrasound images of 210 patients, from 3 public datasets" in data
     assert "A mask must have its image&#39;s size &lt;b&gt;" in data
     assert data.count('class="part') > 0
     assert "These checks are of another prior than this release’s" in prior
@@ -148,8 +148,10 @@ def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, ship
     made = resolve(GenerateParams(engine="phantom", mask_engine="curvature"))
     plan = made if shipped else changed(made, judges_sha256="0" * 64, prior_sha256="0" * 64)
     write_text(tmp_path / "provenance.json", dumps({"plan": to_record(plan)}))
-    judges, checks = shipped_beside(tmp_path)
+    judges, checks = load_shipped(tmp_path)
     assert (judges is not None, checks is not None) == (shipped, shipped)
     if judges and checks:
-        assert sections_judges.make_judging(read_json(judges / "scores.json"), plan) is not None
-        assert prior_fit.make_fit(read_json(checks)).prior_sha256 == plan.resolution.prior_sha256
+        assert sections_judges.make_section(read_json(judges / "scores.json"), plan) is not None
+        assert (
+            prior_fit.make_section(read_json(checks)).prior_sha256 == plan.resolution.prior_sha256
+        )

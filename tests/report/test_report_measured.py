@@ -6,13 +6,18 @@ import pytest
 
 from busgen import io
 from busgen.cli.versions import _quality
-from busgen.downstream.results.changes import changes
-from busgen.evaluation.previous_releases import repeats
-from busgen.release.contract.expectations import validate_index
+from busgen.downstream.results.changes import compare as changes_compare
+from busgen.evaluation.previous_releases import find_duplicates
+from busgen.release.contract.expectations import validate
 from busgen.report.page import render
-from busgen.report.report import content
-from busgen.report.sections.previous import BETTER, SAME, WORSE, _measured
-from busgen.report.sections.scores import KINDS, kind_of, make_beside, make_repeats
+from busgen.report.report import gather_content
+from busgen.report.sections.previous import BETTER, SAME, WORSE, _measure
+from busgen.report.sections.scores import (
+    KINDS,
+    compare as scores_compare,
+    make_section,
+    parse_name,
+)
 
 
 def score(value, limit, bad="high", **other):
@@ -35,16 +40,16 @@ REAL = {"scores": SCORES, "skipped": {"vendi_us64": "too few"}, "notes": ["small
 
 @pytest.fixture(scope="module")
 def page(chain, evidence):
-    again = repeats(chain.sources.release, (chain.sources.release,), 10)
+    again = find_duplicates(chain.sources.release, (chain.sources.release,), 10)
     scores = evidence.scores | {"beside_real": REAL, "repeats": again}
-    contract = validate_index(chain.sources.release / "index.parquet", evidence.provenance["plan"])
-    return render("page.html", content(replace(evidence, scores=scores), contract, 1))
+    contract = validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
+    return render("page.html", gather_content(replace(evidence, scores=scores), contract, 1))
 
 
-def test_scores_stand_by_kind_and_space_with_what_real_pictures_show():
-    found = make_beside({"beside_real": REAL})
+def test_scores_stand_by_kind_and_space_with_what_real_images_show():
+    found = make_section({"beside_real": REAL})
     order = [kind.title for kind in found.kinds]
-    assert order == [KINDS[kind_of(name)[0]][0] for name in (
+    assert order == [KINDS[parse_name(name)[0]][0] for name in (
         "kid_us64", "fid", "coverage_us64", "copies", "privacy_ratio_masks",
         "privacy_same_patient_us64")]  # fmt: skip
     assert [one.space for one in found.kinds[0].scores] == ["learned features", "measurements"]
@@ -64,14 +69,14 @@ def test_the_page_shows_them_and_nothing_where_nothing_was_measured(page, chain)
 
 def test_repeats_name_no_folder_and_count_each_earlier_release(page, chain, evidence):
     folder = chain.sources.release
-    scores = {"repeats": repeats(folder, (folder, folder), 10)}
-    found = make_repeats(scores)
+    scores = {"repeats": find_duplicates(folder, (folder, folder), 10)}
+    found = scores_compare(scores)
     assert len(found.earlier) == 2
-    assert found.earlier[0].identical == found.earlier[0].n == len(evidence.accepted)
+    assert found.earlier[0].identical == found.earlier[0].n == len(evidence.accepted_rows)
     assert found.value == 1
     assert str(folder) not in page
     assert "<strong>100 %</strong>" in page
-    assert make_repeats({}) is make_beside({}) is None
+    assert scores_compare({}) is make_section({}) is None
 
 
 @pytest.mark.parametrize(
@@ -86,12 +91,12 @@ def test_repeats_name_no_folder_and_count_each_earlier_release(page, chain, evid
 def test_versions_are_compared_by_the_side_that_is_bad_in_one_space(name, other, verdict):
     old = {"beside_real": {"scores": {name: SCORES[name]}}}
     new = {"beside_real": {"scores": {name: SCORES[name] | other}}}
-    assert [one.verdict for one in _measured(old, new)] == ([verdict] if verdict else [])
+    assert [one.verdict for one in _measure(old, new)] == ([verdict] if verdict else [])
     told = [{"quality": one["beside_real"]["scores"], "downstream": {}} for one in (old, new)]
     kinds = {SAME: "no difference"}
     expected = [kinds.get(verdict, verdict)] if verdict else []
-    assert [one["verdict"] for one in changes(*told)] == expected
-    assert list(_measured({}, new)) == []
+    assert [one["verdict"] for one in changes_compare(*told)] == expected
+    assert list(_measure({}, new)) == []
 
 
 def test_busgen_diff_knows_them_too(chain, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from busgen import schema
 from busgen.report.evidence import gather
-from busgen.report.sections.outlines import FRAME_PX, framed, make_plate
+from busgen.report.sections.outlines import FRAME_PX, frame, make_section
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,8 @@ def told(chain):
 
 
 def test_every_lesion_counts_once_under_its_gravest_term(told):
-    plate = make_plate(told, 3)
-    lesions = told.accepted[told.accepted["pathology"] != "normal"]
+    plate = make_section(told, 3)
+    lesions = told.accepted_rows[told.accepted_rows["pathology"] != "normal"]
     for label in ("benign", "malignant"):
         total = sum(row.counts[label] for row in plate)
         assert total == (lesions["pathology"] == label).sum()
@@ -28,7 +28,7 @@ def test_every_lesion_counts_once_under_its_gravest_term(told):
 
 
 def test_at_most_as_many_outlines_as_asked_for_are_drawn(told):
-    for row in make_plate(told, 3):
+    for row in make_section(told, 3):
         for label, paths in row.paths.items():
             assert len(paths) == min(3, row.counts[label])
             assert all(path.startswith("M") for path in paths)
@@ -38,7 +38,7 @@ def test_at_most_as_many_outlines_as_asked_for_are_drawn(told):
 def test_a_lesion_fills_the_frame_by_its_longer_side(width, height):
     mask = np.zeros((256, 256), np.uint8)
     mask[20 : 20 + height, 100 : 100 + width] = 255
-    shown = framed(mask)
+    shown = frame(mask)
     rows, cols = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
     longer = max(np.ptp(rows), np.ptp(cols)) + 1
     assert shown.shape == (FRAME_PX, FRAME_PX)

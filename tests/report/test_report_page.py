@@ -43,16 +43,16 @@ def test_title_is_escaped(chain):
     assert "<b>&" not in chain.html
 
 
-def test_gallery_shows_each_stratum_with_the_text_of_each_picture(chain, evidence):
-    accepted = evidence.accepted
+def test_gallery_shows_each_stratum_with_the_text_of_each_image(chain, evidence):
+    accepted = evidence.accepted_rows
     strata = accepted.groupby(["pathology", accepted["shape"].fillna("")])
     shown = [alt for alt in alts(chain.html) if alt.startswith("Synthetic")]
-    # at random, then best and worst by the one score that pictures of this size have
+    # at random, then best and worst by the one score that images of this size have
     ranked = 2 * (1 + 2 * sum(accepted[name].notna().any() for name in RANKS))
     assert len(shown) == ranked + sum(min(2, len(rows)) for _, rows in strata)
     texts = dict(zip(accepted["sample_id"], accepted["text"], strict=True))
     for alt in shown:
-        sample, text = re.fullmatch(r"Synthetic B-mode picture (\S+): (.*)", alt).groups()
+        sample, text = re.fullmatch(r"Synthetic B-mode image (\S+): (.*)", alt).groups()
         assert text == texts[sample]
 
 
@@ -157,12 +157,12 @@ def test_text_of_a_finding_is_escaped(chain, tmp_path):
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_rejected_pictures_that_were_not_kept_are_said_to_be_so(chain, tmp_path):
+def test_rejected_images_that_were_not_kept_are_said_to_be_so(chain, tmp_path):
     given = chain.sources
     out = tmp_path / "report"
     write_report(Sources(given.release, None, given.quality, given.reference), out, 1)
     page = (out / PAGE).read_text(encoding="utf-8")
-    assert "Their pictures were not kept" in page
+    assert "Their images were not kept" in page
     assert not [alt for alt in alts(page) if alt.startswith("Rejected")]
 
 
@@ -176,7 +176,7 @@ def test_a_page_that_grew_too_large_is_refused(chain, tmp_path, monkeypatch):
 def test_release_has_what_the_page_counts(chain):
     index = pq.read_table(chain.sources.release / "index.parquet", columns=["accepted"])
     accepted = sum(index["accepted"].to_pylist())
-    assert f"<dt>Accepted pictures</dt><dd>{accepted}</dd>" in chain.html
+    assert f"<dt>Accepted images</dt><dd>{accepted}</dd>" in chain.html
     assert f"<dt>Attempts</dt><dd>{len(index)}</dd>" in chain.html
 
 

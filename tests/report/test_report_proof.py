@@ -12,37 +12,41 @@ from busgen.gates.calibration.fault_injection import (
     SWAPPED,
 )
 from busgen.report import words
-from busgen.report.sections.fault_detection import FAULTS, make_proof
+from busgen.report.sections.fault_detection import FAULTS, make_section
 
 
 def test_rows_are_of_the_strength_that_is_asked_for():
-    found = make_proof({"proof": told.proof()})
-    assert [row.name for row in found.rows] == ["Nothing", "Blank picture", "Swapped mask"]
+    found = make_section({"proof": told.proof()})
+    assert [row.name for row in found.rows] == ["Nothing", "Blank image", "Swapped mask"]
     assert [(row.rejected, row.flagged, row.n) for row in found.rows] == [
         (2, 0, 40), (40, 0, 40), (30, 8, 40)]  # fmt: skip
-    assert found.rows[1].checks == "Blank picture: 40"
+    assert found.rows[1].checks == "Blank image: 40"
 
 
 def test_a_row_names_the_checks_that_refuse_most():
     record = told.proof()
-    record["clean"]["gates"] = {"overlay": 1, "upright": 2, "sharpness": 3, "saturated": 4,
-                                "grey_sd": 5, "contrast": 0, "strangeness": 1}  # fmt: skip
-    names = [words.gate(name)[0] for name in ("grey_sd", "saturated", "sharpness", "upright")]
+    record["clean"]["gates"] = {
+        "overlay": 1, "orientation_check": 2, "sharpness": 3, "saturated": 4, "grey_sd": 5,
+        "contrast": 0, "anomaly": 1}  # fmt: skip
+    names = [
+        words.name_gate(name)[0]
+        for name in ("grey_sd", "saturated", "sharpness", "orientation_check")
+    ]
     shown = "; ".join(f"{name}: {n}" for name, n in zip(names, (5, 4, 3, 2), strict=True))
-    assert make_proof({"proof": record}).rows[0].checks == f"{shown}; 2 more"
+    assert make_section({"proof": record}).rows[0].checks == f"{shown}; 2 more"
 
 
 def test_curves_rise_from_left_to_right_and_say_their_points():
-    found = make_proof({"proof": told.proof()})
+    found = make_section({"proof": told.proof()})
     assert [chart.title for chart in found.charts] == [
-        "Blank picture", "Shifted mask",
+        "Blank image", "Shifted mask",
         "Wrong label: the classifier alone, AUC 0.900"]  # fmt: skip
     assert "0.5: 50 %; 0.75: 75 %; 1: 100 %" in found.charts[0].alt
     assert ">px</text>" in found.charts[1].svg
 
 
 def test_without_evidence_nothing_is_shown():
-    assert make_proof({}) is None
+    assert make_section({}) is None
 
 
 @pytest.mark.parametrize(

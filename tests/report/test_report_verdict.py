@@ -5,23 +5,23 @@ from dataclasses import replace
 import pytest
 from plans import changed
 
-from busgen.evaluation.limits import judge
+from busgen.evaluation.limits import check
 from busgen.params.gates import Gate
 from busgen.params.quality import Limit
-from busgen.release.contract.expectations import validate_index
+from busgen.release.contract.expectations import validate
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
-from busgen.report.answers.gates import copies, judged
-from busgen.report.answers.limits import in_a_clause, unmeasured
+from busgen.report.answers.gates import answer_copies, answer_judges
+from busgen.report.answers.limits import to_words, unmeasured_answers
 from busgen.report.answers.questions import make_answers
-from busgen.report.answers.verdict import USES, make_verdict
+from busgen.report.answers.verdict import USES, make_section
 from busgen.similarity.known_images import REAL, RELEASE
 
-SHARING = "Sharing in place of patients’ pictures"
+SHARING = "Sharing in place of patients’ images"
 
 
 @pytest.fixture(scope="module")
 def contract(chain, evidence):
-    return validate_index(chain.sources.release / "index.parquet", evidence.provenance["plan"])
+    return validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_answers_count_what_the_index_holds(answers, evidence, contract):
 
 
 def test_what_nobody_measured_is_not_known(answers):
-    for name in ("outline", "label", "copies", "utility"):  # no judges, no known pictures
+    for name in ("outline", "label", "copies", "utility"):  # no judges, no known images
         assert answers[name].answer == UNKNOWN
 
 
@@ -48,7 +48,7 @@ def test_a_broken_contract_is_named(evidence, contract):
     found = make_answers(evidence, report)[0]
     assert found.answer == NO
     assert "halo must be not null" in found.why
-    assert make_verdict([found, *make_answers(evidence, contract)[1:]]).fit == ()
+    assert make_section([found, *make_answers(evidence, contract)[1:]]).fit == ()
 
 
 def answered(**others):
@@ -57,13 +57,13 @@ def answered(**others):
 
 
 def test_a_use_is_fit_where_all_that_it_needs_holds():
-    verdict = make_verdict(answered())
+    verdict = make_section(answered())
     assert [use.name for use in verdict.fit] == [name for name, _ in USES]
     assert len(verdict.unfit) == 2  # what no synthetic set is fit for
 
 
 def test_a_use_is_unfit_for_the_answers_against_it():
-    verdict = make_verdict(answered(texture=NO, utility=UNKNOWN))
+    verdict = make_section(answered(texture=NO, utility=UNKNOWN))
     reasons = {use.name: use.reason for use in verdict.unfit}
     assert reasons["Training a model, alone or added to real images"] == "because utility"
     assert list(reasons.values()).count("because texture") == 1
@@ -73,12 +73,12 @@ def test_a_use_is_unfit_for_the_answers_against_it():
 def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evidence, contract):
     score = {"value": 0.2, "n": 40, "interval": [0.1, 0.3], "floor": 0.01, "floor_limit": 0.05}
     asked = {"copies": Limit(max=1, of="floor_limit"), "kid_us64": Limit(max=1)}
-    scores = evidence.scores | {"limits": judge(asked, {"copies": score}, {})}
+    scores = evidence.scores | {"limits": check(asked, {"copies": score}, {})}
     *_, found, left = make_answers(replace(evidence, scores=scores), contract)
     assert (found.answer, found.interval, found.floor) == (NO, "0.1 to 0.3", "0.01")
     assert left.answer == UNKNOWN
     assert "kid_us64" in left.why
-    unfit = [use.name for use in make_verdict([*answered(), found, left]).unfit]
+    unfit = [use.name for use in make_section([*answered(), found, left]).unfit]
     assert unfit[0] == SHARING
     assert len(unfit) == 3  # and what no synthetic set is fit for
     assert found.why.startswith("copies 0.2, beyond its limit (failing): ")
@@ -89,8 +89,8 @@ def test_the_lead_says_whether_the_release_keeps_its_limits():
     asked = {"copies": Limit(max=0.1), "kid_us64": Limit(max=1)}
 
     def said(scores):
-        clause = in_a_clause(judge(asked, scores, {}))
-        return make_verdict(answered(), clause).sentence.split(". It is fit for 7 of 7")[0]
+        clause = to_words(check(asked, scores, {}))
+        return make_section(answered(), clause).sentence.split(". It is fit for 7 of 7")[0]
 
     kept = score | {"value": 0.1}
     assert said({"copies": score}) == "This set is failing, beyond 1 of its 2 limits"
@@ -99,22 +99,22 @@ def test_the_lead_says_whether_the_release_keeps_its_limits():
         == "This set is passing, within all of its 2 limits"
     )
     assert "but 1 of its 2 limits are not measured" in said({"copies": kept})
-    assert make_verdict(answered(), in_a_clause(None)).sentence.startswith("This set is fit for")
+    assert make_section(answered(), to_words(None)).sentence.startswith("This set is fit for")
 
 
 def test_each_limit_that_was_not_measured_has_its_own_reason():
     asked = {name: Limit(max=1) for name in ("kid_us64", "fid", "repeats", "vendi_us64")}
-    reasons = dict.fromkeys(("kid_us64", "fid"), "needs real pictures")
-    record = judge(asked, {}, reasons | {"repeats": "needs earlier releases"})
-    assert unmeasured(record) == [
-        "kid_us64, fid: needs real pictures",
+    reasons = dict.fromkeys(("kid_us64", "fid"), "needs real images")
+    record = check(asked, {}, reasons | {"repeats": "needs earlier releases"})
+    assert unmeasured_answers(record) == [
+        "kid_us64, fid: needs real images",
         "repeats: needs earlier releases",
         "vendi_us64: nothing that it is measured on was given",
     ]
 
 
 def alike(evidence, most, *, kinds=(REAL,), action="reject", **scores):
-    """Return evidence whose accepted pictures have similarities up to `most` to known ones."""
+    """Return evidence whose accepted images have similarities up to `most` to known ones."""
     rows = evidence.attempts.copy()
     rows["copy_similarity"] = 0.99  # of what the gate refused
     rows.loc[rows["accepted"], "copy_similarity"] = 0.3
@@ -125,26 +125,26 @@ def alike(evidence, most, *, kinds=(REAL,), action="reject", **scores):
 
 
 @pytest.mark.parametrize("action", ["reject", "flag"])
-def test_pictures_are_no_copies_where_none_is_beyond_the_bound(evidence, action):
-    found = copies(alike(evidence, 0.65, action=action))
+def test_images_are_no_copies_where_none_is_beyond_the_bound(evidence, action):
+    found = answer_copies(alike(evidence, 0.65, action=action))
     assert found.answer == YES
-    assert found.n == str(len(evidence.accepted))
+    assert found.n == str(len(evidence.accepted_rows))
     assert found.why.startswith(f"0 of {found.n} ")
 
 
 @pytest.mark.parametrize("kinds", [(REAL,), (REAL, RELEASE)])
 def test_accepted_copies_are_counted_and_speak_against_sharing(evidence, contract, kinds):
     one = alike(evidence, 0.99, action="flag", kinds=kinds)
-    found = copies(one)
+    found = answer_copies(one)
     assert (found.answer, found.why[:5]) == (NO, "3 of ")
     assert "the gate only flags" in found.why
-    verdict = make_verdict(make_answers(one, contract))
+    verdict = make_section(make_answers(one, contract))
     assert SHARING in [use.name for use in verdict.unfit]
 
 
 @pytest.mark.parametrize(("kinds", "said"), [((RELEASE,), "earlier releases"), ((), "untold")])
-def test_without_patients_pictures_copies_of_them_are_not_known(evidence, kinds, said):
-    found = copies(alike(evidence, 0.3, kinds=kinds))
+def test_without_patients_images_copies_of_them_are_not_known(evidence, kinds, said):
+    found = answer_copies(alike(evidence, 0.3, kinds=kinds))
     assert found.answer == UNKNOWN
     assert said in found.why
 
@@ -155,10 +155,10 @@ def test_copies_measured_beside_real_data_come_first(evidence, value, answer):
     measured = {"beside_real": {"scores": {"copies": score}}}
     for one in (replace(evidence, scores=evidence.scores | measured),
                 alike(evidence, 0.3, kinds=(RELEASE,), **measured)):  # fmt: skip
-        found = copies(one)
+        found = answer_copies(one)
         assert (found.answer, found.n, found.floor) == (answer, "100", "1.0 %")
     let_pass = alike(evidence, 0.99, action="flag", **measured)
-    assert copies(let_pass).answer == NO
+    assert answer_copies(let_pass).answer == NO
 
 
 @pytest.mark.parametrize(("action", "rows"), [("reject", "requested"), ("flag", "accepted")])
@@ -167,9 +167,9 @@ def test_of_what_a_gate_refuses_first_attempts_are_counted(evidence, action, row
     attempts["label_confidence"] = attempts["accepted"].map({True: 0.9, False: 0.01})
     gates = evidence.plan.request.gates | {"label_confidence": Gate(min=0.05, action=action)}
     plan = changed(evidence.plan, gates=gates)
-    found = judged(replace(evidence, attempts=attempts, plan=plan), "label_confidence")
+    found = answer_judges(replace(evidence, attempts=attempts, plan=plan), "label_confidence")
     asked = getattr(evidence, rows)
     bad = int((~asked["accepted"]).sum())
     assert found.n == str(len(asked))
-    assert f"in {bad} of {len(asked)} {'first attempts' if bad else 'pictures'} " in found.why
+    assert f"in {bad} of {len(asked)} {'first attempts' if bad else 'images'} " in found.why
     assert (bad > 0) == (action == "reject")

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from busgen.errors import UserError
-from busgen.report.evidence import Previous, Sources, gather, previous_of
+from busgen.report.evidence import Previous, Sources, find_previous, gather
 from busgen.report.sections import previous as sections_previous
-from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, compare
+from busgen.report.sections.previous import BETTER, SAME, WORSE, Figure, make_section
 
 
 def beside(chain, **folders):
@@ -20,14 +20,14 @@ def beside(chain, **folders):
 
 
 def test_no_previous_version_says_so(chain, evidence):
-    assert compare(evidence) is None
+    assert make_section(evidence) is None
     assert "No previous version was given" in chain.html
 
 
 def test_the_same_release_shows_no_difference(chain, evidence):
-    found = compare(beside(chain))
+    found = make_section(beside(chain))
     assert {one.verdict for one in found.changes} == {SAME}
-    assert found.identical == evidence.accepted["sample_id"].nunique()
+    assert found.identical == evidence.accepted_rows["sample_id"].nunique()
     assert found.shifts == ()
     assert found.provenance == ()
     assert found.same_reference
@@ -40,7 +40,7 @@ def test_scores_that_fell_beyond_noise_are_better(chain, tmp_path):
     record["value"] += 0.5
     record["interval"] = [end + 0.5 for end in record["interval"]]
     (tmp_path / "scores.json").write_text(json.dumps(scores))
-    found = compare(beside(chain, quality=tmp_path))
+    found = make_section(beside(chain, quality=tmp_path))
     assert [one.verdict for one in found.changes].count(BETTER) == 1
 
 
@@ -53,5 +53,5 @@ def test_noise_is_that_of_both_intervals(now, verdict):
 def test_a_folder_without_quality_is_refused(chain, tmp_path):
     shutil.copytree(chain.sources.release, tmp_path / "release")
     with pytest.raises(UserError, match="with release/ and quality/"):
-        previous_of(tmp_path)
-    assert previous_of(None) is None
+        find_previous(tmp_path)
+    assert find_previous(None) is None

@@ -1,4 +1,4 @@
-"""The page with patients' pictures: where it may lie, and what it says of itself."""
+"""The page with patients' images: where it may lie, and what it says of itself."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import tiny
 from busgen.errors import UserError
 from busgen.real.display import require_no_output, require_untracked
 from busgen.report.pdf import print_pdf
-from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count_real, write_with_real
+from busgen.report.with_real import BESIDE, NOTICE, PAIRS, count, write_with_real
 
 
 def test_it_may_not_lie_where_git_would_track_it(chain, tmp_path):
@@ -43,11 +43,11 @@ def test_the_page_shows_pairs_and_says_what_it_is(chain, tmp_path):
     real = tiny.write_real(tmp_path / "real é", rows)
     read: list[int] = []
     page = write_with_real(chain.sources.release, real, tmp_path / "out", read.append)
-    assert sum(read) == count_real(real) == len(rows)
+    assert sum(read) == count(real) == len(rows)
     text = page.read_text(encoding="utf-8")
     assert text.count(NOTICE) == 3  # title, banner, foot
-    assert text.count('class="pair"') == text.count("Picture of a patient") == PAIRS + BESIDE
-    assert "of 4 pictures of training patients" in text
+    assert text.count('class="pair"') == text.count("Image of a patient") == PAIRS + BESIDE
+    assert "of 4 images of training patients" in text
     assert "<script" not in text
     distances = [float(d) for d in re.findall(r"Distance (\d\.\d\d)<", text)]
     assert distances == sorted(distances)

@@ -1,16 +1,16 @@
-"""Near-duplicates: planted copies are found, other pictures are not."""
+"""Near-duplicates: planted copies are found, other images are not."""
 
 import cv2
 import numpy as np
 import pytest
 
 from busgen.errors import DataError
-from busgen.similarity.registration import find_links
-from busgen.similarity.thumbnails import signature, texture
+from busgen.similarity.registration import find_duplicates
+from busgen.similarity.thumbnails import describe_texture, make_thumbnail
 
 
 def scan(seed: int, shape: tuple[int, int] = (240, 320)) -> np.ndarray:
-    """Return layered speckle: a picture of its own for each seed."""
+    """Return layered speckle: an image of its own for each seed."""
     rng = np.random.default_rng(seed)
     fine = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 2)
     coarse = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 14)
@@ -58,32 +58,32 @@ COPIES = [mirrored, cropped, brighter, compressed, measured, bordered, all_of_it
 
 @pytest.mark.parametrize("copy", COPIES)
 def test_a_planted_copy_is_linked_and_nothing_else(copy):
-    pictures = [scan(seed) for seed in range(6)] + [copy(scan(3))]
-    (link,) = find_links([signature(picture) for picture in pictures])
+    images = [scan(seed) for seed in range(6)] + [copy(scan(3))]
+    (link,) = find_duplicates([make_thumbnail(image) for image in images])
     assert (link.first, link.second) == (3, 6)
 
 
-def test_a_link_depends_on_its_two_pictures_alone():
+def test_a_link_depends_on_its_two_images_alone():
     few = [scan(1), all_of_it(scan(1))]
     many = [scan(seed) for seed in range(20, 40)]
-    (alone,) = find_links([signature(picture) for picture in few])
-    (among,) = find_links([signature(picture) for picture in [*many[:7], *few, *many[7:]]])
+    (alone,) = find_duplicates([make_thumbnail(image) for image in few])
+    (among,) = find_duplicates([make_thumbnail(image) for image in [*many[:7], *few, *many[7:]]])
     assert (among.first, among.second) == (7, 8)
     assert among.similarity == pytest.approx(alone.similarity, abs=1e-6)
 
 
-def test_pictures_without_texture_are_no_copies_of_each_other():
+def test_images_without_texture_are_no_copies_of_each_other():
     flat = [np.full((50, 60), grey, np.uint8) for grey in (0, 0, 90, 90)]
-    assert find_links([signature(picture) for picture in flat]) == []
-    assert find_links([]) == []
+    assert find_duplicates([make_thumbnail(image) for image in flat]) == []
+    assert find_duplicates([]) == []
 
 
 def test_equal_pixels_are_linked_whatever_they_show():
     tiny = np.tile(np.arange(50, 130, dtype=np.uint8), (60, 1))
-    (link,) = find_links([signature(tiny), signature(tiny)])
+    (link,) = find_duplicates([make_thumbnail(tiny), make_thumbnail(tiny)])
     assert link.similarity == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_signature_of_another_version_is_an_error():
     with pytest.raises(DataError, match="9216 bytes, got 2304 bytes"):
-        texture(bytes(48 * 48))
+        describe_texture(bytes(48 * 48))

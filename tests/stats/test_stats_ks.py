@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from busgen.seeds import rng
-from busgen.stats.ks import distance, ks, make_draws, score
+from busgen.stats.ks import ks, ks_distance, make_draws, summarise
 
 
 def test_ks_is_scipys():
@@ -18,7 +18,7 @@ def test_ks_is_scipys():
 
 def test_distance_to_a_shifted_uniform_is_the_shift():
     own, real = (np.arange(1000) + 0.5) / 1000 + 0.3, (np.arange(200) + 0.5) / 200
-    told = score([distance(own, real, make_draws(1000, np.arange(200), rng(0, "d")))])
+    told = summarise([ks_distance(own, real, make_draws(1000, np.arange(200), rng(0, "d")))])
     assert told["value"] == pytest.approx(0.3, abs=0.005)
     assert told["interval"][0] < 0.3 < told["interval"][1]
     assert (told["n"], told["n_real"]) == (1000, 200)
@@ -29,7 +29,9 @@ def test_distance_to_a_shifted_uniform_is_the_shift():
 def test_equal_distributions_score_the_floor():
     pick = rng(1, "d")
     told = [
-        score([distance(pick.random(60), pick.random(40), make_draws(60, np.arange(40), pick))])
+        summarise(
+            [ks_distance(pick.random(60), pick.random(40), make_draws(60, np.arange(40), pick))]
+        )
         for _ in range(40)
     ]
     values, floors = ([one[key] for one in told] for key in ("value", "floor"))
@@ -39,8 +41,10 @@ def test_equal_distributions_score_the_floor():
 def test_patients_with_many_images_widen_interval_and_floor():
     pick = rng(2, "d")
     own, real = pick.random(400), pick.random(40).repeat(10)  # a patient's images say the same
-    alone = score([distance(own, real, make_draws(400, np.arange(400), rng(0, "p")))])
-    together = score([distance(own, real, make_draws(400, np.arange(40).repeat(10), rng(0, "p")))])
+    alone = summarise([ks_distance(own, real, make_draws(400, np.arange(400), rng(0, "p")))])
+    together = summarise(
+        [ks_distance(own, real, make_draws(400, np.arange(40).repeat(10), rng(0, "p")))]
+    )
     assert together["floor"] > 2 * alone["floor"]
     assert np.ptp(together["interval"]) > 1.5 * np.ptp(alone["interval"])
 
@@ -58,16 +62,16 @@ def test_a_patient_stands_in_one_half_and_is_drawn_whole():
 
 def test_what_does_not_apply_is_left_out():
     own, real = np.array([1.0, np.nan, 2.0, 3.0]), np.array([np.nan, 1.0, 2.0, 3.0, np.nan])
-    told = distance(own, real, make_draws(4, np.arange(5), rng(4, "d")))
+    told = ks_distance(own, real, make_draws(4, np.arange(5), rng(4, "d")))
     assert (told.value, told.n, told.n_real) == (0.0, 3, 3)
 
 
 def test_a_mean_of_distances_keeps_the_smaller_n():
     pick = rng(2, "d")
     parts = [
-        distance(pick.random(n), pick.random(40), make_draws(n, np.arange(40), pick))
+        ks_distance(pick.random(n), pick.random(40), make_draws(n, np.arange(40), pick))
         for n in (50, 30)
     ]
-    told = score(parts)
+    told = summarise(parts)
     assert told["n"] == 30
     assert told["value"] == pytest.approx(np.mean([one.value for one in parts]), abs=1e-4)

@@ -12,18 +12,18 @@ from busgen.stats.mrmc import (
     Parts,
     Ratings,
     auc_interval,
-    auc_parts,
     newcombe,
-    of_reader,
-    pooled,
+    pool,
     roc,
-    share_parts,
+    score_reader,
+    split_auc,
+    split_shares,
 )
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 
 def drawn(readers: int, m: int, n: int, shift: float, seed: int = 0) -> Ratings:
-    """Return ratings of readers who tell a little, some pictures being easier to all."""
+    """Return ratings of readers who tell a little, some images being easier to all."""
     rng = np.random.default_rng(seed)
     synthetic = shift + rng.normal(size=m) + rng.normal(size=(readers, m))
     real = rng.normal(size=n) + rng.normal(size=(readers, n))
@@ -35,11 +35,11 @@ def test_auc_is_sklearns_with_ties():
     truth = np.repeat([1, 0], [17, 23])
     both = np.concatenate([ratings.synthetic, ratings.real], axis=1)
     expected = [roc_auc_score(truth, one) for one in both]
-    np.testing.assert_allclose(auc_parts(ratings).values, expected)
+    np.testing.assert_allclose(split_auc(ratings).values, expected)
 
 
 def test_delongs_variance_by_hand():
-    parts = auc_parts(Ratings(np.array([[2.0, 4.0]]), np.array([[1.0, 3.0]])))
+    parts = split_auc(Ratings(np.array([[2.0, 4.0]]), np.array([[1.0, 3.0]])))
     np.testing.assert_allclose(parts.synthetic, [[0.5, 1.0]])  # beats 1 of 2, beats both
     np.testing.assert_allclose(parts.real, [[1.0, 0.5]])
     assert parts.values == 0.75
@@ -48,24 +48,24 @@ def test_delongs_variance_by_hand():
 
 def test_shares_count_ratings_of_4_and_above():
     ratings = Ratings(np.array([[3.0, 4, 6, 5]]), np.array([[1.0, 3, 4, 2]]))
-    parts = share_parts(ratings, CALLED_SYNTHETIC)
+    parts = split_shares(ratings, CALLED_SYNTHETIC)
     assert {name: part.values.tolist() for name, part in parts.items()} == {
         "sensitivity": [0.75],
         "specificity": [0.75],
         "accuracy": [0.75],
     }
-    figure = of_reader("accuracy", parts["accuracy"], 0)
-    assert (figure.n, figure.interval) == (8, wilson(6, 8))
-    assert of_reader("sensitivity", parts["sensitivity"], 0).interval == wilson(3, 4)
+    figure = score_reader("accuracy", parts["accuracy"], 0)
+    assert (figure.n, figure.interval) == (8, wilson_interval(6, 8))
+    assert score_reader("sensitivity", parts["sensitivity"], 0).interval == wilson_interval(3, 4)
     # the variance of a share is p (1 - p) / (n - 1), that of the accuracy the strata's together
     assert parts["sensitivity"].covariance()[0, 0] == pytest.approx(0.75 * 0.25 / 3)
     assert parts["accuracy"].covariance()[0, 0] == pytest.approx(2 * 0.75 * 0.25 / 3 / 4)
 
 
 def test_an_auc_s_interval_is_delongs_on_the_logit_scale():
-    parts = auc_parts(drawn(1, 30, 30, 1.0))
+    parts = split_auc(drawn(1, 30, 30, 1.0))
     value, spread = float(parts.values[0]), sqrt(parts.covariance()[0, 0])
-    figure = of_reader("auc", parts, 0)
+    figure = score_reader("auc", parts, 0)
     for end, sign in zip(figure.interval, (-1, 1), strict=True):
         x = log(value / (1 - value)) + sign * 1.959964 * spread / (value * (1 - value))
         assert end == pytest.approx(1 / (1 + exp(-x)), abs=1e-6)
@@ -75,15 +75,15 @@ def test_an_auc_s_interval_is_delongs_on_the_logit_scale():
 
 @pytest.mark.parametrize("seed", range(40))
 def test_an_auc_s_p_and_interval_agree_on_chance(seed):
-    figure = of_reader("auc", auc_parts(drawn(1, 20, 20, 0.6, seed)), 0)
+    figure = score_reader("auc", split_auc(drawn(1, 20, 20, 0.6, seed)), 0)
     assert (figure.p < 0.05) == (not figure.interval[0] <= 0.5 <= figure.interval[1])
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_an_auc_without_variance_has_an_interval_with_width(value):
     ratings = {0.0: (1.0, 6.0), 0.5: (3.0, 3.0), 1.0: (6.0, 1.0)}[value]
-    parts = auc_parts(Ratings(*(np.full((1, 20), one) for one in ratings)))
-    figure = of_reader("auc", parts, 0)
+    parts = split_auc(Ratings(*(np.full((1, 20), one) for one in ratings)))
+    figure = score_reader("auc", parts, 0)
     low, high = figure.interval
     assert (figure.value, figure.p) == (value, None)
     assert low <= value <= high
@@ -106,19 +106,19 @@ def test_newcombes_ends_solve_his_equation(value):
 
 def test_readers_who_agree_wholly_are_pooled_as_one():
     one = drawn(1, 25, 25, 0.7)
-    parts = auc_parts(Ratings(*(np.repeat(part, 4, axis=0) for part in (one.synthetic, one.real))))
-    figure, spread = pooled("auc", parts), sqrt(parts.covariance()[0, 0])
+    parts = split_auc(Ratings(*(np.repeat(part, 4, axis=0) for part in (one.synthetic, one.real))))
+    figure, spread = pool("auc", parts), sqrt(parts.covariance()[0, 0])
     assert figure.value == pytest.approx(parts.values[0])
     half = 1.959964 * spread
     assert figure.interval == pytest.approx((figure.value - half, figure.value + half), abs=1e-6)
 
 
-def test_readers_whose_pictures_have_nothing_in_common_are_a_sample_of_readers():
+def test_readers_whose_images_have_nothing_in_common_are_a_sample_of_readers():
     values = np.array([0.55, 0.61, 0.7, 0.52])
-    # orthogonal parts: no covariance between readers over pictures
+    # orthogonal parts: no covariance between readers over images
     part = np.array([[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1], [0, 0, 0, 0]], float)
     parts = Parts(values, part, np.zeros((4, 4)))
-    figure, test = pooled("auc", parts), ttest_1samp(values, 0.5)
+    figure, test = pool("auc", parts), ttest_1samp(values, 0.5)
     assert figure.interval == pytest.approx(tuple(test.confidence_interval(0.95)))
     assert figure.p == pytest.approx(test.pvalue)
 
@@ -127,21 +127,21 @@ def test_the_pooled_interval_holds_what_it_says():
     truth = 0.5
     held = []
     for seed in range(300):
-        low, high = pooled("auc", auc_parts(drawn(4, 20, 20, 0.0, seed))).interval
+        low, high = pool("auc", split_auc(drawn(4, 20, 20, 0.0, seed))).interval
         held.append(low <= truth <= high)
     assert 0.92 <= np.mean(held) <= 0.99
 
 
 def test_one_reader_is_not_pooled_and_readers_without_spread_get_a_width():
     ratings = drawn(1, 12, 12, 0.5)
-    assert pooled("auc", auc_parts(ratings)) is None
+    assert pool("auc", split_auc(ratings)) is None
     sure = Ratings(np.full((3, 20), 6.0), np.full((3, 20), 1.0))
-    figure = pooled("auc", auc_parts(sure))
+    figure = pool("auc", split_auc(sure))
     assert (figure.value, figure.p) == (1.0, None)
     assert figure.interval == newcombe(1.0, (20, 20)) == auc_interval(1.0, 0.0, (20, 20))
-    assert pooled(
-        "sensitivity", share_parts(sure, CALLED_SYNTHETIC)["sensitivity"]
-    ).interval == wilson(20, 20)
+    assert pool(
+        "sensitivity", split_shares(sure, CALLED_SYNTHETIC)["sensitivity"]
+    ).interval == wilson_interval(20, 20)
 
 
 def test_roc_goes_from_nothing_to_everything_called_synthetic():
@@ -150,4 +150,4 @@ def test_roc_goes_from_nothing_to_everything_called_synthetic():
     assert points.shape == (2, 7, 2)
     np.testing.assert_array_equal(points[:, [0, -1]], [[[0, 0], [1, 1]]] * 2)
     area = np.trapezoid(points[:, :, 1], points[:, :, 0], axis=1)
-    np.testing.assert_allclose(area, auc_parts(ratings).values)
+    np.testing.assert_allclose(area, split_auc(ratings).values)

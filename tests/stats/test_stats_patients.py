@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.seeds import rng
-from busgen.stats.patients import counts_of_draws, interval, mean_of, moved_interval
+from busgen.stats.patients import counts_of_draws, interval, mean_score, moved_interval
 
 PATIENTS = np.array(["a", "b", "b", "c", "c", "c"])
 
@@ -18,15 +18,15 @@ def test_a_patient_is_drawn_whole_and_as_many_as_there_are():
 
 def test_interval_of_a_mean_is_the_central_limits():
     values = rng(1, "values").normal(size=400)
-    low, high = interval(mean_of(values), np.arange(400), rng(0, "interval"))
+    low, high = interval(mean_score(values), np.arange(400), rng(0, "interval"))
     error = values.std() / 20
     assert (low, high) == pytest.approx(values.mean() + np.array([-1.96, 1.96]) * error, abs=0.01)
 
 
 def test_images_that_say_the_same_widen_the_interval():
     values = rng(1, "values").normal(size=40).repeat(9)
-    alone = interval(mean_of(values), np.arange(360), rng(0, "interval"))
-    together = interval(mean_of(values), np.arange(40).repeat(9), rng(0, "interval"))
+    alone = interval(mean_score(values), np.arange(360), rng(0, "interval"))
+    together = interval(mean_score(values), np.arange(40).repeat(9), rng(0, "interval"))
     assert np.ptp(together) == pytest.approx(3 * np.ptp(alone), rel=0.15)
 
 
@@ -39,7 +39,7 @@ def test_draws_without_a_score_are_left_out():
 
 def test_an_interval_spans_what_two_patients_say_whatever_their_views():
     values, patients = np.array([1.0] * 9 + [3.0]), np.array(["a"] * 9 + ["b"])
-    assert interval(mean_of(values), patients, rng(0, "two")) == [1.0, 3.0]
+    assert interval(mean_score(values), patients, rng(0, "two")) == [1.0, 3.0]
 
 
 def test_an_interval_is_moved_to_its_value():

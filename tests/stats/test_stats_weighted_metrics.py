@@ -6,16 +6,22 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
-from busgen.stats.overlap import cut_out, dice, hd95, iou
+from busgen.stats.overlap import dice, hd95, iou, largest_part
 from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import (
     Estimate,
     estimate,
-    over_seeds,
     patient_weights,
-    reflected,
+    reflect,
+    resample,
 )
-from busgen.stats.weighted_metrics import auc_of, brier_of, ece_of, mean_of, sensitivity_of
+from busgen.stats.weighted_metrics import (
+    auc_score,
+    brier_score,
+    ece_score,
+    mean_score,
+    sensitivity_score,
+)
 
 
 def square(row: int, col: int, side: int = 10, of: int = 40) -> np.ndarray:
@@ -54,44 +60,48 @@ def test_hd95_is_the_diagonal_where_nothing_is_found_and_nan_where_nothing_is_th
 
 
 def test_the_largest_part_is_the_lesion():
-    chances = np.zeros((40, 40), np.float32)
-    chances[square(5, 5)], chances[30, 30] = 0.9, 0.9
-    assert (cut_out(chances) == square(5, 5)).all()
-    assert not cut_out(0 * chances).any()
+    probabilities = np.zeros((40, 40), np.float32)
+    probabilities[square(5, 5)], probabilities[30, 30] = 0.9, 0.9
+    assert (largest_part(probabilities) == square(5, 5)).all()
+    assert not largest_part(0 * probabilities).any()
 
 
-def test_auc_with_weights_is_that_of_repeated_pictures():
+def test_auc_with_weights_is_that_of_repeated_images():
     rng = np.random.default_rng(0)
-    chances, truth = np.round(rng.random(30), 1), rng.random(30) < 0.4
+    probabilities, truth = np.round(rng.random(30), 1), rng.random(30) < 0.4
     counts = rng.integers(0, 4, (5, 30))
-    found = auc_of(truth, chances)(counts.astype(np.float64))
+    found = auc_score(truth, probabilities)(counts.astype(np.float64))
     for value, times in zip(found, counts, strict=True):
         rows = np.repeat(np.arange(30), times)
-        assert value == pytest.approx(roc_auc_score(truth[rows], chances[rows]))
-    assert auc_of(truth, chances)(ones(30))[0] == pytest.approx(auc(truth, chances))
-    assert np.isnan(auc_of(np.ones(30, np.bool_), chances)(ones(30))[0])
+        assert value == pytest.approx(roc_auc_score(truth[rows], probabilities[rows]))
+    assert auc_score(truth, probabilities)(ones(30))[0] == pytest.approx(auc(truth, probabilities))
+    assert np.isnan(auc_score(np.ones(30, np.bool_), probabilities)(ones(30))[0])
 
 
 def test_sensitivity_at_specificity():
     truth = np.array([0] * 10 + [1] * 4, np.bool_)
-    chances = np.array([*np.linspace(0, 0.45, 10), 0.9, 0.5, 0.42, 0.1])
-    assert sensitivity_of(truth, chances)(ones(14))[0] == 0.75  # one of ten false alarms: .45
-    assert sensitivity_of(truth, chances, 1.0)(ones(14))[0] == 0.5
-    assert sensitivity_of(truth, np.full(14, 0.5))(ones(14))[0] == 0.0  # ties are told together
-    assert np.isnan(sensitivity_of(truth, chances)(np.append(ones(10), np.zeros((1, 4)), 1))[0])
+    probabilities = np.array([*np.linspace(0, 0.45, 10), 0.9, 0.5, 0.42, 0.1])
+    assert (
+        sensitivity_score(truth, probabilities)(ones(14))[0] == 0.75
+    )  # one of ten false alarms: .45
+    assert sensitivity_score(truth, probabilities, 1.0)(ones(14))[0] == 0.5
+    assert sensitivity_score(truth, np.full(14, 0.5))(ones(14))[0] == 0.0  # ties are told together
+    assert np.isnan(
+        sensitivity_score(truth, probabilities)(np.append(ones(10), np.zeros((1, 4)), 1))[0]
+    )
 
 
 def test_calibration_of_known_chances():
     truth = np.array([1, 0, 0, 0, 1, 1, 1, 0], np.bool_)
-    chances = np.array([0.25] * 4 + [0.75] * 4)
-    assert ece_of(truth, chances)(ones(8))[0] == 0.0
-    assert brier_of(truth, chances)(ones(8))[0] == pytest.approx(0.1875)
-    assert ece_of(truth, np.full(8, 0.9))(ones(8))[0] == pytest.approx(0.4)
-    assert ece_of(truth, np.ones(8))(ones(8))[0] == pytest.approx(0.5)
+    probabilities = np.array([0.25] * 4 + [0.75] * 4)
+    assert ece_score(truth, probabilities)(ones(8))[0] == 0.0
+    assert brier_score(truth, probabilities)(ones(8))[0] == pytest.approx(0.1875)
+    assert ece_score(truth, np.full(8, 0.9))(ones(8))[0] == pytest.approx(0.4)
+    assert ece_score(truth, np.ones(8))(ones(8))[0] == pytest.approx(0.5)
 
 
 def test_means_leave_out_what_is_not_a_number():
-    score = mean_of(np.array([1.0, np.nan, 3.0]))
+    score = mean_score(np.array([1.0, np.nan, 3.0]))
     assert score(np.array([[1.0, 5, 1], [2, 0, 0]])).tolist() == [2.0, 1.0]
     assert np.isnan(score(np.array([[0.0, 1, 0]]))[0])
 
@@ -108,8 +118,8 @@ def test_the_interval_holds_the_spread_of_patients_and_that_of_seeds():
     rng = np.random.default_rng(1)
     patient, seed = rng.normal(0, 1, 100), np.array([-0.5, -0.25, 0.0, 0.25, 0.5])
     weights = patient_weights(np.arange(100).astype(str))
-    scores = [mean_of(patient + shift) for shift in seed]
-    found = estimate(over_seeds(scores, weights, "x"))
+    scores = [mean_score(patient + shift) for shift in seed]
+    found = estimate(resample(scores, weights, "x"))
     wanted = np.sqrt(patient.var() / 100 + seed.var(ddof=1) / 5)
     assert found.value == pytest.approx(patient.mean())
     assert np.diff(found.interval)[0] == pytest.approx(2 * norm.ppf(0.975) * wanted, rel=0.08)
@@ -123,19 +133,19 @@ def test_p_is_small_where_no_draw_crosses_zero_and_one_where_all_are_zero():
 
 def test_auc_of_several_models_counts_pairs_of_one_model():
     truth = np.array([1, 0, 0, 1, 0], np.bool_)
-    chances = np.array([0.9, 0.8, 0.1, 0.3, 0.2])
+    probabilities = np.array([0.9, 0.8, 0.1, 0.3, 0.2])
     of = np.array([0, 0, 0, 1, 1])
-    assert auc_of(truth, chances)(ones(5))[0] == pytest.approx(5 / 6)
-    assert auc_of(truth, chances, of)(ones(5))[0] == 1.0
+    assert auc_score(truth, probabilities)(ones(5))[0] == pytest.approx(5 / 6)
+    assert auc_score(truth, probabilities, of)(ones(5))[0] == 1.0
 
 
 def test_an_interval_turned_about_its_value_lies_as_far_on_the_other_side():
-    turned = reflected(Estimate(0.14, (0.12, 0.30), 0.1))
+    turned = reflect(Estimate(0.14, (0.12, 0.30), 0.1))
     assert turned == pytest.approx((0.0, 0.16))
 
 
 def test_p_can_be_small_enough_for_hundreds_of_comparisons():
     least = estimate(
-        over_seeds([mean_of(np.ones(9))], patient_weights(np.arange(9).astype(str)), "")
+        resample([mean_score(np.ones(9))], patient_weights(np.arange(9).astype(str)), "")
     )
     assert multipletests([least.p] * 300, method="holm")[1].max() < 0.05

@@ -1,4 +1,4 @@
-"""Benchmark of the comparison downstream: its time, and what made pictures are worth.
+"""Benchmark of the comparison downstream: its time, and what made images are worth.
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout. Out: figures. All
 that takes long is kept in data/work/bench-downstream: an interrupted benchmark goes on. Values are
@@ -13,19 +13,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.factory.benchmark import timed
+from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.real import reading
-from busgen.bench.real.benchmark import real_folder
+from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
-from busgen.downstream.data.real_images import Pictures, read_real, real_in
+from busgen.downstream.data.real_images import ImageSet, open_set, read_images
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
 from busgen.downstream.plan import LEAST_FOLDS, plan
-from busgen.downstream.request import RECIPES, Asked
+from busgen.downstream.request import RECIPES, Request
 from busgen.downstream.results.compare import HEADLINE
-from busgen.factory.library import produce
+from busgen.factory.library import make_release
 from busgen.factory.plan import resolve
 from busgen.folders import remove_written
 from busgen.io import dumps, read_json, write_text
@@ -37,9 +37,9 @@ from busgen.params.load import Params
 WORK = ROOT / "data" / "work" / "bench-downstream"
 LOW = "@10"  # the arms of a tenth of the patients
 LOW_ARMS = (arms.BASE + LOW, arms.PRIMARY + LOW)
-RATIO = 2  # made pictures for each real one, the most that the table takes
+RATIO = 2  # made images for each real one, the most that the table takes
 SPARE = 1.06  # for findings without a lesion, and those that stay unfilled
-FEW = 30  # pictures up to this number are read in a rehearsal
+FEW = 30  # images up to this number are read in a rehearsal
 CLOCK = "seconds.json"  # what earlier goes took
 
 BARS = {
@@ -65,18 +65,18 @@ class Size:
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes some hours of two cores, or what is left of them.
 
-    `quick`, some two minutes, takes a few pictures and steps: a rehearsal, no result.
+    `quick`, some two minutes, takes a few images and steps: a rehearsal, no result.
     """
-    source = real_folder()
+    source = find_folder()
     if not quick:
         return figures(source, WORK, Size())
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        few = reading.linked(source, Path(scratch) / "few", lambda number: number <= FEW)
-        return figures(few, Path(scratch) / "work", rehearsal())
+        few = reading.link_folder(source, Path(scratch) / "few", lambda number: number <= FEW)
+        return figures(few, Path(scratch) / "work", rehearse())
 
 
-def rehearsal() -> Size:
-    """Return what a rehearsal does: one seed, few steps, whatever the gates say of the pictures."""
+def rehearse() -> Size:
+    """Return what a rehearsal does: one seed, few steps, whatever the gates say of the images."""
     gates = {
         name: gate.model_copy(update={"action": "off"}) for name, gate in DEFAULT_GATES.items()
     }
@@ -87,25 +87,25 @@ def rehearsal() -> Size:
 def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
     """Read, generate, compare in `work`, what is done there left as it is; return the figures."""
     work.mkdir(parents=True, exist_ok=True)
-    reading.clean(source, work / "real", work)
-    release, told = generated(read_real(real_in(work / "real")), work, size)
-    usual = Asked(release, work / "real", work / "table", seeds=size.seeds)
+    reading.run(source, work / "real", work)
+    release, told = _generate(read_images(open_set(work / "real")), work, size)
+    usual = Request(release, work / "real", work / "table", seeds=size.seeds)
     usual = replace(usual, recipes=size.recipes, folds=size.folds)
     low = replace(usual, out=work / "low", arms=LOW_ARMS)
-    table, told["table_s"] = carried(usual, work)
-    told["table_again_s"] = Figure(timed(lambda: compare(usual)), "s", told["table_s"].n)
-    told |= gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
-    told |= gaps(table["results"])
-    few, told["low_data_s"] = carried(low, work)
-    told |= gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    table, told["table_s"] = run(usual, work)
+    told["table_again_s"] = Figure(measure_time(lambda: compare(usual)), "s", told["table_s"].n)
+    told |= measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
+    told |= measure_gaps(table["results"])
+    few, told["low_data_s"] = run(low, work)
+    told |= measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
     with TemporaryDirectory(dir=work) as scratch:
         quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
-        told["quick_s"] = Figure(timed(lambda: compare(quick)), "s", len(plan(quick).jobs))
+        told["quick_s"] = Figure(measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs))
     return told
 
 
-def generated(
-    real: Mapping[str, Mapping[str, Pictures]], work: Path, size: Size
+def _generate(
+    real: Mapping[str, Mapping[str, ImageSet]], work: Path, size: Size
 ) -> tuple[Path, dict[str, Figure]]:
     """Make the release, large enough for the largest training set; its folder, n, seconds."""
     largest = max(len(own["train"]) for own in real.values() if "train" in own)
@@ -114,34 +114,34 @@ def generated(
     for old in set(work.glob("release-*")) - {release}:
         remove_written(old)
     stood = release.is_dir()
-    took = timed(lambda: produce(Params(generate=asked), release))
-    seconds = known(work).get("generate_s", 0.0) if stood else took
-    write_text(work / CLOCK, dumps(known(work) | {"generate_s": seconds}))
+    took = measure_time(lambda: make_release(Params(generate=asked), release))
+    seconds = _read_seconds(work).get("generate_s", 0.0) if stood else took
+    write_text(work / CLOCK, dumps(_read_seconds(work) | {"generate_s": seconds}))
     return release, {"generate_s": Figure(seconds, "s", asked.n)}
 
 
-def carried(asked: Asked, work: Path) -> tuple[dict[str, Any], Figure]:
+def run(asked: Request, work: Path) -> tuple[dict[str, Any], Figure]:
     """Carry a comparison out, or the rest of it; return its record and the seconds of the whole.
 
     These are the seconds of all trainings, shared by the workers, and those of reading and
     comparing: the most that any go took for them. n counts trainings.
     """
     start, jobs = time.monotonic(), plan(asked).jobs
-    left = [job for job in jobs if not job.done]
+    left = [job for job in jobs if not job.is_done]
     record = compare(asked)
-    other = time.monotonic() - start - spent(left) / asked.workers
+    other = time.monotonic() - start - _seconds(left) / asked.workers
     key = f"{asked.out.name}_other_s"
-    other = max(other, known(work).get(key, 0.0))
-    write_text(work / CLOCK, dumps(known(work) | {key: other}))
-    return record, Figure(spent(jobs) / asked.workers + other, "s", len(jobs))
+    other = max(other, _read_seconds(work).get(key, 0.0))
+    write_text(work / CLOCK, dumps(_read_seconds(work) | {key: other}))
+    return record, Figure(_seconds(jobs) / asked.workers + other, "s", len(jobs))
 
 
-def compare(asked: Asked) -> dict[str, Any]:
+def compare(asked: Request) -> dict[str, Any]:
     """Return the record of a comparison, as `busgen downstream` makes it."""
-    return library.carry_out(plan(asked), lambda _: None, lambda _: None)[0]
+    return library.run(plan(asked), lambda _: None, lambda _: None)[0]
 
 
-def spent(jobs: Iterable[runs.Job]) -> float:
+def _seconds(jobs: Iterable[runs.Job]) -> float:
     """Return the seconds that trainings and their tests took, each in a thread of its own.
 
     Of one that was killed, those since it went on.
@@ -149,16 +149,16 @@ def spent(jobs: Iterable[runs.Job]) -> float:
     return sum(float(read_json(job.folder / runs.RECORD)["seconds"]) for job in jobs)
 
 
-def known(work: Path) -> dict[str, float]:
+def _read_seconds(work: Path) -> dict[str, float]:
     """Return the seconds that earlier goes took."""
     return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
 
 
-def gains(
+def measure_gains(
     results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
 ) -> dict[str, Figure]:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
-    found = {task: own_gains(results, task, arm) for task in TASKS}
+    found = {task: _gains(results, task, arm) for task in TASKS}
     told = {
         f"{name}_{HEADLINE[task]}_{train}": one
         for task, own in found.items()
@@ -172,20 +172,20 @@ def gains(
     }
 
 
-def gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+def measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
     told: dict[str, Figure] = {}
     for task in TASKS:
         name = f"synthetic_only_{HEADLINE[task]}_gap"
-        own = own_gains(results, task, "synthetic")
-        short = {train: turned(one) for train, one in own.items()}
+        own = _gains(results, task, "synthetic")
+        short = {train: _negate(one) for train, one in own.items()}
         told |= {f"{name}_{train}": one for train, one in short.items()}
         if short:
             told[name] = max(short.values(), key=lambda one: one.value)
     return told
 
 
-def own_gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:
+def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:
     """Return an arm's gain over its base on each training set's own test patients."""
     found = {}
     for one in results:
@@ -197,7 +197,7 @@ def own_gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict
     return found
 
 
-def turned(figure: Figure) -> Figure:
+def _negate(figure: Figure) -> Figure:
     """Return a figure with its sign changed."""
     ends = figure.interval
     return replace(figure, value=-figure.value, interval=(-ends[1], -ends[0]) if ends else None)

@@ -22,17 +22,17 @@ import yaml
 from busgen.bench.harness import Bar, Figure
 from busgen.code import ROOT
 from busgen.errors import UserError
-from busgen.factory.work import acceptance
+from busgen.factory.work import count
 from busgen.pipeline import prefect_server
 
 ENGINE = "phantom"  # the speed of learned engines is `bench images`'
 PLAIN = """
 from pathlib import Path
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.params.load import load_params
-make_candidates(resolve(load_params().generate), Path("plain"), run_here)
+run(resolve(load_params().generate), Path("plain"), run_shards)
 """
 
 BARS = {
@@ -55,62 +55,62 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     shards, size, pairs = (4, 16, 1) if quick else (20, 256, 2)
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        return loop_figures(folder, shards, size, pairs) | dataset_figures(folder)
+        return _loop(folder, shards, size, pairs) | _dataset(folder)
 
 
-def loop_figures(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
+def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
     """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
-    small_gib = memory_gib(scratch, size)
+    small_gib = _memory(scratch, size)
     params = {"generate": {"n": shards * size, "shard_size": size, "engine": ENGINE}}
     (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     plain_s, flow_s = [], []
-    with within(scratch), prefect_server() as url:
-        python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
+    with _within(scratch), prefect_server() as url:
+        run_python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
         for _ in range(pairs):
             for folder in ("plain", "data"):
                 shutil.rmtree(scratch / folder, ignore_errors=True)
-            plain_s.append(timed(lambda: python(scratch, "-c", PLAIN)))
-            flow_s.append(timed(lambda: python(scratch, "-m", "flows.generate",
+            plain_s.append(measure_time(lambda: run_python(scratch, "-c", PLAIN)))
+            flow_s.append(measure_time(lambda: run_python(scratch, "-m", "flows.generate",
                                                PREFECT_API_URL=url)))  # fmt: skip
-    rows = acceptance(scratch / "plain/index.parquet")
+    rows = count(scratch / "plain/index.parquet")
     judged = sum(row["attempts"] for row in rows)
     accepted = sum(row["accepted"] for row in rows)
     costs = [flow / plain - 1 for flow, plain in zip(flow_s, plain_s, strict=True)]
     rates = [judged / seconds for seconds in plain_s]
     return {
-        "judged_per_s": figure(rates, "1/s", judged),
+        "judged_per_s": median_figure(rates, "1/s", judged),
         "acceptance": Figure(accepted / judged, "share", judged),
-        "memory_gib": Figure(peak_gib(), "GiB", judged),
+        "memory_gib": Figure(_peak(), "GiB", judged),
         "memory_small_gib": Figure(small_gib, "GiB", size),
-        "orchestration": figure(costs, "share", shards),
+        "orchestration": median_figure(costs, "share", shards),
     }
 
 
-def memory_gib(scratch: Path, n: int) -> float:
+def _memory(scratch: Path, n: int) -> float:
     """Return the peak memory of a run of `n` findings; the first child of this process."""
     params = {"generate": {"n": n, "engine": ENGINE}}
     (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    python(scratch, "-c", PLAIN)
-    return peak_gib()
+    run_python(scratch, "-c", PLAIN)
+    return _peak()
 
 
-def peak_gib() -> float:
+def _peak() -> float:
     """Return the largest resident memory of any child process so far, GiB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
-def figure(values: list[float], unit: str, n: int) -> Figure:
+def median_figure(values: list[float], unit: str, n: int) -> Figure:
     """Return the median of repeated measurements with their range."""
     return Figure(median(values), unit, n, (min(values), max(values)))
 
 
-def dataset_figures(scratch: Path) -> dict[str, Figure]:
+def _dataset(scratch: Path) -> dict[str, Figure]:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    first_s = timed(lambda: python(clone, "-m", "busgen", "run"))
-    again_s = timed(lambda: python(clone, "-m", "busgen", "run"))
-    rows = acceptance(clone / "data/release/index.parquet")
+    first_s = measure_time(lambda: run_python(clone, "-m", "busgen", "run"))
+    again_s = measure_time(lambda: run_python(clone, "-m", "busgen", "run"))
+    rows = count(clone / "data/release/index.parquet")
     pairs = sum(row["accepted"] for row in rows)
     return {
         "dataset_s": Figure(first_s, "s", pairs),
@@ -119,19 +119,19 @@ def dataset_figures(scratch: Path) -> dict[str, Figure]:
     }
 
 
-def timed(work: Callable[[], Any]) -> float:
+def measure_time(work: Callable[[], Any]) -> float:
     """Return the seconds that `work` takes on the wall clock."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def python(folder: Path, *arguments: str, **environment: str) -> None:
+def run_python(folder: Path, *arguments: str, **environment: str) -> None:
     """Run this Python in `folder` with the checkout importable; its own words on failure."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path_of(folder), **environment},
+        env={**os.environ, "PYTHONPATH": _path(folder), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -140,13 +140,13 @@ def python(folder: Path, *arguments: str, **environment: str) -> None:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
 
 
-def path_of(folder: Path) -> str:
+def _path(folder: Path) -> str:
     """Return where Python finds busgen and flows: a clone has its own."""
     return str(folder if (folder / "flows").is_dir() else ROOT)
 
 
 @contextmanager
-def within(folder: Path) -> Iterator[None]:
+def _within(folder: Path) -> Iterator[None]:
     """Work in `folder` for a while."""
     before = Path.cwd()
     os.chdir(folder)

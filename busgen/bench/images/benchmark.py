@@ -2,8 +2,8 @@
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
 them, and judges trained for this benchmark alone, are kept in data/work/bench-images. Out: figures.
-Pictures are rendered in the stead of the crops of all validation and test patients: their masks,
-classes, stated descriptors and devices (the phantom: the nearest style), so that only the picture
+Images are rendered in the stead of the crops of all validation and test patients: their masks,
+classes, stated descriptors and devices (the phantom: the nearest style), so that only the image
 differs; no gate is asked. For utility all but class and device is drawn from the prior, masks too.
 Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
 """
@@ -29,17 +29,24 @@ from busgen.bench.images import (
     training_speed,
     utility as images_utility,
 )
-from busgen.bench.images.matched import Asked, Described, described, drawn, matched, rendered
+from busgen.bench.images.matched import (
+    Lesions,
+    Request,
+    describe,
+    draw_findings,
+    match_findings,
+    render,
+)
 from busgen.bench.images.text import control as text_control
 from busgen.bench.real import reading
-from busgen.bench.real.benchmark import real_folder
+from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
 from busgen.params.train_images import TrainImagesParams
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import SIDE, SPLITS
 
 SUBJECT, RIVAL = "diffusion", "phantom"
@@ -63,7 +70,7 @@ BARS = {
     "evaluations": Bar("<=", 8.0),
     "times_faster": Bar(">=", 300.0),
 }
-Pictures = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
+Images = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Size:
     """How much is rendered and learned.
 
     `held_out` crops at most, `families` of counterfactuals, `training` crops an arm of utility,
-    `timed` pictures, `solved` pictures with many steps; `recipe` of the two-sample classifier.
+    `timed` images, `solved` images with many steps; `recipe` of the two-sample classifier.
     """
 
     held_out: int
@@ -89,53 +96,53 @@ QUICK = Size(60, 3, 48, 8, 8, images_utility.Size(1, 0.02), Recipe(steps=2), qui
 
 
 @dataclass(frozen=True)
-class Real:
+class RealData:
     """Real data as read: tables, the cohort's file, folders of crops by split, held-out crops."""
 
     tables: Sequence[Path]
     cohort: Path
     folders: Mapping[str, Path]
-    held_out: Described
+    held_out: Lesions
 
-    def crops(self, splits: Sequence[str]) -> Described:
+    def crops(self, splits: Sequence[str]) -> Lesions:
         """Return the labelled crops of `splits`."""
-        return described(self.tables, self.cohort, self.folders, splits)
+        return describe(self.tables, self.cohort, self.folders, splits)
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures of the engine `SUBJECT`; takes some 25 minutes on two cores.
 
-    `quick` renders few pictures and hardly trains: a rehearsal, no result. The first time, reading
+    `quick` renders few images and hardly trains: a rehearsal, no result. The first time, reading
     the datasets and training the judges takes up to eight minutes more.
     """
-    return measured(SUBJECT, QUICK if quick else FULL)
+    return figures(SUBJECT, QUICK if quick else FULL)
 
 
-def measured(subject: str, size: Size) -> dict[str, Figure]:
+def figures(subject: str, size: Size) -> dict[str, Figure]:
     """Return the figures of any engine."""
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        speed = speed_figures(subject, size, folder)  # first, while nothing else is in memory
-        real, judges = real_data(size, folder)
+        speed = _speed(subject, size, folder)  # first, while nothing else is in memory
+        real, judges = _real(size, folder)
         engines = {
             name: load_image_engine(name, SIDE, "auto", THREADS) for name in (subject, RIVAL)
         }
-        asked = matched(real.held_out, SEED)
-        made = {name: rendered(engine, asked) for name, engine in engines.items()}
+        asked = match_findings(real.held_out, SEED)
+        made = {name: render(engine, asked) for name, engine in engines.items()}
         return {
             **speed,
-            **realism_figures(real, asked, made, subject, size),
-            **control_figures(judges, real.held_out, made, subject),
-            **word_figures(real, asked, made, subject),
-            **overlay_figures(real, made, subject),
-            **family_figures(engines, asked, size),
-            **utility_figures(engines, real, judges, folder, size),
+            **_realism(real, asked, made, subject, size),
+            **_control(judges, real.held_out, made, subject),
+            **_to_text(real, asked, made, subject),
+            **_overlays(real, made, subject),
+            **_families(engines, asked, size),
+            **_utility(engines, real, judges, folder, size),
         }
 
 
-def speed_figures(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
+def _speed(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
     """Return rate and memory, the predecessor's beside them, and the rate of training."""
-    own = images_speed.rendering(subject, size.timed, scratch)
+    own = images_speed.measure(subject, size.timed, scratch)
     sd = stable_diffusion.measure(quick=size.quick)
     slow, fast = sd["image_s_256"], own["images_per_s"]
     return {
@@ -146,17 +153,17 @@ def speed_figures(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
     }
 
 
-def real_data(size: Size, scratch: Path) -> tuple[Real, Judges]:
+def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     """Return the real data and the judges of this benchmark, made where they are not there yet."""
     made = WORK / "real"
-    reading.clean(real_folder(), made, scratch)
-    tables, cohort = canonical_tables(made), made / "cohort" / FILE
-    judges, folders = independent_judges.control_judges(tables, cohort, WORK, quick=size.quick)
-    held_out = some(described(tables, cohort, folders, HELD_OUT), size.held_out)
-    return Real(tables, cohort, folders, held_out), judges
+    reading.run(find_folder(), made, scratch)
+    tables, cohort = find_tables(made), made / "cohort" / FILE
+    judges, folders = independent_judges.load_judges(tables, cohort, WORK, quick=size.quick)
+    held_out = subsample(describe(tables, cohort, folders, HELD_OUT), size.held_out)
+    return RealData(tables, cohort, folders, held_out), judges
 
 
-def some(real: Described, n: int) -> Described:
+def subsample(real: Lesions, n: int) -> Lesions:
     """Return at most `n` crops, evenly spread over all of them."""
     total = len(real.crops)
     chosen = np.zeros(total, np.bool_)
@@ -164,65 +171,61 @@ def some(real: Described, n: int) -> Described:
     return real.pick(chosen)
 
 
-def realism_figures(
-    real: Real, asked: Asked, made: Pictures, subject: str, size: Size
+def _realism(
+    real: RealData, asked: Request, made: Images, subject: str, size: Size
 ) -> dict[str, Figure]:
     """Return the scores of realism, and what more steps of a learned sampler change of them."""
     held_out = real.held_out.crops
-    standard = realism.standard(held_out, real.crops(("train",)).crops)
+    standard = realism.make_reference(held_out, real.crops(("train",)).crops)
     told: dict[str, Figure] = {}
     for name, images in made.items():
-        crops = realism.in_stead(held_out, images)
+        crops = realism.match_pairs(held_out, images)
         told |= realism.figures(name, crops, standard, size.recipe)
     if subject == RIVAL:
         return told
     few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
     distance = solver.distance_to(standard)
-    return told | solver.figures(subject, asked.take(few), distance, (MANY_STEPS,), THREADS)
+    return told | solver.figures(subject, asked.pick(few), distance, (MANY_STEPS,), THREADS)
 
 
-def control_figures(
-    judges: Judges, held_out: Described, made: Pictures, subject: str
-) -> dict[str, Figure]:
+def _control(judges: Judges, held_out: Lesions, made: Images, subject: str) -> dict[str, Figure]:
     """Return control by masks and labels on the held-out lesions."""
-    lesions = held_out.crops.labelled
+    lesions = held_out.crops.is_labelled
     own = {name: images[lesions] for name, images in made.items()}
     return control.figures(judges, held_out.crops.pick(lesions), own, subject)
 
 
-def word_figures(real: Real, asked: Asked, made: Pictures, subject: str) -> dict[str, Figure]:
-    """Return control by words, beside BrEaST's pictures."""
+def _to_text(real: RealData, asked: Request, made: Images, subject: str) -> dict[str, Figure]:
+    """Return control by words, beside BrEaST's images."""
     every = real.crops(SPLITS)
     breast = every.pick(every.crops.datasets == TOLD)
     return text_control.figures(breast, real.held_out, asked, made, subject)
 
 
-def overlay_figures(real: Real, made: Pictures, subject: str) -> dict[str, Figure]:
-    """Return in how many pictures the overlay finder finds something."""
-    clean = overlays.clean_pictures(real.tables, real.cohort)
+def _overlays(real: RealData, made: Images, subject: str) -> dict[str, Figure]:
+    """Return in how many images the overlay finder finds something."""
+    clean = overlays.read_images(real.tables, real.cohort)
     return overlays.figures(clean, made, subject)
 
 
-def family_figures(
-    engines: Mapping[str, ImageEngine], asked: Asked, size: Size
-) -> dict[str, Figure]:
+def _families(engines: Mapping[str, ImageEngine], asked: Request, size: Size) -> dict[str, Figure]:
     """Return what counterfactual families of each engine show."""
-    base = counterfactual.plain(asked, size.families)
+    base = counterfactual.select(asked, size.families)
     told: dict[str, Figure] = {}
     for name, engine in engines.items():
         told |= counterfactual.figures(engine, base, text_control.measures(), name)
     return told
 
 
-def utility_figures(
-    engines: Mapping[str, ImageEngine], real: Real, judges: Judges, scratch: Path, size: Size
+def _utility(
+    engines: Mapping[str, ImageEngine], real: RealData, judges: Judges, scratch: Path, size: Size
 ) -> dict[str, Figure]:
-    """Return what the engines' pictures teach, and how well they follow masks of the prior."""
-    training = some(real.crops(("train",)), size.training)
-    asked = drawn(training, SEED)
-    made = {name: rendered(engine, asked) for name, engine in engines.items()}
-    arms = images_utility.arms(training.crops, made, asked.masks)
+    """Return what the engines' images teach, and how well they follow masks of the prior."""
+    training = subsample(real.crops(("train",)), size.training)
+    asked = draw_findings(training, SEED)
+    made = {name: render(engine, asked) for name, engine in engines.items()}
+    arms = images_utility.make_arms(training.crops, made, asked.masks)
     return {
-        **control.prior_figures(judges, made, asked.masks),
+        **control.measure(judges, made, asked.masks),
         **images_utility.figures(arms, real.crops(("test",)).crops, scratch, size.utility),
     }

@@ -1,8 +1,8 @@
-"""Judges of the image benchmark's own: they decide nothing when pictures are made.
+"""Judges of the image benchmark's own: they decide nothing when images are made.
 
 In: canonical tables. Out: a segmenter and a classifier, small, trained on real training patients
 with other widths, another size and another seed than those that gate (`busgen/assets/judges`).
-The classifier sees no mask: whatever it tells, it tells from the picture. They are kept in the
+The classifier sees no mask: whatever it tells, it tells from the image. They are kept in the
 work folder, named after all that decides their weights. The segmenter's threshold and the
 classifier's scale are fitted on validation patients.
 """
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from busgen.judges.judges import Judges, load_judges
+from busgen.judges import judges
+from busgen.judges.judges import Judges
+from busgen.judges.training import stage
 from busgen.judges.training.stage import (
     TRAINED,
     Folders,
     map_jobs,
-    plan_of,
     prepare,
-    train_judges,
+    train,
     work_folder,
 )
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
@@ -27,7 +28,7 @@ SEED = 20261125
 WORKERS = 2
 
 
-def recipe(*, quick: bool) -> TrainJudgesParams:
+def _recipe(*, quick: bool) -> TrainJudgesParams:
     """Return how the judges are trained: some four minutes on two cores, `quick` far less."""
     segmenter = JudgeParams(
         members=1, size_px=128, widths=(12, 28, 56, 96), epochs=1 if quick else 24, polish=0
@@ -38,15 +39,15 @@ def recipe(*, quick: bool) -> TrainJudgesParams:
     return TrainJudgesParams(seed=SEED, segmenter=segmenter, classifier=classifier, workers=WORKERS)
 
 
-def control_judges(
+def load_judges(
     tables: Sequence[Path], cohort: Path, work: Path, *, quick: bool
 ) -> tuple[Judges, Folders]:
     """Return the judges, trained unless `work` holds them, and the folders of crops by split."""
-    params = recipe(quick=quick)
+    params = _recipe(quick=quick)
     own = work_folder(tables, cohort, params, work)
     splits = prepare(tables, cohort, own)
     if (own / TRAINED).is_dir():
-        return load_judges(own / TRAINED, "cpu"), splits
-    plan = plan_of(params, splits["train"], own)
+        return judges.load_judges(own / TRAINED, "cpu"), splits
+    plan = stage.plan(params, splits["train"], own)
     mapped = partial(map_jobs, workers=WORKERS, tick=lambda _: None)
-    return train_judges(plan, splits, own, mapped), splits
+    return train(plan, splits, own, mapped), splits

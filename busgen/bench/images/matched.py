@@ -1,7 +1,7 @@
 """What engines are asked for: findings in the stead of real patients, with real or drawn masks.
 
 In: canonical rows and their crops, the shipped prior. Out: findings and masks, one a crop. With
-the crops' own masks only the picture differs between real and rendered; with masks drawn from the
+the crops' own masks only the image differs between real and rendered; with masks drawn from the
 prior everything but class and scanner is what a user gets.
 """
 
@@ -19,14 +19,14 @@ from busgen.errors import DataError
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import Geometry, measure
 from busgen.masks.engines import load_mask_engine
+from busgen.priors import request
 from busgen.priors.conditions import Condition
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, load_prior
-from busgen.priors.request import Request
-from busgen.priors.text.words import to_text
-from busgen.real.cohort import PLAIN, real_rows
-from busgen.real.crops import SIDE, Crops, joined, load_crops, undisputed
+from busgen.priors.text import words
+from busgen.real.cohort import PLAIN, read_rows
+from busgen.real.crops import SIDE, Crops, is_undisputed, join, load_crops
 from busgen.schema import scanner_of
 
 STYLES: Mapping[str, str] = MappingProxyType(
@@ -45,21 +45,21 @@ STATED = ("tissue", "birads", "shape", "margin", "echo_pattern", "posterior", "h
 
 
 @dataclass(frozen=True)
-class Described:
-    """Crops with their canonical rows, pictures left out, in the same order."""
+class Lesions:
+    """Crops with their canonical rows, images left out, in the same order."""
 
     crops: Crops
     rows: tuple[Mapping[str, Any], ...]
 
-    def pick(self, chosen: NDArray[np.bool_]) -> "Described":
+    def pick(self, chosen: NDArray[np.bool_]) -> "Lesions":
         """Return the crops that are `chosen`."""
         rows = tuple(row for row, wanted in zip(self.rows, chosen, strict=True) if wanted)
-        return Described(self.crops.pick(chosen), rows)
+        return Lesions(self.crops.pick(chosen), rows)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What pictures are rendered from, one for each crop they stand for.
+class Request:
+    """What images are rendered from, one for each crop they stand for.
 
     `findings` with the prior's scanner styles; `masks` (N, S, S) uint8 {0, 1}; `devices` that the
     crops were taken with, or their datasets, where these name none.
@@ -69,14 +69,14 @@ class Asked:
     masks: NDArray[np.uint8]
     devices: tuple[str, ...]
 
-    def take(self, chosen: NDArray[np.intp]) -> "Asked":
+    def pick(self, chosen: NDArray[np.intp]) -> "Request":
         """Return the `chosen` ones."""
         findings, devices = (tuple(x[k] for k in chosen) for x in (self.findings, self.devices))
-        return Asked(findings, self.masks[chosen], devices)
+        return Request(findings, self.masks[chosen], devices)
 
 
-def rendered(engine: ImageEngine, asked: Asked) -> NDArray[np.uint8]:
-    """Return the engine's pictures (N, S, S): of the very devices, where it has learned these."""
+def render(engine: ImageEngine, asked: Request) -> NDArray[np.uint8]:
+    """Return the engine's images (N, S, S): of the very devices, where it has learned these."""
     findings = list(asked.findings)
     if engine.name in LEARNED_DEVICES:
         pairs = zip(findings, asked.devices, strict=True)
@@ -84,9 +84,9 @@ def rendered(engine: ImageEngine, asked: Asked) -> NDArray[np.uint8]:
     return engine.render(findings, asked.masks)
 
 
-def described(
+def describe(
     tables: Sequence[Path], cohort: Path, folders: Mapping[str, Path], splits: Sequence[str]
-) -> Described:
+) -> Lesions:
     """Return the labelled crops of `splits` with their rows.
 
     Parameters
@@ -105,15 +105,15 @@ def described(
     rows = [
         row
         for split in splits
-        for row in real_rows(tables, cohort, splits=(split,), columns=PLAIN, usable=undisputed)
+        for row in read_rows(tables, cohort, splits=(split,), columns=PLAIN, usable=is_undisputed)
     ]
-    crops = joined(parts)
+    crops = join(parts)
     if [row["cluster_id"] for row in rows] != crops.groups.tolist():
         raise DataError("crops must be those of the cohort", "others", "delete the work folder")
-    return Described(crops, tuple(rows)).pick(crops.labels != "")
+    return Lesions(crops, tuple(rows)).pick(crops.labels != "")
 
 
-def matched(real: Described, seed: int) -> Asked:
+def match_findings(real: Lesions, seed: int) -> Request:
     """Return findings in the stead of real crops, to be drawn inside the crops' own masks.
 
     Class, scanner style, box and orientation are the crop's, and so is every descriptor that its
@@ -122,13 +122,13 @@ def matched(real: Described, seed: int) -> Asked:
     """
     prior = load_prior()
     findings = [
-        _in_stead(prior, row, mask, seed, number)
+        _match(prior, row, mask, seed, number)
         for number, (row, mask) in enumerate(zip(real.rows, real.crops.masks, strict=True))
     ]
-    return Asked(tuple(findings), np.asarray(real.crops.masks), _devices(real))
+    return Request(tuple(findings), np.asarray(real.crops.masks), _devices(real))
 
 
-def drawn(real: Described, seed: int) -> Asked:
+def draw_findings(real: Lesions, seed: int) -> Request:
     """Return findings of the same classes and scanner styles with all else drawn, masks too."""
     prior = load_prior()
     findings = [
@@ -136,14 +136,14 @@ def drawn(real: Described, seed: int) -> Asked:
         for number, row in enumerate(real.rows)
     ]
     masks = load_mask_engine("curvature", SIDE).draw(findings)
-    return Asked(tuple(findings), masks, _devices(real))
+    return Request(tuple(findings), masks, _devices(real))
 
 
-def _devices(real: Described) -> tuple[str, ...]:
+def _devices(real: Lesions) -> tuple[str, ...]:
     return tuple(scanner_of(row["scanner"], row["dataset"]) for row in real.rows)
 
 
-def style_of(row: Mapping[str, Any]) -> str:
+def style_for(row: Mapping[str, Any]) -> str:
     """Return the scanner style for a canonical row's device, or dataset where it names none."""
     name = scanner_of(row["scanner"], row["dataset"])
     if name not in STYLES:
@@ -151,7 +151,7 @@ def style_of(row: Mapping[str, Any]) -> str:
     return STYLES[name]
 
 
-def _in_stead(
+def _match(
     prior: Prior, row: Mapping[str, Any], mask: NDArray[np.uint8], seed: int, number: int
 ) -> Finding:
     shape = measure(mask, 1.0) if row["pathology"] != "normal" else None
@@ -163,20 +163,20 @@ def _in_stead(
         stated |= _box(finding, row, shape)
     if "margin" in stated:
         stated["margin"] = tuple(stated["margin"])
-    return worded(replace(finding, **stated))
+    return to_text(replace(finding, **stated))
 
 
-def worded(finding: Finding) -> Finding:
+def to_text(finding: Finding) -> Finding:
     """Return the finding with its text written anew, in the phrasing that its seed decides."""
-    return replace(finding, text=to_text(finding, seeds.rng(finding.seed, "bench words")))
+    return replace(finding, text=words.to_text(finding, seeds.rng(finding.seed, "bench words")))
 
 
-def _request(row: Mapping[str, Any], shape: Geometry | None) -> Request:
-    where = [("pathology", row["pathology"]), ("scanner", style_of(row))]
+def _request(row: Mapping[str, Any], shape: Geometry | None) -> request.Request:
+    where = [("pathology", row["pathology"]), ("scanner", style_for(row))]
     if shape is not None:
         tall = shape.height_mm > shape.width_mm
         where.append(("orientation", "not_parallel" if tall else "parallel"))
-    return Request(tuple(Condition(name, "in", (term,)) for name, term in where))
+    return request.Request(tuple(Condition(name, "in", (term,)) for name, term in where))
 
 
 def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Overlays: in how many rendered pictures the finder finds text or calipers that nobody drew.
+"""Overlays: in how many rendered images the finder finds text or calipers that nobody drew.
 
-In: pictures (N, S, S). Out: shares, that of clean real pictures beside them: of patients that
+In: images (N, S, S). Out: shares, that of clean real images beside them: of patients that
 nothing learned from, cropped and resampled as the rendered ones are, nothing painted out. Clean are
 those that were listed by eye as showing none, and BrEaST's, of which 46 of 48 listed ones show none
 (those that do are left out): what the finder tells of them is false but for one or two.
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from busgen.bench.harness import Figure, share
 from busgen.bench.real.overlays import CLEAN, LISTED
 from busgen.imaging.overlays.find import find_overlays
-from busgen.imaging.square import field_of, square_crop
+from busgen.imaging.square import find_field, square_crop
 from busgen.io import decode_png
-from busgen.real.cohort import real_rows, usable_for_pixels
+from busgen.real.cohort import has_usable_pixels, read_rows
 from busgen.real.crops import SIDE
 
 HELD_OUT = ("validation", "test")
 
 
-def found(images: Iterable[NDArray[np.uint8]]) -> tuple[Figure, Figure]:
-    """Return in which share of pictures an overlay is found, and of their pixels: mean, range."""
+def measure(images: Iterable[NDArray[np.uint8]]) -> tuple[Figure, Figure]:
+    """Return in which share of images an overlay is found, and of their pixels: mean, range."""
     covered = [float(find_overlays(image).mean()) for image in images]
     hits, n = sum(part > 0 for part in covered), len(covered)
     area = Figure(sum(covered) / n, "share of pixels", n, (min(covered), max(covered)))
@@ -36,31 +36,31 @@ def found(images: Iterable[NDArray[np.uint8]]) -> tuple[Figure, Figure]:
 def figures(
     clean: NDArray[np.uint8], made: Mapping[str, NDArray[np.uint8]], subject: str
 ) -> dict[str, Figure]:
-    """Return the shares on clean real pictures and by engine, and what the subject has more."""
+    """Return the shares on clean real images and by engine, and what the subject has more."""
     told: dict[str, Figure] = {}
     for name, images in {"real": clean, **made}.items():
-        told[f"overlays_{name}"], told[f"overlays_area_{name}"] = found(images)
+        told[f"overlays_{name}"], told[f"overlays_area_{name}"] = measure(images)
     own = told[f"overlays_{subject}"]
     excess = own.value - told["overlays_real"].value
     return told | {"overlays_excess": Figure(excess, "share", own.n)}
 
 
-def clean_pictures(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
-    """Return the square crops (N, S, S) of held-out clean pictures, as published."""
+def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
+    """Return the square crops (N, S, S) of held-out clean images, as published."""
     with LISTED.open(encoding="utf-8", newline="") as file:
         kinds = {(x["dataset"], x["source_file"]): x["kinds"] for x in csv.DictReader(file)}
 
-    def clean(row: Mapping[str, Any]) -> bool:
+    def load(row: Mapping[str, Any]) -> bool:
         kind = kinds.get((row["dataset"], row["source_file"]))
         unlisted = kind is None and row["dataset"] == CLEAN
-        return usable_for_pixels(row) and (kind == "none" or unlisted)
+        return has_usable_pixels(row) and (kind == "none" or unlisted)
 
     columns = ["image", "mask", "source_file"]
-    rows = real_rows(tables, cohort, splits=HELD_OUT, columns=columns, usable=clean)
+    rows = read_rows(tables, cohort, splits=HELD_OUT, columns=columns, usable=load)
     return np.stack([_crop(row) for row in rows])
 
 
 def _crop(row: Mapping[str, Any]) -> NDArray[np.uint8]:
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = np.zeros_like(image) if row["mask"] is None else decode_png(row["mask"]["bytes"], "mask")
-    return square_crop(image, mask, SIDE, field=field_of(image)).image
+    return square_crop(image, mask, SIDE, field=find_field(image)).image

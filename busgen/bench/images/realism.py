@@ -1,8 +1,8 @@
-"""How real an engine's pictures look, beside held-out real ones: figures of `busgen bench images`.
+"""How real an engine's images look, beside held-out real ones: figures of `busgen bench images`.
 
-In: synthetic pictures as `Crops` (in the stead of real crops, or drawn from the prior), a
-`Standard` of real ones. Out: figures, named after the engine and the feature space; floors are
-those of real pictures against real ones of other patients.
+In: synthetic images as `Crops` (in the stead of real crops, or drawn from the prior), a
+`Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
+those of real images against real ones of other patients.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, share
-from busgen.metrics import speckle
+from busgen.metrics import matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
-from busgen.metrics.matching import hidden, matched
-from busgen.metrics.memorization import Looks, find_copies, looks_of
-from busgen.metrics.spaces.us64.features import Space, load_space
-from busgen.metrics.two_sample import Pairs, Recipe, two_sample
+from busgen.metrics.matching import hide_overlays
+from busgen.metrics.memorization import Features, describe, find_copies
+from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
+from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.priors.findings import Finding
 from busgen.real.crops import Crops
 from busgen.stats.bootstrap import Sample, Score
@@ -28,39 +28,41 @@ SEED = 20261125
 
 
 @dataclass(frozen=True)
-class Standard:
-    """Real pictures that every engine is measured against, looked at once.
+class Reference:
+    """Real images that every engine is measured against, looked at once.
 
     `held_out` crops of validation and test patients, `looks` of them, `training` looks of what
-    engines may have learned from, `statistics` of the held-out ones (`speckle.measured`).
+    engines may have learned from, `statistics` of the held-out ones (`speckle.measure`).
     """
 
     held_out: Crops
-    looks: Looks
-    training: Looks
+    looks: Features
+    training: Features
     statistics: speckle.Table
-    space: Space
+    space: FeatureSpace
 
 
-def standard(held_out: Crops, training: Crops, space: Space | None = None) -> Standard:
+def make_reference(
+    held_out: Crops, training: Crops, space: FeatureSpace | None = None
+) -> Reference:
     """Return the standard of held-out and training crops; `space` is the shipped `us64`."""
-    space = space or load_space()
-    looks, seen = (looks_of(c.images, c.groups, space) for c in (held_out, training))
-    return Standard(held_out, looks, seen, speckle.measured(held_out), space)
+    space = space or load_model()
+    looks, seen = (describe(c.images, c.groups, space) for c in (held_out, training))
+    return Reference(held_out, looks, seen, speckle.measure(held_out), space)
 
 
-def in_stead(real: Crops, images: NDArray[np.uint8]) -> Crops:
-    """Return pictures (N, S, S) that stand for real crops, one by one: same class and scanner."""
+def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
+    """Return images (N, S, S) that stand for real crops, one by one: same class and scanner."""
     return replace(real, images=images, ignore=np.zeros_like(images))
 
 
-def drawn(
+def draw(
     name: str,
     findings: Sequence[Finding],
     masks: NDArray[np.uint8],
     images: NDArray[np.uint8],
 ) -> Crops:
-    """Return pictures of findings of the prior; families are their groups."""
+    """Return images of findings of the prior; families are their groups."""
     return Crops(
         images,
         masks,
@@ -84,7 +86,7 @@ def bars(subject: str, rival: str) -> dict[str, Bar]:
 
 
 def figures(
-    name: str, made: Crops, real: Standard, recipe: Recipe | None = None
+    name: str, made: Crops, real: Reference, recipe: Recipe | None = None
 ) -> dict[str, Figure]:
     """Return all figures of the engine `name`.
 
@@ -93,33 +95,33 @@ def figures(
     name
         Of the engine, the end of its figures' names.
     made
-        Its pictures, by `in_stead` or `drawn`; some 600 for figures that can be told from floors.
+        Its images, by `match_pairs` or `draw`; some 600 for figures that can be told from floors.
     real
-        As `standard` returns it.
+        As `make_reference` returns it.
     recipe
         How the two-sample classifier learns; a rehearsal takes fewer steps.
     """
-    looks = looks_of(made.images, made.groups, real.space)
+    looks = describe(made.images, made.groups, real.space)
     return {
-        **two_sample_figures(name, made, real, recipe),
-        **distance_figures(name, looks, real),
-        **speckle_figures(name, made, real),
-        **copy_figures(name, looks, real),
+        **_two_sample(name, made, real, recipe),
+        **_distances(name, looks, real),
+        **_speckle(name, made, real),
+        **_copies(name, looks, real),
     }
 
 
-def two_sample_figures(
-    name: str, made: Crops, real: Standard, recipe: Recipe | None = None
+def _two_sample(
+    name: str, made: Crops, real: Reference, recipe: Recipe | None = None
 ) -> dict[str, Figure]:
     """Return the area under the ROC curve of a small CNN that tells made from real ones."""
-    own, other = matched(made, real.held_out, seeds.rng(SEED, "matched"))
+    own, other = matching.match_pairs(made, real.held_out, seeds.rng(SEED, "matched"))
     first, second = made.pick(own), real.held_out.pick(other)
-    hide = hidden(first, second)
+    hide = hide_overlays(first, second)
     pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
-    return {f"two_sample_auc_{name}": _figure(two_sample(pairs, SEED, recipe), "AUC")}
+    return {f"two_sample_auc_{name}": _figure(cross_validate(pairs, SEED, recipe), "AUC")}
 
 
-def distance_figures(name: str, made: Looks, real: Standard) -> dict[str, Figure]:
+def _distances(name: str, made: Features, real: Reference) -> dict[str, Figure]:
     """Return kernel and Fréchet distance in `us64`, with floors and their 97.5 % limits."""
     own, other = (Sample(looks.points, looks.groups) for looks in (made, real.looks))
     score = kid(own, other, seeds.rng(SEED, "kid"))
@@ -127,18 +129,18 @@ def distance_figures(name: str, made: Looks, real: Standard) -> dict[str, Figure
     told[f"kid_us64_in_limits_{name}"] = Figure(
         score.value / score.floor_limit, "limits of real against real", score.n
     )
-    few = min(MOST, score.n // 4)  # covariances need several pictures a dimension
+    few = min(MOST, score.n // 4)  # covariances need several images a dimension
     own, other = (Sample(s.points[:, :few], s.groups) for s in (own, other))
     return told | _with_floor("frechet_us64", name, frechet(own, other, seeds.rng(SEED, "frechet")))
 
 
-def speckle_figures(name: str, made: Crops, real: Standard) -> dict[str, Figure]:
+def _speckle(name: str, made: Crops, real: Reference) -> dict[str, Figure]:
     """Return which share of statistics has its median within the real interquartile range.
 
     Beside it the same of a half of the real patients within the others.
     """
     scanners = real.held_out.scanners
-    held = speckle.compare(speckle.measured(made), made.scanners, real.statistics, scanners)
+    held = speckle.compare(speckle.measure(made), made.scanners, real.statistics, scanners)
     told = {f"speckle_within_{name}": share(sum(one.within for one in held), len(held))}
     for group in speckle.STATISTICS:
         own = [one.within for one in held if one.group == group]
@@ -151,8 +153,8 @@ def speckle_figures(name: str, made: Crops, real: Standard) -> dict[str, Figure]
     return told | {"speckle_within_real": share(sum(floor), len(floor))}
 
 
-def copy_figures(name: str, made: Looks, real: Standard) -> dict[str, Figure]:
-    """Return the share of copies of training pictures, and that of held-out real ones."""
+def _copies(name: str, made: Features, real: Reference) -> dict[str, Figure]:
+    """Return the share of copies of training images, and that of held-out real ones."""
     found = find_copies(made, real.training, real.looks, seeds.rng(SEED, "copies"))
     return {
         f"copies_{name}": Figure(found.flagged, "share", found.n, found.interval),

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.stats.patients import Floats, Score, interval, mean_of
+from busgen.stats import patients
+from busgen.stats.patients import Floats, Score, mean_score
 from busgen.stats.roc import auc
 
 
-def over_patients(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+def interval(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
     """Return `score` of all rows with its bootstrap over patients; None where it has no value.
 
     Parameters
@@ -30,21 +31,21 @@ def over_patients(score: Score, groups: NDArray[np.str_], unit: str, stream: str
     value = score(np.arange(len(groups))) if len(groups) else float("nan")
     if isnan(value):
         return None
-    low, high = interval(score, groups, seeds.rng(0, stream))
+    low, high = patients.interval(score, groups, seeds.rng(0, stream))
     return Figure(value, unit, len(groups), (low, high))
 
 
-def mean_figure(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+def mean(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
     """Return the mean of (N,) values with its interval over patients; NaN are left out."""
     known = ~np.isnan(values)
-    return over_patients(mean_of(values[known]), groups[known], unit, stream)
+    return interval(mean_score(values[known]), groups[known], unit, stream)
 
 
-def auc_gap(outcomes: NDArray[np.bool_], real: Floats, made: Floats) -> Score:
-    """Return, as a score of rows, how far the AUC on rendered pictures is below that on real."""
+def auc_loss(outcomes: NDArray[np.bool_], real: Floats, made: Floats) -> Score:
+    """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
     return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], made[rows])
 
 
-def present(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
+def drop_missing(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
     """Return the figures that could be measured."""
     return {name: figure for name, figure in figures.items() if figure is not None}

@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from busgen.bench.factory.benchmark import python, timed
+from busgen.bench.factory import benchmark
+from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Figure
 from busgen.bench.real.reading import TOLD
 from busgen.images.engines import engine_prior, load_image_engine
@@ -28,14 +29,14 @@ SIDE = 2048  # of the matrices whose product tells what the machine can do
 STEPS, PRODUCTS = 6, 5
 
 
-def rendering(name: str, n: int, scratch: Path, kind: str = "") -> dict[str, Figure]:
-    """Return rate, memory and evaluations of an engine that renders `n` pictures.
+def measure(name: str, n: int, scratch: Path, kind: str = "") -> dict[str, Figure]:
+    """Return rate, memory and evaluations of an engine that renders `n` images.
 
     `kind` is put behind the figures' names. `evaluations` is there where the engine tells it.
     """
     told = scratch / f"speed-{name}.json"
-    code = f"from busgen.bench.images.speed import child; child({name!r}, {n}, {str(told)!r})"
-    python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    code = f"from busgen.bench.images.speed import _child; _child({name!r}, {n}, {str(told)!r})"
+    benchmark.run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
     record = json.loads(told.read_text(encoding="utf-8"))
     units = {"images_per_s": "images/s", "memory_gib": "GiB", "evaluations": "evaluations/image"}
     return {
@@ -45,7 +46,7 @@ def rendering(name: str, n: int, scratch: Path, kind: str = "") -> dict[str, Fig
     }
 
 
-def child(name: str, n: int, told: str) -> None:
+def _child(name: str, n: int, told: str) -> None:
     """Render `n` findings in this process and write what it took to the file `told`."""
     findings = draw(engine_prior(name, load_prior()), n + WARM, SEED)
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
@@ -64,7 +65,7 @@ def child(name: str, n: int, told: str) -> None:
     Path(told).write_text(json.dumps(record), encoding="utf-8")
 
 
-def training(
+def measure_training(
     step: Callable[[], object], samples: int, device: "torch.device", *, half: bool
 ) -> dict[str, Figure]:
     """Return the rate of training, and the share of the machine's arithmetic that it reaches.
@@ -74,7 +75,7 @@ def training(
     step
         One step of training: forwards, backwards, optimiser.
     samples
-        Pictures that a step learns from.
+        Images that a step learns from.
     device
         Where it computes.
     half
@@ -83,18 +84,18 @@ def training(
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    def settled() -> None:
+    def score() -> None:
         step()
         _wait(device)
 
-    settled()
+    score()
     counter = FlopCounterMode(display=False)
     with counter:
-        settled()
+        score()
     each = counter.get_total_flops() / samples
-    seconds = [timed(settled) for _ in range(STEPS)]
+    seconds = [measure_time(score) for _ in range(STEPS)]
     rates = [samples / taken for taken in seconds]
-    limit = product_gflops(torch.bfloat16 if half else torch.float32, device)
+    limit = measure_product(torch.bfloat16 if half else torch.float32, device)
     rate = median(rates)
     reached = [each * value / 1e9 / limit for value in (rate, min(rates), max(rates))]
     return {
@@ -105,7 +106,7 @@ def training(
     }
 
 
-def product_gflops(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:
+def measure_product(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:
     """Return the best rate of a product of two square matrices in `dtype`, GFLOP/s."""
     import torch
 
@@ -117,7 +118,7 @@ def product_gflops(dtype: "torch.dtype", device: "torch.device", side: int = SID
         _wait(device)
 
     multiply()
-    return 2 * side**3 / min(timed(multiply) for _ in range(PRODUCTS)) / 1e9
+    return 2 * side**3 / min(measure_time(multiply) for _ in range(PRODUCTS)) / 1e9
 
 
 def _wait(device: "torch.device") -> None:

@@ -17,7 +17,7 @@ from busgen.bench.harness import Bar, Figure
 from busgen.compute.threads import torch_threads
 
 STEPS = 50
-FACTOR = 8  # a picture's side over that of its latents
+FACTOR = 8  # an image's side over that of its latents
 TOKENS, WIDTH = 77, 768  # of CLIP ViT-L/14's states
 SHARED = {
     "block_out_channels": (320, 640, 1280, 1280),
@@ -36,18 +36,18 @@ BARS: dict[str, Bar] = {}
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; half a minute on two idle cores and 4 GiB, `quick` without 512x512."""
     with torch_threads(len(os.sched_getaffinity(0))), torch.inference_mode():
-        return _measured((256,) if quick else (256, 512))
+        return _measure((256,) if quick else (256, 512))
 
 
-def _measured(sides: tuple[int, ...]) -> dict[str, Figure]:
+def _measure(sides: tuple[int, ...]) -> dict[str, Figure]:
     unet, controlnet = build()
     figures = {
         f"{name}_weights": Figure(sum(p.numel() for p in net.parameters()) / 1e6, "million", 1)
         for name, net in (("unet", unet), ("controlnet", controlnet))
     }
-    _step_s(unet, controlnet, 64)  # the first call allocates
+    _step(unet, controlnet, 64)  # the first call allocates
     for side in sides:
-        seconds = [_step_s(unet, controlnet, side) for _ in range(2)]
+        seconds = [_step(unet, controlnet, side) for _ in range(2)]
         mean, bounds = float(np.mean(seconds)), (min(seconds), max(seconds))
         figures[f"step_s_{side}"] = Figure(mean, "s", len(seconds), bounds)
         figures[f"image_s_{side}"] = Figure(mean * STEPS, "s", len(seconds))
@@ -68,7 +68,7 @@ def build() -> tuple[nn.Module, nn.Module]:
     return unet, controlnet
 
 
-def _step_s(unet: nn.Module, controlnet: nn.Module, side: int) -> float:
+def _step(unet: nn.Module, controlnet: nn.Module, side: int) -> float:
     """Return the seconds of one step at `side` pixels, guidance on."""
     latents = torch.randn(2, 4, side // FACTOR, side // FACTOR).bfloat16()
     texts = torch.randn(2, TOKENS, WIDTH).bfloat16()

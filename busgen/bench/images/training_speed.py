@@ -8,7 +8,7 @@ count.
 import numpy as np
 
 from busgen.bench.harness import Figure
-from busgen.bench.images.speed import training
+from busgen.bench.images.speed import measure_training
 from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
 
@@ -23,9 +23,9 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
     from busgen.images.diffusion.autoencoder import FACTOR
     from busgen.images.diffusion.levels import LEVELS
     from busgen.images.diffusion.terms import N_TERMS
-    from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
+    from busgen.images.diffusion.training.flow import Network, Trainee, build_network
     from busgen.images.diffusion.training.latents import Views
-    from busgen.training_loop import Pace, draws_of
+    from busgen.training_loop import Schedule, make_draws
 
     flow, side = params.flow, SIDE // FACTOR
     views = Views(
@@ -41,13 +41,13 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
         np.ones(VIEWS, np.bool_),
     )
     stated = torch.zeros(VIEWS, 1, N_TERMS)
-    modules = new_modules(Network(flow.widths, flow.layers), SIDE, CHANNELS, 0)
-    trainee = FlowTrainee(modules, {"train": views}, {"train": stated})
+    modules = build_network(Network(flow.widths, flow.layers), SIDE, CHANNELS, 0)
+    trainee = Trainee(modules, {"train": views}, {"train": stated})
     half = params.half_precision
-    pace = Pace(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
-    draws = draws_of(0, 0, trainee.device)
+    pace = Schedule(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
+    draws = make_draws(0, 0, trainee.device)
 
     def step() -> None:
-        trainee.learn(0, draws, pace)
+        trainee.training_step(0, draws, pace)
 
-    return training(step, flow.batch * flow.accumulate, trainee.device, half=half)
+    return measure_training(step, flow.batch * flow.accumulate, trainee.device, half=half)

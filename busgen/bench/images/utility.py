@@ -1,6 +1,6 @@
-"""Utility, quick form: what rendered pictures teach a small segmenter and a small classifier.
+"""Utility, quick form: what rendered images teach a small segmenter and a small classifier.
 
-In: real training crops, pictures rendered for findings of the same classes and machines with
+In: real training crops, images rendered for findings of the same classes and machines with
 everything else drawn from the prior, ungated. Out: scores on real test patients. Every arm sees as
 many crops in as many steps; only what they are of differs.
 """
@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import mean_figure, over_patients, present
+from busgen.bench.images.scores import drop_missing, interval, mean
 from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
-from busgen.judges.training.fit import Member, Recipe, seen_an_epoch
+from busgen.judges.training.fit import Member, Recipe, images_per_epoch
 from busgen.judges.training.members import Job, fit_member
-from busgen.real.crops import Crops, joined, save_crops
+from busgen.real.crops import Crops, join, save_crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc
@@ -52,7 +52,7 @@ class Answers:
     malignant: Floats
 
 
-def arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.uint8]) -> dict[
+def make_arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.uint8]) -> dict[
     str, Crops
 ]:  # fmt: skip
     """Return the arms' training crops: real, each engine's alone, and real with each, 1:1.
@@ -62,7 +62,7 @@ def arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.u
     real
         Training crops.
     made, masks
-        Engine -> pictures (N, S, S), and their masks, one for each real crop: a rendered picture
+        Engine -> images (N, S, S), and their masks, one for each real crop: a rendered image
         counts for the same machine and class, so that drawing by machine draws both alike.
     """
     clear = np.zeros_like(masks)
@@ -70,44 +70,44 @@ def arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.u
         name: replace(real, images=images, masks=masks, ignore=clear)
         for name, images in made.items()
     }
-    mixed = {f"real_{name}": joined([real, crops]) for name, crops in own.items()}
+    mixed = {f"real_{name}": join([real, crops]) for name, crops in own.items()}
     return {"real": real, **own, **mixed}
 
 
 def figures(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size
 ) -> dict[str, Figure]:
-    """Return the scores of every arm and what it gains over real alone, paired by picture."""
+    """Return the scores of every arm and what it gains over real alone, paired by image."""
     jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}
-    _learn_all(jobs)
-    lesions = test.pick(test.labelled)
+    _train(jobs)
+    lesions = test.pick(test.is_labelled)
     answers = {arm: _answers(own, lesions) for arm, own in jobs.items()}
     told: dict[str, Figure | None] = {}
     for arm, one in answers.items():
         told |= _scores(arm, one, lesions)
         if arm != "real":
             told |= _gains(arm, one, answers["real"], lesions)
-    return present(told)
+    return drop_missing(told)
 
 
-def segmenters(
+def measure(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size, subject: str
 ) -> dict[str, Figure]:
     """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
     jobs = {arm: _jobs(arm, crops, work, size, ("segmenter",)) for arm, crops in training.items()}
-    _learn_all(jobs)
-    lesions = test.pick(test.labelled)
+    _train(jobs)
+    lesions = test.pick(test.is_labelled)
     found = {arm: _answers(own, lesions).dice.mean(0) for arm, own in jobs.items()}
     told: dict[str, Figure | None] = {}
     for arm, own in found.items():
-        told[f"utility_dice_{arm}"] = mean_figure(own, lesions.groups, "Dice", "utility")
+        told[f"utility_dice_{arm}"] = mean(own, lesions.groups, "Dice", "utility")
         if arm != subject:
             gain = found[subject] - own
-            told[f"utility_dice_gain_{arm}"] = mean_figure(gain, lesions.groups, "Dice", "gain")
-    return present(told)
+            told[f"utility_dice_gain_{arm}"] = mean(gain, lesions.groups, "Dice", "gain")
+    return drop_missing(told)
 
 
-def _learn_all(jobs: Mapping[str, Sequence[Job]]) -> None:
+def _train(jobs: Mapping[str, Sequence[Job]]) -> None:
     with ProcessPoolExecutor(WORKERS, get_context("spawn"), compute_alone) as pool:
         list(pool.map(_learn, [job for own in jobs.values() for job in own]))
 
@@ -120,15 +120,15 @@ def _jobs(
     save_crops(crops, folder)
     specs: Sequence[tuple[str, SegmenterSpec | ClassifierSpec, int]] = (
         ("segmenter", SEGMENTER, len(crops)),
-        ("classifier", CLASSIFIER, int(crops.labelled.sum())),
+        ("classifier", CLASSIFIER, int(crops.is_labelled.sum())),
     )
     jobs = []
     for name, spec, n in [own for own in specs if own[0] in kinds]:
-        epochs = max(round(SEEN[name] * size.share / seen_an_epoch(n, BATCH)), 1)
+        epochs = max(round(SEEN[name] * size.share / images_per_epoch(n, BATCH)), 1)
         member = Member(spec, 0, Recipe(epochs, BATCH, RATE, average=0.98))
         for k in range(size.seeds):
             seed = seeds.sample_seed(SEED, k)
-            total = epochs * seen_an_epoch(n, BATCH)
+            total = epochs * images_per_epoch(n, BATCH)
             jobs.append(Job(f"{arm}-{name}-{k}", member, seed, folder, work, total))
     return jobs
 
@@ -139,7 +139,7 @@ def _learn(job: Job) -> None:
 
 
 def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
-    agreed, chances = [], []
+    agreed, probabilities = [], []
     for job in jobs:
         spec = job.member.spec
         net = spec.build(0)
@@ -150,29 +150,29 @@ def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
             agreed.append(dice(found > 0.5, test.masks > 0))
         else:
             judges = Judges(SEGMENTER, spec, (), nets, "cpu", "")
-            chances.append(judges.classify(test.images, test.masks))
-    return Answers(np.array(agreed), np.array(chances))
+            probabilities.append(judges.classify(test.images, test.masks))
+    return Answers(np.array(agreed), np.array(probabilities))
 
 
 def _scores(arm: str, answers: Answers, test: Crops) -> dict[str, Figure | None]:
-    score = mean_auc(test.malignant, answers.malignant)
+    score = auc_score(test.is_malignant, answers.malignant)
     return {
-        f"utility_dice_{arm}": mean_figure(answers.dice.mean(0), test.groups, "Dice", "utility"),
-        f"utility_auc_{arm}": over_patients(score, test.groups, "AUC", "utility"),
+        f"utility_dice_{arm}": mean(answers.dice.mean(0), test.groups, "Dice", "utility"),
+        f"utility_auc_{arm}": interval(score, test.groups, "AUC", "utility"),
     }
 
 
 def _gains(arm: str, own: Answers, real: Answers, test: Crops) -> dict[str, Figure | None]:
-    ours, theirs = (mean_auc(test.malignant, one.malignant) for one in (own, real))
+    ours, theirs = (auc_score(test.is_malignant, one.malignant) for one in (own, real))
     steps = (own.dice - real.dice).mean(0)
     return {
-        f"utility_dice_gain_{arm}": mean_figure(steps, test.groups, "Dice", "gain"),
-        f"utility_auc_gain_{arm}": over_patients(
+        f"utility_dice_gain_{arm}": mean(steps, test.groups, "Dice", "gain"),
+        f"utility_auc_gain_{arm}": interval(
             lambda rows: ours(rows) - theirs(rows), test.groups, "AUC", "gain"
         ),
     }
 
 
-def mean_auc(outcomes: NDArray[np.bool_], chances: Floats) -> Score:
+def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
     """Return the mean AUC of several classifiers, chances (seeds, N), as a score of rows."""
-    return lambda rows: float(np.mean([auc(outcomes[rows], own[rows]) for own in chances]))
+    return lambda rows: float(np.mean([auc(outcomes[rows], own[rows]) for own in probabilities]))

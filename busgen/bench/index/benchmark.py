@@ -16,7 +16,7 @@ from busgen.bench.harness import Bar, Figure
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.release import sql
-from busgen.release.contract.expectations import validate_index
+from busgen.release.contract.expectations import validate
 from busgen.release.files import INDEX
 from busgen.release.read import count_by, read_image
 from busgen.seeds import rng
@@ -34,22 +34,22 @@ def measure(quick: bool = False) -> dict[str, Figure]:
         release, index = Path(scratch) / "release", Path(scratch) / INDEX
         any_yield = Params(generate=GenerateParams(max_unfilled=1.0))  # gates are not the matter
         generate(samples, params=any_yield).save(release)
-        tile(release / INDEX, index, rows)
-        if not validate_index(index).success:  # also imports Great Expectations
+        _tile(release / INDEX, index, rows)
+        if not validate(index).success:  # also imports Great Expectations
             raise AssertionError("the tiled index must keep the contract")
         by = ["pathology", "shape", "echo_pattern"]
         return {
             "query_s": _figure(_repeat(partial(count_by, index, by), repeats)),
-            "validation_s": _figure(_repeat(partial(validate_index, index), repeats)),
-            "image_ms": _image_ms(release),
+            "validation_s": _figure(_repeat(partial(validate, index), repeats)),
+            "image_ms": _time(release),
         }
 
 
-def tile(source: Path, target: Path, rows: int) -> None:
+def _tile(source: Path, target: Path, rows: int) -> None:
     """Write an index of at least `rows` rows: `source` again and again, each copy its own."""
     with sql.connect() as connection:
-        table = sql.parquet(source)
-        copies = -(-rows // sql.first(connection, f"SELECT count(*) FROM {table}")[0])
+        table = sql.from_parquet(source)
+        copies = -(-rows // sql.first_row(connection, f"SELECT count(*) FROM {table}")[0])
         connection.execute(f"""COPY (
             SELECT * EXCLUDE copy REPLACE (
                 printf('%05d-', copy) || sample_id AS sample_id,
@@ -60,14 +60,14 @@ def tile(source: Path, target: Path, rows: int) -> None:
                 width_mm * (1 - copy / 1e9) AS width_mm,
                 height_mm * (1 - copy / 1e9) AS height_mm)
             FROM {table}, range({copies}) t(copy)
-        ) TO {sql.text(str(target))} (FORMAT parquet)""")
+        ) TO {sql.quote_text(str(target))} (FORMAT parquet)""")
 
 
-def _image_ms(release: Path) -> Figure:
+def _time(release: Path) -> Figure:
     """Return the milliseconds for one random image, the release opened anew each time."""
     with sql.connect() as connection:
         found = connection.execute(
-            f"SELECT sample_id FROM {sql.parquet(release / INDEX)} WHERE accepted ORDER BY 1"
+            f"SELECT sample_id FROM {sql.from_parquet(release / INDEX)} WHERE accepted ORDER BY 1"
         ).fetchall()
     chosen = rng(0, "bench").choice(len(found), IMAGES)
     times = [_repeat(partial(read_image, release, found[k][0]), 1)[0] for k in chosen]

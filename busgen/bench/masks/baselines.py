@@ -21,21 +21,21 @@ SMOOTH, MOST = 0.12, 0.08  # of the lesion's size: sd of the field's smoothing, 
 TRIES = 20
 
 
-def ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
+def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
     """Return ellipses of the findings' areas, lying or upright by class alone, then deformed."""
     return np.stack([_ellipse(finding, size_px) for finding in findings])
 
 
 def _ellipse(finding: Finding, size_px: int) -> Masks:
-    box = _box_px(finding)
+    box = _box(finding)
     width, height = sorted(box, reverse=finding.pathology == "benign")
     mask = np.zeros((size_px, size_px), np.uint8)
     center = (_along(finding.center_x, size_px, width), _along(finding.center_y, size_px, height))
     cv2.ellipse(mask, center, (round(width / 2), round(height / 2)), 0, 0, 360, 1, -1)
-    return _deformed(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic"))
+    return _deform(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic"))
 
 
-def elastic_real(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
+def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
     """Return training patients' masks of the same class, brought to the findings' boxes, deformed.
 
     `training` holds labelled crops.
@@ -45,15 +45,15 @@ def elastic_real(findings: Sequence[Finding], training: Crops, size_px: int) -> 
     for finding in findings:
         rng = seeds.rng(finding.seed, "elastic")
         source = training.masks[rng.choice(own[finding.pathology])]
-        made.append(_deformed(_brought(source, finding, size_px), _size_px(finding), rng))
+        made.append(_deform(_resize(source, finding, size_px), _size_px(finding), rng))
     return np.stack(made)
 
 
-def _brought(source: Masks, finding: Finding, size_px: int) -> Masks:
+def _resize(source: Masks, finding: Finding, size_px: int) -> Masks:
     """Return the lesion of `source` stretched to the finding's box."""
     left, top, width, height = cv2.boundingRect(np.asarray(source))
     lesion = np.asarray(source)[top : top + height, left : left + width] * np.uint8(255)
-    wide, high = (max(round(side), 2) for side in _box_px(finding))
+    wide, high = (max(round(side), 2) for side in _box(finding))
     lesion = np.asarray(cv2.resize(lesion, (wide, high)) > 127, np.uint8)
     mask = np.zeros((size_px, size_px), np.uint8)
     row = _along(finding.center_y, size_px, high) - high // 2
@@ -63,7 +63,7 @@ def _brought(source: Masks, finding: Finding, size_px: int) -> Masks:
     return mask
 
 
-def _deformed(mask: Masks, size: float, rng: np.random.Generator) -> Masks:
+def _deform(mask: Masks, size: float, rng: np.random.Generator) -> Masks:
     """Return the mask moved by a smooth random field (Simard 2003), less if it would vanish."""
     field = rng.standard_normal((2, *mask.shape)).astype(np.float32)
     smooth = [cv2.GaussianBlur(part, (0, 0), max(SMOOTH * size, 1.0)) for part in field]
@@ -83,12 +83,12 @@ def _along(center: float | None, size_px: int, side: float) -> int:
     return round(float(np.clip((center or 0.5) * size_px, half, max(size_px - half, half))))
 
 
-def _box_px(finding: Finding) -> tuple[float, float]:
+def _box(finding: Finding) -> tuple[float, float]:
     assert finding.width_mm is not None
     assert finding.height_mm is not None
     return finding.width_mm / finding.pixel_mm, finding.height_mm / finding.pixel_mm
 
 
 def _size_px(finding: Finding) -> float:
-    width, height = _box_px(finding)
+    width, height = _box(finding)
     return float((width * height) ** 0.5)

@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import utility as images_utility
-from busgen.bench.images.matched import Described, described, drawn, matched
+from busgen.bench.images.matched import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
 from busgen.bench.real import reading
-from busgen.bench.real.benchmark import real_folder
+from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
 from busgen.judges.training.stage import prepare, work_folder
+from busgen.masks import raster
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.raster import OutlineEngine
 from busgen.metrics.two_sample import Recipe
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import SIDE
 
 SUBJECT, RIVALS = "semantic_curvature", ("curvature", "ellipse", "elastic_real")
@@ -40,7 +40,7 @@ READERS, MEASURED = "breast", "bus_bra"  # whose readers state terms; whose prop
 WORK = ROOT / "data" / "work" / "bench-images"
 SEED = 20261122
 FAMILY = 4  # masks drawn for each described outline
-ENGINE = "phantom"  # that draws the pictures of utility
+ENGINE = "phantom"  # that draws the images of utility
 
 BARS = {
     "masks_per_s": Bar(">=", 2000.0),
@@ -72,7 +72,7 @@ Engine = Callable[[Sequence[Finding]], Masks]
 
 @dataclass(frozen=True)
 class Size:
-    """How much is drawn and learned: findings, held-out lesions at most, pictures an arm."""
+    """How much is drawn and learned: findings, held-out lesions at most, images an arm."""
 
     findings: int
     repetitions: int
@@ -87,77 +87,77 @@ QUICK = Size(600, 2, 60, 48, images_utility.Size(1, 0.02), replace(realism.RECIP
 
 
 @dataclass(frozen=True)
-class Real:
+class RealData:
     """Labelled lesions of training patients, of held-out and of test ones."""
 
-    training: Described
-    held_out: Described
-    test: Described
+    training: Lesions
+    held_out: Lesions
+    test: Lesions
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes some 25 minutes on two cores, `quick` rehearses."""
     size = QUICK if quick else FULL
     engine = load_mask_engine(SUBJECT)
-    assert isinstance(engine, OutlineEngine)
+    assert isinstance(engine, raster.Engine)
     findings = draw(load_prior(), size.findings, SEED)
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         speed = outlines.rate(engine, findings, size.repetitions) | outlines.memory(
             engine, findings
         )
-        real = real_lesions(size, Path(scratch))
+        real = _real(size, Path(scratch))
         masks = engine.draw(lesions)
         return {
             **speed,
             **outlines.validity(engine, lesions),
-            **outlines.agreement(masks, lesions),
-            **real_figures(real, size),
-            **prior_figures(masks, lesions, real.held_out),
-            **utility(real, Path(scratch), size),
+            **outlines.measure_agreement(masks, lesions),
+            **_figures(real, size),
+            **_marginals(masks, lesions, real.held_out),
+            **_utility(real, Path(scratch), size),
         }
 
 
-def real_lesions(size: Size, scratch: Path) -> Real:
+def _real(size: Size, scratch: Path) -> RealData:
     """Return the real lesions, read where they are not there yet."""
     made = WORK / "real"
-    reading.clean(real_folder(), made, scratch)
-    tables, cohort = canonical_tables(made), made / "cohort" / FILE
+    reading.run(find_folder(), made, scratch)
+    tables, cohort = find_tables(made), made / "cohort" / FILE
     folders = prepare(tables, cohort, work_folder(tables, cohort, TrainJudgesParams(), WORK))
-    parts = [described(tables, cohort, folders, own) for own in (("train",), HELD_OUT, ("test",))]
-    training, held_out, test = (part.pick(part.crops.labelled) for part in parts)
+    parts = [describe(tables, cohort, folders, own) for own in (("train",), HELD_OUT, ("test",))]
+    training, held_out, test = (part.pick(part.crops.is_labelled) for part in parts)
     rows = np.zeros(len(held_out.crops), np.bool_)
     rows[np.linspace(0, len(rows) - 1, min(size.held_out, len(rows))).round().astype(int)] = True
-    return Real(training, held_out.pick(rows), test)
+    return RealData(training, held_out.pick(rows), test)
 
 
-def engines(real: Real) -> dict[str, Engine]:
+def _engines(real: RealData) -> dict[str, Engine]:
     """Return what draws masks of findings, the subject first."""
     training = real.training.crops
     return {
         SUBJECT: load_mask_engine(SUBJECT).draw,
         "curvature": load_mask_engine("curvature").draw,
-        "ellipse": lambda findings: baselines.ellipses(findings, SIDE),
-        "elastic_real": lambda findings: baselines.elastic_real(findings, training, SIDE),
+        "ellipse": lambda findings: baselines.draw_ellipses(findings, SIDE),
+        "elastic_real": lambda findings: baselines.deform(findings, training, SIDE),
     }
 
 
-def real_figures(real: Real, size: Size) -> dict[str, Figure]:
+def _figures(real: RealData, size: Size) -> dict[str, Figure]:
     """Return realism, diversity, novelty and control, of the subject and of its rivals."""
-    asked = matched(real.held_out, SEED)
-    held = realism.Held(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
+    asked = match_findings(real.held_out, SEED)
+    held = realism.Cases(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
     training = np.asarray(real.training.crops.masks)
-    readers = real.held_out.pick(_described(real.held_out))
-    made = {name: engine(asked.findings) for name, engine in engines(real).items()}
-    lots = {name: _drawn(engine, readers) for name, engine in engines(real).items()}
-    learned = _read(real.training.pick(_described(real.training)))
+    readers = real.held_out.pick(_describe(real.held_out))
+    made = {name: engine(asked.findings) for name, engine in _engines(real).items()}
+    lots = {name: _draw(engine, readers) for name, engine in _engines(real).items()}
+    learned = _read(real.training.pick(_describe(real.training)))
     told = {
         **realism.diversity(made, held),
         **realism.novelty(made, held, training),
         **control.figures(learned, {"real": _read(readers), **lots}),
     }
     for name, masks in made.items():
-        told |= realism.realism(name, masks, held, size.recipe)
+        told |= realism.two_sample(name, masks, held, size.recipe)
     return told | _gaps(told)
 
 
@@ -178,7 +178,7 @@ def _gaps(told: Mapping[str, Figure]) -> dict[str, Figure]:
     }
 
 
-def _described(real: Described) -> NDArray[np.bool_]:
+def _describe(real: Lesions) -> NDArray[np.bool_]:
     """Return which lesions have a reader's shape and margin."""
     return np.array(
         [r["dataset"] == READERS and r["shape"] and r["margin"] is not None for r in real.rows],
@@ -186,20 +186,18 @@ def _described(real: Described) -> NDArray[np.bool_]:
     )
 
 
-def _read(real: Described) -> control.Read:
-    return control.Read(np.asarray(real.crops.masks), real.rows, real.crops.groups)
+def _read(real: Lesions) -> control.Cases:
+    return control.Cases(np.asarray(real.crops.masks), real.rows, real.crops.groups)
 
 
-def _drawn(engine: Engine, readers: Described) -> control.Read:
+def _draw(engine: Engine, readers: Lesions) -> control.Cases:
     """Return masks of the terms that readers stated, `FAMILY` for each lesion."""
-    lots = [matched(readers, SEED + 1 + k) for k in range(FAMILY)]
+    lots = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
     masks = np.concatenate([engine(asked.findings) for asked in lots])
-    return control.Read(masks, readers.rows * FAMILY, np.tile(readers.crops.groups, FAMILY))
+    return control.Cases(masks, readers.rows * FAMILY, np.tile(readers.crops.groups, FAMILY))
 
 
-def prior_figures(
-    masks: Masks, lesions: Sequence[Finding], held_out: Described
-) -> dict[str, Figure]:
+def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
     """Return how masks of the prior's findings compare with BUS-BRA's held-out patients."""
     labels = np.array([finding.pathology for finding in lesions])
     own = held_out.pick(held_out.crops.datasets == MEASURED)
@@ -208,8 +206,8 @@ def prior_figures(
     kinds = own.crops.labels[first]
     classes = ("benign", "malignant")
     told = prior_marginals.figures(
-        {label: prior_marginals.values(masks[labels == label]) for label in classes},
-        {label: prior_marginals.values(real[kinds == label]) for label in classes},
+        {label: prior_marginals.measure(masks[labels == label]) for label in classes},
+        {label: prior_marginals.measure(real[kinds == label]) for label in classes},
     )
     published = prior_marginals.TALL
     benign, malignant = (told[f"taller_{label}"] for label in classes)
@@ -222,8 +220,8 @@ def prior_figures(
     }
 
 
-def utility(real: Real, scratch: Path, size: Size) -> dict[str, Figure]:
-    """Return what pictures of each engine's masks teach, drawn by one image engine.
+def _utility(real: RealData, scratch: Path, size: Size) -> dict[str, Figure]:
+    """Return what images of each engine's masks teach, drawn by one image engine.
 
     Arms have findings of training patients' classes and machines, all else of the prior.
     """
@@ -231,15 +229,15 @@ def utility(real: Real, scratch: Path, size: Size) -> dict[str, Figure]:
     n = min(size.training, len(chosen))
     chosen[np.linspace(0, len(chosen) - 1, n).round().astype(int)] = True
     training = real.training.pick(chosen)
-    asked = drawn(training, SEED)
+    asked = draw_findings(training, SEED)
     pictures = load_image_engine(ENGINE, SIDE)
     arms = {}
-    for name, engine in engines(real).items():
+    for name, engine in _engines(real).items():
         masks = engine(asked.findings)
         images = pictures.render(list(asked.findings), masks)
         arms[name] = replace(
             training.crops, images=images, masks=masks, ignore=np.zeros_like(masks)
         )
-    told = images_utility.segmenters(arms, real.test.crops, scratch, size.utility, SUBJECT)
+    told = images_utility.measure(arms, real.test.crops, scratch, size.utility, SUBJECT)
     worst = min((told[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
     return told | {"utility_dice_gain_worst": worst}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import over_patients, present
-from busgen.bench.masks.features import features
+from busgen.bench.images.scores import drop_missing, interval
+from busgen.bench.masks.features import embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Read:
+class Cases:
     """Masks (N, S, S), the terms that each has, and what a bootstrap keeps together, (N,)."""
 
     masks: Masks
@@ -34,12 +34,12 @@ class Read:
         """Return the one term of `field` of each."""
         return np.array([terms[field] for terms in self.terms])
 
-    def margin(self, term: str) -> NDArray[np.bool_]:
+    def has_margin(self, term: str) -> NDArray[np.bool_]:
         """Return whose margin has the term."""
         return np.array([term in (terms["margin"] or ()) for terms in self.terms], np.bool_)
 
 
-def figures(learned: Read, lots: Mapping[str, Read]) -> dict[str, Figure]:
+def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
 
     Parameters
@@ -49,23 +49,23 @@ def figures(learned: Read, lots: Mapping[str, Read]) -> dict[str, Figure]:
     lots
         Name -> real or drawn outlines of the same terms that it reads.
     """
-    seen = {name: features(lot.masks) for name, lot in lots.items()}
-    known = features(learned.masks)
+    seen = {name: embed(lot.masks) for name, lot in lots.items()}
+    known = embed(learned.masks)
     told: dict[str, Figure | None] = {}
     shape = _model().fit(known, learned.names("shape"))
     margins = {
-        term: _model().fit(known, learned.margin(term))
+        term: _model().fit(known, learned.has_margin(term))
         for term in schema.MARGINS
-        if 0 < learned.margin(term).sum() < len(learned.masks)
+        if 0 < learned.has_margin(term).sum() < len(learned.masks)
     }
     for name, lot in lots.items():
         right = shape.predict(seen[name]) == lot.names("shape")
-        told[f"shape_read_{name}"] = over_patients(_mean(right), lot.groups, "share", "shape")
-        chances = {term: model.predict_proba(seen[name])[:, 1] for term, model in margins.items()}
-        told[f"margin_auc_{name}"] = over_patients(
-            _margin_score(lot, chances), lot.groups, "AUC", "margin"
-        )
-    return present(told)
+        told[f"shape_read_{name}"] = interval(_mean(right), lot.groups, "share", "shape")
+        probabilities = {
+            term: model.predict_proba(seen[name])[:, 1] for term, model in margins.items()
+        }
+        told[f"margin_auc_{name}"] = interval(_auc(lot, probabilities), lot.groups, "AUC", "margin")
+    return drop_missing(told)
 
 
 def _model() -> Any:  # noqa: ANN401 - scikit-learn has no types
@@ -80,12 +80,12 @@ def _mean(right: NDArray[np.bool_]) -> Score:
     return lambda rows: float(right[rows].mean())
 
 
-def _margin_score(lot: Read, chances: Mapping[str, Floats]) -> Score:
+def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
     """Return the mean over margin terms of the AUC with which each is told."""
-    truth = {term: lot.margin(term) for term in chances}
+    truth = {term: lot.has_margin(term) for term in probabilities}
 
     def score(rows: NDArray[np.intp]) -> float:
-        each = [auc(truth[term][rows], own[rows]) for term, own in chances.items()]
+        each = [auc(truth[term][rows], own[rows]) for term, own in probabilities.items()]
         return float(np.nanmean(each))
 
     return score

@@ -1,4 +1,4 @@
-"""Geometric features of masks, and masks as a small picture of the lesion alone.
+"""Geometric features of masks, and masks as a small image of the lesion alone.
 
 In: masks (N, S, S). Out: features (N, F), windows (N, W, W).
 """
@@ -12,12 +12,12 @@ from busgen.imaging.resize import resize
 
 Floats = NDArray[np.float64]
 
-WINDOW = 128  # px: side of the picture of a lesion
+WINDOW = 128  # px: side of the image of a lesion
 ROOM = 1.15  # side of the window over the lesion's longer side, where it must be brought smaller
 SOFT = 1e-6
 
 
-def features(masks: NDArray[np.uint8]) -> Floats:
+def embed(masks: NDArray[np.uint8]) -> Floats:
     """Return proportions, size, axes, tilt, solidity, circularity, roughness, curvature, (N, 13).
 
     NaN where a mask is empty.
@@ -41,15 +41,15 @@ def _row(shape: Geometry | None) -> list[float]:
     ]
 
 
-def windows(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the lesions (N, WINDOW, WINDOW) as 0 and 255, each in the middle.
 
     At full resolution, unless the lesion is too large for the window.
     """
-    return np.stack([_window(np.asarray(mask)) for mask in masks])
+    return np.stack([_crop(np.asarray(mask)) for mask in masks])
 
 
-def _window(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _crop(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     left, top, width, height = cv2.boundingRect(mask)
     side = max(WINDOW, round(ROOM * max(width, height)))
     row, col = top + height // 2 - side // 2, left + width // 2 - side // 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from busgen.bench.harness import Figure, share
 from busgen.imaging.geometry import measure as measure_mask
 from busgen.masks.engines import MaskEngine
-from busgen.masks.raster import OutlineEngine
+from busgen.masks.raster import Engine
 from busgen.priors.findings import Finding
 from busgen.real.crops import SIDE
 
@@ -44,7 +44,7 @@ def memory(engine: MaskEngine, findings: Sequence[Finding]) -> dict[str, Figure]
     return {"memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2)}
 
 
-def validity(engine: OutlineEngine, lesions: Sequence[Finding]) -> dict[str, Figure]:
+def validity(engine: Engine, lesions: Sequence[Finding]) -> dict[str, Figure]:
     """Return how many outlines cross themselves, and how many leave the frame."""
     found = engine.outlines(lesions)
     crossing = sum(_crosses(outline) for outline in found)
@@ -70,7 +70,7 @@ def _crosses(outline: NDArray[np.float64]) -> bool:
     return bool((np.minimum(apart, len(x) - apart) > 1).any())
 
 
-def agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
+def measure_agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
     """Return how well the boxes measured on the masks agree with the findings'."""
     pixel = np.array([f.pixel_mm for f in lesions])[:, None]
     asked = np.array([(f.width_mm, f.height_mm) for f in lesions], float)

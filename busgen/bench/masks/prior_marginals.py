@@ -30,7 +30,7 @@ def figures(
     Parameters
     ----------
     made, real
-        Class -> measure -> values (N,) as `values` returns them, of real ones one a patient.
+        Class -> measure -> values (N,) as `measure` returns them, of real ones one a patient.
     """
     told: dict[str, Figure] = {}
     tests = sum(len(own) for own in real.values())
@@ -45,8 +45,8 @@ def figures(
     return told
 
 
-def values(masks: NDArray[np.uint8]) -> dict[str, Floats]:
-    """Return the logarithms of width over height, and of the box's share of the picture."""
+def measure(masks: NDArray[np.uint8]) -> dict[str, Floats]:
+    """Return the logarithms of width over height, and of the box's share of the image."""
     boxes = np.array([cv2.boundingRect(np.asarray(mask))[2:] for mask in masks], float)
     width, height = boxes.T
     return {"ratio": np.log(width / height), "area": np.log(width * height / masks[0].size)}

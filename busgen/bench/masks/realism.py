@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import mean_figure, over_patients, present
-from busgen.bench.masks.features import WINDOW, features, windows
-from busgen.metrics.prdc import NEAREST, overlap_of
-from busgen.metrics.two_sample import Pairs, Recipe, folds, two_sample
+from busgen.bench.images.scores import drop_missing, interval, mean
+from busgen.bench.masks.features import WINDOW, crop, embed
+from busgen.metrics.prdc import NEAREST, overlap_points
+from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
 from busgen.stats.roc import auc
 
 Masks = NDArray[np.uint8]
@@ -29,76 +29,78 @@ RECIPE = Recipe(patch_px=WINDOW, grid=1)
 
 
 @dataclass(frozen=True)
-class Held:
+class Cases:
     """Masks (N, S, S) of held-out patients and whose they are, (N,)."""
 
     masks: Masks
     groups: Names
 
 
-def realism(name: str, made: Masks, held: Held, recipe: Recipe | None = None) -> dict[str, Figure]:
+def two_sample(
+    name: str, made: Masks, held: Cases, recipe: Recipe | None = None
+) -> dict[str, Figure]:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
     `made` (N, S, S) stand in the stead of the real ones: of the same class and box.
     """
     clear = np.zeros((len(made), WINDOW, WINDOW), np.bool_)
-    pairs = Pairs(windows(made), windows(held.masks), clear, held.groups, held.groups)
-    cnn = two_sample(pairs, 1, recipe or RECIPE)
-    boosted = trees(features(made), features(held.masks), held)
+    pairs = Pairs(crop(made), crop(held.masks), clear, held.groups, held.groups)
+    cnn = cross_validate(pairs, 1, recipe or RECIPE)
+    boosted = classify(embed(made), embed(held.masks), held)
     return {
-        **present({f"two_sample_trees_{name}": boosted}),
+        **drop_missing({f"two_sample_trees_{name}": boosted}),
         f"two_sample_cnn_{name}": Figure(cnn.value, "AUC", cnn.n, cnn.interval),
     }
 
 
-def trees(made: Floats, real: Floats, held: Held) -> Figure | None:
+def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
     """Return the cross-validated AUC of boosted trees, patients kept together in a fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     both = np.concatenate([made, real])
     labels = np.repeat([True, False], len(real))
     groups = np.tile(held.groups, 2)
-    chances = np.zeros((ROUNDS, len(both)))
+    probabilities = np.zeros((ROUNDS, len(both)))
     for number in range(ROUNDS):
-        fold = np.tile(folds(held.groups, FOLDS, seeds.rng(number, "trees")), 2)
+        fold = np.tile(assign_folds(held.groups, FOLDS, seeds.rng(number, "trees")), 2)
         for k in range(FOLDS):
             model = HistGradientBoostingClassifier(
                 max_iter=80, learning_rate=0.08, max_leaf_nodes=8, random_state=number
             )
             model.fit(both[fold != k], labels[fold != k])
-            chances[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
+            probabilities[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
 
     def score(rows: NDArray[np.intp]) -> float:
-        return float(np.mean([auc(labels[rows], own[rows]) for own in chances]))
+        return float(np.mean([auc(labels[rows], own[rows]) for own in probabilities]))
 
-    figure = over_patients(score, groups, "AUC", "trees")
+    figure = interval(score, groups, "AUC", "trees")
     return figure and Figure(figure.value, figure.unit, len(real), figure.interval)
 
 
-def diversity(lots: Mapping[str, Masks], held: Held) -> dict[str, Figure]:
+def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
     """Return coverage and density (Naeem 2020, arXiv 2002.09797) in geometric features.
 
     Of half of the patients' real masks, and of the masks in their stead (`lots`), against the real
     ones of the other half.
     """
-    half = folds(held.groups, 2, seeds.rng(0, "halves")) == 0
-    other = features(held.masks[~half])
+    half = assign_folds(held.groups, 2, seeds.rng(0, "halves")) == 0
+    other = embed(held.masks[~half])
     told = {}
     for name, masks in {"real": held.masks, **lots}.items():
-        coverage, density = covered(features(masks[half]), other)
+        coverage, density = overlap(embed(masks[half]), other)
         told[f"coverage_{name}"] = Figure(coverage, "share", int(half.sum()))
         told[f"density_{name}"] = Figure(density, "ratio", int(half.sum()))
     return told
 
 
-def covered(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]:
+def overlap(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]:
     """Return coverage and density of points (M, F) over (N, F) real ones, standardised by these."""
     center, scale = real.mean(axis=0), real.std(axis=0)
-    told = overlap_of((made - center) / scale, (real - center) / scale, k)
+    told = overlap_points((made - center) / scale, (real - center) / scale, k)
     return told.coverage, told.density
 
 
-def novelty(lots: Mapping[str, Masks], held: Held, training: Masks) -> dict[str, Figure]:
+def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
     Returns
@@ -115,8 +117,8 @@ def novelty(lots: Mapping[str, Masks], held: Held, training: Masks) -> dict[str,
         own = nearest(masks, training)
         closer = (own > real).astype(float)
         told |= _near(name, own)
-        told[f"closer_than_real_{name}"] = mean_figure(closer, held.groups, "share", "novelty")
-    return present(told)
+        told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
+    return drop_missing(told)
 
 
 def _near(name: str, found: Floats) -> dict[str, Figure | None]:
@@ -129,15 +131,15 @@ def _near(name: str, found: Floats) -> dict[str, Figure | None]:
 
 def nearest(masks: Masks, training: Masks) -> Floats:
     """Return the largest IoU (N,) with a training mask, mirrored or not."""
-    own = np.stack([_laid(mask) for mask in masks]).reshape(len(masks), -1)
-    other = np.stack([_laid(mask) for mask in training])
+    own = np.stack([_align(mask) for mask in masks]).reshape(len(masks), -1)
+    other = np.stack([_align(mask) for mask in training])
     both = np.concatenate([other, other[:, :, ::-1]]).reshape(2 * len(training), -1)
     shared = own @ both.T
     joint = own.sum(axis=1)[:, None] + both.sum(axis=1) - shared
     return np.asarray((shared / joint).max(axis=1), float)
 
 
-def _laid(mask: Masks) -> NDArray[np.float32]:
+def _align(mask: Masks) -> NDArray[np.float32]:
     """Return the lesion (GRID, GRID) with its centre in the middle, all of one area."""
     moments = cv2.moments(np.asarray(mask), binaryImage=True)
     scale = SHARE * GRID / moments["m00"] ** 0.5

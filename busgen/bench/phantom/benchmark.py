@@ -51,12 +51,14 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     return figures
 
 
-def posterior_db(envelope: NDArray[np.float32], mask: NDArray[np.uint8], pixel_mm: float) -> float:
+def posterior_band(
+    envelope: NDArray[np.float32], mask: NDArray[np.uint8], pixel_mm: float
+) -> float:
     """Return the level (dB) below a lesion against the level beside that, at the same depth.
 
     Below: the middle half of the lesion's columns, a band of 8 mm that starts 1 mm under it.
     Beside: columns as wide on both sides, .7 to 1.2 widths from the lesion's middle. NaN where
-    less than 2 mm of picture is left below.
+    less than 2 mm of image is left below.
     """
     rows, columns = np.nonzero(mask)
     top = rows.max() + 1 + round(1 / pixel_mm)
@@ -71,25 +73,25 @@ def posterior_db(envelope: NDArray[np.float32], mask: NDArray[np.uint8], pixel_m
     return float(level[below].mean() - level[beside].mean()) if beside.any() else float("nan")
 
 
-def thickness_mm(mask: NDArray[np.uint8], pixel_mm: float) -> float:
+def mean_chord(mask: NDArray[np.uint8], pixel_mm: float) -> float:
     """Return the lesion's mean axial thickness over the middle half of its columns."""
     columns = np.flatnonzero(mask.any(0))
     quarter = len(columns) // 4
     return float(mask[:, columns[quarter : len(columns) - quarter]].sum(0).mean() * pixel_mm)
 
 
-def uniform_ratio(scanner: str, seed: int) -> float:
+def speckle_ratio(scanner: str, seed: int) -> float:
     """Return mean over standard deviation of one look's envelope in uniform tissue."""
     grid = linear_grid(SIZE_PX, 0.15)
     settings = draw_settings(scanner, rng(seed, "image"))
     flat = np.zeros(grid.shape, np.float32)
     gain = np.zeros((SIZE_PX, 1), np.float32)
-    look = acoustics.looks(rng(seed, "echo"), (flat, flat, flat), gain, grid, settings)[0]
+    look = acoustics.draw_looks(rng(seed, "echo"), (flat, flat, flat), gain, grid, settings)[0]
     return float(look.mean() / look.std())
 
 
 def _speckle(n: int) -> Figure:
-    ratios = [uniform_ratio(scanner, seed) for scanner in STYLES for seed in range(n)]
+    ratios = [speckle_ratio(scanner, seed) for scanner in STYLES for seed in range(n)]
     mean, error = float(np.mean(ratios)), float(np.std(ratios) / np.sqrt(len(ratios)))
     return Figure(mean, "1", len(ratios), (mean - 1.96 * error, mean + 1.96 * error))
 
@@ -110,9 +112,9 @@ def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
     pairs = list(zip(findings, masks, strict=True))
     excess = np.array([_excess_db(finding, mask) for finding, mask in pairs])
-    thick = np.array([thickness_mm(mask, finding.pixel_mm) for finding, mask in pairs])
+    thick = np.array([mean_chord(mask, finding.pixel_mm) for finding, mask in pairs])
     return excess[~np.isnan(excess)], thick[~np.isnan(excess)]
 
 
 def _excess_db(finding: Finding, mask: NDArray[np.uint8]) -> float:
-    return posterior_db(renderer.envelope(finding, mask), mask, finding.pixel_mm)
+    return posterior_band(renderer.envelope(finding, mask), mask, finding.pixel_mm)

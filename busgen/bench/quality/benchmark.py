@@ -4,7 +4,7 @@ In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout
 them is kept in data/work/bench-quality. Out: figures. Faults are planted into clean square crops of
 test patients, copies are of training patients' crops; the bounds are those that ship, which came
 from validation patients. Caught is rejected, by all gates together. Times are of copies of the
-default engine's pictures, two cores.
+default engine's images, two cores.
 """
 
 from pathlib import Path
@@ -18,17 +18,17 @@ from busgen.bench.quality import (
     speed as quality_speed,
 )
 from busgen.bench.real import reading
-from busgen.bench.real.benchmark import real_folder
+from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
-from busgen.gates.calibration.fault_injection import Keeper, prove
-from busgen.gates.calibration.pairs import clean_pairs, training_pairs
+from busgen.gates.calibration.fault_injection import Gates, inject_faults
+from busgen.gates.calibration.pairs import read_pairs, read_training
 from busgen.judges.judges import load_judges
 from busgen.params.gates import DEFAULT_GATES
-from busgen.real.cohort import FILE, canonical_tables
-from busgen.similarity.known_images import known_of, save_known
+from busgen.real.cohort import FILE, find_tables
+from busgen.similarity.known_images import make_known, save_known
 
 WORK = ROOT / "data" / "work" / "bench-quality"
-FEW = 8  # pictures in a rehearsal
+FEW = 8  # images in a rehearsal
 TIMED = 64
 
 BARS = fault_detection.BARS | reference_programs.BARS | quality_speed.BARS | near_duplicates.BARS
@@ -37,13 +37,13 @@ BARS = fault_detection.BARS | reference_programs.BARS | quality_speed.BARS | nea
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes some twenty minutes, and three more to read the datasets once.
 
-    `quick` takes the first pictures alone: a rehearsal, no result.
+    `quick` takes the first images alone: a rehearsal, no result.
     """
     made = WORK / "real"
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        reading.clean(real_folder(), made, Path(scratch))
-    tables, cohort = canonical_tables(made), made / "cohort" / FILE
-    training, textures = training_pairs(tables, cohort)
+        reading.run(find_folder(), made, Path(scratch))
+    tables, cohort = find_tables(made), made / "cohort" / FILE
+    training, textures = read_training(tables, cohort)
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         known = Path(scratch) / "known.safetensors"
         save_known(textures, known)
@@ -51,12 +51,12 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         rows.mkdir()
         speed = quality_speed.figures(made, known, rows, quick=quick)
     few = slice(FEW) if quick else slice(None)
-    test = list(clean_pairs(tables, cohort, "test"))[few]
-    keeper = Keeper(load_judges(device="cpu"), known_of(textures), DEFAULT_GATES)
+    test = list(read_pairs(tables, cohort, "test"))[few]
+    keeper = Gates(load_judges(device="cpu"), make_known(textures), DEFAULT_GATES)
     images = [pair.image for pair in test]
     return {
-        **fault_detection.figures(prove(keeper, test, training)),
-        **fault_detection.times(test[:TIMED], keeper.known),
+        **fault_detection.figures(inject_faults(keeper, test, training)),
+        **fault_detection.measure_time(test[:TIMED], keeper.known),
         **reference_programs.figures(),
         **speed,
         **near_duplicates.figures(images, quick=quick),

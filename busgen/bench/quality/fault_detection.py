@@ -1,6 +1,6 @@
-"""Planted faults caught, clean pictures refused, and what a picture's scores cost.
+"""Planted faults caught, clean images refused, and what an image's scores cost.
 
-In: what `busgen.gates.calibration.fault_injection` found; pictures. Out: figures. Intervals are
+In: what `busgen.gates.calibration.fault_injection` found; images. Out: figures. Intervals are
 Wilson's 95 %.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from threadpoolctl import threadpool_limits
 
 from busgen.bench.harness import Bar, Figure, share
-from busgen.gates.calibration.detection import Caught
+from busgen.gates import image_checks, scores
+from busgen.gates.calibration.detection import Detection
 from busgen.gates.calibration.fault_injection import (
     BAND,
     COPIED,
@@ -18,13 +19,11 @@ from busgen.gates.calibration.fault_injection import (
     CURVES,
     PLANTED,
     SWAPPED,
-    Proof,
+    Report,
 )
 from busgen.gates.calibration.faults import Pair
-from busgen.gates.image_checks import picture_scores
-from busgen.gates.lesion_intensity import region_scores
-from busgen.gates.scores import image_scores
-from busgen.similarity.known_images import Known
+from busgen.gates.lesion_intensity import score_lesion
+from busgen.similarity.known_images import KnownImages
 
 BARRED = (*PLANTED, *(COPY + name for name in COPIED), SWAPPED)
 
@@ -35,7 +34,7 @@ BARS = {
 }
 
 
-def figures(proof: Proof) -> dict[str, Figure]:
+def figures(proof: Report) -> dict[str, Figure]:
     """Return shares caught and refused: of what a bar is about, gate by gate too."""
     told = _gates("real_refused", proof.clean)
     seen = {*CURVES, BAND}
@@ -55,34 +54,34 @@ def figures(proof: Proof) -> dict[str, Figure]:
     return told | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
 
 
-def _gates(name: str, found: Caught) -> dict[str, Figure]:
+def _gates(name: str, found: Detection) -> dict[str, Figure]:
     """Return the share rejected together, and what each gate that refuses any would alone."""
     counts = {f"{name}_by_{gate}": count for gate, count in found.gates.items() if count}
     return {key: share(count, found.n) for key, count in ({name: found.rejected} | counts).items()}
 
 
-def times(pairs: Sequence[Pair], known: Known) -> dict[str, Figure]:
-    """Return milliseconds of one core a picture: all pixel scores, and the later ones alone.
+def measure_time(pairs: Sequence[Pair], known: KnownImages) -> dict[str, Figure]:
+    """Return milliseconds of one core an image: all pixel scores, and the later ones alone.
 
-    `added_ms` is of overlay, strangeness, orientation and copies together, `region_scores_ms` of
+    `added_ms` is of overlay, anomaly, orientation and copies together, `region_scores_ms` of
     intensity and descriptors.
     """
 
-    def regions(pair: Pair) -> Mapping[str, float | None]:
+    def measure(pair: Pair) -> Mapping[str, float | None]:
         terms = {"echo_pattern": pair.echo_pattern, "posterior": pair.posterior}
-        return region_scores(pair.image, pair.mask, terms)
+        return score_lesion(pair.image, pair.mask, terms)
 
     images = [pair.image for pair in pairs]
     timed: dict[str, Callable[[], object]] = {
-        "pixel_scores_ms": lambda: [image_scores(image) for image in images],
-        "added_ms": lambda: [known.similarities(images), *map(picture_scores, images)],
-        "region_scores_ms": lambda: [regions(pair) for pair in pairs],
+        "pixel_scores_ms": lambda: [scores.score_image(image) for image in images],
+        "added_ms": lambda: [known.similarities(images), *map(image_checks.score_image, images)],
+        "region_scores_ms": lambda: [measure(pair) for pair in pairs],
     }
     with threadpool_limits(1, "blas"):
-        return {name: _time_ms(work, len(pairs)) for name, work in timed.items()}
+        return {name: _time(work, len(pairs)) for name, work in timed.items()}
 
 
-def _time_ms(work: Callable[[], object], n: int) -> Figure:
+def _time(work: Callable[[], object], n: int) -> Figure:
     work()
     start = time.process_time()
     work()

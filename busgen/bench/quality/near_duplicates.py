@@ -1,7 +1,7 @@
-"""Near-duplicates among a hundred thousand pictures: seconds, and how many planted ones are found.
+"""Near-duplicates among a hundred thousand images: seconds, and how many planted ones are found.
 
-In: clean pictures of different patients. Out: figures. Copies of each are planted; the other
-pictures are descriptions drawn from a Gaussian of the clean ones' mean and covariance.
+In: clean images of different patients. Out: figures. Copies of each are planted; the other
+images are descriptions drawn from a Gaussian of the clean ones' mean and covariance.
 """
 
 import time
@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from busgen.bench.factory.benchmark import timed
+from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates.calibration.fault_injection import COPIED
 from busgen.gates.calibration.faults import COPIES, Pair, Pixels
 from busgen.io import decode_png, encode_png
 from busgen.seeds import rng
 from busgen.similarity.known_images import Rows
-from busgen.similarity.search import descriptions, near_duplicates
+from busgen.similarity.search import describe, find_duplicates
 from busgen.similarity.thumbnails import Link
 
 N, FEW = 100_000, 2000
@@ -33,12 +33,12 @@ def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figur
     `near_duplicates_crop_recall` is beside the others: what looks alike as a whole is sought.
     """
     n = FEW if quick else N
-    whole = descriptions(images)
+    whole = describe(images)
     copies = {kind: _copies(kind, images) for kind in COPIED}
     others = _others(whole, n - len(whole) * (1 + len(copies)))
     rows = np.concatenate([whole, *copies.values(), others])
     links: list[Link] = []
-    seconds = timed(lambda: links.extend(near_duplicates(rows)))
+    seconds = measure_time(lambda: links.extend(find_duplicates(rows)))
     found = {(link.first, link.second) for link in links}
     size = len(whole)
     hits = {
@@ -52,20 +52,20 @@ def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figur
         "near_duplicates_recall": share(sum(hits.values()), size * len(hits)),
         **{f"near_duplicates_{kind}_recall": share(k, size) for kind, k in hits.items()},
         "near_duplicates_false": Figure(false, "pairs", len(rows)),
-        "describe_ms": _describe_ms(images),
+        "describe_ms": _time(images),
     }
 
 
 def _copies(kind: str, images: Sequence[Pixels]) -> Rows:
-    """Return descriptions of copies of one kind, one of each picture."""
+    """Return descriptions of copies of one kind, one of each image."""
     strength = COPIED[kind][0]
     pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
     made = [COPIES[kind](pair, rng(k, f"near {kind}"), strength) for k, pair in enumerate(pairs)]
-    return descriptions(pair.image for pair in made)
+    return describe(pair.image for pair in made)
 
 
 def _others(known: Rows, n: int) -> Rows:
-    """Return (n, K, d) descriptions of no picture, as wide as the known ones (m, K, d) spread."""
+    """Return (n, K, d) descriptions of no image, as wide as the known ones (m, K, d) spread."""
     flat = known.reshape(len(known), -1)
     centre = flat.mean(axis=0)
     _, spread, axes = np.linalg.svd(flat - centre, full_matrices=False)
@@ -74,10 +74,10 @@ def _others(known: Rows, n: int) -> Rows:
     return np.asarray(rows / np.linalg.norm(rows, axis=2, keepdims=True), np.float32)
 
 
-def _describe_ms(images: Sequence[Pixels]) -> Figure:
-    """Return milliseconds of one core a picture: PNG to description."""
+def _time(images: Sequence[Pixels]) -> Figure:
+    """Return milliseconds of one core an image: PNG to description."""
     files = [encode_png(image) for image in images]
     start = time.process_time()
     for file in files:
-        descriptions([decode_png(file, "picture")])
+        describe([decode_png(file, "image")])
     return Figure(1e3 * (time.process_time() - start) / len(files), "ms", len(files))

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
 from busgen.metrics.distribution import (
-    apart_groups,
     frechet_distance,
-    gaussian,
-    kernel_mmd2,
-    mmd2,
-    pairwise,
+    gaussian_kernel,
+    group_distances,
+    map_pairs,
+    squared_mmd,
+    squared_mmd_of,
 )
-from busgen.metrics.prdc import NAMES, NEAREST, overlap_of
-from busgen.metrics.vendi import vendi_of
+from busgen.metrics.prdc import NAMES, NEAREST, overlap_points
+from busgen.metrics.vendi import vendi_score
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.ks import ks
@@ -41,12 +41,12 @@ BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 def figures() -> dict[str, Figure]:
     """Return the largest relative difference, and that of each score."""
-    told = {name: _error(*pair) for name, pair in compared().items()}
+    told = {name: _error(*pair) for name, pair in compare_values().items()}
     single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in told.items()}
     return {"score_reference_error": Figure(max(told.values()), "share", len(told)), **single}
 
 
-def compared() -> dict[str, Both]:
+def compare_values() -> dict[str, Both]:
     """Return name -> our score and the other's, of two sets of whole numbers from 0 to 255.
 
     Raises `ImportError` where torchmetrics or MONAI are missing: they come with `busgen[dev]`.
@@ -60,7 +60,10 @@ def compared() -> dict[str, Both]:
         "mmd_monai": _mmd,
         "auc_torchmetrics": _auc,
         "ks_scipy": _ks,
-        "vendi_closed_form": lambda *_: (vendi_of(np.eye(KINDS).repeat(N, axis=0)), float(KINDS)),
+        "vendi_closed_form": lambda *_: (
+            vendi_score(np.eye(KINDS).repeat(N, axis=0)),
+            float(KINDS),
+        ),
     }
     return {name: pair(a, b) for name, pair in compare.items()} | _overlap(a, b)
 
@@ -73,7 +76,7 @@ def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     metric = FrechetInceptionDistance(_first_channel(), input_img_size=(3, 1, D))
-    return frechet_distance(a, b), float(_updated(metric, a, b).compute())
+    return frechet_distance(a, b), float(_update(metric, a, b).compute())
 
 
 def _frechet_monai(a: Floats, b: Floats) -> Both:
@@ -90,8 +93,8 @@ def _kid(a: Floats, b: Floats) -> Both:
         warnings.simplefilter("ignore")  # of how much memory all features take
         metric = KernelInceptionDistance(_first_channel(), subsets=1, subset_size=N)
     alone = np.arange(N).astype(str)
-    ours = mmd2(Sample(a, alone), Sample(b, alone))
-    return ours, float(_updated(metric, a, b).compute()[0])
+    ours = squared_mmd(Sample(a, alone), Sample(b, alone))
+    return ours, float(_update(metric, a, b).compute()[0])
 
 
 def _mmd(a: Floats, b: Floats) -> Both:
@@ -100,10 +103,10 @@ def _mmd(a: Floats, b: Floats) -> Both:
     from monai.metrics.mmd import MMDMetric
 
     points, rows = np.concatenate([a, b]), np.arange(N)
-    kernel = gaussian(apart_groups(Sample(b, rows.astype(str))))
+    kernel = gaussian_kernel(group_distances(Sample(b, rows.astype(str))))
     values, axes = np.linalg.eigh(kernel(points, points))
     mapped = torch.from_numpy(axes * np.sqrt(values.clip(0)))
-    ours = kernel_mmd2(pairwise(kernel, points), np.tile(rows, 2), rows, N + rows)
+    ours = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
     return ours, float(MMDMetric()(mapped[:N], mapped[N:]))
 
 
@@ -127,25 +130,25 @@ def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
     from scipy.spatial.distance import cdist
     from sklearn.neighbors import NearestNeighbors
 
-    def reach(points: Floats) -> Floats:
+    def distance(points: Floats) -> Floats:
         """Return distances to the k-th neighbour; the first one found is the point itself."""
         fitted = NearestNeighbors(n_neighbors=NEAREST + 1).fit(points)
         return np.asarray(fitted.kneighbors(points)[0][:, -1], np.float64)
 
     between = cdist(made, real)
-    in_real, in_made = between < reach(real), between < reach(made)[:, None]
+    in_real, in_made = between < distance(real), between < distance(made)[:, None]
     theirs = {
         "precision": in_real.any(axis=1).mean(),
         "recall": in_made.any(axis=0).mean(),
         "density": in_real.sum() / (NEAREST * N),
         "coverage": in_real.any(axis=0).mean(),
     }
-    ours = overlap_of(made, real)
+    ours = overlap_points(made, real)
     return {f"{name}_neighbours": (getattr(ours, name), float(theirs[name])) for name in NAMES}
 
 
 def _first_channel() -> "nn.Module":
-    """Return a network whose features of pictures (N, 3, 1, D) are their first channel."""
+    """Return a network whose features of images (N, 3, 1, D) are their first channel."""
     from torch import Tensor, nn
 
     class First(nn.Module):
@@ -157,11 +160,11 @@ def _first_channel() -> "nn.Module":
     return First()
 
 
-def _updated(metric: "Metric", a: Floats, b: Floats) -> "Metric":
-    """Return the metric, told of both sets as pictures."""
+def _update(metric: "Metric", a: Floats, b: Floats) -> "Metric":
+    """Return the metric, told of both sets as images."""
     import torch
 
     for points, real in ((a, False), (b, True)):
-        pictures = torch.from_numpy(points).to(torch.uint8)
-        metric.update(pictures[:, None, None].repeat(1, 3, 1, 1), real=real)
+        images = torch.from_numpy(points).to(torch.uint8)
+        metric.update(images[:, None, None].repeat(1, 3, 1, 1), real=real)
     return metric

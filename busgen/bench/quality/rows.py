@@ -2,7 +2,7 @@
 
 In: candidates of the default engine. Out: candidates of many times as many rows, each with pixels,
 ids and hashes of its own, and their release. Copies are mirrored and faintly speckled anew: they
-cost what pictures cost, and say nothing about quality. Those of one finding are a family.
+cost what images cost, and say nothing about quality. Those of one finding are a family.
 """
 
 import shutil
@@ -17,16 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import io
-from busgen.factory.library import run_here
+from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
-from busgen.factory.rounds import make_candidates
+from busgen.factory.rounds import run
 from busgen.factory.shard import ROW_GROUP
 from busgen.params.generate import GenerateParams
 from busgen.release.files import INDEX
-from busgen.release.rows import shard_files
+from busgen.release.rows import find_files
 from busgen.release.write import write_release
 from busgen.seeds import rng
-from busgen.similarity.dhash import difference_hash
+from busgen.similarity.dhash import hash_image
 
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
@@ -39,19 +39,19 @@ def make_rows(n: int, folder: Path) -> None:
     """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
     few = min(n, DRAWN)
     plan = resolve(GenerateParams(n=few, max_unfilled=1.0))
-    make_candidates(plan, folder / "few", run_here)
+    run(plan, folder / "few", run_shards)
     accepted = pq.read_table(folder / "few" / INDEX, columns=["accepted"])["accepted"].to_pylist()
-    multiply(folder / "few", folder / "candidates", -(-n // sum(accepted)))
+    _copies(folder / "few", folder / "candidates", -(-n // sum(accepted)))
     write_release(folder / "candidates", folder / "release")
 
 
-def multiply(source: Path, target: Path, copies: int) -> None:
+def _copies(source: Path, target: Path, copies: int) -> None:
     """Write the candidates of `source` `copies` times to the new folder `target`."""
     (target / "shards").mkdir(parents=True)
     own: dict[tuple[str, int], Row] = {}
     with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
         for copy in range(copies):
-            for path in shard_files(source):
+            for path in find_files(source):
                 table = pq.read_table(path)
                 rows = list(pool.map(partial(_again, copy), table.to_pylist()))
                 own |= {(row["sample_id"], row["attempt"]): row for row in rows}
@@ -61,19 +61,19 @@ def multiply(source: Path, target: Path, copies: int) -> None:
                 for row in rows:
                     del row["image"], row["mask"]
     index = pq.read_table(source / INDEX)
-    indexed = [_indexed(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
+    indexed = [_index(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
     for kept in ("plan.json", "unfilled.json"):  # both count families
         shutil.copy(source / kept, target / kept)
 
 
-def _named(copy: int, name: str) -> str:
+def _name(copy: int, name: str) -> str:
     return f"{copy:05d}-{name}"
 
 
 def _again(copy: int, row: Row) -> Row:
     """Return a shard's row with pixels, id and hashes of its own."""
-    name = _named(copy, row["sample_id"])
+    name = _name(copy, row["sample_id"])
     pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
     image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
     if copy % 2:
@@ -82,19 +82,19 @@ def _again(copy: int, row: Row) -> Row:
     image = np.clip(np.rint(image * grain), 0, 255).astype(np.uint8)
     return row | {
         "sample_id": name,
-        "image_dhash": difference_hash(image),
+        "image_dhash": hash_image(image),
         "image_sha256": io.sha256_array(image),
         "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
         "mask": {"bytes": io.encode_png(mask), "path": f"masks/{name}.png"},
     }
 
 
-def _indexed(copy: int, row: Row, own: Mapping[tuple[str, int], Row]) -> Row:
-    name = _named(copy, row["sample_id"])
+def _index(copy: int, row: Row, own: Mapping[tuple[str, int], Row]) -> Row:
+    name = _name(copy, row["sample_id"])
     told = own[name, row["attempt"]]
     like = row["duplicate_of"]
     return row | {
         "sample_id": name,
-        "duplicate_of": like and _named(copy, like),
+        "duplicate_of": like and _name(copy, like),
         **{column: told[column] for column in OWN},
     }

@@ -1,7 +1,7 @@
-"""Time and memory of gates, scores and report at ten thousand pictures.
+"""Time and memory of gates, scores and report at ten thousand images.
 
-In: canonical real data with its cohort, known pictures. Out: figures; each run is a process of its
-own on two threads. Pictures are copies of some that the default engine draws (`quality_rows`): they
+In: canonical real data with its cohort, known images. Out: figures; each run is a process of its
+own on two threads. Images are copies of some that the default engine draws (`quality_rows`): they
 measure time alone.
 """
 
@@ -16,33 +16,34 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from busgen.bench.factory.benchmark import python, timed
+from busgen.bench.factory import benchmark
+from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.quality.rows import make_rows
 from busgen.bench.real.reading import TOLD
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
-from busgen.evaluation.score_options import Asked, open_sets
+from busgen.evaluation.score_options import Options, open_sets
 from busgen.evaluation.score_sets import score_sets
-from busgen.evaluation.stage import write_quality
+from busgen.evaluation.stage import write_scores
 from busgen.factory.shard import CHUNK
-from busgen.gates.judged_scores import Judges, judged_scores
-from busgen.gates.scores import copy_scores, pair_scores, verdict
+from busgen.gates.judged_scores import Judges, ask_judges
+from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
 from busgen.io import decode_png
 from busgen.judges.judges import load_judges
-from busgen.metrics.spaces.registry import spaces_of
+from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
 from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
-from busgen.release.files import data_files
-from busgen.similarity.dhash import difference_hash, nearest_hash
-from busgen.similarity.known_images import Known, Pixels, load_known
+from busgen.release.files import find_files
+from busgen.similarity.dhash import hash_image, nearest
+from busgen.similarity.known_images import KnownImages, Pixels, load_known
 
-N, FEW = 10_000, 100  # pictures, and those of a rehearsal
+N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
 THREADS = 2
-GALLERY = 3  # pictures a stratum in the report
+GALLERY = 3  # images a stratum in the report
 
 BARS = {
     "gates_and_scores_10000_s": Bar("<=", 600.0),
@@ -59,16 +60,16 @@ def figures(made: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
     made
         Real data as `busgen real ... --out` writes it; its held-out patients are scored against.
     known
-        File of known pictures (`busgen.similarity.known_images`).
+        File of known images (`busgen.similarity.known_images`).
     scratch
         Empty folder.
     quick
-        Whether `FEW` pictures stand for all: a rehearsal.
+        Whether `FEW` images stand for all: a rehearsal.
     """
     n = FEW if quick else N
     make_rows(n, scratch)
-    some, whole = (_run("scored", scratch, made, known, rows) for rows in (n // PART, n))
-    reported = _run("reported", scratch)
+    some, whole = (_run("score", scratch, made, known, rows) for rows in (n // PART, n))
+    reported = _run("report", scratch)
     both = whole["gates_s"] + whole["scores_s"]
     return {
         "gates_and_scores_10000_s": Figure(both, "s", n),
@@ -85,15 +86,13 @@ def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     """Run a function of this module in a process of its own and return what it tells."""
     told = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
-    code = (
-        f"from busgen.bench.quality import speed; speed.tell({str(told)!r}, speed.{work}({given}))"
-    )
-    python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    code = f"from busgen.bench.quality.speed import *; write_record({str(told)!r}, {work}({given}))"
+    benchmark.run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
     record: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
     return record
 
 
-def tell(told: str, record: dict[str, float]) -> None:
+def write_record(told: str, record: dict[str, float]) -> None:
     """Write a record and this process's peak of memory to the file `told`."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     peak = next(line for line in lines if line.startswith(TOLD))
@@ -101,29 +100,29 @@ def tell(told: str, record: dict[str, float]) -> None:
     Path(told).write_text(json.dumps(record | {"gib": gib}), encoding="utf-8")
 
 
-def scored(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
-    """Send the first `n` pictures through all gates and all scores; return the seconds."""
+def score(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
+    """Send the first `n` images through all gates and all scores; return the seconds."""
     release = Path(scratch) / "release"
     start = time.perf_counter()
-    gate(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
+    judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
     gated = time.perf_counter()
-    asked = Asked(most=n)
+    asked = Options(most=n)
     sets = open_sets((release, Path(made)), (None, None), asked)
-    sets = sets[0].only(range(min(n, len(sets[0])))), sets[1]
-    score_sets(sets, spaces_of(None), asked, lambda _: None)
+    sets = sets[0].pick(range(min(n, len(sets[0])))), sets[1]
+    score_sets(sets, load_spaces(None), asked, lambda _: None)
     return {"gates_s": gated - start, "scores_s": time.perf_counter() - gated}
 
 
-def reported(scratch: str) -> dict[str, float]:
+def report(scratch: str) -> dict[str, float]:
     """Compare the release with the reference, then write its report; return the seconds of each."""
     from busgen.report.report import Sources, write_report
 
     folder = Path(scratch)
     release, quality = folder / "release", folder / "quality"
     params = QualityParams()
-    quality_s = timed(partial(write_quality, release, quality, params, folder / "refused"))
+    quality_s = measure_time(partial(write_scores, release, quality, params, folder / "refused"))
     sources = Sources(release, folder / "candidates", quality, REFERENCE)
-    report_s = timed(partial(write_report, sources, folder / "report", GALLERY))
+    report_s = measure_time(partial(write_report, sources, folder / "report", GALLERY))
     return {"quality_s": quality_s, "report_s": report_s}
 
 
@@ -131,21 +130,21 @@ Row = dict[str, Any]
 Seen = tuple[Finding, Pixels, Pixels, int]
 
 
-def gate(rows: Iterator[Row], judges: Judges, known: Known) -> int:
+def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
     """Return how many of a release's rows all gates accept, as `busgen.factory.shard` asks them.
 
-    `CHUNK` pictures are in memory at a time, and hashes of all.
+    `CHUNK` images are in memory at a time, and hashes of all.
     """
     hashes = np.zeros(0, np.int64)
     accepted = 0
     with on_all_cores() as pool:
         while part := list(islice(rows, CHUNK)):
-            seen = list(pool.map(_seen, part))
+            seen = list(pool.map(_known, part))
             findings, masks, images, own = (list(each) for each in zip(*seen, strict=True))
-            judged = judged_scores(findings, np.stack(masks), np.stack(images), judges)
+            judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
             told = list(pool.map(_scores, findings, masks, images))
-            alike = copy_scores(images, known)
-            distance = nearest_hash(np.array(own, np.int64), hashes)[0]
+            alike = score_copies(images, known)
+            distance = nearest(np.array(own, np.int64), hashes)[0]
             hashes = np.concatenate([hashes, np.array(own, np.int64)])
             for *parts, bits in zip(told, judged, alike, distance.tolist(), strict=True):
                 every = parts[0] | parts[1] | parts[2] | {"duplicate_distance": float(bits)}
@@ -154,16 +153,16 @@ def gate(rows: Iterator[Row], judges: Judges, known: Known) -> int:
 
 
 def _rows(release: Path) -> Iterator[Row]:
-    """Yield the rows of a release with their pictures, some dozens in memory."""
-    for path in data_files(release):
+    """Yield the rows of a release with their images, some dozens in memory."""
+    for path in find_files(release):
         for batch in pq.ParquetFile(path).iter_batches(CHUNK):
             yield from batch.to_pylist()
 
 
-def _seen(row: Row) -> Seen:
+def _known(row: Row) -> Seen:
     image, mask = (decode_png(row[name]["bytes"], name) for name in ("image", "mask"))
-    return from_row(row), (mask > 0).astype(np.uint8), image, difference_hash(image)
+    return from_row(row), (mask > 0).astype(np.uint8), image, hash_image(image)
 
 
 def _scores(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
-    return pair_scores(finding, mask, image, measure(mask, finding.pixel_mm))
+    return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))

@@ -14,7 +14,7 @@ from busgen.bench.real import judges, near_duplicates, overlays, prior, reading
 from busgen.code import ROOT
 from busgen.errors import UserError
 
-FEW = 60  # pictures up to this number are read in a rehearsal
+FEW = 60  # images up to this number are read in a rehearsal
 
 BARS = {
     "read_clean_split_s": Bar("<=", 240.0),
@@ -38,13 +38,13 @@ BARS = {
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes up to ten minutes on two cores.
 
-    `quick`, under one, takes the datasets' first pictures alone: a rehearsal, no result.
+    `quick`, under one, takes the datasets' first images alone: a rehearsal, no result.
     """
-    source = real_folder()
+    source = find_folder()
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
         if quick:
-            source = reading.linked(source, folder / "few", lambda number: number <= FEW)
+            source = reading.link_folder(source, folder / "few", lambda number: number <= FEW)
         made = folder / "real"
         return (
             reading.figures(source, made, folder)
@@ -55,7 +55,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         )
 
 
-def real_folder() -> Path:
+def find_folder() -> Path:
     """Return the folder of the public datasets as published; `UserError` where one is missing."""
     folder = Path(os.environ.get("BUSGEN_REAL", ROOT.parent / "shared" / "data"))
     missing = [name for name in reading.FOLDERS.values() if not (folder / name).is_dir()]

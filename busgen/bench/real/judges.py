@@ -1,16 +1,17 @@
 """The shipped judges on test patients: Dice, AUC, calibration, time, size.
 
-In: canonical folders with the cohort. Out: figures, worked out anew from the pictures.
+In: canonical folders with the cohort. Out: figures, worked out anew from the images.
 """
 
 from pathlib import Path
 from typing import Any
 
-from busgen.bench.factory.benchmark import figure, timed
+from busgen.bench.factory import benchmark
+from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Figure
 from busgen.judges.judges import SHIPPED, Judges, load_judges
-from busgen.judges.training.scores import classifier_scores, segmenter_scores
-from busgen.real.cohort import FILE, canonical_tables
+from busgen.judges.training.scores import score_classifier, score_segmenter
+from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, read_crops
 
 TIMED, REPEATS = 64, 3
@@ -19,18 +20,18 @@ TIMED, REPEATS = 64, 3
 def figures(made: Path) -> dict[str, Figure]:
     """Return the judges' figures by dataset; images whose label is disputed are left out."""
     judges = load_judges(device="cpu")
-    crops = read_crops(canonical_tables(made), made / "cohort" / FILE, ("test",))
+    crops = read_crops(find_tables(made), made / "cohort" / FILE, ("test",))
     size = sum(path.stat().st_size for path in SHIPPED.iterdir())
     return {
         **_segmenter(judges, crops),
         **_classifier(judges, crops),
-        "judges_ms": _time_ms(judges, crops),
+        "judges_ms": _time(judges, crops),
         "judges_mb": Figure(size / 1e6, "MB", 1),
     }
 
 
 def _segmenter(judges: Judges, crops: Crops) -> dict[str, Figure]:
-    record: dict[str, Any] = segmenter_scores(judges, crops)
+    record: dict[str, Any] = score_segmenter(judges, crops)
     empty = record.pop("normals_left_empty", None)
     told = {f"segmenter_dice_{name}": _figure(score, "Dice") for name, score in record.items()}
     if empty is not None:
@@ -39,7 +40,7 @@ def _segmenter(judges: Judges, crops: Crops) -> dict[str, Figure]:
 
 
 def _classifier(judges: Judges, crops: Crops) -> dict[str, Figure]:
-    record: dict[str, Any] = classifier_scores(judges, crops)
+    record: dict[str, Any] = score_classifier(judges, crops)
     error = record["calibration"]["ece_5_bins"]
     return {
         **{f"classifier_auc_{name}": _figure(s, "AUC") for name, s in record["auc"].items()},
@@ -54,7 +55,7 @@ def _figure(score: dict[str, Any], unit: str) -> Figure:
     return Figure(score["value"], unit, score["n"], (low, high))
 
 
-def _time_ms(judges: Judges, crops: Crops) -> Figure:
+def _time(judges: Judges, crops: Crops) -> Figure:
     """Return the time an image for finding and classifying its lesion: median and range."""
     images, masks = crops.images[:TIMED], crops.masks[:TIMED]
 
@@ -63,5 +64,5 @@ def _time_ms(judges: Judges, crops: Crops) -> Figure:
         judges.classify(images, masks)
 
     judge()
-    times = [1e3 * timed(judge) / len(images) for _ in range(REPEATS)]
-    return figure(times, "ms", len(images))
+    times = [1e3 * measure_time(judge) / len(images) for _ in range(REPEATS)]
+    return benchmark.median_figure(times, "ms", len(images))

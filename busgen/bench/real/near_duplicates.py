@@ -1,7 +1,7 @@
 """Near-duplicates: those that are listed by hand, planted ones, and leaks between splits.
 
 In: canonical folders with the cohort; the published BUSI with its list. Out: figures. Copies are
-planted into test patients' pictures: mirrored, cropped, drawn upon, and all of that.
+planted into test patients' images: mirrored, cropped, drawn upon, and all of that.
 """
 
 import csv
@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
-from busgen.imaging.overlays.planted import plant
+from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.resize import resize
 from busgen.io import decode_png
-from busgen.real.cohort import FILE, canonical_tables, load_cohort, real_rows
+from busgen.real.cohort import FILE, find_tables, load_cohort, read_rows
 from busgen.seeds import rng
-from busgen.similarity.registration import find_links
-from busgen.similarity.thumbnails import SIDE, signature
+from busgen.similarity.registration import find_duplicates
+from busgen.similarity.thumbnails import SIDE, make_thumbnail
 
 LISTED = Path("BUSI/near_duplicate_clusters.csv")
 LEAST = 0.75  # of the side: smaller crops are not promised
@@ -39,22 +39,22 @@ def figures(made: Path, source: Path) -> dict[str, Figure]:
     `leaks` counts pairs of different splits among the listed ones, the images of a patient, what
     the search finds anew, and what another measure calls alike.
     """
-    tables, cohort = canonical_tables(made), load_cohort(made / "cohort" / FILE)
+    tables, cohort = find_tables(made), load_cohort(made / "cohort" / FILE)
     rows = cohort.to_pylist()
     where = {(row["dataset"], row["source_file"]): number for number, row in enumerate(rows)}
     listed = _listed_pairs(source, where)
     same = [rows[a]["cluster_id"] == rows[b]["cluster_id"] for a, b in listed]
-    signed = real_rows(tables, cohort, columns=["signature"], usable=lambda row: True)
+    signed = read_rows(tables, cohort, columns=["signature"], usable=lambda row: True)
     by_name = {row["sample_id"]: row["signature"] for row in signed}
     signatures = [by_name[row["sample_id"]] for row in rows]
-    found = [(link.first, link.second) for link in find_links(signatures)]
+    found = [(link.first, link.second) for link in find_duplicates(signatures)]
     pairs = {*listed, *found, *_alike(signatures), *_of_one_patient(rows)}
     leaks = sum(rows[a]["split"] != rows[b]["split"] for a, b in pairs)
-    held_out = list(real_rows(tables, cohort, splits=("test",), columns=["image"]))
+    held_out = list(read_rows(tables, cohort, splits=("test",), columns=["image"]))
     return {
         "near_duplicate_recall": share(sum(same), len(same)),
         "leaks": Figure(leaks, "pairs", len(pairs)),
-        **planted([decode_png(row["image"]["bytes"], row["sample_id"]) for row in held_out]),
+        **recall([decode_png(row["image"]["bytes"], row["sample_id"]) for row in held_out]),
     }
 
 
@@ -73,15 +73,15 @@ def _alike(signatures: Sequence[bytes]) -> list[tuple[int, int]]:
     """Return the pairs whose thumbnails, one of them mirrored or not, correlate above `ALIKE`."""
     grey = [np.frombuffer(one, np.uint8).reshape(SIDE, SIDE) for one in signatures]
     small = np.array([resize(one, THUMBNAIL) for one in grey])
-    plain, mirror = (_unit(pictures) for pictures in (small, small[..., ::-1]))
+    plain, mirror = (_normalise(images) for images in (small, small[..., ::-1]))
     alike = np.maximum(plain @ plain.T, plain @ mirror.T)
     first, second = np.nonzero(np.triu(alike > ALIKE, 1))
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
-def _unit(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return pictures (n, S, S) as rows (n, S * S) of mean 0 and length 1."""
-    rows = pictures.reshape(len(pictures), -1).astype(np.float32)
+def _normalise(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return images (n, S, S) as rows (n, S * S) of mean 0 and length 1."""
+    rows = images.reshape(len(images), -1).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-6), np.float32)
@@ -99,21 +99,21 @@ def _pairs(group: Iterable[int]) -> Iterator[tuple[int, int]]:
     return combinations(sorted(group), 2)
 
 
-def planted(pictures: list[Grey]) -> dict[str, Figure]:
-    """Return the recall of copies planted into some of the pictures, by kind and in all.
+def recall(images: list[Grey]) -> dict[str, Figure]:
+    """Return the recall of copies planted into some of the images, by kind and in all.
 
-    `planted_false_links` are links of copies to pictures that they were not made from; pictures
+    `planted_false_links` are links of copies to images that they were not made from; images
     that are copies of each other must not be among them.
     """
-    chosen = pictures[:: -(-len(pictures) // ORIGINALS)]
+    chosen = images[:: -(-len(images) // ORIGINALS)]
     copies = [
-        (number, kind, make(picture, rng(number, kind)))
-        for number, picture in enumerate(chosen)
+        (number, kind, make(image, rng(number, kind)))
+        for number, image in enumerate(chosen)
         for kind, make in KINDS.items()
     ]
-    signatures = [signature(picture) for picture in (*chosen, *(copy for _, _, copy in copies))]
+    signatures = [make_thumbnail(image) for image in (*chosen, *(copy for _, _, copy in copies))]
     origin = [*range(len(chosen)), *(number for number, _, _ in copies)]
-    links = [(link.first, link.second) for link in find_links(signatures)]
+    links = [(link.first, link.second) for link in find_duplicates(signatures)]
     found = {second for first, second in links if first < len(chosen) and first == origin[second]}
     hits = dict.fromkeys(KINDS, 0)
     for place, (_, kind, _) in enumerate(copies, len(chosen)):
@@ -127,24 +127,24 @@ def planted(pictures: list[Grey]) -> dict[str, Figure]:
     }
 
 
-def flipped(picture: Grey, _: np.random.Generator) -> Grey:
-    """Return the mirrored picture."""
-    return np.ascontiguousarray(picture[:, ::-1])
+def mirror(image: Grey, _: np.random.Generator) -> Grey:
+    """Return the mirrored image."""
+    return np.ascontiguousarray(image[:, ::-1])
 
 
-def cropped(picture: Grey, pick: np.random.Generator) -> Grey:
+def crop(image: Grey, pick: np.random.Generator) -> Grey:
     """Return a window of `LEAST` to .95 of each side, in another size."""
-    height, width = (round(side * pick.uniform(LEAST, 0.95)) for side in picture.shape)
-    row = int(pick.integers(picture.shape[0] - height + 1))
-    col = int(pick.integers(picture.shape[1] - width + 1))
-    part = np.ascontiguousarray(picture[row : row + height, col : col + width])
+    height, width = (round(side * pick.uniform(LEAST, 0.95)) for side in image.shape)
+    row = int(pick.integers(image.shape[0] - height + 1))
+    col = int(pick.integers(image.shape[1] - width + 1))
+    part = np.ascontiguousarray(image[row : row + height, col : col + width])
     size = (max(width * 2 // 3, 96), max(height * 2 // 3, 96))
     return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def drawn_upon(picture: Grey, pick: np.random.Generator) -> Grey:
-    """Return the picture with calipers and text, of other brightness, JPEG's traces in it."""
-    marked = plant(picture, pick, ("caliper", "text")).image
+def add_overlay(image: Grey, pick: np.random.Generator) -> Grey:
+    """Return the image with calipers and text, of other brightness, JPEG's traces in it."""
+    marked = plant_overlays(image, pick, ("caliper", "text")).image
     gamma, gain = pick.uniform(0.75, 1.33), pick.uniform(0.85, 1.15)
     light = 255 * (marked / 255) ** gamma * gain
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(pick.integers(40, 91))]
@@ -152,11 +152,11 @@ def drawn_upon(picture: Grey, pick: np.random.Generator) -> Grey:
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def mixed(picture: Grey, pick: np.random.Generator) -> Grey:
+def _blend(image: Grey, pick: np.random.Generator) -> Grey:
     """Return a mirrored crop that was drawn upon."""
-    return drawn_upon(cropped(flipped(picture, pick), pick), pick)
+    return add_overlay(crop(mirror(image, pick), pick), pick)
 
 
 KINDS: MappingProxyType[str, Callable[[Grey, np.random.Generator], Grey]] = MappingProxyType(
-    {"flip": flipped, "crop": cropped, "drawn": drawn_upon, "mixed": mixed}
+    {"flip": mirror, "crop": crop, "drawn": add_overlay, "mixed": _blend}
 )

@@ -1,6 +1,6 @@
-"""The overlay finder: planted overlays, tissue that it costs, pictures that were listed by eye.
+"""The overlay finder: planted overlays, tissue that it costs, images that were listed by eye.
 
-In: canonical folders with the cohort; the checkout's list of pictures. Out: figures, on test
+In: canonical folders with the cohort; the checkout's list of images. Out: figures, on test
 patients where overlays are planted and on all but training patients where they are listed.
 """
 
@@ -16,42 +16,43 @@ import numpy as np
 
 from busgen.bench.harness import Figure, share
 from busgen.code import ROOT
+from busgen.imaging.overlays import planted
 from busgen.imaging.overlays.find import find_overlays
-from busgen.imaging.overlays.planted import KINDS, Recall, plant, recall
-from busgen.imaging.square import field_of
+from busgen.imaging.overlays.planted import KINDS, plant_overlays, recall
+from busgen.imaging.square import find_field
 from busgen.io import decode_png
-from busgen.real.cohort import FILE, Row, canonical_tables, load_cohort, real_rows
+from busgen.real.cohort import FILE, Row, find_tables, load_cohort, read_rows
 from busgen.seeds import rng
 
 LISTED = ROOT / "tests" / "real" / "overlay_names.csv"
-CLEAN = "breast"  # by eye, 46 of 48 pictures of this dataset show no overlay
+CLEAN = "breast"  # by eye, 46 of 48 images of this dataset show no overlay
 NEAR = np.ones((5, 5), np.uint8)  # what lies this near to a stroke is its edge, no tissue
 SMALLEST = 96
 AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class Search:
-    """What was found in one picture with planted overlays: by kind, and field pixels lost."""
+class Recall:
+    """What was found in one image with planted overlays: by kind, and field pixels lost."""
 
     dataset: str
-    found: dict[str, Recall]
+    n_found: dict[str, planted.Recall]
     lost: int
     field: int
 
 
 def figures(made: Path) -> dict[str, Figure]:
-    """Return recall and loss on planted overlays, and both rates on the listed pictures.
+    """Return recall and loss on planted overlays, and both rates on the listed images.
 
     `overlay_tissue_lost` counts everything that is ignored in the field farther than 2 px from
-    what was planted, on `CLEAN` pictures: a publisher's own overlay would count as tissue too.
+    what was planted, on `CLEAN` images: a publisher's own overlay would count as tissue too.
     """
-    rows = real_rows(canonical_tables(made), made / "cohort" / FILE, splits=("test",),
+    rows = read_rows(find_tables(made), made / "cohort" / FILE, splits=("test",),
                      columns=["image"])  # fmt: skip
-    searches = list(_searches(rows))
+    searches = list(_search(rows))
     lost = [s for s in searches if s.dataset == CLEAN]
     shares = [s.lost / max(s.field, 1) for s in lost]
-    by_kind = {kind: [s.found[kind] for s in searches] for kind in KINDS}
+    by_kind = {kind: [s.n_found[kind] for s in searches] for kind in KINDS}
     each = [one for found in by_kind.values() for one in found]
     return {
         "overlay_recall": _recall(each),
@@ -60,36 +61,36 @@ def figures(made: Path) -> dict[str, Figure]:
             sum(s.lost for s in lost) / sum(s.field for s in lost), "share", len(lost),
             (min(shares), max(shares)),
         ),
-        **(_listed(made) if LISTED.is_file() else {}),
+        **(_join_words(made) if LISTED.is_file() else {}),
     }  # fmt: skip
 
 
-def search(number: int, row: Row) -> Search | None:
-    """Return what is found in a row's picture with planted overlays, None where it is tiny."""
+def search(number: int, row: Row) -> Recall | None:
+    """Return what is found in a row's image with planted overlays, None where it is tiny."""
     image = decode_png(row["image"]["bytes"], row["sample_id"])
     if min(image.shape) < SMALLEST:
         return None
-    planted = plant(image, rng(number, "plant"))
+    planted = plant_overlays(image, rng(number, "plant"))
     ignore = find_overlays(planted.image)
-    field = field_of(image) & (cv2.dilate(planted.touched.astype(np.uint8), NEAR) == 0)
+    field = find_field(image) & (cv2.dilate(planted.touched.astype(np.uint8), NEAR) == 0)
     found = recall(planted.overlays, ignore)
-    return Search(row["dataset"], found, int((ignore & field).sum()), int(field.sum()))
+    return Recall(row["dataset"], found, int((ignore & field).sum()), int(field.sum()))
 
 
-def _searches(rows: Iterator[Row]) -> Iterator[Search]:
-    """Yield the searches in all rows, some dozens of pictures in memory at a time."""
+def _search(rows: Iterator[Row]) -> Iterator[Recall]:
+    """Yield the searches in all rows, some dozens of images in memory at a time."""
     numbered = enumerate(rows)
     with ThreadPoolExecutor() as pool:
         while part := list(islice(numbered, AT_ONCE)):
             yield from (s for s in pool.map(lambda pair: search(*pair), part) if s is not None)
 
 
-def _recall(found: Sequence[Recall]) -> Figure:
-    return share(sum(one.found for one in found), sum(one.planted for one in found))
+def _recall(found: Sequence[planted.Recall]) -> Figure:
+    return share(sum(one.n_found for one in found), sum(one.planted for one in found))
 
 
-def _listed(made: Path) -> dict[str, Figure]:
-    """Return in how many listed pictures with overlays, and without, anything is found."""
+def _join_words(made: Path) -> dict[str, Figure]:
+    """Return in how many listed images with overlays, and without, anything is found."""
     with LISTED.open(encoding="utf-8", newline="") as file:
         kinds = {(x["dataset"], x["source_file"]): x["kinds"] for x in csv.DictReader(file)}
     found: dict[bool, list[bool]] = {True: [], False: []}

@@ -8,11 +8,11 @@ from typing import Any
 
 from busgen.bench.harness import Figure
 from busgen.params.priors import PriorsParams
-from busgen.priors.fitting.fit import fit_apart, fit_prior
+from busgen.priors.fitting.fit import fit_independent, fit_prior
 from busgen.priors.fitting.held_out import compare
 from busgen.priors.fitting.lesions import COLUMNS, make_lesions
 from busgen.priors.network import PUBLISHED, load_prior
-from busgen.real.cohort import ADDED, FILE, canonical_tables, real_rows, usable_for_labels
+from busgen.real.cohort import ADDED, FILE, find_tables, has_usable_label, read_rows
 from busgen.seeds import rng
 
 RIVALS = {
@@ -24,21 +24,21 @@ RIVALS = {
 
 def figures(made: Path) -> dict[str, Figure]:
     """Return gains over each rival; `..._least` is the low end of a gain's interval."""
-    tables, cohort = canonical_tables(made), made / "cohort" / FILE
+    tables, cohort = find_tables(made), made / "cohort" / FILE
     columns = [name for name in COLUMNS if name not in ADDED]
-    rows = list(real_rows(tables, cohort, columns=columns, usable=usable_for_labels))
+    rows = list(read_rows(tables, cohort, columns=columns, usable=has_usable_label))
     base = load_prior(PUBLISHED)
     train, test = (
         make_lesions([row for row in rows if row["split"] == split], base)
         for split in ("train", "test")
     )
     pooling = PriorsParams()
-    used = train.weighted(pooling.weights)
+    used = train.weigh(pooling.weights)
     priors = {
         "pooled": fit_prior(train, base, pooling, name="pooled", source="bench").prior,
         "published": base,
-        "by_class": fit_apart(used, base),
-        "apart": fit_apart(used, base, classes=False),
+        "by_class": fit_independent(used, base),
+        "apart": fit_independent(used, base, classes=False),
     }
     found: dict[str, Any] = compare(priors, test, rng(0, "bench"))["all"]
     told = {}

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from busgen.bench.factory.benchmark import python, timed
+from busgen.bench.factory.benchmark import measure_time, run_python
 from busgen.bench.harness import Figure
 from busgen.real.cohort import FILE, load_cohort
 
@@ -44,10 +44,10 @@ def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
 
     `read_memory_growth` is the peak with all images over that with a third of them.
     """
-    whole = clean(source, made, scratch)
-    again = clean(source, made, scratch)
-    some = linked(source, scratch / "third", lambda number: number % 3 == 0)
-    third = clean(some, scratch / "third-made", scratch)
+    whole = run(source, made, scratch)
+    again = run(source, made, scratch)
+    some = link_folder(source, scratch / "third", lambda number: number % 3 == 0)
+    third = run(some, scratch / "third-made", scratch)
     return {
         "read_clean_split_s": Figure(whole.seconds, "s", whole.images),
         "read_again_s": Figure(again.seconds, "s", again.images),
@@ -57,27 +57,27 @@ def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
     }
 
 
-def clean(source: Path, made: Path, scratch: Path) -> Run:
+def run(source: Path, made: Path, scratch: Path) -> Run:
     """Run `busgen real` on all datasets in `source`, written to `made`."""
     named = [f"{name}={source / folder}" for name, folder in FOLDERS.items()]
     told = scratch / "peak.txt"
     words = ("-c", MEASURED, "real", *named, "--out", str(made), str(told))
-    seconds = timed(partial(python, scratch, *words))
+    seconds = measure_time(partial(run_python, scratch, *words))
     images = load_cohort(made / "cohort" / FILE).num_rows
     return Run(seconds, int(told.read_text()) / 2**20, images)
 
 
-def linked(source: Path, target: Path, keep: Callable[[int], bool]) -> Path:
-    """Return `target`, made of links to all tables in `source` and to the pictures to `keep`.
+def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path:
+    """Return `target`, made of links to all tables in `source` and to the images to `keep`.
 
-    `keep` is asked for the first number in a picture's name, which its masks share.
+    `keep` is asked for the first number in an image's name, which its masks share.
     """
 
-    def unwanted(_: str, names: list[str]) -> set[str]:
+    def skip(_: str, names: list[str]) -> set[str]:
         return {name for name in names if name.endswith(".png") and not keep(_number(name))}
 
     for folder in FOLDERS.values():
-        shutil.copytree(source / folder, target / folder, ignore=unwanted, copy_function=os.symlink)
+        shutil.copytree(source / folder, target / folder, ignore=skip, copy_function=os.symlink)
     return target
 
 

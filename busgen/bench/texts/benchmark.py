@@ -11,7 +11,7 @@ from pathlib import Path
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.texts.scores import Description, Reading, figures
 from busgen.errors import FindingError
-from busgen.priors.request import parse_setting
+from busgen.priors.request import _setting
 from busgen.priors.text.parse import read_text
 
 DESCRIPTIONS = Path(__file__).with_name("descriptions.jsonl")
@@ -38,9 +38,7 @@ def read_half(half: str) -> list[Description]:
     """
     rows = map(json.loads, DESCRIPTIONS.read_text(encoding="utf-8").splitlines())
     return [
-        Description(
-            row["text"], tuple(parse_setting(s) for s in row["states"]), tuple(row["named"])
-        )
+        Description(row["text"], tuple(_setting(s) for s in row["states"]), tuple(row["named"]))
         for row in rows
         if (half == "held_out") == bool(sha256(row["text"].encode()).digest()[-1] % 2)
     ]

@@ -1,4 +1,4 @@
-"""Copy-paste: a lesion of one training patient put into the picture of another.
+"""Copy-paste: a lesion of one training patient put into the image of another.
 
 In: crops of training patients. Out: as many crops as are asked for. The simple baseline that a
 generator must beat (after Ghiasi 2021, arXiv 2012.07177, which pastes whole objects unblended).
@@ -15,8 +15,8 @@ RIM = 1 / 32  # of the side: what is pasted around the lesion, and where grey le
 GAIN = (0.5, 2.0)  # limits of the gain that matches them
 
 
-def pasted(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
-    """Return `count` crops with a lesion pasted where it was, into another patient's picture.
+def paste(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
+    """Return `count` crops with a lesion pasted where it was, into another patient's image.
 
     Both are of one scanner, and of one class or the host is normal, so that nothing of another
     class is seen around the lesion. The host's own lesion, where it stays visible, is hidden from
@@ -34,7 +34,7 @@ def pasted(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
     lesions = np.flatnonzero(crops.masks.any(axis=(1, 2)))
     givers = rng.choice(lesions, count)
     hosts = np.array([rng.choice(_hosts(crops, giver)) for giver in givers], np.intp)
-    made = [_blended(crops, *pair) for pair in zip(givers, hosts, strict=True)]
+    made = [_blend(crops, *pair) for pair in zip(givers, hosts, strict=True)]
     images, ignore = (np.stack(stack) for stack in zip(*made, strict=True))
     own = crops.pick(givers)
     words = (own.datasets, own.scanners, own.labels, own.groups)
@@ -42,15 +42,15 @@ def pasted(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
 
 
 def _hosts(crops: Crops, giver: int) -> NDArray[np.intp]:
-    """Return the pictures that a lesion may be pasted into."""
+    """Return the images that a lesion may be pasted into."""
     fits = (crops.scanners == crops.scanners[giver]) & (crops.groups != crops.groups[giver])
     fits &= (crops.labels == crops.labels[giver]) | (crops.labels == "normal")
     found = np.flatnonzero(fits)
     return found if len(found) else np.array([giver], np.intp)
 
 
-def _blended(crops: Crops, giver: int, host: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the host's picture with the lesion in it, and what the loss must not look at."""
+def _blend(crops: Crops, giver: int, host: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the host's image with the lesion in it, and what the loss must not look at."""
     mask = crops.masks[giver]
     side = len(mask)
     width = 2 * max(round(RIM * side), 1) + 1

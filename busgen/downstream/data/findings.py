@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from busgen.downstream.data.real_images import Real
-from busgen.real.cohort import real_rows
+from busgen.downstream.data.real_images import RealData
+from busgen.real.cohort import read_rows
 
 FINDINGS = ("birads", "shape", "orientation", "margin", "echo_pattern", "posterior")
 ADDED = ("split", *FINDINGS)
@@ -17,18 +17,18 @@ ADDED = ("split", *FINDINGS)
 Words = dict[str, str | None]
 
 
-def findings_of(real: Real) -> dict[str, Words]:
-    """Return what is known of each picture by its name, missing where it is not.
+def read_findings(real: RealData) -> dict[str, Words]:
+    """Return what is known of each image by its name, missing where it is not.
 
     Several margins stand in one word, joined with "+".
     """
     columns = ["sample_id", *FINDINGS]
-    rows = real_rows(real.tables, real.cohort, columns=columns, usable=_any)
-    return {row["sample_id"]: {name: _word(row[name]) for name in ADDED} for row in rows}
+    rows = read_rows(real.tables, real.cohort, columns=columns, usable=_any)
+    return {row["sample_id"]: {name: _to_text(row[name]) for name in ADDED} for row in rows}
 
 
-def with_findings(predictions: pa.Table, known: Mapping[str, Words]) -> pa.Table:
-    """Return predictions with what is known of each picture, text."""
+def join(predictions: pa.Table, known: Mapping[str, Words]) -> pa.Table:
+    """Return predictions with what is known of each image, text."""
     own = [known[name] for name in predictions["sample_id"].to_pylist()]
     for name in ADDED:
         predictions = predictions.append_column(
@@ -41,7 +41,7 @@ def _any(row: object) -> bool:
     return True
 
 
-def _word(value: object) -> str | None:
+def _to_text(value: object) -> str | None:
     if isinstance(value, list):
         return "+".join(sorted(map(str, value))) or None
     return None if value is None else str(value)

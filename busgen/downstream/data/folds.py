@@ -1,12 +1,12 @@
 """Cross-validation of a data set whose test patients are too few: BrEaST's.
 
-In: its pictures by split, none decoded. Out: folds of patients.
+In: its images by split, none decoded. Out: folds of patients.
 
 Each fold is tested once; the next one chooses when a training stops and scales its chances, the
-others are learned from. All arms see the same folds, so arms without made pictures are tested on
+others are learned from. All arms see the same folds, so arms without made images are tested on
 every patient.
 
-An arm with made pictures must not be tested on patients that their generator learned from: with a
+An arm with made images must not be tested on patients that their generator learned from: with a
 generator that saw any (or when nobody said), it is tested in each fold on validation and test
 patients alone, and what it gains over the base is counted on those, from base models of the same
 folds. Weights, priors and masks were fitted on training patients only. Validation patients did
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from busgen.downstream.data.real_images import Pictures, joined_pictures
+from busgen.downstream.data.real_images import ImageSet, join_images
 from busgen.seeds import rng
 
 FOLDED = ("breast",)
@@ -27,19 +27,19 @@ UNSEEN = "validation and test"
 SEED = 20261126
 
 
-def with_folds(own: Mapping[str, Pictures], count: int) -> dict[str, Pictures]:
-    """Return pictures by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are.
+def add_folds(own: Mapping[str, ImageSet], count: int) -> dict[str, ImageSet]:
+    """Return images by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are.
 
     Parameters
     ----------
     own
-        Pictures by the three splits.
+        Images by the three splits.
     count
         Number of folds.
     """
-    whole = joined_pictures(list(own.values()))
+    whole = join_images(list(own.values()))
     split = np.concatenate([np.full(len(one), name) for name, one in own.items()])
-    of = fold_of(whole, count)
+    of = assign_folds(whole, count)
     found = dict(own) | {UNSEEN: whole.pick(np.isin(split, HELD_OUT))}
     for fold in range(count):
         inside = of == fold
@@ -55,9 +55,9 @@ def fold_name(fold: int) -> str:
     return f"fold {fold}"
 
 
-def fold_of(pictures: Pictures, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return each picture's fold: patients are kept whole, each class is dealt out evenly."""
-    groups, labels = pictures.groups, pictures.labels
+def assign_folds(images: ImageSet, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return each image's fold: patients are kept whole, each class is dealt out evenly."""
+    groups, labels = images.groups, images.labels
     placed: dict[str, int] = {}
     for label in sorted(set(labels.tolist()), reverse=True):
         patients = [name for name in np.unique(groups[labels == label]) if name not in placed]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.downstream.arms import Arm
-from busgen.downstream.data.copy_paste import pasted
-from busgen.downstream.data.strata import topping_up
+from busgen.downstream.data.copy_paste import paste
+from busgen.downstream.data.strata import balance
 from busgen.errors import DataError
-from busgen.real.crops import Crops, joined, shares
+from busgen.real.crops import Crops, join, probabilities
 from busgen.seeds import rng
 
 SUBSET = 20261126  # which patients a share takes: the same in all arms and seeds, nested
@@ -24,19 +24,19 @@ class Pool:
     """Crops, the chance (N,) that each is drawn, whether they are changed; how many are made."""
 
     crops: Crops
-    chances: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
     augmented: bool
-    made: int
+    synthetic: int
 
 
-def pool_of(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
+def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
     """Return the pool of an arm.
 
-    At a ratio r, r made pictures for each real one are taken, or all if there are fewer; either
-    way r of 1 + r pictures drawn are made ones. Scanners and classes are drawn as
-    `busgen.real.crops.shares` says, in real and made pictures apart; for classification a
+    At a ratio r, r made images for each real one are taken, or all if there are fewer; either
+    way r of 1 + r images drawn are made ones. Scanners and classes are drawn as
+    `busgen.real.crops.probabilities` says, in real and made images apart; for classification a
     scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
-    up rare strata is drawn as often as a real picture; classes stay equally likely.
+    up rare strata is drawn as often as a real image; classes stay equally likely.
 
     Parameters
     ----------
@@ -58,29 +58,29 @@ def pool_of(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []
     if real is not None:
-        own = _usable(subset(real, arm.share), classify)
-        parts.append((shuffled(own, classify, seed) if arm.shuffled else own, 1.0))
+        own = _is_usable(subsample(real, arm.share), classify)
+        parts.append((shuffle(own, classify, seed) if arm.shuffled else own, 1.0))
         if arm.pasted:
             count = round(arm.pasted * len(own))
-            parts.append((pasted(own, count, rng(seed, "paste")), arm.pasted))
-    lessons = [_made(arm, _usable(one, classify), parts, len(made)) for one in made]
+            parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
+    lessons = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
     parts += [one for one in lessons if len(one[0])]
     total = sum(weight for _, weight in parts)
     chances = np.concatenate([
-        shares(part, labelled=classify) * weight / total for part, weight in parts
+        probabilities(part, labelled=classify) * weight / total for part, weight in parts
     ])  # fmt: skip
-    crops = joined([part for part, _ in parts])
+    crops = join([part for part, _ in parts])
     if classify and arm.rare:
-        chances = _even(chances, crops.malignant)
+        chances = _even(chances, crops.is_malignant)
     return Pool(crops, chances, arm.augmented, sum(len(part) for part, _ in lessons))
 
 
-def _made(
+def _synthetic(
     arm: Arm, few: Crops, real: Sequence[tuple[Crops, float]], sets: int
 ) -> tuple[Crops, float]:
     """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
     if arm.rare:
-        chosen = topping_up(real[0][0], few)
+        chosen = balance(real[0][0], few)
         return few.pick(chosen), len(chosen) / len(real[0][0])
     order = rng(SUBSET, "made").permutation(len(few))
     most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
@@ -93,8 +93,8 @@ def _even(chances: NDArray[np.float64], malignant: NDArray[np.bool_]) -> NDArray
     return np.asarray(chances / (2 * total), np.float64)
 
 
-def subset(crops: Crops, share: float) -> Crops:
-    """Return the pictures of a share of the patients, of each class alike, one at least.
+def subsample(crops: Crops, share: float) -> Crops:
+    """Return the images of a share of the patients, of each class alike, one at least.
 
     Smaller shares lie within larger ones: patients stand in one random order.
     """
@@ -108,10 +108,10 @@ def subset(crops: Crops, share: float) -> Crops:
     return crops.pick(np.asarray(np.isin(crops.groups, kept)))
 
 
-def shuffled(crops: Crops, classify: bool, seed: int) -> Crops:
+def shuffle(crops: Crops, classify: bool, seed: int) -> Crops:
     """Return a control that must fail: the labels of others, or their masks at random places."""
     draws = rng(seed, "shuffle")
-    lesions = np.flatnonzero(crops.labelled if classify else crops.masks.any(axis=(1, 2)))
+    lesions = np.flatnonzero(crops.is_labelled if classify else crops.masks.any(axis=(1, 2)))
     other = draws.permutation(lesions)
     if classify:
         labels = crops.labels.copy()
@@ -124,9 +124,9 @@ def shuffled(crops: Crops, classify: bool, seed: int) -> Crops:
     return replace(crops, masks=masks)
 
 
-def _usable(crops: Crops, classify: bool) -> Crops:
+def _is_usable(crops: Crops, classify: bool) -> Crops:
     known = (
-        crops.labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
+        crops.is_labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
     )
     own = crops.pick(np.asarray(known, np.bool_))
     if not own.masks.any():

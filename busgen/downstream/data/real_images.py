@@ -1,6 +1,6 @@
 """Real patients, by data set and split, as square crops that can be named and measured in mm.
 
-In: what `busgen real --out` wrote. Out: `Pictures`, of which no pixel is decoded yet and whose
+In: what `busgen real --out` wrote. Out: `ImageSet`, of which no pixel is decoded yet and whose
 fingerprint decides whether a run must be repeated; `Cases` in memory, or in a folder that other
 processes map.
 """
@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.errors import DataError
-from busgen.folders import written_folder
+from busgen.folders import write_folder
 from busgen.io import read_json, sha256_bytes
-from busgen.real.cohort import PICTURES, canonical_tables, cohort_file, load_cohort, real_rows
-from busgen.real.crops import Crops, crop_of, joined, load_crops, save_crops, square_of, undisputed
+from busgen.real.cohort import IMAGES, find_cohort, find_tables, load_cohort, read_rows
+from busgen.real.crops import Crops, crop, crop_square, is_undisputed, join, load_crops, save_crops
 from busgen.schema import scanner_of
 
-COLUMNS = (*PICTURES, "source_file", "scanner", "pixel_mm")
+COLUMNS = (*IMAGES, "source_file", "scanner", "pixel_mm")
 TOLD = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
 UNDRAWN = {"no_mask", "empty_mask"}  # flags of lesions without outline
 
@@ -48,10 +48,10 @@ class Cases:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSet:
     """A set as it lies on disk, nothing decoded.
 
-    `sha256` (N,) of each picture's bytes and of all that is told of it; `labels` and `groups` (N,)
+    `sha256` (N,) of each image's bytes and of all that is told of it; `labels` and `groups` (N,)
     as in `Crops`; `lesions` (N,) whether it is an outlined lesion; `numbers` (N,) by which `read`
     finds them.
     """
@@ -66,7 +66,7 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.sha256)
 
-    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Pictures":
+    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "ImageSet":
         """Return the chosen ones, by a mask (N,) or by numbers in rising order."""
         arrays = ("sha256", "labels", "groups", "lesions", "numbers")
         return replace(self, **{name: vars(self)[name][chosen] for name in arrays})
@@ -74,9 +74,9 @@ class Pictures:
     @cached_property
     def fingerprint(self) -> str:
         """Hex SHA-256 of bytes, labels, patients, names, and of the code that reads them."""
-        return sha256_bytes("\n".join([code_sha256(__name__), *self.sha256]).encode())
+        return sha256_bytes("\n".join([hash_code(__name__), *self.sha256]).encode())
 
-    def tested(self, task: str) -> "Pictures":
+    def select(self, task: str) -> "ImageSet":
         """Return those that a task is tested on: lesions, for classification of known class."""
         known = np.isin(self.labels, ["benign", "malignant"]) | (task == "segmentation")
         return self.pick(np.asarray(self.lesions & known, np.bool_))
@@ -87,7 +87,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Real:
+class RealData:
     """A folder of real data: its canonical tables, and the file of their cohort."""
 
     tables: tuple[Path, ...]
@@ -99,56 +99,56 @@ class Real:
         return [table.parent.name for table in self.tables]
 
     @property
-    def may_ship(self) -> tuple[str, ...]:
+    def shippable(self) -> tuple[str, ...]:
         """Names of those whose licence lets weights ship, so that shipped ones learned of them."""
         told = {table.parent.name: read_json(table.parent / "info.json") for table in self.tables}
         return tuple(name for name, info in told.items() if info.get("weights_may_ship"))
 
 
-def joined_pictures(parts: Sequence[Pictures]) -> Pictures:
-    """Return several sets of pictures as one."""
+def join_images(parts: Sequence[ImageSet]) -> ImageSet:
+    """Return several sets of images as one."""
     ends = np.cumsum([len(part) for part in parts])
 
-    def read(numbers: NDArray[np.intp]) -> Cases:
+    def load(numbers: NDArray[np.intp]) -> Cases:
         of = np.searchsorted(ends, numbers, side="right")
         few = (part.pick(numbers[of == k] - ends[k] + len(part)) for k, part in enumerate(parts))
-        return joined_cases([one.load() for one in few if len(one)])
+        return _join([one.load() for one in few if len(one)])
 
     told = (
         np.concatenate([vars(part)[name] for part in parts])
         for name in ("sha256", "labels", "groups", "lesions")
     )
     sha256s, labels, groups, lesions = told
-    return Pictures(sha256s, labels, groups, lesions, np.arange(ends[-1]), read)
+    return ImageSet(sha256s, labels, groups, lesions, np.arange(ends[-1]), load)
 
 
-def real_in(folder: Path) -> Real:
+def open_set(folder: Path) -> RealData:
     """Return what `busgen real --out` wrote; `UserError` if the folder holds no real data."""
-    return Real(tuple(canonical_tables(folder)), cohort_file(folder))
+    return RealData(tuple(find_tables(folder)), find_cohort(folder))
 
 
-def read_real(real: Real) -> dict[str, dict[str, Pictures]]:
-    """Return the pictures of each data set by split; a split that is empty is left out.
+def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
+    """Return the images of each data set by split; a split that is empty is left out.
 
     No near-duplicate, no Doppler, no disputed label. Bytes are read and hashed, not decoded.
     """
     cohort = load_cohort(real.cohort)
-    asked: dict[str, Any] = {"columns": COLUMNS, "usable": undisputed}
-    found: dict[str, dict[str, Pictures]] = {}
+    asked: dict[str, Any] = {"columns": COLUMNS, "usable": is_undisputed}
+    found: dict[str, dict[str, ImageSet]] = {}
     for table in real.tables:
         rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in real_rows([table], cohort, **asked):
-            rows[row["split"]].append(_thin(row))
+        for row in read_rows([table], cohort, **asked):
+            rows[row["split"]].append(_slim(row))
         found[table.parent.name] = {
-            split: _pictures(few, table, real.cohort) for split, few in rows.items()
+            split: _images(few, table, real.cohort) for split, few in rows.items()
         }
     return found
 
 
-def _thin(row: Mapping[str, Any]) -> dict[str, Any]:
+def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a canonical row: who it is, and the hash of its bytes and words."""
     digest = sha256(repr([row[name] for name in TOLD]).encode())
-    for name in PICTURES:
+    for name in IMAGES:
         digest.update(b"\0" if row[name] is None else sha256(row[name]["bytes"]).digest())
     normal, undrawn = row["pathology"] == "normal", bool(UNDRAWN.intersection(row["flags"]))
     return {
@@ -160,59 +160,59 @@ def _thin(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pictures(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> Pictures:
+def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> ImageSet:
     ids = np.array([row["id"] for row in rows], np.str_)
 
-    def read(numbers: NDArray[np.intp]) -> Cases:
+    def load(numbers: NDArray[np.intp]) -> Cases:
         wanted = set(ids[numbers].tolist())
         asked: dict[str, Any] = {"columns": COLUMNS, "usable": lambda r: r["sample_id"] in wanted}
         with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
-            return stacked(pool.map(_cut, real_rows([table], cohort, **asked)))
+            return gather(pool.map(_crop, read_rows([table], cohort, **asked)))
 
     sha256s, labels, groups = (
         np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")
     )
     lesions = np.array([row["lesion"] for row in rows], np.bool_)
-    return Pictures(sha256s, labels, groups, lesions, np.arange(len(rows)), read)
+    return ImageSet(sha256s, labels, groups, lesions, np.arange(len(rows)), load)
 
 
-def stacked(rows: Iterable[Mapping[str, Any]]) -> Cases:
+def gather(rows: Iterable[Mapping[str, Any]]) -> Cases:
     """Return rows with `pixels` (image, mask, ignore), `words` (see `Crops`), id, mm as cases."""
     rows = list(rows)
     if not rows:
-        raise DataError("a set must hold pictures", "none", "check its folder")
+        raise DataError("a set must hold images", "none", "check its folder")
     pixels = (np.stack(stack) for stack in zip(*(row["pixels"] for row in rows), strict=True))
     words = np.array([row["words"] for row in rows], np.str_).T
     ids = np.array([row["id"] for row in rows], np.str_)
     return Cases(Crops(*pixels, *words), ids, np.array([row["mm"] for row in rows], np.float64))
 
 
-def joined_cases(parts: Sequence[Cases]) -> Cases:
+def _join(parts: Sequence[Cases]) -> Cases:
     """Return several sets of cases as one."""
     rows = ([vars(part)[name] for part in parts] for name in ("ids", "pixel_mm"))
-    return Cases(joined([part.crops for part in parts]), *(np.concatenate(one) for one in rows))
+    return Cases(join([part.crops for part in parts]), *(np.concatenate(one) for one in rows))
 
 
-def save_cases(cases: Cases, folder: Path) -> None:
+def save_examples(cases: Cases, folder: Path) -> None:
     """Write cases for processes that map them."""
-    with written_folder(folder, "cases") as partial:
+    with write_folder(folder, "cases") as partial:
         save_crops(cases.crops, partial / "crops")
         np.savez(partial / "rows.npz", ids=cases.ids, pixel_mm=cases.pixel_mm)
 
 
-def load_cases(folder: Path) -> Cases:
-    """Return what `save_cases` wrote; pixels stay in their file until they are looked at."""
+def load_examples(folder: Path) -> Cases:
+    """Return what `save_examples` wrote; pixels stay in their file until they are looked at."""
     with np.load(folder / "rows.npz") as rows:
         return Cases(load_crops(folder / "crops"), rows["ids"], rows["pixel_mm"])
 
 
-def _cut(row: Mapping[str, Any]) -> dict[str, Any]:
+def _crop(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
     known = row["pixel_mm"] is not None and row["mask"] is not None
     words = (row["dataset"], scanner_of(row["scanner"], row["dataset"]), row["pathology"] or "")
     return {
-        "pixels": crop_of(row),
+        "pixels": crop(row),
         "words": (*words, row["cluster_id"]),
         "id": row["sample_id"],
-        "mm": row["pixel_mm"] * square_of(row).scale if known else nan,
+        "mm": row["pixel_mm"] * crop_square(row).scale if known else nan,
     }

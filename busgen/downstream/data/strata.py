@@ -1,18 +1,18 @@
 """Strata of lesions, by what every data set knows of them: class, orientation, size.
 
-In: crops. Out: a name for each, and which made pictures top up those that are rare among real
+In: crops. Out: a name for each, and which made images top up those that are rare among real
 training patients.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.decode import box_of
+from busgen.imaging.decode import bounding_box
 from busgen.real.crops import Crops
 from busgen.seeds import rng
 
 RARE = 0.5  # of the mean number in a stratum: fewer are rare
-SIZES = ("small", "middle", "large")  # terciles of the training lesions' share of the picture
+SIZES = ("small", "middle", "large")  # terciles of the training lesions' share of the image
 SEED = 20261126
 
 
@@ -24,33 +24,35 @@ def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
     crops
         What is to be named.
     cuts
-        The two borders of size, `cuts_of` the training patients.
+        The two borders of size, `terciles` the training patients.
     """
-    sizes = np.searchsorted(cuts, areas(crops))
+    sizes = np.searchsorted(cuts, _areas(crops))
     names = []
-    for k, known in enumerate(crops.labelled):
-        box = box_of(np.asarray(crops.masks[k])) if known else None
+    for k, known in enumerate(crops.is_labelled):
+        box = bounding_box(np.asarray(crops.masks[k])) if known else None
         tall = "" if box is None else "tall" if box.height > box.width else "wide"
         names.append(f"{crops.labels[k]} {tall} {SIZES[sizes[k]]}" if tall else "")
     return np.array(names, np.str_)
 
 
-def areas(crops: Crops) -> NDArray[np.float64]:
-    """Return the lesion's share of each picture."""
+def _areas(crops: Crops) -> NDArray[np.float64]:
+    """Return the lesion's share of each image."""
     return np.asarray(crops.masks.mean(axis=(1, 2)), np.float64)
 
 
-def cuts_of(crops: Crops) -> NDArray[np.float64]:
+def terciles(crops: Crops) -> NDArray[np.float64]:
     """Return the terciles of the lesions' areas."""
-    return np.asarray(np.quantile(areas(crops.pick(crops.labelled)), [1 / 3, 2 / 3]), np.float64)
+    return np.asarray(
+        np.quantile(_areas(crops.pick(crops.is_labelled)), [1 / 3, 2 / 3]), np.float64
+    )
 
 
-def topping_up(real: Crops, made: Crops) -> NDArray[np.intp]:
+def balance(real: Crops, made: Crops) -> NDArray[np.intp]:
     """Return which made crops bring every rare stratum up to the mean one, as far as they go.
 
-    Strata are counted in pictures of training patients; one that no picture is of is rare too.
+    Strata are counted in images of training patients; one that no image is of is rare too.
     """
-    cuts = cuts_of(real)
+    cuts = terciles(real)
     own, other = strata(real, cuts), strata(made, cuts)
     names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
                     for s in SIZES})  # fmt: skip

@@ -1,7 +1,7 @@
-"""The synthetic set: a release of busgen, or whatever pictures, masks and labels someone made.
+"""The synthetic set: a release of busgen, or whatever images, masks and labels someone made.
 
-In: a path. Out: `Made`: its training pictures, none decoded before they are asked for, what made
-them, and whose patients their generator saw.
+In: a path. Out: `SyntheticSet`: its training images, none decoded before they are asked for, what
+made them, and whose patients their generator saw.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from busgen.code import code_sha256
-from busgen.downstream.data.real_images import Cases, stacked
+from busgen.code import hash_code
+from busgen.downstream.data.real_images import Cases, gather
 from busgen.errors import UserError
 from busgen.folders.manifests import MANIFEST
+from busgen.image_sets import open
 from busgen.image_sets.canonical import CANONICAL
-from busgen.image_sets.open import open_set
-from busgen.image_sets.source import Source, squares
+from busgen.image_sets.source import Source, read_squares
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.real.crops import SIDE
-from busgen.release.files import data_files
-from busgen.release.read import batches
+from busgen.release.files import find_files
+from busgen.release.read import read_rows
 from busgen.schema import JUDGED
 
 LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
@@ -36,11 +36,11 @@ RULES = {"engine": "phantom", "mask_engine": "curvature"}  # engines that learne
 
 
 @dataclass(frozen=True)
-class Made:
+class SyntheticSet:
     """A synthetic set: `generator` what is told of its making, `saw` one of `SAW`.
 
-    `fingerprint` is the hash of its pictures' bytes, classes and scanners, and of the code that
-    reads them: another title, or another split of the same pictures' others, changes nothing.
+    `fingerprint` is the hash of its images' bytes, classes and scanners, and of the code that
+    reads them: another title, or another split of the same images' others, changes nothing.
     `saw`: none, no patient was in any fit; own, training patients of the arm's data set alone;
     pooled, more than those; unknown, nobody said.
     """
@@ -54,11 +54,11 @@ class Made:
         return len(self.source)
 
     def load(self) -> Cases:
-        """Return the pictures; `UserError` if they hold no outlined lesion of known class."""
+        """Return the images; `UserError` if they hold no outlined lesion of known class."""
         return _cases(self.source)
 
 
-def read_made(path: Path, saw: str | None = None) -> Made:
+def open_set(path: Path, saw: str | None = None) -> SyntheticSet:
     """Return the synthetic set at a path: its training split, where it has splits.
 
     Parameters
@@ -75,29 +75,29 @@ def read_made(path: Path, saw: str | None = None) -> Made:
     """
     if saw is not None and saw not in SAW:
         raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
-    made = open_set(path)
+    made = open.open_set(path)
     if made.form == CANONICAL:
-        rule = "--data must be synthetic pictures"
+        rule = "--data must be synthetic images"
         raise UserError(rule, f"{path}, real data", "give it as --real")
     if "train" in made.values("split"):
-        made = made.of_splits(["train"])
-    plan = plan_of(path)
-    return Made(made, _fingerprint(made), generator_of(plan), saw or saw_of(plan))
+        made = made.select(["train"])
+    plan = read_plan(path)
+    return SyntheticSet(made, _hash(made), describe(plan), saw or trained_on(plan))
 
 
-def plan_of(path: Path) -> dict[str, Any]:
+def read_plan(path: Path) -> dict[str, Any]:
     """Return the plan that a release was made by, empty where there is none."""
     file = path / PROVENANCE
     plan: dict[str, Any] = read_json(file).get("plan", {}) if file.is_file() else {}
     return plan
 
 
-def generator_of(plan: Mapping[str, Any]) -> dict[str, str]:
+def describe(plan: Mapping[str, Any]) -> dict[str, str]:
     """Return engines, prior and their fingerprints."""
     return {key: str(plan[key]) for key in MAKERS if key in plan}
 
 
-def named(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
+def parse_sets(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
     """Return the first synthetic set, DIR or NAME=DIR, and further ones by their names.
 
     Raises `UserError` where a further one has no name, or one that is taken.
@@ -115,7 +115,7 @@ def named(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
     return Path(own), others
 
 
-def saw_of(plan: Mapping[str, Any]) -> str:
+def trained_on(plan: Mapping[str, Any]) -> str:
     """Return whose patients the generator of a release saw, by its plan; `unknown` without one.
 
     Only rules and the published prior, with no judge at its gates, saw none; whatever learned
@@ -130,20 +130,18 @@ def saw_of(plan: Mapping[str, Any]) -> str:
     return "none" if by_rules and published and not judged else "pooled"
 
 
-def _fingerprint(made: Source) -> str:
+def _hash(made: Source) -> str:
     told = [*_labels(made), *made.values("scanner")]
     return sha256_bytes(
-        "\n".join(
-            [code_sha256(__name__), sha256_file(WEIGHTS), *_contents(made.path), *told]
-        ).encode()
+        "\n".join([hash_code(__name__), sha256_file(WEIGHTS), *_read(made.path), *told]).encode()
     )
 
 
-def _contents(path: Path) -> Iterator[str]:
-    """Yield hashes of a release's training pictures, else of every file that lies there."""
-    if (path / PROVENANCE).is_file() and data_files(path):
-        splits = {file.name.split("-")[0] for file in data_files(path)}
-        for table in batches(path, ("image", "mask"), "train" if "train" in splits else None):
+def _read(path: Path) -> Iterator[str]:
+    """Yield hashes of a release's training images, else of every file that lies there."""
+    if (path / PROVENANCE).is_file() and find_files(path):
+        splits = {file.name.split("-")[0] for file in find_files(path)}
+        for table in read_rows(path, ("image", "mask"), "train" if "train" in splits else None):
             for row in table.to_pylist():
                 yield from (sha256(row[name]["bytes"]).hexdigest() for name in ("image", "mask"))
         return
@@ -157,14 +155,14 @@ def _cases(source: Source) -> Cases:
     scanners, groups = source.values("scanner"), source.groups()
     names = source.values("sample_id")
     rows: list[dict[str, Any]] = []
-    for part in squares(source, range(len(source)), SIDE):
+    for part in read_squares(source, range(len(source)), SIDE):
         for image, mask in zip(part.images, part.masks, strict=True):
             k = len(rows)
             words = ("synthetic", scanners[k] or "synthetic", labels[k], groups[k])
             pixels = (image, mask, np.zeros_like(mask))
             rows.append({"pixels": pixels, "words": words, "id": names[k] or f"{k}", "mm": nan})
-    cases = stacked(rows)
-    if not cases.crops.labelled.any():
+    cases = gather(rows)
+    if not cases.crops.is_labelled.any():
         rule = f"{source.path} must hold outlined lesions of known class"
         raise UserError(rule, "none", f"give masks, and a column {LABELS[0]} of {CLASSES[:2]}")
     return cases

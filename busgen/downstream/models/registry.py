@@ -19,10 +19,10 @@ from busgen.io import sha256_bytes, sha256_file
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
 TASKS = ("classification", "segmentation")
-CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the picture, no mask
+CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the image, no mask
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 PAPER = "busgen.downstream.models.paper"  # sizes as there; shapes follow from the functions
-BATCH = 2  # pictures that a user's model is tried with
+BATCH = 2  # images that a user's model is tried with
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ PRESETS: dict[str, dict[str, Model]] = {
 }
 
 
-def model_of(task: str, path: str | None = None, preset: str = "small") -> Model:
+def load_model(task: str, path: str | None = None, preset: str = "small") -> Model:
     """Return the model of a task, tried once; `path` replaces the preset's, its sizes stay.
 
     Raises

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from math import hypot
 from typing import Any
 
-from busgen.downstream.arms import arm_of
+from busgen.downstream.arms import find_arm
 
 ABOUT = (
     "second minus first, 95 % interval from both versions' own, taken as independent (cautious: "
@@ -20,7 +20,7 @@ SAME = "no difference"
 Record = dict[str, Any]
 
 
-def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Record]:
+def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Record]:
     """Return how scores of version `b` differ from those of version `a`.
 
     Parameters
@@ -63,7 +63,7 @@ def _scores(told: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
     for task, sets in told["downstream"].items():
         for train, arms in sets.items():
             for arm, one in arms.items():
-                if arm == "gain" or (not arm.startswith("gain_") and arm_of(arm).synthetic):
+                if arm == "gain" or (not arm.startswith("gain_") and find_arm(arm).synthetic):
                     ends = {"value": one["value"], "interval": (one["low"], one["high"])}
                     yield f"{task}, {train}: {arm}", ends | {"sign": 1, "version": None}
     for name, one in told["quality"].items():

@@ -14,17 +14,17 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from busgen.downstream.arms import MIXED, PRIMARY, Arm, arm_of
+from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
 from busgen.stats.patients import Floats
-from busgen.stats.two_way_bootstrap import estimate, over_seeds, patient_weights, reflected
+from busgen.stats.two_way_bootstrap import estimate, patient_weights, reflect, resample
 from busgen.stats.weighted_metrics import (
     Weighted,
-    auc_of,
-    brier_of,
-    ece_of,
-    mean_of,
-    sensitivity_of,
+    auc_score,
+    brier_score,
+    ece_score,
+    mean_score,
+    sensitivity_score,
 )
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
@@ -36,7 +36,7 @@ KEYS = ["task", "train", "test"]
 Record = dict[str, Any]
 
 
-def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
+def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return one record for each task, training set, test set and arm.
 
     Parameters
@@ -53,7 +53,7 @@ def compared(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
         ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
         interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p,
         p_holm, primary, verdict}, on the patients that the arm was tested on; ``rival_gain``
-        likewise over the same arm with the first set's made pictures; ``strict`` in a gain: on
+        likewise over the same arm with the first set's made images; ``strict`` in a gain: on
         test patients alone, where validation patients are tested too.
     """
     records: list[Record] = []
@@ -80,64 +80,64 @@ def verdict(gain: Mapping[str, Any]) -> str:
     return "better" if low > 0 else "worse"
 
 
-def scores_of(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
+def score(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
     """Return the scores of one run's predictions; HD95 in mm where every pixel's size is known."""
     if task == "classification":
-        chances = rows["probability"].to_numpy(np.float64)
+        probabilities = rows["probability"].to_numpy(np.float64)
         outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
         folds = rows["fold"].fillna(0).to_numpy(np.int64)
         return {
-            "auc": auc_of(outcomes, chances, folds),
-            "sensitivity_at_90_specificity": sensitivity_of(outcomes, chances),
-            "brier": brier_of(outcomes, chances),
-            "ece": ece_of(outcomes, chances),
+            "auc": auc_score(outcomes, probabilities, folds),
+            "sensitivity_at_90_specificity": sensitivity_score(outcomes, probabilities),
+            "brier": brier_score(outcomes, probabilities),
+            "ece": ece_score(outcomes, probabilities),
         }
     dice, iou, px, mm = (
         rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
     )
-    distance = {"hd95_mm": mean_of(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_of(px)}
-    return {"dice": mean_of(dice), "iou": mean_of(iou), **distance}
+    distance = (
+        {"hd95_mm": mean_score(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_score(px)}
+    )
+    return {"dice": mean_score(dice), "iou": mean_score(iou), **distance}
 
 
 @dataclass(frozen=True)
 class _Block:
-    """One test of one training set: the runs of each arm, rows by the name of their picture."""
+    """One test of one training set: the runs of each arm, rows by the name of their image."""
 
     task: str
     runs: Mapping[str, Sequence[pd.DataFrame]]
     known: dict[tuple[str, ...], Floats] = field(default_factory=dict)  # draws take a while
 
-    def drawn(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
+    def draw(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
         """Return an arm's score on drawn patients: those that the arm `of` was tested on.
 
         `kind`: all of them, or those of one split.
         """
         key = (metric, arm, self._alike(of), kind)
         if key not in self.known:
-            asked = self._tested(of, kind)
-            scores = [
-                scores_of(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]
-            ]
-            self.known[key] = over_seeds(scores, self._weights(of, kind), arm)
+            asked = self._tests(of, kind)
+            scores = [score(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]]
+            self.known[key] = resample(scores, self._weights(of, kind), arm)
         return self.known[key]
 
-    def metrics(self, arm: str) -> list[str]:
+    def names(self, arm: str) -> list[str]:
         """Return the names of an arm's scores."""
-        return list(scores_of(self.task, self.runs[arm][0]))
+        return list(score(self.task, self.runs[arm][0]))
 
     def _weights(self, of: str, kind: str) -> Floats:
         key = (self._alike(of), kind)
         if key not in self.known:
-            groups = self._tested(of, kind)["patient"].to_numpy(np.str_)
+            groups = self._tests(of, kind)["patient"].to_numpy(np.str_)
             self.known[key] = patient_weights(groups)
         return self.known[key]
 
-    def _tested(self, of: str, kind: str) -> pd.DataFrame:
+    def _tests(self, of: str, kind: str) -> pd.DataFrame:
         rows = self.runs[of][0]
         return rows if kind == "all" else rows[rows["split"] == kind]
 
     def _alike(self, arm: str) -> str:
-        """Return the first arm that was tested on the same pictures."""
+        """Return the first arm that was tested on the same images."""
         own = self.runs[arm][0].index
         return next(name for name, rows in self.runs.items() if rows[0].index.equals(own))
 
@@ -155,16 +155,16 @@ def _block(keys: Record, rows: pd.DataFrame, saw: Mapping[str, str]) -> list[Rec
         for arm, own in named.groupby("arm", sort=False)
     }
     block = _Block(keys["task"], {arm: runs[arm] for arm in rows["arm"].unique()})
-    return [_record(keys, block, arm_of(name), saw) for name in block.runs]
+    return [_to_record(keys, block, find_arm(name), saw) for name in block.runs]
 
 
-def _record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
+def _to_record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
     first = block.runs[arm.name][0]
     counts = {"n": len(first), "patients": int(first["patient"].nunique())}
     one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw)}
     counts |= {"seeds": len(block.runs[arm.name])}
-    drawn = {name: block.drawn(name, arm.name, arm.name) for name in block.metrics(arm.name)}
-    one["metrics"] = _measured(drawn, counts)
+    drawn = {name: block.draw(name, arm.name, arm.name) for name in block.names(arm.name)}
+    one["metrics"] = _measure(drawn, counts)
     if arm.shuffled:  # no control compares
         return one
     for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
@@ -175,20 +175,20 @@ def _record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Re
 
 
 def _saw(arm: Arm, saw: Mapping[str, str]) -> str | None:
-    """Return whose patients the generators of an arm's pictures saw: the most that any did."""
-    if not arm.learns_from_made:
+    """Return whose patients the generators of an arm's images saw: the most that any did."""
+    if not arm.is_synthetic:
         return None
     if arm.made_by == MIXED:
         return max(saw.values(), key=SAW.index)
     return saw[arm.made_by]
 
 
-def _measured(values: Mapping[str, Floats], counts: Record) -> Record:
+def _measure(values: Mapping[str, Floats], counts: Record) -> Record:
     record = {}
     for name, drawn in values.items():
         found = estimate(drawn)
         if found is not None:
-            interval = reflected(found) if name == "ece" else found.interval
+            interval = reflect(found) if name == "ece" else found.interval
             record[name] = {"value": found.value, "interval": list(interval)} | counts
     return record
 
@@ -196,14 +196,14 @@ def _measured(values: Mapping[str, Floats], counts: Record) -> Record:
 def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
     """Return what an arm gains over another on its own patients, None where not defined."""
     metric = HEADLINE[keys["task"]]
-    base = block.drawn(metric, other, arm.name)
-    found = estimate(block.drawn(metric, arm.name, arm.name) - base)
+    base = block.draw(metric, other, arm.name)
+    found = estimate(block.draw(metric, arm.name, arm.name) - base)
     if found is None:
         return None
     told = {"metric": metric, "against": other, "value": found.value, "p": found.p}
     told |= {"base": float(base[0]), "interval": list(found.interval)}
-    if (block.runs[arm.name][0]["split"] == "validation").any() and arm.learns_from_made:
-        own, base = (block.drawn(metric, name, arm.name, "test") for name in (arm.name, other))
+    if (block.runs[arm.name][0]["split"] == "validation").any() and arm.is_synthetic:
+        own, base = (block.draw(metric, name, arm.name, "test") for name in (arm.name, other))
         if (alone := estimate(own - base)) is not None:
             told["strict"] = {"value": alone.value, "interval": list(alone.interval)}
     primary = arm.name == PRIMARY and keys["train"] == keys["test"]

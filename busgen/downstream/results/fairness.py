@@ -12,10 +12,10 @@ import pandas as pd
 
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.data.findings import FINDINGS
-from busgen.downstream.results.compare import HEADLINE, KEYS, scores_of
+from busgen.downstream.results.compare import HEADLINE, KEYS, score
 from busgen.stats.patients import Floats
 from busgen.stats.roc import auc
-from busgen.stats.two_way_bootstrap import estimate, over_seeds, patient_weights
+from busgen.stats.two_way_bootstrap import estimate, patient_weights, resample
 
 ARMS = (BASE, PRIMARY, "synthetic")
 LEAST = 20  # patients, and half as many of each class: fewer are refused
@@ -26,24 +26,24 @@ SIZES = ("small", "middle", "large")
 Record = dict[str, Any]
 
 
-def by_group(predictions: pd.DataFrame) -> list[Record]:
+def score_groups(predictions: pd.DataFrame) -> list[Record]:
     """Return ``task, train, test, arm, by, group, n, patients`` and ``metric, value, interval``.
 
     Or ``refused``, the reason, where there are fewer than `LEAST` patients, or for AUC fewer than
     half as many of either class. Margins that stand together count as one group; sizes are
-    terciles of the test lesions' share of the picture.
+    terciles of the test lesions' share of the image.
     """
     records = []
     for keys, runs in _tests(predictions):
-        first = runs[0].assign(size=_terciles(runs[0]["lesion_share"]))
+        first = runs[0].assign(size=_cuts(runs[0]["lesion_share"]))
         for name in ("scanner", "size", *FINDINGS):
             for group, rows in first.groupby(name, sort=True):
                 own = [run.loc[rows.index] for run in runs]
-                records.append(keys | {"by": name, "group": str(group)} | _scored(keys, own))
+                records.append(keys | {"by": name, "group": str(group)} | _score(keys, own))
     return records
 
 
-def size_matched(predictions: pd.DataFrame) -> list[Record]:
+def match_sizes(predictions: pd.DataFrame) -> list[Record]:
     """Return the AUC where benign and malignant test lesions are equally large, for each arm.
 
     Each malignant lesion is paired with the benign one that is nearest in log size, within
@@ -55,15 +55,15 @@ def size_matched(predictions: pd.DataFrame) -> list[Record]:
         if keys["task"] != "classification":
             continue
         rows = runs[0]
-        kept = rows.index[_matched(rows)]
+        kept = rows.index[_match(rows)]
         own = [run.loc[kept] for run in runs]
-        sizes = {"all": _size_auc(rows), "matched": _size_auc(own[0])}
-        records.append(keys | {"size_auc": sizes} | _scored(keys, own))
+        sizes = {"all": _auc(rows), "matched": _auc(own[0])}
+        records.append(keys | {"size_auc": sizes} | _score(keys, own))
     return records
 
 
 def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.DataFrame]]]:
-    """Yield the runs of each training set, test and arm that is looked at, rows by picture."""
+    """Yield the runs of each training set, test and arm that is looked at, rows by image."""
     known = predictions[predictions["arm"].isin(ARMS)]
     for place, rows in known.groupby([*KEYS, "arm"], sort=False):
         named = rows.set_index("sample_id").sort_index()
@@ -71,7 +71,7 @@ def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.Data
         yield dict(zip(names, place, strict=True)), [run for _, run in named.groupby("seed")]
 
 
-def _scored(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
+def _score(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
     rows, metric = runs[0], HEADLINE[keys["task"]]
     told: Record = {"n": len(rows), "patients": int(rows["patient"].nunique())}
     malignant = rows[rows["pathology"] == "malignant"]["patient"].nunique()
@@ -81,19 +81,19 @@ def _scored(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
     if metric == "auc" and min(malignant, benign) < LEAST // 2:
         return told | {"refused": f"fewer than {LEAST // 2} patients of a class"}
     weights = patient_weights(rows["patient"].to_numpy(np.str_), DRAWS)
-    scores = [scores_of(keys["task"], run)[metric] for run in runs]
-    found = estimate(over_seeds(scores, weights, str(keys["arm"])))
+    scores = [score(keys["task"], run)[metric] for run in runs]
+    found = estimate(resample(scores, weights, str(keys["arm"])))
     if found is None:
         return told | {"refused": "not defined"}
     return told | {"metric": metric, "value": found.value, "interval": list(found.interval)}
 
 
-def _terciles(shares: pd.Series) -> list[str]:
+def _cuts(shares: pd.Series) -> list[str]:
     cuts = np.quantile(shares, [1 / 3, 2 / 3])
     return [SIZES[k] for k in np.searchsorted(cuts, shares.to_numpy(np.float64))]
 
 
-def _matched(rows: pd.DataFrame) -> list[int]:
+def _match(rows: pd.DataFrame) -> list[int]:
     """Return the numbers of the rows that have a partner, largest malignant lesions first."""
     sizes = np.log(rows["lesion_share"].to_numpy(np.float64))
     malignant = (rows["pathology"] == "malignant").to_numpy(np.bool_)
@@ -109,7 +109,7 @@ def _matched(rows: pd.DataFrame) -> list[int]:
     return sorted(kept)
 
 
-def _size_auc(rows: pd.DataFrame) -> float | None:
+def _auc(rows: pd.DataFrame) -> float | None:
     sizes: Floats = rows["lesion_share"].to_numpy(np.float64)
     malignant = (rows["pathology"] == "malignant").to_numpy(np.bool_)
     value = auc(malignant, sizes)

@@ -33,14 +33,14 @@ def headline(results: Sequence[Record]) -> Headline:
         if one["train"] != one["test"] or score is None:
             continue
         own = found.setdefault(one["task"], {}).setdefault(one["train"], {})
-        own[one["arm"]] = bounded(score)
+        own[one["arm"]] = _bound(score)
         if "gain" in one:
             primary = one["arm"] == PRIMARY
-            own["gain" if primary else f"gain_{one['arm']}"] = bounded(one["gain"])
+            own["gain" if primary else f"gain_{one['arm']}"] = _bound(one["gain"])
     return found
 
 
-def bounded(score: Record) -> dict[str, float]:
+def _bound(score: Record) -> dict[str, float]:
     """Return a value with the ends of its interval, as single numbers."""
     low, high = score["interval"]
     return {"value": score["value"], "low": low, "high": high}

@@ -1,4 +1,4 @@
-"""What a trained model says of test patients, one row a picture.
+"""What a trained model says of test patients, one row an image.
 
 In: a model, its network, cases. Out: rows of `SCHEMA`, from which anyone can compute the scores.
 """
@@ -14,13 +14,14 @@ from scipy.special import expit
 from torch import nn
 
 from busgen.downstream.data.real_images import Cases
-from busgen.downstream.learner import lesion_chances, malignant_logits
+from busgen.downstream.learner import classify, segment
 from busgen.downstream.models.registry import Model
 from busgen.errors import DataError
 from busgen.judges.judges import SegmenterSpec
 from busgen.real.crops import Crops
-from busgen.stats.calibration import Platt, fit_platt
-from busgen.stats.overlap import cut_out, dice, hd95, iou
+from busgen.stats import calibration
+from busgen.stats.calibration import Platt
+from busgen.stats.overlap import dice, hd95, iou, largest_part
 
 TEXT, REAL = pa.string(), pa.float64()
 SCHEMA = pa.schema(
@@ -30,13 +31,13 @@ SCHEMA = pa.schema(
         ("fold", pa.int64()),  # of the test patients, where the data set is cross-validated
         *((name, TEXT) for name in ("test", "sample_id", "patient", "scanner", "pathology")),
         *((name, REAL) for name in ("probability", "dice", "iou", "hd95_px", "pixel_mm")),
-        ("lesion_share", REAL),  # of the picture's area
+        ("lesion_share", REAL),  # of the image's area
     ]
 )
 
 
 @dataclass(frozen=True)
-class Answering:
+class Predictor:
     """A trained network, and what makes its logits probabilities, None where that is unknown."""
 
     model: Model
@@ -44,31 +45,31 @@ class Answering:
     scale: Platt | None = None
 
 
-def scaling(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
+def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     """Return Platt's scaling by validation patients; None for segmenters and for too few."""
     if isinstance(model.spec, SegmenterSpec):
         return None
-    own = validation.pick(validation.labelled)
+    own = validation.pick(validation.is_labelled)
     try:
-        return fit_platt(malignant_logits(model.spec, net, own), own.malignant)
+        return calibration.fit_platt(classify(model.spec, net, own), own.is_malignant)
     except DataError:  # fewer than ten of a class: chances stay as the network gives them
         return None
 
 
-def tested(cases: Cases, task: str) -> Cases:
+def select(cases: Cases, task: str) -> Cases:
     """Return the cases that a task is tested on: lesions, for classification of known class."""
     crops = cases.crops
-    own = crops.labelled if task == "classification" else crops.masks.any(axis=(1, 2))
+    own = crops.is_labelled if task == "classification" else crops.masks.any(axis=(1, 2))
     return cases.pick(np.asarray(own, np.bool_))
 
 
-def answers(asked: Answering, cases: Cases) -> Iterator[dict[str, Any]]:
-    """Yield a row for each picture that the task is tested on; what it has not is missing."""
-    spec, own = asked.model.spec, tested(cases, asked.model.task)
+def predict(asked: Predictor, cases: Cases) -> Iterator[dict[str, Any]]:
+    """Yield a row for each image that the task is tested on; what it has not is missing."""
+    spec, own = asked.model.spec, select(cases, asked.model.task)
     if isinstance(spec, SegmenterSpec):
-        found = _drawn(lesion_chances(spec, asked.net, np.asarray(own.crops.images)), own)
+        found = _draw(segment(spec, asked.net, np.asarray(own.crops.images)), own)
     else:
-        found = _told(malignant_logits(spec, asked.net, own.crops), asked.scale)
+        found = _to_record(classify(spec, asked.net, own.crops), asked.scale)
     for k, values in enumerate(found):
         yield {
             "sample_id": own.ids[k],
@@ -80,15 +81,15 @@ def answers(asked: Answering, cases: Cases) -> Iterator[dict[str, Any]]:
         } | values
 
 
-def _told(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
-    chances = scale(logits) if scale else expit(logits)
-    return [{"probability": float(chance)} for chance in chances]
+def _to_record(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
+    probabilities = scale(logits) if scale else expit(logits)
+    return [{"probability": float(chance)} for chance in probabilities]
 
 
-def _drawn(chances: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
+def _draw(probabilities: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
     rows = []
-    for one, mask in zip(chances, cases.crops.masks, strict=True):
-        found, wanted = cut_out(one), np.asarray(mask) > 0
+    for one, mask in zip(probabilities, cases.crops.masks, strict=True):
+        found, wanted = largest_part(one), np.asarray(mask) > 0
         agreed = {"dice": float(dice(found, wanted)), "iou": float(iou(found, wanted))}
         rows.append(agreed | {"hd95_px": hd95(found, wanted)})
     return rows

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from busgen.params.gates import Gate
 from busgen.schema import JUDGED
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 REFUSED = 0.05  # of real images, by all gates together that may reject
 # The segmenter misses one real lesion in 18 altogether, so within `REFUSED` its gates would have no
@@ -34,8 +34,8 @@ SIDES: Mapping[str, str] = {
     "saturated": "max",
     "sharpness": "min",
     "overlay": "max",
-    "strangeness": "max",
-    "upright": "min",
+    "anomaly": "max",
+    "orientation_check": "min",
     "contrast": "min",
     "intensity": "max",
     "descriptor_agreement": "min",
@@ -50,7 +50,7 @@ SIDES: Mapping[str, str] = {
 Floats = NDArray[np.float64]
 
 
-def calibrated(samples: pa.Table) -> dict[str, Any]:
+def calibrate(samples: pa.Table) -> dict[str, Any]:
     """Return the gates' bounds with their evidence.
 
     Every gate that may reject may refuse the same share of the validation patients' clean images
@@ -68,7 +68,7 @@ def calibrated(samples: pa.Table) -> dict[str, Any]:
         ``n, refused`` on validation patients, ``n_test, refused_test, interval_test`` (of the
         share) on test patients.
     """
-    known, test = clean_scores(samples, "validation"), clean_scores(samples, "test")
+    known, test = select(samples, "validation"), select(samples, "test")
     asked = [name for name, scores in known.items() if not np.isnan(scores).all()]
     rejecting = {name: known[name] for name in asked if name not in FLAGGED}
     shares = {**_shares(rejecting), **FLAGGED}
@@ -83,7 +83,7 @@ def calibrated(samples: pa.Table) -> dict[str, Any]:
     }
 
 
-def clean_scores(samples: pa.Table, split: str) -> dict[str, Floats]:
+def select(samples: pa.Table, split: str) -> dict[str, Floats]:
     """Return each gate's scores (n,) of the clean images of a split, NaN where none applies."""
     rows = samples.filter(pc.and_(samples["clean"], pc.equal(samples["split"], split)))
     return {
@@ -92,7 +92,7 @@ def clean_scores(samples: pa.Table, split: str) -> dict[str, Floats]:
     }
 
 
-def refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[np.bool_]:
+def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[np.bool_]:
     """Return which images (n,) any of the gates would refuse; what does not apply refuses none."""
     verdicts = [
         [not isnan(score) and not gate.passes(score) for score in scores[name].tolist()]
@@ -102,7 +102,7 @@ def refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[
 
 
 def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
-    """Return what `calibrated` tells as rows: a gate each, all that reject together last."""
+    """Return what `calibrate` tells as rows: a gate each, all that reject together last."""
     rows = [
         {
             "gate": name,
@@ -119,18 +119,18 @@ def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
 
 
 def _shares(known: Mapping[str, Floats]) -> dict[str, float]:
-    """Return the share that each gate may refuse of its scores (n,): see `calibrated`."""
+    """Return the share that each gate may refuse of its scores (n,): see `calibrate`."""
 
-    def fits(shares: Mapping[str, float]) -> bool:
+    def passes(shares: Mapping[str, float]) -> bool:
         bounds = {name: _bound(name, scores, shares[name]) for name, scores in known.items()}
-        return not known or bool(refused(known, bounds).mean() <= REFUSED)
+        return not known or bool(is_refused(known, bounds).mean() <= REFUSED)
 
     levels = LEVELS.tolist()
-    level = next(k for k, share in enumerate(levels) if fits(dict.fromkeys(known, share)))
+    level = next(k for k, share in enumerate(levels) if passes(dict.fromkeys(known, share)))
     shares = dict.fromkeys(known, levels[level])
     for name in sorted(known, key=lambda name: name not in JUDGED):
         larger = shares | {name: levels[max(level - 1, 0)]}
-        shares = larger if fits(larger) else shares
+        shares = larger if passes(larger) else shares
     return shares
 
 
@@ -139,11 +139,11 @@ def _bound(name: str, scores: Floats, share: float) -> Gate:
     ordered = np.sort(scores[~np.isnan(scores)])
     spared = floor(share * ordered.size + 1e-9)
     if SIDES[name] == "min":
-        return Gate(min=_rounded(float(ordered[spared]), np.floor))
-    return Gate(max=_rounded(float(ordered[-1 - spared]), np.ceil))
+        return Gate(min=_round(float(ordered[spared]), np.floor))
+    return Gate(max=_round(float(ordered[-1 - spared]), np.ceil))
 
 
-def _rounded(value: float, way: np.ufunc) -> float:
+def _round(value: float, way: np.ufunc) -> float:
     """Return `value` with `DIGITS` significant digits, rounded down or up."""
     if value == 0:
         return 0.0
@@ -159,7 +159,7 @@ def _evidence(
         side: getattr(gate, side),
         "n": int(np.count_nonzero(~np.isnan(known[name]))),
         "n_test": int(np.count_nonzero(~np.isnan(test[name]))),
-        "refused_test": int(refused(test, {name: gate}).sum()),
+        "refused_test": int(is_refused(test, {name: gate}).sum()),
     }
 
 
@@ -168,8 +168,8 @@ def _together(
 ) -> dict[str, Any]:
     if not bounds:
         return {"n": 0, "refused": 0, "n_test": 0, "refused_test": 0}
-    ours, theirs = refused(known, bounds), refused(test, bounds)
-    low, high = wilson(int(theirs.sum()), theirs.size)
+    ours, theirs = is_refused(known, bounds), is_refused(test, bounds)
+    low, high = wilson_interval(int(theirs.sum()), theirs.size)
     return {
         "n": int(ours.size),
         "refused": int(ours.sum()),

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.judged_scores import Judges, judge_pairs
-from busgen.gates.scores import copy_scores, image_scores, lesion_scores, verdict
+from busgen.gates.scores import score_copies, score_image, score_lesion, verdict
 from busgen.params.gates import Gate
 from busgen.schema import JUDGED
-from busgen.similarity.known_images import Known
-from busgen.stats.proportions import wilson
+from busgen.similarity.known_images import KnownImages
+from busgen.stats.proportions import wilson_interval
 
 Scores = dict[str, float | None]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Caught:
+class Detection:
     """Of `n` pairs with one fault of one strength: how many are refused, and by which gates.
 
     `rejected` by all rejecting gates together; `flagged` not rejected, but flagged; `gates` name ->
@@ -48,11 +48,11 @@ class Caught:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the share rejected."""
-        return wilson(self.rejected, self.n)
+        return wilson_interval(self.rejected, self.n)
 
 
-def scores_of(
-    pairs: Sequence[Pair], judges: Judges | None, known: Known | None = None
+def score(
+    pairs: Sequence[Pair], judges: Judges | None, known: KnownImages | None = None
 ) -> list[Scores]:
     """Return the gate scores of pairs; None where one does not apply, as in `gates.verdict`.
 
@@ -60,7 +60,7 @@ def scores_of(
     (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
     """
     with on_all_cores() as pool:
-        told = list(pool.map(partial(_pixel_scores, known=known), pairs))
+        told = list(pool.map(partial(_score, known=known), pairs))
     asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
     if judges is None or not asked:
         return told
@@ -72,9 +72,9 @@ def scores_of(
     return told
 
 
-def caught(
+def detect(
     fault: str, strength: float, scores: Sequence[Scores], gates: Mapping[str, Gate]
-) -> Caught:
+) -> Detection:
     """Return how many of the pairs with these scores are refused, at the bounds of `gates`.
 
     Parameters
@@ -82,13 +82,13 @@ def caught(
     fault, strength
         What was planted, to stand in the result.
     scores
-        As `scores_of` returns them, of one pair or more.
+        As `score` returns them, of one pair or more.
     gates
         Name -> gate, of all scores.
     """
     verdicts = [verdict(one, gates) for one in scores]
     names = {name: None for one in scores for name in one if gates[name].action != "off"}
-    return Caught(
+    return Detection(
         fault,
         strength,
         len(scores),
@@ -98,7 +98,7 @@ def caught(
     )
 
 
-def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
+def detection_rate(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
     """Return the share of faulty scores below bounds that refuse these shares of the clean ones.
 
     One score, low where something is wrong: its whole curve, whatever the gate's bound.
@@ -114,10 +114,10 @@ def detection(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[fl
     return [float((faulty < bound).mean()) for bound in bounds]
 
 
-def _pixel_scores(pair: Pair, known: Known | None) -> Scores:
-    scores: Scores = image_scores(pair.image) | copy_scores([pair.image], known)[0]
+def _score(pair: Pair, known: KnownImages | None) -> Scores:
+    scores: Scores = score_image(pair.image) | score_copies([pair.image], known)[0]
     if pair.mask.any():
-        scores |= lesion_scores(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
+        scores |= score_lesion(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
     return scores
 
 

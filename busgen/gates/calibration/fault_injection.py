@@ -1,4 +1,4 @@
-"""Proof that the gates work: faults planted into real pictures, and how many are caught.
+"""Proof that the gates work: faults planted into real images, and how many are caught.
 
 In: clean pairs of patients that nothing learned from, clean pairs of training patients for copies,
 the gates with those whom they ask. Out: a table of shares caught, with detection curves.
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.detection import Caught, Scores, caught, detection, scores_of
+from busgen.gates.calibration.detection import Detection, Scores, detect, detection_rate, score
 from busgen.gates.calibration.faults import COPIES, Fault, Pair
 from busgen.gates.judged_scores import Judges
 from busgen.params.gates import Gate
 from busgen.seeds import rng
-from busgen.similarity.known_images import Known
+from busgen.similarity.known_images import KnownImages
 from busgen.stats.roc import auc
 
 SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
 # Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
 PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
     {
-        "blank": (faults.blank, (1.0, 0.9, 0.75, 0.5)),
-        "noise": (faults.noise, (1.0, 0.75, 0.5, 0.25)),
-        "upside_down": (faults.upside_down, (1.0,)),
-        "overlay": (faults.overlay, (2.0, 1.0, 5.0)),
+        "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
+        "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
+        "upside_down": (faults.flip, (1.0,)),
+        "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
     }
 )
 COPIED: Mapping[str, tuple[float, ...]] = MappingProxyType(
@@ -42,9 +42,9 @@ COPIED: Mapping[str, tuple[float, ...]] = MappingProxyType(
 )
 CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
     {
-        "shift_px": (faults.shifted, (4.0, 8.0, 16.0, 32.0, 64.0)),
-        "blur_px": (faults.blurred, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
-        "inside_grey": (faults.relit, (20.0, 40.0, 60.0, 80.0, 120.0)),
+        "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
+        "blur_px": (faults.blur, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+        "inside_grey": (faults.brighten_lesion, (20.0, 40.0, 60.0, 80.0, 120.0)),
     }
 )
 BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
@@ -52,25 +52,25 @@ REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alon
 
 
 @dataclass(frozen=True)
-class Keeper:
-    """The gates, and whom they ask: judges, known training pictures."""
+class Gates:
+    """The gates, and whom they ask: judges, known training images."""
 
     judges: Judges
-    known: Known
+    known: KnownImages
     gates: Mapping[str, Gate]
 
-    def scores(self, pairs: Sequence[Pair]) -> list[Scores]:
+    def score(self, pairs: Sequence[Pair]) -> list[Scores]:
         """Return the gate scores of pairs."""
-        return scores_of(pairs, self.judges, self.known)
+        return score(pairs, self.judges, self.known)
 
-    def ask(self, name: str, strength: float, pairs: Sequence[Pair]) -> Caught:
+    def _detect(self, name: str, strength: float, pairs: Sequence[Pair]) -> Detection:
         """Return what the gates catch of pairs with one fault."""
-        return caught(name, strength, self.scores(pairs), self.gates)
+        return detect(name, strength, self.score(pairs), self.gates)
 
 
 @dataclass(frozen=True)
-class Labels:
-    """What the classifier can tell of `n` wrong labels: its AUC of the class on the same pictures.
+class Curve:
+    """What the classifier can tell of `n` wrong labels: its AUC of the class on the same images.
 
     `curve` pairs a share of right labels that a bound refuses with the share of wrong ones.
     """
@@ -81,23 +81,23 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What the gates refuse of clean pictures (`clean`), and of each fault at each strength."""
+class Report:
+    """What the gates refuse of clean images (`clean`), and of each fault at each strength."""
 
-    clean: Caught
-    faults: tuple[Caught, ...]
-    labels: Labels
+    clean: Detection
+    faults: tuple[Detection, ...]
+    labels: Curve
 
-    def record(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
-            "clean": _record(self.clean),
-            "faults": [_record(one) for one in self.faults],
+            "clean": _to_record(self.clean),
+            "faults": [_to_record(one) for one in self.faults],
             "labels": asdict(self.labels),
         }
 
 
-def prove(keeper: Keeper, test: Sequence[Pair], training: Sequence[Pair]) -> Proof:
+def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Report:
     """Return what is caught.
 
     Parameters
@@ -112,42 +112,42 @@ def prove(keeper: Keeper, test: Sequence[Pair], training: Sequence[Pair]) -> Pro
     """
     lesions = [pair for pair in test if pair.mask.any()]
     known = training[:: max(1, len(training) // len(test))][: len(test)]
-    found: list[Caught] = []
+    found: list[Detection] = []
     for name, (plant, strengths) in PLANTED.items():
         found += _curve(keeper, (name, plant), strengths, test)
     for name, strengths in COPIED.items():
         found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
-    found.append(_swapped(keeper, lesions))
+    found.append(_swap(keeper, lesions))
     for name, (plant, strengths) in CURVES.items():
         found += _curve(keeper, (name, plant), strengths, lesions)
     if described := [pair for pair in lesions if pair.posterior]:
-        found += _curve(keeper, (BAND, faults.contrary_band), BAND_GREY, described)
-    wrong = [faults.mislabelled(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
-    told = keeper.scores(wrong)
-    found.append(caught(MISLABELLED, 1.0, told, keeper.gates))
-    return Proof(keeper.ask("none", 0.0, test), tuple(found), _labels(lesions, told))
+        found += _curve(keeper, (BAND, faults.invert_band), BAND_GREY, described)
+    wrong = [faults.swap_label(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
+    told = keeper.score(wrong)
+    found.append(detect(MISLABELLED, 1.0, told, keeper.gates))
+    return Report(keeper._detect("none", 0.0, test), tuple(found), _labels(lesions, told))
 
 
 def _curve(
-    keeper: Keeper, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
-) -> list[Caught]:
+    keeper: Gates, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
+) -> list[Detection]:
     """Return what is caught of a fault at each strength."""
     name, plant = fault
     return [
-        keeper.ask(
+        keeper._detect(
             name, s, [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
         )
         for s in strengths
     ]
 
 
-def _swapped(keeper: Keeper, lesions: Sequence[Pair]) -> Caught:
+def _swap(keeper: Gates, lesions: Sequence[Pair]) -> Detection:
     masks = [pair.mask for pair in lesions]
-    made = [faults.swapped(pair, masks, rng(k, SWAPPED)) for k, pair in enumerate(lesions)]
-    return keeper.ask(SWAPPED, 1.0, made)
+    made = [faults.swap_mask(pair, masks, rng(k, SWAPPED)) for k, pair in enumerate(lesions)]
+    return keeper._detect(SWAPPED, 1.0, made)
 
 
-def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Labels:
+def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
     """Return the curve of wrong labels; a judge that gives the wrong class p gives 1 - p the right.
 
     So the confidence in right labels is known without asking again.
@@ -156,10 +156,10 @@ def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Labels:
     right: NDArray[np.float64] = 1 - faulty
     malignant = np.array([bool(pair.malignant) for pair in lesions])
     ranks = auc(malignant, np.where(malignant, right, faulty))
-    curve = zip(REFUSED, detection(right, faulty, REFUSED), strict=True)
-    return Labels(ranks, len(lesions), tuple(curve))
+    curve = zip(REFUSED, detection_rate(right, faulty, REFUSED), strict=True)
+    return Curve(ranks, len(lesions), tuple(curve))
 
 
-def _record(one: Caught) -> dict[str, Any]:
+def _to_record(one: Detection) -> dict[str, Any]:
     low, high = one.interval
     return asdict(one) | {"gates": dict(one.gates), "interval": [round(low, 4), round(high, 4)]}

@@ -1,4 +1,4 @@
-"""Faults planted into pairs of picture and mask: what gates must catch, at a known strength.
+"""Faults planted into pairs of image and mask: what gates must catch, at a known strength.
 
 In: a pair, a generator, a strength. Out: a pair with one fault; the given one stays as it is.
 Nothing here knows a gate: `busgen.gates.calibration.detection` asks them.
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import UserError
-from busgen.imaging.overlays.planted import plant
+from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.surroundings import LEAST_PX, band_behind
 from busgen.stats.overlap import dice
 
@@ -28,10 +28,10 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture (S, S) uint8, the mask (S, S) uint8 {0, 1} of its lesion, what is said of it.
+    """An image (S, S) uint8, the mask (S, S) uint8 {0, 1} of its lesion, what is said of it.
 
     `malignant` is the class that the pair claims; None where nothing is claimed, as of normal
-    pictures.
+    images.
     """
 
     image: Pixels
@@ -44,67 +44,67 @@ class Pair:
 Fault = Callable[[Pair, Rng, float], Pair]
 
 
-def blank(pair: Pair, rng: Rng, share: float) -> Pair:
-    """Return the pair with `share` (0 to 1) of its picture replaced by one grey level."""
+def blank_part(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair with `share` (0 to 1) of its image replaced by one grey level."""
     level = rng.uniform(0, 255)
-    return _blended(pair, np.full(pair.image.shape, level, np.float32), share)
+    return _blend(pair, np.full(pair.image.shape, level, np.float32), share)
 
 
-def noise(pair: Pair, rng: Rng, share: float) -> Pair:
-    """Return the pair with `share` (0 to 1) of its picture replaced by white noise like it.
+def replace_by_noise(pair: Pair, rng: Rng, share: float) -> Pair:
+    """Return the pair with `share` (0 to 1) of its image replaced by white noise like it.
 
-    The noise has the picture's mean and standard deviation: no histogram gives it away.
+    The noise has the image's mean and standard deviation: no histogram gives it away.
     """
     grey = pair.image.astype(np.float32)
     white = grey.mean() + grey.std() * rng.standard_normal(grey.shape, np.float32)
-    return _blended(pair, white, share)
+    return _blend(pair, white, share)
 
 
-def upside_down(pair: Pair, rng: Rng, share: float) -> Pair:
+def flip(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return the pair with skin and depth exchanged, the mask too; `share` is 1, or 0 for not."""
     del rng
     if share == 0:
         return pair
-    return replace(pair, image=_flipped(pair.image, 0), mask=_flipped(pair.mask, 0))
+    return replace(pair, image=_mirror(pair.image, 0), mask=_mirror(pair.mask, 0))
 
 
-def overlay(pair: Pair, rng: Rng, count: float) -> Pair:
+def add_overlay(pair: Pair, rng: Rng, count: float) -> Pair:
     """Return the pair with `count` of text, calipers and a logo burned in, as scanners do."""
     kinds = BURNED[: round(count)]
-    return replace(pair, image=plant(pair.image, rng, kinds).image) if kinds else pair
+    return replace(pair, image=plant_overlays(pair.image, rng, kinds).image) if kinds else pair
 
 
-def with_noise(pair: Pair, rng: Rng, sd: float) -> Pair:
+def add_noise(pair: Pair, rng: Rng, sd: float) -> Pair:
     """Return a copy with white noise of `sd` grey levels upon it."""
     added = np.float32(sd) * rng.standard_normal(pair.image.shape, np.float32)
-    return replace(pair, image=levels(pair.image + added))
+    return replace(pair, image=to_levels(pair.image + added))
 
 
-def cropped(pair: Pair, rng: Rng, share: float) -> Pair:
+def crop(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return a copy of which a window is left: `share` of each side is cut, the rest enlarged."""
     side = len(pair.image)
     kept = max(round(side * (1 - share)), 1)
     row, col = (int(k) for k in rng.integers(side - kept + 1, size=2))
     window = np.s_[row : row + kept, col : col + kept]
-    return replace(pair, image=_enlarged(pair.image[window], side, cv2.INTER_LINEAR),
-                   mask=_enlarged(pair.mask[window], side, cv2.INTER_NEAREST))  # fmt: skip
+    return replace(pair, image=_enlarge(pair.image[window], side, cv2.INTER_LINEAR),
+                   mask=_enlarge(pair.mask[window], side, cv2.INTER_NEAREST))  # fmt: skip
 
 
-def mirrored(pair: Pair, rng: Rng, share: float) -> Pair:
+def mirror(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return a mirror image, left for right; `share` is 1, or 0 for the pair itself."""
     del rng
     if share == 0:
         return pair
-    return replace(pair, image=_flipped(pair.image, 1), mask=_flipped(pair.mask, 1))
+    return replace(pair, image=_mirror(pair.image, 1), mask=_mirror(pair.mask, 1))
 
 
-def brighter(pair: Pair, rng: Rng, change: float) -> Pair:
+def brighten(pair: Pair, rng: Rng, change: float) -> Pair:
     """Return a copy whose grey levels are times 1 + `change`, or divided by it."""
     gain = 1 + change if rng.random() < 0.5 else 1 / (1 + change)
-    return replace(pair, image=levels(pair.image * np.float32(gain)))
+    return replace(pair, image=to_levels(pair.image * np.float32(gain)))
 
 
-def elastic(pair: Pair, rng: Rng, most_px: float) -> Pair:
+def deform(pair: Pair, rng: Rng, most_px: float) -> Pair:
     """Return a copy whose pixels are moved smoothly, by up to `most_px` of 256 a side."""
     side = len(pair.image)
     moves = [rng.standard_normal(pair.image.shape, np.float32) for _ in range(2)]
@@ -113,15 +113,15 @@ def elastic(pair: Pair, rng: Rng, most_px: float) -> Pair:
     rows, cols = np.indices(pair.image.shape, np.float32)
     down, right = (move * most / max(float(np.abs(move).max()), 1e-6) for move in moves)
 
-    def moved(pixels: Pixels, method: int) -> Pixels:
+    def warp(pixels: Pixels, method: int) -> Pixels:
         got = cv2.remap(pixels, cols + right, rows + down, method, borderMode=cv2.BORDER_REFLECT)
         return np.asarray(got, np.uint8)
 
-    return replace(pair, image=moved(pair.image, cv2.INTER_LINEAR),
-                   mask=moved(pair.mask, cv2.INTER_NEAREST))  # fmt: skip
+    return replace(pair, image=warp(pair.image, cv2.INTER_LINEAR),
+                   mask=warp(pair.mask, cv2.INTER_NEAREST))  # fmt: skip
 
 
-def shifted(pair: Pair, rng: Rng, px: float) -> Pair:
+def shift(pair: Pair, rng: Rng, px: float) -> Pair:
     """Return the pair with its mask moved by `px` in a drawn direction, what leaves it is lost."""
     turn = rng.uniform(0, 2 * np.pi)
     move = np.array([[1, 0, px * np.cos(turn)], [0, 1, px * np.sin(turn)]], np.float32)
@@ -129,21 +129,21 @@ def shifted(pair: Pair, rng: Rng, px: float) -> Pair:
     return replace(pair, mask=np.asarray(cv2.warpAffine(pair.mask, move, size, flags=0), np.uint8))
 
 
-def blurred(pair: Pair, rng: Rng, sd: float) -> Pair:
-    """Return the pair with its picture blurred by `sd` px."""
+def blur(pair: Pair, rng: Rng, sd: float) -> Pair:
+    """Return the pair with its image blurred by `sd` px."""
     del rng
     if sd == 0:
         return pair
     return replace(pair, image=np.asarray(cv2.GaussianBlur(pair.image, (0, 0), sd), np.uint8))
 
 
-def relit(pair: Pair, rng: Rng, change: float) -> Pair:
+def brighten_lesion(pair: Pair, rng: Rng, change: float) -> Pair:
     """Return the pair with the inside of its lesion brighter or darker by `change` grey levels."""
     sign = 1 if rng.random() < 0.5 else -1
-    return replace(pair, image=_lit(pair.image, pair.mask, sign * change))
+    return replace(pair, image=_brighten(pair.image, pair.mask, sign * change))
 
 
-def contrary_band(pair: Pair, rng: Rng, change: float) -> Pair:
+def invert_band(pair: Pair, rng: Rng, change: float) -> Pair:
     """Return the pair with the band behind its lesion lit against what is said of it.
 
     By `change` grey levels: darker, unless it is said to be shadowing.
@@ -154,17 +154,17 @@ def contrary_band(pair: Pair, rng: Rng, change: float) -> Pair:
     height = cv2.boundingRect(pair.mask)[3]
     band = band_behind(pair.mask, max(height, LEAST_PX)).astype(np.uint8)
     sign = 1 if pair.posterior == "shadowing" else -1
-    return replace(pair, image=_lit(pair.image, band, sign * change))
+    return replace(pair, image=_brighten(pair.image, band, sign * change))
 
 
-def mislabelled(pair: Pair, rng: Rng, share: float) -> Pair:
+def swap_label(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return the pair as of the other class; `share` is 1, or 0 for the pair itself."""
     del rng
     wrong = share > 0 and pair.malignant is not None
     return replace(pair, malignant=not pair.malignant) if wrong else pair
 
 
-def swapped(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
+def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     """Return the pair with another lesion's mask, its Dice with the true one below `SWAPPED_DICE`.
 
     Raises
@@ -182,34 +182,34 @@ def swapped(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
 
 COPIES: Mapping[str, Fault] = MappingProxyType(
     {
-        "noise": with_noise,
-        "crop": cropped,
-        "flip": mirrored,
-        "brightness": brighter,
-        "elastic": elastic,
+        "noise": add_noise,
+        "crop": crop,
+        "flip": mirror,
+        "brightness": brighten,
+        "elastic": deform,
     }
 )
 
 
-def levels(grey: NDArray[np.floating]) -> Pixels:
+def to_levels(grey: NDArray[np.floating]) -> Pixels:
     """Return grey levels as 8-bit pixels."""
     return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)
 
 
-def _lit(image: Pixels, region: Pixels, change: float) -> Pixels:
-    """Return a picture whose region {0, 1} is brighter by `change`, with a soft edge."""
+def _brighten(image: Pixels, region: Pixels, change: float) -> Pixels:
+    """Return an image whose region {0, 1} is brighter by `change`, with a soft edge."""
     weight = cv2.GaussianBlur(region.astype(np.float32), (0, 0), SOFT_PX)
-    return levels(image + np.float32(change) * weight)
+    return to_levels(image + np.float32(change) * weight)
 
 
-def _blended(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:
+def _blend(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:
     mixed = (1 - np.float32(share)) * pair.image + np.float32(share) * other
-    return replace(pair, image=levels(mixed))
+    return replace(pair, image=to_levels(mixed))
 
 
-def _flipped(pixels: Pixels, axis: int) -> Pixels:
+def _mirror(pixels: Pixels, axis: int) -> Pixels:
     return np.ascontiguousarray(np.flip(pixels, axis))
 
 
-def _enlarged(pixels: Pixels, side: int, method: int) -> Pixels:
+def _enlarge(pixels: Pixels, side: int, method: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), np.uint8)

@@ -1,6 +1,6 @@
-"""Learn what gates know of real pictures: their look, their lesions, masks that are theirs.
+"""Learn what gates know of real images: their look, their lesions, masks that are theirs.
 
-In: pictures and masks of training patients, the judges. Out: `busgen/assets/gates`, numbers alone:
+In: images and masks of training patients, the judges. Out: `busgen/assets/gates`, numbers alone:
 means, covariances, weights. No bound is learned here: those come from validation patients
 (`busgen.gates.calibration.bounds`). `busgen dev fit gates` runs it.
 """
@@ -16,22 +16,26 @@ from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from busgen.gates import mask_fit
-from busgen.gates.calibration.faults import Pair, swapped
-from busgen.gates.calibration.pairs import clean_pairs
-from busgen.gates.image_checks import BANDS, LOOK, SIDE, Look, statistics_of
-from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, Regions, Terms, numbers_of, shown
+from busgen.gates import image_checks, lesion_intensity, mask_fit
+from busgen.gates.calibration.faults import Pair, swap_mask
+from busgen.gates.calibration.pairs import read_pairs
+from busgen.gates.image_checks import BANDS, LOOK, SIDE
+from busgen.gates.lesion_intensity import (
+    LESIONS,
+    LEVELS,
+    SHOWN,
+    TermLevels,
+    select,
+)
 from busgen.gates.mask_fit import FIT, MaskFit
 from busgen.imaging.resize import resize
-from busgen.io import dumps, replacing, write_text
+from busgen.io import dumps, replace_file, write_text
 from busgen.judges.judges import load_judges
-from busgen.real.cohort import canonical_tables, cohort_file
-from busgen.real.crops import shippable_splits, weights_may_ship
+from busgen.real.cohort import find_cohort, find_tables
+from busgen.real.crops import read_shippable, weights_may_ship
 from busgen.seeds import rng
 
-PENALTY = (
-    0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the pictures
-)
+PENALTY = 0.1  # scikit-learn's C: small, for there are as many statistics as a tenth of the images
 FEWEST = 7  # lesions that teach a term: BrEaST's hyperechoic ones
 SWAPS = 2  # masks of other lesions shown beside each lesion's own
 AT_ONCE = 64
@@ -43,18 +47,20 @@ Floats = NDArray[np.float64]
 Segment = Callable[[Pixels], NDArray[np.float32]]
 
 
-def fit_look(images: Pixels) -> Look:
-    """Return the look of pictures (N, S, S) uint8, as they are against upside down."""
-    plain = np.stack([statistics_of(resize(image, SIDE)) for image in images])
+def fit_images(images: Pixels) -> image_checks.Standard:
+    """Return the look of images (N, S, S) uint8, as they are against upside down."""
+    plain = np.stack([image_checks.measure(resize(image, SIDE)) for image in images])
     turned = np.stack(
-        [statistics_of(np.ascontiguousarray(resize(one, SIDE)[::-1])) for one in images]
+        [image_checks.measure(np.ascontiguousarray(resize(one, SIDE)[::-1])) for one in images]
     )
     scaler = StandardScaler().fit(plain)
     shown = scaler.transform(np.concatenate([plain, turned]))
     model = LogisticRegression(C=PENALTY, max_iter=3000)
     model.fit(shown, np.repeat([1, 0], len(plain)))
     whitening = np.stack([_whitening(plain[:, band::BANDS]) for band in range(BANDS)])
-    return Look(scaler.mean_, whitening, model.coef_[0] / scaler.scale_, float(model.intercept_[0]))
+    return image_checks.Standard(
+        scaler.mean_, whitening, model.coef_[0] / scaler.scale_, float(model.intercept_[0])
+    )
 
 
 def _whitening(statistics: Floats) -> Floats:
@@ -65,19 +71,19 @@ def _whitening(statistics: Floats) -> Floats:
 
 
 def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
-    """Return what tells the masks (N, S, S) {0, 1} of pictures from those of other lesions."""
+    """Return what tells the masks (N, S, S) {0, 1} of images from those of other lesions."""
     own, other, others = [], [], list(masks)
     for start in range(0, len(images), AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        chances = segment(images[part])
+        probabilities = segment(images[part])
         for k, (image, mask, chance) in enumerate(
-            zip(images[part], masks[part], chances, strict=True), start
+            zip(images[part], masks[part], probabilities, strict=True), start
         ):
-            own.append(mask_fit.numbers_of(image, mask, chance))
+            own.append(mask_fit.measure(image, mask, chance))
             for number in range(SWAPS):
                 pick = rng(SEED, f"swap {k} {number}")
-                wrong = swapped(Pair(image, mask, None), others, pick).mask
-                other.append(mask_fit.numbers_of(image, wrong, chance))
+                wrong = swap_mask(Pair(image, mask, None), others, pick).mask
+                other.append(mask_fit.measure(image, wrong, chance))
     return _quadratic(np.array(own), np.array(other))
 
 
@@ -98,14 +104,16 @@ def _quadratic(own: Floats, other: Floats) -> MaskFit:
     return MaskFit(scaler.mean_, scaler.scale_, weights[:size], quadratic, constant)
 
 
-def fit_regions(numbers: Floats) -> Regions:
+def fit_regions(numbers: Floats) -> lesion_intensity.Standard:
     """Return what the regions of lesions look like, by `NUMBERS` (N, 10) of those all seen."""
     levels = numbers[:, : len(LEVELS)]
     seen = levels[np.isfinite(levels).all(axis=1)]
-    return Regions(len(seen), seen.mean(axis=0), LedoitWolf().fit(seen).covariance_)
+    return lesion_intensity.Standard(
+        len(seen), seen.mean(axis=0), LedoitWolf().fit(seen).covariance_
+    )
 
 
-def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> Terms:
+def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> TermLevels:
     """Return what D numbers (N, D) are by the term that is stated of each, None where none is.
 
     Terms of fewer than `FEWEST` lesions whose numbers are seen are left out.
@@ -115,44 +123,45 @@ def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> Terms:
     counts = {term: int((seen & (names == term)).sum()) for term in sorted(set(names)) if term}
     own = {t: numbers[seen & (names == t)] for t, n in counts.items() if n >= FEWEST}
     off = np.concatenate([found - found.mean(axis=0) for found in own.values()])
-    return Terms(
+    return TermLevels(
         {term: len(found) for term, found in own.items()},
         {term: found.mean(axis=0) for term, found in own.items()},
         LedoitWolf(assume_centered=True).fit(off).covariance_,
     )
 
 
-def fit_lesions(pairs: Sequence[Pair]) -> dict[str, Any]:
+def _lesions(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return, as JSON, what `busgen.gates.lesion_intensity` knows, of pairs with lesions."""
-    numbers = np.array([numbers_of(pair.image, pair.mask) for pair in pairs])
+    numbers = np.array([lesion_intensity.measure(pair.image, pair.mask) for pair in pairs])
     regions = fit_regions(numbers)
     terms = {
-        field: fit_terms(shown(numbers, field), [getattr(pair, field) for pair in pairs])
+        field: fit_terms(select(numbers, field), [getattr(pair, field) for pair in pairs])
         for field in SHOWN
     }
     return {
-        "intensity": _listed({"numbers": LEVELS} | vars(regions)),
+        "intensity": _join_words({"numbers": LEVELS} | vars(regions)),
         "terms": {
-            field: _listed({"numbers": SHOWN[field]} | vars(own)) for field, own in terms.items()
+            field: _join_words({"numbers": SHOWN[field]} | vars(own))
+            for field, own in terms.items()
         },
     }
 
 
-def _listed(value: object) -> object:
+def _join_words(value: object) -> object:
     """Return numbers as JSON takes them."""
     if isinstance(value, Mapping):
-        return {name: _listed(one) for name, one in value.items()}
+        return {name: _join_words(one) for name, one in value.items()}
     return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
 
 
 def fit_gates(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
-    tables, cohort = canonical_tables(folder), cohort_file(folder).parent
+    tables, cohort = find_tables(folder), find_cohort(folder).parent
     ours = [table for table in tables if weights_may_ship(table)]
-    pairs = [pair for pair in clean_pairs(ours, cohort, "train") if pair.mask.any()]
-    write_text(out / LESIONS, dumps(fit_lesions(pairs)))
-    crops = shippable_splits(tables, cohort)["train"]
-    look = fit_look(crops.images)
+    pairs = [pair for pair in read_pairs(ours, cohort, "train") if pair.mask.any()]
+    write_text(out / LESIONS, dumps(_lesions(pairs)))
+    crops = read_shippable(tables, cohort)["train"]
+    look = fit_images(crops.images)
     lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
     fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
     save(out / LOOK, vars(look))
@@ -162,5 +171,5 @@ def fit_gates(folder: Path, out: Path) -> None:
 def save(path: Path, values: Mapping[str, object]) -> None:
     """Write named numbers and arrays of them in single precision."""
     stored = {name: np.atleast_1d(np.asarray(value, np.float32)) for name, value in values.items()}
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         save_file(stored, partial)

@@ -1,4 +1,4 @@
-"""Pairs of real pictures and masks, as faults are planted into: clean square crops.
+"""Pairs of real images and masks, as faults are planted into: clean square crops.
 
 In: canonical tables with their cohort. Out: pairs of held-out or of training patients.
 """
@@ -11,39 +11,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.gates.calibration.faults import Pair, Pixels
-from busgen.gates.calibration.real_samples import is_clean
-from busgen.real.cohort import real_rows, usable_for_labels, usable_for_pixels
-from busgen.real.crops import crop_of
-from busgen.similarity.known_images import texture_of
+from busgen.gates.calibration.real_samples import is_tissue
+from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
+from busgen.real.crops import crop
+from busgen.similarity.known_images import describe_texture
 
 
-def clean_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pair]:
+def read_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pair]:
     """Yield the pairs of a split's clean crops whose class is known."""
-    for row in real_rows(tables, cohort, splits=(split,), usable=usable_for_labels):
-        pair = clean_pair(row, *crop_of(row))
+    for row in read_rows(tables, cohort, splits=(split,), usable=has_usable_label):
+        pair = make_pair(row, *crop(row))
         if pair is not None:
             yield pair
 
 
-def training_pairs(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], NDArray[np.uint8]]:
+def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], NDArray[np.uint8]]:
     """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
 
-    The textures are of all pictures that a generator may learn from
+    The textures are of all images that a generator may learn from
     (`busgen.similarity.known_images`).
     """
     pairs, textures = [], []
-    for row in real_rows(tables, cohort, splits=("train",), usable=usable_for_pixels):
-        image, mask, hidden = crop_of(row)
-        textures.append(texture_of(image))
-        pair = clean_pair(row, image, mask, hidden) if usable_for_labels(row) else None
+    for row in read_rows(tables, cohort, splits=("train",), usable=has_usable_pixels):
+        image, mask, hidden = crop(row)
+        textures.append(describe_texture(image))
+        pair = make_pair(row, image, mask, hidden) if has_usable_label(row) else None
         if pair is not None:
             pairs.append(pair)
     return pairs, np.array(textures, np.uint8)
 
 
-def clean_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
-    """Return the pair of a canonical row and its crops (`crop_of`), None where it is not clean."""
-    if not is_clean(row["flags"], float(hidden.mean())):
+def make_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
+    """Return the pair of a canonical row and its crops (`crop`), None where it is not clean."""
+    if not is_tissue(row["flags"], float(hidden.mean())):
         return None
     claimed = row["pathology"] == "malignant" if mask.any() else None
     return Pair(image, mask, claimed, row["echo_pattern"], row["posterior"])

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.gates.judged_scores import Judges, judge_pairs
-from busgen.gates.scores import copy_scores, image_scores, lesion_scores
-from busgen.imaging.overlays.find import without_overlays
-from busgen.imaging.square import field_of, square_crop
-from busgen.imaging.statistics import MEASURED, image_statistics
+from busgen.gates.scores import score_copies, score_image, score_lesion
+from busgen.imaging.overlays.find import remove_overlays
+from busgen.imaging.square import find_field, square_crop
+from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
 from busgen.schema import JUDGED, scanner_of
-from busgen.similarity.dhash import difference_hash
-from busgen.similarity.known_images import Known
+from busgen.similarity.dhash import hash_image
+from busgen.similarity.known_images import KnownImages
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
@@ -49,7 +49,7 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Crop:
+class _Crop:
     """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
 
     record: dict[str, Any]
@@ -57,11 +57,11 @@ class Crop:
     mask: NDArray[np.uint8]
 
 
-def samples_of(
+def measure(
     rows: Iterable[Mapping[str, Any]],
     judges: Judges | None,
     size_px: int = 256,
-    known: Known | None = None,
+    known: KnownImages | None = None,
 ) -> pa.Table:
     """Return what is measured on real images.
 
@@ -74,7 +74,7 @@ def samples_of(
     size_px
         Side of the square crops that are measured.
     known
-        Pictures of training patients; None leaves the similarity to them null.
+        Images of training patients; None leaves the similarity to them null.
 
     Returns
     -------
@@ -86,50 +86,50 @@ def samples_of(
     Raises
     ------
     DataError
-        If there are no rows or a picture in them is corrupt.
+        If there are no rows or an image in them is corrupt.
     """
     records: list[dict[str, Any]] = []
     hashes: list[int] = []
     with on_all_cores() as pool:
         for part in _parts(rows):
-            crops = list(pool.map(partial(_measured, size_px=size_px, known=known), part))
-            records += _judged(crops, judges)
-            hashes += [difference_hash(crop.image) for crop in crops]
+            crops = list(pool.map(partial(_measure, size_px=size_px, known=known), part))
+            records += _judge(crops, judges)
+            hashes += [hash_image(crop.image) for crop in crops]
     if not records:
         raise DataError("a reference needs real images", "none", "read a dataset first")
     names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
     patients = np.array([names[row["patient"]] for row in records])
-    distances = _nearest_other(np.array(hashes, np.int64), patients)
+    distances = _near(np.array(hashes, np.int64), patients)
     for row, patient, distance in zip(records, patients.tolist(), distances, strict=True):
         row |= {"patient": patient, f"gate_{REPEATS}": distance}
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def is_clean(flags: Iterable[str], hidden: float) -> bool:
+def is_tissue(flags: Iterable[str], hidden: float) -> bool:
     """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
     return hidden <= HIDDEN and not set(flags) - UNMARRED
 
 
 def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield rows some dozens at a time: decoded pictures are large."""
+    """Yield rows some dozens at a time: decoded images are large."""
     left = iter(rows)
     while part := list(islice(left, AT_ONCE)):
         yield part
 
 
-def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) -> Crop:
+def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = None) -> _Crop:
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask = decode_png(row["mask"]["bytes"], row["source_file"]) if row["mask"] else 0 * image
-    field, hidden = field_of(image), 0.0
+    field, hidden = find_field(image), 0.0
     if row["ignore"]:
         overlay = decode_png(row["ignore"]["bytes"], row["source_file"])
         hidden = float(np.mean(square_crop(overlay, mask, size_px, field=field).image > 0))
-        image = without_overlays(image, overlay > 0)
+        image = remove_overlays(image, overlay > 0)
     square = square_crop(image, mask, size_px, field=field)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * square.scale
-    scores = image_scores(square.image) | copy_scores([square.image], known)[0]
+    scores = score_image(square.image) | score_copies([square.image], known)[0]
     if square.mask.any():
-        scores |= lesion_scores(square.image, square.mask, row["echo_pattern"], row["posterior"])
+        scores |= score_lesion(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {
         "dataset": row["dataset"],
         "scanner": scanner_of(row["scanner"], row["dataset"]),
@@ -138,14 +138,14 @@ def _measured(row: Mapping[str, Any], size_px: int, known: Known | None = None) 
         "split": row["split"],
         "patient": row["cluster_id"],
         "hidden": hidden,
-        "clean": is_clean(row["flags"], hidden),
-        **image_statistics(square.image, square.mask, pixel_mm),
+        "clean": is_tissue(row["flags"], hidden),
+        **measure_image(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }
-    return Crop(record, square.image, square.mask)
+    return _Crop(record, square.image, square.mask)
 
 
-def _judged(crops: Sequence[Crop], judges: Judges | None) -> list[dict[str, Any]]:
+def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]]:
     """Return the crops' records, those of lesions with the judges' scores."""
     records = [dict(crop.record) for crop in crops]
     lesions = [k for k, crop in enumerate(crops) if crop.mask.any()]
@@ -162,8 +162,8 @@ def _judged(crops: Sequence[Crop], judges: Judges | None) -> list[dict[str, Any]
     return records
 
 
-def _nearest_other(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
-    """Return the bits between each picture's hash and the nearest of another patient's."""
+def _near(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
+    """Return the bits between each image's hash and the nearest of another patient's."""
     bits = np.bitwise_count(hashes.view(np.uint64)[:, None] ^ hashes.view(np.uint64)[None, :])
     other = patients[:, None] != patients[None, :]
     if not other.any(axis=1).all():

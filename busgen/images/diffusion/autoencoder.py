@@ -1,9 +1,9 @@
-"""Autoencoder: pictures <-> latents at an eighth of their side; speckle is drawn, not stored.
+"""Autoencoder: images <-> latents at an eighth of their side; speckle is drawn, not stored.
 
-In: pictures (N, 1, H, W) in [-1, 1], sides multiples of 8. Out: latents (N, C, H/8, W/8), and
-pictures again. The decoder takes noise at every resolution (as StyleGAN does, Karras 2019,
+In: images (N, 1, H, W) in [-1, 1], sides multiples of 8. Out: latents (N, C, H/8, W/8), and
+images again. The decoder takes noise at every resolution (as StyleGAN does, Karras 2019,
 arXiv 1812.04948): latents need to hold anatomy alone, the speckle's grain comes from the noise.
-No layer normalises over space, so what is learned on crops holds on whole pictures.
+No layer normalises over space, so what is learned on crops holds on whole images.
 """
 
 import itertools
@@ -15,11 +15,11 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pixel_unshuffle
 
-FACTOR = 8  # sides of a picture over those of its latents
-NOISED = (4, 2, 1)  # a picture's side over that of the decoder's noise, coarse to fine
+FACTOR = 8  # sides of an image over those of its latents
+NOISED = (4, 2, 1)  # an image's side over that of the decoder's noise, coarse to fine
 
 
-class Residual(nn.Module):
+class Block(nn.Module):
     """Two 3x3 convolutions beside a shortcut; the second starts at zero."""
 
     def __init__(self, width: int) -> None:
@@ -34,20 +34,20 @@ class Residual(nn.Module):
         return y
 
 
-class Encoder(nn.Module):
-    """Pictures (N, 1, H, W) -> means of latents (N, channels, H/8, W/8)."""
+class _Encoder(nn.Module):
+    """Images (N, 1, H, W) -> means of latents (N, channels, H/8, W/8)."""
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__()
         coarse, middle, fine = widths[:3]
         self.layers = nn.Sequential(
             nn.Conv2d(4, fine, 3, 1, 1),
-            Residual(fine),
+            Block(fine),
             nn.Conv2d(fine, middle, 4, 2, 1),
-            Residual(middle),
+            Block(middle),
             nn.Conv2d(middle, coarse, 4, 2, 1),
-            Residual(coarse),
-            Residual(coarse),
+            Block(coarse),
+            Block(coarse),
             nn.LeakyReLU(),
             nn.Conv2d(coarse, channels, 3, 1, 1),
         )
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         return latents
 
 
-class Grain(nn.Module):
+class _Grain(nn.Module):
     """Adds one map of noise to all channels, each with a strength of its own that follows them."""
 
     def __init__(self, width: int) -> None:
@@ -73,31 +73,29 @@ class Grain(nn.Module):
         return y
 
 
-class Decoder(nn.Module):
-    """Latents (N, channels, H, W) and noise -> pictures (N, 1, 8 H, 8 W)."""
+class _Decoder(nn.Module):
+    """Latents (N, channels, H, W) and noise -> images (N, 1, 8 H, 8 W)."""
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__()
         first = widths[0]
-        self.begin = nn.Sequential(
-            nn.Conv2d(channels, first, 3, 1, 1), Residual(first), Residual(first)
-        )
+        self.begin = nn.Sequential(nn.Conv2d(channels, first, 3, 1, 1), Block(first), Block(first))
         pairs = list(itertools.pairwise(widths))
         self.narrow = nn.ModuleList([nn.Conv2d(wide, slim, 3, 1, 1) for wide, slim in pairs])
-        self.grain = nn.ModuleList([Grain(slim) for _, slim in pairs])
-        self.blocks = nn.ModuleList([Residual(slim) for _, slim in pairs])
+        self.grain = nn.ModuleList([_Grain(slim) for _, slim in pairs])
+        self.blocks = nn.ModuleList([Block(slim) for _, slim in pairs])
         self.end = nn.Conv2d(widths[-1], 1, 3, 1, 1)
 
     def forward(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """Return pictures; `noise` as `Autoencoder.decode` takes it."""
+        """Return images; `noise` as `Autoencoder.decode` takes it."""
         x = self.begin(latents)
         for narrow, grain, block, drawn in zip(
             self.narrow, self.grain, self.blocks, noise, strict=True
         ):
             x = interpolate(narrow(leaky_relu(x)), scale_factor=2.0, mode="nearest")
             x = block(grain(x, drawn))
-        picture: Tensor = self.end(leaky_relu(x))
-        return picture
+        image: Tensor = self.end(leaky_relu(x))
+        return image
 
 
 class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -108,7 +106,7 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     channels
         Of the latents.
     widths
-        Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of a picture's side; the encoder
+        Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an image's side; the encoder
         has the first three.
     mean, sd
         Of each channel of what the encoder gives, measured after training; 0 and 1 before.
@@ -123,38 +121,38 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         sd: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(widths, channels)
-        self.decoder = Decoder(widths, channels)
+        self.encoder = _Encoder(widths, channels)
+        self.decoder = _Decoder(widths, channels)
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        """Return latents (N, channels, H/8, W/8) of pictures (N, 1, H, W) in [-1, 1]."""
-        mean, sd = self._moments(pictures)
-        latents: Tensor = (self.encoder(pictures) - mean) / sd
+    def encode(self, images: Tensor) -> Tensor:
+        """Return latents (N, channels, H/8, W/8) of images (N, 1, H, W) in [-1, 1]."""
+        mean, sd = self._measure(images)
+        latents: Tensor = (self.encoder(images) - mean) / sd
         return latents
 
     def decode(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
-        """Return pictures (N, 1, 8 H, 8 W), about [-1, 1], of latents (N, channels, H, W).
+        """Return images (N, 1, 8 H, 8 W), about [-1, 1], of latents (N, channels, H, W).
 
         `noise` standard normal (N, 1, 8 H / k, 8 W / k) for k in `NOISED`.
         """
-        mean, sd = self._moments(latents)
-        picture: Tensor = self.decoder(latents * sd + mean, noise)
-        return picture
+        mean, sd = self._measure(latents)
+        image: Tensor = self.decoder(latents * sd + mean, noise)
+        return image
 
-    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+    def _measure(self, like: Tensor) -> tuple[Tensor, Tensor]:
         mean = self.config["mean"] or [0.0] * self.config["channels"]
         sd = self.config["sd"] or [1.0] * self.config["channels"]
         return like.new_tensor(mean)[:, None, None], like.new_tensor(sd)[:, None, None]
 
 
-def noise_shapes(size_px: int) -> tuple[tuple[int, int, int], ...]:
-    """Return the shapes (1, H, W) of one picture's noise, in the order that `decode` takes."""
+def noise_shape(size_px: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the shapes (1, H, W) of one image's noise, in the order that `decode` takes."""
     return tuple((1, size_px // k, size_px // k) for k in NOISED)
 
 
 def draw_noise(count: int, size_px: int, generator: torch.Generator) -> list[Tensor]:
-    """Return the noise for `count` pictures, drawn from one generator on its device."""
+    """Return the noise for `count` images, drawn from one generator on its device."""
     return [
         torch.randn(count, *shape, generator=generator, device=generator.device)
-        for shape in noise_shapes(size_px)
+        for shape in noise_shape(size_px)
     ]

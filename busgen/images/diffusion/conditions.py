@@ -28,12 +28,12 @@ def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
 
     Every pixel of the mask is told, 64 to a latent; then the signed distance to the outline,
     positive inside, clipped to `REACH` and divided by it; then 1, for "a mask is given". An empty
-    mask is a picture without a lesion, not a mask that is not given: that is `dropped`.
+    mask is an image without a lesion, not a mask that is not given: that is `dropped`.
     """
-    return planes_of(masks, np.stack([distance_of(mask) for mask in masks]))
+    return make_planes(masks, np.stack([distance(mask) for mask in masks]))
 
 
-def planes_of(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
+def make_planes(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
     """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
     count, side = masks.shape[0], masks.shape[-1] // FACTOR
     pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
@@ -43,7 +43,7 @@ def planes_of(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tenso
     return torch.from_numpy(planes)
 
 
-def distance_of(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the signed distance (S/8, S/8) of latents' centres to the outline, -1 to 1."""
     side = len(mask) // FACTOR
     if not mask.any():
@@ -74,12 +74,12 @@ class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return tokens
 
 
-def unstated(count: int) -> Tensor:
+def empty_text(count: int) -> Tensor:
     """Return the terms (count, N_TERMS) of findings of which nothing is said."""
     return torch.from_numpy(one_hot({})).expand(count, -1).clone()
 
 
-def styles_of(scanners: Sequence[str]) -> Tensor:
+def styles_for(scanners: Sequence[str]) -> Tensor:
     """Return the styles (N,) int64 of findings' scanners.
 
     Raises

@@ -1,6 +1,6 @@
 """Image engine `diffusion`: the pipeline behind the contract of `busgen.images.engines`.
 
-In: findings and masks. Out: pictures. A finding's seed draws where its path begins and the grain
+In: findings and masks. Out: images. A finding's seed draws where its path begins and the grain
 of its speckle and where in its terms' ranges the levels lie; terms and scanner are the conditions,
 the mask the third.
 """
@@ -17,25 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import io, seeds
-from busgen.code import code_sha256
-from busgen.compute.devices import device_of
+from busgen.code import hash_code
+from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
-from busgen.images.contract import Learned
-from busgen.images.diffusion.autoencoder import FACTOR, noise_shapes
-from busgen.images.diffusion.conditions import styles_of
-from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_pipeline
-from busgen.images.diffusion.levels import place_of
+from busgen.images.contract import ModelOptions
+from busgen.images.diffusion.autoencoder import FACTOR, noise_shape
+from busgen.images.diffusion.conditions import styles_for
+from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
+from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.terms import terms_of
 from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 
-AT_ONCE = 8  # pictures drawn together: always as many, last digits depend on it
+AT_ONCE = 8  # images drawn together: always as many, last digits depend on it
 
 
 @dataclass(frozen=True)
-class DiffusionEngine:
+class Engine:
     """The learned generator.
 
     `native_px` is the side that it draws, brought to `size_px`; `adapted` whether an adapter stands
@@ -54,13 +54,13 @@ class DiffusionEngine:
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the network for a picture, those that guidance costs included."""
+        """Evaluations of the network for an image, those that guidance costs included."""
         return self.steps * self.guidance.evaluations
 
     def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures (N, H, W) uint8; raise `UserError` where the masks do not fit."""
-        check_masks(findings, masks, self.size_px)
-        pictures = np.zeros(masks.shape, np.uint8)
+        """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit."""
+        _check(findings, masks, self.size_px)
+        images = np.zeros(masks.shape, np.uint8)
         starts = range(0, len(findings), AT_ONCE)
 
         def draw(start: int) -> None:
@@ -68,29 +68,29 @@ class DiffusionEngine:
             own = np.arange(start, min(start + AT_ONCE, len(findings)))
             batch = np.resize(own, AT_ONCE)
             drawn = self._draw([findings[k] for k in batch.tolist()], masks[batch])
-            pictures[own] = drawn[: own.size]
+            images[own] = drawn[: own.size]
 
         with ThreadPoolExecutor(self.threads if self.pipeline.device.type == "cpu" else 1) as pool:
             list(pool.map(draw, starts))
-        return pictures
+        return images
 
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         device = self.pipeline.device
-        styles = styles_of([finding.scanner for finding in findings])
-        told = self.pipeline.tell(
+        styles = styles_for([finding.scanner for finding in findings])
+        told = self.pipeline.encode(
             terms_of(findings),
-            _resized(masks, self.native_px),
+            _resize(masks, self.native_px),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
-            torch.stack([place_of(finding.seed) for finding in findings]),
+            torch.stack([draw_place(finding.seed) for finding in findings]),
         )
-        drawn = [noise_of(f.seed, self.native_px, self.pipeline.channels) for f in findings]
+        drawn = [_noise(f.seed, self.native_px, self.pipeline.channels) for f in findings]
         start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
-        pictures = self.pipeline(told, start, grain, self.steps, self.guidance)
-        grey = np.rint(pictures.cpu().numpy() * 255).astype(np.uint8)
-        return np.stack([_brought(picture, self.size_px) for picture in grey])
+        images = self.pipeline(told, start, grain, self.steps, self.guidance)
+        grey = np.rint(images.cpu().numpy() * 255).astype(np.uint8)
+        return np.stack([_brought(image, self.size_px) for image in grey])
 
 
-def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) -> DiffusionEngine:
+def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> Engine:
     """Return the engine with the weights in ``learned.model``, by default those that ship.
 
     Raises
@@ -102,12 +102,12 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     """
     folder = Path(learned.model) if learned.model else SHIPPED
     digest = checked_hash(folder, learned.adapter)
-    pipeline = load_pipeline(folder, device_of(device), learned.adapter)
+    pipeline = load_model(folder, resolve_device(device), learned.adapter)
     guidance = Guidance(described=1.0 if learned.guidance is None else learned.guidance)
     steps = learned.steps or STEPS
-    key = f"{digest} {code_sha256(__name__)} {steps} {guidance}"
+    key = f"{digest} {hash_code(__name__)} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
-    return DiffusionEngine(
+    return Engine(
         pipeline,
         size_px,
         native,
@@ -119,7 +119,7 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: Learned) ->
     )
 
 
-def check_masks(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
+def _check(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
     """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
     want = (len(findings), size_px, size_px)
     if masks.shape != want or masks.dtype != np.uint8:
@@ -134,21 +134,21 @@ def check_masks(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: 
             raise UserError(rule, got, "draw the mask of this very finding")
 
 
-def noise_of(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
+def _noise(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
     """Return what a finding's seed draws: its start (channels, h, w), and the decoder's noise."""
     rng = seeds.rng(seed, "image")
     side = size_px // FACTOR
-    shapes = ((channels, side, side), *noise_shapes(size_px))
+    shapes = ((channels, side, side), *noise_shape(size_px))
     return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
 
 
-def _resized(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _resize(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
     return (np.stack(planes) > 127).astype(np.uint8)
 
 
-def _brought(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    if len(picture) == size_px:
-        return picture
-    method = cv2.INTER_AREA if size_px < len(picture) else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (size_px, size_px), interpolation=method), np.uint8)
+def _brought(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    if len(image) == size_px:
+        return image
+    method = cv2.INTER_AREA if size_px < len(image) else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method), np.uint8)

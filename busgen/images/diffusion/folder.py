@@ -24,7 +24,7 @@ COMPONENTS = ("autoencoder", "ranges", "tokens", "unet")
 PARTS = (*COMPONENTS, "scheduler", ADAPTERS)
 
 
-def save_pipeline(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
+def save_model(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
     """Write a pipeline to `folder` in half precision, with its manifest."""
     for name in COMPONENTS:
         getattr(pipeline, name).half()
@@ -39,7 +39,7 @@ def save_pipeline(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the hashes of the files in `folder` that decide pictures: its parts and adapters."""
+    """Write the hashes of the files in `folder` that decide images: its parts and adapters."""
     inside = [path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()]
     names = sorted(path.relative_to(folder).as_posix() for path in (folder / INDEX, *inside))
     hashes = {name: sha256_file(folder / name) for name in names}
@@ -47,7 +47,7 @@ def write_manifest(folder: Path) -> None:
 
 
 def checked_hash(folder: Path, adapter: str | None = None) -> str:
-    """Return the hash of what decides the pictures of a folder's pipeline.
+    """Return the hash of what decides the images of a folder's pipeline.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
     if adapter is not None and not (folder / ADAPTERS / adapter).is_dir():
         known = sorted(path.name for path in (folder / ADAPTERS).glob("*")) or ["none"]
         raise UserError("an adapter must be in the model's folder", adapter, ", ".join(known))
-    wanted = [name for name in files if _used(name, adapter)]
+    wanted = [name for name in files if _is_used(name, adapter)]
     for name in wanted:
         if not (folder / name).is_file() or sha256_file(folder / name) != files[name]:
             rule = f"{name} must be the file that {MANIFEST} names"
@@ -75,11 +75,11 @@ def checked_hash(folder: Path, adapter: str | None = None) -> str:
     return sha256_bytes(dumps({name: files[name] for name in wanted}).encode())
 
 
-def _used(name: str, adapter: str | None) -> bool:
+def _is_used(name: str, adapter: str | None) -> bool:
     return not name.startswith(f"{ADAPTERS}/") or name.startswith(f"{ADAPTERS}/{adapter}/")
 
 
-def load_pipeline(
+def load_model(
     folder: Path, device: torch.device, adapter: str | None = None
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline in `folder` in single precision, an adapter of its own folded in."""

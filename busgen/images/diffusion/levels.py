@@ -1,8 +1,8 @@
 """How bright a lesion is told to be inside, behind and around it: numbers painted where they show.
 
-A term names a range and each picture has one value in it. The network learns from the values, which
+A term names a range and each image has one value in it. The network learns from the values, which
 are measured of every lesion, where readers described one in eight; a finding is drawn as values in
-the ranges of its terms. In: pictures with masks, captions, terms. Out: values in units of `SCALES`,
+the ranges of its terms. In: images with masks, captions, terms. Out: values in units of `SCALES`,
 and planes beside the latents.
 """
 
@@ -30,19 +30,19 @@ FIELDS = ("echo_pattern", "posterior", "halo")  # whose terms say a lesion's lev
 SCALES = (0.35, 1.0, 0.4)  # ... behind and around it: about the sd of each over training lesions
 LEVELS = len(FIELDS)
 MOST = 4.0  # of SCALES: what lies beyond is told as this
-FEWEST = 5  # pictures of which a term's mean is taken; rarer terms are told by the text alone
+FEWEST = 5  # images of which a term's mean is taken; rarer terms are told by the text alone
 # By the lexicon a halo is a bright rim; where BrEaST's readers see one no rim is measured to be
 # brighter (AUC .45), so the term is drawn as the lexicon has it.
 HALO = 1.5  # spreads above a rim without
 
 
-def measured(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the levels (LEVELS,) of a picture (H, W) with its mask {0, 1}, NaN where unseen."""
+def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the levels (LEVELS,) of an image (H, W) with its mask {0, 1}, NaN where unseen."""
     values = (echo_level(image, mask).to_fat, posterior_band(image, mask), rim_level(image, mask))
     return np.asarray(np.clip(np.array(values) / SCALES, -MOST, MOST), np.float32)
 
 
-def places(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return which share of each latent shows each level, (LEVELS, S/8, S/8), of 64 its pixels.
 
     Parameters
@@ -59,7 +59,7 @@ def places(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
 
 
-def painted(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
+def paint(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
     """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
 
     Parameters
@@ -69,7 +69,7 @@ def painted(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
     told
         (N, LEVELS) in [0, 1], how surely.
     shown
-        (N, LEVELS, h, w) as `places` returns them.
+        (N, LEVELS, h, w) as `weigh` returns them.
     """
     shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
     both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
@@ -101,7 +101,7 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return stated @ self.means + told * self.spread * place, told
 
 
-def place_of(seed: int) -> Tensor:
+def draw_place(seed: int) -> Tensor:
     """Return where in its terms' ranges a finding's levels lie, (LEVELS,) standard normal."""
     drawn = seeds.rng(seed, "levels").standard_normal(LEVELS, np.float32)
     return torch.from_numpy(drawn)

@@ -1,4 +1,4 @@
-"""The diffusers pipeline: masks, terms and styles in, pictures out.
+"""The diffusers pipeline: masks, terms and styles in, images out.
 
 It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2210.02747), then
 decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import FieldTokens, mask_planes, unstated
-from busgen.images.diffusion.levels import Ranges, painted, places
+from busgen.images.diffusion.conditions import FieldTokens, empty_text, mask_planes
+from busgen.images.diffusion.levels import Ranges, paint, weigh
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.solver import FlowSolver
 
@@ -38,7 +38,7 @@ class Guidance:
     style: float = 1.0
 
     @property
-    def dropped(self) -> tuple[tuple[float, frozenset[str]], ...]:
+    def drops(self) -> tuple[tuple[float, frozenset[str]], ...]:
         """The weights beyond 1 that are asked for, with the conditions that are dropped for them.
 
         0 of a condition draws as if it had not been given.
@@ -52,12 +52,12 @@ class Guidance:
     @property
     def evaluations(self) -> int:
         """Evaluations of the network a step."""
-        return 1 + len(self.dropped)
+        return 1 + len(self.drops)
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What N pictures are to show.
+    """What N images are to show.
 
     `text` (N, terms) what is said, `levels` (N, 2 LEVELS, h, w) what they are drawn as, `planes`
     (N, planes, h, w) of the mask, `style` (N,) int64.
@@ -77,7 +77,7 @@ class Conditions:
 
         Levels are dropped with the text, whose they are, and with the mask: they show where it is.
         """
-        text = unstated(len(self.text)).to(self.text) if "text" in names else self.text
+        text = empty_text(len(self.text)).to(self.text) if "text" in names else self.text
         levels = torch.zeros_like(self.levels) if names & {"text", "mask"} else self.levels
         planes = torch.zeros_like(self.planes) if "mask" in names else self.planes
         style = torch.full_like(self.style, NO_STYLE) if "style" in names else self.style
@@ -85,7 +85,7 @@ class Conditions:
 
 
 class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
-    """Draws B-mode pictures of findings inside given masks."""
+    """Draws B-mode images of findings inside given masks."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Channels of the latents."""
         return int(self.autoencoder.config.channels)
 
-    def tell(
+    def encode(
         self, text: Tensor, masks: NDArray[np.uint8], styles: Tensor, place: Tensor
     ) -> Conditions:
         """Return the conditions, on the pipeline's device, that N findings set.
@@ -126,9 +126,9 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
             (N, LEVELS) standard normal, `levels.place_of`.
         """
         values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
-        shown = np.stack([places(mask) for mask in masks])
+        shown = np.stack([weigh(mask) for mask in masks])
         device = self.unet.device
-        levels = painted(values, told, shown).to(device)
+        levels = paint(values, told, shown).to(device)
         return Conditions(text.to(device), levels, mask_planes(masks).to(device), styles.to(device))
 
     @torch.inference_mode()
@@ -140,12 +140,12 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         steps: int = STEPS,
         guidance: Guidance | None = None,
     ) -> Tensor:
-        """Return pictures (N, H, W) in [0, 1].
+        """Return images (N, H, W) in [0, 1].
 
         Parameters
         ----------
         told
-            Conditions, as `tell` returns them.
+            Conditions, as `encode` returns them.
         start
             Standard normal (N, channels, H/8, W/8): where the paths begin.
         grain
@@ -156,10 +156,10 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
             Strength of the conditions; by default none beyond what the network has learned.
         """
         latents = self.draw(told, start, steps, guidance)
-        with low_precision(start.device):
+        with autocast(start.device):
             decoded = self.autoencoder.decode(latents, grain)
-        pictures: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
-        return pictures
+        images: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
+        return images
 
     @torch.inference_mode()
     def draw(
@@ -169,7 +169,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         steps: int = STEPS,
         guidance: Guidance | None = None,
     ) -> Tensor:
-        """Return the latents (N, channels, H/8, W/8) of pictures; arguments as when called."""
+        """Return the latents (N, channels, H/8, W/8) of images; arguments as when called."""
         latents = start
         solver = FlowSolver.from_config(self.scheduler.config)  # one a call: it counts
         solver.set_timesteps(steps, start.device)
@@ -182,21 +182,21 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         self, latents: Tensor, time: Tensor, told: Conditions, guidance: Guidance
     ) -> Tensor:
         """Return the guided velocity at `time`, noise minus latents, float32."""
-        full = velocity_of(self.unet, self.tokens, latents, time, told)
+        full = predict_velocity(self.unet, self.tokens, latents, time, told)
         guided = full
-        for weight, names in guidance.dropped:
-            less = velocity_of(self.unet, self.tokens, latents, time, told.without(names))
+        for weight, names in guidance.drops:
+            less = predict_velocity(self.unet, self.tokens, latents, time, told.without(names))
             guided = guided + weight * (full - less)
         return guided
 
 
-def velocity_of(
+def predict_velocity(
     unet: nn.Module, tokens: nn.Module, latents: Tensor, time: Tensor, told: Conditions
 ) -> Tensor:
     """Return the network's velocity of latents (N, C, h, w) at times (N,) or () in [0, 1000]."""
     planes = torch.cat([latents, told.planes, told.levels], dim=1)
     seen = planes.contiguous(memory_format=torch.channels_last)
-    with low_precision(latents.device):
+    with autocast(latents.device):
         out = unet(
             seen,
             time,
@@ -209,13 +209,13 @@ def velocity_of(
 
 
 @contextmanager
-def low_precision(device: torch.device) -> Iterator[None]:
+def autocast(device: torch.device) -> Iterator[None]:
     """Compute in bfloat16 where the processor has it."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+    with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device)):
         yield
 
 
-def has_bfloat16(device: torch.device) -> bool:
+def _has_bfloat16(device: torch.device) -> bool:
     """Return whether bfloat16 is faster than float32 on `device`."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

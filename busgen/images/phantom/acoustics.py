@@ -16,7 +16,7 @@ ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
 NOISE_DB = -7.0  # level of electronic noise against fat that gain is not turned beyond
 NEAR_MM = 4.0  # depth that the first slider of the time-gain compensation acts on
-MOST_WHITE = 0.02  # share of a picture's pixels
+MOST_WHITE = 0.02  # share of an image's pixels
 SHADOW_BLUR_MM = 0.5  # lateral width (sd) of the beam that attenuation is averaged over
 
 
@@ -25,7 +25,7 @@ def _decibels(level_db: Floats) -> Floats:
     return np.asarray(np.exp(level_db * np.float32(np.log(10) / 20)), np.float32)
 
 
-def lateral_widths(grid: Grid, settings: Settings) -> Floats:
+def beam_widths(grid: Grid, settings: Settings) -> Floats:
     """Return the lateral standard deviation of the point-spread function (rows,), in columns.
 
     It grows hyperbolically away from the focus, as the width of a Gaussian beam.
@@ -43,7 +43,7 @@ def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
     blended row by row, and the blend is divided by the root of its own energy.
     """
     axial = gaussian_kernel(settings.style.axial_mm / grid.pixel_mm)
-    widths = lateral_widths(grid, settings)
+    widths = beam_widths(grid, settings)
     knots = np.linspace(widths.min(), widths.max() + 1e-3, 3)
     kernels = [gaussian_kernel(float(knot)) for knot in knots]
     share = np.stack([np.interp(widths, knots, row) for row in np.eye(3)])
@@ -81,14 +81,14 @@ def path_loss_db(attenuation: Floats, grid: Grid, settings: Settings, steer_deg:
     coarse = cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA)
     shear = float(np.tan(np.deg2rad(steer_deg)) * grid.pixel_mm / grid.beam_mm)
     step_cm = 2 * grid.pixel_mm / 10
-    loss = np.cumsum(_sheared(coarse, shear), 0) * np.float32(2 * step_cm * settings.style.loss_mhz)
-    loss = _sheared(loss, -shear)
+    loss = np.cumsum(_shear(coarse, shear), 0) * np.float32(2 * step_cm * settings.style.loss_mhz)
+    loss = _shear(loss, -shear)
     blurred = cv2.GaussianBlur(loss, (0, 0), sigmaX=SHADOW_BLUR_MM / (2 * grid.beam_mm), sigmaY=0.3)
     full = cv2.resize(blurred, (columns, rows), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.float32)
 
 
-def _sheared(field: Floats, shear: float) -> Floats:
+def _shear(field: Floats, shear: float) -> Floats:
     """Return `field` with row *k* moved by *k* `shear` columns."""
     if not shear:
         return field
@@ -112,7 +112,7 @@ def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
     return np.asarray(np.minimum(matched, most) + error, np.float32)[:, None]
 
 
-def looks(
+def draw_looks(
     rng: np.random.Generator,
     maps: tuple[Floats, Floats, Floats],
     gain: Floats,
@@ -133,7 +133,7 @@ def looks(
     style = settings.style
     amplitude, coherent = _decibels(echo_db), reflect / np.float32(_line_gain(grid, settings))
     floor = 0.5 * _decibels(2 * (settings.floor_db + gain))
-    margin = 1 + int(3 * lateral_widths(grid, settings).max())  # beams beyond the picture's sides
+    margin = 1 + int(3 * beam_widths(grid, settings).max())  # beams beyond the image's sides
     steers = np.linspace(-style.steer_deg, style.steer_deg, style.looks)
     heard = {
         steer: _decibels(gain - path_loss_db(attenuation, grid, settings, steer))
@@ -142,16 +142,16 @@ def looks(
     envelopes = []
     for steer in map(float, steers):
         spread = np.sqrt(0.5 * (amplitude * heard[steer]) ** 2 + floor)
-        spread = _widened(spread, margin)  # of echo and electronic noise: both are Gaussian
+        spread = _pad(spread, margin)  # of echo and electronic noise: both are Gaussian
         field = rng.standard_normal((2, *spread.shape), np.float32)
         field *= spread
-        field[0] += _widened(coherent * heard[steer], margin)
+        field[0] += _pad(coherent * heard[steer], margin)
         real, imaginary = blur(field, grid, settings)[:, :, margin:-margin]
         envelopes.append(np.sqrt(real**2 + imaginary**2))
     return envelopes
 
 
-def _widened(field: Floats, margin: int) -> Floats:
+def _pad(field: Floats, margin: int) -> Floats:
     """Return `field` with its outermost columns repeated `margin` times."""
     border = cv2.BORDER_REPLICATE
     return np.asarray(cv2.copyMakeBorder(field, 0, 0, margin, margin, border), np.float32)
@@ -172,7 +172,7 @@ def compress(envelopes: list[Floats], settings: Settings) -> Floats:
     unit = fat + level_db * np.float32(per_db)
     if settings.sharpen:
         unit = unit + settings.sharpen * (unit - cv2.GaussianBlur(unit, (0, 0), 1.5))
-    # Nobody leaves a picture burnt out: overall gain goes down until a pixel in fifty is white.
+    # Nobody leaves an image burnt out: overall gain goes down until a pixel in fifty is white.
     unit = unit - np.float32(max(np.quantile(unit[::3, ::3], 1 - MOST_WHITE) - 1, 0.0))
     bent = np.clip(unit, 0, 1) ** np.float32(gamma)
     return np.asarray(np.maximum(settings.black_grey + span * bent, 0), np.float32)

@@ -14,16 +14,16 @@ from busgen.images.phantom.texture import (
     Points,
     join,
     sigmoid,
-    smooth_curve,
     smooth_noise,
+    smooth_noise_1d,
     splat,
-    warped,
+    warp,
 )
 from busgen.priors.findings import Finding
 
 
 @dataclass(frozen=True)
-class Material:
+class _Material:
     """One kind of tissue.
 
     `echo_db` is scattering against fat, `streak_db` and `blotch_db` the standard deviations of its
@@ -40,12 +40,12 @@ class Material:
 # Attenuation of fat: .73 +- .23 dB/cm/MHz at 7 MHz (PMC4618705); the others lie in its spread.
 # Echoes, textures and fibres calibrated on BrEaST and BUS-BRA, docs/log.
 MATERIALS = {
-    "fat": Material(0.0, 1.3, 1.0, 0.8, 0.70),
-    "skin": Material(2.5, 1.0, 0.5, 0.0, 0.80),
-    "gland": Material(7.5, 3.0, 1.8, 3.4, 0.76),
-    "muscle": Material(-1.5, 3.2, 1.2, 2.2, 0.74),
-    "chest wall": Material(0.0, 1.5, 2.0, 0.3, 0.95),
-    "rib": Material(14.0, 1.0, 1.0, 0.0, 5.0),
+    "fat": _Material(0.0, 1.3, 1.0, 0.8, 0.70),
+    "skin": _Material(2.5, 1.0, 0.5, 0.0, 0.80),
+    "gland": _Material(7.5, 3.0, 1.8, 3.4, 0.76),
+    "muscle": _Material(-1.5, 3.2, 1.2, 2.2, 0.74),
+    "chest wall": _Material(0.0, 1.5, 2.0, 0.3, 0.95),
+    "rib": _Material(14.0, 1.0, 1.0, 0.0, 5.0),
 }
 ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
 CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
@@ -66,13 +66,13 @@ class Tissue:
     fat_attenuation: float
 
 
-def make_tissue(echo_db: Floats, loss: Floats, reflect: Floats, fat_attenuation: float) -> Tissue:
+def to_tissue(echo_db: Floats, loss: Floats, reflect: Floats, fat_attenuation: float) -> Tissue:
     """Return `Tissue` with maps of single precision."""
     echo_db, loss, reflect = (np.asarray(x, np.float32) for x in (echo_db, loss, reflect))
     return Tissue(echo_db, loss, reflect, fat_attenuation)
 
 
-def mean_chord_cm(finding: Finding) -> float:
+def mean_chord(finding: Finding) -> float:
     """Return the lesion's mean axial thickness (cm) as of an ellipse."""
     return float(np.pi / 4 * max(finding.height_mm or 0.0, 1.5) / 10)
 
@@ -86,11 +86,11 @@ def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float
     usual = mean * float(np.clip(rng.normal(1.0, ATTENUATION_SPREAD), 0.6, 1.4))
     if finding.posterior != "enhancement":
         return usual
-    needed = ENHANCEMENT_DB / (2 * loss_mhz * mean_chord_cm(finding))
+    needed = ENHANCEMENT_DB / (2 * loss_mhz * mean_chord(finding))
     return float(np.clip(needed, usual, MOST_DENSITY * mean))
 
 
-def draw_tissue(
+def draw(
     rng: np.random.Generator,
     grid: Grid,
     finding: Finding,
@@ -110,7 +110,7 @@ def draw_tissue(
         Frequency that attenuation acts on.
     """
     layers = draw_layers(rng, grid, finding)
-    walls, sides, level = reflectors.lobules(rng, grid, rise_mm)
+    walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
     parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
     mix = {
         field: sum(
@@ -121,7 +121,7 @@ def draw_tissue(
     streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)
     blotches = smooth_noise(rng, grid, 2, 3)
     coarse = rng.lognormal(0.0, 0.3)  # some breasts are smooth, some are rough
-    echo = mix["echo_db"] + 0.75 * coarse * mix["streak_db"] * warped(streaks, grid, rise_mm)
+    echo = mix["echo_db"] + 0.75 * coarse * mix["streak_db"] * warp(streaks, grid, rise_mm)
     echo += mix["blotch_db"] * blotches + 1.5 * level * parts["fat"]
     echo += rng.uniform(*CHEST_DB) * parts["chest wall"]
     uneven = 1 + 0.25 * smooth_noise(rng, grid, 1.5, 1.2) * (1 - parts["fat"])
@@ -129,10 +129,10 @@ def draw_tissue(
     scale = fat_attenuation / MATERIALS["fat"].attenuation
     loss = scale * mix["attenuation"] * uneven + rng.uniform(0.4, 2.0) * sides * parts["fat"]
     loss += _bad_contact(rng, grid)
-    lines = splat(grid.shape, _lines(rng, grid, layers, rise_mm, parts))
+    lines = splat(grid.shape, _to_lines(rng, grid, layers, rise_mm, parts))
     lines += rng.uniform(1.0, 3.5) * walls * parts["fat"]
-    lines += reflectors.boundary(rng, grid, parts["gland"])
-    return make_tissue(echo, loss, lines, fat_attenuation)
+    lines += reflectors.draw_boundary(rng, grid, parts["gland"])
+    return to_tissue(echo, loss, lines, fat_attenuation)
 
 
 def _parts(
@@ -146,17 +146,17 @@ def _parts(
     """Return the share of each material, (rows, columns), summing to 1."""
     depth = grid.depth_mm[:, None] + rise_mm
 
-    def below(bound: Floats, soft_mm: float) -> Floats:
+    def share(bound: Floats, soft_mm: float) -> Floats:
         return sigmoid((depth - bound) / np.float32(soft_mm))
 
     patchy = smooth_noise(rng, grid, 1.3, 4.0) + 0.5 * smooth_noise(rng, grid, 0.5, 1.5)
     threshold = COMPOSITION[finding.tissue][1] + rng.normal(0, 0.3)
-    glandular = sigmoid((warped(patchy, grid, rise_mm) + np.float32(threshold)) / 0.2) * (1 - fatty)
-    bone = (layers.rib > 0) * (1 - below(layers.muscle + RIB_MM, 0.2))
-    wall, muscle = below(layers.muscle, 0.1), below(layers.retromammary, 0.12)
+    glandular = sigmoid((warp(patchy, grid, rise_mm) + np.float32(threshold)) / 0.2) * (1 - fatty)
+    bone = (layers.rib > 0) * (1 - share(layers.muscle + RIB_MM, 0.2))
+    wall, muscle = share(layers.muscle, 0.1), share(layers.retromammary, 0.12)
     parts = {
-        "skin": 1 - below(layers.skin, 0.1),
-        "gland": below(layers.fat, 0.2) * (1 - below(layers.gland, 0.3)) * glandular,
+        "skin": 1 - share(layers.skin, 0.1),
+        "gland": share(layers.fat, 0.2) * (1 - share(layers.gland, 0.3)) * glandular,
         "muscle": muscle * (1 - wall),
         "rib": wall * bone,
         "chest wall": wall * (1 - bone),
@@ -164,7 +164,7 @@ def _parts(
     return parts | {"fat": np.clip(1 - sum(parts.values()), 0, 1)}
 
 
-def _lines(
+def _to_lines(
     rng: np.random.Generator,
     grid: Grid,
     layers: Layers,
@@ -181,7 +181,7 @@ def _lines(
         (layers.muscle, (3.0, 12.0)),
     )
     found = [
-        reflectors.interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
+        reflectors.draw_interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
         for depth, strength in bounds
     ]
     clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
@@ -190,13 +190,13 @@ def _lines(
         (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
     ):
         mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
-        found.append(reflectors.fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
+        found.append(reflectors.draw_fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
     return join(*found)
 
 
 def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
     """Return attenuation (dB/cm/MHz) under the skin where the transducer couples badly."""
     width = rng.uniform(0.4, 3.0) / grid.beam_mm
-    columns = np.maximum(smooth_curve(rng, grid.shape[1], width) - 1.0, 0)
+    columns = np.maximum(smooth_noise_1d(rng, grid.shape[1], width) - 1.0, 0)
     depth = np.exp(-0.5 * ((grid.depth_mm - 2.5) / 1.2) ** 2)[:, None]
     return np.asarray(np.minimum(rng.gamma(1.0, 1.4) * columns, 2) * depth, np.float32)

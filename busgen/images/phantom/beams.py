@@ -1,8 +1,8 @@
 """Beam space: rows are depth along a beam, columns are beams; and the way to the screen and back.
 
 Everything is simulated in beam space, where attenuation adds up down a column. For a linear array
-it is the picture itself, for a curved one the sector unrolled. In: size and pixel side of the
-picture. Out: a `Grid`, pictures in beam space and on the screen.
+it is the image itself, for a curved one the sector unrolled. In: size and pixel side of the
+image. Out: a `Grid`, images in beam space and on the screen.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 
 @dataclass(frozen=True)
 class Grid:
-    """Beam space of a square picture.
+    """Beam space of a square image.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Grid:
 
 
 def linear_grid(size_px: int, pixel_mm: float) -> Grid:
-    """Return the beam space of a linear array: the picture's own pixels."""
+    """Return the beam space of a linear array: the image's own pixels."""
     axis = ((np.arange(size_px) + 0.5) * pixel_mm).astype(np.float32)
     return Grid(pixel_mm, axis, axis)
 
@@ -64,13 +64,13 @@ def sector_grid(mask: NDArray[np.uint8], pixel_mm: float, radius_mm: float) -> G
     """
     for radius in radius_mm * GROWTH ** np.arange(16):
         grid = _sector(len(mask), pixel_mm, float(radius))
-        if not mask[~visible(grid)].any():
+        if not mask[~visible_area(grid)].any():
             break
     return grid
 
 
 def _sector(size_px: int, pixel_mm: float, radius_mm: float) -> Grid:
-    """Return the sector that reaches the picture's sides at 35 % of its depth."""
+    """Return the sector that reaches the image's sides at 35 % of its depth."""
     rows = ((np.arange(size_px) + 0.5) * pixel_mm).astype(np.float32)
     side = size_px * pixel_mm
     half = float(np.arctan2(0.5 * side, radius_mm + 0.35 * side))
@@ -80,15 +80,15 @@ def _sector(size_px: int, pixel_mm: float, radius_mm: float) -> Grid:
 
 
 def _polar(grid: Grid) -> tuple[Floats, Floats]:
-    """Return depth (mm) and angle (rad) of every pixel of a sector's picture."""
+    """Return depth (mm) and angle (rad) of every pixel of a sector's image."""
     x = (grid.depth_mm - len(grid.depth_mm) * grid.pixel_mm / 2)[None, :]
     y = (grid.depth_mm + grid.radius_mm)[:, None]
     depth = np.hypot(x, y) - grid.radius_mm
     return depth.astype(np.float32), np.arctan2(x, y).astype(np.float32)
 
 
-def visible(grid: Grid) -> NDArray[np.bool_]:
-    """Return which pixels of the picture (H, W) the array sees."""
+def visible_area(grid: Grid) -> NDArray[np.bool_]:
+    """Return which pixels of the image (H, W) the array sees."""
     if not grid.radius_mm:
         return np.ones(grid.shape, np.bool_)
     depth, angle = _polar(grid)
@@ -96,25 +96,25 @@ def visible(grid: Grid) -> NDArray[np.bool_]:
     return np.asarray(inside, np.bool_)
 
 
-def to_beams(grid: Grid, picture: Floats) -> Floats:
-    """Return a smooth `picture` (H, W) in beam space."""
+def to_beams(grid: Grid, image: Floats) -> Floats:
+    """Return a smooth `image` (H, W) in beam space."""
     if not grid.radius_mm:
-        return picture
+        return image
     n = len(grid.depth_mm)
     angle = (np.arange(n) + 0.5) * (2 * grid.half_angle / n) - grid.half_angle
     r = grid.depth_mm[:, None] + grid.radius_mm
     x = r * np.sin(angle) / grid.pixel_mm + (n / 2 - 0.5)
     y = (r * np.cos(angle) - grid.radius_mm) / grid.pixel_mm - 0.5
-    return _remap(picture, x, y)
+    return _remap(image, x, y)
 
 
 def to_screen(grid: Grid, beams: Floats) -> Floats:
-    """Return beam-space values as the picture (H, W); corners that no beam reaches are 0."""
+    """Return beam-space values as the image (H, W); corners that no beam reaches are 0."""
     if not grid.radius_mm:
         return beams
     depth, angle = _polar(grid)
     column = (angle + grid.half_angle) * (grid.shape[1] / (2 * grid.half_angle)) - 0.5
-    return _remap(beams, column, depth / grid.pixel_mm - 0.5) * visible(grid)
+    return _remap(beams, column, depth / grid.pixel_mm - 0.5) * visible_area(grid)
 
 
 def _remap(field: Floats, x: Floats, y: Floats) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import smooth_curve, smooth_noise
+from busgen.images.phantom.texture import smooth_noise, smooth_noise_1d
 from busgen.priors.findings import Finding
 
 # Share of the depth that is subcutaneous fat (mean), and how glandular the layer below is
@@ -19,7 +19,7 @@ COMPOSITION = {
     "heterogeneous": (0.24, 0.8),
 }
 
-RIB_SHARE = 0.45  # of pictures
+RIB_SHARE = 0.45  # of images
 RIB_MM = 4.0  # thickness
 
 
@@ -44,25 +44,25 @@ def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layer
     center = depth * (finding.center_y or 0.4)
     bottom = center + 0.5 * (finding.height_mm or 0)
 
-    def wave(mm: float, length_mm: float) -> Floats:
-        return mm * smooth_curve(rng, grid.shape[1], length_mm / grid.beam_mm)
+    def draw(mm: float, length_mm: float) -> Floats:
+        return mm * smooth_noise_1d(rng, grid.shape[1], length_mm / grid.beam_mm)
 
-    skin = rng.uniform(1.1, 2.3) + wave(0.07, 6)
+    skin = rng.uniform(1.1, 2.3) + draw(0.07, 6)
     share = COMPOSITION[finding.tissue][0] * rng.lognormal(0, 0.35)
     thick = max(min(share * depth, 0.9 * center) - 2, 1.0)
-    domes = 1 - np.abs(wave(1.0, rng.uniform(3, 7)))  # cusps are where ligaments pull
-    fat = skin + thick + min(0.25 * thick, 1.6) * domes + wave(0.12 * thick, 8)
-    gland = max(rng.uniform(0.45, 1.05) * depth, bottom + rng.uniform(-1, 3)) + wave(0.8, 9)
-    retromammary = gland + rng.gamma(2, 0.9) + wave(0.2, 10)
-    muscle = retromammary + rng.uniform(3, 10) + wave(0.4, 14)
+    domes = 1 - np.abs(draw(1.0, rng.uniform(3, 7)))  # cusps are where ligaments pull
+    fat = skin + thick + min(0.25 * thick, 1.6) * domes + draw(0.12 * thick, 8)
+    gland = max(rng.uniform(0.45, 1.05) * depth, bottom + rng.uniform(-1, 3)) + draw(0.8, 9)
+    retromammary = gland + rng.gamma(2, 0.9) + draw(0.2, 10)
+    muscle = retromammary + rng.uniform(3, 10) + draw(0.4, 14)
     rib = _rib(rng, grid, finding)
     return Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
 
 
 def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
-    """Return a rib's height along the columns, in [0, 1]; most pictures have none.
+    """Return a rib's height along the columns, in [0, 1]; most images have none.
 
-    Who scans a lesion keeps the rib out of the way: it lies in the other half of the picture.
+    Who scans a lesion keeps the rib out of the way: it lies in the other half of the image.
     """
     width = rng.uniform(5, 9)
     middle = rng.uniform(0, 0.35) * grid.lateral_mm[-1]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.images.phantom.anatomy import Tissue, make_tissue, mean_chord_cm
+from busgen.images.phantom.anatomy import Tissue, mean_chord, to_tissue
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
@@ -48,14 +48,14 @@ def signed_distance_mm(mask: NDArray[np.uint8], pixel_mm: float) -> Floats:
     return np.asarray((outside - inside) * np.float32(pixel_mm), np.float32)
 
 
-def margin_of(finding: Finding) -> tuple[str, ...]:
+def _margin(finding: Finding) -> tuple[str, ...]:
     """Return the margin's terms; circumscribed where none is given."""
     return finding.margin or ("circumscribed",)
 
 
-def edge_mm(finding: Finding) -> float:
+def _edge(finding: Finding) -> float:
     """Return the width (mm) of the transition at the outline."""
-    return max(EDGE_MM[term] for term in margin_of(finding))
+    return max(EDGE_MM[term] for term in _margin(finding))
 
 
 def _center_mm(distance_mm: Floats, grid: Grid) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
 
     A mass pushes layers apart, a spiculated one pulls them in (architectural distortion).
     """
-    pull = -0.35 if "spiculated" in margin_of(finding) else 0.25
+    pull = -0.35 if "spiculated" in _margin(finding) else 0.25
     size = 0.5 * min(finding.height_mm or 0.0, 12.0)
     near = np.exp(-np.maximum(distance_mm, 0) / (0.7 * size + 0.7))
     center_z = _center_mm(distance_mm, grid)[1]
@@ -78,7 +78,7 @@ def rise_mm(finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     return np.asarray(pull * size * near * side, np.float32)
 
 
-def fatty(finding: Finding, distance_mm: Floats) -> Floats:
+def fat_share(finding: Finding, distance_mm: Floats) -> Floats:
     """Return where fat surrounds the lesion, in [0, 1].
 
     Echogenicity is read against fat: what is not darker than fat shows only beside fat.
@@ -87,7 +87,7 @@ def fatty(finding: Finding, distance_mm: Floats) -> Floats:
     return np.asarray(share * np.exp(-((np.maximum(distance_mm, 0) / 5) ** 2)), np.float32)
 
 
-def insert(
+def insert_lesion(
     rng: np.random.Generator,
     finding: Finding,
     distance_mm: Floats,
@@ -97,7 +97,7 @@ def insert(
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
     parts = rng.spawn(6)
-    edge = edge_mm(finding)
+    edge = _edge(finding)
     ragged = distance_mm + 0.5 * edge * smooth_noise(parts[0], grid, 0.5, 0.7)
     softness = 0.5 * edge * np.exp(0.5 * smooth_noise(parts[0], grid, 2, 2))
     alpha = sigmoid(-ragged / softness)
@@ -112,7 +112,7 @@ def insert(
         reflect, loss = reflect + wall, loss + side
     grains = splat(grid.shape, _calcifications(parts[5], finding, distance_mm, grid))
     loss = loss + GRAIN_LOSS * cv2.GaussianBlur(np.abs(grains), (0, 0), 0.25 / grid.pixel_mm)
-    return make_tissue(echo, loss, reflect + grains, tissue.fat_attenuation)
+    return to_tissue(echo, loss, reflect + grains, tissue.fat_attenuation)
 
 
 def _attenuation_ratio(
@@ -123,7 +123,7 @@ def _attenuation_ratio(
     loss_db_cm: float,
 ) -> Floats:
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
-    per_ratio_db = 2 * loss_db_cm * mean_chord_cm(finding)
+    per_ratio_db = 2 * loss_db_cm * mean_chord(finding)
     low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
     shadow = float(
         np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, min(high, MOST_RATIO))
@@ -166,7 +166,7 @@ def _surroundings(
 ) -> Floats:
     """Return the dB that halo and spicules add outside the outline."""
     added = np.zeros(grid.shape, np.float32)
-    if "spiculated" in margin_of(finding):  # first: a halo must not draw other spicules
+    if "spiculated" in _margin(finding):  # first: a halo must not draw other spicules
         added += _spicules(rng, finding, distance_mm, grid) * (distance_mm > -0.5)
     if finding.halo:
         width = rng.uniform(0.7, 1.8)

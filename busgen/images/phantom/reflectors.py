@@ -13,9 +13,9 @@ from busgen.images.phantom.texture import (
     Points,
     random_sign,
     sample,
-    smooth_curve,
     smooth_noise,
-    warped,
+    smooth_noise_1d,
+    warp,
 )
 
 FIBRE_STEP = 0.7  # columns between two points of a fibre
@@ -23,7 +23,7 @@ LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up
 FACING_SLOPE = 0.35  # slope at which a specular echo has fallen to exp(-1/2)
 
 
-def interface(
+def draw_interface(
     rng: np.random.Generator, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
 ) -> Points:
     """Return one boundary (depth per column): one to three thin sheets, patchy along their way."""
@@ -32,9 +32,9 @@ def interface(
     for sheet in range(int(rng.integers(1, 4))):
         n, step = len(columns), 0.5 * grid.beam_mm
         depth = np.interp(columns, np.arange(grid.shape[1]), depth_mm)
-        depth += sheet * rng.uniform(0.25, 0.6) + 0.06 * smooth_curve(rng, n, 1.2 / step)
-        row = displaced_rows(grid, rise_mm, depth.astype(np.float32), columns)
-        patches = np.exp(0.8 * smooth_curve(rng, n, 2.5 / step) - 0.4)
+        depth += sheet * rng.uniform(0.25, 0.6) + 0.06 * smooth_noise_1d(rng, n, 1.2 / step)
+        row = _rows(grid, rise_mm, depth.astype(np.float32), columns)
+        patches = np.exp(0.8 * smooth_noise_1d(rng, n, 2.5 / step) - 0.4)
         value = 0.5 * strength * 0.7**sheet * _facing(row, grid, step) * patches
         sheets.append((row, columns, value * random_sign(rng, 1)))
     return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*sheets, strict=True)))
@@ -46,7 +46,7 @@ def _facing(row: Floats, grid: Grid, step_mm: float | Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * (slope / FACING_SLOPE) ** 2), np.float32)
 
 
-def displaced_rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Floats) -> Floats:
+def _rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Floats) -> Floats:
     """Return the rows where tissue of undisturbed `depth_mm` has come to lie (fixed point)."""
     at = np.clip(columns, 0, grid.shape[1] - 1).astype(np.intp)
     row = depth_mm / grid.pixel_mm
@@ -56,7 +56,7 @@ def displaced_rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Float
     return np.asarray(row, np.float32)
 
 
-def fibres(
+def draw_fibres(
     rng: np.random.Generator,
     grid: Grid,
     rise_mm: Floats,
@@ -83,14 +83,16 @@ def fibres(
     t = (2 * (place + 0.5) / steps[of] - 1).astype(np.float32)
     along = half[of] * t
     column = (x[of] + along) / grid.beam_mm
-    row = displaced_rows(grid, rise_mm, z[of] + tilt[of] * along + bend[of] * t**2, column)
+    row = _rows(grid, rise_mm, z[of] + tilt[of] * along + bend[of] * t**2, column)
     step_mm = (2 * half / steps)[of]
     facing = _facing(row, grid, step_mm)
     points = Points(row, column, strength[of] * (1 - t**2) * facing * step_mm / grid.beam_mm)
     return points._replace(value=points.value * sample(amplitude, points))
 
 
-def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats, Floats]:
+def draw_lobules(
+    rng: np.random.Generator, grid: Grid, rise_mm: Floats
+) -> tuple[Floats, Floats, Floats]:
     """Return fat lobules: walls as reflectors, as shadowing sides (0 to 1), and level (sd 1).
 
     Lobules are cells of a Voronoi diagram, wider than tall; their walls are Cooper's ligaments,
@@ -110,7 +112,7 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
         np.minimum(second, np.maximum(first, d), out=second)
         np.minimum(first, d, out=first)
     gap, level = (
-        warped(cv2.resize(f, grid.shape[::-1], interpolation=cv2.INTER_LINEAR), grid, rise_mm)
+        warp(cv2.resize(f, grid.shape[::-1], interpolation=cv2.INTER_LINEAR), grid, rise_mm)
         for f in (second - first, level)
     )
     across = cv2.Sobel(gap, -1, 0, 1, scale=0.125 / grid.pixel_mm)
@@ -122,7 +124,7 @@ def lobules(rng: np.random.Generator, grid: Grid, rise_mm: Floats) -> tuple[Floa
     return wall * facing * np.sqrt(facing) * patches, wall * (1 - facing), level
 
 
-def boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
+def draw_boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
     """Return the echoes (rows, columns) of the fascia around a tissue of this `share` (0 to 1)."""
     across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)

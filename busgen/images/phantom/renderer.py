@@ -1,6 +1,6 @@
 """Image engine `phantom`: physics without weights.
 
-In: findings and masks. Out: B-mode pictures. One picture is a pure function of its finding and
+In: findings and masks. Out: B-mode images. One image is a pure function of its finding and
 mask: settings -> anatomy -> lesion -> echoes -> compression -> screen.
 """
 
@@ -13,9 +13,9 @@ from busgen.images.phantom.scanners import Settings, draw_settings
 from busgen.priors.findings import Finding
 
 
-def render_one(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture (H, W) uint8 of one finding with its mask (H, W) of 0 and 1."""
-    envelopes, grid, settings = _listen(finding, mask)
+def render(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the image (H, W) uint8 of one finding with its mask (H, W) of 0 and 1."""
+    envelopes, grid, settings = _wait(finding, mask)
     grey = beams.to_screen(grid, acoustics.compress(envelopes, settings))
     return np.asarray(np.rint(grey), np.uint8)
 
@@ -25,11 +25,11 @@ def envelope(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     It is the middle look: with compounding, the one that is not steered.
     """
-    envelopes, grid, _ = _listen(finding, mask)
+    envelopes, grid, _ = _wait(finding, mask)
     return beams.to_screen(grid, envelopes[len(envelopes) // 2])
 
 
-def _listen(
+def _wait(
     finding: Finding, mask: NDArray[np.uint8]
 ) -> tuple[list[beams.Floats], beams.Grid, Settings]:
     """Return the envelopes of all looks in beam space, with their grid and settings."""
@@ -43,14 +43,14 @@ def _listen(
     if mass_seen:
         distance = beams.to_beams(grid, lesion.signed_distance_mm(mask, finding.pixel_mm))
         rise = rise + lesion.rise_mm(finding, distance, grid)
-        fatty = lesion.fatty(finding, distance)
+        fatty = lesion.fat_share(finding, distance)
     loss_mhz = settings.style.loss_mhz
-    tissue = anatomy.draw_tissue(breast, grid, finding, rise, fatty, loss_mhz)
+    tissue = anatomy.draw(breast, grid, finding, rise, fatty, loss_mhz)
     gain = acoustics.gain_db(tissue.attenuation, grid, settings)
     if mass_seen:
-        tissue = lesion.insert(mass, finding, distance, grid, tissue, loss_mhz)
+        tissue = lesion.insert_lesion(mass, finding, distance, grid, tissue, loss_mhz)
     maps = (tissue.echo_db, tissue.attenuation, tissue.reflect)
-    return acoustics.looks(echo, maps, gain, grid, settings), grid, settings
+    return acoustics.draw_looks(echo, maps, gain, grid, settings), grid, settings
 
 
 def _grid(finding: Finding, mask: NDArray[np.uint8], settings: Settings) -> beams.Grid:

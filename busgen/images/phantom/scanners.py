@@ -11,7 +11,7 @@ from busgen.errors import UserError
 
 
 @dataclass(frozen=True)
-class Style:
+class _Style:
     """Nominal machine; pairs are the ranges that a sample's setting is drawn from.
 
     Attributes
@@ -55,7 +55,7 @@ class Style:
 
 # Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.
 STYLES = {
-    "linear_7mhz": Style(
+    "linear_7mhz": _Style(
         frequency_mhz=7.5,
         loss_mhz=5.5,
         axial_mm=0.19,
@@ -69,7 +69,7 @@ STYLES = {
         smooth_px=(0.6, 0.8),
         sharpen=(0.0, 0.3),
     ),
-    "linear_10mhz": Style(
+    "linear_10mhz": _Style(
         frequency_mhz=10.0,
         loss_mhz=7.0,
         axial_mm=0.14,
@@ -83,7 +83,7 @@ STYLES = {
         smooth_px=(0.55, 0.78),
         sharpen=(0.1, 0.5),
     ),
-    "linear_12mhz_compound": Style(
+    "linear_12mhz_compound": _Style(
         frequency_mhz=12.0,
         loss_mhz=8.0,
         axial_mm=0.10,
@@ -97,7 +97,7 @@ STYLES = {
         smooth_px=(0.52, 0.68),
         sharpen=(0.1, 0.6),
     ),
-    "curved_5mhz": Style(
+    "curved_5mhz": _Style(
         frequency_mhz=5.0,
         loss_mhz=4.2,
         axial_mm=0.2,
@@ -119,7 +119,7 @@ STYLES = {
 class Settings:
     """One sample's machine settings, drawn from its `style`."""
 
-    style: Style
+    style: _Style
     range_db: float
     fat_grey: float
     black_grey: float

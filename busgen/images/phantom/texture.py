@@ -42,7 +42,7 @@ def smooth_noise(
     return _noise(rng, grid.shape, sigma)
 
 
-def smooth_curve(rng: np.random.Generator, n: int, length: float) -> Floats:
+def smooth_noise_1d(rng: np.random.Generator, n: int, length: float) -> Floats:
     """Return `n` values of a smooth random curve, mean 0, standard deviation about 1."""
     return np.asarray(_noise(rng, (1, n), (0.0, length))[0], np.float32)
 
@@ -63,7 +63,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float,
     )
 
 
-def warped(field: Floats, grid: Grid, rise_mm: Floats) -> Floats:
+def warp(field: Floats, grid: Grid, rise_mm: Floats) -> Floats:
     """Return `field`, drawn in the undisturbed breast, where tissue lies `rise_mm` higher."""
     rows = np.arange(grid.shape[0], dtype=np.float32)[:, None] + rise_mm / np.float32(grid.pixel_mm)
     columns = np.empty(grid.shape, np.float32)

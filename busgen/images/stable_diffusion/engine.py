@@ -1,6 +1,6 @@
 """Image engine `stable_diffusion`: any Stable Diffusion 1.5 with a ControlNet on the mask.
 
-In: findings, masks, a folder of weights (`layout`). Out: pictures. This is the architecture of
+In: findings, masks, a folder of weights (`layout`). Out: images. This is the architecture of
 Pan et al. (MICCAI 2025, LNCS 15965, pp. 57-67), and the prompt is their sentence, not the finding's
 text: models fine-tuned with their recipe (`sd15_training`) have read nothing else, and a CLIP
 encoder cuts longer texts at 77 tokens. So it hears pathology, echo pattern and margin; shape,
@@ -21,12 +21,12 @@ from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.code import code_sha256
-from busgen.compute.devices import device_of
-from busgen.compute.quiet import quietly
+from busgen.code import hash_code
+from busgen.compute.devices import resolve_device
+from busgen.compute.quiet import silence
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
-from busgen.images.contract import ImageEngine, Learned
+from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.stable_diffusion import layout
 from busgen.io import sha256_bytes
 from busgen.priors.findings import Finding
@@ -36,7 +36,7 @@ BATCH = {"cpu": 1, "cuda": 4}  # every pass has this many, so that sums keep the
 UNEVEN = ("heterogeneous", "complex_cystic_solid")
 
 
-def sentence(pathology: str | None, echo_pattern: str | None, margin: Sequence[str] | None) -> str:
+def to_text(pathology: str | None, echo_pattern: str | None, margin: Sequence[str] | None) -> str:
     """Return the predecessor's sentence; what is not known (None, empty) is left out.
 
     A margin that is circumscribed has a clear boundary, any other an unclear one; echo patterns
@@ -53,7 +53,7 @@ def sentence(pathology: str | None, echo_pattern: str | None, margin: Sequence[s
 
 
 @dataclass(frozen=True)
-class StableDiffusionEngine:
+class Engine:
     """The pipeline, its sampler's settings, and the sides that it renders and returns."""
 
     pipeline: Any
@@ -66,26 +66,26 @@ class StableDiffusionEngine:
     name: str = "stable_diffusion"
 
     def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures (N, H, W) uint8; raise `UserError` where the masks do not fit.
+        """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit.
 
-        A picture depends on its finding and its mask only, not on the batch.
+        An image depends on its finding and its mask only, not on the batch.
         """
         want = (len(findings), self.size_px, self.size_px)
         if masks.shape != want or masks.dtype != np.uint8 or masks.max(initial=0) > 1:
             got = f"{masks.shape} {masks.dtype} up to {masks.max(initial=0)}"
             rule = f"masks must be uint8 of 0 and 1, of shape {want}"
             raise UserError(rule, got, "draw one mask a finding")
-        pictures = np.zeros(want, np.uint8)
+        images = np.zeros(want, np.uint8)
         size = BATCH[self.pipeline.device.type]
         with torch_threads(self.threads):
             for start in range(0, len(findings), size):
                 chosen = [min(start + k, len(findings) - 1) for k in range(size)]
                 drawn = self._draw([findings[k] for k in chosen], masks[chosen])
-                pictures[start : start + size] = drawn[: len(findings) - start]
-        return pictures
+                images[start : start + size] = drawn[: len(findings) - start]
+        return images
 
     def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return pictures of one pass."""
+        """Return images of one pass."""
         pipeline = self.pipeline
         side = self.drawn_px // pipeline.vae_scale_factor
         shape = (pipeline.unet.config.in_channels, side, side)
@@ -97,8 +97,8 @@ class StableDiffusionEngine:
         )
         channels = pipeline.controlnet.config.conditioning_channels
         images = pipeline(
-            prompt=[sentence(f.pathology, f.echo_pattern, f.margin) for f in findings],
-            image=control_of(masks, self.drawn_px, channels),
+            prompt=[to_text(f.pathology, f.echo_pattern, f.margin) for f in findings],
+            image=make_control(masks, self.drawn_px, channels),
             latents=torch.from_numpy(noise).to(pipeline.unet.dtype),
             num_inference_steps=self.steps,
             guidance_scale=self.guidance,
@@ -107,7 +107,7 @@ class StableDiffusionEngine:
         return np.stack([_grey(image, self.size_px) for image in images])
 
 
-def control_of(masks: NDArray[np.uint8], side: int, channels: int) -> torch.Tensor:
+def make_control(masks: NDArray[np.uint8], side: int, channels: int) -> torch.Tensor:
     """Return masks (N, H, W) as what a ControlNet sees: (N, channels, side, side) of 0 and 1."""
     resized = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST_EXACT) for m in masks]
     whole = torch.from_numpy(np.stack(resized)).float()
@@ -115,17 +115,17 @@ def control_of(masks: NDArray[np.uint8], side: int, channels: int) -> torch.Tens
 
 
 def _grey(image: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
-    """Return an image (S, S, 3) in [0, 1] as a picture, area-averaged to `size_px`."""
+    """Return an image (S, S, 3) in [0, 1] as an image, area-averaged to `size_px`."""
     grey = image.mean(axis=2, dtype=np.float32)
     if len(grey) != size_px:
         grey = cv2.resize(grey, (size_px, size_px), interpolation=cv2.INTER_AREA)
     return np.asarray(np.rint(grey * 255), np.uint8)
 
 
-def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngine:
+def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
     """Return the engine, its weights read and on their device, float16 on a GPU.
 
-    It renders at the model's own size (512 for Stable Diffusion 1.5) and brings pictures to
+    It renders at the model's own size (512 for Stable Diffusion 1.5) and brings images to
     `size_px`; where they are to be larger, at the next size up that the model can draw.
 
     Raises
@@ -137,7 +137,7 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
         If a part is broken.
     """
     steps, guidance = _sampler(learned)
-    place = device_of(device)
+    place = resolve_device(device)
     folder = layout.find_folder(learned.model)
     layout.check_folder(folder)
     adapter = layout.find_adapter(folder, learned.adapter) if learned.adapter else None
@@ -147,13 +147,13 @@ def load(size_px: int, device: str, threads: int, learned: Learned) -> ImageEngi
         _adapt(pipeline, adapter)
     factor = pipeline.vae_scale_factor
     drawn_px = max(pipeline.unet.config.sample_size, math.ceil(size_px / factor)) * factor
-    weights = layout.sha256_folder(folder, adapter)
-    deciding = f"{weights}{code_sha256(__name__)}{steps}/{guidance}/{dtype}"
+    weights = layout.hash_folder(folder, adapter)
+    deciding = f"{weights}{hash_code(__name__)}{steps}/{guidance}/{dtype}"
     sha256 = sha256_bytes(deciding.encode())
-    return StableDiffusionEngine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
+    return Engine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
 
 
-def _sampler(learned: Learned) -> tuple[int, float]:
+def _sampler(learned: ModelOptions) -> tuple[int, float]:
     """Return steps and guidance; raise `UserError` where they are out of range."""
     steps = STEPS if learned.steps is None else learned.steps
     guidance = GUIDANCE if learned.guidance is None else learned.guidance
@@ -180,7 +180,7 @@ def _pipeline(folder: Path, steps: int, dtype: torch.dtype) -> Any:  # noqa: ANN
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.vae.enable_slicing()  # one picture at a time: memory
+    pipeline.vae.enable_slicing()  # one image at a time: memory
     return pipeline
 
 
@@ -188,7 +188,7 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     """Add an adapter to the weights, which costs no time after that."""
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
-        with quietly():
+        with silence():
             pipeline.load_lora_weights(
                 adapter.parent, weight_name=adapter.name, adapter_name="adapter"
             )

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from busgen.compute.quiet import quietly
+from busgen.compute.quiet import silence
 from busgen.errors import DataError, UserError
 from busgen.io import read_json, sha256_bytes, sha256_file
 
@@ -45,10 +45,10 @@ def find_folder(model: str | None) -> Path:
         rule = "stable_diffusion ships no weights: model must be given"
         raise UserError(rule, "none", "name a folder of Stable Diffusion 1.5 with a ControlNet")
     folder = Path(model)
-    return folder if folder.is_dir() else _fetched(model)
+    return folder if folder.is_dir() else _fetch(model)
 
 
-def _fetched(name: str) -> Path:
+def _fetch(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     rule = "model must be a folder, or a name on a hub that can be reached"
@@ -101,7 +101,7 @@ def find_adapter(folder: Path, name: str) -> Path:
     return files[0]
 
 
-def sha256_folder(folder: Path, adapter: Path | None = None) -> str:
+def hash_folder(folder: Path, adapter: Path | None = None) -> str:
     """Return the hash of all files that the parts are read from, and of the adapter's."""
     files = sorted(path for part in PARTS for path in (folder / part).glob("*"))
     hashes = [
@@ -124,7 +124,7 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
     rule, remedy = f"{folder / part} must hold a whole {part}", "restore it"
     options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
     try:
-        with quietly():
+        with silence():
             model, told = WEIGHED[part].from_pretrained(
                 folder / part, output_loading_info=True, **options
             )

@@ -1,7 +1,7 @@
-"""Captions of real pictures: what is known of each, and nothing invented.
+"""Captions of real images: what is known of each, and nothing invented.
 
 In: canonical rows with their square crops. Out: `Caption`s.
-What the publisher states is taken from the row. What it is silent on is measured from picture and
+What the publisher states is taken from the row. What it is silent on is measured from image and
 mask where measures agree with readers
 (`busgen.masks.semantic_curvature.training.descriptor_bounds`), else it stays None.
 """
@@ -21,7 +21,7 @@ MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
 
 @dataclass(frozen=True)
 class Caption:
-    """What is stated of a picture; None is not stated. Terms: `busgen.schema`."""
+    """What is stated of an image; None is not stated. Terms: `busgen.schema`."""
 
     pathology: str | None = None
     birads: str | None = None
@@ -47,19 +47,19 @@ CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one
 MOST = 4.0  # how much more often the rarest are drawn
 
 
-def caption_of(
+def make_caption(
     row: Mapping[str, Any], image: NDArray[np.uint8], mask: NDArray[np.uint8], bounds: Bounds
 ) -> Caption:
-    """Return what is known of a real picture.
+    """Return what is known of a real image.
 
-    Pathology and assessment of pictures whose copies are labelled otherwise are not stated.
+    Pathology and assessment of images whose copies are labelled otherwise are not stated.
 
     Parameters
     ----------
     row
         Canonical row with the cohort's `flags`.
     image, mask
-        (H, W) uint8 crops as `busgen.real.crops.crop_of` makes them, the mask {0, 1}.
+        (H, W) uint8 crops as `busgen.real.crops.crop` makes them, the mask {0, 1}.
     bounds
         As `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to
         BrEaST's training patients.
@@ -83,7 +83,7 @@ def caption_of(
 def kept(caption: Caption, rng: np.random.Generator, keep: float) -> Caption:
     """Return a caption of which each stated field is kept with probability `keep`.
 
-    That a picture is normal is always kept: what is left would be a mass.
+    That an image is normal is always kept: what is left would be a mass.
     """
     stays = dict(zip(FIELDS, (rng.random(len(FIELDS)) < keep).tolist(), strict=True))
     stays["height_mm"] = stays["width_mm"]
@@ -91,8 +91,8 @@ def kept(caption: Caption, rng: np.random.Generator, keep: float) -> Caption:
     return replace(caption, **{name: None for name in FIELDS if not stays[name]})
 
 
-def rarity(captions: Sequence[Caption]) -> NDArray[np.float64]:
-    """Return how much more often each picture is to be drawn, (N,) in [1, MOST].
+def weigh(captions: Sequence[Caption]) -> NDArray[np.float64]:
+    """Return how much more often each image is to be drawn, (N,) in [1, MOST].
 
     The root of how much rarer its rarest stated term is than the field's most common one: a term
     that few captions state, anechoic among them, is else hardly heard.

@@ -1,4 +1,4 @@
-"""The pictures that the generator learns from: square crops of patients, each with its caption.
+"""The images that the generator learns from: square crops of patients, each with its caption.
 
 In: canonical tables and the cohort. Out: `Crops` and `Caption`s by split, kept in a work folder.
 """
@@ -9,33 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from busgen.errors import UserError
-from busgen.images.training.captions import FIELDS, Caption, caption_of
+from busgen.images.training.captions import FIELDS, Caption, make_caption
 from busgen.io import dumps, read_json, write_text
-from busgen.masks.semantic_curvature.training.descriptor_bounds import (
-    Bounds,
-    fit_bounds,
-    read_lesion,
-)
-from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
-from busgen.real.crops import Crops, crops_of, load_crops, save_crops, weights_may_ship
+from busgen.masks.semantic_curvature.training import descriptor_bounds
+from busgen.masks.semantic_curvature.training.descriptor_bounds import Bounds, read_lesion
+from busgen.real.cohort import IMAGES, has_usable_pixels, read_rows
+from busgen.real.crops import Crops, crop_all, load_crops, save_crops, weights_may_ship
 
 SPLITS = ("train", "validation")
 CAPTIONS, BOUNDS = "captions.json", "bounds.json"
-COLUMNS = (*PICTURES, *(name for name in FIELDS), "birads_category", "scanner", "source_file")
+COLUMNS = (*IMAGES, *(name for name in FIELDS), "birads_category", "scanner", "source_file")
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSet:
     """Crops and their captions, in one order."""
 
     crops: Crops
     captions: tuple[Caption, ...]
 
 
-def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Pictures]:
-    """Return the pictures of the splits `SPLITS`, read from canonical tables unless in `work`.
+def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, ImageSet]:
+    """Return the images of the splits `SPLITS`, read from canonical tables unless in `work`.
 
-    Bounds of what captions say of measured pictures are fitted to BrEaST's training patients, the
+    Bounds of what captions say of measured images are fitted to BrEaST's training patients, the
     only ones whose readers describe every lesion.
 
     Raises
@@ -43,7 +40,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Pictu
     UserError
         If no dataset lets weights ship, or BrEaST is missing.
     DataError
-        If a split has no picture.
+        If a split has no image.
     """
     if not all((work / split / CAPTIONS).is_file() for split in SPLITS):
         ours = [path for path in tables if weights_may_ship(path)]
@@ -51,46 +48,48 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Pictu
         if not readers:
             rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
             raise UserError(rule, [path.parent.name for path in tables], "add breast")
-        bounds = bounds_of(readers, cohort)
+        bounds = fit_bounds(readers, cohort)
         write_text(work / BOUNDS, dumps({"bounds": bounds.to_json()}))
         for split in SPLITS:
-            save_pictures(read_pictures(ours, cohort, split, bounds), work / split)
-    return {split: load_pictures(work / split) for split in SPLITS}
+            save_examples(read_images(ours, cohort, split, bounds), work / split)
+    return {split: load_examples(work / split) for split in SPLITS}
 
 
-def bounds_of(tables: Sequence[Path], cohort: Path) -> Bounds:
+def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
     """Return the bounds that readers' terms of training patients give."""
     rows = [row for row in _rows(tables, cohort, "train") if row["mask"] is not None]
-    crops = crops_of(rows)
+    crops = crop_all(rows)
     pairs = zip(rows, crops.images, crops.masks, strict=True)
     told = [(row, read_lesion(image, mask)) for row, image, mask in pairs]
     known = [(row, reading) for row, reading in told if reading is not None]
-    return fit_bounds([row for row, _ in known], [reading for _, reading in known])
+    return descriptor_bounds.fit_bounds(
+        [row for row, _ in known], [reading for _, reading in known]
+    )
 
 
-def read_pictures(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Pictures:
-    """Return the pictures of one split: no copy, no Doppler; disputed labels are not stated."""
+def read_images(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> ImageSet:
+    """Return the images of one split: no copy, no Doppler; disputed labels are not stated."""
     rows = _rows(tables, cohort, split)
-    crops = crops_of(rows)
+    crops = crop_all(rows)
     each = zip(rows, crops.images, crops.masks, strict=True)
-    return Pictures(crops, tuple(caption_of(*one, bounds) for one in each))
+    return ImageSet(crops, tuple(make_caption(*one, bounds) for one in each))
 
 
 def _rows(tables: Sequence[Path], cohort: Path, split: str) -> list[Mapping[str, Any]]:
     return list(
-        real_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=usable_for_pixels)
+        read_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=has_usable_pixels)
     )
 
 
-def save_pictures(pictures: Pictures, folder: Path) -> None:
+def save_examples(images: ImageSet, folder: Path) -> None:
     """Write crops and captions to `folder`, the captions last."""
-    save_crops(pictures.crops, folder)
-    captions = [asdict(caption) for caption in pictures.captions]
+    save_crops(images.crops, folder)
+    captions = [asdict(caption) for caption in images.captions]
     write_text(folder / CAPTIONS, dumps({"captions": captions}))
 
 
-def load_pictures(folder: Path) -> Pictures:
-    """Return what `save_pictures` wrote."""
+def load_examples(folder: Path) -> ImageSet:
+    """Return what `save_examples` wrote."""
     captions: list[dict[str, Any]] = read_json(folder / CAPTIONS)["captions"]
     told = (c | {"margin": None if c["margin"] is None else tuple(c["margin"])} for c in captions)
-    return Pictures(load_crops(folder), tuple(Caption(**c) for c in told))
+    return ImageSet(load_crops(folder), tuple(Caption(**c) for c in told))

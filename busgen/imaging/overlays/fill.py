@@ -1,6 +1,6 @@
-"""Holes in a picture filled with what surrounds them, speckle included.
+"""Holes in an image filled with what surrounds them, speckle included.
 
-In: a grey picture and which of its pixels to replace. Out: the picture without them. Each hole
+In: a grey image and which of its pixels to replace. Out: the image without them. Each hole
 gets pixels from the place nearby that fits its rim best, and on top what the rim differs, carried
 inwards: no seam shows, and no smooth blob either, which a network would learn.
 """
@@ -21,23 +21,23 @@ RING = np.ones((5, 5), np.uint8)  # px around a hole where its filling is compar
 Grey = NDArray[np.float32]
 
 
-def filled(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the picture (H, W) uint8 with the pixels of a hole (H, W) bool replaced.
+def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the image (H, W) uint8 with the pixels of a hole (H, W) bool replaced.
 
-    The other pixels stay as they are. A picture that is all hole is returned unchanged.
+    The other pixels stay as they are. An image that is all hole is returned unchanged.
     """
     if not hole.any() or hole.all():
         return image.copy()
     rim = (cv2.dilate(hole.astype(np.uint8), RING) > 0) & ~hole
     shown = image.astype(np.float32)
-    moved = _moved(shown, hole, rim)
-    moved += _carried(shown - moved, rim, RIM_PX)
+    moved = _move(shown, hole, rim)
+    moved += _fill(shown - moved, rim, RIM_PX)
     result = image.copy()
     result[hole] = np.rint(moved[hole]).clip(0, 255).astype(np.uint8)
     return result
 
 
-def _carried(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) -> Grey:
+def _fill(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) -> Grey:
     """Return values (H, W) known at some pixels, carried smoothly to the others."""
     weight = known.astype(np.float32)
     result = np.full(values.shape, values[known].mean(), np.float32)
@@ -48,17 +48,17 @@ def _carried(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) 
     return result
 
 
-def _moved(shown: Grey, hole: NDArray[np.bool_], rim: NDArray[np.bool_]) -> Grey:
-    """Return the picture with each hole and its rim (connected: one shift) filled from nearby.
+def _move(shown: Grey, hole: NDArray[np.bool_], rim: NDArray[np.bool_]) -> Grey:
+    """Return the image with each hole and its rim (connected: one shift) filled from nearby.
 
-    What would come from a hole is smooth grey instead; beyond its edges the picture is mirrored.
+    What would come from a hole is smooth grey instead; beyond its edges the image is mirrored.
     """
-    smooth = _carried(shown, ~hole, GREY_PX)
+    smooth = _fill(shown, ~hole, GREY_PX)
     count, labels = cv2.connectedComponents((hole | rim).astype(np.uint8), connectivity=8)
     asked = np.nonzero(labels)
     hole_of, at_rim = labels[asked], rim[asked]
     here, grey = shown[asked], smooth[asked]
-    wide_shown, wide_smooth, wide_hole = (_widened(x) for x in (shown, smooth, hole))
+    wide_shown, wide_smooth, wide_hole = (_pad(x) for x in (shown, smooth, hole))
     width = shown.shape[1] + 2 * FARTHEST_PX
     places = (asked[0] + FARTHEST_PX) * width + asked[1] + FARTHEST_PX
     edge, edge_here = np.flatnonzero(at_rim), here[at_rim]
@@ -83,10 +83,10 @@ def _shifts() -> list[tuple[int, int]]:
     return [(round(r * np.sin(t)), round(r * np.cos(t))) for r in AWAY_PX for t in turns]
 
 
-def _widened(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return a picture with `FARTHEST_PX` of its mirror image on all sides, one row after another.
+def _pad(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return an image with `FARTHEST_PX` of its mirror image on all sides, one row after another.
 
-    A picture smaller than that repeats its last pixels instead.
+    An image smaller than that repeats its last pixels instead.
     """
     if min(pixels.shape) > FARTHEST_PX:
         return np.pad(pixels, FARTHEST_PX, mode="reflect").ravel()

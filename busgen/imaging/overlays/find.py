@@ -1,6 +1,6 @@
-"""Overlays burned into pictures: text, logos, body marks, rulers, calipers.
+"""Overlays burned into images: text, logos, body marks, rulers, calipers.
 
-In: a grey picture as published. Out: which pixels to ignore, and the picture without them.
+In: a grey image as published. Out: which pixels to ignore, and the image without them.
 Strokes are told by a small network (`overlay_strokes`), then kept where several lie together;
 holes are filled with what surrounds them (`overlay_fill`).
 """
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.overlays.fill import filled
-from busgen.imaging.overlays.strokes import StrokeNet, shipped_net, stroke_log_odds
+from busgen.imaging.overlays.fill import fill
+from busgen.imaging.overlays.strokes import StrokeNet, load_shipped, log_odds
 
 SURE, LIKELY, BESIDE = 2.0, -0.5, -2.5  # log odds that found a stroke, extend it, join it
 ENOUGH = 4  # sure pixels that strokes lying together must have
@@ -20,12 +20,12 @@ EDGE = np.ones((5, 5), np.uint8)  # smooth edges and outlines of strokes are ign
 
 
 def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDArray[np.bool_]:
-    """Return which pixels (H, W) bool of an (H, W) uint8 picture an overlay covers.
+    """Return which pixels (H, W) bool of an (H, W) uint8 image an overlay covers.
 
     Bright strokes up to some 6 px wide, with 2 px around them. `net` is the shipped one unless
     given. Dark overlays, filled tiles and strokes fainter than their surroundings stay in.
     """
-    odds = stroke_log_odds(image, shipped_net() if net is None else net)
+    odds = log_odds(image, load_shipped() if net is None else net)
     found = _clusters(odds > LIKELY, odds > SURE)
     if not found.any():
         return found
@@ -34,9 +34,9 @@ def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDA
     return np.asarray(cv2.dilate(joined.astype(np.uint8), EDGE) > 0, np.bool_)
 
 
-def without_overlays(image: NDArray[np.uint8], ignore: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the picture (H, W) uint8 with the ignored pixels filled from what surrounds them."""
-    return filled(image, ignore)
+def remove_overlays(image: NDArray[np.uint8], ignore: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the image (H, W) uint8 with the ignored pixels filled from what surrounds them."""
+    return fill(image, ignore)
 
 
 def _clusters(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:

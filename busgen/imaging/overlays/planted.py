@@ -1,6 +1,6 @@
-"""Overlays planted into pictures: what a finder of overlays is tuned and measured on.
+"""Overlays planted into images: what a finder of overlays is tuned and measured on.
 
-In: a grey picture without overlays and a generator. Out: the picture with text, calipers, a ruler,
+In: a grey image without overlays and a generator. Out: the image with text, calipers, a ruler,
 a body mark, a logo burned in, and which pixels each of them strokes.
 """
 
@@ -27,8 +27,8 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class Planted:
-    """A picture (H, W) uint8 with overlays; `touched` (H, W) bool is every pixel they changed."""
+class _Example:
+    """An image (H, W) uint8 with overlays; `touched` (H, W) bool is every pixel they changed."""
 
     image: NDArray[np.uint8]
     overlays: tuple[Overlay, ...]
@@ -39,15 +39,15 @@ class Planted:
 class Recall:
     """How many planted overlays of a kind were found, and what share of their strokes."""
 
-    found: int
+    n_found: int
     planted: int
     pixels: float
 
 
-def plant(
+def plant_overlays(
     image: NDArray[np.uint8], rng: np.random.Generator, kinds: Sequence[str] = KINDS
-) -> Planted:
-    """Burn one overlay of each kind into a copy of a picture.
+) -> _Example:
+    """Burn one overlay of each kind into a copy of an image.
 
     Parameters
     ----------
@@ -61,19 +61,19 @@ def plant(
     Raises
     ------
     UserError
-        If the picture is too small or a kind unknown.
+        If the image is too small or a kind unknown.
     """
     if min(image.shape) < 96:
-        raise UserError("a picture to plant into must have 96 px a side", image.shape, "enlarge it")
+        raise UserError("an image to plant into must have 96 px a side", image.shape, "enlarge it")
     result, touched = image, np.zeros(image.shape, np.bool_)
     overlays = []
     for kind in kinds:
         cover = coverage(kind, image.shape, rng)
         before = result
-        result = burned(result, cover, rng)
+        result = _burn(result, cover, rng)
         touched |= result != before
         overlays.append(Overlay(kind, cover >= 0.5 * max(float(cover.max()), 0.5)))
-    return Planted(result, tuple(overlays), touched)
+    return _Example(result, tuple(overlays), touched)
 
 
 def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -82,22 +82,22 @@ def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDA
         raise UserError(f"kind must be one of {', '.join(KINDS)}", kind, "choose one of them")
     height, width = shape[0], shape[1]
     if kind == "caliper":
-        return shapes.calipers((height, width), rng)
+        return shapes.draw_calipers((height, width), rng)
     canvas = np.zeros((height, width), np.float32)
     if kind == "ruler":
         _scale_at_edge(canvas, rng)
     elif kind == "text":
         _lines_of_text(canvas, rng)
     else:
-        draw = shapes.logo if kind == "logo" else _mark
+        draw = shapes.draw_logo if kind == "logo" else _mark
         _at_corner(canvas, draw(rng), rng)
     return canvas
 
 
-def burned(
+def _burn(
     image: NDArray[np.uint8], cover: NDArray[np.float32], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return the picture with a cover of one grey level burned in; some outlined, some blurred."""
+    """Return the image with a cover of one grey level burned in; some outlined, some blurred."""
     strokes = cover >= 0.5
     lit = float(image[strokes].mean()) if strokes.any() else 0.0
     level = 255.0 if rng.random() < 0.5 else rng.uniform(min(max(150.0, lit + 60), 250), 255)
@@ -123,17 +123,17 @@ def recall(overlays: Sequence[Overlay], ignore: NDArray[np.bool_]) -> dict[str, 
 
 
 def _mark(rng: np.random.Generator) -> NDArray[np.float32]:
-    return shapes.body_mark(rng) if rng.random() < 0.7 else shapes.arrow(rng)
+    return shapes.draw_body_mark(rng) if rng.random() < 0.7 else shapes.draw_arrow(rng)
 
 
 def _lines_of_text(canvas: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Write one or two lines anywhere in the picture."""
+    """Write one or two lines anywhere in the image."""
     height = int(rng.integers(7, 21 if min(canvas.shape) > 400 else 14))
     row = int(rng.integers(2, max(3, canvas.shape[0] - 3 * height - 8)))
     for _ in range(int(rng.integers(1, 3))):
         words = shapes.WORDS[int(rng.integers(len(shapes.WORDS)))]
-        tile = shapes.text(words, height, rng)
-        put(canvas, tile, row, int(rng.integers(0, max(1, canvas.shape[1] - tile.shape[1]))))
+        tile = shapes.draw_text(words, height, rng)
+        _write(canvas, tile, row, int(rng.integers(0, max(1, canvas.shape[1] - tile.shape[1]))))
         row += tile.shape[0] + int(rng.integers(2, height))
 
 
@@ -141,11 +141,11 @@ def _scale_at_edge(canvas: NDArray[np.float32], rng: np.random.Generator) -> Non
     """Put a ruler at the left, right, top or bottom edge."""
     turns = int(rng.choice((0, 0, 2, 2, 1, 3)))
     length = canvas.shape[1 if turns % 2 else 0] - 2
-    tile = np.ascontiguousarray(np.rot90(shapes.ruler(length, rng), turns))
+    tile = np.ascontiguousarray(np.rot90(shapes.draw_ruler(length, rng), turns))
     inset = int(rng.integers(0, 6))
     far = np.array(canvas.shape) - tile.shape - inset
     row = {1: int(far[0]), 3: inset}.get(turns, 0)
-    put(canvas, tile, row, {0: inset, 2: int(far[1])}.get(turns, 0))
+    _write(canvas, tile, row, {0: inset, 2: int(far[1])}.get(turns, 0))
 
 
 def _at_corner(
@@ -154,10 +154,10 @@ def _at_corner(
     """Put a tile near one of the four corners; at times cut by the edge, as by a crop."""
     row, col = (int(rng.integers(-4, 12)) for _ in range(2))
     row = row if rng.random() < 0.5 else canvas.shape[0] - tile.shape[0] - row
-    put(canvas, tile, row, col if rng.random() < 0.5 else canvas.shape[1] - tile.shape[1] - col)
+    _write(canvas, tile, row, col if rng.random() < 0.5 else canvas.shape[1] - tile.shape[1] - col)
 
 
-def put(canvas: NDArray[np.float32], tile: NDArray[np.float32], row: int, col: int) -> None:
+def _write(canvas: NDArray[np.float32], tile: NDArray[np.float32], row: int, col: int) -> None:
     """Lay a tile on the canvas at (row, col); what reaches over its edges is cut."""
     top, left = max(row, 0), max(col, 0)
     part = canvas[top : row + tile.shape[0], left : col + tile.shape[1]]

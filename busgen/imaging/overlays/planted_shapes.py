@@ -1,7 +1,7 @@
 """Shapes of overlays as scanners burn them in, drawn as coverage on small tiles.
 
 In: a generator. Out: tiles (h, w) float32 in [0, 1] of text, calipers, rulers, body marks, logos.
-Fonts are DejaVu's (with matplotlib) and OpenCV's Hershey. No published picture is copied.
+Fonts are DejaVu's (with matplotlib) and OpenCV's Hershey. No published image is copied.
 """
 
 from functools import cache
@@ -24,7 +24,7 @@ WORDS = (
 )
 BRANDS = ("LOGIQ", "E9", "GE", "Q", "PHILIPS", "SIEMENS", "TOSHIBA", "V", "esaote", "SuperSonic")
 FAMILIES = ("DejaVu Sans", "DejaVu Sans Mono", "DejaVu Serif", "DejaVu Sans Display")
-SCALE = 4  # strokes are drawn this much larger, then reduced: anti-aliased as in a resized picture
+SCALE = 4  # strokes are drawn this much larger, then reduced: anti-aliased as in a resized image
 
 
 @cache
@@ -33,7 +33,7 @@ def _font(family: str, weight: str, style: Style, pixels: int) -> ImageFont.Free
     return ImageFont.truetype(font_manager.findfont(properties), pixels)
 
 
-def text(words: str, height: int, rng: np.random.Generator) -> Tile:
+def draw_text(words: str, height: int, rng: np.random.Generator) -> Tile:
     """Return words whose capitals are some `height` px tall, in a drawn font, smooth or not."""
     if rng.random() < 0.3:
         return _hershey(words, height, rng)
@@ -47,7 +47,7 @@ def text(words: str, height: int, rng: np.random.Generator) -> Tile:
     canvas = Image.new("1" if scale == 1 and rng.random() < 0.5 else "L", size)
     white = 1 if canvas.mode == "1" else 255
     ImageDraw.Draw(canvas).text((scale - left, scale - top), words, fill=white, font=font)
-    return reduced(np.asarray(canvas.convert("L")), scale)
+    return _resize(np.asarray(canvas.convert("L")), scale)
 
 
 def _hershey(words: str, height: int, rng: np.random.Generator) -> Tile:
@@ -59,22 +59,22 @@ def _hershey(words: str, height: int, rng: np.random.Generator) -> Tile:
     (width, _), below = cv2.getTextSize(words, face, scale, thick)
     canvas = np.zeros((height + below + 4, width + 4), np.uint8)
     cv2.putText(canvas, words, (2, height + 2), face, scale, 255, thick, line)
-    return reduced(canvas, 1)
+    return _resize(canvas, 1)
 
 
-def reduced(canvas: NDArray[np.uint8], scale: int) -> Tile:
+def _resize(canvas: NDArray[np.uint8], scale: int) -> Tile:
     """Return a canvas (h, w) of 0..255 as coverage, `scale` times smaller."""
     size = (-(-canvas.shape[1] // scale), -(-canvas.shape[0] // scale))
     small = canvas if scale == 1 else cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32) / np.float32(255)
 
 
-def logo(rng: np.random.Generator) -> Tile:
+def draw_logo(rng: np.random.Generator) -> Tile:
     """Return a brand's letters."""
-    return text(BRANDS[int(rng.integers(len(BRANDS)))], int(rng.integers(8, 18)), rng)
+    return draw_text(BRANDS[int(rng.integers(len(BRANDS)))], int(rng.integers(8, 18)), rng)
 
 
-def body_mark(rng: np.random.Generator) -> Tile:
+def draw_body_mark(rng: np.random.Generator) -> Tile:
     """Return the outline of a breast with a nipple and the probe's bar."""
     radius, thick = int(rng.integers(10, 30)), int(rng.integers(1, 3))
     side, scale = 2 * radius + 8, SCALE if rng.random() < 0.6 else 1
@@ -86,11 +86,11 @@ def body_mark(rng: np.random.Generator) -> Tile:
     turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 0.8) * radius * scale
     middle = np.array(centre) + away * np.array([np.cos(turn), np.sin(turn)])
     across = 0.35 * radius * scale * np.array([-np.sin(turn), np.cos(turn)])
-    cv2.line(canvas, point(middle - across), point(middle + across), 255, 2 * stroke)
-    return reduced(canvas, scale)
+    cv2.line(canvas, _point(middle - across), _point(middle + across), 255, 2 * stroke)
+    return _resize(canvas, scale)
 
 
-def arrow(rng: np.random.Generator) -> Tile:
+def draw_arrow(rng: np.random.Generator) -> Tile:
     """Return a hollow arrow, as put beside a finding; in one of four directions."""
     height, scale = int(rng.integers(12, 26)), SCALE if rng.random() < 0.6 else 1
     half, neck = height * 0.35, height * 0.15
@@ -100,10 +100,10 @@ def arrow(rng: np.random.Generator) -> Tile:
     outline = np.rint(np.array(shifted) * scale).astype(np.int32)
     canvas = np.zeros(((height + 5) * scale, (height + 5) * scale), np.uint8)
     cv2.polylines(canvas, [outline], isClosed=True, color=255, thickness=scale)
-    return np.ascontiguousarray(np.rot90(reduced(canvas, scale), int(rng.integers(4))))
+    return np.ascontiguousarray(np.rot90(_resize(canvas, scale), int(rng.integers(4))))
 
 
-def ruler(length: int, rng: np.random.Generator) -> Tile:
+def draw_ruler(length: int, rng: np.random.Generator) -> Tile:
     """Return a vertical scale `length` px long: ticks or dots, numbers at the long ones."""
     step, every = int(rng.integers(6, 22)), int(rng.choice((1, 2, 5, 10)))
     short, thick = int(rng.integers(2, 6)), int(rng.integers(1, 3))
@@ -113,13 +113,13 @@ def ruler(length: int, rng: np.random.Generator) -> Tile:
         long = count % every == 0
         canvas[row : row + thick, : short * 2 if long and every > 1 else short] = 1
         if long and numbered:
-            tile = text(str(count // every + 1), height, rng)[: length - row, :18]
+            tile = draw_text(str(count // every + 1), height, rng)[: length - row, :18]
             canvas[row : row + tile.shape[0], 14 : 14 + tile.shape[1]] = tile
     return canvas[:, : int(np.flatnonzero(canvas.any(axis=0))[-1]) + 2]
 
 
-def calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
-    """Return one or two pairs of crosses over a lesion, on a tile of the picture's shape."""
+def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
+    """Return one or two pairs of crosses over a lesion, on a tile of the image's shape."""
     height, width = shape
     canvas = np.zeros((height, width), np.float32)
     middle = rng.uniform(0.3, 0.7, 2) * (width, height)
@@ -128,13 +128,13 @@ def calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
     oblique, dotted = rng.random() < 0.3, rng.random() < 0.5
     for pair in range(int(rng.integers(1, 3))):
         along = half * np.array([np.cos(turn), np.sin(turn)]) * (1 - 0.3 * pair)
-        ends = [point(middle - along), point(middle + along)]
+        ends = [_point(middle - along), _point(middle + along)]
         for end in ends:
             _cross(canvas, end, arm, thick, oblique=oblique)
         if dotted:
             _dots(canvas, ends[0], ends[1], int(rng.integers(3, 7)))
         if rng.random() < 0.6:
-            _stamp(canvas, text(str(pair + 1), int(rng.integers(7, 11)), rng), ends[0], arm)
+            _stamp(canvas, draw_text(str(pair + 1), int(rng.integers(7, 11)), rng), ends[0], arm)
         turn += np.pi / 2
     return canvas
 
@@ -152,7 +152,7 @@ def _dots(canvas: Tile, start: Point, end: Point, step: int) -> None:
     """Draw dots of one pixel every `step` px between two points."""
     count = max(2, int(np.hypot(end[0] - start[0], end[1] - start[1]) / step))
     for part in np.linspace(0, 1, count)[1:-1]:
-        col, row = point(np.array(start) * (1 - part) + np.array(end) * part)
+        col, row = _point(np.array(start) * (1 - part) + np.array(end) * part)
         if 0 <= row < canvas.shape[0] and 0 <= col < canvas.shape[1]:
             canvas[row, col] = 1
 
@@ -166,6 +166,6 @@ def _stamp(canvas: Tile, tile: Tile, beside: Point, gap: int) -> None:
     np.maximum(part, tile[: part.shape[0], : part.shape[1]], out=part)
 
 
-def point(place: NDArray[np.float64]) -> Point:
+def _point(place: NDArray[np.float64]) -> Point:
     """Return a place (x, y) as whole pixels."""
     return round(float(place[0])), round(float(place[1]))

@@ -1,6 +1,6 @@
-"""Which bright, thin pixels of a picture are strokes of an overlay: a small network on patches.
+"""Which bright, thin pixels of an image are strokes of an overlay: a small network on patches.
 
-In: a grey picture. Out: log odds per pixel. Speckle is blurred by the beam, a scanner's letters
+In: a grey image. Out: log odds per pixel. Speckle is blurred by the beam, a scanner's letters
 are not; what that looks like was learned from planted overlays (`overlay_fit`), whose weights lie
 in `assets/overlays`. Only pixels that stand out of a 7x7 opening are asked, some tenth of all.
 """
@@ -52,32 +52,32 @@ class StrokeNet:
         return named
 
 
-def stroke_net(arrays: Mapping[str, NDArray[np.float16]]) -> StrokeNet:
+def build_network(arrays: Mapping[str, NDArray[np.float16]]) -> StrokeNet:
     """Return the network of stored weights."""
     pairs = [(arrays[f"weights{i}"], arrays[f"bias{i}"]) for i in range(len(arrays) // 2)]
     return StrokeNet(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in pairs))
 
 
 @cache
-def shipped_net() -> StrokeNet:
+def load_shipped() -> StrokeNet:
     """Return the network that comes with the package."""
-    return stroke_net(load_file(WEIGHTS))
+    return build_network(load_file(WEIGHTS))
 
 
-def candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def find_candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return which pixels (H, W) stand out of all that is `WIDEST` px or more both ways."""
     wide = cv2.morphologyEx(image, cv2.MORPH_OPEN, _KERNEL)
     return np.asarray(cv2.subtract(image, wide) > STANDS_OUT, np.bool_)
 
 
-def features(
+def measure(
     image: NDArray[np.uint8], rows: NDArray[np.intp], cols: NDArray[np.intp]
 ) -> NDArray[np.float32]:
     """Return patches (n, 17 * 17 + 11 * 11) in [0, 1] around pixels; mirrored at the edges.
 
     The first are the pixels themselves, the second means of 3x3 in steps of 3 px.
     """
-    return _taken(_patches(image), rows, cols)
+    return _take(_patches(image), rows, cols)
 
 
 def _patches(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -94,18 +94,18 @@ def _around(image: NDArray[np.uint8], half: int, stride: int) -> NDArray[np.floa
     return sliding_window_view(scaled, (side, side))[:, :, ::stride, ::stride]
 
 
-def _taken(
+def _take(
     patches: Sequence[NDArray[np.float32]], rows: NDArray[np.intp], cols: NDArray[np.intp]
 ) -> NDArray[np.float32]:
     return np.concatenate([one[rows, cols].reshape(rows.size, -1) for one in patches], axis=1)
 
 
-def stroke_log_odds(image: NDArray[np.uint8], net: StrokeNet) -> NDArray[np.float32]:
+def log_odds(image: NDArray[np.uint8], net: StrokeNet) -> NDArray[np.float32]:
     """Return the log odds (H, W) float32 that a pixel is an overlay's stroke."""
     result = np.full(image.shape, NO_STROKE, np.float32)
-    rows, cols = np.nonzero(candidates(image))
+    rows, cols = np.nonzero(find_candidates(image))
     patches = _patches(image)
     for start in range(0, rows.size, CHUNK):
         part = slice(start, start + CHUNK)
-        result[rows[part], cols[part]] = net.log_odds(_taken(patches, rows[part], cols[part]))
+        result[rows[part], cols[part]] = net.log_odds(_take(patches, rows[part], cols[part]))
     return result

@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.decode import Box
-from busgen.judges.views import Window, view
+from busgen.judges.views import Window, crop
 
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Views:
-    """A changed picture and masks that moved with it, each (S, S) uint8."""
+    """A changed image and masks that moved with it, each (S, S) uint8."""
 
     image: NDArray[np.uint8]
     masks: tuple[NDArray[np.uint8], ...]
 
 
-def random_part(side: int, rng: Rng, strength: float = 1.0) -> Window:
-    """Return a window of a square picture: .6 to 1.15 of its side, up to a tenth stretched.
+def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
+    """Return a window of a square image: .6 to 1.15 of its side, up to a tenth stretched.
 
-    With a `strength` below 1 windows differ less from the picture.
+    With a `strength` below 1 windows differ less from the image.
     """
     size = side * rng.uniform(1 - 0.4 * strength, 1 + 0.15 * strength)
     stretch = np.exp(rng.uniform(-0.1, 0.1) * strength)
@@ -36,8 +36,8 @@ def random_part(side: int, rng: Rng, strength: float = 1.0) -> Window:
     return Window(row, col, height, width)
 
 
-def beside(box: Box, side: int, rng: Rng) -> Window | None:
-    """Return a window of .35 of a square picture or more that shows nothing of `box`, if any."""
+def window_outside(box: Box, side: int, rng: Rng) -> Window | None:
+    """Return a window of .35 of a square image or more that shows nothing of `box`, if any."""
     size = side * rng.uniform(0.35, 0.6)
     free = [
         (0, box.row, 0, side),
@@ -53,7 +53,7 @@ def beside(box: Box, side: int, rng: Rng) -> Window | None:
     return Window(row, col, size, size)
 
 
-def shaken(window: Window, rng: Rng) -> Window:
+def jitter(window: Window, rng: Rng) -> Window:
     """Return a window near `window`: .8 to 1.25 of its size, shifted by up to a tenth."""
     size = np.exp(rng.uniform(-0.22, 0.22))
     stretch = np.exp(rng.uniform(-0.08, 0.08))
@@ -63,7 +63,7 @@ def shaken(window: Window, rng: Rng) -> Window:
     return Window(row, col, height, width)
 
 
-def changed(
+def augment(
     image: NDArray[np.uint8],
     masks: tuple[NDArray[np.uint8], ...],
     window: Window,
@@ -71,15 +71,15 @@ def changed(
     rng: Rng,
     strength: float = 1.0,
 ) -> Views:
-    """Return `window` of the picture in other light, mirrored in half of the cases."""
-    seen = in_other_light(view(image, window, size_px), rng, strength)
-    moved = tuple(view(mask, window, size_px) for mask in masks)
+    """Return `window` of the image in other light, mirrored in half of the cases."""
+    seen = _brighten(crop(image, window, size_px), rng, strength)
+    moved = tuple(crop(mask, window, size_px) for mask in masks)
     if rng.random() < 0.5:
         seen, moved = seen[:, ::-1], tuple(mask[:, ::-1] for mask in moved)
     return Views(seen, moved)
 
 
-def in_other_light(pixels: NDArray[np.uint8], rng: Rng, strength: float = 1.0) -> NDArray[np.uint8]:
+def _brighten(pixels: NDArray[np.uint8], rng: Rng, strength: float = 1.0) -> NDArray[np.uint8]:
     """Return pixels with other gain, gamma, gain over depth, sharpness and speckle.
 
     With a `strength` below 1 they differ less, and fewer of them.

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from busgen.imaging.decode import box_of
+from busgen.imaging.decode import bounding_box
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec, to_input
 from busgen.judges.training import augment
-from busgen.judges.views import Window, around
+from busgen.judges.views import Window, window_around
 from busgen.real.crops import Crops
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
@@ -27,7 +27,7 @@ class Draws:
     rng: augment.Rng
     strength: float
 
-    def changed(
+    def augment(
         self,
         image: NDArray[np.uint8],
         masks: tuple[NDArray[np.uint8], ...],
@@ -35,22 +35,22 @@ class Draws:
         size_px: int,
     ) -> augment.Views:
         """Return `window` of a crop, changed."""
-        return augment.changed(image, masks, window, size_px, self.rng, self.strength)
+        return augment.augment(image, masks, window, size_px, self.rng, self.strength)
 
 
-def batch_of(
+def make_batch(
     spec: SegmenterSpec | ClassifierSpec, crops: Crops, indices: NDArray[np.int64], draws: Draws
 ) -> Batch:
     """Return changed crops as inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
         seen = [_lesion(spec, crops, int(i), draws) for i in indices]
-        targets = torch.from_numpy(crops.malignant[indices].astype(np.float32))
+        targets = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
         return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
     views = []
     for i in indices:
         window = _part(crops.masks[i], draws)
         masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
-        views.append(draws.changed(crops.images[i], masks, window, spec.size_px))
+        views.append(draws.augment(crops.images[i], masks, window, spec.size_px))
     inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
     targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
     ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
@@ -59,18 +59,20 @@ def batch_of(
 
 def _part(mask: NDArray[np.uint8], draws: Draws) -> Window:
     """Return a window of a crop, one in ten without the lesion: finding nothing is learned too."""
-    box = box_of(mask)
+    box = bounding_box(mask)
     rng = draws.rng
-    aside = None if box is None or rng.random() > ASIDE else augment.beside(box, len(mask), rng)
-    return aside or augment.random_part(len(mask), rng, draws.strength)
+    aside = (
+        None if box is None or rng.random() > ASIDE else augment.window_outside(box, len(mask), rng)
+    )
+    return aside or augment.random_window(len(mask), rng, draws.strength)
 
 
 def _lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> NDArray[np.uint8]:
-    """Return a changed view of one lesion, picture and mask (2, S, S)."""
-    box = box_of(crops.masks[index])
+    """Return a changed view of one lesion, image and mask (2, S, S)."""
+    box = bounding_box(crops.masks[index])
     if box is None:
         raise ValueError(f"crop {index} has no lesion to classify")
-    window = augment.shaken(around(box, spec.context), draws.rng)
+    window = augment.jitter(window_around(box, spec.context), draws.rng)
     masks = (crops.masks[index] * np.uint8(255),)
-    seen = draws.changed(crops.images[index], masks, window, spec.size_px)
+    seen = draws.augment(crops.images[index], masks, window, spec.size_px)
     return np.stack([seen.image, *seen.masks])

@@ -22,11 +22,11 @@ Weights are 16-bit floats in `{weights}` (safetensors, SHA-256 `{sha256}`), lice
 
 ## Data
 
-Real patients' pictures, square crops of 256 px with burned-in text, calipers and rulers painted
-out{ignored}. Near-duplicates, colour Doppler and pictures with contradicting labels are left out.
+Real patients' images, square crops of 256 px with burned-in text, calipers and rulers painted
+out{ignored}. Near-duplicates, colour Doppler and images with contradicting labels are left out.
 A patient, or a cluster of near-duplicates, stands in one split, which follows from its name alone.
 
-| data set | licence | patients: train / validation / test | pictures: benign, malignant, normal |
+| data set | licence | patients: train / validation / test | images: benign, malignant, normal |
 |---|---|---|---|
 {data}
 
@@ -50,7 +50,7 @@ _SEGMENTER_LIMITS = """\
 - Where several dark regions compete, it may find another one than the publisher outlined; it
   misses some faint, small and isoechoic lesions altogether: the mean is far below the median.
 - It had not learned all that its training patients show when its time was over.
-- Normal pictures are few, so the share that stays empty is known roughly.
+- Normal images are few, so the share that stays empty is known roughly.
 - Three public data sets, some five makes of scanner: other scanners score lower.
 - Agreement with it says that a mask fits its image as outlines drawn by people do, no more."""
 
@@ -58,48 +58,48 @@ _CLASSIFIER_LIMITS = """\
 - Its probabilities are calibrated to the mix of the data it was trained on (a third malignant,
   biopsy-enriched), not to screening. Another mix needs another intercept.
 - Lesion size and outline alone separate classes in public data; half of the members see no mask
-  against judging by the outline alone, but the picture shows the outline too.
-- Calibration of {n} pictures cannot be known better than the floor in the table.
+  against judging by the outline alone, but the image shows the outline too.
+- Calibration of {n} images cannot be known better than the floor in the table.
 - Three public data sets: other scanners and other populations score lower."""
 
 
-def cards(record: Record) -> dict[str, str]:
+def write_card(record: Record) -> dict[str, str]:
     """Return file name -> Markdown."""
-    return {"segmenter.md": segmenter_card(record), "classifier.md": classifier_card(record)}
+    return {"segmenter.md": _segmenter(record), "classifier.md": _classifier(record)}
 
 
-def segmenter_card(record: Record) -> str:
+def _segmenter(record: Record) -> str:
     """Return the card of the lesion segmenter."""
     made = record["training"]["segmenter"]
     return _HEAD.format(
         title="Lesion segmenter",
-        purpose="It finds the lesion in a breast-ultrasound picture.",
-        what=f"{made['members']} U-Nets with residual blocks (widths {_words(made['widths'])}, "
+        purpose="It finds the lesion in a breast-ultrasound image.",
+        what=f"{made['members']} U-Nets with residual blocks (widths {_to_text(made['widths'])}, "
         f"input {made['size_px']} px) that differ in\ntheir seed; the mean of their probabilities "
         "counts, shifted to where lesions end\non the validation patients. It is not told where "
-        "the lesion is, and saw no synthetic picture.",
+        "the lesion is, and saw no synthetic image.",
         weights="segmenter.safetensors",
         sha256=record["weights_sha256"]["segmenter.safetensors"],
         ignored=" (what was painted is ignored by the loss)",
         recipe=_recipe(made),
         balance="classes within a scanner too",
         calibrated="",
-        scores=_dice_table(record),
+        scores=_table(record),
         limits=_SEGMENTER_LIMITS,
         **_data(record),
     )
 
 
-def classifier_card(record: Record) -> str:
+def _classifier(record: Record) -> str:
     """Return the card of the benign/malignant classifier."""
     made = record["training"]["classifier"]
     n = record["test"]["classifier"]["calibration"]["ece_5_bins"]["n"]
     return _HEAD.format(
         title="Benign/malignant classifier",
         purpose="It judges whether an outlined lesion looks benign or malignant.",
-        what=f"{made['members']} residual CNNs (widths {_words(made['widths'])}, input "
+        what=f"{made['members']} residual CNNs (widths {_to_text(made['widths'])}, input "
         f"{made['size_px']} px) that differ in their seed see a window of {made['context']} times "
-        f"the lesion's\nlonger side; {made['blind']} of them see the picture alone, the others the "
+        f"the lesion's\nlonger side; {made['blind']} of them see the image alone, the others the "
         "lesion's mask too. Their mean logit is\ncalibrated by Platt's scaling.",
         weights="classifier.safetensors",
         sha256=record["weights_sha256"]["classifier.safetensors"],
@@ -119,11 +119,11 @@ def _data(record: Record) -> dict[str, str]:
     for name, told in used.items():
         parts = [told.get(split, {}) for split in ("train", "validation", "test")]
         patients = " / ".join(str(part.get("patients", 0)) for part in parts)
-        pictures = ", ".join(
+        images = ", ".join(
             str(sum(part.get(label, 0) for part in parts))
             for label in ("benign", "malignant", "normal")
         )
-        lines.append(f"| {name} | {told['licence']} | {patients} | {pictures} |")
+        lines.append(f"| {name} | {told['licence']} | {patients} | {images} |")
         cited.append(f"- {name}: {told['citation']} doi:{told['doi']}")
     return {"data": "\n".join(lines), "citations": "\n".join(cited)}
 
@@ -136,7 +136,7 @@ def _recipe(made: Record) -> str:
     )
 
 
-def _dice_table(record: Record) -> str:
+def _table(record: Record) -> str:
     lines = [
         "",
         "| data set | Dice, mean (95 %) | median | missed | n (patients) |",
@@ -150,7 +150,7 @@ def _dice_table(record: Record) -> str:
             )
     empty = record["test"]["segmenter"].get("normals_left_empty")
     if empty:
-        lines.append(f"\nOf {empty['n']} normal pictures {empty['value']:.0%} stay empty.")
+        lines.append(f"\nOf {empty['n']} normal images {empty['value']:.0%} stay empty.")
     return "\n".join([*lines, ""])
 
 
@@ -194,5 +194,5 @@ def _value(part: Record) -> str:
     return f"{part['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _words(widths: list[int]) -> str:
+def _to_text(widths: list[int]) -> str:
     return ", ".join(str(width) for width in widths)

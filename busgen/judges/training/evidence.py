@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from busgen import io
-from busgen.folders import written_folder
+from busgen.folders import write_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
-from busgen.judges.training.card import cards
-from busgen.judges.training.scores import classifier_scores, segmenter_scores
+from busgen.judges.training.card import write_card
+from busgen.judges.training.scores import score_classifier, score_segmenter
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
 
@@ -48,32 +48,32 @@ def publish(
     loaded = load_judges(judges, "cpu")
     strange = [path for path in tables if not weights_may_ship(path)]
     record: Record = {
-        "data": {path.parent.name: described(path, crops) for path in tables},
+        "data": {path.parent.name: describe(path, crops) for path in tables},
         "training": params.model_dump(mode="json", exclude={"workers"}),
         "weights_sha256": {name: io.sha256_file(judges / name) for name in FILES},
-        "test": scored(loaded, crops["test"]),
+        "test": score(loaded, crops["test"]),
         "other": {
-            path.parent.name: scored(loaded, read_crops([path], cohort, SPLITS)) for path in strange
+            path.parent.name: score(loaded, read_crops([path], cohort, SPLITS)) for path in strange
         },
     }
-    with written_folder(out, JUDGES) as partial:
+    with write_folder(out, JUDGES) as partial:
         for name in (SPEC, *FILES):
             shutil.copyfile(judges / name, partial / name)
         io.write_text(partial / SCORES, io.dumps(record))
-        for name, text in cards(record).items():
+        for name, text in write_card(record).items():
             io.write_text(partial / name, text)
     return record
 
 
-def scored(judges: Judges, crops: Crops) -> Record:
+def score(judges: Judges, crops: Crops) -> Record:
     """Return the scores of both judges on crops of patients that they never saw."""
     return {
-        "segmenter": segmenter_scores(judges, crops),
-        "classifier": classifier_scores(judges, crops),
+        "segmenter": score_segmenter(judges, crops),
+        "classifier": score_classifier(judges, crops),
     }
 
 
-def described(table: Path, crops: Mapping[str, Crops]) -> Record:
+def describe(table: Path, crops: Mapping[str, Crops]) -> Record:
     """Return origin and licence of a data set, and what of it is in which split."""
     name = table.parent.name
     told: Record = {**origin_of(table), "weights_may_ship": weights_may_ship(table)}

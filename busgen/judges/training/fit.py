@@ -17,10 +17,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import seeds, training_loop
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.judges.nets import seeded
-from busgen.judges.training.batches import Draws, batch_of
-from busgen.learning.trainees import SingleTrainee, adamw, half, set_rate, take_step
-from busgen.real.crops import Crops, shares
-from busgen.training_loop import Pace, Tick, Told
+from busgen.judges.training.batches import Draws, make_batch
+from busgen.learning.trainees import SingleTrainee, adamw, autocast, set_rate, take_step
+from busgen.real.crops import Crops, probabilities
+from busgen.training_loop import Schedule, Tick, Told
 
 MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
@@ -73,10 +73,10 @@ class Cycle:
     rate: float
     strength: float
 
-    def pace(self, recipe: Recipe, seed: int, n: int) -> Pace:
+    def pace(self, recipe: Recipe, seed: int, n: int) -> Schedule:
         """Return the pace of this cycle on `n` crops, a checkpoint after every epoch."""
-        steps = seen_an_epoch(n, recipe.batch) // recipe.batch
-        return Pace(
+        steps = images_per_epoch(n, recipe.batch) // recipe.batch
+        return Schedule(
             self.epochs * steps,
             recipe.batch,
             self.rate,
@@ -102,28 +102,28 @@ class Learner(SingleTrainee):
     def __init__(self, member: Member, crops: Crops, cycle: Cycle, net: nn.Module) -> None:
         super().__init__(net, adamw(net, member.recipe.decay))
         self.member, self.crops, self.cycle = member, crops, cycle
-        self.chances = shares(crops, labelled=isinstance(member.spec, ClassifierSpec))
+        self.chances = probabilities(crops, labelled=isinstance(member.spec, ClassifierSpec))
 
-    def learn(self, step: int, draws: training_loop.Draws, pace: Pace) -> Told:
+    def training_step(self, step: int, draws: training_loop.Draws, pace: Schedule) -> Told:
         """Take one step; the first one of an epoch decides what the others see."""
         del draws
         place = step % pace.keep
         if place == 0:
             self._begin_epoch(self.cycle.first + step // pace.keep, pace)
-        set_rate(self.optimiser, pace.rate * one_cycle(step / pace.steps))
+        set_rate(self.optimiser, pace.rate * rate_share(step / pace.steps))
         indices = self.picked[place]
-        inputs, targets, weights = batch_of(self.member.spec, self.crops, indices, self.draws)
+        inputs, targets, weights = make_batch(self.member.spec, self.crops, indices, self.draws)
         self.net.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
-            with half(self.device, pace):
+            with autocast(self.device, pace):
                 logits = self.net(inputs[:, : self.member.channels])
             self.noise = torch.get_rng_state()
-        loss = loss_of(logits.float(), targets, weights)
+        loss = compute_loss(logits.float(), targets, weights)
         take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def _begin_epoch(self, epoch: int, pace: Pace) -> None:
+    def _begin_epoch(self, epoch: int, pace: Schedule) -> None:
         self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.cycle.strength)
         shape = (pace.keep, pace.batch)
         self.picked = self.draws.rng.choice(len(self.crops), shape, p=self.chances)
@@ -157,25 +157,25 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
     for cycle in cycles:
         learner = Learner(member, crops, cycle, net)
         pace, folder = cycle.pace(recipe, seed, len(crops)), work / f"cycle-{cycle.first}"
-        mean = training_loop.run(learner, pace, folder, tick)["net"]
+        mean = training_loop.train(learner, pace, folder, tick)["net"]
         net.load_state_dict(mean.state_dict())
     return dict(net.state_dict())
 
 
-def seen_an_epoch(n: int, batch: int) -> int:
+def images_per_epoch(n: int, batch: int) -> int:
     """Return how many of `n` crops an epoch draws: whole batches, one at least."""
     return max(n // batch, 1) * batch
 
 
-def one_cycle(progress: float) -> float:
+def rate_share(progress: float) -> float:
     """Return the learning rate's share of its peak: up to it by .2 of the way, then down."""
     if progress < 0.2:
         return 0.04 + 0.96 * progress / 0.2
     return 0.5 * (1 + math.cos(math.pi * (progress - 0.2) / 0.8)) + 1e-3
 
 
-def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return cross-entropy, of pictures plus one minus soft Dice, smoothed by a small lesion."""
+def compute_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return cross-entropy, of images plus one minus soft Dice, smoothed by a small lesion."""
     entropy = binary_cross_entropy_with_logits(logits, targets, weights)
     if logits.ndim == 1:
         return entropy

@@ -15,7 +15,7 @@ from busgen.judges.training import stage
 from busgen.judges.training.evidence import JUDGES, publish
 from busgen.learning.presets import Presets
 from busgen.params.train_judges import TrainJudgesParams
-from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.cohort import find_cohort, find_tables
 
 PRESETS: Presets = MappingProxyType(
     {
@@ -54,10 +54,10 @@ def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
         If `folder` has no canonical data, or `out` holds other things.
     """
     folders.require_replaceable(out, JUDGES)
-    tables, cohort = canonical_tables(folder), cohort_file(folder)
-    work = stage.work_folder(tables, cohort, params, folders.work_beside(out))
+    tables, cohort = find_tables(folder), find_cohort(folder)
+    work = stage.work_folder(tables, cohort, params, folders.work_path(out))
     splits = stage.prepare(tables, cohort, work)
-    plan = stage.plan_of(params, splits["train"], work)
+    plan = stage.plan(params, splits["train"], work)
     return Training(params, tuple(tables), cohort, splits, work, out, plan)
 
 
@@ -67,8 +67,8 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
     `tick` gets the number of crops looked at. What a killed training did is not done again.
     """
     mapped = partial(stage.map_jobs, workers=training.params.workers, tick=tick)
-    with folders.claim_folder(training.out, JUDGES):
-        stage.train_judges(training.plan, training.splits, training.work, mapped)
+    with folders.lock_folder(training.out, JUDGES):
+        stage.train(training.plan, training.splits, training.work, mapped)
         record = publish(
             training.work / stage.TRAINED,
             training.params,

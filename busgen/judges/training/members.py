@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from busgen.compute.threads import compute_alone
 from busgen.errors import BusgenError
-from busgen.io import replacing
+from busgen.io import replace_file
 from busgen.judges.judges import ClassifierSpec
 from busgen.judges.training.fit import Member, train
 from busgen.real.crops import load_crops
@@ -41,7 +41,7 @@ class Job:
         return self.work / f"{self.name}.safetensors"
 
 
-def run_job(job: Job, tick: Tick) -> None:
+def run(job: Job, tick: Tick) -> None:
     """Write the weights of a member, trained in a process of its own, unless they are there.
 
     A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps.
@@ -60,13 +60,13 @@ def run_job(job: Job, tick: Tick) -> None:
         process.start()
         tells.close()
         with told:
-            _listen(told, tick)
+            _wait(told, tick)
         process.join()
         if process.exitcode != 0 or not job.weights.is_file():
             raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
 
 
-def _listen(told: Connection, tick: Tick) -> None:
+def _wait(told: Connection, tick: Tick) -> None:
     while True:
         try:
             tick(told.recv())
@@ -84,9 +84,9 @@ def fit_member(job: Job, tick: Tick) -> None:
     """Write the weights of a member, trained in this process."""
     crops = load_crops(job.crops)
     if isinstance(job.member.spec, ClassifierSpec):
-        crops = crops.pick(crops.labelled)
+        crops = crops.pick(crops.is_labelled)
     checkpoints = job.work / f"{job.name}.checkpoints"
     weights = train(job.member, crops, job.seed, checkpoints, tick)
-    with replacing(job.weights) as partial:
+    with replace_file(job.weights) as partial:
         save_file({key: value.contiguous() for key, value in weights.items()}, partial)
     shutil.rmtree(checkpoints)

@@ -11,28 +11,28 @@ from busgen.judges.judges import Judges
 from busgen.real.crops import Crops
 from busgen.stats.calibration import calibration_error, debiased_error, error_floor
 from busgen.stats.overlap import dice
-from busgen.stats.patients import Floats, Score, interval, mean_of
-from busgen.stats.roc import auc, auc_of
+from busgen.stats.patients import Floats, Score, interval, mean_score
+from busgen.stats.roc import auc, auc_score
 
 Record = dict[str, object]
-FOUND = 0.005  # of a picture's area: less is not counted as a lesion found
+FOUND = 0.005  # of an image's area: less is not counted as a lesion found
 
 
-def error_of(chances: Floats, outcomes: NDArray[np.bool_], bins: int) -> Score:
+def _error(probabilities: Floats, outcomes: NDArray[np.bool_], bins: int) -> Score:
     """Return the expected calibration error as a score of rows."""
-    return lambda rows: calibration_error(chances[rows], outcomes[rows], bins)
+    return lambda rows: calibration_error(probabilities[rows], outcomes[rows], bins)
 
 
-def segmenter_scores(judges: Judges, crops: Crops) -> Record:
-    """Return Dice by data set of pictures with a lesion, and how many normals stay empty."""
+def score_segmenter(judges: Judges, crops: Crops) -> Record:
+    """Return Dice by data set of images with a lesion, and how many normals stay empty."""
     lesion: NDArray[np.bool_] = np.asarray(crops.masks.any(axis=(1, 2)))
     found = judges.segment(crops.images) > 0.5
     agreed = dice(found, crops.masks > 0)
     record: Record = {}
-    for name, rows in parts(crops, lesion):
+    for name, rows in _parts(crops, lesion):
         groups, own = crops.groups[rows], agreed[rows]
         record[name] = {
-            **_measured(mean_of(own), groups, f"dice {name}"),
+            **_measure(mean_score(own), groups, f"dice {name}"),
             "median": round(float(np.median(own)), 4),
             "missed": round(float((own < 0.1).mean()), 4),
         }
@@ -46,49 +46,54 @@ def segmenter_scores(judges: Judges, crops: Crops) -> Record:
     return record
 
 
-def classifier_scores(judges: Judges, crops: Crops) -> Record:
+def score_classifier(judges: Judges, crops: Crops) -> Record:
     """Return AUC by data set, that of the lesion's area alone beside it, and calibration."""
     known = np.isin(crops.labels, ["benign", "malignant"]) & crops.masks.any(axis=(1, 2))
     if not known.any():
         return {}
     crops = crops.pick(known)
-    chances = judges.classify(crops.images, crops.masks)
+    probabilities = judges.classify(crops.images, crops.masks)
     area = crops.masks.mean(axis=(1, 2))
     ranks: Record = {}
-    for name, rows in parts(crops, np.ones(len(crops), np.bool_)):
-        truth, own = crops.malignant[rows], chances[rows]
+    for name, rows in _parts(crops, np.ones(len(crops), np.bool_)):
+        truth, own = crops.is_malignant[rows], probabilities[rows]
         if truth.all() or not truth.any():
             continue
         ranks[name] = {
-            **_measured(auc_of(truth, own), crops.groups[rows], f"auc {name}"),
+            **_measure(auc_score(truth, own), crops.groups[rows], f"auc {name}"),
             "malignant": int(truth.sum()),
             "area_alone": round(auc(truth, area[rows]), 4),
         }
-    return {"auc": ranks, "calibration": calibration(chances, crops.malignant, crops.groups)}
+    return {
+        "auc": ranks,
+        "calibration": _calibration(probabilities, crops.is_malignant, crops.groups),
+    }
 
 
-def calibration(chances: Floats, outcomes: NDArray[np.bool_], groups: NDArray[np.str_]) -> Record:
+def _calibration(
+    probabilities: Floats, outcomes: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> Record:
     """Return calibration errors with 5 and 10 bins, each with the floor of true chances."""
     record: Record = {}
     for bins in (5, 10):
-        floor = error_floor(chances, seeds.rng(0, f"floor {bins}"), bins)
+        floor = error_floor(probabilities, seeds.rng(0, f"floor {bins}"), bins)
         record[f"ece_{bins}_bins"] = {
-            **_measured(error_of(chances, outcomes, bins), groups, f"ece {bins}"),
+            **_measure(_error(probabilities, outcomes, bins), groups, f"ece {bins}"),
             "floor": round(floor[0], 4),
             "floor_95": round(floor[1], 4),
-            "debiased": round(debiased_error(chances, outcomes, bins), 4),
+            "debiased": round(debiased_error(probabilities, outcomes, bins), 4),
         }
     return record
 
 
-def parts(crops: Crops, among: NDArray[np.bool_]) -> list[tuple[str, NDArray[np.intp]]]:
+def _parts(crops: Crops, among: NDArray[np.bool_]) -> list[tuple[str, NDArray[np.intp]]]:
     """Return `(data set, rows)` of those `among`, and all of them where there are several."""
     names = [str(name) for name in np.unique(crops.datasets[among])]
     each = [(name, np.flatnonzero(among & (crops.datasets == name))) for name in names]
     return each + ([("all", np.flatnonzero(among))] if len(names) > 1 else [])
 
 
-def _measured(score: Score, groups: NDArray[np.str_], stream: str) -> Record:
+def _measure(score: Score, groups: NDArray[np.str_], stream: str) -> Record:
     """Return value, n, patients and interval of a score of rows 0 ... N - 1."""
     return {
         "value": round(score(np.arange(len(groups))), 4),

@@ -3,15 +3,16 @@
 In: outlines of masks. Out: codes (N, CODE), and closed polygons again. An outline is brought to a
 box of unit sides (the box is the finding's, not the outline's), and its tangent angle, the integral
 of its curvature, is followed from its rightmost crossing of the box's middle. Harmonic 1 is left
-out: it is what closes the outline (`busgen.masks.closed.close`). An octave is the logarithm of its
-amplitude, how much the outline bends at that scale, and a direction on a sphere, where it does.
+out: it is what closes the outline (`busgen.masks.closed.close_outlines`). An octave is the
+logarithm of its amplitude, how much the outline bends at that scale, and a direction on a sphere,
+where it does.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen.imaging.geometry import largest_outline
-from busgen.masks.closed import POINTS, turn
+from busgen.masks.closed import POINTS, circle_angles
 
 Floats = NDArray[np.float64]
 Outline = NDArray[np.complex128]
@@ -24,7 +25,7 @@ FINE = 1024  # points at which the staircase of the pixels is smoothed away
 LEAST = 1e-4  # rad: amplitude of an octave that is not there
 
 
-def outline_of(mask: NDArray[np.uint8]) -> Outline | None:
+def find_outline(mask: NDArray[np.uint8]) -> Outline | None:
     """Return the outline (P,), x + i y in pixels, of the largest component of a mask (H, W).
 
     None where fewer than `FEWEST_PX` pixels are on it.
@@ -67,7 +68,7 @@ def decode(codes: Floats) -> Floats:
     return np.asarray(np.fft.irfft(spectrum * POINTS, POINTS))
 
 
-def damped(codes: Floats, share: float) -> Floats:
+def damp(codes: Floats, share: float) -> Floats:
     """Return codes whose octaves bend `share` as much: at 0 it would be an ellipse in the box."""
     calm = codes.copy()
     calm[:, : len(OCTAVES)] += np.log(share)
@@ -84,7 +85,9 @@ def _angles(outline: Outline) -> Floats:
     points, _ = _even(boxed, POINTS)
     if np.imag(np.conj(points[:-1]) * points[1:]).sum() < 0:
         points = points[::-1]
-    angle = np.unwrap(np.angle(np.roll(np.diff(points), -_start(points[:-1])))) - turn(POINTS)
+    angle = np.unwrap(np.angle(np.roll(np.diff(points), -_start(points[:-1])))) - circle_angles(
+        POINTS
+    )
     return np.asarray(angle - 2 * np.pi * np.round((angle.mean() - np.pi / 2) / (2 * np.pi)))
 
 

@@ -21,7 +21,7 @@ PATHOLOGIES = ("benign", "malignant")
 STYLES = {"breast": 0.12, "bus_bra": 0.66, "busi": 0.22}
 USUAL_SHARE, USUAL_MM = 0.3, 14.0  # sizes that are told as 0
 SLOPE = 2.0  # of logarithms: their sd is about a half
-# columns that are known or unknown together, after proportions and size in the picture
+# columns that are known or unknown together, after proportions and size in the image
 PARTS = {
     "style": len(STYLES),
     "mm": 2,
@@ -38,7 +38,7 @@ class Lesion:
     """What is known of a lesion; None is not known.
 
     `style` the data set whose annotators outline it; `width`, `height` of its box as fractions of
-    the picture's side; `size_mm` the root of width times height in mm.
+    the image's side; `size_mm` the root of width times height in mm.
     """
 
     style: str | None
@@ -51,7 +51,7 @@ class Lesion:
     margin: tuple[str, ...] | None
 
 
-def lesion_of(finding: Finding, size_px: int) -> Lesion:
+def to_lesion(finding: Finding, size_px: int) -> Lesion:
     """Return what is known of a finding's lesion."""
     assert finding.width_mm is not None
     assert finding.height_mm is not None
@@ -68,7 +68,7 @@ def lesion_of(finding: Finding, size_px: int) -> Lesion:
     )
 
 
-def conditions(lesions: Sequence[Lesion]) -> Floats:
+def to_conditions(lesions: Sequence[Lesion]) -> Floats:
     """Return the conditions (N, CONDITIONS) of lesions."""
     return np.array([_row(lesion) for lesion in lesions], np.float32).reshape(-1, CONDITIONS)
 
@@ -88,7 +88,7 @@ def _row(lesion: Lesion) -> list[float]:
     ]
 
 
-def forgotten(rows: Floats, chance: float, rng: np.random.Generator) -> Floats:
+def forget(rows: Floats, chance: float, rng: np.random.Generator) -> Floats:
     """Return conditions of which each part is unknown with a `chance`."""
     rows = rows.copy()
     start = ALWAYS

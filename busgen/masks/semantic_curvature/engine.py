@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.io import ASSETS
-from busgen.masks.closed import POINTS, close, fit_box, is_pinched, is_simple
-from busgen.masks.semantic_curvature.codes import CODE, damped, decode
-from busgen.masks.semantic_curvature.conditions import conditions, lesion_of
+from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
+from busgen.masks.semantic_curvature.codes import CODE, damp, decode
+from busgen.masks.semantic_curvature.conditions import to_conditions, to_lesion
 from busgen.masks.semantic_curvature.network import OutlineFlow, checked_hash, load_network
 from busgen.priors.findings import Finding
 
@@ -30,20 +30,20 @@ NECK = 0.2  # least share of the distance across the box's ellipse: .3 % of real
 COARSE = slice(4, None, 8)  # points that are enough to see a neck
 
 
-def load_outlines(
+def load_model(
     model: Path | None, size_px: int
 ) -> tuple[str, Callable[[Sequence[Finding]], Floats]]:
     """Return the hash of the weights, by default those that ship, and what draws outlines."""
     folder = model or SHIPPED
     network = load_network(folder)
 
-    def outlines(findings: Sequence[Finding]) -> Floats:
-        return contours(network, findings, size_px)
+    def draw(findings: Sequence[Finding]) -> Floats:
+        return draw_outlines(network, findings, size_px)
 
-    return checked_hash(folder), outlines
+    return checked_hash(folder), draw
 
 
-def contours(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
+def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     """Return the outlines of findings.
 
     Parameters
@@ -53,7 +53,7 @@ def contours(network: OutlineFlow, findings: Sequence[Finding], size_px: int) ->
     findings
         N findings, each with a lesion.
     size_px
-        Side of the picture: larger outlines have finer detail.
+        Side of the image: larger outlines have finer detail.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def contours(network: OutlineFlow, findings: Sequence[Finding], size_px: int) ->
 
 
 def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
-    told = conditions([lesion_of(finding, size_px) for finding in findings])
+    told = to_conditions([to_lesion(finding, size_px) for finding in findings])
     noise = np.stack([_noise(finding.seed) for finding in findings])
     rows = np.resize(np.arange(len(findings)), AT_ONCE)
     codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
@@ -95,7 +95,7 @@ def simple_outlines(codes: Floats) -> Floats:
     outlines = np.empty((len(codes), 2, POINTS))
     left = np.arange(len(codes))
     for share in SHARES:
-        vertices, closed = close(decode(damped(codes[left], share)))
+        vertices, closed = close_outlines(decode(damp(codes[left], share)))
         done = closed & is_simple(vertices) & ~has_neck(vertices[..., COARSE])
         outlines[left[done]] = vertices[done]
         left = left[~done]
@@ -107,6 +107,6 @@ def simple_outlines(codes: Floats) -> Floats:
 def has_neck(vertices: Floats) -> NDArray[np.bool_]:
     """Return which (N, 2, P) outlines, in a box of unit sides, are far narrower than its circle."""
     unit = np.ones(len(vertices))
-    circle, _ = close(np.zeros((1, vertices.shape[2])))
+    circle, _ = close_outlines(np.zeros((1, vertices.shape[2])))
     bodies = np.repeat(fit_box(circle, unit[:1], unit[:1]), len(vertices), axis=0)
     return is_pinched(fit_box(vertices, unit, unit), bodies, NECK)

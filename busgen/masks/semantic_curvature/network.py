@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, read_json, replacing, sha256_file, write_text
+from busgen.io import dumps, read_json, replace_file, sha256_file, write_text
 from busgen.masks.semantic_curvature.codes import CODE
 from busgen.masks.semantic_curvature.conditions import CONDITIONS
 
@@ -79,10 +79,10 @@ class OutlineFlow(nn.Module):
         return codes
 
 
-def save_network(network: OutlineFlow, shape: Mapping[str, Any], folder: Path) -> None:
+def save_model(network: OutlineFlow, shape: Mapping[str, Any], folder: Path) -> None:
     """Write a network in half precision, and its shape with the hash of the weights."""
     tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
-    with replacing(folder / WEIGHTS) as partial:
+    with replace_file(folder / WEIGHTS) as partial:
         save_file(tensors, partial)
     told = {"version": VERSION, "shape": dict(shape), "sha256": sha256_file(folder / WEIGHTS)}
     write_text(folder / SPEC, dumps(told))

@@ -8,10 +8,10 @@ kept.
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.imaging.resize import resize
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.similarity.known_images import mirrored
+from busgen.similarity.known_images import mirror
 
 NAME = "masks"
 SIDE = 48  # px: the longer side of the lesion's box
@@ -20,28 +20,28 @@ Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 
-def shape_space() -> FeatureSpace:
-    """Return the space; its distance is `unlike`, not Euclidean."""
-    return FeatureSpace(NAME, code_sha256(__name__), lambda _, masks: shapes(masks))
+def make_space() -> FeatureSpace:
+    """Return the space; its distance is `distances`, not Euclidean."""
+    return FeatureSpace(NAME, hash_code(__name__), lambda _, masks: embed(masks))
 
 
-def shapes(masks: Pixels) -> Floats:
+def embed(masks: Pixels) -> Floats:
     """Return the shapes (N, SIDE * SIDE) of masks (N, S, S), NaN where there is no lesion."""
     found = np.full((len(masks), SIDE * SIDE), np.nan)
     for k, mask in enumerate(masks):
         if mask.any():
-            found[k] = _aligned(mask > 0).ravel()
+            found[k] = _align(mask > 0).ravel()
     return found
 
 
-def unlike(a: Floats, b: Floats) -> Floats:
+def distances(a: Floats, b: Floats) -> Floats:
     """Return 1 - IoU (N, M) of shapes (N, D) and (M, D), of the better of `b` and its mirrors."""
-    shared = np.maximum(a @ b.T, a @ mirrored(b).T)
+    shared = np.maximum(a @ b.T, a @ mirror(b).T)
     total = a.sum(axis=1)[:, None] + b.sum(axis=1)[None, :]
     return np.asarray(1 - shared / np.maximum(total - shared, 1.0), np.float64)
 
 
-def _aligned(lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _align(lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the lesion's box in the middle of a square that its longer side fills."""
     rows, cols = (np.flatnonzero(lesion.any(axis=axis)) for axis in (1, 0))
     box = lesion[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]

@@ -1,4 +1,4 @@
-"""Feature spaces: how pictures become numbers, each with a name and the hash of what decides them.
+"""Feature spaces: how images become numbers, each with a name and the hash of what decides them.
 
 In: a name, or the path of a feature extractor. Out: a `FeatureSpace`. `us64`: an encoder trained
 on real training patients; `radiomic`: measurements, no weights; a TorchScript file or a folder of
@@ -27,9 +27,9 @@ HASH_CHARS = 12  # of a version, as a score shows it
 class FeatureSpace:
     """A space: `embed(images, masks)` of (N, S, S) uint8 both, a lesion's pixels not 0 -> (N, D).
 
-    What cannot be measured of a picture is NaN. `sha256` is of weights and code that decide a
+    What cannot be measured of an image is NaN. `sha256` is of weights and code that decide a
     coordinate; `fid` whether a Fréchet distance in it may be called FID; `ranked` whether those
-    that vary most come first, so that a Fréchet distance of few pictures takes the first ones.
+    that vary most come first, so that a Fréchet distance of few images takes the first ones.
     """
 
     name: str
@@ -44,19 +44,19 @@ class FeatureSpace:
         return self.sha256[:HASH_CHARS]
 
 
-def spaces_of(names: Sequence[str] | None) -> list[FeatureSpace]:
-    """Return the spaces of names or paths, by default `OURS`; as `space_of`.
+def load_spaces(names: Sequence[str] | None) -> list[FeatureSpace]:
+    """Return the spaces of names or paths, by default `OURS`; as `load_space`.
 
     Raises `UserError` too if two have one name.
     """
-    spaces = [space_of(name) for name in names or OURS]
+    spaces = [load_space(name) for name in names or OURS]
     if len({space.name for space in spaces}) < len(spaces):
         got = ", ".join(space.name for space in spaces)
         raise UserError("feature spaces must have different names", got, "name each once")
     return spaces
 
 
-def space_of(name: str) -> FeatureSpace:
+def load_space(name: str) -> FeatureSpace:
     """Return the space `us64`, `radiomic` or `lite1`, or that of an extractor at the path `name`.
 
     Raises
@@ -66,9 +66,9 @@ def space_of(name: str) -> FeatureSpace:
         architecture is not in them, or nothing here runs it.
     """
     if name == "us64":
-        from busgen.metrics.spaces.us64.features import load_space
+        from busgen.metrics.spaces.us64 import features
 
-        learned = load_space()
+        learned = features.load_model()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
     if name == "lite1":
         from busgen.metrics.spaces.lite1.features import embed as embed_lite1, load_axes
@@ -81,9 +81,9 @@ def space_of(name: str) -> FeatureSpace:
         return FeatureSpace(name, sha256(), embed)
     path = Path(name)
     if path.suffix.lower() in SCRIPTED or path.is_dir():
-        from busgen.metrics.spaces.user_network import load_extractor
+        from busgen.metrics.spaces import user_network
 
-        own = load_extractor(path)
+        own = user_network.load_model(path)
         label = path.resolve().name if path.is_dir() else path.stem
         return FeatureSpace(label, own.sha256, lambda x, _: own.embed(x), fid=True)
     rule = (

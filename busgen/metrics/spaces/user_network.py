@@ -1,7 +1,7 @@
 """A user's own feature extractor by path, e.g. Inception-v3 for FID by the book.
 
 In: a TorchScript file, or a folder of the transformers library (config.json, model.safetensors);
-(N, S, S) uint8 pictures. Out: (N, D) features. Pictures are resized as clean-fid does (Parmar 2022,
+(N, S, S) uint8 images. Out: (N, D) features. Images are resized as clean-fid does (Parmar 2022,
 arXiv 2104.11222): bicubic, with antialiasing, in floating point.
 """
 
@@ -30,8 +30,8 @@ Levels = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How a network sees pictures: (N, 3, `side_px`, `side_px`), (grey - `centre`) / `scale`.
+class Spec:
+    """How a network sees images: (N, 3, `side_px`, `side_px`), (grey - `centre`) / `scale`.
 
     By default as Inception-v3 does: 299 px, in [-1, 1).
     """
@@ -40,57 +40,57 @@ class Seen:
     centre: Levels = (128.0, 128.0, 128.0)
     scale: Levels = (128.0, 128.0, 128.0)
 
-    def inputs(self, images: NDArray[np.uint8]) -> Tensor:
-        """Return pictures (N, S, S) uint8 as the network takes them."""
-        grey = torch.from_numpy(np.stack([resized(image, self.side_px) for image in images]))
+    def to_input(self, images: NDArray[np.uint8]) -> Tensor:
+        """Return images (N, S, S) uint8 as the network takes them."""
+        grey = torch.from_numpy(np.stack([resize(image, self.side_px) for image in images]))
         centre, scale = (torch.tensor(x).view(3, 1, 1) for x in (self.centre, self.scale))
         return (grey[:, None] - centre) / scale
 
 
 @dataclass(frozen=True)
-class Extractor:
-    """A network from pictures as it sees them to features; `sha256` is of its files."""
+class FeatureSpace:
+    """A network from images as it sees them to features; `sha256` is of its files."""
 
     net: Callable[[Tensor], Any]
     sha256: str
-    seen: Seen = Seen()
+    spec: Spec = Spec()
 
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return features (N, D) of square pictures (N, S, S) uint8.
+        """Return features (N, D) of square images (N, S, S) uint8.
 
         Raises
         ------
         UserError
-            If the network does not take such pictures, or gives anything but finite numbers.
+            If the network does not take such images, or gives anything but finite numbers.
         """
         parts = []
         with torch_threads(), torch.inference_mode():
             for start in range(0, len(images), CHUNK):
-                parts.append(self._features(self.seen.inputs(images[start : start + CHUNK])))
+                parts.append(self._measure(self.spec.to_input(images[start : start + CHUNK])))
         return np.concatenate(parts)
 
-    def _features(self, inputs: Tensor) -> NDArray[np.float64]:
+    def _measure(self, inputs: Tensor) -> NDArray[np.float64]:
         try:
             told = self.net(inputs)
         except (RuntimeError, TypeError, ValueError) as error:
-            side = self.seen.side_px
+            side = self.spec.side_px
             rule = f"a feature extractor must take (N, 3, {side}, {side}) float32"
             raise UserError(rule, str(error).strip()[-200:], "wrap it, then trace it") from error
         if not isinstance(told, Tensor) or len(told) != len(inputs):
-            rule = "a feature extractor must give one row of numbers a picture"
+            rule = "a feature extractor must give one row of numbers an image"
             raise UserError(rule, type(told).__name__, "wrap it so that it returns the features")
         if not bool(torch.isfinite(told).all()):
             rule = "a feature extractor must give finite numbers"
-            got = f"others for {int((~torch.isfinite(told)).flatten(1).any(dim=1).sum())} pictures"
-            raise UserError(rule, got, "check it on blank pictures, or leave those out")
+            got = f"others for {int((~torch.isfinite(told)).flatten(1).any(dim=1).sum())} images"
+            raise UserError(rule, got, "check it on blank images, or leave those out")
         return np.asarray(told.flatten(1).double().numpy())
 
 
-def load_extractor(path: Path) -> Extractor:
+def load_model(path: Path) -> FeatureSpace:
     """Return the extractor of a TorchScript file or of a folder of the transformers library.
 
     Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the
-    whole would resize the pictures again. A folder's `preprocessor_config.json` says how pictures
+    whole would resize the images again. A folder's `preprocessor_config.json` says how images
     are seen; of its model the pooled features are taken, else the mean over the last ones. Code
     that a folder brings is never run.
 
@@ -111,30 +111,30 @@ def load_extractor(path: Path) -> Extractor:
         rule = f"{path.name} must be a TorchScript file"
         got = str(error).strip().splitlines()[-1]
         raise DataError(rule, got, "save it with torch.jit.trace(...).save(PATH)") from error
-    return Extractor(getattr(net, "layers", net), sha256_file(path))
+    return FeatureSpace(getattr(net, "layers", net), sha256_file(path))
 
 
-def resized(image: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
-    """Return a picture as (side_px, side_px) float32 in [0, 255]: Pillow's bicubic, antialiased."""
+def resize(image: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
+    """Return an image as (side_px, side_px) float32 in [0, 255]: Pillow's bicubic, antialiased."""
     grey = Image.fromarray(image.astype(np.float32))
     small = grey.resize((side_px, side_px), Image.Resampling.BICUBIC)
     return np.asarray(small, np.float32).clip(0, 255)
 
 
-def _pretrained(folder: Path) -> Extractor:
+def _pretrained(folder: Path) -> FeatureSpace:
     """Return the extractor of a folder that transformers' `save_pretrained` wrote."""
     require_extra("sd", "a folder of the transformers library")
     from transformers import AutoModel
 
-    from busgen.compute.quiet import quietly
+    from busgen.compute.quiet import silence
 
     rule = f"{folder} must be a model of the transformers library, {CONFIG} and {WEIGHTS}"
     remedy = "write it with model.save_pretrained(FOLDER)"
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     try:
-        with quietly():
+        with silence():
             model, told = AutoModel.from_pretrained(folder, **options)
-        seen = _seen(folder, model.config)
+        seen = _known(folder, model.config)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         got = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(rule, got, remedy) from error
@@ -144,7 +144,7 @@ def _pretrained(folder: Path) -> Extractor:
         raise DataError(rule, f"{len(others)} weights missing, {others[0]} first", remedy)
     net = getattr(model, "vision_model", model).eval()  # of CLIP and its like, beside a text model
 
-    def features(inputs: Tensor) -> Tensor:
+    def embed(inputs: Tensor) -> Tensor:
         told = net(pixel_values=inputs)
         pooled: Tensor | None = getattr(told, "pooler_output", None)
         if pooled is not None and not lacking:
@@ -154,14 +154,14 @@ def _pretrained(folder: Path) -> Extractor:
 
     files = [folder / name for name in (CONFIG, WEIGHTS, SEEN) if (folder / name).is_file()]
     digest = sha256_bytes("".join(sha256_file(file) for file in files).encode())
-    return Extractor(features, digest, seen)
+    return FeatureSpace(embed, digest, seen)
 
 
-def _seen(folder: Path, config: object) -> Seen:
-    """Return how a folder's model sees pictures, of three channels like ImageNet's by default."""
+def _known(folder: Path, config: object) -> Spec:
+    """Return how a folder's model sees images, of three channels like ImageNet's by default."""
     own = read_json(folder / SEEN) if (folder / SEEN).is_file() else {}
     size = own.get("crop_size") or own.get("size") or getattr(config, "image_size", None) or 224
     side = size if isinstance(size, int) else size.get("height") or size["shortest_edge"]
     mean, sd = own.get("image_mean", [0.5] * 3), own.get("image_std", [0.5] * 3)
     centre, scale = (tuple(255.0 * float(x) for x in levels) for levels in (mean, sd))
-    return Seen(int(side), (centre[0], centre[1], centre[2]), (scale[0], scale[1], scale[2]))
+    return Spec(int(side), (centre[0], centre[1], centre[2]), (scale[0], scale[1], scale[2]))

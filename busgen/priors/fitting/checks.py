@@ -12,7 +12,7 @@ it:
   class), ``apart`` (independent of it too); and ``held_out_unaided``: the same with ``unaided``,
   pooled without any weight of the base, whose tables were counted on all of BrEaST's patients.
 - ``geometry``: `busgen.priors.fitting.held_out.compare_boxes` on validation patients.
-- ``disagreement``: `busgen.priors.fitting.disagreement.disagreements` on training patients.
+- ``disagreement``: `busgen.priors.fitting.disagreement.compare` on training patients.
 - ``predictive``: `busgen.priors.fitting.predictive.check` on validation and test patients.
 """
 
@@ -23,9 +23,9 @@ import numpy as np
 
 from busgen import seeds
 from busgen.params.priors import PriorsParams
-from busgen.priors.fitting.disagreement import disagreements
-from busgen.priors.fitting.fit import PUBLISHED, Fit, fit_apart, fit_prior
-from busgen.priors.fitting.held_out import compare, compare_boxes
+from busgen.priors.fitting import disagreement, held_out
+from busgen.priors.fitting.fit import PUBLISHED, Fit, fit_independent, fit_prior
+from busgen.priors.fitting.held_out import compare_boxes
 from busgen.priors.fitting.lesions import Lesions, make_lesions
 from busgen.priors.fitting.predictive import check, draw_lesions
 from busgen.priors.network import Prior
@@ -61,7 +61,7 @@ def fit_and_check(
     fit = fit_prior(train, base, pooling, name=name, source=_source(train, pooling))
     record = {
         "prior": {"name": fit.prior.name, "sha256": fit.prior.sha256},
-        "fit": _told(train, pooling, fit),
+        "fit": _to_record(train, pooling, fit),
     }
     return fit.prior, record | _checks(fit.prior, base, pooling, train, parts)
 
@@ -71,37 +71,41 @@ def _checks(
 ) -> dict[str, Any]:
     """Return all that is measured once the prior is fitted."""
     rng = seeds.rng(SEED, "prior checks")
-    used = train.weighted(pooling.weights)
+    used = train.weigh(pooling.weights)
     others = {
         "published": base,
-        "by_class": fit_apart(used, base),
-        "apart": fit_apart(used, base, classes=False),
+        "by_class": fit_independent(used, base),
+        "apart": fit_independent(used, base, classes=False),
     }
     alone = pooling.model_copy(update={"weights": {**pooling.weights, PUBLISHED: 0.0}})
     unaided = {"unaided": fit_prior(train, base, alone, name="unaided", source="").prior}
     drawn = draw_lesions(prior, DRAWN, SEED)
     told: dict[str, Any] = {
-        "held_out": {s: compare({"pooled": prior, **others}, p, rng) for s, p in parts.items()},
-        "held_out_unaided": {s: compare(unaided | others, p, rng) for s, p in parts.items()},
-        "disagreement": disagreements(prior, base, train, drawn, rng),
+        "held_out": {
+            s: held_out.compare({"pooled": prior, **others}, p, rng) for s, p in parts.items()
+        },
+        "held_out_unaided": {
+            s: held_out.compare(unaided | others, p, rng) for s, p in parts.items()
+        },
+        "disagreement": disagreement.compare(prior, base, train, drawn, rng),
     }
     if "validation" in parts:
         told["geometry"] = compare_boxes(prior, used, parts["validation"], rng)
     if parts:
-        told["predictive"] = check(drawn, _joined(list(parts.values())), rng)
+        told["predictive"] = check(drawn, _join(list(parts.values())), rng)
     return told
 
 
-def _told(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any]:
+def _to_record(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any]:
     """Return what the prior was fitted to."""
     sources = {}
     for name in sorted(set(train.dataset.tolist())):
-        mine = train.take(train.dataset == name)
+        mine = train.pick(train.dataset == name)
         sources[name] = {
             "images": len(mine),
             "patients": len(set(mine.patient.tolist())),
             "lesions": int((mine.pathology < 2).sum()),
-            "boxes": int(mine.with_box.sum()),
+            "boxes": int(mine.has_box.sum()),
             "outside": int(mine.outside.sum()),
         }
     trace = [round(value, 6) for value in fit.trace]
@@ -111,13 +115,13 @@ def _told(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any]:
 
 def _source(train: Lesions, pooling: PriorsParams) -> str:
     """Return the population in words."""
-    used = train.weighted(pooling.weights)
+    used = train.weigh(pooling.weights)
     names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
     counts = [f"{name} {(used.dataset == name).sum()}" for name in names]
     return f"images of training patients pooled ({', '.join(counts)})"
 
 
-def _joined(parts: Sequence[Lesions]) -> Lesions:
+def _join(parts: Sequence[Lesions]) -> Lesions:
     """Return several splits' lesions as one."""
     offsets = np.cumsum([0, *(len(part.patterns["shape"]) for part in parts)])[:-1]
     columns = ("dataset", "patient", "weight", "pathology", "boxes", "outside")

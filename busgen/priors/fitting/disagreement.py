@@ -16,7 +16,7 @@ from busgen import schema
 from busgen.priors.fitting.fit import FITTED, PUBLISHED
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
-from busgen.priors.fitting.structure import by_class
+from busgen.priors.fitting.structure import class_shares
 from busgen.priors.network import TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.ks import ks, weighted_ks
@@ -27,7 +27,7 @@ NODES_SHOWN = tuple(name for name in FITTED if name not in ("outline", "tissue")
 LEAST = 5  # lesions below which a distance says nothing
 
 
-def disagreements(
+def compare(
     prior: Prior, base: Prior, lesions: Lesions, drawn: Lesions, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """Return each source's distances; `drawn` are lesions of `prior`, for their boxes.
@@ -42,15 +42,15 @@ def disagreements(
     out = []
     for name in NODES_SHOWN:
         groups, labels = _groups(name)
-        pooled, before = (_grouped(by_class(p, name), groups) for p in (prior, base))
+        pooled, before = (_group(class_shares(p, name), groups) for p in (prior, base))
         for p, pathology in enumerate(LESIONS):
             where = {"node": name, "pathology": pathology}
             distance = {"n": None, "distance": _single(before[p], pooled[p]), "interval": None}
-            shares = {"own": _named(labels, before[p]), "pooled": _named(labels, pooled[p])}
+            shares = {"own": _name(labels, before[p]), "pooled": _name(labels, pooled[p])}
             out.append({"source": PUBLISHED, **where, **distance, "floor": None, **shares})
             for source, mine in _stated(lesions, name, p, groups):
-                told = _terms(mine, _grouped(mine.patterns[name], groups), pooled[p], labels, rng)
-                shares = {"pooled": _named(labels, pooled[p])}
+                told = _terms(mine, _group(mine.patterns[name], groups), pooled[p], labels, rng)
+                shares = {"pooled": _name(labels, pooled[p])}
                 out.append({"source": source, **where, **told, **shares})
     return out + list(_places(lesions, drawn, rng))
 
@@ -63,7 +63,7 @@ def _groups(name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     return np.array([labels.index(term[0]) for term in TERMS[name]]), labels
 
 
-def _grouped(shares: Floats, groups: NDArray[np.intp]) -> Floats:
+def _group(shares: Floats, groups: NDArray[np.intp]) -> Floats:
     """Return (classes, groups) shares of (classes, states), null left out."""
     table = np.zeros((len(shares), groups.max() + 1))
     np.add.at(table.T, groups, shares[:, : len(groups)].T)
@@ -74,12 +74,12 @@ def _stated(
     lesions: Lesions, name: str, p: int, groups: NDArray[np.intp]
 ) -> Iterator[tuple[str, Lesions]]:
     """Yield each source that states a node: its name and its lesions that do."""
-    states = _grouped(lesions.patterns[name], groups)[lesions.pattern] > 0
+    states = _group(lesions.patterns[name], groups)[lesions.pattern] > 0
     stated = (states.sum(1) == 1) & (lesions.pathology == p)
     for source in sorted(set(lesions.dataset.tolist())):
         mine = stated & (lesions.dataset == source)
         if mine.sum() >= LEAST:
-            yield source, lesions.take(mine)
+            yield source, lesions.pick(mine)
 
 
 def _terms(
@@ -105,7 +105,7 @@ def _terms(
         "distance": _single(own, pooled),
         "interval": [round(float(end), DIGITS) for end in ends],
         "floor": round(float(np.quantile(_tv(chance, pooled), LEVEL)), DIGITS),
-        "own": _named(labels, own),
+        "own": _name(labels, own),
     }
 
 
@@ -118,7 +118,7 @@ def _single(shares: Floats, pooled: Floats) -> float:
     return round(float(_tv(shares, pooled)), DIGITS)
 
 
-def _named(labels: tuple[str, ...], shares: Floats) -> dict[str, float]:
+def _name(labels: tuple[str, ...], shares: Floats) -> dict[str, float]:
     named = zip(labels, shares.tolist(), strict=True)
     return {label: round(share, DIGITS) for label, share in named if share > 0}
 
@@ -131,13 +131,13 @@ def _places(lesions: Lesions, drawn: Lesions, rng: np.random.Generator) -> Itera
             pooled = pooled[~np.isnan(pooled)]
             for source in sorted(set(lesions.dataset.tolist())):
                 mine = (lesions.dataset == source) & (lesions.pathology == p)
-                own = lesions.take(mine & ~np.isnan(lesions.boxes[:, column]))
+                own = lesions.pick(mine & ~np.isnan(lesions.boxes[:, column]))
                 if len(own) >= LEAST:
                     where = {"source": source, "node": name, "pathology": pathology}
-                    yield {**where, **ks_record(own, column, pooled, rng)}
+                    yield {**where, **compare_values(own, column, pooled, rng)}
 
 
-def ks_record(
+def compare_values(
     lesions: Lesions, column: int, pooled: Floats, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Return n, distance, interval, floor and moments of boxes' values against the prior's."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.priors.fitting.lesions import TOLD, Lesions
-from busgen.priors.fitting.places import log_aspects, log_places
+from busgen.priors.fitting.places import log_density_aspects, log_places
 from busgen.priors.joint import Factor, eliminate, multiply
 from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
@@ -27,7 +27,7 @@ _ORDER = (*_KNOWN, *(name for name in LEARNT if name not in _KNOWN))
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
+class _Inference:
     """What a prior makes of lesions.
 
     `terms` (N,) log P(stated terms | pathology); `total` (N,) the box's log density included;
@@ -43,7 +43,7 @@ class Inference:
 
 def infer(
     prior: Prior, lesions: Lesions, *, count: bool = True, inferred: bool = True
-) -> Inference:
+) -> _Inference:
     """Return the likelihood of `lesions` under `prior`, and expected counts if `count`.
 
     -inf: the prior excludes the row, which then counts nowhere. Unless `inferred`, a row counts in
@@ -61,14 +61,14 @@ def infer(
         terms = np.log(own.sum(1) / share)
         boxes = log_places(prior.sizes, lesions).sum(1)
         aspects = np.zeros_like(own)
-        aspects[:, :real] = np.exp(log_aspects(prior.sizes, lesions))
+        aspects[:, :real] = np.exp(log_density_aspects(prior.sizes, lesions))
         aspects[:, real] = 1.0
         weighed = own * aspects
         total = np.log(weighed.sum(1) / share) + boxes
     sums = weighed.sum(1, keepdims=True)
     shapes = np.divide(weighed, sums, out=np.zeros_like(weighed), where=sums > 0)
     counts = _counts(prior, conditionals, lesions, shapes, inferred) if count else {}
-    return Inference(terms, total, shapes[:, :real], counts)
+    return _Inference(terms, total, shapes[:, :real], counts)
 
 
 def _counts(
@@ -84,18 +84,18 @@ def _counts(
     for node in prior.nodes:
         if node.name not in LEARNT:
             continue
-        told = 1.0 if inferred else _told(lesions, node.name)
+        told = 1.0 if inferred else _to_record(lesions, node.name)
         table = np.zeros(size)
         weights = (lesions.weight * told)[:, None] * shapes
         np.add.at(table, (lesions.pattern, lesions.pathology), weights)
         axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
         family = (*axes, node.name)
         used = [conditionals[name] for name in _ancestors(conditionals, family)]
-        counts[node.name] = _folded(node, multiply([Factor(_KNOWN, table), *used], family))
+        counts[node.name] = _fold(node, multiply([Factor(_KNOWN, table), *used], family))
     return counts
 
 
-def _told(lesions: Lesions, name: str) -> Floats:
+def _to_record(lesions: Lesions, name: str) -> Floats:
     """Return 1 for each row (N,) that states something of a node, else 0."""
     if name == "pathology":
         return np.ones(len(lesions))
@@ -114,7 +114,7 @@ def _ancestors(conditionals: dict[str, Factor], names: Sequence[str]) -> list[st
     return [name for name in _ORDER if name in found - set(_KNOWN)]
 
 
-def _folded(node: Node, table: Floats) -> Floats:
+def _fold(node: Node, table: Floats) -> Floats:
     """Return counts over a node's parents proper, summed to the views that it is given."""
     for place, parent in enumerate(node.given):
         if parent in VIEWS:

@@ -21,7 +21,7 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
-from busgen.priors.fitting.structure import by_class, independent, without_class
+from busgen.priors.fitting.structure import class_shares, make_independent, split_classes
 from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
 
 Floats = NDArray[np.float64]
@@ -61,16 +61,16 @@ def fit_prior(
         If a node cannot follow, or no lesion is left.
     """
     _check(pooling)
-    lesions = lesions.weighted(pooling.weights)
+    lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
-    beside = _beside(base, fit_apart(lesions, base), pooling)
-    found = run_em(lesions, base, beside, inferred=pooling.inferred)
+    beside = _ring(base, fit_independent(lesions, base), pooling)
+    found = _run(lesions, base, beside, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
     for node, dataset in pooling.follow.items():
-        mine = lesions.take(lesions.dataset == dataset)
+        mine = lesions.pick(lesions.dataset == dataset)
         if len(mine):
-            record = _following(make_prior(record), node, shares_of(mine, node))
+            record = _following(make_prior(record), node, _shares(mine, node))
     record |= {"name": name, "about": f"{source}; base: {base.name}"}
     for node in FITTED:
         record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
@@ -88,25 +88,25 @@ def _check(pooling: PriorsParams) -> None:
             raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
 
 
-def fit_apart(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
+def fit_independent(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
     """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
-    start = independent(base, classes=classes)
-    beside = Beside({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
-    return run_em(lesions if classes else without_class(lesions), start, beside, apart=True).prior
+    start = make_independent(base, classes=classes)
+    beside = _Counts({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
+    return _run(lesions if classes else split_classes(lesions), start, beside, apart=True).prior
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
+class _Counts:
     """What stands beside the lesions: pseudo-counts of every table, priors of sizes by weight."""
 
     counts: Mapping[str, Floats]
     sizes: Sequence[tuple[Prior, float]]
 
 
-def run_em(
+def _run(
     lesions: Lesions,
     start: Prior,
-    beside: Beside,
+    beside: _Counts,
     *,
     apart: bool = False,
     inferred: bool = True,
@@ -127,7 +127,7 @@ def run_em(
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < TOLERANCE:
             break
         for node in FITTED:
-            table = _updated(start, node, seen.counts[node], beside.counts[node])
+            table = _update(start, node, seen.counts[node], beside.counts[node])
             _write(record, start, node, table)
         shapes = np.full_like(seen.shapes, 1 / 3) if apart else seen.shapes
         record["sizes"] = fit_aspects(record["sizes"], lesions, shapes, aspects)
@@ -135,7 +135,7 @@ def run_em(
     return Fit(prior, tuple(trace))
 
 
-def _beside(base: Prior, apart: Prior, pooling: PriorsParams) -> Beside:
+def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
     """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
     strength = pooling.weights.get(PUBLISHED, 0.0)
     counts = {}
@@ -144,13 +144,13 @@ def _beside(base: Prior, apart: Prior, pooling: PriorsParams) -> Beside:
         counts[name] = strength * node.table
         if node.given[:1] == ("pathology",):
             between = (1,) * (node.table.ndim - 2)
-            shares = by_class(apart, name)
+            shares = class_shares(apart, name)
             shares = shares.reshape(len(shares), *between, -1)
             counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
-    return Beside(counts, [(base, strength), (apart, pooling.backoff)])
+    return _Counts(counts, [(base, strength), (apart, pooling.backoff)])
 
 
-def _updated(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
+def _update(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
     """Return a table from counts and pseudo-counts; a row without either is the base's."""
     table = np.where(base.node(name).table > 0, counts + pseudo, 0.0)
     total = table.sum(-1, keepdims=True)
@@ -166,7 +166,7 @@ def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> Non
             index += (-1,) * (len(node.given) - len(index))
             shares = dict(zip(base.terms(name), table[index].tolist(), strict=False))
             part.clear()
-            part.update(_rounded(shares))
+            part.update(_round(shares))
             return
         for term, rest in part.items():
             state = base.terms(parents[0]).index(term)
@@ -175,7 +175,7 @@ def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> Non
     write(entry["table"], node.given, ())
 
 
-def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
+def _round(shares: Mapping[str, float]) -> dict[str, float]:
     """Return shares with `DIGITS` digits that sum to 1, without zeros."""
     kept = {term: max(round(share, DIGITS), 1e-6) for term, share in shares.items() if share > 0}
     most = max(kept, key=lambda term: kept[term])
@@ -183,7 +183,7 @@ def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
     return kept
 
 
-def shares_of(lesions: Lesions, name: str) -> Floats:
+def _shares(lesions: Lesions, name: str) -> Floats:
     """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
 
     Raises
@@ -211,7 +211,7 @@ def _following(prior: Prior, name: str, shares: Floats) -> dict[str, Any]:
     node, record = prior.node(name), copy.deepcopy(prior.record)
     table, terms = node.table.copy(), shares.shape[1]
     for _ in range(200):
-        now = by_class(prior, name)[:2, :terms]
+        now = class_shares(prior, name)[:2, :terms]
         ratio = np.divide(shares, now, out=np.ones_like(now), where=now > 0)
         if np.abs(ratio[now > 0] - 1).max() < 1e-6:
             break

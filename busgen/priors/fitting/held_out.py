@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from busgen.priors.fitting.em import infer
-from busgen.priors.fitting.kernel import kernel_log_density
+from busgen.priors.fitting.kernel import log_density
 from busgen.priors.fitting.lesions import ASPECT, TOLD, Lesions
-from busgen.priors.network import TERMS, Prior, states
-from busgen.stats.patients import Floats, interval, mean_of
+from busgen.priors.network import TERMS, Prior, count_states
+from busgen.stats.patients import Floats, interval, mean_score
 
 RESAMPLES, LEVEL = 1000, 0.95
 DIGITS = 5
@@ -34,7 +34,7 @@ def compare(
     "terms": {prior: nats of the stated terms alone}, "gain": {prior: {"value", "interval",
     "terms"}}}}``; `gain` is the first prior's total minus that prior's.
     """
-    lesions = lesions.take(lesions.pathology < 2)
+    lesions = lesions.pick(lesions.pathology < 2)
     found = {name: infer(prior, lesions, count=False) for name, prior in priors.items()}
     possible = np.all([np.isfinite(one.total) for one in found.values()], 0)
     first = next(iter(priors))
@@ -54,7 +54,7 @@ def compare(
             "gain": {
                 n: {
                     "value": _mean(gain),
-                    "interval": interval(mean_of(gain), lesions.patient[mine], rng),
+                    "interval": interval(mean_score(gain), lesions.patient[mine], rng),
                     "terms": _mean(found[first].terms[mine] - found[n].terms[mine]),
                 }
                 for n, gain in gains.items()
@@ -78,12 +78,12 @@ def compare_boxes(
     "interval"}, "chosen"}``: nats a box; `gain` is the kernel's over the parametric density.
     Kernels would be chosen only where the interval of their gain is above 0.
     """
-    lesions = lesions.take(lesions.with_box)
-    normals = infer(prior, boxes_alone(lesions), count=False).total
-    by_factor = {f: kernel_log_density(train, lesions, prior.sizes, f) for f in FACTORS}
+    lesions = lesions.pick(lesions.has_box)
+    normals = infer(prior, strip_terms(lesions), count=False).total
+    by_factor = {f: log_density(train, lesions, prior.sizes, f) for f in FACTORS}
     factor = max(by_factor, key=lambda f: float(by_factor[f].mean()))
     gain = by_factor[factor] - normals
-    ends = interval(mean_of(gain), lesions.patient, rng)
+    ends = interval(mean_score(gain), lesions.patient, rng)
     return {
         "n": len(lesions),
         "patients": len(set(lesions.patient.tolist())),
@@ -96,9 +96,9 @@ def compare_boxes(
     }
 
 
-def boxes_alone(lesions: Lesions) -> Lesions:
+def strip_terms(lesions: Lesions) -> Lesions:
     """Return lesions of which nothing is stated but what follows from the box: orientation."""
-    patterns = {name: np.ones((2, states(name, TERMS[name]))) for name in TOLD}
+    patterns = {name: np.ones((2, count_states(name, TERMS[name]))) for name in TOLD}
     patterns["orientation"] = np.eye(2, 3)
     return replace(
         lesions, patterns=patterns, pattern=(lesions.boxes[:, ASPECT] < 0).astype(np.intp)

@@ -59,19 +59,19 @@ class Lesions:
         return len(self.weight)
 
     @property
-    def with_box(self) -> NDArray[np.bool_]:
+    def has_box(self) -> NDArray[np.bool_]:
         """Which rows have a box."""
         return ~np.isnan(self.boxes[:, AREA])
 
-    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Lesions":
+    def pick(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Lesions":
         """Return the rows that a mask (N,) or indices choose."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "patterns"}
         return replace(self, **{name: column[rows] for name, column in columns.items()})
 
-    def weighted(self, weights: Mapping[str, float]) -> "Lesions":
+    def weigh(self, weights: Mapping[str, float]) -> "Lesions":
         """Return the rows whose dataset weighs anything, weights multiplied (1 where unnamed)."""
         factor = np.array([weights.get(name, 1.0) for name in self.dataset.tolist()])
-        return replace(self, weight=self.weight * factor).take(factor > 0)
+        return replace(self, weight=self.weight * factor).pick(factor > 0)
 
 
 def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
@@ -89,7 +89,7 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
     kept = [row for row in rows if row["pathology"] is not None]
     if not kept:
         raise DataError("a table to fit must have labelled rows", 0, "check what was left out")
-    told = [tuple(admissible(row, name) for name in TOLD) for row in kept]
+    told = [tuple(_admissible(row, name) for name in TOLD) for row in kept]
     numbers = {evidence: place for place, evidence in enumerate(dict.fromkeys(told))}
     patterns = {
         name: np.array([_mask(name, evidence[i]) for evidence in numbers])
@@ -100,7 +100,7 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
     boxes = np.array([_box(row) for row in kept])
     index = np.array([numbers[evidence] for evidence in told])
     shapes = patterns["shape"][index][:, : len(schema.SHAPES)]
-    inside = within(prior.sizes, pathology, shapes > 0, boxes)
+    inside = passes(prior.sizes, pathology, shapes > 0, boxes)
     known = ~np.isnan(boxes[:, AREA])
     boxes[~inside] = np.nan
     return Lesions(
@@ -115,7 +115,7 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
     )
 
 
-def admissible(row: Row, name: str) -> tuple[int, ...]:
+def _admissible(row: Row, name: str) -> tuple[int, ...]:
     """Return the states of a node that a row leaves open; the last is a lesion's null."""
     terms, term = TERMS[name], _term(row, name)
     lesion = row["pathology"] != "normal"
@@ -161,7 +161,7 @@ def _box(row: Row) -> tuple[float, ...]:
     return float(np.log(width * height)), aspect, x, row["crop_center_y"], width, height
 
 
-def within(
+def passes(
     sizes: Sizes, pathology: NDArray[np.intp], shapes: NDArray[np.bool_], boxes: Floats
 ) -> NDArray[np.bool_]:
     """Return which boxes (N, 6) keep to the frame, and to the ranges of an admissible shape.

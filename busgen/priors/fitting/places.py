@@ -24,7 +24,7 @@ from busgen.priors.fitting.lesions import (
     aspect_span,
     place_span,
 )
-from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, pick
+from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, quantile
 
 Floats = NDArray[np.float64]
 DIGITS, LEAST = 6, 1e-4  # a share of a lesion that is too small to fit to
@@ -46,18 +46,18 @@ def log_places(sizes: Sizes, lesions: Lesions) -> Floats:
     return np.where(np.isnan(boxes[:, [AREA, X, Y]]), 0.0, total)
 
 
-def log_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
+def log_density_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
     """Return the log density (N, shapes) of log aspect given orientation and each shape."""
     boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
     tall = (boxes[:, ASPECT] < 0).astype(np.intp)
     mean, sd = np.moveaxis(sizes.aspect[p, :, tall, :2], -1, 0)
     ends = aspect_span(sizes, lesions.pathology, boxes)
     logs = log_density(boxes[:, [ASPECT]] + np.zeros(len(schema.SHAPES)), ends, mean, sd)
-    return np.where(lesions.with_box[:, None], logs, 0.0)
+    return np.where(lesions.has_box[:, None], logs, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Normals:
+class _Normals:
     """Values of one truncated normal, weighted; its mean may grow with `cover` (box height)."""
 
     x: Floats
@@ -66,7 +66,7 @@ class Normals:
     weight: Floats
     cover: Floats
 
-    def beside(self, other: "Normals") -> "Normals":
+    def join(self, other: "_Normals") -> "_Normals":
         """Return both sets of values as one."""
         pairs = (
             (self.x, other.x),
@@ -75,7 +75,7 @@ class Normals:
             (self.weight, other.weight),
             (self.cover, other.cover),
         )
-        return Normals(*(np.concatenate(pair) for pair in pairs))
+        return _Normals(*(np.concatenate(pair) for pair in pairs))
 
 
 def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dict[str, Any]:
@@ -87,17 +87,17 @@ def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dic
     sizes = make_sizes(record)
     low, high = place_span(sizes, lesions.boxes)
     for p, name in enumerate(LESIONS):
-        mine = lesions.with_box & (lesions.pathology == p)
+        mine = lesions.has_box & (lesions.pathology == p)
         boxes, weight = lesions.boxes[mine], lesions.weight[mine]
         still, heights = np.zeros(len(boxes)), boxes[:, HEIGHT]
         entry = record["log_area_fraction"]["table"][name]
         start, stop = (np.full(len(boxes), entry[key]) for key in ("low", "high"))
-        _update(entry, Normals(boxes[:, AREA], start, stop, weight, still), [(entry, strength)])
+        _update(entry, _Normals(boxes[:, AREA], start, stop, weight, still), [(entry, strength)])
         for axis, column in ((0, X), (1, Y)):
             entry = record[("center_x", "center_y")[axis]]["table"][name]
             known = ~np.isnan(boxes[:, column])
             seen = (boxes[:, column], low[mine, axis], high[mine, axis], weight, heights)
-            _update(entry, Normals(*(array[known] for array in seen)), [(entry, strength)])
+            _update(entry, _Normals(*(array[known] for array in seen)), [(entry, strength)])
     return record
 
 
@@ -121,23 +121,23 @@ def fit_aspects(
                 tables = [sizes["log_aspect"]["table"] for sizes, _ in ((record, 0.0), *pseudo)]
                 entry, *others = (table[name][shape][orientation] for table in tables)
                 weight = lesions.weight * shapes[:, s] * ((aspect < 0) == o)
-                mine = lesions.with_box & (lesions.pathology == p) & (weight > LEAST)
+                mine = lesions.has_box & (lesions.pathology == p) & (weight > LEAST)
                 mine &= (low[:, s] <= aspect) & (aspect <= high[:, s])
                 seen = (aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect)))
                 beside = [(o, strength) for o, (_, strength) in zip(others, pseudo, strict=True)]
-                _update(entry, Normals(*(array[mine] for array in seen)), beside)
+                _update(entry, _Normals(*(array[mine] for array in seen)), beside)
     return record
 
 
 def _update(
-    entry: dict[str, float], seen: Normals, pseudo: Sequence[tuple[dict[str, float], float]]
+    entry: dict[str, float], seen: _Normals, pseudo: Sequence[tuple[dict[str, float], float]]
 ) -> None:
     """Set the entry to the likeliest for `seen` and the densities beside it, by their weight."""
     if len(seen.x) < 2 or np.ptp(seen.x) == 0:
         return
     values = seen
     for other, strength in pseudo:
-        values = values.beside(_own(other, seen, strength)) if strength else values
+        values = values.join(_own(other, seen, strength)) if strength else values
     start: list[float] = [entry["mean"], float(np.log(entry["sd"]))]
     sloped = "per_height" in entry and entry["per_height"] != 0
     start += [entry["per_height"]] if sloped else []
@@ -168,7 +168,7 @@ def _update(
         entry["per_height"] = round(float(best[2]), DIGITS)
 
 
-def _own(entry: dict[str, float], seen: Normals, strength: float) -> Normals:
+def _own(entry: dict[str, float], seen: _Normals, strength: float) -> _Normals:
     """Return `strength` lesions of the entry's density, as equal parts over its quantiles."""
     order = np.argsort(seen.cover, kind="stable")
     places = order[((np.arange(_HEIGHTS) + 0.5) / _HEIGHTS * len(order)).astype(np.intp)]
@@ -176,5 +176,5 @@ def _own(entry: dict[str, float], seen: Normals, strength: float) -> Normals:
     u = np.tile((np.arange(_LEVELS) + 0.5) / _LEVELS, _HEIGHTS)
     low, high, cover = seen.low[row], seen.high[row], seen.cover[row]
     mean = entry["mean"] + entry.get("per_height", 0.0) * cover
-    x = pick(u, low, high, mean, np.full_like(u, entry["sd"]))
-    return Normals(x, low, high, np.full(len(u), strength / len(u)), cover)
+    x = quantile(u, low, high, mean, np.full_like(u, entry["sd"]))
+    return _Normals(x, low, high, np.full(len(u), strength / len(u)), cover)

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from busgen import schema
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
-from busgen.priors.fitting.disagreement import LEAST, PLACES, ks_record
+from busgen.priors.fitting.disagreement import LEAST, PLACES, compare_values
 from busgen.priors.fitting.held_out import DIGITS
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.patients import ENDS, Floats, interval
-from busgen.stats.proportions import wilson
-from busgen.stats.roc import auc, auc_of
+from busgen.stats.proportions import wilson_interval
+from busgen.stats.roc import auc, auc_score
 
 DESCRIPTORS = ("shape", "margin", "echo_pattern", "posterior", "halo", "calcification")
 COMPARED = tuple(name for name in TOLD if name != "tissue")
@@ -66,7 +66,7 @@ def check(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, 
     - `auc`: one logistic regression of the class on the descriptors, learnt from half of the drawn
       lesions: ``{"n", "real", "interval", "drawn"}``, null where fewer than 5 a class state all.
     """
-    real, drawn = (some.take(some.pathology < len(LESIONS)) for some in (real, drawn))
+    real, drawn = (some.pick(some.pathology < len(LESIONS)) for some in (real, drawn))
     return {
         "drawn": len(drawn),
         "terms": [one for name in COMPARED for one in _terms(name, drawn, real)],
@@ -100,7 +100,7 @@ def _readings(name: str) -> dict[str, NDArray[np.bool_]]:
 
 def _share(hits: NDArray[np.bool_]) -> tuple[float, list[float]]:
     """Return a share and its 95 % Wilson interval."""
-    ends = wilson(int(hits.sum()), len(hits))
+    ends = wilson_interval(int(hits.sum()), len(hits))
     return round(float(hits.mean()), DIGITS), [round(end, DIGITS) for end in ends]
 
 
@@ -123,7 +123,7 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     """Return the records of dependencies between descriptors within a class."""
     out = []
     for p, pathology in enumerate(LESIONS):
-        own, made = (_plain(some.take(some.pathology == p)) for some in (real, drawn))
+        own, made = (_to_text(some.pick(some.pathology == p)) for some in (real, drawn))
         for first, second in combinations(range(len(PAIRED)), 2):
             pair = own[:, [first, second]]
             pair = pair[(pair >= 0).all(1)]
@@ -147,7 +147,7 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     return out
 
 
-def _plain(lesions: Lesions) -> NDArray[np.intp]:
+def _to_text(lesions: Lesions) -> NDArray[np.intp]:
     """Return the states (N, nodes) of `PAIRED`, margins as circumscribed (0) or not."""
     columns = [_states(lesions, name) for name in PAIRED]
     margin = PAIRED.index("margin")
@@ -176,7 +176,7 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     for column, name in enumerate(PLACES):
         for p, pathology in enumerate(LESIONS):
             own, made = (
-                some.take((some.pathology == p) & ~np.isnan(some.boxes[:, column]))
+                some.pick((some.pathology == p) & ~np.isnan(some.boxes[:, column]))
                 for some in (real, drawn)
             )
             if len(own) >= LEAST:
@@ -185,7 +185,7 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                     "quantiles": _quantiles(values),
                     "drawn_quantiles": _quantiles(drawn_values),
                 }
-                record = ks_record(own, column, drawn_values, rng)
+                record = compare_values(own, column, drawn_values, rng)
                 out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
 
@@ -215,23 +215,23 @@ def _auc(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, A
     """Return how well descriptors tell the class, of drawn and of real lesions."""
     from sklearn.linear_model import LogisticRegression
 
-    complete = real.take(np.all([_states(real, name) >= 0 for name in DESCRIPTORS], 0))
+    complete = real.pick(np.all([_states(real, name) >= 0 for name in DESCRIPTORS], 0))
     if min(np.bincount(complete.pathology, minlength=2)) < LEAST:
         return None
     half = np.arange(len(drawn)) % 2 == 0
-    learnt, rest = drawn.take(half), drawn.take(~half)
-    model = LogisticRegression(max_iter=1000).fit(_features(learnt), learnt.pathology)
-    scores, truth = model.decision_function(_features(complete)), complete.pathology == 1
-    made = auc(rest.pathology == 1, model.decision_function(_features(rest)))
+    learnt, rest = drawn.pick(half), drawn.pick(~half)
+    model = LogisticRegression(max_iter=1000).fit(_measure(learnt), learnt.pathology)
+    scores, truth = model.decision_function(_measure(complete)), complete.pathology == 1
+    made = auc(rest.pathology == 1, model.decision_function(_measure(rest)))
     return {
         "n": len(truth),
         "real": round(auc(truth, scores), DIGITS),
-        "interval": interval(auc_of(truth, scores), complete.patient, rng),
+        "interval": interval(auc_score(truth, scores), complete.patient, rng),
         "drawn": round(made, DIGITS),
     }
 
 
-def _features(lesions: Lesions) -> Floats:
+def _measure(lesions: Lesions) -> Floats:
     """Return one column a term (N, terms) of every descriptor."""
     columns: Sequence[NDArray[np.bool_]] = [
         holds[_states(lesions, name)] for name in DESCRIPTORS for holds in _readings(name).values()

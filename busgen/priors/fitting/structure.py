@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 _EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
 
 
-def by_class(prior: Prior, name: str) -> Floats:
+def class_shares(prior: Prior, name: str) -> Floats:
     """Return P(state | pathology) (3, states) of a node, the null state of a lesion's included."""
     order = tuple(dict.fromkeys(("pathology", name, *NODES)))
     conditionals, _ = eliminate([node_factor(node) for node in prior.nodes], order)
@@ -29,7 +29,7 @@ def by_class(prior: Prior, name: str) -> Floats:
     return np.broadcast_to(table, (len(schema.PATHOLOGIES), table.shape[-1]))
 
 
-def independent(base: Prior, *, classes: bool = True) -> Prior:
+def make_independent(base: Prior, *, classes: bool = True) -> Prior:
     """Return the prior in which nothing depends on anything but pathology, or not even on that.
 
     A margin is one descriptor; the outline is part of it. Aspects depend on orientation, which
@@ -55,7 +55,7 @@ def independent(base: Prior, *, classes: bool = True) -> Prior:
 
 def _shares(base: Prior, name: str, classes: bool) -> Floats:
     """Return P(state | pathology), of lesions the mean over the classes where they do not count."""
-    shares = by_class(base, name).copy()
+    shares = class_shares(base, name).copy()
     if not classes:
         shares[:2] = np.average(shares[:2], 0, base.node("pathology").table[:2])
     return shares
@@ -67,9 +67,9 @@ def _row(terms: tuple[str, ...], shares: list[float]) -> dict[str, Any]:
     return {term: share / sum(kept.values()) for term, share in kept.items()}
 
 
-def without_class(lesions: Lesions) -> Lesions:
+def split_classes(lesions: Lesions) -> Lesions:
     """Return the lesions, each counted half in either class: what is fitted ignores the class."""
-    kept = lesions.take(lesions.pathology < len(LESIONS))
+    kept = lesions.pick(lesions.pathology < len(LESIONS))
     pathology = np.repeat(np.arange(len(LESIONS)), len(kept))
-    both = kept.take(np.tile(np.arange(len(kept)), len(LESIONS)))
+    both = kept.pick(np.tile(np.arange(len(kept)), len(LESIONS)))
     return replace(both, pathology=pathology, weight=both.weight / len(LESIONS))

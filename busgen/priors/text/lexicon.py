@@ -23,7 +23,7 @@ _FILLERS = """
 a an the is are was it its this that these there which whose where one of in on at from for as has
 have having i we me show shows showing shown demonstrates demonstrating displays exhibits reveals
 presents presenting appears appearing seen noted visible identified visualised visualized evident
-detected found present confirmed evidence sign signs casting casts throwing image picture draw
+detected found present confirmed evidence sign signs casting casts throwing picture image draw
 generate create make ultrasound ultrasonography sonography sonogram sonographic sonographically us
 scan study examination breast breasts margin margins marginated margined border borders edge edges
 outline outlines contour contours boundary boundaries limits shape shaped form orientation oriented

@@ -25,7 +25,7 @@ SIZE = re.compile(
 )
 
 
-def size_conditions(texts: Sequence[str]) -> list[Condition]:
+def parse_sizes(texts: Sequence[str]) -> list[Condition]:
     """Return the conditions in all size expressions; raise `FindingError` for a side twice."""
     conditions: list[Condition] = []
     for text in texts:
@@ -35,7 +35,7 @@ def size_conditions(texts: Sequence[str]) -> list[Condition]:
         taken = {condition.field for condition in conditions}
         fields = {condition.field for condition in new}
         if taken & fields or len(taken | fields) > MOST_SIDES:
-            raise contradiction("size", list(texts))
+            raise contradiction_error("size", list(texts))
         conditions += new
     return conditions
 
@@ -66,6 +66,6 @@ def _mm(number: str, unit: str) -> float:
     return round(float(number) * (10 if unit == "cm" else 1), 6)
 
 
-def contradiction(name: str, phrases: list[str]) -> FindingError:
+def contradiction_error(name: str, phrases: list[str]) -> FindingError:
     """Return the error for a field said in several ways."""
     return FindingError(f"text must not contradict itself on {name}", phrases, "keep one of them")

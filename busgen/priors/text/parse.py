@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from busgen.errors import FindingError
-from busgen.priors.conditions import Condition, margin_set
+from busgen.priors.conditions import Condition, to_margin
 from busgen.priors.text import lexicon
-from busgen.priors.text.measures import SIZE, contradiction, size_conditions
+from busgen.priors.text.measures import SIZE, contradiction_error, parse_sizes
 from busgen.priors.text.phrases import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN
-from busgen.priors.text.spelling import normalised
+from busgen.priors.text.spelling import _normalise
 
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
@@ -79,7 +79,7 @@ def read_text(text: str) -> Understood:
     if len(text) > MOST_CHARS:
         rule = f"text must have at most {MOST_CHARS} characters"
         raise FindingError(rule, len(text), "describe one lesion in a sentence or two")
-    line = normalised(text)
+    line = _normalise(text)
     for pattern, written in REWRITTEN:
         line = " ".join(pattern.sub(written, line).split())
     pieces = list(_pieces(line))
@@ -87,11 +87,11 @@ def read_text(text: str) -> Understood:
     if unknown:
         raise _unknown(unknown)
     said = _statements([piece for piece in pieces if piece.field != REMARK])
-    sizes = size_conditions([piece.text for piece in pieces if piece.kind == "size"])
+    sizes = parse_sizes([piece.text for piece in pieces if piece.kind == "size"])
     conditions = (*_terms(said), *_margin(said), *sizes)
     if not conditions:
         raise FindingError("text must describe a finding", repr(text), "e.g. oval anechoic mass")
-    asides = [_quoted(statement) for statement in said if statement.field == ASIDE]
+    asides = [_quote(statement) for statement in said if statement.field == ASIDE]
     remarks = [piece.text for piece in pieces if piece.field == REMARK]
     return Understood(conditions, (*remarks, *asides))
 
@@ -139,7 +139,7 @@ def _statements(pieces: Sequence[_Piece]) -> list[_Statement]:
         elif piece.kind == "denial":
             denial, link = piece.text, ""
         elif piece.kind == "absent":
-            said[-1:] = [_denied(before, piece.text)]
+            said[-1:] = [_deny(before, piece.text)]
             before = said[-1]
         elif piece.text == "," and before and _list_goes_on(before, pieces[place + 1 :]):
             link = "or"  # "no halo, shadowing or calcifications" denies all three
@@ -169,10 +169,10 @@ def _alike(field: str, other: str) -> bool:
     return field == other or {field, other} <= _PRESENCE
 
 
-def _denied(before: _Statement | None, denial: str) -> _Statement:
+def _deny(before: _Statement | None, denial: str) -> _Statement:
     """Return the statement before "not seen", denied; raise where more or nothing may be meant."""
     if not before or before.denial or before.linked:
-        raise _unclear(f"{_quoted(before)} {denial}" if before else denial)
+        raise _unclear(f"{_quote(before)} {denial}" if before else denial)
     return replace(before, denial=_AFTER)
 
 
@@ -212,7 +212,7 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
     for name, sets in left.items():
         both = frozenset.intersection(*sets)
         if not both:
-            raise contradiction(name, [_quoted(s) for s in said if s.field == name])
+            raise contradiction_error(name, [_quote(s) for s in said if s.field == name])
         ordered = tuple(term for term in lexicon.TERMS[name] if term in both)
         conditions.append(Condition(name, "in", ordered))
     return conditions
@@ -224,13 +224,13 @@ def _margin(said: Sequence[_Statement]) -> list[Condition]:
     named = {term for s in about if not s.denial for term in s.terms}
     denied = [term for s in about if s.denial for term in sorted(s.terms)]
     if named & set(denied) or ("circumscribed" in named and len(named) > 1):
-        raise contradiction("margin", [_quoted(s) for s in about])
+        raise contradiction_error("margin", [_quote(s) for s in about])
     if named:
-        return [Condition("margin", "in", (margin_set("+".join(named)),))]
+        return [Condition("margin", "in", (to_margin("+".join(named)),))]
     return [Condition("margin", "excludes", (term,)) for term in denied]
 
 
-def _quoted(statement: _Statement) -> str:
+def _quote(statement: _Statement) -> str:
     return f"{statement.denial} {statement.phrase}".strip()
 
 

@@ -51,7 +51,7 @@ _WRITTEN = [
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 
 
-def normalised(text: str) -> str:
+def _normalise(text: str) -> str:
     """Return lower-case tokens joined by single spaces.
 
     Hyphens between words are spaces, between numbers "to", before a number "minus"; "3,5 cm" has a

@@ -65,13 +65,13 @@ def to_text(finding: Finding, rng: np.random.Generator) -> str:
     stated = vars(finding)
     choices: list[int] = rng.integers(0, 60, 9).tolist()
     phrasing = choices.pop()
-    said = _said(stated, choices)
+    said = _words(stated, choices)
     if stated["pathology"] == "normal":
         return NORMAL[phrasing % len(NORMAL)](said)
     return PHRASINGS[phrasing % len(PHRASINGS)](said)
 
 
-def _said(stated: Mapping[str, Any], choices: Sequence[int]) -> Said:
+def _words(stated: Mapping[str, Any], choices: Sequence[int]) -> Said:
     """Return the words for each field, empty for null."""
     fields: tuple[tuple[str, Words, str | None], ...] = (
         ("shape", SHAPE, stated["shape"]),
@@ -112,7 +112,7 @@ def _phrase(lead: str, words: str, tail: str = "") -> str:
     return f"{lead}{words}{tail}" if words else ""
 
 
-def _sentence(said: Said) -> str:
+def _to_sentence(said: Said) -> str:
     """Write everything about the lesion in one sentence."""
     mass = _join((said["shape"], said["echo"], "mass"), " ")
     clauses = (
@@ -187,5 +187,5 @@ def _normal_form(said: Said) -> str:
     return _join(("normal", said["tissue"], "no lesion", said["birads"]))
 
 
-PHRASINGS: tuple[Callable[[Said], str], ...] = (_sentence, _form, _prose, _terse)
+PHRASINGS: tuple[Callable[[Said], str], ...] = (_to_sentence, _form, _prose, _terse)
 NORMAL: tuple[Callable[[Said], str], ...] = (_normal_sentence, _normal_form)

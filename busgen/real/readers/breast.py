@@ -17,14 +17,14 @@ from busgen.imaging.decode import (
     DatasetInfo,
     Entry,
     Listing,
-    Published,
-    load_picture,
+    PublishedImage,
+    drop_repeats,
+    load_image,
     load_pixels,
-    once_each,
 )
-from busgen.real.readers.breast_table import FILES, LESION_TERMS, NAME, describe, read_table
-from busgen.real.readers.files import not_png, pictures, root_of
-from busgen.real.readers.lesion_masks import binary, require_size
+from busgen.real.readers.breast_table import FILES, LESION_TERMS, NAME, describe, read_rows
+from busgen.real.readers.files import find_files, find_folder, find_other
+from busgen.real.readers.lesion_masks import require_size, to_binary
 from busgen.real.readers.tables import Row
 
 DATASET = DatasetInfo(
@@ -40,7 +40,7 @@ IMAGES = "BrEaST-Lesions_USG-images_and_masks"
 WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
 
 
-def list_breast(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the BrEaST folder `path`, in the table's order.
 
     Raises
@@ -51,17 +51,17 @@ def list_breast(path: Path) -> Listing:
         If the table has a term that BrEaST does not know, naming row and term.
     """
     source, images = _layout(path)
-    rows = read_table(source)
-    kept, left_out = once_each([(row["Image_filename"], row) for row in rows])
+    rows = read_rows(source)
+    kept, left_out = drop_repeats([(row["Image_filename"], row) for row in rows])
     entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
     left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
-    left_out += [(name, "no PNG") for name in not_png(images)]
+    left_out += [(name, "no PNG") for name in find_other(images)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
 def _layout(path: Path) -> tuple[Path, Path]:
-    """Return the clinical table and the folder of pictures."""
-    root = root_of(
+    """Return the clinical table and the folder of images."""
+    root = find_folder(
         path,
         lambda folder: bool(_images(folder) and _tables(folder)),
         f"a BrEaST folder must hold {IMAGES}/ and {WORKBOOK} or clinical.csv",
@@ -79,27 +79,27 @@ def _tables(root: Path) -> list[Path]:
 
 
 def _unlisted(rows: list[Row], images: Path) -> list[str]:
-    """Return pictures that no row names."""
+    """Return images that no row names."""
     cells = "&".join(row[column] for row in rows for column in FILES)
-    return sorted({path.name for path in pictures(images)} - set(cells.split("&")))
+    return sorted({path.name for path in find_files(images)} - set(cells.split("&")))
 
 
-def _load(row: Row, images: Path, described: dict[str, Any]) -> Published:
-    """Return one picture with its mask and what the table describes."""
+def _load(row: Row, images: Path, described: dict[str, Any]) -> PublishedImage:
+    """Return one image with its mask and what the table describes."""
     stated = {key: value for key, value in described.items() if key != "notes"}
     name, others = row["Mask_tumor_filename"], row["Mask_other_filename"]
     if described["pathology"] == "normal" and (name or _describes_lesion(described)):
         raise DataError("a normal image must have no lesion", "mask or lesion terms", "restore")
-    pixels, odd = load_picture(images / row["Image_filename"])
+    pixels, odd = load_image(images / row["Image_filename"])
     notes = [*described["notes"], *odd]
     notes += [f"other lesions in the image: {others.count('.png')}"] if others else []
     mask = None
     if name and (images / name).is_file():
         published = load_pixels(images / name)
         require_size(name, published, pixels.shape)
-        mask = binary(published)
+        mask = to_binary(published)
         notes += ["alpha of the mask has odd values"] if _odd_alpha(published) else []
-    return Published(pixels, mask, stated, name or None, notes=tuple(notes))
+    return PublishedImage(pixels, mask, stated, name or None, notes=tuple(notes))
 
 
 def _describes_lesion(described: dict[str, Any]) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.real.readers.tables import Row, read_rows
+from busgen.real.readers import tables
+from busgen.real.readers.tables import Row
 
 NAME = "breast"
 UNKNOWN = ("", "not available", "not applicable", "indefinable")
@@ -46,9 +47,9 @@ FILES = ("Image_filename", "Mask_tumor_filename", "Mask_other_filename")
 COLUMNS = ("CaseID", *FILES, "Pixel_size", "Age", "Margin", "Diagnosis", *TERMS)
 
 
-def read_table(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Row]:
     """Return the rows of a CSV or xlsx as strings; raise `DataError` if it is not BrEaST's."""
-    return read_rows(path, COLUMNS)
+    return tables.read_rows(path, COLUMNS)
 
 
 def describe(row: Row) -> dict[str, Any]:

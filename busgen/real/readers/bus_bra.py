@@ -3,7 +3,7 @@
 In: the folder with `Images/`, `Masks/` and `bus_data.csv`. Out: a listing in the table's order.
 `Case` is the patient (up to two views), `Device` the scanner, `Histology` the diagnosis. BI-RADS 4
 is not subdivided. No pixel size is published. `Width`, `Height` and `BBOX` (first column and row
-from 1, then last minus first) are only compared with the pictures, which are right where they
+from 1, then last minus first) are only compared with the images, which are right where they
 differ.
 """
 
@@ -20,12 +20,12 @@ from busgen.imaging.decode import (
     DatasetInfo,
     Entry,
     Listing,
-    Published,
-    box_of,
-    load_picture,
-    once_each,
+    PublishedImage,
+    bounding_box,
+    drop_repeats,
+    load_image,
 )
-from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
+from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import load_union
 from busgen.real.readers.tables import Row, read_rows, refuse
 
@@ -42,7 +42,7 @@ COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", 
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
 
 
-def list_bus_bra(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the BUS-BRA folder `path`, in the table's order.
 
     Raises
@@ -52,24 +52,24 @@ def list_bus_bra(path: Path) -> Listing:
     DataError
         If the table lacks columns or has a term that BUS-BRA does not know, naming row and term.
     """
-    root = root_of(
+    root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
         f"a BUS-BRA folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
     rows = read_rows(root / TABLE, COLUMNS)
-    kept, left_out = once_each([(f"{IMAGES}/{row['ID']}.png", row) for row in rows])
+    kept, left_out = drop_repeats([(f"{IMAGES}/{row['ID']}.png", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     ids = {row["ID"] for row in rows}
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
-        stray = [p.name for p in pictures(root / folder) if _id_of(p) not in ids]
+        stray = [p.name for p in find_files(root / folder) if _name(p) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
-        left_out += [(f"{folder}/{name}", "no PNG") for name in not_png(root / folder)]
+        left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
-def _id_of(path: Path) -> str:
+def _name(path: Path) -> str:
     """Return the table's ID of an image or mask: ``mask_0001-l`` belongs to ``bus_0001-l``."""
     return path.stem.replace("mask_", "bus_", 1)
 
@@ -100,20 +100,20 @@ def describe(row: Row) -> dict[str, Any]:
     }
 
 
-def _load(row: Row, root: Path, stated: dict[str, Any]) -> Published:
-    pixels, notes = load_picture(root / IMAGES / f"{row['ID']}.png")
+def _load(row: Row, root: Path, stated: dict[str, Any]) -> PublishedImage:
+    pixels, notes = load_image(root / IMAGES / f"{row['ID']}.png")
     path = root / MASKS / f"{row['ID'].replace('bus_', 'mask_', 1)}.png"
     mask = load_union([path] if path.is_file() else [], pixels.shape)
     notes = (*notes, *_odd(row, pixels.shape, mask))
-    return Published(pixels, mask, stated, path.name, notes=notes)
+    return PublishedImage(pixels, mask, stated, path.name, notes=notes)
 
 
 def _odd(row: Row, shape: tuple[int, ...], mask: NDArray[np.uint8] | None) -> list[str]:
-    """Return notes on what the table says otherwise than the pictures."""
+    """Return notes on what the table says otherwise than the images."""
     notes = []
     if (row["Height"], row["Width"]) != (str(shape[0]), str(shape[1])):
         notes.append("size in the table is wrong")
-    box = None if mask is None else box_of(mask)
+    box = None if mask is None else bounding_box(mask)
     if box and _box(row["BBOX"]) != [box.col + 1, box.row + 1, box.width - 1, box.height - 1]:
         notes.append("box in the table is wrong")
     return notes

@@ -20,13 +20,13 @@ from busgen.imaging.decode import (
     DatasetInfo,
     Entry,
     Listing,
-    Published,
-    load_picture,
+    PublishedImage,
+    drop_repeats,
+    load_image,
     load_pixels,
-    once_each,
 )
-from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
-from busgen.real.readers.lesion_masks import binary, require_size
+from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
+from busgen.real.readers.lesion_masks import require_size, to_binary
 from busgen.real.readers.tables import Row, read_rows, refuse
 
 DATASET = DatasetInfo(
@@ -46,7 +46,7 @@ SAME_PATIENT = {"CHCO": "CHVI"}  # its images are pixel copies of the other's
 GREEN, RED = (0, 255, 0), (255, 0, 0)
 
 
-def list_bus_uclm(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the BUS-UCLM folder `path`, in the table's order.
 
     Raises
@@ -56,20 +56,20 @@ def list_bus_uclm(path: Path) -> Listing:
     DataError
         If the table lacks columns or has a term that BUS-UCLM does not know, naming row and term.
     """
-    root = root_of(
+    root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
         f"a BUS-UCLM folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
     rows = read_rows(root / TABLE, COLUMNS, separator=";")
-    kept, left_out = once_each([(f"{IMAGES}/{_file(row)}", row) for row in rows])
+    kept, left_out = drop_repeats([(f"{IMAGES}/{_file(row)}", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     names = {_file(row) for row in rows}
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
-        stray = [p.name for p in pictures(root / folder) if p.name not in names]
+        stray = [p.name for p in find_files(root / folder) if p.name not in names]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
-        left_out += [(f"{folder}/{name}", "no PNG") for name in not_png(root / folder)]
+        left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
@@ -108,8 +108,8 @@ def _yes(row: Row, column: str) -> bool:
     return YES_NO[cell] if cell in YES_NO else refuse(row, column, "Image")
 
 
-def _load(row: Row, root: Path, described: dict[str, Any]) -> Published:
-    pixels, odd = load_picture(root / IMAGES / _file(row))
+def _load(row: Row, root: Path, described: dict[str, Any]) -> PublishedImage:
+    pixels, odd = load_image(root / IMAGES / _file(row))
     stated = {key: described[key] for key in described if key not in ("flags", "notes")}
     flags, notes = [*described["flags"]], [*described["notes"], *odd]
     mask, path = None, root / MASKS / _file(row)
@@ -118,7 +118,7 @@ def _load(row: Row, root: Path, described: dict[str, Any]) -> Published:
         if classes - {stated["pathology"]}:
             flags.append("label_conflict")
             notes.append(f"the mask's colour says {' and '.join(sorted(classes))}")
-    return Published(pixels, mask, stated, path.name, tuple(flags), tuple(notes))
+    return PublishedImage(pixels, mask, stated, path.name, tuple(flags), tuple(notes))
 
 
 def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], set[str]]:
@@ -131,7 +131,7 @@ def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], se
     """
     pixels = load_pixels(path)
     require_size(path.name, pixels, shape)
-    mask = binary(pixels)
+    mask = to_binary(pixels)
     if not mask.any():
         return mask, set()
     colours = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] > 2 else None

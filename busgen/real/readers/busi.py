@@ -12,8 +12,8 @@ from pathlib import Path
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
-from busgen.real.readers.files import ascii_id, not_png, pictures, root_of
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
+from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import load_union
 
 DATASET = DatasetInfo(
@@ -28,7 +28,7 @@ DATASET = DatasetInfo(
 MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
 
 
-def list_busi(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the BUSI folder `path`, class by class, in the order of numbers.
 
     Raises
@@ -36,7 +36,7 @@ def list_busi(path: Path) -> Listing:
     UserError
         If neither the folder nor one in it has the three classes' folders.
     """
-    root = root_of(
+    root = find_folder(
         path,
         lambda p: all((p / name).is_dir() for name in schema.PATHOLOGIES),
         "a BUSI folder must hold benign/, malignant/ and normal/",
@@ -44,21 +44,21 @@ def list_busi(path: Path) -> Listing:
     )
     entries, left_out = list[Entry](), list[tuple[str, str]]()
     for pathology in schema.PATHOLOGIES:
-        images, masks = _grouped(root / pathology)
+        images, masks = _group(root / pathology)
         for image in images:
             name = f"{pathology}/{image.name}"
             paths = masks.pop(image.stem, [])
             entries.append(Entry(name, partial(_load, image, paths, pathology)))
         orphans = [path for paths in masks.values() for path in paths]
         left_out += [(f"{pathology}/{path.name}", "a mask without its image") for path in orphans]
-        left_out += [(f"{pathology}/{name}", "no PNG") for name in not_png(root / pathology)]
+        left_out += [(f"{pathology}/{name}", "no PNG") for name in find_other(root / pathology)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
-def _grouped(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
+def _group(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
     """Return the images of a folder, and its masks by their image's stem."""
     images, masks = list[Path](), dict[str, list[Path]]()
-    for path in pictures(folder):
+    for path in find_files(folder):
         if match := MASK.match(path.stem):
             masks.setdefault(match["stem"], []).append(path)
         else:
@@ -66,15 +66,15 @@ def _grouped(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
     return images, masks
 
 
-def _load(image: Path, masks: list[Path], pathology: str) -> Published:
+def _load(image: Path, masks: list[Path], pathology: str) -> PublishedImage:
     other = [name for name in schema.PATHOLOGIES if name in image.name and name != pathology]
     if other:
         raise DataError("folder and file name must agree", f"{other[0]} in {pathology}", "restore")
-    pixels, notes = load_picture(image)
+    pixels, notes = load_image(image)
     mask = load_union(masks, pixels.shape)
     identity = f"{DATASET.name}-{ascii_id(image.stem)}"
     several = len(masks) > 1
-    return Published(
+    return PublishedImage(
         pixels,
         mask,
         {"sample_id": identity, "patient_id": identity, "pathology": pathology},

@@ -1,6 +1,6 @@
-"""What readers share about published folders: where the root is, which pictures lie there, names.
+"""What readers share about published folders: where the root is, which images lie there, names.
 
-In: the folder that a user gave. Out: the dataset's root, its pictures in a fixed order, and names
+In: the folder that a user gave. Out: the dataset's root, its images in a fixed order, and names
 that are safe as ids; file names themselves stay as published, Unicode and all.
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from busgen.errors import UserError
 
-OTHER_PICTURES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
+OTHER_IMAGES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 
 
-def root_of(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str) -> Path:
+def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str) -> Path:
     """Return `path`, or the one folder directly in it, that has a publisher's layout.
 
     Raises
@@ -32,19 +32,19 @@ def root_of(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str)
     return inside[0]
 
 
-def pictures(folder: Path) -> list[Path]:
+def find_files(folder: Path) -> list[Path]:
     """Return the PNG files directly in `folder`, numbers in order; no hidden ones."""
     found = (p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
-    return sorted((p for p in found if not _litter(p)), key=lambda p: natural(p.name))
+    return sorted((p for p in found if not _litter(p)), key=lambda p: natural_key(p.name))
 
 
-def not_png(folder: Path) -> list[str]:
-    """Return names of pictures directly in `folder` that are no PNG, which readers leave out."""
-    found = (p.name for p in folder.iterdir() if p.suffix.lower() in OTHER_PICTURES)
+def find_other(folder: Path) -> list[str]:
+    """Return names of images directly in `folder` that are no PNG, which readers leave out."""
+    found = (p.name for p in folder.iterdir() if p.suffix.lower() in OTHER_IMAGES)
     return sorted(found)
 
 
-def natural(name: str) -> tuple[list[str | int], str]:
+def natural_key(name: str) -> tuple[list[str | int], str]:
     """Return a sorting key by which 2 comes before 10, whatever the Unicode form."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
     return [int(part) if part.isdecimal() else part for part in parts], name

@@ -17,7 +17,7 @@ from busgen.imaging.decode import load_pixels
 SPECK = 0.01
 
 
-def levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return (H, W) uint8: a mask's brightest colour channel; levels 0 and 1 become 0 and 255.
 
     Opacity is ignored: publishers' masks are opaque all over, or have odd alphas.
@@ -28,12 +28,12 @@ def levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(level * np.uint8(255 if level.max(initial=0) == 1 else 1), np.uint8)
 
 
-def binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (H, W) {0, 1}: where `levels` are above 127."""
-    return (levels(pixels) > 127).astype(np.uint8)
+def to_binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (H, W) {0, 1}: where `to_levels` are above 127."""
+    return (to_levels(pixels) > 127).astype(np.uint8)
 
 
-def parts_of(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+def clean_mask(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
     """Return an (H, W) {0, 1} mask without specks, and how many parts and specks it has.
 
     Parts are 8-connected; a speck is one below `SPECK` of the largest part's area: a slip of the
@@ -54,7 +54,7 @@ def require_size(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -
         )
 
 
-def load_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return the (H, W) mask {0, 1} in a file.
 
     Raises
@@ -64,10 +64,10 @@ def load_mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """
     pixels = load_pixels(path)
     require_size(path.name, pixels, shape)
-    return binary(pixels)
+    return to_binary(pixels)
 
 
 def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """Return the union of masks, None if there are no paths; raises as `load_mask`."""
-    masks = [load_mask(path, shape) for path in paths]
+    """Return the union of masks, None if there are no paths; raises as `_load`."""
+    masks = [_load(path, shape) for path in paths]
     return np.maximum.reduce(masks) if masks else None

@@ -1,7 +1,7 @@
 """Real datasets by name: read as published, written in canonical form, summed up.
 
 In: a folder as its publisher lays it out. Out: a folder with `table.parquet`, `left_out.json` and
-`info.json` that every later stage reads. Pictures stream through: some dozens are in memory.
+`info.json` that every later stage reads. Images stream through: some dozens are in memory.
 """
 
 from collections import Counter
@@ -17,19 +17,19 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
-from busgen.folders import claim_folder, written_folder
+from busgen.folders import lock_folder, write_folder
 from busgen.imaging.decode import DatasetInfo, Entry, Listing
 from busgen.io import dumps
-from busgen.real.canonical import canonical_row
+from busgen.real.canonical import to_row
 from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
 
 _LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
-    (breast.DATASET, breast.list_breast),
-    (bus_bra.DATASET, bus_bra.list_bus_bra),
-    (busi.DATASET, busi.list_busi),
-    (bus_uclm.DATASET, bus_uclm.list_bus_uclm),
-    (stu.DATASET, stu.list_stu),
-    (udiat.DATASET, udiat.list_udiat),
+    (breast.DATASET, breast.list_images),
+    (bus_bra.DATASET, bus_bra.list_images),
+    (busi.DATASET, busi.list_images),
+    (bus_uclm.DATASET, bus_uclm.list_images),
+    (stu.DATASET, stu.list_images),
+    (udiat.DATASET, udiat.list_images),
 )
 READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
     {info.name: lister for info, lister in _LISTERS}
@@ -37,12 +37,12 @@ READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
 DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
 CANONICAL = "canonical data"
-ROWS_PER_GROUP = 32  # published pictures are large: a group stays some 10 MB
+ROWS_PER_GROUP = 32  # published images are large: a group stays some 10 MB
 _LESION = {c.name for c in schema.columns("real") if c.lesion}
 
 
 @dataclass(frozen=True)
-class Reading:
+class Dataset:
     """Canonical rows (`schema.arrow_schema("real")`), `(source_file, reason)` of the rest."""
 
     table: pa.Table
@@ -50,7 +50,7 @@ class Reading:
     info: DatasetInfo
 
 
-def list_dataset(name: str, path: Path) -> Listing:
+def list_images(name: str, path: Path) -> Listing:
     """Return what the folder `path` of the public dataset `name` holds, nothing decoded yet.
 
     Raises
@@ -68,17 +68,17 @@ def list_dataset(name: str, path: Path) -> Listing:
     return READERS[name](path)
 
 
-def read_dataset(name: str, path: Path) -> Reading:
+def read_dataset(name: str, path: Path) -> Dataset:
     """Return all canonical rows of a public dataset in memory, and what was left out and why.
 
-    Raises as `list_dataset`; `DataError` too if no picture could be read.
+    Raises as `list_images`; `DataError` too if no image could be read.
     """
-    listing = list_dataset(name, path)
+    listing = list_images(name, path)
     left_out = list(listing.left_out)
-    rows = [row for group in canonical_rows(listing, left_out) for row in group]
+    rows = [row for group in _canonical(listing, left_out) for row in group]
     table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
     _require_rows(table.num_rows, left_out)
-    return Reading(table, tuple(left_out), listing.info)
+    return Dataset(table, tuple(left_out), listing.info)
 
 
 def write_canonical(
@@ -89,21 +89,21 @@ def write_canonical(
     `tick` is called with the number of images read since its last call. Raises as
     `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder, unchanged.
     """
-    with claim_folder(out_folder, CANONICAL):
-        return _write(list_dataset(name, path), out_folder, tick)
+    with lock_folder(out_folder, CANONICAL):
+        return _write(list_images(name, path), out_folder, tick)
 
 
 def _write(listing: Listing, out_folder: Path, tick: Callable[[int], None]) -> dict[str, Any]:
     left_out = list(listing.left_out)
-    with written_folder(out_folder, CANONICAL) as folder:
+    with write_folder(out_folder, CANONICAL) as folder:
         table = folder / TABLE
         with pq.ParquetWriter(table, schema.arrow_schema("real"), use_dictionary=False) as writer:
-            for rows in canonical_rows(listing, left_out):
+            for rows in _canonical(listing, left_out):
                 writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
                 tick(len(rows))
         _require_rows(pq.read_metadata(table).num_rows, left_out)
         slim = pq.read_table(table, columns=_slim())
-        told = summary(Reading(slim, tuple(left_out), listing.info))
+        told = summary(Dataset(slim, tuple(left_out), listing.info))
         reasons = [{"source_file": file, "reason": why} for file, why in left_out]
         (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
         info = asdict(listing.info) | {"summary": told}
@@ -111,14 +111,12 @@ def _write(listing: Listing, out_folder: Path, tick: Callable[[int], None]) -> d
     return told
 
 
-def canonical_rows(
-    listing: Listing, left_out: list[tuple[str, str]]
-) -> Iterator[list[dict[str, Any]]]:
+def _canonical(listing: Listing, left_out: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
     """Yield canonical rows in groups; what cannot be read is appended to `left_out`."""
 
-    def row_of(entry: Entry) -> dict[str, Any] | DataError:
+    def load(entry: Entry) -> dict[str, Any] | DataError:
         try:
-            return canonical_row(listing.info.name, entry.source_file, entry.load())
+            return to_row(listing.info.name, entry.source_file, entry.load())
         except DataError as error:
             return error
 
@@ -127,7 +125,7 @@ def canonical_rows(
         for start in range(0, len(listing.entries), ROWS_PER_GROUP):
             entries = listing.entries[start : start + ROWS_PER_GROUP]
             rows = []
-            for entry, row in zip(entries, pool.map(row_of, entries), strict=True):
+            for entry, row in zip(entries, pool.map(load, entries), strict=True):
                 if isinstance(row, DataError):
                     left_out.append((entry.source_file, f"{row.rule}, got {row.got}"))
                 elif row["sample_id"] in seen:
@@ -139,7 +137,7 @@ def canonical_rows(
                 yield rows
 
 
-def summary(reading: Reading) -> dict[str, Any]:
+def summary(reading: Dataset) -> dict[str, Any]:
     """Return what was read, in numbers: counts by class, completeness, flags, notes, left out.
 
     `complete` gives for each published field how many of the rows to which it applies (lesions
@@ -148,10 +146,10 @@ def summary(reading: Reading) -> dict[str, Any]:
     table = reading.table
     pathology = table["pathology"].to_pylist()
     lesions = sum(term != "normal" for term in pathology)
-    fields = [f.name for f in table.schema if f.nullable and f.type != schema.PICTURE]
+    fields = [f.name for f in table.schema if f.nullable and f.type != schema.IMAGE]
     stated = {name: table.num_rows - table[name].null_count for name in fields}
 
-    def counted(column: str) -> dict[str, int]:
+    def count(column: str) -> dict[str, int]:
         return dict(Counter(x for row in table[column].to_pylist() for x in row).most_common())
 
     return {
@@ -161,15 +159,15 @@ def summary(reading: Reading) -> dict[str, Any]:
         "patients": len(set(table["patient_id"].to_pylist())),
         "by_pathology": dict(Counter(term or "unknown" for term in pathology)),
         "complete": {n: [stated[n], lesions if n in _LESION else table.num_rows] for n in fields},
-        "flags": counted("flags"),
-        "notes": counted("notes"),
+        "flags": count("flags"),
+        "notes": count("notes"),
         "left_out": [list(item) for item in reading.left_out],
     }
 
 
 def _slim() -> list[str]:
     """Return the columns without pixels."""
-    return [c.name for c in schema.columns("real") if c.type != schema.PICTURE]
+    return [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
 
 
 def _require_rows(count: int, left_out: list[tuple[str, str]]) -> None:

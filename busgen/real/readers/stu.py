@@ -14,9 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.errors import DataError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture, load_pixels
-from busgen.real.readers.files import not_png, pictures, root_of
-from busgen.real.readers.lesion_masks import binary, levels
+from busgen.imaging.decode import (
+    DatasetInfo,
+    Entry,
+    Listing,
+    PublishedImage,
+    load_image,
+    load_pixels,
+)
+from busgen.real.readers.files import find_files, find_folder, find_other
+from busgen.real.readers.lesion_masks import to_binary, to_levels
 
 DATASET = DatasetInfo(
     name="stu",
@@ -31,7 +38,7 @@ IMAGE = re.compile(r"Test_Image_(\d+)\Z")
 MASK = re.compile(r"mask_(\d+)\Z")
 
 
-def list_stu(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the STU-Hospital folder `path`, in the order of its numbers.
 
     Raises
@@ -39,13 +46,13 @@ def list_stu(path: Path) -> Listing:
     UserError
         If neither the folder nor one in it holds `Test_Image_N.png`.
     """
-    root = root_of(
+    root = find_folder(
         path,
-        lambda p: any(IMAGE.match(file.stem) for file in pictures(p)),
+        lambda p: any(IMAGE.match(file.stem) for file in find_files(p)),
         "an STU folder must hold Test_Image_N.png and mask_N.png",
         "give the folder Hospital or the one that holds it",
     )
-    files = pictures(root)
+    files = find_files(root)
     masks = {match[1]: file for file in files if (match := MASK.match(file.stem))}
     entries = [
         Entry(file.name, partial(_load, file, match[1], masks.pop(match[1], None)))
@@ -55,26 +62,26 @@ def list_stu(path: Path) -> Listing:
     known = {entry.source_file for entry in entries} | {f.name for f in files if MASK.match(f.stem)}
     left_out = [(file.name, "a mask without its image") for file in masks.values()]
     left_out += [(f.name, "neither image nor mask") for f in files if f.name not in known]
-    left_out += [(name, "no PNG") for name in not_png(root)]
+    left_out += [(name, "no PNG") for name in find_other(root)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
-def _load(image: Path, number: str, mask_file: Path | None) -> Published:
-    pixels, notes = load_picture(image)
+def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
+    pixels, notes = load_image(image)
     identity = f"{DATASET.name}-{int(number)}"
     stated = {"sample_id": identity, "patient_id": identity}
     if mask_file is None:
-        return Published(pixels, None, stated, notes=notes)
+        return PublishedImage(pixels, None, stated, notes=notes)
     published = load_pixels(mask_file)
     resized = published.shape[:2] != pixels.shape[:2]
     if resized:
         size = f"{published.shape[0]} x {published.shape[1]}"
         notes = (*notes, f"mask brought to the image's size from {size}")
-    mask = fit_mask(mask_file.name, published, pixels.shape)
-    return Published(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
+    mask = resize_mask(mask_file.name, published, pixels.shape)
+    return PublishedImage(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
 
 
-def fit_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def resize_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return a published mask as (H, W) {0, 1} of `shape`, averaged over areas, cut at 127.
 
     Raises
@@ -86,5 +93,5 @@ def fit_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> ND
     if pixels.shape[0] < height or pixels.shape[1] < width:
         rule = f"{name} must be as large as its image {shape[:2]}"
         raise DataError(rule, pixels.shape[:2], "restore the files")
-    small = cv2.resize(levels(pixels), (width, height), interpolation=cv2.INTER_AREA)
-    return binary(np.asarray(small, np.uint8))
+    small = cv2.resize(to_levels(pixels), (width, height), interpolation=cv2.INTER_AREA)
+    return to_binary(np.asarray(small, np.uint8))

@@ -23,7 +23,7 @@ def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[
     DataError
         If the table cannot be read, has no rows, or lacks one of `columns`.
     """
-    rows = _read_csv(path, separator) if path.suffix.lower() == ".csv" else _read_workbook(path)
+    rows = _read(path, separator) if path.suffix.lower() == ".csv" else _read_sheet(path)
     missing = [name for name in columns if not rows or name not in rows[0]]
     if missing or not rows:
         raise DataError(
@@ -43,11 +43,11 @@ def refuse(row: Row, column: str, key: str) -> NoReturn:
     )
 
 
-def _read_csv(path: Path, separator: str) -> list[Row]:
+def _read(path: Path, separator: str) -> list[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=separator, strict=True)
-            return [_cells(row.items()) for row in reader]
+            return [_cell(row.items()) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path.name} must be a UTF-8 CSV", error, "restore the file") from error
 
@@ -63,10 +63,10 @@ def read_sheet(path: Path) -> list[tuple[object, ...]]:
         raise DataError(f"{path.name} must be a readable workbook", error, "restore it") from error
 
 
-def _read_workbook(path: Path) -> list[Row]:
+def _read_sheet(path: Path) -> list[Row]:
     header, *rows = read_sheet(path) or [()]
-    return [_cells(zip(header, row, strict=False)) for row in rows]
+    return [_cell(zip(header, row, strict=False)) for row in rows]
 
 
-def _cells(items: Iterable[tuple[object, object]]) -> Row:
+def _cell(items: Iterable[tuple[object, object]]) -> Row:
     return {str(name): "" if value is None else str(value).strip() for name, value in items}

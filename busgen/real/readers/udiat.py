@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, Published, load_picture
-from busgen.real.readers.files import not_png, pictures, root_of
+from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
+from busgen.real.readers.files import find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import load_union
 from busgen.real.readers.tables import read_sheet
 
@@ -31,7 +31,7 @@ CLASSES = ("benign", "malignant")
 NUMBER = re.compile(r"(\d+)(\.0)?(\.png)?\Z", re.IGNORECASE)
 
 
-def list_udiat(path: Path) -> Listing:
+def list_images(path: Path) -> Listing:
     """Return what stands in the UDIAT folder `path`, in the order of numbers.
 
     Raises
@@ -41,13 +41,13 @@ def list_udiat(path: Path) -> Listing:
     DataError
         If the workbook is broken, or a row of it names a class and no image.
     """
-    root = root_of(
+    root = find_folder(
         path,
         lambda p: any(d.name.lower() == MASKS for d in _folders(p)),
         "a UDIAT folder must hold images and their masks in GT/",
         "give the folder with original/, GT/ and DatasetB.xlsx",
     )
-    files = [file for folder in _below(root) for file in pictures(folder)]
+    files = [file for folder in _below(root) for file in find_files(folder)]
     images, masks = _by_number(files, root, masks=False), _by_number(files, root, masks=True)
     labels = _labels(root, images)
     entries = [
@@ -56,8 +56,8 @@ def list_udiat(path: Path) -> Listing:
     ]
     left_out = [(_name(f, root), "a mask without its image") for fs in masks.values() for f in fs]
     left_out += [(f"{number:06d}", "in the workbook, but no image") for number in sorted(labels)]
-    left_out += [(_name(f, root), "a name that is no number") for f in files if not _numbered(f)]
-    left_out += [(_name(d / name, root), "no PNG") for d in _below(root) for name in not_png(d)]
+    left_out += [(_name(f, root), "a name that is no number") for f in files if not _number(f)]
+    left_out += [(_name(d / name, root), "no PNG") for d in _below(root) for name in find_other(d)]
     return Listing(DATASET, entries, tuple(left_out))
 
 
@@ -78,7 +78,7 @@ def _folders_of(file: Path, root: Path) -> list[str]:
     return [part.lower() for part in file.relative_to(root).parts[:-1]]
 
 
-def _numbered(file: Path) -> bool:
+def _number(file: Path) -> bool:
     return file.stem.isdecimal()
 
 
@@ -86,14 +86,14 @@ def _by_number(files: list[Path], root: Path, *, masks: bool) -> dict[int, list[
     """Return images or masks by the number that their names consist of, in its order."""
     found: dict[int, list[Path]] = {}
     for file in files:
-        if _numbered(file) and (MASKS in _folders_of(file, root)) is masks:
+        if _number(file) and (MASKS in _folders_of(file, root)) is masks:
             found.setdefault(int(file.stem), []).append(file)
     return dict(sorted(found.items()))
 
 
 def _labels(root: Path, images: dict[int, list[Path]]) -> dict[int, set[str]]:
     """Return the classes that the workbook and the images' folders name, by number."""
-    labels = _from_workbook(root)
+    labels = _sheet(root)
     for number, copies in images.items():
         folders = {name for file in copies for name in _folders_of(file, root)}
         labels.setdefault(number, set()).update(folders & set(CLASSES))
@@ -106,7 +106,7 @@ def _labels(root: Path, images: dict[int, list[Path]]) -> dict[int, set[str]]:
     return labels
 
 
-def _from_workbook(root: Path) -> dict[int, set[str]]:
+def _sheet(root: Path) -> dict[int, set[str]]:
     """Return what the workbook says by number; a row is known by what stands in its cells.
 
     How its columns are named is not published; rows without a class are headings.
@@ -125,16 +125,16 @@ def _from_workbook(root: Path) -> dict[int, set[str]]:
     return labels
 
 
-def _load(images: list[Path], masks: list[Path], labels: set[str]) -> Published:
+def _load(images: list[Path], masks: list[Path], labels: set[str]) -> PublishedImage:
     if len(images) > 1 or len(masks) > 1:
         got = ", ".join(f"{p.parent.name}/{p.name}" for p in (*images, *masks))
         raise DataError("a number must have one image and one mask", got, "remove the others")
     if len(labels) != 1:
         said = " and ".join(sorted(labels)) or "none"
         raise DataError("an image must have one label", said, "restore the workbook and folders")
-    pixels, notes = load_picture(images[0])
+    pixels, notes = load_image(images[0])
     identity = f"{DATASET.name}-{int(images[0].stem):06d}"
     stated = {"sample_id": identity, "patient_id": identity, "scanner": SCANNER}
     mask = load_union(masks, pixels.shape)
     name = masks[0].name if masks else None
-    return Published(pixels, mask, stated | {"pathology": min(labels)}, name, notes=notes)
+    return PublishedImage(pixels, mask, stated | {"pathology": min(labels)}, name, notes=notes)

@@ -54,7 +54,7 @@ td:first-child:nth-last-child(n+3), th:first-child:nth-last-child(n+3) { width: 
 """
 
 
-def data_docs(report: Report) -> str:
+def to_html(report: Report) -> str:
     """Return the page; what broke an expectation is counted as its observed value."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     from great_expectations.render.renderer import ValidationResultsPageRenderer

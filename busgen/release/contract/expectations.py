@@ -25,16 +25,16 @@ from busgen.release.contract.rules import (
     SOME,
     Rule,
     column_rules,
-    families_sql,
-    samples_sql,
+    select_families,
+    select_samples,
 )
 from busgen.release.contract.shares import share_rules
 
 EXAMPLES = 5
 _TABLES = {  # what the rows of a rule are
     "row": "attempts",
-    "sample": f"({samples_sql('attempts')})",
-    "family": f"({families_sql('attempts')})",
+    "sample": f"({select_samples('attempts')})",
+    "family": f"({select_families('attempts')})",
 }
 
 
@@ -67,7 +67,7 @@ class Report:
         return tuple(check for check in self.checks if not check.success)
 
 
-def validate_index(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
+def validate(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
     """Return how the index at `path` keeps the contract of the schema, by Great Expectations.
 
     With the record of its plan, the shares of what was drawn are held against the plan's prior too.
@@ -76,7 +76,7 @@ def validate_index(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
     if any(types.values()):  # the other rules need the columns
         return _judge(types, lambda rule: ())
     with sql.connect() as connection:
-        connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.parquet(path)}")
+        connection.execute(f"CREATE VIEW attempts AS SELECT * FROM {sql.from_parquet(path)}")
         shares = share_rules(connection, plan) if plan and "prior" in plan else {}
         counts = types | _count(connection) | {rule: len(off) for rule, off in shares.items()}
         return _judge(counts, lambda rule: shares.get(rule) or _examples(connection, rule))
@@ -84,7 +84,7 @@ def validate_index(path: Path, plan: Mapping[str, Any] | None = None) -> Report:
 
 def require_index(path: Path, plan: Mapping[str, Any] | None = None) -> None:
     """Raise `DataError` naming rule, count and first examples if the contract is broken."""
-    for check in validate_index(path, plan).failures:
+    for check in validate(path, plan).failures:
         where = f" (first: {', '.join(check.examples)})" if check.examples else ""
         raise _broken(check.column, check.expectation, f"{check.unexpected_count} not{where}")
 
@@ -112,7 +112,7 @@ def _count_types(path: Path) -> dict[Rule, int]:
     }
 
 
-def suite(rules: Iterable[Rule]) -> object:
+def _suite(rules: Iterable[Rule]) -> object:
     """Return the Great Expectations suite: of each rule, at most 0 rows may break it."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -145,9 +145,9 @@ def _count(connection: sql.Connection) -> dict[Rule, int]:
     ):
         # three times as fast as count(*) FILTER; null where there is no row or none decides
         terms = ", ".join(f"coalesce(count_if({rule.broken}), 0)" for rule in rules)
-        row = sql.first(connection, f"SELECT {terms} FROM {table}")
+        row = sql.first_row(connection, f"SELECT {terms} FROM {table}")
         counts |= dict(zip(rules, row, strict=True))
-    counts[SOME] = sql.first(
+    counts[SOME] = sql.first_row(
         connection, "SELECT count(*) FILTER (WHERE accepted) = 0 FROM attempts"
     )[0]
     return counts
@@ -172,7 +172,7 @@ def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]])
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("busgen").add_dataframe_asset("violations")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    outcome = batch.validate(suite(counts), result_format="BASIC")
+    outcome = batch.validate(_suite(counts), result_format="BASIC")
     held = {one.expectation_config.kwargs["column"]: one.success for one in outcome.results}
     columns = {rule.key: rule.column for rule in counts}
     for one in outcome.results:  # judged under names of their own, told under their column's

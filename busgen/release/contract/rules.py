@@ -1,7 +1,7 @@
 """The rules of an index, derived from the one schema: each a condition that no row may meet.
 
 In: `busgen.schema`. Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
-sets, over one row a sample or a family, see `samples_sql` and `families_sql`).
+sets, over one row a sample or a family, see `select_samples` and `select_families`).
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def column_rules() -> tuple[Rule, ...]:
 
 
 def _of_column(column: Column) -> Iterator[Rule]:
-    name = sql.name(column.name)
+    name = sql.quote_name(column.name)
     if not column.nullable:
         yield Rule(column.name, "not null", f"{name} IS NULL")
     if column.lesion:
@@ -73,7 +73,7 @@ def _no_digest(column: Column, name: str) -> str:
 
 
 def _outside_terms(column: Column, name: str) -> str:
-    values = ", ".join(map(sql.text, column.values or ()))
+    values = ", ".join(map(sql.quote_text, column.values or ()))
     if pa.types.is_list(column.type):
         known = f"len(list_filter({name}, lambda term: term IN ({values})))"
         return f"len({name}) = 0 OR {known} <> len({name})"
@@ -99,12 +99,13 @@ def _range_words(column: Column) -> str:
 
 
 _LEXICON_ORDER = " || ".join(
-    f"(CASE WHEN list_contains(margin, {sql.text(term)}) THEN {sql.text(term + ' ')} ELSE '' END)"
+    f"(CASE WHEN list_contains(margin, {sql.quote_text(term)}) "
+    f"THEN {sql.quote_text(term + ' ')} ELSE '' END)"
     for term in schema.MARGINS
 )
 
 
-def _sample(column: str, about: str, broken: str) -> Rule:
+def _draw(column: str, about: str, broken: str) -> Rule:
     return Rule(column, about, broken, "sample")
 
 
@@ -129,11 +130,11 @@ ROW_RULES = (
 )
 
 SAMPLE_RULES = (
-    _sample("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
-    _sample("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
-    _sample("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
-    _sample("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
-    _sample("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+    _draw("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
+    _draw("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
+    _draw("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
+    _draw("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
+    _draw("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
 )
 
 
@@ -149,13 +150,13 @@ FAMILY_RULES = (
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
-def _finding_hash() -> str:
+def _hash() -> str:
     """Return SQL that hashes what an attempt may not change: the finding but for its seed."""
     names = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
-    return f"hash({', '.join(map(sql.name, names))})"
+    return f"hash({', '.join(map(sql.quote_name, names))})"
 
 
-def families_sql(table: str) -> str:
+def select_families(table: str) -> str:
     """Return SQL with one row a family of more than one sample, as only those can break its rules.
 
     Of several samples at most one has the family's own id; each has one attempt number 0.
@@ -171,7 +172,7 @@ def families_sql(table: str) -> str:
         GROUP BY family_id HAVING count_if(attempt = 0) > 1"""
 
 
-def samples_sql(table: str) -> str:
+def select_samples(table: str) -> str:
     """Return SQL with one row a sample that was tried more than once, or not from attempt 0 on.
 
     Most samples of an index have the one row: for these no rule on samples can break.
@@ -181,7 +182,7 @@ def samples_sql(table: str) -> str:
             max(attempt) AS last_attempt,
             count(*) FILTER (WHERE accepted) AS accepted_attempts,
             max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-            min({_finding_hash()}) AS first_finding, max({_finding_hash()}) AS last_finding
+            min({_hash()}) AS first_finding, max({_hash()}) AS last_finding
         FROM {table} SEMI JOIN (
             SELECT sample_id FROM {table} GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
         ) USING (sample_id)

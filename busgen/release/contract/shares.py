@@ -44,12 +44,12 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
 
 def _counts(connection: sql.Connection, field: str) -> tuple[int, dict[str, int]]:
     """Return how many findings have a value in `field`, and how many of them each term."""
-    name = sql.name(field)
+    name = sql.quote_name(field)
     term = {"margin": f"unnest({name})", "halo": f"if({name}, 'yes', 'no')"}.get(field, name)
     drawn = f"""
         SELECT any_value({name}) AS {name} FROM attempts
         WHERE attempt = 0 AND {name} IS NOT NULL GROUP BY family_id"""
-    total = sql.first(connection, f"SELECT count(*) FROM ({drawn})")[0]
+    total = sql.first_row(connection, f"SELECT count(*) FROM ({drawn})")[0]
     query = f"SELECT term, count(*) FROM (SELECT {term} AS term FROM ({drawn})) GROUP BY term"
     return int(total), {str(key): int(n) for key, n in connection.execute(query).fetchall()}
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
 from busgen.io import sha256_file
 from busgen.release.description.card import LICENCE_URL
-from busgen.release.files import DATA, INDEX, data_files
+from busgen.release.files import DATA, INDEX, find_files
 
 _CONTEXT = {
     "@language": "en",
@@ -61,13 +61,13 @@ _TYPES = {
     schema.REALS: "sc:Float",
     schema.INT: "sc:Integer",
     pa.bool_(): "sc:Boolean",
-    schema.PICTURE: "sc:ImageObject",
+    schema.IMAGE: "sc:ImageObject",
 }
 
 
-def croissant(folder: Path, title: str) -> dict[str, object]:
+def describe(folder: Path, title: str) -> dict[str, object]:
     """Return the Croissant description of a release whose Parquet files stand in `folder`."""
-    described = [_file(path, folder) for path in (*data_files(folder), folder / INDEX)]
+    described = [_file(path, folder) for path in (*find_files(folder), folder / INDEX)]
     samples = {
         "@type": "cr:FileSet",
         "@id": "data-files",
@@ -127,7 +127,7 @@ def _field(record_set: str, column: schema.Column, source: dict[str, object]) ->
     listed = pa.types.is_list(column.type)
     kind = column.type.value_type if listed else column.type
     source = source | {"extract": {"column": column.name}}
-    if kind == schema.PICTURE:
+    if kind == schema.IMAGE:
         source["transform"] = {"jsonPath": "bytes"}
     field = {
         "@type": "cr:Field",

@@ -31,11 +31,11 @@ class Facts:
 def gather(index: Path, unfilled: int) -> Facts:
     """Return the facts of an index, of whose plan `unfilled` families were given up."""
     with sql.connect() as connection:
-        table = sql.parquet(index)
+        table = sql.from_parquet(index)
         classes = connection.execute(
             f"SELECT split, pathology, count(*) FROM {table} WHERE accepted GROUP BY ALL"
         ).fetchall()
-        families = sql.first(
+        families = sql.first_row(
             connection, f"SELECT count(DISTINCT family_id) FROM {table} WHERE accepted"
         )[0]
         reasons = connection.execute(

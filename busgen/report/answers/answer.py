@@ -6,7 +6,7 @@ In: what was counted. Out: an `Answer`.
 from dataclasses import dataclass
 
 from busgen.report import words
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 YES, PARTLY, NO, UNKNOWN = "yes", "partly", "no", "not known"
 
@@ -27,12 +27,12 @@ class Answer:
     floor: str = ""
 
 
-def share(count: int, total: int) -> str:
+def format_share(count: int, total: int) -> str:
     """Return the 95 % interval of a share in words."""
-    low, high = wilson(count, total)
-    return between(low, high)
+    low, high = wilson_interval(count, total)
+    return format_interval(low, high)
 
 
-def between(low: float, high: float) -> str:
+def format_interval(low: float, high: float) -> str:
     """Return an interval of shares in words."""
-    return f"{words.percent(low)} to {words.percent(high)}"
+    return f"{words.format_percent(low)} to {words.format_percent(high)}"

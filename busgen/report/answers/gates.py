@@ -11,11 +11,19 @@ import pandas as pd
 
 from busgen.params.gates import Gate
 from busgen.report import words
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
+from busgen.report.answers import answer
+from busgen.report.answers.answer import (
+    NO,
+    PARTLY,
+    UNKNOWN,
+    YES,
+    Answer,
+    format_share,
+)
 from busgen.report.evidence import Evidence
-from busgen.report.sections.funnel import bound_of
+from busgen.report.sections import funnel
 from busgen.similarity.known_images import REAL
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 COPIES = "copy_similarity"
 DOES = {"reject": "", "flag": "; the gate only flags them", "off": "; the gate is off"}
@@ -33,31 +41,33 @@ JUDGED = {  # gate: name, question, what leaving its bound means
 }
 
 
-def judged(evidence: Evidence, name: str) -> Answer:
-    """Return how often a judge refuses at its gate's bound, beside how often real pictures.
+def answer_judges(evidence: Evidence, name: str) -> Answer:
+    """Return how often a judge refuses at its gate's bound, beside how often real images.
 
     Of first attempts where the gate rejects, else of what was accepted.
     """
     title, question, said = JUDGED[name]
     gate = _gate(evidence, name)
     rejects = gate is not None and gate.action == "reject"
-    scores = (evidence.requested if rejects else evidence.accepted)[name].dropna()
+    scores = (evidence.first_attempts if rejects else evidence.accepted_rows)[name].dropna()
     if scores.empty or gate is None:
-        return Answer(title, question, UNKNOWN, "the judge was not asked for any picture")
+        return Answer(title, question, UNKNOWN, "the judge was not asked for any image")
     bad = _beyond(scores, gate)
-    low, _ = wilson(bad, len(scores))
+    low, _ = wilson_interval(bad, len(scores))
     refused, floor = _of_real(evidence, name)
     usual = refused is not None and low <= refused
     answer = YES if bad == 0 or usual else UNKNOWN if refused is None else PARTLY
-    of = "first attempts" if rejects else "pictures"
+    of = "first attempts" if rejects else "images"
     why = f"in {bad} of {len(scores)} {of} {said}"
     if rejects:
         why += f"; the gate refused {int((evidence.attempts['reason'] == name).sum())} attempts"
-    return Answer(title, question, answer, why, f"{len(scores)}", share(bad, len(scores)), floor)
+    return Answer(
+        title, question, answer, why, f"{len(scores)}", format_share(bad, len(scores)), floor
+    )
 
 
-def copies(evidence: Evidence) -> Answer:
-    """Return whether pictures are unlike training patients', by all that was held against them.
+def answer_copies(evidence: Evidence) -> Answer:
+    """Return whether images are unlike training patients', by all that was held against them.
 
     What was measured beside real data comes first, unless the gate let copies pass.
     """
@@ -73,36 +83,36 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
     count, n, most = round(record["value"] * record["n"]), record["n"], record["floor_limit"]
     usual = record["value"] <= most
     why = (
-        f"{count} of {n} pictures looked at are nearer to a training patient’s than 99 % of "
-        f"held-out ones; of held-out ones themselves up to {words.percent(most)} are"
+        f"{count} of {n} images looked at are nearer to a training patient’s than 99 % of "
+        f"held-out ones; of held-out ones themselves up to {words.format_percent(most)} are"
     )
-    ends, floor = between(*record["interval"]), words.percent(record["floor"])
-    return _about_copies(YES if usual else NO, why, f"{n}", ends, floor)
+    ends, floor = answer.format_interval(*record["interval"]), words.format_percent(record["floor"])
+    return _answer(YES if usual else NO, why, f"{n}", ends, floor)
 
 
 def _copies_by_gate(evidence: Evidence) -> Answer:
-    """Return what the gate found: yes only where it was given pictures of patients."""
-    scores, gate = evidence.accepted[COPIES].dropna(), _gate(evidence, COPIES)
+    """Return what the gate found: yes only where it was given images of patients."""
+    scores, gate = evidence.accepted_rows[COPIES].dropna(), _gate(evidence, COPIES)
     if scores.empty or gate is None:
-        why = "the pictures were not held against those that the generator learned from"
-        return _about_copies(UNKNOWN, why)
+        why = "the images were not held against those that the generator learned from"
+        return _answer(UNKNOWN, why)
     bad, n = _beyond(scores, gate), len(scores)
     refused = int((evidence.attempts["reason"] == COPIES).sum())
     why = (
-        f"{bad} of {n} pictures are more like a known one than the gate’s bound "
-        f"({bound_of(COPIES, gate)}){DOES[gate.action]}; {refused} of {len(evidence.attempts)} "
-        "attempts were refused as copies"
+        f"{bad} of {n} images are more like a known one than the gate’s bound "
+        f"({funnel.format_interval(COPIES, gate)}){DOES[gate.action]}; {refused} of "
+        f"{len(evidence.attempts)} attempts were refused as copies"
     )
     kinds = evidence.plan.resolution.known_kinds
     if REAL not in kinds:
-        told = "earlier releases, not patients’ pictures" if kinds else "pictures of untold kinds"
-        return _about_copies(UNKNOWN, f"the pictures were held against {told}: {why}")
+        told = "earlier releases, not patients’ images" if kinds else "images of untold kinds"
+        return _answer(UNKNOWN, f"the images were held against {told}: {why}")
     floor = _of_real(evidence, COPIES)[1]
-    return _about_copies(NO if bad else YES, why, f"{n}", share(bad, n), floor)
+    return _answer(NO if bad else YES, why, f"{n}", format_share(bad, n), floor)
 
 
-def _about_copies(answer: str, why: str, n: str = "", ends: str = "", floor: str = "") -> Answer:
-    question = "Are all pictures unlike those of training patients?"
+def _answer(answer: str, why: str, n: str = "", ends: str = "", floor: str = "") -> Answer:
+    question = "Are all images unlike those of training patients?"
     return Answer("copies", question, answer, why, n, ends, floor)
 
 
@@ -116,9 +126,9 @@ def _beyond(scores: "pd.Series[float]", gate: Gate) -> int:
 
 
 def _of_real(evidence: Evidence, name: str) -> tuple[float | None, str]:
-    """Return the share of real pictures that the gate refuses, None where unknown, and words."""
+    """Return the share of real images that the gate refuses, None where unknown, and words."""
     real = evidence.reference.get("calibrated", {}).get("gates", {}).get(name)
     if not real or not real["n_test"]:
         return None, ""
     refused = real["refused_test"] / real["n_test"]
-    return refused, f"{words.percent(refused)} of {real['n_test']} real"
+    return refused, f"{words.format_percent(refused)} of {real['n_test']} real"

@@ -1,6 +1,6 @@
 """Answers that a release's limits give, and what they say of it as a whole.
 
-In: the record of `busgen.evaluation.limits.judge`. Out: `Answer`s, a clause.
+In: the record of `busgen.evaluation.limits.check`. Out: `Answer`s, a clause.
 """
 
 from collections import defaultdict
@@ -16,17 +16,17 @@ LIMIT = "limit "  # before the name of the score
 Record = Mapping[str, Any]
 
 
-def limit_answers(record: Record | None) -> list[Answer]:
+def make_answers(record: Record | None) -> list[Answer]:
     """Return the limits that the whole set is held to, those that were not measured as one."""
     rows = record["rows"] if record else []
     found = [_answer(row) for row in rows if row["verdict"] != limits.NOT_MEASURED]
-    if record and (left := unmeasured(record)):
+    if record and (left := unmeasured_answers(record)):
         why = f"not measured: {'; '.join(left)}"
         found.append(Answer("limits left", "Other limits", UNKNOWN, why))
     return found
 
 
-def unmeasured(record: Record) -> list[str]:
+def unmeasured_answers(record: Record) -> list[str]:
     """Return the limits of which nothing was measured, those of one reason together."""
     found: dict[str, list[str]] = defaultdict(list)
     for row in record["rows"]:
@@ -35,7 +35,7 @@ def unmeasured(record: Record) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in found.items()]
 
 
-def in_a_clause(record: Record | None) -> str:
+def to_words(record: Record | None) -> str:
     """Return the verdict of the limits on the release, empty where it has none."""
     rows = record["rows"] if record else []
     if not record or not rows:
@@ -51,11 +51,11 @@ def in_a_clause(record: Record | None) -> str:
 
 def _answer(row: Mapping[str, Any]) -> Answer:
     failed = row["verdict"] == limits.FAILS
-    title = words.plain(row["name"].replace(".", ", "))
+    title = words.to_words(row["name"].replace(".", ", "))
     kept = f"beyond its limit ({limits.FAILING})" if failed else "within its limit"
-    why = f"{title} {words.number(row['value'])}, {kept}: {limits.in_words(row)}"
-    ends = " to ".join(words.number(end) for end in row.get("interval") or ())
-    floor = words.number(row["floor"]) if row.get("floor") is not None else ""
+    why = f"{title} {words.format_number(row['value'])}, {kept}: {limits.to_words(row)}"
+    ends = " to ".join(words.format_number(end) for end in row.get("interval") or ())
+    floor = words.format_number(row["floor"]) if row.get("floor") is not None else ""
     name, answer = LIMIT + row["name"], NO if failed else YES
     question = f"Limit: {title}"
     return Answer(name, question, answer, why, f"{row.get('n', '')}", ends, floor)

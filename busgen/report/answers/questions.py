@@ -1,18 +1,26 @@
 """What the evidence answers: short questions, each with its answer, words, n, interval and floor.
 
-In: `Evidence`, the contract's report, what pictures taught models. Out: `Answer`s by name. Nothing
+In: `Evidence`, the contract's report, what images taught models. Out: `Answer`s by name. Nothing
 here is said that no number says.
 """
 
 from busgen.release.contract.expectations import Report
 from busgen.report import words
-from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, between, share
-from busgen.report.answers.gates import JUDGED, copies, judged
-from busgen.report.answers.limits import limit_answers
+from busgen.report.answers import limits
+from busgen.report.answers.answer import (
+    NO,
+    PARTLY,
+    UNKNOWN,
+    YES,
+    Answer,
+    format_interval,
+    format_share,
+)
+from busgen.report.answers.gates import JUDGED, answer_copies, answer_judges
 from busgen.report.evidence import Evidence
 from busgen.report.sections import marginals, realism
-from busgen.report.sections.downstream import Teaching
-from busgen.stats.proportions import wilson
+from busgen.report.sections.downstream import Section
+from busgen.stats.proportions import wilson_interval
 
 FEW, MANY = 0.01, 0.05  # of the request: unfilled up to FEW is filled, beyond MANY is not
 AGAINST = {  # what is asked of each group of statistics
@@ -20,25 +28,25 @@ AGAINST = {  # what is asked of each group of statistics
     "grey": "Are brightness and contrast those of real images?",
     "depth": "Does brightness change with depth as in real images?",
     "texture": "Is the texture (speckle) that of real images?",
-    "judges": "Do the judges treat the pictures as they treat real ones?",
+    "judges": "Do the judges treat the images as they treat real ones?",
 }
 HOLD = {realism.CLOSE: YES, realism.DIFFERS: PARTLY, realism.STRONG: NO}
 
 
 def make_answers(
-    evidence: Evidence, contract: Report, teaching: Teaching | None = None
+    evidence: Evidence, contract: Report, teaching: Section | None = None
 ) -> tuple[Answer, ...]:
     """Return all answers, in the order in which the page gives them."""
     return (
         _contract(contract),
-        _filled(evidence),
-        _asked(evidence),
+        _fill(evidence),
+        _request(evidence),
         *_beside_real(evidence),
-        *(judged(evidence, name) for name in JUDGED),
-        _too_easy(evidence),
-        copies(evidence),
-        _utility(teaching if teaching and teaching.is_of(evidence.plan) else None),
-        *limit_answers(evidence.scores.get("limits")),
+        *(answer_judges(evidence, name) for name in JUDGED),
+        _answer_auc(evidence),
+        answer_copies(evidence),
+        _utility(teaching if teaching and teaching.matches(evidence.plan) else None),
+        *limits.make_answers(evidence.scores.get("limits")),
     )
 
 
@@ -52,40 +60,42 @@ def _contract(report: Report) -> Answer:
     return Answer("contract", question, NO if bad else YES, why, n=f"{total} checks")
 
 
-def _filled(evidence: Evidence) -> Answer:
+def _fill(evidence: Evidence) -> Answer:
     total = evidence.plan.request.n
     filled = total - len(evidence.unfilled)
     left = (total - filled) / total
     answer = YES if left <= FEW else PARTLY if left <= MANY else NO
-    why = f"{words.percent(filled / total)} of the lesions asked for have a picture that passes"
+    why = (
+        f"{words.format_percent(filled / total)} of the lesions asked for have an image that passes"
+    )
     question = "Was the request filled?"
-    return Answer("filled", question, answer, why, f"{total}", share(filled, total))
+    return Answer("filled", question, answer, why, f"{total}", format_share(filled, total))
 
 
-def _asked(evidence: Evidence) -> Answer:
-    bend = marginals.summarise(marginals.make_marginals(evidence))
-    low, high = wilson(bend.outside, bend.shares)
+def _request(evidence: Evidence) -> Answer:
+    bend = marginals.summarise(marginals.make_section(evidence))
+    low, high = wilson_interval(bend.outside, bend.shares)
     why = (
         f"{bend.outside} of {bend.shares} shares lie outside their 95 % interval, where about "
-        f"{words.number(0.05 * bend.shares, 2)} would by chance; the checks moved no share by "
-        f"more than {words.number(100 * abs(bend.shift), 2)} percentage points"
+        f"{words.format_number(0.05 * bend.shares, 2)} would by chance; the checks moved no share "
+        f"by more than {words.format_number(100 * abs(bend.shift), 2)} percentage points"
     )
     question = "Are the lesions those that were asked for?"
     answer = YES if low <= 0.05 else PARTLY
     return Answer(
-        "asked", question, answer, why, f"{bend.shares} shares", between(low, high), "5 %"
+        "asked", question, answer, why, f"{bend.shares} shares", format_interval(low, high), "5 %"
     )
 
 
 def _beside_real(evidence: Evidence) -> list[Answer]:
     """Return an answer for each group of statistics, all lesions against all real ones."""
-    pooled = [one for one in realism.make_comparisons(evidence) if not one.scanner]
+    pooled = [one for one in realism.compare(evidence) if not one.scanner]
     scores = pooled[0].scores if pooled else {}
     found = []
     for name, question in AGAINST.items():
         score = scores.get(name)
         if score is None:
-            why = "too few pictures on one of the two sides to compare"
+            why = "too few images on one of the two sides to compare"
             found.append(Answer(name, question, UNKNOWN, why))
             continue
         why = f"{realism.GROUP_WORDS[name][0]}: {score.verdict}; distance {score.value:.2f} of 1"
@@ -96,7 +106,7 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
     return found
 
 
-def _too_easy(evidence: Evidence) -> Answer:
+def _answer_auc(evidence: Evidence) -> Answer:
     question = "Is the class as hard to tell from the descriptors as in patients?"
     record = evidence.scores["headline"].get("descriptor_auc")
     if not record:
@@ -110,17 +120,17 @@ def _too_easy(evidence: Evidence) -> Answer:
     return Answer("difficulty", question, answer, why, n, ends, f"{record['floor']:.2f}")
 
 
-def _utility(teaching: Teaching | None) -> Answer:
-    """Return whether models that learn from such pictures too do better on real patients."""
-    question = "Does training on such pictures help on real patients?"
+def _utility(teaching: Section | None) -> Answer:
+    """Return whether models that learn from such images too do better on real patients."""
+    question = "Does training on such images help on real patients?"
     if teaching is None or not teaching.primaries:
-        why = "no model was trained on such pictures and tried on real patients"
+        why = "no model was trained on such images and tried on real patients"
         return Answer("utility", question, UNKNOWN, why)
     gains = [row.gain for _, row in teaching.primaries if row.gain]
     better, worse = sum(one.low > 0 for one in gains), sum(one.high < 0 for one in gains)
     answer = YES if better == len(gains) else NO if worse else PARTLY if better else UNKNOWN
     why = (
-        f"added to real pictures they do better in {better}, worse in {worse}, and make no "
+        f"added to real images they do better in {better}, worse in {worse}, and make no "
         f"difference that chance does not explain in {len(gains) - better - worse} of "
         f"{len(gains)} comparisons fixed beforehand"
     )

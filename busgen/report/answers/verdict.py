@@ -1,6 +1,6 @@
 """The verdict: what a release is fit for and what not, and the answers that say so.
 
-In: `Answer`s, what the limits say. Out: a `Verdict`: one sentence, two lists of uses with their
+In: `Answer`s, what the limits say. Out: a `Section`: one sentence, two lists of uses with their
 reasons, the answers.
 """
 
@@ -31,7 +31,7 @@ USES = (
         ("contract", "grey", "depth", "texture"),
     ),
     ("Training a model, alone or added to real images", ("contract", "utility")),
-    ("Sharing in place of patients’ pictures", ("contract", "copies")),
+    ("Sharing in place of patients’ images", ("contract", "copies")),
 )
 # the limits that speak of what an answer speaks of, by how their scores' names begin
 CONCERN = {
@@ -41,13 +41,13 @@ CONCERN = {
     "copies": ("copies", "near_duplicates", "privacy_", "repeats"),
 }
 NEVER = (
-    ("Diagnosis, treatment, or the approval of a device", "no picture shows a patient"),
+    ("Diagnosis, treatment, or the approval of a device", "no image shows a patient"),
     ("Telling how accurate a model is on patients", "only real images of patients tell"),
 )
 
 
 @dataclass(frozen=True)
-class Use:
+class _Use:
     """One use and the reason why the release is fit or not fit for it."""
 
     name: str
@@ -55,32 +55,32 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Section:
     """`sentence` in plain words, uses, and every answer with its numbers."""
 
     sentence: str
-    fit: tuple[Use, ...]
-    unfit: tuple[Use, ...]
+    fit: tuple[_Use, ...]
+    unfit: tuple[_Use, ...]
     answers: tuple[Answer, ...]
 
 
-def make_verdict(answers: Sequence[Answer], kept: str = "") -> Verdict:
+def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     """Return the verdict that the answers lead to.
 
     A limit of the quality stage that is exceeded speaks against the uses that it concerns. `kept`
-    says of all limits whether they are kept (`busgen.report.answers.limits.in_a_clause`).
+    says of all limits whether they are kept (`busgen.report.answers.limits.to_words`).
     """
     by_name = {one.name: one for one in answers}
-    fit: list[Use] = []
-    unfit: list[Use] = []
+    fit: list[_Use] = []
+    unfit: list[_Use] = []
     for use, needs in USES:
         asked = [by_name[name] for name in needs]
         against = [one for one in asked if one.answer != YES]
         against += [one for one in answers if one.answer == NO and _concerns(one, needs)]
         reasons = "; ".join(one.why for one in against or asked)
-        (unfit if against else fit).append(Use(use, reasons))
-    unfit += [Use(*one) for one in NEVER]
-    return Verdict(_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
+        (unfit if against else fit).append(_Use(use, reasons))
+    unfit += [_Use(*one) for one in NEVER]
+    return Section(_to_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
 
 
 def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
@@ -89,7 +89,7 @@ def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
     return bool(starts) and answer.name.startswith(starts)
 
 
-def _sentence(answers: Sequence[Answer], fit: Sequence[Use], kept: str) -> str:
+def _to_sentence(answers: Sequence[Answer], fit: Sequence[_Use], kept: str) -> str:
     """Return the verdict in one sentence."""
     counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
     uses = f"fit for {len(fit)} of {len(USES)} uses" if fit else "fit for none of the uses below"

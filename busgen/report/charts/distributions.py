@@ -10,7 +10,7 @@ import numpy as np
 from busgen.report import words
 from busgen.report.charts.plots import Axes, Chart, Curve, Floats, plot
 from busgen.report.charts.prior_checks import Size
-from busgen.report.sections.marginals import LESIONS, LEVELS, Spread
+from busgen.report.sections.marginals import LESIONS, LEVELS, Quantiles
 from busgen.report.sections.realism import Group
 
 AXES = {
@@ -22,7 +22,7 @@ AXES = {
 MIN_N = 20  # fewer lesions make no curve
 
 
-def size_charts(spreads: Sequence[Spread]) -> tuple[Chart, ...]:
+def plot_sizes(spreads: Sequence[Quantiles]) -> tuple[Chart, ...]:
     """Return, for each size, the cumulative curves of both classes, requested and measured.
 
     Classes with fewer than `MIN_N` lesions have none.
@@ -32,8 +32,8 @@ def size_charts(spreads: Sequence[Spread]) -> tuple[Chart, ...]:
     return tuple(_size_chart([s for s in drawn if s.statistic == name]) for name in names)
 
 
-def _size_chart(spreads: Sequence[Spread]) -> Chart:
-    title, about, unit = words.statistic(spreads[0].statistic)
+def _size_chart(spreads: Sequence[Quantiles]) -> Chart:
+    title, about, unit = words.name_statistic(spreads[0].statistic)
     curves = [
         Curve(s.pathology, kind, values[:-1], 100 * LEVELS[:-1])
         for s in spreads
@@ -41,8 +41,8 @@ def _size_chart(spreads: Sequence[Spread]) -> Chart:
     ]
     medians = "; ".join(
         f"{s.pathology}, n {s.total}: median requested "
-        f"{words.number(float(np.median(s.requested)))}, "
-        f"realised {words.number(float(np.median(s.realised)))}"
+        f"{words.format_number(float(np.median(s.requested)))}, "
+        f"realised {words.format_number(float(np.median(s.realised)))}"
         for s in spreads
     )
     x_label = f"{title}, {unit}" if unit else f"{title} ({about})"
@@ -57,7 +57,7 @@ def _ends(curves: Sequence[Curve]) -> tuple[float, float]:
     return (low if low > high / 4 else 0.0), high
 
 
-def fit_charts(sizes: Sequence[Size]) -> tuple[Chart, ...]:
+def plot_fit(sizes: Sequence[Size]) -> tuple[Chart, ...]:
     """Return, for each size, the cumulative curves of both classes, drawn and real."""
     shown = [one for one in sizes if one.drawn.size and one.real.size]
     names = dict.fromkeys(one.statistic for one in shown)
@@ -65,7 +65,7 @@ def fit_charts(sizes: Sequence[Size]) -> tuple[Chart, ...]:
 
 
 def _fit_chart(sizes: Sequence[Size]) -> Chart:
-    title, _, unit = words.statistic(sizes[0].statistic)
+    title, _, unit = words.name_statistic(sizes[0].statistic)
     scale = 100.0 if unit == "%" else 1.0
     pairs = [(one, scale * one.drawn, scale * one.real) for one in sizes]
     # the outermost hundredths, a few lesions, would leave the curves a corner
@@ -75,15 +75,15 @@ def _fit_chart(sizes: Sequence[Size]) -> Chart:
         for kind, values in (("solid", drawn), ("dashed", real))
     ]
     medians = "; ".join(
-        f"{one.pathology}: median drawn {words.number(float(np.median(drawn)))}, "
-        f"real {words.number(float(np.median(real)))}"
+        f"{one.pathology}: median drawn {words.format_number(float(np.median(drawn)))}, "
+        f"real {words.format_number(float(np.median(real)))}"
         for one, drawn, real in pairs
     )
     axes = Axes(AXES[sizes[0].statistic], "% of lesions up to it", x=_ends(curves))
     return plot(title, f"{title}. {medians}", axes, curves)
 
 
-def depth_charts(group: Group) -> tuple[Chart, ...]:
+def plot_depth(group: Group) -> tuple[Chart, ...]:
     """Return mean brightness by depth for each class: median and middle half, beside real."""
     return tuple(chart for name in LESIONS if (chart := _depth_chart(group, name)))
 
@@ -104,8 +104,9 @@ def _depth_chart(group: Group, pathology: str) -> Chart | None:
     top = 1.05 * max(float(values[:, 3].max()) for values in (real, made))
     curves = [*_band("real", "dashed", depth, real), *_band(pathology, "solid", depth, made)]
     gap = float(np.abs(real[:, 2] - made[:, 2]).max())
-    alt = f"Brightness by depth, {pathology}: medians differ by at most {words.number(gap)} levels"
-    axes = Axes("Depth, % of the picture", "Grey level", y=(0.0, top), x=(0.0, 100.0))
+    most = words.format_number(gap)
+    alt = f"Brightness by depth, {pathology}: medians differ by at most {most} levels"
+    axes = Axes("Depth, % of the image", "Grey level", y=(0.0, top), x=(0.0, 100.0))
     return plot(pathology.capitalize(), alt, axes, curves)
 
 

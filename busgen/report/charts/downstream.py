@@ -1,4 +1,4 @@
-"""Curves of what the pictures teach: score by share of real patients, and ROC.
+"""Curves of what the images teach: score by share of real patients, and ROC.
 
 In: results of `metrics.json`, the Parquet file of predictions. Out: charts.
 """
@@ -25,17 +25,17 @@ STEPS = np.linspace(0, 1, 51)
 Record = Mapping[str, Any]
 
 
-def low_data_charts(results: Sequence[Record]) -> tuple[Chart, ...]:
+def plot_shares(results: Sequence[Record]) -> tuple[Chart, ...]:
     """Return score by share of the real patients, a chart a task and training set, where known."""
     places = dict.fromkeys((one["task"], one["train"]) for one in results)
     charts = (_low_data(results, *place) for place in places)
     return tuple(chart for chart in charts if chart)
 
 
-def roc_charts(file: Path) -> tuple[Chart, ...]:
+def plot_roc(file: Path) -> tuple[Chart, ...]:
     """Return the ROC curves of each training set on its own held-out patients.
 
-    The mean over seeds of the sensitivity; all arms on the pictures that every one was tested on.
+    The mean over seeds of the sensitivity; all arms on the images that every one was tested on.
     None where the predictions are not at hand, as beside metrics that ship.
     """
     if not file.is_file():
@@ -69,7 +69,7 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
         curves.append(Curve(STYLES[kind], "solid", shares, low, high))
         curves.append(Curve(STYLES[kind], "solid", shares, value))
         told.append(f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most")
-    name = words.dataset(train)
+    name = words.name_dataset(train)
     alt = f"{title} by share of the real patients, {name}: {'; '.join(told)}"
     axes = Axes("Real patients, %", title, (min(ends), max(ends)), (0.0, 100.0))
     return plot(f"{name}, {task}", alt, axes, curves)
@@ -88,10 +88,10 @@ def _roc(train: str, rows: pd.DataFrame) -> Chart:
         mean = np.mean([_curve(run) for _, run in own.groupby("seed")], axis=0)
         curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
         told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
-    name = words.dataset(train)
-    alt = f"ROC, {name}, {len(common)} pictures: {'; '.join(told)}"
+    name = words.name_dataset(train)
+    alt = f"ROC, {name}, {len(common)} images: {'; '.join(told)}"
     axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
-    return plot(f"{name}, {len(common)} pictures", alt, axes, curves)
+    return plot(f"{name}, {len(common)} images", alt, axes, curves)
 
 
 def _curve(run: pd.DataFrame) -> NDArray[np.float64]:

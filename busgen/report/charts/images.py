@@ -1,6 +1,6 @@
-"""Pictures for the page: lossless data URIs, outlines of masks, scale bars.
+"""Images for the page: lossless data URIs, outlines of masks, scale bars.
 
-In: PNG bytes and the side of a pixel in mm. Out: `Picture`s that a template draws.
+In: PNG bytes and the side of a pixel in mm. Out: `Image`s that a template draws.
 """
 
 import base64
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from busgen import io
 from busgen.imaging.resize import resize
 
-SHOWN_PX = 256  # larger pictures are reduced to this, smaller ones left as they are
+SHOWN_PX = 256  # larger images are reduced to this, smaller ones left as they are
 BARS_MM = (50, 20, 10, 5, 2, 1)
-LONGEST_BAR = 0.3  # of the picture's width
+LONGEST_BAR = 0.3  # of the image's width
 TOLERANCE_PX = 0.4  # by which the drawn outline may leave the mask's
 Tags = tuple[tuple[str, str], ...]
 _LOSSLESS = 101  # above 100, OpenCV's WebP encoder loses nothing
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture as the page shows it.
+class Image:
+    """One image as the page shows it.
 
     Attributes
     ----------
@@ -44,29 +44,29 @@ class Picture:
     tags: Tags = ()
 
 
-def make_picture(
+def make_image(
     image_png: bytes,
     mask_png: bytes,
     pixel_mm: float,
     alt: str,
     caption: tuple[str, ...],
     tags: Tags = (),
-) -> Picture:
-    """Return the picture of one attempt.
+) -> Image:
+    """Return the image of one attempt.
 
     Parameters
     ----------
-    image_png, mask_png : square pictures as PNG bytes, the mask 0 or 255
+    image_png, mask_png : square images as PNG bytes, the mask 0 or 255
     pixel_mm : side of a pixel of both
     """
     image = io.decode_png(image_png, alt)
     field_mm = image.shape[1] * pixel_mm
     bar_mm = next((mm for mm in BARS_MM if mm <= LONGEST_BAR * field_mm), BARS_MM[-1])
     outline = outline_path(io.decode_png(mask_png, f"mask of {alt}"))
-    return Picture(data_uri(image), alt, caption, outline, bar_mm, 100 * bar_mm / field_mm, tags)
+    return Image(image_uri(image), alt, caption, outline, bar_mm, 100 * bar_mm / field_mm, tags)
 
 
-def data_uri(image: NDArray[np.uint8]) -> str:
+def image_uri(image: NDArray[np.uint8]) -> str:
     """Return (H, W) uint8 pixels as a lossless WebP data URI of at most `SHOWN_PX` a side."""
     image = resize(image, SHOWN_PX) if len(image) > SHOWN_PX else image
     _, data = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, _LOSSLESS])

@@ -112,7 +112,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Dissent:
+class Distance:
     """How far one source is from what was pooled; the base, no sample, has no floor."""
 
     value: float

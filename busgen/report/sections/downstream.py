@@ -1,6 +1,6 @@
-"""What the pictures teach models, as real patients tell: forest plot, heat map, curves, groups.
+"""What the images teach models, as real patients tell: forest plot, heat map, curves, groups.
 
-In: the folder that `busgen downstream` wrote. Out: a `Teaching`, None where there is none.
+In: the folder that `busgen downstream` wrote. Out: a `Section`, None where there is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,20 +10,20 @@ from typing import Any
 
 from busgen import io
 from busgen.factory.plan import Plan
-from busgen.report.charts.downstream import BASE, PRIMARY, low_data_charts, roc_charts
+from busgen.report.charts.downstream import BASE, PRIMARY, plot_roc, plot_shares
 from busgen.report.charts.plots import Chart
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
 ARMS = {
-    "real": "Real pictures, unchanged",
-    BASE: "Real pictures, augmented",
+    "real": "Real images, unchanged",
+    BASE: "Real images, augmented",
     "real_augmented_longer": "The same, twice the steps",
     "synthetic": "Synthetic alone",
     "real_copy_paste": "Real, and lesions pasted",
     "real_rare_top_up": "Real, rare strata topped up",
-    "pooled_augmented": "Real pictures of all data sets",
+    "pooled_augmented": "Real images of all data sets",
     "shuffled": "Control: labels of others",
 }
 SAW = {
@@ -38,7 +38,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Score:
-    """A value with its 95 % interval; `n` pictures of `patients`."""
+    """A value with its 95 % interval; `n` images of `patients`."""
 
     value: float
     low: float
@@ -60,7 +60,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Forest:
+class Group:
     """All arms of one task and training set, on its own held-out patients."""
 
     task: str
@@ -80,7 +80,7 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class Heat:
+class _Heat:
     """Scores of one arm by training set (rows) and test set; None where it was not tested."""
 
     title: str
@@ -90,43 +90,43 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class Teaching:
+class Section:
     """Everything that the section shows; `groups` and `matched` as `metrics.json` has them.
 
-    `generator`: engines and fingerprints that made the pictures, empty where nobody knows.
+    `generator`: engines and fingerprints that made the images, empty where nobody knows.
     """
 
     generator: Mapping[str, str]
     rehearsal: bool
     seeds: int
     folds: Mapping[str, int]
-    forests: tuple[Forest, ...]
-    heats: tuple[Heat, ...]
+    forests: tuple[Group, ...]
+    heats: tuple[_Heat, ...]
     curves: tuple[Chart, ...]
     rocs: tuple[Chart, ...]
     groups: tuple[Record, ...]
     matched: tuple[Record, ...]
 
     @property
-    def primaries(self) -> tuple[tuple[Forest, Row], ...]:
+    def primaries(self) -> tuple[tuple[Group, Row], ...]:
         """The comparisons that were fixed beforehand."""
         return tuple((one, row) for one in self.forests for row in one.rows if row.primary)
 
-    def is_of(self, plan: Plan) -> bool:
-        """Return whether pictures of this plan's engines were compared, and no others."""
+    def matches(self, plan: Plan) -> bool:
+        """Return whether images of this plan's engines were compared, and no others."""
         found = plan.resolution
         own = (found.engine_sha256, found.mask_engine_sha256, found.prior_sha256)
         names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
         return own == tuple(self.generator.get(name) for name in names)
 
 
-def make_teaching(folder: Path | None) -> Teaching | None:
+def make_section(folder: Path | None) -> Section | None:
     """Return what a folder of `busgen downstream` tells, None where there is none."""
     if folder is None or not (folder / METRICS).is_file():
         return None
     record: Record = io.read_json(folder / METRICS)
     results = record["results"]
-    return Teaching(
+    return Section(
         record.get("generator", {}),
         bool(record["rehearsal"]),
         int(record["seeds"]),
@@ -138,14 +138,14 @@ def make_teaching(folder: Path | None) -> Teaching | None:
             for arm in (BASE, PRIMARY)
             if (heat := _heat(results, task, arm))
         ),
-        low_data_charts(results),
-        roc_charts(folder / PREDICTIONS),
+        plot_shares(results),
+        plot_roc(folder / PREDICTIONS),
         tuple(one for one in record.get("by_group", ()) if one["train"] == one["test"]),
         tuple(one for one in record.get("size_matched", ()) if one["train"] == one["test"]),
     )
 
 
-def arm_title(name: str) -> str:
+def name_arm(name: str) -> str:
     """Return an arm in words."""
     words, _, share = name.partition("@")
     kind, _, made_by = words.partition(":")
@@ -157,14 +157,14 @@ def arm_title(name: str) -> str:
     return f"{title}, {share} % of the patients" if share else title
 
 
-def _forests(record: Record) -> tuple[Forest, ...]:
+def _forests(record: Record) -> tuple[Group, ...]:
     own = [one for one in record["results"] if one["train"] == one["test"]]
     found: dict[tuple[str, str], list[Record]] = {}
     for one in own:
         found.setdefault((one["task"], one["train"]), []).append(one)
     levelled = record.get("levelled_off", {})
     return tuple(
-        Forest(
+        Group(
             task,
             train,
             NAMES[HEADLINE[task]],
@@ -179,7 +179,7 @@ def _row(one: Record) -> Row:
     score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
     verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
     return Row(
-        arm_title(one["arm"]),
+        name_arm(one["arm"]),
         _score(score),
         _score(gain),
         verdict,
@@ -195,7 +195,7 @@ def _score(record: Record | None) -> Score | None:
     return Score(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
 
 
-def _heat(results: Sequence[Record], task: str, arm: str) -> Heat | None:
+def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
     own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
     tests = tuple(dict.fromkeys(one["test"] for one in own))
     cells = {(one["train"], one["test"]): _score(one["metrics"].get(HEADLINE[task])) for one in own}
@@ -203,4 +203,4 @@ def _heat(results: Sequence[Record], task: str, arm: str) -> Heat | None:
         return None
     trains = dict.fromkeys(one["train"] for one in own)
     rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
-    return Heat(f"{task.capitalize()}: {arm_title(arm)}", NAMES[HEADLINE[task]], tests, rows)
+    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[HEADLINE[task]], tests, rows)

@@ -1,6 +1,6 @@
 """Counterfactual families side by side: one row a family, one column a term.
 
-In: `Evidence` of a release made with `vary`. Out: `Family`s, chosen by rule and not by looks.
+In: `Evidence` of a release made with `vary`. Out: `Group`s, chosen by rule and not by looks.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.io import decode_png
-from busgen.metrics.counterfactuals import rest_of
-from busgen.report.charts.images import Picture, make_picture, outline_path
-from busgen.report.evidence import Evidence, Key, released_pixels
-from busgen.report.sections.gallery import Row, key_of, spread
+from busgen.metrics.counterfactuals import unchanged_region
+from busgen.report.charts.images import Image, make_image, outline_path
+from busgen.report.evidence import Evidence, Key, read_released
+from busgen.report.sections.gallery import Row, make_key, select
 
 TERMS = {"halo": (False, True)}
 Saying = tuple[str, str, str]  # before the words that change, these, and after them
@@ -24,19 +24,19 @@ Saying = tuple[str, str, str]  # before the words that change, these, and after 
 
 @dataclass(frozen=True)
 class Member:
-    """One picture of a family: the term that it was made with, and its sentence in three parts.
+    """One image of a family: the term that it was made with, and its sentence in three parts.
 
-    `region` is the SVG path, as a picture's outline, of where the field should show.
+    `region` is the SVG path, as an image's outline, of where the field should show.
     """
 
     term: str
-    picture: Picture
+    image: Image
     region: str
     saying: Saying
 
 
 @dataclass(frozen=True)
-class Family:
+class Group:
     """One finding with each term of the varied field."""
 
     name: str
@@ -46,29 +46,29 @@ class Family:
 
 
 @dataclass(frozen=True)
-class Families:
+class Section:
     """The field that varies, its terms, how many families there are, and some of them."""
 
     field: str
     terms: tuple[str, ...]
     count: int
-    shown: tuple[Family, ...]
+    examples: tuple[Group, ...]
 
 
-def make_families(evidence: Evidence, size: int) -> Families | None:
+def make_section(evidence: Evidence, size: int) -> Section | None:
     """Return at most `size` families at equal steps through all; None where nothing varies."""
     field = evidence.plan.request.vary
     if field is None:
         return None
-    rows = evidence.accepted.dropna(subset=[field])
+    rows = evidence.accepted_rows.dropna(subset=[field])
     names = rows["family_id"].drop_duplicates().sort_values().to_frame()
     if names.empty:
         return None
-    chosen = [_members(rows, str(row["family_id"]), field) for row in spread(names, size)]
-    found = released_pixels(evidence.sources, [key_of(row) for own in chosen for row in own])
+    chosen = [_members(rows, str(row["family_id"]), field) for row in select(names, size)]
+    found = read_released(evidence.sources, [make_key(row) for own in chosen for row in own])
     shown = tuple(_family(own, field, found) for own in chosen)
     terms = tuple(member.term for member in shown[0].members)
-    return Families(field, terms, len(names), shown)
+    return Section(field, terms, len(names), shown)
 
 
 def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:
@@ -78,29 +78,29 @@ def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:
     return sorted(own, key=lambda row: order.index(_term(row[field])))
 
 
-def _family(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Family:
+def _family(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Group:
     first = rows[0]
-    sayings = parted([str(row["text"]) for row in rows])
+    sayings = split_common([str(row["text"]) for row in rows])
     members = (
-        _member(row, field, found[key_of(row)], saying)
+        _member(row, field, found[make_key(row)], saying)
         for row, saying in zip(rows, sayings, strict=True)
     )
     shape: str | None = None if pd.isna(first["shape"]) else str(first["shape"])
-    return Family(str(first["family_id"]), str(first["pathology"]), shape, tuple(members))
+    return Group(str(first["family_id"]), str(first["pathology"]), shape, tuple(members))
 
 
 def _member(row: Row, field: str, pixels: tuple[bytes, bytes], saying: Saying) -> Member:
     name = str(row["sample_id"])
-    alt = f"Member of a family, synthetic B-mode picture {name}: {row['text']}"
-    picture = make_picture(*pixels, float(row["pixel_mm"]), alt, (name,))
+    alt = f"Member of a family, synthetic B-mode image {name}: {row['text']}"
+    image = make_image(*pixels, float(row["pixel_mm"]), alt, (name,))
     mask = decode_png(pixels[1], f"mask of {name}")
-    return Member(_term(row[field]), picture, _region(mask, field), saying)
+    return Member(_term(row[field]), image, _region(mask, field), saying)
 
 
 def _region(mask: NDArray[np.uint8], field: str) -> str:
     if not mask.any():
         return ""
-    return outline_path((~rest_of((mask > 0).astype(np.uint8), field)).astype(np.uint8))
+    return outline_path((~unchanged_region((mask > 0).astype(np.uint8), field)).astype(np.uint8))
 
 
 def _term(value: object) -> str:
@@ -109,7 +109,7 @@ def _term(value: object) -> str:
     return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 
-def parted(texts: Sequence[str]) -> list[Saying]:
+def split_common(texts: Sequence[str]) -> list[Saying]:
     """Return each text as (what all begin with, its own words, what all end with), in words."""
     words = [text.split(" ") for text in texts]
     start = _common(words)

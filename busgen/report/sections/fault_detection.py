@@ -1,4 +1,4 @@
-"""Proof that the checks work: faults planted into real pictures, and how many were caught.
+"""Proof that the checks work: faults planted into real images, and how many were caught.
 
 In: the reference's `proof` (`busgen.gates.calibration.fault_injection`). Out: rows of a table,
 detection curves.
@@ -18,9 +18,9 @@ CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
 MOST = 4  # checks that are named in a row, those that refuse most
-FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
-    "none": ("Nothing", "clean pictures as they are", ""),
-    "blank": ("Blank picture", "replaced by one grey level", ""),
+FAULTS = {  # planted into real images: what it is, how, unit of its strength
+    "none": ("Nothing", "clean images as they are", ""),
+    "blank": ("Blank image", "replaced by one grey level", ""),
     "noise": ("Noise", "replaced by white noise of the same mean and spread", ""),
     "upside_down": ("Upside down", "skin and depth exchanged, the mask too", ""),
     "overlay": ("Pasted marks", "text, calipers, a logo", "of these"),
@@ -32,7 +32,7 @@ FAULTS = {  # planted into real pictures: what it is, how, unit of its strength
     "swapped_mask": ("Swapped mask", "another lesion's, Dice below 0.3 with the true one", ""),
     "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
     "shift_px": ("Shifted mask", "moved in any direction", "px"),
-    "blur_px": ("Blurred picture", "standard deviation of the blur", "px"),
+    "blur_px": ("Blurred image", "standard deviation of the blur", "px"),
     "inside_grey": ("Relit lesion", "inside brighter or darker by", "grey levels"),
     "contrary_band": (
         "Contrary band",
@@ -57,8 +57,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """The table, clean pictures first, detection curves, what the classifier can tell at all."""
+class Section:
+    """The table, clean images first, detection curves, what the classifier can tell at all."""
 
     rows: tuple[Row, ...]
     charts: tuple[Chart, ...]
@@ -66,7 +66,7 @@ class Proof:
     n: int
 
 
-def make_proof(reference: Mapping[str, Any]) -> Proof | None:
+def make_section(reference: Mapping[str, Any]) -> Section | None:
     """Return what is known of planted faults, None where the reference does not tell it."""
     record = reference.get("proof")
     if not record:
@@ -80,17 +80,17 @@ def make_proof(reference: Mapping[str, Any]) -> Proof | None:
     labels = record["labels"]
     if labels["curve"]:
         charts.append(_label_chart(labels))
-    return Proof(tuple(rows), tuple(charts), labels["auc"], labels["n"])
+    return Section(tuple(rows), tuple(charts), labels["auc"], labels["n"])
 
 
 def _row(one: Mapping[str, Any]) -> Row:
     name, about, unit = _fault(one["fault"])
     low, high = one["interval"]
     counts = sorted(one["gates"].items(), key=lambda item: -item[1])
-    told_by = [f"{words.gate(gate)[0]}: {count}" for gate, count in counts if count]
+    told_by = [f"{words.name_gate(gate)[0]}: {count}" for gate, count in counts if count]
     others = [f"{len(told_by) - MOST} more"] if len(told_by) > MOST else []
     checks = "; ".join(told_by[:MOST] + others)
-    told = about + (f", {words.number(one['strength'])} {unit}".rstrip() if unit else "")
+    told = about + (f", {words.format_number(one['strength'])} {unit}".rstrip() if unit else "")
     return Row(name, told, one["n"], one["rejected"], low, high, one["flagged"], checks)
 
 
@@ -106,10 +106,10 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
         Curve("benign", "solid", strength, share),
     )
     points = "; ".join(
-        f"{words.number(s)}: {words.number(p)} %"
+        f"{words.format_number(s)}: {words.format_number(p)} %"
         for s, p in zip(strength.tolist(), share.tolist(), strict=True)
     )
-    label = unit or "Share of the picture that is replaced"
+    label = unit or "Share of the image that is replaced"
     axes = Axes(label, "% rejected", x=(0.0, float(strength.max())))
     return plot(name, f"{name}, {about}. {points}", axes, curves)
 
@@ -125,4 +125,4 @@ def _label_chart(labels: Mapping[str, Any]) -> Chart:
 
 def _fault(name: str) -> tuple[str, str, str]:
     """Return (what was planted, how, unit of its strength) of a fault."""
-    return FAULTS.get(name, (words.plain(name).capitalize(), "", ""))
+    return FAULTS.get(name, (words.to_words(name).capitalize(), "", ""))

@@ -12,10 +12,17 @@ import pandas as pd
 from busgen.factory.verdicts import FAMILY
 from busgen.params.gates import Gate
 from busgen.report import words
-from busgen.report.charts.images import Picture, make_picture
-from busgen.report.evidence import Evidence, rejected_pixels
-from busgen.report.sections.gallery import Row, details, key_of, spread, strata, tags
-from busgen.stats.proportions import wilson
+from busgen.report.charts.images import Image, make_image
+from busgen.report.evidence import Evidence, read_rejected
+from busgen.report.sections import gallery
+from busgen.report.sections.gallery import (
+    describe,
+    group_rows,
+    make_key,
+    make_tags,
+    select,
+)
+from busgen.stats.proportions import wilson_interval
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4
@@ -26,8 +33,8 @@ SHORT = {  # what a gate of one pair by itself asks for
     "saturated": "gain",
     "sharpness": "sharpness",
     "overlay": "burned-in marks",
-    "strangeness": "the look",
-    "upright": "orientation",
+    "anomaly": "the look",
+    "orientation_check": "orientation",
     "contrast": "contrast",
     "intensity": "grey levels",
     "descriptor_agreement": "the description",
@@ -40,7 +47,7 @@ SHORT = {  # what a gate of one pair by itself asks for
 
 
 @dataclass(frozen=True)
-class Step:
+class _Step:
     """One step of the funnel."""
 
     name: str
@@ -49,7 +56,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Rate:
+class Row:
     """Acceptance in one stratum with its 95 % interval."""
 
     name: str
@@ -62,7 +69,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class GateReport:
+class _Gate:
     """One gate: its bound, how its score spreads over all attempts, whom it stopped."""
 
     name: str
@@ -71,11 +78,11 @@ class GateReport:
     scores: tuple[float, ...]
     rejected: int
     flagged: int
-    examples: tuple[Picture, ...]
+    examples: tuple[Image, ...]
 
 
 @dataclass(frozen=True)
-class RealBound:
+class _Bound:
     """The bound that real images set a gate, and how many of other patients' it would refuse."""
 
     name: str
@@ -86,73 +93,75 @@ class RealBound:
     n_test: int
 
 
-def make_steps(evidence: Evidence) -> tuple[Step, ...]:
+def make_section(evidence: Evidence) -> tuple[_Step, ...]:
     """Return the funnel's steps, in order."""
     rows = evidence.attempts
-    retried = len(rows) - len(evidence.requested)
+    retried = len(rows) - len(evidence.first_attempts)
     passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
     asked = "drawn once from the prior"
     if evidence.plan.request.vary:
         field, count = (
-            words.field(evidence.plan.request.vary),
-            evidence.requested["family_id"].nunique(),
+            words.name_field(evidence.plan.request.vary),
+            evidence.first_attempts["family_id"].nunique(),
         )
         asked = f"{count} drawn once from the prior, each with every term of {field.lower()}"
     return (
-        Step("Findings requested", asked, len(evidence.requested)),
-        Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
-        Step("Passed on their own", _asked_alone(evidence), int(passed.sum())),
-        Step("Accepted", _together(evidence), len(evidence.accepted)),
-        Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
+        _Step("Findings requested", asked, len(evidence.first_attempts)),
+        _Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
+        _Step("Passed on their own", _alone(evidence), int(passed.sum())),
+        _Step("Accepted", _together(evidence), len(evidence.accepted_rows)),
+        _Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
     )
 
 
 def _together(evidence: Evidence) -> str:
     """Return what an attempt is rejected for beside others."""
     whole = ", as did the whole family" if evidence.plan.request.vary else ""
-    return f"and repeat no other picture{whole}"
+    return f"and repeat no other image{whole}"
 
 
-def _asked_alone(evidence: Evidence) -> str:
+def _alone(evidence: Evidence) -> str:
     """Return what an attempt is rejected for whatever the others look like."""
     asked = [name for name, gate in evidence.plan.request.gates.items() if gate.action == "reject"]
     names = [SHORT[name] for name in SHORT if name in asked]
     return ", ".join(names) or "nothing was asked"
 
 
-def make_rates(evidence: Evidence) -> tuple[Rate, ...]:
+def make_rows(evidence: Evidence) -> tuple[Row, ...]:
     """Return acceptance by pathology and shape."""
-    return tuple(_rate(", ".join(name), rows, evidence) for name, rows in strata(evidence.attempts))
-
-
-def _rate(name: str, rows: pd.DataFrame, evidence: Evidence) -> Rate:
-    accepted = int(rows["accepted"].sum())
-    reasons = rows["reason"].dropna().value_counts().sort_index().sort_values(kind="stable")
-    return Rate(
-        name,
-        len(rows),
-        accepted,
-        *wilson(accepted, len(rows)),
-        unfilled=len(set(evidence.unfilled) & set(rows["family_id"])),
-        commonest=words.gate(str(reasons.index[-1]))[0] if len(reasons) else "",
+    return tuple(
+        _rate(", ".join(name), rows, evidence) for name, rows in group_rows(evidence.attempts)
     )
 
 
-def make_gates(evidence: Evidence) -> tuple[GateReport, ...]:
+def _rate(name: str, rows: pd.DataFrame, evidence: Evidence) -> Row:
+    accepted = int(rows["accepted"].sum())
+    reasons = rows["reason"].dropna().value_counts().sort_index().sort_values(kind="stable")
+    return Row(
+        name,
+        len(rows),
+        accepted,
+        *wilson_interval(accepted, len(rows)),
+        unfilled=len(set(evidence.unfilled) & set(rows["family_id"])),
+        commonest=words.name_gate(str(reasons.index[-1]))[0] if len(reasons) else "",
+    )
+
+
+def make_gates(evidence: Evidence) -> tuple[_Gate, ...]:
     """Return all gates of the plan, in the order in which they are asked."""
     order = [name for name in words.GATES if name in evidence.plan.request.gates]
     rest = sorted(set(evidence.plan.request.gates) - set(order))
     return tuple(_gate(name, evidence) for name in (*order, *rest))
 
 
-def _gate(name: str, evidence: Evidence) -> GateReport:
+def _gate(name: str, evidence: Evidence) -> _Gate:
     gate, rows = evidence.plan.request.gates[name], evidence.attempts
     stopped = rows[rows["reason"] == name]
     scores = rows[name].dropna()
-    return GateReport(
+    return _Gate(
         name,
         gate.action,
-        bound_of(name, gate),
+        format_interval(name, gate),
         tuple(scores.quantile(list(PERCENTILES)).tolist()) if len(scores) else (),
         len(stopped),
         int(rows["flags"].map(lambda flags: name in flags).sum()),
@@ -160,22 +169,22 @@ def _gate(name: str, evidence: Evidence) -> GateReport:
     )
 
 
-def bound_of(name: str, gate: Gate) -> str:
+def format_interval(name: str, gate: Gate) -> str:
     """Return a gate's bounds in words, with their unit."""
-    unit = words.gate(name)[2]
-    low = f"at least {words.value(gate.min, unit)}" if gate.min is not None else ""
-    high = f"at most {words.value(gate.max, unit)}" if gate.max is not None else ""
+    unit = words.name_gate(name)[2]
+    low = f"at least {words.format_value(gate.min, unit)}" if gate.min is not None else ""
+    high = f"at most {words.format_value(gate.max, unit)}" if gate.max is not None else ""
     return f"{' and '.join(filter(None, (low, high)))} {unit}".strip() if low or high else "none"
 
 
-def make_bounds(evidence: Evidence) -> tuple[RealBound, ...]:
+def make_bounds(evidence: Evidence) -> tuple[_Bound, ...]:
     """Return what real images say of the gates of the plan, where the reference tells it."""
     known = evidence.reference.get("calibrated", {}).get("gates", {})
     return tuple(
-        RealBound(
+        _Bound(
             name,
-            bound_of(name, Gate(min=known[name].get("min"), max=known[name].get("max"))),
-            bound_of(name, gate),
+            format_interval(name, Gate(min=known[name].get("min"), max=known[name].get("max"))),
+            format_interval(name, gate),
             int(known[name]["n"]),
             int(known[name]["refused_test"]),
             int(known[name]["n_test"]),
@@ -187,7 +196,7 @@ def make_bounds(evidence: Evidence) -> tuple[RealBound, ...]:
 
 def _examples(
     name: str, gate: Gate, stopped: pd.DataFrame, evidence: Evidence
-) -> tuple[Picture, ...]:
+) -> tuple[Image, ...]:
     """Return some rejected attempts, from the worst score to the one nearest to its bound.
 
     Those whose score could not be measured stand first.
@@ -198,25 +207,25 @@ def _examples(
     )
     beyond = pd.Series(np.maximum(low - stopped[name], stopped[name] - high), stopped.index)
     order = beyond.fillna(np.inf).sort_values(ascending=False, kind="stable").index
-    chosen = spread(stopped.loc[order], EXAMPLES)
-    found = rejected_pixels(evidence.sources, [key_of(row) for row in chosen])
-    return tuple(_example(name, gate, row, *found[key_of(row)]) for row in chosen if found)
+    chosen = select(stopped.loc[order], EXAMPLES)
+    found = read_rejected(evidence.sources, [make_key(row) for row in chosen])
+    return tuple(_example(name, gate, row, *found[make_key(row)]) for row in chosen if found)
 
 
-def _example(name: str, gate: Gate, row: Row, image: bytes, mask: bytes) -> Picture:
-    unit, score = words.gate(name)[2], float(row[name])
-    got = "not measurable" if isnan(score) else f"{words.value(score, unit)} {unit}".strip()
-    verdict = f"Scored {got}, must be {bound_of(name, gate)}"
+def _example(name: str, gate: Gate, row: gallery.Row, image: bytes, mask: bytes) -> Image:
+    unit, score = words.name_gate(name)[2], float(row[name])
+    got = "not measurable" if isnan(score) else f"{words.format_value(score, unit)} {unit}".strip()
+    verdict = f"Scored {got}, must be {format_interval(name, gate)}"
     if name == REPEATS and pd.notna(row["duplicate_of"]):
         verdict += f"; repeats {row['duplicate_of']}"
-    assessed, sample = details(row)
+    assessed, sample = describe(row)
     again = f"{sample}, attempt {row['attempt'] + 1}"
-    alt = f"Rejected synthetic picture {again}: {row['text']}"
+    alt = f"Rejected synthetic image {again}: {row['text']}"
     caption = (verdict, str(row["text"]), assessed, again)
-    return make_picture(image, mask, float(row["pixel_mm"]), alt, caption, tags(row))
+    return make_image(image, mask, float(row["pixel_mm"]), alt, caption, make_tags(row))
 
 
-def tries(evidence: Evidence) -> tuple[tuple[int, int], ...]:
+def count(evidence: Evidence) -> tuple[tuple[int, int], ...]:
     """Return (attempt, accepted at it), counting from 1."""
-    attempts, counts = np.unique(evidence.accepted["attempt"].to_numpy(), return_counts=True)
+    attempts, counts = np.unique(evidence.accepted_rows["attempt"].to_numpy(), return_counts=True)
     return tuple(zip((attempts + 1).tolist(), counts.tolist(), strict=True))

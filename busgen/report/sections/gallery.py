@@ -1,7 +1,7 @@
-"""The galleries: accepted pictures chosen by rule and not by looks.
+"""The galleries: accepted images chosen by rule and not by looks.
 
-In: `Evidence`. Out: `Stratum`s of pathology and shape, `Ranked` ones: at random, best and worst by
-each score, all with `Picture`s.
+In: `Evidence`. Out: `Group`s of pathology and shape, `_Ranked` ones: at random, best and worst by
+each score, all with `Image`s.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,58 +12,58 @@ import pandas as pd
 
 from busgen import schema, seeds
 from busgen.report import words
-from busgen.report.charts.images import Picture, Tags, make_picture
-from busgen.report.evidence import Evidence, Key, released_pixels
+from busgen.report.charts.images import Image, Tags, make_image
+from busgen.report.evidence import Evidence, Key, read_released
 
 NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]
-FILTERS = ("pathology", "birads", "posterior")  # fields by which a reader may filter pictures
-RANKS = {"mask_agreement": True, "label_confidence": True, "strangeness": False}  # more is better
+FILTERS = ("pathology", "birads", "posterior")  # fields by which a reader may filter images
+RANKS = {"mask_agreement": True, "label_confidence": True, "anomaly": False}  # more is better
 
 
 @dataclass(frozen=True)
-class Stratum:
+class Group:
     """Accepted samples of one pathology and shape: how many there are, and some of them."""
 
     pathology: str
     shape: str
     count: int
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
 
 
-def make_gallery(evidence: Evidence, size: int) -> tuple[Stratum, ...]:
-    """Return at most `size` pictures of each pathology and shape, in the lexicon's order."""
-    groups = strata(evidence.accepted)
-    chosen = {name: spread(rows, size) for name, rows in groups}
-    found = released_pixels(
-        evidence.sources, [key_of(row) for rows in chosen.values() for row in rows]
+def make_section(evidence: Evidence, size: int) -> tuple[Group, ...]:
+    """Return at most `size` images of each pathology and shape, in the lexicon's order."""
+    groups = group_rows(evidence.accepted_rows)
+    chosen = {name: select(rows, size) for name, rows in groups}
+    found = read_released(
+        evidence.sources, [make_key(row) for rows in chosen.values() for row in rows]
     )
     return tuple(
-        Stratum(
+        Group(
             *name,
             len(rows),
-            tuple(_picture(row, *found[key_of(row)]) for row in chosen[name]),
+            tuple(_image(row, *found[make_key(row)]) for row in chosen[name]),
         )
         for name, rows in groups
     )
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Accepted pictures with the best or the worst of a score; with none, some at random."""
+class _Ranked:
+    """Accepted images with the best or the worst of a score; with none, some at random."""
 
     name: str
     about: str
     count: int
-    pictures: tuple[Picture, ...]
+    images: tuple[Image, ...]
 
 
-def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
-    """Return `size` pictures drawn at random, then the best and worst by each score of `RANKS`.
+def make_rows(evidence: Evidence, size: int) -> tuple[_Ranked, ...]:
+    """Return `size` images drawn at random, then the best and worst by each score of `RANKS`.
 
-    Scores that no picture has are left out; where several are equal the first sample comes first.
+    Scores that no image has are left out; where several are equal the first sample comes first.
     """
-    rows = evidence.accepted
+    rows = evidence.accepted_rows
     order = seeds.rng(evidence.plan.request.seed, "report/random").permutation(len(rows))
     groups = [
         ("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])
@@ -74,39 +74,41 @@ def make_ranked(evidence: Evidence, size: int) -> tuple[Ranked, ...]:
             continue
         low, high = scored.head(size), scored.tail(size).iloc[::-1]
         best, worst = (high, low) if more_is_better else (low, high)
-        about = words.gate(name)[1]
+        about = words.name_gate(name)[1]
         groups.append(("Best", about, name, len(scored), best))
         groups.append(("Worst", about, name, len(scored), worst))
-    found = released_pixels(
-        evidence.sources, [key_of(row) for *_, own in groups for row in own.to_dict("records")]
+    found = read_released(
+        evidence.sources, [make_key(row) for *_, own in groups for row in own.to_dict("records")]
     )
-    return tuple(_ranked(*group, found) for group in groups)
+    return tuple(_rank(*group, found) for group in groups)
 
 
-def _ranked(
+def _rank(
     name: str,
     about: str,
     score: str,
     count: int,
     rows: pd.DataFrame,
     found: dict[Key, tuple[bytes, bytes]],
-) -> Ranked:
-    pictures = []
+) -> _Ranked:
+    images = []
     for row in rows.to_dict("records"):
-        unit = words.gate(score)[2] if score else ""
-        told = f"Scored {words.value(float(row[score]), unit)} {unit}".strip() if score else ""
-        pictures.append(_picture(row, *found[key_of(row)], first=told))
-    return Ranked(name, about, count, tuple(pictures))
+        unit = words.name_gate(score)[2] if score else ""
+        told = (
+            f"Scored {words.format_value(float(row[score]), unit)} {unit}".strip() if score else ""
+        )
+        images.append(_image(row, *found[make_key(row)], first=told))
+    return _Ranked(name, about, count, tuple(images))
 
 
-def tags(row: Row) -> Tags:
-    """Return what filters know a picture by."""
+def make_tags(row: Row) -> Tags:
+    """Return what filters know an image by."""
     return tuple((name, str(row[name])) for name in FILTERS if isinstance(row[name], str))
 
 
-def filters(pictures: Sequence[Picture]) -> dict[str, tuple[str, ...]]:
-    """Return for each field of `FILTERS` the terms that pictures show, in the lexicon's order."""
-    shown = {tag for picture in pictures for tag in picture.tags}
+def make_filters(images: Sequence[Image]) -> dict[str, tuple[str, ...]]:
+    """Return for each field of `FILTERS` the terms that images show, in the lexicon's order."""
+    shown = {tag for image in images for tag in image.tags}
     found = {
         name: tuple(t for t in schema.BY_NAME[name].values or () if (name, t) in shown)
         for name in FILTERS
@@ -114,7 +116,7 @@ def filters(pictures: Sequence[Picture]) -> dict[str, tuple[str, ...]]:
     return {name: terms for name, terms in found.items() if len(terms) > 1}
 
 
-def strata(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+def group_rows(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
     """Return the rows of each (pathology, shape) that occurs, in the lexicon's order."""
     shape = rows["shape"].fillna(NO_SHAPE)
     found = []
@@ -126,27 +128,27 @@ def strata(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
     return found
 
 
-def spread(rows: pd.DataFrame, size: int) -> list[Row]:
+def select(rows: pd.DataFrame, size: int) -> list[Row]:
     """Return `size` rows at equal steps through all, in order of sample: no look decides."""
     count = min(size, len(rows))
     places = [(2 * k + 1) * len(rows) // (2 * count) for k in range(count)]
     return rows.iloc[places].to_dict("records")
 
 
-def key_of(row: Row) -> Key:
+def make_key(row: Row) -> Key:
     """Return what finds an attempt's pixels."""
     return str(row["sample_id"]), int(row["attempt"])
 
 
-def _picture(row: Row, image: bytes, mask: bytes, first: str = "") -> Picture:
+def _image(row: Row, image: bytes, mask: bytes, first: str = "") -> Image:
     text = str(row["text"])
-    alt = f"Synthetic B-mode picture {row['sample_id']}: {text}"
-    caption = (*filter(None, (first,)), text, *details(row))
-    return make_picture(image, mask, float(row["pixel_mm"]), alt, caption, tags(row))
+    alt = f"Synthetic B-mode image {row['sample_id']}: {text}"
+    caption = (*filter(None, (first,)), text, *describe(row))
+    return make_image(image, mask, float(row["pixel_mm"]), alt, caption, make_tags(row))
 
 
-def details(row: Row) -> tuple[str, str]:
-    """Return what stands below a picture and its text: size and assessment, then its identity."""
+def describe(row: Row) -> tuple[str, str]:
+    """Return what stands below an image and its text: size and assessment, then its identity."""
     assessed = f"BI\u2011RADS\u00a0{row['birads']}"  # never broken over lines
     if row["pathology"] != "normal":
         assessed = f"{row['width_mm']:.1f} × {row['height_mm']:.1f} mm · {assessed}"

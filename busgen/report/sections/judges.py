@@ -10,7 +10,7 @@ from typing import Any
 
 from busgen.factory.plan import Plan
 from busgen.report import words
-from busgen.report.sections.funnel import bound_of
+from busgen.report.sections.funnel import format_interval
 from busgen.schema import JUDGED
 
 ALL = "all"
@@ -18,7 +18,7 @@ ECE = "ece_5_bins"
 
 
 @dataclass(frozen=True)
-class Scored:
+class Score:
     """One score on the held-out patients of one dataset, 95 % interval; `aside` is one more."""
 
     dataset: str
@@ -32,7 +32,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Estimate:
     """Expected calibration error, and what exact probabilities show at this n by chance."""
 
     value: float
@@ -53,29 +53,29 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Judging:
+class Section:
     """The judges: Dice and AUC by dataset, normals left empty (share, n), calibration, checks."""
 
-    asked: bool
+    in_use: bool
     checks: tuple[Check, ...]
-    segmenter: tuple[Scored, ...]
-    classifier: tuple[Scored, ...]
+    segmenter: tuple[Score, ...]
+    classifier: tuple[Score, ...]
     normals: tuple[float, int] | None
-    calibration: Calibration | None
+    calibration: Estimate | None
 
 
-def make_judging(scores: Mapping[str, Any] | None, plan: Plan) -> Judging | None:
+def make_section(scores: Mapping[str, Any] | None, plan: Plan) -> Section | None:
     """Return what is known of the judges, None where they have no scores on held-out patients."""
     if not scores or "test" not in scores:
         return None
     test = scores["test"]
     others = scores.get("other", {})
     empty = test["segmenter"].get("normals_left_empty")
-    return Judging(
+    return Section(
         plan.resolution.judges_sha256 is not None,
         tuple(_check(name, plan) for name in JUDGED if name in plan.request.gates),
-        _scored(test["segmenter"], {n: one["segmenter"] for n, one in others.items()}, "missed"),
-        _scored(
+        _score(test["segmenter"], {n: one["segmenter"] for n, one in others.items()}, "missed"),
+        _score(
             test["classifier"].get("auc", {}),
             {n: one["classifier"].get("auc", {}) for n, one in others.items()},
             "area_alone",
@@ -87,12 +87,12 @@ def make_judging(scores: Mapping[str, Any] | None, plan: Plan) -> Judging | None
 
 def _check(name: str, plan: Plan) -> Check:
     gate = plan.request.gates[name]
-    return Check(words.gate(name)[0], gate.action, bound_of(name, gate))
+    return Check(words.name_gate(name)[0], gate.action, format_interval(name, gate))
 
 
-def _scored(
+def _score(
     own: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]], aside: str
-) -> tuple[Scored, ...]:
+) -> tuple[Score, ...]:
     """Return the scores by dataset, all together last, then datasets that were not trained on."""
     records = [(name, one, False) for name, one in own.items() if aside in one]
     records.sort(key=lambda record: (record[0] == ALL, -record[1]["n"]))
@@ -101,14 +101,14 @@ def _scored(
     return tuple(_one(name, one, one[aside], strange) for name, one, strange in records)
 
 
-def _one(name: str, record: Mapping[str, Any], aside: float, strange: bool) -> Scored:
+def _one(name: str, record: Mapping[str, Any], aside: float, strange: bool) -> Score:
     (low, high), n = record["interval"], int(record["n"])
-    return Scored(name, record["value"], low, high, n, int(record["patients"]), aside, strange)
+    return Score(name, record["value"], low, high, n, int(record["patients"]), aside, strange)
 
 
-def _calibration(record: Mapping[str, Any] | None) -> Calibration | None:
+def _calibration(record: Mapping[str, Any] | None) -> Estimate | None:
     if record is None:
         return None
     low, high = record["interval"]
     floors = record["floor"], record["floor_95"]
-    return Calibration(record["value"], low, high, int(record["n"]), *floors)
+    return Estimate(record["value"], low, high, int(record["n"]), *floors)

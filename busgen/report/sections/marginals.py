@@ -15,7 +15,7 @@ from busgen.priors.plan import marginals
 from busgen.priors.request import parse_request
 from busgen.report import words
 from busgen.report.evidence import Evidence
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 SLACK = 1e-9  # rounding is no deviation
 LEVELS = np.linspace(0, 1, 41)
@@ -51,7 +51,7 @@ class Marginal:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Quantiles:
     """One size of one class: (41,) quantiles of requested and of measured values."""
 
     statistic: str
@@ -61,7 +61,7 @@ class Spread:
     realised: NDArray[np.float64]
 
 
-def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:
+def make_section(evidence: Evidence) -> tuple[Marginal, ...]:
     """Return one `Marginal` for each field that the request leaves anything of.
 
     A counterfactual family counts once, and the field that varies has no share of its own.
@@ -75,14 +75,16 @@ def make_marginals(evidence: Evidence) -> tuple[Marginal, ...]:
 
 
 def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Marginal:
-    drawn, accepted = (_once(r)[name].dropna() for r in (evidence.requested, evidence.accepted))
+    drawn, accepted = (
+        _once(r)[name].dropna() for r in (evidence.first_attempts, evidence.accepted_rows)
+    )
     shares = []
     for term, requested in asked.items():
-        count = int(has_term(accepted, term).sum())
+        count = int(_has(accepted, term).sum())
         if requested == 0 and count == 0:
             continue
-        low, high = wilson(count, len(accepted))
-        at_first = float(has_term(drawn, term).mean()) if len(drawn) else 0.0
+        low, high = wilson_interval(count, len(accepted))
+        at_first = float(_has(drawn, term).mean()) if len(drawn) else 0.0
         realised = count / max(len(accepted), 1)
         shares.append(Share(term, requested, at_first, count, realised, low, high))
     return Marginal(name, len(accepted), tuple(shares))
@@ -93,7 +95,7 @@ def _once(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates("family_id")
 
 
-def has_term(values: pd.Series, term: str) -> "pd.Series[bool]":
+def _has(values: pd.Series, term: str) -> "pd.Series[bool]":
     """Return which of a column's values are, or for a margin include, `term`."""
     if values.name == "margin":
         return values.map(lambda terms: term in terms).astype(bool)
@@ -102,9 +104,11 @@ def has_term(values: pd.Series, term: str) -> "pd.Series[bool]":
     return values == term
 
 
-def make_spreads(evidence: Evidence) -> tuple[Spread, ...]:
+def make_spreads(evidence: Evidence) -> tuple[Quantiles, ...]:
     """Return requested and measured sizes of each class that has lesions."""
-    drawn, accepted = (with_aspect(_once(r)) for r in (evidence.requested, evidence.accepted))
+    drawn, accepted = (
+        _with_aspect(_once(r)) for r in (evidence.first_attempts, evidence.accepted_rows)
+    )
     spreads = []
     for asked, measured in SIZES:
         for pathology in LESIONS:
@@ -112,11 +116,11 @@ def make_spreads(evidence: Evidence) -> tuple[Spread, ...]:
             other = accepted.loc[accepted["pathology"] == pathology, measured]
             if len(other):
                 quantiles = (np.quantile(values.to_numpy(), LEVELS) for values in (one, other))
-                spreads.append(Spread(asked, pathology, len(other), *quantiles))
+                spreads.append(Quantiles(asked, pathology, len(other), *quantiles))
     return tuple(spreads)
 
 
-def with_aspect(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_aspect(rows: pd.DataFrame) -> pd.DataFrame:
     """Return `rows` with width / height as requested and as measured."""
     return rows.assign(
         aspect=rows["width_mm"] / rows["height_mm"],
@@ -125,7 +129,7 @@ def with_aspect(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Summary:
+class _Summary:
     """All shares at once: how many miss, how far the gates shifted any, and which."""
 
     shares: int
@@ -134,14 +138,14 @@ class Summary:
     shifted: str
 
 
-def summarise(found: tuple[Marginal, ...]) -> Summary:
+def summarise(found: tuple[Marginal, ...]) -> _Summary:
     """Return the one line that says whether the gates bent the distribution."""
     pairs = [(marginal.field, share) for marginal in found for share in marginal.shares]
     open_ = [share for _, share in pairs if 0 < share.requested < 1]
     field, worst = max(pairs, key=lambda pair: abs(pair[1].realised - pair[1].drawn))
-    return Summary(
+    return _Summary(
         len(open_),
         sum(not share.within for share in open_),
         worst.realised - worst.drawn,
-        f"{words.field(field)}: {words.term(worst.term)}",
+        f"{words.name_field(field)}: {words.name_term(worst.term)}",
     )

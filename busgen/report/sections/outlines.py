@@ -1,6 +1,6 @@
 """The plate of outlines: masks by margin and class, chosen by rule and not by looks.
 
-In: `Evidence`. Out: `MarginRow`s with SVG paths, each lesion grown to the same frame.
+In: `Evidence`. Out: `Row`s with SVG paths, each lesion grown to the same frame.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from busgen import io, schema
 from busgen.report.charts.images import outline_path
-from busgen.report.evidence import Evidence, released_pixels
-from busgen.report.sections.gallery import key_of, spread
+from busgen.report.evidence import Evidence, read_released
+from busgen.report.sections.gallery import make_key, select
 
 CLASSES = ("benign", "malignant")
 FRAME_PX, ROOM = 192, 1.15  # side of the frame, and over the lesion's longer side
 
 
 @dataclass(frozen=True)
-class MarginRow:
+class Row:
     """Outlines whose gravest margin term is `term`: class -> how many there are, and some paths."""
 
     term: str
@@ -28,26 +28,26 @@ class MarginRow:
     paths: dict[str, tuple[str, ...]]
 
 
-def make_plate(evidence: Evidence, size: int) -> tuple[MarginRow, ...]:
+def make_section(evidence: Evidence, size: int) -> tuple[Row, ...]:
     """Return at most `size` outlines of each margin term and class, in the lexicon's order.
 
     A lesion with several terms stands with the last of them in the lexicon, spiculated the gravest.
     """
-    lesions = evidence.accepted[evidence.accepted["pathology"] != "normal"]
+    lesions = evidence.accepted_rows[evidence.accepted_rows["pathology"] != "normal"]
     gravest = lesions["margin"].map(_gravest)
     groups = {
         (term, label): lesions[(gravest == term) & (lesions["pathology"] == label)]
         for term in schema.MARGINS
         for label in CLASSES
     }
-    chosen = {name: spread(rows, size) for name, rows in groups.items() if len(rows)}
-    keys = [key_of(row) for rows in chosen.values() for row in rows]
-    found = released_pixels(evidence.sources, keys)
+    chosen = {name: select(rows, size) for name, rows in groups.items() if len(rows)}
+    keys = [make_key(row) for rows in chosen.values() for row in rows]
+    found = read_released(evidence.sources, keys)
     drawn: dict[Any, tuple[str, ...]] = {
-        name: tuple(_path(found[key_of(row)][1]) for row in rows) for name, rows in chosen.items()
+        name: tuple(_path(found[make_key(row)][1]) for row in rows) for name, rows in chosen.items()
     }
     return tuple(
-        MarginRow(
+        Row(
             term,
             {label: len(groups[term, label]) for label in CLASSES},
             {label: drawn.get((term, label), ()) for label in CLASSES},
@@ -64,10 +64,10 @@ def _gravest(margin: object) -> str | None:
 
 
 def _path(mask_png: bytes) -> str:
-    return outline_path(framed(io.decode_png(mask_png, "mask")))
+    return outline_path(frame(io.decode_png(mask_png, "mask")))
 
 
-def framed(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the lesion in the middle of a frame (FRAME_PX, FRAME_PX), its longer side fitted."""
     left, top, width, height = cv2.boundingRect(mask)
     scale = FRAME_PX / (ROOM * max(width, height))

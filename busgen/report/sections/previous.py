@@ -1,6 +1,6 @@
 """A release beside the previous one: figures with intervals, and what changed beyond noise.
 
-In: `Evidence` with a previous release and its scores. Out: `Versions`.
+In: `Evidence` with a previous release and its scores. Out: `Section`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from busgen.release.diff import diff
 from busgen.report import words
 from busgen.report.evidence import SCORES, Evidence
 from busgen.report.sections import realism, scores as sections_scores
-from busgen.stats.proportions import wilson
+from busgen.stats.proportions import wilson_interval
 
 BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
 RARE = 0.01  # p below which a column counts as changed, over the number of columns
@@ -32,7 +32,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Change:
+class Row:
     """One figure of both versions; `verdict` is one of `BETTER`, `WORSE`, `SAME`."""
 
     name: str
@@ -43,7 +43,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Shift:
+class Distance:
     """One column whose distribution changed: by how much of 1, by which test, its p."""
 
     column: str
@@ -53,20 +53,20 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Versions:
+class Section:
     """All of it; `same_reference`: whether both were held against the same real images."""
 
     title: str
-    changes: tuple[Change, ...]
+    changes: tuple[Row, ...]
     counts: tuple[tuple[str, int, int], ...]
     columns: int
-    shifts: tuple[Shift, ...]
+    shifts: tuple[Distance, ...]
     identical: int
     provenance: tuple[tuple[str, str, str], ...]
     same_reference: bool
 
 
-def compare(evidence: Evidence) -> Versions | None:
+def make_section(evidence: Evidence) -> Section | None:
     """Return how the release differs from the previous one, None where none is given.
 
     Raises
@@ -80,19 +80,21 @@ def compare(evidence: Evidence) -> Versions | None:
     found = diff(previous.release, evidence.sources.release)
     old = io.read_json(previous.quality / SCORES)
     columns, shifts = _shifts(found)
-    return Versions(
+    return Section(
         str(io.read_json(previous.release / "provenance.json")["title"]),
-        (*_gates(found), *_scores(old, evidence.scores), *_measured(old, evidence.scores)),
+        (*_gates(found), *_scores(old, evidence.scores), *_measure(old, evidence.scores)),
         tuple((name, *pair) for name, pair in found["counts"].items()),
         columns,
         shifts,
         int(found["identical_images"]),
-        tuple((n, _short(a), _short(b)) for n, (a, b) in list(found["provenance"].items())[:SHOWN]),
+        tuple(
+            (n, _shorten(a), _shorten(b)) for n, (a, b) in list(found["provenance"].items())[:SHOWN]
+        ),
         old.get("reference") == evidence.scores.get("reference"),
     )
 
 
-def _gates(found: Mapping[str, Any]) -> tuple[Change, ...]:
+def _gates(found: Mapping[str, Any]) -> tuple[Row, ...]:
     """Return the shares of attempts accepted and of findings left unfilled."""
     counts = found["counts"]
     asked = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
@@ -101,17 +103,17 @@ def _gates(found: Mapping[str, Any]) -> tuple[Change, ...]:
     (left, leaves), (before, after) = counts["unfilled"], asked
     unfilled = _share(left, before), _share(leaves, after)
     return (
-        Change("Attempts accepted", "share of all attempts", *accepted, _judge(*accepted, -1.0)),
-        Change("Left unfilled", "share of the request", *unfilled, _judge(*unfilled)),
+        Row("Attempts accepted", "share of all attempts", *accepted, _judge(*accepted, -1.0)),
+        Row("Left unfilled", "share of the request", *unfilled, _judge(*unfilled)),
     )
 
 
 def _share(count: int, total: int) -> Figure:
-    low, high = wilson(count, total)
+    low, high = wilson_interval(count, total)
     return Figure(count / max(total, 1), low, high, total)
 
 
-def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
     """Return the distances to real images that both versions were scored by, and the AUC."""
     changes = []
     for name in sorted(set(old["headline"]) & set(new["headline"])):
@@ -121,28 +123,28 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
             aims = [Figure(abs(f.value - r["floor"]), f.low, f.high, f.n)
                     for f, r in zip((before, now), records, strict=True)]  # fmt: skip
             title, about = "Class told from descriptors", "AUC; best is that of patients"
-            changes.append(Change(title, about, before, now, _judge(aims[0], aims[1])))
+            changes.append(Row(title, about, before, now, _judge(aims[0], aims[1])))
             continue
         group, _, pathology = name.removeprefix("ks_").partition(".")
-        title = realism.GROUP_WORDS.get(group, (words.plain(group).capitalize(),))[0]
+        title = realism.GROUP_WORDS.get(group, (words.to_words(group).capitalize(),))[0]
         about = f"{pathology}, distance to real images"
-        changes.append(Change(title, about, before, now, _judge(before, now)))
+        changes.append(Row(title, about, before, now, _judge(before, now)))
     return changes
 
 
-def _measured(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the scores beside real data that both versions have, measured alike."""
     scores = [one.get("beside_real", {}).get("scores", {}) for one in (old, new)]
     for name, record in scores[1].items():
         before = scores[0].get(name)
         if before is None or before["version"] != record["version"]:
             continue
-        kind, space = sections_scores.kind_of(name)
-        title, about = sections_scores.title_of(kind)
+        kind, space = sections_scores.parse_name(name)
+        title, about = sections_scores.name_kind(kind)
         figures = _figure(before), _figure(record)
         sign = 1.0 if record["bad"] == "high" else -1.0
-        about = f"{sections_scores.space_of(space)}: {about}"
-        yield Change(title, about, *figures, _judge(*figures, sign))
+        about = f"{sections_scores.name_space(space)}: {about}"
+        yield Row(title, about, *figures, _judge(*figures, sign))
 
 
 def _figure(record: Mapping[str, Any]) -> Figure:
@@ -157,15 +159,15 @@ def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
     return SAME if abs(change) <= noise else WORSE if change > 0 else BETTER
 
 
-def _shifts(found: Mapping[str, Any]) -> tuple[int, tuple[Shift, ...]]:
+def _shifts(found: Mapping[str, Any]) -> tuple[int, tuple[Distance, ...]]:
     """Return how many columns were compared, and those that changed, the most changed first."""
     tests = [(n, "total variation", t["total_variation"], t["p"])
              for n, t in found["terms"].items()]  # fmt: skip
     tests += [(n, "KS", t["ks"], t["p"]) for n, t in found["numbers"].items() if t]
-    kept = [Shift(*test) for test in tests if test[3] < RARE / len(tests)]
+    kept = [Distance(*test) for test in tests if test[3] < RARE / len(tests)]
     return len(tests), tuple(sorted(kept, key=lambda one: -one.distance))
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     text = "–" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from busgen.report import words
-from busgen.report.charts.prior_checks import Dissent, Field, Gain, Pair, Share, Size, Trial
+from busgen.report.charts.prior_checks import Distance, Field, Gain, Pair, Share, Size, Trial
 from busgen.report.sections.realism import CLASSES
 
 OPEN_FIELDS = 3  # fields of descriptors that stand open; the others are a click away
@@ -25,7 +25,7 @@ SIZES = {"log_area": "box_area_fraction", "log_aspect": "aspect", "x": "center_x
 
 
 @dataclass(frozen=True)
-class Fit:
+class Section:
     """All checks of one prior; `rows` of dissent are (field, class, one a source or None)."""
 
     prior_sha256: str
@@ -36,7 +36,7 @@ class Fit:
     sizes: tuple[Size, ...]
     pairs: tuple[Pair, ...]
     sources: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[Dissent | None, ...]], ...]
+    rows: tuple[tuple[str, str, tuple[Distance | None, ...]], ...]
     geometry: Mapping[str, Any]
     auc: Mapping[str, Any] | None
 
@@ -46,7 +46,7 @@ class Fit:
         return tuple(share for one in self.fields for _, part in one.terms for share in part)
 
     @property
-    def compared(self) -> int:
+    def count(self) -> int:
         """Number of distances of sources that have a floor."""
         return sum(one.floor is not None for *_, row in self.rows for one in row if one)
 
@@ -64,13 +64,13 @@ class Fit:
         return low - margin, high + margin
 
 
-def make_fit(checks: Mapping[str, Any] | None) -> Fit | None:
+def make_section(checks: Mapping[str, Any] | None) -> Section | None:
     """Return what the checks of a prior tell, None where there are none of held-out patients."""
     if not checks or not checks.get("held_out") or "predictive" not in checks:
         return None
     seen = checks["predictive"]
     sources, rows = _dissent(checks["disagreement"])
-    return Fit(
+    return Section(
         str(checks["prior"]["sha256"]),
         int(seen["drawn"]),
         _trials(checks),
@@ -165,12 +165,12 @@ def _pair(record: Mapping[str, Any]) -> Pair:
 
 def _dissent(
     records: Sequence[Mapping[str, Any]],
-) -> tuple[tuple[str, ...], tuple[tuple[str, str, tuple[Dissent | None, ...]], ...]]:
+) -> tuple[tuple[str, ...], tuple[tuple[str, str, tuple[Distance | None, ...]], ...]]:
     """Return the sources, and for each field and class the distance of every one."""
     sources = tuple(dict.fromkeys(record["source"] for record in records))
-    found: dict[tuple[str, str], dict[str, Dissent]] = {}
+    found: dict[tuple[str, str], dict[str, Distance]] = {}
     for record in records:
-        one = Dissent(record["distance"], record["floor"], record["n"])
+        one = Distance(record["distance"], record["floor"], record["n"])
         found.setdefault((record["node"], record["pathology"]), {})[record["source"]] = one
     rows = ((*place, tuple(row.get(name) for name in sources)) for place, row in found.items())
     return sources, tuple(rows)

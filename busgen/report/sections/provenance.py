@@ -29,18 +29,18 @@ _ON_COMMAND_LINE = (
     "engine",
     "mask_engine",
 )
-KNOWN = {REAL: "real pictures", RELEASE: "earlier releases"}
+KNOWN = {REAL: "real images", RELEASE: "earlier releases"}
 Facts = tuple[tuple[str, str], ...]
 
 
-def facts(evidence: Evidence) -> Facts:
+def make_section(evidence: Evidence) -> Facts:
     """Return what decided every byte, as (label, value)."""
     plan, provenance = evidence.plan, evidence.provenance
     asked, found = plan.request, plan.resolution
     return (
         ("Plan", str(provenance["plan_sha256"])),
         ("Root seed", str(asked.seed)),
-        ("Picture size", f"{asked.size_px} × {asked.size_px} pixels, 8-bit grey"),
+        ("Image size", f"{asked.size_px} × {asked.size_px} pixels, 8-bit grey"),
         ("Clinical prior", f"{found.prior['name']}, {found.prior_sha256}"),
         ("Mask engine", f"{asked.mask_engine}, {found.mask_engine_sha256}"),
         ("Image engine", f"{asked.engine}, {found.engine_sha256}"),
@@ -52,29 +52,27 @@ def facts(evidence: Evidence) -> Facts:
 
 
 def _known(found: Resolution) -> str:
-    """Return what no picture may be a copy of, in words."""
+    """Return what no image may be a copy of, in words."""
     if found.known_sha256 is None:
-        return "no known picture"
-    kinds = (
-        " and ".join(KNOWN[kind] for kind in found.known_kinds) or "pictures of kinds not stated"
-    )
+        return "no known image"
+    kinds = " and ".join(KNOWN[kind] for kind in found.known_kinds) or "images of kinds not stated"
     return f"{kinds}, {found.known_sha256}"
 
 
-def parameters(plan: Plan) -> dict[str, Any]:
+def to_params(plan: Plan) -> dict[str, Any]:
     """Return the plan as the `generate` section of params.yaml that leads to it."""
     published = plan.resolution.prior_sha256 == load_prior().sha256
     asked = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
     return asked | {"prior": None if published else "prior.json"}
 
 
-def as_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
-    """Return `parameters` and those of the stage `release` as the text of a params.yaml."""
-    sections = {"generate": parameters(plan), "release": dict(release)}
+def to_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
+    """Return `to_params` and those of the stage `release` as the text of a params.yaml."""
+    sections = {"generate": to_params(plan), "release": dict(release)}
     return yaml.safe_dump(sections, sort_keys=True, allow_unicode=True)
 
 
-def command(plan: Plan, release: Mapping[str, Any]) -> str:
+def to_command(plan: Plan, release: Mapping[str, Any]) -> str:
     """Return the command line that makes the same release; see `needs_file`."""
     asked = plan.request
     parts = ["busgen", "generate", "--n", str(asked.n), "--seed", str(asked.seed)]
@@ -94,7 +92,7 @@ def needs_file(plan: Plan, release: Mapping[str, Any]) -> bool:
         return True
     defaults = GenerateParams().model_dump(mode="json")
     size, usual = plan.request.shard_size, defaults["shard_size"]
-    rest = {k: v for k, v in parameters(plan).items() if k not in _ON_COMMAND_LINE}
+    rest = {k: v for k, v in to_params(plan).items() if k not in _ON_COMMAND_LINE}
     rest["shard_size"] = usual if plan.request.n <= size else size
     return any(value != defaults[key] for key, value in rest.items())
 
@@ -109,9 +107,9 @@ def _targets(targets: Targets) -> list[str]:
     return found
 
 
-def prior_sources(plan: Plan) -> Facts:
+def list_sources(plan: Plan) -> Facts:
     """Return where each of the prior's tables comes from, as (field, source)."""
     prior = plan.resolution.prior
     tables = {**prior["discrete"], **prior["sizes"]}
     named = ((name, entry["source"]) for name, entry in tables.items() if isinstance(entry, dict))
-    return tuple((words.field(name), source) for name, source in named)
+    return tuple((words.name_field(name), source) for name, source in named)

@@ -1,7 +1,7 @@
 """What was learned from: public datasets, and what cleaning found in them.
 
 In: the reference's sources and the cohort's counts (`busgen.real.cleaning`), which it carries.
-Out: datasets, what was found with counts by dataset, pictures of each split.
+Out: datasets, what was found with counts by dataset, images of each split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ NOT_LEARNT = ("near_duplicate", "label_conflict", "colour_doppler", "no_mask", "
 
 @dataclass(frozen=True)
 class Dataset:
-    """One public dataset: who published it, what its licence allows, pictures and patients."""
+    """One public dataset: who published it, what its licence allows, images and patients."""
 
     name: str
     citation: str
@@ -34,8 +34,8 @@ class Dataset:
 
 
 @dataclass(frozen=True)
-class Found:
-    """One reason or flag of a kind: pictures of each dataset, in the order of the datasets."""
+class Row:
+    """One reason or flag of a kind: images of each dataset, in the order of the datasets."""
 
     kind: str
     name: str
@@ -44,8 +44,8 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Lot:
-    """Pictures of one dataset and class in each of `SPLITS`."""
+class Group:
+    """Images of one dataset and class in each of `SPLITS`."""
 
     dataset: str
     pathology: str
@@ -53,12 +53,12 @@ class Lot:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """All of it; `clusters` of one patient's pictures or copies, `across` several datasets."""
+class Section:
+    """All of it; `clusters` of one patient's images or copies, `across` several datasets."""
 
     datasets: tuple[Dataset, ...]
-    found: tuple[tuple[str, tuple[Found, ...]], ...]
-    lots: tuple[tuple[str, tuple[Lot, ...]], ...]
+    rows: tuple[tuple[str, tuple[Row, ...]], ...]
+    groups: tuple[tuple[str, tuple[Group, ...]], ...]
     read: int
     patients: int
     clusters: int
@@ -67,10 +67,10 @@ class Learned:
     @property
     def most(self) -> int:
         """The largest count of a reason or flag, at least 1."""
-        return max((sum(one.counts) for _, part in self.found for one in part), default=1)
+        return max((sum(one.counts) for _, part in self.rows for one in part), default=1)
 
 
-def make_learned(reference: Mapping[str, Any]) -> Learned | None:
+def make_section(reference: Mapping[str, Any]) -> Section | None:
     """Return what a reference's facts tell of the data behind it, None where they are silent."""
     told, infos = reference.get("cleaning", {}), reference.get("sources", [])
     parts: Mapping[str, Any] = told.get("datasets", {})
@@ -78,7 +78,7 @@ def make_learned(reference: Mapping[str, Any]) -> Learned | None:
         return None
     known = {info["name"]: info for info in infos}
     whole = told["all"]
-    return Learned(
+    return Section(
         tuple(_dataset(name, part, known.get(name, {})) for name, part in parts.items()),
         _found(list(parts.values())),
         tuple((name, _lots(name, part["splits"])) for name, part in parts.items()),
@@ -90,14 +90,14 @@ def make_learned(reference: Mapping[str, Any]) -> Learned | None:
 
 
 def _dataset(name: str, part: Mapping[str, Any], info: Mapping[str, Any]) -> Dataset:
-    def stated(key: str) -> str:
+    def share(key: str) -> str:
         return str(info.get(key, "not stated"))
 
     return Dataset(
         name,
-        stated("citation"),
-        stated("doi"),
-        stated("licence"),
+        share("citation"),
+        share("doi"),
+        share("licence"),
         bool(info.get("weights_may_ship", False)),
         published=int(part["published"]),
         read=int(part["read"]),
@@ -108,18 +108,18 @@ def _dataset(name: str, part: Mapping[str, Any], info: Mapping[str, Any]) -> Dat
     )
 
 
-def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Found, ...]], ...]:
+def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
     """Return what was found by kind, reasons in the order of their number."""
     reasons = {reason: 0 for part in parts for reason in part["left_out"]}
     lost = [(reason, _counts(parts, "left_out", reason)) for reason in reasons]
     lost.sort(key=lambda one: (-sum(one[1]), one[0]))
-    groups: dict[str, list[Found]] = {LEFT_OUT: [], UNUSED: [], FLAGGED: []}
-    groups[LEFT_OUT] = [Found(LEFT_OUT, f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
+    groups: dict[str, list[Row]] = {LEFT_OUT: [], UNUSED: [], FLAGGED: []}
+    groups[LEFT_OUT] = [Row(LEFT_OUT, f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
     for flag in schema.FLAGS:
         counts = _counts(parts, "flags", flag)
         if sum(counts):
             kind = UNUSED if flag in NOT_LEARNT else FLAGGED
-            groups[kind].append(Found(kind, *words.flag(flag), counts))
+            groups[kind].append(Row(kind, *words.name_flag(flag), counts))
     return tuple((kind, tuple(ones)) for kind, ones in groups.items() if ones)
 
 
@@ -127,7 +127,7 @@ def _counts(parts: Sequence[Mapping[str, Any]], key: str, name: str) -> tuple[in
     return tuple(int(part[key].get(name, 0)) for part in parts)
 
 
-def _lots(name: str, splits: Mapping[str, Mapping[str, int]]) -> tuple[Lot, ...]:
+def _lots(name: str, splits: Mapping[str, Mapping[str, int]]) -> tuple[Group, ...]:
     classes = (*schema.PATHOLOGIES, "unknown")
-    lots = (Lot(name, c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
+    lots = (Group(name, c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
     return tuple(lot for lot in lots if sum(lot.counts))

@@ -25,7 +25,7 @@ GROUP_WORDS = {  # title, what it measures, heading of a column
     "geometry": ("Size, place and outline of the lesion", "what the mask says", "Outline"),
     "grey": (
         "Grey levels",
-        "brightness and contrast of the whole picture and of the lesion",
+        "brightness and contrast of the whole image and of the lesion",
         "Grey levels",
     ),
     "depth": (
@@ -69,7 +69,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Strip:
+class Quantiles:
     """Quantiles at `LEVELS` of one statistic in one class, synthetic and real, and the score."""
 
     pathology: str
@@ -85,7 +85,7 @@ class Statistic:
     name: str
     low: float
     high: float
-    strips: tuple[Strip, ...]
+    strips: tuple[Quantiles, ...]
 
     @property
     def worst(self) -> float:
@@ -114,7 +114,7 @@ class Comparison:
     scores: Mapping[str, Score]
 
 
-def make_groups(evidence: Evidence) -> tuple[Group, ...]:
+def make_section(evidence: Evidence) -> tuple[Group, ...]:
     """Return the groups of statistics that were scored, the worst first."""
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
     strips = _strips(evidence)
@@ -122,19 +122,19 @@ def make_groups(evidence: Evidence) -> tuple[Group, ...]:
     for name, said in GROUP_WORDS.items():
         means = tuple(score for score in headline if score.name == name)
         if strips[name]:
-            groups.append(Group(name, *said, means, _statistics(strips[name])))
+            groups.append(Group(name, *said, means, _measure(strips[name])))
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))
 
 
-def _strips(evidence: Evidence) -> dict[str, dict[str, list[Strip]]]:
+def _strips(evidence: Evidence) -> dict[str, dict[str, list[Quantiles]]]:
     """Return what was scored, by group and statistic."""
     levels = evidence.scores["levels"]
-    found: dict[str, dict[str, list[Strip]]] = {name: defaultdict(list) for name in GROUP_WORDS}
+    found: dict[str, dict[str, list[Quantiles]]] = {name: defaultdict(list) for name in GROUP_WORDS}
     for key, record in evidence.scores["scores"].items():
         score = _score(key, record)
         synthetic = np.interp(LEVELS, levels, record["quantiles"])
         real = np.interp(LEVELS, levels, record["real_quantiles"])
-        strip = Strip(score.pathology, synthetic, real, score)
+        strip = Quantiles(score.pathology, synthetic, real, score)
         found[record["group"]][score.name].append(strip)
     return found
 
@@ -146,7 +146,7 @@ def _score(key: str, record: Mapping[str, Any]) -> Score:
     return Score(name, pathology, record["value"], n, n_real, low, high, record["floor"])
 
 
-def _statistics(by_name: Mapping[str, Sequence[Strip]]) -> tuple[Statistic, ...]:
+def _measure(by_name: Mapping[str, Sequence[Quantiles]]) -> tuple[Statistic, ...]:
     """Return the statistics of one group, the worst first."""
     found = []
     for name, strips in by_name.items():
@@ -158,7 +158,7 @@ def _statistics(by_name: Mapping[str, Sequence[Strip]]) -> tuple[Statistic, ...]
     return tuple(sorted(found, key=lambda one: (-one.worst, one.name)))
 
 
-def make_comparisons(evidence: Evidence) -> tuple[Comparison, ...]:
+def compare(evidence: Evidence) -> tuple[Comparison, ...]:
     """Return all lesions against all real ones, then against each scanner's, the most first."""
     scores = evidence.scores
     found = [_comparison("", scores["pooled"])]
@@ -172,7 +172,7 @@ def _comparison(scanner: str, record: Mapping[str, Any]) -> Comparison:
     return Comparison(scanner, int(record["n_real"]), by_group)
 
 
-def counts(groups: Sequence[Group]) -> dict[str, int]:
+def count(groups: Sequence[Group]) -> dict[str, int]:
     """Return how many of the shown distances have which verdict."""
     verdicts = [
         strip.score.verdict for group in groups for one in group.statistics for strip in one.strips

@@ -1,6 +1,6 @@
-"""Control by words: what is measured in pictures by the term that was asked for.
+"""Control by words: what is measured in images by the term that was asked for.
 
-In: pictures, masks, terms; measures of what surrounds and fills a lesion. Out: AUCs, the same on
+In: images, masks, terms; measures of what surrounds and fills a lesion. Out: AUCs, the same on
 BrEaST's real lesions beside them. Nothing here is fitted, so that all of BrEaST's patients may
 count; its held-out ones stand beside, though they are few. Which measure goes with which terms was
 chosen on its training patients: the ratio tells anechoic from hypoechoic with .88, the difference
@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import over_patients, present
-from busgen.stats.patients import Floats, Score, mean_of
-from busgen.stats.roc import auc_of
+from busgen.bench.images.scores import drop_missing, interval
+from busgen.stats.patients import Floats, Score, mean_score
+from busgen.stats.roc import auc_score
 
 Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
 CHANCE = 0.5
-FEWEST = 5  # pictures of either term: fewer tell nothing
+FEWEST = 5  # images of either term: fewer tell nothing
 
 
 @dataclass(frozen=True)
-class Contrast:
+class Pair:
     """Two terms of a field, and the measure that is higher where `high` is what the text says."""
 
     name: str
@@ -36,40 +36,40 @@ class Contrast:
 
 
 CONTRASTS = (
-    Contrast("anechoic", "echo_pattern", "anechoic", "hypoechoic", "darkness"),
-    Contrast("isoechoic", "echo_pattern", "hypoechoic", "isoechoic", "echo"),
-    Contrast("hyperechoic", "echo_pattern", "hypoechoic", "hyperechoic", "echo"),
-    Contrast("enhancement", "posterior", "none", "enhancement", "posterior"),
-    Contrast("shadowing", "posterior", "shadowing", "none", "posterior"),
-    Contrast("halo", "halo", False, True, "rim"),
+    Pair("anechoic", "echo_pattern", "anechoic", "hypoechoic", "darkness"),
+    Pair("isoechoic", "echo_pattern", "hypoechoic", "isoechoic", "echo"),
+    Pair("hyperechoic", "echo_pattern", "hypoechoic", "hyperechoic", "echo"),
+    Pair("enhancement", "posterior", "none", "enhancement", "posterior"),
+    Pair("shadowing", "posterior", "shadowing", "none", "posterior"),
+    Pair("halo", "halo", False, True, "rim"),
 )
 SIGNS = {"enhancement": 1, "shadowing": -1}  # of the band below the lesion
 MEASURES = ("echo", "darkness", "posterior", "rim")
 
 
 @dataclass(frozen=True)
-class Read:
+class Lesions:
     """Lesions as measured: measure -> (N,) values, NaN where it has none; terms; patients (N,)."""
 
     values: Mapping[str, Floats]
     terms: Sequence[Mapping[str, Any]]
     groups: NDArray[np.str_]
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Read":
+    def pick(self, chosen: NDArray[np.bool_]) -> "Lesions":
         """Return the lesions that are `chosen`."""
         terms = [row for row, wanted in zip(self.terms, chosen, strict=True) if wanted]
         values = {name: column[chosen] for name, column in self.values.items()}
-        return Read(values, terms, self.groups[chosen])
+        return Lesions(values, terms, self.groups[chosen])
 
 
-def read(
+def make_lesions(
     images: NDArray[np.uint8],
     masks: NDArray[np.uint8],
     terms: Sequence[Mapping[str, Any]],
     groups: NDArray[np.str_],
     measures: Mapping[str, Measure],
-) -> Read:
-    """Measure lesions: pictures and masks (N, S, S), the terms asked for, patients (N,).
+) -> Lesions:
+    """Measure lesions: images and masks (N, S, S), the terms asked for, patients (N,).
 
     `measures` holds `MEASURES`: grey level inside (as a difference, as a ratio), of the band
     below, of the rim, each against what lies beside the lesion.
@@ -79,10 +79,10 @@ def read(
         name: np.array([measure(image, mask) for image, mask in pairs], np.float64)
         for name, measure in measures.items()
     }
-    return Read(values, terms, groups)
+    return Lesions(values, terms, groups)
 
 
-def contrast_figure(lesions: Read, contrast: Contrast, stream: str) -> Figure | None:
+def measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
     """Return the AUC by which a measure tells the two terms; None with too few of either."""
     asked = [row[contrast.field] for row in lesions.terms]
     high = np.array([term == contrast.high for term in asked], np.bool_)
@@ -91,11 +91,11 @@ def contrast_figure(lesions: Read, contrast: Contrast, stream: str) -> Figure | 
     used = (high | low) & ~np.isnan(values)
     if min((high & used).sum(), (low & used).sum()) < FEWEST:
         return None
-    return over_patients(auc_of(high[used], values[used]), lesions.groups[used], "AUC", stream)
+    return interval(auc_score(high[used], values[used]), lesions.groups[used], "AUC", stream)
 
 
 def figures(
-    made: Mapping[str, Read], breast: Read, held_out: NDArray[np.bool_], subject: str
+    made: Mapping[str, Lesions], breast: Lesions, held_out: NDArray[np.bool_], subject: str
 ) -> dict[str, Figure]:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
 
@@ -110,14 +110,14 @@ def figures(
     subject
         Engine whose shortfall is told.
     """
-    lots = {"real": breast, "real_held_out": breast.take(held_out), **made}
+    lots = {"real": breast, "real_held_out": breast.pick(held_out), **made}
     told: dict[str, Figure | None] = {}
     for name, lesions in lots.items():
         for contrast in CONTRASTS:
             key = f"terms_{contrast.name}_{name}"
-            told[key] = contrast_figure(lesions, contrast, f"terms {contrast.name}")
+            told[key] = measure_contrast(lesions, contrast, f"terms {contrast.name}")
         told |= _bands(lesions, name)
-    return present(told | {"terms_gap_worst": _shortfall(told, subject)})
+    return drop_missing(told | {"terms_gap_worst": _shortfall(told, subject)})
 
 
 def _shortfall(told: Mapping[str, Figure | None], subject: str) -> Figure | None:
@@ -133,7 +133,7 @@ def _shortfall(told: Mapping[str, Figure | None], subject: str) -> Figure | None
     return max(gaps, key=lambda gap: gap.value, default=None)
 
 
-def _bands(lesions: Read, name: str) -> dict[str, Figure | None]:
+def _bands(lesions: Lesions, name: str) -> dict[str, Figure | None]:
     """Return, by posterior feature, the band's median level and how often its sign is right."""
     told: dict[str, Figure | None] = {}
     for term, sign in SIGNS.items():
@@ -141,11 +141,11 @@ def _bands(lesions: Read, name: str) -> dict[str, Figure | None]:
         values = lesions.values["posterior"][rows]
         known = ~np.isnan(values)
         levels, groups = values[known], lesions.groups[rows][known]
-        told[f"band_{term}_{name}"] = over_patients(_median_of(levels), groups, "sd", "band")
+        told[f"band_{term}_{name}"] = interval(_median(levels), groups, "sd", "band")
         right = (np.sign(levels) == sign).astype(np.float64)
-        told[f"band_{term}_sign_{name}"] = over_patients(mean_of(right), groups, "share", "sign")
+        told[f"band_{term}_sign_{name}"] = interval(mean_score(right), groups, "share", "sign")
     return told
 
 
-def _median_of(values: Floats) -> Score:
+def _median(values: Floats) -> Score:
     return lambda rows: float(np.median(values[rows]))

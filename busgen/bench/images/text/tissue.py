@@ -1,9 +1,9 @@
 """Control by words: the tissue around a lesion, as far as a small classifier can tell it.
 
-In: BrEaST's crops with the tissue that its readers state; pictures with the tissue asked for.
-Out: AUCs. Its training patients fit a logistic regression on what is measured on whole pictures;
+In: BrEaST's crops with the tissue that its readers state; images with the tissue asked for.
+Out: AUCs. Its training patients fit a logistic regression on what is measured on whole images;
 grey levels differ more by machine than by tissue, so that every statistic is put in units of its
-own machine's pictures first. On real patients it tells little: see the figure beside.
+own machine's images first. On real patients it tells little: see the figure beside.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import over_patients
-from busgen.imaging.statistics import GROUPS, image_statistics
+from busgen.bench.images.scores import interval
+from busgen.imaging.statistics import GROUPS, measure_image
 from busgen.schema import TISSUES
 from busgen.stats.patients import Floats, Score
 from busgen.stats.roc import auc
 
-FEWEST = 2  # pictures of a tissue: with one its AUC is a single comparison's
+FEWEST = 2  # images of a tissue: with one its AUC is a single comparison's
 STATISTICS = (
     *(name for name in GROUPS["grey"] if name != "contrast"),
     *GROUPS["depth"],
@@ -28,18 +28,18 @@ STATISTICS = (
     "speckle_lateral_px",
     "spectrum_slope",
 )
-STRENGTH = 0.1  # inverse of the regression's penalty: some 150 pictures, 30 statistics
+STRENGTH = 0.1  # inverse of the regression's penalty: some 150 images, 30 statistics
 
 
-class Model(Protocol):
+class Classifier(Protocol):
     """What is asked of the regression."""
 
     def predict_proba(self, inputs: Floats) -> Floats:
-        """Return the chances (N, classes) of pictures' statistics (N, statistics)."""
+        """Return the chances (N, classes) of images' statistics (N, statistics)."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class Examples:
     """Statistics (N, statistics) in units of their machine, tissues (N,), patients (N,)."""
 
     statistics: Floats
@@ -47,25 +47,25 @@ class Seen:
     groups: NDArray[np.str_]
 
 
-def see(
+def make_examples(
     images: NDArray[np.uint8],
     machines: NDArray[np.str_],
     tissues: Sequence[str | None],
     groups: NDArray[np.str_],
-) -> Seen:
-    """Return what is measured on pictures (N, S, S) whose tissue is told."""
+) -> Examples:
+    """Return what is measured on images (N, S, S) whose tissue is told."""
     empty = np.zeros(images.shape[1:], np.uint8)
-    rows = [image_statistics(image, empty, None) for image in images]
+    rows = [measure_image(image, empty, None) for image in images]
     found = np.array([[row.get(name, np.nan) for name in STATISTICS] for row in rows])
     for machine in np.unique(machines):
         own = machines == machine
-        found[own] = _standard(found[own])
+        found[own] = _normalise(found[own])
     told = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
     words = np.array([str(tissue) for tissue in tissues])
-    return Seen(np.nan_to_num(found)[told], words[told], groups[told])
+    return Examples(np.nan_to_num(found)[told], words[told], groups[told])
 
 
-def _standard(values: Floats) -> Floats:
+def _normalise(values: Floats) -> Floats:
     """Return columns with mean 0 and spread 1, NaN left as they are."""
     known = ~np.isnan(values)
     n = np.maximum(known.sum(axis=0), 1)
@@ -74,31 +74,31 @@ def _standard(values: Floats) -> Floats:
     return np.asarray((values - mean) / np.maximum(spread, 1e-6), np.float64)
 
 
-def fit(training: Seen) -> Model:
+def fit(training: Examples) -> Classifier:
     """Return the regression of tissue on statistics, tissues equally weighted."""
     from sklearn.linear_model import LogisticRegression
 
-    model: Model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000).fit(
+    model: Classifier = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000).fit(
         training.statistics, training.tissues
     )
     return model
 
 
-def figure(model: Model, seen: Seen) -> Figure | None:
+def measure(model: Classifier, seen: Examples) -> Figure | None:
     """Return the mean AUC of each tissue against the others; None where one is too rare."""
-    chances = model.predict_proba(seen.statistics)
+    probabilities = model.predict_proba(seen.statistics)
     counts = [int((seen.tissues == tissue).sum()) for tissue in TISSUES]
     if min(counts) < FEWEST:
         return None
-    return over_patients(_mean_auc(chances, seen.tissues), seen.groups, "AUC", "tissue")
+    return interval(_auc(probabilities, seen.tissues), seen.groups, "AUC", "tissue")
 
 
-def _mean_auc(chances: Floats, tissues: NDArray[np.str_]) -> Score:
+def _auc(probabilities: Floats, tissues: NDArray[np.str_]) -> Score:
     """Return the mean of one-against-rest AUCs as a score of rows; columns sorted by name."""
 
     def score(rows: NDArray[np.intp]) -> float:
         each = [
-            auc(tissues[rows] == tissue, chances[rows, column])
+            auc(tissues[rows] == tissue, probabilities[rows, column])
             for column, tissue in enumerate(sorted(TISSUES))
         ]
         return float(np.mean(each))

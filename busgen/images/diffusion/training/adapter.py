@@ -1,4 +1,4 @@
-"""Adaptation to another hospital's pictures: low-rank changes of the denoising network (LoRA).
+"""Adaptation to another hospital's images: low-rank changes of the denoising network (LoRA).
 
 In: a generator, canonical data, the name of a data set, a rank. Out: the generator with the adapter
 `adapters/NAME` beside those it has, its log in `evidence`, and its scores before and after on
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from busgen import folders, io
+from busgen import folders, io, training_loop
 from busgen.errors import UserError
 from busgen.extras import require_extra
 from busgen.images.diffusion.autoencoder import draw_noise
@@ -27,27 +27,27 @@ from busgen.images.diffusion.folder import (
     MANIFEST,
     SHIPPED,
     checked_hash,
-    load_pipeline,
+    load_model,
     write_manifest,
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.training.card import EVIDENCE
-from busgen.images.diffusion.training.flow import FlowTrainee
+from busgen.images.diffusion.training.flow import Trainee
 from busgen.images.diffusion.training.latents import (
     KEEP,
     SELECTIONS,
     Views,
-    encode_views,
-    fixed_batches,
+    encode,
     stated_terms,
+    validation_batches,
 )
-from busgen.images.training.examples import BOUNDS, SPLITS, read_pictures
+from busgen.images.training.examples import BOUNDS, SPLITS, read_images
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
 from busgen.params.train_images import AdapterParams, TrainImagesParams
-from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import SIDE, Crops
-from busgen.training_loop import LOG, Pace, draws_of, run
+from busgen.training_loop import LOG, Schedule, make_draws
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
@@ -56,7 +56,7 @@ RANKS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
-class Adaptation:
+class Training:
     """An adaptation that can start."""
 
     dataset: str
@@ -68,11 +68,11 @@ class Adaptation:
     seed: int
 
     @property
-    def pace(self) -> Pace:
+    def schedule(self) -> Schedule:
         """How long and how fast it learns."""
         asked = self.params
-        return Pace(
-            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, look=asked.steps
+        return Schedule(
+            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, validate=asked.steps
         )
 
     @property
@@ -81,12 +81,10 @@ class Adaptation:
         key = f"{self.params.model_dump_json()} {self.seed} {checked_hash(self.start)} "
         key += f"{io.sha256_file(self.table)} {io.sha256_file(self.cohort)}"
         name = f"adapter-{io.sha256_bytes(key.encode())[:16]}"
-        return folders.work_beside(self.out) / name
+        return folders.work_path(self.out) / name
 
 
-def plan_adaptation(
-    folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int
-) -> Adaptation:
+def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int) -> Training:
     """Return the adaptation of ``params.start`` (by default what ships) to a data set.
 
     Raises
@@ -100,20 +98,20 @@ def plan_adaptation(
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
     start = params.start or SHIPPED
     _require_room(out, start, dataset)
-    tables = {path.parent.name: path for path in canonical_tables(folder)}
+    tables = {path.parent.name: path for path in find_tables(folder)}
     if dataset not in tables:
         rule = f"{folder} must hold the data set to adapt to"
         raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
-    cohort = cohort_file(folder)
+    cohort = find_cohort(folder)
     asked = params.adapter.model_copy(update={"rank": rank})
-    return Adaptation(dataset, tables[dataset], cohort, start, out, asked, params.seed)
+    return Training(dataset, tables[dataset], cohort, start, out, asked, params.seed)
 
 
 def _require_room(out: Path, start: Path, dataset: str) -> None:
     """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
     generator = checked_hash(start)
     folders.require_replaceable(out, KIND)
-    if not _holds_generator(out):
+    if not _holds_model(out):
         return
     if checked_hash(out) != generator:
         rule = "the output folder must be empty, or hold the generator that is adapted"
@@ -123,25 +121,25 @@ def _require_room(out: Path, start: Path, dataset: str) -> None:
         raise UserError(rule, dataset, "choose another folder, or remove the adapter first")
 
 
-def _holds_generator(folder: Path) -> bool:
+def _holds_model(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+def train(plan: Training, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
     """Fit the adapter, write it beside its generator, and return what `adapter.json` holds.
 
-    `score(images, crops)` tells how like held-out crops (N, S, S) uint8 pictures in their stead
-    are: asked before, of pictures in the data set's style if the generator knows it, and after.
+    `score(images, crops)` tells how like held-out crops (N, S, S) uint8 images in their stead
+    are: asked before, of images in the data set's style if the generator knows it, and after.
     """
-    with folders.claim_folder(plan.out, KIND):
+    with folders.lock_folder(plan.out, KIND):
         return _adapt(plan, tick, score)
 
 
-def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
+def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
     from peft import LoraConfig
 
     folders.open_work(plan.work)
-    pipeline = load_pipeline(plan.start, torch.device("cpu"))
+    pipeline = load_model(plan.start, torch.device("cpu"))
     views, stated, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
@@ -162,35 +160,35 @@ def _adapt(plan: Adaptation, tick: Callable[[int], None], score: Score) -> dict[
         for split, own in views.items()
     }
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
-    trained = run(FlowTrainee(modules, views, stated), plan.pace, plan.work, tick)
+    trained = training_loop.train(Trainee(modules, views, stated), plan.schedule, plan.work, tick)
     pipeline.unet.load_state_dict(trained["unet"].state_dict())
     told: dict[str, Any] = {
         "dataset": plan.dataset,
-        "pictures": {split: int(own.whole.sum()) for split, own in views.items()},
+        "images": {split: int(own.whole.sum()) for split, own in views.items()},
         "params": plan.params.model_dump(),
         "held_out": {
             "before": before,
             "after": _scores(pipeline, views, stated, held_out, score),
         },
     }
-    _publish(plan, pipeline, told)
+    _write(plan, pipeline, told)
     return told
 
 
 def _examples(
-    plan: Adaptation, pipeline: BreastUltrasoundPipeline
+    plan: Training, pipeline: BreastUltrasoundPipeline
 ) -> tuple[Mapping[str, Views], Mapping[str, Tensor], Crops]:
     """Return views of training and validation patients, what is stated, the latter's crops."""
     bounds = bounds_from_json(io.read_json(plan.start / EVIDENCE / BOUNDS)["bounds"])
     views: dict[str, Views] = {}
     stated: dict[str, Tensor] = {}
     for split in SPLITS:
-        pictures = read_pictures([plan.table], plan.cohort, split, bounds)
+        images = read_images([plan.table], plan.cohort, split, bounds)
         training = split == "train"
-        views[split] = encode_views(pipeline.autoencoder, pictures, *([] if training else [1]))
+        views[split] = encode(pipeline.autoencoder, images, *([] if training else [1]))
         count, keep = (SELECTIONS, KEEP) if training else (1, 1.0)
-        stated[split] = stated_terms(pictures.captions, count, keep)
-    return views, stated, pictures.crops
+        stated[split] = stated_terms(images.captions, count, keep)
+    return views, stated, images.crops
 
 
 def _scores(
@@ -200,23 +198,27 @@ def _scores(
     held_out: Crops,
     score: Score,
 ) -> dict[str, Any]:
-    """Return the loss on the data set's validation patients, and the scores of their pictures."""
+    """Return the loss on the data set's validation patients, and the scores of their images."""
     modules: Mapping[str, nn.Module] = {"unet": pipeline.unet, "tokens": pipeline.tokens}
-    trainee = FlowTrainee(modules, views, stated)
+    trainee = Trainee(modules, views, stated)
     pipeline.to(trainee.device)
     drawn = []
-    for number, batch in enumerate(fixed_batches(views["validation"], stated["validation"], 8)):
-        noise = draws_of(0, number, trainee.device).noise
+    for number, batch in enumerate(
+        validation_batches(views["validation"], stated["validation"], 8)
+    ):
+        noise = make_draws(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
-        made = pipeline(batch.told.to(trainee.device), start, draw_noise(len(start), SIDE, noise))
+        made = pipeline(
+            batch.conditions.to(trainee.device), start, draw_noise(len(start), SIDE, noise)
+        )
         drawn.append((made * 255).round().to(torch.uint8).cpu())
-    loss = trainee.look(modules, 0)["validation_loss"]
+    loss = trainee.validate(modules, 0)["validation_loss"]
     return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))
 
 
-def _publish(plan: Adaptation, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
-    with folders.written_folder(plan.out, KIND) as partial:
-        folders.copy_folder(plan.out if _holds_generator(plan.out) else plan.start, partial)
+def _write(plan: Training, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
+    with folders.write_folder(plan.out, KIND) as partial:
+        folders.copy_folder(plan.out if _holds_model(plan.out) else plan.start, partial)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)

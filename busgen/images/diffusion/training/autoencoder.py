@@ -1,4 +1,4 @@
-"""Training of the autoencoder on crops of training patients' pictures.
+"""Training of the autoencoder on crops of training patients' images.
 
 In: `Crops`. Out: an `Autoencoder` whose latents have a mean of 0 and a standard deviation of 1.
 """
@@ -11,37 +11,46 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from busgen.compute.devices import device_of
+from busgen import training_loop
+from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
-from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
+from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, Pace, Tick, Told, draws_of, run
+from busgen.training_loop import (
+    Draws,
+    Schedule,
+    Tick,
+    Told,
+    make_draws,
+)
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur
 SHAKE = 0.05  # noise on the latents, in their standard deviations: drawn ones are never exact
 WEIGHTS = {"anatomy": 1.0, "spectrum": 0.05, "critic": 0.1, "features": 2.0, "prior": 1e-4}
-LOOKED = 64  # held-out pictures that a look reconstructs
+LOOKED = 64  # held-out images that a look reconstructs
 
 
-class AutoencoderTrainee(AdversarialTrainee):
-    """An autoencoder, its critic, and the pictures that both learn from."""
+class Trainee(AdversarialTrainee):
+    """An autoencoder, its critic, and the images that both learn from."""
 
-    averaged = ("autoencoder",)
+    averaged_modules = ("autoencoder",)
 
-    def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Pace) -> None:
-        self.device = device_of()
+    def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Schedule) -> None:
+        self.device = resolve_device()
         self.model = model.to(self.device)
-        self.critic = begun(critics.Critic, pace.seed + 1).to(self.device)
+        self.critic = build_network(critics.Critic, pace.seed + 1).to(self.device)
         self.splits = splits
         self.modules = {"autoencoder": self.model, "critic": self.critic}
         self.optimisers = adversaries(self.modules)
 
-    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Add one batch's gradients to both networks."""
-        real, weight = (x.to(self.device) for x in patches(self.splits["train"], draws, pace.batch))
-        with half(self.device, pace):
+        real, weight = (
+            x.to(self.device) for x in draw_patches(self.splits["train"], draws, pace.batch)
+        )
+        with autocast(self.device, pace):
             latents = self.model.encode(real)
             shaken = latents + SHAKE * latents.detach().std() * torch.randn(
                 latents.shape, generator=draws.noise, device=self.device
@@ -53,7 +62,7 @@ class AutoencoderTrainee(AdversarialTrainee):
         critical = critics.critic_loss(told_real.float(), told_made.float())
         torch.autograd.backward(critical / pace.accumulate)
         self.critic.requires_grad_(requires_grad=False)
-        with half(self.device, pace):
+        with autocast(self.device, pace):
             logits, features = self.critic(made)
         parts = {
             "anatomy": critics.anatomy_loss(made.float(), real, weight),
@@ -69,14 +78,14 @@ class AutoencoderTrainee(AdversarialTrainee):
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
-        """Return the anatomy and spectrum losses of held-out patients' whole pictures."""
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return the anatomy and spectrum losses of held-out patients' whole images."""
         crops, model = self.splits["validation"], mean["autoencoder"]
         assert isinstance(model, Autoencoder)
         chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
-        real = to_pictures(crops.images[chosen]).to(self.device)
+        real = to_input(crops.images[chosen]).to(self.device)
         weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(self.device)
-        noise = draw_noise(len(real), real.shape[-1], draws_of(0, 0, self.device).noise)
+        noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, self.device).noise)
         with torch.inference_mode():
             made = model.decode(model.encode(real), noise)
         return {
@@ -85,58 +94,56 @@ class AutoencoderTrainee(AdversarialTrainee):
         }
 
 
-def train_autoencoder(
-    splits: Mapping[str, Crops], pace: Pace, folder: Path, tick: Tick = lambda _: None
+def train(
+    splits: Mapping[str, Crops], pace: Schedule, folder: Path, tick: Tick = lambda _: None
 ) -> Autoencoder:
     """Return an autoencoder that learned from ``splits["train"]``, latents standardised.
 
     `splits` holds ``train`` and ``validation``; `folder` the checkpoint, as `loop.run` keeps it.
     """
-    model = begun(Autoencoder, pace.seed)
+    model = build_network(Autoencoder, pace.seed)
     assert isinstance(model, Autoencoder)
-    mean = run(AutoencoderTrainee(model, splits, pace), pace, folder, tick)["autoencoder"]
+    mean = training_loop.train(Trainee(model, splits, pace), pace, folder, tick)["autoencoder"]
     assert isinstance(mean, Autoencoder)
-    return standardised(mean, splits["train"])
+    return standardise(mean, splits["train"])
 
 
-def standardised(model: Autoencoder, crops: Crops) -> Autoencoder:
+def standardise(model: Autoencoder, crops: Crops) -> Autoencoder:
     """Return `model` with the moments that give latents of `crops` mean 0 and sd 1."""
     device = next(model.parameters()).device
     chosen = np.linspace(0, len(crops) - 1, min(200, len(crops))).astype(np.int64)
     with torch.inference_mode():
-        latents = torch.cat(
-            [model.encode(to_pictures(crops.images[[i]]).to(device)) for i in chosen]
-        )
+        latents = torch.cat([model.encode(to_input(crops.images[[i]]).to(device)) for i in chosen])
     mean, sd = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
     model.register_to_config(mean=mean.tolist(), sd=sd.tolist())
     return model
 
 
-def to_pictures(images: NDArray[np.uint8]) -> Tensor:
+def to_input(images: NDArray[np.uint8]) -> Tensor:
     """Return (N, H, W) uint8 as (N, 1, H, W) float in [-1, 1], channels last."""
     pictures = torch.from_numpy(np.array(images))[:, None].float() / 127.5 - 1
     return pictures.contiguous(memory_format=torch.channels_last)
 
 
-def patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor]:
-    """Return random patches as pictures, mirrored in half of the cases, and weights.
+def draw_patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor]:
+    """Return random patches as images, mirrored in half of the cases, and weights.
 
-    Patients by the root of their scanner's number of pictures, so that all machines are learned.
+    Patients by the root of their scanner's number of images, so that all machines are learned.
     """
     rng = draws.rng
     side = min(PATCH_PX, crops.images.shape[1])
     images, weights = [], []
-    for index in rng.choice(len(crops), batch, p=chances(crops)):
+    for index in rng.choice(len(crops), batch, p=probabilities(crops)):
         row, col = rng.integers(0, crops.images.shape[1] - side + 1, 2)
         window = np.s_[row : row + side, col : col + side]
         turn = -1 if rng.random() < 0.5 else 1
         images.append(crops.images[index][window][:, ::turn])
         weights.append(crops.ignore[index][window][:, ::turn] == 0)
-    return to_pictures(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
+    return to_input(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
 
 
-def chances(crops: Crops) -> NDArray[np.float64]:
-    """Return each picture's chance to be drawn, (N,): scanners by the root of their number."""
+def probabilities(crops: Crops) -> NDArray[np.float64]:
+    """Return each image's chance to be drawn, (N,): scanners by the root of their number."""
     _, scanner, counts = np.unique(crops.scanners, return_inverse=True, return_counts=True)
     share = 1 / np.sqrt(counts[scanner])
     return np.asarray(share / share.sum())

@@ -21,7 +21,7 @@ SHEET = "samples.png"  # in it: what the generator draws by default
 COMPONENTS = ("unet", "autoencoder")
 
 
-def hardware() -> str:
+def describe_machine() -> str:
     """Return what the machine computes with, in words."""
     if torch.cuda.is_available():
         return f"one {torch.cuda.get_device_name()}"

@@ -1,10 +1,10 @@
-"""Training of the decoder on what the network draws, so that its pictures' speckle looks real.
+"""Training of the decoder on what the network draws, so that its images' speckle looks real.
 
-In: a generator, pictures. Out: its autoencoder with another decoder; encoder and latents as they
-were. Drawn latents are smoother than those of real pictures, and a decoder that saw the latter
-alone draws too little texture from them. So it learns from three kinds: encoded pictures; those
-noised and denoised by the network, which still show the picture that they were; and latents drawn
-from noise under a picture's conditions, which show another: they are held to its spectrum and to
+In: a generator, images. Out: its autoencoder with another decoder; encoder and latents as they
+were. Drawn latents are smoother than those of real images, and a decoder that saw the latter
+alone draws too little texture from them. So it learns from three kinds: encoded images; those
+noised and denoised by the network, which still show the image that they were; and latents drawn
+from noise under an image's conditions, which show another: they are held to its spectrum and to
 the critics.
 """
 
@@ -17,18 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from busgen.compute.devices import device_of
+from busgen.compute.devices import resolve_device
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.training.autoencoder import SHAKE, to_pictures
+from busgen.images.diffusion.training.autoencoder import SHAKE, to_input
 from busgen.images.diffusion.training.critics import patches, projected
-from busgen.images.diffusion.training.decoder_examples import Lesson, Patches, draw_patches
-from busgen.learning.trainees import AdversarialTrainee, adversaries, begun, half
-from busgen.training_loop import Draws, Pace, Told, draws_of
+from busgen.images.diffusion.training.decoder_examples import Examples, _Patches, draw_patches
+from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
+from busgen.training_loop import Draws, Schedule, Told, make_draws
 
 PATIENCE = 150  # steps before the critics are heard
-SCALES = (1, 2)  # px over which pictures are averaged before a critic sees them
+SCALES = (1, 2)  # px over which images are averaged before a critic sees them
 WEIGHTS = MappingProxyType(
     {
         "anatomy": 1.0,
@@ -40,24 +40,24 @@ WEIGHTS = MappingProxyType(
     }
 )
 AVERAGE = 0.998  # longest memory of the weights' average
-LOOKED = 64  # held-out pictures that a look decodes
+LOOKED = 64  # held-out images that a look decodes
 
 
-class DecoderTrainee(AdversarialTrainee):
+class Trainee(AdversarialTrainee):
     """A decoder, its critics, and the lessons of training and held-out patients."""
 
-    averaged = ("autoencoder",)
+    averaged_modules = ("autoencoder",)
 
-    def __init__(self, model: Autoencoder, lessons: Mapping[str, Lesson], pace: Pace) -> None:
-        self.device = device_of()
+    def __init__(self, model: Autoencoder, lessons: Mapping[str, Examples], pace: Schedule) -> None:
+        self.device = resolve_device()
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
         told = partial(patches.Critic, styles=len(STYLES) + 1)
-        critics = [begun(told, pace.seed + px).to(self.device) for px in SCALES]
+        critics = [build_network(told, pace.seed + px).to(self.device) for px in SCALES]
         self.critics = dict(zip(SCALES, critics, strict=True))
         self.features = EfficientNetLite(0).to(self.device)
-        heads = begun(partial(projected.ProjectedCritic, styles=len(STYLES) + 1), pace.seed)
+        heads = build_network(partial(projected.ProjectedCritic, styles=len(STYLES) + 1), pace.seed)
         assert isinstance(heads, projected.ProjectedCritic)
         self.projected = heads.to(self.device)
         named = {f"critic_{px}": net for px, net in self.critics.items()}
@@ -66,12 +66,12 @@ class DecoderTrainee(AdversarialTrainee):
         self.optimisers = adversaries({"decoder": self.model.decoder, **named})
         self.optimisers |= adversaries(heads_alone, (0.0, 0.99))
 
-    def add_gradients(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Add one batch's gradients to all networks."""
         batch = draw_patches(self.lessons["train"], draws, pace.batch).to(self.device)
         shake = torch.randn(batch.latents.shape, generator=draws.noise, device=self.device)
         noise = draw_noise(len(batch.real), batch.real.shape[-1], draws.noise)
-        with half(self.device, pace):
+        with autocast(self.device, pace):
             made = self.model.decode(batch.latents + SHAKE * shake, noise)
             made = torch.where(batch.weight > 0, made, batch.real)
             each = [self._critical(px, made.detach(), batch) for px in SCALES]
@@ -87,13 +87,13 @@ class DecoderTrainee(AdversarialTrainee):
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def _critical(self, px: int, made: Tensor, batch: Patches) -> Tensor:
+    def _critical(self, px: int, made: Tensor, batch: _Patches) -> Tensor:
         """Return the loss of the critic that sees averages over `px` pixels."""
         told_made, _ = self.critics[px](avg_pool2d(made, px), batch.style)
         told_real, _ = self.critics[px](avg_pool2d(batch.real, px), batch.style)
         return patches.critic_loss(told_real.float(), told_made.float())
 
-    def _parts(self, made: Tensor, batch: Patches, pace: Pace) -> dict[str, Tensor]:
+    def _parts(self, made: Tensor, batch: _Patches, pace: Schedule) -> dict[str, Tensor]:
         """Return the parts of the decoder's loss; the critics stay as they are."""
         same = batch.same[:, None, None, None]
         anatomy = patches.anatomy_loss(made.float(), batch.real, batch.weight * same)
@@ -101,7 +101,7 @@ class DecoderTrainee(AdversarialTrainee):
         logits, features = [], []
         for px, net in self.critics.items():
             net.requires_grad_(requires_grad=False)
-            with half(self.device, pace):
+            with autocast(self.device, pace):
                 told, own = net(avg_pool2d(made, px), batch.style)
                 _, wanted = net(avg_pool2d(batch.real, px), batch.style)
             logits.append(told.float().mean())
@@ -111,7 +111,7 @@ class DecoderTrainee(AdversarialTrainee):
         parts["features"] = torch.stack(features).mean()
         return parts
 
-    def _judged_by_features(self, made: Tensor, batch: Patches, draws: Draws) -> list[Tensor]:
+    def _judged_by_features(self, made: Tensor, batch: _Patches, draws: Draws) -> list[Tensor]:
         """Return the losses of the heads that see images through EfficientNet-Lite0."""
         with torch.no_grad():
             shown = [projected.augment(x, draws.noise) for x in (made, batch.real)]
@@ -121,11 +121,11 @@ class DecoderTrainee(AdversarialTrainee):
         return [patches.critic_loss(a.float(), b.float()) for a, b in pairs]
 
     def _feature_parts(
-        self, made: Tensor, batch: Patches, draws: Draws, pace: Pace
+        self, made: Tensor, batch: _Patches, draws: Draws, pace: Schedule
     ) -> dict[str, Tensor]:
         """Return the decoder's losses in features of EfficientNet-Lite0; the heads stay."""
         self.projected.train_heads(on=False)
-        with half(self.device, pace):
+        with autocast(self.device, pace):
             seen = self.features(projected.augment(made, draws.noise), projected.BLOCKS)
             logits = self.projected(seen, batch.style)
             own, wanted = (self.features(x, projected.BLOCKS) for x in (made, batch.real))
@@ -136,15 +136,15 @@ class DecoderTrainee(AdversarialTrainee):
             "moments": moments,
         }
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
-        """Return what held-out patients' pictures lose, encoded, and noised and denoised."""
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+        """Return what held-out patients' images lose, encoded, and noised and denoised."""
         lesson, model = self.lessons["validation"], mean["autoencoder"]
         assert isinstance(model, Autoencoder)
         count = len(lesson.crops)
         chosen = np.linspace(0, count - 1, min(LOOKED, count)).astype(np.int64)
-        real = to_pictures(lesson.crops.images[chosen]).to(self.device)
+        real = to_input(lesson.crops.images[chosen]).to(self.device)
         weight = 1 - torch.from_numpy(lesson.crops.ignore[chosen])[:, None].float().to(self.device)
-        noise = draw_noise(len(real), real.shape[-1], draws_of(0, 0, self.device).noise)
+        noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, self.device).noise)
         told: Told = {}
         for kind, latents in lesson.latents.items():
             with torch.inference_mode():

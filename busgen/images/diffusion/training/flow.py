@@ -1,6 +1,6 @@
 """Training of the denoising network: flow matching on latents, then guidance folded into it.
 
-In: `Views` of training and held-out patients. Out: a U-Net and its tokens. The path from a picture
+In: `Views` of training and held-out patients. Out: a U-Net and its tokens. The path from an image
 x0 to noise e is straight, x = (1 - s) x0 + s e, and the network learns its velocity e - x0
 (Lipman 2022, arXiv 2210.02747), most often in the middle of the path (Esser 2024,
 arXiv 2403.03206).
@@ -13,15 +13,17 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
-from busgen.compute.devices import device_of
+from busgen.compute.devices import resolve_device
+from busgen.images.diffusion import pipeline
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.conditions import PLANES, FieldTokens
 from busgen.images.diffusion.levels import LEVELS
-from busgen.images.diffusion.pipeline import Conditions, Guidance, low_precision, velocity_of
+from busgen.images.diffusion.pipeline import Conditions, Guidance, predict_velocity
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, fixed_batches
-from busgen.learning.trainees import begun, half, set_rate
-from busgen.training_loop import Draws, Pace, Told, draws_of
+from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, validation_batches
+from busgen.learning import trainees
+from busgen.learning.trainees import set_rate
+from busgen.training_loop import Draws, Schedule, Told, make_draws
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]
@@ -36,7 +38,7 @@ class Network:
     heads: int = 4
     token: int = 128
 
-    def unet(self, size_px: int, channels: int) -> UNet2DConditionModel:
+    def build(self, size_px: int, channels: int) -> UNet2DConditionModel:
         """Return the U-Net, weights as torch draws them; it attends to fields at the coarsest."""
         plain = len(self.widths) - 1
         return UNet2DConditionModel(
@@ -57,7 +59,7 @@ class Network:
         )
 
 
-class FlowTrainee:
+class Trainee:
     """A denoising network with its tokens, the views it learns from, and what is stated of them.
 
     With `guide`, it learns to draw by itself as its first state draws with that guidance
@@ -75,9 +77,9 @@ class FlowTrainee:
     ) -> None:
         import copy
 
-        self.device = device_of()
+        self.device = resolve_device()
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
-        self.averaged = tuple(modules)
+        self.averaged_modules = tuple(modules)
         self.views, self.stated, self.guide, self.show = views, stated, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
@@ -85,7 +87,7 @@ class FlowTrainee:
             "flow": torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
         }
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step."""
         optimiser = self.optimisers["flow"]
         set_rate(optimiser, pace.rate_at(step))
@@ -95,7 +97,7 @@ class FlowTrainee:
         told = 0.0
         for _ in range(pace.accumulate):
             batch = draw_batch(self.views["train"], self.stated["train"], pace.batch, draws.rng)
-            with half(self.device, pace):
+            with trainees.autocast(self.device, pace):
                 loss = self.loss(self.modules, batch, draws.noise)
             torch.autograd.backward(loss / pace.accumulate)
             told += float(loss.detach()) / pace.accumulate
@@ -109,7 +111,7 @@ class FlowTrainee:
     ) -> Tensor:
         """Return the mean squared error of the velocity, overlays left out."""
         clean = batch.latents.to(self.device)
-        told = batch.told.to(self.device)
+        told = batch.conditions.to(self.device)
         share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
         ends = torch.randn(clean.shape, generator=noise, device=self.device)
         at = share[:, None, None, None]
@@ -128,18 +130,18 @@ class FlowTrainee:
         assert self.guide is not None
         full = _velocity(self.teacher, point, time, told)
         guided = full
-        for weight, names in self.guide.dropped:
+        for weight, names in self.guide.drops:
             less = _velocity(self.teacher, point, time, told.without(names))
             guided = guided + weight * (full - less)
         return guided
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, noise and captions always the same."""
         losses = []
-        batches = fixed_batches(self.views["validation"], self.stated["validation"])
+        batches = validation_batches(self.views["validation"], self.stated["validation"])
         for number, batch in enumerate(batches):
-            noise = draws_of(0, number, self.device).noise
-            with torch.inference_mode(), low_precision(self.device):
+            noise = make_draws(0, number, self.device).noise
+            with torch.inference_mode(), pipeline.autocast(self.device):
                 losses.append(float(self.loss(mean, batch, noise)))
         if self.show:
             self.show(mean, step)
@@ -149,12 +151,12 @@ class FlowTrainee:
 def _velocity(
     modules: Mapping[str, nn.Module], point: Tensor, time: Tensor, told: Conditions
 ) -> Tensor:
-    return velocity_of(modules["unet"], modules["tokens"], point, time, told)
+    return predict_velocity(modules["unet"], modules["tokens"], point, time, told)
 
 
-def new_modules(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:
+def build_network(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:
     """Return a new U-Net and its tokens, whose weights follow from `seed`."""
     return {
-        "unet": begun(lambda: network.unet(size_px, channels), seed),
-        "tokens": begun(lambda: FieldTokens(network.token), seed + 1),
+        "unet": trainees.build_network(lambda: network.build(size_px, channels), seed),
+        "tokens": trainees.build_network(lambda: FieldTokens(network.token), seed + 1),
     }

@@ -1,7 +1,7 @@
-"""What the denoising network learns from: encoded views of training pictures, masks, captions.
+"""What the denoising network learns from: encoded views of training images, masks, captions.
 
 In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, and batches
-drawn from both. A view is a window of the picture, mirrored or not: never stretched and
+drawn from both. A view is a window of the image, mirrored or not: never stretched and
 never upside down, depth has a direction.
 """
 
@@ -17,43 +17,45 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
+from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import distance_of, planes_of, unstated
-from busgen.images.diffusion.levels import LEVELS, measured, painted, places
-from busgen.images.diffusion.pipeline import Conditions, low_precision
+from busgen.images.diffusion.conditions import distance, empty_text, make_planes
+from busgen.images.diffusion.levels import LEVELS, paint
+from busgen.images.diffusion.pipeline import Conditions, autocast
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.terms import terms_of
-from busgen.images.diffusion.training.autoencoder import chances, to_pictures
-from busgen.images.training.captions import Caption, kept, rarity
-from busgen.images.training.examples import Pictures
-from busgen.io import replacing
+from busgen.images.diffusion.training.autoencoder import probabilities, to_input
+from busgen.images.training import captions
+from busgen.images.training.captions import Caption, kept
+from busgen.images.training.examples import ImageSet
+from busgen.io import replace_file
 from busgen.real.crops import Crops
 
-VIEWS = 6  # of each picture: two whole, mirrored and not, the others windows of it
-LEAST = 0.88  # side of the smallest window over the picture's
+VIEWS = 6  # of each image: two whole, mirrored and not, the others windows of it
+LEAST = 0.88  # side of the smallest window over the image's
 KEEP = 0.8  # chance that a caption's field is stated
 SELECTIONS = 8  # of each caption's fields
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 UNTOLD = 0.15  # how often each level is not told
-AT_ONCE = 16  # pictures encoded together
+AT_ONCE = 16  # images encoded together
 
 
 @dataclass(frozen=True)
 class Views:
-    """N views of pictures.
+    """N views of images.
 
     `latents` (N, C, h, w) standardised; `masks` (N, H, W) {0, 1}; `distances` (N, h, w) to their
-    outlines; `weights` (N, h, w) 0 where text or calipers were; `pictures` (N,) which picture it
-    shows; `styles` (N,); `levels` (N, LEVELS) of its picture, NaN where not seen, and the `places`
+    outlines; `weights` (N, h, w) 0 where text or calipers were; `image_rows` (N,) which image it
+    shows; `styles` (N,); `levels` (N, LEVELS) of its image, NaN where not seen, and the `places`
     (N, LEVELS, h, w) that show them; `chances` (N,) to be drawn; `whole` (N,) whether it is all of
-    the picture.
+    the image.
     """
 
     latents: Tensor
     masks: NDArray[np.uint8]
     distances: NDArray[np.float32]
     weights: NDArray[np.float32]
-    pictures: NDArray[np.int64]
+    image_rows: NDArray[np.int64]
     styles: NDArray[np.int64]
     levels: NDArray[np.float32]
     places: NDArray[np.uint8]
@@ -63,51 +65,51 @@ class Views:
 
 @dataclass(frozen=True)
 class Batch:
-    """`latents` (N, C, h, w), what is `told` about them, `weight` (N, 1, h, w) of the loss."""
+    """`latents` (N, C, h, w), their `conditions`, `weight` (N, 1, h, w) of the loss."""
 
     latents: Tensor
-    told: Conditions
+    conditions: Conditions
     weight: Tensor
 
 
-def encode_views(model: Autoencoder, pictures: Pictures, views: int = VIEWS) -> Views:
-    """Return `views` views of each picture, encoded by `model`.
+def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
+    """Return `views` views of each image, encoded by `model`.
 
     Rare scanners and rare terms are drawn more often.
     """
     crops = pictures.crops
-    cut = [_views_of(crops, index, views) for index in range(len(crops))]
+    cut = [_views(crops, index, views) for index in range(len(crops))]
     images, masks, ignored = (np.concatenate(stack) for stack in zip(*cut, strict=True))
     device = model.device
     encoded = []
     for start in range(0, len(images), AT_ONCE):
-        part = to_pictures(images[start : start + AT_ONCE]).to(device)
-        with torch.inference_mode(), low_precision(device):
+        part = to_input(images[start : start + AT_ONCE]).to(device)
+        with torch.inference_mode(), autocast(device):
             encoded.append(model.encode(part).float())
     shown = np.repeat(np.arange(len(crops)), views)
-    drawn = chances(crops) * rarity(pictures.captions)
+    drawn = probabilities(crops) * captions.weigh(pictures.captions)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
     return Views(
         torch.cat(encoded).clone(),
         masks,
-        np.stack([distance_of(mask) for mask in masks]),
+        np.stack([distance(mask) for mask in masks]),
         _weights(ignored),
         shown,
         styles[shown],
-        measured_levels(crops)[shown],
-        np.stack([places(mask) for mask in masks]),
+        measure(crops)[shown],
+        np.stack([levels.weigh(mask) for mask in masks]),
         drawn[shown] / (views * drawn.sum()),
         np.tile(np.arange(views) == 0, len(crops)),
     )
 
 
-def measured_levels(crops: Crops) -> NDArray[np.float32]:
-    """Return the levels (N, LEVELS) of whole pictures."""
+def measure(crops: Crops) -> NDArray[np.float32]:
+    """Return the levels (N, LEVELS) of whole images."""
     pairs = zip(crops.images, crops.masks, strict=True)
-    return np.stack([measured(image, mask) for image, mask in pairs])
+    return np.stack([levels.measure(image, mask) for image, mask in pairs])
 
 
-def _views_of(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
+def _views(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
     """Return the views of one crop: images, masks, ignore-masks, each (views, S, S)."""
     side = crops.images.shape[1]
     rng = seeds.rng(index, "views")
@@ -146,17 +148,17 @@ def draw_batch(views: Views, stated: Tensor, size: int, rng: np.random.Generator
     """Return a batch of random views, a selection stated of each, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
     selection = rng.integers(0, stated.shape[1], size)
-    batch = batch_of(views, stated, chosen, selection, rng.random((size, LEVELS)) >= UNTOLD)
+    batch = make_batch(views, stated, chosen, selection, rng.random((size, LEVELS)) >= UNTOLD)
     lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
-    told = batch.told
-    told.text[lost["text"]] = unstated(int(lost["text"].sum()))
+    told = batch.conditions
+    told.text[lost["text"]] = empty_text(int(lost["text"].sum()))
     told.levels[lost["text"] | lost["mask"]] = 0
     told.planes[lost["mask"]] = 0
     told.style[lost["style"]] = NO_STYLE
     return batch
 
 
-def batch_of(
+def make_batch(
     views: Views,
     stated: Tensor,
     chosen: NDArray[np.int64],
@@ -168,13 +170,13 @@ def batch_of(
     Of their captions the `selection` (N,) of each is stated; of its levels those are told of which
     `told` (N, LEVELS) says so, if they were seen.
     """
-    text = stated[torch.from_numpy(views.pictures[chosen]), torch.from_numpy(selection)]
-    planes = planes_of(views.masks[chosen], views.distances[chosen])
+    text = stated[torch.from_numpy(views.image_rows[chosen]), torch.from_numpy(selection)]
+    planes = make_planes(views.masks[chosen], views.distances[chosen])
     style = torch.from_numpy(views.styles[chosen])
     weight = torch.from_numpy(views.weights[chosen])[:, None]
     values = views.levels[chosen]
     known = told & np.isfinite(values)
-    levels = painted(
+    levels = paint(
         torch.from_numpy(np.where(known, values, 0).astype(np.float32)),
         torch.from_numpy(known.astype(np.float32)),
         views.places[chosen],
@@ -183,16 +185,16 @@ def batch_of(
     return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
 
 
-def fixed_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator[Batch]:
-    """Yield batches of the whole pictures with their first selections, always the same."""
+def validation_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator[Batch]:
+    """Yield batches of the whole images with their first selections, always the same."""
     whole = np.flatnonzero(views.whole)
     for start in range(0, len(whole), size):
         part = whole[start : start + size]
         told = np.ones((len(part), LEVELS), np.bool_)
-        yield batch_of(views, stated, part, np.zeros(len(part), np.int64), told)
+        yield make_batch(views, stated, part, np.zeros(len(part), np.int64), told)
 
 
-def save_views(views: Views, path: Path) -> None:
+def save_examples(views: Views, path: Path) -> None:
     """Write views to one safetensors file, latents in half precision."""
     arrays = {
         name: value for name, value in vars(views).items() if name not in ("latents", "masks")
@@ -200,12 +202,12 @@ def save_views(views: Views, path: Path) -> None:
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
     tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
     tensors["latents"] = views.latents.half().contiguous()
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         save_file(tensors, partial)
 
 
-def load_views(path: Path) -> Views:
-    """Return what `save_views` wrote."""
+def load_examples(path: Path) -> Views:
+    """Return what `save_examples` wrote."""
     tensors = load_file(path)
     latents, packed = tensors.pop("latents"), tensors.pop("masks")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}

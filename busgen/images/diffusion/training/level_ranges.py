@@ -13,11 +13,11 @@ from busgen.images.diffusion.terms import SLOTS, slot_bounds
 from busgen.images.training.captions import Caption
 
 
-def fit_ranges(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
+def fit(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
     """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
 
     All terms of a field have the spread of the levels about their own terms' means: some are
-    stated of 7 pictures.
+    stated of 7 images.
     """
     made: Ranges = Ranges()
     for level, name in enumerate(FIELDS):

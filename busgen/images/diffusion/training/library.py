@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 
-from busgen.folders import clear_work, work_beside
+from busgen.folders import clear_work, work_path
+from busgen.images.diffusion.training import stage
 from busgen.images.diffusion.training.plan import Training, resolve
-from busgen.images.diffusion.training.stage import train
 from busgen.learning.presets import Presets
 from busgen.params.train_images import TrainImagesParams
-from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.cohort import find_cohort, find_tables
 
 # `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large
 # GPU, some 25 minutes
@@ -45,15 +45,15 @@ def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
         If `folder` has no canonical data, `out` holds other things, or `params.start` is no
         generator.
     """
-    tables = canonical_tables(folder)
-    return resolve(tables, cohort_file(folder), params, work_beside(out), out)
+    tables = find_tables(folder)
+    return resolve(tables, find_cohort(folder), params, work_path(out), out)
 
 
-def learn(training: Training, tick: Callable[[int], None]) -> Path:
+def train(training: Training, tick: Callable[[int], None]) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was.
 
-    `tick` gets the number of pictures seen.
+    `tick` gets the number of images seen.
     """
-    done = train(training, lambda _: tick)
+    done = stage.train(training, lambda _: tick)
     clear_work(training.out)
     return done

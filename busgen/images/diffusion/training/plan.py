@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen import io
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
 from busgen.images.diffusion.folder import KIND, checked_hash
-from busgen.params.train_images import FlowParams, PaceParams, TrainImagesParams
-from busgen.training_loop import Pace
+from busgen.params.train_images import FlowParams, ScheduleParams, TrainImagesParams
+from busgen.training_loop import Schedule
 
 NETWORK = ("flow", "guided")  # parts that train the denoising network
 PARTS = ("autoencoder", *NETWORK, "decoder")  # in the order in which they are trained
@@ -30,10 +30,10 @@ class Training:
     work: Path
     out: Path
 
-    def pace(self, part: str) -> Pace:
+    def schedule(self, part: str) -> Schedule:
         """Return how long and how fast a part learns."""
-        asked: PaceParams = getattr(self.params, part)
-        return Pace(
+        asked: ScheduleParams = getattr(self.params, part)
+        return Schedule(
             steps=asked.steps,
             batch=asked.batch,
             rate=asked.rate,
@@ -49,9 +49,9 @@ class Training:
         return tuple(part for part in asked if getattr(self.params, part).steps)
 
     @property
-    def seen(self) -> Mapping[str, int]:
-        """Pictures that each part sees, as `tick` counts them."""
-        return {part: getattr(self.params, part).seen for part in self.parts}
+    def images_seen(self) -> Mapping[str, int]:
+        """Images that each part sees, as `tick` counts them."""
+        return {part: getattr(self.params, part).images_seen for part in self.parts}
 
 
 def resolve(
@@ -69,7 +69,7 @@ def resolve(
     if params.start:
         key += checked_hash(params.start)
         _require_network(params.start, params.flow)
-    key += code_sha256("busgen.images.diffusion.training.stage")
+    key += hash_code("busgen.images.diffusion.training.stage")
     key += "".join(io.sha256_file(path) for path in (*tables, cohort))
     name = f"images-{io.sha256_bytes(key.encode())[:16]}"
     return Training(params, tuple(tables), cohort, work / name, out)

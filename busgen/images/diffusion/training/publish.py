@@ -11,24 +11,30 @@ from typing import Any
 import torch
 
 from busgen import io
-from busgen.folders import written_folder
-from busgen.images.diffusion.folder import KIND, save_pipeline
+from busgen.folders import write_folder
+from busgen.images.diffusion.folder import KIND, save_model
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
-from busgen.images.diffusion.training.card import COMPONENTS, EVIDENCE, SHEET, hardware, write_card
+from busgen.images.diffusion.training.card import (
+    COMPONENTS,
+    EVIDENCE,
+    SHEET,
+    describe_machine,
+    write_card,
+)
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.sample_sheets import write_sheet
-from busgen.images.training.examples import BOUNDS, Pictures
+from busgen.images.training.examples import BOUNDS, ImageSet
 from busgen.real.crops import SIDE, origin_of
 from busgen.training_loop import LOG
 
 
 def publish(
     training: Training,
-    pictures: Mapping[str, Pictures],
+    images: Mapping[str, ImageSet],
     pipeline: BreastUltrasoundPipeline,
 ) -> Path:
     """Write the finished generator with parameters, logs, facts about its data, and its card."""
-    with written_folder(training.out, KIND) as partial:
+    with write_folder(training.out, KIND) as partial:
         evidence = partial / EVIDENCE
         evidence.mkdir(parents=True)
         for part in training.parts:
@@ -39,24 +45,24 @@ def publish(
         write_sheet(pipeline, evidence / SHEET)
         shutil.copy(training.work / BOUNDS, evidence / BOUNDS)
         io.write_text(evidence / "params.json", training.params.model_dump_json(indent=1) + "\n")
-        io.write_text(evidence / "facts.json", io.dumps(facts(training, pictures, pipeline)))
-        save_pipeline(pipeline, partial)
+        io.write_text(evidence / "facts.json", io.dumps(facts(training, images, pipeline)))
+        save_model(pipeline, partial)
         write_card(partial)
     return training.out
 
 
 def facts(
-    training: Training, pictures: Mapping[str, Pictures], pipeline: BreastUltrasoundPipeline
+    training: Training, images: Mapping[str, ImageSet], pipeline: BreastUltrasoundPipeline
 ) -> dict[str, Any]:
     """Return what the card tells of data, network and machine."""
     data = {}
     for table in training.tables:
         name = table.parent.name
-        counts = {s: int((each.crops.datasets == name).sum()) for s, each in pictures.items()}
+        counts = {s: int((each.crops.datasets == name).sum()) for s, each in images.items()}
         if counts["train"]:
             data[name] = origin_of(table) | counts
-    flow = [training.pace(part).seen for part in NETWORK if part in training.parts]
-    captions = pictures["train"].captions
+    flow = [training.schedule(part).images_seen for part in NETWORK if part in training.parts]
+    captions = images["train"].captions
     return {
         "data": data,
         "weights": {
@@ -66,7 +72,7 @@ def facts(
         "trained": list(training.parts),
         "size_px": SIDE,
         "steps": STEPS,
-        "hardware": hardware(),
+        "hardware": describe_machine(),
         "history": "It began with another generator's weights." if training.params.start else "",
         "epochs": round(sum(flow) / len(captions)),
         "described": sum(caption.halo is not None for caption in captions),

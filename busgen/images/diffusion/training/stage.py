@@ -1,4 +1,4 @@
-"""Stage `train_images`: pictures of training patients -> the generator, step by step.
+"""Stage `train_images`: images of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
 autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
@@ -13,109 +13,111 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from busgen import folders
-from busgen.compute.devices import device_of
+from busgen import folders, training_loop
+from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.folder import KIND, load_pipeline
+from busgen.images.diffusion.folder import KIND, load_model
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training.autoencoder import train_autoencoder
-from busgen.images.diffusion.training.decoder import AVERAGE, DecoderTrainee
-from busgen.images.diffusion.training.decoder_examples import lesson_of
-from busgen.images.diffusion.training.flow import FlowTrainee, Network, new_modules
+from busgen.images.diffusion.training import autoencoder, decoder, flow
+from busgen.images.diffusion.training.decoder import AVERAGE
+from busgen.images.diffusion.training.decoder_examples import make_examples
+from busgen.images.diffusion.training.flow import Network, build_network
 from busgen.images.diffusion.training.latents import (
     KEEP,
     SELECTIONS,
     VIEWS,
     Views,
-    encode_views,
-    load_views,
-    measured_levels,
-    save_views,
+    encode,
+    load_examples,
+    measure,
+    save_examples,
     stated_terms,
 )
-from busgen.images.diffusion.training.level_ranges import fit_ranges
+from busgen.images.diffusion.training.level_ranges import fit
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
-from busgen.images.training.examples import SPLITS, Pictures, prepare
+from busgen.images.training.examples import SPLITS, ImageSet, prepare
 from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
-from busgen.training_loop import Tick, run
+from busgen.training_loop import Tick
 
 
 def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     """Train what is not trained yet, publish it, and return its folder.
 
-    `ticks(part)` gives what is told how many pictures the part has seen.
+    `ticks(part)` gives what is told how many images the part has seen.
     """
-    with folders.claim_folder(training.out, KIND):
+    with folders.lock_folder(training.out, KIND):
         return _train(training, ticks)
 
 
 def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
-    pictures = prepare(training.tables, training.cohort, folders.open_work(training.work))
-    autoencoder = autoencoder_of(training, pictures, ticks)
-    views = {split: views_of(training, pictures, split, autoencoder) for split in SPLITS}
+    images = prepare(training.tables, training.cohort, folders.open_work(training.work))
+    autoencoder = _autoencoder(training, images, ticks)
+    views = {split: _views(training, images, split, autoencoder) for split in SPLITS}
     stated = {
-        "train": stated_terms(pictures["train"].captions, SELECTIONS, KEEP),
-        "validation": stated_terms(pictures["validation"].captions, 1, 1.0),
+        "train": stated_terms(images["train"].captions, SELECTIONS, KEEP),
+        "validation": stated_terms(images["validation"].captions, 1, 1.0),
     }
-    ranges = fit_ranges(pictures["train"].captions, measured_levels(pictures["train"].crops))
-    pipeline = new_pipeline(training, autoencoder, ranges)
+    ranges = fit(images["train"].captions, measure(images["train"].crops))
+    pipeline = _pipeline(training, autoencoder, ranges)
     for part in NETWORK:
         if part in training.parts:
-            pipeline = learned(training, part, pipeline, views, stated, ticks(part))
+            pipeline = _learn(training, part, pipeline, views, stated, ticks(part))
     if "decoder" in training.parts:
-        pipeline = tuned(training, pipeline, pictures, ticks("decoder"))
-    return publish(training, pictures, pipeline)
+        pipeline = _decoder(training, pipeline, images, ticks("decoder"))
+    return publish(training, images, pipeline)
 
 
-def autoencoder_of(
-    training: Training, pictures: Mapping[str, Pictures], ticks: Callable[[str], Tick]
+def _autoencoder(
+    training: Training, images: Mapping[str, ImageSet], ticks: Callable[[str], Tick]
 ) -> Autoencoder:
     """Return the autoencoder: trained, read from the work folder, or the one to start from."""
     folder = training.params.start or training.work
     path = folder / "autoencoder"
     if not path.is_dir():
-        crops = {split: each.crops for split, each in pictures.items()}
+        crops = {split: each.crops for split, each in images.items()}
         work = training.work / "autoencoder.training"
-        made = train_autoencoder(crops, training.pace("autoencoder"), work, ticks("autoencoder"))
-        with folders.written_folder(path, "part of a generator") as partial:
+        made = autoencoder.train(
+            crops, training.schedule("autoencoder"), work, ticks("autoencoder")
+        )
+        with folders.write_folder(path, "part of a generator") as partial:
             made.save_pretrained(partial)
     made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
-    return made.to(device_of()).eval()  # type: ignore[no-any-return]
+    return made.to(resolve_device()).eval()  # type: ignore[no-any-return]
 
 
-def views_of(
-    training: Training, pictures: Mapping[str, Pictures], split: str, autoencoder: Autoencoder
+def _views(
+    training: Training, images: Mapping[str, ImageSet], split: str, autoencoder: Autoencoder
 ) -> Views:
     """Return the encoded views of a split, encoded once."""
     path = training.work / f"views-{split}.safetensors"
     if not path.is_file():
         count = VIEWS if split == "train" else 1
-        save_views(encode_views(autoencoder, pictures[split], count), path)
-    return load_views(path)
+        save_examples(encode(autoencoder, images[split], count), path)
+    return load_examples(path)
 
 
-def new_pipeline(
+def _pipeline(
     training: Training, autoencoder: Autoencoder, ranges: Ranges
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline as its denoising network begins: new, or that of what to start from."""
     params = training.params
     if params.start:
-        begun = load_pipeline(params.start, torch.device("cpu"))
+        begun = load_model(params.start, torch.device("cpu"))
         modules = {"unet": begun.unet, "tokens": begun.tokens}
-        return joined(autoencoder, ranges, modules)
+        return join(autoencoder, ranges, modules)
     network = Network(params.flow.widths, params.flow.layers)
     channels = int(autoencoder.config.channels)
-    modules = new_modules(network, SIDE, channels, params.seed)
-    return joined(autoencoder, ranges, modules)
+    modules = build_network(network, SIDE, channels, params.seed)
+    return join(autoencoder, ranges, modules)
 
 
-def joined(
+def join(
     autoencoder: Autoencoder,
     ranges: Ranges,
     modules: Mapping[str, nn.Module],
@@ -125,7 +127,7 @@ def joined(
     return BreastUltrasoundPipeline(autoencoder, ranges, tokens, modules["unet"], FlowSolver())
 
 
-def learned(
+def _learn(
     training: Training,
     part: str,
     pipeline: BreastUltrasoundPipeline,
@@ -133,7 +135,7 @@ def learned(
     stated: Mapping[str, Tensor],
     tick: Tick,
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline with its network trained further: on pictures, or guided by itself."""
+    """Return the pipeline with its network trained further: on images, or guided by itself."""
     work = training.work / f"{part}.training"
     rest = (pipeline.autoencoder, pipeline.ranges)
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
@@ -141,30 +143,32 @@ def learned(
         module.requires_grad_(requires_grad=True)
 
     def show(mean: Mapping[str, nn.Module], step: int) -> None:
-        write_sheet(joined(*rest, mean), work / f"samples-{step:06}.png")
+        write_sheet(join(*rest, mean), work / f"samples-{step:06}.png")
 
-    guide = guidance(training.params) if part == "guided" else None
-    trainee = FlowTrainee(modules, views, stated, guide, show)
+    guide = _guidance(training.params) if part == "guided" else None
+    trainee = flow.Trainee(modules, views, stated, guide, show)
     pipeline.to(trainee.device)
-    return joined(*rest, run(trainee, training.pace(part), work, tick))
+    return join(*rest, training_loop.train(trainee, training.schedule(part), work, tick))
 
 
-def tuned(
+def _decoder(
     training: Training,
     pipeline: BreastUltrasoundPipeline,
-    pictures: Mapping[str, Pictures],
+    images: Mapping[str, ImageSet],
     tick: Tick,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its decoder tuned to the latents that its network draws."""
-    pipeline.to(device_of())
-    lessons = {split: lesson_of(pipeline, each) for split, each in pictures.items()}
-    pace = replace(training.pace("decoder"), average=AVERAGE)
-    trainee = DecoderTrainee(pipeline.autoencoder, lessons, pace)
-    made = run(trainee, pace, training.work / "decoder.training", tick)["autoencoder"]
+    pipeline.to(resolve_device())
+    lessons = {split: make_examples(pipeline, each) for split, each in images.items()}
+    pace = replace(training.schedule("decoder"), average=AVERAGE)
+    trainee = decoder.Trainee(pipeline.autoencoder, lessons, pace)
+    made = training_loop.train(trainee, pace, training.work / "decoder.training", tick)[
+        "autoencoder"
+    ]
     pipeline.register_modules(autoencoder=made)
     return pipeline
 
 
-def guidance(params: TrainImagesParams) -> Guidance:
+def _guidance(params: TrainImagesParams) -> Guidance:
     """Return the guidance that is folded in."""
     return Guidance(text=params.guided.text, mask=params.guided.mask)

@@ -1,6 +1,6 @@
 """What Stable Diffusion is fine-tuned on: latents, sentences and masks, made once and kept.
 
-In: crops of training patients, a sentence each, the folder to begin from. Out: `Material`, from
+In: crops of training patients, a sentence each, the folder to begin from. Out: `Examples`, from
 which a batch is picked. VAE and text encoder are frozen, so their part is done before training.
 """
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen.errors import UserError
-from busgen.images.stable_diffusion.engine import control_of
+from busgen.images.stable_diffusion.engine import make_control
 from busgen.images.stable_diffusion.layout import read_part, read_tokenizer
 from busgen.real.crops import Crops
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures to learn from: latents (B, C, h, w), texts (B, L, D), control (B, 3, S, S), weights.
+    """Images to learn from: latents (B, C, h, w), texts (B, L, D), control (B, 3, S, S), weights.
 
     `weights` (B, 1, h, w) share of each latent's pixels that no overlay hid.
     """
@@ -34,10 +34,10 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Material:
+class Examples:
     """Means and deviations of latents (2 mirrorings, N, 2, C, h, w), texts (K + 1, L, D), and more.
 
-    `said` (N,) which text is a picture's; the last text is empty. `masks`, `ignore` (N, S, S)
+    `said` (N,) which text is an image's; the last text is empty. `masks`, `ignore` (N, S, S)
     uint8 of 0 and 1. `scale` of the VAE's latents.
     """
 
@@ -52,9 +52,9 @@ class Material:
         return len(self.said)
 
     def pick(self, indices: NDArray[np.int64], untold: float, draws: np.random.Generator) -> Batch:
-        """Return pictures `indices` (B,), half of them mirrored, a share `untold` without text.
+        """Return images `indices` (B,), half of them mirrored, a share `untold` without text.
 
-        Left and right are alike in a sentence; up and down are not alike in a picture.
+        Left and right are alike in a sentence; up and down are not alike in an image.
         """
         mirrored = draws.random(len(indices)) < 0.5
         silent = draws.random(len(indices)) < untold
@@ -62,21 +62,21 @@ class Material:
         noise = draws.standard_normal(tuple(moments[:, 0].shape), np.float32)
         latents = moments[:, 0] + moments[:, 1] * torch.from_numpy(noise)
         said = np.where(silent, len(self.texts) - 1, self.said[indices])
-        masks, ignore = (_mirrored(grids[indices], mirrored) for grids in (self.masks, self.ignore))
+        masks, ignore = (_mirror(grids[indices], mirrored) for grids in (self.masks, self.ignore))
         height, width = latents.shape[2:]
         hidden = ignore.reshape(len(ignore), height, -1, width, ignore.shape[2] // width)
         weights = torch.from_numpy(1 - hidden.mean(axis=(2, 4), dtype=np.float32))[:, None]
-        control = control_of(masks, masks.shape[1], 3)
+        control = make_control(masks, masks.shape[1], 3)
         return Batch(latents * self.scale, self.texts[said], control, weights)
 
 
-def _mirrored(grids: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _mirror(grids: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(chosen[:, None, None], grids[:, :, ::-1], grids)
 
 
 def prepare(
     folder: Path, crops: Crops, prompts: Sequence[str], size_px: int, device: torch.device
-) -> Material:
+) -> Examples:
     """Return the material of `crops` (N) with `prompts` (N), at `size_px` pixels a side.
 
     Raises
@@ -90,25 +90,25 @@ def prepare(
         got = f"{len(crops)} crops, {len(prompts)} prompts"
         raise UserError("training needs crops, and a prompt each", got, "pair them")
     different = sorted(set(prompts))
-    moments, scale = _moments(folder, _resized(crops.images, size_px), device)
-    return Material(
+    moments, scale = _measure(folder, _resize(crops.images, size_px), device)
+    return Examples(
         moments,
-        _texts(folder, [*different, ""], device),
+        _encode(folder, [*different, ""], device),
         np.array([different.index(prompt) for prompt in prompts]),
-        _resized(crops.masks, size_px, labels=True),
-        _resized(crops.ignore, size_px, labels=True),
+        _resize(crops.masks, size_px, labels=True),
+        _resize(crops.ignore, size_px, labels=True),
         scale,
     )
 
 
-def _resized(grids: NDArray[np.uint8], side: int, *, labels: bool = False) -> NDArray[np.uint8]:
+def _resize(grids: NDArray[np.uint8], side: int, *, labels: bool = False) -> NDArray[np.uint8]:
     smooth = cv2.INTER_AREA if side < grids.shape[1] else cv2.INTER_CUBIC
     how = cv2.INTER_NEAREST_EXACT if labels else smooth
     return np.stack([cv2.resize(grid, (side, side), interpolation=how) for grid in grids])
 
 
-def _moments(folder: Path, images: NDArray[np.uint8], device: torch.device) -> tuple[Tensor, float]:
-    """Return means and deviations of the latents of pictures, as they are and mirrored."""
+def _measure(folder: Path, images: NDArray[np.uint8], device: torch.device) -> tuple[Tensor, float]:
+    """Return means and deviations of the latents of images, as they are and mirrored."""
     vae = read_part(folder, "vae", torch.float32).to(device)
     found = []
     with torch.no_grad():
@@ -120,7 +120,7 @@ def _moments(folder: Path, images: NDArray[np.uint8], device: torch.device) -> t
     return torch.stack(found, dim=1), float(vae.config.scaling_factor)
 
 
-def _texts(folder: Path, prompts: Sequence[str], device: torch.device) -> Tensor:
+def _encode(folder: Path, prompts: Sequence[str], device: torch.device) -> Tensor:
     """Return prompts (K) as the text encoder's states (K, L, D)."""
     tokenizer = read_tokenizer(folder)
     encoder = read_part(folder, "text_encoder", torch.float32).to(device)

@@ -11,17 +11,18 @@ from pathlib import Path
 from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.engine import sentence
+from busgen.images.stable_diffusion.engine import to_text
+from busgen.images.stable_diffusion.training import stage
 from busgen.images.stable_diffusion.training.networks import Recipe
 from busgen.images.stable_diffusion.training.output import (
     KIND,
     save_adapter,
     save_model,
 )
-from busgen.images.stable_diffusion.training.stage import Run, train
+from busgen.images.stable_diffusion.training.stage import Run
 from busgen.images.training.captions import Caption
-from busgen.images.training.examples import Pictures, bounds_of, read_pictures
-from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.images.training.examples import ImageSet, fit_bounds, read_images
+from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import weights_may_ship
 from busgen.training_loop import LOG, Tick
 
@@ -29,7 +30,7 @@ RANKS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Options:
     """Canonical data, the folder to write, the model to begin with, the adapter's data set."""
 
     folder: Path
@@ -41,25 +42,25 @@ class Asked:
 
 @dataclass(frozen=True)
 class Training:
-    """A training that can start: its recipe, its pictures, and what it was asked for."""
+    """A training that can start: its recipe, its images, and what it was asked for."""
 
-    asked: Asked
+    options: Options
     recipe: Recipe
-    pictures: Pictures
+    images: ImageSet
     seed: int
 
     @property
-    def seen(self) -> int:
-        """Pictures that it sees in all."""
-        return self.recipe.pace(len(self.pictures.captions), self.seed).seen
+    def images_seen(self) -> int:
+        """Images that it sees in all."""
+        return self.recipe.pace(len(self.images.captions), self.seed).images_seen
 
     @property
     def work(self) -> Path:
         """Where checkpoint and log stand while it learns."""
-        return folders.work_beside(self.asked.out) / "sd15"
+        return folders.work_path(self.options.out) / "sd15"
 
 
-def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
+def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
     """Return the training on training patients; the recipe is by default the predecessor's.
 
     Raises
@@ -77,7 +78,7 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
             raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
         recipe = replace(recipe, lora_rank=rank)
     _require_room(asked)
-    tables = {path.parent.name: path for path in canonical_tables(asked.folder)}
+    tables = {path.parent.name: path for path in find_tables(asked.folder)}
     if "breast" not in tables:
         rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
         raise UserError(rule, sorted(tables), "add breast")
@@ -85,17 +86,17 @@ def plan(asked: Asked, seed: int, recipe: Recipe | None = None) -> Training:
         rule = f"{asked.folder} must hold the data set to adapt to"
         raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
     own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
-    cohort = cohort_file(asked.folder)
-    bounds = bounds_of([tables["breast"]], cohort)
-    return Training(asked, recipe, read_pictures(own, cohort, "train", bounds), seed)
+    cohort = find_cohort(asked.folder)
+    bounds = fit_bounds([tables["breast"]], cohort)
+    return Training(asked, recipe, read_images(own, cohort, "train", bounds), seed)
 
 
-def _require_room(asked: Asked) -> None:
+def _require_room(asked: Options) -> None:
     """Raise `UserError` where an adapter would replace what stands in `out`."""
     folders.require_replaceable(asked.out, KIND)
     if asked.adapt is None or not _holds_model(asked.out):
         return
-    if layout.sha256_folder(asked.out) != layout.sha256_folder(asked.start):
+    if layout.hash_folder(asked.out) != layout.hash_folder(asked.start):
         rule = "the output folder must be empty, or hold the model that is adapted"
         raise UserError(rule, f"{asked.out} with another", "choose another folder, or --start it")
     if (asked.out / layout.ADAPTERS / asked.adapt).exists():
@@ -107,18 +108,18 @@ def _holds_model(folder: Path) -> bool:
     return (folder / "unet").is_dir()
 
 
-def learn(training: Training, tick: Tick) -> Path:
+def train(training: Training, tick: Tick) -> Path:
     """Train, and write the model, or the model with the adapter named after its data set.
 
     Adapters that the model has in `out` already stay beside it.
     """
-    asked, captions = training.asked, training.pictures.captions
-    with folders.claim_folder(asked.out, KIND):
+    asked, captions = training.options, training.images.captions
+    with folders.lock_folder(asked.out, KIND):
         run = Run(training.seed, folders.open_work(training.work), tick=tick)
-        told = sentences(captions)
-        trained = train(asked.start, training.pictures.crops, told, training.recipe, run)
+        told = _to_text(captions)
+        trained = stage.train(asked.start, training.images.crops, told, training.recipe, run)
         log = (training.work / LOG).read_text(encoding="utf-8")
-        with folders.written_folder(asked.out, KIND) as partial:
+        with folders.write_folder(asked.out, KIND) as partial:
             if asked.adapt is None:
                 save_model(trained, asked.start, training.recipe, partial)
                 io.write_text(partial / LOG, log)
@@ -131,6 +132,6 @@ def learn(training: Training, tick: Tick) -> Path:
     return asked.out
 
 
-def sentences(captions: Sequence[Caption]) -> list[str]:
+def _to_text(captions: Sequence[Caption]) -> list[str]:
     """Return the predecessor's sentence of each caption."""
-    return [sentence(c.pathology, c.echo_pattern, c.margin) for c in captions]
+    return [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]

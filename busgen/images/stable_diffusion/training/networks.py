@@ -1,6 +1,6 @@
 """The networks of the preset `sd15`: what stays, what learns, and by which recipe.
 
-In: a folder of Stable Diffusion 1.5, a recipe. Out: `Trained`, as it is before the first step.
+In: a folder of Stable Diffusion 1.5, a recipe. Out: `Networks`, as it is before the first step.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import nn
 
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.training_loop import Pace
+from busgen.training_loop import Schedule
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
 
@@ -23,9 +23,9 @@ ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.
 class Recipe:
     """The predecessor's recipe; what it does not state is marked *ours*.
 
-    `lora_rank` None trains a ControlNet, a rank an adapter (theirs: 8). `batch` pictures a pass and
+    `lora_rank` None trains a ControlNet, a rank an adapter (theirs: 8). `batch` images a pass and
     `accumulate` passes a step (ours); `rate` of AdamW after `warmup` steps, `decay` its weight
-    decay, `clip` the largest norm of a gradient (both ours); `untold` share of pictures without
+    decay, `clip` the largest norm of a gradient (both ours); `untold` share of images without
     text, from which guidance takes its direction (ours); `half_precision` bfloat16 on a GPU;
     `keep` steps between checkpoints.
     """
@@ -43,13 +43,13 @@ class Recipe:
     half_precision: bool = True
     keep: int = 500
 
-    def pace(self, n: int, seed: int) -> Pace:
-        """Return the pace of all epochs over `n` pictures: whole batches, one at least.
+    def pace(self, n: int, seed: int) -> Schedule:
+        """Return the pace of all epochs over `n` images: whole batches, one at least.
 
         The rate goes up in a line, then stays.
         """
         steps = self.epochs * max(n // (self.batch * self.accumulate), 1)
-        return Pace(
+        return Schedule(
             steps,
             self.batch,
             self.rate,
@@ -62,7 +62,7 @@ class Recipe:
 
 
 @dataclass
-class Trained:
+class Networks:
     """The networks, of which `net` learns, and how noise is added."""
 
     net: nn.Module
@@ -78,7 +78,7 @@ class Trained:
         return [weights for weights in self.net.parameters() if weights.requires_grad]
 
 
-def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Trained:
+def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Networks:
     """Return the networks as they are before the first step."""
     half = recipe.half_precision and device.type == "cuda"
     dtype = torch.bfloat16 if half else torch.float32
@@ -98,7 +98,7 @@ def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Traine
     learning = [weights for weights in net.parameters() if weights.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay)
     schedule = DDPMScheduler.from_config(layout.read_schedule(base))
-    return Trained(net, unet, controlnet, schedule, optimiser, dtype)
+    return Networks(net, unet, controlnet, schedule, optimiser, dtype)
 
 
 def add_adapter(unet: Any, rank: int) -> None:  # noqa: ANN401 - diffusers is untyped

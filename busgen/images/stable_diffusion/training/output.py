@@ -11,14 +11,14 @@ from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.training.networks import Recipe, Trained
+from busgen.images.stable_diffusion.training.networks import Networks, Recipe
 from busgen.io import dumps, read_json, write_text
 
 KIND = "stable diffusion model"
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
 
 
-def save_model(trained: Trained, base: Path, recipe: Recipe, folder: Path) -> None:
+def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> None:
     """Write the base's other parts and the trained ControlNet to an empty folder.
 
     The UNet's own size becomes the recipe's: at that size the model was trained and renders.
@@ -33,7 +33,7 @@ def save_model(trained: Trained, base: Path, recipe: Recipe, folder: Path) -> No
     write_text(folder / RECIPE, dumps(vars(recipe)))
 
 
-def save_adapter(trained: Trained, recipe: Recipe, folder: Path, name: str) -> Path:
+def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> Path:
     """Write the trained adapter below the folder of a model; return its own folder.
 
     Raises

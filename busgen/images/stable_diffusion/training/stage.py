@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import seeds, training_loop
-from busgen.compute.devices import device_of
+from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
-from busgen.images.stable_diffusion.training.examples import Batch, Material, prepare
-from busgen.images.stable_diffusion.training.networks import Recipe, Trained, begin
+from busgen.images.stable_diffusion.training.examples import Batch, Examples, prepare
+from busgen.images.stable_diffusion.training.networks import Networks, Recipe, begin
 from busgen.io import sha256_array, sha256_bytes
 from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, Pace, Tick, Told
+from busgen.training_loop import Draws, Schedule, Tick, Told
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Run:
     tick: Tick = lambda _: None
 
 
-def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Trained:
+def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Networks:
     """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
 
     Parameters
@@ -55,7 +55,7 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
         What learns, how long and how fast.
     run
         Goes on from the checkpoint in its work folder where there is one; `tick` gets the number of
-        pictures seen, in steps, the checkpoint's first.
+        images seen, in steps, the checkpoint's first.
 
     Raises
     ------
@@ -68,24 +68,24 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     layout.check_folder(base, controlnet=recipe.lora_rank is not None)
     if recipe.size_px % 64:  # the VAE's 8 times the UNet's 8
         raise UserError("size_px must be a multiple of 64", recipe.size_px, "512 is the usual")
-    device = device_of(run.device)
+    device = resolve_device(run.device)
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
     pace, key = recipe.pace(len(material), run.seed), _key(base, material, recipe, run.seed)
-    training_loop.run(Tuning(trained, material, recipe), pace, run.work, run.tick, key)
+    training_loop.train(Tuning(trained, material, recipe), pace, run.work, run.tick, key)
     return trained
 
 
 class Tuning(SingleTrainee):
     """The weights that learn, without those that stay, and what they learn from."""
 
-    averaged = ()
+    averaged_modules = ()
 
-    def __init__(self, trained: Trained, material: Material, recipe: Recipe) -> None:
+    def __init__(self, trained: Networks, material: Examples, recipe: Recipe) -> None:
         super().__init__(nn.ParameterList(trained.learning), trained.optimiser)
         self.trained, self.material, self.recipe = trained, material, recipe
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step and return its loss."""
         del draws
         rng, optimiser = seeds.rng(pace.seed, f"sd15 step {step}"), self.optimiser
@@ -102,8 +102,8 @@ class Tuning(SingleTrainee):
         return {"loss": total, "rate": pace.rate_at(step)}
 
 
-def _order(n: int, step: int, pace: Pace) -> NDArray[np.int64]:
-    """Return a step's pictures (passes, batch): each epoch has an order of its own."""
+def _order(n: int, step: int, pace: Schedule) -> NDArray[np.int64]:
+    """Return a step's images (passes, batch): each epoch has an order of its own."""
     seen_a_step = pace.batch * pace.accumulate
     steps = max(n // seen_a_step, 1)
     order = seeds.rng(pace.seed, f"sd15 epoch {step // steps}").permutation(n)
@@ -111,7 +111,7 @@ def _order(n: int, step: int, pace: Pace) -> NDArray[np.int64]:
     return chosen.reshape(pace.accumulate, pace.batch)
 
 
-def _loss(trained: Trained, batch: Batch, draws: np.random.Generator) -> Tensor:
+def _loss(trained: Networks, batch: Batch, draws: np.random.Generator) -> Tensor:
     """Return the mean square error of the noise that is guessed, where no overlay was."""
     device, schedule = next(trained.net.parameters()).device, trained.schedule
     levels = draws.integers(0, schedule.config.num_train_timesteps, len(batch.latents))
@@ -139,10 +139,10 @@ def _loss(trained: Trained, batch: Batch, draws: np.random.Generator) -> Tensor:
     return (error * weights).sum() / weights.sum().clamp(min=1)
 
 
-def _key(base: Path, material: Material, recipe: Recipe, seed: int) -> str:
+def _key(base: Path, material: Examples, recipe: Recipe, seed: int) -> str:
     """Return the hash of all that decides the training's end."""
     settings = asdict(recipe) | {"keep": None, "seed": seed}
-    parts = [json.dumps(settings), layout.sha256_folder(base)]
+    parts = [json.dumps(settings), layout.hash_folder(base)]
     parts += [sha256_array(grids) for grids in (material.masks, material.ignore)]
     for tensor in (material.moments, material.texts):
         parts.append(sha256_bytes(tensor.numpy().tobytes()))

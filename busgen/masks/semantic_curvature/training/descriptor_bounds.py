@@ -1,6 +1,6 @@
 """What a measured lesion may be said to show: readings, and bounds of the lexicon's terms.
 
-In: pictures with their masks, and the terms that readers gave BrEaST's training patients.
+In: images with their masks, and the terms that readers gave BrEaST's training patients.
 Out: intervals of measures in which a term is stated; between the terms of a field nothing is.
 Terms on which measures and readers hardly agree have no bounds: heterogeneous, isoechoic,
 hyperechoic, complex_cystic_solid, margins that are not circumscribed, halo, calcification.
@@ -20,9 +20,9 @@ from busgen.imaging.surroundings import echo_level, posterior_band
 Row = Mapping[str, Any]
 
 READ = frozenset({"breast"})  # datasets whose readers described every lesion: nothing is measured
-AGREED = 0.85  # share of the pictures in an interval of outlines that readers call the same
+AGREED = 0.85  # share of the images in an interval of outlines that readers call the same
 AGREED_ECHO = 0.8  # of echo patterns: readers call a fifth heterogeneous at any level
-FEWEST = 5  # pictures in an interval, and from which quantiles are taken
+FEWEST = 5  # images in an interval, and from which quantiles are taken
 CLEAR = (0.1, 0.9)  # quantiles of the band where readers see none: beyond them it is clear
 ABSENT = (0.25, 0.75)  # and between these it is stated that there is none
 TALLNESS_GAP = 0.04  # around 1: there the last pixel of an outline decides
@@ -56,7 +56,7 @@ class Reading:
 
     `tallness` height / width of its box; `axes` minor / major axis; `roughness` of its outline
     (`busgen.imaging.geometry`); `darkness` and `band` as `busgen.imaging.surroundings` has them,
-    NaN where the picture has no room for them.
+    NaN where the image has no room for them.
     """
 
     tallness: float
@@ -76,7 +76,7 @@ class Bound:
     low: float | None
     high: float | None
 
-    def holds(self, reading: Reading) -> bool:
+    def passes(self, reading: Reading) -> bool:
         """Return whether a reading lies inside; NaN never does."""
         value = getattr(reading, self.measure)
         low = -np.inf if self.low is None else self.low
@@ -93,7 +93,7 @@ class Bounds:
     def term(self, field: str, reading: Reading) -> str | None:
         """Return the term of `field` that a reading shows, None where none is or two are."""
         own = [bound for bound in self.bounds if bound.field == field]
-        missed = {bound.term for bound in own if not bound.holds(reading)}
+        missed = {bound.term for bound in own if not bound.passes(reading)}
         shown = {bound.term for bound in own} - missed
         return shown.pop() if len(shown) == 1 else None
 
@@ -132,10 +132,10 @@ def read_lesion(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Reading | 
 def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
     """Fit bounds to readers' terms.
 
-    Of outlines and echo patterns, a term's interval is the one that holds most pictures while
+    Of outlines and echo patterns, a term's interval is the one that holds most images while
     readers agree in `AGREED` (`AGREED_ECHO`) of them; a term without such an interval is not
     stated. On posterior features measure and readers agree less: there a statement means a band
-    clearer than in nine of ten pictures in which readers see none, and `none` one in the middle
+    clearer than in nine of ten images in which readers see none, and `none` one in the middle
     of them. Orientation, and round against oval, are definitions: BrEaST has 15 round lesions.
 
     Parameters
@@ -148,7 +148,7 @@ def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
     Raises
     ------
     DataError
-        If readers see no posterior features in fewer than `FEWEST` of the pictures.
+        If readers see no posterior features in fewer than `FEWEST` of the images.
     """
     found = [bound for rule in _RULES if (bound := _interval(rule, rows, readings))]
     smooth = [Bound("shape", "round", b.measure, b.low, b.high) for b in found if b.term == "oval"]
@@ -166,7 +166,7 @@ def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
 
 
 def _interval(rule: _Rule, rows: Sequence[Row], readings: Sequence[Reading]) -> Bound | None:
-    """Return the interval that holds most pictures while readers agree, None if there is none."""
+    """Return the interval that holds most images while readers agree, None if there is none."""
     values = np.array([getattr(reading, rule.measure) for reading in readings])
     known = [k for k in np.argsort(values) if np.isfinite(values[k]) and rows[k][rule.field]]
     same = [rows[k][rule.field] in rule.same for k in known]
@@ -190,7 +190,7 @@ def _band_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> tuple[Boun
     bands = [reading.band for row, reading in pairs if row["posterior"] == "none"]
     seen = np.array([band for band in bands if np.isfinite(band)])
     if len(seen) < FEWEST:
-        rule = f"bounds need {FEWEST} pictures or more without posterior features"
+        rule = f"bounds need {FEWEST} images or more without posterior features"
         raise DataError(rule, len(seen), "fit them on BrEaST's training patients")
     shadowing, low, high, enhancement = np.quantile(seen, sorted((*CLEAR, *ABSENT))).tolist()
     return (

@@ -17,21 +17,17 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.errors import DataError
-from busgen.io import replacing
-from busgen.masks.semantic_curvature.codes import encode, outline_of
-from busgen.masks.semantic_curvature.conditions import Lesion, conditions
-from busgen.masks.semantic_curvature.training.descriptor_bounds import (
-    READ,
-    Bounds,
-    fit_bounds,
-    read_lesion,
-)
-from busgen.real.cohort import PICTURES, real_rows, usable_for_pixels
-from busgen.real.crops import SIDE, square_of
+from busgen.io import replace_file
+from busgen.masks.semantic_curvature.codes import encode, find_outline
+from busgen.masks.semantic_curvature.conditions import Lesion, to_conditions
+from busgen.masks.semantic_curvature.training import descriptor_bounds
+from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, read_lesion
+from busgen.real.cohort import IMAGES, has_usable_pixels, read_rows
+from busgen.real.crops import SIDE, crop_square
 
 SPLITS = ("train", "validation")
 TOLD = ("pathology", "shape", "margin", "echo_pattern", "posterior", "pixel_mm")
-COLUMNS = (*PICTURES, "source_file", *TOLD)
+COLUMNS = (*IMAGES, "source_file", *TOLD)
 DESCRIBED = 1.5  # how much more often a lesion is drawn whose terms are known
 WHOLE = 0.98  # share of a mask in its largest component: masks of several parts have no outline
 VERSIONS = 8  # of each outline: as it is, mirrored, and both turned and stretched a little
@@ -39,7 +35,7 @@ TURN_DEG, STRETCH = 6.0, 0.06  # sd of the turn, and of the logarithm of the str
 
 
 @dataclass(frozen=True)
-class Outlined:
+class Cases:
     """Masks (N, SIDE, SIDE) {0, 1} of patients, and what is known of each lesion."""
 
     masks: NDArray[np.uint8]
@@ -50,13 +46,13 @@ class Outlined:
 class Examples:
     """Outlines as numbers.
 
-    `codes` (N, V, CODE) of V versions, the first as it is; `conditions` (N, V, CONDITIONS);
-    `chances` (N,) to be drawn.
+    `codes` (N, V, CODE) of V versions, the first as it is; `to_conditions` (N, V, CONDITIONS);
+    `probabilities` (N,) to be drawn.
     """
 
     codes: NDArray[np.float32]
     conditions: NDArray[np.float32]
-    chances: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
 
 
 def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examples]:
@@ -69,12 +65,12 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examp
     """
     if not all((work / f"{split}.npz").is_file() for split in SPLITS):
         work.mkdir(parents=True, exist_ok=True)
-        bounds = bounds_of(tables, cohort)
+        bounds = fit_bounds(tables, cohort)
         for split in SPLITS:
-            outlined = read_outlined(tables, cohort, split, bounds)
+            outlined = read_outlines(tables, cohort, split, bounds)
             versions = VERSIONS if split == "train" else 1
-            with replacing(work / f"{split}.npz") as partial, partial.open("wb") as file:
-                np.savez(file, **vars(examples_of(outlined, versions)))
+            with replace_file(work / f"{split}.npz") as partial, partial.open("wb") as file:
+                np.savez(file, **vars(make_examples(outlined, versions)))
     made = {}
     for split in SPLITS:
         with np.load(work / f"{split}.npz") as arrays:
@@ -82,41 +78,41 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examp
     return made
 
 
-def bounds_of(tables: Sequence[Path], cohort: Path) -> Bounds:
+def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
     """Return the bounds of terms that readers give training patients, none without readers."""
     readers = [path for path in tables if path.parent.name in READ]
     if not readers:
         return Bounds(())
     rows, readings = [], []
     for row in _rows(readers, cohort, "train"):
-        square = square_of(row)
+        square = crop_square(row)
         reading = read_lesion(square.image, square.mask)
         if reading is not None:
             rows.append({name: row[name] for name in TOLD})
             readings.append(reading)
-    return fit_bounds(rows, readings)
+    return descriptor_bounds.fit_bounds(rows, readings)
 
 
-def read_outlined(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Outlined:
+def read_outlines(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Cases:
     """Return the outlined lesions of a split; `DataError` if there is none."""
     masks, lesions = [], []
     for row in _rows(tables, cohort, split):
-        square = square_of(row)
+        square = crop_square(row)
         if _is_whole(square.mask):
             masks.append(square.mask)
             lesions.append(_lesion(row, square.mask, square.scale, bounds))
     if not masks:
         raise DataError("masks need outlined lesions", f"none in {split}", "name more datasets")
-    return Outlined(np.stack(masks), tuple(lesions))
+    return Cases(np.stack(masks), tuple(lesions))
 
 
 def _rows(tables: Sequence[Path], cohort: Path, split: str) -> list[Mapping[str, Any]]:
-    rows = real_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=usable_for_pixels)
+    rows = read_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=has_usable_pixels)
     return [row for row in rows if row["mask"] is not None]
 
 
 def _is_whole(mask: NDArray[np.uint8]) -> bool:
-    """Return whether a mask is one lesion, inside the picture."""
+    """Return whether a mask is one lesion, inside the image."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     parts = stats[1:, cv2.CC_STAT_AREA]
     return bool(parts.size and parts.max() >= WHOLE * parts.sum())
@@ -148,21 +144,21 @@ def _lesion(
     )
 
 
-def examples_of(outlined: Outlined, versions: int) -> Examples:
+def make_examples(outlined: Cases, versions: int) -> Examples:
     """Return the examples of outlines in `versions`; those of some pixels only are left out."""
     codes, told, weights = [], [], []
     pairs = zip(outlined.masks, outlined.lesions, strict=True)
     for number, (mask, lesion) in enumerate(pairs):
-        outline = outline_of(mask)
+        outline = find_outline(mask)
         if outline is None:
             continue
         rng = seeds.rng(number, "versions")
         drawn = [_version(outline, lesion, k, rng) for k in range(versions)]
         codes.append([encode(own) for own, _ in drawn])
-        told.append(conditions([own for _, own in drawn]))
+        told.append(to_conditions([own for _, own in drawn]))
         weights.append(1.0 if lesion.margin is None else DESCRIBED)
-    chances = np.array(weights) / sum(weights)
-    return Examples(np.array(codes, np.float32), np.stack(told), chances)
+    probabilities = np.array(weights) / sum(weights)
+    return Examples(np.array(codes, np.float32), np.stack(told), probabilities)
 
 
 def _version(

@@ -5,10 +5,11 @@ In: what `busgen real ... --out` wrote, parameters. Out: a generator; no server.
 
 from pathlib import Path
 
-from busgen.folders import clear_work, work_beside
-from busgen.masks.semantic_curvature.training.stage import Training, resolve, train
+from busgen.folders import clear_work, work_path
+from busgen.masks.semantic_curvature.training import stage
+from busgen.masks.semantic_curvature.training.stage import Training, resolve
 from busgen.params.train_masks import TrainMasksParams
-from busgen.real.cohort import canonical_tables, cohort_file
+from busgen.real.cohort import find_cohort, find_tables
 from busgen.training_loop import Tick
 
 
@@ -20,12 +21,12 @@ def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
     UserError
         If `folder` has no canonical data, or `out` holds other things.
     """
-    tables, cohort = canonical_tables(folder), cohort_file(folder)
-    return resolve(tables, cohort, params, work_beside(out), out)
+    tables, cohort = find_tables(folder), find_cohort(folder)
+    return resolve(tables, cohort, params, work_path(out), out)
 
 
-def learn(training: Training, tick: Tick) -> Path:
+def train(training: Training, tick: Tick) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was."""
-    done = train(training, tick)
+    done = stage.train(training, tick)
     clear_work(training.out)
     return done

@@ -13,16 +13,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from busgen import folders, io
-from busgen.code import code_sha256
-from busgen.learning.trainees import SingleTrainee, begun, set_rate, take_step
-from busgen.masks.semantic_curvature.conditions import forgotten
-from busgen.masks.semantic_curvature.network import OutlineFlow, save_network
+from busgen import folders, io, training_loop
+from busgen.code import hash_code
+from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
+from busgen.masks.semantic_curvature.conditions import forget
+from busgen.masks.semantic_curvature.network import OutlineFlow, save_model
 from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
-from busgen.training_loop import LOG, Draws, Pace, Tick, Told, draws_of, run
+from busgen.training_loop import (
+    LOG,
+    Draws,
+    Schedule,
+    Tick,
+    Told,
+    make_draws,
+)
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -43,10 +50,10 @@ class Training:
     out: Path
 
     @property
-    def pace(self) -> Pace:
+    def schedule(self) -> Schedule:
         """How long and how fast it learns."""
         asked = self.params
-        return Pace(
+        return Schedule(
             steps=asked.steps,
             batch=asked.batch,
             rate=asked.rate,
@@ -54,7 +61,7 @@ class Training:
             cooldown=1.0,
             average=0.995,
             half_precision=False,
-            look=LOOK,
+            validate=LOOK,
             patience=asked.patience,
         )
 
@@ -71,26 +78,26 @@ def resolve(
     """
     folders.require_replaceable(out, KIND)
     ours = tuple(path for path in tables if weights_may_ship(path))
-    key = params.model_dump_json() + code_sha256(__name__)
+    key = params.model_dump_json() + hash_code(__name__)
     key += "".join(io.sha256_file(path) for path in (*ours, cohort))
     return Training(params, ours, cohort, work / f"masks-{io.sha256_bytes(key.encode())[:16]}", out)
 
 
-class OutlineTrainee(SingleTrainee):
+class Trainee(SingleTrainee):
     """The network and the examples that it learns from."""
 
     def __init__(self, network: OutlineFlow, examples: Mapping[str, Examples]) -> None:
         super().__init__(network, torch.optim.AdamW(network.parameters(), weight_decay=DECAY))
         self.network, self.examples = network, examples
 
-    def learn(self, step: int, draws: Draws, pace: Pace) -> Told:
+    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step."""
         own = self.examples["train"]
         set_rate(self.optimiser, pace.rate_at(step))
-        chosen = draws.rng.choice(len(own.chances), pace.batch, p=own.chances)
+        chosen = draws.rng.choice(len(own.probabilities), pace.batch, p=own.probabilities)
         version = draws.rng.integers(0, own.codes.shape[1], pace.batch)
         codes = own.codes[chosen, version]
-        told = forgotten(own.conditions[chosen, version], FORGET, draws.rng)
+        told = forget(own.conditions[chosen, version], FORGET, draws.rng)
         times = torch.rand(pace.batch, generator=draws.noise)
         noise = torch.randn(codes.shape, generator=draws.noise)
         with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
@@ -99,14 +106,14 @@ class OutlineTrainee(SingleTrainee):
         take_step(self.network, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def look(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, times and noise always the same."""
         own, network = self.examples["validation"], mean["net"]
         assert isinstance(network, OutlineFlow)
         codes = torch.from_numpy(own.codes[:, 0]).repeat(TIMES, 1)
         told = np.tile(own.conditions[:, 0], (TIMES, 1))
         times = torch.linspace(0.02, 0.98, TIMES).repeat_interleave(len(own.codes))
-        noise = torch.randn(codes.shape, generator=draws_of(0, 0, CPU).noise)
+        noise = torch.randn(codes.shape, generator=make_draws(0, 0, CPU).noise)
         with torch.inference_mode():
             return {"validation_loss": float(_loss(network, codes, told, times, noise))}
 
@@ -121,9 +128,9 @@ def _loss(
     return loss
 
 
-def new_network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
+def _network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
     """Return a network whose weights follow from the seed, told the moments of the codes."""
-    network = begun(lambda: OutlineFlow(params.width, params.layers), params.seed)
+    network = build_network(lambda: OutlineFlow(params.width, params.layers), params.seed)
     assert isinstance(network, OutlineFlow)
     codes = examples.codes.reshape(-1, examples.codes.shape[-1])
     network.mean.copy_(torch.from_numpy(codes.mean(axis=0)))
@@ -133,11 +140,11 @@ def new_network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
 
 def train(training: Training, tick: Tick) -> Path:
     """Train, write the generator, and return its folder; `tick` gets the number of outlines."""
-    with folders.claim_folder(training.out, KIND):
+    with folders.lock_folder(training.out, KIND):
         examples = prepare(training.tables, training.cohort, folders.open_work(training.work))
-        trainee = OutlineTrainee(new_network(training.params, examples["train"]), examples)
+        trainee = Trainee(_network(training.params, examples["train"]), examples)
         work = training.work / "training"
-        made = run(trainee, training.pace, work, tick)["net"]
+        made = training_loop.train(trainee, training.schedule, work, tick)["net"]
         assert isinstance(made, OutlineFlow)
         return publish(training, examples, made)
 
@@ -145,13 +152,13 @@ def train(training: Training, tick: Tick) -> Path:
 def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> Path:
     """Write the finished network with parameters, log, facts about its data, and its card."""
     params = training.params
-    with folders.written_folder(training.out, KIND) as partial:
+    with folders.write_folder(training.out, KIND) as partial:
         evidence = partial / EVIDENCE
         evidence.mkdir(parents=True)
         shutil.copy(training.work / "training" / LOG, evidence / LOG)
         io.write_text(evidence / "params.json", params.model_dump_json(indent=1) + "\n")
         io.write_text(evidence / "facts.json", io.dumps(facts(training, examples, network)))
-        save_network(network, {"width": params.width, "layers": params.layers}, partial)
+        save_model(network, {"width": params.width, "layers": params.layers}, partial)
         write_card(partial)
     return training.out
 

@@ -21,7 +21,7 @@ from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, sha256_file
-from busgen.metrics.spaces.us64.features import check_square
+from busgen.metrics.spaces.us64.features import require_square
 
 NAME = "lite1"
 AXES = ASSETS / NAME / "axes.safetensors"
@@ -59,7 +59,7 @@ def features_of(images: NDArray[np.uint8]) -> Floats:
     UserError
         If the images are not square, or the network is not installed.
     """
-    check_square(images)
+    require_square(images)
     net, blocks = _network()
     rows = [np.zeros((0, 2 * sum(CHANNELS)))]
     with torch_threads(), torch.inference_mode():

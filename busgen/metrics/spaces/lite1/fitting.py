@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from busgen.io import replacing
+from busgen.io import replace_file
 from busgen.metrics.spaces.lite1.features import AXES, Floats, features_of
-from busgen.real.cohort import canonical_tables, cohort_file
-from busgen.real.crops import shippable_splits
+from busgen.real.cohort import find_cohort, find_tables
+from busgen.real.crops import read_shippable
 
 DIMENSIONS = 64
 
 
 def fit_lite1(real: Path, folder: Path) -> None:
     """Fit the axes that ship to what `busgen real ... --out` wrote to the folder `real`."""
-    crops = shippable_splits(canonical_tables(real), cohort_file(real))["train"]
+    crops = read_shippable(find_tables(real), find_cohort(real))["train"]
     save_axes(features_of(crops.images), folder / AXES.name)
 
 
@@ -30,5 +30,5 @@ def save_axes(features: Floats, path: Path) -> None:
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     axes = axes / (sizes[:DIMENSIONS] / np.sqrt(len(features)))  # coordinates of variance 1
     stored = {"mean": mean, "spread": spread, "axes": np.ascontiguousarray(axes)}
-    with replacing(path) as partial:
+    with replace_file(path) as partial:
         save_file({name: values.astype(np.float32) for name, values in stored.items()}, partial)

@@ -1,1 +1,1 @@
-"""Feature space `radiomic`: named numbers of ultrasound pictures, no weights."""
+"""Feature space `radiomic`: named numbers of ultrasound images, no weights."""

@@ -1,6 +1,6 @@
-"""What the space `radiomic` measures of a picture and its lesion, in grey levels, px and ratios.
+"""What the space `radiomic` measures of an image and its lesion, in grey levels, px and ratios.
 
-In: a square picture, its mask. Out: numbers in the order of `NAMES`: first-order statistics, grey
+In: a square image, its mask. Out: numbers in the order of `NAMES`: first-order statistics, grey
 level by depth, speckle, spectrum, co-occurrences of grey levels; of a lesion its contrast, how even
 it is, its rim and what is behind it.
 """
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 from skimage.feature import graycomatrix, graycoprops
 
-from busgen.imaging.square import field_of
-from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, image_statistics
+from busgen.imaging.square import find_field
+from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
 from busgen.metrics.speckle import SPECTRUM, band_levels
 
-DEPTHS = 8  # equal bands from the top of the picture to its bottom
+DEPTHS = 8  # equal bands from the top of the image to its bottom
 LEVELS = 32  # of grey in co-occurrences; what is outside the ultrasound field is none of them
 STEPS_PX = (1, 3)
 WAYS = {"lateral": 0.0, "axial": np.pi / 2}
@@ -43,8 +43,8 @@ Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 
-def measured(image: Pixels, mask: Pixels | None) -> Floats:
-    """Return the numbers of one picture, (len(NAMES),) float64.
+def measure(image: Pixels, mask: Pixels | None) -> Floats:
+    """Return the numbers of one image, (len(NAMES),) float64.
 
     Parameters
     ----------
@@ -53,22 +53,22 @@ def measured(image: Pixels, mask: Pixels | None) -> Floats:
     mask
         (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
         as one is where there is no room for it beside the lesion or behind it. All others are
-        finite: what a black picture has not is 0.
+        finite: what a black image has not is 0.
     """
     lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
-    field = field_of(image)
-    found = image_statistics(image, lesion, None, field)
+    field = find_field(image)
+    found = measure_image(image, lesion, None, field)
     if field.any():
         widest = {"speckle_axial_px": WIDEST_PX, "speckle_lateral_px": WIDEST_PX}
         bands = dict.fromkeys(SPECTRUM, FAINTEST_DB) | band_levels(image)
-        found = widest | bands | found | _levels(image, field) | _glcm(image, field)
+        found = widest | bands | found | _measure(image, field) | _glcm(image, field)
     found |= _depth(image, field)
     whole = [found.get(name, 0.0) for name in WHOLE]
     contrast = found.get("contrast", np.nan)
     return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
 
 
-def _levels(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+def _measure(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
     """Return the shape of the distribution of grey levels, and their spread within windows."""
     grey = image.astype(np.float64)
     mean, square = (cv2.blur(x, (WINDOW_PX, WINDOW_PX)) for x in (grey, grey**2))

@@ -1,28 +1,28 @@
 """Coordinates of `radiomic`: measurements in units of their spread over real training patients.
 
-In: (N, S, S) uint8 pictures and masks. Out: (N, 56) float64. A picture's numbers do not depend on
+In: (N, S, S) uint8 images and masks. Out: (N, 56) float64. An image's numbers do not depend on
 what is embedded beside it.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.code import code_sha256
+from busgen.code import hash_code
 from busgen.compute.cores import on_all_cores
 from busgen.imaging.resize import resize
 from busgen.metrics.spaces.radiomic import standard
-from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measured
-from busgen.metrics.spaces.us64.features import check_square
+from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measure
+from busgen.metrics.spaces.us64.features import require_square
 
-SIZE_PX = 256  # side at which pictures are measured
-MOST = 6.0  # spreads: what lies farther out counts as this, or one odd picture would rule a score
+SIZE_PX = 256  # side at which images are measured
+MOST = 6.0  # spreads: what lies farther out counts as this, or one odd image would rule a score
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 
 def embed(images: Pixels, masks: Pixels) -> Floats:
-    """Return coordinates (N, 56) of pictures, in the order of `measured.NAMES`.
+    """Return coordinates (N, 56) of images, in the order of `measure.NAMES`.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
         (N, S, S) uint8, S at least 32; other sides than 256 px are resized to it.
     masks
         (N, S, S) uint8, non-zero inside the lesion; all 0 where there is none: the coordinates of
-        `measured.LESION` are then NaN. Of a lesion those that there is no room for are 0, as of
-        a mean picture.
+        `measure.LESION` are then NaN. Of a lesion those that there is no room for are 0, as of
+        a mean image.
 
     Raises
     ------
     UserError
-        If the pictures are not square.
+        If the images are not square.
     """
-    check_square(images)
+    require_square(images)
     with on_all_cores() as pool:
-        rows = list(pool.map(_measured, images, masks))
+        rows = list(pool.map(_measure, images, masks))
     raw = np.stack(rows) if rows else np.zeros((0, len(NAMES)))
     centre, spread = np.array([standard.STANDARD[name] for name in NAMES]).T
     points = np.clip((raw - centre) / spread, -MOST, MOST)
@@ -52,12 +52,12 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
 
 def sha256() -> str:
     """Return the hash of the code and constants that decide coordinates."""
-    return code_sha256(__name__)
+    return hash_code(__name__)
 
 
-def _measured(image: Pixels, mask: Pixels) -> Floats:
+def _measure(image: Pixels, mask: Pixels) -> Floats:
     lesion = (mask > 0).astype(np.uint8)
     if len(image) != SIZE_PX:
         image, wide = resize(image, SIZE_PX), resize(lesion * np.uint8(255), SIZE_PX)
         lesion = (wide > 127).astype(np.uint8)
-    return measured(image, lesion)
+    return measure(image, lesion)

@@ -1,1 +1,1 @@
-"""`us64`: a space of 64 numbers an image, in which sets of pictures are compared."""
+"""`us64`: a space of 64 numbers an image, in which sets of images are compared."""

@@ -1,7 +1,7 @@
-"""Feature space `us64`: square pictures as 64 numbers, in which sets of them are compared.
+"""Feature space `us64`: square images as 64 numbers, in which sets of them are compared.
 
 In: (N, S, S) uint8. Out: (N, 64) float64, on the training patients of mean 0 and about variance 1,
-those that vary most first. A picture's numbers do not depend on what is embedded beside it, and its
+those that vary most first. An image's numbers do not depend on what is embedded beside it, and its
 mirror image has the same ones.
 """
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.imaging.resize import resize
-from busgen.io import ASSETS, read_json, replacing, sha256_bytes, sha256_file, write_text
+from busgen.io import ASSETS, read_json, replace_file, sha256_bytes, sha256_file, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
 from busgen.metrics.spaces.us64 import net
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Spec:
-    """Shape of the space: side of the pictures, widths of the levels, features, dimensions."""
+    """Shape of the space: side of the images, widths of the levels, features, dimensions."""
 
     size_px: int = 256
     widths: tuple[int, ...] = (16, 32, 48, 64, 96)
@@ -49,7 +49,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Space:
+class FeatureSpace:
     """A feature space; `centre` (F,) and `axes` (F, D) bring the network's features into it."""
 
     spec: Spec
@@ -60,7 +60,7 @@ class Space:
     name: str = NAME
 
     def embed(self, images: NDArray[np.uint8]) -> Floats:
-        """Return (N, D) coordinates of square pictures.
+        """Return (N, D) coordinates of square images.
 
         Parameters
         ----------
@@ -70,14 +70,14 @@ class Space:
         Raises
         ------
         UserError
-            If they are not square grey pictures of 32 pixels a side or more.
+            If they are not square grey images of 32 pixels a side or more.
         """
-        return (features_of(self.net, images, self.spec.size_px) - self.centre) @ self.axes
+        return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
 
-def features_of(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int) -> Floats:
-    """Return the network's features (N, F) of square pictures and their mirror images, the mean."""
-    check_square(images)
+def embed(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int) -> Floats:
+    """Return the network's features (N, F) of square images and their mirror images, the mean."""
+    require_square(images)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
     with torch_threads(), torch.inference_mode():
         for start in range(0, len(images), CHUNK):
@@ -87,7 +87,7 @@ def features_of(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int)
     return np.concatenate(parts).astype(np.float64)
 
 
-def check_square(images: NDArray[np.uint8]) -> None:
+def require_square(images: NDArray[np.uint8]) -> None:
     """Raise `UserError` unless `images` are (N, S, S) uint8 with S at least 32."""
     square = images.ndim == 3 and images.shape[1] == images.shape[2] >= 32
     if not square or images.dtype != np.uint8:
@@ -95,19 +95,19 @@ def check_square(images: NDArray[np.uint8]) -> None:
         raise UserError("images must be (N, S, S) uint8, S at least 32", got, "stack square crops")
 
 
-def save_space(
+def save_model(
     folder: Path, spec: Spec, weights: Mapping[str, Tensor], centre: Floats, axes: Floats
 ) -> None:
     """Write shape and weights; the network's as 16-bit floats, half the size."""
     half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
     basis = {"centre": torch.from_numpy(centre).float(), "axes": torch.from_numpy(axes).float()}
     stored = {f"net/{k}": v.contiguous() for k, v in half.items()} | basis
-    with replacing(folder / WEIGHTS) as partial:
+    with replace_file(folder / WEIGHTS) as partial:
         save_file(stored, partial)
     write_text(folder / SPEC, json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n")
 
 
-def load_space(folder: Path | None = None) -> Space:
+def load_model(folder: Path | None = None) -> FeatureSpace:
     """Return the space in `folder`, by default the one that comes with the package.
 
     Raises
@@ -121,14 +121,14 @@ def load_space(folder: Path | None = None) -> Space:
         spec = Spec(**record | {"widths": tuple(record["widths"])})
         stored = load_file(folder / WEIGHTS)
         centre, axes = (stored[name].double().numpy() for name in ("centre", "axes"))
-        embedder = loaded(spec, stored)
+        embedder = load_network(spec, stored)
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold a whole feature space"
         raise DataError(rule, error, "restore it, or train it: busgen dev fit us64") from error
-    return Space(spec, embedder, centre, axes, _sha256(folder))
+    return FeatureSpace(spec, embedder, centre, axes, _hash(folder))
 
 
-def loaded(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
+def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
     """Return the network with stored weights, ready to be asked."""
     own = {k.removeprefix("net/"): v for k, v in stored.items() if k.startswith("net/")}
     with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
@@ -138,6 +138,6 @@ def loaded(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
     return embedder.eval()
 
 
-def _sha256(folder: Path) -> str:
+def _hash(folder: Path) -> str:
     """Return the hash of weights and shape."""
     return sha256_bytes((sha256_file(folder / SPEC) + sha256_file(folder / WEIGHTS)).encode())

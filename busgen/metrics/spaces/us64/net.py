@@ -1,6 +1,6 @@
 """The network behind `us64`, and what it is asked while it learns.
 
-In: square pictures (N, 1, S, S) in [0, 1]. Out: features (N, F); answers to `TASKS` of them.
+In: square images (N, 1, S, S) in [0, 1]. Out: features (N, F); answers to `TASKS` of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ BANDS = 4  # of depth: what is usual differs between skin and chest wall
 class Embedder(nn.Module):
     """Residual CNN: (N, 1, S, S) in [0, 1] -> features (N, `features`), none negative.
 
-    It sees the picture and, apart, what is finer than `FINE` px, so that speckle counts as much
+    It sees the image and, apart, what is finer than `FINE` px, so that speckle counts as much
     as anatomy, and ends with means of `BANDS` bands of depth.
     """
 
@@ -43,7 +43,7 @@ class Embedder(nn.Module):
         return out
 
 
-class Taught(nn.Module):
+class MultiTask(nn.Module):
     """An embedder with one linear answer a task: what it learns from; only the embedder stays."""
 
     def __init__(self, embedder: Embedder, tasks: Mapping[str, int]) -> None:
@@ -58,6 +58,6 @@ class Taught(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
 
-def masked_mean(losses: Tensor, known: Tensor) -> Tensor:
+def mean(losses: Tensor, known: Tensor) -> Tensor:
     """Return the mean of the losses that are `known` (bool of the same shape), 0 of none."""
     return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)

@@ -1,6 +1,6 @@
 """Training of `us64` on crops of training patients, the same bytes for the same seed.
 
-In: crops. Out: a folder that `load_space` reads. The network learns what a picture shows (class,
+In: crops. Out: a folder that `load_space` reads. The network learns what an image shows (class,
 scanner, statistics) and how it was spoilt, if so; what it answers from becomes the space. Its
 minute of steps needs no checkpoint, no average and no folder, so it takes the steps of
 `busgen.training_loop` without its `run`.
@@ -19,16 +19,16 @@ from busgen import seeds
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.imaging.resize import resize
-from busgen.imaging.statistics import MEASURED, image_statistics
+from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seeded
-from busgen.judges.training.fit import one_cycle
+from busgen.judges.training.fit import rate_share
 from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.features import Spec, features_of, loaded, save_space
-from busgen.metrics.spaces.us64.net import Taught, masked_mean
-from busgen.real.cohort import FILE, canonical_tables
-from busgen.real.crops import Crops, shares, shippable_splits
+from busgen.metrics.spaces.us64.features import Spec, embed, load_network, save_model
+from busgen.metrics.spaces.us64.net import MultiTask, mean
+from busgen.real.cohort import FILE, find_tables
+from busgen.real.crops import Crops, probabilities, read_shippable
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
@@ -50,7 +50,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Examples:
     """What is known of the crops: class and scanner (N,), standardised statistics (N, K) or NaN."""
 
     labels: NDArray[np.int64]
@@ -58,7 +58,7 @@ class Lesson:
     statistics: NDArray[np.float32]
 
 
-def train_us64(
+def train(
     crops: Crops,
     folder: Path,
     seed: int = 0,
@@ -74,7 +74,7 @@ def train_us64(
     folder
         Where `us64.json` and `us64.safetensors` go.
     seed
-        Decides initial weights, draws, mirrors and how pictures are spoilt.
+        Decides initial weights, draws, mirrors and how images are spoilt.
     spec, recipe
         Shape of the space and how it is learned; the shipped ones by default.
 
@@ -89,19 +89,19 @@ def train_us64(
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with torch_threads():
-        weights = _learned(images, crops, seed, (spec, recipe))
+        weights = _learn(images, crops, seed, (spec, recipe))
     stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    features = features_of(loaded(spec, stored), images, spec.size_px)
-    save_space(folder, spec, weights, *basis_of(features, spec.dimensions))
+    features = embed(load_network(spec, stored), images, spec.size_px)
+    save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
 def fit_us64(real: Path, folder: Path) -> None:
     """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
-    tables, cohort = canonical_tables(real), real / "cohort" / FILE
-    train_us64(shippable_splits(tables, cohort)["train"], folder)
+    tables, cohort = find_tables(real), real / "cohort" / FILE
+    train(read_shippable(tables, cohort)["train"], folder)
 
 
-def basis_of(features: Floats, dimensions: int) -> tuple[Floats, Floats]:
+def principal_axes(features: Floats, dimensions: int) -> tuple[Floats, Floats]:
     """Return mean (F,) and axes (F, D) along which features vary most, scaled to variance 1.
 
     Variances below `FLOOR` of the largest are scaled less: they are mostly noise.
@@ -113,53 +113,53 @@ def basis_of(features: Floats, dimensions: int) -> tuple[Floats, Floats]:
     return centre, axes / np.sqrt(variances + FLOOR * variances[0])
 
 
-def lesson_of(crops: Crops) -> Lesson:
+def make_examples(crops: Crops) -> Examples:
     """Return what the crops teach; statistics are standardised over them."""
     known = {label: number for number, label in enumerate(LABELS)}
     labels = np.array([known.get(str(label), UNKNOWN) for label in crops.labels])
     measured = [
-        image_statistics(np.asarray(image), np.asarray(mask), None)
+        measure_image(np.asarray(image), np.asarray(mask), None)
         for image, mask in zip(crops.images, crops.masks, strict=True)
     ]
     table = np.array([[one.get(name, np.nan) for name in STATISTICS] for one in measured])
     spread = np.nanstd(table, axis=0)
     table = (table - np.nanmean(table, axis=0)) / np.where(spread > 0, spread, 1)
     scanners = np.unique(crops.scanners, return_inverse=True)[1]
-    return Lesson(labels, scanners.astype(np.int64), np.clip(table, -4, 4).astype(np.float32))
+    return Examples(labels, scanners.astype(np.int64), np.clip(table, -4, 4).astype(np.float32))
 
 
-def _learned(
+def _learn(
     images: NDArray[np.uint8], crops: Crops, seed: int, shape: tuple[Spec, Recipe]
 ) -> dict[str, Tensor]:
     spec, recipe = shape
-    lesson = lesson_of(crops)
+    lesson = make_examples(crops)
     tasks = {
         "label": len(LABELS),
         "scanner": int(lesson.scanners.max()) + 1,
         "statistics": len(STATISTICS),
         "spoilt": len(WAYS) + 1,
     }
-    net = seeded(lambda: Taught(spec.build(), tasks), seed)
+    net = seeded(lambda: MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    rng, chances = seeds.rng(seed, "us64"), shares(crops, labelled=False)
+    rng, chances = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):
-        set_rate(optimiser, recipe.rate * one_cycle(step / recipe.steps))
+        set_rate(optimiser, recipe.rate * rate_share(step / recipe.steps))
         chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=chances), 2)
-        pictures, ways = _pictures(images, chosen, rng)
+        pictures, ways = _images(images, chosen, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
-        take_step(net, optimiser, loss_of(answers, lesson, chosen, ways))
+        take_step(net, optimiser, compute_loss(answers, lesson, chosen, ways))
     embedder: nn.Module = net.get_submodule("embedder")
     return dict(embedder.state_dict())
 
 
-def _pictures(
+def _images(
     images: NDArray[np.uint8], chosen: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return halves of pictures, some mirrored, and how each is spoilt: 0, the first ones, not.
+    """Return halves of images, some mirrored, and how each is spoilt: 0, the first ones, not.
 
     Halves are of full depth: the network takes means over columns, and learns twice as fast so.
-    `chosen` names each picture twice, so that only what is spoilt tells the two apart.
+    `chosen` names each image twice, so that only what is spoilt tells the two apart.
     """
     side = images.shape[1]
     ways = rng.integers(len(WAYS), size=len(chosen)) + 1
@@ -167,16 +167,16 @@ def _pictures(
     pictures = []
     for number, way in zip(chosen, ways, strict=True):
         left = rng.integers(side - side // 2 + 1)
-        picture = images[number, :, left : left + side // 2]
-        picture = np.ascontiguousarray(picture[:, ::-1] if rng.random() < 0.5 else picture)
-        pictures.append(WAYS[way - 1](picture, rng) if way else picture)
+        image = images[number, :, left : left + side // 2]
+        image = np.ascontiguousarray(image[:, ::-1] if rng.random() < 0.5 else image)
+        pictures.append(WAYS[way - 1](image, rng) if way else image)
     return np.stack(pictures), ways
 
 
-def loss_of(
-    answers: dict[str, Tensor], lesson: Lesson, chosen: NDArray[np.int64], ways: NDArray[np.int64]
+def compute_loss(
+    answers: dict[str, Tensor], lesson: Examples, chosen: NDArray[np.int64], ways: NDArray[np.int64]
 ) -> Tensor:
-    """Return the loss of answers to the tasks; statistics of spoilt pictures are not known."""
+    """Return the loss of answers to the tasks; statistics of spoilt images are not known."""
     told = {name: answer.float() for name, answer in answers.items()}
     wanted = torch.from_numpy(lesson.statistics[chosen])
     known = ~wanted.isnan() & torch.from_numpy(ways == 0)[:, None]
@@ -184,8 +184,8 @@ def loss_of(
     labels = torch.from_numpy(lesson.labels[chosen])
     entropy = cross_entropy(told["label"], labels, reduction="none", ignore_index=UNKNOWN)
     return (
-        masked_mean(entropy, labels != UNKNOWN)
+        mean(entropy, labels != UNKNOWN)
         + cross_entropy(told["scanner"], torch.from_numpy(lesson.scanners[chosen]))
-        + 4 * masked_mean(misses, known)
+        + 4 * mean(misses, known)
         + 2 * cross_entropy(told["spoilt"], torch.from_numpy(ways))
     )

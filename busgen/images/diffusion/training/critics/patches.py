@@ -1,6 +1,6 @@
-"""What the autoencoder's pictures are held to: the same anatomy, and speckle that looks real.
+"""What the autoencoder's images are held to: the same anatomy, and speckle that looks real.
 
-In: pictures and their reconstructions (N, 1, H, W) in [-1, 1]. Out: losses.
+In: images and their reconstructions (N, 1, H, W) in [-1, 1]. Out: losses.
 """
 
 import itertools
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, leaky_relu, relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-SCALES = ((1, 0.5), (2, 1.0), (4, 2.0))  # px over which pictures are averaged, weight
+SCALES = ((1, 0.5), (2, 1.0), (4, 2.0))  # px over which images are averaged, weight
 WINDOW = 32  # side of the windows whose spectra are compared, in px
 
 
 class Critic(nn.Module):
-    """Tells patches of real pictures from reconstructed ones: logits (N, 1, h, w).
+    """Tells patches of real images from reconstructed ones: logits (N, 1, h, w).
 
     PatchGAN (Isola 2017, arXiv 1611.07004) with spectral norm (Miyato 2018, arXiv 1802.05957); it
     sees some 30 pixels at a time, which is speckle, not anatomy. With `styles`, it is told whose
@@ -54,7 +54,7 @@ def anatomy_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
 
 
 def spectrum_loss(made: Tensor, real: Tensor) -> Tensor:
-    """Return the mean absolute difference of log power spectra, averaged over a picture's windows.
+    """Return the mean absolute difference of log power spectra, averaged over an image's windows.
 
     Averaged before the logarithm: a spectrum is asked for, not the very same grain.
     """
