@@ -155,7 +155,7 @@ def run(line: str, call) -> None:
         pytest.skip("no Chromium to print with")
     if words[1:2] in (["generate"], ["train"]) and "--params" not in words:
         words += ["--params", "small.yaml"]
-    if words[1:3] == ["readers", "score"]:
+    if words[1:3] == ["study", "score"]:
         answer()
     words = [name for word in words for name in spelt_out(word)]
     folder = ROOT if line.startswith(CHECKOUT) else Path.cwd()
