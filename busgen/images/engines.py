@@ -36,10 +36,7 @@ def _load_stable_diffusion(
 def engine_prior(engine: str, prior: Prior) -> Prior:
     """Return `prior` with the scanners that an image engine has: the generic ones are its own.
 
-    Raises
-    ------
-    DataError
-        If the prior's scanners cannot be the engine's.
+    Raises `DataError` if the prior's scanners cannot be the engine's.
     """
     return with_scanners(prior, LIKE) if engine == "diffusion" else prior
 
@@ -63,16 +60,11 @@ def load_image_engine(
 
     Parameters
     ----------
-    name
-        Key of `ENGINES`.
-    size_px
-        Side of the images, at least 32.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
-    threads
-        Images rendered at once; by default as many as the machine has cores.
-    learned
-        Weights and sampler of a learned engine; `phantom` looks at no weights.
+    name : key of `ENGINES`
+    size_px : side of the images, at least 32
+    device : ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway
+    threads : images rendered at once; by default as many as the machine has cores
+    learned : weights and sampler of a learned engine; `phantom` looks at no weights
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))

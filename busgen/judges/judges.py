@@ -90,8 +90,7 @@ class Judges:
 
         Parameters
         ----------
-        images
-            (N, H, W) uint8 square crops of any size.
+        images : (N, H, W) uint8 square crops of any size
 
         Returns
         -------
@@ -117,8 +116,7 @@ class Judges:
 
         Parameters
         ----------
-        images, masks
-            (N, H, W) uint8 square crops and {0, 1} masks of their lesions.
+        images, masks : (N, H, W) uint8 square crops and {0, 1} masks of their lesions
 
         Returns
         -------
@@ -170,17 +168,12 @@ def to_input(views_: NDArray[np.uint8], device: str) -> Tensor:
 def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     """Return the judges in `folder`, by default those that come with the package.
 
+    Raises `DataError` if files are missing, altered, or do not fit each other.
+
     Parameters
     ----------
-    folder
-        What `save_model` wrote.
-    device
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one.
-
-    Raises
-    ------
-    DataError
-        If files are missing, altered, or do not fit each other.
+    folder : what `save_model` wrote
+    device : ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one
     """
     folder = folder or SHIPPED
     record = read_json(folder / SPEC)

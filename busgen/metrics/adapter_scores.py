@@ -22,22 +22,17 @@ from busgen.stats.overlap import dice
 def score(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
+    Raises `UserError` if there is not one image a crop.
+
     Parameters
     ----------
-    images
-        (N, S, S) uint8, one in the stead of each crop.
-    real
-        N crops of held-out patients.
+    images : (N, S, S) uint8, one in the stead of each crop
+    real : N crops of held-out patients
 
     Notes
     -----
     What so few patients cannot tell is None, with a `note` that says why: they are never a reason
     to lose what was trained.
-
-    Raises
-    ------
-    UserError
-        If there is not one image a crop.
     """
     if images.shape != real.images.shape:
         rule = "there must be one image in the stead of each crop"

@@ -60,24 +60,20 @@ class Families:
 def share_moved(families: Families, measure: Measure) -> dict[str, Score]:
     """Return in what share of families the measure moves as the terms say.
 
+    Raises `UserError` if the field has no order, or fewer than two of the ordered terms are there.
+
     Parameters
     ----------
-    families
-        Of a field in `RISING`.
-    measure
-        `measure(image, mask)`, rising in the order of `RISING`. As members share all else, the grey
-        level of a region serves; one minus what lies beside it loses what spreads there (a halo).
+    families : of a field in `RISING`
+    measure : `measure(image, mask)`, rising in the order of `RISING`. As members share all else,
+        the grey level of a region serves; one minus what lies beside it loses what spreads there (a
+        halo)
 
     Returns
     -------
     dict
         ``"none < enhancement"`` and so on for neighbours in the order, ``"order"`` for all of them
         at once: each ``value`` (share), ``n`` (families where it can be measured), ``interval``.
-
-    Raises
-    ------
-    UserError
-        If the field has no order, or fewer than two of the ordered terms are there.
     """
     order = [term for term in RISING.get(families.field, ()) if term in families.terms]
     if len(order) < 2:
@@ -102,19 +98,15 @@ def share_unchanged(families: Families) -> Score:
     """Return in what share of families the rest of the image stays.
 
     The mean absolute grey difference of two members where the field should not show, over all
-    pairs, against that of two independent images there: each member and the same term of the
-    next family. The rest stays where it is less than `KEPT` of it.
+    pairs, against that of two independent images there: each member and the same term of the next
+    family. The rest stays where it is less than `KEPT` of it. Raises `UserError` if there are fewer
+    than two families, or two members.
 
     Returns
     -------
     dict
         ``value`` (share), ``n``, ``interval``; ``grey`` and ``independent``: the medians of the
         two differences, in grey levels.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than two families, or two members.
     """
     if len(families.images) < 2 or len(families.terms) < 2:
         got = families.images.shape[:2]

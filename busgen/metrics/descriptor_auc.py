@@ -42,12 +42,10 @@ def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
 
     Parameters
     ----------
-    table
-        Rows with the descriptors, `pathology` and the column `by`.
-    by
-        Column of what rows stem from: `patient_id` of real ones, `family_id` of released
-        ones. The interval's 95 % bootstrap draws these, not lesions: those of one patient, and all
-        members of a family, are described alike.
+    table : rows with the descriptors, `pathology` and the column `by`
+    by : column of what rows stem from: `patient_id` of real ones, `family_id` of released ones. The
+        interval's 95 % bootstrap draws these, not lesions: those of one patient, and all members of
+        a family, are described alike
 
     Returns
     -------

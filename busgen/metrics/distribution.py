@@ -24,22 +24,15 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     """Return the kernel distance (KID) of synthetic images from real ones.
 
     The unbiased estimate of the squared maximum mean discrepancy with the cubic kernel (Bińkowski
-    2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images.
+    2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images. Raises
+    `UserError` if dimensions differ, something is not finite, or real patients are too few.
 
     Parameters
     ----------
-    synthetic, real
-        Features in one space. n is the number of synthetic images, or as many as two samples of
-        real ones with no patient in common can have.
-    rng
-        Draws images for value, interval and floor.
-    draws
-        How many each.
-
-    Raises
-    ------
-    UserError
-        If dimensions differ, something is not finite, or real patients are too few.
+    synthetic, real : features in one space. n is the number of synthetic images, or as many as two
+        samples of real ones with no patient in common can have
+    rng : draws images for value, interval and floor
+    draws : how many each
     """
     points, groups = join(synthetic, real)
     kernel = map_pairs(_cubic, points)
@@ -78,13 +71,8 @@ def frechet(
     As `kid`, of means and covariances (`frechet_distance`). It is biased by n: its floor is not 0,
     and values of other n or dimensions do not compare. `singular` allows any number of dimensions,
     as FID's 2,048, of which fewer images fit a covariance that is singular: the bias then
-    dominates, and only the floor tells what a value says.
-
-    Raises
-    ------
-    UserError
-        As `kid`, or if there are more than `MOST` dimensions, or no more images than dimensions,
-        unless `singular`.
+    dominates, and only the floor tells what a value says. Raises `UserError` as `kid`, or if there
+    are more than `MOST` dimensions, or no more images than dimensions, unless `singular`.
     """
     points, _ = join(synthetic, real)
     n, dimensions = equal_size(synthetic, real), points.shape[1]

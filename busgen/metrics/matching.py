@@ -19,13 +19,8 @@ def match_pairs(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tupl
     """Return rows of synthetic and of real images, pairs of the same class and scanner.
 
     Where synthetic images are of no scanner that the real ones are of, as the phantom's are,
-    classes alone match. What is over of either is left out, chosen at random. Synthetic images
-    in the stead of the real ones, one by one, stay with them.
-
-    Raises
-    ------
-    UserError
-        If nothing matches.
+    classes alone match. What is over of either is left out, chosen at random. Synthetic images in
+    the stead of the real ones, one by one, stay with them. Raises `UserError` if nothing matches.
     """
     if _match(synthetic, real):
         return np.arange(len(real)), np.arange(len(real))

@@ -87,21 +87,14 @@ def find_copies(
 ) -> _Copies:
     """Return how many synthetic images are copies of training ones.
 
+    Raises `UserError` if there are fewer than 4 held-out patients, or a kind has no image.
+
     Parameters
     ----------
-    synthetic
-        Images in question.
-    training
-        What their generator learned from.
-    held_out
-        Real images of other patients: what nearness is a coincidence.
-    rng
-        Draws halves of the held-out patients, and the training images that `nearer` is about.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than 4 held-out patients, or a kind has no image.
+    synthetic : images in question
+    training : what their generator learned from
+    held_out : real images of other patients: what nearness is a coincidence
+    rng : draws halves of the held-out patients, and the training images that `nearer` is about
     """
     if min(len(synthetic), len(training)) < 1 or len(np.unique(held_out.groups)) < 4:
         got = f"{len(synthetic)}, {len(training)}, {len(held_out)}"

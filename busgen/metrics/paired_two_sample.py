@@ -39,23 +39,15 @@ def two_sample(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return `cross_validate` and `two_sample_known_bad`, and a note where the latter is too low.
 
+    Raises `UserError` if patients are too few for its folds, or no stratum has images of both.
+
     Parameters
     ----------
-    sets
-        Images in question, and real ones.
-    groups
-        What those of each stem from, (N,) and (M,).
-    by
-        Columns in which both images of a pair agree.
-    size_px
-        Side at which both are looked at, 96 px or more.
-    recipe
-        How the classifier learns.
-
-    Raises
-    ------
-    UserError
-        If patients are too few for its folds, or no stratum has images of both.
+    sets : images in question, and real ones
+    groups : what those of each stem from, (N,) and (M,)
+    by : columns in which both images of a pair agree
+    size_px : side at which both are looked at, 96 px or more
+    recipe : how the classifier learns
     """
     pick = rng(SEED, "score/pairs")
     first, second = (_to_text(s, g, by) for s, g in zip(sets, groups, strict=True))
@@ -71,11 +63,7 @@ def two_sample(
         "two_sample": Pairs(made, real, hide, groups[0][own], groups[1][other]),
         "two_sample_known_bad": Pairs(bad, real, hide, groups[1][other], groups[1][other]),
     }
-    stated = {
-        "bad": "high",
-        "space": "pixels",
-        "version": hash_code(testing.__name__)[:HASH_CHARS],
-    }
+    stated = {"bad": "high", "space": "pixels", "version": hash_code(testing.__name__)[:HASH_CHARS]}
     told = {n: asdict(cross_validate(pairs, SEED, recipe)) | stated for n, pairs in scores.items()}
     known = told["two_sample_known_bad"]["value"]
     note = f"two_sample: a known-bad set gets {known:.2f}, below {SURE}, so the other says nothing"

@@ -41,12 +41,8 @@ def overlap(
 ) -> dict[str, Score]:
     """Return the scores of `NAMES`, n against n: low is bad.
 
-    Parameters are those of `busgen.metrics.distribution.kid`.
-
-    Raises
-    ------
-    UserError
-        As `kid`, or if patients are too few for `NEAREST` neighbours of other ones.
+    Parameters are those of `busgen.metrics.distribution.kid`. Raises `UserError` as `kid`, or if
+    patients are too few for `NEAREST` neighbours of other ones.
     """
     points, groups = join(synthetic, real)
     told = draw(

@@ -78,29 +78,22 @@ def score_privacy(
 ) -> Privacy:
     """Return how near images are to training patients.
 
+    Raises `UserError` if a kind has fewer than `MIN_N` images, or all of one patient.
+
     Parameters
     ----------
-    made
-        Images in question, with their families.
-    training, held_out
-        Real images with their patients: what the generator learned from, and others.
-    between
-        Distances in the space.
-    rng
-        Draws whole training patients, as many images as are held out, and the bootstrap.
-    draws
-        How many each.
+    made : images in question, with their families
+    training, held_out : real images with their patients: what the generator learned from, and
+        others
+    between : distances in the space
+    rng : draws whole training patients, as many images as are held out, and the bootstrap
+    draws : how many each
 
     Returns
     -------
     Privacy
         Intervals are 95 % bootstrap over families and patients; `floor_limit` the 97.5 % quantile
         of the bootstrapped floor (2.5 % of the ratio, which is low where images are copies).
-
-    Raises
-    ------
-    UserError
-        If a kind has fewer than `MIN_N` images, or all of one patient.
     """
     _check(made, training, held_out)
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))

@@ -43,13 +43,10 @@ def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
 
     Parameters
     ----------
-    space
-        What the samples' coordinates are of.
-    pair
-        Images in question, and real ones of held-out patients; coordinates that an image lacks
-        (lesions' of one without) are left out of both, and a note says so.
-    draws
-        How many each value, interval and floor are taken from.
+    space : what the samples' coordinates are of
+    pair : images in question, and real ones of held-out patients; coordinates that an image lacks
+        (lesions' of one without) are left out of both, and a note says so
+    draws : how many each value, interval and floor are taken from
     """
     try:
         n = equal_size(*pair)

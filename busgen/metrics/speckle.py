@@ -17,11 +17,7 @@ GREY = tuple(name for name in GROUPS["grey"] if name != "contrast")  # the lesio
 TEXTURE = ("speckle_axial_px", "speckle_lateral_px", "spectrum_slope")
 EDGES = (0.01, 0.02, 0.04, 0.08, 0.12, 0.18, 0.26, 0.36, 0.5)  # of bands, cycles per pixel
 SPECTRUM = tuple(f"spectrum_{high:.2f}" for high in EDGES[1:])
-STATISTICS: Mapping[str, tuple[str, ...]] = {
-    "grey": GREY,
-    "texture": TEXTURE,
-    "spectrum": SPECTRUM,
-}
+STATISTICS: Mapping[str, tuple[str, ...]] = {"grey": GREY, "texture": TEXTURE, "spectrum": SPECTRUM}
 FEW = 15  # real images of a scanner, below which a quartile says little
 EVERY = "all"  # in the stead of a scanner where synthetic images are of none of the real ones
 
@@ -65,10 +61,8 @@ def compare(
 
     Parameters
     ----------
-    synthetic, real
-        As `measure` returns them.
-    scanners, real_scanners
-        (N,) and (M,) scanners of the images.
+    synthetic, real : as `measure` returns them
+    scanners, real_scanners : (N,) and (M,) scanners of the images
     """
     found = []
     for name in shared_scanners(scanners, real_scanners):

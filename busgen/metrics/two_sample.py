@@ -86,14 +86,14 @@ class _Pile:
 def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
     """Return how well a small CNN tells the images of pairs apart, cross-validated.
 
+    Raises `UserError` if shapes differ, images are smaller than a patch, or there are too few for
+    the folds.
+
     Parameters
     ----------
-    pairs
-        Equal numbers of synthetic and real images of one size.
-    seed
-        Decides folds, initial weights, patches.
-    recipe
-        How it learns.
+    pairs : equal numbers of synthetic and real images of one size
+    seed : decides folds, initial weights, patches
+    recipe : how it learns
 
     Returns
     -------
@@ -102,11 +102,6 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
         95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5 and
         `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
         Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
-
-    Raises
-    ------
-    UserError
-        If shapes differ, images are smaller than a patch, or there are too few for the folds.
     """
     recipe = recipe or Recipe()
     _check(pairs, recipe)

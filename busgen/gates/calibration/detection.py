@@ -79,12 +79,9 @@ def detect(
 
     Parameters
     ----------
-    fault, strength
-        What was planted, to stand in the result.
-    scores
-        As `score` returns them, of one pair or more.
-    gates
-        Name -> gate, of all scores.
+    fault, strength : what was planted, to stand in the result
+    scores : as `score` returns them, of one pair or more
+    gates : name -> gate, of all scores
     """
     verdicts = [verdict(one, gates) for one in scores]
     names = {name: None for one in scores for name in one if gates[name].action != "off"}
@@ -105,10 +102,8 @@ def detection_rate(clean: Floats, faulty: Floats, shares: Sequence[float]) -> li
 
     Parameters
     ----------
-    clean, faulty
-        (n,) and (m,) scores.
-    shares
-        In [0, 1]; at most this share of `clean` lies below the bound.
+    clean, faulty : (n,) and (m,) scores
+    shares : in [0, 1]; at most this share of `clean` lies below the bound
     """
     bounds = np.quantile(clean, shares, method="lower")
     return [float((faulty < bound).mean()) for bound in bounds]

@@ -102,13 +102,11 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
 
     Parameters
     ----------
-    keeper
-        The gates at their bounds.
-    test
-        Clean pairs of patients that nothing learned from; faults of masks and labels are planted
-        into those with a lesion.
-    training
-        Clean pairs of training patients, which copies are made of; as many as of `test` are taken.
+    keeper : the gates at their bounds
+    test : clean pairs of patients that nothing learned from; faults of masks and labels are planted
+        into those with a lesion
+    training : clean pairs of training patients, which copies are made of; as many as of `test` are
+        taken
     """
     lesions = [pair for pair in test if pair.mask.any()]
     known = training[:: max(1, len(training) // len(test))][: len(test)]

@@ -167,10 +167,7 @@ def swap_label(pair: Pair, rng: Rng, share: float) -> Pair:
 def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     """Return the pair with another lesion's mask, its Dice with the true one below `SWAPPED_DICE`.
 
-    Raises
-    ------
-    UserError
-        If none of the masks is that far from the pair's own.
+    Raises `UserError` if none of the masks is that far from the pair's own.
     """
     for number in rng.permutation(len(others)):
         mask = others[int(number)]
@@ -181,13 +178,7 @@ def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
 
 
 COPIES: Mapping[str, Fault] = MappingProxyType(
-    {
-        "noise": add_noise,
-        "crop": crop,
-        "flip": mirror,
-        "brightness": brighten,
-        "elastic": deform,
-    }
+    {"noise": add_noise, "crop": crop, "flip": mirror, "brightness": brighten, "elastic": deform}
 )
 
 

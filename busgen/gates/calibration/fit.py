@@ -20,13 +20,7 @@ from busgen.gates import image_checks, lesion_intensity, mask_fit
 from busgen.gates.calibration.faults import Pair, swap_mask
 from busgen.gates.calibration.pairs import read_pairs
 from busgen.gates.image_checks import BANDS, LOOK, SIDE
-from busgen.gates.lesion_intensity import (
-    LESIONS,
-    LEVELS,
-    SHOWN,
-    TermLevels,
-    select,
-)
+from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, TermLevels, select
 from busgen.gates.mask_fit import FIT, MaskFit
 from busgen.imaging.resize import resize
 from busgen.io import dumps, replace_file, write_text

@@ -65,16 +65,14 @@ def measure(
 ) -> pa.Table:
     """Return what is measured on real images.
 
+    Raises `DataError` if there are no rows or an image in them is corrupt.
+
     Parameters
     ----------
-    rows
-        Canonical rows with `cluster_id` and `split` of the cohort.
-    judges
-        Judges whose scores are to stand with the others; None leaves these null.
-    size_px
-        Side of the square crops that are measured.
-    known
-        Images of training patients; None leaves the similarity to them null.
+    rows : canonical rows with `cluster_id` and `split` of the cohort
+    judges : judges whose scores are to stand with the others; None leaves these null
+    size_px : side of the square crops that are measured
+    known : images of training patients; None leaves the similarity to them null
 
     Returns
     -------
@@ -82,11 +80,6 @@ def measure(
     style where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
     that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
     `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
-
-    Raises
-    ------
-    DataError
-        If there are no rows or an image in them is corrupt.
     """
     records: list[dict[str, Any]] = []
     hashes: list[int] = []

@@ -103,13 +103,10 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     Parameters
     ----------
-    channels
-        Of the latents.
-    widths
-        Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an image's side; the encoder
-        has the first three.
-    mean, sd
-        Of each channel of what the encoder gives, measured after training; 0 and 1 before.
+    channels : of the latents
+    widths : of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an image's side; the encoder
+        has the first three
+    mean, sd : of each channel of what the encoder gives, measured after training; 0 and 1 before
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

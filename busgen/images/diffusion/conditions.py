@@ -82,10 +82,7 @@ def empty_text(count: int) -> Tensor:
 def styles_for(scanners: Sequence[str]) -> Tensor:
     """Return the styles (N,) int64 of findings' scanners.
 
-    Raises
-    ------
-    UserError
-        For a scanner that the training images do not have.
+    Raises `UserError` for a scanner that the training images do not have.
     """
     for scanner in scanners:
         if scanner not in STYLES:

@@ -93,12 +93,8 @@ class Engine:
 def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> Engine:
     """Return the engine with the weights in ``learned.model``, by default those that ship.
 
-    Raises
-    ------
-    UserError
-        If the folder holds no pipeline of ours, or no adapter of that name.
-    DataError
-        If a file is not what its manifest says.
+    Raises `UserError` if the folder holds no pipeline of ours, or no adapter of that name;
+    `DataError` if a file is not what its manifest says.
     """
     folder = Path(learned.model) if learned.model else SHIPPED
     digest = checked_hash(folder, learned.adapter)

@@ -47,8 +47,7 @@ def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    mask
-        (S, S) uint8 {0, 1}; of an empty one nothing shows anything.
+    mask : (S, S) uint8 {0, 1}; of an empty one nothing shows anything
     """
     side = len(mask) // FACTOR
     if not mask.any():
@@ -64,12 +63,9 @@ def paint(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
 
     Parameters
     ----------
-    values
-        (N, LEVELS) levels, 0 where nothing is told.
-    told
-        (N, LEVELS) in [0, 1], how surely.
-    shown
-        (N, LEVELS, h, w) as `weigh` returns them.
+    values : (N, LEVELS) levels, 0 where nothing is told
+    told : (N, LEVELS) in [0, 1], how surely
+    shown : (N, LEVELS, h, w) as `weigh` returns them
     """
     shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
     both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
@@ -91,11 +87,9 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
         Parameters
         ----------
-        stated
-            (N, N_TERMS) terms, as `terms.terms_of` gives them.
-        place
-            (N, LEVELS) standard normal: where in a term's range. The same place in the ranges of
-            two terms differs as their means do.
+        stated : (N, N_TERMS) terms, as `terms.terms_of` gives them
+        place : (N, LEVELS) standard normal: where in a term's range. The same place in the ranges
+            of two terms differs as their means do
         """
         told = stated @ self.known
         return stated @ self.means + told * self.spread * place, told

@@ -97,11 +97,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.register_modules(
-            autoencoder=autoencoder,
-            ranges=ranges,
-            tokens=tokens,
-            unet=unet,
-            scheduler=scheduler,
+            autoencoder=autoencoder, ranges=ranges, tokens=tokens, unet=unet, scheduler=scheduler
         )
 
     @property
@@ -116,14 +112,10 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Parameters
         ----------
-        text
-            (N, terms), `terms.terms_of`.
-        masks
-            (N, S, S) uint8 {0, 1}.
-        styles
-            (N,) int64, `conditions.styles_of`.
-        place
-            (N, LEVELS) standard normal, `levels.place_of`.
+        text : (N, terms), `terms.terms_of`
+        masks : (N, S, S) uint8 {0, 1}
+        styles : (N,) int64, `conditions.styles_of`
+        place : (N, LEVELS) standard normal, `levels.place_of`
         """
         values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([weigh(mask) for mask in masks])
@@ -144,16 +136,11 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Parameters
         ----------
-        told
-            Conditions, as `encode` returns them.
-        start
-            Standard normal (N, channels, H/8, W/8): where the paths begin.
-        grain
-            The decoder's noise, `Autoencoder.decode`.
-        steps
-            Of the solver.
-        guidance
-            Strength of the conditions; by default none beyond what the network has learned.
+        told : Conditions, as `encode` returns them
+        start : standard normal (N, channels, H/8, W/8): where the paths begin
+        grain : the decoder's noise, `Autoencoder.decode`
+        steps : of the solver
+        guidance : strength of the conditions; by default none beyond what the network has learned
         """
         latents = self.draw(told, start, steps, guidance)
         with autocast(start.device):
@@ -163,11 +150,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @torch.inference_mode()
     def draw(
-        self,
-        told: Conditions,
-        start: Tensor,
-        steps: int = STEPS,
-        guidance: Guidance | None = None,
+        self, told: Conditions, start: Tensor, steps: int = STEPS, guidance: Guidance | None = None
     ) -> Tensor:
         """Return the latents (N, channels, H/8, W/8) of images; arguments as when called."""
         latents = start

@@ -22,11 +22,9 @@ class FlowSolver(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
     Parameters
     ----------
-    noisiest, cleanest
-        Ratios of noise to signal of the first and of the last level but 0; chosen on validation
-        patients (docs/log).
-    rho
-        How much more densely low levels are spaced.
+    noisiest, cleanest : ratios of noise to signal of the first and of the last level but 0; chosen
+        on validation patients (docs/log)
+    rho : how much more densely low levels are spaced
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

@@ -43,16 +43,12 @@ def slot_bounds() -> tuple[tuple[int, int], ...]:
 def one_hot(stated: Mapping[str, Any]) -> NDArray[np.float32]:
     """Return what is stated as a row (N_TERMS,) of 0 and 1.
 
+    Raises `UserError` for a term that is not the lexicon's.
+
     Parameters
     ----------
-    stated
-        Field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields that
-        have no slot, sizes among them, are not looked at: the mask shows them.
-
-    Raises
-    ------
-    UserError
-        For a term that is not the lexicon's.
+    stated : field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields
+        that have no slot, sizes among them, are not looked at: the mask shows them
     """
     row = np.zeros(N_TERMS, np.float32)
     margin = stated.get("margin") or ()

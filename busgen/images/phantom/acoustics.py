@@ -123,11 +123,9 @@ def draw_looks(
 
     Parameters
     ----------
-    maps
-        Echogenicity (dB against fat), attenuation (dB/cm/MHz), coherent reflectors, all
-        (rows, columns).
-    gain
-        Time-gain compensation (rows, 1) dB.
+    maps : echogenicity (dB against fat), attenuation (dB/cm/MHz), coherent reflectors, all (rows,
+        columns)
+    gain : Time-gain compensation (rows, 1) dB
     """
     echo_db, attenuation, reflect = maps
     style = settings.style

@@ -102,12 +102,9 @@ def draw(
 
     Parameters
     ----------
-    rise_mm
-        How far the tissue lies above its layered place, (rows, columns).
-    fatty
-        Where glandular tissue gives way to fat, (rows, columns) in [0, 1].
-    loss_mhz
-        Frequency that attenuation acts on.
+    rise_mm : how far the tissue lies above its layered place, (rows, columns)
+    fatty : where glandular tissue gives way to fat, (rows, columns) in [0, 1]
+    loss_mhz : frequency that attenuation acts on
     """
     layers = draw_layers(rng, grid, finding)
     walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
@@ -165,11 +162,7 @@ def _parts(
 
 
 def _to_lines(
-    rng: np.random.Generator,
-    grid: Grid,
-    layers: Layers,
-    rise_mm: Floats,
-    parts: dict[str, Floats],
+    rng: np.random.Generator, grid: Grid, layers: Layers, rise_mm: Floats, parts: dict[str, Floats]
 ) -> Points:
     """Return interfaces between layers and the fibres in them."""
     bounds = (

@@ -22,16 +22,12 @@ class Grid:
 
     Attributes
     ----------
-    pixel_mm
-        Side of a pixel and distance of two rows.
-    depth_mm
-        Distance of each row from the transducer, (rows,).
-    lateral_mm
-        Place of each column, (columns,); at a third of the depth where the array is curved.
-    radius_mm
-        Radius of a curved array, 0 for a linear one.
-    half_angle
-        Half the opening of a curved array, rad.
+    pixel_mm : side of a pixel and distance of two rows
+    depth_mm : distance of each row from the transducer, (rows,)
+    lateral_mm : place of each column, (columns,); at a third of the depth where the array is
+        curved
+    radius_mm : radius of a curved array, 0 for a linear one
+    half_angle : half the opening of a curved array, rad
     """
 
     pixel_mm: float

@@ -116,11 +116,7 @@ def insert_lesion(
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator,
-    finding: Finding,
-    distance_mm: Floats,
-    grid: Grid,
-    loss_db_cm: float,
+    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid, loss_db_cm: float
 ) -> Floats:
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
     per_ratio_db = 2 * loss_db_cm * mean_chord(finding)

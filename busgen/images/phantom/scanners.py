@@ -16,26 +16,18 @@ class _Style:
 
     Attributes
     ----------
-    frequency_mhz
-        Nominal centre frequency of the pulse.
-    loss_mhz
-        Frequency that attenuation acts on: tissue strips a broadband pulse of its upper half.
-    axial_mm, lateral_mm
-        Standard deviations of the point-spread function, lateral at the focus.
-    looks
-        Decorrelated looks averaged by spatial or frequency compounding.
-    steer_deg
-        Largest steering angle of the looks.
-    range_db, fat_grey
-        Dynamic range that 255 grey levels would span at the slope near fat; grey level of fat.
-    black_grey
-        Grey level of silence; what is negative is cut off, as a machine's reject does.
-    floor_db
-        Electronic noise against fat, at the skin, before gain.
-    smooth_px, sharpen
-        Width of the display filter and strength of edge enhancement.
-    radius_mm
-        Radius of a curved array, None for a linear one.
+    frequency_mhz : nominal centre frequency of the pulse
+    loss_mhz : frequency that attenuation acts on: tissue strips a broadband pulse of its upper
+        half
+    axial_mm, lateral_mm : standard deviations of the point-spread function, lateral at the focus
+    looks : decorrelated looks averaged by spatial or frequency compounding
+    steer_deg : largest steering angle of the looks
+    range_db, fat_grey : dynamic range that 255 grey levels would span at the slope near fat; grey
+        level of fat
+    black_grey : grey level of silence; what is negative is cut off, as a machine's reject does
+    floor_db : electronic noise against fat, at the skin, before gain
+    smooth_px, sharpen : width of the display filter and strength of edge enhancement
+    radius_mm : radius of a curved array, None for a linear one
     """
 
     frequency_mhz: float

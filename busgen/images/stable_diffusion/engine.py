@@ -126,15 +126,10 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
     """Return the engine, its weights read and on their device, float16 on a GPU.
 
     It renders at the model's own size (512 for Stable Diffusion 1.5) and brings images to
-    `size_px`; where they are to be larger, at the next size up that the model can draw.
-
-    Raises
-    ------
-    UserError
-        If no model is named or found, it lacks parts, its weights are pickles, the adapter is
-        unknown or not this model's, steps or guidance are out of range, or there is no such device.
-    DataError
-        If a part is broken.
+    `size_px`; where they are to be larger, at the next size up that the model can draw. Raises
+    `UserError` if no model is named or found, it lacks parts, its weights are pickles, the adapter
+    is unknown or not this model's, steps or guidance are out of range, or there is no such device;
+    `DataError` if a part is broken.
     """
     steps, guidance = _sampler(learned)
     place = resolve_device(device)

@@ -36,10 +36,8 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorErro
 def find_folder(model: str | None) -> Path:
     """Return the folder of `model`, fetched first where it is a hub's name.
 
-    Raises
-    ------
-    UserError
-        If none is named, there is no such folder, or the hub has no such model or is out of reach.
+    Raises `UserError` if none is named, there is no such folder, or the hub has no such model or is
+    out of reach.
     """
     if model is None:
         rule = "stable_diffusion ships no weights: model must be given"
@@ -116,10 +114,7 @@ def hash_folder(folder: Path, adapter: Path | None = None) -> str:
 def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - untyped
     """Return the model `part` of `WEIGHED` on the CPU, frozen, ready to infer.
 
-    Raises
-    ------
-    DataError
-        If its files are broken, or lack weights.
+    Raises `DataError` if its files are broken, or lack weights.
     """
     rule, remedy = f"{folder / part} must hold a whole {part}", "restore it"
     options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}

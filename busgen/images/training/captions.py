@@ -56,13 +56,10 @@ def make_caption(
 
     Parameters
     ----------
-    row
-        Canonical row with the cohort's `flags`.
-    image, mask
-        (H, W) uint8 crops as `busgen.real.crops.crop` makes them, the mask {0, 1}.
-    bounds
-        As `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to
-        BrEaST's training patients.
+    row : canonical row with the cohort's `flags`
+    image, mask : (H, W) uint8 crops as `busgen.real.crops.crop` makes them, the mask {0, 1}
+    bounds : as `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to
+        BrEaST's training patients
     """
     margin = row["margin"]
     stated = {name: row[name] for name in FIELDS} | {"margin": margin and tuple(margin)}

@@ -33,14 +33,8 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Image
     """Return the images of the splits `SPLITS`, read from canonical tables unless in `work`.
 
     Bounds of what captions say of measured images are fitted to BrEaST's training patients, the
-    only ones whose readers describe every lesion.
-
-    Raises
-    ------
-    UserError
-        If no dataset lets weights ship, or BrEaST is missing.
-    DataError
-        If a split has no image.
+    only ones whose readers describe every lesion. Raises `UserError` if no dataset lets weights
+    ship, or BrEaST is missing; `DataError` if a split has no image.
     """
     if not all((work / split / CAPTIONS).is_file() for split in SPLITS):
         ours = [path for path in tables if weights_may_ship(path)]

@@ -31,14 +31,11 @@ def publish(
 
     Parameters
     ----------
-    judges
-        Folder of the trained judges; the crops by split lie beside it.
-    params
-        What they were trained with.
-    tables, cohort
-        All canonical tables: data sets that the judges did not learn from are scored whole.
-    out
-        Folder to write, all of it or nothing.
+    judges : folder of the trained judges; the crops by split lie beside it
+    params : what they were trained with
+    tables, cohort : all canonical tables: data sets that the judges did not learn from are scored
+        whole
+    out : folder to write, all of it or nothing
 
     Returns
     -------

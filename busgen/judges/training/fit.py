@@ -137,17 +137,12 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
 
     Parameters
     ----------
-    member
-        Shape of the judge, which member of its ensemble it is, and how it learns.
-    crops
-        What it learns from: training patients only.
-    seed
-        Decides initial weights, draws and changes of the crops.
-    work
-        Folder of the checkpoints to go on from where they exist, written after every epoch.
-    tick
-        Called with the number of crops seen, after every step; with those of the epochs that
-        a checkpoint holds, at the start of a cycle.
+    member : shape of the judge, which member of its ensemble it is, and how it learns
+    crops : what it learns from: training patients only
+    seed : decides initial weights, draws and changes of the crops
+    work : folder of the checkpoints to go on from where they exist, written after every epoch
+    tick : called with the number of crops seen, after every step; with those of the epochs that a
+        checkpoint holds, at the start of a cycle
     """
     recipe = member.recipe
     cycles = [Cycle(0, recipe.epochs, recipe.rate, 1.0)]

@@ -48,10 +48,7 @@ class Training:
 def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
     """Return the training on the canonical data in `folder`; its crops are read.
 
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, or `out` holds other things.
+    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
     """
     folders.require_replaceable(out, JUDGES)
     tables, cohort = find_tables(folder), find_cohort(folder)

@@ -44,12 +44,8 @@ class Job:
 def run(job: Job, tick: Tick) -> None:
     """Write the weights of a member, trained in a process of its own, unless they are there.
 
-    A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps.
-
-    Raises
-    ------
-    BusgenError
-        If the process ended without weights.
+    A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps. Raises
+    `BusgenError` if the process ended without weights.
     """
     if job.weights.is_file():
         tick(job.n)

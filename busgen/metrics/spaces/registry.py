@@ -59,11 +59,8 @@ def load_spaces(names: Sequence[str] | None) -> list[FeatureSpace]:
 def load_space(name: str) -> FeatureSpace:
     """Return the space `us64`, `radiomic` or `lite1`, or that of an extractor at the path `name`.
 
-    Raises
-    ------
-    UserError
-        If it is none of these. Weights alone (a safetensors file, ONNX) are refused: the
-        architecture is not in them, or nothing here runs it.
+    Raises `UserError` if it is none of these. Weights alone (a safetensors file, ONNX) are refused:
+    the architecture is not in them, or nothing here runs it.
     """
     if name == "us64":
         from busgen.metrics.spaces.us64 import features

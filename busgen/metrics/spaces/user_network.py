@@ -58,10 +58,8 @@ class FeatureSpace:
     def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return features (N, D) of square images (N, S, S) uint8.
 
-        Raises
-        ------
-        UserError
-            If the network does not take such images, or gives anything but finite numbers.
+        Raises `UserError` if the network does not take such images, or gives anything but finite
+        numbers.
         """
         parts = []
         with torch_threads(), torch.inference_mode():
@@ -89,17 +87,11 @@ class FeatureSpace:
 def load_model(path: Path) -> FeatureSpace:
     """Return the extractor of a TorchScript file or of a folder of the transformers library.
 
-    Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the
-    whole would resize the images again. A folder's `preprocessor_config.json` says how images
-    are seen; of its model the pooled features are taken, else the mean over the last ones. Code
-    that a folder brings is never run.
-
-    Raises
-    ------
-    UserError
-        If there is no such file or folder.
-    DataError
-        If it is no TorchScript, or no whole model.
+    Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the whole
+    would resize the images again. A folder's `preprocessor_config.json` says how images are seen;
+    of its model the pooled features are taken, else the mean over the last ones. Code that a folder
+    brings is never run. Raises `UserError` if there is no such file or folder; `DataError` if it is
+    no TorchScript, or no whole model.
     """
     if path.is_dir():
         return _pretrained(path)

@@ -87,11 +87,9 @@ class Training:
 def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int) -> Training:
     """Return the adaptation of ``params.start`` (by default what ships) to a data set.
 
-    Raises
-    ------
-    UserError
-        If `folder` does not hold the data set, `out` holds anything but the generator without this
-        adapter, the generator's folder is none, or the rank is none of the predecessor's.
+    Raises `UserError` if `folder` does not hold the data set, `out` holds anything but the
+    generator without this adapter, the generator's folder is none, or the rank is none of the
+    predecessor's.
     """
     require_extra("sd", "an adapter")
     if rank not in RANKS:
@@ -166,10 +164,7 @@ def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[st
         "dataset": plan.dataset,
         "images": {split: int(own.whole.sum()) for split, own in views.items()},
         "params": plan.params.model_dump(),
-        "held_out": {
-            "before": before,
-            "after": _scores(pipeline, views, stated, held_out, score),
-        },
+        "held_out": {"before": before, "after": _scores(pipeline, views, stated, held_out, score)},
     }
     _write(plan, pipeline, told)
     return told

@@ -17,13 +17,7 @@ from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
 from busgen.real.crops import Crops
-from busgen.training_loop import (
-    Draws,
-    Schedule,
-    Tick,
-    Told,
-    make_draws,
-)
+from busgen.training_loop import Draws, Schedule, Tick, Told, make_draws
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur

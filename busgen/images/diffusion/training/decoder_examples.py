@@ -16,12 +16,7 @@ from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions, Guidance
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.diffusion.training.latents import (
-    Batch,
-    encode,
-    stated_terms,
-    validation_batches,
-)
+from busgen.images.diffusion.training.latents import Batch, encode, stated_terms, validation_batches
 from busgen.images.training.examples import ImageSet
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, make_draws

@@ -39,11 +39,8 @@ PRESETS: Presets = MappingProxyType(
 def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
     """Return the training on the canonical data in `folder`; it works beside `out`.
 
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, `out` holds other things, or `params.start` is no
-        generator.
+    Raises `UserError` if `folder` has no canonical data, `out` holds other things, or
+    `params.start` is no generator.
     """
     tables = find_tables(folder)
     return resolve(tables, find_cohort(folder), params, work_path(out), out)

@@ -29,9 +29,7 @@ from busgen.training_loop import LOG
 
 
 def publish(
-    training: Training,
-    images: Mapping[str, ImageSet],
-    pipeline: BreastUltrasoundPipeline,
+    training: Training, images: Mapping[str, ImageSet], pipeline: BreastUltrasoundPipeline
 ) -> Path:
     """Write the finished generator with parameters, logs, facts about its data, and its card."""
     with write_folder(training.out, KIND) as partial:

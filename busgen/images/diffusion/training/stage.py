@@ -118,9 +118,7 @@ def _pipeline(
 
 
 def join(
-    autoencoder: Autoencoder,
-    ranges: Ranges,
-    modules: Mapping[str, nn.Module],
+    autoencoder: Autoencoder, ranges: Ranges, modules: Mapping[str, nn.Module]
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline of an autoencoder, ranges of levels, and a denoising network."""
     tokens = cast(FieldTokens, modules["tokens"])

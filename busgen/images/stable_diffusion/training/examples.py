@@ -79,12 +79,8 @@ def prepare(
 ) -> Examples:
     """Return the material of `crops` (N) with `prompts` (N), at `size_px` pixels a side.
 
-    Raises
-    ------
-    UserError
-        If there are no crops, or not a prompt each.
-    DataError
-        If VAE, text encoder or tokenizer are broken.
+    Raises `UserError` if there are no crops, or not a prompt each; `DataError` if VAE, text encoder
+    or tokenizer are broken.
     """
     if not len(crops) or len(prompts) != len(crops):
         got = f"{len(crops)} crops, {len(prompts)} prompts"

@@ -14,11 +14,7 @@ from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import to_text
 from busgen.images.stable_diffusion.training import stage
 from busgen.images.stable_diffusion.training.networks import Recipe
-from busgen.images.stable_diffusion.training.output import (
-    KIND,
-    save_adapter,
-    save_model,
-)
+from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
 from busgen.images.stable_diffusion.training.stage import Run
 from busgen.images.training.captions import Caption
 from busgen.images.training.examples import ImageSet, fit_bounds, read_images
@@ -63,12 +59,9 @@ class Training:
 def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
     """Return the training on training patients; the recipe is by default the predecessor's.
 
-    Raises
-    ------
-    UserError
-        If the folder has no canonical data or not the data set to adapt to, BrEaST, whose readers'
-        terms captions are measured by, is missing, `start` lacks parts, `out` holds what would be
-        lost, or the rank is none of theirs.
+    Raises `UserError` if the folder has no canonical data or not the data set to adapt to, BrEaST,
+    whose readers' terms captions are measured by, is missing, `start` lacks parts, `out` holds what
+    would be lost, or the rank is none of theirs.
     """
     layout.check_folder(asked.start, controlnet=asked.adapt is not None)
     recipe = recipe or Recipe()

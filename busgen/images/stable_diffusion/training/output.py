@@ -36,10 +36,7 @@ def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> N
 def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> Path:
     """Write the trained adapter below the folder of a model; return its own folder.
 
-    Raises
-    ------
-    UserError
-        If `name` is no name of a folder.
+    Raises `UserError` if `name` is no name of a folder.
     """
     from peft import get_peft_model_state_dict
 

@@ -43,27 +43,18 @@ class Run:
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Networks:
     """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
 
+    Raises `UserError` if `base` lacks parts, crops and prompts do not pair, the size is no multiple
+    of the VAE's factor, or the checkpoint is another training's; `DataError` if a part is broken,
+    or a loss is not finite.
+
     Parameters
     ----------
-    base
-        Folder of Stable Diffusion 1.5; with a trained ControlNet where an adapter is to learn.
-    crops
-        (N, S, S) of training patients; pixels that `crops.ignore` marks count nothing.
-    prompts
-        (N) sentences, as `engine.sentence` writes them.
-    recipe
-        What learns, how long and how fast.
-    run
-        Goes on from the checkpoint in its work folder where there is one; `tick` gets the number of
-        images seen, in steps, the checkpoint's first.
-
-    Raises
-    ------
-    UserError
-        If `base` lacks parts, crops and prompts do not pair, the size is no multiple of the VAE's
-        factor, or the checkpoint is another training's.
-    DataError
-        If a part is broken, or a loss is not finite.
+    base : folder of Stable Diffusion 1.5; with a trained ControlNet where an adapter is to learn
+    crops : (N, S, S) of training patients; pixels that `crops.ignore` marks count nothing
+    prompts : (N) sentences, as `engine.sentence` writes them
+    recipe : what learns, how long and how fast
+    run : goes on from the checkpoint in its work folder where there is one; `tick` gets the number
+        of images seen, in steps, the checkpoint's first
     """
     layout.check_folder(base, controlnet=recipe.lora_rank is not None)
     if recipe.size_px % 64:  # the VAE's 8 times the UNet's 8

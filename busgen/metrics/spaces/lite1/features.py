@@ -54,10 +54,7 @@ def embed(images: NDArray[np.uint8], axes: Axes) -> Floats:
 def features_of(images: NDArray[np.uint8]) -> Floats:
     """Return means, then standard deviations, over places of each map, (N, 2 * sum(CHANNELS)).
 
-    Raises
-    ------
-    UserError
-        If the images are not square, or the network is not installed.
+    Raises `UserError` if the images are not square, or the network is not installed.
     """
     require_square(images)
     net, blocks = _network()

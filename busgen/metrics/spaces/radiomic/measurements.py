@@ -48,12 +48,10 @@ def measure(image: Pixels, mask: Pixels | None) -> Floats:
 
     Parameters
     ----------
-    image
-        (S, S) uint8.
-    mask
-        (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
+    image : (S, S) uint8
+    mask : (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
         as one is where there is no room for it beside the lesion or behind it. All others are
-        finite: what a black image has not is 0.
+        finite: what a black image has not is 0
     """
     lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
     field = find_field(image)

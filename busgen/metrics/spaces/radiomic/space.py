@@ -24,19 +24,14 @@ Pixels = NDArray[np.uint8]
 def embed(images: Pixels, masks: Pixels) -> Floats:
     """Return coordinates (N, 56) of images, in the order of `measure.NAMES`.
 
+    Raises `UserError` if the images are not square.
+
     Parameters
     ----------
-    images
-        (N, S, S) uint8, S at least 32; other sides than 256 px are resized to it.
-    masks
-        (N, S, S) uint8, non-zero inside the lesion; all 0 where there is none: the coordinates of
-        `measure.LESION` are then NaN. Of a lesion those that there is no room for are 0, as of
-        a mean image.
-
-    Raises
-    ------
-    UserError
-        If the images are not square.
+    images : (N, S, S) uint8, S at least 32; other sides than 256 px are resized to it
+    masks : (N, S, S) uint8, non-zero inside the lesion; all 0 where there is none: the coordinates
+        of `measure.LESION` are then NaN. Of a lesion those that there is no room for are 0, as of a
+        mean image
     """
     require_square(images)
     with on_all_cores() as pool:

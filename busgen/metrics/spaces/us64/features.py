@@ -62,15 +62,11 @@ class FeatureSpace:
     def embed(self, images: NDArray[np.uint8]) -> Floats:
         """Return (N, D) coordinates of square images.
 
+        Raises `UserError` if they are not square grey images of 32 pixels a side or more.
+
         Parameters
         ----------
-        images
-            (N, S, S) uint8; other sides than the space's are resized to it, never stretched.
-
-        Raises
-        ------
-        UserError
-            If they are not square grey images of 32 pixels a side or more.
+        images : (N, S, S) uint8; other sides than the space's are resized to it, never stretched
         """
         return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
@@ -110,10 +106,7 @@ def save_model(
 def load_model(folder: Path | None = None) -> FeatureSpace:
     """Return the space in `folder`, by default the one that comes with the package.
 
-    Raises
-    ------
-    DataError
-        If files are missing, altered, or do not fit each other.
+    Raises `DataError` if files are missing, altered, or do not fit each other.
     """
     folder = folder or SHIPPED
     record: Any = read_json(folder / SPEC)

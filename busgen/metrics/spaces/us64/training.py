@@ -67,21 +67,14 @@ def train(
 ) -> None:
     """Train the space on crops of training patients and write it to `folder`.
 
+    Raises `UserError` if there are fewer crops than dimensions.
+
     Parameters
     ----------
-    crops
-        Of training patients only, `spec.dimensions` + 1 or more.
-    folder
-        Where `us64.json` and `us64.safetensors` go.
-    seed
-        Decides initial weights, draws, mirrors and how images are spoilt.
-    spec, recipe
-        Shape of the space and how it is learned; the shipped ones by default.
-
-    Raises
-    ------
-    UserError
-        If there are fewer crops than dimensions.
+    crops : of training patients only, `spec.dimensions` + 1 or more
+    folder : where `us64.json` and `us64.safetensors` go
+    seed : decides initial weights, draws, mirrors and how images are spoilt
+    spec, recipe : shape of the space and how it is learned; the shipped ones by default
     """
     spec, recipe = spec or Spec(), recipe or Recipe()
     if len(crops) <= spec.dimensions:
