@@ -5,15 +5,14 @@ In: two masks. Out: their mean symmetric surface distance, in diameters of the f
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from busgen.arrays import Bools, Floats32, Pixels
 
 NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 MOST = 1.0  # diameters; so far from the lesion is as good as nothing found
 
-Pixels = NDArray[np.uint8]
 
-
-def distance(found: NDArray[np.bool_], mask: Pixels) -> float:
+def distance(found: Bools, mask: Pixels) -> float:
     """Return the mean symmetric surface distance by the mask's equivalent diameter.
 
     As `monai.metrics.compute_average_surface_distance(symmetric=True)` has it, of distances that
@@ -47,5 +46,5 @@ def _outline(mask: Pixels) -> Pixels:
     return np.asarray(mask - inner, np.uint8)
 
 
-def _distance(outline: Pixels) -> NDArray[np.float32]:
+def _distance(outline: Pixels) -> Floats32:
     return np.asarray(cv2.distanceTransform(1 - outline, cv2.DIST_L2, 5), np.float32)

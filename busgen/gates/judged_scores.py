@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.gates.boundary_distance import distance
 from busgen.gates.mask_fit import score_mask
@@ -28,20 +28,17 @@ class Judges(Protocol):
         """Return the hash of all that decides their answers."""
         ...
 
-    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def segment(self, images: Pixels) -> Floats32:
         """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
         ...
 
-    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def classify(self, images: Pixels, masks: Pixels) -> Floats:
         """Return the calibrated probability (N,) that the lesions in `masks` are malignant."""
         ...
 
 
 def ask_judges(
-    findings: Sequence[Finding],
-    masks: NDArray[np.uint8],
-    images: NDArray[np.uint8],
-    judges: Judges | None,
+    findings: Sequence[Finding], masks: Pixels, images: Pixels, judges: Judges | None
 ) -> list[dict[str, float | None]]:
     """Return what the judges say of each pair; None of normal findings, or without judges."""
     scores: list[dict[str, float | None]] = [dict.fromkeys(JUDGED) for _ in findings]
@@ -54,12 +51,7 @@ def ask_judges(
     return scores
 
 
-def judge_pairs(
-    judges: Judges,
-    images: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
-    malignant: NDArray[np.bool_],
-) -> NDArray[np.float64]:
+def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools) -> Floats:
     """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
 
     In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for

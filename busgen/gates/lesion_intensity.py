@@ -12,8 +12,8 @@ from math import log, nan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Pixels
 from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST
 from busgen.imaging.resize import resize
 from busgen.imaging.surroundings import (
@@ -39,9 +39,6 @@ SHOWN: Mapping[str, tuple[str, ...]] = {  # which numbers show a field's terms
     "echo_pattern": ("to_fat", "inside_level", "inside_spread"),
     "posterior": ("band", "behind_level"),
 }
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

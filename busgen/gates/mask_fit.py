@@ -12,9 +12,9 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.gates.image_checks import GATES
 from busgen.stats.overlap import dice
 
@@ -25,10 +25,6 @@ RING = (3.0, 4.0, 0.5)  # px outside the outline, least width, width in equivale
 CORE = 0.15  # of the equivalent radius inside the outline begins the core
 RIM = (1.0, 6.0)  # px on both sides of the outline
 MOST = 50.0  # log odds beyond which nothing changes
-
-Floats = NDArray[np.float64]
-Grey = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def load_shipped() -> MaskFit:
     return MaskFit(**stored, constant=constant)
 
 
-def score_mask(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> float:
+def score_mask(image: Pixels, mask: Pixels, probabilities: Floats32) -> float:
     """Return the log odds that the mask (H, W) {0, 1} is this image's, NaN for an empty one.
 
     Parameters
@@ -71,13 +67,13 @@ def score_mask(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities:
     return load_shipped().log_odds(measure(image, mask, probabilities))
 
 
-def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> Floats:
+def measure(image: Pixels, mask: Pixels, probabilities: Floats32) -> Floats:
     """Return what `MaskFit` rests on, (14,), of a mask that is not empty."""
     inside = mask > 0
     return np.array([*_agreement(inside, probabilities), *_contrast(image, inside)], np.float64)
 
 
-def _agreement(inside: Bools, probabilities: Grey) -> list[float]:
+def _agreement(inside: Bools, probabilities: Floats32) -> list[float]:
     """Return Dice, hard and soft, and how much surer the segmenter is elsewhere."""
     p = np.clip(probabilities.astype(np.float64), UNSURE, 1 - UNSURE)
     odds = np.log(p / (1 - p))
@@ -98,7 +94,7 @@ def _agreement(inside: Bools, probabilities: Grey) -> list[float]:
     ]
 
 
-def _contrast(image: NDArray[np.uint8], inside: Bools) -> list[float]:
+def _contrast(image: Pixels, inside: Bools) -> list[float]:
     """Return grey of the surroundings against the core, beside, around and at the outline."""
     grey = cv2.GaussianBlur(image.astype(np.float32), (0, 0), SMOOTH_PX)
     depth = _depth(inside)
@@ -124,7 +120,7 @@ def _contrast(image: NDArray[np.uint8], inside: Bools) -> list[float]:
     ]
 
 
-def _depth(inside: Bools) -> Grey:
+def _depth(inside: Bools) -> Floats32:
     """Return the distance in px to the outline, positive inside."""
     own, other = inside.astype(np.uint8), (~inside).astype(np.uint8)
     return np.asarray(
@@ -133,5 +129,5 @@ def _depth(inside: Bools) -> Grey:
     )
 
 
-def _mean(grey: Grey, where: Bools, default: float) -> float:
+def _mean(grey: Floats32, where: Bools, default: float) -> float:
     return float(grey[where].mean()) if where.any() else default

@@ -11,8 +11,8 @@ from math import isnan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.gates import image_checks, lesion_intensity
 from busgen.imaging.geometry import Geometry
 from busgen.params.gates import Gate
@@ -31,7 +31,7 @@ DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
 def score_pair(
-    finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8], geometry: Geometry | None
+    finding: Finding, mask: Pixels, image: Pixels, geometry: Geometry | None
 ) -> dict[str, float | None]:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
 
@@ -52,7 +52,7 @@ def score_pair(
     }
 
 
-def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
+def score_image(image: Pixels) -> dict[str, float | None]:
     """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
     return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
@@ -63,10 +63,7 @@ def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
 
 
 def score_lesion(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    echo_pattern: str | None,
-    posterior: str | None,
+    image: Pixels, mask: Pixels, echo_pattern: str | None, posterior: str | None
 ) -> dict[str, float | None]:
     """Return the scores `LESION` of a lesion's grey levels; None where its terms are not stated.
 
@@ -81,7 +78,7 @@ def score_lesion(
 
 
 def score_copies(
-    images: Iterable[NDArray[np.uint8]], known: KnownImages | None
+    images: Iterable[Pixels], known: KnownImages | None
 ) -> list[dict[str, float | None]]:
     """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
     asked = list(images)
@@ -118,7 +115,7 @@ def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> flo
     return max(max(0.0, error - finding.pixel_mm) / asked for error, asked in errors_mm)
 
 
-def sharpness(image: NDArray[np.uint8]) -> float:
+def sharpness(image: Pixels) -> float:
     """Return the share of the spectral energy (mean removed) above `SHARP_CYCLES`.
 
     On images above `SHARP_PX` the frequency is lower in proportion: speckle has its size in mm.
@@ -133,13 +130,13 @@ def sharpness(image: NDArray[np.uint8]) -> float:
 
 
 @lru_cache(maxsize=4)
-def _high(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _high(cycles: float, shape: tuple[int, ...]) -> Bools:
     """Return which frequencies of an image's half spectrum are above `cycles` a pixel."""
     rows = np.fft.fftfreq(shape[0])[:, None]
     return np.asarray(np.hypot(rows, np.fft.rfftfreq(shape[1])[None, :]) > cycles)
 
 
-def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
+def _contrast(echo_pattern: str | None, mask: Pixels, image: Pixels) -> float:
     """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
 
     Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
@@ -165,7 +162,7 @@ def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[
     return abs(inside - float(beside.mean()))
 
 
-def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
+def _dilate(mask: Pixels, radius: int) -> Pixels:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return np.asarray(cv2.dilate(mask, kernel), np.uint8)
 

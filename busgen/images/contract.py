@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from busgen.arrays import Pixels
 from busgen.priors.findings import Finding
 
 
@@ -38,5 +36,5 @@ class ImageEngine(Protocol):
     def sha256(self) -> str:
         """Hash of everything that decides the engine's output."""
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""

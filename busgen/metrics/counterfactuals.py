@@ -12,8 +12,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
 from busgen.stats.proportions import wilson_interval
 
@@ -27,8 +27,7 @@ REACH = 0.08  # of the side, beyond the outline: how far what varies may show
 NEAR = 0.02  # of the side, within the outline
 KEPT = 0.5  # of the difference of two independent images: what stays differs by less
 
-Images = NDArray[np.uint8]
-Measure = Callable[[Images, Images], float]  # of image and mask, (H, W) each; NaN: not seen
+Measure = Callable[[Pixels, Pixels], float]  # of image and mask, (H, W) each; NaN: not seen
 Score = dict[str, Any]
 
 
@@ -44,8 +43,8 @@ class Families:
     terms : (T,) in the order of the members
     """
 
-    images: Images
-    masks: Images
+    images: Pixels
+    masks: Pixels
     field: str
     terms: tuple[str, ...]
 
@@ -128,20 +127,20 @@ def share_unchanged(families: Families) -> Score:
     }
 
 
-def _difference(a: Images, b: Images, where: NDArray[np.bool_]) -> float:
+def _difference(a: Pixels, b: Pixels, where: Bools) -> float:
     """Return the mean absolute difference of (N, H, W) images; NaN where there is no pixel."""
     if not where.any():
         return float("nan")
     return float(np.abs(a[:, where].astype(np.int16) - b[:, where]).mean())
 
 
-def _share(held: NDArray[np.bool_], seen: NDArray[np.bool_]) -> Score:
+def _share(held: Bools, seen: Bools) -> Score:
     count, total = int((held & seen).sum()), int(seen.sum())
     ends = [round(end, 4) for end in wilson_interval(count, total)]
     return {"value": round(count / max(total, 1), 4), "n": total, "interval": ends}
 
 
-def unchanged_region(mask: Images, field: str) -> NDArray[np.bool_]:
+def unchanged_region(mask: Pixels, field: str) -> Bools:
     """Return where in the image (H, W) another term of `field` should change nothing.
 
     Posterior features show below the lesion, echo pattern inside and close by (what is not darker
@@ -166,20 +165,20 @@ def unchanged_region(mask: Images, field: str) -> NDArray[np.bool_]:
     return ~_dilate(mask, reach)
 
 
-def _below(region: NDArray[np.bool_], top: int) -> NDArray[np.bool_]:
+def _below(region: Bools, top: int) -> Bools:
     """Return the columns that hold some of `region`, from row `top` down."""
     rows = np.arange(len(region))[:, None] >= top
     return np.asarray(rows & region.any(axis=0))
 
 
-def _dilate(mask: Images, radius: int) -> NDArray[np.bool_]:
+def _dilate(mask: Pixels, radius: int) -> Bools:
     return np.asarray(cv2.dilate(mask, _disc(radius)) > 0)
 
 
-def _erode(mask: Images, radius: int) -> NDArray[np.bool_]:
+def _erode(mask: Pixels, radius: int) -> Bools:
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 
-def _disc(radius: int) -> Images:
+def _disc(radius: int) -> Pixels:
     size = (2 * radius + 1, 2 * radius + 1)
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)

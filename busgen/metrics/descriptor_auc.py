@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.seeds import rng
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc, auc_score
@@ -21,7 +21,7 @@ FOLDS = 5
 RESAMPLES = 500
 
 
-def _measure(table: pa.Table) -> NDArray[np.float64]:
+def _measure(table: pa.Table) -> Floats:
     """Return (rows, terms) zeros and ones: each term of each descriptor; unknown is all zeros."""
     single = [
         [value == term for value in table[name].to_pylist()]

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, equal_size, join, summarise
 from busgen.stats.patients import Floats, Rows, number_groups
 
@@ -20,7 +21,7 @@ Compare = Callable[[Floats, Floats], Floats]  # points (N, D) and (M, D) -> (N, 
 Between = Callable[[Rows, Rows], Floats]  # numbers (n,) and (m,) of points -> (n, m)
 
 
-def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def kid(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     """Return the kernel distance (KID) of synthetic images from real ones.
 
     The unbiased estimate of the squared maximum mean discrepancy with the cubic kernel (Bińkowski
@@ -39,7 +40,7 @@ def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = 
     return summarise(draw(partial(squared_mmd_of, kernel, groups), (synthetic, real), rng, draws))
 
 
-def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def mmd(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     """Return the squared maximum mean discrepancy of a Gaussian kernel, n against n.
 
     As `kid`, with kernel exp(-|x - y|^2 / 2 s^2), which unlike the cubic one tells any two
@@ -59,12 +60,7 @@ def gaussian_kernel(known: Floats) -> Compare:
 
 
 def frechet(
-    synthetic: Sample,
-    real: Sample,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
-    *,
-    singular: bool = False,
+    synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS, *, singular: bool = False
 ) -> Score:
     """Return the Fréchet distance of synthetic images from real ones, n against n.
 

@@ -6,16 +6,15 @@ In: images of both. Out: rows of both, and what hides the overlays of a pair in 
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Indices, Names, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays import find
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
-Rows = NDArray[np.intp]
 
-
-def match_pairs(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def match_pairs(synthetic: Crops, real: Crops, rng: Rng) -> tuple[Indices, Indices]:
     """Return rows of synthetic and of real images, pairs of the same class and scanner.
 
     Where synthetic images are of no scanner that the real ones are of, as the phantom's are,
@@ -37,7 +36,7 @@ def match_pairs(synthetic: Crops, real: Crops, rng: np.random.Generator) -> tupl
     return first, second
 
 
-def hide_overlays(synthetic: Crops, real: Crops) -> NDArray[np.bool_]:
+def hide_overlays(synthetic: Crops, real: Crops) -> Bools:
     """Return what to hide in both images of each pair, (N, S, S): overlays of either.
 
     Of real images those that were found when they were read, of both those that are found now:
@@ -47,7 +46,7 @@ def hide_overlays(synthetic: Crops, real: Crops) -> NDArray[np.bool_]:
     return given | find_overlays(synthetic.images) | find_overlays(real.images)
 
 
-def find_overlays(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+def find_overlays(images: Iterable[Pixels]) -> Bools:
     """Return the overlays found in images, (N, S, S)."""
     return np.stack([find.find_overlays(np.asarray(image)) for image in images])
 
@@ -57,13 +56,13 @@ def _match(synthetic: Crops, real: Crops) -> bool:
     return all(np.array_equal(getattr(synthetic, n), getattr(real, n)) for n in names)
 
 
-def _strata(crops: Crops, *, with_scanner: bool) -> NDArray[np.str_]:
+def _strata(crops: Crops, *, with_scanner: bool) -> Names:
     if not with_scanner:
         return crops.labels
     pairs = zip(crops.labels, crops.scanners, strict=True)
     return np.array([f"{label} / {scanner}" for label, scanner in pairs])
 
 
-def _equally(own: Rows, other: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def _equally(own: Indices, other: Indices, rng: Rng) -> tuple[Indices, Indices]:
     n = min(len(own), len(other))
     return rng.permutation(own)[:n], rng.permutation(other)[:n]

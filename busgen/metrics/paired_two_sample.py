@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Indices, Names
 from busgen.code import hash_code
 from busgen.image_sets.source import Pixels, Source, read_squares
 from busgen.metrics import two_sample as testing
@@ -26,8 +26,6 @@ from busgen.seeds import rng
 SEED = 0
 PAIRS = 600
 SURE = 0.8  # AUC of the known-bad set from which the classifier knows what it is asked
-
-Names = NDArray[np.str_]
 
 
 def two_sample(
@@ -79,7 +77,7 @@ def _to_text(source: Source, groups: Names, by: Sequence[str]) -> Crops:
     return Crops(nothing, nothing, nothing, same, same, np.array(labels, np.str_), groups)
 
 
-def _pixels(source: Source, rows: NDArray[np.intp], size_px: int) -> Pixels:
+def _pixels(source: Source, rows: Indices, size_px: int) -> Pixels:
     """Return the images of rows in any order, (n, S, S)."""
     order = np.argsort(rows)
     stacked = [part.images for part in read_squares(source, rows[order].tolist(), size_px)]

@@ -12,6 +12,7 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import Between, distances, map_pairs
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, join, summarise
 from busgen.stats.patients import Floats, Rows
 
@@ -36,9 +37,7 @@ class Overlap:
     coverage: float
 
 
-def overlap(
-    synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS
-) -> dict[str, Score]:
+def overlap(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> dict[str, Score]:
     """Return the scores of `NAMES`, n against n: low is bad.
 
     Parameters are those of `busgen.metrics.distribution.kid`. Raises `UserError` as `kid`, or if

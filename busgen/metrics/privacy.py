@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Names
 from busgen.errors import UserError
 from busgen.metrics.prdc import radii
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score
 from busgen.stats.ks import MIN_N
 from busgen.stats.patients import Floats, Rows, draw_groups, moved_interval, number_groups, resample
@@ -24,7 +25,6 @@ SHARES = NAMES[1:]
 CLOSE = 0.05  # quantile of the distances within patients below which an image shows a patient
 LEAST = 1e-9  # distances below are as none: a ratio stays finite
 
-Names = NDArray[np.str_]
 Between = Callable[[Floats, Floats], Floats]  # distances (N, M) of points (N, D) and (M, D)
 
 
@@ -69,12 +69,7 @@ class _View:
 
 
 def score_privacy(
-    made: Sample,
-    training: Sample,
-    held_out: Sample,
-    between: Between,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
+    made: Sample, training: Sample, held_out: Sample, between: Between, rng: Rng, draws: int = DRAWS
 ) -> Privacy:
     """Return how near images are to training patients.
 
@@ -119,7 +114,7 @@ def score_privacy(
 
 
 def _scores(
-    views: Sequence[_View], training: Rows, held_out: Rows, rng: np.random.Generator, draws: int
+    views: Sequence[_View], training: Rows, held_out: Rows, rng: Rng, draws: int
 ) -> dict[str, Score]:
     """Return the scores of the first view, the floor that of the second."""
     n = min(len(training), len(held_out))
@@ -163,7 +158,7 @@ def _within(distances: Floats, groups: Names) -> Floats:
     return np.asarray(distances[np.triu(groups[:, None] == groups[None, :], 1)])
 
 
-def _never(own: NDArray[np.bool_]) -> Floats:
+def _never(own: Bools) -> Floats:
     """Return what makes the distances of some pairs infinite."""
     return np.where(own, np.inf, 0.0)
 

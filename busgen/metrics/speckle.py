@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names, Pixels
 from busgen.imaging.statistics import GROUPS, measure_image, radial_power
 from busgen.real.crops import Crops
 
@@ -21,7 +21,7 @@ STATISTICS: Mapping[str, tuple[str, ...]] = {"grey": GREY, "texture": TEXTURE, "
 FEW = 15  # real images of a scanner, below which a quartile says little
 EVERY = "all"  # in the stead of a scanner where synthetic images are of none of the real ones
 
-Table = Mapping[str, NDArray[np.float64]]
+Table = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measure(crops: Crops) -> Table:
 
 
 def compare(
-    synthetic: Table, scanners: NDArray[np.str_], real: Table, real_scanners: NDArray[np.str_]
+    synthetic: Table, scanners: Names, real: Table, real_scanners: Names
 ) -> list[Statistic]:
     """Return what holds, by scanner; synthetic images of no real scanner go with all.
 
@@ -78,29 +78,27 @@ def compare(
     return found
 
 
-def shared_scanners(scanners: NDArray[np.str_], real_scanners: NDArray[np.str_]) -> list[str]:
+def shared_scanners(scanners: Names, real_scanners: Names) -> list[str]:
     """Return the scanners that both are of and `FEW` real images or more, else `EVERY`."""
     names, counts = np.unique(real_scanners, return_counts=True)
     both = [str(n) for n, k in zip(names, counts, strict=True) if k >= FEW and n in scanners]
     return both or [EVERY]
 
 
-def _held(
-    names: tuple[str, str, str], own: NDArray[np.float64], real: NDArray[np.float64]
-) -> Statistic:
+def _held(names: tuple[str, str, str], own: Floats, real: Floats) -> Statistic:
     low, high = np.quantile(real, [0.25, 0.75])
     return Statistic(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
 
 
-def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _known(values: Floats) -> Floats:
     return values[~np.isnan(values)]
 
 
-def _measure(image: NDArray[np.uint8]) -> dict[str, float]:
+def _measure(image: Pixels) -> dict[str, float]:
     return measure_image(image, np.zeros_like(image), None) | band_levels(image)
 
 
-def band_levels(image: NDArray[np.uint8]) -> dict[str, float]:
+def band_levels(image: Pixels) -> dict[str, float]:
     """Return `spectrum_*` of an image (S, S): dB of all power, absent where a band has none."""
     frequency, mean = radial_power(image.astype(np.float32))
     power = mean * frequency  # of a ring

@@ -14,7 +14,6 @@ from math import sqrt
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
@@ -22,19 +21,19 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Indices, Names, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import rate_share
 from busgen.learning.trainees import set_rate
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
 
 BOOT = 400
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,11 @@ class Pairs:
     synthetic and real ones stem from: no fold learns from a family or patient that it judges.
     """
 
-    synthetic: NDArray[np.uint8]
-    real: NDArray[np.uint8]
-    hidden: NDArray[np.bool_]
-    families: NDArray[np.str_]
-    patients: NDArray[np.str_]
+    synthetic: Pixels
+    real: Pixels
+    hidden: Bools
+    families: Names
+    patients: Names
 
     def __len__(self) -> int:
         return len(self.real)
@@ -78,9 +77,9 @@ class Recipe:
 class _Pile:
     """Images (2N, S, S), overlays blacked; which are synthetic; the fold that judges each."""
 
-    images: NDArray[np.uint8]
-    synthetic: NDArray[np.bool_]
-    fold: Rows
+    images: Pixels
+    synthetic: Bools
+    fold: Indices
 
 
 def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
@@ -117,7 +116,7 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
         judge = partial(_judge, pile, recipe)
         logits = np.sum(list(pool.map(judge, range(recipe.folds), nets, draws)), axis=0)
 
-    def score(rows: Rows) -> float:
+    def score(rows: Indices) -> float:
         return _auc(made[rows], logits[rows], pile.fold[rows])
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
@@ -125,7 +124,7 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
-def group_pairs(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:
+def group_pairs(families: Names, patients: Names) -> Names:
     """Return a name (N,) for each pair, the same where pairs share a family or a patient."""
     one, two = (np.unique(names, return_inverse=True)[1] for names in (families, patients))
     count = int(one.max()) + 1
@@ -134,7 +133,7 @@ def group_pairs(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArr
     return np.asarray(connected_components(graph, directed=False)[1][one].astype(str))
 
 
-def assign_folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator) -> Rows:
+def assign_folds(groups: Names, count: int, rng: Rng) -> Indices:
     """Return a fold (N,) for each pair: groups stay together, the fullest are placed first."""
     _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = rng.permutation(len(sizes))
@@ -146,9 +145,7 @@ def assign_folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator)
     return place[of]
 
 
-def _judge(
-    pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
-) -> Floats:
+def _judge(pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: Rng) -> Floats:
     """Return logits of the images of one fold from a net that learns from the others, else 0."""
     _learn(pile, recipe, number, net, rng)
     logits = np.zeros(len(pile.images))
@@ -160,9 +157,7 @@ def _judge(
     return logits
 
 
-def _learn(
-    pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
-) -> None:
+def _learn(pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: Rng) -> None:
     """Teach `net` on patches of all folds but `number`, as many synthetic as real ones."""
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.05)
     others = pile.fold != number
@@ -180,9 +175,7 @@ def _learn(
         optimiser.step()
 
 
-def _patches(
-    images: NDArray[np.uint8], chosen: Rows, side: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _patches(images: Pixels, chosen: Indices, side: int, rng: Rng) -> Pixels:
     """Return a patch of each chosen image, half of them mirrored."""
     room = images.shape[1] - side + 1
     patches = np.empty((len(chosen), side, side), np.uint8)
@@ -193,7 +186,7 @@ def _patches(
     return patches
 
 
-def _grid(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+def _grid(image: Pixels, recipe: Recipe) -> Pixels:
     side = recipe.patch_px
     starts = np.linspace(0, len(image) - side, recipe.grid).round().astype(int)
     return np.stack([image[r : r + side, c : c + side] for r in starts for c in starts])
@@ -203,7 +196,7 @@ def _net(recipe: Recipe, seed: int) -> nn.Module:
     return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
 
 
-def _auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:
+def _auc(made: Bools, logits: Floats, fold: Indices) -> float:
     """Return the mean over folds: logits of different nets do not compare."""
     own: Sequence[float] = [auc(made[fold == k], logits[fold == k]) for k in np.unique(fold)]
     return float(np.nanmean(own))

@@ -6,11 +6,12 @@ what as many real ones have.
 
 import numpy as np
 
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, join, summarise
 from busgen.stats.patients import Floats
 
 
-def vendi(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def vendi(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     """Return the Vendi score of n synthetic images, beside that of n real ones.
 
     Low is bad. Values of other n or spaces do not compare. Parameters and errors are those of

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats
 from busgen.params.gates import Gate
 from busgen.schema import JUDGED
 from busgen.stats.proportions import wilson_interval
@@ -46,8 +46,6 @@ SIDES: Mapping[str, str] = {
     "copy_similarity": "max",
     "duplicate_distance": "min",
 }
-
-Floats = NDArray[np.float64]
 
 
 def calibrate(samples: pa.Table) -> dict[str, Any]:
@@ -92,7 +90,7 @@ def select(samples: pa.Table, split: str) -> dict[str, Floats]:
     }
 
 
-def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[np.bool_]:
+def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> Bools:
     """Return which images (n,) any of the gates would refuse; what does not apply refuses none."""
     verdicts = [
         [not isnan(score) and not gate.passes(score) for score in scores[name].tolist()]

@@ -10,8 +10,8 @@ from functools import partial
 from math import isnan
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.judged_scores import Judges, judge_pairs
@@ -22,7 +22,6 @@ from busgen.similarity.known_images import KnownImages
 from busgen.stats.proportions import wilson_interval
 
 Scores = dict[str, float | None]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

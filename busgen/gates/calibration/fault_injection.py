@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.gates.calibration import faults
 from busgen.gates.calibration.detection import Detection, Scores, detect, detection_rate, score
 from busgen.gates.calibration.faults import COPIES, Fault, Pair
@@ -151,7 +151,7 @@ def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
     So the confidence in right labels is known without asking again.
     """
     faulty = np.array([one["label_confidence"] for one in wrong], np.float64)
-    right: NDArray[np.float64] = 1 - faulty
+    right: Floats = 1 - faulty
     malignant = np.array([bool(pair.malignant) for pair in lesions])
     ranks = auc(malignant, np.where(malignant, right, faulty))
     curve = zip(REFUSED, detection_rate(right, faulty, REFUSED), strict=True)

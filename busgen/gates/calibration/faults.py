@@ -12,18 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.surroundings import LEAST_PX, band_behind
+from busgen.seeds import Rng
 from busgen.stats.overlap import dice
 
 SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
 COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side
 SOFT_PX = 1.5  # sd of the edge of what is lit
 BURNED = ("text", "caliper", "logo", "text", "caliper")  # in this order, as many as asked
-
-Pixels = NDArray[np.uint8]
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def _brighten(image: Pixels, region: Pixels, change: float) -> Pixels:
     return to_levels(image + np.float32(change) * weight)
 
 
-def _blend(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:
+def _blend(pair: Pair, other: Floats32, share: float) -> Pair:
     mixed = (1 - np.float32(share)) * pair.image + np.float32(share) * other
     return replace(pair, image=to_levels(mixed))
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.gates import image_checks, lesion_intensity, mask_fit
 from busgen.gates.calibration.faults import Pair, swap_mask
 from busgen.gates.calibration.pairs import read_pairs
@@ -36,9 +36,7 @@ AT_ONCE = 64
 DECIMALS = 6
 SEED = 0
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Segment = Callable[[Pixels], NDArray[np.float32]]
+Segment = Callable[[Pixels], Floats32]
 
 
 def fit_images(images: Pixels) -> image_checks.Standard:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.gates.calibration.faults import Pair, Pixels
+from busgen.arrays import Pixels
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.calibration.real_samples import is_tissue
 from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
 from busgen.real.crops import crop
@@ -25,7 +25,7 @@ def read_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pai
             yield pair
 
 
-def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], NDArray[np.uint8]]:
+def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], Pixels]:
     """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
 
     The textures are of all images that a generator may learn from

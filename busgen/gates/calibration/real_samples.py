@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from busgen.arrays import Indices, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.gates.judged_scores import Judges, judge_pairs
@@ -53,8 +54,8 @@ class _Crop:
     """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
 
     record: dict[str, Any]
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+    image: Pixels
+    mask: Pixels
 
 
 def measure(
@@ -155,7 +156,7 @@ def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]
     return records
 
 
-def _near(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
+def _near(hashes: NDArray[np.int64], patients: Indices) -> list[float | None]:
     """Return the bits between each image's hash and the nearest of another patient's."""
     bits = np.bitwise_count(hashes.view(np.uint64)[:, None] ^ hashes.view(np.uint64)[None, :])
     other = patients[:, None] != patients[None, :]

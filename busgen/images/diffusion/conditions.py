@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.scanners import STYLES
@@ -23,7 +23,7 @@ PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mas
 REACH = 8.0  # latents over which the distance to the outline is told
 
 
-def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
+def mask_planes(masks: Pixels) -> Tensor:
     """Return masks (N, S, S) of 0 and 1 as planes (N, PLANES, S/8, S/8) beside the latents.
 
     Every pixel of the mask is told, 64 to a latent; then the signed distance to the outline,
@@ -33,7 +33,7 @@ def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
     return make_planes(masks, np.stack([distance(mask) for mask in masks]))
 
 
-def make_planes(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
+def make_planes(masks: Pixels, distances: Floats32) -> Tensor:
     """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
     count, side = masks.shape[0], masks.shape[-1] // FACTOR
     pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
@@ -43,7 +43,7 @@ def make_planes(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Ten
     return torch.from_numpy(planes)
 
 
-def distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def distance(mask: Pixels) -> Floats32:
     """Return the signed distance (S/8, S/8) of latents' centres to the outline, -1 to 1."""
     side = len(mask) // FACTOR
     if not mask.any():

@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import io, seeds
+from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
@@ -57,7 +57,7 @@ class Engine:
         """Evaluations of the network for an image, those that guidance costs included."""
         return self.steps * self.guidance.evaluations
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit."""
         _check(findings, masks, self.size_px)
         images = np.zeros(masks.shape, np.uint8)
@@ -74,7 +74,7 @@ class Engine:
             list(pool.map(draw, starts))
         return images
 
-    def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         device = self.pipeline.device
         styles = styles_for([finding.scanner for finding in findings])
         told = self.pipeline.encode(
@@ -115,7 +115,7 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOption
     )
 
 
-def _check(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
+def _check(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:
     """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
     want = (len(findings), size_px, size_px)
     if masks.shape != want or masks.dtype != np.uint8:
@@ -138,12 +138,12 @@ def _noise(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
 
 
-def _resize(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _resize(masks: Pixels, size_px: int) -> Pixels:
     planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
     return (np.stack(planes) > 127).astype(np.uint8)
 
 
-def _brought(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _brought(image: Pixels, size_px: int) -> Pixels:
     if len(image) == size_px:
         return image
     method = cv2.INTER_AREA if size_px < len(image) else cv2.INTER_CUBIC

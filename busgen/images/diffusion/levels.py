@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import seeds
+from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.terms import N_TERMS
 from busgen.imaging.surroundings import (
@@ -36,13 +36,13 @@ FEWEST = 5  # images of which a term's mean is taken; rarer terms are told by th
 HALO = 1.5  # spreads above a rim without
 
 
-def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def measure(image: Pixels, mask: Pixels) -> Floats32:
     """Return the levels (LEVELS,) of an image (H, W) with its mask {0, 1}, NaN where unseen."""
     values = (echo_level(image, mask).to_fat, posterior_band(image, mask), rim_level(image, mask))
     return np.asarray(np.clip(np.array(values) / SCALES, -MOST, MOST), np.float32)
 
 
-def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def weigh(mask: Pixels) -> Pixels:
     """Return which share of each latent shows each level, (LEVELS, S/8, S/8), of 64 its pixels.
 
     Parameters
@@ -58,7 +58,7 @@ def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
 
 
-def paint(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
+def paint(values: Tensor, told: Tensor, shown: Pixels) -> Tensor:
     """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
 
     Parameters

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen.arrays import Pixels
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens, empty_text, mask_planes
 from busgen.images.diffusion.levels import Ranges, paint, weigh
@@ -105,9 +105,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Channels of the latents."""
         return int(self.autoencoder.config.channels)
 
-    def encode(
-        self, text: Tensor, masks: NDArray[np.uint8], styles: Tensor, place: Tensor
-    ) -> Conditions:
+    def encode(self, text: Tensor, masks: Pixels, styles: Tensor, place: Tensor) -> Conditions:
         """Return the conditions, on the pipeline's device, that N findings set.
 
         Parameters

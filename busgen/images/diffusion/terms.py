@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import schema
+from busgen.arrays import Floats32
 from busgen.errors import UserError
 
 UNSTATED = "unstated"
@@ -40,7 +40,7 @@ def slot_bounds() -> tuple[tuple[int, int], ...]:
     return tuple(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def one_hot(stated: Mapping[str, Any]) -> NDArray[np.float32]:
+def one_hot(stated: Mapping[str, Any]) -> Floats32:
     """Return what is stated as a row (N_TERMS,) of 0 and 1.
 
     Raises `UserError` for a term that is not the lexicon's.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.scanners import Settings
 from busgen.images.phantom.texture import gaussian_kernel
+from busgen.seeds import Rng
 
 ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
@@ -113,11 +114,7 @@ def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
 
 
 def draw_looks(
-    rng: np.random.Generator,
-    maps: tuple[Floats, Floats, Floats],
-    gain: Floats,
-    grid: Grid,
-    settings: Settings,
+    rng: Rng, maps: tuple[Floats, Floats, Floats], gain: Floats, grid: Grid, settings: Settings
 ) -> list[Floats]:
     """Return the envelope (rows, columns) of each look; power 1 is that of fat.
 

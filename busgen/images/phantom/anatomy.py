@@ -20,6 +20,7 @@ from busgen.images.phantom.texture import (
     warp,
 )
 from busgen.priors.findings import Finding
+from busgen.seeds import Rng
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def mean_chord(finding: Finding) -> float:
     return float(np.pi / 4 * max(finding.height_mm or 0.0, 1.5) / 10)
 
 
-def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float) -> float:
+def _fat_attenuation(rng: Rng, finding: Finding, loss_mhz: float) -> float:
     """Return the attenuation (dB/cm/MHz) of this breast's fat.
 
     Where a reader sees enhancement behind a thin lesion, the breast attenuates enough to show it.
@@ -91,12 +92,7 @@ def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float
 
 
 def draw(
-    rng: np.random.Generator,
-    grid: Grid,
-    finding: Finding,
-    rise_mm: Floats,
-    fatty: Floats,
-    loss_mhz: float,
+    rng: Rng, grid: Grid, finding: Finding, rise_mm: Floats, fatty: Floats, loss_mhz: float
 ) -> Tissue:
     """Return a breast without its lesion.
 
@@ -133,12 +129,7 @@ def draw(
 
 
 def _parts(
-    rng: np.random.Generator,
-    grid: Grid,
-    finding: Finding,
-    layers: Layers,
-    rise_mm: Floats,
-    fatty: Floats,
+    rng: Rng, grid: Grid, finding: Finding, layers: Layers, rise_mm: Floats, fatty: Floats
 ) -> dict[str, Floats]:
     """Return the share of each material, (rows, columns), summing to 1."""
     depth = grid.depth_mm[:, None] + rise_mm
@@ -162,7 +153,7 @@ def _parts(
 
 
 def _to_lines(
-    rng: np.random.Generator, grid: Grid, layers: Layers, rise_mm: Floats, parts: dict[str, Floats]
+    rng: Rng, grid: Grid, layers: Layers, rise_mm: Floats, parts: dict[str, Floats]
 ) -> Points:
     """Return interfaces between layers and the fibres in them."""
     bounds = (
@@ -187,7 +178,7 @@ def _to_lines(
     return join(*found)
 
 
-def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
+def _bad_contact(rng: Rng, grid: Grid) -> Floats:
     """Return attenuation (dB/cm/MHz) under the skin where the transducer couples badly."""
     width = rng.uniform(0.4, 3.0) / grid.beam_mm
     columns = np.maximum(smooth_noise_1d(rng, grid.shape[1], width) - 1.0, 0)

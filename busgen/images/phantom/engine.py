@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.images.contract import ModelOptions
@@ -26,7 +26,7 @@ class Engine:
     sha256: str
     name: str = "phantom"
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit.
 
         An image depends on its finding and its mask only, not on the batch or the threads.

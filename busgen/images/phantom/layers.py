@@ -10,6 +10,7 @@ import numpy as np
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.texture import smooth_noise, smooth_noise_1d
 from busgen.priors.findings import Finding
+from busgen.seeds import Rng
 
 # Share of the depth that is subcutaneous fat (mean), and how glandular the layer below is
 # (threshold in standard deviations of a patchy field).
@@ -38,7 +39,7 @@ class Layers:
     rib: Floats
 
 
-def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layers:
+def draw_layers(rng: Rng, grid: Grid, finding: Finding) -> Layers:
     """Return layer boundaries such that a lesion lies at the top of or in the glandular layer."""
     depth = float(grid.depth_mm[-1])
     center = depth * (finding.center_y or 0.4)
@@ -59,7 +60,7 @@ def draw_layers(rng: np.random.Generator, grid: Grid, finding: Finding) -> Layer
     return Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
 
 
-def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
+def _rib(rng: Rng, grid: Grid, finding: Finding) -> Floats:
     """Return a rib's height along the columns, in [0, 1]; most images have none.
 
     Who scans a lesion keeps the rib out of the way: it lies in the other half of the image.
@@ -72,7 +73,7 @@ def _rib(rng: np.random.Generator, grid: Grid, finding: Finding) -> Floats:
     return np.asarray(np.sqrt(across) * (rng.random() < RIB_SHARE), np.float32)
 
 
-def draw_rise_mm(rng: np.random.Generator, grid: Grid) -> Floats:
+def draw_rise_mm(rng: Rng, grid: Grid) -> Floats:
     """Return how far tissue lies above its layered place, (rows, columns) mm: folds and slope."""
     folds = rng.uniform(0.5, 1.3) * smooth_noise(rng, grid, 4, 6)
     folds += rng.uniform(0.15, 0.4) * smooth_noise(rng, grid, 1.2, 2)

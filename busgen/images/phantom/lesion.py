@@ -6,12 +6,13 @@ Out: new `Tissue`. Posterior features are not drawn: they follow from the lesion
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.images.phantom.anatomy import Tissue, mean_chord, to_tissue
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
 from busgen.priors.findings import Finding
+from busgen.seeds import Rng
 
 # dB against fat: range of the mean, and standard deviation of the texture, inside.
 # Calibrated on BrEaST's inside/outside contrasts, docs/log.
@@ -41,7 +42,7 @@ GRAIN_LOSS = 2.0  # attenuation (dB/cm/MHz) of calcifications, to an amplitude o
 SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a smooth wall
 
 
-def signed_distance_mm(mask: NDArray[np.uint8], pixel_mm: float) -> Floats:
+def signed_distance_mm(mask: Pixels, pixel_mm: float) -> Floats:
     """Return the distance of every pixel to the outline of `mask`, mm, negative inside."""
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
@@ -88,12 +89,7 @@ def fat_share(finding: Finding, distance_mm: Floats) -> Floats:
 
 
 def insert_lesion(
-    rng: np.random.Generator,
-    finding: Finding,
-    distance_mm: Floats,
-    grid: Grid,
-    tissue: Tissue,
-    loss_mhz: float,
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid, tissue: Tissue, loss_mhz: float
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
     parts = rng.spawn(6)
@@ -116,7 +112,7 @@ def insert_lesion(
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid, loss_db_cm: float
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid, loss_db_cm: float
 ) -> Floats:
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
     per_ratio_db = 2 * loss_db_cm * mean_chord(finding)
@@ -138,9 +134,7 @@ def _attenuation_ratio(
     return np.full(grid.shape, ratio, np.float32)
 
 
-def _inside_db(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _inside_db(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return echogenicity (dB against fat) of the lesion's inside."""
     echo = finding.echo_pattern or "hypoechoic"
     (low, high), texture = INSIDE_DB[echo]
@@ -157,9 +151,7 @@ def _inside_db(
     return np.asarray(db, np.float32)
 
 
-def _surroundings(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _surroundings(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return the dB that halo and spicules add outside the outline."""
     added = np.zeros(grid.shape, np.float32)
     if "spiculated" in _margin(finding):  # first: a halo must not draw other spicules
@@ -171,9 +163,7 @@ def _surroundings(
     return added
 
 
-def _spicules(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _spicules(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return echogenicity (dB) of lines that radiate from the lesion, bright and dark."""
     count = int(rng.integers(12, 26))
     t = np.linspace(0, 1, 60)[None, :]
@@ -190,7 +180,7 @@ def _spicules(
 
 
 def _smooth_wall(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid
 ) -> tuple[Floats, Floats]:
     """Return a smooth wall's echoes where it faces the beam, and its sides' refraction loss."""
     dz = cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm)
@@ -204,9 +194,7 @@ def _smooth_wall(
     return echo, rng.uniform(0.3, 2.0) * side
 
 
-def _calcifications(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Points:
+def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Points:
     """Return bright points: clustered inside, beside the mass, or along a duct towards it."""
     where = finding.calcification or "none"
     if where == "none":
@@ -228,7 +216,7 @@ def _calcifications(
 
 
 def _duct(
-    rng: np.random.Generator, width_mm: float, center_mm: tuple[float, float], count: int
+    rng: Rng, width_mm: float, center_mm: tuple[float, float], count: int
 ) -> tuple[Floats, Floats]:
     """Return depths and laterals (mm) of `count` places along a duct that leaves the lesion."""
     along = rng.uniform(0.5, 6.0, count)

@@ -17,6 +17,7 @@ from busgen.images.phantom.texture import (
     smooth_noise_1d,
     warp,
 )
+from busgen.seeds import Rng
 
 FIBRE_STEP = 0.7  # columns between two points of a fibre
 LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up
@@ -24,7 +25,7 @@ FACING_SLOPE = 0.35  # slope at which a specular echo has fallen to exp(-1/2)
 
 
 def draw_interface(
-    rng: np.random.Generator, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
+    rng: Rng, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
 ) -> Points:
     """Return one boundary (depth per column): one to three thin sheets, patchy along their way."""
     columns = np.arange(0, grid.shape[1] - 1, 0.5, dtype=np.float32)
@@ -57,12 +58,7 @@ def _rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Floats) -> Flo
 
 
 def draw_fibres(
-    rng: np.random.Generator,
-    grid: Grid,
-    rise_mm: Floats,
-    amplitude: Floats,
-    length_mm: float,
-    slope: float,
+    rng: Rng, grid: Grid, rise_mm: Floats, amplitude: Floats, length_mm: float, slope: float
 ) -> Points:
     """Return tapering fibres that follow the tissue, one to 2 mm2, where `amplitude` has them.
 
@@ -90,9 +86,7 @@ def draw_fibres(
     return points._replace(value=points.value * sample(amplitude, points))
 
 
-def draw_lobules(
-    rng: np.random.Generator, grid: Grid, rise_mm: Floats
-) -> tuple[Floats, Floats, Floats]:
+def draw_lobules(rng: Rng, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats, Floats]:
     """Return fat lobules: walls as reflectors, as shadowing sides (0 to 1), and level (sd 1).
 
     Lobules are cells of a Voronoi diagram, wider than tall; their walls are Cooper's ligaments,
@@ -124,7 +118,7 @@ def draw_lobules(
     return wall * facing * np.sqrt(facing) * patches, wall * (1 - facing), level
 
 
-def draw_boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
+def draw_boundary(rng: Rng, grid: Grid, share: Floats) -> Floats:
     """Return the echoes (rows, columns) of the fascia around a tissue of this `share` (0 to 1)."""
     across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
     along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)

@@ -5,22 +5,22 @@ mask: settings -> anatomy -> lesion -> echoes -> compression -> screen.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats32, Pixels
 from busgen.images.phantom import acoustics, anatomy, beams, layers, lesion
 from busgen.images.phantom.scanners import Settings, draw_settings
 from busgen.priors.findings import Finding
 
 
-def render(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def render(finding: Finding, mask: Pixels) -> Pixels:
     """Return the image (H, W) uint8 of one finding with its mask (H, W) of 0 and 1."""
     envelopes, grid, settings = _wait(finding, mask)
     grey = beams.to_screen(grid, acoustics.compress(envelopes, settings))
     return np.asarray(np.rint(grey), np.uint8)
 
 
-def envelope(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def envelope(finding: Finding, mask: Pixels) -> Floats32:
     """Return the envelope (H, W) of one look before compounding and compression; fat's power is 1.
 
     It is the middle look: with compounding, the one that is not steered.
@@ -29,9 +29,7 @@ def envelope(finding: Finding, mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     return beams.to_screen(grid, envelopes[len(envelopes) // 2])
 
 
-def _wait(
-    finding: Finding, mask: NDArray[np.uint8]
-) -> tuple[list[beams.Floats], beams.Grid, Settings]:
+def _wait(finding: Finding, mask: Pixels) -> tuple[list[beams.Floats], beams.Grid, Settings]:
     """Return the envelopes of all looks in beam space, with their grid and settings."""
     # One generator a part: what changes in the finding leaves the other parts as they were.
     machine, breast, mass, echo = seeds.rng(finding.seed, "image").spawn(4)
@@ -53,7 +51,7 @@ def _wait(
     return acoustics.draw_looks(echo, maps, gain, grid, settings), grid, settings
 
 
-def _grid(finding: Finding, mask: NDArray[np.uint8], settings: Settings) -> beams.Grid:
+def _grid(finding: Finding, mask: Pixels, settings: Settings) -> beams.Grid:
     if not settings.radius_mm:
         return beams.linear_grid(len(mask), finding.pixel_mm)
     return beams.sector_grid(mask, finding.pixel_mm, settings.radius_mm)

@@ -5,9 +5,8 @@ In: a style's name and a sample's generator. Out: `Settings`, all that the acous
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from busgen.errors import UserError
+from busgen.seeds import Rng
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class Settings:
     radius_mm: float
 
 
-def draw_settings(name: str, rng: np.random.Generator) -> Settings:
+def draw_settings(name: str, rng: Rng) -> Settings:
     """Return one sample's settings for the style `name`; raise `UserError` if it is unknown."""
     if name not in STYLES:
         raise UserError("scanner must be a known style", repr(name), ", ".join(STYLES))

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats32
 from busgen.images.phantom.beams import Floats, Grid
+from busgen.seeds import Rng
 
 FINEST = 1.5  # standard deviation, in samples, at which smooth fields are made before enlarging
 
@@ -30,9 +31,7 @@ def gaussian_kernel(sigma_px: float) -> Floats:
     return np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
 
 
-def smooth_noise(
-    rng: np.random.Generator, grid: Grid, axial_mm: float, lateral_mm: float
-) -> Floats:
+def smooth_noise(rng: Rng, grid: Grid, axial_mm: float, lateral_mm: float) -> Floats:
     """Return a smooth Gaussian field over `grid`, mean 0, standard deviation about 1.
 
     `axial_mm` and `lateral_mm` are the standard deviations of the kernel that white noise is
@@ -42,12 +41,12 @@ def smooth_noise(
     return _noise(rng, grid.shape, sigma)
 
 
-def smooth_noise_1d(rng: np.random.Generator, n: int, length: float) -> Floats:
+def smooth_noise_1d(rng: Rng, n: int, length: float) -> Floats:
     """Return `n` values of a smooth random curve, mean 0, standard deviation about 1."""
     return np.asarray(_noise(rng, (1, n), (0.0, length))[0], np.float32)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> Floats:
+def _noise(rng: Rng, shape: tuple[int, int], sigma: tuple[float, float]) -> Floats:
     """Return noise blurred by `sigma` (rows, columns), made coarse and enlarged."""
     step = [max(width / FINEST, 1.0) for width in sigma]
     coarse = [int(np.ceil(n / s)) + 3 for n, s in zip(shape, step, strict=True)]
@@ -106,6 +105,6 @@ def sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -20, 20))), np.float32)
 
 
-def random_sign(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+def random_sign(rng: Rng, n: int) -> Floats32:
     """Return `n` signs: the echo of a thin layer starts with compression or rarefaction."""
     return np.where(rng.random(n) < 0.5, -1, 1).astype(np.float32)

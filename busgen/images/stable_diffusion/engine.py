@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats32, Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.compute.quiet import silence
@@ -65,7 +65,7 @@ class Engine:
     sha256: str
     name: str = "stable_diffusion"
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit.
 
         An image depends on its finding and its mask only, not on the batch.
@@ -84,7 +84,7 @@ class Engine:
                 images[start : start + size] = drawn[: len(findings) - start]
         return images
 
-    def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images of one pass."""
         pipeline = self.pipeline
         side = self.drawn_px // pipeline.vae_scale_factor
@@ -107,14 +107,14 @@ class Engine:
         return np.stack([_grey(image, self.size_px) for image in images])
 
 
-def make_control(masks: NDArray[np.uint8], side: int, channels: int) -> torch.Tensor:
+def make_control(masks: Pixels, side: int, channels: int) -> torch.Tensor:
     """Return masks (N, H, W) as what a ControlNet sees: (N, channels, side, side) of 0 and 1."""
     resized = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST_EXACT) for m in masks]
     whole = torch.from_numpy(np.stack(resized)).float()
     return whole[:, None].repeat(1, channels, 1, 1)
 
 
-def _grey(image: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
+def _grey(image: Floats32, size_px: int) -> Pixels:
     """Return an image (S, S, 3) in [0, 1] as an image, area-averaged to `size_px`."""
     grey = image.mean(axis=2, dtype=np.float32)
     if len(grey) != size_px:

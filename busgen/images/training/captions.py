@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Pixels
 from busgen.masks.semantic_curvature.training.descriptor_bounds import READ, Bounds, read_lesion
+from busgen.seeds import Rng
 
 MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
 
@@ -47,9 +48,7 @@ CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one
 MOST = 4.0  # how much more often the rarest are drawn
 
 
-def make_caption(
-    row: Mapping[str, Any], image: NDArray[np.uint8], mask: NDArray[np.uint8], bounds: Bounds
-) -> Caption:
+def make_caption(row: Mapping[str, Any], image: Pixels, mask: Pixels, bounds: Bounds) -> Caption:
     """Return what is known of a real image.
 
     Pathology and assessment of images whose copies are labelled otherwise are not stated.
@@ -77,7 +76,7 @@ def make_caption(
     return replace(caption, **unstated)
 
 
-def kept(caption: Caption, rng: np.random.Generator, keep: float) -> Caption:
+def kept(caption: Caption, rng: Rng, keep: float) -> Caption:
     """Return a caption of which each stated field is kept with probability `keep`.
 
     That an image is normal is always kept: what is left would be a mass.
@@ -88,7 +87,7 @@ def kept(caption: Caption, rng: np.random.Generator, keep: float) -> Caption:
     return replace(caption, **{name: None for name in FIELDS if not stays[name]})
 
 
-def weigh(captions: Sequence[Caption]) -> NDArray[np.float64]:
+def weigh(captions: Sequence[Caption]) -> Floats:
     """Return how much more often each image is to be drawn, (N,) in [1, MOST].
 
     The root of how much rarer its rarest stated term is than the field's most common one: a term

@@ -4,24 +4,13 @@ In: (H, W) uint8 crops, a generator. Out: views as the judges see them. No verti
 fall downwards.
 """
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.imaging.decode import Box
 from busgen.judges.views import Window, crop
-
-Rng = np.random.Generator
-
-
-@dataclass(frozen=True)
-class Views:
-    """A changed image and masks that moved with it, each (S, S) uint8."""
-
-    image: NDArray[np.uint8]
-    masks: tuple[NDArray[np.uint8], ...]
+from busgen.seeds import Rng
 
 
 def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
@@ -64,22 +53,23 @@ def jitter(window: Window, rng: Rng) -> Window:
 
 
 def augment(
-    image: NDArray[np.uint8],
-    masks: tuple[NDArray[np.uint8], ...],
+    image: Pixels,
+    masks: tuple[Pixels, ...],
     window: Window,
     size_px: int,
     rng: Rng,
     strength: float = 1.0,
-) -> Views:
-    """Return `window` of the image in other light, mirrored in half of the cases."""
+) -> Pixels:
+    """Return `window` of an image in other light and of masks that move with it, (1 + M, S, S).
+
+    They are mirrored in half of the cases.
+    """
     seen = _brighten(crop(image, window, size_px), rng, strength)
-    moved = tuple(crop(mask, window, size_px) for mask in masks)
-    if rng.random() < 0.5:
-        seen, moved = seen[:, ::-1], tuple(mask[:, ::-1] for mask in moved)
-    return Views(seen, moved)
+    both = np.stack([seen, *(crop(mask, window, size_px) for mask in masks)])
+    return both[..., ::-1] if rng.random() < 0.5 else both
 
 
-def _brighten(pixels: NDArray[np.uint8], rng: Rng, strength: float = 1.0) -> NDArray[np.uint8]:
+def _brighten(pixels: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
     """Return pixels with other gain, gamma, gain over depth, sharpness and speckle.
 
     With a `strength` below 1 they differ less, and fewer of them.

@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from busgen.arrays import Pixels
 from busgen.imaging.decode import bounding_box
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec, to_input
 from busgen.judges.training import augment
-from busgen.judges.views import Window, window_around
+from busgen.judges.views import window_around
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
+WHITE = np.uint8(255)
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
 
@@ -24,18 +27,8 @@ Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 class Draws:
     """What changes the crops of an epoch, and how much."""
 
-    rng: augment.Rng
+    rng: Rng
     strength: float
-
-    def augment(
-        self,
-        image: NDArray[np.uint8],
-        masks: tuple[NDArray[np.uint8], ...],
-        window: Window,
-        size_px: int,
-    ) -> augment.Views:
-        """Return `window` of a crop, changed."""
-        return augment.augment(image, masks, window, size_px, self.rng, self.strength)
 
 
 def make_batch(
@@ -43,36 +36,35 @@ def make_batch(
 ) -> Batch:
     """Return changed crops as inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
-        seen = [_lesion(spec, crops, int(i), draws) for i in indices]
-        targets = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
-        return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
-    views = []
-    for i in indices:
-        window = _part(crops.masks[i], draws)
-        masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
-        views.append(draws.augment(crops.images[i], masks, window, spec.size_px))
-    inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
-    targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
-    ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
+        seen = np.stack([_view_lesion(spec, crops, int(i), draws) for i in indices])
+        labels = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
+        return to_input(seen, "cpu"), labels, torch.ones_like(labels)
+    seen = np.stack([_view_image(spec, crops, int(i), draws) for i in indices])
+    inputs, targets, ignore = (to_input(seen[:, [plane]], "cpu") for plane in range(3))
     return inputs, targets, 1 - ignore
 
 
-def _part(mask: NDArray[np.uint8], draws: Draws) -> Window:
-    """Return a window of a crop, one in ten without the lesion: finding nothing is learned too."""
-    box = bounding_box(mask)
-    rng = draws.rng
-    aside = (
-        None if box is None or rng.random() > ASIDE else augment.window_outside(box, len(mask), rng)
-    )
-    return aside or augment.random_window(len(mask), rng, draws.strength)
+def _view_image(spec: SegmenterSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
+    """Return a changed view of a crop, its mask and what to ignore, (3, S, S).
+
+    One in ten is without the lesion: finding nothing is learned too.
+    """
+    mask, rng = crops.masks[index], draws.rng
+    box, aside = bounding_box(mask), None
+    if box is not None and rng.random() <= ASIDE:
+        aside = augment.window_outside(box, len(mask), rng)
+    window = aside or augment.random_window(len(mask), rng, draws.strength)
+    masks = (mask * WHITE, crops.ignore[index] * WHITE)
+    return augment.augment(crops.images[index], masks, window, spec.size_px, rng, draws.strength)
 
 
-def _lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> NDArray[np.uint8]:
+def _view_lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
     """Return a changed view of one lesion, image and mask (2, S, S)."""
-    box = bounding_box(crops.masks[index])
+    mask, rng = crops.masks[index], draws.rng
+    box = bounding_box(mask)
     if box is None:
         raise ValueError(f"crop {index} has no lesion to classify")
-    window = augment.jitter(window_around(box, spec.context), draws.rng)
-    masks = (crops.masks[index] * np.uint8(255),)
-    seen = draws.augment(crops.images[index], masks, window, spec.size_px)
-    return np.stack([seen.image, *seen.masks])
+    window = augment.jitter(window_around(box, spec.context), rng)
+    return augment.augment(
+        crops.images[index], (mask * WHITE,), window, spec.size_px, rng, draws.strength
+    )

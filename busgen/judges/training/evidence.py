@@ -27,19 +27,10 @@ Record = dict[str, Any]
 def publish(
     judges: Path, params: TrainJudgesParams, tables: Sequence[Path], cohort: Path, out: Path
 ) -> Record:
-    """Write the judges that lie in `judges` to `out`, with scores and cards.
+    """Write the judges in the folder `judges` to `out` with scores and cards, all of it or nothing.
 
-    Parameters
-    ----------
-    judges : folder of the trained judges; the crops by split lie beside it
-    params : what they were trained with
-    tables, cohort : all canonical tables: data sets that the judges did not learn from are scored
-        whole
-    out : folder to write, all of it or nothing
-
-    Returns
-    -------
-    What `scores.json` holds.
+    The crops by split lie beside `judges`. Data sets among `tables` that the judges did not learn
+    from are scored whole. Returns what `scores.json` holds.
     """
     crops = {split: load_crops(judges.parent / split) for split in SPLITS}
     loaded = load_judges(judges, "cpu")

@@ -6,6 +6,7 @@ than one network with two threads: none waits for the other, and sums keep their
 
 import multiprocessing
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,19 +56,12 @@ def run(job: Job, tick: Tick) -> None:
         process = context.Process(target=_train, args=(job, tells), name=job.name)
         process.start()
         tells.close()
-        with told:
-            _wait(told, tick)
+        with told, suppress(EOFError):
+            while True:
+                tick(told.recv())
         process.join()
         if process.exitcode != 0 or not job.weights.is_file():
             raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
-
-
-def _wait(told: Connection, tick: Tick) -> None:
-    while True:
-        try:
-            tick(told.recv())
-        except EOFError:
-            return
 
 
 def _train(job: Job, tells: Connection) -> None:

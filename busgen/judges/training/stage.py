@@ -53,15 +53,10 @@ def plan(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
         ("classifier", classifier, cls, int(crops.is_labelled.sum())),
     )
     jobs = []
+    half = params.half_precision
     for name, spec, judge, size in ensembles:
-        recipe = Recipe(
-            judge.epochs,
-            judge.batch,
-            judge.rate,
-            judge.polish,
-            half_precision=params.half_precision,
-        )
-        n = recipe.total * images_per_epoch(size, judge.batch)
+        recipe = Recipe(judge.epochs, judge.batch, judge.rate, judge.polish, half_precision=half)
+        n = (judge.epochs + judge.polish) * images_per_epoch(size, judge.batch)
         for k in range(judge.members):
             seed = seeds.sample_seed(params.seed, k)
             jobs.append(Job(f"{name}-{k}", Member(spec, k, recipe), seed, training, work, n))
@@ -71,8 +66,7 @@ def plan(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
 def map_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> None:
     """Run `jobs`, `workers` of them at once."""
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(partial(run, tick=tick), jobs):
-            pass
+        list(pool.map(partial(run, tick=tick), jobs))
 
 
 def _assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
@@ -113,5 +107,5 @@ def work_folder(
 ) -> Path:
     """Return the folder in `root` of this training: its name hashes all that decides weights."""
     key = params.model_dump_json(exclude={"workers"}) + hash_code(__name__)
-    key += "".join(io.sha256_file(path) for path in (*tables, cohort))
+    key += "".join(map(io.sha256_file, (*tables, cohort)))
     return root / f"judges-{io.sha256_bytes(key.encode())[:16]}"

@@ -10,13 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from busgen.arrays import Floats, Pixels
 from busgen.errors import UserError
 
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 OURS = ("us64", "radiomic")  # measured by default
 KNOWN = (*OURS, "lite1")
 SCRIPTED = (".pt", ".pth", ".ts", ".jit")

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
@@ -40,7 +40,7 @@ class Spec:
     centre: Levels = (128.0, 128.0, 128.0)
     scale: Levels = (128.0, 128.0, 128.0)
 
-    def to_input(self, images: NDArray[np.uint8]) -> Tensor:
+    def to_input(self, images: Pixels) -> Tensor:
         """Return images (N, S, S) uint8 as the network takes them."""
         grey = torch.from_numpy(np.stack([resize(image, self.side_px) for image in images]))
         centre, scale = (torch.tensor(x).view(3, 1, 1) for x in (self.centre, self.scale))
@@ -55,7 +55,7 @@ class FeatureSpace:
     sha256: str
     spec: Spec = Spec()
 
-    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def embed(self, images: Pixels) -> Floats:
         """Return features (N, D) of square images (N, S, S) uint8.
 
         Raises `UserError` if the network does not take such images, or gives anything but finite
@@ -67,7 +67,7 @@ class FeatureSpace:
                 parts.append(self._measure(self.spec.to_input(images[start : start + CHUNK])))
         return np.concatenate(parts)
 
-    def _measure(self, inputs: Tensor) -> NDArray[np.float64]:
+    def _measure(self, inputs: Tensor) -> Floats:
         try:
             told = self.net(inputs)
         except (RuntimeError, TypeError, ValueError) as error:
@@ -106,7 +106,7 @@ def load_model(path: Path) -> FeatureSpace:
     return FeatureSpace(getattr(net, "layers", net), sha256_file(path))
 
 
-def resize(image: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
+def resize(image: Pixels, side_px: int) -> Floats32:
     """Return an image as (side_px, side_px) float32 in [0, 255]: Pillow's bicubic, antialiased."""
     grey = Image.fromarray(image.astype(np.float32))
     small = grey.resize((side_px, side_px), Image.Resampling.BICUBIC)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import folders, io, training_loop
+from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.extras import require_extra
 from busgen.images.diffusion.autoencoder import draw_noise
@@ -51,7 +51,7 @@ from busgen.training_loop import LOG, Schedule, make_draws
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
-Score = Callable[[NDArray[np.uint8], Crops], Mapping[str, Any]]
+Score = Callable[[Pixels, Crops], Mapping[str, Any]]
 RANKS = (2, 4, 8)
 
 

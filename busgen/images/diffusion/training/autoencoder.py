@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import training_loop
+from busgen.arrays import Floats, Pixels
 from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training.critics import patches as critics
@@ -113,7 +113,7 @@ def standardise(model: Autoencoder, crops: Crops) -> Autoencoder:
     return model
 
 
-def to_input(images: NDArray[np.uint8]) -> Tensor:
+def to_input(images: Pixels) -> Tensor:
     """Return (N, H, W) uint8 as (N, 1, H, W) float in [-1, 1], channels last."""
     pictures = torch.from_numpy(np.array(images))[:, None].float() / 127.5 - 1
     return pictures.contiguous(memory_format=torch.channels_last)
@@ -136,7 +136,7 @@ def draw_patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor
     return to_input(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
 
 
-def probabilities(crops: Crops) -> NDArray[np.float64]:
+def probabilities(crops: Crops) -> Floats:
     """Return each image's chance to be drawn, (N,): scanners by the root of their number."""
     _, scanner, counts = np.unique(crops.scanners, return_inverse=True, return_counts=True)
     share = 1 / np.sqrt(counts[scanner])

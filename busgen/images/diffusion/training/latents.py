@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
 from busgen.images.diffusion.conditions import distance, empty_text, make_planes
@@ -30,6 +31,7 @@ from busgen.images.training.captions import Caption, kept
 from busgen.images.training.examples import ImageSet
 from busgen.io import replace_file
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
 VIEWS = 6  # of each image: two whole, mirrored and not, the others windows of it
 LEAST = 0.88  # side of the smallest window over the image's
@@ -52,15 +54,15 @@ class Views:
     """
 
     latents: Tensor
-    masks: NDArray[np.uint8]
-    distances: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    masks: Pixels
+    distances: Floats32
+    weights: Floats32
     image_rows: NDArray[np.int64]
     styles: NDArray[np.int64]
-    levels: NDArray[np.float32]
-    places: NDArray[np.uint8]
-    chances: NDArray[np.float64]
-    whole: NDArray[np.bool_]
+    levels: Floats32
+    places: Pixels
+    chances: Floats
+    whole: Bools
 
 
 @dataclass(frozen=True)
@@ -103,17 +105,17 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
     )
 
 
-def measure(crops: Crops) -> NDArray[np.float32]:
+def measure(crops: Crops) -> Floats32:
     """Return the levels (N, LEVELS) of whole images."""
     pairs = zip(crops.images, crops.masks, strict=True)
     return np.stack([levels.measure(image, mask) for image, mask in pairs])
 
 
-def _views(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
+def _views(crops: Crops, index: int, views: int) -> tuple[Pixels, ...]:
     """Return the views of one crop: images, masks, ignore-masks, each (views, S, S)."""
     side = crops.images.shape[1]
     rng = seeds.rng(index, "views")
-    cut: list[list[NDArray[np.uint8]]] = []
+    cut: list[list[Pixels]] = []
     for view in range(views):
         size = side if view < 2 else round(side * rng.uniform(LEAST, 1.0))
         row, col = (0, int(rng.integers(0, side - size + 1)))  # the skin stays at the top
@@ -125,7 +127,7 @@ def _views(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...
     return images, (masks > 127).astype(np.uint8), (ignored > 0).astype(np.uint8)
 
 
-def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _weights(ignored: Pixels) -> Floats32:
     """Return (N, h, w): 0 for latents of which more than an eighth is ignored, else 1."""
     count, side = len(ignored), ignored.shape[1] // FACTOR
     shares = ignored.reshape(count, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
@@ -144,7 +146,7 @@ def stated_terms(captions: Sequence[Caption], count: int, keep: float) -> Tensor
     return torch.stack(rows)
 
 
-def draw_batch(views: Views, stated: Tensor, size: int, rng: np.random.Generator) -> Batch:
+def draw_batch(views: Views, stated: Tensor, size: int, rng: Rng) -> Batch:
     """Return a batch of random views, a selection stated of each, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
     selection = rng.integers(0, stated.shape[1], size)
@@ -163,7 +165,7 @@ def make_batch(
     stated: Tensor,
     chosen: NDArray[np.int64],
     selection: NDArray[np.int64],
-    told: NDArray[np.bool_],
+    told: Bools,
 ) -> Batch:
     """Return the `chosen` views (N,) as a batch.
 

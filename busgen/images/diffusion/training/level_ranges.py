@@ -6,14 +6,14 @@ In: captions, levels (N, LEVELS). Out: `Ranges`.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats32
 from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, Ranges
 from busgen.images.diffusion.terms import SLOTS, slot_bounds
 from busgen.images.training.captions import Caption
 
 
-def fit(captions: Sequence[Caption], values: NDArray[np.float32]) -> Ranges:
+def fit(captions: Sequence[Caption], values: Floats32) -> Ranges:
     """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
 
     All terms of a field have the spread of the levels about their own terms' means: some are

@@ -27,6 +27,7 @@ from busgen.images.stable_diffusion.training.networks import Networks, Recipe, b
 from busgen.io import sha256_array, sha256_bytes
 from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 from busgen.training_loop import Draws, Schedule, Tick, Told
 
 
@@ -102,7 +103,7 @@ def _order(n: int, step: int, pace: Schedule) -> NDArray[np.int64]:
     return chosen.reshape(pace.accumulate, pace.batch)
 
 
-def _loss(trained: Networks, batch: Batch, draws: np.random.Generator) -> Tensor:
+def _loss(trained: Networks, batch: Batch, draws: Rng) -> Tensor:
     """Return the mean square error of the noise that is guessed, where no overlay was."""
     device, schedule = next(trained.net.parameters()).device, trained.schedule
     levels = draws.integers(0, schedule.config.num_train_timesteps, len(batch.latents))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from busgen.arrays import Floats, Pixels
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
@@ -28,8 +28,6 @@ AXES = ASSETS / NAME / "axes.safetensors"
 CHANNELS = (24, 40, 112, 320)  # of the maps: the last with so many
 SIZE_PX = 256
 CHUNK = 16
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,12 @@ class Axes:
         return np.asarray((features - self.mean) / self.spread @ self.axes, np.float64)
 
 
-def embed(images: NDArray[np.uint8], axes: Axes) -> Floats:
+def embed(images: Pixels, axes: Axes) -> Floats:
     """Return (N, D) coordinates of square images (N, S, S), resized to `SIZE_PX`."""
     return axes.project(features_of(images))
 
 
-def features_of(images: NDArray[np.uint8]) -> Floats:
+def features_of(images: Pixels) -> Floats:
     """Return means, then standard deviations, over places of each map, (N, 2 * sum(CHANNELS)).
 
     Raises `UserError` if the images are not square, or the network is not installed.

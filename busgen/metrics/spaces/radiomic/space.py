@@ -5,8 +5,8 @@ what is embedded beside it.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Pixels
 from busgen.code import hash_code
 from busgen.compute.cores import on_all_cores
 from busgen.imaging.resize import resize
@@ -16,9 +16,6 @@ from busgen.metrics.spaces.us64.features import require_square
 
 SIZE_PX = 256  # side at which images are measured
 MOST = 6.0  # spreads: what lies farther out counts as this, or one odd image would rule a score
-
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 
 
 def embed(images: Pixels, masks: Pixels) -> Floats:
@@ -40,7 +37,7 @@ def embed(images: Pixels, masks: Pixels) -> Floats:
     centre, spread = np.array([standard.STANDARD[name] for name in NAMES]).T
     points = np.clip((raw - centre) / spread, -MOST, MOST)
     lesion = points[:, -len(LESION) :]
-    shown: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
+    shown: Bools = np.asarray(masks.any(axis=(1, 2)))
     lesion[np.isnan(lesion) & shown[:, None]] = 0.0
     return np.asarray(points, np.float64)
 

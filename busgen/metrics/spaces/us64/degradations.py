@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Rng = np.random.Generator
-Pixels = NDArray[np.uint8]
+from busgen.arrays import Pixels
+from busgen.seeds import Rng
 
 
 def blur(pixels: Pixels, rng: Rng) -> Pixels:

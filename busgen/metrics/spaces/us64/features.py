@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from busgen.arrays import Floats, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.imaging.resize import resize
@@ -30,8 +30,6 @@ NAME = "us64"
 SHIPPED = ASSETS / NAME
 SPEC, WEIGHTS = "us64.json", "us64.safetensors"
 CHUNK = 16
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class FeatureSpace:
     sha256: str
     name: str = NAME
 
-    def embed(self, images: NDArray[np.uint8]) -> Floats:
+    def embed(self, images: Pixels) -> Floats:
         """Return (N, D) coordinates of square images.
 
         Raises `UserError` if they are not square grey images of 32 pixels a side or more.
@@ -71,7 +69,7 @@ class FeatureSpace:
         return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
 
-def embed(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int) -> Floats:
+def embed(embedder: net.Embedder, images: Pixels, size_px: int) -> Floats:
     """Return the network's features (N, F) of square images and their mirror images, the mean."""
     require_square(images)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
@@ -83,7 +81,7 @@ def embed(embedder: net.Embedder, images: NDArray[np.uint8], size_px: int) -> Fl
     return np.concatenate(parts).astype(np.float64)
 
 
-def require_square(images: NDArray[np.uint8]) -> None:
+def require_square(images: Pixels) -> None:
     """Raise `UserError` unless `images` are (N, S, S) uint8 with S at least 32."""
     square = images.ndim == 3 and images.shape[1] == images.shape[2] >= 32
     if not square or images.dtype != np.uint8:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.imaging.resize import resize
@@ -29,13 +30,12 @@ from busgen.metrics.spaces.us64.features import Spec, embed, load_network, save_
 from busgen.metrics.spaces.us64.net import MultiTask, mean
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, probabilities, read_shippable
+from busgen.seeds import Rng
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
 FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to 1
 UNKNOWN = -100  # target that costs nothing
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Examples:
 
     labels: NDArray[np.int64]
     scanners: NDArray[np.int64]
-    statistics: NDArray[np.float32]
+    statistics: Floats32
 
 
 def train(
@@ -122,7 +122,7 @@ def make_examples(crops: Crops) -> Examples:
 
 
 def _learn(
-    images: NDArray[np.uint8], crops: Crops, seed: int, shape: tuple[Spec, Recipe]
+    images: Pixels, crops: Crops, seed: int, shape: tuple[Spec, Recipe]
 ) -> dict[str, Tensor]:
     spec, recipe = shape
     lesson = make_examples(crops)
@@ -147,8 +147,8 @@ def _learn(
 
 
 def _images(
-    images: NDArray[np.uint8], chosen: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images: Pixels, chosen: NDArray[np.int64], rng: Rng
+) -> tuple[Pixels, NDArray[np.int64]]:
     """Return halves of images, some mirrored, and how each is spoilt: 0, the first ones, not.
 
     Halves are of full depth: the network takes means over columns, and learns twice as fast so.
