@@ -6,11 +6,11 @@ In: findings, masks, images, judges. Out: the scores `busgen.schema.JUDGED` of e
 from collections.abc import Sequence
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.compute.cores import on_all_cores
-from busgen.gates.boundary_distance import distance
 from busgen.gates.mask_fit import score_mask
 from busgen.priors.findings import Finding
 from busgen.schema import JUDGED
@@ -18,6 +18,8 @@ from busgen.stats.overlap import dice
 
 JUDGED_AT_ONCE = 16  # always as many: a network's last digits depend on the size of its batch
 DIGITS = 4  # of a judge's score
+NEIGHBOURS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+MOST = 1.0  # diameters; so far from the lesion is as good as nothing found
 
 
 class Judges(Protocol):
@@ -55,15 +57,11 @@ def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools)
     """Return (N, 3): how far the judges agree with the mask and with the class of each pair.
 
     In the order of `JUDGED`: the Dice coefficient of the mask and of what the segmenter holds for
-    more likely lesion than not, the distance of their outlines (`busgen.gates.boundary_distance`),
+    more likely lesion than not, the `distance` of their outlines,
     the log odds that the mask is this image's (`busgen.gates.mask_fit`), the probability that the
     classifier gives the class. NaN for an empty mask. A pair's scores do not depend on the others:
-    all batches have one size, and `DIGITS` are kept.
-
-    Parameters
-    ----------
-    images, masks : (N, H, W) uint8; masks {0, 1}
-    malignant : (N,) the class that was asked for
+    all batches have one size, and `DIGITS` are kept. `images`, `masks` (N, H, W) uint8; masks {0,
+    1}; `malignant` (N,) the class that was asked for.
     """
     told = np.full((len(images), len(JUDGED)), np.nan)
 
@@ -84,3 +82,37 @@ def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools)
         list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
     told[~masks.any(axis=(1, 2))] = np.nan
     return told.round(DIGITS)
+
+
+def distance(found: Bools, mask: Pixels) -> float:
+    """Return the mean symmetric surface distance by the mask's equivalent diameter.
+
+    As `monai.metrics.compute_average_surface_distance(symmetric=True)` has it, of distances that
+    OpenCV approximates (5 x 5) in a tenth of the time. `found` (H, W) bool, what a segmenter holds
+    for lesion; `mask` (H, W) uint8 {0, 1}.
+
+    Returns
+    -------
+    float
+        At most `MOST`, and that where nothing is found; NaN for an empty mask.
+    """
+    if not mask.any():
+        return float("nan")
+    if not found.any():
+        return MOST
+    other = found.astype(np.uint8)
+    left, top, width, height = cv2.boundingRect(mask | other)
+    ours, theirs = (_outline(one[top : top + height, left : left + width]) for one in (mask, other))
+    apart_px = np.concatenate([_distance(ours)[theirs > 0], _distance(theirs)[ours > 0]])
+    diameter_px = 2 * np.sqrt(np.count_nonzero(mask) / np.pi)
+    return min(float(apart_px.mean() / diameter_px), MOST)
+
+
+def _outline(mask: Pixels) -> Pixels:
+    """Return the mask's pixels that touch its outside; the image's edge is outside."""
+    inner = cv2.erode(mask, NEIGHBOURS, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(mask - inner, np.uint8)
+
+
+def _distance(outline: Pixels) -> Floats32:
+    return np.asarray(cv2.distanceTransform(1 - outline, cv2.DIST_L2, 5), np.float32)

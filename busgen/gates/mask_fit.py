@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.gates.image_checks import GATES
+from busgen.imaging.geometry import signed_distance
 from busgen.stats.overlap import dice
 
 FIT = "mask_fit.safetensors"
@@ -57,14 +58,11 @@ def load_shipped() -> MaskFit:
 def score_mask(image: Pixels, mask: Pixels, probabilities: Floats32) -> float:
     """Return the log odds that the mask (H, W) {0, 1} is this image's, NaN for an empty one.
 
-    Parameters
-    ----------
-    image : (H, W) uint8
-    probabilities : (H, W) float32, the segmenter's probability of a lesion
+    `image` (H, W) uint8; `probabilities` (H, W) float32, the segmenter's probability of a lesion.
     """
-    if not mask.any():
-        return float("nan")
-    return load_shipped().log_odds(measure(image, mask, probabilities))
+    return (
+        load_shipped().log_odds(measure(image, mask, probabilities)) if mask.any() else float("nan")
+    )
 
 
 def measure(image: Pixels, mask: Pixels, probabilities: Floats32) -> Floats:
@@ -97,7 +95,7 @@ def _agreement(inside: Bools, probabilities: Floats32) -> list[float]:
 def _contrast(image: Pixels, inside: Bools) -> list[float]:
     """Return grey of the surroundings against the core, beside, around and at the outline."""
     grey = cv2.GaussianBlur(image.astype(np.float32), (0, 0), SMOOTH_PX)
-    depth = _depth(inside)
+    depth = signed_distance(inside.astype(np.uint8))
     radius = float(np.sqrt(inside.sum() / np.pi))
     gap, least, share = RING
     ring = (depth < -gap) & (depth > -gap - max(least, share * radius))
@@ -118,15 +116,6 @@ def _contrast(image: Pixels, inside: Bools) -> list[float]:
         middle,
         float(np.log(radius)),
     ]
-
-
-def _depth(inside: Bools) -> Floats32:
-    """Return the distance in px to the outline, positive inside."""
-    own, other = inside.astype(np.uint8), (~inside).astype(np.uint8)
-    return np.asarray(
-        cv2.distanceTransform(own, cv2.DIST_L2, 5) - cv2.distanceTransform(other, cv2.DIST_L2, 5),
-        np.float32,
-    )
 
 
 def _mean(grey: Floats32, where: Bools, default: float) -> float:

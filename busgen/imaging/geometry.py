@@ -44,6 +44,12 @@ class Geometry:
 COLUMNS = tuple(f"mask_{field.name}" for field in fields(Geometry))
 
 
+def signed_distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the distance (H, W) in px to the outline of a mask {0, 1}, positive inside."""
+    inside, outside = (cv2.distanceTransform(m, cv2.DIST_L2, 5) for m in (mask, 1 - mask))
+    return np.asarray(inside - outside, np.float32)
+
+
 def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
     """Measure a mask.
 

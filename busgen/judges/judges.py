@@ -166,9 +166,7 @@ def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
     try:
         shapes = [record[name] | {"widths": tuple(record[name]["widths"])} for name in NAMES]
         specs = SegmenterSpec(**shapes[0]), ClassifierSpec(**shapes[1])
-        members = [
-            _load(folder / file, spec, place) for file, spec in zip(FILES, specs, strict=True)
-        ]
+        members = [_load(folder / FILES[k], specs[k], place) for k in range(2)]
         digest = sha256_files(folder / name for name in (SPEC, *FILES))
         return Judges(*specs, members[0], members[1], place, digest)
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:

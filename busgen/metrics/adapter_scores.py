@@ -22,12 +22,8 @@ from busgen.stats.overlap import dice
 def score(images: Pixels, real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
+    `images` (N, S, S) uint8, one in the stead of each crop; `real` N crops of held-out patients.
     Raises `UserError` if there is not one image a crop.
-
-    Parameters
-    ----------
-    images : (N, S, S) uint8, one in the stead of each crop
-    real : N crops of held-out patients
 
     Notes
     -----

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
-import cv2
 import numpy as np
 
 from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
+from busgen.imaging.surroundings import dilate, erode
 from busgen.stats.proportions import wilson_interval
 
 # Terms by what their measure should say, the lowest first; the others have no place in an order.
@@ -59,14 +59,10 @@ class Families:
 def share_moved(families: Families, measure: Measure) -> dict[str, Score]:
     """Return in what share of families the measure moves as the terms say.
 
-    Raises `UserError` if the field has no order, or fewer than two of the ordered terms are there.
-
-    Parameters
-    ----------
-    families : of a field in `RISING`
-    measure : `measure(image, mask)`, rising in the order of `RISING`. As members share all else,
-        the grey level of a region serves; one minus what lies beside it loses what spreads there (a
-        halo)
+    `families` of a field in `RISING`; `measure` `measure(image, mask)`, rising in the order of
+    `RISING`. As members share all else, the grey level of a region serves; one minus what lies
+    beside it loses what spreads there (a halo). Raises `UserError` if the field has no order, or
+    fewer than two of the ordered terms are there.
 
     Returns
     -------
@@ -79,12 +75,9 @@ def share_moved(families: Families, measure: Measure) -> dict[str, Score]:
         rule = f"what varies must have two terms in an order ({', '.join(RISING)})"
         raise UserError(rule, f"{families.field}: {', '.join(families.terms)}", "vary another")
     places = [families.terms.index(term) for term in order]
-    levels = np.array(
-        [
-            [measure(images[place], mask) for place in places]
-            for images, mask in zip(families.images, families.masks, strict=True)
-        ]
-    ).reshape(-1, len(order))
+    pairs = zip(families.images, families.masks, strict=True)
+    measured = [[measure(images[place], mask) for place in places] for images, mask in pairs]
+    levels = np.array(measured).reshape(-1, len(order))
     rises, seen = np.diff(levels, axis=1) > 0, np.isfinite(levels)
     found = {
         f"{low} < {high}": _share(rises[:, k], seen[:, k] & seen[:, k + 1])
@@ -145,40 +138,23 @@ def unchanged_region(mask: Pixels, field: str) -> Bools:
 
     Posterior features show below the lesion, echo pattern inside and close by (what is not darker
     than fat lies in fat), a halo around the outline, calcifications inside, beside and, by their
-    shadows, below; the tissue everywhere but inside.
-
-    Parameters
-    ----------
-    mask : (H, W) uint8 {0, 1}, with a lesion
+    shadows, below; the tissue everywhere but inside. `mask` (H, W) uint8 {0, 1}, with a lesion.
     """
     near, reach = (max(1, round(share * len(mask))) for share in (NEAR, REACH))
-    core = _erode(mask, near)
+    core = erode(mask, near)
     if field == "tissue":
         return core
     if field == "posterior":
-        return ~_below(_dilate(mask, reach), int(np.flatnonzero(mask.any(axis=1))[0]))
+        return ~_below(dilate(mask, reach), int(np.flatnonzero(mask.any(axis=1))[0]))
     if field == "halo":
-        return core | ~_dilate(mask, reach)
+        return core | ~dilate(mask, reach)
     if field == "calcification":
-        around = _dilate(mask, 2 * reach)
+        around = dilate(mask, 2 * reach)
         return ~_below(around, int(np.flatnonzero(around.any(axis=1))[0]))
-    return ~_dilate(mask, reach)
+    return ~dilate(mask, reach)
 
 
 def _below(region: Bools, top: int) -> Bools:
     """Return the columns that hold some of `region`, from row `top` down."""
     rows = np.arange(len(region))[:, None] >= top
     return np.asarray(rows & region.any(axis=0))
-
-
-def _dilate(mask: Pixels, radius: int) -> Bools:
-    return np.asarray(cv2.dilate(mask, _disc(radius)) > 0)
-
-
-def _erode(mask: Pixels, radius: int) -> Bools:
-    return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
-
-
-def _disc(radius: int) -> Pixels:
-    size = (2 * radius + 1, 2 * radius + 1)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), np.uint8)

@@ -37,15 +37,11 @@ def _measure(table: pa.Table) -> Floats:
 def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
     """Return the cross-validated AUC of malignant against benign from the descriptors.
 
-    Logistic regression (C = 1), 5 stratified folds, scored on the pooled out-of-fold
-    probabilities.
-
-    Parameters
-    ----------
-    table : rows with the descriptors, `pathology` and the column `by`
-    by : column of what rows stem from: `patient_id` of real ones, `family_id` of released ones. The
-        interval's 95 % bootstrap draws these, not lesions: those of one patient, and all members of
-        a family, are described alike
+    Logistic regression (C = 1), 5 stratified folds, scored on the pooled out-of-fold probabilities.
+    `table` rows with the descriptors, `pathology` and the column `by`; `by` column of what rows
+    stem from: `patient_id` of real ones, `family_id` of released ones. The interval's 95 %
+    bootstrap draws these, not lesions: those of one patient, and all members of a family, are
+    described alike.
 
     Returns
     -------

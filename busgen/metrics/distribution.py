@@ -98,22 +98,17 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     doi:10.1016/0047-259X(82)90077-X). Where points are fewer than dimensions, the last trace is
     the sum of the singular values of their (N, M) products, which is the same and much smaller.
     """
+    apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     if max(len(a), len(b)) <= a.shape[1]:
-        return _frechet(a, b)
+        scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
+        traces = sum(float((points**2).sum()) for points in scaled)
+        shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
+        return float(apart + traces - 2 * shared)
     one, two = (np.atleast_2d(np.cov(points, rowvar=False)) for points in (a, b))
     values, axes = np.linalg.eigh(one)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
     both = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ two @ root), 0)).sum()
-    apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     return float(apart + np.trace(one) + np.trace(two) - 2 * both)
-
-
-def _frechet(a: Floats, b: Floats) -> float:
-    scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
-    both_traces = sum(float((points**2).sum()) for points in scaled)
-    shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
-    apart_means = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    return float(apart_means + both_traces - 2 * shared)
 
 
 def distances(a: Floats, b: Floats) -> Floats:

@@ -21,14 +21,15 @@ def match_pairs(synthetic: Crops, real: Crops, rng: Rng) -> tuple[Indices, Indic
     classes alone match. What is over of either is left out, chosen at random. Synthetic images in
     the stead of the real ones, one by one, stay with them. Raises `UserError` if nothing matches.
     """
-    if _match(synthetic, real):
+    names = ("labels", "scanners", "groups")
+    if all(np.array_equal(getattr(synthetic, n), getattr(real, n)) for n in names):
         return np.arange(len(real)), np.arange(len(real))
     alike = np.isin(synthetic.scanners, real.scanners).any()
     own, other = (_strata(crops, with_scanner=bool(alike)) for crops in (synthetic, real))
-    pairs = [
-        _equally(np.flatnonzero(own == stratum), np.flatnonzero(other == stratum), rng)
-        for stratum in np.intersect1d(own, other)
-    ]
+    pairs = []
+    for stratum in np.intersect1d(own, other):
+        rows = [np.flatnonzero(strata == stratum) for strata in (own, other)]
+        pairs.append([rng.permutation(each)[: min(map(len, rows))] for each in rows])
     if not pairs:
         got = ", ".join(np.unique(own))
         raise UserError("synthetic and real images must share a class", got, "make others")
@@ -51,18 +52,8 @@ def find_overlays(images: Iterable[Pixels]) -> Bools:
     return np.stack([find.find_overlays(np.asarray(image)) for image in images])
 
 
-def _match(synthetic: Crops, real: Crops) -> bool:
-    names = ("labels", "scanners", "groups")
-    return all(np.array_equal(getattr(synthetic, n), getattr(real, n)) for n in names)
-
-
 def _strata(crops: Crops, *, with_scanner: bool) -> Names:
     if not with_scanner:
         return crops.labels
     pairs = zip(crops.labels, crops.scanners, strict=True)
     return np.array([f"{label} / {scanner}" for label, scanner in pairs])
-
-
-def _equally(own: Indices, other: Indices, rng: Rng) -> tuple[Indices, Indices]:
-    n = min(len(own), len(other))
-    return rng.permutation(own)[:n], rng.permutation(other)[:n]

@@ -49,7 +49,9 @@ class Statistic:
 
 def measure(crops: Crops) -> Table:
     """Return name -> (N,) of the `STATISTICS` of images, NaN where one does not apply."""
-    rows = [_measure(np.asarray(image)) for image in crops.images]
+    images = [np.asarray(image) for image in crops.images]
+    nothing = np.zeros(crops.images.shape[1:], np.uint8)
+    rows = [measure_image(image, nothing, None) | band_levels(image) for image in images]
     names = [name for group in STATISTICS.values() for name in group]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
@@ -59,10 +61,8 @@ def compare(
 ) -> list[Statistic]:
     """Return what holds, by scanner; synthetic images of no real scanner go with all.
 
-    Parameters
-    ----------
-    synthetic, real : as `measure` returns them
-    scanners, real_scanners : (N,) and (M,) scanners of the images
+    `synthetic`, `real` as `measure` returns them; `scanners`, `real_scanners` (N,) and (M,)
+    scanners of the images.
     """
     found = []
     for name in shared_scanners(scanners, real_scanners):
@@ -72,9 +72,12 @@ def compare(
         )
         for group, statistics in STATISTICS.items():
             for statistic in statistics:
-                pair = (_known(synthetic[statistic][own]), _known(real[statistic][other]))
-                if min(map(len, pair)) > 0:
-                    found.append(_held((name, group, statistic), *pair))
+                every = (synthetic[statistic][own], real[statistic][other])
+                ours, theirs = (values[~np.isnan(values)] for values in every)
+                if len(ours) and len(theirs):
+                    low, high = np.quantile(theirs, [0.25, 0.75]).tolist()
+                    ends = float(np.median(ours)), low, high, len(ours), len(theirs)
+                    found.append(Statistic(name, group, statistic, *ends))
     return found
 
 
@@ -83,19 +86,6 @@ def shared_scanners(scanners: Names, real_scanners: Names) -> list[str]:
     names, counts = np.unique(real_scanners, return_counts=True)
     both = [str(n) for n, k in zip(names, counts, strict=True) if k >= FEW and n in scanners]
     return both or [EVERY]
-
-
-def _held(names: tuple[str, str, str], own: Floats, real: Floats) -> Statistic:
-    low, high = np.quantile(real, [0.25, 0.75])
-    return Statistic(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
-
-
-def _known(values: Floats) -> Floats:
-    return values[~np.isnan(values)]
-
-
-def _measure(image: Pixels) -> dict[str, float]:
-    return measure_image(image, np.zeros_like(image), None) | band_levels(image)
 
 
 def band_levels(image: Pixels) -> dict[str, float]:

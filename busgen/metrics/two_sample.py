@@ -6,7 +6,6 @@ learn in memory, side by side and for seconds: no checkpoint and no average, so
 `busgen.training_loop.train` does not serve here.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -85,22 +84,14 @@ class _Pile:
 def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
     """Return how well a small CNN tells the images of pairs apart, cross-validated.
 
-    Raises `UserError` if shapes differ, images are smaller than a patch, or there are too few for
-    the folds.
+    `pairs` equal numbers of synthetic and real images of one size; `seed` decides folds, initial
+    weights, patches; `recipe` how it learns. Raises `UserError` if shapes differ, images are
+    smaller than a patch, or there are too few for the folds.
 
-    Parameters
-    ----------
-    pairs : equal numbers of synthetic and real images of one size
-    seed : decides folds, initial weights, patches
-    recipe : how it learns
-
-    Returns
-    -------
-    Score
-        `value` the mean over folds of the area under the ROC curve, of `n` pairs; `interval` the
-        95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5 and
-        `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
-        Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
+    Of the score, `value` is the mean over folds of the area under the ROC curve, of `n` pairs;
+    `interval` the 95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5
+    and `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
+    Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
     """
     recipe = recipe or Recipe()
     _check(pairs, recipe)
@@ -111,13 +102,16 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     made = np.repeat([True, False], len(pairs))
     pile = _Pile(images, made, np.tile(assign_folds(groups, recipe.folds, rng), 2))
     with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
-        nets = [_net(recipe, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
+        make = partial(Classifier, 1, recipe.widths, dropout=0.0)
+        nets = [seeded(make, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
         judge = partial(_judge, pile, recipe)
         logits = np.sum(list(pool.map(judge, range(recipe.folds), nets, draws)), axis=0)
 
     def score(rows: Indices) -> float:
-        return _auc(made[rows], logits[rows], pile.fold[rows])
+        parts = [rows[pile.fold[rows] == k] for k in np.unique(pile.fold[rows])]
+        # the mean over folds: logits of different nets do not compare
+        return float(np.nanmean([auc(made[part], logits[part]) for part in parts]))
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
     limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
@@ -190,16 +184,6 @@ def _grid(image: Pixels, recipe: Recipe) -> Pixels:
     side = recipe.patch_px
     starts = np.linspace(0, len(image) - side, recipe.grid).round().astype(int)
     return np.stack([image[r : r + side, c : c + side] for r in starts for c in starts])
-
-
-def _net(recipe: Recipe, seed: int) -> nn.Module:
-    return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
-
-
-def _auc(made: Bools, logits: Floats, fold: Indices) -> float:
-    """Return the mean over folds: logits of different nets do not compare."""
-    own: Sequence[float] = [auc(made[fold == k], logits[fold == k]) for k in np.unique(fold)]
-    return float(np.nanmean(own))
 
 
 def _check(pairs: Pairs, recipe: Recipe) -> None:

@@ -76,11 +76,8 @@ def detect(
 ) -> Detection:
     """Return how many of the pairs with these scores are refused, at the bounds of `gates`.
 
-    Parameters
-    ----------
-    fault, strength : what was planted, to stand in the result
-    scores : as `score` returns them, of one pair or more
-    gates : name -> gate, of all scores
+    `fault`, `strength` what was planted, to stand in the result; `scores` as `score` returns them,
+    of one pair or more; `gates` name -> gate, of all scores.
     """
     verdicts = [verdict(one, gates) for one in scores]
     names = {name: None for one in scores for name in one if gates[name].action != "off"}
@@ -97,12 +94,9 @@ def detect(
 def detection_rate(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
     """Return the share of faulty scores below bounds that refuse these shares of the clean ones.
 
-    One score, low where something is wrong: its whole curve, whatever the gate's bound.
-
-    Parameters
-    ----------
-    clean, faulty : (n,) and (m,) scores
-    shares : in [0, 1]; at most this share of `clean` lies below the bound
+    One score, low where something is wrong: its whole curve, whatever the gate's bound. `clean`,
+    `faulty` (n,) and (m,) scores; `shares` in [0, 1]; at most this share of `clean` lies below the
+    bound.
     """
     bounds = np.quantile(clean, shares, method="lower")
     return [float((faulty < bound).mean()) for bound in bounds]

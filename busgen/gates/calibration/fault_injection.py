@@ -100,13 +100,9 @@ class Report:
 def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Report:
     """Return what is caught.
 
-    Parameters
-    ----------
-    keeper : the gates at their bounds
-    test : clean pairs of patients that nothing learned from; faults of masks and labels are planted
-        into those with a lesion
-    training : clean pairs of training patients, which copies are made of; as many as of `test` are
-        taken
+    `keeper` the gates at their bounds; `test` clean pairs of patients that nothing learned from;
+    faults of masks and labels are planted into those with a lesion; `training` clean pairs of
+    training patients, which copies are made of; as many as of `test` are taken.
     """
     lesions = [pair for pair in test if pair.mask.any()]
     known = training[:: max(1, len(training) // len(test))][: len(test)]
@@ -115,7 +111,9 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
         found += _curve(keeper, (name, plant), strengths, test)
     for name, strengths in COPIED.items():
         found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
-    found.append(_swap(keeper, lesions))
+    masks = [pair.mask for pair in lesions]
+    swapped = [faults.swap_mask(one, masks, rng(k, SWAPPED)) for k, one in enumerate(lesions)]
+    found.append(keeper._detect(SWAPPED, 1.0, swapped))
     for name, (plant, strengths) in CURVES.items():
         found += _curve(keeper, (name, plant), strengths, lesions)
     if described := [pair for pair in lesions if pair.posterior]:
@@ -130,19 +128,11 @@ def _curve(
     keeper: Gates, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
 ) -> list[Detection]:
     """Return what is caught of a fault at each strength."""
-    name, plant = fault
-    return [
-        keeper._detect(
-            name, s, [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
-        )
-        for s in strengths
-    ]
-
-
-def _swap(keeper: Gates, lesions: Sequence[Pair]) -> Detection:
-    masks = [pair.mask for pair in lesions]
-    made = [faults.swap_mask(pair, masks, rng(k, SWAPPED)) for k, pair in enumerate(lesions)]
-    return keeper._detect(SWAPPED, 1.0, made)
+    (name, plant), found = fault, []
+    for s in strengths:
+        planted = [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
+        found.append(keeper._detect(name, s, planted))
+    return found
 
 
 def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:

@@ -62,9 +62,7 @@ def replace_by_noise(pair: Pair, rng: Rng, share: float) -> Pair:
 def flip(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return the pair with skin and depth exchanged, the mask too; `share` is 1, or 0 for not."""
     del rng
-    if share == 0:
-        return pair
-    return replace(pair, image=_mirror(pair.image, 0), mask=_mirror(pair.mask, 0))
+    return _mirror(pair, 0) if share else pair
 
 
 def add_overlay(pair: Pair, rng: Rng, count: float) -> Pair:
@@ -85,16 +83,15 @@ def crop(pair: Pair, rng: Rng, share: float) -> Pair:
     kept = max(round(side * (1 - share)), 1)
     row, col = (int(k) for k in rng.integers(side - kept + 1, size=2))
     window = np.s_[row : row + kept, col : col + kept]
-    return replace(pair, image=_enlarge(pair.image[window], side, cv2.INTER_LINEAR),
-                   mask=_enlarge(pair.mask[window], side, cv2.INTER_NEAREST))  # fmt: skip
+    image = cv2.resize(pair.image[window], (side, side), interpolation=cv2.INTER_LINEAR)
+    mask = cv2.resize(pair.mask[window], (side, side), interpolation=cv2.INTER_NEAREST)
+    return replace(pair, image=np.asarray(image, np.uint8), mask=np.asarray(mask, np.uint8))
 
 
 def mirror(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return a mirror image, left for right; `share` is 1, or 0 for the pair itself."""
     del rng
-    if share == 0:
-        return pair
-    return replace(pair, image=_mirror(pair.image, 1), mask=_mirror(pair.mask, 1))
+    return _mirror(pair, 1) if share else pair
 
 
 def brighten(pair: Pair, rng: Rng, change: float) -> Pair:
@@ -131,9 +128,8 @@ def shift(pair: Pair, rng: Rng, px: float) -> Pair:
 def blur(pair: Pair, rng: Rng, sd: float) -> Pair:
     """Return the pair with its image blurred by `sd` px."""
     del rng
-    if sd == 0:
-        return pair
-    return replace(pair, image=np.asarray(cv2.GaussianBlur(pair.image, (0, 0), sd), np.uint8))
+    blurred = cv2.GaussianBlur(pair.image, (0, 0), sd) if sd else pair.image
+    return replace(pair, image=np.asarray(blurred, np.uint8))
 
 
 def brighten_lesion(pair: Pair, rng: Rng, change: float) -> Pair:
@@ -197,9 +193,6 @@ def _blend(pair: Pair, other: Floats32, share: float) -> Pair:
     return replace(pair, image=to_levels(mixed))
 
 
-def _mirror(pixels: Pixels, axis: int) -> Pixels:
-    return np.ascontiguousarray(np.flip(pixels, axis))
-
-
-def _enlarge(pixels: Pixels, side: int, method: int) -> Pixels:
-    return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), np.uint8)
+def _mirror(pair: Pair, axis: int) -> Pair:
+    image, mask = (np.ascontiguousarray(np.flip(x, axis)) for x in (pair.image, pair.mask))
+    return replace(pair, image=image, mask=mask)

@@ -18,7 +18,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.gates import image_checks, lesion_intensity, mask_fit
 from busgen.gates.calibration.faults import Pair, swap_mask
-from busgen.gates.calibration.pairs import read_pairs
+from busgen.gates.calibration.real_samples import read_pairs
 from busgen.gates.image_checks import BANDS, LOOK, SIDE
 from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, TermLevels, select
 from busgen.gates.mask_fit import FIT, MaskFit
@@ -146,7 +146,7 @@ def _join_words(value: object) -> object:
     return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
 
 
-def fit_gates(folder: Path, out: Path) -> None:
+def fit(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
     tables, cohort = find_tables(folder), find_cohort(folder).parent
     ours = [table for table in tables if weights_may_ship(table)]
@@ -155,9 +155,9 @@ def fit_gates(folder: Path, out: Path) -> None:
     crops = read_shippable(tables, cohort)["train"]
     look = fit_images(crops.images)
     lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
-    fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
+    own_masks = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
     save(out / LOOK, vars(look))
-    save(out / FIT, vars(fit))
+    save(out / FIT, vars(own_masks))
 
 
 def save(path: Path, values: Mapping[str, object]) -> None:

@@ -1,13 +1,15 @@
 """Real images as rows of numbers: statistics and gate scores of their square crops, no pixels.
 
 In: canonical rows joined with the cohort. Out: a table (`SCHEMA`) with one row an image, burned-in
-overlays filled in before anything is measured.
+overlays filled in before anything is measured; clean square crops as pairs of image and mask, which
+faults are planted into.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from busgen.arrays import Indices, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.judged_scores import Judges, judge_pairs
 from busgen.gates.scores import score_copies, score_image, score_lesion
 from busgen.imaging.overlays.find import remove_overlays
@@ -24,9 +27,11 @@ from busgen.imaging.square import find_field, square_crop
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
+from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
+from busgen.real.crops import crop
 from busgen.schema import JUDGED, scanner_of
 from busgen.similarity.dhash import hash_image
-from busgen.similarity.known_images import KnownImages
+from busgen.similarity.known_images import KnownImages, describe_texture
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
@@ -163,3 +168,35 @@ def _near(hashes: NDArray[np.int64], patients: Indices) -> list[float | None]:
     if not other.any(axis=1).all():
         return [None] * len(hashes)
     return [float(d) for d in np.where(other, bits, 64).min(axis=1)]
+
+
+def read_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pair]:
+    """Yield the pairs of a split's clean crops whose class is known."""
+    for row in read_rows(tables, cohort, splits=(split,), usable=has_usable_label):
+        pair = make_pair(row, *crop(row))
+        if pair is not None:
+            yield pair
+
+
+def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], Pixels]:
+    """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
+
+    The textures are of all images that a generator may learn from
+    (`busgen.similarity.known_images`).
+    """
+    pairs, textures = [], []
+    for row in read_rows(tables, cohort, splits=("train",), usable=has_usable_pixels):
+        image, mask, hidden = crop(row)
+        textures.append(describe_texture(image))
+        pair = make_pair(row, image, mask, hidden) if has_usable_label(row) else None
+        if pair is not None:
+            pairs.append(pair)
+    return pairs, np.array(textures, np.uint8)
+
+
+def make_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
+    """Return the pair of a canonical row and its crops (`crop`), None where it is not clean."""
+    if not is_tissue(row["flags"], float(hidden.mean())):
+        return None
+    claimed = row["pathology"] == "malignant" if mask.any() else None
+    return Pair(image, mask, claimed, row["echo_pattern"], row["posterior"])

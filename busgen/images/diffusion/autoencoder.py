@@ -101,12 +101,9 @@ class _Decoder(nn.Module):
 class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Encoder and decoder; latents that are drawn have mean 0 and sd 1 in every channel.
 
-    Parameters
-    ----------
-    channels : of the latents
-    widths : of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an image's side; the encoder
-        has the first three
-    mean, sd : of each channel of what the encoder gives, measured after training; 0 and 1 before
+    `channels` of the latents; `widths` of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an
+    image's side; the encoder has the first three; `mean`, `sd` of each channel of what the encoder
+    gives, measured after training; 0 and 1 before.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

@@ -18,23 +18,22 @@ from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.terms import N_TERMS, SLOTS, one_hot, slot_bounds
+from busgen.imaging.geometry import signed_distance
 
 PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
 REACH = 8.0  # latents over which the distance to the outline is told
 
 
-def mask_planes(masks: Pixels) -> Tensor:
+def make_planes(masks: Pixels, distances: Floats32 | None = None) -> Tensor:
     """Return masks (N, S, S) of 0 and 1 as planes (N, PLANES, S/8, S/8) beside the latents.
 
     Every pixel of the mask is told, 64 to a latent; then the signed distance to the outline,
     positive inside, clipped to `REACH` and divided by it; then 1, for "a mask is given". An empty
     mask is an image without a lesion, not a mask that is not given: that is `dropped`.
+    `distances` (N, S/8, S/8) are computed unless they are known.
     """
-    return make_planes(masks, np.stack([distance(mask) for mask in masks]))
-
-
-def make_planes(masks: Pixels, distances: Floats32) -> Tensor:
-    """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
+    if distances is None:
+        distances = np.stack([distance(mask) for mask in masks])
     count, side = masks.shape[0], masks.shape[-1] // FACTOR
     pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
     planes = np.ones((count, PLANES, side, side), np.float32)
@@ -48,9 +47,7 @@ def distance(mask: Pixels) -> Floats32:
     side = len(mask) // FACTOR
     if not mask.any():
         return np.full((side, side), -1, np.float32)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    signed = cv2.resize(inside - outside, (side, side), interpolation=cv2.INTER_AREA)
+    signed = cv2.resize(signed_distance(mask), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(np.clip(signed / (FACTOR * REACH), -1, 1), np.float32)
 
 

@@ -20,7 +20,7 @@ from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
-from busgen.images.contract import ModelOptions
+from busgen.images.contract import ImageEngine, ModelOptions, require_masks
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shape
 from busgen.images.diffusion.conditions import styles_for
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
@@ -90,7 +90,7 @@ class Engine:
         return np.stack([_brought(image, self.size_px) for image in grey])
 
 
-def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> Engine:
+def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
     """Return the engine with the weights in ``learned.model``, by default those that ship.
 
     Raises `UserError` if the folder holds no pipeline of ours, or no adapter of that name;
@@ -117,12 +117,7 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOption
 
 def _check(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:
     """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
-    want = (len(findings), size_px, size_px)
-    if masks.shape != want or masks.dtype != np.uint8:
-        got = f"{masks.shape} {masks.dtype}"
-        raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
-    if masks.size and masks.max() > 1:
-        raise UserError("masks must hold 0 and 1", int(masks.max()), "divide by 255")
+    require_masks(findings, masks, size_px)
     for finding, mask in zip(findings, masks, strict=True):
         if finding.has_lesion != bool(mask.any()):
             rule = "a lesion must have a mask that is not empty, a normal finding an empty one"

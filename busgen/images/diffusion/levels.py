@@ -45,9 +45,7 @@ def measure(image: Pixels, mask: Pixels) -> Floats32:
 def weigh(mask: Pixels) -> Pixels:
     """Return which share of each latent shows each level, (LEVELS, S/8, S/8), of 64 its pixels.
 
-    Parameters
-    ----------
-    mask : (S, S) uint8 {0, 1}; of an empty one nothing shows anything
+    `mask` (S, S) uint8 {0, 1}; of an empty one nothing shows anything.
     """
     side = len(mask) // FACTOR
     if not mask.any():
@@ -61,11 +59,8 @@ def weigh(mask: Pixels) -> Pixels:
 def paint(values: Tensor, told: Tensor, shown: Pixels) -> Tensor:
     """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
 
-    Parameters
-    ----------
-    values : (N, LEVELS) levels, 0 where nothing is told
-    told : (N, LEVELS) in [0, 1], how surely
-    shown : (N, LEVELS, h, w) as `weigh` returns them
+    `values` (N, LEVELS) levels, 0 where nothing is told; `told` (N, LEVELS) in [0, 1], how surely;
+    `shown` (N, LEVELS, h, w) as `weigh` returns them.
     """
     shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
     both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
@@ -85,11 +80,9 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Return levels and how surely they are told, (N, LEVELS) each.
 
-        Parameters
-        ----------
-        stated : (N, N_TERMS) terms, as `terms.terms_of` gives them
-        place : (N, LEVELS) standard normal: where in a term's range. The same place in the ranges
-            of two terms differs as their means do
+        `stated` (N, N_TERMS) terms, as `terms.terms_of` gives them; `place` (N, LEVELS) standard
+        normal: where in a term's range. The same place in the ranges of two terms differs as their
+        means do.
         """
         told = stated @ self.known
         return stated @ self.means + told * self.spread * place, told

@@ -43,12 +43,9 @@ def slot_bounds() -> tuple[tuple[int, int], ...]:
 def one_hot(stated: Mapping[str, Any]) -> Floats32:
     """Return what is stated as a row (N_TERMS,) of 0 and 1.
 
-    Raises `UserError` for a term that is not the lexicon's.
-
-    Parameters
-    ----------
-    stated : field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields
-        that have no slot, sizes among them, are not looked at: the mask shows them
+    `stated` field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields
+    that have no slot, sizes among them, are not looked at: the mask shows them. Raises `UserError`
+    for a term that is not the lexicon's.
     """
     row = np.zeros(N_TERMS, np.float32)
     margin = stated.get("margin") or ()

@@ -96,19 +96,15 @@ def draw(
 ) -> Tissue:
     """Return a breast without its lesion.
 
-    Parameters
-    ----------
-    rise_mm : how far the tissue lies above its layered place, (rows, columns)
-    fatty : where glandular tissue gives way to fat, (rows, columns) in [0, 1]
-    loss_mhz : frequency that attenuation acts on
+    `rise_mm` how far the tissue lies above its layered place, (rows, columns); `fatty` where
+    glandular tissue gives way to fat, (rows, columns) in [0, 1]; `loss_mhz` frequency that
+    attenuation acts on.
     """
     layers = draw_layers(rng, grid, finding)
     walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
     parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
     mix = {
-        field: sum(
-            part * np.float32(getattr(MATERIALS[name], field)) for name, part in parts.items()
-        )
+        field: sum(part * np.float32(vars(MATERIALS[name])[field]) for name, part in parts.items())
         for field in ("echo_db", "streak_db", "blotch_db", "attenuation")
     }
     streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)

@@ -10,7 +10,16 @@ import numpy as np
 from busgen.arrays import Pixels
 from busgen.images.phantom.anatomy import Tissue, mean_chord, to_tissue
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
+from busgen.images.phantom.texture import (
+    Points,
+    join,
+    random_sign,
+    sigmoid,
+    slopes,
+    smooth_noise,
+    splat,
+)
+from busgen.imaging.geometry import signed_distance
 from busgen.priors.findings import Finding
 from busgen.seeds import Rng
 
@@ -44,19 +53,12 @@ SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a 
 
 def signed_distance_mm(mask: Pixels, pixel_mm: float) -> Floats:
     """Return the distance of every pixel to the outline of `mask`, mm, negative inside."""
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    return np.asarray((outside - inside) * np.float32(pixel_mm), np.float32)
+    return np.asarray(-signed_distance(mask) * np.float32(pixel_mm), np.float32)
 
 
 def _margin(finding: Finding) -> tuple[str, ...]:
     """Return the margin's terms; circumscribed where none is given."""
     return finding.margin or ("circumscribed",)
-
-
-def _edge(finding: Finding) -> float:
-    """Return the width (mm) of the transition at the outline."""
-    return max(EDGE_MM[term] for term in _margin(finding))
 
 
 def _center_mm(distance_mm: Floats, grid: Grid) -> tuple[float, float]:
@@ -93,7 +95,7 @@ def insert_lesion(
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
     parts = rng.spawn(6)
-    edge = _edge(finding)
+    edge = max(EDGE_MM[term] for term in _margin(finding))
     ragged = distance_mm + 0.5 * edge * smooth_noise(parts[0], grid, 0.5, 0.7)
     softness = 0.5 * edge * np.exp(0.5 * smooth_noise(parts[0], grid, 2, 2))
     alpha = sigmoid(-ragged / softness)
@@ -117,17 +119,13 @@ def _attenuation_ratio(
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
     per_ratio_db = 2 * loss_db_cm * mean_chord(finding)
     low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
-    shadow = float(
-        np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, min(high, MOST_RATIO))
+    shadow, bright, plain = (
+        rng.uniform(*ATTENUATION_RATIO[name]) for name in ("shadowing", "enhancement", "none")
     )
-    bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
-    plain = rng.uniform(*ATTENUATION_RATIO["none"])
+    shadow = float(np.clip(shadow, low, min(high, MOST_RATIO)))
     if finding.posterior == "combined":
-        x = (
-            grid.lateral_mm
-            - _center_mm(distance_mm, grid)[0]
-            + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
-        )
+        wavy = rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+        x = grid.lateral_mm - _center_mm(distance_mm, grid)[0] + wavy
         steep = rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
         return bright + (shadow - bright) * sigmoid(steep * x)
     ratio = {"enhancement": bright, "shadowing": shadow}.get(finding.posterior or "none", plain)
@@ -146,7 +144,7 @@ def _inside_db(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> F
         cyst = sigmoid((blobs - rng.uniform(0.2, 1.0)) / 0.08)
         db = db * (1 - cyst) + rng.uniform(*INSIDE_DB["anechoic"][0]) * cyst
     if echo == "anechoic":  # reverberation behind the front wall
-        upper = np.clip(-cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm), 0, 1)
+        upper = np.clip(-slopes(distance_mm, grid)[0], 0, 1)
         db = db + rng.uniform(6, 14) * upper * np.exp(np.minimum(distance_mm, 0) / 0.8)
     return np.asarray(db, np.float32)
 
@@ -183,8 +181,7 @@ def _smooth_wall(
     rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid
 ) -> tuple[Floats, Floats]:
     """Return a smooth wall's echoes where it faces the beam, and its sides' refraction loss."""
-    dz = cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    dx = cv2.Sobel(distance_mm, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    dz, dx = slopes(distance_mm, grid)
     steep = np.abs(dx) / (np.hypot(dx, dz) + np.float32(1e-3))
     patches = np.exp(0.7 * smooth_noise(rng, grid, 1, 1.5))
     strength = rng.uniform(0.3, 1.2) * (2.0 if finding.echo_pattern == "anechoic" else 1.0)

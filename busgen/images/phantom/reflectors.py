@@ -11,8 +11,10 @@ import numpy as np
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.texture import (
     Points,
+    join,
     random_sign,
     sample,
+    slopes,
     smooth_noise,
     smooth_noise_1d,
     warp,
@@ -37,8 +39,8 @@ def draw_interface(
         row = _rows(grid, rise_mm, depth.astype(np.float32), columns)
         patches = np.exp(0.8 * smooth_noise_1d(rng, n, 2.5 / step) - 0.4)
         value = 0.5 * strength * 0.7**sheet * _facing(row, grid, step) * patches
-        sheets.append((row, columns, value * random_sign(rng, 1)))
-    return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*sheets, strict=True)))
+        sheets.append(Points(row, columns, value * random_sign(rng, 1)))
+    return join(*sheets)
 
 
 def _facing(row: Floats, grid: Grid, step_mm: float | Floats) -> Floats:
@@ -109,8 +111,7 @@ def draw_lobules(rng: Rng, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats,
         warp(cv2.resize(f, grid.shape[::-1], interpolation=cv2.INTER_LINEAR), grid, rise_mm)
         for f in (second - first, level)
     )
-    across = cv2.Sobel(gap, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    along = cv2.Sobel(gap, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    across, along = slopes(gap, grid)
     steep = np.hypot(across, along) + np.float32(0.2)
     facing = (across / steep) ** 2
     wall = np.exp(-((gap / steep / 0.2) ** 2))
@@ -120,8 +121,7 @@ def draw_lobules(rng: Rng, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats,
 
 def draw_boundary(rng: Rng, grid: Grid, share: Floats) -> Floats:
     """Return the echoes (rows, columns) of the fascia around a tissue of this `share` (0 to 1)."""
-    across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    across, along = slopes(share, grid)
     steep = np.hypot(across, along) + np.float32(0.1)
     facing = (across / steep) ** 2
     patches = np.exp(0.9 * smooth_noise(rng, grid, 1.5, 2.5) - 0.4)

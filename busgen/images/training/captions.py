@@ -51,14 +51,11 @@ MOST = 4.0  # how much more often the rarest are drawn
 def make_caption(row: Mapping[str, Any], image: Pixels, mask: Pixels, bounds: Bounds) -> Caption:
     """Return what is known of a real image.
 
-    Pathology and assessment of images whose copies are labelled otherwise are not stated.
-
-    Parameters
-    ----------
-    row : canonical row with the cohort's `flags`
-    image, mask : (H, W) uint8 crops as `busgen.real.crops.crop` makes them, the mask {0, 1}
-    bounds : as `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to
-        BrEaST's training patients
+    Pathology and assessment of images whose copies are labelled otherwise are not stated. `row`
+    canonical row with the cohort's `flags`; `image`, `mask` (H, W) uint8 crops as
+    `busgen.real.crops.crop` makes them, the mask {0, 1}; `bounds` as
+    `busgen.masks.semantic_curvature.training.descriptor_bounds.fit_bounds` fits them to BrEaST's
+    training patients.
     """
     margin = row["margin"]
     stated = {name: row[name] for name in FIELDS} | {"margin": margin and tuple(margin)}

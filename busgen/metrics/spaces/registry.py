@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from busgen.arrays import Floats, Pixels
+from busgen.code import hash_code
 from busgen.errors import UserError
 
 OURS = ("us64", "radiomic")  # measured by default
@@ -64,14 +65,14 @@ def load_space(name: str) -> FeatureSpace:
         learned = features.load_model()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
     if name == "lite1":
-        from busgen.metrics.spaces.lite1.features import embed as embed_lite1, load_axes
+        from busgen.metrics.spaces.lite1 import embed as embed_lite1, load_axes
 
         axes = load_axes()
         return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)
     if name == "radiomic":
-        from busgen.metrics.spaces.radiomic.space import embed, sha256
+        from busgen.metrics.spaces.radiomic import space
 
-        return FeatureSpace(name, sha256(), embed)
+        return FeatureSpace(name, hash_code(space.__name__), space.embed)
     path = Path(name)
     if path.suffix.lower() in SCRIPTED or path.is_dir():
         from busgen.metrics.spaces import user_network

@@ -20,7 +20,7 @@ from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
-from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.io import read_json, sha256_file, sha256_files
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
 POOLER = "pooler"  # what pools is often left out of weights: it is not needed
@@ -145,8 +145,7 @@ def _pretrained(folder: Path) -> FeatureSpace:
         return last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2)
 
     files = [folder / name for name in (CONFIG, WEIGHTS, SEEN) if (folder / name).is_file()]
-    digest = sha256_bytes("".join(sha256_file(file) for file in files).encode())
-    return FeatureSpace(embed, digest, seen)
+    return FeatureSpace(embed, sha256_files(files), seen)
 
 
 def _known(folder: Path, config: object) -> Spec:

@@ -32,7 +32,6 @@ from busgen.images.diffusion.folder import (
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.training.card import EVIDENCE
 from busgen.images.diffusion.training.flow import Trainee
 from busgen.images.diffusion.training.latents import (
     KEEP,
@@ -42,6 +41,7 @@ from busgen.images.diffusion.training.latents import (
     stated_terms,
     validation_batches,
 )
+from busgen.images.diffusion.training.publish import EVIDENCE
 from busgen.images.training.examples import BOUNDS, SPLITS, read_images
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
 from busgen.params.train_images import AdapterParams, TrainImagesParams

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions, Guidance
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Conditions,
+    predict_velocity,
+)
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
 from busgen.images.diffusion.training.latents import Batch, encode, stated_terms, validation_batches
@@ -94,7 +99,7 @@ def denoise(
     level = solver.skip(left_out)
     latents = (1 - level) * clean + level * ends
     for time in solver.timesteps:
-        velocity = pipeline.velocity(latents, time, told, Guidance())
+        velocity = predict_velocity(pipeline.unet, pipeline.tokens, latents, time, told)
         latents = solver.step(velocity, latents)
     return latents
 

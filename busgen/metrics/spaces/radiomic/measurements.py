@@ -43,12 +43,9 @@ NAMES = (*WHOLE, *LESION)
 def measure(image: Pixels, mask: Pixels | None) -> Floats:
     """Return the numbers of one image, (len(NAMES),) float64.
 
-    Parameters
-    ----------
-    image : (S, S) uint8
-    mask : (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
-        as one is where there is no room for it beside the lesion or behind it. All others are
-        finite: what a black image has not is 0
+    `image` (S, S) uint8; `mask` (S, S) uint8, non-zero inside the lesion; None or empty: the
+    numbers of `LESION` are NaN, as one is where there is no room for it beside the lesion or behind
+    it. All others are finite: what a black image has not is 0.
     """
     lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
     field = find_field(image)

@@ -5,9 +5,8 @@ those that vary most first. An image's numbers do not depend on what is embedded
 mirror image has the same ones.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from busgen.arrays import Floats, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.imaging.resize import resize
-from busgen.io import ASSETS, read_json, replace_file, sha256_bytes, sha256_file, write_text
+from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
+from busgen.learning.checkpoints import under
 from busgen.metrics.spaces.us64 import net
 
 NAME = "us64"
@@ -60,11 +60,8 @@ class FeatureSpace:
     def embed(self, images: Pixels) -> Floats:
         """Return (N, D) coordinates of square images.
 
+        `images` (N, S, S) uint8; other sides than the space's are resized to it, never stretched.
         Raises `UserError` if they are not square grey images of 32 pixels a side or more.
-
-        Parameters
-        ----------
-        images : (N, S, S) uint8; other sides than the space's are resized to it, never stretched
         """
         return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
@@ -92,13 +89,11 @@ def require_square(images: Pixels) -> None:
 def save_model(
     folder: Path, spec: Spec, weights: Mapping[str, Tensor], centre: Floats, axes: Floats
 ) -> None:
-    """Write shape and weights; the network's as 16-bit floats, half the size."""
-    half = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    """Write shape and weights; the network's as `halve` gives them, with the prefix "net/"."""
     basis = {"centre": torch.from_numpy(centre).float(), "axes": torch.from_numpy(axes).float()}
-    stored = {f"net/{k}": v.contiguous() for k, v in half.items()} | basis
     with replace_file(folder / WEIGHTS) as partial:
-        save_file(stored, partial)
-    write_text(folder / SPEC, json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n")
+        save_file({**weights, **basis}, partial)
+    write_text(folder / SPEC, dumps(vars(spec)))
 
 
 def load_model(folder: Path | None = None) -> FeatureSpace:
@@ -116,19 +111,14 @@ def load_model(folder: Path | None = None) -> FeatureSpace:
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold a whole feature space"
         raise DataError(rule, error, "restore it, or train it: busgen dev fit us64") from error
-    return FeatureSpace(spec, embedder, centre, axes, _hash(folder))
+    digest = sha256_files((folder / SPEC, folder / WEIGHTS))
+    return FeatureSpace(spec, embedder, centre, axes, digest)
 
 
 def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
     """Return the network with stored weights, ready to be asked."""
-    own = {k.removeprefix("net/"): v for k, v in stored.items() if k.startswith("net/")}
     with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
         embedder = spec.build()
-    embedder.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+    embedder.load_state_dict(under("net/", stored))  # halves become floats
     nets.channels_last(embedder)
     return embedder.eval()
-
-
-def _hash(folder: Path) -> str:
-    """Return the hash of weights and shape."""
-    return sha256_bytes((sha256_file(folder / SPEC) + sha256_file(folder / WEIGHTS)).encode())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
@@ -24,6 +24,7 @@ from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seeded
 from busgen.judges.training.fit import rate_share
+from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
 from busgen.metrics.spaces.us64.features import Spec, embed, load_network, save_model
@@ -82,13 +83,12 @@ def train(
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with torch_threads():
-        weights = _learn(images, crops, seed, (spec, recipe))
-    stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    features = embed(load_network(spec, stored), images, spec.size_px)
+        weights = halve(_learn(images, crops, seed, (spec, recipe)), "net/")
+    features = embed(load_network(spec, weights), images, spec.size_px)
     save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
-def fit_us64(real: Path, folder: Path) -> None:
+def fit(real: Path, folder: Path) -> None:
     """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
     tables, cohort = find_tables(real), real / "cohort" / FILE
     train(read_shippable(tables, cohort)["train"], folder)
@@ -110,10 +110,8 @@ def make_examples(crops: Crops) -> Examples:
     """Return what the crops teach; statistics are standardised over them."""
     known = {label: number for number, label in enumerate(LABELS)}
     labels = np.array([known.get(str(label), UNKNOWN) for label in crops.labels])
-    measured = [
-        measure_image(np.asarray(image), np.asarray(mask), None)
-        for image, mask in zip(crops.images, crops.masks, strict=True)
-    ]
+    pairs = zip(np.asarray(crops.images), np.asarray(crops.masks), strict=True)
+    measured = [measure_image(image, mask, None) for image, mask in pairs]
     table = np.array([[one.get(name, np.nan) for name in STATISTICS] for one in measured])
     spread = np.nanstd(table, axis=0)
     table = (table - np.nanmean(table, axis=0)) / np.where(spread > 0, spread, 1)
@@ -142,8 +140,7 @@ def _learn(
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
         take_step(net, optimiser, compute_loss(answers, lesson, chosen, ways))
-    embedder: nn.Module = net.get_submodule("embedder")
-    return dict(embedder.state_dict())
+    return dict(net.get_submodule("embedder").state_dict())
 
 
 def _images(
