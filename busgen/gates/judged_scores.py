@@ -89,12 +89,8 @@ def distance(found: Bools, mask: Pixels) -> float:
 
     As `monai.metrics.compute_average_surface_distance(symmetric=True)` has it, of distances that
     OpenCV approximates (5 x 5) in a tenth of the time. `found` (H, W) bool, what a segmenter holds
-    for lesion; `mask` (H, W) uint8 {0, 1}.
-
-    Returns
-    -------
-    float
-        At most `MOST`, and that where nothing is found; NaN for an empty mask.
+    for lesion; `mask` (H, W) uint8 {0, 1}. At most `MOST`, and that where nothing is found; NaN
+    for an empty mask.
     """
     if not mask.any():
         return float("nan")

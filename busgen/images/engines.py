@@ -27,15 +27,10 @@ def load_image_engine(
     threads: int | None = None,
     learned: ModelOptions | None = None,
 ) -> ImageEngine:
-    """Return the image engine `name`, ready to render images of `size_px` pixels a side.
+    """Return the image engine `name` of `ENGINES`, ready to render `size_px` (32 or more) a side.
 
-    Parameters
-    ----------
-    name : one of `ENGINES`
-    size_px : side of the images, at least 32
-    device : ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway
-    threads : images rendered at once; by default as many as the machine has cores
-    learned : weights and sampler of a learned engine; `phantom` looks at no weights
+    `device` is ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
+    `threads` images are rendered at once, by default as many as the machine has cores.
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))

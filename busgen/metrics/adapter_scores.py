@@ -23,12 +23,8 @@ def score(images: Pixels, real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
     `images` (N, S, S) uint8, one in the stead of each crop; `real` N crops of held-out patients.
-    Raises `UserError` if there is not one image a crop.
-
-    Notes
-    -----
     What so few patients cannot tell is None, with a `note` that says why: they are never a reason
-    to lose what was trained.
+    to lose what was trained. Raises `UserError` if there is not one image a crop.
     """
     if images.shape != real.images.shape:
         rule = "there must be one image in the stead of each crop"

@@ -33,14 +33,10 @@ Score = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """F families of T members.
+    """F families of T members: `images` (F, T, H, W) uint8, `masks` (F, H, W) uint8 {0, 1}.
 
-    Attributes
-    ----------
-    images : (F, T, H, W) uint8
-    masks : (F, H, W) uint8 {0, 1}, of all members together where they differ
-    field : what varies, one of `busgen.schema.VARIED`
-    terms : (T,) in the order of the members
+    Masks are of all members together where they differ. `field` is what varies, one of
+    `busgen.schema.VARIED`, `terms` (T,) its terms in the order of the members.
     """
 
     images: Pixels
@@ -64,11 +60,8 @@ def share_moved(families: Families, measure: Measure) -> dict[str, Score]:
     beside it loses what spreads there (a halo). Raises `UserError` if the field has no order, or
     fewer than two of the ordered terms are there.
 
-    Returns
-    -------
-    dict
-        ``"none < enhancement"`` and so on for neighbours in the order, ``"order"`` for all of them
-        at once: each ``value`` (share), ``n`` (families where it can be measured), ``interval``.
+    Returns ``"none < enhancement"`` and so on for neighbours in the order, ``"order"`` for all of
+    them at once: each ``value`` (share), ``n`` (families where it can be measured), ``interval``.
     """
     order = [term for term in RISING.get(families.field, ()) if term in families.terms]
     if len(order) < 2:
@@ -94,11 +87,8 @@ def share_unchanged(families: Families) -> Score:
     family. The rest stays where it is less than `KEPT` of it. Raises `UserError` if there are fewer
     than two families, or two members.
 
-    Returns
-    -------
-    dict
-        ``value`` (share), ``n``, ``interval``; ``grey`` and ``independent``: the medians of the
-        two differences, in grey levels.
+    Returns ``value`` (share), ``n``, ``interval``; ``grey`` and ``independent``: the medians of the
+    two differences, in grey levels.
     """
     if len(families.images) < 2 or len(families.terms) < 2:
         got = families.images.shape[:2]

@@ -41,12 +41,8 @@ def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
     `table` rows with the descriptors, `pathology` and the column `by`; `by` column of what rows
     stem from: `patient_id` of real ones, `family_id` of released ones. The interval's 95 %
     bootstrap draws these, not lesions: those of one patient, and all members of a family, are
-    described alike.
-
-    Returns
-    -------
-    dict or None
-        ``value, n, interval``; None with fewer than 10 lesions of either class.
+    described alike. Returns ``value, n, interval``; None with fewer than 10 lesions of
+    either class.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

@@ -28,12 +28,8 @@ def kid(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images. Raises
     `UserError` if dimensions differ, something is not finite, or real patients are too few.
 
-    Parameters
-    ----------
-    synthetic, real : features in one space. n is the number of synthetic images, or as many as two
-        samples of real ones with no patient in common can have
-    rng : draws images for value, interval and floor
-    draws : how many each
+    n is the number of synthetic images, or as many as two samples of real ones with no patient in
+    common can have. `rng` draws images for value, interval and floor, `draws` each.
     """
     points, groups = join(synthetic, real)
     kernel = map_pairs(_cubic, points)

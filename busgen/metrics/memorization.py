@@ -84,16 +84,10 @@ def thumbnails(images: Pixels) -> Floats32:
 
 
 def find_copies(synthetic: Features, training: Features, held_out: Features, rng: Rng) -> _Copies:
-    """Return how many synthetic images are copies of training ones.
+    """Return how many synthetic images are copies of those that their generator learned from.
 
-    Raises `UserError` if there are fewer than 4 held-out patients, or a kind has no image.
-
-    Parameters
-    ----------
-    synthetic : images in question
-    training : what their generator learned from
-    held_out : real images of other patients: what nearness is a coincidence
-    rng : draws halves of the held-out patients, and the training images that `nearer` is about
+    Held-out real images of other patients tell what nearness is a coincidence. Raises `UserError`
+    if there are fewer than 4 held-out patients, or a kind has no image.
     """
     if min(len(synthetic), len(training)) < 1 or len(np.unique(held_out.groups)) < 4:
         got = f"{len(synthetic)}, {len(training)}, {len(held_out)}"

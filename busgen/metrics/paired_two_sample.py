@@ -37,15 +37,9 @@ def two_sample(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return `cross_validate` and `two_sample_known_bad`, and a note where the latter is too low.
 
-    Raises `UserError` if patients are too few for its folds, or no stratum has images of both.
-
-    Parameters
-    ----------
-    sets : images in question, and real ones
-    groups : what those of each stem from, (N,) and (M,)
-    by : columns in which both images of a pair agree
-    size_px : side at which both are looked at, 96 px or more
-    recipe : how the classifier learns
+    `sets` are the images in question and real ones, `groups` what they stem from, (N,) and (M,).
+    Both images of a pair agree in the columns `by`, and are seen at `size_px`, 96 px or more.
+    Raises `UserError` if patients are too few for the folds, or no stratum has images of both.
     """
     pick = rng(SEED, "score/pairs")
     first, second = (_to_text(s, g, by) for s, g in zip(sets, groups, strict=True))

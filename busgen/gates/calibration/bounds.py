@@ -57,14 +57,10 @@ def calibrate(samples: pa.Table) -> dict[str, Any]:
     where all together still refuse no more. Those in `FLAGGED` may flag the share that stands
     there.
 
-    Returns
-    -------
-    dict
-        ``gates[name]`` with ``min`` or ``max``, the ``share`` that it may refuse or flag, ``n``
-        (images that the bound rests on), ``refused_test`` of ``n_test`` images of test patients;
-        gates that nothing was measured for are absent. ``together``, without those that flag:
-        ``n, refused`` on validation patients, ``n_test, refused_test, interval_test`` (of the
-        share) on test patients.
+    Returns ``gates[name]`` with ``min`` or ``max``, the ``share`` that it may refuse or flag, ``n``
+    (images that the bound rests on), ``refused_test`` of ``n_test`` images of test patients; gates
+    that nothing was measured for are absent. ``together``, without those that flag: ``n, refused``
+    on validation patients, ``n_test, refused_test, interval_test`` (of the share) on test patients.
     """
     known, test = select(samples, "validation"), select(samples, "test")
     asked = [name for name, scores in known.items() if not np.isnan(scores).all()]

@@ -69,23 +69,14 @@ def measure(
     size_px: int = 256,
     known: KnownImages | None = None,
 ) -> pa.Table:
-    """Return what is measured on real images.
+    """Return what is measured on real images, canonical rows with `cluster_id` and `split`.
 
-    Raises `DataError` if there are no rows or an image in them is corrupt.
-
-    Parameters
-    ----------
-    rows : canonical rows with `cluster_id` and `split` of the cohort
-    judges : judges whose scores are to stand with the others; None leaves these null
-    size_px : side of the square crops that are measured
-    known : images of training patients; None leaves the similarity to them null
-
-    Returns
-    -------
-    table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
-    style where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
-    that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
-    `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
+    Without `judges` their scores are null, without `known` training images the similarity to them.
+    In the table of `SCHEMA`, `patient` numbers the clusters, `scanner` is the dataset's style where
+    no scanner is stated, `hidden` the share of the crop that was burned over, `clean` that it is at
+    most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
+    `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask. Raises `DataError` if
+    there are no rows or an image in them is corrupt.
     """
     records: list[dict[str, Any]] = []
     hashes: list[int] = []
@@ -104,7 +95,7 @@ def measure(
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def is_tissue(flags: Iterable[str], hidden: float) -> bool:
+def _is_tissue(flags: Iterable[str], hidden: float) -> bool:
     """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
     return hidden <= HIDDEN and not set(flags) - UNMARRED
 
@@ -137,7 +128,7 @@ def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = N
         "split": row["split"],
         "patient": row["cluster_id"],
         "hidden": hidden,
-        "clean": is_tissue(row["flags"], hidden),
+        "clean": _is_tissue(row["flags"], hidden),
         **measure_image(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }
@@ -196,7 +187,7 @@ def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], Pix
 
 def make_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
     """Return the pair of a canonical row and its crops (`crop`), None where it is not clean."""
-    if not is_tissue(row["flags"], float(hidden.mean())):
+    if not _is_tissue(row["flags"], float(hidden.mean())):
         return None
     claimed = row["pathology"] == "malignant" if mask.any() else None
     return Pair(image, mask, claimed, row["echo_pattern"], row["posterior"])

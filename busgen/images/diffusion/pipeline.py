@@ -107,12 +107,8 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
     def encode(self, text: Tensor, masks: Pixels, styles: Tensor, place: Tensor) -> Conditions:
         """Return the conditions, on the pipeline's device, that N findings set.
 
-        Parameters
-        ----------
-        text : (N, terms), `terms.terms_of`
-        masks : (N, S, S) uint8 {0, 1}
-        styles : (N,) int64, `conditions.styles_of`
-        place : (N, LEVELS) standard normal, `levels.place_of`
+        `text` (N, terms) is `terms.terms_of`, `masks` (N, S, S) uint8 {0, 1}, `styles` (N,)
+        `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`.
         """
         values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([weigh(mask) for mask in masks])
@@ -129,15 +125,11 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         steps: int = STEPS,
         guidance: Guidance | None = None,
     ) -> Tensor:
-        """Return images (N, H, W) in [0, 1].
+        """Return images (N, H, W) in [0, 1] of conditions, as `encode` returns them.
 
-        Parameters
-        ----------
-        told : Conditions, as `encode` returns them
-        start : standard normal (N, channels, H/8, W/8): where the paths begin
-        grain : the decoder's noise, `Autoencoder.decode`
-        steps : of the solver
-        guidance : strength of the conditions; by default none beyond what the network has learned
+        `start` is standard normal (N, channels, H/8, W/8), where the paths begin; `grain` the
+        decoder's noise (`Autoencoder.decode`); `steps` the solver's; without `guidance` conditions
+        count as the network has learned.
         """
         latents = self.draw(told, start, steps, guidance)
         with autocast(start.device):

@@ -28,7 +28,7 @@ from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.stable_diffusion import layout
-from busgen.io import sha256_bytes
+from busgen.io import read_json, sha256_bytes
 from busgen.priors.findings import Finding
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
@@ -89,12 +89,8 @@ class Engine:
         pipeline = self.pipeline
         side = self.drawn_px // pipeline.vae_scale_factor
         shape = (pipeline.unet.config.in_channels, side, side)
-        noise = np.stack(
-            [
-                seeds.rng(finding.seed, "image").standard_normal(shape, np.float32)
-                for finding in findings
-            ]
-        )
+        draws = [seeds.rng(finding.seed, "image") for finding in findings]
+        noise = np.stack([rng.standard_normal(shape, np.float32) for rng in draws])
         channels = pipeline.controlnet.config.conditioning_channels
         images = pipeline(
             prompt=[to_text(f.pathology, f.echo_pattern, f.margin) for f in findings],
@@ -142,9 +138,8 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
         _adapt(pipeline, adapter)
     factor = pipeline.vae_scale_factor
     drawn_px = max(pipeline.unet.config.sample_size, math.ceil(size_px / factor)) * factor
-    weights = layout.hash_folder(folder, adapter)
-    deciding = f"{weights}{hash_code(__name__)}{steps}/{guidance}/{dtype}"
-    sha256 = sha256_bytes(deciding.encode())
+    weights, code = layout.hash_folder(folder, adapter), hash_code(__name__)
+    sha256 = sha256_bytes(f"{weights}{code}{steps}/{guidance}/{dtype}".encode())
     return Engine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
 
 
@@ -161,7 +156,7 @@ def _sampler(learned: ModelOptions) -> tuple[int, float]:
 
 def _pipeline(folder: Path, steps: int, dtype: torch.dtype) -> Any:  # noqa: ANN401 - untyped
     # latents are not bounded by 1: DDIM's clipping is for pixels
-    scheduler = DDIMScheduler.from_config(layout.read_schedule(folder), clip_sample=False)
+    scheduler = DDIMScheduler.from_config(read_json(folder / layout.SCHEDULE), clip_sample=False)
     most = scheduler.config.num_train_timesteps
     if steps > most:
         raise UserError(f"steps must be at most the model's {most}", steps, "ask for fewer")
@@ -184,9 +179,8 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
         with silence():
-            pipeline.load_lora_weights(
-                adapter.parent, weight_name=adapter.name, adapter_name="adapter"
-            )
+            name = adapter.name
+            pipeline.load_lora_weights(adapter.parent, weight_name=name, adapter_name="adapter")
     except layout.BROKEN as error:
         raise DataError(rule, error, remedy) from error
     if not pipeline.get_active_adapters():

@@ -38,11 +38,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Image
     """
     if not all((work / split / CAPTIONS).is_file() for split in SPLITS):
         ours = [path for path in tables if weights_may_ship(path)]
-        readers = [path for path in ours if path.parent.name == "breast"]
-        if not readers:
-            rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
-            raise UserError(rule, [path.parent.name for path in tables], "add breast")
-        bounds = fit_bounds(readers, cohort)
+        bounds = fit_bounds(ours, cohort)
         write_text(work / BOUNDS, dumps({"bounds": bounds.to_json()}))
         for split in SPLITS:
             save_examples(read_images(ours, cohort, split, bounds), work / split)
@@ -50,15 +46,21 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Image
 
 
 def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
-    """Return the bounds that readers' terms of training patients give."""
-    rows = [row for row in _rows(tables, cohort, "train") if row["mask"] is not None]
-    crops = crop_all(rows)
-    pairs = zip(rows, crops.images, crops.masks, strict=True)
-    told = [(row, read_lesion(image, mask)) for row, image, mask in pairs]
-    known = [(row, reading) for row, reading in told if reading is not None]
-    return descriptor_bounds.fit_bounds(
-        [row for row, _ in known], [reading for _, reading in known]
-    )
+    """Return the bounds that terms of BrEaST's readers of training patients give.
+
+    Raises `UserError` if it is not among `tables`.
+    """
+    readers = [path for path in tables if path.parent.name == "breast"]
+    if not readers:
+        rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
+        raise UserError(rule, sorted(path.parent.name for path in tables), "add breast")
+    rows = [row for row in _rows(readers, cohort, "train") if row["mask"] is not None]
+    crops, known, readings = crop_all(rows), [], []
+    for row, image, mask in zip(rows, crops.images, crops.masks, strict=True):
+        if (reading := read_lesion(image, mask)) is not None:
+            known.append(row)
+            readings.append(reading)
+    return descriptor_bounds.fit_bounds(known, readings)
 
 
 def read_images(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> ImageSet:
@@ -70,9 +72,8 @@ def read_images(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds
 
 
 def _rows(tables: Sequence[Path], cohort: Path, split: str) -> list[Mapping[str, Any]]:
-    return list(
-        read_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=has_usable_pixels)
-    )
+    usable = has_usable_pixels
+    return list(read_rows(tables, cohort, splits=(split,), columns=COLUMNS, usable=usable))
 
 
 def save_examples(images: ImageSet, folder: Path) -> None:

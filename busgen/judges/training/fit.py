@@ -54,7 +54,7 @@ class Member:
     recipe: Recipe
 
 
-class Learner(SingleTrainee):
+class _Learner(SingleTrainee):
     """A member's network, the crops that it sees, its cycle's first epoch and strength of changes.
 
     What is drawn in an epoch comes from the seed and the number of the epoch: `draws` change crops,
@@ -114,7 +114,7 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
         cycles.append((recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
     net = seeded(lambda: member.spec.build(member.number), seed)
     for first, epochs, rate, strength in cycles:
-        learner = Learner(member, crops, net, first, strength)
+        learner = _Learner(member, crops, net, first, strength)
         pace = Schedule(
             epochs * steps,
             recipe.batch,

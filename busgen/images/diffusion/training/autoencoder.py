@@ -41,14 +41,12 @@ class Trainee(AdversarialTrainee):
 
     def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Add one batch's gradients to both networks."""
-        real, weight = (
-            x.to(self.device) for x in draw_patches(self.splits["train"], draws, pace.batch)
-        )
+        patches = draw_patches(self.splits["train"], draws, pace.batch)
+        real, weight = (x.to(self.device) for x in patches)
         with autocast(self.device, pace):
             latents = self.model.encode(real)
-            shaken = latents + SHAKE * latents.detach().std() * torch.randn(
-                latents.shape, generator=draws.noise, device=self.device
-            )
+            shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
+            shaken = latents + SHAKE * latents.detach().std() * shake
             made = self.model.decode(shaken, draw_noise(len(real), real.shape[-1], draws.noise))
             made = torch.where(weight > 0, made, real)  # what is painted over teaches nothing
             told_made, _ = self.critic(made.detach())
@@ -65,7 +63,7 @@ class Trainee(AdversarialTrainee):
             "features": critics.feature_loss(features, features_real),
             "prior": latents.float().square().mean(),
         }
-        heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
+        heard = dict.fromkeys(("critic", "features"), float(step >= PATIENCE))
         loss = sum(WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items())
         torch.autograd.backward(loss / pace.accumulate)
         self.critic.requires_grad_(requires_grad=True)
@@ -74,12 +72,9 @@ class Trainee(AdversarialTrainee):
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the anatomy and spectrum losses of held-out patients' whole images."""
-        crops, model = self.splits["validation"], mean["autoencoder"]
+        model = mean["autoencoder"]
         assert isinstance(model, Autoencoder)
-        chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
-        real = to_input(crops.images[chosen]).to(self.device)
-        weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(self.device)
-        noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, self.device).noise)
+        _, real, weight, noise = choose_validation(self.splits["validation"], self.device)
         with torch.inference_mode():
             made = model.decode(model.encode(real), noise)
         return {
@@ -111,6 +106,17 @@ def standardise(model: Autoencoder, crops: Crops) -> Autoencoder:
     mean, sd = latents.mean(dim=(0, 2, 3)), latents.std(dim=(0, 2, 3))
     model.register_to_config(mean=mean.tolist(), sd=sd.tolist())
     return model
+
+
+def choose_validation(
+    crops: Crops, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Return up to `LOOKED` rows, always the same, their images, weights and decoder's noise."""
+    chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
+    real = to_input(crops.images[chosen]).to(device)
+    weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(device)
+    noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, device).noise)
+    return torch.from_numpy(chosen), real, weight, noise
 
 
 def to_input(images: Pixels) -> Tensor:

@@ -178,11 +178,8 @@ def make_batch(
     weight = torch.from_numpy(views.weights[chosen])[:, None]
     values = views.levels[chosen]
     known = told & np.isfinite(values)
-    levels = paint(
-        torch.from_numpy(np.where(known, values, 0).astype(np.float32)),
-        torch.from_numpy(known.astype(np.float32)),
-        views.places[chosen],
-    )
+    seen = torch.from_numpy(np.where(known, values, 0).astype(np.float32))
+    levels = paint(seen, torch.from_numpy(known.astype(np.float32)), views.places[chosen])
     conditions = Conditions(text, levels, planes, style)
     return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
 
@@ -198,11 +195,9 @@ def validation_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator
 
 def save_examples(views: Views, path: Path) -> None:
     """Write views to one safetensors file, latents in half precision."""
-    arrays = {
-        name: value for name, value in vars(views).items() if name not in ("latents", "masks")
-    }
+    arrays = vars(views) | {"masks": np.packbits(views.masks, axis=-1)}
+    del arrays["latents"]
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
     tensors["latents"] = views.latents.half().contiguous()
     with replace_file(path) as partial:
         save_file(tensors, partial)

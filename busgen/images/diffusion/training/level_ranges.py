@@ -12,6 +12,8 @@ from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, Ranges
 from busgen.images.diffusion.terms import SLOTS, slot_bounds
 from busgen.images.training.captions import Caption
 
+WORDS = {True: "yes", False: "no", None: ""}
+
 
 def fit(captions: Sequence[Caption], values: Floats32) -> Ranges:
     """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
@@ -20,11 +22,14 @@ def fit(captions: Sequence[Caption], values: Floats32) -> Ranges:
     stated of 7 images.
     """
     made: Ranges = Ranges()
+    slots = dict(SLOTS)
+    columns = dict(zip(slots, (first for first, _ in slot_bounds()), strict=True))
     for level, name in enumerate(FIELDS):
-        stated = np.array([_term(caption, name) for caption in captions])
+        terms = [getattr(caption, name) for caption in captions]
+        stated = np.array([WORDS.get(term, str(term)) for term in terms])
         seen = np.isfinite(values[:, level])
         rest = []
-        for column, term in enumerate(dict(SLOTS)[name], _first(name)):
+        for column, term in enumerate(slots[name], columns[name]):
             own = values[seen & (stated == term), level]
             if len(own) >= FEWEST:
                 made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
@@ -32,17 +37,7 @@ def fit(captions: Sequence[Caption], values: Floats32) -> Ranges:
         if rest:
             made.spread[level] = float(np.concatenate(rest).std())
     rim = FIELDS.index("halo")
-    yes, no = (_first("halo") + dict(SLOTS)["halo"].index(term) for term in ("yes", "no"))
+    yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
     made.known[yes, rim] = made.known[no, rim]
     made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
     return made
-
-
-def _first(field: str) -> int:
-    """Return the column of a field's first term."""
-    return slot_bounds()[[name for name, _ in SLOTS].index(field)][0]
-
-
-def _term(caption: Caption, field: str) -> str:
-    value = getattr(caption, field)
-    return {True: "yes", False: "no", None: ""}.get(value, str(value))

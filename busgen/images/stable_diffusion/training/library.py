@@ -4,7 +4,6 @@ In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a
 engine `stable_diffusion`, the training's log beside its recipe; no server.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from busgen.images.stable_diffusion.training import stage
 from busgen.images.stable_diffusion.training.networks import Recipe
 from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
 from busgen.images.stable_diffusion.training.stage import Run
-from busgen.images.training.captions import Caption
 from busgen.images.training.examples import ImageSet, fit_bounds, read_images
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import weights_may_ship
@@ -72,15 +70,12 @@ def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
         recipe = replace(recipe, lora_rank=rank)
     _require_room(asked)
     tables = {path.parent.name: path for path in find_tables(asked.folder)}
-    if "breast" not in tables:
-        rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
-        raise UserError(rule, sorted(tables), "add breast")
     if asked.adapt is not None and asked.adapt not in tables:
         rule = f"{asked.folder} must hold the data set to adapt to"
         raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
     own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
     cohort = find_cohort(asked.folder)
-    bounds = fit_bounds([tables["breast"]], cohort)
+    bounds = fit_bounds(list(tables.values()), cohort)
     return Training(asked, recipe, read_images(own, cohort, "train", bounds), seed)
 
 
@@ -109,7 +104,7 @@ def train(training: Training, tick: Tick) -> Path:
     asked, captions = training.options, training.images.captions
     with folders.lock_folder(asked.out, KIND):
         run = Run(training.seed, folders.open_work(training.work), tick=tick)
-        told = _to_text(captions)
+        told = [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]
         trained = stage.train(asked.start, training.images.crops, told, training.recipe, run)
         log = (training.work / LOG).read_text(encoding="utf-8")
         with folders.write_folder(asked.out, KIND) as partial:
@@ -123,8 +118,3 @@ def train(training: Training, tick: Tick) -> Path:
                 io.write_text(own / LOG, log)
         folders.clear_work(asked.out)
     return asked.out
-
-
-def _to_text(captions: Sequence[Caption]) -> list[str]:
-    """Return the predecessor's sentence of each caption."""
-    return [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]

@@ -14,6 +14,7 @@ from torch import nn
 
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
+from busgen.io import read_json
 from busgen.training_loop import Schedule
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
@@ -49,16 +50,8 @@ class Recipe:
         The rate goes up in a line, then stays.
         """
         steps = self.epochs * max(n // (self.batch * self.accumulate), 1)
-        return Schedule(
-            steps,
-            self.batch,
-            self.rate,
-            seed,
-            self.accumulate,
-            self.warmup,
-            cooldown=0.0,
-            keep=self.keep,
-        )
+        pace = (steps, self.batch, self.rate, seed, self.accumulate, self.warmup)
+        return Schedule(*pace, cooldown=0.0, keep=self.keep)
 
 
 @dataclass
@@ -86,18 +79,17 @@ def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Networ
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if recipe.lora_rank is None:
-            controlnet = ControlNetModel.from_unet(unet)
+            net = controlnet = ControlNetModel.from_unet(unet)
             unet = unet.bfloat16() if half else unet
         else:
             controlnet = layout.read_part(base, "controlnet", dtype)
-            unet = unet.bfloat16() if half else unet
+            net = unet = unet.bfloat16() if half else unet
             add_adapter(unet, recipe.lora_rank)
     unet.to(device)
     controlnet.to(device)
-    net = controlnet if recipe.lora_rank is None else unet
     learning = [weights for weights in net.parameters() if weights.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = DDPMScheduler.from_config(layout.read_schedule(base))
+    schedule = DDPMScheduler.from_config(read_json(base / layout.SCHEDULE))
     return Networks(net, unet, controlnet, schedule, optimiser, dtype)
 
 

@@ -25,9 +25,12 @@ def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> N
     """
     for part in layout.PARTS:
         if part != "controlnet":
-            _copy(base / part, folder / part)
+            (folder / part).mkdir()
+            for path in (base / part).iterdir():
+                if path.suffix in layout.READ:
+                    shutil.copyfile(path, folder / part / path.name)
     trained.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
-    factor = 2 ** (len(_widths(base)) - 1)
+    factor = 2 ** (len(read_json(base / "vae" / "config.json")["block_out_channels"]) - 1)
     config = read_json(folder / CONFIG) | {"sample_size": recipe.size_px // factor}
     write_text(folder / CONFIG, dumps(config))
     write_text(folder / RECIPE, dumps(vars(recipe)))
@@ -49,15 +52,3 @@ def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> 
     StableDiffusionLoraLoaderMixin.save_lora_weights(own, unet_lora_layers=layers)
     write_text(own / RECIPE, dumps(vars(recipe)))
     return own
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.mkdir()
-    for path in source.iterdir():
-        if path.suffix in layout.READ:
-            shutil.copyfile(path, target / path.name)
-
-
-def _widths(base: Path) -> list[int]:
-    widths = read_json(base / "vae" / "config.json")["block_out_channels"]
-    return widths if isinstance(widths, list) else []

@@ -44,18 +44,14 @@ class Run:
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Networks:
     """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
 
+    An adapter learns beside a trained ControlNet in `base`. `crops` (N, S, S) are of training
+    patients, pixels that `crops.ignore` marks count nothing; `prompts` (N) are sentences, as
+    `engine.to_text` writes them. A training goes on from the checkpoint in its work folder;
+    `run.tick` gets the number of images seen, in steps, the checkpoint's first.
+
     Raises `UserError` if `base` lacks parts, crops and prompts do not pair, the size is no multiple
     of the VAE's factor, or the checkpoint is another training's; `DataError` if a part is broken,
     or a loss is not finite.
-
-    Parameters
-    ----------
-    base : folder of Stable Diffusion 1.5; with a trained ControlNet where an adapter is to learn
-    crops : (N, S, S) of training patients; pixels that `crops.ignore` marks count nothing
-    prompts : (N) sentences, as `engine.sentence` writes them
-    recipe : what learns, how long and how fast
-    run : goes on from the checkpoint in its work folder where there is one; `tick` gets the number
-        of images seen, in steps, the checkpoint's first
     """
     layout.check_folder(base, controlnet=recipe.lora_rank is not None)
     if recipe.size_px % 64:  # the VAE's 8 times the UNet's 8
@@ -64,11 +60,11 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
     pace, key = recipe.pace(len(material), run.seed), _key(base, material, recipe, run.seed)
-    training_loop.train(Tuning(trained, material, recipe), pace, run.work, run.tick, key)
+    training_loop.train(_Tuning(trained, material, recipe), pace, run.work, run.tick, key)
     return trained
 
 
-class Tuning(SingleTrainee):
+class _Tuning(SingleTrainee):
     """The weights that learn, without those that stay, and what they learn from."""
 
     averaged_modules = ()

@@ -68,14 +68,8 @@ def train(
 ) -> None:
     """Train the space on crops of training patients and write it to `folder`.
 
-    Raises `UserError` if there are fewer crops than dimensions.
-
-    Parameters
-    ----------
-    crops : of training patients only, `spec.dimensions` + 1 or more
-    folder : where `us64.json` and `us64.safetensors` go
-    seed : decides initial weights, draws, mirrors and how images are spoilt
-    spec, recipe : shape of the space and how it is learned; the shipped ones by default
+    `seed` decides initial weights, draws, mirrors and how images are spoilt; `spec` and `recipe`
+    are the shipped ones by default. Raises `UserError` if there are no more crops than dimensions.
     """
     spec, recipe = spec or Spec(), recipe or Recipe()
     if len(crops) <= spec.dimensions:

@@ -29,7 +29,7 @@ class ProjectedCritic(nn.Module):
         self.channels, self.scales = nn.ModuleList(channels), nn.ModuleList(scales)
         for mixing in (*channels, *scales):
             nn.init.kaiming_normal_(mixing.weight, a=1)
-        self.heads = nn.ModuleList([Head(styles) for _ in CHANNELS])
+        self.heads = nn.ModuleList([_Head(styles) for _ in CHANNELS])
         self.train_heads(on=True)
 
     def train_heads(self, *, on: bool) -> None:
@@ -50,7 +50,7 @@ class ProjectedCritic(nn.Module):
         return logits
 
 
-class Head(nn.Module):
+class _Head(nn.Module):
     """Three convolutions with spectral norm, and a projection of the scanner."""
 
     def __init__(self, styles: int) -> None:
