@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from busgen.images.diffusion.conditions import one_hot
 from busgen.images.diffusion.levels import (
     FEWEST,
     FIELDS,
@@ -15,9 +16,8 @@ from busgen.images.diffusion.levels import (
     paint,
     weigh,
 )
-from busgen.images.diffusion.terms import one_hot
 from busgen.images.diffusion.training.level_ranges import fit
-from busgen.images.training.captions import Caption
+from busgen.images.training.examples import Caption
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256

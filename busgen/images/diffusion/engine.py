@@ -22,12 +22,11 @@ from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
 from busgen.images.diffusion.autoencoder import FACTOR, noise_shape
-from busgen.images.diffusion.conditions import styles_for
+from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.terms import terms_of
 from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from busgen import seeds
 from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.terms import N_TERMS
+from busgen.images.diffusion.conditions import N_TERMS
 from busgen.imaging.surroundings import (
     LEAST_PX,
     band_behind,

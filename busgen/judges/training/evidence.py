@@ -14,10 +14,10 @@ import numpy as np
 from busgen import io
 from busgen.folders import write_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
-from busgen.judges.training.card import write_card
 from busgen.judges.training.scores import score_classifier, score_segmenter
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
+from busgen.templates import card_of
 
 SCORES = "scores.json"
 JUDGES = "judges"
@@ -71,3 +71,11 @@ def describe(table: Path, crops: Mapping[str, Crops]) -> Record:
             labels = Counter(str(label) or "unknown" for label in own.labels[rows])
             told[split] = {"patients": len(np.unique(own.groups[rows])), **labels}
     return told
+
+
+def write_card(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name -> Markdown; data sets that were not learned from are marked *."""
+    card = card_of(Path(__file__).parent)
+    scored = [("", record["test"]), *((" *", scores) for scores in record["other"].values())]
+    judges = ("segmenter", "classifier")
+    return {f"{judge}.md": card.render(record, judge=judge, scored=scored) for judge in judges}

@@ -14,7 +14,7 @@ from busgen import training_loop
 from busgen.arrays import Floats, Pixels
 from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.training.critics import patches as critics
+from busgen.images.diffusion.training import critics
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Schedule, Tick, Told, make_draws

@@ -20,15 +20,12 @@ from busgen import seeds
 from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import distance, empty_text, make_planes
+from busgen.images.diffusion.conditions import distance, empty_text, make_planes, terms_of
 from busgen.images.diffusion.levels import LEVELS, paint
 from busgen.images.diffusion.pipeline import Conditions, autocast
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
-from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.training import captions
-from busgen.images.training.captions import Caption, kept
-from busgen.images.training.examples import ImageSet
+from busgen.images.training.examples import Caption, ImageSet, kept, weigh
 from busgen.io import replace_file
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
@@ -89,7 +86,7 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
         with torch.inference_mode(), autocast(device):
             encoded.append(model.encode(part).float())
     shown = np.repeat(np.arange(len(crops)), views)
-    drawn = probabilities(crops) * captions.weigh(pictures.captions)
+    drawn = probabilities(crops) * weigh(pictures.captions)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
     return Views(
         torch.cat(encoded).clone(),

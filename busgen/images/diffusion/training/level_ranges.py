@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from busgen.arrays import Floats32
+from busgen.images.diffusion.conditions import SLOTS, slot_bounds
 from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, Ranges
-from busgen.images.diffusion.terms import SLOTS, slot_bounds
-from busgen.images.training.captions import Caption
+from busgen.images.training.examples import Caption
 
 WORDS = {True: "yes", False: "no", None: ""}
 

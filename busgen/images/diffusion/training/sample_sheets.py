@@ -10,11 +10,10 @@ import torch
 
 from busgen.arrays import Pixels
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import styles_for
+from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE
-from busgen.images.diffusion.terms import terms_of
 from busgen.io import encode_png, replace_file
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw

@@ -1,24 +1,67 @@
 """Training of the preset `sd15` as a function call: canonical folders in, a model or adapter out.
 
 In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a folder for the
-engine `stable_diffusion`, the training's log beside its recipe; no server.
+engine `stable_diffusion`, safetensors only, the training's log beside its recipe; no server.
 """
 
+import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import to_text
 from busgen.images.stable_diffusion.training import stage
-from busgen.images.stable_diffusion.training.networks import Recipe
-from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
-from busgen.images.stable_diffusion.training.stage import Run
+from busgen.images.stable_diffusion.training.stage import Networks, Recipe, Run
 from busgen.images.training.examples import ImageSet, fit_bounds, read_images
+from busgen.io import dumps, read_json, write_text
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import weights_may_ship
 from busgen.training_loop import LOG, Tick
+
+KIND = "stable diffusion model"
+CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
+
+
+def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> None:
+    """Write the base's other parts and the trained ControlNet to an empty folder.
+
+    The UNet's own size becomes the recipe's: at that size the model was trained and renders.
+    """
+    for part in layout.PARTS:
+        if part != "controlnet":
+            (folder / part).mkdir()
+            for path in (base / part).iterdir():
+                if path.suffix in layout.READ:
+                    shutil.copyfile(path, folder / part / path.name)
+    trained.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
+    factor = 2 ** (len(read_json(base / "vae" / "config.json")["block_out_channels"]) - 1)
+    config = read_json(folder / CONFIG) | {"sample_size": recipe.size_px // factor}
+    write_text(folder / CONFIG, dumps(config))
+    write_text(folder / RECIPE, dumps(vars(recipe)))
+
+
+def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> Path:
+    """Write the trained adapter below the folder of a model; return its own folder.
+
+    Raises `UserError` if `name` is no name of a folder.
+    """
+    from peft import get_peft_model_state_dict
+
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        rule = "an adapter's name must be letters, digits, dots and dashes"
+        raise UserError(rule, repr(name), "name it after its data set")
+    own = folder / layout.ADAPTERS / name
+    own.mkdir(parents=True)
+    layers = get_peft_model_state_dict(trained.unet)
+    StableDiffusionLoraLoaderMixin.save_lora_weights(own, unet_lora_layers=layers)
+    write_text(own / RECIPE, dumps(vars(recipe)))
+    return own
+
 
 RANKS = (2, 4, 8)
 

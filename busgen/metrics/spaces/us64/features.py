@@ -5,8 +5,9 @@ those that vary most first. An image's numbers do not depend on what is embedded
 mirror image has the same ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
 from busgen.arrays import Floats, Pixels
 from busgen.compute.threads import torch_threads
@@ -23,8 +25,59 @@ from busgen.imaging.resize import resize
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
 from busgen.judges import nets
 from busgen.judges.judges import to_input
+from busgen.judges.nets import Block
 from busgen.learning.checkpoints import under
-from busgen.metrics.spaces.us64 import net
+
+FINE = 5  # px: side of the window whose mean is no detail
+GAIN = 4.0  # of detail, which is fainter than anatomy
+BANDS = 4  # of depth: what is usual differs between skin and chest wall
+
+
+class Embedder(nn.Module):
+    """Residual CNN: (N, 1, S, S) in [0, 1] -> features (N, `features`), none negative.
+
+    It sees the image and, apart, what is finer than `FINE` px, so that speckle counts as much
+    as anatomy, and ends with means of `BANDS` bands of depth.
+    """
+
+    def __init__(self, widths: Sequence[int], features: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(2, widths[0], 5, 2, 2, bias=False)
+        self.stem_norm = nn.BatchNorm2d(widths[0])
+        self.down = nn.ModuleList([Block(fine, coarse, 2) for fine, coarse in pairwise(widths)])
+        self.join = nn.Linear(BANDS * widths[-1], features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features (N, F)."""
+        fine = x - avg_pool2d(x, FINE, 1, FINE // 2, count_include_pad=False)
+        y = self.stem(torch.cat([x - 0.25, GAIN * fine], dim=1))
+        y = self.stem_norm(y).relu()
+        for down in self.down:
+            y = down(y)
+        bands = adaptive_avg_pool2d(y, (BANDS, 1)).flatten(1)
+        out: Tensor = self.join(bands).relu()
+        return out
+
+
+class MultiTask(nn.Module):
+    """An embedder with one linear answer a task: what it learns from; only the embedder stays."""
+
+    def __init__(self, embedder: Embedder, tasks: Mapping[str, int]) -> None:
+        super().__init__()
+        self.embedder = embedder
+        width = embedder.join.out_features
+        self.heads = nn.ModuleDict({name: nn.Linear(width, n) for name, n in tasks.items()})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Return (N, n) answers to each task."""
+        features = self.embedder(x)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+def mean(losses: Tensor, known: Tensor) -> Tensor:
+    """Return the mean of the losses that are `known` (bool of the same shape), 0 of none."""
+    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+
 
 NAME = "us64"
 SHIPPED = ASSETS / NAME
@@ -41,9 +94,9 @@ class Spec:
     features: int = 128
     dimensions: int = 64
 
-    def build(self) -> net.Embedder:
+    def build(self) -> Embedder:
         """Return the network, weights as torch draws them."""
-        return net.Embedder(self.widths, self.features)
+        return Embedder(self.widths, self.features)
 
 
 @dataclass(frozen=True)
@@ -51,7 +104,7 @@ class FeatureSpace:
     """A feature space; `centre` (F,) and `axes` (F, D) bring the network's features into it."""
 
     spec: Spec
-    net: net.Embedder
+    net: Embedder
     centre: Floats
     axes: Floats
     sha256: str
@@ -66,7 +119,7 @@ class FeatureSpace:
         return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
 
-def embed(embedder: net.Embedder, images: Pixels, size_px: int) -> Floats:
+def embed(embedder: Embedder, images: Pixels, size_px: int) -> Floats:
     """Return the network's features (N, F) of square images and their mirror images, the mean."""
     require_square(images)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
@@ -115,7 +168,7 @@ def load_model(folder: Path | None = None) -> FeatureSpace:
     return FeatureSpace(spec, embedder, centre, axes, digest)
 
 
-def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> net.Embedder:
+def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> Embedder:
     """Return the network with stored weights, ready to be asked."""
     with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
         embedder = spec.build()

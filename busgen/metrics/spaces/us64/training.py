@@ -27,8 +27,14 @@ from busgen.judges.training.fit import rate_share
 from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.features import Spec, embed, load_network, save_model
-from busgen.metrics.spaces.us64.net import MultiTask, mean
+from busgen.metrics.spaces.us64.features import (
+    MultiTask,
+    Spec,
+    embed,
+    load_network,
+    mean,
+    save_model,
+)
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, probabilities, read_shippable
 from busgen.seeds import Rng
