@@ -1,7 +1,7 @@
 """Faults planted into pairs of image and mask: what gates must catch, at a known strength.
 
 In: a pair, a generator, a strength. Out: a pair with one fault; the given one stays as it is.
-Nothing here knows a gate: `busgen.gates.calibration.detection` asks them.
+Nothing here knows a gate: `busgen.gates.calibration.fault_injection` asks them.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,6 @@ faults are planted into.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,13 +37,10 @@ REPEATS = "duplicate_distance"
 UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask", "overlay"})
 HIDDEN = 0.01  # of a clean crop at most this share was burned over; without any there are too few
 SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
+WORDS = ("dataset", "scanner", "pathology", "echo_pattern", "split")
 SCHEMA = pa.schema(
     [
-        ("dataset", pa.string()),
-        ("scanner", pa.string()),
-        ("pathology", pa.string()),
-        ("echo_pattern", pa.string()),
-        ("split", pa.string()),
+        *((name, pa.string()) for name in WORDS),
         ("patient", pa.int32()),
         ("hidden", pa.float32()),
         ("clean", pa.bool_()),
@@ -54,13 +50,7 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class _Crop:
-    """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
-
-    record: dict[str, Any]
-    image: Pixels
-    mask: Pixels
+_Crop = tuple[dict[str, Any], Pixels, Pixels]  # measured, and for the judges image and mask
 
 
 def measure(
@@ -81,10 +71,11 @@ def measure(
     records: list[dict[str, Any]] = []
     hashes: list[int] = []
     with on_all_cores() as pool:
-        for part in _parts(rows):
+        left = iter(rows)
+        while part := list(islice(left, AT_ONCE)):  # some at a time: decoded images are large
             crops = list(pool.map(partial(_measure, size_px=size_px, known=known), part))
             records += _judge(crops, judges)
-            hashes += [hash_image(crop.image) for crop in crops]
+            hashes += [hash_image(image) for _, image, _ in crops]
     if not records:
         raise DataError("a reference needs real images", "none", "read a dataset first")
     names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
@@ -98,13 +89,6 @@ def measure(
 def _is_tissue(flags: Iterable[str], hidden: float) -> bool:
     """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
     return hidden <= HIDDEN and not set(flags) - UNMARRED
-
-
-def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield rows some dozens at a time: decoded images are large."""
-    left = iter(rows)
-    while part := list(islice(left, AT_ONCE)):
-        yield part
 
 
 def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = None) -> _Crop:
@@ -121,28 +105,25 @@ def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = N
     if square.mask.any():
         scores |= score_lesion(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {
-        "dataset": row["dataset"],
+        **{name: row[name] for name in WORDS},
         "scanner": scanner_of(row["scanner"], row["dataset"]),
-        "pathology": row["pathology"],
-        "echo_pattern": row["echo_pattern"],
-        "split": row["split"],
         "patient": row["cluster_id"],
         "hidden": hidden,
         "clean": _is_tissue(row["flags"], hidden),
         **measure_image(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }
-    return _Crop(record, square.image, square.mask)
+    return record, square.image, square.mask
 
 
 def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]]:
     """Return the crops' records, those of lesions with the judges' scores."""
-    records = [dict(crop.record) for crop in crops]
-    lesions = [k for k, crop in enumerate(crops) if crop.mask.any()]
+    records = [dict(record) for record, _, _ in crops]
+    lesions = [k for k, (_, _, mask) in enumerate(crops) if mask.any()]
     if judges is None or not lesions:
         return records
-    images = np.stack([crops[k].image for k in lesions])
-    masks = np.stack([crops[k].mask for k in lesions])
+    images = np.stack([crops[k][1] for k in lesions])
+    masks = np.stack([crops[k][2] for k in lesions])
     classes = [records[k]["pathology"] for k in lesions]
     told = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
     for k, stated, scores in zip(lesions, classes, told.tolist(), strict=True):

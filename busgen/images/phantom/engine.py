@@ -15,7 +15,7 @@ from busgen.arrays import Floats32, Pixels
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
-from busgen.images.phantom import acoustics, anatomy, beams, layers, lesion
+from busgen.images.phantom import acoustics, anatomy, beams, lesion
 from busgen.images.phantom.scanners import Settings, draw_settings
 from busgen.priors.findings import Finding
 
@@ -75,7 +75,7 @@ def _simulate(finding: Finding, mask: Pixels) -> tuple[list[beams.Floats], beams
     else:
         grid = beams.linear_grid(len(mask), finding.pixel_mm)
     mass_seen = finding.has_lesion and bool(mask.any())
-    rise, fatty = layers.draw_rise_mm(breast, grid), np.zeros(grid.shape, np.float32)
+    rise, fatty = anatomy.draw_rise_mm(breast, grid), np.zeros(grid.shape, np.float32)
     distance = fatty
     if mass_seen:
         distance = beams.to_beams(grid, lesion.signed_distance_mm(mask, finding.pixel_mm))

@@ -70,10 +70,9 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
-        asked = self.params
-        return Schedule(
-            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, validate=asked.steps
-        )
+        own = self.params
+        pace = (own.steps, own.batch, own.rate, self.seed, own.accumulate)
+        return Schedule(*pace, validate=own.steps)
 
     @property
     def work(self) -> Path:
@@ -141,33 +140,26 @@ def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[st
     views, stated, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
+    rank = plan.params.rank
+    lora = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=LAYERS)
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        pipeline.unet.add_adapter(
-            LoraConfig(
-                r=plan.params.rank,
-                lora_alpha=plan.params.rank,
-                init_lora_weights="gaussian",
-                target_modules=LAYERS,
-            ),
-            adapter_name=plan.dataset,
-        )
+        pipeline.unet.add_adapter(lora, adapter_name=plan.dataset)
     pipeline.tokens.requires_grad_(requires_grad=False)
-    views = {
-        split: replace(own, styles=np.full_like(own.styles, NO_STYLE))
-        for split, own in views.items()
-    }
+    silent = {split: np.full_like(own.styles, NO_STYLE) for split, own in views.items()}
+    views = {split: replace(own, styles=silent[split]) for split, own in views.items()}
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
     trained = training_loop.train(Trainee(modules, views, stated), plan.schedule, plan.work, tick)
     pipeline.unet.load_state_dict(trained["unet"].state_dict())
-    told: dict[str, Any] = {
+    after = _scores(pipeline, views, stated, held_out, score)
+    record: dict[str, Any] = {
         "dataset": plan.dataset,
         "images": {split: int(own.whole.sum()) for split, own in views.items()},
         "params": plan.params.model_dump(),
-        "held_out": {"before": before, "after": _scores(pipeline, views, stated, held_out, score)},
+        "held_out": {"before": before, "after": after},
     }
-    _write(plan, pipeline, told)
-    return told
+    _write(plan, pipeline, record)
+    return record
 
 
 def _examples(
@@ -198,14 +190,12 @@ def _scores(
     trainee = Trainee(modules, views, stated)
     pipeline.to(trainee.device)
     drawn = []
-    for number, batch in enumerate(
-        validation_batches(views["validation"], stated["validation"], 8)
-    ):
+    batches = validation_batches(views["validation"], stated["validation"], 8)
+    for number, batch in enumerate(batches):
         noise = make_draws(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
-        made = pipeline(
-            batch.conditions.to(trainee.device), start, draw_noise(len(start), SIDE, noise)
-        )
+        told, grain = batch.conditions.to(trainee.device), draw_noise(len(start), SIDE, noise)
+        made = pipeline(told, start, grain)
         drawn.append((made * 255).round().to(torch.uint8).cpu())
     loss = trainee.validate(modules, 0)["validation_loss"]
     return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))

@@ -1,8 +1,8 @@
 """What the denoising network learns from: encoded views of training images, masks, captions.
 
-In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, and batches
-drawn from both. A view is a window of the image, mirrored or not: never stretched and
-never upside down, depth has a direction.
+In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, batches
+drawn from both, and the ranges of the levels that each term stands for. A view is a window of the
+image, mirrored or not: never stretched and never upside down, depth has a direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,15 @@ from busgen import seeds
 from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import distance, empty_text, make_planes, terms_of
-from busgen.images.diffusion.levels import LEVELS, paint
+from busgen.images.diffusion.conditions import (
+    SLOTS,
+    distance,
+    empty_text,
+    make_planes,
+    slot_bounds,
+    terms_of,
+)
+from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, Ranges, paint
 from busgen.images.diffusion.pipeline import Conditions, autocast
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
@@ -37,6 +44,7 @@ SELECTIONS = 8  # of each caption's fields
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 UNTOLD = 0.15  # how often each level is not told
 AT_ONCE = 16  # images encoded together
+WORDS = {True: "yes", False: "no", None: ""}
 
 
 @dataclass(frozen=True)
@@ -206,3 +214,31 @@ def load_examples(path: Path) -> Views:
     latents, packed = tensors.pop("latents"), tensors.pop("masks")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return Views(latents.float(), np.unpackbits(packed.numpy(), axis=-1), **arrays)
+
+
+def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
+    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
+
+    All terms of a field have the spread of the levels about their own terms' means: some are
+    stated of 7 images.
+    """
+    made: Ranges = Ranges()
+    slots = dict(SLOTS)
+    columns = dict(zip(slots, (first for first, _ in slot_bounds()), strict=True))
+    for level, name in enumerate(FIELDS):
+        terms = [getattr(caption, name) for caption in captions]
+        stated = np.array([WORDS.get(term, str(term)) for term in terms])
+        seen = np.isfinite(values[:, level])
+        rest = []
+        for column, term in enumerate(slots[name], columns[name]):
+            own = values[seen & (stated == term), level]
+            if len(own) >= FEWEST:
+                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
+                rest.append(own - own.mean())
+        if rest:
+            made.spread[level] = float(np.concatenate(rest).std())
+    rim = FIELDS.index("halo")
+    yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
+    made.known[yes, rim] = made.known[no, rim]
+    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
+    return made

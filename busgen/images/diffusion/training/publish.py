@@ -64,13 +64,11 @@ def facts(
             data[name] = origin_of(table) | counts
     flow = [training.schedule(part).images_seen for part in NETWORK if part in training.parts]
     captions = images["train"].captions
+    networks = {name: getattr(pipeline, name) for name in COMPONENTS}
     cores = f"{os.cpu_count()} cores ({platform.machine()}), no GPU"
     return {
         "data": data,
-        "weights": {
-            name: sum(weight.numel() for weight in getattr(pipeline, name).parameters())
-            for name in COMPONENTS
-        },
+        "weights": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()},
         "trained": list(training.parts),
         "size_px": SIDE,
         "steps": STEPS,

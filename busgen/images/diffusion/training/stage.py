@@ -31,12 +31,12 @@ from busgen.images.diffusion.training.latents import (
     VIEWS,
     Views,
     encode,
+    fit_ranges,
     load_examples,
     measure,
     save_examples,
     stated_terms,
 )
-from busgen.images.diffusion.training.level_ranges import fit
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
@@ -67,7 +67,7 @@ def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
         "train": stated_terms(images["train"].captions, SELECTIONS, KEEP),
         "validation": stated_terms(images["validation"].captions, 1, 1.0),
     }
-    ranges = fit(images["train"].captions, measure(images["train"].crops))
+    ranges = fit_ranges(images["train"].captions, measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, ranges)
     for part in NETWORK:
         if part in training.parts:

@@ -124,12 +124,8 @@ def _learn(
 ) -> dict[str, Tensor]:
     spec, recipe = shape
     lesson = make_examples(crops)
-    tasks = {
-        "label": len(LABELS),
-        "scanner": int(lesson.scanners.max()) + 1,
-        "statistics": len(STATISTICS),
-        "spoilt": len(WAYS) + 1,
-    }
+    tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
+    tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
     net = seeded(lambda: MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, chances = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
