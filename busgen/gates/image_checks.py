@@ -27,6 +27,7 @@ STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke
 SPECKLE_PX, EDGE_PX, ACROSS_PX = 3.0, 1.5, 4.0  # sd of the blurs that part fine from coarse
 BLACK = 4  # grey levels up to this count as black
 DIGITS = 4
+Scores = dict[str, float | None]  # None where a score does not apply
 LEARNED = ("overlay", "anomaly", "orientation_check")
 
 
@@ -64,7 +65,7 @@ def load_shipped() -> Standard:
     return Standard(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
 
 
-def score_image(image: Pixels) -> dict[str, float | None]:
+def score_image(image: Pixels) -> Scores:
     """Return `overlay`, `anomaly` and `orientation_check` of an (S, S) uint8 image.
 
     `overlay` counts pixels, of 256 x 256, that are surely strokes of text or calipers. All are

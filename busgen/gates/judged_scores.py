@@ -11,6 +11,7 @@ import numpy as np
 
 from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.compute.cores import on_all_cores
+from busgen.gates.image_checks import Scores
 from busgen.gates.mask_fit import score_mask
 from busgen.priors.findings import Finding
 from busgen.schema import JUDGED
@@ -28,22 +29,19 @@ class Judges(Protocol):
     @property
     def sha256(self) -> str:
         """Return the hash of all that decides their answers."""
-        ...
 
     def segment(self, images: Pixels) -> Floats32:
         """Return the probability (N, H, W) of a lesion in (N, H, W) images."""
-        ...
 
     def classify(self, images: Pixels, masks: Pixels) -> Floats:
         """Return the calibrated probability (N,) that the lesions in `masks` are malignant."""
-        ...
 
 
 def ask_judges(
     findings: Sequence[Finding], masks: Pixels, images: Pixels, judges: Judges | None
-) -> list[dict[str, float | None]]:
+) -> list[Scores]:
     """Return what the judges say of each pair; None of normal findings, or without judges."""
-    scores: list[dict[str, float | None]] = [dict.fromkeys(JUDGED) for _ in findings]
+    scores: list[Scores] = [dict.fromkeys(JUDGED) for _ in findings]
     asked = [k for k, finding in enumerate(findings) if finding.has_lesion]
     if judges and asked:
         malignant = np.array([findings[k].pathology == "malignant" for k in asked])
@@ -73,9 +71,8 @@ def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools)
         p = judges.classify(images[batch], masks[batch])[: own.size]
         told[own, 0] = dice(found, masks[own] > 0)
         told[own, 1] = [distance(*one) for one in zip(found, masks[own], strict=True)]
-        told[own, 2] = [
-            score_mask(*one) for one in zip(images[own], masks[own], probabilities, strict=True)
-        ]
+        each = zip(images[own], masks[own], probabilities, strict=True)
+        told[own, 2] = [score_mask(*one) for one in each]
         told[own, 3] = np.where(malignant[own], p, 1 - p)
 
     with on_all_cores() as pool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Floats, Pixels
-from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST
+from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST, Scores
 from busgen.imaging.resize import resize
 from busgen.imaging.surroundings import (
     FAT_QUANTILE,
@@ -101,9 +101,7 @@ def load_shipped() -> tuple[Standard, Mapping[str, TermLevels]]:
     return regions, terms
 
 
-def score_lesion(
-    image: Pixels, mask: Pixels, stated: Mapping[str, str | None]
-) -> dict[str, float | None]:
+def score_lesion(image: Pixels, mask: Pixels, stated: Mapping[str, str | None]) -> Scores:
     """Return `intensity` and `descriptor_agreement` of a lesion.
 
     `intensity` is how far the grey levels inside, in front of, behind and beside it, in sd of the
@@ -121,14 +119,11 @@ def score_lesion(
         return {"intensity": nan, "descriptor_agreement": nan}
     regions, terms = load_shipped()
     found = measure(image, mask)
-    ratios = [
-        terms[field].log_odds(select(found, field), term) for field, term in stated.items() if term
-    ]
-    return {
-        "intensity": round(regions.distance(found[: len(LEVELS)]), DIGITS),
-        "descriptor_agreement": min((round(r, DIGITS) for r in ratios if r is not None),
-                                    default=None),
-    }  # fmt: skip
+    named = [(field, term) for field, term in stated.items() if term]
+    ratios = [terms[field].log_odds(select(found, field), term) for field, term in named]
+    least = min((round(ratio, DIGITS) for ratio in ratios if ratio is not None), default=None)
+    distance = round(regions.distance(found[: len(LEVELS)]), DIGITS)
+    return {"intensity": distance, "descriptor_agreement": least}
 
 
 def select(numbers: Floats, field: str) -> Floats:

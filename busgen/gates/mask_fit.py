@@ -9,6 +9,7 @@ at the outline, can. Learned from training patients' masks and swapped ones
 
 from dataclasses import dataclass
 from functools import cache
+from math import nan
 
 import cv2
 import numpy as np
@@ -60,9 +61,7 @@ def score_mask(image: Pixels, mask: Pixels, probabilities: Floats32) -> float:
 
     `image` (H, W) uint8; `probabilities` (H, W) float32, the segmenter's probability of a lesion.
     """
-    return (
-        load_shipped().log_odds(measure(image, mask, probabilities)) if mask.any() else float("nan")
-    )
+    return load_shipped().log_odds(measure(image, mask, probabilities)) if mask.any() else nan
 
 
 def measure(image: Pixels, mask: Pixels, probabilities: Floats32) -> Floats:

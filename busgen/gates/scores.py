@@ -14,6 +14,7 @@ import numpy as np
 
 from busgen.arrays import Bools, Pixels
 from busgen.gates import image_checks, lesion_intensity
+from busgen.gates.image_checks import Scores
 from busgen.imaging.geometry import Geometry
 from busgen.imaging.surroundings import FAT_QUANTILE, GAP_PX, RING_PX, dilate
 from busgen.params.gates import Gate
@@ -28,9 +29,7 @@ LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
-def score_pair(
-    finding: Finding, mask: Pixels, image: Pixels, geometry: Geometry | None
-) -> dict[str, float | None]:
+def score_pair(finding: Finding, mask: Pixels, image: Pixels, geometry: Geometry | None) -> Scores:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
 
     `mask` (H, W) uint8 {0, 1}; `image` (H, W) uint8; `geometry` what
@@ -42,7 +41,7 @@ def score_pair(
     return scores | score_lesion(image, mask, finding.echo_pattern, finding.posterior)
 
 
-def score_image(image: Pixels) -> dict[str, float | None]:
+def score_image(image: Pixels) -> Scores:
     """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
     return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
@@ -54,7 +53,7 @@ def score_image(image: Pixels) -> dict[str, float | None]:
 
 def score_lesion(
     image: Pixels, mask: Pixels, echo_pattern: str | None, posterior: str | None
-) -> dict[str, float | None]:
+) -> Scores:
     """Return the scores `LESION` of a lesion's grey levels; None where its terms are not stated.
 
     `image`, `mask` (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN; `echo_pattern`,
@@ -65,9 +64,7 @@ def score_lesion(
     return {"contrast": contrast, **lesion_intensity.score_lesion(image, mask, stated)}
 
 
-def score_copies(
-    images: Iterable[Pixels], known: KnownImages | None
-) -> list[dict[str, float | None]]:
+def score_copies(images: Iterable[Pixels], known: KnownImages | None) -> list[Scores]:
     """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
     asked = list(images)
     found = known.similarities(asked) if known else [None] * len(asked)

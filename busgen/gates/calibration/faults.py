@@ -6,7 +6,6 @@ Nothing here knows a gate: `busgen.gates.calibration.fault_injection` asks them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -172,9 +171,13 @@ def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     raise UserError(rule, f"none of {len(others)}", "give masks of more lesions")
 
 
-COPIES: Mapping[str, Fault] = MappingProxyType(
-    {"noise": add_noise, "crop": crop, "flip": mirror, "brightness": brighten, "elastic": deform}
-)
+COPIES: Mapping[str, Fault] = {
+    "noise": add_noise,
+    "crop": crop,
+    "flip": mirror,
+    "brightness": brighten,
+    "elastic": deform,
+}
 
 
 def to_levels(grey: NDArray[np.floating]) -> Pixels:

@@ -8,6 +8,7 @@ No layer normalises over space, so what is learned on crops holds on whole image
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -89,9 +90,8 @@ class _Decoder(nn.Module):
     def forward(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Return images; `noise` as `Autoencoder.decode` takes it."""
         x = self.begin(latents)
-        for narrow, grain, block, drawn in zip(
-            self.narrow, self.grain, self.blocks, noise, strict=True
-        ):
+        levels = zip(self.narrow, self.grain, self.blocks, noise, strict=True)
+        for narrow, grain, block, drawn in levels:
             x = interpolate(narrow(leaky_relu(x)), scale_factor=2.0, mode="nearest")
             x = block(grain(x, drawn))
         image: Tensor = self.end(leaky_relu(x))
@@ -146,7 +146,5 @@ def noise_shape(size_px: int) -> tuple[tuple[int, int, int], ...]:
 
 def draw_noise(count: int, size_px: int, generator: torch.Generator) -> list[Tensor]:
     """Return the noise for `count` images, drawn from one generator on its device."""
-    return [
-        torch.randn(count, *shape, generator=generator, device=generator.device)
-        for shape in noise_shape(size_px)
-    ]
+    draw = partial(torch.randn, generator=generator, device=generator.device)
+    return [draw(count, *shape) for shape in noise_shape(size_px)]

@@ -230,15 +230,11 @@ def _to_lines(
         (layers.retromammary, (3.0, 8.0)),
         (layers.muscle, (3.0, 12.0)),
     )
-    found = [
-        reflectors.draw_interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
-        for depth, strength in bounds
-    ]
+    draw_one = reflectors.draw_interface
+    found = [draw_one(rng, grid, depth, rise_mm, rng.uniform(*levels)) for depth, levels in bounds]
     clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
-    for names, length_mm, slope in (
-        (("fat", "gland"), 5.0, 0.0),
-        (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
-    ):
+    pairs = (("fat", "gland"), 5.0, 0.0), (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06))
+    for names, length_mm, slope in pairs:
         mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
         found.append(reflectors.draw_fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
     return join(*found)

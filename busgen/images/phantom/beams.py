@@ -22,14 +22,10 @@ GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 class Grid:
     """Beam space of a square image.
 
-    Attributes
-    ----------
-    pixel_mm : side of a pixel and distance of two rows
-    depth_mm : distance of each row from the transducer, (rows,)
-    lateral_mm : place of each column, (columns,); at a third of the depth where the array is
-        curved
-    radius_mm : radius of a curved array, 0 for a linear one
-    half_angle : half the opening of a curved array, rad
+    `pixel_mm` is the side of a pixel and distance of two rows; `depth_mm` (rows,) from the
+    transducer; `lateral_mm` (columns,) the place of each, at a third of the depth where the array
+    is curved; `radius_mm` that of a curved array, 0 for a linear one, `half_angle` (rad) half its
+    opening.
     """
 
     pixel_mm: float

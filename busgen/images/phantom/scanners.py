@@ -13,19 +13,13 @@ from busgen.seeds import Rng
 class _Style:
     """Nominal machine; pairs are the ranges that a sample's setting is drawn from.
 
-    Attributes
-    ----------
-    loss_mhz : frequency that attenuation acts on: tissue strips a broadband pulse of its upper
-        half
-    axial_mm, lateral_mm : standard deviations of the point-spread function, lateral at the focus
-    looks : decorrelated looks averaged by spatial or frequency compounding
-    steer_deg : largest steering angle of the looks
-    range_db, fat_grey : dynamic range that 255 grey levels would span at the slope near fat; grey
-        level of fat
-    black_grey : grey level of silence; what is negative is cut off, as a machine's reject does
-    floor_db : electronic noise against fat, at the skin, before gain
-    smooth_px, sharpen : width of the display filter and strength of edge enhancement
-    radius_mm : radius of a curved array, None for a linear one
+    `loss_mhz` frequency that attenuation acts on: tissue strips a broadband pulse of its upper
+    half; `axial_mm`, `lateral_mm` sd of the point-spread function, lateral at the focus; `looks`
+    decorrelated ones that spatial or frequency compounding averages, steered by up to `steer_deg`;
+    `range_db` that 255 grey levels would span at the slope near fat, `fat_grey` its grey level;
+    `black_grey` of silence, cut off where negative, as a machine's reject does; `floor_db`
+    electronic noise against fat, at the skin, before gain; `smooth_px` width of the display filter,
+    `sharpen` strength of edge enhancement; `radius_mm` of a curved array.
     """
 
     loss_mhz: float

@@ -21,7 +21,7 @@ from busgen.images.diffusion.pipeline import (
 )
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.diffusion.training.latents import Batch, encode, stated_terms, validation_batches
+from busgen.images.diffusion.training.latents import encode, stated_terms, validation_batches
 from busgen.images.training.examples import ImageSet
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, make_draws
@@ -63,27 +63,18 @@ class _Patches:
 def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examples:
     """Return what a decoder learns from `images`: latents of each kind, drawn once."""
     views = encode(pipeline.autoencoder, images, 1)
-    stated = stated_terms(images.captions, 1, 1.0)
+    stated, device = stated_terms(images.captions, 1, 1.0), pipeline.device
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     for number, batch in enumerate(validation_batches(views, stated, AT_ONCE)):
-        for kind, latents in _of_each_kind(pipeline, batch, number).items():
+        clean, told = batch.latents.to(device), batch.conditions.to(device)
+        noise = make_draws(0, number, device).noise
+        ends = torch.randn(clean.shape, generator=noise, device=device)
+        denoised = denoise(pipeline, told, clean, ends, NOISED[number % len(NOISED)])
+        each = {"encoded": clean, "denoised": denoised, "drawn": pipeline.draw(told, ends)}
+        for kind, latents in each.items():
             kinds[kind].append(latents.cpu())
     drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
     return Examples(images.crops, views.styles, drawn)
-
-
-def _of_each_kind(
-    pipeline: BreastUltrasoundPipeline, batch: Batch, number: int
-) -> Mapping[str, Tensor]:
-    device, left_out = pipeline.device, NOISED[number % len(NOISED)]
-    clean, told = batch.latents.to(device), batch.conditions.to(device)
-    noise = make_draws(0, number, device).noise
-    ends = torch.randn(clean.shape, generator=noise, device=device)
-    return {
-        "encoded": clean,
-        "denoised": denoise(pipeline, told, clean, ends, left_out),
-        "drawn": pipeline.draw(told, ends),
-    }
 
 
 @torch.inference_mode()

@@ -82,9 +82,8 @@ class Trainee:
         self.views, self.stated, self.guide, self.show = views, stated, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "flow": torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
-        }
+        adamw = torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {"flow": adamw}
 
     def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step."""
@@ -144,7 +143,6 @@ class Trainee:
 
 def build_network(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:
     """Return a new U-Net and its tokens, whose weights follow from `seed`."""
-    return {
-        "unet": trainees.build_network(lambda: network.build(size_px, channels), seed),
-        "tokens": trainees.build_network(lambda: FieldTokens(network.token), seed + 1),
-    }
+    unet = trainees.build_network(lambda: network.build(size_px, channels), seed)
+    tokens = trainees.build_network(lambda: FieldTokens(network.token), seed + 1)
+    return {"unet": unet, "tokens": tokens}

@@ -63,10 +63,9 @@ def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
         if not path.is_file():
             save_examples(encode(autoencoder, images[split], count), path)
         views[split] = load_examples(path)
-    stated = {
-        "train": stated_terms(images["train"].captions, SELECTIONS, KEEP),
-        "validation": stated_terms(images["validation"].captions, 1, 1.0),
-    }
+    whole = stated_terms(images["validation"].captions, 1, 1.0)
+    some = stated_terms(images["train"].captions, SELECTIONS, KEEP)
+    stated = {"train": some, "validation": whole}
     ranges = fit_ranges(images["train"].captions, measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, ranges)
     for part in NETWORK:
