@@ -24,6 +24,10 @@ from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.real.crops import Crops
 from busgen.seeds import Rng, rng
 
+SEED = 0
+PAIRS = 600
+SURE = 0.8  # AUC of the known-bad set from which the classifier knows what it is asked
+
 
 def match_pairs(synthetic: Crops, real: Crops, rng: Rng) -> tuple[Indices, Indices]:
     """Return rows of synthetic and of real images, pairs of the same class and scanner.
@@ -68,11 +72,6 @@ def _strata(crops: Crops, *, with_scanner: bool) -> Names:
         return crops.labels
     pairs = zip(crops.labels, crops.scanners, strict=True)
     return np.array([f"{label} / {scanner}" for label, scanner in pairs])
-
-
-SEED = 0
-PAIRS = 600
-SURE = 0.8  # AUC of the known-bad set from which the classifier knows what it is asked
 
 
 def two_sample(

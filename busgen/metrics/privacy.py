@@ -78,7 +78,11 @@ def score_privacy(
     where images are copies). Raises `UserError` if a kind has fewer than `MIN_N` images, or all of
     one patient.
     """
-    _check(made, training, held_out)
+    kinds = (training, held_out)
+    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
+        got = f"{len(made)}, {len(training)}, {len(held_out)}"
+        rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
+        raise UserError(rule, got, "give more")
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
     reach = radii(of_training, number_groups(training.groups), 1)
     alike, own = (s.groups[:, None] == s.groups[None, :] for s in (training, held_out))
@@ -135,11 +139,3 @@ def _decide(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
     nearest = seen.argmin(axis=1)
     least = seen[np.arange(len(seen)), nearest]
     return np.stack([least < reach[nearest], least < (threshold or 0.0)]).astype(np.float64)
-
-
-def _check(made: Sample, training: Sample, held_out: Sample) -> None:
-    kinds = (training, held_out)
-    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
-        got = f"{len(made)}, {len(training)}, {len(held_out)}"
-        rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
-        raise UserError(rule, got, "give more")

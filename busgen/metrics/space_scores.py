@@ -64,10 +64,7 @@ def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
     records = {f"{name}_{space.name}": to_record(space, name, one) for name, one in found.items()}
     few = len(pair[0].points[0])
     if space.fid and n <= few:
-        notes = (
-            *notes,
-            f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",
-        )
+        notes += (f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",)
     return SpaceScores(records, skipped, notes)
 
 

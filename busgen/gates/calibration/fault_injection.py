@@ -27,6 +27,29 @@ from busgen.similarity.known_images import KnownImages
 from busgen.stats.proportions import wilson_interval
 from busgen.stats.roc import auc
 
+SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
+# Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
+PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
+    "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
+    "upside_down": (faults.flip, (1.0,)),
+    "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
+}
+COPIED: Mapping[str, tuple[float, ...]] = {
+    "noise": (10.0, 20.0),
+    "crop": (0.05, 0.1, 0.2),
+    "flip": (1.0,),
+    "brightness": (0.5, 1.0),
+    "elastic": (4.0, 8.0, 16.0),
+}
+CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
+    "blur_px": (faults.blur, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+    "inside_grey": (faults.brighten_lesion, (20.0, 40.0, 60.0, 80.0, 120.0)),
+}
+BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
+REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -111,30 +134,6 @@ def _refuses(name: str, scores: Scores, gates: Mapping[str, Gate]) -> bool:
     """Return whether the gate, rejecting or flagging, does not pass what is asked of it."""
     score = scores.get(name)
     return score is not None and (isnan(score) or not gates[name].passes(score))
-
-
-SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
-# Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
-PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
-    "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
-    "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
-    "upside_down": (faults.flip, (1.0,)),
-    "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
-}
-COPIED: Mapping[str, tuple[float, ...]] = {
-    "noise": (10.0, 20.0),
-    "crop": (0.05, 0.1, 0.2),
-    "flip": (1.0,),
-    "brightness": (0.5, 1.0),
-    "elastic": (4.0, 8.0, 16.0),
-}
-CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
-    "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
-    "blur_px": (faults.blur, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
-    "inside_grey": (faults.brighten_lesion, (20.0, 40.0, 60.0, 80.0, 120.0)),
-}
-BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
-REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
 
 
 @dataclass(frozen=True)

@@ -139,12 +139,7 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return like.new_tensor(mean)[:, None, None], like.new_tensor(sd)[:, None, None]
 
 
-def noise_shape(size_px: int) -> tuple[tuple[int, int, int], ...]:
-    """Return the shapes (1, H, W) of one image's noise, in the order that `decode` takes."""
-    return tuple((1, size_px // k, size_px // k) for k in NOISED)
-
-
 def draw_noise(count: int, size_px: int, generator: torch.Generator) -> list[Tensor]:
     """Return the noise for `count` images, drawn from one generator on its device."""
     draw = partial(torch.randn, generator=generator, device=generator.device)
-    return [draw(count, *shape) for shape in noise_shape(size_px)]
+    return [draw(count, 1, size_px // k, size_px // k) for k in NOISED]

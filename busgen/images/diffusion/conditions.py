@@ -40,6 +40,8 @@ SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 N_TERMS = sum(len(terms) for _, terms in SLOTS)
 _HALO = {True: "yes", False: "no"}
+PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
+REACH = 8.0  # latents over which the distance to the outline is told
 
 
 def slot_bounds() -> tuple[tuple[int, int], ...]:
@@ -74,10 +76,6 @@ def terms_of(stated: Sequence[Any]) -> Tensor:
     """Return the terms (N, N_TERMS) of N findings or captions."""
     rows = [one_hot(vars(each)) for each in stated]
     return torch.from_numpy(np.array(rows, np.float32).reshape(-1, N_TERMS))
-
-
-PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
-REACH = 8.0  # latents over which the distance to the outline is told
 
 
 def make_planes(masks: Pixels, distances: Floats32 | None = None) -> Tensor:

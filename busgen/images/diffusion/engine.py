@@ -21,7 +21,7 @@ from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions, require_masks
-from busgen.images.diffusion.autoencoder import FACTOR, noise_shape
+from busgen.images.diffusion.autoencoder import FACTOR, NOISED
 from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
 from busgen.images.diffusion.levels import draw_place
@@ -128,7 +128,7 @@ def _noise(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
     """Return what a finding's seed draws: its start (channels, h, w), and the decoder's noise."""
     rng = seeds.rng(seed, "image")
     side = size_px // FACTOR
-    shapes = ((channels, side, side), *noise_shape(size_px))
+    shapes = ((channels, side, side), *((1, size_px // k, size_px // k) for k in NOISED))
     return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
 
 

@@ -32,10 +32,14 @@ COMPOSITION = {
 
 RIB_SHARE = 0.45  # of images
 RIB_MM = 4.0  # thickness
+ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
+CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
+ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
+MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 
 
 @dataclass(frozen=True)
-class Layers:
+class _Layers:
     """Depth (mm, per column) of the lower boundary of each layer, before the tissue is moved.
 
     `rib` is where a rib bulges the chest wall, in [0, 1].
@@ -49,7 +53,7 @@ class Layers:
     rib: Floats
 
 
-def draw_layers(rng: Rng, grid: Grid, finding: Finding) -> Layers:
+def _draw_layers(rng: Rng, grid: Grid, finding: Finding) -> _Layers:
     """Return layer boundaries such that a lesion lies at the top of or in the glandular layer."""
     depth = float(grid.depth_mm[-1])
     center = depth * (finding.center_y or 0.4)
@@ -67,7 +71,7 @@ def draw_layers(rng: Rng, grid: Grid, finding: Finding) -> Layers:
     retromammary = gland + rng.gamma(2, 0.9) + draw(0.2, 10)
     muscle = retromammary + rng.uniform(3, 10) + draw(0.4, 14)
     rib = _rib(rng, grid, finding)
-    return Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
+    return _Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
 
 
 def _rib(rng: Rng, grid: Grid, finding: Finding) -> Floats:
@@ -119,10 +123,6 @@ MATERIALS = {
     "chest wall": _Material(0.0, 1.5, 2.0, 0.3, 0.95),
     "rib": _Material(14.0, 1.0, 1.0, 0.0, 5.0),
 }
-ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
-CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
-ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
-MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def draw(
     Tissue lies `rise_mm` (rows, columns) above its layered place; glandular tissue gives way to fat
     where it is `fatty` (rows, columns) in [0, 1]; attenuation acts on the frequency `loss_mhz`.
     """
-    layers = draw_layers(rng, grid, finding)
+    layers = _draw_layers(rng, grid, finding)
     walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
     parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
     mix = {
@@ -195,7 +195,7 @@ def draw(
 
 
 def _parts(
-    rng: Rng, grid: Grid, finding: Finding, layers: Layers, rise_mm: Floats, fatty: Floats
+    rng: Rng, grid: Grid, finding: Finding, layers: _Layers, rise_mm: Floats, fatty: Floats
 ) -> dict[str, Floats]:
     """Return the share of each material, (rows, columns), summing to 1."""
     depth = grid.depth_mm[:, None] + rise_mm
@@ -219,7 +219,7 @@ def _parts(
 
 
 def _to_lines(
-    rng: Rng, grid: Grid, layers: Layers, rise_mm: Floats, parts: dict[str, Floats]
+    rng: Rng, grid: Grid, layers: _Layers, rise_mm: Floats, parts: dict[str, Floats]
 ) -> Points:
     """Return interfaces between layers and the fibres in them."""
     bounds = (

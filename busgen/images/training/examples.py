@@ -24,6 +24,10 @@ from busgen.real.crops import Crops, crop_all, load_crops, save_crops, weights_m
 from busgen.seeds import Rng
 
 MEASURED = ("orientation", "shape", "margin", "echo_pattern", "posterior")
+CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one term each
+MOST = 4.0  # how much more often the rarest are drawn
+SPLITS = ("train", "validation")
+CAPTIONS, BOUNDS = "captions.json", "bounds.json"
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,6 @@ class Caption:
 
 
 FIELDS = tuple(field.name for field in fields(Caption))
-CHOSEN = ("tissue", "echo_pattern", "posterior", "halo", "calcification")  # one term each
-MOST = 4.0  # how much more often the rarest are drawn
 
 
 def make_caption(row: Mapping[str, Any], image: Pixels, mask: Pixels, bounds: Bounds) -> Caption:
@@ -107,8 +109,6 @@ def weigh(captions: Sequence[Caption]) -> Floats:
     return weights
 
 
-SPLITS = ("train", "validation")
-CAPTIONS, BOUNDS = "captions.json", "bounds.json"
 COLUMNS = (*IMAGES, *(name for name in FIELDS), "birads_category", "scanner", "source_file")
 
 

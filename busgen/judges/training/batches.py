@@ -19,6 +19,10 @@ from busgen.judges.views import Window, crop, window_around
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
 
+ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
+WHITE = np.uint8(255)
+Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
+
 
 def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
     """Return a window of a square image: .6 to 1.15 of its side, up to a tenth stretched.
@@ -95,11 +99,6 @@ def _brighten(pixels: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
         noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5))
         grey *= 1 + np.float32(rng.uniform(0, 0.15)) * noise / noise.std()
     return np.asarray(np.clip(grey * 255, 0, 255), np.uint8)
-
-
-ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
-WHITE = np.uint8(255)
-Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
 
 
 @dataclass(frozen=True)

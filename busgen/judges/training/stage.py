@@ -33,6 +33,9 @@ from busgen.real.crops import SPLITS, Crops, load_crops, read_shippable, save_cr
 from busgen.stats.calibration import fit_platt, fit_threshold
 from busgen.training_loop import Tick
 
+TRAINED = "judges"  # folder in the work folder
+Folders = Mapping[str, Path]  # split -> crops
+
 
 @dataclass(frozen=True)
 class Job:
@@ -94,9 +97,7 @@ def fit_member(job: Job, tick: Tick) -> None:
     shutil.rmtree(checkpoints)
 
 
-TRAINED = "judges"  # folder in the work folder
 Mapped = Callable[[Sequence[Job]], None]
-Folders = Mapping[str, Path]  # split -> crops
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _require_room(out: Path, start: Path, dataset: str) -> None:
     """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
     generator = checked_hash(start)
     folders.require_replaceable(out, KIND)
-    if not _holds_model(out):
+    if not (out / MANIFEST).is_file():
         return
     if checked_hash(out) != generator:
         rule = "the output folder must be empty, or hold the generator that is adapted"
@@ -116,10 +116,6 @@ def _require_room(out: Path, start: Path, dataset: str) -> None:
     if (out / ADAPTERS / dataset).exists():
         rule = f"an adapter must be new in {out}"
         raise UserError(rule, dataset, "choose another folder, or remove the adapter first")
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file()
 
 
 def train(plan: Training, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
@@ -203,7 +199,8 @@ def _scores(
 
 def _write(plan: Training, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
     with folders.write_folder(plan.out, KIND) as partial:
-        folders.copy_folder(plan.out if _holds_model(plan.out) else plan.start, partial)
+        kept = plan.out if (plan.out / MANIFEST).is_file() else plan.start
+        folders.copy_folder(kept, partial)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)

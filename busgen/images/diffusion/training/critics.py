@@ -17,6 +17,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 SCALES = ((1, 0.5), (2, 1.0), (4, 2.0))  # px over which images are averaged, weight
 WINDOW = 32  # side of the windows whose spectra are compared, in px
+BLOCKS = (2, 4, 10)  # of EfficientNet-Lite0, whose maps are seen: 1/4, 1/8, 1/16 of the side
+CHANNELS = (24, 40, 112)  # of those maps
+WIDTH = 64  # of the mixed maps
+CONTRAST, BRIGHTNESS = 0.2, 0.2  # largest changes of what the critics see
 
 
 class Critic(nn.Module):
@@ -86,12 +90,6 @@ def feature_loss(made: list[Tensor], real: list[Tensor]) -> Tensor:
     return torch.stack(parts).mean()
 
 
-BLOCKS = (2, 4, 10)  # of EfficientNet-Lite0, whose maps are seen: 1/4, 1/8, 1/16 of the side
-CHANNELS = (24, 40, 112)  # of those maps
-WIDTH = 64  # of the mixed maps
-CONTRAST, BRIGHTNESS = 0.2, 0.2  # largest changes of what the critics see
-
-
 class ProjectedCritic(nn.Module):
     """Heads on mixed feature maps: one map of logits a scale, given the scanner of each image."""
 
@@ -103,12 +101,8 @@ class ProjectedCritic(nn.Module):
         for mixing in (*channels, *scales):
             nn.init.kaiming_normal_(mixing.weight, a=1)
         self.heads = nn.ModuleList([_Head(styles) for _ in CHANNELS])
-        self.train_heads(on=True)
-
-    def train_heads(self, *, on: bool) -> None:
-        """Let the heads learn or not; the mixing never does."""
-        self.requires_grad_(requires_grad=False)
-        self.heads.requires_grad_(requires_grad=on)
+        self.requires_grad_(requires_grad=False)  # the heads learn, the mixing never does
+        self.heads.requires_grad_(requires_grad=True)
 
     def forward(self, maps: Sequence[Tensor], style: Tensor) -> list[Tensor]:
         """Return logits (N, 1, h, w), fine to coarse."""

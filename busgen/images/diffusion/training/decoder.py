@@ -112,12 +112,12 @@ class Trainee(AdversarialTrainee):
         self, made: Tensor, batch: _Patches, draws: Draws, pace: Schedule
     ) -> dict[str, Tensor]:
         """Return the decoder's losses in features of EfficientNet-Lite0; the heads stay."""
-        self.projected.train_heads(on=False)
+        self.projected.heads.requires_grad_(requires_grad=False)
         with autocast(self.device, pace):
             seen = self.features(critics.augment(made, draws.noise), critics.BLOCKS)
             logits = self.projected(seen, batch.style)
             own, wanted = (self.features(x, critics.BLOCKS) for x in (made, batch.real))
-        self.projected.train_heads(on=True)
+        self.projected.heads.requires_grad_(requires_grad=True)
         judged = -torch.stack([x.float().mean() for x in logits]).mean()
         return {"projected": judged, "moments": critics.moments_loss(own, wanted, batch.same)}
 

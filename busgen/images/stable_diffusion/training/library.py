@@ -25,6 +25,7 @@ from busgen.training_loop import LOG, Tick
 
 KIND = "stable diffusion model"
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
+RANKS = (2, 4, 8)
 
 
 def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> None:
@@ -61,9 +62,6 @@ def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> 
     StableDiffusionLoraLoaderMixin.save_lora_weights(own, unet_lora_layers=layers)
     write_text(own / RECIPE, dumps(vars(recipe)))
     return own
-
-
-RANKS = (2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
 def _require_room(asked: Options) -> None:
     """Raise `UserError` where an adapter would replace what stands in `out`."""
     folders.require_replaceable(asked.out, KIND)
-    if asked.adapt is None or not _holds_model(asked.out):
+    if asked.adapt is None or not (asked.out / "unet").is_dir():
         return
     if layout.hash_folder(asked.out) != layout.hash_folder(asked.start):
         rule = "the output folder must be empty, or hold the model that is adapted"
@@ -133,10 +131,6 @@ def _require_room(asked: Options) -> None:
     if (asked.out / layout.ADAPTERS / asked.adapt).exists():
         rule = f"an adapter must be new in {asked.out}"
         raise UserError(rule, asked.adapt, "choose another folder, or remove the adapter first")
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / "unet").is_dir()
 
 
 def train(training: Training, tick: Tick) -> Path:
@@ -155,7 +149,7 @@ def train(training: Training, tick: Tick) -> Path:
                 save_model(trained, asked.start, training.recipe, partial)
                 io.write_text(partial / LOG, log)
             else:
-                kept = asked.out if _holds_model(asked.out) else asked.start
+                kept = asked.out if (asked.out / "unet").is_dir() else asked.start
                 folders.copy_folder(kept, partial)
                 own = save_adapter(trained, training.recipe, partial, asked.adapt)
                 io.write_text(own / LOG, log)

@@ -31,9 +31,13 @@ from busgen.learning.checkpoints import under
 FINE = 5  # px: side of the window whose mean is no detail
 GAIN = 4.0  # of detail, which is fainter than anatomy
 BANDS = 4  # of depth: what is usual differs between skin and chest wall
+NAME = "us64"
+SHIPPED = ASSETS / NAME
+SPEC, WEIGHTS = "us64.json", "us64.safetensors"
+CHUNK = 16
 
 
-class Embedder(nn.Module):
+class _Embedder(nn.Module):
     """Residual CNN: (N, 1, S, S) in [0, 1] -> features (N, `features`), none negative.
 
     It sees the image and, apart, what is finer than `FINE` px, so that speckle counts as much
@@ -62,7 +66,7 @@ class Embedder(nn.Module):
 class MultiTask(nn.Module):
     """An embedder with one linear answer a task: what it learns from; only the embedder stays."""
 
-    def __init__(self, embedder: Embedder, tasks: Mapping[str, int]) -> None:
+    def __init__(self, embedder: _Embedder, tasks: Mapping[str, int]) -> None:
         super().__init__()
         self.embedder = embedder
         width = embedder.join.out_features
@@ -79,12 +83,6 @@ def mean(losses: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
 
 
-NAME = "us64"
-SHIPPED = ASSETS / NAME
-SPEC, WEIGHTS = "us64.json", "us64.safetensors"
-CHUNK = 16
-
-
 @dataclass(frozen=True)
 class Spec:
     """Shape of the space: side of the images, widths of the levels, features, dimensions."""
@@ -94,9 +92,9 @@ class Spec:
     features: int = 128
     dimensions: int = 64
 
-    def build(self) -> Embedder:
+    def build(self) -> _Embedder:
         """Return the network, weights as torch draws them."""
-        return Embedder(self.widths, self.features)
+        return _Embedder(self.widths, self.features)
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class FeatureSpace:
     """A feature space; `centre` (F,) and `axes` (F, D) bring the network's features into it."""
 
     spec: Spec
-    net: Embedder
+    net: _Embedder
     centre: Floats
     axes: Floats
     sha256: str
@@ -119,7 +117,7 @@ class FeatureSpace:
         return (embed(self.net, images, self.spec.size_px) - self.centre) @ self.axes
 
 
-def embed(embedder: Embedder, images: Pixels, size_px: int) -> Floats:
+def embed(embedder: _Embedder, images: Pixels, size_px: int) -> Floats:
     """Return the network's features (N, F) of square images and their mirror images, the mean."""
     require_square(images)
     parts = [np.zeros((0, embedder.join.out_features), np.float32)]
@@ -168,7 +166,7 @@ def load_model(folder: Path | None = None) -> FeatureSpace:
     return FeatureSpace(spec, embedder, centre, axes, digest)
 
 
-def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> Embedder:
+def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> _Embedder:
     """Return the network with stored weights, ready to be asked."""
     with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
         embedder = spec.build()
