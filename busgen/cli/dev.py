@@ -55,11 +55,11 @@ def _fitting(what: Shipped) -> Callable[[Path, Path], None]:
     """Return what fits to real data (a folder) and writes to another."""
     match what:
         case Shipped.GATES:
-            from busgen.gates.calibration.fit import fit as fit_gates
+            from busgen.gates.calibration.fit import fit_gates
 
             return fit_gates
         case Shipped.LITE1:
-            from busgen.metrics.spaces.lite1 import fit as fit_lite1
+            from busgen.metrics.spaces.lite1 import fit_lite1
 
             return fit_lite1
         case Shipped.OVERLAYS:
@@ -67,7 +67,7 @@ def _fitting(what: Shipped) -> Callable[[Path, Path], None]:
 
             return fit_overlays
         case Shipped.US64:
-            from busgen.metrics.spaces.us64.training import fit as fit_us64
+            from busgen.metrics.spaces.us64.training import fit_us64
 
             return fit_us64
 

@@ -132,7 +132,7 @@ def _round(value: object) -> object:
     return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
 
 
-def fit(folder: Path, out: Path) -> None:
+def fit_gates(folder: Path, out: Path) -> None:
     """Fit to the training patients in `folder` whose datasets may ship weights; write to `out`."""
     tables, cohort = find_tables(folder), find_cohort(folder).parent
     ours = [table for table in tables if weights_may_ship(table)]

@@ -86,7 +86,7 @@ def _network() -> tuple[EfficientNetLite, tuple[int, ...]]:
     return net, tuple(len(net.widths) - 1 - net.widths[::-1].index(n) for n in CHANNELS)
 
 
-def fit(real: Path, folder: Path) -> None:
+def fit_lite1(real: Path, folder: Path) -> None:
     """Fit the axes that ship to what `busgen real ... --out` wrote to the folder `real`."""
     crops = read_shippable(find_tables(real), find_cohort(real))["train"]
     save_axes(features_of(crops.images), folder / AXES.name)

@@ -88,7 +88,7 @@ def train(
     save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
-def fit(real: Path, folder: Path) -> None:
+def fit_us64(real: Path, folder: Path) -> None:
     """Train the space that ships on what `busgen real ... --out` wrote to the folder `real`."""
     tables, cohort = find_tables(real), real / "cohort" / FILE
     train(read_shippable(tables, cohort)["train"], folder)
