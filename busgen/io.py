@@ -6,7 +6,7 @@ In: arrays, records, paths. Out: files under their final name only when they are
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ def sha256_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_files(paths: Iterable[Path]) -> str:
+    """Return the hex SHA-256 of the hashes of files, one after the other."""
+    return sha256_bytes("".join(map(sha256_file, paths)).encode())
 
 
 def sha256_array(pixels: NDArray[np.uint8]) -> str:

@@ -12,6 +12,8 @@ from busgen.errors import UserError
 
 MAX_SEED = 2**63 - 1
 
+Rng = np.random.Generator
+
 
 def _check_seed(seed: int) -> int:
     """Return `seed` if it is in [0, 2**63), else raise `UserError`."""
@@ -26,7 +28,7 @@ def sample_seed(root: int, index: int, attempt: int = 0) -> int:
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
 
 
-def rng(seed: int, stage: str) -> np.random.Generator:
+def rng(seed: int, stage: str) -> Rng:
     """Return the generator of one sample (`seed`) for one `stage`, e.g. ``"mask"``."""
     tag = int.from_bytes(hashlib.blake2b(stage.encode(), digest_size=4).digest(), "big")
     return np.random.default_rng([_check_seed(seed), tag])

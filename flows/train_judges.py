@@ -14,11 +14,11 @@ from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from busgen.folders import remove_work
-from busgen.judges.training import members, stage
+from busgen.judges.training import stage
 from busgen.judges.training.evidence import publish
-from busgen.judges.training.members import Job
 from busgen.judges.training.stage import (
     TRAINED,
+    Job,
     prepare,
     train,
     work_folder,
@@ -40,7 +40,7 @@ def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> Non
 
         @task(cache_policy=NO_CACHE, task_run_name="{job.name}", persist_result=False)
         def part(job: Job) -> None:
-            members.run(job, tick)
+            stage.run(job, tick)
 
         def map_jobs(jobs: Sequence[Job]) -> None:
             futures = part.map(list(jobs))

@@ -59,7 +59,7 @@ def _fitting(what: Shipped) -> Callable[[Path, Path], None]:
 
             return fit_gates
         case Shipped.LITE1:
-            from busgen.metrics.spaces.lite1.fitting import fit_lite1
+            from busgen.metrics.spaces.lite1 import fit_lite1
 
             return fit_lite1
         case Shipped.OVERLAYS:

@@ -86,7 +86,7 @@ def _judges(asked: Options, params: Params, progress: Progress) -> None:
     _from_nothing(asked)
     chosen = with_preset(params.train_judges, library.PRESETS, asked.preset)
     plan = library.resolve(asked.folder, asked.out, chosen)
-    with progress("training crops", plan.n) as tick:
+    with progress("training crops", plan.plan.n) as tick:
         library.train(plan, tick)
 
 

@@ -3,7 +3,7 @@
 In: names, KIND[:SET][@SHARE]: `real_augmented`, `real_synthetic_2`, `synthetic:phantom` (made
 images of the set so named), `real_synthetic_1:mixed` (of all sets alike), `real_copy_paste@10`
 (10 % of the patients). Out: `Arm`s. Every arm but `real` sees its images changed as
-`busgen.judges.training.augment` changes them, so that the primary comparison differs in the made
+`busgen.judges.training.batches` changes them, so that the primary comparison differs in the made
 images alone.
 """
 

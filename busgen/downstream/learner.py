@@ -18,12 +18,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import training_loop
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
+from busgen.imaging.resize import resize
 from busgen.io import dumps, read_json, write_text
-from busgen.judges import judges, views
+from busgen.judges import judges
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.training.batches import Batch, Draws, make_batch
 from busgen.judges.training.fit import compute_loss
-from busgen.judges.views import full_window
 from busgen.learning.trainees import (
     SingleTrainee,
     adamw,
@@ -207,4 +207,4 @@ def _device_of(net: nn.Module) -> torch.device:
 
 
 def _whole(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    return np.stack([views.crop(one, full_window(one), size_px) for one in pixels])[:, None]
+    return np.stack([resize(one, size_px) for one in pixels])[:, None]

@@ -29,8 +29,7 @@ from busgen.errors import DataError
 from busgen.folders import lock_folder, write_folder
 from busgen.gates.calibration import bounds
 from busgen.gates.calibration.fault_injection import Gates, inject_faults
-from busgen.gates.calibration.pairs import read_pairs, read_training
-from busgen.gates.calibration.real_samples import SCHEMA, measure
+from busgen.gates.calibration.real_samples import SCHEMA, measure, read_pairs, read_training
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import DatasetInfo
 from busgen.io import ASSETS, dumps, read_json, write_text

@@ -10,9 +10,9 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.imaging.overlays import strokes
 from busgen.imaging.overlays.strokes import log_odds
 from busgen.imaging.resize import resize
@@ -27,10 +27,8 @@ STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke
 SPECKLE_PX, EDGE_PX, ACROSS_PX = 3.0, 1.5, 4.0  # sd of the blurs that part fine from coarse
 BLACK = 4  # grey levels up to this count as black
 DIGITS = 4
+Scores = dict[str, float | None]  # None where a score does not apply
 LEARNED = ("overlay", "anomaly", "orientation_check")
-
-Floats = NDArray[np.float64]
-Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def load_shipped() -> Standard:
     return Standard(stored["centre"], stored["whitening"], stored["up"], float(stored["level"][0]))
 
 
-def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
+def score_image(image: Pixels) -> Scores:
     """Return `overlay`, `anomaly` and `orientation_check` of an (S, S) uint8 image.
 
     `overlay` counts pixels, of 256 x 256, that are surely strokes of text or calipers. All are
@@ -84,7 +82,7 @@ def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
     }
 
 
-def measure(image: NDArray[np.uint8]) -> Floats:
+def measure(image: Pixels) -> Floats:
     """Return eight statistics of each of `BANDS` bands of depth, from the top, (8 * BANDS,).
 
     Of a (SIDE, SIDE) uint8 image: mean, log sd, log sd of speckle, log mean slope across and
@@ -110,10 +108,10 @@ def measure(image: NDArray[np.uint8]) -> Floats:
     return np.concatenate(found).astype(np.float64)
 
 
-def _bands(pixels: Grey) -> Grey:
+def _bands(pixels: Floats32) -> Floats32:
     """Return (BANDS, rows, columns) of an image of `SIDE` rows."""
     return pixels.reshape(BANDS, -1, pixels.shape[1])
 
 
-def _mean(pixels: Grey) -> Grey:
+def _mean(pixels: Floats32) -> Floats32:
     return np.asarray(_bands(pixels).mean(axis=(1, 2)), np.float32)

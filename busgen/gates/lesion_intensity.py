@@ -12,9 +12,9 @@ from math import log, nan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST
+from busgen.arrays import Floats, Pixels
+from busgen.gates.image_checks import DIGITS, GATES, SIDE, SMALLEST, Scores
 from busgen.imaging.resize import resize
 from busgen.imaging.surroundings import (
     FAT_QUANTILE,
@@ -26,6 +26,8 @@ from busgen.imaging.surroundings import (
     RIM_PX,
     RING_PX,
     band_behind,
+    dilate,
+    erode,
     posterior_band,
 )
 from busgen.io import read_json
@@ -39,9 +41,6 @@ SHOWN: Mapping[str, tuple[str, ...]] = {  # which numbers show a field's terms
     "echo_pattern": ("to_fat", "inside_level", "inside_spread"),
     "posterior": ("band", "behind_level"),
 }
-
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -94,40 +93,25 @@ class TermLevels:
 def load_shipped() -> tuple[Standard, Mapping[str, TermLevels]]:
     """Return what comes with the package: regions of any lesion, terms by field."""
     stored = read_json(GATES / LESIONS)
-    one = stored["intensity"]
+    one, terms = stored["intensity"], {}
     regions = Standard(one["n"], np.array(one["centre"]), np.array(one["covariance"]))
-    terms = {
-        name: TermLevels(
-            own["n"],
-            {term: np.array(centre) for term, centre in own["centres"].items()},
-            np.array(own["covariance"]),
-        )
-        for name, own in stored["terms"].items()
-    }
+    for name, own in stored["terms"].items():
+        centres = {term: np.array(centre) for term, centre in own["centres"].items()}
+        terms[name] = TermLevels(own["n"], centres, np.array(own["covariance"]))
     return regions, terms
 
 
-def score_lesion(
-    image: Pixels, mask: Pixels, stated: Mapping[str, str | None]
-) -> dict[str, float | None]:
+def score_lesion(image: Pixels, mask: Pixels, stated: Mapping[str, str | None]) -> Scores:
     """Return `intensity` and `descriptor_agreement` of a lesion.
 
     `intensity` is how far the grey levels inside, in front of, behind and beside it, in sd of the
     image about its mean, are from those of real lesions. `descriptor_agreement` is the least log
     likelihood ratio of the stated terms against the others of their field. BrEaST alone states
     them, seven of its training lesions as hyperechoic, and its readers' hypoechoic and
-    heterogeneous overlap: too little to reject by, so by default this gate flags.
-
-    Parameters
-    ----------
-    image, mask : (S, S) uint8, mask {0, 1}
-    stated : field of `SHOWN` -> term, None where it is not stated
-
-    Returns
-    -------
-    dict
-        NaN for an empty mask. Both None below `SMALLEST` px a side; the latter where no term is
-        stated, known and seen.
+    heterogeneous overlap: too little to reject by, so by default this gate flags. `image`, `mask`
+    (S, S) uint8, mask {0, 1}; `stated` field of `SHOWN` -> term, None where it is not stated.
+    Scores are NaN for an empty mask. Both are None below `SMALLEST` px a side; the latter where no
+    term is stated, known and seen.
     """
     if min(image.shape) < SMALLEST:
         return {"intensity": None, "descriptor_agreement": None}
@@ -135,14 +119,11 @@ def score_lesion(
         return {"intensity": nan, "descriptor_agreement": nan}
     regions, terms = load_shipped()
     found = measure(image, mask)
-    ratios = [
-        terms[field].log_odds(select(found, field), term) for field, term in stated.items() if term
-    ]
-    return {
-        "intensity": round(regions.distance(found[: len(LEVELS)]), DIGITS),
-        "descriptor_agreement": min((round(r, DIGITS) for r in ratios if r is not None),
-                                    default=None),
-    }  # fmt: skip
+    named = [(field, term) for field, term in stated.items() if term]
+    ratios = [terms[field].log_odds(select(found, field), term) for field, term in named]
+    least = min((round(ratio, DIGITS) for ratio in ratios if ratio is not None), default=None)
+    distance = round(regions.distance(found[: len(LEVELS)]), DIGITS)
+    return {"intensity": distance, "descriptor_agreement": least}
 
 
 def select(numbers: Floats, field: str) -> Floats:
@@ -153,12 +134,9 @@ def select(numbers: Floats, field: str) -> Floats:
 def measure(image: Pixels, mask: Pixels) -> Floats:
     """Return `NUMBERS` (10,) of a lesion, NaN where a region is not seen.
 
-    Of each region mean and log sd, against those of the image; how much brighter the inside is
-    than fat (log), the band behind than what is beside it (`posterior_band`).
-
-    Parameters
-    ----------
-    image, mask : (S, S) uint8, a mask {0, 1} that is not empty
+    Of each region mean and log sd, against those of the image; how much brighter the inside is than
+    fat (log), the band behind than what is beside it (`posterior_band`). `image`, `mask` (S, S)
+    uint8, a mask {0, 1} that is not empty.
     """
     seen, own = resize(image, SIDE), _resize(mask)
     mean, sd = _measure(seen, seen)  # of what is not black: no border
@@ -168,7 +146,9 @@ def measure(image: Pixels, mask: Pixels) -> Floats:
     regions[-1][part == 0] = 0  # black is a border: nothing is there
     told = [_measure(part, region) for region in regions]
     levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in told]
-    to_fat = log((told[0][0] + NOISE) / (_fat(part[regions[-1] > 0]) + NOISE))
+    around = part[regions[-1] > 0]
+    fat = float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
+    to_fat = log((told[0][0] + NOISE) / (fat + NOISE))
     return np.array([*np.ravel(levels), to_fat, posterior_band(seen, own)], np.float64)
 
 
@@ -178,10 +158,8 @@ def _regions(mask: Pixels) -> tuple[Pixels, ...]:
     depth = max(height, LEAST_PX)
     front, behind = band_behind(mask[::-1], depth)[::-1], band_behind(mask, depth)
     rows, beside = slice(top, top + height), np.zeros_like(mask)
-    far, near = (cv2.dilate(mask[rows], _disc(radius)) for radius in (FAR_PX, GAP_PX))
-    beside[rows] = far - near
-    inside = np.asarray(cv2.erode(mask, _disc(RIM_PX)), np.uint8)
-    return inside, front.astype(np.uint8), behind.astype(np.uint8), beside
+    beside[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
+    return *(x.astype(np.uint8) for x in (erode(mask, RIM_PX), front, behind)), beside
 
 
 def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
@@ -192,16 +170,7 @@ def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
     return float(mean[0, 0]), float(sd[0, 0])
 
 
-def _fat(around: Pixels) -> float:
-    return float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
-
-
 def _resize(mask: Pixels) -> Pixels:
     if mask.shape == (SIDE, SIDE):
         return mask
     return np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)
-
-
-def _disc(radius: int) -> Pixels:
-    size = 2 * radius + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

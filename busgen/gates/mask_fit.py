@@ -9,13 +9,15 @@ at the outline, can. Learned from training patients' masks and swapped ones
 
 from dataclasses import dataclass
 from functools import cache
+from math import nan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.gates.image_checks import GATES
+from busgen.imaging.geometry import signed_distance
 from busgen.stats.overlap import dice
 
 FIT = "mask_fit.safetensors"
@@ -25,10 +27,6 @@ RING = (3.0, 4.0, 0.5)  # px outside the outline, least width, width in equivale
 CORE = 0.15  # of the equivalent radius inside the outline begins the core
 RIM = (1.0, 6.0)  # px on both sides of the outline
 MOST = 50.0  # log odds beyond which nothing changes
-
-Floats = NDArray[np.float64]
-Grey = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -58,26 +56,21 @@ def load_shipped() -> MaskFit:
     return MaskFit(**stored, constant=constant)
 
 
-def score_mask(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> float:
+def score_mask(image: Pixels, mask: Pixels, probabilities: Floats32) -> float:
     """Return the log odds that the mask (H, W) {0, 1} is this image's, NaN for an empty one.
 
-    Parameters
-    ----------
-    image : (H, W) uint8
-    probabilities : (H, W) float32, the segmenter's probability of a lesion
+    `image` (H, W) uint8; `probabilities` (H, W) float32, the segmenter's probability of a lesion.
     """
-    if not mask.any():
-        return float("nan")
-    return load_shipped().log_odds(measure(image, mask, probabilities))
+    return load_shipped().log_odds(measure(image, mask, probabilities)) if mask.any() else nan
 
 
-def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8], probabilities: Grey) -> Floats:
+def measure(image: Pixels, mask: Pixels, probabilities: Floats32) -> Floats:
     """Return what `MaskFit` rests on, (14,), of a mask that is not empty."""
     inside = mask > 0
     return np.array([*_agreement(inside, probabilities), *_contrast(image, inside)], np.float64)
 
 
-def _agreement(inside: Bools, probabilities: Grey) -> list[float]:
+def _agreement(inside: Bools, probabilities: Floats32) -> list[float]:
     """Return Dice, hard and soft, and how much surer the segmenter is elsewhere."""
     p = np.clip(probabilities.astype(np.float64), UNSURE, 1 - UNSURE)
     odds = np.log(p / (1 - p))
@@ -98,10 +91,10 @@ def _agreement(inside: Bools, probabilities: Grey) -> list[float]:
     ]
 
 
-def _contrast(image: NDArray[np.uint8], inside: Bools) -> list[float]:
+def _contrast(image: Pixels, inside: Bools) -> list[float]:
     """Return grey of the surroundings against the core, beside, around and at the outline."""
     grey = cv2.GaussianBlur(image.astype(np.float32), (0, 0), SMOOTH_PX)
-    depth = _depth(inside)
+    depth = signed_distance(inside.astype(np.uint8))
     radius = float(np.sqrt(inside.sum() / np.pi))
     gap, least, share = RING
     ring = (depth < -gap) & (depth > -gap - max(least, share * radius))
@@ -124,14 +117,5 @@ def _contrast(image: NDArray[np.uint8], inside: Bools) -> list[float]:
     ]
 
 
-def _depth(inside: Bools) -> Grey:
-    """Return the distance in px to the outline, positive inside."""
-    own, other = inside.astype(np.uint8), (~inside).astype(np.uint8)
-    return np.asarray(
-        cv2.distanceTransform(own, cv2.DIST_L2, 5) - cv2.distanceTransform(other, cv2.DIST_L2, 5),
-        np.float32,
-    )
-
-
-def _mean(grey: Grey, where: Bools, default: float) -> float:
+def _mean(grey: Floats32, where: Bools, default: float) -> float:
     return float(grey[where].mean()) if where.any() else default

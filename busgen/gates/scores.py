@@ -11,48 +11,37 @@ from math import isnan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.gates import image_checks, lesion_intensity
+from busgen.gates.image_checks import Scores
 from busgen.imaging.geometry import Geometry
+from busgen.imaging.surroundings import FAT_QUANTILE, GAP_PX, RING_PX, dilate
 from busgen.params.gates import Gate
 from busgen.priors.findings import Finding
 from busgen.similarity.known_images import KnownImages
 
-RING_PX = 10  # surroundings of a lesion: the ring of this width outside a gap
-GAP_PX = 4  # halo and blurred transition are neither inside nor surroundings
 SHARP_PX = 256
 SHARP_CYCLES = 0.12  # above this frequency (cycles/pixel) a blurred image has no energy
-FAT_QUANTILE = 0.25  # of the grey levels beside a lesion: fat is the darker tissue
 LOST = 1e3  # mask_error of an empty mask: nothing of what was asked for is there
 UNSEEN = frozenset({"curved_5mhz"})  # no training patient was seen by such a scanner
 LESION = ("contrast", "intensity", "descriptor_agreement")  # of a lesion's grey levels
 DARKER = frozenset({"anechoic", "hypoechoic", "complex_cystic_solid"})
 
 
-def score_pair(
-    finding: Finding, mask: NDArray[np.uint8], image: NDArray[np.uint8], geometry: Geometry | None
-) -> dict[str, float | None]:
+def score_pair(finding: Finding, mask: Pixels, image: Pixels, geometry: Geometry | None) -> Scores:
     """Return the scores of one pair; lesion scores are None where no lesion was asked for.
 
-    Parameters
-    ----------
-    mask : (H, W) uint8 {0, 1}
-    image : (H, W) uint8
-    geometry : what `busgen.imaging.geometry.measure` found on `mask`, None for an empty mask
+    `mask` (H, W) uint8 {0, 1}; `image` (H, W) uint8; `geometry` what
+    `busgen.imaging.geometry.measure` found on `mask`, None for an empty mask.
     """
-    return {
-        "mask_error": mask_error(finding, geometry, len(mask)),
-        **score_image(image),
-        **(
-            score_lesion(image, mask, finding.echo_pattern, finding.posterior)
-            if finding.has_lesion
-            else dict.fromkeys(LESION)
-        ),
-    }
+    scores = {"mask_error": mask_error(finding, geometry, len(mask)), **score_image(image)}
+    if not finding.has_lesion:
+        return scores | dict.fromkeys(LESION)
+    return scores | score_lesion(image, mask, finding.echo_pattern, finding.posterior)
 
 
-def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
+def score_image(image: Pixels) -> Scores:
     """Return the scores that need no finding, of an (H, W) uint8 image; None if it is too small."""
     return {
         "grey_sd": float(np.std(image[image > 0])) if image.any() else 0.0,
@@ -63,26 +52,19 @@ def score_image(image: NDArray[np.uint8]) -> dict[str, float | None]:
 
 
 def score_lesion(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    echo_pattern: str | None,
-    posterior: str | None,
-) -> dict[str, float | None]:
+    image: Pixels, mask: Pixels, echo_pattern: str | None, posterior: str | None
+) -> Scores:
     """Return the scores `LESION` of a lesion's grey levels; None where its terms are not stated.
 
-    Parameters
-    ----------
-    image, mask : (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN
-    echo_pattern, posterior : what the image is to show
+    `image`, `mask` (H, W) uint8, mask {0, 1}; of an empty one what is asked is NaN; `echo_pattern`,
+    `posterior` what the image is to show.
     """
     stated = {"echo_pattern": echo_pattern, "posterior": posterior}
     contrast = _contrast(echo_pattern, mask, image) if echo_pattern else None
     return {"contrast": contrast, **lesion_intensity.score_lesion(image, mask, stated)}
 
 
-def score_copies(
-    images: Iterable[NDArray[np.uint8]], known: KnownImages | None
-) -> list[dict[str, float | None]]:
+def score_copies(images: Iterable[Pixels], known: KnownImages | None) -> list[Scores]:
     """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
     asked = list(images)
     found = known.similarities(asked) if known else [None] * len(asked)
@@ -92,14 +74,10 @@ def score_copies(
 def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> float | None:
     """Return how far the mask is from what was asked for, relative to the lesion's size.
 
-    The largest of: width, height and centre of the box, each beyond the pixel grid's own error,
-    and how far the box leans to the wrong side of `orientation`. A normal finding whose mask is
-    not empty, and a lesion whose mask is, get `LOST`.
-
-    Parameters
-    ----------
-    geometry : what was measured on the mask, None for an empty one
-    size_px : side of the image in pixels
+    The largest of: width, height and centre of the box, each beyond the pixel grid's own error, and
+    how far the box leans to the wrong side of `orientation`. A normal finding whose mask is not
+    empty, and a lesion whose mask is, get `LOST`. `geometry` what was measured on the mask, None
+    for an empty one; `size_px` side of the image in pixels.
     """
     if not finding.has_lesion:
         return None if geometry is None else LOST
@@ -118,7 +96,7 @@ def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> flo
     return max(max(0.0, error - finding.pixel_mm) / asked for error, asked in errors_mm)
 
 
-def sharpness(image: NDArray[np.uint8]) -> float:
+def sharpness(image: Pixels) -> float:
     """Return the share of the spectral energy (mean removed) above `SHARP_CYCLES`.
 
     On images above `SHARP_PX` the frequency is lower in proportion: speckle has its size in mm.
@@ -133,13 +111,13 @@ def sharpness(image: NDArray[np.uint8]) -> float:
 
 
 @lru_cache(maxsize=4)
-def _high(cycles: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _high(cycles: float, shape: tuple[int, ...]) -> Bools:
     """Return which frequencies of an image's half spectrum are above `cycles` a pixel."""
     rows = np.fft.fftfreq(shape[0])[:, None]
     return np.asarray(np.hypot(rows, np.fft.rfftfreq(shape[1])[None, :]) > cycles)
 
 
-def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
+def _contrast(echo_pattern: str | None, mask: Pixels, image: Pixels) -> float:
     """Return mean grey inside against that of the ring beside it, signed by the echo pattern.
 
     Positive means as asked. Darker patterns are asked to be darker than the ring's mean,
@@ -151,10 +129,10 @@ def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[
     """
     if not mask.any():
         return float("nan")
-    ring = _dilate(mask, GAP_PX + RING_PX) - _dilate(mask, GAP_PX)
+    ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
     rows = np.flatnonzero(mask.any(axis=1))
-    ring[: rows[0]], ring[rows[-1] + 1 :] = 0, 0
-    beside = image[(ring > 0) & (image > 0)]
+    ring[: rows[0]], ring[rows[-1] + 1 :] = False, False
+    beside = image[ring & (image > 0)]
     if beside.size == 0:
         return float("nan")
     inside = float(image[mask > 0].mean())
@@ -163,11 +141,6 @@ def _contrast(echo_pattern: str | None, mask: NDArray[np.uint8], image: NDArray[
     if echo_pattern == "hyperechoic":
         return inside - float(np.quantile(beside, FAT_QUANTILE))
     return abs(inside - float(beside.mean()))
-
-
-def _dilate(mask: NDArray[np.uint8], radius: int) -> NDArray[np.uint8]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return np.asarray(cv2.dilate(mask, kernel), np.uint8)
 
 
 def verdict(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
+from busgen.errors import UserError
 from busgen.priors.findings import Finding
 
 
@@ -38,5 +39,15 @@ class ImageEngine(Protocol):
     def sha256(self) -> str:
         """Hash of everything that decides the engine's output."""
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""
+
+
+def require_masks(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:
+    """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding."""
+    want = (len(findings), size_px, size_px)
+    if masks.shape != want or masks.dtype != np.uint8:
+        got = f"{masks.shape} {masks.dtype}"
+        raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
+    if masks.max(initial=0) > 1:
+        raise UserError("masks must hold 0 and 1", int(masks.max()), "divide by 255")

@@ -4,7 +4,6 @@ In: findings (N), masks (N, H, W) uint8 of 0 and 1. Out: images (N, H, W) uint8.
 """
 
 import os
-from collections.abc import Callable
 
 from busgen.errors import UserError
 from busgen.images.contract import ImageEngine, ModelOptions
@@ -12,44 +11,13 @@ from busgen.images.diffusion.scanners import LIKE
 from busgen.priors.network import Prior
 from busgen.priors.scanners import with_scanners
 
-
-def _load_phantom(size_px: int, _device: str, threads: int, learned: ModelOptions) -> ImageEngine:
-    from busgen.images.phantom.engine import load_phantom
-
-    return load_phantom(size_px, threads, learned)
-
-
-def _load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
-    from busgen.images.diffusion.engine import load_diffusion  # brings torch and diffusers
-
-    return load_diffusion(size_px, device, threads, learned)
-
-
-def _load_stable_diffusion(
-    size_px: int, device: str, threads: int, learned: ModelOptions
-) -> ImageEngine:
-    from busgen.images.stable_diffusion import engine  # brings torch, diffusers and transformers
-
-    return engine.load_engine(size_px, device, threads, learned)
+ENGINES = ("phantom", "diffusion", "stable_diffusion")
+UNTAUGHT = frozenset({"phantom"})  # physics alone: no real image taught these engines
 
 
 def engine_prior(engine: str, prior: Prior) -> Prior:
-    """Return `prior` with the scanners that an image engine has: the generic ones are its own.
-
-    Raises
-    ------
-    DataError
-        If the prior's scanners cannot be the engine's.
-    """
+    """Return `prior` with the scanners that an engine has; `DataError` if they cannot be its."""
     return with_scanners(prior, LIKE) if engine == "diffusion" else prior
-
-
-UNTAUGHT = frozenset({"phantom"})  # physics alone: no real image taught these engines
-ENGINES: dict[str, Callable[[int, str, int, ModelOptions], ImageEngine]] = {
-    "phantom": _load_phantom,
-    "diffusion": _load_diffusion,
-    "stable_diffusion": _load_stable_diffusion,
-}
 
 
 def load_image_engine(
@@ -59,23 +27,19 @@ def load_image_engine(
     threads: int | None = None,
     learned: ModelOptions | None = None,
 ) -> ImageEngine:
-    """Return the image engine `name`, ready to render images of `size_px` pixels a side.
+    """Return the image engine `name` of `ENGINES`, ready to render `size_px` (32 or more) a side.
 
-    Parameters
-    ----------
-    name
-        Key of `ENGINES`.
-    size_px
-        Side of the images, at least 32.
-    device
-        ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
-    threads
-        Images rendered at once; by default as many as the machine has cores.
-    learned
-        Weights and sampler of a learned engine; `phantom` looks at no weights.
+    `device` is ``"auto"``, ``"cpu"`` or ``"cuda[:k]"``; the phantom computes on the CPU anyway.
+    `threads` images are rendered at once, by default as many as the machine has cores.
     """
     if name not in ENGINES:
         raise UserError("image engine must be a known one", repr(name), ", ".join(ENGINES))
     if size_px < 32:
         raise UserError("size_px must be at least 32", size_px, "256 is the usual")
-    return ENGINES[name](size_px, device, threads or os.cpu_count() or 1, learned or ModelOptions())
+    if name == "phantom":
+        from busgen.images.phantom.engine import load_engine
+    elif name == "diffusion":
+        from busgen.images.diffusion.engine import load_engine  # brings torch and diffusers
+    else:
+        from busgen.images.stable_diffusion.engine import load_engine  # transformers too
+    return load_engine(size_px, device, threads or os.cpu_count() or 1, learned or ModelOptions())

@@ -154,3 +154,9 @@ def _harmonics(outline: NDArray[np.int32]) -> NDArray[np.complex128]:
     even = np.interp(np.arange(POINTS) * (along[-1] / POINTS), along, closed)
     smoothing = np.exp(-0.5 * (2 * np.pi * _CYCLES * SMOOTH_PX / along[-1]) ** 2)
     return np.asarray(np.fft.fft(even) / POINTS * smoothing)
+
+
+def signed_distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the distance (H, W) in px to the outline of a mask {0, 1}, positive inside."""
+    inside, outside = (cv2.distanceTransform(m, cv2.DIST_L2, 5) for m in (mask, 1 - mask))
+    return np.asarray(inside - outside, np.float32)

@@ -80,7 +80,7 @@ def posterior_band(
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
         return nan
-    shown = _show(image, field) & ~_dilate(mask, RIM_PX)
+    shown = _show(image, field) & ~dilate(mask, RIM_PX)
     band = band_behind(mask, max(height, LEAST_PX)) & shown
     strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
@@ -104,7 +104,7 @@ def echo_level(
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
     features decide the grey level. Parameters are those of `posterior_band`.
     """
-    inside = _erode(mask, RIM_PX)
+    inside = erode(mask, RIM_PX)
     beside = _ring(mask) & _show(image, field)
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
         return Reading(nan, nan, nan, nan, nan)
@@ -138,7 +138,7 @@ def rim_level(
     near, far = FAR_PX
     shown = _show(image, field) & _down_to(mask)
     rim = rim_around(mask) & shown
-    outside = _dilate(mask, far) & ~_dilate(mask, near) & shown
+    outside = dilate(mask, far) & ~dilate(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
         return nan
     around = image[outside].astype(float)
@@ -159,7 +159,7 @@ def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
 
 def rim_around(mask: NDArray[np.uint8]) -> Pixels:
     """Return the rim (H, W) in which a halo is sought: outside the outline, not below it."""
-    return _dilate(mask, RIM_PX + HALO_PX) & ~_dilate(mask, RIM_PX) & _down_to(mask)
+    return dilate(mask, RIM_PX + HALO_PX) & ~dilate(mask, RIM_PX) & _down_to(mask)
 
 
 def _down_to(mask: NDArray[np.uint8]) -> Pixels:
@@ -182,7 +182,7 @@ def _show(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
 
 def _ring(mask: NDArray[np.uint8]) -> Pixels:
     """Return the ring left and right of a lesion."""
-    ring = _dilate(mask, GAP_PX + RING_PX) & ~_dilate(mask, GAP_PX)
+    ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
     return np.asarray(ring & mask.any(axis=1, keepdims=True))
 
 
@@ -197,7 +197,8 @@ def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
     return float((smooth[own] / weight[own]).std())
 
 
-def _dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
+    """Return a mask (H, W) uint8 {0, 1} grown by `radius` px."""
     near = _near(mask, radius)
     grown = np.zeros(mask.shape, np.bool_)
     grown[near] = cv2.dilate(np.ascontiguousarray(mask[near]), _disc(radius)) > 0
@@ -211,7 +212,8 @@ def _near(mask: NDArray[np.uint8], reach: int) -> tuple[slice, slice]:
     return rows, slice(max(left - reach, 0), left + width + reach)
 
 
-def _erode(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def erode(mask: NDArray[np.uint8], radius: int) -> Pixels:
+    """Return a mask (H, W) uint8 {0, 1} shrunk by `radius` px."""
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 

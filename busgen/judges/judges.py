@@ -4,29 +4,31 @@ In: square crops (N, H, W) uint8, masks {0, 1}. Out: lesion probabilities (N, H,
 probabilities of malignant (N,). An image's answer does not depend on what is asked beside it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.devices import resolve_device
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
-from busgen.io import ASSETS, read_json, replace_file, sha256_bytes, sha256_file, write_text
+from busgen.imaging.decode import bounding_box
+from busgen.imaging.resize import resize
+from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
 from busgen.judges import nets, views
+from busgen.learning.checkpoints import halve, under
 
 SHIPPED = ASSETS / "judges"
 SPEC = "judges.json"
-FILES = ("segmenter.safetensors", "classifier.safetensors")
+NAMES = ("segmenter", "classifier")
+FILES = tuple(f"{name}.safetensors" for name in NAMES)
 CHUNK = 16  # images at a time: the fastest on two cores, and little memory
 THREADS = 1  # threads that share a sum wait for each other: batches side by side cost a third
 
@@ -42,6 +44,10 @@ class SegmenterSpec:
     widths: tuple[int, ...]
     members: int
     offset: float = 0.0
+
+    def channels(self, number: int) -> int:
+        """Return what every member sees: 1, the image."""
+        return 1
 
     def build(self, number: int) -> nn.Module:
         """Return member `number`, weights as torch draws them."""
@@ -85,25 +91,17 @@ class Judges:
     device: str
     sha256: str
 
-    def segment(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probability that a pixel is lesion, the members' mean, calibrated.
+    def segment(self, images: Pixels) -> Floats32:
+        """Return the calibrated probability (N, H, W) that a pixel is lesion, the members' mean.
 
-        Parameters
-        ----------
-        images
-            (N, H, W) uint8 square crops of any size.
-
-        Returns
-        -------
-        (N, H, W) float32 in [0, 1].
+        `images` (N, H, W) uint8 are square crops of any size.
         """
         _check(images)
         found = np.empty(images.shape, np.float32)
         side, size = self.segmenter.size_px, images.shape[1:]
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK]
-            seen = np.stack([views.crop(image, views.full_window(image), side) for image in part])
-            inputs = to_input(seen[:, None], self.device)
+            inputs = to_input(np.stack([resize(one, side) for one in part])[:, None], self.device)
             with torch_threads(THREADS), torch.inference_mode():
                 each = [net(inputs).sigmoid()[:, 0] for net in self.segmenters]
                 logits = torch.stack(each).mean(dim=0).logit(eps=1e-6) + self.segmenter.offset
@@ -112,24 +110,15 @@ class Judges:
                 found[index] = cv2.resize(grid, size[::-1], interpolation=cv2.INTER_LINEAR)
         return found
 
-    def classify(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return the calibrated probability that the lesion in the mask is malignant.
+    def classify(self, images: Pixels, masks: Pixels) -> Floats:
+        """Return the calibrated probability (N,) that each lesion is malignant, NaN without one.
 
-        Parameters
-        ----------
-        images, masks
-            (N, H, W) uint8 square crops and {0, 1} masks of their lesions.
-
-        Returns
-        -------
-        (N,) float64 in [0, 1]; NaN where a mask is empty.
+        `images` and `masks` (N, H, W) uint8 are square crops and {0, 1} masks of their lesions.
         """
-        logits = self.logits(images, masks)
-        spec = self.classifier
-        scaled = spec.slope * logits + spec.intercept
+        scaled = self.classifier.slope * self.logits(images, masks) + self.classifier.intercept
         return np.asarray(1.0 / (1.0 + np.exp(-scaled)), np.float64)
 
-    def logits(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def logits(self, images: Pixels, masks: Pixels) -> Floats:
         """Return the classifiers' mean logit before calibration, (N,) float64, NaN as above."""
         _check(images)
         if masks.shape != images.shape:
@@ -150,53 +139,36 @@ class Judges:
         return found
 
 
-def crop(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], spec: ClassifierSpec
-) -> NDArray[np.uint8] | None:
+def crop(image: Pixels, mask: Pixels, spec: ClassifierSpec) -> Pixels | None:
     """Return what classifiers see, image and mask (2, size, size), None without lesion."""
-    window = views.window_of_lesion(mask, spec.context)
-    if window is None:
+    box = bounding_box(mask)
+    if box is None:
         return None
-    pair = (image, mask * np.uint8(255))
+    window, pair = views.window_around(box, spec.context), (image, mask * np.uint8(255))
     return np.stack([views.crop(pixels, window, spec.size_px) for pixels in pair])
 
 
-def to_input(views_: NDArray[np.uint8], device: str) -> Tensor:
+def to_input(views_: Pixels, device: str) -> Tensor:
     """Return (N, C, S, S) uint8 as float tensor in [0, 1], channels last: twice as fast."""
     scaled = torch.from_numpy(views_).to(device).float().div_(255.0)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def load_judges(folder: Path | None = None, device: str = "auto") -> Judges:
-    """Return the judges in `folder`, by default those that come with the package.
+    """Return the judges that `save_model` wrote to `folder`, by default those that ship.
 
-    Parameters
-    ----------
-    folder
-        What `save_model` wrote.
-    device
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one.
-
-    Raises
-    ------
-    DataError
-        If files are missing, altered, or do not fit each other.
+    `device` is ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"``: a GPU where there is one. Raises
+    `DataError` if files are missing, altered, or do not fit each other.
     """
     folder = folder or SHIPPED
     record = read_json(folder / SPEC)
     place = str(resolve_device(device))
     try:
-        shapes: Any = record
-        segmenter = SegmenterSpec(**_as_tuple(shapes["segmenter"]))
-        classifier = ClassifierSpec(**_as_tuple(shapes["classifier"]))
-        return Judges(
-            segmenter,
-            classifier,
-            _load(folder / "segmenter.safetensors", segmenter, place),
-            _load(folder / "classifier.safetensors", classifier, place),
-            place,
-            _hash(folder),
-        )
+        shapes = [record[name] | {"widths": tuple(record[name]["widths"])} for name in NAMES]
+        specs = SegmenterSpec(**shapes[0]), ClassifierSpec(**shapes[1])
+        members = [_load(folder / FILES[k], specs[k], place) for k in range(2)]
+        digest = sha256_files(folder / name for name in (SPEC, *FILES))
+        return Judges(*specs, members[0], members[1], place, digest)
     except (KeyError, TypeError, RuntimeError, OSError, SafetensorError) as error:
         rule = f"{folder} must hold whole judges"
         raise DataError(rule, error, "restore it, or train it: busgen train judges") from error
@@ -208,41 +180,27 @@ def save_model(
     classifier: tuple[ClassifierSpec, Sequence[Mapping[str, Tensor]]],
 ) -> None:
     """Write shapes and weights of both ensembles; weights as 16-bit floats, half the size."""
-    for name, (_, members) in (("segmenter", segmenter), ("classifier", classifier)):
-        named = {
-            f"{number}/{key}": value.half().contiguous() if value.is_floating_point() else value
-            for number, weights in enumerate(members)
-            for key, value in weights.items()
-        }
-        with replace_file(folder / f"{name}.safetensors") as partial:
+    both = dict(zip(NAMES, (segmenter, classifier), strict=True))
+    for file, (_, members) in zip(FILES, both.values(), strict=True):
+        named: dict[str, Tensor] = {}
+        for number, weights in enumerate(members):
+            named |= halve(weights, f"{number}/")
+        with replace_file(folder / file) as partial:
             save_file(named, partial)
-    shapes = {"segmenter": vars(segmenter[0]), "classifier": vars(classifier[0])}
-    write_text(folder / SPEC, json.dumps(shapes, indent=2, sort_keys=True) + "\n")
+    write_text(folder / SPEC, dumps({name: vars(spec) for name, (spec, _) in both.items()}))
 
 
 def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tuple[nn.Module, ...]:
     stored = load_file(path, device=device)
     members = []
     for number in range(spec.members):
-        prefix = f"{number}/"
-        own = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
         net = spec.build(number)
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+        net.load_state_dict(under(f"{number}/", stored))  # halves become floats
         members.append(nets.channels_last(net.to(device)).eval())
     return tuple(members)
 
 
-def _hash(folder: Path) -> str:
-    """Return the hash of weights and shapes."""
-    files = [folder / SPEC, *(folder / name for name in FILES)]
-    return sha256_bytes("".join(sha256_file(path) for path in files).encode())
-
-
-def _as_tuple(shape: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in shape.items()}
-
-
-def _check(images: NDArray[np.uint8]) -> None:
+def _check(images: Pixels) -> None:
     if images.ndim != 3 or images.dtype != np.uint8:
         got = f"{images.shape} {images.dtype}"
         raise UserError("images must be (N, H, W) uint8", got, "stack square crops")

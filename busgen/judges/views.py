@@ -6,9 +6,9 @@ In: (H, W) uint8 crops. Out: (size, size) uint8 views. Training and judging shar
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.imaging.decode import Box, bounding_box
+from busgen.arrays import Pixels
+from busgen.imaging.decode import Box
 from busgen.imaging.resize import resize
 
 
@@ -22,11 +22,6 @@ class Window:
     width: float
 
 
-def full_window(pixels: NDArray[np.uint8]) -> Window:
-    """Return the window that is the image."""
-    return Window(0, 0, *pixels.shape)
-
-
 def window_around(box: Box, context: float) -> Window:
     """Return the square window centred on `box`, `context` times its longer side."""
     side = max(context * max(box.height, box.width), 8.0)
@@ -34,13 +29,7 @@ def window_around(box: Box, context: float) -> Window:
     return Window(row - side / 2, col - side / 2, side, side)
 
 
-def window_of_lesion(mask: NDArray[np.uint8], context: float) -> Window | None:
-    """Return the window around the lesion of an (H, W) mask, None where it is empty."""
-    box = bounding_box(mask)
-    return None if box is None else window_around(box, context)
-
-
-def crop(pixels: NDArray[np.uint8], window: Window, size_px: int) -> NDArray[np.uint8]:
+def crop(pixels: Pixels, window: Window, size_px: int) -> Pixels:
     """Return `window` as (size_px, size_px), black where it leaves the image.
 
     Shrinking averages over pixel areas, enlarging is bilinear.

@@ -65,6 +65,14 @@ def restore_optimisers(optimisers: Optimisers, tensors: Mapping[str, Tensor]) ->
         optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
 
 
+def halve(weights: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """Return weights as 16-bit floats, half the size, with `prefix` before their names."""
+    return {
+        prefix + name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in weights.items()
+    }
+
+
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors whose names begin with `prefix`, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -7,9 +7,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
 from busgen.judges.judges import load_judges
 from busgen.metrics.distribution import kid
@@ -19,25 +19,12 @@ from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.overlap import dice
 
 
-def score(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+def score(images: Pixels, real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
-    Parameters
-    ----------
-    images
-        (N, S, S) uint8, one in the stead of each crop.
-    real
-        N crops of held-out patients.
-
-    Notes
-    -----
+    `images` (N, S, S) uint8, one in the stead of each crop; `real` N crops of held-out patients.
     What so few patients cannot tell is None, with a `note` that says why: they are never a reason
-    to lose what was trained.
-
-    Raises
-    ------
-    UserError
-        If there is not one image a crop.
+    to lose what was trained. Raises `UserError` if there is not one image a crop.
     """
     if images.shape != real.images.shape:
         rule = "there must be one image in the stead of each crop"
@@ -45,7 +32,7 @@ def score(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     return {"kid_us64": _distance(images, real), "dice": _dice(images, real)}
 
 
-def _distance(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
+def _distance(images: Pixels, real: Crops) -> dict[str, Any]:
     space = load_model()
     made, other = (Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images)))
     try:
@@ -60,8 +47,8 @@ def _distance(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
     return told | dict.fromkeys(unsaid) | {"note": note}
 
 
-def _dice(images: NDArray[np.uint8], real: Crops) -> dict[str, Any]:
-    lesion: NDArray[np.bool_] = np.asarray(real.masks.any(axis=(1, 2)))
+def _dice(images: Pixels, real: Crops) -> dict[str, Any]:
+    lesion: Bools = np.asarray(real.masks.any(axis=(1, 2)))
     if not lesion.any():
         return {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
     judges, masks = load_judges(), real.masks[lesion] > 0

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.seeds import rng
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc, auc_score
@@ -21,7 +21,7 @@ FOLDS = 5
 RESAMPLES = 500
 
 
-def _measure(table: pa.Table) -> NDArray[np.float64]:
+def _measure(table: pa.Table) -> Floats:
     """Return (rows, terms) zeros and ones: each term of each descriptor; unknown is all zeros."""
     single = [
         [value == term for value in table[name].to_pylist()]
@@ -37,22 +37,12 @@ def _measure(table: pa.Table) -> NDArray[np.float64]:
 def descriptor_auc(table: pa.Table, by: str) -> dict[str, Any] | None:
     """Return the cross-validated AUC of malignant against benign from the descriptors.
 
-    Logistic regression (C = 1), 5 stratified folds, scored on the pooled out-of-fold
-    probabilities.
-
-    Parameters
-    ----------
-    table
-        Rows with the descriptors, `pathology` and the column `by`.
-    by
-        Column of what rows stem from: `patient_id` of real ones, `family_id` of released
-        ones. The interval's 95 % bootstrap draws these, not lesions: those of one patient, and all
-        members of a family, are described alike.
-
-    Returns
-    -------
-    dict or None
-        ``value, n, interval``; None with fewer than 10 lesions of either class.
+    Logistic regression (C = 1), 5 stratified folds, scored on the pooled out-of-fold probabilities.
+    `table` rows with the descriptors, `pathology` and the column `by`; `by` column of what rows
+    stem from: `patient_id` of real ones, `family_id` of released ones. The interval's 95 %
+    bootstrap draws these, not lesions: those of one patient, and all members of a family, are
+    described alike. Returns ``value, n, interval``; None with fewer than 10 lesions of
+    either class.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from busgen.errors import UserError
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, equal_size, join, summarise
 from busgen.stats.patients import Floats, Rows, number_groups
 
@@ -20,33 +21,22 @@ Compare = Callable[[Floats, Floats], Floats]  # points (N, D) and (M, D) -> (N, 
 Between = Callable[[Rows, Rows], Floats]  # numbers (n,) and (m,) of points -> (n, m)
 
 
-def kid(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def kid(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     """Return the kernel distance (KID) of synthetic images from real ones.
 
     The unbiased estimate of the squared maximum mean discrepancy with the cubic kernel (Bińkowski
-    2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images.
+    2018, arXiv 1801.01401), `squared_mmd`, the mean of draws of n against n images. Raises
+    `UserError` if dimensions differ, something is not finite, or real patients are too few.
 
-    Parameters
-    ----------
-    synthetic, real
-        Features in one space. n is the number of synthetic images, or as many as two samples of
-        real ones with no patient in common can have.
-    rng
-        Draws images for value, interval and floor.
-    draws
-        How many each.
-
-    Raises
-    ------
-    UserError
-        If dimensions differ, something is not finite, or real patients are too few.
+    n is the number of synthetic images, or as many as two samples of real ones with no patient in
+    common can have. `rng` draws images for value, interval and floor, `draws` each.
     """
     points, groups = join(synthetic, real)
     kernel = map_pairs(_cubic, points)
     return summarise(draw(partial(squared_mmd_of, kernel, groups), (synthetic, real), rng, draws))
 
 
-def mmd(synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS) -> Score:
+def mmd(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
     """Return the squared maximum mean discrepancy of a Gaussian kernel, n against n.
 
     As `kid`, with kernel exp(-|x - y|^2 / 2 s^2), which unlike the cubic one tells any two
@@ -66,25 +56,15 @@ def gaussian_kernel(known: Floats) -> Compare:
 
 
 def frechet(
-    synthetic: Sample,
-    real: Sample,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
-    *,
-    singular: bool = False,
+    synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS, *, singular: bool = False
 ) -> Score:
     """Return the Fréchet distance of synthetic images from real ones, n against n.
 
     As `kid`, of means and covariances (`frechet_distance`). It is biased by n: its floor is not 0,
     and values of other n or dimensions do not compare. `singular` allows any number of dimensions,
     as FID's 2,048, of which fewer images fit a covariance that is singular: the bias then
-    dominates, and only the floor tells what a value says.
-
-    Raises
-    ------
-    UserError
-        As `kid`, or if there are more than `MOST` dimensions, or no more images than dimensions,
-        unless `singular`.
+    dominates, and only the floor tells what a value says. Raises `UserError` as `kid`, or if there
+    are more than `MOST` dimensions, or no more images than dimensions, unless `singular`.
     """
     points, _ = join(synthetic, real)
     n, dimensions = equal_size(synthetic, real), points.shape[1]
@@ -114,22 +94,17 @@ def frechet_distance(a: Floats, b: Floats) -> float:
     doi:10.1016/0047-259X(82)90077-X). Where points are fewer than dimensions, the last trace is
     the sum of the singular values of their (N, M) products, which is the same and much smaller.
     """
+    apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     if max(len(a), len(b)) <= a.shape[1]:
-        return _frechet(a, b)
+        scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
+        traces = sum(float((points**2).sum()) for points in scaled)
+        shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
+        return float(apart + traces - 2 * shared)
     one, two = (np.atleast_2d(np.cov(points, rowvar=False)) for points in (a, b))
     values, axes = np.linalg.eigh(one)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
     both = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ two @ root), 0)).sum()
-    apart = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     return float(apart + np.trace(one) + np.trace(two) - 2 * both)
-
-
-def _frechet(a: Floats, b: Floats) -> float:
-    scaled = [(points - points.mean(axis=0)) / np.sqrt(len(points) - 1) for points in (a, b)]
-    both_traces = sum(float((points**2).sum()) for points in scaled)
-    shared = np.linalg.svd(scaled[0] @ scaled[1].T, compute_uv=False).sum()
-    apart_means = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    return float(apart_means + both_traces - 2 * shared)
 
 
 def distances(a: Floats, b: Floats) -> Floats:

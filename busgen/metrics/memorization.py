@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats32, Names, Pixels
 from busgen.errors import UserError
 from busgen.metrics.distribution import distances
 from busgen.metrics.spaces.us64.features import FeatureSpace
+from busgen.seeds import Rng
 from busgen.similarity.known_images import mirror
 from busgen.stats.patients import Floats, halved
 from busgen.stats.proportions import wilson_interval
@@ -34,8 +35,8 @@ class Features:
     """
 
     points: Floats
-    thumbs: NDArray[np.float32]
-    groups: NDArray[np.str_]
+    thumbs: Floats32
+    groups: Names
 
     def __len__(self) -> int:
         return len(self.points)
@@ -63,12 +64,12 @@ class _Copies:
     rows: tuple[int, ...]
 
 
-def describe(images: NDArray[np.uint8], groups: NDArray[np.str_], space: FeatureSpace) -> Features:
+def describe(images: Pixels, groups: Names, space: FeatureSpace) -> Features:
     """Return how square images (N, S, S) uint8 of `groups` (N,) look."""
     return Features(space.embed(images), thumbnails(images), groups)
 
 
-def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def thumbnails(images: Pixels) -> Floats32:
     """Return unit vectors (N, 64 * 64) of structures of some 2 to 16 pixels of a thumbnail.
 
     Their product is a normalised correlation that gain, offset and gain over depth leave alone.
@@ -82,26 +83,11 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return out
 
 
-def find_copies(
-    synthetic: Features, training: Features, held_out: Features, rng: np.random.Generator
-) -> _Copies:
-    """Return how many synthetic images are copies of training ones.
+def find_copies(synthetic: Features, training: Features, held_out: Features, rng: Rng) -> _Copies:
+    """Return how many synthetic images are copies of those that their generator learned from.
 
-    Parameters
-    ----------
-    synthetic
-        Images in question.
-    training
-        What their generator learned from.
-    held_out
-        Real images of other patients: what nearness is a coincidence.
-    rng
-        Draws halves of the held-out patients, and the training images that `nearer` is about.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than 4 held-out patients, or a kind has no image.
+    Held-out real images of other patients tell what nearness is a coincidence. Raises `UserError`
+    if there are fewer than 4 held-out patients, or a kind has no image.
     """
     if min(len(synthetic), len(training)) < 1 or len(np.unique(held_out.groups)) < 4:
         got = f"{len(synthetic)}, {len(training)}, {len(held_out)}"
@@ -135,20 +121,18 @@ def nearest(images: Features, among: Features) -> Floats:
     return np.stack([near, 1 - alike.max(axis=1).astype(np.float64)])
 
 
-def correlate(thumbs: NDArray[np.float32], among: NDArray[np.float32]) -> NDArray[np.float32]:
+def correlate(thumbs: Floats32, among: Floats32) -> Floats32:
     """Return (N, M) correlations of thumbnails with others, mirrored or not, the larger."""
     return np.asarray(np.maximum(thumbs @ among.T, thumbs @ mirror(among).T), np.float32)
 
 
-def _below(distances: Floats, known: Floats) -> NDArray[np.bool_]:
+def _below(distances: Floats, known: Floats) -> Bools:
     """Return (N,) whether (2, N) distances are below the rare quantile of known ones, in either."""
     limits = np.quantile(known, RARE, axis=1, method="lower")
     return np.asarray((distances < limits[:, None]).any(axis=0))
 
 
-def _near(
-    images: Features, training: Features, held_out: Features, rng: np.random.Generator
-) -> float:
+def _near(images: Features, training: Features, held_out: Features, rng: Rng) -> float:
     """Return the share nearer to a training than to a held-out image of another group."""
     size = min(len(training), len(held_out))
     to_training = distances(images.points, training.points)

@@ -2,26 +2,26 @@
 
 In: features of synthetic and of real images. Out: `Score`s. Around each image lies a ball that
 reaches to its k-th nearest image of another patient in its own set; what lies in the balls of
-the real ones looks real, whose balls are empty the synthetic ones miss.
+the real ones looks real, whose balls are empty the synthetic ones miss. The Vendi score tells as
+how many images that have nothing in common a set is as diverse.
 """
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from busgen.errors import UserError
-from busgen.metrics.distribution import Between, distances, map_pairs
+from busgen.metrics.distribution import distances, map_pairs
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score, draw, join, summarise
 from busgen.stats.patients import Floats, Rows
 
 NEAREST = 5
-NAMES = ("precision", "recall", "density", "coverage")
 MOST = {"density": np.inf}  # the others are shares
 
 
-@dataclass(frozen=True)
-class Overlap:
+class Overlap(NamedTuple):
     """How two sets lie over each other.
 
     `precision` share of synthetic images in the ball of a real one, `recall` of real ones in
@@ -36,30 +36,34 @@ class Overlap:
     coverage: float
 
 
-def overlap(
-    synthetic: Sample, real: Sample, rng: np.random.Generator, draws: int = DRAWS
-) -> dict[str, Score]:
+NAMES = Overlap._fields
+
+
+def overlap(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> dict[str, Score]:
     """Return the scores of `NAMES`, n against n: low is bad.
 
-    Parameters are those of `busgen.metrics.distribution.kid`.
-
-    Raises
-    ------
-    UserError
-        As `kid`, or if patients are too few for `NEAREST` neighbours of other ones.
+    Parameters are those of `busgen.metrics.distribution.kid`. Raises `UserError` as `kid`, or if
+    patients are too few for `NEAREST` neighbours of other ones.
     """
     points, groups = join(synthetic, real)
-    told = draw(
-        partial(_between, map_pairs(distances, points), groups), (synthetic, real), rng, draws
-    )
-    found = {name: summarise(told.part(k), low_is_bad=True) for k, name in enumerate(NAMES)}
-    return {name: _bound(score, MOST.get(name, 1.0)) for name, score in found.items()}
+    apart = map_pairs(distances, points)
+
+    def compare(own: Rows, other: Rows) -> Floats:
+        reach = [radii(apart(rows, rows), groups[rows]) for rows in (own, other)]
+        return np.array(_compare(apart(own, other), reach[0], reach[1], NEAREST))
+
+    told, found = draw(compare, (synthetic, real), rng, draws), {}
+    for k, name in enumerate(NAMES):
+        score = summarise(told.part(k), low_is_bad=True)
+        low, high = (min(max(limit, 0.0), MOST.get(name, 1.0)) for limit in score.interval)
+        found[name] = replace(score, interval=(low, high))
+    return found
 
 
 def overlap_points(made: Floats, real: Floats, k: int = NEAREST) -> Overlap:
     """Return how points (M, D) lie over real ones (N, D), each of a group of its own."""
     own, other = (radii(distances(p, p), np.arange(len(p)), k) for p in (made, real))
-    return _laid_over(distances(made, real), own, other, k)
+    return _compare(distances(made, real), own, other, k)
 
 
 def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
@@ -76,13 +80,7 @@ def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
     return np.asarray(reach, np.float64)
 
 
-def _between(distances: Between, groups: Rows, own: Rows, other: Rows) -> Floats:
-    reach = [radii(distances(rows, rows), groups[rows]) for rows in (own, other)]
-    told = _laid_over(distances(own, other), reach[0], reach[1], NEAREST)
-    return np.array([getattr(told, name) for name in NAMES])
-
-
-def _laid_over(distances: Floats, own: Floats, other: Floats, k: int) -> Overlap:
+def _compare(distances: Floats, own: Floats, other: Floats, k: int) -> Overlap:
     """Return the overlap of (M,) and (N,) balls whose centres are (M, N) `distances` apart."""
     in_real = distances < other[None, :]
     return Overlap(
@@ -93,6 +91,26 @@ def _laid_over(distances: Floats, own: Floats, other: Floats, k: int) -> Overlap
     )
 
 
-def _bound(score: Score, most: float) -> Score:
-    low, high = (min(max(limit, 0.0), most) for limit in score.interval)
-    return replace(score, interval=(low, high))
+def vendi(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Score:
+    """Return the Vendi score of n synthetic images, beside that of n real ones.
+
+    Low is bad. Values of other n or spaces do not compare. Parameters and errors are those of
+    `busgen.metrics.distribution.kid`.
+    """
+    points, _ = join(synthetic, real)
+    told = draw(lambda own, _: vendi_score(points[own]), (synthetic, real), rng, draws)
+    return summarise(told, low_is_bad=True)
+
+
+def vendi_score(points: Floats) -> float:
+    """Return the Vendi score of points (N, D), in [1, N] (Friedman & Dieng 2023, arXiv 2210.02410).
+
+    The exponential of the entropy of the eigenvalues of K / N, K the cosines of all pairs; of more
+    points than dimensions those of the (D, D) product, which are the same.
+    """
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    unit = points / np.maximum(lengths, np.finfo(np.float64).tiny)
+    product = unit.T @ unit if len(unit) > unit.shape[1] else unit @ unit.T
+    shares = np.linalg.eigvalsh(product / len(unit))
+    shares = shares[shares > np.finfo(np.float64).eps]
+    return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen.errors import UserError
 from busgen.metrics.prdc import radii
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import DRAWS, Sample, Score
 from busgen.stats.ks import MIN_N
 from busgen.stats.patients import Floats, Rows, draw_groups, moved_interval, number_groups, resample
@@ -24,7 +24,6 @@ SHARES = NAMES[1:]
 CLOSE = 0.05  # quantile of the distances within patients below which an image shows a patient
 LEAST = 1e-9  # distances below are as none: a ratio stays finite
 
-Names = NDArray[np.str_]
 Between = Callable[[Floats, Floats], Floats]  # distances (N, M) of points (N, D) and (M, D)
 
 
@@ -69,54 +68,31 @@ class _View:
 
 
 def score_privacy(
-    made: Sample,
-    training: Sample,
-    held_out: Sample,
-    between: Between,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
+    made: Sample, training: Sample, held_out: Sample, between: Between, rng: Rng, draws: int = DRAWS
 ) -> Privacy:
-    """Return how near images are to training patients.
+    """Return how near images `made` are to training patients, with their families and patients.
 
-    Parameters
-    ----------
-    made
-        Images in question, with their families.
-    training, held_out
-        Real images with their patients: what the generator learned from, and others.
-    between
-        Distances in the space.
-    rng
-        Draws whole training patients, as many images as are held out, and the bootstrap.
-    draws
-        How many each.
-
-    Returns
-    -------
-    Privacy
-        Intervals are 95 % bootstrap over families and patients; `floor_limit` the 97.5 % quantile
-        of the bootstrapped floor (2.5 % of the ratio, which is low where images are copies).
-
-    Raises
-    ------
-    UserError
-        If a kind has fewer than `MIN_N` images, or all of one patient.
+    Distances are those of `between`. `rng` draws whole training patients, as many images as are
+    held out, and the bootstrap, `draws` each. Intervals are 95 % over families and patients;
+    `floor_limit` is the 97.5 % quantile of the bootstrapped floor (2.5 % of the ratio, which is low
+    where images are copies). Raises `UserError` if a kind has fewer than `MIN_N` images, or all of
+    one patient.
     """
-    _check(made, training, held_out)
+    kinds = (training, held_out)
+    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
+        got = f"{len(made)}, {len(training)}, {len(held_out)}"
+        rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
+        raise UserError(rule, got, "give more")
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
     reach = radii(of_training, number_groups(training.groups), 1)
-    same = np.concatenate(
-        [_within(of_training, training.groups), _within(of_held_out, held_out.groups)]
-    )
+    alike, own = (s.groups[:, None] == s.groups[None, :] for s in (training, held_out))
+    same = np.concatenate([of_training[np.triu(alike, 1)], of_held_out[np.triu(own, 1)]])
     threshold = float(np.quantile(same, CLOSE)) if len(same) >= MIN_N else None
-    own = held_out.groups[:, None] == held_out.groups[None, :]
-    sides = ((made, between(made.points, held_out.points)), (held_out, of_held_out + _never(own)))
+    to_others = of_held_out + np.where(own, np.inf, 0.0)
     views = []
-    for sample, unseen in sides:
-        seen = between(sample.points, training.points)
-        views.append(
-            _View(seen, unseen, _decide(seen, reach, threshold), number_groups(sample.groups))
-        )
+    for sample, unseen in ((made, between(made.points, held_out.points)), (held_out, to_others)):
+        seen, groups = between(sample.points, training.points), number_groups(sample.groups)
+        views.append(_View(seen, unseen, _decide(seen, reach, threshold), groups))
     real = number_groups(training.groups), number_groups(held_out.groups)
     scores = _scores(views, *real, rng, draws)
     few: dict[str, str] = {}
@@ -126,7 +102,7 @@ def score_privacy(
 
 
 def _scores(
-    views: Sequence[_View], training: Rows, held_out: Rows, rng: np.random.Generator, draws: int
+    views: Sequence[_View], training: Rows, held_out: Rows, rng: Rng, draws: int
 ) -> dict[str, Score]:
     """Return the scores of the first view, the floor that of the second."""
     n = min(len(training), len(held_out))
@@ -163,21 +139,3 @@ def _decide(seen: Floats, reach: Floats, threshold: float | None) -> Floats:
     nearest = seen.argmin(axis=1)
     least = seen[np.arange(len(seen)), nearest]
     return np.stack([least < reach[nearest], least < (threshold or 0.0)]).astype(np.float64)
-
-
-def _within(distances: Floats, groups: Names) -> Floats:
-    """Return the distances (pairs,) of images of one patient."""
-    return np.asarray(distances[np.triu(groups[:, None] == groups[None, :], 1)])
-
-
-def _never(own: NDArray[np.bool_]) -> Floats:
-    """Return what makes the distances of some pairs infinite."""
-    return np.where(own, np.inf, 0.0)
-
-
-def _check(made: Sample, training: Sample, held_out: Sample) -> None:
-    kinds = (training, held_out)
-    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
-        got = f"{len(made)}, {len(training)}, {len(held_out)}"
-        rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
-        raise UserError(rule, got, "give more")

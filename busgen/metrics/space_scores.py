@@ -12,9 +12,8 @@ import numpy as np
 
 from busgen.errors import UserError
 from busgen.metrics.distribution import MOST, frechet, kid, mmd
-from busgen.metrics.prdc import NAMES as SHARES, overlap
+from busgen.metrics.prdc import NAMES as SHARES, overlap, vendi
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.vendi import vendi
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample, Score, equal_size
 from busgen.stats.ks import MIN_N
@@ -41,15 +40,9 @@ class SpaceScores:
 def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
     """Return the scores of samples in a space.
 
-    Parameters
-    ----------
-    space
-        What the samples' coordinates are of.
-    pair
-        Images in question, and real ones of held-out patients; coordinates that an image lacks
-        (lesions' of one without) are left out of both, and a note says so.
-    draws
-        How many each value, interval and floor are taken from.
+    `space` what the samples' coordinates are of; `pair` images in question, and real ones of
+    held-out patients; coordinates that an image lacks (lesions' of one without) are left out of
+    both, and a note says so; `draws` how many each value, interval and floor are taken from.
     """
     try:
         n = equal_size(*pair)
@@ -71,10 +64,7 @@ def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
     records = {f"{name}_{space.name}": to_record(space, name, one) for name, one in found.items()}
     few = len(pair[0].points[0])
     if space.fid and n <= few:
-        notes = (
-            *notes,
-            f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",
-        )
+        notes += (f"fid_{space.name}: n {n} of {few} dimensions, so its floor is mostly bias",)
     return SpaceScores(records, skipped, notes)
 
 

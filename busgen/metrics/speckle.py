@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names, Pixels
 from busgen.imaging.statistics import GROUPS, measure_image, radial_power
 from busgen.real.crops import Crops
 
@@ -17,15 +17,11 @@ GREY = tuple(name for name in GROUPS["grey"] if name != "contrast")  # the lesio
 TEXTURE = ("speckle_axial_px", "speckle_lateral_px", "spectrum_slope")
 EDGES = (0.01, 0.02, 0.04, 0.08, 0.12, 0.18, 0.26, 0.36, 0.5)  # of bands, cycles per pixel
 SPECTRUM = tuple(f"spectrum_{high:.2f}" for high in EDGES[1:])
-STATISTICS: Mapping[str, tuple[str, ...]] = {
-    "grey": GREY,
-    "texture": TEXTURE,
-    "spectrum": SPECTRUM,
-}
+STATISTICS: Mapping[str, tuple[str, ...]] = {"grey": GREY, "texture": TEXTURE, "spectrum": SPECTRUM}
 FEW = 15  # real images of a scanner, below which a quartile says little
 EVERY = "all"  # in the stead of a scanner where synthetic images are of none of the real ones
 
-Table = Mapping[str, NDArray[np.float64]]
+Table = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -53,22 +49,20 @@ class Statistic:
 
 def measure(crops: Crops) -> Table:
     """Return name -> (N,) of the `STATISTICS` of images, NaN where one does not apply."""
-    rows = [_measure(np.asarray(image)) for image in crops.images]
+    images = [np.asarray(image) for image in crops.images]
+    nothing = np.zeros(crops.images.shape[1:], np.uint8)
+    rows = [measure_image(image, nothing, None) | band_levels(image) for image in images]
     names = [name for group in STATISTICS.values() for name in group]
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
 def compare(
-    synthetic: Table, scanners: NDArray[np.str_], real: Table, real_scanners: NDArray[np.str_]
+    synthetic: Table, scanners: Names, real: Table, real_scanners: Names
 ) -> list[Statistic]:
     """Return what holds, by scanner; synthetic images of no real scanner go with all.
 
-    Parameters
-    ----------
-    synthetic, real
-        As `measure` returns them.
-    scanners, real_scanners
-        (N,) and (M,) scanners of the images.
+    `synthetic`, `real` as `measure` returns them; `scanners`, `real_scanners` (N,) and (M,)
+    scanners of the images.
     """
     found = []
     for name in shared_scanners(scanners, real_scanners):
@@ -78,35 +72,23 @@ def compare(
         )
         for group, statistics in STATISTICS.items():
             for statistic in statistics:
-                pair = (_known(synthetic[statistic][own]), _known(real[statistic][other]))
-                if min(map(len, pair)) > 0:
-                    found.append(_held((name, group, statistic), *pair))
+                every = (synthetic[statistic][own], real[statistic][other])
+                ours, theirs = (values[~np.isnan(values)] for values in every)
+                if len(ours) and len(theirs):
+                    low, high = np.quantile(theirs, [0.25, 0.75]).tolist()
+                    ends = float(np.median(ours)), low, high, len(ours), len(theirs)
+                    found.append(Statistic(name, group, statistic, *ends))
     return found
 
 
-def shared_scanners(scanners: NDArray[np.str_], real_scanners: NDArray[np.str_]) -> list[str]:
+def shared_scanners(scanners: Names, real_scanners: Names) -> list[str]:
     """Return the scanners that both are of and `FEW` real images or more, else `EVERY`."""
     names, counts = np.unique(real_scanners, return_counts=True)
     both = [str(n) for n, k in zip(names, counts, strict=True) if k >= FEW and n in scanners]
     return both or [EVERY]
 
 
-def _held(
-    names: tuple[str, str, str], own: NDArray[np.float64], real: NDArray[np.float64]
-) -> Statistic:
-    low, high = np.quantile(real, [0.25, 0.75])
-    return Statistic(*names, float(np.median(own)), float(low), float(high), len(own), len(real))
-
-
-def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[~np.isnan(values)]
-
-
-def _measure(image: NDArray[np.uint8]) -> dict[str, float]:
-    return measure_image(image, np.zeros_like(image), None) | band_levels(image)
-
-
-def band_levels(image: NDArray[np.uint8]) -> dict[str, float]:
+def band_levels(image: Pixels) -> dict[str, float]:
     """Return `spectrum_*` of an image (S, S): dB of all power, absent where a band has none."""
     frequency, mean = radial_power(image.astype(np.float32))
     power = mean * frequency  # of a ring

@@ -31,14 +31,12 @@ def strata(a: Source, b: Source, by: Sequence[str]) -> Iterator[Stratum]:
         own, other = a.values(column), b.values(column)
         both = sorted(_known(a, column) & _known(b, column))
         for value in both:
-            yield (
-                f"{column}={value}",
-                (np.flatnonzero(own == value), np.flatnonzero(other == value)),
-            )
+            rows = np.flatnonzero(own == value), np.flatnonzero(other == value)
+            yield f"{column}={value}", rows
         if column == AGAINST and not both:
-            for value, rows in _of_each(b, column):
-                if rows.size >= LEAST:
-                    yield f"against {column}={value}", (everything, rows)
+            for value, those in _of_each(b, column):
+                if those.size >= LEAST:
+                    yield f"against {column}={value}", (everything, those)
 
 
 def skipped_strata(a: Source, b: Source, by: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -6,7 +6,6 @@ learn in memory, side by side and for seconds: no checkpoint and no average, so
 `busgen.training_loop.train` does not serve here.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from math import sqrt
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
@@ -22,19 +20,19 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Indices, Names, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seeded
 from busgen.judges.training.fit import rate_share
 from busgen.learning.trainees import set_rate
+from busgen.seeds import Rng
 from busgen.stats.bootstrap import Score
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc
 
 BOOT = 400
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,11 @@ class Pairs:
     synthetic and real ones stem from: no fold learns from a family or patient that it judges.
     """
 
-    synthetic: NDArray[np.uint8]
-    real: NDArray[np.uint8]
-    hidden: NDArray[np.bool_]
-    families: NDArray[np.str_]
-    patients: NDArray[np.str_]
+    synthetic: Pixels
+    real: Pixels
+    hidden: Bools
+    families: Names
+    patients: Names
 
     def __len__(self) -> int:
         return len(self.real)
@@ -78,35 +76,22 @@ class Recipe:
 class _Pile:
     """Images (2N, S, S), overlays blacked; which are synthetic; the fold that judges each."""
 
-    images: NDArray[np.uint8]
-    synthetic: NDArray[np.bool_]
-    fold: Rows
+    images: Pixels
+    synthetic: Bools
+    fold: Indices
 
 
 def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) -> Score:
     """Return how well a small CNN tells the images of pairs apart, cross-validated.
 
-    Parameters
-    ----------
-    pairs
-        Equal numbers of synthetic and real images of one size.
-    seed
-        Decides folds, initial weights, patches.
-    recipe
-        How it learns.
+    `pairs` equal numbers of synthetic and real images of one size; `seed` decides folds, initial
+    weights, patches; `recipe` how it learns. Raises `UserError` if shapes differ, images are
+    smaller than a patch, or there are too few for the folds.
 
-    Returns
-    -------
-    Score
-        `value` the mean over folds of the area under the ROC curve, of `n` pairs; `interval` the
-        95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5 and
-        `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
-        Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
-
-    Raises
-    ------
-    UserError
-        If shapes differ, images are smaller than a patch, or there are too few for the folds.
+    Of the score, `value` is the mean over folds of the area under the ROC curve, of `n` pairs;
+    `interval` the 95 % bootstrap over what folds keep together, of the nets as trained; `floor` .5
+    and `floor_limit` the 97.5 % limit where nothing tells them apart: twice the variance of
+    Mann-Whitney's U, since what one fold has by chance helps or misleads all the others.
     """
     recipe = recipe or Recipe()
     _check(pairs, recipe)
@@ -117,20 +102,23 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     made = np.repeat([True, False], len(pairs))
     pile = _Pile(images, made, np.tile(assign_folds(groups, recipe.folds, rng), 2))
     with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
-        nets = [_net(recipe, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
+        make = partial(Classifier, 1, recipe.widths, dropout=0.0)
+        nets = [seeded(make, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
         draws = [seeds.rng(seed, f"two-sample {k}") for k in range(recipe.folds)]
         judge = partial(_judge, pile, recipe)
         logits = np.sum(list(pool.map(judge, range(recipe.folds), nets, draws)), axis=0)
 
-    def score(rows: Rows) -> float:
-        return _auc(made[rows], logits[rows], pile.fold[rows])
+    def score(rows: Indices) -> float:
+        parts = [rows[pile.fold[rows] == k] for k in np.unique(pile.fold[rows])]
+        # the mean over folds: logits of different nets do not compare
+        return float(np.nanmean([auc(made[part], logits[part]) for part in parts]))
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
     limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
     return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
 
 
-def group_pairs(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArray[np.str_]:
+def group_pairs(families: Names, patients: Names) -> Names:
     """Return a name (N,) for each pair, the same where pairs share a family or a patient."""
     one, two = (np.unique(names, return_inverse=True)[1] for names in (families, patients))
     count = int(one.max()) + 1
@@ -139,7 +127,7 @@ def group_pairs(families: NDArray[np.str_], patients: NDArray[np.str_]) -> NDArr
     return np.asarray(connected_components(graph, directed=False)[1][one].astype(str))
 
 
-def assign_folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator) -> Rows:
+def assign_folds(groups: Names, count: int, rng: Rng) -> Indices:
     """Return a fold (N,) for each pair: groups stay together, the fullest are placed first."""
     _, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = rng.permutation(len(sizes))
@@ -151,9 +139,7 @@ def assign_folds(groups: NDArray[np.str_], count: int, rng: np.random.Generator)
     return place[of]
 
 
-def _judge(
-    pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
-) -> Floats:
+def _judge(pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: Rng) -> Floats:
     """Return logits of the images of one fold from a net that learns from the others, else 0."""
     _learn(pile, recipe, number, net, rng)
     logits = np.zeros(len(pile.images))
@@ -165,9 +151,7 @@ def _judge(
     return logits
 
 
-def _learn(
-    pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: np.random.Generator
-) -> None:
+def _learn(pile: _Pile, recipe: Recipe, number: int, net: nn.Module, rng: Rng) -> None:
     """Teach `net` on patches of all folds but `number`, as many synthetic as real ones."""
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=0.05)
     others = pile.fold != number
@@ -185,9 +169,7 @@ def _learn(
         optimiser.step()
 
 
-def _patches(
-    images: NDArray[np.uint8], chosen: Rows, side: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _patches(images: Pixels, chosen: Indices, side: int, rng: Rng) -> Pixels:
     """Return a patch of each chosen image, half of them mirrored."""
     room = images.shape[1] - side + 1
     patches = np.empty((len(chosen), side, side), np.uint8)
@@ -198,20 +180,10 @@ def _patches(
     return patches
 
 
-def _grid(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+def _grid(image: Pixels, recipe: Recipe) -> Pixels:
     side = recipe.patch_px
     starts = np.linspace(0, len(image) - side, recipe.grid).round().astype(int)
     return np.stack([image[r : r + side, c : c + side] for r in starts for c in starts])
-
-
-def _net(recipe: Recipe, seed: int) -> nn.Module:
-    return seeded(lambda: Classifier(1, recipe.widths, dropout=0.0), seed)
-
-
-def _auc(made: NDArray[np.bool_], logits: Floats, fold: Rows) -> float:
-    """Return the mean over folds: logits of different nets do not compare."""
-    own: Sequence[float] = [auc(made[fold == k], logits[fold == k]) for k in np.unique(fold)]
-    return float(np.nanmean(own))
 
 
 def _check(pairs: Pairs, recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.gates.boundary_distance import MOST, distance
+from busgen.gates.judged_scores import MOST, distance
 
 
 def ellipse(col=64, row=64, axes=(30, 18)):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from busgen.gates.calibration.detection import detect, detection_rate, score
+from busgen.gates.calibration.fault_injection import detect, detection_rate, score
 from busgen.gates.calibration.faults import Pair
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.stats.proportions import wilson_interval

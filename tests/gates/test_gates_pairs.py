@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from busgen.gates.calibration.pairs import make_pair
+from busgen.gates.calibration.real_samples import make_pair
 from busgen.io import encode_png
 from busgen.real.crops import crop
 

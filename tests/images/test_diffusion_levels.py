@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from busgen.images.diffusion.conditions import one_hot
 from busgen.images.diffusion.levels import (
     FEWEST,
     FIELDS,
@@ -15,9 +16,8 @@ from busgen.images.diffusion.levels import (
     paint,
     weigh,
 )
-from busgen.images.diffusion.terms import one_hot
-from busgen.images.diffusion.training.level_ranges import fit
-from busgen.images.training.captions import Caption
+from busgen.images.diffusion.training.latents import fit_ranges
+from busgen.images.training.examples import Caption
 from busgen.imaging.surroundings import band_behind, rim_around
 
 SIDE = 256
@@ -88,7 +88,7 @@ def ranges():
     values += list(np.c_[np.full((50, 2), np.nan), rng.normal(0.2, 0.4, 50)])
     captions += [Caption("benign", echo_pattern="hyperechoic")] * (FEWEST - 1)
     values += [np.array([1.0, np.nan, np.nan])] * (FEWEST - 1)
-    return fit(captions, np.array(values, np.float32))
+    return fit_ranges(captions, np.array(values, np.float32))
 
 
 def told(ranges, place=0.0, **stated):
@@ -137,7 +137,7 @@ def test_places_of_seeds_are_standard_normal_and_repeat():
 
 
 def test_fields_never_seen_have_no_range():
-    made = fit([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
+    made = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
     values, sure = told(made, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()

@@ -5,7 +5,7 @@ import torch
 from torch.optim import AdamW
 
 from busgen.compute.pretrained import EfficientNetLite
-from busgen.images.diffusion.training.critics import patches, projected
+from busgen.images.diffusion.training import critics
 
 SIDE, STYLE = 64, torch.zeros(8, dtype=torch.long)
 
@@ -23,21 +23,21 @@ def speckle(seed, grain):
 
 
 def test_maps_have_the_channels_and_sides_that_the_heads_expect(features):
-    shapes = [tuple(m.shape[1:]) for m in features(speckle(0, 1), projected.BLOCKS)]
+    shapes = [tuple(m.shape[1:]) for m in features(speckle(0, 1), critics.BLOCKS)]
     assert shapes == [(n, SIDE >> k + 2, SIDE >> k + 2)
-                      for k, n in enumerate(projected.CHANNELS)]  # fmt: skip
+                      for k, n in enumerate(critics.CHANNELS)]  # fmt: skip
 
 
 def test_heads_learn_to_tell_grains_and_the_mixing_stays(features):
     torch.manual_seed(0)
-    critic = projected.ProjectedCritic(styles=1)
+    critic = critics.ProjectedCritic(styles=1)
     mixing = critic.channels[0].weight.clone()
     optimiser = AdamW([p for p in critic.parameters() if p.requires_grad], 3e-3)
     losses = []
     for step in range(12):
-        maps = [features(speckle(2 * step + k, k + 1), projected.BLOCKS) for k in range(2)]
+        maps = [features(speckle(2 * step + k, k + 1), critics.BLOCKS) for k in range(2)]
         real, other = (critic(each, STYLE) for each in maps)
-        loss = sum(patches.critic_loss(a, b) for a, b in zip(real, other, strict=True))
+        loss = sum(critics.critic_loss(a, b) for a, b in zip(real, other, strict=True))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -48,21 +48,21 @@ def test_heads_learn_to_tell_grains_and_the_mixing_stays(features):
 
 def test_moments_of_one_image_are_its_own_and_another_grain_costs(features):
     same = torch.ones(8)
-    fine, coarse = (features(speckle(1, grain), projected.BLOCKS) for grain in (1, 2))
-    assert float(projected.moments_loss(fine, fine, same)) == 0
-    assert float(projected.moments_loss(fine, coarse, same)) > 0.5
+    fine, coarse = (features(speckle(1, grain), critics.BLOCKS) for grain in (1, 2))
+    assert float(critics.moments_loss(fine, fine, same)) == 0
+    assert float(critics.moments_loss(fine, coarse, same)) > 0.5
 
 
 def test_moments_of_other_anatomy_are_compared_on_average():
     made, real = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
     order = torch.tensor([2, 0, 3, 1])
-    assert float(projected.moments_loss([made], [made[order]], torch.zeros(4))) < 1e-6
-    assert float(projected.moments_loss([made], [real], torch.zeros(4))) > 1e-3
+    assert float(critics.moments_loss([made], [made[order]], torch.zeros(4))) < 1e-6
+    assert float(critics.moments_loss([made], [real], torch.zeros(4))) > 1e-3
 
 
 def test_augmented_images_have_a_gradient_and_another_contrast():
     images = speckle(3, 2).requires_grad_()
-    shown = projected.augment(images, torch.Generator().manual_seed(0))
+    shown = critics.augment(images, torch.Generator().manual_seed(0))
     shown.square().sum().backward()
     assert (images.grad != 0).any()
     assert not torch.allclose(shown, images)

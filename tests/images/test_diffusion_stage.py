@@ -16,8 +16,7 @@ from busgen.images.diffusion.training.library import PRESETS
 from busgen.images.diffusion.training.plan import resolve
 from busgen.images.diffusion.training.stage import train
 from busgen.images.engines import load_image_engine
-from busgen.images.training.captions import Caption
-from busgen.images.training.examples import SPLITS, ImageSet, save_examples
+from busgen.images.training.examples import SPLITS, Caption, ImageSet, save_examples
 from busgen.io import dumps, write_text
 from busgen.learning.presets import with_preset
 from busgen.params.train_images import TrainImagesParams

@@ -11,11 +11,10 @@ import torch
 
 from busgen.errors import DataError
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import empty_text
+from busgen.images.diffusion.conditions import empty_text, terms_of
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training import autoencoder, decoder, flow
 from busgen.images.diffusion.training.autoencoder import standardise
 from busgen.images.diffusion.training.decoder_examples import (
@@ -33,8 +32,7 @@ from busgen.images.diffusion.training.latents import (
     save_examples,
     stated_terms,
 )
-from busgen.images.training.captions import Caption
-from busgen.images.training.examples import ImageSet
+from busgen.images.training.examples import Caption, ImageSet
 from busgen.learning import trainees
 from busgen.training_loop import Schedule, make_draws, train
 

@@ -8,8 +8,8 @@ import pytest
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.images.diffusion.terms import SLOTS, UNSTATED, slot_bounds, terms_of
-from busgen.images.training.captions import FIELDS, Caption, kept, make_caption, weigh
+from busgen.images.diffusion.conditions import SLOTS, UNSTATED, slot_bounds, terms_of
+from busgen.images.training.examples import FIELDS, Caption, kept, make_caption, weigh
 from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     Bound,
     Bounds,

@@ -21,9 +21,8 @@ from busgen.images.engines import load_image_engine
 from busgen.images.stable_diffusion.engine import to_text
 from busgen.images.stable_diffusion.training import library
 from busgen.images.stable_diffusion.training.examples import prepare
-from busgen.images.stable_diffusion.training.networks import Recipe, add_adapter
-from busgen.images.stable_diffusion.training.output import KIND, save_adapter, save_model
-from busgen.images.stable_diffusion.training.stage import Run, train
+from busgen.images.stable_diffusion.training.library import KIND, save_adapter, save_model
+from busgen.images.stable_diffusion.training.stage import Recipe, Run, add_adapter, train
 from busgen.params.load import Params
 from busgen.real.crops import Crops
 from busgen.seeds import rng

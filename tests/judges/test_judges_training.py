@@ -13,7 +13,7 @@ from tiny_judges import CLASSIFIER, SEGMENTER, ellipses, tiny_judges
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import Box
 from busgen.judges import views
-from busgen.judges.training import augment, library, scores, stage
+from busgen.judges.training import batches, library, scores, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.fit import Member, Recipe, compute_loss, train
 from busgen.learning.presets import with_preset
@@ -125,21 +125,21 @@ def test_masks_move_with_their_image():
     for k in range(20):
         draws = rng(k, "test")
         mask = masks[k % 5]
-        window = augment.random_window(64, draws)
-        seen = augment.augment(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
-        agreed = dice((seen.image > 90)[None], (seen.masks[0] > 127)[None])[0]
-        assert agreed > 0.85 or (seen.masks[0] > 127).sum() < 40
+        window = batches.random_window(64, draws)
+        seen = batches.augment(mask * np.uint8(255), (mask * np.uint8(255),), window, 48, draws)
+        agreed = dice((seen[:1] > 90), (seen[1:] > 127))[0]
+        assert agreed > 0.85 or (seen[1] > 127).sum() < 40
 
 
 def test_a_window_beside_the_lesion_shows_none_of_it():
     box = Box(20, 5, 16, 18)
     for k in range(30):
-        window = augment.window_outside(box, 64, rng(k, "test"))
+        window = batches.window_outside(box, 64, rng(k, "test"))
         if window is not None:
             mask = np.zeros((64, 64), np.uint8)
             mask[21:35, 6:22] = 255  # a window ends on whole pixels
             assert not views.crop(mask, window, 32).any()
-    assert augment.window_outside(Box(0, 0, 64, 64), 64, rng(0, "test")) is None
+    assert batches.window_outside(Box(0, 0, 64, 64), 64, rng(0, "test")) is None
 
 
 def test_a_view_is_black_where_it_leaves_the_image():

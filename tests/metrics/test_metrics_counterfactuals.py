@@ -6,7 +6,7 @@ from released_families import read_families
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.images.phantom import renderer
+from busgen.images.phantom.engine import render
 from busgen.io import dumps, write_text
 from busgen.masks.engines import load_mask_engine
 from busgen.metrics.counterfactuals import (
@@ -148,7 +148,7 @@ def phantoms(field, terms, n=10):
     drawn = [f for f in draw(prior, n, 29) if f.has_lesion]
     masks = engine.draw(drawn)
     images = [
-        np.stack([renderer.render(member, mask) for member in make_members(finding, field, terms)])
+        np.stack([render(member, mask) for member in make_members(finding, field, terms)])
         for finding, mask in zip(drawn, masks, strict=True)
     ]
     return Families(np.stack(images), masks, field, terms)

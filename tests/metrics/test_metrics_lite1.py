@@ -5,7 +5,7 @@ import pytest
 
 from busgen.errors import DataError, UserError
 from busgen.metrics.distribution import Sample, kid
-from busgen.metrics.spaces.lite1 import features, fitting
+from busgen.metrics.spaces import lite1 as space
 from busgen.metrics.spaces.registry import load_space
 from busgen.seeds import rng
 
@@ -22,7 +22,7 @@ def lite1():
 
 
 def test_features_are_means_and_deviations_of_four_maps(lite1):
-    found = features.features_of(speckle(3, 1))
+    found = space.features_of(speckle(3, 1))
     assert found.shape == (3, 992)
     assert lite1.embed(speckle(3, 1), None).shape == (3, 64)
 
@@ -44,21 +44,21 @@ def test_the_kernel_distance_sees_another_grain(lite1):
 
 def test_axes_are_orthogonal_ranked_and_scaled_to_variance_1(tmp_path):
     points = rng(0, "points").normal(size=(200, 90)) * np.linspace(3, 1, 90)
-    fitting.save_axes(points, tmp_path / "axes.safetensors")
-    axes = features.load_axes(tmp_path / "axes.safetensors")
+    space.save_axes(points, tmp_path / "axes.safetensors")
+    axes = space.load_axes(tmp_path / "axes.safetensors")
     gram = axes.axes.T @ axes.axes
     assert np.allclose(gram, np.diag(np.diag(gram)), atol=1e-5)
     assert (np.diff(np.diag(gram)) > -1e-6).all()
     assert np.allclose(axes.project(points).var(axis=0), 1, atol=1e-4)
     with pytest.raises(DataError, match="lite1"):
-        features.load_axes(tmp_path / "none")
+        space.load_axes(tmp_path / "none")
 
 
 def test_images_that_are_not_square_are_refused(lite1):
     with pytest.raises(UserError, match="S, S"):
-        features.features_of(np.zeros((1, 40, 64), np.uint8))
+        space.features_of(np.zeros((1, 40, 64), np.uint8))
 
 
 def test_the_card_names_the_axes_that_ship():
-    card = (features.AXES.parent / "README.md").read_text(encoding="utf-8")
-    assert features.load_axes().sha256 in card
+    card = (space.AXES.parent / "README.md").read_text(encoding="utf-8")
+    assert space.load_axes().sha256 in card

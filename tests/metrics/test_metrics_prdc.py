@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.errors import UserError
-from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_points, radii
-from busgen.metrics.vendi import vendi, vendi_score
+from busgen.metrics.prdc import NAMES, Overlap, overlap, overlap_points, radii, vendi, vendi_score
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 

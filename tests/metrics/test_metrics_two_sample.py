@@ -8,7 +8,7 @@ import pytest
 from tiny_judges import ellipses
 
 from busgen.errors import UserError
-from busgen.metrics.matching import hide_overlays, match_pairs
+from busgen.metrics.paired_two_sample import hide_overlays, match_pairs
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate, group_pairs
 from busgen.seeds import rng
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, share
-from busgen.metrics import matching, speckle
+from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
-from busgen.metrics.matching import hide_overlays
 from busgen.metrics.memorization import Features, describe, find_copies
+from busgen.metrics.paired_two_sample import hide_overlays
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.priors.findings import Finding

@@ -21,8 +21,8 @@ def figures(params: TrainImagesParams) -> dict[str, Figure]:
     import torch
 
     from busgen.images.diffusion.autoencoder import FACTOR
+    from busgen.images.diffusion.conditions import N_TERMS
     from busgen.images.diffusion.levels import LEVELS
-    from busgen.images.diffusion.terms import N_TERMS
     from busgen.images.diffusion.training.flow import Network, Trainee, build_network
     from busgen.images.diffusion.training.latents import Views
     from busgen.training_loop import Schedule, make_draws

@@ -22,7 +22,7 @@ from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
 from busgen.judges.training.fit import Member, Recipe, images_per_epoch
-from busgen.judges.training.members import Job, fit_member
+from busgen.judges.training.stage import Job, fit_member
 from busgen.real.crops import Crops, join, save_crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from busgen.bench.harness import Bar, Figure, share
 from busgen.images.engines import load_image_engine
-from busgen.images.phantom import acoustics, renderer
+from busgen.images.phantom import acoustics, engine
 from busgen.images.phantom.beams import linear_grid
 from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.masks.engines import load_mask_engine
@@ -117,4 +117,4 @@ def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _excess_db(finding: Finding, mask: NDArray[np.uint8]) -> float:
-    return posterior_band(renderer.envelope(finding, mask), mask, finding.pixel_mm)
+    return posterior_band(engine.envelope(finding, mask), mask, finding.pixel_mm)

@@ -21,7 +21,7 @@ from busgen.bench.real import reading
 from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
 from busgen.gates.calibration.fault_injection import Gates, inject_faults
-from busgen.gates.calibration.pairs import read_pairs, read_training
+from busgen.gates.calibration.real_samples import read_pairs, read_training
 from busgen.judges.judges import load_judges
 from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import FILE, find_tables

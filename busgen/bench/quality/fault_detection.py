@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates import image_checks, scores
-from busgen.gates.calibration.detection import Detection
 from busgen.gates.calibration.fault_injection import (
     BAND,
     COPIED,
@@ -19,6 +18,7 @@ from busgen.gates.calibration.fault_injection import (
     CURVES,
     PLANTED,
     SWAPPED,
+    Detection,
     Report,
 )
 from busgen.gates.calibration.faults import Pair

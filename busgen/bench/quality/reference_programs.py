@@ -21,8 +21,7 @@ from busgen.metrics.distribution import (
     squared_mmd,
     squared_mmd_of,
 )
-from busgen.metrics.prdc import NAMES, NEAREST, overlap_points
-from busgen.metrics.vendi import vendi_score
+from busgen.metrics.prdc import NAMES, NEAREST, overlap_points, vendi_score
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.ks import ks

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats
+from busgen.gates.calibration.real_samples import SCORES
 from busgen.params.gates import Gate
 from busgen.schema import JUDGED
 from busgen.stats.proportions import wilson_interval
@@ -29,25 +30,10 @@ FLAGGED: Mapping[str, float] = {
 }
 LEVELS = np.linspace(REFUSED, 0, 51)  # shares that each gate may refuse, to be tried
 DIGITS = 3
-SIDES: Mapping[str, str] = {
-    "grey_sd": "min",
-    "saturated": "max",
-    "sharpness": "min",
-    "overlay": "max",
-    "anomaly": "max",
-    "orientation_check": "min",
-    "contrast": "min",
-    "intensity": "max",
-    "descriptor_agreement": "min",
-    "mask_agreement": "min",
-    "boundary_distance": "max",
-    "mask_fit": "min",
-    "label_confidence": "min",
-    "copy_similarity": "max",
-    "duplicate_distance": "min",
-}
-
-Floats = NDArray[np.float64]
+TOGETHER = ("n", "refused", "n_test", "refused_test")
+HIGH_IS_BAD = {"saturated", "overlay", "anomaly", "intensity", "boundary_distance"}
+HIGH_IS_BAD |= {"copy_similarity"}
+SIDES = {name: "max" if name in HIGH_IS_BAD else "min" for name in SCORES}
 
 
 def calibrate(samples: pa.Table) -> dict[str, Any]:
@@ -59,14 +45,10 @@ def calibrate(samples: pa.Table) -> dict[str, Any]:
     where all together still refuse no more. Those in `FLAGGED` may flag the share that stands
     there.
 
-    Returns
-    -------
-    dict
-        ``gates[name]`` with ``min`` or ``max``, the ``share`` that it may refuse or flag, ``n``
-        (images that the bound rests on), ``refused_test`` of ``n_test`` images of test patients;
-        gates that nothing was measured for are absent. ``together``, without those that flag:
-        ``n, refused`` on validation patients, ``n_test, refused_test, interval_test`` (of the
-        share) on test patients.
+    Returns ``gates[name]`` with ``min`` or ``max``, the ``share`` that it may refuse or flag, ``n``
+    (images that the bound rests on), ``refused_test`` of ``n_test`` images of test patients; gates
+    that nothing was measured for are absent. ``together``, without those that flag: ``n, refused``
+    on validation patients, ``n_test, refused_test, interval_test`` (of the share) on test patients.
     """
     known, test = select(samples, "validation"), select(samples, "test")
     asked = [name for name, scores in known.items() if not np.isnan(scores).all()]
@@ -74,25 +56,30 @@ def calibrate(samples: pa.Table) -> dict[str, Any]:
     shares = {**_shares(rejecting), **FLAGGED}
     bounds = {name: _bound(name, scores, shares[name]) for name, scores in rejecting.items()}
     flags = {name: _bound(name, known[name], FLAGGED[name]) for name in asked if name in FLAGGED}
-    return {
-        "gates": {
-            name: {"share": round(shares[name], 4)} | _evidence(name, gate, known, test)
-            for name, gate in (bounds | flags).items()
-        },
-        "together": _together(known, test, bounds),
-    }
+    gates = {}
+    for name, gate in (bounds | flags).items():
+        n, n_test = (int(np.count_nonzero(~np.isnan(own[name]))) for own in (known, test))
+        refused = int(is_refused(test, {name: gate}).sum())
+        evidence = {"n": n, "n_test": n_test, "refused_test": refused}
+        bound = {"share": round(shares[name], 4), SIDES[name]: getattr(gate, SIDES[name])}
+        gates[name] = bound | evidence
+    if not bounds:
+        return {"gates": gates, "together": dict.fromkeys(TOGETHER, 0)}
+    ours, theirs = is_refused(known, bounds), is_refused(test, bounds)
+    counts = ours.size, int(ours.sum()), theirs.size, int(theirs.sum())
+    ends = [round(end, 4) for end in wilson_interval(counts[3], theirs.size)]
+    together = dict(zip(TOGETHER, counts, strict=True)) | {"interval_test": ends}
+    return {"gates": gates, "together": together}
 
 
 def select(samples: pa.Table, split: str) -> dict[str, Floats]:
     """Return each gate's scores (n,) of the clean images of a split, NaN where none applies."""
     rows = samples.filter(pc.and_(samples["clean"], pc.equal(samples["split"], split)))
-    return {
-        name: rows[f"gate_{name}"].to_numpy(zero_copy_only=False).astype(np.float64)
-        for name in SIDES
-    }
+    scores = {name: rows[f"gate_{name}"].to_numpy(zero_copy_only=False) for name in SIDES}
+    return {name: values.astype(np.float64) for name, values in scores.items()}
 
 
-def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArray[np.bool_]:
+def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> Bools:
     """Return which images (n,) any of the gates would refuse; what does not apply refuses none."""
     verdicts = [
         [not isnan(score) and not gate.passes(score) for score in scores[name].tolist()]
@@ -103,19 +90,14 @@ def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> NDArr
 
 def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
     """Return what `calibrate` tells as rows: a gate each, all that reject together last."""
-    rows = [
-        {
-            "gate": name,
-            "bound": f"{SIDES[name]} {gate[SIDES[name]]:g}",
-            "does": "flags" if name in FLAGGED else "rejects",
-            "n": gate["n"],
-            "refused of test": f"{gate['refused_test']} of {gate['n_test']}",
-        }
-        for name, gate in told["gates"].items()
-    ]
-    both = told["together"]
-    last = {"gate": "together", "bound": "-", "does": "rejects", "n": both["n"]}
-    return [*rows, last | {"refused of test": f"{both['refused_test']} of {both['n_test']}"}]
+    rows: list[dict[str, object]] = []
+    for name, gate in (told["gates"] | {"together": told["together"]}).items():
+        side = SIDES.get(name)
+        bound = f"{side} {gate[side]:g}" if side else "-"
+        row = {"gate": name, "bound": bound, "does": "flags" if name in FLAGGED else "rejects"}
+        refused = f"{gate['refused_test']} of {gate['n_test']}"
+        rows.append(row | {"n": gate["n"], "refused of test": refused})
+    return rows
 
 
 def _shares(known: Mapping[str, Floats]) -> dict[str, float]:
@@ -149,31 +131,3 @@ def _round(value: float, way: np.ufunc) -> float:
         return 0.0
     unit = 10.0 ** (floor(log10(abs(value))) - DIGITS + 1)
     return float(f"{way(value / unit) * unit:.{DIGITS}g}")
-
-
-def _evidence(
-    name: str, gate: Gate, known: Mapping[str, Floats], test: Mapping[str, Floats]
-) -> dict[str, Any]:
-    side = SIDES[name]
-    return {
-        side: getattr(gate, side),
-        "n": int(np.count_nonzero(~np.isnan(known[name]))),
-        "n_test": int(np.count_nonzero(~np.isnan(test[name]))),
-        "refused_test": int(is_refused(test, {name: gate}).sum()),
-    }
-
-
-def _together(
-    known: Mapping[str, Floats], test: Mapping[str, Floats], bounds: Mapping[str, Gate]
-) -> dict[str, Any]:
-    if not bounds:
-        return {"n": 0, "refused": 0, "n_test": 0, "refused_test": 0}
-    ours, theirs = is_refused(known, bounds), is_refused(test, bounds)
-    low, high = wilson_interval(int(theirs.sum()), theirs.size)
-    return {
-        "n": int(ours.size),
-        "refused": int(ours.sum()),
-        "n_test": int(theirs.size),
-        "refused_test": int(theirs.sum()),
-        "interval_test": [round(low, 4), round(high, 4)],
-    }

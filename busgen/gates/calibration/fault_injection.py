@@ -1,54 +1,139 @@
 """Proof that the gates work: faults planted into real images, and how many are caught.
 
 In: clean pairs of patients that nothing learned from, clean pairs of training patients for copies,
-the gates with those whom they ask. Out: a table of shares caught, with detection curves.
+the gates with those whom they ask. Out: a table of shares caught, each gate by itself and all
+together at given bounds, with 95 % Wilson intervals and detection curves.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
+from functools import partial
+from math import isnan
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
+from busgen.compute.cores import on_all_cores
 from busgen.gates.calibration import faults
-from busgen.gates.calibration.detection import Detection, Scores, detect, detection_rate, score
 from busgen.gates.calibration.faults import COPIES, Fault, Pair
-from busgen.gates.judged_scores import Judges
+from busgen.gates.image_checks import Scores
+from busgen.gates.judged_scores import Judges, judge_pairs
+from busgen.gates.scores import score_copies, score_image, score_lesion, verdict
 from busgen.params.gates import Gate
+from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.similarity.known_images import KnownImages
+from busgen.stats.proportions import wilson_interval
 from busgen.stats.roc import auc
 
 SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
 # Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
-PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
-    {
-        "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
-        "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
-        "upside_down": (faults.flip, (1.0,)),
-        "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
-    }
-)
-COPIED: Mapping[str, tuple[float, ...]] = MappingProxyType(
-    {
-        "noise": (10.0, 20.0),
-        "crop": (0.05, 0.1, 0.2),
-        "flip": (1.0,),
-        "brightness": (0.5, 1.0),
-        "elastic": (4.0, 8.0, 16.0),
-    }
-)
-CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = MappingProxyType(
-    {
-        "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
-        "blur_px": (faults.blur, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
-        "inside_grey": (faults.brighten_lesion, (20.0, 40.0, 60.0, 80.0, 120.0)),
-    }
-)
+PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
+    "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
+    "upside_down": (faults.flip, (1.0,)),
+    "overlay": (faults.add_overlay, (2.0, 1.0, 5.0)),
+}
+COPIED: Mapping[str, tuple[float, ...]] = {
+    "noise": (10.0, 20.0),
+    "crop": (0.05, 0.1, 0.2),
+    "flip": (1.0,),
+    "brightness": (0.5, 1.0),
+    "elastic": (4.0, 8.0, 16.0),
+}
+CURVES: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
+    "shift_px": (faults.shift, (4.0, 8.0, 16.0, 32.0, 64.0)),
+    "blur_px": (faults.blur, (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)),
+    "inside_grey": (faults.brighten_lesion, (20.0, 40.0, 60.0, 80.0, 120.0)),
+}
 BAND, BAND_GREY = "contrary_band", (20.0, 40.0, 60.0, 80.0)  # of lesions whose band is described
 REFUSED = (0.01, 0.05, 0.1, 0.2, 0.3)  # of right labels, by the classifier alone
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Of `n` pairs with one fault of one strength: how many are refused, and by which gates.
+
+    `rejected` by all rejecting gates together; `flagged` not rejected, but flagged; `gates` name ->
+    how many each of them, rejecting or flagging, does not pass.
+    """
+
+    fault: str
+    strength: float
+    n: int
+    rejected: int
+    flagged: int
+    gates: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """Share rejected."""
+        return self.rejected / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the share rejected."""
+        return wilson_interval(self.rejected, self.n)
+
+
+def score(
+    pairs: Sequence[Pair], judges: Judges | None, known: KnownImages | None = None
+) -> list[Scores]:
+    """Return the gate scores of pairs; None where one does not apply, as in `gates.verdict`.
+
+    What is asked of a finding's numbers (`mask_error`) and of a whole release
+    (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
+    """
+    with on_all_cores() as pool:
+        told = list(pool.map(partial(_score, known=known), pairs))
+    asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
+    if judges is not None and asked:
+        own = [(pairs[k].image, pairs[k].mask, bool(pairs[k].malignant)) for k in asked]
+        judged = judge_pairs(judges, *(np.array(each) for each in zip(*own, strict=True)))
+        for k, scores in zip(asked, judged.tolist(), strict=True):
+            told[k] |= dict(zip(JUDGED, scores, strict=True))
+    return told
+
+
+def detect(
+    fault: str, strength: float, scores: Sequence[Scores], gates: Mapping[str, Gate]
+) -> Detection:
+    """Return how many of the pairs with these scores are refused, at the bounds of `gates`.
+
+    `fault`, `strength` what was planted, to stand in the result; `scores` as `score` returns them,
+    of one pair or more; `gates` name -> gate, of all scores.
+    """
+    verdicts = [verdict(one, gates) for one in scores]
+    names = {name: None for one in scores for name in one if gates[name].action != "off"}
+    rejected = sum(not accepted for accepted, _, _ in verdicts)
+    flagged = sum(accepted and bool(flags) for accepted, _, flags in verdicts)
+    refused = {name: sum(_refuses(name, one, gates) for one in scores) for name in names}
+    return Detection(fault, strength, len(scores), rejected, flagged, refused)
+
+
+def detection_rate(clean: Floats, faulty: Floats, shares: Sequence[float]) -> list[float]:
+    """Return the share of faulty scores below bounds that refuse these shares of the clean ones.
+
+    One score, low where something is wrong: its whole curve, whatever the gate's bound. `clean`,
+    `faulty` (n,) and (m,) scores; `shares` in [0, 1]; at most this share of `clean` lies below the
+    bound.
+    """
+    bounds = np.quantile(clean, shares, method="lower")
+    return [float((faulty < bound).mean()) for bound in bounds]
+
+
+def _score(pair: Pair, known: KnownImages | None) -> Scores:
+    scores: Scores = score_image(pair.image) | score_copies([pair.image], known)[0]
+    if pair.mask.any():
+        scores |= score_lesion(pair.image, pair.mask, pair.echo_pattern, pair.posterior)
+    return scores
+
+
+def _refuses(name: str, scores: Scores, gates: Mapping[str, Gate]) -> bool:
+    """Return whether the gate, rejecting or flagging, does not pass what is asked of it."""
+    score = scores.get(name)
+    return score is not None and (isnan(score) or not gates[name].passes(score))
 
 
 @dataclass(frozen=True)
@@ -90,25 +175,16 @@ class Report:
 
     def to_record(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return {
-            "clean": _to_record(self.clean),
-            "faults": [_to_record(one) for one in self.faults],
-            "labels": asdict(self.labels),
-        }
+        clean, *found = (_to_record(one) for one in (self.clean, *self.faults))
+        return {"clean": clean, "faults": found, "labels": asdict(self.labels)}
 
 
 def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Report:
     """Return what is caught.
 
-    Parameters
-    ----------
-    keeper
-        The gates at their bounds.
-    test
-        Clean pairs of patients that nothing learned from; faults of masks and labels are planted
-        into those with a lesion.
-    training
-        Clean pairs of training patients, which copies are made of; as many as of `test` are taken.
+    `keeper` the gates at their bounds; `test` clean pairs of patients that nothing learned from;
+    faults of masks and labels are planted into those with a lesion; `training` clean pairs of
+    training patients, which copies are made of; as many as of `test` are taken.
     """
     lesions = [pair for pair in test if pair.mask.any()]
     known = training[:: max(1, len(training) // len(test))][: len(test)]
@@ -117,7 +193,9 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
         found += _curve(keeper, (name, plant), strengths, test)
     for name, strengths in COPIED.items():
         found += _curve(keeper, (COPY + name, COPIES[name]), strengths, known)
-    found.append(_swap(keeper, lesions))
+    masks = [pair.mask for pair in lesions]
+    swapped = [faults.swap_mask(one, masks, rng(k, SWAPPED)) for k, one in enumerate(lesions)]
+    found.append(keeper._detect(SWAPPED, 1.0, swapped))
     for name, (plant, strengths) in CURVES.items():
         found += _curve(keeper, (name, plant), strengths, lesions)
     if described := [pair for pair in lesions if pair.posterior]:
@@ -132,19 +210,11 @@ def _curve(
     keeper: Gates, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
 ) -> list[Detection]:
     """Return what is caught of a fault at each strength."""
-    name, plant = fault
-    return [
-        keeper._detect(
-            name, s, [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
-        )
-        for s in strengths
-    ]
-
-
-def _swap(keeper: Gates, lesions: Sequence[Pair]) -> Detection:
-    masks = [pair.mask for pair in lesions]
-    made = [faults.swap_mask(pair, masks, rng(k, SWAPPED)) for k, pair in enumerate(lesions)]
-    return keeper._detect(SWAPPED, 1.0, made)
+    (name, plant), found = fault, []
+    for s in strengths:
+        planted = [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]
+        found.append(keeper._detect(name, s, planted))
+    return found
 
 
 def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
@@ -153,7 +223,7 @@ def _labels(lesions: Sequence[Pair], wrong: Sequence[Scores]) -> Curve:
     So the confidence in right labels is known without asking again.
     """
     faulty = np.array([one["label_confidence"] for one in wrong], np.float64)
-    right: NDArray[np.float64] = 1 - faulty
+    right: Floats = 1 - faulty
     malignant = np.array([bool(pair.malignant) for pair in lesions])
     ranks = auc(malignant, np.where(malignant, right, faulty))
     curve = zip(REFUSED, detection_rate(right, faulty, REFUSED), strict=True)

@@ -1,29 +1,27 @@
 """Faults planted into pairs of image and mask: what gates must catch, at a known strength.
 
 In: a pair, a generator, a strength. Out: a pair with one fault; the given one stays as it is.
-Nothing here knows a gate: `busgen.gates.calibration.detection` asks them.
+Nothing here knows a gate: `busgen.gates.calibration.fault_injection` asks them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.surroundings import LEAST_PX, band_behind
+from busgen.seeds import Rng
 from busgen.stats.overlap import dice
 
 SWAPPED_DICE = 0.3  # a swapped mask agrees less with the true one
 COARSE_PX = 24.0  # sd of the smoothing of an elastic field, at 256 px a side
 SOFT_PX = 1.5  # sd of the edge of what is lit
 BURNED = ("text", "caliper", "logo", "text", "caliper")  # in this order, as many as asked
-
-Pixels = NDArray[np.uint8]
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,7 @@ def replace_by_noise(pair: Pair, rng: Rng, share: float) -> Pair:
 def flip(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return the pair with skin and depth exchanged, the mask too; `share` is 1, or 0 for not."""
     del rng
-    if share == 0:
-        return pair
-    return replace(pair, image=_mirror(pair.image, 0), mask=_mirror(pair.mask, 0))
+    return _mirror(pair, 0) if share else pair
 
 
 def add_overlay(pair: Pair, rng: Rng, count: float) -> Pair:
@@ -86,16 +82,15 @@ def crop(pair: Pair, rng: Rng, share: float) -> Pair:
     kept = max(round(side * (1 - share)), 1)
     row, col = (int(k) for k in rng.integers(side - kept + 1, size=2))
     window = np.s_[row : row + kept, col : col + kept]
-    return replace(pair, image=_enlarge(pair.image[window], side, cv2.INTER_LINEAR),
-                   mask=_enlarge(pair.mask[window], side, cv2.INTER_NEAREST))  # fmt: skip
+    image = cv2.resize(pair.image[window], (side, side), interpolation=cv2.INTER_LINEAR)
+    mask = cv2.resize(pair.mask[window], (side, side), interpolation=cv2.INTER_NEAREST)
+    return replace(pair, image=np.asarray(image, np.uint8), mask=np.asarray(mask, np.uint8))
 
 
 def mirror(pair: Pair, rng: Rng, share: float) -> Pair:
     """Return a mirror image, left for right; `share` is 1, or 0 for the pair itself."""
     del rng
-    if share == 0:
-        return pair
-    return replace(pair, image=_mirror(pair.image, 1), mask=_mirror(pair.mask, 1))
+    return _mirror(pair, 1) if share else pair
 
 
 def brighten(pair: Pair, rng: Rng, change: float) -> Pair:
@@ -132,9 +127,8 @@ def shift(pair: Pair, rng: Rng, px: float) -> Pair:
 def blur(pair: Pair, rng: Rng, sd: float) -> Pair:
     """Return the pair with its image blurred by `sd` px."""
     del rng
-    if sd == 0:
-        return pair
-    return replace(pair, image=np.asarray(cv2.GaussianBlur(pair.image, (0, 0), sd), np.uint8))
+    blurred = cv2.GaussianBlur(pair.image, (0, 0), sd) if sd else pair.image
+    return replace(pair, image=np.asarray(blurred, np.uint8))
 
 
 def brighten_lesion(pair: Pair, rng: Rng, change: float) -> Pair:
@@ -167,10 +161,7 @@ def swap_label(pair: Pair, rng: Rng, share: float) -> Pair:
 def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     """Return the pair with another lesion's mask, its Dice with the true one below `SWAPPED_DICE`.
 
-    Raises
-    ------
-    UserError
-        If none of the masks is that far from the pair's own.
+    Raises `UserError` if none of the masks is that far from the pair's own.
     """
     for number in rng.permutation(len(others)):
         mask = others[int(number)]
@@ -180,15 +171,13 @@ def swap_mask(pair: Pair, others: Sequence[Pixels], rng: Rng) -> Pair:
     raise UserError(rule, f"none of {len(others)}", "give masks of more lesions")
 
 
-COPIES: Mapping[str, Fault] = MappingProxyType(
-    {
-        "noise": add_noise,
-        "crop": crop,
-        "flip": mirror,
-        "brightness": brighten,
-        "elastic": deform,
-    }
-)
+COPIES: Mapping[str, Fault] = {
+    "noise": add_noise,
+    "crop": crop,
+    "flip": mirror,
+    "brightness": brighten,
+    "elastic": deform,
+}
 
 
 def to_levels(grey: NDArray[np.floating]) -> Pixels:
@@ -202,14 +191,11 @@ def _brighten(image: Pixels, region: Pixels, change: float) -> Pixels:
     return to_levels(image + np.float32(change) * weight)
 
 
-def _blend(pair: Pair, other: NDArray[np.float32], share: float) -> Pair:
+def _blend(pair: Pair, other: Floats32, share: float) -> Pair:
     mixed = (1 - np.float32(share)) * pair.image + np.float32(share) * other
     return replace(pair, image=to_levels(mixed))
 
 
-def _mirror(pixels: Pixels, axis: int) -> Pixels:
-    return np.ascontiguousarray(np.flip(pixels, axis))
-
-
-def _enlarge(pixels: Pixels, side: int, method: int) -> Pixels:
-    return np.asarray(cv2.resize(pixels, (side, side), interpolation=method), np.uint8)
+def _mirror(pair: Pair, axis: int) -> Pair:
+    image, mask = (np.ascontiguousarray(np.flip(x, axis)) for x in (pair.image, pair.mask))
+    return replace(pair, image=image, mask=mask)

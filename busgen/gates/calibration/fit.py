@@ -10,23 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.gates import image_checks, lesion_intensity, mask_fit
 from busgen.gates.calibration.faults import Pair, swap_mask
-from busgen.gates.calibration.pairs import read_pairs
+from busgen.gates.calibration.real_samples import read_pairs
 from busgen.gates.image_checks import BANDS, LOOK, SIDE
-from busgen.gates.lesion_intensity import (
-    LESIONS,
-    LEVELS,
-    SHOWN,
-    TermLevels,
-    select,
-)
+from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, TermLevels, select
 from busgen.gates.mask_fit import FIT, MaskFit
 from busgen.imaging.resize import resize
 from busgen.io import dumps, replace_file, write_text
@@ -42,25 +36,21 @@ AT_ONCE = 64
 DECIMALS = 6
 SEED = 0
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Segment = Callable[[Pixels], NDArray[np.float32]]
+Segment = Callable[[Pixels], Floats32]
 
 
 def fit_images(images: Pixels) -> image_checks.Standard:
     """Return the look of images (N, S, S) uint8, as they are against upside down."""
-    plain = np.stack([image_checks.measure(resize(image, SIDE)) for image in images])
-    turned = np.stack(
-        [image_checks.measure(np.ascontiguousarray(resize(one, SIDE)[::-1])) for one in images]
-    )
+    sized = [resize(image, SIDE) for image in images]
+    plain = np.stack([image_checks.measure(image) for image in sized])
+    turned = np.stack([image_checks.measure(np.ascontiguousarray(one[::-1])) for one in sized])
     scaler = StandardScaler().fit(plain)
     shown = scaler.transform(np.concatenate([plain, turned]))
     model = LogisticRegression(C=PENALTY, max_iter=3000)
     model.fit(shown, np.repeat([1, 0], len(plain)))
     whitening = np.stack([_whitening(plain[:, band::BANDS]) for band in range(BANDS)])
-    return image_checks.Standard(
-        scaler.mean_, whitening, model.coef_[0] / scaler.scale_, float(model.intercept_[0])
-    )
+    up, level = model.coef_[0] / scaler.scale_, float(model.intercept_[0])
+    return image_checks.Standard(scaler.mean_, whitening, up, level)
 
 
 def _whitening(statistics: Floats) -> Floats:
@@ -76,9 +66,8 @@ def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
     for start in range(0, len(images), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         probabilities = segment(images[part])
-        for k, (image, mask, chance) in enumerate(
-            zip(images[part], masks[part], probabilities, strict=True), start
-        ):
+        each = zip(images[part], masks[part], probabilities, strict=True)
+        for k, (image, mask, chance) in enumerate(each, start):
             own.append(mask_fit.measure(image, mask, chance))
             for number in range(SWAPS):
                 pick = rng(SEED, f"swap {k} {number}")
@@ -89,15 +78,13 @@ def fit_masks(images: Pixels, masks: Pixels, segment: Segment) -> MaskFit:
 
 def _quadratic(own: Floats, other: Floats) -> MaskFit:
     """Return a logistic regression on standardised numbers, their squares and products."""
-    scaler = StandardScaler().fit(np.concatenate([own, other]))
-    shown = scaler.transform(np.concatenate([own, other]))
-    products = PolynomialFeatures(2, include_bias=False)
-    terms = products.fit_transform(shown)
+    both = np.concatenate([own, other])
+    scaler = StandardScaler().fit(both)
+    terms = PolynomialFeatures(2, include_bias=False).fit_transform(scaler.transform(both))
     even = StandardScaler().fit(terms)
     model = LogisticRegression(C=PENALTY, max_iter=3000)
     model.fit(even.transform(terms), np.repeat([1, 0], [len(own), len(other)]))
-    weights = model.coef_[0] / even.scale_
-    size = own.shape[1]
+    weights, size = model.coef_[0] / even.scale_, own.shape[1]
     quadratic = np.zeros((size, size))
     quadratic[np.triu_indices(size)] = weights[size:]  # in the order of `PolynomialFeatures`
     constant = float(model.intercept_[0] - weights @ even.mean_)
@@ -108,9 +95,8 @@ def fit_regions(numbers: Floats) -> lesion_intensity.Standard:
     """Return what the regions of lesions look like, by `NUMBERS` (N, 10) of those all seen."""
     levels = numbers[:, : len(LEVELS)]
     seen = levels[np.isfinite(levels).all(axis=1)]
-    return lesion_intensity.Standard(
-        len(seen), seen.mean(axis=0), LedoitWolf().fit(seen).covariance_
-    )
+    covariance = LedoitWolf().fit(seen).covariance_
+    return lesion_intensity.Standard(len(seen), seen.mean(axis=0), covariance)
 
 
 def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> TermLevels:
@@ -123,34 +109,26 @@ def fit_terms(numbers: Floats, stated: Sequence[str | None]) -> TermLevels:
     counts = {term: int((seen & (names == term)).sum()) for term in sorted(set(names)) if term}
     own = {t: numbers[seen & (names == t)] for t, n in counts.items() if n >= FEWEST}
     off = np.concatenate([found - found.mean(axis=0) for found in own.values()])
-    return TermLevels(
-        {term: len(found) for term, found in own.items()},
-        {term: found.mean(axis=0) for term, found in own.items()},
-        LedoitWolf(assume_centered=True).fit(off).covariance_,
-    )
+    centres = {term: found.mean(axis=0) for term, found in own.items()}
+    covariance = LedoitWolf(assume_centered=True).fit(off).covariance_
+    return TermLevels({term: len(found) for term, found in own.items()}, centres, covariance)
 
 
 def _lesions(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return, as JSON, what `busgen.gates.lesion_intensity` knows, of pairs with lesions."""
     numbers = np.array([lesion_intensity.measure(pair.image, pair.mask) for pair in pairs])
+    terms = {}
+    for field, names in SHOWN.items():
+        own = fit_terms(select(numbers, field), [getattr(pair, field) for pair in pairs])
+        terms[field] = _round({"numbers": names} | vars(own))
     regions = fit_regions(numbers)
-    terms = {
-        field: fit_terms(select(numbers, field), [getattr(pair, field) for pair in pairs])
-        for field in SHOWN
-    }
-    return {
-        "intensity": _join_words({"numbers": LEVELS} | vars(regions)),
-        "terms": {
-            field: _join_words({"numbers": SHOWN[field]} | vars(own))
-            for field, own in terms.items()
-        },
-    }
+    return {"intensity": _round({"numbers": LEVELS} | vars(regions)), "terms": terms}
 
 
-def _join_words(value: object) -> object:
+def _round(value: object) -> object:
     """Return numbers as JSON takes them."""
     if isinstance(value, Mapping):
-        return {name: _join_words(one) for name, one in value.items()}
+        return {name: _round(one) for name, one in value.items()}
     return value.round(DECIMALS).tolist() if isinstance(value, np.ndarray) else value
 
 
@@ -163,9 +141,9 @@ def fit_gates(folder: Path, out: Path) -> None:
     crops = read_shippable(tables, cohort)["train"]
     look = fit_images(crops.images)
     lesions = crops.pick(np.flatnonzero(crops.masks.any(axis=(1, 2))))
-    fit = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
+    own_masks = fit_masks(lesions.images, lesions.masks, load_judges(device="cpu").segment)
     save(out / LOOK, vars(look))
-    save(out / FIT, vars(fit))
+    save(out / FIT, vars(own_masks))
 
 
 def save(path: Path, values: Mapping[str, object]) -> None:

@@ -1,21 +1,24 @@
 """Real images as rows of numbers: statistics and gate scores of their square crops, no pixels.
 
 In: canonical rows joined with the cohort. Out: a table (`SCHEMA`) with one row an image, burned-in
-overlays filled in before anything is measured.
+overlays filled in before anything is measured; clean square crops as pairs of image and mask, which
+faults are planted into.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from busgen.arrays import Indices, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
+from busgen.gates.calibration.faults import Pair
 from busgen.gates.judged_scores import Judges, judge_pairs
 from busgen.gates.scores import score_copies, score_image, score_lesion
 from busgen.imaging.overlays.find import remove_overlays
@@ -23,22 +26,21 @@ from busgen.imaging.square import find_field, square_crop
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.io import decode_png
 from busgen.params.gates import DEFAULT_GATES
+from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
+from busgen.real.crops import crop
 from busgen.schema import JUDGED, scanner_of
 from busgen.similarity.dhash import hash_image
-from busgen.similarity.known_images import KnownImages
+from busgen.similarity.known_images import KnownImages, describe_texture
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"
 UNMARRED = frozenset({"black_border", "sector_field", "no_mask", "empty_mask", "overlay"})
 HIDDEN = 0.01  # of a clean crop at most this share was burned over; without any there are too few
 SCORES = tuple(name for name in DEFAULT_GATES if name != "mask_error")  # a real mask is the truth
+WORDS = ("dataset", "scanner", "pathology", "echo_pattern", "split")
 SCHEMA = pa.schema(
     [
-        ("dataset", pa.string()),
-        ("scanner", pa.string()),
-        ("pathology", pa.string()),
-        ("echo_pattern", pa.string()),
-        ("split", pa.string()),
+        *((name, pa.string()) for name in WORDS),
         ("patient", pa.int32()),
         ("hidden", pa.float32()),
         ("clean", pa.bool_()),
@@ -48,13 +50,7 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class _Crop:
-    """One measured crop, its pixels for the judges: `image`, `mask` (N, N) uint8."""
-
-    record: dict[str, Any]
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+_Crop = tuple[dict[str, Any], Pixels, Pixels]  # measured, and for the judges image and mask
 
 
 def measure(
@@ -63,38 +59,23 @@ def measure(
     size_px: int = 256,
     known: KnownImages | None = None,
 ) -> pa.Table:
-    """Return what is measured on real images.
+    """Return what is measured on real images, canonical rows with `cluster_id` and `split`.
 
-    Parameters
-    ----------
-    rows
-        Canonical rows with `cluster_id` and `split` of the cohort.
-    judges
-        Judges whose scores are to stand with the others; None leaves these null.
-    size_px
-        Side of the square crops that are measured.
-    known
-        Images of training patients; None leaves the similarity to them null.
-
-    Returns
-    -------
-    table with the columns of `SCHEMA`: `patient` numbers the clusters, `scanner` is the dataset's
-    style where no scanner is stated, `hidden` the share of the crop that was burned over, `clean`
-    that it is at most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
-    `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask.
-
-    Raises
-    ------
-    DataError
-        If there are no rows or an image in them is corrupt.
+    Without `judges` their scores are null, without `known` training images the similarity to them.
+    In the table of `SCHEMA`, `patient` numbers the clusters, `scanner` is the dataset's style where
+    no scanner is stated, `hidden` the share of the crop that was burned over, `clean` that it is at
+    most `HIDDEN` and no flag but those of `UNMARRED` is set; statistics are
+    `busgen.imaging.statistics`', `gate_<name>` the scores that gates ask. Raises `DataError` if
+    there are no rows or an image in them is corrupt.
     """
     records: list[dict[str, Any]] = []
     hashes: list[int] = []
     with on_all_cores() as pool:
-        for part in _parts(rows):
+        left = iter(rows)
+        while part := list(islice(left, AT_ONCE)):  # some at a time: decoded images are large
             crops = list(pool.map(partial(_measure, size_px=size_px, known=known), part))
             records += _judge(crops, judges)
-            hashes += [hash_image(crop.image) for crop in crops]
+            hashes += [hash_image(image) for _, image, _ in crops]
     if not records:
         raise DataError("a reference needs real images", "none", "read a dataset first")
     names = {name: k for k, name in enumerate(sorted({row["patient"] for row in records}))}
@@ -105,16 +86,9 @@ def measure(
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def is_tissue(flags: Iterable[str], hidden: float) -> bool:
+def _is_tissue(flags: Iterable[str], hidden: float) -> bool:
     """Return whether a crop shows tissue alone: cleaning's flags, the share burned over."""
     return hidden <= HIDDEN and not set(flags) - UNMARRED
-
-
-def _parts(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Yield rows some dozens at a time: decoded images are large."""
-    left = iter(rows)
-    while part := list(islice(left, AT_ONCE)):
-        yield part
 
 
 def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = None) -> _Crop:
@@ -131,28 +105,25 @@ def _measure(row: Mapping[str, Any], size_px: int, known: KnownImages | None = N
     if square.mask.any():
         scores |= score_lesion(square.image, square.mask, row["echo_pattern"], row["posterior"])
     record = {
-        "dataset": row["dataset"],
+        **{name: row[name] for name in WORDS},
         "scanner": scanner_of(row["scanner"], row["dataset"]),
-        "pathology": row["pathology"],
-        "echo_pattern": row["echo_pattern"],
-        "split": row["split"],
         "patient": row["cluster_id"],
         "hidden": hidden,
-        "clean": is_tissue(row["flags"], hidden),
+        "clean": _is_tissue(row["flags"], hidden),
         **measure_image(square.image, square.mask, pixel_mm),
         **{f"gate_{name}": score for name, score in scores.items()},
     }
-    return _Crop(record, square.image, square.mask)
+    return record, square.image, square.mask
 
 
 def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]]:
     """Return the crops' records, those of lesions with the judges' scores."""
-    records = [dict(crop.record) for crop in crops]
-    lesions = [k for k, crop in enumerate(crops) if crop.mask.any()]
+    records = [dict(record) for record, _, _ in crops]
+    lesions = [k for k, (_, _, mask) in enumerate(crops) if mask.any()]
     if judges is None or not lesions:
         return records
-    images = np.stack([crops[k].image for k in lesions])
-    masks = np.stack([crops[k].mask for k in lesions])
+    images = np.stack([crops[k][1] for k in lesions])
+    masks = np.stack([crops[k][2] for k in lesions])
     classes = [records[k]["pathology"] for k in lesions]
     told = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
     for k, stated, scores in zip(lesions, classes, told.tolist(), strict=True):
@@ -162,10 +133,42 @@ def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]
     return records
 
 
-def _near(hashes: NDArray[np.int64], patients: NDArray[np.intp]) -> list[float | None]:
+def _near(hashes: NDArray[np.int64], patients: Indices) -> list[float | None]:
     """Return the bits between each image's hash and the nearest of another patient's."""
     bits = np.bitwise_count(hashes.view(np.uint64)[:, None] ^ hashes.view(np.uint64)[None, :])
     other = patients[:, None] != patients[None, :]
     if not other.any(axis=1).all():
         return [None] * len(hashes)
     return [float(d) for d in np.where(other, bits, 64).min(axis=1)]
+
+
+def read_pairs(tables: Sequence[Path], cohort: Path, split: str) -> Iterator[Pair]:
+    """Yield the pairs of a split's clean crops whose class is known."""
+    for row in read_rows(tables, cohort, splits=(split,), usable=has_usable_label):
+        pair = make_pair(row, *crop(row))
+        if pair is not None:
+            yield pair
+
+
+def read_training(tables: Sequence[Path], cohort: Path) -> tuple[list[Pair], Pixels]:
+    """Return the clean pairs of training patients, and textures (N, 96, 96) of all their crops.
+
+    The textures are of all images that a generator may learn from
+    (`busgen.similarity.known_images`).
+    """
+    pairs, textures = [], []
+    for row in read_rows(tables, cohort, splits=("train",), usable=has_usable_pixels):
+        image, mask, hidden = crop(row)
+        textures.append(describe_texture(image))
+        pair = make_pair(row, image, mask, hidden) if has_usable_label(row) else None
+        if pair is not None:
+            pairs.append(pair)
+    return pairs, np.array(textures, np.uint8)
+
+
+def make_pair(row: Mapping[str, Any], image: Pixels, mask: Pixels, hidden: Pixels) -> Pair | None:
+    """Return the pair of a canonical row and its crops (`crop`), None where it is not clean."""
+    if not _is_tissue(row["flags"], float(hidden.mean())):
+        return None
+    claimed = row["pathology"] == "malignant" if mask.any() else None
+    return Pair(image, mask, claimed, row["echo_pattern"], row["posterior"])

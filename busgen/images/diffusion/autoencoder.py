@@ -8,6 +8,7 @@ No layer normalises over space, so what is learned on crops holds on whole image
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -89,9 +90,8 @@ class _Decoder(nn.Module):
     def forward(self, latents: Tensor, noise: Sequence[Tensor]) -> Tensor:
         """Return images; `noise` as `Autoencoder.decode` takes it."""
         x = self.begin(latents)
-        for narrow, grain, block, drawn in zip(
-            self.narrow, self.grain, self.blocks, noise, strict=True
-        ):
+        levels = zip(self.narrow, self.grain, self.blocks, noise, strict=True)
+        for narrow, grain, block, drawn in levels:
             x = interpolate(narrow(leaky_relu(x)), scale_factor=2.0, mode="nearest")
             x = block(grain(x, drawn))
         image: Tensor = self.end(leaky_relu(x))
@@ -101,15 +101,9 @@ class _Decoder(nn.Module):
 class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Encoder and decoder; latents that are drawn have mean 0 and sd 1 in every channel.
 
-    Parameters
-    ----------
-    channels
-        Of the latents.
-    widths
-        Of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an image's side; the encoder
-        has the first three.
-    mean, sd
-        Of each channel of what the encoder gives, measured after training; 0 and 1 before.
+    `channels` of the latents; `widths` of the decoder's levels at 1/8, 1/4, 1/2 and the whole of an
+    image's side; the encoder has the first three; `mean`, `sd` of each channel of what the encoder
+    gives, measured after training; 0 and 1 before.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -145,14 +139,7 @@ class Autoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return like.new_tensor(mean)[:, None, None], like.new_tensor(sd)[:, None, None]
 
 
-def noise_shape(size_px: int) -> tuple[tuple[int, int, int], ...]:
-    """Return the shapes (1, H, W) of one image's noise, in the order that `decode` takes."""
-    return tuple((1, size_px // k, size_px // k) for k in NOISED)
-
-
 def draw_noise(count: int, size_px: int, generator: torch.Generator) -> list[Tensor]:
     """Return the noise for `count` images, drawn from one generator on its device."""
-    return [
-        torch.randn(count, *shape, generator=generator, device=generator.device)
-        for shape in noise_shape(size_px)
-    ]
+    draw = partial(torch.randn, generator=generator, device=generator.device)
+    return [draw(count, 1, size_px // k, size_px // k) for k in NOISED]

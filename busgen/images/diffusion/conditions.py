@@ -1,40 +1,93 @@
-"""What the denoising network is told besides its text: mask planes, scanner style; and the tokens.
+"""What the denoising network is told: terms of the lexicon, mask planes, scanner style; the tokens.
 
-In: masks (N, S, S) {0, 1}, names of styles, terms of findings. Out: tensors. Each
-condition can be dropped: then the network draws as if nobody had said it.
+In: findings, or captions of real images; masks (N, S, S) {0, 1}, names of styles. Out: tensors.
+Terms are one column a term of the BI-RADS lexicon: for every slot 1 at its term and 0 elsewhere,
+with "unstated" as each slot's last term. Any wording of one meaning is one finding
+(`busgen.priors.text`), so it reaches the image as the same numbers. Each condition can be dropped:
+then the network draws as if nobody had said it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen import schema
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import UserError
 from busgen.images.diffusion.autoencoder import FACTOR
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.terms import N_TERMS, SLOTS, one_hot, slot_bounds
+from busgen.imaging.geometry import signed_distance
 
+UNSTATED = "unstated"
+SLOTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("pathology", (*schema.PATHOLOGIES, UNSTATED)),
+    ("birads", (*schema.BIRADS, UNSTATED)),
+    ("tissue", (*schema.TISSUES, UNSTATED)),
+    ("shape", (*schema.SHAPES, UNSTATED)),
+    ("orientation", (*schema.ORIENTATIONS, UNSTATED)),
+    *((f"margin_{term}", ("yes", UNSTATED)) for term in schema.MARGINS),
+    ("echo_pattern", (*schema.ECHO_PATTERNS, UNSTATED)),
+    ("posterior", (*schema.POSTERIORS, UNSTATED)),
+    ("halo", ("yes", "no", UNSTATED)),
+    ("calcification", (*schema.CALCIFICATIONS, UNSTATED)),
+)
+N_TERMS = sum(len(terms) for _, terms in SLOTS)
+_HALO = {True: "yes", False: "no"}
 PLANES = FACTOR**2 + 2  # the mask's own pixels, its distance, and whether a mask is given at all
 REACH = 8.0  # latents over which the distance to the outline is told
 
 
-def mask_planes(masks: NDArray[np.uint8]) -> Tensor:
+def slot_bounds() -> tuple[tuple[int, int], ...]:
+    """Return the first column of each slot and the one after its last, in the order of `SLOTS`."""
+    ends = list(accumulate(len(terms) for _, terms in SLOTS))
+    return tuple(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def one_hot(stated: Mapping[str, Any]) -> Floats32:
+    """Return what is stated as a row (N_TERMS,) of 0 and 1.
+
+    `stated` field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields
+    that have no slot, sizes among them, are not looked at: the mask shows them. Raises `UserError`
+    for a term that is not the lexicon's.
+    """
+    row = np.zeros(N_TERMS, np.float32)
+    margin = stated.get("margin") or ()
+    if wrong := set(margin) - set(schema.MARGINS):
+        raise UserError("margin must be the lexicon's", sorted(wrong), str(schema.MARGINS))
+    for (name, terms), (start, _) in zip(SLOTS, slot_bounds(), strict=True):
+        value = stated.get(name)
+        if name.startswith("margin_"):
+            value = "yes" if name.removeprefix("margin_") in margin else None
+        term = UNSTATED if value is None else _HALO.get(value, value)
+        if term not in terms:
+            raise UserError(f"{name} must be one of the lexicon's terms", term, str(terms))
+        row[start + terms.index(term)] = 1
+    return row
+
+
+def terms_of(stated: Sequence[Any]) -> Tensor:
+    """Return the terms (N, N_TERMS) of N findings or captions."""
+    rows = [one_hot(vars(each)) for each in stated]
+    return torch.from_numpy(np.array(rows, np.float32).reshape(-1, N_TERMS))
+
+
+def make_planes(masks: Pixels, distances: Floats32 | None = None) -> Tensor:
     """Return masks (N, S, S) of 0 and 1 as planes (N, PLANES, S/8, S/8) beside the latents.
 
     Every pixel of the mask is told, 64 to a latent; then the signed distance to the outline,
     positive inside, clipped to `REACH` and divided by it; then 1, for "a mask is given". An empty
     mask is an image without a lesion, not a mask that is not given: that is `dropped`.
+    `distances` (N, S/8, S/8) are computed unless they are known.
     """
-    return make_planes(masks, np.stack([distance(mask) for mask in masks]))
-
-
-def make_planes(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Tensor:
-    """Return the planes of masks (N, S, S) whose distances (N, S/8, S/8) are known."""
+    if distances is None:
+        distances = np.stack([distance(mask) for mask in masks])
     count, side = masks.shape[0], masks.shape[-1] // FACTOR
     pixels = masks.reshape(count, side, FACTOR, side, FACTOR).transpose(0, 2, 4, 1, 3)
     planes = np.ones((count, PLANES, side, side), np.float32)
@@ -43,14 +96,12 @@ def make_planes(masks: NDArray[np.uint8], distances: NDArray[np.float32]) -> Ten
     return torch.from_numpy(planes)
 
 
-def distance(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def distance(mask: Pixels) -> Floats32:
     """Return the signed distance (S/8, S/8) of latents' centres to the outline, -1 to 1."""
     side = len(mask) // FACTOR
     if not mask.any():
         return np.full((side, side), -1, np.float32)
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    signed = cv2.resize(inside - outside, (side, side), interpolation=cv2.INTER_AREA)
+    signed = cv2.resize(signed_distance(mask), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(np.clip(signed / (FACTOR * REACH), -1, 1), np.float32)
 
 
@@ -82,10 +133,7 @@ def empty_text(count: int) -> Tensor:
 def styles_for(scanners: Sequence[str]) -> Tensor:
     """Return the styles (N,) int64 of findings' scanners.
 
-    Raises
-    ------
-    UserError
-        For a scanner that the training images do not have.
+    Raises `UserError` for a scanner that the training images do not have.
     """
     for scanner in scanners:
         if scanner not in STYLES:

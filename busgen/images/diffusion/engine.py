@@ -13,21 +13,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import io, seeds
+from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
-from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.autoencoder import FACTOR, noise_shape
-from busgen.images.diffusion.conditions import styles_for
+from busgen.images.contract import ImageEngine, ModelOptions, require_masks
+from busgen.images.diffusion.autoencoder import FACTOR, NOISED
+from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.terms import terms_of
 from busgen.imaging.resize import resize
 from busgen.priors.findings import Finding
 
@@ -57,7 +56,7 @@ class Engine:
         """Evaluations of the network for an image, those that guidance costs included."""
         return self.steps * self.guidance.evaluations
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit."""
         _check(findings, masks, self.size_px)
         images = np.zeros(masks.shape, np.uint8)
@@ -74,7 +73,7 @@ class Engine:
             list(pool.map(draw, starts))
         return images
 
-    def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         device = self.pipeline.device
         styles = styles_for([finding.scanner for finding in findings])
         told = self.pipeline.encode(
@@ -90,15 +89,11 @@ class Engine:
         return np.stack([_brought(image, self.size_px) for image in grey])
 
 
-def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOptions) -> Engine:
+def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) -> ImageEngine:
     """Return the engine with the weights in ``learned.model``, by default those that ship.
 
-    Raises
-    ------
-    UserError
-        If the folder holds no pipeline of ours, or no adapter of that name.
-    DataError
-        If a file is not what its manifest says.
+    Raises `UserError` if the folder holds no pipeline of ours, or no adapter of that name;
+    `DataError` if a file is not what its manifest says.
     """
     folder = Path(learned.model) if learned.model else SHIPPED
     digest = checked_hash(folder, learned.adapter)
@@ -119,14 +114,9 @@ def load_diffusion(size_px: int, device: str, threads: int, learned: ModelOption
     )
 
 
-def _check(findings: Sequence[Finding], masks: NDArray[np.uint8], size_px: int) -> None:
+def _check(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:
     """Raise `UserError` unless there is one {0, 1} mask of `size_px` a finding, none lost."""
-    want = (len(findings), size_px, size_px)
-    if masks.shape != want or masks.dtype != np.uint8:
-        got = f"{masks.shape} {masks.dtype}"
-        raise UserError(f"masks must be uint8 of shape {want}", got, "draw one mask a finding")
-    if masks.size and masks.max() > 1:
-        raise UserError("masks must hold 0 and 1", int(masks.max()), "divide by 255")
+    require_masks(findings, masks, size_px)
     for finding, mask in zip(findings, masks, strict=True):
         if finding.has_lesion != bool(mask.any()):
             rule = "a lesion must have a mask that is not empty, a normal finding an empty one"
@@ -138,16 +128,16 @@ def _noise(seed: int, size_px: int, channels: int) -> tuple[Tensor, ...]:
     """Return what a finding's seed draws: its start (channels, h, w), and the decoder's noise."""
     rng = seeds.rng(seed, "image")
     side = size_px // FACTOR
-    shapes = ((channels, side, side), *noise_shape(size_px))
+    shapes = ((channels, side, side), *((1, size_px // k, size_px // k) for k in NOISED))
     return tuple(torch.from_numpy(rng.standard_normal(shape, np.float32)) for shape in shapes)
 
 
-def _resize(masks: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _resize(masks: Pixels, size_px: int) -> Pixels:
     planes = [resize(mask * np.uint8(255), size_px) for mask in masks]
     return (np.stack(planes) > 127).astype(np.uint8)
 
 
-def _brought(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _brought(image: Pixels, size_px: int) -> Pixels:
     if len(image) == size_px:
         return image
     method = cv2.INTER_AREA if size_px < len(image) else cv2.INTER_CUBIC

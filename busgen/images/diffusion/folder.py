@@ -49,12 +49,8 @@ def write_manifest(folder: Path) -> None:
 def checked_hash(folder: Path, adapter: str | None = None) -> str:
     """Return the hash of what decides the images of a folder's pipeline.
 
-    Raises
-    ------
-    UserError
-        If there is no pipeline, or no adapter of that name.
-    DataError
-        If it is of another version, or a file is missing or is not what the manifest says.
+    Raises `UserError` if there is no pipeline, or no adapter of that name; `DataError` if it is of
+    another version, or a file is missing or is not what the manifest says.
     """
     if not (folder / MANIFEST).is_file() or not (folder / INDEX).is_file():
         rule = f"the folder of weights must hold {INDEX} and {MANIFEST}"

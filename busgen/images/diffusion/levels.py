@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
-from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen import seeds
+from busgen.arrays import Floats32, Pixels
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.terms import N_TERMS
+from busgen.images.diffusion.conditions import N_TERMS
 from busgen.imaging.surroundings import (
     LEAST_PX,
     band_behind,
@@ -36,19 +36,16 @@ FEWEST = 5  # images of which a term's mean is taken; rarer terms are told by th
 HALO = 1.5  # spreads above a rim without
 
 
-def measure(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.float32]:
+def measure(image: Pixels, mask: Pixels) -> Floats32:
     """Return the levels (LEVELS,) of an image (H, W) with its mask {0, 1}, NaN where unseen."""
     values = (echo_level(image, mask).to_fat, posterior_band(image, mask), rim_level(image, mask))
     return np.asarray(np.clip(np.array(values) / SCALES, -MOST, MOST), np.float32)
 
 
-def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def weigh(mask: Pixels) -> Pixels:
     """Return which share of each latent shows each level, (LEVELS, S/8, S/8), of 64 its pixels.
 
-    Parameters
-    ----------
-    mask
-        (S, S) uint8 {0, 1}; of an empty one nothing shows anything.
+    `mask` (S, S) uint8 {0, 1}; of an empty one nothing shows anything.
     """
     side = len(mask) // FACTOR
     if not mask.any():
@@ -59,17 +56,11 @@ def weigh(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
 
 
-def paint(values: Tensor, told: Tensor, shown: NDArray[np.uint8]) -> Tensor:
+def paint(values: Tensor, told: Tensor, shown: Pixels) -> Tensor:
     """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
 
-    Parameters
-    ----------
-    values
-        (N, LEVELS) levels, 0 where nothing is told.
-    told
-        (N, LEVELS) in [0, 1], how surely.
-    shown
-        (N, LEVELS, h, w) as `weigh` returns them.
+    `values` (N, LEVELS) levels, 0 where nothing is told; `told` (N, LEVELS) in [0, 1], how surely;
+    `shown` (N, LEVELS, h, w) as `weigh` returns them.
     """
     shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
     both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
@@ -89,13 +80,9 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """Return levels and how surely they are told, (N, LEVELS) each.
 
-        Parameters
-        ----------
-        stated
-            (N, N_TERMS) terms, as `terms.terms_of` gives them.
-        place
-            (N, LEVELS) standard normal: where in a term's range. The same place in the ranges of
-            two terms differs as their means do.
+        `stated` (N, N_TERMS) terms, as `terms.terms_of` gives them; `place` (N, LEVELS) standard
+        normal: where in a term's range. The same place in the ranges of two terms differs as their
+        means do.
         """
         told = stated @ self.known
         return stated @ self.means + told * self.spread * place, told

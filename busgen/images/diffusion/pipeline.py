@@ -4,18 +4,17 @@ It draws latents along the straight paths of flow matching (Lipman 2022, arXiv 2
 decodes them. Saved by `save_pretrained`, loaded by `from_pretrained`.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from busgen.arrays import Pixels
 from busgen.images.diffusion.autoencoder import Autoencoder
-from busgen.images.diffusion.conditions import FieldTokens, empty_text, mask_planes
+from busgen.images.diffusion.conditions import FieldTokens, empty_text, make_planes
 from busgen.images.diffusion.levels import Ranges, paint, weigh
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.solver import FlowSolver
@@ -97,11 +96,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.register_modules(
-            autoencoder=autoencoder,
-            ranges=ranges,
-            tokens=tokens,
-            unet=unet,
-            scheduler=scheduler,
+            autoencoder=autoencoder, ranges=ranges, tokens=tokens, unet=unet, scheduler=scheduler
         )
 
     @property
@@ -109,27 +104,17 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Channels of the latents."""
         return int(self.autoencoder.config.channels)
 
-    def encode(
-        self, text: Tensor, masks: NDArray[np.uint8], styles: Tensor, place: Tensor
-    ) -> Conditions:
+    def encode(self, text: Tensor, masks: Pixels, styles: Tensor, place: Tensor) -> Conditions:
         """Return the conditions, on the pipeline's device, that N findings set.
 
-        Parameters
-        ----------
-        text
-            (N, terms), `terms.terms_of`.
-        masks
-            (N, S, S) uint8 {0, 1}.
-        styles
-            (N,) int64, `conditions.styles_of`.
-        place
-            (N, LEVELS) standard normal, `levels.place_of`.
+        `text` (N, terms) is `terms.terms_of`, `masks` (N, S, S) uint8 {0, 1}, `styles` (N,)
+        `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`.
         """
         values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([weigh(mask) for mask in masks])
         device = self.unet.device
         levels = paint(values, told, shown).to(device)
-        return Conditions(text.to(device), levels, mask_planes(masks).to(device), styles.to(device))
+        return Conditions(text.to(device), levels, make_planes(masks).to(device), styles.to(device))
 
     @torch.inference_mode()
     def __call__(
@@ -140,20 +125,11 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         steps: int = STEPS,
         guidance: Guidance | None = None,
     ) -> Tensor:
-        """Return images (N, H, W) in [0, 1].
+        """Return images (N, H, W) in [0, 1] of conditions, as `encode` returns them.
 
-        Parameters
-        ----------
-        told
-            Conditions, as `encode` returns them.
-        start
-            Standard normal (N, channels, H/8, W/8): where the paths begin.
-        grain
-            The decoder's noise, `Autoencoder.decode`.
-        steps
-            Of the solver.
-        guidance
-            Strength of the conditions; by default none beyond what the network has learned.
+        `start` is standard normal (N, channels, H/8, W/8), where the paths begin; `grain` the
+        decoder's noise (`Autoencoder.decode`); `steps` the solver's; without `guidance` conditions
+        count as the network has learned.
         """
         latents = self.draw(told, start, steps, guidance)
         with autocast(start.device):
@@ -163,60 +139,47 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @torch.inference_mode()
     def draw(
-        self,
-        told: Conditions,
-        start: Tensor,
-        steps: int = STEPS,
-        guidance: Guidance | None = None,
+        self, told: Conditions, start: Tensor, steps: int = STEPS, guidance: Guidance | None = None
     ) -> Tensor:
         """Return the latents (N, channels, H/8, W/8) of images; arguments as when called."""
         latents = start
         solver = FlowSolver.from_config(self.scheduler.config)  # one a call: it counts
         solver.set_timesteps(steps, start.device)
         for time in solver.timesteps:
-            velocity = self.velocity(latents, time, told, guidance or Guidance())
+            velocity = predict_velocity(self.unet, self.tokens, latents, time, told, guidance)
             latents = solver.step(velocity, latents)
         return latents
 
-    def velocity(
-        self, latents: Tensor, time: Tensor, told: Conditions, guidance: Guidance
-    ) -> Tensor:
-        """Return the guided velocity at `time`, noise minus latents, float32."""
-        full = predict_velocity(self.unet, self.tokens, latents, time, told)
-        guided = full
-        for weight, names in guidance.drops:
-            less = predict_velocity(self.unet, self.tokens, latents, time, told.without(names))
-            guided = guided + weight * (full - less)
-        return guided
-
 
 def predict_velocity(
-    unet: nn.Module, tokens: nn.Module, latents: Tensor, time: Tensor, told: Conditions
+    unet: nn.Module,
+    tokens: nn.Module,
+    latents: Tensor,
+    time: Tensor,
+    told: Conditions,
+    guidance: Guidance | None = None,
 ) -> Tensor:
-    """Return the network's velocity of latents (N, C, h, w) at times (N,) or () in [0, 1000]."""
+    """Return the network's guided velocity, noise minus latents, float32.
+
+    `latents` (N, C, h, w) are at times (N,) or () in [0, 1000].
+    """
     planes = torch.cat([latents, told.planes, told.levels], dim=1)
     seen = planes.contiguous(memory_format=torch.channels_last)
     with autocast(latents.device):
-        out = unet(
-            seen,
-            time,
-            encoder_hidden_states=tokens(told.text),
-            class_labels=told.style,
-            return_dict=False,
-        )[0]
+        said = tokens(told.text)
+        (out,) = unet(seen, time, said, class_labels=told.style, return_dict=False)
     velocity: Tensor = out.float()
-    return velocity
+    guided = velocity
+    for weight, names in guidance.drops if guidance else ():
+        less = predict_velocity(unet, tokens, latents, time, told.without(names))
+        guided = guided + weight * (velocity - less)
+    return guided
 
 
-@contextmanager
-def autocast(device: torch.device) -> Iterator[None]:
-    """Compute in bfloat16 where the processor has it."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device)):
-        yield
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Return whether bfloat16 is faster than float32 on `device`."""
+def autocast(device: torch.device) -> torch.autocast:
+    """Return the context in which networks compute in bfloat16 where that is faster on `device`."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=bool(fast))

@@ -20,13 +20,8 @@ TIMES = 1000  # the network's time of pure noise
 class FlowSolver(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     """Levels and steps; one solver draws one batch, for it remembers the step before.
 
-    Parameters
-    ----------
-    noisiest, cleanest
-        Ratios of noise to signal of the first and of the last level but 0; chosen on validation
-        patients (docs/log).
-    rho
-        How much more densely low levels are spaced.
+    `noisiest`, `cleanest` ratios of noise to signal of the first and of the last level but 0;
+    chosen on validation patients (docs/log); `rho` how much more densely low levels are spaced.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]

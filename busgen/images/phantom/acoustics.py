@@ -6,11 +6,11 @@ Out: envelopes, fully developed speckle where tissue is uniform; grey levels aft
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.scanners import Settings
 from busgen.images.phantom.texture import gaussian_kernel
+from busgen.seeds import Rng
 
 ONE = np.ones(1, np.float32)
 MEAN_DB = -2.5  # mean level of speckle of unit power: 10 log10(exp(-Euler's constant))
@@ -47,7 +47,9 @@ def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
     knots = np.linspace(widths.min(), widths.max() + 1e-3, 3)
     kernels = [gaussian_kernel(float(knot)) for knot in knots]
     share = np.stack([np.interp(widths, knots, row) for row in np.eye(3)])
-    share /= np.sqrt(np.einsum("ir,jr,ij->r", share, share, _overlaps(kernels)))
+    length = max(map(len, kernels))
+    padded = np.stack([np.pad(k, (length - len(k)) // 2) for k in kernels]).astype(np.float64)
+    share /= np.sqrt(np.einsum("ir,jr,ij->r", share, share, padded @ padded.T))
     total = np.zeros_like(field)
     for kernel, weight in zip(kernels, share.astype(np.float32), strict=True):
         rows = np.flatnonzero(weight)
@@ -60,13 +62,6 @@ def blur(field: Floats, grid: Grid, settings: Settings) -> Floats:
     return np.stack([cv2.sepFilter2D(p, -1, ONE, axial, borderType=border) for p in total])
 
 
-def _overlaps(kernels: list[Floats]) -> NDArray[np.float64]:
-    """Return the inner product of each pair of centred kernels."""
-    length = max(map(len, kernels))
-    padded = np.stack([np.pad(k, (length - len(k)) // 2) for k in kernels]).astype(np.float64)
-    return np.asarray(padded @ padded.T)
-
-
 def _line_gain(grid: Grid, settings: Settings) -> float:
     """Return the envelope of a flat reflector of amplitude 1 and one row at the focus."""
     axial = gaussian_kernel(settings.style.axial_mm / grid.pixel_mm)
@@ -77,8 +72,7 @@ def _line_gain(grid: Grid, settings: Settings) -> float:
 def path_loss_db(attenuation: Floats, grid: Grid, settings: Settings, steer_deg: float) -> Floats:
     """Return the two-way loss (rows, columns) dB along beams steered by `steer_deg`."""
     rows, columns = grid.shape
-    size = (columns // 2, rows // 2)
-    coarse = cv2.resize(attenuation, size, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(attenuation, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
     shear = float(np.tan(np.deg2rad(steer_deg)) * grid.pixel_mm / grid.beam_mm)
     step_cm = 2 * grid.pixel_mm / 10
     loss = np.cumsum(_shear(coarse, shear), 0) * np.float32(2 * step_cm * settings.style.loss_mhz)
@@ -92,10 +86,8 @@ def _shear(field: Floats, shear: float) -> Floats:
     """Return `field` with row *k* moved by *k* `shear` columns."""
     if not shear:
         return field
-    place = np.array([[1, shear, 0], [0, 1, 0]], np.float32)
-    border = cv2.BORDER_REPLICATE
-    moved = cv2.warpAffine(field, place, field.shape[::-1], borderMode=border)
-    return np.asarray(moved, np.float32)
+    place, size = np.array([[1, shear, 0], [0, 1, 0]], np.float32), field.shape[::-1]
+    return np.asarray(cv2.warpAffine(field, place, size, borderMode=cv2.BORDER_REPLICATE))
 
 
 def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
@@ -113,21 +105,12 @@ def gain_db(attenuation: Floats, grid: Grid, settings: Settings) -> Floats:
 
 
 def draw_looks(
-    rng: np.random.Generator,
-    maps: tuple[Floats, Floats, Floats],
-    gain: Floats,
-    grid: Grid,
-    settings: Settings,
+    rng: Rng, maps: tuple[Floats, Floats, Floats], gain: Floats, grid: Grid, settings: Settings
 ) -> list[Floats]:
     """Return the envelope (rows, columns) of each look; power 1 is that of fat.
 
-    Parameters
-    ----------
-    maps
-        Echogenicity (dB against fat), attenuation (dB/cm/MHz), coherent reflectors, all
-        (rows, columns).
-    gain
-        Time-gain compensation (rows, 1) dB.
+    `maps` echogenicity (dB against fat), attenuation (dB/cm/MHz), coherent reflectors, all (rows,
+    columns); `gain` time-gain compensation (rows, 1) dB.
     """
     echo_db, attenuation, reflect = maps
     style = settings.style
@@ -153,8 +136,7 @@ def draw_looks(
 
 def _pad(field: Floats, margin: int) -> Floats:
     """Return `field` with its outermost columns repeated `margin` times."""
-    border = cv2.BORDER_REPLICATE
-    return np.asarray(cv2.copyMakeBorder(field, 0, 0, margin, margin, border), np.float32)
+    return np.asarray(cv2.copyMakeBorder(field, 0, 0, margin, margin, cv2.BORDER_REPLICATE))
 
 
 def compress(envelopes: list[Floats], settings: Settings) -> Floats:

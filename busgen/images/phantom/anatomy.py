@@ -1,6 +1,7 @@
 """Layered anatomy of a breast in beam space: what scatters, reflects and attenuates where.
 
-In: a grid, the tissue composition, how the lesion moves its surroundings. Out: `Tissue`.
+In: a sample's generator, a grid, the finding, how the lesion moves its surroundings. Out: `Tissue`,
+displacement of the tissue.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ import numpy as np
 
 from busgen.images.phantom import reflectors
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.layers import COMPOSITION, RIB_MM, Layers, draw_layers
 from busgen.images.phantom.texture import (
     Points,
     join,
@@ -20,6 +20,82 @@ from busgen.images.phantom.texture import (
     warp,
 )
 from busgen.priors.findings import Finding
+from busgen.seeds import Rng
+
+# Share of the depth that is subcutaneous fat (mean), and how glandular the layer below is
+# (threshold in standard deviations of a patchy field).
+COMPOSITION = {
+    "homogeneous_fat": (0.40, -1.1),
+    "homogeneous_fibroglandular": (0.15, 2.0),
+    "heterogeneous": (0.24, 0.8),
+}
+
+RIB_SHARE = 0.45  # of images
+RIB_MM = 4.0  # thickness
+ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
+CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
+ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
+MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Depth (mm, per column) of the lower boundary of each layer, before the tissue is moved.
+
+    `rib` is where a rib bulges the chest wall, in [0, 1].
+    """
+
+    skin: Floats
+    fat: Floats
+    gland: Floats
+    retromammary: Floats
+    muscle: Floats
+    rib: Floats
+
+
+def _draw_layers(rng: Rng, grid: Grid, finding: Finding) -> _Layers:
+    """Return layer boundaries such that a lesion lies at the top of or in the glandular layer."""
+    depth = float(grid.depth_mm[-1])
+    center = depth * (finding.center_y or 0.4)
+    bottom = center + 0.5 * (finding.height_mm or 0)
+
+    def draw(mm: float, length_mm: float) -> Floats:
+        return mm * smooth_noise_1d(rng, grid.shape[1], length_mm / grid.beam_mm)
+
+    skin = rng.uniform(1.1, 2.3) + draw(0.07, 6)
+    share = COMPOSITION[finding.tissue][0] * rng.lognormal(0, 0.35)
+    thick = max(min(share * depth, 0.9 * center) - 2, 1.0)
+    domes = 1 - np.abs(draw(1.0, rng.uniform(3, 7)))  # cusps are where ligaments pull
+    fat = skin + thick + min(0.25 * thick, 1.6) * domes + draw(0.12 * thick, 8)
+    gland = max(rng.uniform(0.45, 1.05) * depth, bottom + rng.uniform(-1, 3)) + draw(0.8, 9)
+    retromammary = gland + rng.gamma(2, 0.9) + draw(0.2, 10)
+    muscle = retromammary + rng.uniform(3, 10) + draw(0.4, 14)
+    rib = _rib(rng, grid, finding)
+    return _Layers(skin, fat, gland, retromammary, muscle - 3 * rib, rib)
+
+
+def _rib(rng: Rng, grid: Grid, finding: Finding) -> Floats:
+    """Return a rib's height along the columns, in [0, 1]; most images have none.
+
+    Who scans a lesion keeps the rib out of the way: it lies in the other half of the image.
+    """
+    width = rng.uniform(5, 9)
+    middle = rng.uniform(0, 0.35) * grid.lateral_mm[-1]
+    if (finding.center_x or 0.5) < 0.5:
+        middle = grid.lateral_mm[-1] - middle
+    across = np.clip(1 - ((grid.lateral_mm - middle) / width) ** 2, 0, 1)
+    return np.asarray(np.sqrt(across) * (rng.random() < RIB_SHARE), np.float32)
+
+
+def draw_rise_mm(rng: Rng, grid: Grid) -> Floats:
+    """Return how far tissue lies above its layered place, (rows, columns) mm: folds and slope."""
+    folds = rng.uniform(0.5, 1.3) * smooth_noise(rng, grid, 4, 6)
+    folds += rng.uniform(0.15, 0.4) * smooth_noise(rng, grid, 1.2, 2)
+    slope = rng.normal(0, 0.07) * (grid.lateral_mm - grid.lateral_mm.mean())
+    # The skin follows the transducer; the chest wall is stiffer than the breast.
+    ramp = np.clip((grid.depth_mm - 1.5) / 4, 0, 1)[:, None]
+    stiff = 1 - 0.6 * np.clip(grid.depth_mm / grid.depth_mm[-1] / 0.75 - 0.4, 0, 1)[:, None]
+    return np.asarray((folds * stiff + slope) * ramp, np.float32)
 
 
 @dataclass(frozen=True)
@@ -47,10 +123,6 @@ MATERIALS = {
     "chest wall": _Material(0.0, 1.5, 2.0, 0.3, 0.95),
     "rib": _Material(14.0, 1.0, 1.0, 0.0, 5.0),
 }
-ATTENUATION_SPREAD = 0.2  # between breasts, over the mean (PMC4618705: .23 of .73)
-CHEST_DB = (-7.0, 5.0)  # what lies below the pleura: muscle between ribs, or air
-ENHANCEMENT_DB = 6.0  # a reader calls it enhancement only when it shows
-MOST_DENSITY = 1.75  # some two and a half standard deviations above the mean
 
 
 @dataclass(frozen=True)
@@ -77,7 +149,7 @@ def mean_chord(finding: Finding) -> float:
     return float(np.pi / 4 * max(finding.height_mm or 0.0, 1.5) / 10)
 
 
-def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float) -> float:
+def _fat_attenuation(rng: Rng, finding: Finding, loss_mhz: float) -> float:
     """Return the attenuation (dB/cm/MHz) of this breast's fat.
 
     Where a reader sees enhancement behind a thin lesion, the breast attenuates enough to show it.
@@ -91,31 +163,18 @@ def _fat_attenuation(rng: np.random.Generator, finding: Finding, loss_mhz: float
 
 
 def draw(
-    rng: np.random.Generator,
-    grid: Grid,
-    finding: Finding,
-    rise_mm: Floats,
-    fatty: Floats,
-    loss_mhz: float,
+    rng: Rng, grid: Grid, finding: Finding, rise_mm: Floats, fatty: Floats, loss_mhz: float
 ) -> Tissue:
     """Return a breast without its lesion.
 
-    Parameters
-    ----------
-    rise_mm
-        How far the tissue lies above its layered place, (rows, columns).
-    fatty
-        Where glandular tissue gives way to fat, (rows, columns) in [0, 1].
-    loss_mhz
-        Frequency that attenuation acts on.
+    Tissue lies `rise_mm` (rows, columns) above its layered place; glandular tissue gives way to fat
+    where it is `fatty` (rows, columns) in [0, 1]; attenuation acts on the frequency `loss_mhz`.
     """
-    layers = draw_layers(rng, grid, finding)
+    layers = _draw_layers(rng, grid, finding)
     walls, sides, level = reflectors.draw_lobules(rng, grid, rise_mm)
     parts = _parts(rng, grid, finding, layers, rise_mm, fatty)
     mix = {
-        field: sum(
-            part * np.float32(getattr(MATERIALS[name], field)) for name, part in parts.items()
-        )
+        field: sum(part * np.float32(vars(MATERIALS[name])[field]) for name, part in parts.items())
         for field in ("echo_db", "streak_db", "blotch_db", "attenuation")
     }
     streaks = 1.2 * smooth_noise(rng, grid, 0.25, 1.0) + smooth_noise(rng, grid, 0.5, 3.0)
@@ -136,12 +195,7 @@ def draw(
 
 
 def _parts(
-    rng: np.random.Generator,
-    grid: Grid,
-    finding: Finding,
-    layers: Layers,
-    rise_mm: Floats,
-    fatty: Floats,
+    rng: Rng, grid: Grid, finding: Finding, layers: _Layers, rise_mm: Floats, fatty: Floats
 ) -> dict[str, Floats]:
     """Return the share of each material, (rows, columns), summing to 1."""
     depth = grid.depth_mm[:, None] + rise_mm
@@ -165,11 +219,7 @@ def _parts(
 
 
 def _to_lines(
-    rng: np.random.Generator,
-    grid: Grid,
-    layers: Layers,
-    rise_mm: Floats,
-    parts: dict[str, Floats],
+    rng: Rng, grid: Grid, layers: _Layers, rise_mm: Floats, parts: dict[str, Floats]
 ) -> Points:
     """Return interfaces between layers and the fibres in them."""
     bounds = (
@@ -180,21 +230,17 @@ def _to_lines(
         (layers.retromammary, (3.0, 8.0)),
         (layers.muscle, (3.0, 12.0)),
     )
-    found = [
-        reflectors.draw_interface(rng, grid, depth, rise_mm, rng.uniform(*strength))
-        for depth, strength in bounds
-    ]
+    draw_one = reflectors.draw_interface
+    found = [draw_one(rng, grid, depth, rise_mm, rng.uniform(*levels)) for depth, levels in bounds]
     clumps = np.exp(0.8 * smooth_noise(rng, grid, 1.5, 2.5) - 0.3)  # fibres come in strands
-    for names, length_mm, slope in (
-        (("fat", "gland"), 5.0, 0.0),
-        (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06)),
-    ):
+    pairs = (("fat", "gland"), 5.0, 0.0), (("muscle", "chest wall"), 10.0, rng.normal(0, 0.06))
+    for names, length_mm, slope in pairs:
         mean = np.add(*(parts[name] * np.float32(MATERIALS[name].fibre) for name in names))
         found.append(reflectors.draw_fibres(rng, grid, rise_mm, mean * clumps, length_mm, slope))
     return join(*found)
 
 
-def _bad_contact(rng: np.random.Generator, grid: Grid) -> Floats:
+def _bad_contact(rng: Rng, grid: Grid) -> Floats:
     """Return attenuation (dB/cm/MHz) under the skin where the transducer couples badly."""
     width = rng.uniform(0.4, 3.0) / grid.beam_mm
     columns = np.maximum(smooth_noise_1d(rng, grid.shape[1], width) - 1.0, 0)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
+
 Floats = NDArray[np.floating[Any]]  # float32 wherever maps are big
 GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 
@@ -20,18 +22,10 @@ GROWTH = 1.6  # of a curved array's radius until its field holds the lesion
 class Grid:
     """Beam space of a square image.
 
-    Attributes
-    ----------
-    pixel_mm
-        Side of a pixel and distance of two rows.
-    depth_mm
-        Distance of each row from the transducer, (rows,).
-    lateral_mm
-        Place of each column, (columns,); at a third of the depth where the array is curved.
-    radius_mm
-        Radius of a curved array, 0 for a linear one.
-    half_angle
-        Half the opening of a curved array, rad.
+    `pixel_mm` is the side of a pixel and distance of two rows; `depth_mm` (rows,) from the
+    transducer; `lateral_mm` (columns,) the place of each, at a third of the depth where the array
+    is curved; `radius_mm` that of a curved array, 0 for a linear one, `half_angle` (rad) half its
+    opening.
     """
 
     pixel_mm: float
@@ -57,7 +51,7 @@ def linear_grid(size_px: int, pixel_mm: float) -> Grid:
     return Grid(pixel_mm, axis, axis)
 
 
-def sector_grid(mask: NDArray[np.uint8], pixel_mm: float, radius_mm: float) -> Grid:
+def sector_grid(mask: Pixels, pixel_mm: float, radius_mm: float) -> Grid:
     """Return the beam space of a curved array whose field holds the whole of `mask` (H, W).
 
     The radius grows, and the field with it, until no pixel of the mask lies in a black corner.
@@ -87,7 +81,7 @@ def _polar(grid: Grid) -> tuple[Floats, Floats]:
     return depth.astype(np.float32), np.arctan2(x, y).astype(np.float32)
 
 
-def visible_area(grid: Grid) -> NDArray[np.bool_]:
+def visible_area(grid: Grid) -> Bools:
     """Return which pixels of the image (H, W) the array sees."""
     if not grid.radius_mm:
         return np.ones(grid.shape, np.bool_)

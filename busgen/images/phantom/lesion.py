@@ -6,12 +6,22 @@ Out: new `Tissue`. Posterior features are not drawn: they follow from the lesion
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.images.phantom.anatomy import Tissue, mean_chord, to_tissue
 from busgen.images.phantom.beams import Floats, Grid
-from busgen.images.phantom.texture import Points, join, random_sign, sigmoid, smooth_noise, splat
+from busgen.images.phantom.texture import (
+    Points,
+    join,
+    random_sign,
+    sigmoid,
+    slopes,
+    smooth_noise,
+    splat,
+)
+from busgen.imaging.geometry import signed_distance
 from busgen.priors.findings import Finding
+from busgen.seeds import Rng
 
 # dB against fat: range of the mean, and standard deviation of the texture, inside.
 # Calibrated on BrEaST's inside/outside contrasts, docs/log.
@@ -41,21 +51,14 @@ GRAIN_LOSS = 2.0  # attenuation (dB/cm/MHz) of calcifications, to an amplitude o
 SMOOTH_MM = 0.2  # outlines with a narrower transition reflect and refract as a smooth wall
 
 
-def signed_distance_mm(mask: NDArray[np.uint8], pixel_mm: float) -> Floats:
+def signed_distance_mm(mask: Pixels, pixel_mm: float) -> Floats:
     """Return the distance of every pixel to the outline of `mask`, mm, negative inside."""
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    return np.asarray((outside - inside) * np.float32(pixel_mm), np.float32)
+    return np.asarray(-signed_distance(mask) * np.float32(pixel_mm), np.float32)
 
 
 def _margin(finding: Finding) -> tuple[str, ...]:
     """Return the margin's terms; circumscribed where none is given."""
     return finding.margin or ("circumscribed",)
-
-
-def _edge(finding: Finding) -> float:
-    """Return the width (mm) of the transition at the outline."""
-    return max(EDGE_MM[term] for term in _margin(finding))
 
 
 def _center_mm(distance_mm: Floats, grid: Grid) -> tuple[float, float]:
@@ -88,16 +91,11 @@ def fat_share(finding: Finding, distance_mm: Floats) -> Floats:
 
 
 def insert_lesion(
-    rng: np.random.Generator,
-    finding: Finding,
-    distance_mm: Floats,
-    grid: Grid,
-    tissue: Tissue,
-    loss_mhz: float,
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid, tissue: Tissue, loss_mhz: float
 ) -> Tissue:
     """Return `tissue` with the lesion in it."""
     parts = rng.spawn(6)
-    edge = _edge(finding)
+    edge = max(EDGE_MM[term] for term in _margin(finding))
     ragged = distance_mm + 0.5 * edge * smooth_noise(parts[0], grid, 0.5, 0.7)
     softness = 0.5 * edge * np.exp(0.5 * smooth_noise(parts[0], grid, 2, 2))
     alpha = sigmoid(-ragged / softness)
@@ -116,35 +114,25 @@ def insert_lesion(
 
 
 def _attenuation_ratio(
-    rng: np.random.Generator,
-    finding: Finding,
-    distance_mm: Floats,
-    grid: Grid,
-    loss_db_cm: float,
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid, loss_db_cm: float
 ) -> Floats:
     """Return attenuation over fat's, (rows, columns); a combined feature has one on each side."""
     per_ratio_db = 2 * loss_db_cm * mean_chord(finding)
     low, high = (1 + bound_db / per_ratio_db for bound_db in SHADOW_DB)
-    shadow = float(
-        np.clip(rng.uniform(*ATTENUATION_RATIO["shadowing"]), low, min(high, MOST_RATIO))
+    shadow, bright, plain = (
+        rng.uniform(*ATTENUATION_RATIO[name]) for name in ("shadowing", "enhancement", "none")
     )
-    bright = rng.uniform(*ATTENUATION_RATIO["enhancement"])
-    plain = rng.uniform(*ATTENUATION_RATIO["none"])
+    shadow = float(np.clip(shadow, low, min(high, MOST_RATIO)))
     if finding.posterior == "combined":
-        x = (
-            grid.lateral_mm
-            - _center_mm(distance_mm, grid)[0]
-            + rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
-        )
+        wavy = rng.normal(0, 2) * smooth_noise(rng, grid, 3, 3)
+        x = grid.lateral_mm - _center_mm(distance_mm, grid)[0] + wavy
         steep = rng.choice([-8.0, 8.0]) / (finding.width_mm or 5.0)
         return bright + (shadow - bright) * sigmoid(steep * x)
     ratio = {"enhancement": bright, "shadowing": shadow}.get(finding.posterior or "none", plain)
     return np.full(grid.shape, ratio, np.float32)
 
 
-def _inside_db(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _inside_db(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return echogenicity (dB against fat) of the lesion's inside."""
     echo = finding.echo_pattern or "hypoechoic"
     (low, high), texture = INSIDE_DB[echo]
@@ -156,14 +144,12 @@ def _inside_db(
         cyst = sigmoid((blobs - rng.uniform(0.2, 1.0)) / 0.08)
         db = db * (1 - cyst) + rng.uniform(*INSIDE_DB["anechoic"][0]) * cyst
     if echo == "anechoic":  # reverberation behind the front wall
-        upper = np.clip(-cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm), 0, 1)
+        upper = np.clip(-slopes(distance_mm, grid)[0], 0, 1)
         db = db + rng.uniform(6, 14) * upper * np.exp(np.minimum(distance_mm, 0) / 0.8)
     return np.asarray(db, np.float32)
 
 
-def _surroundings(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _surroundings(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return the dB that halo and spicules add outside the outline."""
     added = np.zeros(grid.shape, np.float32)
     if "spiculated" in _margin(finding):  # first: a halo must not draw other spicules
@@ -175,9 +161,7 @@ def _surroundings(
     return added
 
 
-def _spicules(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Floats:
+def _spicules(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Floats:
     """Return echogenicity (dB) of lines that radiate from the lesion, bright and dark."""
     count = int(rng.integers(12, 26))
     t = np.linspace(0, 1, 60)[None, :]
@@ -194,11 +178,10 @@ def _spicules(
 
 
 def _smooth_wall(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
+    rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid
 ) -> tuple[Floats, Floats]:
     """Return a smooth wall's echoes where it faces the beam, and its sides' refraction loss."""
-    dz = cv2.Sobel(distance_mm, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    dx = cv2.Sobel(distance_mm, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    dz, dx = slopes(distance_mm, grid)
     steep = np.abs(dx) / (np.hypot(dx, dz) + np.float32(1e-3))
     patches = np.exp(0.7 * smooth_noise(rng, grid, 1, 1.5))
     strength = rng.uniform(0.3, 1.2) * (2.0 if finding.echo_pattern == "anechoic" else 1.0)
@@ -208,9 +191,7 @@ def _smooth_wall(
     return echo, rng.uniform(0.3, 2.0) * side
 
 
-def _calcifications(
-    rng: np.random.Generator, finding: Finding, distance_mm: Floats, grid: Grid
-) -> Points:
+def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid) -> Points:
     """Return bright points: clustered inside, beside the mass, or along a duct towards it."""
     where = finding.calcification or "none"
     if where == "none":
@@ -232,7 +213,7 @@ def _calcifications(
 
 
 def _duct(
-    rng: np.random.Generator, width_mm: float, center_mm: tuple[float, float], count: int
+    rng: Rng, width_mm: float, center_mm: tuple[float, float], count: int
 ) -> tuple[Floats, Floats]:
     """Return depths and laterals (mm) of `count` places along a duct that leaves the lesion."""
     along = rng.uniform(0.5, 6.0, count)

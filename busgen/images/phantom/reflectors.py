@@ -11,12 +11,15 @@ import numpy as np
 from busgen.images.phantom.beams import Floats, Grid
 from busgen.images.phantom.texture import (
     Points,
+    join,
     random_sign,
     sample,
+    slopes,
     smooth_noise,
     smooth_noise_1d,
     warp,
 )
+from busgen.seeds import Rng
 
 FIBRE_STEP = 0.7  # columns between two points of a fibre
 LEAST_AMPLITUDE = 0.05  # below which fibres are not worth adding up
@@ -24,7 +27,7 @@ FACING_SLOPE = 0.35  # slope at which a specular echo has fallen to exp(-1/2)
 
 
 def draw_interface(
-    rng: np.random.Generator, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
+    rng: Rng, grid: Grid, depth_mm: Floats, rise_mm: Floats, strength: float
 ) -> Points:
     """Return one boundary (depth per column): one to three thin sheets, patchy along their way."""
     columns = np.arange(0, grid.shape[1] - 1, 0.5, dtype=np.float32)
@@ -36,8 +39,8 @@ def draw_interface(
         row = _rows(grid, rise_mm, depth.astype(np.float32), columns)
         patches = np.exp(0.8 * smooth_noise_1d(rng, n, 2.5 / step) - 0.4)
         value = 0.5 * strength * 0.7**sheet * _facing(row, grid, step) * patches
-        sheets.append((row, columns, value * random_sign(rng, 1)))
-    return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*sheets, strict=True)))
+        sheets.append(Points(row, columns, value * random_sign(rng, 1)))
+    return join(*sheets)
 
 
 def _facing(row: Floats, grid: Grid, step_mm: float | Floats) -> Floats:
@@ -57,12 +60,7 @@ def _rows(grid: Grid, rise_mm: Floats, depth_mm: Floats, columns: Floats) -> Flo
 
 
 def draw_fibres(
-    rng: np.random.Generator,
-    grid: Grid,
-    rise_mm: Floats,
-    amplitude: Floats,
-    length_mm: float,
-    slope: float,
+    rng: Rng, grid: Grid, rise_mm: Floats, amplitude: Floats, length_mm: float, slope: float
 ) -> Points:
     """Return tapering fibres that follow the tissue, one to 2 mm2, where `amplitude` has them.
 
@@ -90,9 +88,7 @@ def draw_fibres(
     return points._replace(value=points.value * sample(amplitude, points))
 
 
-def draw_lobules(
-    rng: np.random.Generator, grid: Grid, rise_mm: Floats
-) -> tuple[Floats, Floats, Floats]:
+def draw_lobules(rng: Rng, grid: Grid, rise_mm: Floats) -> tuple[Floats, Floats, Floats]:
     """Return fat lobules: walls as reflectors, as shadowing sides (0 to 1), and level (sd 1).
 
     Lobules are cells of a Voronoi diagram, wider than tall; their walls are Cooper's ligaments,
@@ -115,8 +111,7 @@ def draw_lobules(
         warp(cv2.resize(f, grid.shape[::-1], interpolation=cv2.INTER_LINEAR), grid, rise_mm)
         for f in (second - first, level)
     )
-    across = cv2.Sobel(gap, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    along = cv2.Sobel(gap, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    across, along = slopes(gap, grid)
     steep = np.hypot(across, along) + np.float32(0.2)
     facing = (across / steep) ** 2
     wall = np.exp(-((gap / steep / 0.2) ** 2))
@@ -124,10 +119,9 @@ def draw_lobules(
     return wall * facing * np.sqrt(facing) * patches, wall * (1 - facing), level
 
 
-def draw_boundary(rng: np.random.Generator, grid: Grid, share: Floats) -> Floats:
+def draw_boundary(rng: Rng, grid: Grid, share: Floats) -> Floats:
     """Return the echoes (rows, columns) of the fascia around a tissue of this `share` (0 to 1)."""
-    across = cv2.Sobel(share, -1, 0, 1, scale=0.125 / grid.pixel_mm)
-    along = cv2.Sobel(share, -1, 1, 0, scale=0.125 / grid.beam_mm)
+    across, along = slopes(share, grid)
     steep = np.hypot(across, along) + np.float32(0.1)
     facing = (across / steep) ** 2
     patches = np.exp(0.9 * smooth_noise(rng, grid, 1.5, 2.5) - 0.4)

@@ -5,40 +5,23 @@ In: a style's name and a sample's generator. Out: `Settings`, all that the acous
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from busgen.errors import UserError
+from busgen.seeds import Rng
 
 
 @dataclass(frozen=True)
 class _Style:
     """Nominal machine; pairs are the ranges that a sample's setting is drawn from.
 
-    Attributes
-    ----------
-    frequency_mhz
-        Nominal centre frequency of the pulse.
-    loss_mhz
-        Frequency that attenuation acts on: tissue strips a broadband pulse of its upper half.
-    axial_mm, lateral_mm
-        Standard deviations of the point-spread function, lateral at the focus.
-    looks
-        Decorrelated looks averaged by spatial or frequency compounding.
-    steer_deg
-        Largest steering angle of the looks.
-    range_db, fat_grey
-        Dynamic range that 255 grey levels would span at the slope near fat; grey level of fat.
-    black_grey
-        Grey level of silence; what is negative is cut off, as a machine's reject does.
-    floor_db
-        Electronic noise against fat, at the skin, before gain.
-    smooth_px, sharpen
-        Width of the display filter and strength of edge enhancement.
-    radius_mm
-        Radius of a curved array, None for a linear one.
+    `loss_mhz` frequency that attenuation acts on: tissue strips a broadband pulse of its upper
+    half; `axial_mm`, `lateral_mm` sd of the point-spread function, lateral at the focus; `looks`
+    decorrelated ones that spatial or frequency compounding averages, steered by up to `steer_deg`;
+    `range_db` that 255 grey levels would span at the slope near fat, `fat_grey` its grey level;
+    `black_grey` of silence, cut off where negative, as a machine's reject does; `floor_db`
+    electronic noise against fat, at the skin, before gain; `smooth_px` width of the display filter,
+    `sharpen` strength of edge enhancement; `radius_mm` of a curved array.
     """
 
-    frequency_mhz: float
     loss_mhz: float
     axial_mm: float
     lateral_mm: float
@@ -53,66 +36,30 @@ class _Style:
     radius_mm: tuple[float, float] | None = None
 
 
-# Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log.
+# Widths, ranges and grey levels calibrated on BrEaST and BUS-BRA (GE Logiq 5 and 7), docs/log. In
+# the order of the fields: loss, axial, lateral, looks, steering; range, fat, black, floor, smooth,
+# sharpen, and the radius of a curved array.
+# fmt: off
 STYLES = {
     "linear_7mhz": _Style(
-        frequency_mhz=7.5,
-        loss_mhz=5.5,
-        axial_mm=0.19,
-        lateral_mm=0.26,
-        looks=2,
-        steer_deg=0.0,
-        range_db=(43, 57),
-        fat_grey=(72, 116),
-        black_grey=(22, 40),
-        floor_db=(-42, -34),
-        smooth_px=(0.6, 0.8),
-        sharpen=(0.0, 0.3),
+        5.5, 0.19, 0.26, 2, 0.0,
+        (43, 57), (72, 116), (22, 40), (-42, -34), (0.6, 0.8), (0.0, 0.3),
     ),
     "linear_10mhz": _Style(
-        frequency_mhz=10.0,
-        loss_mhz=7.0,
-        axial_mm=0.14,
-        lateral_mm=0.32,
-        looks=3,
-        steer_deg=0.0,
-        range_db=(72, 94),
-        fat_grey=(40, 76),
-        black_grey=(2, 22),
-        floor_db=(-56, -48),
-        smooth_px=(0.55, 0.78),
-        sharpen=(0.1, 0.5),
+        7.0, 0.14, 0.32, 3, 0.0,
+        (72, 94), (40, 76), (2, 22), (-56, -48), (0.55, 0.78), (0.1, 0.5),
     ),
     "linear_12mhz_compound": _Style(
-        frequency_mhz=12.0,
-        loss_mhz=8.0,
-        axial_mm=0.10,
-        lateral_mm=0.23,
-        looks=4,
-        steer_deg=7.0,
-        range_db=(54, 74),
-        fat_grey=(37, 74),
-        black_grey=(-16, 12),
-        floor_db=(-60, -52),
-        smooth_px=(0.52, 0.68),
-        sharpen=(0.1, 0.6),
+        8.0, 0.10, 0.23, 4, 7.0,
+        (54, 74), (37, 74), (-16, 12), (-60, -52), (0.52, 0.68), (0.1, 0.6),
     ),
     "curved_5mhz": _Style(
-        frequency_mhz=5.0,
-        loss_mhz=4.2,
-        axial_mm=0.2,
-        lateral_mm=0.4,
-        looks=3,
-        steer_deg=0.0,
-        range_db=(58, 74),
-        fat_grey=(42, 82),
-        black_grey=(0, 14),
-        floor_db=(-42, -34),
-        smooth_px=(0.5, 0.75),
-        sharpen=(0.0, 0.3),
-        radius_mm=(40, 65),
+        4.2, 0.2, 0.4, 3, 0.0,
+        (58, 74), (42, 82), (0, 14), (-42, -34), (0.5, 0.75), (0.0, 0.3), (40, 65),
     ),
 }
+# fmt: on
+DRAWN = ("range_db", "fat_grey", "black_grey", "floor_db", "smooth_px", "sharpen")  # in this order
 
 
 @dataclass(frozen=True)
@@ -134,19 +81,14 @@ class Settings:
     radius_mm: float
 
 
-def draw_settings(name: str, rng: np.random.Generator) -> Settings:
+def draw_settings(name: str, rng: Rng) -> Settings:
     """Return one sample's settings for the style `name`; raise `UserError` if it is unknown."""
     if name not in STYLES:
         raise UserError("scanner must be a known style", repr(name), ", ".join(STYLES))
     style = STYLES[name]
     return Settings(
-        style=style,
-        range_db=rng.uniform(*style.range_db),
-        fat_grey=rng.uniform(*style.fat_grey),
-        black_grey=rng.uniform(*style.black_grey),
-        floor_db=rng.uniform(*style.floor_db),
-        smooth_px=rng.uniform(*style.smooth_px),
-        sharpen=rng.uniform(*style.sharpen),
+        style,
+        **{name: rng.uniform(*getattr(style, name)) for name in DRAWN},
         focus=rng.uniform(0.25, 0.65),
         near_db=rng.normal(-1.0, 6.0),
         tilt_db=rng.normal(-5.0, 4.5),

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats32
 from busgen.images.phantom.beams import Floats, Grid
+from busgen.seeds import Rng
 
 FINEST = 1.5  # standard deviation, in samples, at which smooth fields are made before enlarging
 
@@ -30,24 +31,21 @@ def gaussian_kernel(sigma_px: float) -> Floats:
     return np.asarray(kernel / np.sqrt((kernel**2).sum()), np.float32)
 
 
-def smooth_noise(
-    rng: np.random.Generator, grid: Grid, axial_mm: float, lateral_mm: float
-) -> Floats:
+def smooth_noise(rng: Rng, grid: Grid, axial_mm: float, lateral_mm: float) -> Floats:
     """Return a smooth Gaussian field over `grid`, mean 0, standard deviation about 1.
 
     `axial_mm` and `lateral_mm` are the standard deviations of the kernel that white noise is
     blurred with. It is made on a grid as coarse as they allow and enlarged.
     """
-    sigma = (axial_mm / grid.pixel_mm, lateral_mm / grid.beam_mm)
-    return _noise(rng, grid.shape, sigma)
+    return _noise(rng, grid.shape, (axial_mm / grid.pixel_mm, lateral_mm / grid.beam_mm))
 
 
-def smooth_noise_1d(rng: np.random.Generator, n: int, length: float) -> Floats:
+def smooth_noise_1d(rng: Rng, n: int, length: float) -> Floats:
     """Return `n` values of a smooth random curve, mean 0, standard deviation about 1."""
     return np.asarray(_noise(rng, (1, n), (0.0, length))[0], np.float32)
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]) -> Floats:
+def _noise(rng: Rng, shape: tuple[int, int], sigma: tuple[float, float]) -> Floats:
     """Return noise blurred by `sigma` (rows, columns), made coarse and enlarged."""
     step = [max(width / FINEST, 1.0) for width in sigma]
     coarse = [int(np.ceil(n / s)) + 3 for n, s in zip(shape, step, strict=True)]
@@ -56,21 +54,23 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float,
     field = cv2.sepFilter2D(white, -1, kernels[1], kernels[0], borderType=cv2.BORDER_REFLECT)
     row, column = rng.random(2)
     place = np.array([[1 / step[1], 0, column], [0, 1 / step[0], row]], np.float32)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(field, place, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE),
-        np.float32,
-    )
+    flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+    whole = cv2.warpAffine(field, place, shape[::-1], flags=flags, borderMode=border)
+    return np.asarray(whole, np.float32)
 
 
 def warp(field: Floats, grid: Grid, rise_mm: Floats) -> Floats:
     """Return `field`, drawn in the undisturbed breast, where tissue lies `rise_mm` higher."""
     rows = np.arange(grid.shape[0], dtype=np.float32)[:, None] + rise_mm / np.float32(grid.pixel_mm)
-    columns = np.empty(grid.shape, np.float32)
-    columns[:] = np.arange(grid.shape[1], dtype=np.float32)
-    border = cv2.BORDER_REFLECT
-    moved = cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=border)
+    columns = np.tile(np.arange(grid.shape[1], dtype=np.float32), (grid.shape[0], 1))
+    moved = cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(moved, np.float32)
+
+
+def slopes(field: Floats, grid: Grid) -> tuple[Floats, Floats]:
+    """Return the slopes of a field per mm, along the beams and across them."""
+    down = cv2.Sobel(field, -1, 0, 1, scale=0.125 / grid.pixel_mm)
+    return down, cv2.Sobel(field, -1, 1, 0, scale=0.125 / grid.beam_mm)
 
 
 def sample(field: Floats, points: Points) -> Floats:
@@ -97,8 +97,7 @@ def splat(shape: tuple[int, int], points: Points) -> Floats:
 
 def join(*parts: Points) -> Points:
     """Return all points of `parts`."""
-    row, column, value = (np.concatenate(x).astype(np.float32) for x in zip(*parts, strict=True))
-    return Points(row, column, value)
+    return Points(*(np.concatenate(x).astype(np.float32) for x in zip(*parts, strict=True)))
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -106,6 +105,6 @@ def sigmoid(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -20, 20))), np.float32)
 
 
-def random_sign(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
+def random_sign(rng: Rng, n: int) -> Floats32:
     """Return `n` signs: the echo of a thin layer starts with compression or rarefaction."""
     return np.where(rng.random(n) < 0.5, -1, 1).astype(np.float32)

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats32, Pixels
 from busgen.code import hash_code
 from busgen.compute.devices import resolve_device
 from busgen.compute.quiet import silence
@@ -28,7 +28,7 @@ from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.stable_diffusion import layout
-from busgen.io import sha256_bytes
+from busgen.io import read_json, sha256_bytes
 from busgen.priors.findings import Finding
 
 STEPS, GUIDANCE = 50, 7.5  # diffusers' own, which the predecessor does not depart from in print
@@ -65,7 +65,7 @@ class Engine:
     sha256: str
     name: str = "stable_diffusion"
 
-    def render(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit.
 
         An image depends on its finding and its mask only, not on the batch.
@@ -84,17 +84,13 @@ class Engine:
                 images[start : start + size] = drawn[: len(findings) - start]
         return images
 
-    def _draw(self, findings: Sequence[Finding], masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images of one pass."""
         pipeline = self.pipeline
         side = self.drawn_px // pipeline.vae_scale_factor
         shape = (pipeline.unet.config.in_channels, side, side)
-        noise = np.stack(
-            [
-                seeds.rng(finding.seed, "image").standard_normal(shape, np.float32)
-                for finding in findings
-            ]
-        )
+        draws = [seeds.rng(finding.seed, "image") for finding in findings]
+        noise = np.stack([rng.standard_normal(shape, np.float32) for rng in draws])
         channels = pipeline.controlnet.config.conditioning_channels
         images = pipeline(
             prompt=[to_text(f.pathology, f.echo_pattern, f.margin) for f in findings],
@@ -107,14 +103,14 @@ class Engine:
         return np.stack([_grey(image, self.size_px) for image in images])
 
 
-def make_control(masks: NDArray[np.uint8], side: int, channels: int) -> torch.Tensor:
+def make_control(masks: Pixels, side: int, channels: int) -> torch.Tensor:
     """Return masks (N, H, W) as what a ControlNet sees: (N, channels, side, side) of 0 and 1."""
     resized = [cv2.resize(m, (side, side), interpolation=cv2.INTER_NEAREST_EXACT) for m in masks]
     whole = torch.from_numpy(np.stack(resized)).float()
     return whole[:, None].repeat(1, channels, 1, 1)
 
 
-def _grey(image: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
+def _grey(image: Floats32, size_px: int) -> Pixels:
     """Return an image (S, S, 3) in [0, 1] as an image, area-averaged to `size_px`."""
     grey = image.mean(axis=2, dtype=np.float32)
     if len(grey) != size_px:
@@ -126,15 +122,10 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
     """Return the engine, its weights read and on their device, float16 on a GPU.
 
     It renders at the model's own size (512 for Stable Diffusion 1.5) and brings images to
-    `size_px`; where they are to be larger, at the next size up that the model can draw.
-
-    Raises
-    ------
-    UserError
-        If no model is named or found, it lacks parts, its weights are pickles, the adapter is
-        unknown or not this model's, steps or guidance are out of range, or there is no such device.
-    DataError
-        If a part is broken.
+    `size_px`; where they are to be larger, at the next size up that the model can draw. Raises
+    `UserError` if no model is named or found, it lacks parts, its weights are pickles, the adapter
+    is unknown or not this model's, steps or guidance are out of range, or there is no such device;
+    `DataError` if a part is broken.
     """
     steps, guidance = _sampler(learned)
     place = resolve_device(device)
@@ -147,9 +138,8 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
         _adapt(pipeline, adapter)
     factor = pipeline.vae_scale_factor
     drawn_px = max(pipeline.unet.config.sample_size, math.ceil(size_px / factor)) * factor
-    weights = layout.hash_folder(folder, adapter)
-    deciding = f"{weights}{hash_code(__name__)}{steps}/{guidance}/{dtype}"
-    sha256 = sha256_bytes(deciding.encode())
+    weights, code = layout.hash_folder(folder, adapter), hash_code(__name__)
+    sha256 = sha256_bytes(f"{weights}{code}{steps}/{guidance}/{dtype}".encode())
     return Engine(pipeline, steps, guidance, size_px, drawn_px, threads, sha256)
 
 
@@ -166,7 +156,7 @@ def _sampler(learned: ModelOptions) -> tuple[int, float]:
 
 def _pipeline(folder: Path, steps: int, dtype: torch.dtype) -> Any:  # noqa: ANN401 - untyped
     # latents are not bounded by 1: DDIM's clipping is for pixels
-    scheduler = DDIMScheduler.from_config(layout.read_schedule(folder), clip_sample=False)
+    scheduler = DDIMScheduler.from_config(read_json(folder / layout.SCHEDULE), clip_sample=False)
     most = scheduler.config.num_train_timesteps
     if steps > most:
         raise UserError(f"steps must be at most the model's {most}", steps, "ask for fewer")
@@ -189,9 +179,8 @@ def _adapt(pipeline: Any, adapter: Path) -> None:  # noqa: ANN401 - untyped
     rule, remedy = "an adapter must be one of this model's", "name the model that it was trained on"
     try:
         with silence():
-            pipeline.load_lora_weights(
-                adapter.parent, weight_name=adapter.name, adapter_name="adapter"
-            )
+            name = adapter.name
+            pipeline.load_lora_weights(adapter.parent, weight_name=name, adapter_name="adapter")
     except layout.BROKEN as error:
         raise DataError(rule, error, remedy) from error
     if not pipeline.get_active_adapters():

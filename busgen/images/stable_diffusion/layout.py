@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from busgen.compute.quiet import silence
 from busgen.errors import DataError, UserError
-from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.io import sha256_bytes, sha256_file
 
 WEIGHED: dict[str, Any] = {
     "unet": UNet2DConditionModel,
@@ -27,6 +27,7 @@ WEIGHED: dict[str, Any] = {
 }
 PARTS = (*WEIGHED, "tokenizer", "scheduler")
 ADAPTERS = "adapters"
+SCHEDULE = Path("scheduler") / "scheduler_config.json"  # noise levels, what is predicted
 PICKLES = {".bin", ".ckpt", ".pt", ".pth"}
 READ = {".json", ".safetensors", ".txt"}  # suffixes of the files that parts are read from
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -36,10 +37,8 @@ BROKEN = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorErro
 def find_folder(model: str | None) -> Path:
     """Return the folder of `model`, fetched first where it is a hub's name.
 
-    Raises
-    ------
-    UserError
-        If none is named, there is no such folder, or the hub has no such model or is out of reach.
+    Raises `UserError` if none is named, there is no such folder, or the hub has no such model or is
+    out of reach.
     """
     if model is None:
         rule = "stable_diffusion ships no weights: model must be given"
@@ -104,11 +103,8 @@ def find_adapter(folder: Path, name: str) -> Path:
 def hash_folder(folder: Path, adapter: Path | None = None) -> str:
     """Return the hash of all files that the parts are read from, and of the adapter's."""
     files = sorted(path for part in PARTS for path in (folder / part).glob("*"))
-    hashes = [
-        f"{path.parent.name}/{path.name} {sha256_file(path)}"
-        for path in files
-        if path.suffix in READ
-    ]
+    files = [path for path in files if path.suffix in READ]
+    hashes = [f"{path.parent.name}/{path.name} {sha256_file(path)}" for path in files]
     hashes += [f"adapter {sha256_file(adapter)}"] if adapter else []
     return sha256_bytes("\n".join(hashes).encode())
 
@@ -116,18 +112,18 @@ def hash_folder(folder: Path, adapter: Path | None = None) -> str:
 def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN401 - untyped
     """Return the model `part` of `WEIGHED` on the CPU, frozen, ready to infer.
 
-    Raises
-    ------
-    DataError
-        If its files are broken, or lack weights.
+    Raises `DataError` if its files are broken, or lack weights.
     """
     rule, remedy = f"{folder / part} must hold a whole {part}", "restore it"
-    options = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
+    options = {
+        "dtype": dtype,
+        "use_safetensors": True,
+        "local_files_only": True,
+        "output_loading_info": True,
+    }
     try:
         with silence():
-            model, told = WEIGHED[part].from_pretrained(
-                folder / part, output_loading_info=True, **options
-            )
+            model, told = WEIGHED[part].from_pretrained(folder / part, **options)
     except BROKEN as error:
         raise DataError(rule, error, remedy) from error
     lacking = sorted(map(str, [*told["missing_keys"], *told["mismatched_keys"]]))
@@ -139,15 +135,9 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
 def read_tokenizer(folder: Path) -> CLIPTokenizer:
     """Return the tokenizer; raise `DataError` where its files are broken."""
     try:
-        found: CLIPTokenizer = CLIPTokenizer.from_pretrained(
-            folder / "tokenizer", local_files_only=True
-        )
+        found: CLIPTokenizer
+        found = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     except BROKEN as error:
         rule = f"{folder / 'tokenizer'} must hold a CLIP tokenizer"
         raise DataError(rule, error, "restore it") from error
     return found
-
-
-def read_schedule(folder: Path) -> dict[str, object]:
-    """Return the settings of the folder's scheduler: its noise levels, and what is predicted."""
-    return read_json(folder / "scheduler" / "scheduler_config.json")

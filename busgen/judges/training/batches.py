@@ -1,41 +1,112 @@
-"""Batches that a judge learns from: crops changed as `augment` changes them, their truth, weights.
+"""Batches that a judge learns from: changed crops, their truth, weights.
 
-In: crops, which of them, a generator. Out: float tensors.
+In: crops, which of them, a generator. Out: float tensors. What changes a crop leaves its label
+true: other windows, mirrors, gains, noise. No vertical flips: shadows fall downwards.
 """
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from busgen.imaging.decode import bounding_box
+from busgen.arrays import Pixels
+from busgen.imaging.decode import Box, bounding_box
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec, to_input
-from busgen.judges.training import augment
-from busgen.judges.views import Window, window_around
+from busgen.judges.views import Window, crop, window_around
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
 ASIDE = 0.1  # share of the segmenter's views that avoid the lesion, where there is room
+WHITE = np.uint8(255)
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs, targets, weights
+
+
+def random_window(side: int, rng: Rng, strength: float = 1.0) -> Window:
+    """Return a window of a square image: .6 to 1.15 of its side, up to a tenth stretched.
+
+    With a `strength` below 1 windows differ less from the image.
+    """
+    size = side * rng.uniform(1 - 0.4 * strength, 1 + 0.15 * strength)
+    stretch = np.exp(rng.uniform(-0.1, 0.1) * strength)
+    height, width = size * stretch, size / stretch
+    row, col = (rng.uniform(min(0, side - x), max(0, side - x)) for x in (height, width))
+    return Window(row, col, height, width)
+
+
+def window_outside(box: Box, side: int, rng: Rng) -> Window | None:
+    """Return a window of .35 of a square image or more that shows nothing of `box`, if any."""
+    size = side * rng.uniform(0.35, 0.6)
+    free = [
+        (0, box.row, 0, side),
+        (box.row + box.height, side, 0, side),
+        (0, side, 0, box.col),
+        (0, side, box.col + box.width, side),
+    ]
+    rooms = [room for room in free if min(room[1] - room[0], room[3] - room[2]) > size]
+    if not rooms:
+        return None
+    top, bottom, left, right = rooms[rng.integers(len(rooms))]
+    row, col = rng.uniform(top, bottom - size), rng.uniform(left, right - size)
+    return Window(row, col, size, size)
+
+
+def jitter(window: Window, rng: Rng) -> Window:
+    """Return a window near `window`: .8 to 1.25 of its size, shifted by up to a tenth."""
+    size = np.exp(rng.uniform(-0.22, 0.22))
+    stretch = np.exp(rng.uniform(-0.08, 0.08))
+    height, width = window.height * size * stretch, window.width * size / stretch
+    row = window.row + (window.height - height) / 2 + rng.uniform(-0.1, 0.1) * height
+    col = window.col + (window.width - width) / 2 + rng.uniform(-0.1, 0.1) * width
+    return Window(row, col, height, width)
+
+
+def augment(
+    image: Pixels,
+    masks: tuple[Pixels, ...],
+    window: Window,
+    size_px: int,
+    rng: Rng,
+    strength: float = 1.0,
+) -> Pixels:
+    """Return `window` of an image in other light and of masks that move with it, (1 + M, S, S).
+
+    They are mirrored in half of the cases.
+    """
+    seen = _brighten(crop(image, window, size_px), rng, strength)
+    both = np.stack([seen, *(crop(mask, window, size_px) for mask in masks)])
+    return both[..., ::-1] if rng.random() < 0.5 else both
+
+
+def _brighten(pixels: Pixels, rng: Rng, strength: float = 1.0) -> Pixels:
+    """Return pixels with other gain, gamma, gain over depth, sharpness and speckle.
+
+    With a `strength` below 1 they differ less, and fewer of them.
+    """
+    grey = pixels.astype(np.float32) / np.float32(255)
+    size = len(grey)
+    if rng.random() < 0.3 * strength:
+        grey = cv2.GaussianBlur(grey, (0, 0), rng.uniform(0.4, 1.2))
+    depth = np.linspace(-1, 1, size, dtype=np.float32)[:, None]
+    levels = rng.uniform(-0.3, 0.3) * strength, rng.uniform(-0.3, 0.3) * strength
+    gain = np.exp(levels[0] + levels[1] * depth).astype(np.float32)
+    gamma = np.exp(rng.uniform(-0.35, 0.35) * strength)
+    grey = np.power(grey, np.float32(gamma)) * gain
+    if rng.random() < 0.5 * strength:
+        noise = rng.standard_normal((size, size), np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.5))
+        grey *= 1 + np.float32(rng.uniform(0, 0.15)) * noise / noise.std()
+    return np.asarray(np.clip(grey * 255, 0, 255), np.uint8)
 
 
 @dataclass(frozen=True)
 class Draws:
     """What changes the crops of an epoch, and how much."""
 
-    rng: augment.Rng
+    rng: Rng
     strength: float
-
-    def augment(
-        self,
-        image: NDArray[np.uint8],
-        masks: tuple[NDArray[np.uint8], ...],
-        window: Window,
-        size_px: int,
-    ) -> augment.Views:
-        """Return `window` of a crop, changed."""
-        return augment.augment(image, masks, window, size_px, self.rng, self.strength)
 
 
 def make_batch(
@@ -43,36 +114,33 @@ def make_batch(
 ) -> Batch:
     """Return changed crops as inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
-        seen = [_lesion(spec, crops, int(i), draws) for i in indices]
-        targets = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
-        return to_input(np.stack(seen), "cpu"), targets, torch.ones_like(targets)
-    views = []
-    for i in indices:
-        window = _part(crops.masks[i], draws)
-        masks = (crops.masks[i] * np.uint8(255), crops.ignore[i] * np.uint8(255))
-        views.append(draws.augment(crops.images[i], masks, window, spec.size_px))
-    inputs = to_input(np.stack([v.image for v in views])[:, None], "cpu")
-    targets = to_input(np.stack([v.masks[0] for v in views])[:, None], "cpu")
-    ignore = to_input(np.stack([v.masks[1] for v in views])[:, None], "cpu")
+        seen = np.stack([_view_lesion(spec, crops, int(i), draws) for i in indices])
+        labels = torch.from_numpy(crops.is_malignant[indices].astype(np.float32))
+        return to_input(seen, "cpu"), labels, torch.ones_like(labels)
+    seen = np.stack([_view_image(spec, crops, int(i), draws) for i in indices])
+    inputs, targets, ignore = (to_input(seen[:, [plane]], "cpu") for plane in range(3))
     return inputs, targets, 1 - ignore
 
 
-def _part(mask: NDArray[np.uint8], draws: Draws) -> Window:
-    """Return a window of a crop, one in ten without the lesion: finding nothing is learned too."""
-    box = bounding_box(mask)
-    rng = draws.rng
-    aside = (
-        None if box is None or rng.random() > ASIDE else augment.window_outside(box, len(mask), rng)
-    )
-    return aside or augment.random_window(len(mask), rng, draws.strength)
+def _view_image(spec: SegmenterSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
+    """Return a changed view of a crop, its mask and what to ignore, (3, S, S).
+
+    One in ten is without the lesion: finding nothing is learned too.
+    """
+    mask, rng = crops.masks[index], draws.rng
+    box, aside = bounding_box(mask), None
+    if box is not None and rng.random() <= ASIDE:
+        aside = window_outside(box, len(mask), rng)
+    window = aside or random_window(len(mask), rng, draws.strength)
+    masks = (mask * WHITE, crops.ignore[index] * WHITE)
+    return augment(crops.images[index], masks, window, spec.size_px, rng, draws.strength)
 
 
-def _lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> NDArray[np.uint8]:
+def _view_lesion(spec: ClassifierSpec, crops: Crops, index: int, draws: Draws) -> Pixels:
     """Return a changed view of one lesion, image and mask (2, S, S)."""
-    box = bounding_box(crops.masks[index])
+    mask, rng = crops.masks[index], draws.rng
+    box = bounding_box(mask)
     if box is None:
         raise ValueError(f"crop {index} has no lesion to classify")
-    window = augment.jitter(window_around(box, spec.context), draws.rng)
-    masks = (crops.masks[index] * np.uint8(255),)
-    seen = draws.augment(crops.images[index], masks, window, spec.size_px)
-    return np.stack([seen.image, *seen.masks])
+    window = jitter(window_around(box, spec.context), rng)
+    return augment(crops.images[index], (mask * WHITE,), window, spec.size_px, rng, draws.strength)

@@ -14,10 +14,10 @@ import numpy as np
 from busgen import io
 from busgen.folders import write_folder
 from busgen.judges.judges import FILES, SPEC, Judges, load_judges
-from busgen.judges.training.card import write_card
 from busgen.judges.training.scores import score_classifier, score_segmenter
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, origin_of, read_crops, weights_may_ship
+from busgen.templates import card_of
 
 SCORES = "scores.json"
 JUDGES = "judges"
@@ -27,22 +27,10 @@ Record = dict[str, Any]
 def publish(
     judges: Path, params: TrainJudgesParams, tables: Sequence[Path], cohort: Path, out: Path
 ) -> Record:
-    """Write the judges that lie in `judges` to `out`, with scores and cards.
+    """Write the judges in the folder `judges` to `out` with scores and cards, all of it or nothing.
 
-    Parameters
-    ----------
-    judges
-        Folder of the trained judges; the crops by split lie beside it.
-    params
-        What they were trained with.
-    tables, cohort
-        All canonical tables: data sets that the judges did not learn from are scored whole.
-    out
-        Folder to write, all of it or nothing.
-
-    Returns
-    -------
-    What `scores.json` holds.
+    The crops by split lie beside `judges`. Data sets among `tables` that the judges did not learn
+    from are scored whole. Returns what `scores.json` holds.
     """
     crops = {split: load_crops(judges.parent / split) for split in SPLITS}
     loaded = load_judges(judges, "cpu")
@@ -83,3 +71,11 @@ def describe(table: Path, crops: Mapping[str, Crops]) -> Record:
             labels = Counter(str(label) or "unknown" for label in own.labels[rows])
             told[split] = {"patients": len(np.unique(own.groups[rows])), **labels}
     return told
+
+
+def write_card(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name -> Markdown; data sets that were not learned from are marked *."""
+    card = card_of(Path(__file__).parent)
+    scored = [("", record["test"]), *((" *", scores) for scores in record["other"].values())]
+    judges = ("segmenter", "classifier")
+    return {f"{judge}.md": card.render(record, judge=judge, scored=scored) for judge in judges}

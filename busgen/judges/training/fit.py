@@ -44,11 +44,6 @@ class Recipe:
     average: float = 0.995
     half_precision: bool = True
 
-    @property
-    def total(self) -> int:
-        """Epochs of both cycles."""
-        return self.epochs + self.polish
-
 
 @dataclass(frozen=True)
 class Member:
@@ -58,38 +53,9 @@ class Member:
     number: int
     recipe: Recipe
 
-    @property
-    def channels(self) -> int:
-        """How many channels it sees."""
-        return self.spec.channels(self.number) if isinstance(self.spec, ClassifierSpec) else 1
 
-
-@dataclass(frozen=True)
-class Cycle:
-    """One cycle of a member's training: its first epoch, its number of epochs, rate, changes."""
-
-    first: int
-    epochs: int
-    rate: float
-    strength: float
-
-    def pace(self, recipe: Recipe, seed: int, n: int) -> Schedule:
-        """Return the pace of this cycle on `n` crops, a checkpoint after every epoch."""
-        steps = images_per_epoch(n, recipe.batch) // recipe.batch
-        return Schedule(
-            self.epochs * steps,
-            recipe.batch,
-            self.rate,
-            seed,
-            average=recipe.average,
-            average_at_once=True,
-            half_precision=recipe.half_precision,
-            keep=steps,
-        )
-
-
-class Learner(SingleTrainee):
-    """A member's network and the crops that it sees.
+class _Learner(SingleTrainee):
+    """A member's network, the crops that it sees, its cycle's first epoch and strength of changes.
 
     What is drawn in an epoch comes from the seed and the number of the epoch: `draws` change crops,
     `picked` (steps, batch) says which, `noise` is what dropout draws from.
@@ -99,9 +65,11 @@ class Learner(SingleTrainee):
     picked: NDArray[np.int64]
     noise: Tensor
 
-    def __init__(self, member: Member, crops: Crops, cycle: Cycle, net: nn.Module) -> None:
+    def __init__(
+        self, member: Member, crops: Crops, net: nn.Module, first: int, strength: float
+    ) -> None:
         super().__init__(net, adamw(net, member.recipe.decay))
-        self.member, self.crops, self.cycle = member, crops, cycle
+        self.member, self.crops, self.first, self.strength = member, crops, first, strength
         self.chances = probabilities(crops, labelled=isinstance(member.spec, ClassifierSpec))
 
     def training_step(self, step: int, draws: training_loop.Draws, pace: Schedule) -> Told:
@@ -109,7 +77,7 @@ class Learner(SingleTrainee):
         del draws
         place = step % pace.keep
         if place == 0:
-            self._begin_epoch(self.cycle.first + step // pace.keep, pace)
+            self._begin_epoch(self.first + step // pace.keep, pace)
         set_rate(self.optimiser, pace.rate * rate_share(step / pace.steps))
         indices = self.picked[place]
         inputs, targets, weights = make_batch(self.member.spec, self.crops, indices, self.draws)
@@ -117,14 +85,14 @@ class Learner(SingleTrainee):
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
             with autocast(self.device, pace):
-                logits = self.net(inputs[:, : self.member.channels])
+                logits = self.net(inputs[:, : self.member.spec.channels(self.member.number)])
             self.noise = torch.get_rng_state()
         loss = compute_loss(logits.float(), targets, weights)
         take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def _begin_epoch(self, epoch: int, pace: Schedule) -> None:
-        self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.cycle.strength)
+        self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.strength)
         shape = (pace.keep, pace.batch)
         self.picked = self.draws.rng.choice(len(self.crops), shape, p=self.chances)
         with torch.random.fork_rng(devices=[]):
@@ -133,31 +101,31 @@ class Learner(SingleTrainee):
 
 
 def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> dict[str, Tensor]:
-    """Return the running average of the weights after `recipe.total` epochs.
+    """Return the running average of the weights after the epochs of both cycles.
 
-    Parameters
-    ----------
-    member
-        Shape of the judge, which member of its ensemble it is, and how it learns.
-    crops
-        What it learns from: training patients only.
-    seed
-        Decides initial weights, draws and changes of the crops.
-    work
-        Folder of the checkpoints to go on from where they exist, written after every epoch.
-    tick
-        Called with the number of crops seen, after every step; with those of the epochs that
-        a checkpoint holds, at the start of a cycle.
+    Checkpoints in `work` are gone on from where they exist, and written after every epoch. `tick`
+    gets the number of crops seen, after every step; with those of the epochs that a checkpoint
+    holds, at the start of a cycle.
     """
     recipe = member.recipe
-    cycles = [Cycle(0, recipe.epochs, recipe.rate, 1.0)]
+    steps = images_per_epoch(len(crops), recipe.batch) // recipe.batch
+    cycles = [(0, recipe.epochs, recipe.rate, 1.0)]
     if recipe.polish:
-        cycles.append(Cycle(recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
+        cycles.append((recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
     net = seeded(lambda: member.spec.build(member.number), seed)
-    for cycle in cycles:
-        learner = Learner(member, crops, cycle, net)
-        pace, folder = cycle.pace(recipe, seed, len(crops)), work / f"cycle-{cycle.first}"
-        mean = training_loop.train(learner, pace, folder, tick)["net"]
+    for first, epochs, rate, strength in cycles:
+        learner = _Learner(member, crops, net, first, strength)
+        pace = Schedule(
+            epochs * steps,
+            recipe.batch,
+            rate,
+            seed,
+            average=recipe.average,
+            average_at_once=True,
+            half_precision=recipe.half_precision,
+            keep=steps,
+        )
+        mean = training_loop.train(learner, pace, work / f"cycle-{first}", tick)["net"]
         net.load_state_dict(mean.state_dict())
     return dict(net.state_dict())
 

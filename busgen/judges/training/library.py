@@ -17,13 +17,9 @@ from busgen.learning.presets import Presets
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.real.cohort import find_cohort, find_tables
 
+_QUICK = {"epochs": 1, "members": 1}
 PRESETS: Presets = MappingProxyType(
-    {
-        "rehearsal": {
-            "segmenter": {"epochs": 1, "members": 1},
-            "classifier": {"epochs": 1, "members": 1, "blind": 0},
-        }
-    }
+    {"rehearsal": {"segmenter": _QUICK, "classifier": _QUICK | {"blind": 0}}}
 )
 
 
@@ -39,19 +35,11 @@ class Training:
     out: Path
     plan: stage.Plan
 
-    @property
-    def n(self) -> int:
-        """Crops that the members look at together, as `train` ticks them."""
-        return self.plan.n
-
 
 def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
     """Return the training on the canonical data in `folder`; its crops are read.
 
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, or `out` holds other things.
+    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
     """
     folders.require_replaceable(out, JUDGES)
     tables, cohort = find_tables(folder), find_cohort(folder)
@@ -66,15 +54,11 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
 
     `tick` gets the number of crops looked at. What a killed training did is not done again.
     """
-    mapped = partial(stage.map_jobs, workers=training.params.workers, tick=tick)
-    with folders.lock_folder(training.out, JUDGES):
-        stage.train(training.plan, training.splits, training.work, mapped)
-        record = publish(
-            training.work / stage.TRAINED,
-            training.params,
-            training.tables,
-            training.cohort,
-            training.out,
-        )
-        folders.clear_work(training.out)
+    asked, work = training, training.work
+    mapped = partial(stage.map_jobs, workers=asked.params.workers, tick=tick)
+    with folders.lock_folder(asked.out, JUDGES):
+        stage.train(asked.plan, asked.splits, work, mapped)
+        trained = work / stage.TRAINED
+        record = publish(trained, asked.params, asked.tables, asked.cohort, asked.out)
+        folders.clear_work(asked.out)
     return record

@@ -1,32 +1,103 @@
 """Stage `train`: crops of real patients -> trained and calibrated judges.
 
 In: canonical tables, the cohort, parameters. Out: a folder with the judges, and crops by split. A
-killed training goes on from its last epochs and ends with the same bytes.
+killed training goes on from its last epochs and ends with the same bytes. Members of the ensembles
+are each trained in a process of its own with one thread: two networks side by side use two cores
+better than one network with two threads, none waits for the other, and sums keep their order.
 """
 
+import multiprocessing
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from scipy.special import logit
 
 from busgen import io, seeds
 from busgen.code import hash_code
+from busgen.compute.threads import compute_alone
+from busgen.errors import BusgenError
 from busgen.folders import open_work
+from busgen.io import replace_file
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec, load_judges, save_model
+from busgen.judges.training import fit
 from busgen.judges.training.fit import Member, Recipe, images_per_epoch
-from busgen.judges.training.members import Job, run
 from busgen.params.train_judges import JudgeParams, TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, read_shippable, save_crops
 from busgen.stats.calibration import fit_platt, fit_threshold
+from busgen.training_loop import Tick
 
 TRAINED = "judges"  # folder in the work folder
-Tick = Callable[[int], None]
-Mapped = Callable[[Sequence[Job]], None]
 Folders = Mapping[str, Path]  # split -> crops
+
+
+@dataclass(frozen=True)
+class Job:
+    """One member to train: what from (`save_crops`' folder), how, and where its weights go.
+
+    `n` is the number of crops it looks at, over all epochs.
+    """
+
+    name: str
+    member: Member
+    seed: int
+    crops: Path
+    work: Path
+    n: int
+
+    @property
+    def weights(self) -> Path:
+        """The file of the finished weights."""
+        return self.work / f"{self.name}.safetensors"
+
+
+def run(job: Job, tick: Tick) -> None:
+    """Write the weights of a member, trained in a process of its own, unless they are there.
+
+    A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps. Raises
+    `BusgenError` if the process ended without weights.
+    """
+    if job.weights.is_file():
+        tick(job.n)
+    else:
+        context = multiprocessing.get_context("spawn")
+        told, tells = context.Pipe(duplex=False)
+        process = context.Process(target=_train, args=(job, tells), name=job.name)
+        process.start()
+        tells.close()
+        with told, suppress(EOFError):
+            while True:
+                tick(told.recv())
+        process.join()
+        if process.exitcode != 0 or not job.weights.is_file():
+            raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
+
+
+def _train(job: Job, tells: Connection) -> None:
+    """Train in this process; it ends when nobody listens any more: the pipe breaks."""
+    compute_alone()
+    fit_member(job, tells.send)
+
+
+def fit_member(job: Job, tick: Tick) -> None:
+    """Write the weights of a member, trained in this process."""
+    crops = load_crops(job.crops)
+    if isinstance(job.member.spec, ClassifierSpec):
+        crops = crops.pick(crops.is_labelled)
+    checkpoints = job.work / f"{job.name}.checkpoints"
+    weights = fit.train(job.member, crops, job.seed, checkpoints, tick)
+    with replace_file(job.weights) as partial:
+        save_file({key: value.contiguous() for key, value in weights.items()}, partial)
+    shutil.rmtree(checkpoints)
+
+
+Mapped = Callable[[Sequence[Job]], None]
 
 
 @dataclass(frozen=True)
@@ -53,15 +124,10 @@ def plan(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
         ("classifier", classifier, cls, int(crops.is_labelled.sum())),
     )
     jobs = []
+    half = params.half_precision
     for name, spec, judge, size in ensembles:
-        recipe = Recipe(
-            judge.epochs,
-            judge.batch,
-            judge.rate,
-            judge.polish,
-            half_precision=params.half_precision,
-        )
-        n = recipe.total * images_per_epoch(size, judge.batch)
+        recipe = Recipe(judge.epochs, judge.batch, judge.rate, judge.polish, half_precision=half)
+        n = (judge.epochs + judge.polish) * images_per_epoch(size, judge.batch)
         for k in range(judge.members):
             seed = seeds.sample_seed(params.seed, k)
             jobs.append(Job(f"{name}-{k}", Member(spec, k, recipe), seed, training, work, n))
@@ -71,8 +137,7 @@ def plan(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
 def map_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> None:
     """Run `jobs`, `workers` of them at once."""
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(partial(run, tick=tick), jobs):
-            pass
+        list(pool.map(partial(run, tick=tick), jobs))
 
 
 def _assemble(plan: Plan, validation: Crops, folder: Path) -> Judges:
@@ -113,5 +178,5 @@ def work_folder(
 ) -> Path:
     """Return the folder in `root` of this training: its name hashes all that decides weights."""
     key = params.model_dump_json(exclude={"workers"}) + hash_code(__name__)
-    key += "".join(io.sha256_file(path) for path in (*tables, cohort))
+    key += "".join(map(io.sha256_file, (*tables, cohort)))
     return root / f"judges-{io.sha256_bytes(key.encode())[:16]}"

@@ -6,8 +6,8 @@ kept.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Pixels
 from busgen.code import hash_code
 from busgen.imaging.resize import resize
 from busgen.metrics.spaces.registry import FeatureSpace
@@ -15,9 +15,6 @@ from busgen.similarity.known_images import mirror
 
 NAME = "masks"
 SIDE = 48  # px: the longer side of the lesion's box
-
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 
 
 def make_space() -> FeatureSpace:
@@ -41,7 +38,7 @@ def distances(a: Floats, b: Floats) -> Floats:
     return np.asarray(1 - shared / np.maximum(total - shared, 1.0), np.float64)
 
 
-def _align(lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _align(lesion: Bools) -> Bools:
     """Return the lesion's box in the middle of a square that its longer side fills."""
     rows, cols = (np.flatnonzero(lesion.any(axis=axis)) for axis in (1, 0))
     box = lesion[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]

@@ -10,13 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from busgen.arrays import Floats, Pixels
+from busgen.code import hash_code
 from busgen.errors import UserError
 
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
 OURS = ("us64", "radiomic")  # measured by default
 KNOWN = (*OURS, "lite1")
 SCRIPTED = (".pt", ".pth", ".ts", ".jit")
@@ -59,11 +56,8 @@ def load_spaces(names: Sequence[str] | None) -> list[FeatureSpace]:
 def load_space(name: str) -> FeatureSpace:
     """Return the space `us64`, `radiomic` or `lite1`, or that of an extractor at the path `name`.
 
-    Raises
-    ------
-    UserError
-        If it is none of these. Weights alone (a safetensors file, ONNX) are refused: the
-        architecture is not in them, or nothing here runs it.
+    Raises `UserError` if it is none of these. Weights alone (a safetensors file, ONNX) are refused:
+    the architecture is not in them, or nothing here runs it.
     """
     if name == "us64":
         from busgen.metrics.spaces.us64 import features
@@ -71,14 +65,14 @@ def load_space(name: str) -> FeatureSpace:
         learned = features.load_model()
         return FeatureSpace(name, learned.sha256, lambda x, _: learned.embed(x), ranked=True)
     if name == "lite1":
-        from busgen.metrics.spaces.lite1.features import embed as embed_lite1, load_axes
+        from busgen.metrics.spaces.lite1 import embed as embed_lite1, load_axes
 
         axes = load_axes()
         return FeatureSpace(name, axes.sha256, lambda x, _: embed_lite1(x, axes), ranked=True)
     if name == "radiomic":
-        from busgen.metrics.spaces.radiomic.space import embed, sha256
+        from busgen.metrics.spaces.radiomic import space
 
-        return FeatureSpace(name, sha256(), embed)
+        return FeatureSpace(name, hash_code(space.__name__), space.embed)
     path = Path(name)
     if path.suffix.lower() in SCRIPTED or path.is_dir():
         from busgen.metrics.spaces import user_network

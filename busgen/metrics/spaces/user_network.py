@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.extras import require_extra
-from busgen.io import read_json, sha256_bytes, sha256_file
+from busgen.io import read_json, sha256_file, sha256_files
 
 CONFIG, WEIGHTS, SEEN = "config.json", "model.safetensors", "preprocessor_config.json"
 POOLER = "pooler"  # what pools is often left out of weights: it is not needed
@@ -40,7 +40,7 @@ class Spec:
     centre: Levels = (128.0, 128.0, 128.0)
     scale: Levels = (128.0, 128.0, 128.0)
 
-    def to_input(self, images: NDArray[np.uint8]) -> Tensor:
+    def to_input(self, images: Pixels) -> Tensor:
         """Return images (N, S, S) uint8 as the network takes them."""
         grey = torch.from_numpy(np.stack([resize(image, self.side_px) for image in images]))
         centre, scale = (torch.tensor(x).view(3, 1, 1) for x in (self.centre, self.scale))
@@ -55,13 +55,11 @@ class FeatureSpace:
     sha256: str
     spec: Spec = Spec()
 
-    def embed(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def embed(self, images: Pixels) -> Floats:
         """Return features (N, D) of square images (N, S, S) uint8.
 
-        Raises
-        ------
-        UserError
-            If the network does not take such images, or gives anything but finite numbers.
+        Raises `UserError` if the network does not take such images, or gives anything but finite
+        numbers.
         """
         parts = []
         with torch_threads(), torch.inference_mode():
@@ -69,7 +67,7 @@ class FeatureSpace:
                 parts.append(self._measure(self.spec.to_input(images[start : start + CHUNK])))
         return np.concatenate(parts)
 
-    def _measure(self, inputs: Tensor) -> NDArray[np.float64]:
+    def _measure(self, inputs: Tensor) -> Floats:
         try:
             told = self.net(inputs)
         except (RuntimeError, TypeError, ValueError) as error:
@@ -89,17 +87,11 @@ class FeatureSpace:
 def load_model(path: Path) -> FeatureSpace:
     """Return the extractor of a TorchScript file or of a folder of the transformers library.
 
-    Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the
-    whole would resize the images again. A folder's `preprocessor_config.json` says how images
-    are seen; of its model the pooled features are taken, else the mean over the last ones. Code
-    that a folder brings is never run.
-
-    Raises
-    ------
-    UserError
-        If there is no such file or folder.
-    DataError
-        If it is no TorchScript, or no whole model.
+    Of StyleGAN's `inception-2015-12-05.pt` the part `layers` is asked, as clean-fid does: the whole
+    would resize the images again. A folder's `preprocessor_config.json` says how images are seen;
+    of its model the pooled features are taken, else the mean over the last ones. Code that a folder
+    brings is never run. Raises `UserError` if there is no such file or folder; `DataError` if it is
+    no TorchScript, or no whole model.
     """
     if path.is_dir():
         return _pretrained(path)
@@ -114,7 +106,7 @@ def load_model(path: Path) -> FeatureSpace:
     return FeatureSpace(getattr(net, "layers", net), sha256_file(path))
 
 
-def resize(image: NDArray[np.uint8], side_px: int) -> NDArray[np.float32]:
+def resize(image: Pixels, side_px: int) -> Floats32:
     """Return an image as (side_px, side_px) float32 in [0, 255]: Pillow's bicubic, antialiased."""
     grey = Image.fromarray(image.astype(np.float32))
     small = grey.resize((side_px, side_px), Image.Resampling.BICUBIC)
@@ -153,8 +145,7 @@ def _pretrained(folder: Path) -> FeatureSpace:
         return last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2)
 
     files = [folder / name for name in (CONFIG, WEIGHTS, SEEN) if (folder / name).is_file()]
-    digest = sha256_bytes("".join(sha256_file(file) for file in files).encode())
-    return FeatureSpace(embed, digest, seen)
+    return FeatureSpace(embed, sha256_files(files), seen)
 
 
 def _known(folder: Path, config: object) -> Spec:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import folders, io, training_loop
+from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.extras import require_extra
 from busgen.images.diffusion.autoencoder import draw_noise
@@ -32,7 +32,6 @@ from busgen.images.diffusion.folder import (
 )
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.images.diffusion.training.card import EVIDENCE
 from busgen.images.diffusion.training.flow import Trainee
 from busgen.images.diffusion.training.latents import (
     KEEP,
@@ -42,6 +41,7 @@ from busgen.images.diffusion.training.latents import (
     stated_terms,
     validation_batches,
 )
+from busgen.images.diffusion.training.publish import EVIDENCE
 from busgen.images.training.examples import BOUNDS, SPLITS, read_images
 from busgen.masks.semantic_curvature.training.descriptor_bounds import bounds_from_json
 from busgen.params.train_images import AdapterParams, TrainImagesParams
@@ -51,7 +51,7 @@ from busgen.training_loop import LOG, Schedule, make_draws
 
 LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2"]  # that get low-rank changes
 TOLD = "adapter.json"
-Score = Callable[[NDArray[np.uint8], Crops], Mapping[str, Any]]
+Score = Callable[[Pixels, Crops], Mapping[str, Any]]
 RANKS = (2, 4, 8)
 
 
@@ -70,10 +70,9 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
-        asked = self.params
-        return Schedule(
-            asked.steps, asked.batch, asked.rate, self.seed, asked.accumulate, validate=asked.steps
-        )
+        own = self.params
+        pace = (own.steps, own.batch, own.rate, self.seed, own.accumulate)
+        return Schedule(*pace, validate=own.steps)
 
     @property
     def work(self) -> Path:
@@ -87,11 +86,9 @@ class Training:
 def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank: int) -> Training:
     """Return the adaptation of ``params.start`` (by default what ships) to a data set.
 
-    Raises
-    ------
-    UserError
-        If `folder` does not hold the data set, `out` holds anything but the generator without this
-        adapter, the generator's folder is none, or the rank is none of the predecessor's.
+    Raises `UserError` if `folder` does not hold the data set, `out` holds anything but the
+    generator without this adapter, the generator's folder is none, or the rank is none of the
+    predecessor's.
     """
     require_extra("sd", "an adapter")
     if rank not in RANKS:
@@ -111,7 +108,7 @@ def _require_room(out: Path, start: Path, dataset: str) -> None:
     """Raise `UserError` where an adapter of `start` would replace what stands in `out`."""
     generator = checked_hash(start)
     folders.require_replaceable(out, KIND)
-    if not _holds_model(out):
+    if not (out / MANIFEST).is_file():
         return
     if checked_hash(out) != generator:
         rule = "the output folder must be empty, or hold the generator that is adapted"
@@ -119,10 +116,6 @@ def _require_room(out: Path, start: Path, dataset: str) -> None:
     if (out / ADAPTERS / dataset).exists():
         rule = f"an adapter must be new in {out}"
         raise UserError(rule, dataset, "choose another folder, or remove the adapter first")
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / MANIFEST).is_file()
 
 
 def train(plan: Training, tick: Callable[[int], None], score: Score) -> dict[str, Any]:
@@ -143,36 +136,26 @@ def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[st
     views, stated, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
+    rank = plan.params.rank
+    lora = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=LAYERS)
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
-        pipeline.unet.add_adapter(
-            LoraConfig(
-                r=plan.params.rank,
-                lora_alpha=plan.params.rank,
-                init_lora_weights="gaussian",
-                target_modules=LAYERS,
-            ),
-            adapter_name=plan.dataset,
-        )
+        pipeline.unet.add_adapter(lora, adapter_name=plan.dataset)
     pipeline.tokens.requires_grad_(requires_grad=False)
-    views = {
-        split: replace(own, styles=np.full_like(own.styles, NO_STYLE))
-        for split, own in views.items()
-    }
+    silent = {split: np.full_like(own.styles, NO_STYLE) for split, own in views.items()}
+    views = {split: replace(own, styles=silent[split]) for split, own in views.items()}
     modules = {"unet": pipeline.unet, "tokens": pipeline.tokens}
     trained = training_loop.train(Trainee(modules, views, stated), plan.schedule, plan.work, tick)
     pipeline.unet.load_state_dict(trained["unet"].state_dict())
-    told: dict[str, Any] = {
+    after = _scores(pipeline, views, stated, held_out, score)
+    record: dict[str, Any] = {
         "dataset": plan.dataset,
         "images": {split: int(own.whole.sum()) for split, own in views.items()},
         "params": plan.params.model_dump(),
-        "held_out": {
-            "before": before,
-            "after": _scores(pipeline, views, stated, held_out, score),
-        },
+        "held_out": {"before": before, "after": after},
     }
-    _write(plan, pipeline, told)
-    return told
+    _write(plan, pipeline, record)
+    return record
 
 
 def _examples(
@@ -203,14 +186,12 @@ def _scores(
     trainee = Trainee(modules, views, stated)
     pipeline.to(trainee.device)
     drawn = []
-    for number, batch in enumerate(
-        validation_batches(views["validation"], stated["validation"], 8)
-    ):
+    batches = validation_batches(views["validation"], stated["validation"], 8)
+    for number, batch in enumerate(batches):
         noise = make_draws(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
-        made = pipeline(
-            batch.conditions.to(trainee.device), start, draw_noise(len(start), SIDE, noise)
-        )
+        told, grain = batch.conditions.to(trainee.device), draw_noise(len(start), SIDE, noise)
+        made = pipeline(told, start, grain)
         drawn.append((made * 255).round().to(torch.uint8).cpu())
     loss = trainee.validate(modules, 0)["validation_loss"]
     return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))
@@ -218,7 +199,8 @@ def _scores(
 
 def _write(plan: Training, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
     with folders.write_folder(plan.out, KIND) as partial:
-        folders.copy_folder(plan.out if _holds_model(plan.out) else plan.start, partial)
+        kept = plan.out if (plan.out / MANIFEST).is_file() else plan.start
+        folders.copy_folder(kept, partial)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)

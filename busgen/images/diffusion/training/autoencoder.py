@@ -8,22 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from busgen import training_loop
+from busgen.arrays import Floats, Pixels
 from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
-from busgen.images.diffusion.training.critics import patches as critics
+from busgen.images.diffusion.training import critics
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
 from busgen.real.crops import Crops
-from busgen.training_loop import (
-    Draws,
-    Schedule,
-    Tick,
-    Told,
-    make_draws,
-)
+from busgen.training_loop import Draws, Schedule, Tick, Told, make_draws
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur
@@ -47,14 +41,12 @@ class Trainee(AdversarialTrainee):
 
     def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Add one batch's gradients to both networks."""
-        real, weight = (
-            x.to(self.device) for x in draw_patches(self.splits["train"], draws, pace.batch)
-        )
+        patches = draw_patches(self.splits["train"], draws, pace.batch)
+        real, weight = (x.to(self.device) for x in patches)
         with autocast(self.device, pace):
             latents = self.model.encode(real)
-            shaken = latents + SHAKE * latents.detach().std() * torch.randn(
-                latents.shape, generator=draws.noise, device=self.device
-            )
+            shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
+            shaken = latents + SHAKE * latents.detach().std() * shake
             made = self.model.decode(shaken, draw_noise(len(real), real.shape[-1], draws.noise))
             made = torch.where(weight > 0, made, real)  # what is painted over teaches nothing
             told_made, _ = self.critic(made.detach())
@@ -71,7 +63,7 @@ class Trainee(AdversarialTrainee):
             "features": critics.feature_loss(features, features_real),
             "prior": latents.float().square().mean(),
         }
-        heard = {"critic": float(step >= PATIENCE), "features": float(step >= PATIENCE)}
+        heard = dict.fromkeys(("critic", "features"), float(step >= PATIENCE))
         loss = sum(WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items())
         torch.autograd.backward(loss / pace.accumulate)
         self.critic.requires_grad_(requires_grad=True)
@@ -80,12 +72,9 @@ class Trainee(AdversarialTrainee):
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the anatomy and spectrum losses of held-out patients' whole images."""
-        crops, model = self.splits["validation"], mean["autoencoder"]
+        model = mean["autoencoder"]
         assert isinstance(model, Autoencoder)
-        chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
-        real = to_input(crops.images[chosen]).to(self.device)
-        weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(self.device)
-        noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, self.device).noise)
+        _, real, weight, noise = choose_validation(self.splits["validation"], self.device)
         with torch.inference_mode():
             made = model.decode(model.encode(real), noise)
         return {
@@ -119,7 +108,18 @@ def standardise(model: Autoencoder, crops: Crops) -> Autoencoder:
     return model
 
 
-def to_input(images: NDArray[np.uint8]) -> Tensor:
+def choose_validation(
+    crops: Crops, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    """Return up to `LOOKED` rows, always the same, their images, weights and decoder's noise."""
+    chosen = np.linspace(0, len(crops) - 1, min(LOOKED, len(crops))).astype(np.int64)
+    real = to_input(crops.images[chosen]).to(device)
+    weight = 1 - torch.from_numpy(crops.ignore[chosen])[:, None].float().to(device)
+    noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, device).noise)
+    return torch.from_numpy(chosen), real, weight, noise
+
+
+def to_input(images: Pixels) -> Tensor:
     """Return (N, H, W) uint8 as (N, 1, H, W) float in [-1, 1], channels last."""
     pictures = torch.from_numpy(np.array(images))[:, None].float() / 127.5 - 1
     return pictures.contiguous(memory_format=torch.channels_last)
@@ -142,7 +142,7 @@ def draw_patches(crops: Crops, draws: Draws, batch: int) -> tuple[Tensor, Tensor
     return to_input(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
 
 
-def probabilities(crops: Crops) -> NDArray[np.float64]:
+def probabilities(crops: Crops) -> Floats:
     """Return each image's chance to be drawn, (N,): scanners by the root of their number."""
     _, scanner, counts = np.unique(crops.scanners, return_inverse=True, return_counts=True)
     share = 1 / np.sqrt(counts[scanner])

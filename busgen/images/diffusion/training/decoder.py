@@ -10,9 +10,7 @@ the critics.
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
@@ -21,26 +19,17 @@ from busgen.compute.devices import resolve_device
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.training.autoencoder import SHAKE, to_input
-from busgen.images.diffusion.training.critics import patches, projected
+from busgen.images.diffusion.training import critics
+from busgen.images.diffusion.training.autoencoder import SHAKE, choose_validation
 from busgen.images.diffusion.training.decoder_examples import Examples, _Patches, draw_patches
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
-from busgen.training_loop import Draws, Schedule, Told, make_draws
+from busgen.training_loop import Draws, Schedule, Told
 
 PATIENCE = 150  # steps before the critics are heard
 SCALES = (1, 2)  # px over which images are averaged before a critic sees them
-WEIGHTS = MappingProxyType(
-    {
-        "anatomy": 1.0,
-        "spectrum": 0.15,
-        "critic": 0.05,
-        "features": 1.0,
-        "projected": 0.1,
-        "moments": 0.3,
-    }
-)
+WEIGHTS = {"anatomy": 1.0, "spectrum": 0.15, "critic": 0.05, "features": 1.0}
+WEIGHTS |= {"projected": 0.1, "moments": 0.3}
 AVERAGE = 0.998  # longest memory of the weights' average
-LOOKED = 64  # held-out images that a look decodes
 
 
 class Trainee(AdversarialTrainee):
@@ -53,12 +42,11 @@ class Trainee(AdversarialTrainee):
         self.model = model.to(self.device).train().requires_grad_(requires_grad=False)
         self.model.decoder.requires_grad_(requires_grad=True)
         self.lessons = lessons
-        told = partial(patches.Critic, styles=len(STYLES) + 1)
-        critics = [build_network(told, pace.seed + px).to(self.device) for px in SCALES]
-        self.critics = dict(zip(SCALES, critics, strict=True))
+        told = partial(critics.Critic, styles=len(STYLES) + 1)
+        self.critics = {px: build_network(told, pace.seed + px).to(self.device) for px in SCALES}
         self.features = EfficientNetLite(0).to(self.device)
-        heads = build_network(partial(projected.ProjectedCritic, styles=len(STYLES) + 1), pace.seed)
-        assert isinstance(heads, projected.ProjectedCritic)
+        heads = build_network(partial(critics.ProjectedCritic, styles=len(STYLES) + 1), pace.seed)
+        assert isinstance(heads, critics.ProjectedCritic)
         self.projected = heads.to(self.device)
         named = {f"critic_{px}": net for px, net in self.critics.items()}
         heads_alone = {"projected": self.projected}
@@ -91,13 +79,13 @@ class Trainee(AdversarialTrainee):
         """Return the loss of the critic that sees averages over `px` pixels."""
         told_made, _ = self.critics[px](avg_pool2d(made, px), batch.style)
         told_real, _ = self.critics[px](avg_pool2d(batch.real, px), batch.style)
-        return patches.critic_loss(told_real.float(), told_made.float())
+        return critics.critic_loss(told_real.float(), told_made.float())
 
     def _parts(self, made: Tensor, batch: _Patches, pace: Schedule) -> dict[str, Tensor]:
         """Return the parts of the decoder's loss; the critics stay as they are."""
         same = batch.same[:, None, None, None]
-        anatomy = patches.anatomy_loss(made.float(), batch.real, batch.weight * same)
-        parts = {"anatomy": anatomy, "spectrum": patches.spectrum_loss(made, batch.real)}
+        anatomy = critics.anatomy_loss(made.float(), batch.real, batch.weight * same)
+        parts = {"anatomy": anatomy, "spectrum": critics.spectrum_loss(made, batch.real)}
         logits, features = [], []
         for px, net in self.critics.items():
             net.requires_grad_(requires_grad=False)
@@ -106,7 +94,7 @@ class Trainee(AdversarialTrainee):
                 _, wanted = net(avg_pool2d(batch.real, px), batch.style)
             logits.append(told.float().mean())
             pair = ([same * layer for layer in layers] for layers in (own, wanted))
-            features.append(patches.feature_loss(*pair))
+            features.append(critics.feature_loss(*pair))
         parts["critic"] = -torch.stack(logits).mean()
         parts["features"] = torch.stack(features).mean()
         return parts
@@ -114,42 +102,35 @@ class Trainee(AdversarialTrainee):
     def _judged_by_features(self, made: Tensor, batch: _Patches, draws: Draws) -> list[Tensor]:
         """Return the losses of the heads that see images through EfficientNet-Lite0."""
         with torch.no_grad():
-            shown = [projected.augment(x, draws.noise) for x in (made, batch.real)]
-            maps = [self.features(x, projected.BLOCKS) for x in shown]
+            shown = [critics.augment(x, draws.noise) for x in (made, batch.real)]
+            maps = [self.features(x, critics.BLOCKS) for x in shown]
         synthetic, real = (self.projected(x, batch.style) for x in maps)
         pairs = zip(real, synthetic, strict=True)
-        return [patches.critic_loss(a.float(), b.float()) for a, b in pairs]
+        return [critics.critic_loss(a.float(), b.float()) for a, b in pairs]
 
     def _feature_parts(
         self, made: Tensor, batch: _Patches, draws: Draws, pace: Schedule
     ) -> dict[str, Tensor]:
         """Return the decoder's losses in features of EfficientNet-Lite0; the heads stay."""
-        self.projected.train_heads(on=False)
+        self.projected.heads.requires_grad_(requires_grad=False)
         with autocast(self.device, pace):
-            seen = self.features(projected.augment(made, draws.noise), projected.BLOCKS)
+            seen = self.features(critics.augment(made, draws.noise), critics.BLOCKS)
             logits = self.projected(seen, batch.style)
-            own, wanted = (self.features(x, projected.BLOCKS) for x in (made, batch.real))
-        self.projected.train_heads(on=True)
-        moments = projected.moments_loss(own, wanted, batch.same)
-        return {
-            "projected": -torch.stack([x.float().mean() for x in logits]).mean(),
-            "moments": moments,
-        }
+            own, wanted = (self.features(x, critics.BLOCKS) for x in (made, batch.real))
+        self.projected.heads.requires_grad_(requires_grad=True)
+        judged = -torch.stack([x.float().mean() for x in logits]).mean()
+        return {"projected": judged, "moments": critics.moments_loss(own, wanted, batch.same)}
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return what held-out patients' images lose, encoded, and noised and denoised."""
         lesson, model = self.lessons["validation"], mean["autoencoder"]
         assert isinstance(model, Autoencoder)
-        count = len(lesson.crops)
-        chosen = np.linspace(0, count - 1, min(LOOKED, count)).astype(np.int64)
-        real = to_input(lesson.crops.images[chosen]).to(self.device)
-        weight = 1 - torch.from_numpy(lesson.crops.ignore[chosen])[:, None].float().to(self.device)
-        noise = draw_noise(len(real), real.shape[-1], make_draws(0, 0, self.device).noise)
+        chosen, real, weight, noise = choose_validation(lesson.crops, self.device)
         told: Told = {}
         for kind, latents in lesson.latents.items():
             with torch.inference_mode():
-                made = model.decode(latents[torch.from_numpy(chosen)].to(self.device), noise)
-            told[f"validation_spectrum_{kind}"] = float(patches.spectrum_loss(made, real))
+                made = model.decode(latents[chosen].to(self.device), noise)
+            told[f"validation_spectrum_{kind}"] = float(critics.spectrum_loss(made, real))
             if kind != "drawn":
-                told[f"validation_anatomy_{kind}"] = float(patches.anatomy_loss(made, real, weight))
+                told[f"validation_anatomy_{kind}"] = float(critics.anatomy_loss(made, real, weight))
         return told

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from busgen.images.diffusion.autoencoder import FACTOR
-from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Conditions, Guidance
+from busgen.images.diffusion.pipeline import (
+    STEPS,
+    BreastUltrasoundPipeline,
+    Conditions,
+    predict_velocity,
+)
 from busgen.images.diffusion.solver import FlowSolver
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.diffusion.training.latents import (
-    Batch,
-    encode,
-    stated_terms,
-    validation_batches,
-)
+from busgen.images.diffusion.training.latents import encode, stated_terms, validation_batches
 from busgen.images.training.examples import ImageSet
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, make_draws
@@ -63,27 +63,18 @@ class _Patches:
 def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examples:
     """Return what a decoder learns from `images`: latents of each kind, drawn once."""
     views = encode(pipeline.autoencoder, images, 1)
-    stated = stated_terms(images.captions, 1, 1.0)
+    stated, device = stated_terms(images.captions, 1, 1.0), pipeline.device
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     for number, batch in enumerate(validation_batches(views, stated, AT_ONCE)):
-        for kind, latents in _of_each_kind(pipeline, batch, number).items():
+        clean, told = batch.latents.to(device), batch.conditions.to(device)
+        noise = make_draws(0, number, device).noise
+        ends = torch.randn(clean.shape, generator=noise, device=device)
+        denoised = denoise(pipeline, told, clean, ends, NOISED[number % len(NOISED)])
+        each = {"encoded": clean, "denoised": denoised, "drawn": pipeline.draw(told, ends)}
+        for kind, latents in each.items():
             kinds[kind].append(latents.cpu())
     drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
     return Examples(images.crops, views.styles, drawn)
-
-
-def _of_each_kind(
-    pipeline: BreastUltrasoundPipeline, batch: Batch, number: int
-) -> Mapping[str, Tensor]:
-    device, left_out = pipeline.device, NOISED[number % len(NOISED)]
-    clean, told = batch.latents.to(device), batch.conditions.to(device)
-    noise = make_draws(0, number, device).noise
-    ends = torch.randn(clean.shape, generator=noise, device=device)
-    return {
-        "encoded": clean,
-        "denoised": denoise(pipeline, told, clean, ends, left_out),
-        "drawn": pipeline.draw(told, ends),
-    }
 
 
 @torch.inference_mode()
@@ -99,7 +90,7 @@ def denoise(
     level = solver.skip(left_out)
     latents = (1 - level) * clean + level * ends
     for time in solver.timesteps:
-        velocity = pipeline.velocity(latents, time, told, Guidance())
+        velocity = predict_velocity(pipeline.unet, pipeline.tokens, latents, time, told)
         latents = solver.step(velocity, latents)
     return latents
 

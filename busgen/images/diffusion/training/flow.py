@@ -6,6 +6,7 @@ x0 to noise e is straight, x = (1 - s) x0 + s e, and the network learns its velo
 arXiv 2403.03206).
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -75,17 +76,14 @@ class Trainee:
         guide: Guidance | None = None,
         show: Show | None = None,
     ) -> None:
-        import copy
-
         self.device = resolve_device()
         self.modules = {name: module.to(self.device) for name, module in modules.items()}
         self.averaged_modules = tuple(modules)
         self.views, self.stated, self.guide, self.show = views, stated, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
-        self.optimisers: Mapping[str, torch.optim.Optimizer] = {
-            "flow": torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
-        }
+        adamw = torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
+        self.optimisers: Mapping[str, torch.optim.Optimizer] = {"flow": adamw}
 
     def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
         """Take one step."""
@@ -119,7 +117,7 @@ class Trainee:
         wanted = ends - clean
         if self.guide:
             wanted = self._guided(point, 1000 * share, told)
-        found = _velocity(modules, point, 1000 * share, told)
+        found = predict_velocity(modules["unet"], modules["tokens"], point, 1000 * share, told)
         weight = batch.weight.to(self.device)
         loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
         return loss
@@ -127,13 +125,8 @@ class Trainee:
     @torch.no_grad()
     def _guided(self, point: Tensor, time: Tensor, told: Conditions) -> Tensor:
         """Return the teacher's guided velocity; where a condition is dropped, guidance is too."""
-        assert self.guide is not None
-        full = _velocity(self.teacher, point, time, told)
-        guided = full
-        for weight, names in self.guide.drops:
-            less = _velocity(self.teacher, point, time, told.without(names))
-            guided = guided + weight * (full - less)
-        return guided
+        unet, tokens = self.teacher["unet"], self.teacher["tokens"]
+        return predict_velocity(unet, tokens, point, time, told, self.guide)
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return the loss on held-out patients, noise and captions always the same."""
@@ -148,15 +141,8 @@ class Trainee:
         return {"validation_loss": sum(losses) / len(losses)}
 
 
-def _velocity(
-    modules: Mapping[str, nn.Module], point: Tensor, time: Tensor, told: Conditions
-) -> Tensor:
-    return predict_velocity(modules["unet"], modules["tokens"], point, time, told)
-
-
 def build_network(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:
     """Return a new U-Net and its tokens, whose weights follow from `seed`."""
-    return {
-        "unet": trainees.build_network(lambda: network.build(size_px, channels), seed),
-        "tokens": trainees.build_network(lambda: FieldTokens(network.token), seed + 1),
-    }
+    unet = trainees.build_network(lambda: network.build(size_px, channels), seed)
+    tokens = trainees.build_network(lambda: FieldTokens(network.token), seed + 1)
+    return {"unet": unet, "tokens": tokens}

@@ -1,8 +1,8 @@
 """What the denoising network learns from: encoded views of training images, masks, captions.
 
-In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, and batches
-drawn from both. A view is a window of the image, mirrored or not: never stretched and
-never upside down, depth has a direction.
+In: crops, captions, an autoencoder. Out: `Views`, encoded once, what is stated of them, batches
+drawn from both, and the ranges of the levels that each term stands for. A view is a window of the
+image, mirrored or not: never stretched and never upside down, depth has a direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,25 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Floats32, Pixels
 from busgen.images.diffusion import levels
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder
-from busgen.images.diffusion.conditions import distance, empty_text, make_planes
-from busgen.images.diffusion.levels import LEVELS, paint
+from busgen.images.diffusion.conditions import (
+    SLOTS,
+    distance,
+    empty_text,
+    make_planes,
+    slot_bounds,
+    terms_of,
+)
+from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, Ranges, paint
 from busgen.images.diffusion.pipeline import Conditions, autocast
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
-from busgen.images.diffusion.terms import terms_of
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.training import captions
-from busgen.images.training.captions import Caption, kept
-from busgen.images.training.examples import ImageSet
+from busgen.images.training.examples import Caption, ImageSet, kept, weigh
 from busgen.io import replace_file
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
 VIEWS = 6  # of each image: two whole, mirrored and not, the others windows of it
 LEAST = 0.88  # side of the smallest window over the image's
@@ -38,6 +44,7 @@ SELECTIONS = 8  # of each caption's fields
 DROP = {"text": 0.12, "mask": 0.1, "style": 0.12}  # how often a condition is dropped
 UNTOLD = 0.15  # how often each level is not told
 AT_ONCE = 16  # images encoded together
+WORDS = {True: "yes", False: "no", None: ""}
 
 
 @dataclass(frozen=True)
@@ -52,15 +59,15 @@ class Views:
     """
 
     latents: Tensor
-    masks: NDArray[np.uint8]
-    distances: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    masks: Pixels
+    distances: Floats32
+    weights: Floats32
     image_rows: NDArray[np.int64]
     styles: NDArray[np.int64]
-    levels: NDArray[np.float32]
-    places: NDArray[np.uint8]
-    chances: NDArray[np.float64]
-    whole: NDArray[np.bool_]
+    levels: Floats32
+    places: Pixels
+    chances: Floats
+    whole: Bools
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
         with torch.inference_mode(), autocast(device):
             encoded.append(model.encode(part).float())
     shown = np.repeat(np.arange(len(crops)), views)
-    drawn = probabilities(crops) * captions.weigh(pictures.captions)
+    drawn = probabilities(crops) * weigh(pictures.captions)
     styles = np.array([STYLES.index(s) if s in STYLES else NO_STYLE for s in crops.scanners])
     return Views(
         torch.cat(encoded).clone(),
@@ -103,17 +110,17 @@ def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
     )
 
 
-def measure(crops: Crops) -> NDArray[np.float32]:
+def measure(crops: Crops) -> Floats32:
     """Return the levels (N, LEVELS) of whole images."""
     pairs = zip(crops.images, crops.masks, strict=True)
     return np.stack([levels.measure(image, mask) for image, mask in pairs])
 
 
-def _views(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...]:
+def _views(crops: Crops, index: int, views: int) -> tuple[Pixels, ...]:
     """Return the views of one crop: images, masks, ignore-masks, each (views, S, S)."""
     side = crops.images.shape[1]
     rng = seeds.rng(index, "views")
-    cut: list[list[NDArray[np.uint8]]] = []
+    cut: list[list[Pixels]] = []
     for view in range(views):
         size = side if view < 2 else round(side * rng.uniform(LEAST, 1.0))
         row, col = (0, int(rng.integers(0, side - size + 1)))  # the skin stays at the top
@@ -125,7 +132,7 @@ def _views(crops: Crops, index: int, views: int) -> tuple[NDArray[np.uint8], ...
     return images, (masks > 127).astype(np.uint8), (ignored > 0).astype(np.uint8)
 
 
-def _weights(ignored: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _weights(ignored: Pixels) -> Floats32:
     """Return (N, h, w): 0 for latents of which more than an eighth is ignored, else 1."""
     count, side = len(ignored), ignored.shape[1] // FACTOR
     shares = ignored.reshape(count, side, FACTOR, side, FACTOR).mean(axis=(2, 4))
@@ -144,7 +151,7 @@ def stated_terms(captions: Sequence[Caption], count: int, keep: float) -> Tensor
     return torch.stack(rows)
 
 
-def draw_batch(views: Views, stated: Tensor, size: int, rng: np.random.Generator) -> Batch:
+def draw_batch(views: Views, stated: Tensor, size: int, rng: Rng) -> Batch:
     """Return a batch of random views, a selection stated of each, conditions dropped at times."""
     chosen = rng.choice(len(views.chances), size, p=views.chances)
     selection = rng.integers(0, stated.shape[1], size)
@@ -163,7 +170,7 @@ def make_batch(
     stated: Tensor,
     chosen: NDArray[np.int64],
     selection: NDArray[np.int64],
-    told: NDArray[np.bool_],
+    told: Bools,
 ) -> Batch:
     """Return the `chosen` views (N,) as a batch.
 
@@ -176,11 +183,8 @@ def make_batch(
     weight = torch.from_numpy(views.weights[chosen])[:, None]
     values = views.levels[chosen]
     known = told & np.isfinite(values)
-    levels = paint(
-        torch.from_numpy(np.where(known, values, 0).astype(np.float32)),
-        torch.from_numpy(known.astype(np.float32)),
-        views.places[chosen],
-    )
+    seen = torch.from_numpy(np.where(known, values, 0).astype(np.float32))
+    levels = paint(seen, torch.from_numpy(known.astype(np.float32)), views.places[chosen])
     conditions = Conditions(text, levels, planes, style)
     return Batch(views.latents[torch.from_numpy(chosen)], conditions, weight)
 
@@ -196,11 +200,9 @@ def validation_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator
 
 def save_examples(views: Views, path: Path) -> None:
     """Write views to one safetensors file, latents in half precision."""
-    arrays = {
-        name: value for name, value in vars(views).items() if name not in ("latents", "masks")
-    }
+    arrays = vars(views) | {"masks": np.packbits(views.masks, axis=-1)}
+    del arrays["latents"]
     tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-    tensors["masks"] = torch.from_numpy(np.packbits(views.masks, axis=-1))
     tensors["latents"] = views.latents.half().contiguous()
     with replace_file(path) as partial:
         save_file(tensors, partial)
@@ -212,3 +214,31 @@ def load_examples(path: Path) -> Views:
     latents, packed = tensors.pop("latents"), tensors.pop("masks")
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return Views(latents.float(), np.unpackbits(packed.numpy(), axis=-1), **arrays)
+
+
+def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
+    """Return the ranges of the terms that `captions` state, levels (N, LEVELS) as `measured`.
+
+    All terms of a field have the spread of the levels about their own terms' means: some are
+    stated of 7 images.
+    """
+    made: Ranges = Ranges()
+    slots = dict(SLOTS)
+    columns = dict(zip(slots, (first for first, _ in slot_bounds()), strict=True))
+    for level, name in enumerate(FIELDS):
+        terms = [getattr(caption, name) for caption in captions]
+        stated = np.array([WORDS.get(term, str(term)) for term in terms])
+        seen = np.isfinite(values[:, level])
+        rest = []
+        for column, term in enumerate(slots[name], columns[name]):
+            own = values[seen & (stated == term), level]
+            if len(own) >= FEWEST:
+                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
+                rest.append(own - own.mean())
+        if rest:
+            made.spread[level] = float(np.concatenate(rest).std())
+    rim = FIELDS.index("halo")
+    yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
+    made.known[yes, rim] = made.known[no, rim]
+    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
+    return made

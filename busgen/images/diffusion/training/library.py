@@ -17,6 +17,7 @@ from busgen.real.cohort import find_cohort, find_tables
 
 # `small` is what the parameters say by themselves, two hours of two cores; `base` is for one large
 # GPU, some 25 minutes
+_QUICK = {"steps": 2, "batch": 2}
 PRESETS: Presets = MappingProxyType(
     {
         "small": {},
@@ -26,12 +27,8 @@ PRESETS: Presets = MappingProxyType(
             "guided": {"steps": 1500, "batch": 256},
             "decoder": {"steps": 4000, "batch": 64},
         },
-        "rehearsal": {
-            "autoencoder": {"steps": 2, "batch": 2},
-            "flow": {"steps": 2, "batch": 2, "widths": (32, 64)},
-            "guided": {"steps": 2, "batch": 2},
-            "decoder": {"steps": 2, "batch": 2},
-        },
+        "rehearsal": dict.fromkeys(("autoencoder", "guided", "decoder"), _QUICK)
+        | {"flow": _QUICK | {"widths": (32, 64)}},
     }
 )
 
@@ -39,11 +36,8 @@ PRESETS: Presets = MappingProxyType(
 def plan(folder: Path, out: Path, params: TrainImagesParams) -> Training:
     """Return the training on the canonical data in `folder`; it works beside `out`.
 
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, `out` holds other things, or `params.start` is no
-        generator.
+    Raises `UserError` if `folder` has no canonical data, `out` holds other things, or
+    `params.start` is no generator.
     """
     tables = find_tables(folder)
     return resolve(tables, find_cohort(folder), params, work_path(out), out)

@@ -59,10 +59,8 @@ def resolve(
 ) -> Training:
     """Return the training; its work folder's name hashes all that decides the weights.
 
-    Raises
-    ------
-    UserError
-        If `out` holds other things, or `params.start` no generator, or one of another network.
+    Raises `UserError` if `out` holds other things, or `params.start` no generator, or one of
+    another network.
     """
     require_replaceable(out, KIND)
     key = params.model_dump_json()

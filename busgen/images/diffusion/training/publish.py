@@ -1,10 +1,14 @@
-"""A finished training as others get it: weights, parameters, logs, samples, facts, card.
+"""A finished training as others get it: weights, parameters, logs, samples, facts, model card.
 
-In: a training's work folder, its pipeline. Out: the generator's folder.
+In: a training's work folder, its pipeline. Out: the generator's folder; README.md in it is the
+card, with parameters, logs and (where they were measured) scores.
 """
 
+import json
+import os
+import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +18,21 @@ from busgen import io
 from busgen.folders import write_folder
 from busgen.images.diffusion.folder import KIND, save_model
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
-from busgen.images.diffusion.training.card import (
-    COMPONENTS,
-    EVIDENCE,
-    SHEET,
-    describe_machine,
-    write_card,
-)
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.training.examples import BOUNDS, ImageSet
 from busgen.real.crops import SIDE, origin_of
+from busgen.templates import card_of
 from busgen.training_loop import LOG
+
+CARD, SCORES = "README.md", "scores.json"
+EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
+SHEET = "samples.png"  # in it: what the generator draws by default
+COMPONENTS = ("unet", "autoencoder")
 
 
 def publish(
-    training: Training,
-    images: Mapping[str, ImageSet],
-    pipeline: BreastUltrasoundPipeline,
+    training: Training, images: Mapping[str, ImageSet], pipeline: BreastUltrasoundPipeline
 ) -> Path:
     """Write the finished generator with parameters, logs, facts about its data, and its card."""
     with write_folder(training.out, KIND) as partial:
@@ -63,17 +64,47 @@ def facts(
             data[name] = origin_of(table) | counts
     flow = [training.schedule(part).images_seen for part in NETWORK if part in training.parts]
     captions = images["train"].captions
+    networks = {name: getattr(pipeline, name) for name in COMPONENTS}
+    cores = f"{os.cpu_count()} cores ({platform.machine()}), no GPU"
     return {
         "data": data,
-        "weights": {
-            name: sum(weight.numel() for weight in getattr(pipeline, name).parameters())
-            for name in COMPONENTS
-        },
+        "weights": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()},
         "trained": list(training.parts),
         "size_px": SIDE,
         "steps": STEPS,
-        "hardware": describe_machine(),
+        "hardware": f"one {torch.cuda.get_device_name()}" if torch.cuda.is_available() else cores,
         "history": "It began with another generator's weights." if training.params.start else "",
         "epochs": round(sum(flow) / len(captions)),
         "described": sum(caption.halo is not None for caption in captions),
     }
+
+
+def write_card(folder: Path) -> None:
+    """Write the card of the generator in `folder` from what stands beside it."""
+    evidence = folder / EVIDENCE
+    facts, params = io.read_json(evidence / "facts.json"), io.read_json(evidence / "params.json")
+    scores = folder / SCORES
+    text = card_of(Path(__file__).parent).render(
+        **facts,
+        params=params,
+        parts=_parts(evidence, params, facts["trained"]),
+        sheet=f"{EVIDENCE}/{SHEET}",
+        scores=io.read_json(scores) if scores.is_file() else None,
+    )
+    io.write_text(folder / CARD, text)
+
+
+def _parts(
+    evidence: Path, params: Mapping[str, Any], trained: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Return what the card says of each part that was trained."""
+    parts = {}
+    for name in trained:
+        asked, log = params[name], evidence / f"{name}.jsonl"
+        if not asked["steps"]:
+            continue
+        last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
+        told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
+        seen = asked["steps"] * asked["batch"] * asked.get("accumulate", 1)
+        parts[name] = {**asked, "seen": seen, "last": told or "no log"}
+    return parts

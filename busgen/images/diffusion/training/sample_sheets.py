@@ -6,16 +6,14 @@ In: a pipeline. Out: one PNG of 12 images, no patient's mask or words among thei
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
-from busgen.images.diffusion.conditions import styles_for
+from busgen.images.diffusion.conditions import styles_for, terms_of
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE
-from busgen.images.diffusion.terms import terms_of
 from busgen.io import encode_png, replace_file
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
@@ -43,7 +41,7 @@ def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
 
 
 @cache
-def _request() -> tuple[torch.Tensor, NDArray[np.uint8], torch.Tensor, torch.Tensor]:
+def _request() -> tuple[torch.Tensor, Pixels, torch.Tensor, torch.Tensor]:
     """Return terms, masks, styles and places of the findings."""
     findings = draw(with_scanners(load_prior(), LIKE), ROWS * COLUMNS, SEED)
     masks = load_mask_engine("curvature", SIDE).draw(findings)

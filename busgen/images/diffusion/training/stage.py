@@ -31,17 +31,16 @@ from busgen.images.diffusion.training.latents import (
     VIEWS,
     Views,
     encode,
+    fit_ranges,
     load_examples,
     measure,
     save_examples,
     stated_terms,
 )
-from busgen.images.diffusion.training.level_ranges import fit
 from busgen.images.diffusion.training.plan import NETWORK, Training
 from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.training.examples import SPLITS, ImageSet, prepare
-from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE
 from busgen.training_loop import Tick
 
@@ -58,12 +57,16 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
 def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, ticks)
-    views = {split: _views(training, images, split, autoencoder) for split in SPLITS}
-    stated = {
-        "train": stated_terms(images["train"].captions, SELECTIONS, KEEP),
-        "validation": stated_terms(images["validation"].captions, 1, 1.0),
-    }
-    ranges = fit(images["train"].captions, measure(images["train"].crops))
+    views: dict[str, Views] = {}
+    for split, count in zip(SPLITS, (VIEWS, 1), strict=True):
+        path = training.work / f"views-{split}.safetensors"
+        if not path.is_file():
+            save_examples(encode(autoencoder, images[split], count), path)
+        views[split] = load_examples(path)
+    whole = stated_terms(images["validation"].captions, 1, 1.0)
+    some = stated_terms(images["train"].captions, SELECTIONS, KEEP)
+    stated = {"train": some, "validation": whole}
+    ranges = fit_ranges(images["train"].captions, measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, ranges)
     for part in NETWORK:
         if part in training.parts:
@@ -77,29 +80,15 @@ def _autoencoder(
     training: Training, images: Mapping[str, ImageSet], ticks: Callable[[str], Tick]
 ) -> Autoencoder:
     """Return the autoencoder: trained, read from the work folder, or the one to start from."""
-    folder = training.params.start or training.work
-    path = folder / "autoencoder"
+    path = (training.params.start or training.work) / "autoencoder"
     if not path.is_dir():
         crops = {split: each.crops for split, each in images.items()}
-        work = training.work / "autoencoder.training"
-        made = autoencoder.train(
-            crops, training.schedule("autoencoder"), work, ticks("autoencoder")
-        )
+        pace, work = training.schedule("autoencoder"), training.work / "autoencoder.training"
+        made = autoencoder.train(crops, pace, work, ticks("autoencoder"))
         with folders.write_folder(path, "part of a generator") as partial:
             made.save_pretrained(partial)
     made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
     return made.to(resolve_device()).eval()  # type: ignore[no-any-return]
-
-
-def _views(
-    training: Training, images: Mapping[str, ImageSet], split: str, autoencoder: Autoencoder
-) -> Views:
-    """Return the encoded views of a split, encoded once."""
-    path = training.work / f"views-{split}.safetensors"
-    if not path.is_file():
-        count = VIEWS if split == "train" else 1
-        save_examples(encode(autoencoder, images[split], count), path)
-    return load_examples(path)
 
 
 def _pipeline(
@@ -109,18 +98,13 @@ def _pipeline(
     params = training.params
     if params.start:
         begun = load_model(params.start, torch.device("cpu"))
-        modules = {"unet": begun.unet, "tokens": begun.tokens}
-        return join(autoencoder, ranges, modules)
-    network = Network(params.flow.widths, params.flow.layers)
-    channels = int(autoencoder.config.channels)
-    modules = build_network(network, SIDE, channels, params.seed)
-    return join(autoencoder, ranges, modules)
+        return join(autoencoder, ranges, {"unet": begun.unet, "tokens": begun.tokens})
+    network, channels = Network(params.flow.widths, params.flow.layers), autoencoder.config.channels
+    return join(autoencoder, ranges, build_network(network, SIDE, int(channels), params.seed))
 
 
 def join(
-    autoencoder: Autoencoder,
-    ranges: Ranges,
-    modules: Mapping[str, nn.Module],
+    autoencoder: Autoencoder, ranges: Ranges, modules: Mapping[str, nn.Module]
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline of an autoencoder, ranges of levels, and a denoising network."""
     tokens = cast(FieldTokens, modules["tokens"])
@@ -145,7 +129,8 @@ def _learn(
     def show(mean: Mapping[str, nn.Module], step: int) -> None:
         write_sheet(join(*rest, mean), work / f"samples-{step:06}.png")
 
-    guide = _guidance(training.params) if part == "guided" else None
+    asked = training.params.guided
+    guide = Guidance(text=asked.text, mask=asked.mask) if part == "guided" else None
     trainee = flow.Trainee(modules, views, stated, guide, show)
     pipeline.to(trainee.device)
     return join(*rest, training_loop.train(trainee, training.schedule(part), work, tick))
@@ -162,13 +147,6 @@ def _decoder(
     lessons = {split: make_examples(pipeline, each) for split, each in images.items()}
     pace = replace(training.schedule("decoder"), average=AVERAGE)
     trainee = decoder.Trainee(pipeline.autoencoder, lessons, pace)
-    made = training_loop.train(trainee, pace, training.work / "decoder.training", tick)[
-        "autoencoder"
-    ]
-    pipeline.register_modules(autoencoder=made)
+    trained = training_loop.train(trainee, pace, training.work / "decoder.training", tick)
+    pipeline.register_modules(autoencoder=trained["autoencoder"])
     return pipeline
-
-
-def _guidance(params: TrainImagesParams) -> Guidance:
-    """Return the guidance that is folded in."""
-    return Guidance(text=params.guided.text, mask=params.guided.mask)

@@ -14,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
 from busgen.images.stable_diffusion.engine import make_control
 from busgen.images.stable_diffusion.layout import read_part, read_tokenizer
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ class Examples:
     moments: Tensor
     texts: Tensor
     said: NDArray[np.int64]
-    masks: NDArray[np.uint8]
-    ignore: NDArray[np.uint8]
+    masks: Pixels
+    ignore: Pixels
     scale: float
 
     def __len__(self) -> int:
         return len(self.said)
 
-    def pick(self, indices: NDArray[np.int64], untold: float, draws: np.random.Generator) -> Batch:
+    def pick(self, indices: NDArray[np.int64], untold: float, draws: Rng) -> Batch:
         """Return images `indices` (B,), half of them mirrored, a share `untold` without text.
 
         Left and right are alike in a sentence; up and down are not alike in an image.
@@ -70,7 +72,7 @@ class Examples:
         return Batch(latents * self.scale, self.texts[said], control, weights)
 
 
-def _mirror(grids: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _mirror(grids: Pixels, chosen: Bools) -> Pixels:
     return np.where(chosen[:, None, None], grids[:, :, ::-1], grids)
 
 
@@ -79,12 +81,8 @@ def prepare(
 ) -> Examples:
     """Return the material of `crops` (N) with `prompts` (N), at `size_px` pixels a side.
 
-    Raises
-    ------
-    UserError
-        If there are no crops, or not a prompt each.
-    DataError
-        If VAE, text encoder or tokenizer are broken.
+    Raises `UserError` if there are no crops, or not a prompt each; `DataError` if VAE, text encoder
+    or tokenizer are broken.
     """
     if not len(crops) or len(prompts) != len(crops):
         got = f"{len(crops)} crops, {len(prompts)} prompts"
@@ -101,13 +99,13 @@ def prepare(
     )
 
 
-def _resize(grids: NDArray[np.uint8], side: int, *, labels: bool = False) -> NDArray[np.uint8]:
+def _resize(grids: Pixels, side: int, *, labels: bool = False) -> Pixels:
     smooth = cv2.INTER_AREA if side < grids.shape[1] else cv2.INTER_CUBIC
     how = cv2.INTER_NEAREST_EXACT if labels else smooth
     return np.stack([cv2.resize(grid, (side, side), interpolation=how) for grid in grids])
 
 
-def _measure(folder: Path, images: NDArray[np.uint8], device: torch.device) -> tuple[Tensor, float]:
+def _measure(folder: Path, images: Pixels, device: torch.device) -> tuple[Tensor, float]:
     """Return means and deviations of the latents of images, as they are and mirrored."""
     vae = read_part(folder, "vae", torch.float32).to(device)
     found = []

@@ -1,32 +1,67 @@
 """Training of the preset `sd15` as a function call: canonical folders in, a model or adapter out.
 
 In: what `busgen real ... --out` wrote, a folder of Stable Diffusion 1.5. Out: a folder for the
-engine `stable_diffusion`, the training's log beside its recipe; no server.
+engine `stable_diffusion`, safetensors only, the training's log beside its recipe; no server.
 """
 
-from collections.abc import Sequence
+import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from diffusers.loaders import StableDiffusionLoraLoaderMixin
 
 from busgen import folders, io
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.engine import to_text
 from busgen.images.stable_diffusion.training import stage
-from busgen.images.stable_diffusion.training.networks import Recipe
-from busgen.images.stable_diffusion.training.output import (
-    KIND,
-    save_adapter,
-    save_model,
-)
-from busgen.images.stable_diffusion.training.stage import Run
-from busgen.images.training.captions import Caption
+from busgen.images.stable_diffusion.training.stage import Networks, Recipe, Run
 from busgen.images.training.examples import ImageSet, fit_bounds, read_images
+from busgen.io import dumps, read_json, write_text
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import weights_may_ship
 from busgen.training_loop import LOG, Tick
 
+KIND = "stable diffusion model"
+CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
 RANKS = (2, 4, 8)
+
+
+def save_model(trained: Networks, base: Path, recipe: Recipe, folder: Path) -> None:
+    """Write the base's other parts and the trained ControlNet to an empty folder.
+
+    The UNet's own size becomes the recipe's: at that size the model was trained and renders.
+    """
+    for part in layout.PARTS:
+        if part != "controlnet":
+            (folder / part).mkdir()
+            for path in (base / part).iterdir():
+                if path.suffix in layout.READ:
+                    shutil.copyfile(path, folder / part / path.name)
+    trained.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
+    factor = 2 ** (len(read_json(base / "vae" / "config.json")["block_out_channels"]) - 1)
+    config = read_json(folder / CONFIG) | {"sample_size": recipe.size_px // factor}
+    write_text(folder / CONFIG, dumps(config))
+    write_text(folder / RECIPE, dumps(vars(recipe)))
+
+
+def save_adapter(trained: Networks, recipe: Recipe, folder: Path, name: str) -> Path:
+    """Write the trained adapter below the folder of a model; return its own folder.
+
+    Raises `UserError` if `name` is no name of a folder.
+    """
+    from peft import get_peft_model_state_dict
+
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        rule = "an adapter's name must be letters, digits, dots and dashes"
+        raise UserError(rule, repr(name), "name it after its data set")
+    own = folder / layout.ADAPTERS / name
+    own.mkdir(parents=True)
+    layers = get_peft_model_state_dict(trained.unet)
+    StableDiffusionLoraLoaderMixin.save_lora_weights(own, unet_lora_layers=layers)
+    write_text(own / RECIPE, dumps(vars(recipe)))
+    return own
 
 
 @dataclass(frozen=True)
@@ -63,12 +98,9 @@ class Training:
 def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
     """Return the training on training patients; the recipe is by default the predecessor's.
 
-    Raises
-    ------
-    UserError
-        If the folder has no canonical data or not the data set to adapt to, BrEaST, whose readers'
-        terms captions are measured by, is missing, `start` lacks parts, `out` holds what would be
-        lost, or the rank is none of theirs.
+    Raises `UserError` if the folder has no canonical data or not the data set to adapt to, BrEaST,
+    whose readers' terms captions are measured by, is missing, `start` lacks parts, `out` holds what
+    would be lost, or the rank is none of theirs.
     """
     layout.check_folder(asked.start, controlnet=asked.adapt is not None)
     recipe = recipe or Recipe()
@@ -79,22 +111,19 @@ def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
         recipe = replace(recipe, lora_rank=rank)
     _require_room(asked)
     tables = {path.parent.name: path for path in find_tables(asked.folder)}
-    if "breast" not in tables:
-        rule = "captions need BrEaST, whose readers describe what is measured elsewhere"
-        raise UserError(rule, sorted(tables), "add breast")
     if asked.adapt is not None and asked.adapt not in tables:
         rule = f"{asked.folder} must hold the data set to adapt to"
         raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
     own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
     cohort = find_cohort(asked.folder)
-    bounds = fit_bounds([tables["breast"]], cohort)
+    bounds = fit_bounds(list(tables.values()), cohort)
     return Training(asked, recipe, read_images(own, cohort, "train", bounds), seed)
 
 
 def _require_room(asked: Options) -> None:
     """Raise `UserError` where an adapter would replace what stands in `out`."""
     folders.require_replaceable(asked.out, KIND)
-    if asked.adapt is None or not _holds_model(asked.out):
+    if asked.adapt is None or not (asked.out / "unet").is_dir():
         return
     if layout.hash_folder(asked.out) != layout.hash_folder(asked.start):
         rule = "the output folder must be empty, or hold the model that is adapted"
@@ -102,10 +131,6 @@ def _require_room(asked: Options) -> None:
     if (asked.out / layout.ADAPTERS / asked.adapt).exists():
         rule = f"an adapter must be new in {asked.out}"
         raise UserError(rule, asked.adapt, "choose another folder, or remove the adapter first")
-
-
-def _holds_model(folder: Path) -> bool:
-    return (folder / "unet").is_dir()
 
 
 def train(training: Training, tick: Tick) -> Path:
@@ -116,7 +141,7 @@ def train(training: Training, tick: Tick) -> Path:
     asked, captions = training.options, training.images.captions
     with folders.lock_folder(asked.out, KIND):
         run = Run(training.seed, folders.open_work(training.work), tick=tick)
-        told = _to_text(captions)
+        told = [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]
         trained = stage.train(asked.start, training.images.crops, told, training.recipe, run)
         log = (training.work / LOG).read_text(encoding="utf-8")
         with folders.write_folder(asked.out, KIND) as partial:
@@ -124,14 +149,9 @@ def train(training: Training, tick: Tick) -> Path:
                 save_model(trained, asked.start, training.recipe, partial)
                 io.write_text(partial / LOG, log)
             else:
-                kept = asked.out if _holds_model(asked.out) else asked.start
+                kept = asked.out if (asked.out / "unet").is_dir() else asked.start
                 folders.copy_folder(kept, partial)
                 own = save_adapter(trained, training.recipe, partial, asked.adapt)
                 io.write_text(own / LOG, log)
         folders.clear_work(asked.out)
     return asked.out
-
-
-def _to_text(captions: Sequence[Caption]) -> list[str]:
-    """Return the predecessor's sentence of each caption."""
-    return [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]

@@ -12,9 +12,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from diffusers import ControlNetModel, DDPMScheduler
+from diffusers.training_utils import cast_training_params
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,11 +26,99 @@ from busgen.compute.devices import resolve_device
 from busgen.errors import UserError
 from busgen.images.stable_diffusion import layout
 from busgen.images.stable_diffusion.training.examples import Batch, Examples, prepare
-from busgen.images.stable_diffusion.training.networks import Networks, Recipe, begin
-from busgen.io import sha256_array, sha256_bytes
+from busgen.io import read_json, sha256_array, sha256_bytes
 from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
+from busgen.seeds import Rng
 from busgen.training_loop import Draws, Schedule, Tick, Told
+
+ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The predecessor's recipe; what it does not state is marked *ours*.
+
+    `lora_rank` None trains a ControlNet, a rank an adapter (theirs: 8). `batch` images a pass and
+    `accumulate` passes a step (ours); `rate` of AdamW after `warmup` steps, `decay` its weight
+    decay, `clip` the largest norm of a gradient (both ours); `untold` share of images without
+    text, from which guidance takes its direction (ours); `half_precision` bfloat16 on a GPU;
+    `keep` steps between checkpoints.
+    """
+
+    lora_rank: int | None = None
+    size_px: int = 512
+    epochs: int = 200
+    batch: int = 4
+    accumulate: int = 1
+    rate: float = 1e-4
+    warmup: int = 500
+    decay: float = 0.01
+    clip: float = 1.0
+    untold: float = 0.1
+    half_precision: bool = True
+    keep: int = 500
+
+    def pace(self, n: int, seed: int) -> Schedule:
+        """Return the pace of all epochs over `n` images: whole batches, one at least.
+
+        The rate goes up in a line, then stays.
+        """
+        steps = self.epochs * max(n // (self.batch * self.accumulate), 1)
+        pace = (steps, self.batch, self.rate, seed, self.accumulate, self.warmup)
+        return Schedule(*pace, cooldown=0.0, keep=self.keep)
+
+
+@dataclass
+class Networks:
+    """The networks, of which `net` learns, and how noise is added."""
+
+    net: nn.Module
+    unet: Any
+    controlnet: Any
+    schedule: Any
+    optimiser: torch.optim.AdamW
+    dtype: torch.dtype
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """The weights that learn."""
+        return [weights for weights in self.net.parameters() if weights.requires_grad]
+
+
+def begin(base: Path, recipe: Recipe, seed: int, device: torch.device) -> Networks:
+    """Return the networks as they are before the first step."""
+    half = recipe.half_precision and device.type == "cuda"
+    dtype = torch.bfloat16 if half else torch.float32
+    unet = layout.read_part(base, "unet", torch.float32)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if recipe.lora_rank is None:
+            net = controlnet = ControlNetModel.from_unet(unet)
+            unet = unet.bfloat16() if half else unet
+        else:
+            controlnet = layout.read_part(base, "controlnet", dtype)
+            net = unet = unet.bfloat16() if half else unet
+            add_adapter(unet, recipe.lora_rank)
+    unet.to(device)
+    controlnet.to(device)
+    learning = [weights for weights in net.parameters() if weights.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.decay)
+    schedule = DDPMScheduler.from_config(read_json(base / layout.SCHEDULE))
+    return Networks(net, unet, controlnet, schedule, optimiser, dtype)
+
+
+def add_adapter(unet: Any, rank: int) -> None:  # noqa: ANN401 - diffusers is untyped
+    """Add an adapter of `rank` to a UNet's attention; it alone learns, in float32."""
+    from peft import LoraConfig
+
+    if rank < 1:
+        raise UserError("lora_rank must be at least 1", rank, "2, 4 and 8 are the usual")
+    config = LoraConfig(
+        r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ADAPTED)
+    )
+    unet.add_adapter(config)
+    cast_training_params(unet, torch.float32)
 
 
 @dataclass(frozen=True)
@@ -43,27 +134,14 @@ class Run:
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Networks:
     """Fine-tune the model in `base`; `output.save_model` or `save_adapter` keeps the result.
 
-    Parameters
-    ----------
-    base
-        Folder of Stable Diffusion 1.5; with a trained ControlNet where an adapter is to learn.
-    crops
-        (N, S, S) of training patients; pixels that `crops.ignore` marks count nothing.
-    prompts
-        (N) sentences, as `engine.sentence` writes them.
-    recipe
-        What learns, how long and how fast.
-    run
-        Goes on from the checkpoint in its work folder where there is one; `tick` gets the number of
-        images seen, in steps, the checkpoint's first.
+    An adapter learns beside a trained ControlNet in `base`. `crops` (N, S, S) are of training
+    patients, pixels that `crops.ignore` marks count nothing; `prompts` (N) are sentences, as
+    `engine.to_text` writes them. A training goes on from the checkpoint in its work folder;
+    `run.tick` gets the number of images seen, in steps, the checkpoint's first.
 
-    Raises
-    ------
-    UserError
-        If `base` lacks parts, crops and prompts do not pair, the size is no multiple of the VAE's
-        factor, or the checkpoint is another training's.
-    DataError
-        If a part is broken, or a loss is not finite.
+    Raises `UserError` if `base` lacks parts, crops and prompts do not pair, the size is no multiple
+    of the VAE's factor, or the checkpoint is another training's; `DataError` if a part is broken,
+    or a loss is not finite.
     """
     layout.check_folder(base, controlnet=recipe.lora_rank is not None)
     if recipe.size_px % 64:  # the VAE's 8 times the UNet's 8
@@ -72,11 +150,11 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
     pace, key = recipe.pace(len(material), run.seed), _key(base, material, recipe, run.seed)
-    training_loop.train(Tuning(trained, material, recipe), pace, run.work, run.tick, key)
+    training_loop.train(_Tuning(trained, material, recipe), pace, run.work, run.tick, key)
     return trained
 
 
-class Tuning(SingleTrainee):
+class _Tuning(SingleTrainee):
     """The weights that learn, without those that stay, and what they learn from."""
 
     averaged_modules = ()
@@ -111,7 +189,7 @@ def _order(n: int, step: int, pace: Schedule) -> NDArray[np.int64]:
     return chosen.reshape(pace.accumulate, pace.batch)
 
 
-def _loss(trained: Networks, batch: Batch, draws: np.random.Generator) -> Tensor:
+def _loss(trained: Networks, batch: Batch, draws: Rng) -> Tensor:
     """Return the mean square error of the noise that is guessed, where no overlay was."""
     device, schedule = next(trained.net.parameters()).device, trained.schedule
     levels = draws.integers(0, schedule.config.num_train_timesteps, len(batch.latents))

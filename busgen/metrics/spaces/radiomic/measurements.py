@@ -7,10 +7,10 @@ it is, its rim and what is behind it.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import entropy
 from skimage.feature import graycomatrix, graycoprops
 
+from busgen.arrays import Bools, Floats, Pixels
 from busgen.imaging.square import find_field
 from busgen.imaging.statistics import BLACK, LAGS, PERCENTILES, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
@@ -39,21 +39,13 @@ WHOLE = (*FIRST_ORDER, *DEPTH, *SPECKLE, *SPECTRUM, *GLCM)
 LESION = ("contrast", "echo_level", "patches", "rim", "posterior")
 NAMES = (*WHOLE, *LESION)
 
-Floats = NDArray[np.float64]
-Pixels = NDArray[np.uint8]
-
 
 def measure(image: Pixels, mask: Pixels | None) -> Floats:
     """Return the numbers of one image, (len(NAMES),) float64.
 
-    Parameters
-    ----------
-    image
-        (S, S) uint8.
-    mask
-        (S, S) uint8, non-zero inside the lesion; None or empty: the numbers of `LESION` are NaN,
-        as one is where there is no room for it beside the lesion or behind it. All others are
-        finite: what a black image has not is 0.
+    `image` (S, S) uint8; `mask` (S, S) uint8, non-zero inside the lesion; None or empty: the
+    numbers of `LESION` are NaN, as one is where there is no room for it beside the lesion or behind
+    it. All others are finite: what a black image has not is 0.
     """
     lesion = np.zeros_like(image) if mask is None else (mask > 0).astype(np.uint8)
     field = find_field(image)
@@ -68,7 +60,7 @@ def measure(image: Pixels, mask: Pixels | None) -> Floats:
     return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
 
 
-def _measure(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+def _measure(image: Pixels, field: Bools) -> dict[str, float]:
     """Return the shape of the distribution of grey levels, and their spread within windows."""
     grey = image.astype(np.float64)
     mean, square = (cv2.blur(x, (WINDOW_PX, WINDOW_PX)) for x in (grey, grey**2))
@@ -98,7 +90,7 @@ def _moments(values: Floats) -> tuple[float, float]:
     return third / variance**1.5, fourth / variance**2 - 3
 
 
-def _glcm(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+def _glcm(image: Pixels, field: Bools) -> dict[str, float]:
     """Return Haralick's properties of neighbouring grey levels (doi:10.1109/TSMC.1973.4309314)."""
     coarse = np.where(field, image // (256 // LEVELS) + 1, 0).astype(np.uint8)
     counts = graycomatrix(coarse, STEPS_PX, list(WAYS.values()), LEVELS + 1, symmetric=True)
@@ -108,15 +100,13 @@ def _glcm(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
     return dict(zip(GLCM, (float(x) for table in tables for x in table.ravel()), strict=True))
 
 
-def _depth(image: Pixels, field: NDArray[np.bool_]) -> dict[str, float]:
+def _depth(image: Pixels, field: Bools) -> dict[str, float]:
     bands = np.array_split(np.arange(len(image)), DEPTHS)
     levels = [image[band][field[band]] for band in bands]
     return {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
 
 
-def _lesion(
-    image: Pixels, lesion: Pixels, field: NDArray[np.bool_], contrast: float
-) -> tuple[float, ...]:
+def _lesion(image: Pixels, lesion: Pixels, field: Bools, contrast: float) -> tuple[float, ...]:
     if not lesion.any():
         return (np.nan,) * len(LESION)
     echo = echo_level(image, lesion, field)

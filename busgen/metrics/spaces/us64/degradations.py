@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Rng = np.random.Generator
-Pixels = NDArray[np.uint8]
+from busgen.arrays import Pixels
+from busgen.gates.calibration.faults import to_levels
+from busgen.seeds import Rng
 
 
 def blur(pixels: Pixels, rng: Rng) -> Pixels:
@@ -22,13 +22,13 @@ def _sharpen(pixels: Pixels, rng: Rng) -> Pixels:
     """Return pixels with edges raised by .4 to 1.5 of what a blur of 1.2 px takes away."""
     grey = pixels.astype(np.float32)
     fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
-    return _measure(grey + np.float32(rng.uniform(0.4, 1.5)) * fine)
+    return to_levels(grey + np.float32(rng.uniform(0.4, 1.5)) * fine)
 
 
 def add_noise(pixels: Pixels, rng: Rng) -> Pixels:
     """Return pixels with white noise of 3 to 16 grey levels, which no scanner's speckle is."""
     noise = rng.standard_normal(pixels.shape, np.float32)
-    return _measure(pixels.astype(np.float32) + np.float32(rng.uniform(3, 16)) * noise)
+    return to_levels(pixels.astype(np.float32) + np.float32(rng.uniform(3, 16)) * noise)
 
 
 def resample(pixels: Pixels, rng: Rng) -> Pixels:
@@ -62,7 +62,7 @@ def respeckle(pixels: Pixels, rng: Rng) -> Pixels:
     grain = rng.uniform(0.5, 2.5, 2)
     noise = rng.standard_normal(pixels.shape, np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=grain[0], sigmaY=grain[1])
-    return _measure(coarse + strength * noise / noise.std())
+    return to_levels(coarse + strength * noise / noise.std())
 
 
 def _add_grid(pixels: Pixels, rng: Rng) -> Pixels:
@@ -71,7 +71,7 @@ def _add_grid(pixels: Pixels, rng: Rng) -> Pixels:
     tile = rng.standard_normal((step, step), np.float32)
     rows, cols = (-(-length // step) for length in pixels.shape)
     lattice = np.tile(tile - tile.mean(), (rows, cols))[: pixels.shape[0], : pixels.shape[1]]
-    return _measure(pixels.astype(np.float32) + np.float32(rng.uniform(2, 7)) * lattice)
+    return to_levels(pixels.astype(np.float32) + np.float32(rng.uniform(2, 7)) * lattice)
 
 
 WAYS: tuple[Callable[[Pixels, Rng], Pixels], ...] = (
@@ -84,7 +84,3 @@ WAYS: tuple[Callable[[Pixels, Rng], Pixels], ...] = (
     respeckle,
     _add_grid,
 )
-
-
-def _measure(grey: NDArray[np.floating]) -> Pixels:
-    return np.asarray(np.rint(np.clip(grey, 0, 255)), np.uint8)

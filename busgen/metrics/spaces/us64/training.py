@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
 from busgen.imaging.resize import resize
@@ -23,19 +24,25 @@ from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seeded
 from busgen.judges.training.fit import rate_share
+from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
 from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.features import Spec, embed, load_network, save_model
-from busgen.metrics.spaces.us64.net import MultiTask, mean
+from busgen.metrics.spaces.us64.features import (
+    MultiTask,
+    Spec,
+    embed,
+    load_network,
+    mean,
+    save_model,
+)
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, probabilities, read_shippable
+from busgen.seeds import Rng
 
 LABELS = ("benign", "malignant", "normal")
 STATISTICS = tuple(name for name in MEASURED if not name.endswith("_mm"))
 FLOOR = 0.02  # of the largest variance: axes that vary less are not blown up to 1
 UNKNOWN = -100  # target that costs nothing
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Examples:
 
     labels: NDArray[np.int64]
     scanners: NDArray[np.int64]
-    statistics: NDArray[np.float32]
+    statistics: Floats32
 
 
 def train(
@@ -67,21 +74,8 @@ def train(
 ) -> None:
     """Train the space on crops of training patients and write it to `folder`.
 
-    Parameters
-    ----------
-    crops
-        Of training patients only, `spec.dimensions` + 1 or more.
-    folder
-        Where `us64.json` and `us64.safetensors` go.
-    seed
-        Decides initial weights, draws, mirrors and how images are spoilt.
-    spec, recipe
-        Shape of the space and how it is learned; the shipped ones by default.
-
-    Raises
-    ------
-    UserError
-        If there are fewer crops than dimensions.
+    `seed` decides initial weights, draws, mirrors and how images are spoilt; `spec` and `recipe`
+    are the shipped ones by default. Raises `UserError` if there are no more crops than dimensions.
     """
     spec, recipe = spec or Spec(), recipe or Recipe()
     if len(crops) <= spec.dimensions:
@@ -89,9 +83,8 @@ def train(
         raise UserError(rule, len(crops), "name more datasets in real.datasets")
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with torch_threads():
-        weights = _learn(images, crops, seed, (spec, recipe))
-    stored = {f"net/{k}": v.half() if v.is_floating_point() else v for k, v in weights.items()}
-    features = embed(load_network(spec, stored), images, spec.size_px)
+        weights = halve(_learn(images, crops, seed, (spec, recipe)), "net/")
+    features = embed(load_network(spec, weights), images, spec.size_px)
     save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
@@ -117,10 +110,8 @@ def make_examples(crops: Crops) -> Examples:
     """Return what the crops teach; statistics are standardised over them."""
     known = {label: number for number, label in enumerate(LABELS)}
     labels = np.array([known.get(str(label), UNKNOWN) for label in crops.labels])
-    measured = [
-        measure_image(np.asarray(image), np.asarray(mask), None)
-        for image, mask in zip(crops.images, crops.masks, strict=True)
-    ]
+    pairs = zip(np.asarray(crops.images), np.asarray(crops.masks), strict=True)
+    measured = [measure_image(image, mask, None) for image, mask in pairs]
     table = np.array([[one.get(name, np.nan) for name in STATISTICS] for one in measured])
     spread = np.nanstd(table, axis=0)
     table = (table - np.nanmean(table, axis=0)) / np.where(spread > 0, spread, 1)
@@ -129,16 +120,12 @@ def make_examples(crops: Crops) -> Examples:
 
 
 def _learn(
-    images: NDArray[np.uint8], crops: Crops, seed: int, shape: tuple[Spec, Recipe]
+    images: Pixels, crops: Crops, seed: int, shape: tuple[Spec, Recipe]
 ) -> dict[str, Tensor]:
     spec, recipe = shape
     lesson = make_examples(crops)
-    tasks = {
-        "label": len(LABELS),
-        "scanner": int(lesson.scanners.max()) + 1,
-        "statistics": len(STATISTICS),
-        "spoilt": len(WAYS) + 1,
-    }
+    tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
+    tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
     net = seeded(lambda: MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, chances = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
@@ -149,13 +136,12 @@ def _learn(
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
         take_step(net, optimiser, compute_loss(answers, lesson, chosen, ways))
-    embedder: nn.Module = net.get_submodule("embedder")
-    return dict(embedder.state_dict())
+    return dict(net.get_submodule("embedder").state_dict())
 
 
 def _images(
-    images: NDArray[np.uint8], chosen: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images: Pixels, chosen: NDArray[np.int64], rng: Rng
+) -> tuple[Pixels, NDArray[np.int64]]:
     """Return halves of images, some mirrored, and how each is spoilt: 0, the first ones, not.
 
     Halves are of full depth: the network takes means over columns, and learns twice as fast so.

@@ -12,24 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
+from busgen.arrays import Floats, Pixels
 from busgen.compute.pretrained import EfficientNetLite
 from busgen.compute.threads import torch_threads
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
-from busgen.io import ASSETS, sha256_file
+from busgen.io import ASSETS, replace_file, sha256_file
 from busgen.metrics.spaces.us64.features import require_square
+from busgen.real.cohort import find_cohort, find_tables
+from busgen.real.crops import read_shippable
 
 NAME = "lite1"
 AXES = ASSETS / NAME / "axes.safetensors"
 CHANNELS = (24, 40, 112, 320)  # of the maps: the last with so many
 SIZE_PX = 256
 CHUNK = 16
-
-Floats = NDArray[np.float64]
+DIMENSIONS = 64
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,15 @@ class Axes:
         return np.asarray((features - self.mean) / self.spread @ self.axes, np.float64)
 
 
-def embed(images: NDArray[np.uint8], axes: Axes) -> Floats:
+def embed(images: Pixels, axes: Axes) -> Floats:
     """Return (N, D) coordinates of square images (N, S, S), resized to `SIZE_PX`."""
     return axes.project(features_of(images))
 
 
-def features_of(images: NDArray[np.uint8]) -> Floats:
+def features_of(images: Pixels) -> Floats:
     """Return means, then standard deviations, over places of each map, (N, 2 * sum(CHANNELS)).
 
-    Raises
-    ------
-    UserError
-        If the images are not square, or the network is not installed.
+    Raises `UserError` if the images are not square, or the network is not installed.
     """
     require_square(images)
     net, blocks = _network()
@@ -86,3 +84,21 @@ def _network() -> tuple[EfficientNetLite, tuple[int, ...]]:
     """Return the network and the numbers of the blocks whose maps are taken."""
     net = EfficientNetLite(1)
     return net, tuple(len(net.widths) - 1 - net.widths[::-1].index(n) for n in CHANNELS)
+
+
+def fit_lite1(real: Path, folder: Path) -> None:
+    """Fit the axes that ship to what `busgen real ... --out` wrote to the folder `real`."""
+    crops = read_shippable(find_tables(real), find_cohort(real))["train"]
+    save_axes(features_of(crops.images), folder / AXES.name)
+
+
+def save_axes(features: Floats, path: Path) -> None:
+    """Write mean, spread and principal axes of features (N, F), N > `DIMENSIONS`."""
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    _, sizes, rows = np.linalg.svd((features - mean) / spread, full_matrices=False)
+    axes = rows[:DIMENSIONS].T
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    axes = axes / (sizes[:DIMENSIONS] / np.sqrt(len(features)))  # coordinates of variance 1
+    stored = {"mean": mean, "spread": spread, "axes": np.ascontiguousarray(axes)}
+    with replace_file(path) as partial:
+        save_file({name: values.astype(np.float32) for name, values in stored.items()}, partial)
