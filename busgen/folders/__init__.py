@@ -52,22 +52,10 @@ def lock_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
     Commands that work long before they write begin with it. What a killed command left beside the
     folder is put back or removed.
 
-    Parameters
-    ----------
-    out
-        Folder to write, now or later.
-    kind
-        What is written, as the manifest names it.
-    say
-        Told that another command is waited for; without it that one is an error.
-
-    Raises
-    ------
-    UserError
-        If `out` holds anything but an unchanged folder of this kind (`require_replaceable`), or
-        another command is writing it.
-    StorageError
-        If it cannot be written.
+    `out`: folder to write, now or later; `kind`: what is written, as the manifest names it; `say`:
+    told that another command is waited for; without it that one is an error. Raises `UserError` if
+    `out` holds anything but an unchanged folder of this kind (`require_replaceable`), or another
+    command is writing it; `StorageError` if it cannot be written.
     """
     target = out.resolve()
     with hold_lock(target, say):

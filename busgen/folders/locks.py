@@ -21,12 +21,8 @@ _held = threading.local()
 def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
     """Hold the lock of a file or folder; a thread that holds it already may hold it again.
 
-    The lock goes with the process, however that ends, and its file with the lock.
-
-    Raises
-    ------
-    UserError
-        If another command holds it; with `say`, that is said and the other is waited for.
+    The lock goes with the process, however that ends, and its file with the lock. Raises
+    `UserError` if another command holds it; with `say`, that is said and the other is waited for.
     """
     path = target.with_name(f".{target.name.lstrip('.')}.busgen-lock")
     held: set[Path] = _held.__dict__.setdefault("paths", set())

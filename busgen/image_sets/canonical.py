@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from busgen.image_sets.source import Image, Source
-from busgen.real.cohort import (
-    IMAGES,
-    PLAIN,
-    find_cohort,
-    find_tables,
-    load_cohort,
-    read_rows,
-)
+from busgen.real.cohort import IMAGES, PLAIN, find_cohort, find_tables, load_cohort, read_rows
 from busgen.real.crops import crop, is_undisputed
 
 CANONICAL = "canonical"
@@ -31,10 +24,7 @@ def is_canonical(path: Path) -> bool:
 def open_set(path: Path) -> Source:
     """Return the set: no near-duplicate, no Doppler, no disputed label; all splits.
 
-    Raises
-    ------
-    UserError
-        If a table or the cohort is missing.
+    Raises `UserError` if a table or the cohort is missing.
     """
     tables, cohort = find_tables(path), load_cohort(find_cohort(path))
     found = read_rows(tables, cohort, columns=PLAIN, usable=is_undisputed)

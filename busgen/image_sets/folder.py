@@ -40,10 +40,7 @@ FILE_COLUMNS = (
 def open_set(path: Path) -> Source:
     """Return the set in a folder.
 
-    Raises
-    ------
-    UserError
-        If no image is there, or its table names none of them.
+    Raises `UserError` if no image is there, or its table names none of them.
     """
     files = [p.relative_to(path) for p in _walk(path)]
     images, masks = _pair(files)

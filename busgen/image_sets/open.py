@@ -16,12 +16,7 @@ from busgen.image_sets.source import Source
 def open_set(path: Path, named: ImageColumns | None = None) -> Source:
     """Return the set at a path; `named` columns hold the images of a table, where it has them.
 
-    Raises
-    ------
-    UserError
-        If nothing is there, or no set of images.
-    DataError
-        If it is damaged.
+    Raises `UserError` if nothing is there, or no set of images; `DataError` if it is damaged.
     """
     if not path.exists():
         raise UserError("a set of images must be a folder or file", str(path), "check the path")

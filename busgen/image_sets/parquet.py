@@ -72,12 +72,7 @@ def read_rows(path: Path) -> list[Row]:
 def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns) -> Source:
     """Return the set in some files.
 
-    Raises
-    ------
-    DataError
-        If a file is damaged.
-    UserError
-        If there is no column of images.
+    Raises `DataError` if a file is damaged; `UserError` if there is no column of images.
     """
     schema = _schema(parts[0].path)
     image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
+
 POINTS = 256  # along the resampled outline
 SMOOTH_PX = 1.2  # sd of the smoothing that takes away the staircase of the pixels
 SMOOTH_HARMONICS = 5  # what the smooth version of an outline keeps, in cycles per outline
@@ -44,20 +46,12 @@ class Geometry:
 COLUMNS = tuple(f"mask_{field.name}" for field in fields(Geometry))
 
 
-def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
+def measure(mask: Pixels, pixel_mm: float) -> Geometry | None:
     """Measure a mask.
 
-    Parameters
-    ----------
-    mask
-        (H, W) uint8, zero outside the lesion.
-    pixel_mm
-        Side of a square pixel in mm.
+    `mask`: (H, W) uint8, zero outside the lesion; `pixel_mm`: side of a square pixel in mm.
 
-    Returns
-    -------
-    Geometry or None
-        None where nothing is set.
+    None where nothing is set.
     """
     left, top, width, height = cv2.boundingRect(mask)
     if width == 0:
@@ -92,7 +86,7 @@ def to_columns(geometry: Geometry | None) -> dict[str, float | list[float] | Non
     return values | {"mask_curvature": list(geometry.curvature)}
 
 
-def _axes(window: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def _axes(window: Pixels) -> tuple[float, float, float, float]:
     """Return pixel count, axes of the ellipse of equal moments (px), angle of the major (deg)."""
     m = cv2.moments(window, binaryImage=True)
     count = m["m00"]
@@ -103,7 +97,7 @@ def _axes(window: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     return count, 4 * (mean + spread) ** 0.5, 4 * (mean - spread) ** 0.5, angle
 
 
-def largest_outline(window: NDArray[np.uint8]) -> NDArray[np.int32]:
+def largest_outline(window: Pixels) -> NDArray[np.int32]:
     """Return the (n, 2) pixel centres (x, y) around the component of the largest outline area."""
     outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(outlines, key=cv2.contourArea) if len(outlines) > 1 else outlines[0]

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Floats32, Indices, Pixels
 from busgen.imaging.geometry import measure
 from busgen.imaging.square import find_field
 from busgen.schema import JUDGED
@@ -37,13 +37,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "circularity",
             "roughness",
         ),
-        "grey": (
-            "grey_mean",
-            "grey_sd",
-            *(f"grey_p{p}" for p in PERCENTILES),
-            "black",
-            "contrast",
-        ),
+        "grey": ("grey_mean", "grey_sd", *(f"grey_p{p}" for p in PERCENTILES), "black", "contrast"),
         "depth": tuple(f"depth_{k:02d}" for k in range(DEPTHS)),
         "texture": (
             "speckle_axial_px",
@@ -69,33 +63,20 @@ def contrast_name(echo_pattern: str) -> str:
 
 
 def measure_image(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    pixel_mm: float | None,
-    field: NDArray[np.bool_] | None = None,
+    image: Pixels, mask: Pixels, pixel_mm: float | None, field: Bools | None = None
 ) -> dict[str, float]:
     """Measure one image; the same function for real and for synthetic ones.
 
-    Parameters
-    ----------
-    image
-        (N, N) uint8.
-    mask
-        (N, N) uint8, non-zero inside the lesion; may be empty.
-    pixel_mm
-        Side of a pixel in mm, None where unknown: what is in mm is then absent.
-    field
-        (N, N) bool, `find_field(image)` where it is known.
+    `image`: (N, N) uint8; `mask`: (N, N) uint8, non-zero inside the lesion; may be empty;
+    `pixel_mm`: side of a pixel in mm, None where unknown: what is in mm is then absent; `field`:
+    (N, N) bool, `find_field(image)` where it is known.
 
-    Returns
-    -------
-    dict
-        The names of `MEASURED`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
-        the image (no `center_x`: square crops put the lesion into their middle); `grey_*`,
-        `contrast` (inside minus surroundings) and `depth_*` (bands of 1/16 of the image, from
-        the top) in grey levels of the ultrasound field; `black` as share of the whole image;
-        `speckle_*` full width at half maximum of the autocorrelation; `spectrum_slope` of log
-        power against log spatial frequency.
+    Returns the names of `MEASURED`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
+    the image (no `center_x`: square crops put the lesion into their middle); `grey_*`, `contrast`
+    (inside minus surroundings) and `depth_*` (bands of 1/16 of the image, from the top) in grey
+    levels of the ultrasound field; `black` as share of the whole image; `speckle_*` full width at
+    half maximum of the autocorrelation; `spectrum_slope` of log power against log spatial
+    frequency.
     """
     field = find_field(image) if field is None else field
     if not field.any():
@@ -109,7 +90,7 @@ def measure_image(
     }
 
 
-def _measure(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float]:
+def _measure(mask: Pixels, pixel_mm: float | None) -> dict[str, float]:
     shape = measure(mask, pixel_mm or 1.0)
     if shape is None:
         return {}
@@ -125,7 +106,7 @@ def _measure(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float
     }
 
 
-def _grey(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> dict[str, float]:
+def _grey(image: Pixels, field: Bools) -> dict[str, float]:
     levels = image[field]
     ranks = np.percentile(levels, PERCENTILES)
     return {
@@ -136,9 +117,7 @@ def _grey(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> dict[str, float
     }
 
 
-def _contrast(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: NDArray[np.bool_]
-) -> dict[str, float]:
+def _contrast(image: Pixels, mask: Pixels, field: Bools) -> dict[str, float]:
     """Return mean grey inside minus that of a ring half an equivalent radius wide."""
     inside = (mask > 0).astype(np.uint8)
     radius = float(np.sqrt(inside.sum() / np.pi))
@@ -149,15 +128,13 @@ def _contrast(
     return {"contrast": float(image[inside > 0].mean()) - float(image[ring].mean())}
 
 
-def _depth(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> dict[str, float]:
+def _depth(image: Pixels, field: Bools) -> dict[str, float]:
     bands = np.array_split(np.arange(image.shape[0]), DEPTHS)
     pairs = [(name, image[b][field[b]]) for name, b in zip(GROUPS["depth"], bands, strict=True)]
     return {name: float(levels.mean()) for name, levels in pairs if levels.size}
 
 
-def _texture(
-    image: NDArray[np.uint8], field: NDArray[np.bool_], pixel_mm: float | None
-) -> dict[str, float]:
+def _texture(image: Pixels, field: Bools, pixel_mm: float | None) -> dict[str, float]:
     grey = image.astype(np.float32)
     flat = np.where(field, grey, grey[field].mean()).astype(np.float32)
     fine = flat - cv2.GaussianBlur(flat, (0, 0), BACKGROUND_PX)
@@ -170,7 +147,7 @@ def _texture(
     return px | mm | _slope(flat)
 
 
-def _half_width(fine: NDArray[np.float32]) -> float | None:
+def _half_width(fine: Floats32) -> float | None:
     """Return the full width at half maximum of the autocorrelation along the rows' axis, in px."""
     rows = fine.shape[0]
     products = [float(np.vdot(fine[: rows - k], fine[k:])) for k in range(min(LAGS, rows - 1))]
@@ -184,7 +161,7 @@ def _half_width(fine: NDArray[np.float32]) -> float | None:
     return float(2 * (below - 1 + (high - 0.5) / (high - low)))
 
 
-def _slope(flat: NDArray[np.float32]) -> dict[str, float]:
+def _slope(flat: Floats32) -> dict[str, float]:
     """Return the slope of the radially averaged power spectrum."""
     frequency, mean = radial_power(flat)
     used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
@@ -194,9 +171,7 @@ def _slope(flat: NDArray[np.float32]) -> dict[str, float]:
     return {"spectrum_slope": float(slope)}
 
 
-def radial_power(
-    flat: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def radial_power(flat: Floats32) -> tuple[Floats, Floats]:
     """Return frequencies (cycles per pixel) and the mean power at each of a Hann-windowed image."""
     side = flat.shape[0]
     window, bins, counts = _rings(side)
@@ -206,9 +181,7 @@ def radial_power(
 
 
 @lru_cache(maxsize=4)
-def _rings(
-    side: int,
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+def _rings(side: int) -> tuple[Floats, Indices, Indices]:
     """Return a Hann window (S, S), the ring of each frequency of a half spectrum, rings' sizes."""
     window = np.hanning(side)
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])

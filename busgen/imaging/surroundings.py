@@ -11,11 +11,9 @@ from math import log, nan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.imaging.square import find_field
-
-Pixels = NDArray[np.bool_]
 
 RIM_PX = 2  # of both sides of an outline: readers do not outline more exactly
 CENTRAL = 0.7  # share of the width behind which the band lies: edges cast shadows of their own
@@ -52,9 +50,7 @@ class Reading:
     patches: float
 
 
-def posterior_band(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> float:
+def posterior_band(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     """Return how much brighter the band behind a lesion is than the strips beside the band.
 
     The band lies below the lower outline, column by column, in the central `CENTRAL` of the
@@ -62,20 +58,10 @@ def posterior_band(
     strips lie left and right of the lesion's box. Means are compared row by row, so that only
     the same depths are compared, and averaged with the band's pixels as weights.
 
-    Parameters
-    ----------
-    image
-        (H, W) uint8.
-    mask
-        (H, W) uint8 {0, 1}.
-    field
-        (H, W) bool, `find_field(image)` where it is known.
+    `image`: (H, W) uint8; `mask`: (H, W) uint8 {0, 1}; `field`: (H, W) bool, `find_field(image)`
+    where it is known.
 
-    Returns
-    -------
-    float
-        Difference of means in sd of the strips: enhancement > 0, shadowing < 0; NaN where there
-        is no lesion or no room.
+    In sd of the strips: enhancement > 0, shadowing < 0; NaN where there is no lesion or no room.
     """
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
@@ -96,9 +82,7 @@ def posterior_band(
     return difference / max(float(grey[strips].std()), FLAT)
 
 
-def echo_level(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> Reading:
+def echo_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> Reading:
     """Return how bright a lesion is inside, `RIM_PX` away from its outline.
 
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
@@ -120,20 +104,13 @@ def echo_level(
     )
 
 
-def rim_level(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> float:
+def rim_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     """Return how much brighter a thin rim outside a lesion is than what lies farther outside.
 
     Both are taken above and beside the lesion: below it, posterior features decide. On BrEaST it
     does not tell which lesions have a halo in readers' eyes (AUC .45, 177 training patients).
-    Parameters are those of `posterior_band`.
-
-    Returns
-    -------
-    float
-        Difference of means in sd of the surroundings, > 0 for a bright rim; NaN where there is
-        no lesion or nothing beside it.
+    Parameters are those of `posterior_band`; in sd of the surroundings, > 0 for a bright rim, NaN
+    where there is no lesion or nothing beside it.
     """
     near, far = FAR_PX
     shown = _show(image, field) & _down_to(mask)
@@ -145,7 +122,7 @@ def rim_level(
     return float(image[rim].mean() - around.mean()) / max(float(around.std()), FLAT)
 
 
-def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
+def band_behind(mask: Pixels, depth: int) -> Bools:
     """Return the `depth` rows below the lower outline in the lesion's central columns."""
     rows, cols = mask.shape
     columns = np.flatnonzero(mask.any(axis=0))
@@ -157,18 +134,18 @@ def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
     return np.asarray((below > 0) & (below <= depth) & central & mask.any(axis=0))
 
 
-def rim_around(mask: NDArray[np.uint8]) -> Pixels:
+def rim_around(mask: Pixels) -> Bools:
     """Return the rim (H, W) in which a halo is sought: outside the outline, not below it."""
     return _dilate(mask, RIM_PX + HALO_PX) & ~_dilate(mask, RIM_PX) & _down_to(mask)
 
 
-def _down_to(mask: NDArray[np.uint8]) -> Pixels:
+def _down_to(mask: Pixels) -> Bools:
     """Return the rows (H, 1) down to the lesion's lowest, all where there is no lesion."""
     lowest = len(mask) - mask[::-1].any(axis=1).argmax()
     return np.arange(len(mask))[:, None] < lowest
 
 
-def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels:
+def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Bools:
     """Return the columns beside the box [left, right), `width` wide on each side."""
     strips = np.zeros(shape, bool)
     strips[:, max(left - RIM_PX - width, 0) : max(left - RIM_PX, 0)] = True
@@ -176,17 +153,17 @@ def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels
     return strips
 
 
-def _show(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
+def _show(image: Pixels, field: Bools | None) -> Bools:
     return find_field(image) if field is None else field
 
 
-def _ring(mask: NDArray[np.uint8]) -> Pixels:
+def _ring(mask: Pixels) -> Bools:
     """Return the ring left and right of a lesion."""
     ring = _dilate(mask, GAP_PX + RING_PX) & ~_dilate(mask, GAP_PX)
     return np.asarray(ring & mask.any(axis=1, keepdims=True))
 
 
-def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
+def _patches(image: Pixels, inside: Bools) -> float:
     """Return the sd of the grey levels inside, smoothed without a look outside."""
     near = _near(inside.astype(np.uint8), PATCHES_END_PX)
     own = inside[near]
@@ -197,24 +174,24 @@ def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
     return float((smooth[own] / weight[own]).std())
 
 
-def _dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def _dilate(mask: Pixels, radius: int) -> Bools:
     near = _near(mask, radius)
     grown = np.zeros(mask.shape, np.bool_)
     grown[near] = cv2.dilate(np.ascontiguousarray(mask[near]), _disc(radius)) > 0
     return grown
 
 
-def _near(mask: NDArray[np.uint8], reach: int) -> tuple[slice, slice]:
+def _near(mask: Pixels, reach: int) -> tuple[slice, slice]:
     """Return the box of a mask and `reach` px around it; of an empty one, a corner."""
     left, top, width, height = cv2.boundingRect(mask)
     rows = slice(max(top - reach, 0), top + height + reach)
     return rows, slice(max(left - reach, 0), left + width + reach)
 
 
-def _erode(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def _erode(mask: Pixels, radius: int) -> Bools:
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 
-def _disc(radius: int) -> NDArray[np.uint8]:
+def _disc(radius: int) -> Pixels:
     size = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

@@ -10,8 +10,8 @@ is our own.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats
 from busgen.masks.closed import (
     POINTS,
     close_outlines,
@@ -23,8 +23,6 @@ from busgen.masks.closed import (
 )
 from busgen.masks.semantics import Lesions, bend, make_lesions
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float64]
 
 DAMPING = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the changes; an undamped ellipse is always simple
 TILT_RAD = 0.2  # sd
@@ -38,16 +36,9 @@ _CHUNK = 128  # outlines at a time: their arrays stay in the cache
 def draw_outlines(findings: Sequence[Finding]) -> Floats:
     """Return the outlines of findings.
 
-    Parameters
-    ----------
-    findings
-        N findings.
-
-    Returns
-    -------
-    (N, POINTS, 2) float64
-        Vertices (x, y) in mm from the centre of the lesion's box, y towards depth; closed, simple
-        polygons whose box is exactly the finding's. Rows of normal findings are NaN.
+    Returns (N, POINTS, 2) float64: vertices (x, y) in mm from the centre of the lesion's box, y
+    towards depth; closed, simple polygons whose box is exactly the finding's. Rows of normal
+    findings are NaN.
     """
     outlines = np.full((len(findings), POINTS, 2), np.nan)
     with_lesion = [row for row, finding in enumerate(findings) if finding.has_lesion]
@@ -96,7 +87,7 @@ def _bodies(lesions: Lesions, changes: Floats) -> tuple[Floats, Floats]:
     return ellipse_angles(aspect), tilt
 
 
-def _tilted_ellipses(ratio: Floats, wide: NDArray[np.bool_], tilt: Floats) -> tuple[Floats, Floats]:
+def _tilted_ellipses(ratio: Floats, wide: Bools, tilt: Floats) -> tuple[Floats, Floats]:
     """Return aspect and angle (rad) of the tilted ellipses in boxes of (N,) width / height."""
     # the squares of the semi-axes have the box's sum, and its difference / cos(2 tilt); the tilt
     # is limited so that the ellipse stays a body

@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from busgen.arrays import Pixels
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.io import sha256_bytes
@@ -31,7 +29,7 @@ class MaskEngine(Protocol):
         """Hex SHA-256 of the sources and parameters that decide the output."""
         ...
 
-    def draw(self, findings: Sequence[Finding]) -> NDArray[np.uint8]:
+    def draw(self, findings: Sequence[Finding]) -> Pixels:
         """Return (N, H, W) uint8 {0, 1}, all zero where a finding is normal."""
         ...
 
@@ -65,12 +63,8 @@ ENGINES: dict[str, Callable[[int, Path | None], MaskEngine]] = {
 def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -> MaskEngine:
     """Return the engine `name` for masks of `size_px` x `size_px` pixels.
 
-    `model` is the folder of a learned engine's weights, None those that ship.
-
-    Raises
-    ------
-    UserError
-        If no engine has that name, or masks would be smaller than 16 pixels.
+    `model` is the folder of a learned engine's weights, None those that ship. Raises `UserError` if
+    no engine has that name, or masks would be smaller than 16 pixels.
     """
     if name not in ENGINES:
         raise UserError(

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Floats
 from busgen.masks.closed import POINTS
 from busgen.priors.findings import Finding
 from busgen.seeds import rng
-
-Floats = NDArray[np.float64]
 
 CYCLES = np.arange(2, 25)
 PULSE_WIDTHS = (0.003, 0.006, 0.012, 0.024, 0.048)  # sd of a burst, in outline lengths
@@ -38,8 +37,8 @@ class Lesions:
 
     width_mm: Floats  # (N,)
     height_mm: Floats  # (N,)
-    shape: dict[str, NDArray[np.bool_]]  # term -> (N,)
-    margin: dict[str, NDArray[np.bool_]]  # term -> (N,)
+    shape: dict[str, Bools]  # term -> (N,)
+    margin: dict[str, Bools]  # term -> (N,)
     waves: NDArray[np.complex128]  # (N, CYCLES) standard normal
     kinks: Floats  # (N, kinks, 3) uniform: place, turn, reach
     traits: Floats  # (N, 8) uniform: numbers and strengths of the whole outline
@@ -123,7 +122,7 @@ def _kinks(lesions: Lesions) -> _Kinks:
     )
 
 
-def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, Bools]:
     """Return (N, K) places, about evenly spread, and which of them are among the (N,) number."""
     k = np.arange(jitter.shape[1])
     place = start[:, None] + (k + 0.8 * (jitter - 0.5)) / number[:, None]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.code import hash_code
-from busgen.image_sets.source import Pixels, Source, read_squares
+from busgen.image_sets.source import Source, read_squares
 from busgen.metrics import two_sample as testing
 from busgen.metrics.matching import find_overlays, match_pairs
 from busgen.metrics.spaces.registry import HASH_CHARS

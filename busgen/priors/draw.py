@@ -6,9 +6,9 @@ In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Indices
 from busgen.errors import UserError
 from busgen.priors import boxes
 from busgen.priors.findings import FIELDS, Finding
@@ -17,38 +17,20 @@ from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
 from busgen.priors.text.words import to_text
 
-Floats = NDArray[np.float64]
-States = dict[str, NDArray[np.intp]]
+States = dict[str, Indices]
 _ANY = Request()
 _UNIFORMS = len(ORDER) + 4  # numbers that a finding is drawn with, before its text
 
 
 def draw(
-    prior: Prior,
-    n: int,
-    seed: int,
-    *,
-    request: Request = _ANY,
-    size_px: int = 256,
-    start: int = 0,
+    prior: Prior, n: int, seed: int, *, request: Request = _ANY, size_px: int = 256, start: int = 0
 ) -> list[Finding]:
     """Draw findings number `start` to `start + n - 1` of the root `seed`.
 
-    Parameters
-    ----------
-    prior, request
-        What to draw from, and what every finding meets.
-    n, start
-        How many, and the first one's number; finding *k* is the same in any slice.
-    seed
-        Root seed in [0, 2**63).
-    size_px
-        Side of the square images in pixels; sets `pixel_mm`.
-
-    Raises
-    ------
-    FindingError
-        If nothing in the prior meets the request, with the reason.
+    `prior`, `request`: what to draw from, and what every finding meets; `n`, `start`: how many, and
+    the first one's number; finding *k* is the same in any slice; `seed`: root seed in [0, 2**63);
+    `size_px`: side of the square images in pixels; sets `pixel_mm`. Raises `FindingError` if
+    nothing in the prior meets the request, with the reason.
     """
     if n < 0 or start < 0:
         raise UserError("n and start must not be negative", (n, start), "give counts")
@@ -84,9 +66,7 @@ def _states(plan: Plan, u: Floats) -> States:
     return drawn
 
 
-def row_index(
-    plan_boxes: boxes.Boxes, drawn: States, lesion: NDArray[np.bool_]
-) -> NDArray[np.intp]:
+def row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
     """Return the row of `Boxes` for each lesion."""
     state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
     return np.ravel_multi_index(state, plan_boxes.shape)

@@ -25,18 +25,9 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
     Conditions on the field itself choose the family's terms: `posterior=none|shadowing` makes
     pairs. Every sample meets all conditions.
 
-    Parameters
-    ----------
-    field
-        One of `busgen.schema.VARIED`.
-    request
-        What every finding meets.
-
-    Raises
-    ------
-    FindingError
-        If the field is none of those, fewer than two terms are left, the request gives its terms
-        shares (a family has each once), or asks for no lesion where the field is a lesion's.
+    `field`: one of `busgen.schema.VARIED`; `request`: what every finding meets. Raises
+    `FindingError` if the field is none of those, fewer than two terms are left, the request gives
+    its terms shares (a family has each once), or asks for no lesion where the field is a lesion's.
     """
     if field not in schema.VARIED:
         known = ", ".join(schema.VARIED)
@@ -76,18 +67,11 @@ def _terms(field: str) -> tuple[str, ...]:
 def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
     """Return the family of a finding: itself with each of `terms` in `field`.
 
-    Parameters
-    ----------
-    finding
-        As drawn: its `seed` is the one that it was drawn from.
-    field, terms
-        What varies, and the terms it takes, as `select_terms` returns them.
+    `finding`: as drawn: its `seed` is the one that it was drawn from; `field`, `terms`: what
+    varies, and the terms it takes, as `select_terms` returns them.
 
-    Returns
-    -------
-    list of Finding
-        `sample_id` is the drawn finding's with the term behind it, `family_id` and all else the
-        drawn finding's. A finding without the field (normal) is a family of its own.
+    `sample_id` is the drawn finding's with the term behind it, `family_id` and all else the
+    drawn finding's. A finding without the field (normal) is a family of its own.
     """
     if getattr(finding, field) is None:
         return [finding]

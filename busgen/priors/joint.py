@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from string import ascii_letters
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from busgen.arrays import Floats, Indices
+
 ROUNDS, TOLERANCE = 2000, 1e-10
 
 
@@ -63,7 +63,7 @@ class Target:
     """
 
     axis: str
-    groups: NDArray[np.intp]
+    groups: Indices
     shares: Floats
 
 

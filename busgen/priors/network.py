@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import io, schema
+from busgen.arrays import Floats
 from busgen.errors import DataError
 from busgen.priors.sizes import LESIONS, Sizes, check, make_sizes
 
-Floats = NDArray[np.float64]
 PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
 
 OUTLINES = ("circumscribed", "not_circumscribed")
@@ -134,10 +133,7 @@ def count_states(name: str, terms: tuple[str, ...]) -> int:
 def load_prior(path: Path | None = None) -> Prior:
     """Read a prior; raise `DataError` for what is no prior.
 
-    Parameters
-    ----------
-    path
-        A JSON file as `save_prior` writes; None for the pooled prior in the package.
+    `path`: a JSON file as `save_prior` writes; None for the pooled prior in the package.
     """
     return make_prior(io.read_json(path or POOLED))
 

@@ -10,24 +10,15 @@ from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
 from busgen.priors.conditions import SIZES, Condition, is_lesion_field
-from busgen.priors.network import (
-    LESION_NODES,
-    MARGIN_SETS,
-    NODES,
-    VIEWS,
-    Node,
-    Prior,
-    count_states,
-)
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, count_states
 from busgen.priors.request import Request, Share
 
-Floats = NDArray[np.float64]
 ORDER = ("pathology", "size_class", *NODES[1:])
 
 

@@ -41,22 +41,13 @@ def parse_request(
 ) -> Request:
     """Return what the command line asks for.
 
-    Parameters
-    ----------
-    settings
-        Each like ``pathology=malignant``, ``shape=oval|round``, ``margin=spiculated+indistinct``
-        (exactly these), ``margin includes spiculated``, ``margin excludes angular``,
-        ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine).
-    text
-        A clinical description; what it does not say stays open.
-    targets
-        Field -> term -> share, e.g. ``{"pathology": {"benign": .5, "malignant": .5}}``,
-        ``{"margin": {"spiculated": .3}}``, and ``"size_matched": True``.
-
-    Raises
-    ------
-    FindingError
-        For unknown fields, terms and words, and for shares that are none.
+    `settings`: each like ``pathology=malignant``, ``shape=oval|round``,
+    ``margin=spiculated+indistinct`` (exactly these), ``margin includes spiculated``, ``margin
+    excludes angular``, ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine);
+    `text`: a clinical description; what it does not say stays open; `targets`: field -> term ->
+    share, e.g. ``{"pathology": {"benign": .5, "malignant": .5}}``, ``{"margin": {"spiculated":
+    .3}}``, and ``"size_matched": True``. Raises `FindingError` for unknown fields, terms and words,
+    and for shares that are none.
     """
     where = tuple(_setting(setting) for setting in settings)
     if text:

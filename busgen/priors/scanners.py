@@ -18,12 +18,9 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
     """Return `prior` with its scanners shared among those that are `like` them.
 
     P(name) is the sum over the prior's scanners of P(scanner) share(name | scanner); the fields of
-    view of a name are those of the scanners, mixed in these proportions. All else stays.
-
-    Raises
-    ------
-    DataError
-        If a scanner of the prior is like none, or its scanners or fields of view are given others.
+    view of a name are those of the scanners, mixed in these proportions. All else stays. Raises
+    `DataError` if a scanner of the prior is like none, or its scanners or fields of view are given
+    others.
     """
     record: dict[str, Any] = deepcopy(prior.record)
     scanner, field = (record["discrete"][name] for name in ("scanner", "field_mm"))

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import DataError
 
-Floats = NDArray[np.float64]
 Terms = tuple[tuple[str, ...], ...]
 LESIONS = ("benign", "malignant")
 KEYS = ("log_area_fraction", "log_aspect", "center_x", "center_y", "frame")

@@ -22,9 +22,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import PublishedImage, bounding_box, to_grey
 from busgen.imaging.overlays.find import find_overlays
@@ -41,10 +41,7 @@ STROKE = 0.02  # what is thinner than this share of the shorter side is a line o
 def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[str, Any]:
     """Return the canonical row of one image.
 
-    Raises
-    ------
-    DataError
-        If a mask stands on a normal image or has not its image's size.
+    Raises `DataError` if a mask stands on a normal image or has not its image's size.
     """
     image, mask = to_grey(published.pixels), published.mask
     if mask is not None and mask.shape != image.shape:
@@ -71,12 +68,7 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
     }
 
 
-def _flags(
-    published: PublishedImage,
-    image: NDArray[np.uint8],
-    field: NDArray[np.bool_],
-    ignore: NDArray[np.bool_],
-) -> set[str]:
+def _flags(published: PublishedImage, image: Pixels, field: Bools, ignore: Bools) -> set[str]:
     """Return the flags of what an image and its mask show."""
     mask, due = published.mask, published.stated.get("pathology") != "normal"
     found = {
@@ -91,10 +83,7 @@ def _flags(
 
 
 def measure(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8] | None,
-    field: NDArray[np.bool_],
-    pixel_mm: float | None,
+    image: Pixels, mask: Pixels | None, field: Bools, pixel_mm: float | None
 ) -> dict[str, float | str | None]:
     """Return size, place and orientation of the mask's box, published and in the square crop."""
     box = None if mask is None else bounding_box(mask)
@@ -119,12 +108,12 @@ def measure(
     }
 
 
-def _png(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
+def _png(mask: Pixels, path: str) -> dict[str, Any]:
     """Return a {0, 1} mask as the struct that Parquet holds."""
     return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
 
 
-def is_coloured(pixels: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+def is_coloured(pixels: Pixels, field: Bools) -> bool:
     """Return whether an image shows patches of strong colour in its field, as Doppler's.
 
     A tint of the whole image is taken out first; strokes, as of coloured calipers and text, and

@@ -47,18 +47,12 @@ Row = dict[str, Any]
 def make_cohort(tables: Sequence[Path]) -> pa.Table:
     """Return the cohort of canonical tables, `SCHEMA`: one row an image, datasets in their order.
 
-    Patients whose images are near-duplicates of each other are one cluster, named after the
-    patient that comes first by (`schema.DATASETS`, natural order of names); its split follows
-    from that name alone. Of near-duplicates one image is kept, the others name it in
-    `duplicate_of` and carry the flag `near_duplicate`; if their labels differ, all of them carry
-    `label_conflict`.
-
-    Raises
-    ------
-    UserError
-        If there are no tables.
-    DataError
-        If a table is none of ours, or two images have one `sample_id`.
+    Patients whose images are near-duplicates of each other are one cluster, named after the patient
+    that comes first by (`schema.DATASETS`, natural order of names); its split follows from that
+    name alone. Of near-duplicates one image is kept, the others name it in `duplicate_of` and carry
+    the flag `near_duplicate`; if their labels differ, all of them carry `label_conflict`. Raises
+    `UserError` if there are no tables; `DataError` if a table is none of ours, or two images have
+    one `sample_id`.
     """
     rows = _read(tables)
     links = [(link.first, link.second) for link in find_duplicates([r["signature"] for r in rows])]
@@ -139,26 +133,13 @@ def read_rows(
 ) -> Iterator[Row]:
     """Yield canonical rows joined with the cohort, some dozens in memory at a time.
 
-    Parameters
-    ----------
-    tables
-        Canonical tables, as `find_tables` finds them.
-    cohort
-        As `make_cohort` returns it, or its file or folder.
-    splits
-        Splits whose rows are wanted, e.g. ``("train",)``.
-    columns
-        Canonical columns that are wanted, by default all; `sample_id`, `dataset`, `pathology`
-        and the cohort's (`ADDED`, `flags` completed) always come too. Without images
-        (`columns=PLAIN`) thousands of rows take well under a second.
-    usable
-        Which rows of the cohort are wanted: `has_usable_pixels`, `has_usable_label`, or any
-        predicate of a cohort row, e.g. ``lambda row: True`` for all.
-
-    Raises
-    ------
-    DataError
-        If a table holds an image that the cohort does not know.
+    `tables`: canonical tables, as `find_tables` finds them; `cohort`: as `make_cohort` returns it,
+    or its file or folder; `splits`: splits whose rows are wanted, e.g. ``("train",)``; `columns`:
+    canonical columns that are wanted, by default all; `sample_id`, `dataset`, `pathology` and the
+    cohort's (`ADDED`, `flags` completed) always come too. Without images (`columns=PLAIN`)
+    thousands of rows take well under a second; `usable`: which rows of the cohort are wanted:
+    `has_usable_pixels`, `has_usable_label`, or any predicate of a cohort row, e.g. ``lambda row:
+    True`` for all. Raises `DataError` if a table holds an image that the cohort does not know.
     """
     table = cohort if isinstance(cohort, pa.Table) else load_cohort(cohort)
     known = {row["sample_id"]: row for row in table.to_pylist()}

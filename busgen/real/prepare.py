@@ -38,16 +38,9 @@ def prepare(
 
     Datasets that `out` has already stay. A killed call, made again, goes on with the next dataset.
 
-    Returns
-    -------
-    What `busgen.real.cleaning.summarise` tells. `tick` is called with numbers of images read.
-
-    Raises
-    ------
-    UserError
-        If there is no such dataset or folder, or `out` holds something else by these names.
-    DataError
-        If a dataset is not what its publisher released.
+    Returns What `busgen.real.cleaning.summarise` tells. `tick` is called with numbers of images
+    read. Raises `UserError` if there is no such dataset or folder, or `out` holds something else by
+    these names; `DataError` if a dataset is not what its publisher released.
     """
     code = _code()
     now = {

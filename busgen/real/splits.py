@@ -17,17 +17,9 @@ SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15
 def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
     """Return the split of a patient: all images of one patient stand on one side.
 
-    Parameters
-    ----------
-    patient_id
-        Patient (or cluster of near-duplicates) as in the canonical table.
-    shares
-        Share of each split, in order; they add up to 1.
-
-    Raises
-    ------
-    UserError
-        If the shares are negative or do not add up to 1.
+    `patient_id`: patient (or cluster of near-duplicates) as in the canonical table; `shares`: share
+    of each split, in order; they add up to 1. Raises `UserError` if the shares are negative or do
+    not add up to 1.
     """
     if min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1.0):
         raise UserError("shares of splits must add up to 1", dict(shares), "give e.g. .7, .15, .15")

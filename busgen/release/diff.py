@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.io import read_json
 from busgen.release import sql
 from busgen.release.description.facts import Facts, gather
@@ -29,14 +29,11 @@ _NUMBERS = tuple(
 def diff(a: Path, b: Path) -> dict[str, Any]:
     """Return how release `b` differs from release `a`.
 
-    Returns
-    -------
-    dict
-        ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
-        variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous
-        column the Kolmogorov-Smirnov statistic, its p and both means; ``columns``: those that
-        only one of them has, of another version of busgen, as ``[a, b]``; ``provenance``: what
-        differs; ``identical_images``: images of `a` whose pixels are also in `b`.
+    Returns ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
+    variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous column the
+    Kolmogorov-Smirnov statistic, its p and both means; ``columns``: those that only one of them
+    has, of another version of busgen, as ``[a, b]``; ``provenance``: what differs;
+    ``identical_images``: images of `a` whose pixels are also in `b`.
     """
     folders = (require_release(a), require_release(b))
     own, other = ({*pq.read_schema(folder / INDEX).names} for folder in folders)
@@ -106,7 +103,7 @@ def _terms(connection: sql.Connection, column: schema.Column) -> dict[str, Any]:
     }
 
 
-def _chi_square_p(counts: NDArray[np.float64]) -> float:
+def _chi_square_p(counts: Floats) -> float:
     from scipy.stats import chi2_contingency
 
     return float(chi2_contingency(counts).pvalue) if counts.shape[1] > 1 else 1.0

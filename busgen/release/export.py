@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
@@ -35,14 +35,8 @@ _CATEGORIES = {"benign": 1, "malignant": 2}
 def export(folder: Path, out: Path, form: str = "folder") -> None:
     """Write the release `folder` to `out` in another form.
 
-    Parameters
-    ----------
-    folder
-        The release.
-    out
-        A folder that is new or empty, or holds nothing but an unchanged export.
-    form
-        ``"folder"``, ``"coco"`` or ``"nnunet"``.
+    `folder`: the release; `out`: a folder that is new or empty, or holds nothing but an unchanged
+    export; `form`: ``"folder"``, ``"coco"`` or ``"nnunet"``.
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
@@ -140,7 +134,7 @@ def _coco_annotations(folder: Path, split: str) -> Iterator[Row]:
             }
 
 
-def run_lengths(mask: NDArray[np.uint8]) -> list[int]:
+def run_lengths(mask: Pixels) -> list[int]:
     """Return a mask's run lengths as COCO counts them: down the columns, background first."""
     flat = (mask > 0).ravel(order="F")
     starts = np.flatnonzero(np.diff(flat)) + 1

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.io import decode_png, sha256_array
 
@@ -35,7 +35,7 @@ def _check_row(row: dict[str, object]) -> tuple[str, str, str] | None:
 
 
 def _check_pair(
-    name: str, row: dict[str, object], image: NDArray[np.uint8], mask: NDArray[np.uint8]
+    name: str, row: dict[str, object], image: Pixels, mask: Pixels
 ) -> tuple[str, str, str] | None:
     digest = sha256_array(image)
     if digest != row["image_sha256"]:

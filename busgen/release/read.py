@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.release import sql
@@ -79,17 +78,17 @@ def _read(group: Group, columns: list[str]) -> pa.Table:
     return group.file.read_row_group(group.number, columns=columns, use_threads=False)
 
 
-def read_image(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+def read_image(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 image of one released sample."""
     return _image(release, sample_id, "image")
 
 
-def read_mask(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+def read_mask(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 mask of one released sample, 0 and 255."""
     return _image(release, sample_id, "mask")
 
 
-def _image(release: Release | Path, sample_id: str, name: str) -> NDArray[np.uint8]:
+def _image(release: Release | Path, sample_id: str, name: str) -> Pixels:
     image = read_row(release, sample_id, [name])[name]
     return decode_png(image["bytes"], f"{name} of {sample_id}")
 

@@ -55,16 +55,9 @@ def _attempt(row: dict[str, Any]) -> dict[str, Any]:
 def redraw(folder: Path, sample_id: str) -> dict[str, Any]:
     """Return how a released sample compares with itself drawn and rendered anew.
 
-    Returns
-    -------
-    dict
-        ``same_image, same_mask`` (bool), ``max_abs_difference`` (grey levels),
-        ``engine_changed`` (names of the engines whose hash is no longer the release's).
-
-    Raises
-    ------
-    UserError
-        If the sample is unknown or was given up, or its row was altered to what cannot be.
+    Returns ``same_image, same_mask`` (bool), ``max_abs_difference`` (grey levels),
+    ``engine_changed`` (names of the engines whose hash is no longer the release's). Raises
+    `UserError` if the sample is unknown or was given up, or its row was altered to what cannot be.
     """
     from busgen.images.contract import ModelOptions
     from busgen.images.engines import load_image_engine

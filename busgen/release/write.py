@@ -34,14 +34,9 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
     A release that `out` already holds, and that nobody changed, is replaced (`busgen.folders`).
-    `params` give the title and the splits.
-
-    Raises
-    ------
-    DataError
-        If the candidates are damaged or break the contract: nothing is written.
-    UserError
-        If `out` holds anything but a release, or cannot be written.
+    `params` give the title and the splits. Raises `DataError` if the candidates are damaged or
+    break the contract: nothing is written; `UserError` if `out` holds anything but a release, or
+    cannot be written.
     """
     chosen = params or ReleaseParams()
     with lock_folder(out, RELEASE):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png, replace_file, sha256_array
 from busgen.similarity import thumbnails
@@ -32,8 +33,6 @@ AT_ONCE = 32  # images of a release in memory
 REAL, RELEASE = "real", "release"  # what known images are
 ASKED = 16  # images compared with all windows at once: these are read from memory once
 
-Pixels = NDArray[np.uint8]
-Rows = NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -41,7 +40,7 @@ Number = TypeVar("Number", bound=np.generic)
 class KnownImages:
     """Windows (M, GRID * GRID) of known images, unit vectors; `sha256` of their textures."""
 
-    windows: Rows
+    windows: Floats32
     sha256: str
 
     def similarities(self, images: Sequence[Pixels]) -> list[float]:
@@ -61,7 +60,7 @@ class KnownImages:
         return found
 
 
-def describe(image: Pixels, kept: float = 1.0) -> Rows:
+def describe(image: Pixels, kept: float = 1.0) -> Floats32:
     """Return what is compared of an (S, S) uint8 image, (GRID * GRID,) of length 1.
 
     Of its middle alone where less than the whole side is `kept`.
@@ -86,10 +85,7 @@ def describe_texture(image: Pixels) -> Pixels:
 def make_known(textures: Pixels) -> KnownImages:
     """Return what images are compared with; textures (N, SIDE, SIDE) uint8, one or more.
 
-    Raises
-    ------
-    UserError
-        If there are none.
+    Raises `UserError` if there are none.
     """
     if len(textures) == 0:
         raise UserError("known images must be some", "none", "name real data with training rows")
@@ -149,12 +145,12 @@ def _crop(image: Pixels) -> Iterator[Pixels]:
                 yield image[row : row + side, col : col + side]
 
 
-def _resize(image: Pixels) -> Rows:
+def _resize(image: Pixels) -> Floats32:
     grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA)
     return np.asarray(grid, np.float32)
 
 
-def _normalise(image: Rows) -> Rows:
+def _normalise(image: Floats32) -> Floats32:
     """Return an image as a vector of mean 0 and length 1; a blank one is like none."""
     flat = image.ravel() - image.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1.0), np.float32)

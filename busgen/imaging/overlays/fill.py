@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats32, Pixels
+
 GREY_PX, RIM_PX = (3.0, 12.0), (0.8, 1.6, 4.0, 12.0)  # widths of smoothing, finest first
 TRUST = 0.15  # share of neighbours shown, from which on a narrower width is believed
 TURNS = 16  # directions in which a hole's filling is looked for
@@ -18,10 +20,8 @@ AWAY_PX = (7, 10, 14, 20, 28, 40)
 FARTHEST_PX = max(AWAY_PX)
 RING = np.ones((5, 5), np.uint8)  # px around a hole where its filling is compared
 
-Grey = NDArray[np.float32]
 
-
-def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def fill(image: Pixels, hole: Bools) -> Pixels:
     """Return the image (H, W) uint8 with the pixels of a hole (H, W) bool replaced.
 
     The other pixels stay as they are. An image that is all hole is returned unchanged.
@@ -37,7 +37,7 @@ def fill(image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.uint8]
     return result
 
 
-def _fill(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) -> Grey:
+def _fill(values: Floats32, known: Bools, widths: tuple[float, ...]) -> Floats32:
     """Return values (H, W) known at some pixels, carried smoothly to the others."""
     weight = known.astype(np.float32)
     result = np.full(values.shape, values[known].mean(), np.float32)
@@ -48,7 +48,7 @@ def _fill(values: Grey, known: NDArray[np.bool_], widths: tuple[float, ...]) -> 
     return result
 
 
-def _move(shown: Grey, hole: NDArray[np.bool_], rim: NDArray[np.bool_]) -> Grey:
+def _move(shown: Floats32, hole: Bools, rim: Bools) -> Floats32:
     """Return the image with each hole and its rim (connected: one shift) filled from nearby.
 
     What would come from a hole is smooth grey instead; beyond its edges the image is mirrored.

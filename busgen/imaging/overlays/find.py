@@ -7,8 +7,8 @@ holes are filled with what surrounds them (`overlay_fill`).
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.imaging.overlays.fill import fill
 from busgen.imaging.overlays.strokes import StrokeNet, load_shipped, log_odds
 
@@ -19,7 +19,7 @@ REACH = np.ones((9, 15), np.uint8)  # how far around found strokes fainter ones 
 EDGE = np.ones((5, 5), np.uint8)  # smooth edges and outlines of strokes are ignored too
 
 
-def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDArray[np.bool_]:
+def find_overlays(image: Pixels, net: StrokeNet | None = None) -> Bools:
     """Return which pixels (H, W) bool of an (H, W) uint8 image an overlay covers.
 
     Bright strokes up to some 6 px wide, with 2 px around them. `net` is the shipped one unless
@@ -34,12 +34,12 @@ def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDA
     return np.asarray(cv2.dilate(joined.astype(np.uint8), EDGE) > 0, np.bool_)
 
 
-def remove_overlays(image: NDArray[np.uint8], ignore: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def remove_overlays(image: Pixels, ignore: Bools) -> Pixels:
     """Return the image (H, W) uint8 with the ignored pixels filled from what surrounds them."""
     return fill(image, ignore)
 
 
-def _clusters(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _clusters(likely: Bools, sure: Bools) -> Bools:
     """Return the likely pixels of clusters that hold enough sure ones."""
     together = cv2.dilate(likely.astype(np.uint8), TOGETHER)
     count, labels = cv2.connectedComponents(together, connectivity=8)

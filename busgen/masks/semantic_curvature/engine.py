@@ -11,17 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Floats32
 from busgen.io import ASSETS
 from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
 from busgen.masks.semantic_curvature.codes import CODE, damp, decode
 from busgen.masks.semantic_curvature.conditions import to_conditions, to_lesion
 from busgen.masks.semantic_curvature.network import OutlineFlow, checked_hash, load_network
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float64]
 
 SHIPPED = ASSETS / "masks"
 AT_ONCE = 128  # outlines drawn together: always as many, last digits depend on it
@@ -46,20 +44,11 @@ def load_model(
 def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     """Return the outlines of findings.
 
-    Parameters
-    ----------
-    network
-        As `network.load_network` returns it.
-    findings
-        N findings, each with a lesion.
-    size_px
-        Side of the image: larger outlines have finer detail.
+    `network`: as `network.load_network` returns it; `findings`: N findings, each with a lesion;
+    `size_px`: side of the image: larger outlines have finer detail.
 
-    Returns
-    -------
-    (N, POINTS, 2) float64
-        Vertices (x, y) in mm from the centre of the lesion's box, y towards depth; closed, simple
-        polygons whose box is exactly the finding's.
+    Returns (N, POINTS, 2) float64: vertices (x, y) in mm from the centre of the lesion's box, y
+    towards depth; closed, simple polygons whose box is exactly the finding's.
     """
     outlines = np.empty((len(findings), POINTS, 2))
 
@@ -83,7 +72,7 @@ def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Fl
     return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)
 
 
-def _noise(seed: int) -> NDArray[np.float32]:
+def _noise(seed: int) -> Floats32:
     return seeds.rng(seed, "outline").standard_normal(CODE, np.float32)
 
 
@@ -104,7 +93,7 @@ def simple_outlines(codes: Floats) -> Floats:
     return outlines
 
 
-def has_neck(vertices: Floats) -> NDArray[np.bool_]:
+def has_neck(vertices: Floats) -> Bools:
     """Return which (N, 2, P) outlines, in a box of unit sides, are far narrower than its circle."""
     unit = np.ones(len(vertices))
     circle, _ = close_outlines(np.zeros((1, vertices.shape[2])))

@@ -39,18 +39,10 @@ def fit_and_check(
 ) -> tuple[Prior, dict[str, Any]]:
     """Return the prior fitted to training rows, and its checks on the others.
 
-    Parameters
-    ----------
-    rows
-        Canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and disputed
-        labels left out.
-    base, pooling, name
-        As `fit_prior` takes them.
-
-    Raises
-    ------
-    DataError, UserError
-        As `make_lesions` and `fit_prior`; splits without a row are left out of the checks.
+    `rows`: canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and
+    disputed labels left out; `base`, `pooling`, `name`: as `fit_prior` takes them. Raises
+    `DataError`, `UserError` as `make_lesions` and `fit_prior`; splits without a row are left out of
+    the checks.
     """
     parts = {
         split: make_lesions(part, base)

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.priors.fitting.lesions import TOLD, Lesions
 from busgen.priors.fitting.places import log_density_aspects, log_places
 from busgen.priors.joint import Factor, eliminate, multiply
 from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
 
-Floats = NDArray[np.float64]
 LEARNT = tuple(name for name in TERMS if name != "scanner")  # real tables name devices, not styles
 _ROW = "a row"  # the axis over patterns of evidence
 _KNOWN = (_ROW, "pathology", "shape")
@@ -72,11 +71,7 @@ def infer(
 
 
 def _counts(
-    prior: Prior,
-    conditionals: dict[str, Factor],
-    lesions: Lesions,
-    shapes: Floats,
-    inferred: bool,
+    prior: Prior, conditionals: dict[str, Factor], lesions: Lesions, shapes: Floats, inferred: bool
 ) -> dict[str, Floats]:
     """Return the expected weight of each table's cells, given the rows' shapes."""
     size = (len(lesions.patterns["shape"]), *conditionals["shape"].table.shape[1:])

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.em import LEARNT, infer
@@ -24,7 +24,6 @@ from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
 from busgen.priors.fitting.structure import class_shares, make_independent, split_classes
 from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
 
-Floats = NDArray[np.float64]
 PUBLISHED = "published"
 FITTED = tuple(name for name in LEARNT if name != "pathology")
 FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "outline")
@@ -44,21 +43,10 @@ def fit_prior(
 ) -> Fit:
     """Return `base` updated by `lesions`; what the base gives no probability stays impossible.
 
-    Parameters
-    ----------
-    lesions
-        Training patients of all datasets.
-    base
-        Prior that gives structure, pseudo-lesions and what the lesions do not tell.
-    pooling
-        Weights of the sources, the base among them.
-    name, source
-        Name of the new prior, and the population for its tables' `source`.
-
-    Raises
-    ------
-    UserError
-        If a node cannot follow, or no lesion is left.
+    `lesions`: training patients of all datasets; `base`: prior that gives structure, pseudo-lesions
+    and what the lesions do not tell; `pooling`: weights of the sources, the base among them;
+    `name`, `source`: name of the new prior, and the population for its tables' `source`. Raises
+    `UserError` if a node cannot follow, or no lesion is left.
     """
     _check(pooling)
     lesions = lesions.weigh(pooling.weights)
@@ -104,12 +92,7 @@ class _Counts:
 
 
 def _run(
-    lesions: Lesions,
-    start: Prior,
-    beside: _Counts,
-    *,
-    apart: bool = False,
-    inferred: bool = True,
+    lesions: Lesions, start: Prior, beside: _Counts, *, apart: bool = False, inferred: bool = True
 ) -> Fit:
     """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
 
@@ -186,10 +169,7 @@ def _round(shares: Mapping[str, float]) -> dict[str, float]:
 def _shares(lesions: Lesions, name: str) -> Floats:
     """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
 
-    Raises
-    ------
-    UserError
-        If a class states none.
+    Raises `UserError` if a class states none.
     """
     known = lesions.patterns[name][lesions.pattern]
     stated = known.sum(1) == 1

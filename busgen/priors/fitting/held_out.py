@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from busgen.arrays import Floats
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.kernel import log_density
 from busgen.priors.fitting.lesions import ASPECT, TOLD, Lesions
 from busgen.priors.network import TERMS, Prior, count_states
-from busgen.stats.patients import Floats, interval, mean_score
+from busgen.stats.patients import interval, mean_score
 
 RESAMPLES, LEVEL = 1000, 0.95
 DIGITS = 5
@@ -28,9 +29,7 @@ def compare(
 
     Lesions that any of them excludes are left out of all and counted in `impossible`.
 
-    Returns
-    -------
-    ``{"all" | dataset: {"n", "patients", "impossible": {prior: n}, "nats": {prior: total},
+    Returns ``{"all" | dataset: {"n", "patients", "impossible": {prior: n}, "nats": {prior: total},
     "terms": {prior: nats of the stated terms alone}, "gain": {prior: {"value", "interval",
     "terms"}}}}``; `gain` is the first prior's total minus that prior's.
     """
@@ -72,9 +71,7 @@ def compare_boxes(
 ) -> dict[str, Any]:
     """Return how well boxes given their class alone are foreseen, by the prior and by kernels.
 
-    Returns
-    -------
-    ``{"n", "patients", "parametric", "kernel", "factor", "by_factor", "gain": {"value",
+    Returns ``{"n", "patients", "parametric", "kernel", "factor", "by_factor", "gain": {"value",
     "interval"}, "chosen"}``: nats a box; `gain` is the kernel's over the parametric density.
     Kernels would be chosen only where the interval of their gain is above 0.
     """

@@ -9,14 +9,13 @@ doi:10.1002/9780470316849) times a factor.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from busgen.arrays import Floats
 from busgen.errors import DataError
 from busgen.priors.fitting.lesions import AREA, ASPECT, Lesions, X, Y, place_span
 from busgen.priors.sizes import LESIONS, Sizes, probability
 
-Floats = NDArray[np.float64]
 _EDGE = 1e-3  # a share of the room nearer to its ends counts as this
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.priors.fitting.lesions import (
     AREA,
     ASPECT,
@@ -26,7 +26,6 @@ from busgen.priors.fitting.lesions import (
 )
 from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, quantile
 
-Floats = NDArray[np.float64]
 DIGITS, LEAST = 6, 1e-4  # a share of a lesion that is too small to fit to
 _LEVELS, _HEIGHTS = 40, 5
 

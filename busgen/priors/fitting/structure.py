@@ -8,16 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.joint import eliminate
 from busgen.priors.network import LESION_NODES, NODES, TERMS, Prior, make_prior
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS
 
-Floats = NDArray[np.float64]
 _EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
 
 

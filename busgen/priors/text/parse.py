@@ -25,7 +25,7 @@ _DENIAL = re.compile(
 )
 _ABSENT = re.compile(rf"(?:not (?:{PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
 _LISTS = {  # these deny lists, `not` one phrase
-    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks"),
+    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks")
 }
 _AFTER = "absent"  # how a denial that follows its phrase is kept
 _PRESENCE = {"halo", "posterior", "calcification", ASIDE}  # one list may deny these together
@@ -69,12 +69,9 @@ class Understood:
 def read_text(text: str) -> Understood:
     """Return what `text` states of a finding, and what of it no finding holds.
 
-    Raises
-    ------
-    FindingError
-        For more than `MOST_CHARS` characters; naming unknown words, contradictions ("oval" with
-        "irregular", two sizes, circumscribed with another margin term) and denials whose reach is
-        unclear ("no halo and shadowing").
+    Raises `FindingError` for more than `MOST_CHARS` characters; naming unknown words,
+    contradictions ("oval" with "irregular", two sizes, circumscribed with another margin term) and
+    denials whose reach is unclear ("no halo and shadowing").
     """
     if len(text) > MOST_CHARS:
         rule = f"text must have at most {MOST_CHARS} characters"

@@ -40,10 +40,7 @@ POSTERIOR: Words = {
     "shadowing": ("posterior shadowing", "posterior acoustic shadowing"),
     "combined": ("combined posterior features", "a combined posterior pattern"),
 }
-HALO: Words = {
-    "True": ("an echogenic halo", "a halo"),
-    "False": ("no echogenic halo", "no halo"),
-}
+HALO: Words = {"True": ("an echogenic halo", "a halo"), "False": ("no echogenic halo", "no halo")}
 CALCIFICATION: Words = {
     "none": ("no calcifications", "no microcalcifications"),
     "in_a_mass": ("calcifications in the mass", "intralesional calcifications"),

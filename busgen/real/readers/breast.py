@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
     DatasetInfo,
@@ -43,12 +43,8 @@ WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
 def list_images(path: Path) -> Listing:
     """Return what stands in the BrEaST folder `path`, in the table's order.
 
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout.
-    DataError
-        If the table has a term that BrEaST does not know, naming row and term.
+    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table has a
+    term that BrEaST does not know, naming row and term.
     """
     source, images = _layout(path)
     rows = read_rows(source)
@@ -106,6 +102,6 @@ def _describes_lesion(described: dict[str, Any]) -> bool:
     return any(described[term] is not None for term in LESION_TERMS)
 
 
-def _odd_alpha(pixels: NDArray[np.uint8]) -> bool:
+def _odd_alpha(pixels: Pixels) -> bool:
     has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
     return has_alpha and not np.isin(pixels[..., 3], (0, 255)).all()

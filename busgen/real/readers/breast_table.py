@@ -55,10 +55,7 @@ def read_rows(path: Path) -> list[Row]:
 def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image, in canonical columns.
 
-    Raises
-    ------
-    DataError
-        If a cell is none of BrEaST's terms, naming case and term.
+    Raises `DataError` if a cell is none of BrEaST's terms, naming case and term.
     """
     case, notes = Path(row["Image_filename"]).stem, list[str]()
     return {

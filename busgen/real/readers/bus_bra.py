@@ -12,10 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.imaging.decode import (
     DatasetInfo,
     Entry,
@@ -45,12 +43,8 @@ TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
 def list_images(path: Path) -> Listing:
     """Return what stands in the BUS-BRA folder `path`, in the table's order.
 
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout.
-    DataError
-        If the table lacks columns or has a term that BUS-BRA does not know, naming row and term.
+    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table lacks
+    columns or has a term that BUS-BRA does not know, naming row and term.
     """
     root = find_folder(
         path,
@@ -77,10 +71,7 @@ def _name(path: Path) -> str:
 def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image, in canonical columns.
 
-    Raises
-    ------
-    DataError
-        If a cell is none of BUS-BRA's terms, naming row and term.
+    Raises `DataError` if a cell is none of BUS-BRA's terms, naming row and term.
     """
     if row["Pathology"] not in ("benign", "malignant"):
         refuse(row, "Pathology", "ID")
@@ -108,7 +99,7 @@ def _load(row: Row, root: Path, stated: dict[str, Any]) -> PublishedImage:
     return PublishedImage(pixels, mask, stated, path.name, notes=notes)
 
 
-def _odd(row: Row, shape: tuple[int, ...], mask: NDArray[np.uint8] | None) -> list[str]:
+def _odd(row: Row, shape: tuple[int, ...], mask: Pixels | None) -> list[str]:
     """Return notes on what the table says otherwise than the images."""
     notes = []
     if (row["Height"], row["Width"]) != (str(shape[0]), str(shape[1])):

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
     DatasetInfo,
@@ -49,12 +49,8 @@ GREEN, RED = (0, 255, 0), (255, 0, 0)
 def list_images(path: Path) -> Listing:
     """Return what stands in the BUS-UCLM folder `path`, in the table's order.
 
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout.
-    DataError
-        If the table lacks columns or has a term that BUS-UCLM does not know, naming row and term.
+    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table lacks
+    columns or has a term that BUS-UCLM does not know, naming row and term.
     """
     root = find_folder(
         path,
@@ -80,10 +76,7 @@ def _file(row: Row) -> str:
 def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image: canonical columns, `flags` and `notes`.
 
-    Raises
-    ------
-    DataError
-        If a cell is none of BUS-UCLM's terms, naming row and term.
+    Raises `DataError` if a cell is none of BUS-UCLM's terms, naming row and term.
     """
     stem, pathology = Path(_file(row)).stem, row["Label"].lower()
     patient = stem.split("_")[0]
@@ -121,13 +114,11 @@ def _load(row: Row, root: Path, described: dict[str, Any]) -> PublishedImage:
     return PublishedImage(pixels, mask, stated, path.name, tuple(flags), tuple(notes))
 
 
-def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], set[str]]:
+def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[Pixels, set[str]]:
     """Return the (H, W) mask {0, 1} of all lesions, and the classes that its colours name.
 
-    Raises
-    ------
-    DataError
-        If the mask is damaged, has another size, or colours other than black, green and red.
+    Raises `DataError` if the mask is damaged, has another size, or colours other than black, green
+    and red.
     """
     pixels = load_pixels(path)
     require_size(path.name, pixels, shape)

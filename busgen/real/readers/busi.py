@@ -31,10 +31,7 @@ MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
 def list_images(path: Path) -> Listing:
     """Return what stands in the BUSI folder `path`, class by class, in the order of numbers.
 
-    Raises
-    ------
-    UserError
-        If neither the folder nor one in it has the three classes' folders.
+    Raises `UserError` if neither the folder nor one in it has the three classes' folders.
     """
     root = find_folder(
         path,

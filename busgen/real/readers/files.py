@@ -18,10 +18,7 @@ OTHER_IMAGES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 def find_folder(path: Path, is_root: Callable[[Path], bool], rule: str, remedy: str) -> Path:
     """Return `path`, or the one folder directly in it, that has a publisher's layout.
 
-    Raises
-    ------
-    UserError
-        With `rule` and `remedy`, if there is none or more than one.
+    Raises `UserError` with `rule` and `remedy`, if there is none or more than one.
     """
     if is_root(path):
         return path

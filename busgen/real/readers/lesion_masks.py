@@ -9,31 +9,31 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import load_pixels
 
 SPECK = 0.01
 
 
-def to_levels(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_levels(pixels: Pixels) -> Pixels:
     """Return (H, W) uint8: a mask's brightest colour channel; levels 0 and 1 become 0 and 255.
 
     Opacity is ignored: publishers' masks are opaque all over, or have odd alphas.
     """
     colours = pixels if pixels.ndim == 3 else pixels[..., None]
     colours = colours[..., :-1] if colours.shape[2] in (2, 4) else colours
-    level: NDArray[np.uint8] = np.maximum.reduce([colours[..., k] for k in range(colours.shape[2])])
+    level: Pixels = np.maximum.reduce([colours[..., k] for k in range(colours.shape[2])])
     return np.asarray(level * np.uint8(255 if level.max(initial=0) == 1 else 1), np.uint8)
 
 
-def to_binary(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_binary(pixels: Pixels) -> Pixels:
     """Return (H, W) {0, 1}: where `to_levels` are above 127."""
     return (to_levels(pixels) > 127).astype(np.uint8)
 
 
-def clean_mask(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
+def clean_mask(mask: Pixels) -> tuple[Pixels, int, int]:
     """Return an (H, W) {0, 1} mask without specks, and how many parts and specks it has.
 
     Parts are 8-connected; a speck is one below `SPECK` of the largest part's area: a slip of the
@@ -46,7 +46,7 @@ def clean_mask(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int, int]:
     return kept, int(large.sum()), int((~large).sum())
 
 
-def require_size(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+def require_size(name: str, pixels: Pixels, shape: tuple[int, ...]) -> None:
     """Raise `DataError` if the mask `name` has not its image's (H, W)."""
     if pixels.shape[:2] != shape[:2]:
         raise DataError(
@@ -54,20 +54,17 @@ def require_size(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -
         )
 
 
-def _load(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _load(path: Path, shape: tuple[int, ...]) -> Pixels:
     """Return the (H, W) mask {0, 1} in a file.
 
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged or has another size than `shape`.
+    Raises `DataError` if the file is missing, damaged or has another size than `shape`.
     """
     pixels = load_pixels(path)
     require_size(path.name, pixels, shape)
     return to_binary(pixels)
 
 
-def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
     """Return the union of masks, None if there are no paths; raises as `_load`."""
     masks = [_load(path, shape) for path in paths]
     return np.maximum.reduce(masks) if masks else None

@@ -53,12 +53,8 @@ class Dataset:
 def list_images(name: str, path: Path) -> Listing:
     """Return what the folder `path` of the public dataset `name` holds, nothing decoded yet.
 
-    Raises
-    ------
-    UserError
-        If there is no such reader or folder, or the folder has another layout.
-    DataError
-        If a table in it holds what its publisher's does not.
+    Raises `UserError` if there is no such reader or folder, or the folder has another layout;
+    `DataError` if a table in it holds what its publisher's does not.
     """
     if name not in READERS:
         known = ", ".join(READERS)

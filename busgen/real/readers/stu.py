@@ -11,8 +11,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
     DatasetInfo,
@@ -41,10 +41,7 @@ MASK = re.compile(r"mask_(\d+)\Z")
 def list_images(path: Path) -> Listing:
     """Return what stands in the STU-Hospital folder `path`, in the order of its numbers.
 
-    Raises
-    ------
-    UserError
-        If neither the folder nor one in it holds `Test_Image_N.png`.
+    Raises `UserError` if neither the folder nor one in it holds `Test_Image_N.png`.
     """
     root = find_folder(
         path,
@@ -81,13 +78,10 @@ def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
     return PublishedImage(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
 
 
-def resize_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def resize_mask(name: str, pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
     """Return a published mask as (H, W) {0, 1} of `shape`, averaged over areas, cut at 127.
 
-    Raises
-    ------
-    DataError
-        If the mask is smaller than the image: its outline would be a guess.
+    Raises `DataError` if the mask is smaller than the image: its outline would be a guess.
     """
     height, width = shape[:2]
     if pixels.shape[0] < height or pixels.shape[1] < width:

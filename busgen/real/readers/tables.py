@@ -18,10 +18,7 @@ Row = dict[str, str]
 def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[Row]:
     """Return the rows of a CSV (UTF-8, with or without BOM) or of an xlsx's first sheet.
 
-    Raises
-    ------
-    DataError
-        If the table cannot be read, has no rows, or lacks one of `columns`.
+    Raises `DataError` if the table cannot be read, has no rows, or lacks one of `columns`.
     """
     rows = _read(path, separator) if path.suffix.lower() == ".csv" else _read_sheet(path)
     missing = [name for name in columns if not rows or name not in rows[0]]

@@ -34,12 +34,8 @@ NUMBER = re.compile(r"(\d+)(\.0)?(\.png)?\Z", re.IGNORECASE)
 def list_images(path: Path) -> Listing:
     """Return what stands in the UDIAT folder `path`, in the order of numbers.
 
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout, or nothing says which class images have.
-    DataError
-        If the workbook is broken, or a row of it names a class and no image.
+    Raises `UserError` if the folder has not the publisher's layout, or nothing says which class
+    images have; `DataError` if the workbook is broken, or a row of it names a class and no image.
     """
     root = find_folder(
         path,

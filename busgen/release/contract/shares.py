@@ -26,12 +26,8 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
     then leave unfilled is bounded by the plan's ``max_unfilled``. The field that a family varies
     has no share.
 
-    Parameters
-    ----------
-    connection
-        Has the index as the view ``attempts``.
-    plan
-        Record of a plan with ``prior``, ``where``, ``text``, ``targets`` and ``vary``.
+    `connection`: has the index as the view ``attempts``; `plan`: record of a plan with ``prior``,
+    ``where``, ``text``, ``targets`` and ``vary``.
     """
     request = parse_request(tuple(plan["where"]), plan["text"], plan["targets"])
     asked = marginals(make_prior(plan["prior"]), request)

@@ -18,14 +18,8 @@ _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1
 def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
     """Return the dataset card with Hugging Face front matter.
 
-    Parameters
-    ----------
-    facts
-        What `busgen.release.description.facts.gather` returns.
-    plan
-        The resolved plan of the candidates.
-    title
-        Name of the dataset.
+    `facts`: what `busgen.release.description.facts.gather` returns; `plan`: the resolved plan of
+    the candidates; `title`: name of the dataset.
     """
     template = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)

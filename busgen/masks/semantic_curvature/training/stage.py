@@ -22,14 +22,7 @@ from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
-from busgen.training_loop import (
-    LOG,
-    Draws,
-    Schedule,
-    Tick,
-    Told,
-    make_draws,
-)
+from busgen.training_loop import LOG, Draws, Schedule, Tick, Told, make_draws
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -71,10 +64,7 @@ def resolve(
 ) -> Training:
     """Return the training on datasets that let weights ship; its work folder's name hashes all.
 
-    Raises
-    ------
-    UserError
-        If `out` holds other things.
+    Raises `UserError` if `out` holds other things.
     """
     folders.require_replaceable(out, KIND)
     ours = tuple(path for path in tables if weights_may_ship(path))
