@@ -63,7 +63,6 @@ class Entry:
 class Listing:
     """What a folder holds: entries in a fixed order, and `(source_file, reason)` of the rest."""
 
-    info: DatasetInfo
     entries: Sequence[Entry]
     left_out: tuple[tuple[str, str], ...] = field(default=())
 

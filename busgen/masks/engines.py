@@ -67,9 +67,8 @@ def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -
     no engine has that name, or masks would be smaller than 16 pixels.
     """
     if name not in ENGINES:
-        raise UserError(
-            "mask engine must be known", repr(name), f"choose from {', '.join(ENGINES)}"
-        )
+        rule = "mask engine must be known"
+        raise UserError(rule, repr(name), f"choose from {', '.join(ENGINES)}")
     if size_px < 16:
         raise UserError("size_px must be at least 16", size_px, "give the side of the masks")
     return ENGINES[name](size_px, model)

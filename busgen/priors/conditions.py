@@ -48,9 +48,8 @@ def check_term(field: str, term: str) -> str:
     known = schema.MARGINS if field == "margin" else TERMS[field]
     spelling = {_key(name): name for name in known}
     if term not in spelling:
-        raise FindingError(
-            f"{field} must be one of the lexicon's terms", repr(term), f"one of {', '.join(known)}"
-        )
+        rule = f"{field} must be one of the lexicon's terms"
+        raise FindingError(rule, repr(term), f"one of {', '.join(known)}")
     return spelling[term]
 
 

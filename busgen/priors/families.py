@@ -36,11 +36,8 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
         rule = f"shares of {field} must not be asked for where it varies: each has every term once"
         raise FindingError(rule, f"target {field}", f"drop the target or vary={field}")
     if field != "tissue" and _admitted("pathology", request) == ("normal",):
-        raise FindingError(
-            f"{field} is a lesion's: it must have lesions to vary among",
-            "pathology=normal",
-            "vary tissue, or ask for lesions",
-        )
+        rule = f"{field} is a lesion's: it must have lesions to vary among"
+        raise FindingError(rule, "pathology=normal", "vary tissue, or ask for lesions")
     terms = _admitted(field, request)
     if len(terms) < 2:
         got = f"{field}={'|'.join(terms) or 'nothing'}"

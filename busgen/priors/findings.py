@@ -63,11 +63,8 @@ def _check_terms(terms: dict[str, object]) -> None:
             continue
         for term in value if isinstance(value, list | tuple) else (value,):
             if term not in column.values:
-                raise FindingError(
-                    f"{name} must be one of the lexicon's terms",
-                    repr(term),
-                    f"choose from {', '.join(column.values)}",
-                )
+                rule = f"{name} must be one of the lexicon's terms"
+                raise FindingError(rule, repr(term), f"choose from {', '.join(column.values)}")
 
 
 def check(finding: Finding, size_px: int) -> Finding:
@@ -104,22 +101,18 @@ def _check_box(finding: Finding, size_px: int) -> None:
     if not (width > 0 and height > 0 and finding.pixel_mm > 0):
         raise FindingError("sizes must be > 0 mm", (width, height, finding.pixel_mm), "give mm")
     if (height > width) != (finding.orientation == "not_parallel"):
-        raise FindingError(
-            "not_parallel means height_mm > width_mm, parallel the rest",
-            f"{finding.orientation} with {width:g} x {height:g} mm (width x height)",
-            "change the orientation or the sizes",
-        )
+        rule = "not_parallel means height_mm > width_mm, parallel the rest"
+        got = f"{finding.orientation} with {width:g} x {height:g} mm (width x height)"
+        raise FindingError(rule, got, "change the orientation or the sizes")
     field_mm = finding.pixel_mm * size_px
     for name, center, size in (
         ("center_x", finding.center_x or 0.0, width / field_mm),
         ("center_y", finding.center_y or 0.0, height / field_mm),
     ):
         if not size / 2 <= center <= 1 - size / 2:
-            raise FindingError(
-                "the lesion's box must lie inside the image",
-                f"{name} {center:.3g} with {size:.3g} of the image's side",
-                "move or shrink the lesion, or enlarge the field of view",
-            )
+            rule = "the lesion's box must lie inside the image"
+            got = f"{name} {center:.3g} with {size:.3g} of the image's side"
+            raise FindingError(rule, got, "move or shrink the lesion, or enlarge the field of view")
 
 
 def to_row(finding: Finding) -> dict[str, object]:

@@ -150,11 +150,9 @@ def _rake(
     """Return the factors that make the joint meet the targets; refuse those that it cannot."""
     found, error = joint.rake(factors, targets)
     if not error < 1e-6:
-        raise FindingError(
-            "targets must be able to hold together and with the conditions",
-            f"{describe(request)} (closest: off by {error:.3g})",
-            "drop one, or give no share to what has probability 0",
-        )
+        rule = "targets must be able to hold together and with the conditions"
+        got = f"{describe(request)} (closest: off by {error:.3g})"
+        raise FindingError(rule, got, "drop one, or give no share to what has probability 0")
     return found
 
 
@@ -173,11 +171,9 @@ def _check_matched(request: Request) -> None:
     """
     limited = [str(condition) for condition in request.where if condition.op == "range"]
     if request.size_matched and limited:
-        raise FindingError(
-            "size_matched must stand without limits on sizes or places",
-            f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
-            "drop size_matched or the limits",
-        )
+        rule = "size_matched must stand without limits on sizes or places"
+        got = f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do"
+        raise FindingError(rule, got, "drop size_matched or the limits")
 
 
 def _refusal(prior: Prior, request: Request) -> FindingError:

@@ -70,18 +70,14 @@ def _setting(setting: str) -> Condition:
     """Return the condition in one setting; raise `FindingError` if it is none."""
     found = re.fullmatch(r"\s*(\w+)\s*(=|\sincludes\s|\sexcludes\s)\s*(.+?)\s*", setting)
     if not found:
-        raise FindingError(
-            "a setting must be field=value, margin includes term or margin excludes term",
-            repr(setting),
-            "write e.g. pathology=malignant or size_mm=8..20",
-        )
+        rule = "a setting must be field=value, margin includes term or margin excludes term"
+        raise FindingError(rule, repr(setting), "write e.g. pathology=malignant or size_mm=8..20")
     field, op, value = found[1], found[2].strip(), found[3].lower()
     if field in SIZES and op == "=":
         return _range(field, value)
     if field not in DISCRETE:
-        raise FindingError(
-            "a setting's field must be known", field, f"choose from {', '.join(DISCRETE + SIZES)}"
-        )
+        rule = "a setting's field must be known"
+        raise FindingError(rule, field, f"choose from {', '.join(DISCRETE + SIZES)}")
     if op != "=":
         if field != "margin":
             raise FindingError(f"{op} is for margin", setting, f"write {field}={value}")

@@ -16,24 +16,24 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.splits import assign_split, natural_key
+from busgen.real.readers.files import natural_key
+from busgen.real.splits import assign_split
 from busgen.similarity.registration import find_duplicates
 
 FILE = "cohort.parquet"
-TEXT = pa.string()
+_TEXTS = (
+    "sample_id",
+    "dataset",
+    "source_file",
+    "patient_id",
+    "cluster_id",
+    "duplicate_of",
+    "split",
+)
+_NULLABLE = ("duplicate_of", "pathology", "scanner")
 SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", TEXT, nullable=False),
-        pa.field("dataset", TEXT, nullable=False),
-        pa.field("source_file", TEXT, nullable=False),
-        pa.field("patient_id", TEXT, nullable=False),
-        pa.field("cluster_id", TEXT, nullable=False),
-        pa.field("duplicate_of", TEXT),
-        pa.field("split", TEXT, nullable=False),
-        pa.field("pathology", TEXT),
-        pa.field("scanner", TEXT),
-        pa.field("flags", pa.list_(TEXT), nullable=False),
-    ]
+    [pa.field(name, pa.string(), name in _NULLABLE) for name in _TEXTS]
+    + [pa.field("flags", pa.list_(pa.string()), nullable=False)]
 )
 ADDED = ("cluster_id", "duplicate_of", "split", "flags")  # what the cohort tells of a real row
 IMAGES = tuple(c.name for c in schema.columns("real") if c.type == schema.IMAGE)
@@ -63,7 +63,10 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     same = [(members[0], other) for members in patients.values() for other in members[1:]]
     copies, conflicts = _copies(rows, groups)
     for cluster in _components(len(rows), links + same):
-        first = min((rows[index] for index in cluster), key=_order)
+        first = min(
+            (rows[index] for index in cluster),
+            key=lambda row: (schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])),
+        )
         for index in cluster:
             row = rows[index]
             row["cluster_id"] = first["patient_id"]
@@ -216,7 +219,3 @@ def _quality(row: Row) -> tuple[Any, ...]:
     flags = set(row["flags"])
     faults = (row["pathology"] is None, bool(flags & {"no_mask", "empty_mask"}), "overlay" in flags)
     return (*faults, schema.DATASETS.index(row["dataset"]), natural_key(row["sample_id"]))
-
-
-def _order(row: Row) -> tuple[Any, ...]:
-    return schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])

@@ -4,7 +4,7 @@ In: grey images of training patients. Out: weights of a `StrokeNet`. First on im
 overlays; then on all, where what the first network finds is left out of the examples of tissue.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -118,11 +118,6 @@ def fit_overlays(folder: Path, out: Path) -> None:
     if not first:
         rule = f"real data must hold training patients of {CLEAN}"
         raise UserError(rule, "none", "read it too: its images are without overlays")
-    save_file(_fit(first, second).arrays(), out / WEIGHTS.name)
-
-
-def _fit(clean: Sequence[Pixels], others: Sequence[Pixels], seed: int = 3) -> StrokeNet:
-    """Return a network fitted to clean images, each twice, then to these and all others."""
-    rng = np.random.default_rng(seed)
-    first = fit([image for image in clean for _ in range(2)], rng)
-    return fit([*clean, *others], rng, known=first)
+    rng = np.random.default_rng(3)
+    known = fit([image for image in first for _ in range(2)], rng)
+    save_file(fit([*first, *second], rng, known=known).arrays(), out / WEIGHTS.name)

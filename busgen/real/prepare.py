@@ -20,6 +20,7 @@ from busgen.real.cohort import FILE
 from busgen.real.readers.registry import (
     INFO,
     LEFT_OUT,
+    ORIGINS,
     READERS,
     TABLE,
     list_images,
@@ -42,7 +43,9 @@ def prepare(
     read. Raises `UserError` if there is no such dataset or folder, or `out` holds something else by
     these names; `DataError` if a dataset is not what its publisher released.
     """
-    code = _code()
+    # what decides the canonical form besides the data: sources, licences, weights, libraries
+    code = [hash_code(__name__), sha256_file(ORIGINS), sha256_file(WEIGHTS)]
+    code += [f"{name} {version(name)}" for name in LIBRARIES]
     now = {
         name: sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())
         for name in sorted(datasets, key=schema.DATASETS.index)
@@ -100,9 +103,3 @@ def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
 
 def _state(out: Path) -> dict[str, Any]:
     return read_json(out / STATE) if (out / STATE).is_file() else {}
-
-
-def _code() -> list[str]:
-    """Return what decides the canonical form besides the data: sources, weights, libraries."""
-    own = [hash_code(__name__), sha256_file(WEIGHTS)]
-    return own + [f"{name} {version(name)}" for name in LIBRARIES]

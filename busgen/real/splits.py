@@ -5,7 +5,6 @@ In: patient ids. Out: the split that each belongs to.
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -30,9 +29,3 @@ def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
         if place < bound:
             return name
     return next(reversed([name for name, share in shares.items() if share > 0]))
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts names as people count: ``case9`` before ``case10``."""
-    parts = re.findall(r"\d+|\D+", name)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)

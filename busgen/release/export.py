@@ -10,7 +10,7 @@ In: a release folder. Out: a folder, whole or not at all:
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
-from busgen.release.description.card import LICENCE_URL, write_licence
+from busgen.release.description.card import LICENCE_TEXT, LICENCE_URL
 from busgen.release.files import LICENCE, find_files, require_release, split_name
 from busgen.release.read import read_rows
 
@@ -43,7 +43,7 @@ def export(folder: Path, out: Path, form: str = "folder") -> None:
     require_release(folder)
     with write_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial)
-        write_text(partial / LICENCE, write_licence())
+        write_text(partial / LICENCE, LICENCE_TEXT)
 
 
 def _rows(folder: Path, split: str, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -72,12 +72,9 @@ def _to_folder(folder: Path, out: Path) -> None:
                 name = f"{_name(row['sample_id'])}.png"
                 for place, kind in zip(places, ("image", "mask"), strict=True):
                     (place / name).write_bytes(row[kind]["bytes"])
-                cells = [_cell(row[column]) for column in _THIN]
+                cells = [row[column] for column in _THIN]
+                cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
                 writer.writerow([f"images/{name}", f"masks/{name}", *cells])
-
-
-def _cell(value: object) -> object:
-    return "|".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _to_coco(folder: Path, out: Path) -> None:
@@ -174,8 +171,4 @@ def _to_record(record: object) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-FORMS: dict[str, Callable[[Path, Path], None]] = {
-    "folder": _to_folder,
-    "coco": _to_coco,
-    "nnunet": _to_nnunet,
-}
+FORMS = {"folder": _to_folder, "coco": _to_coco, "nnunet": _to_nnunet}

@@ -5,7 +5,7 @@ In: a release folder. Out: `sha256sums.txt` (``sha256sum -c`` reads it), and `Pr
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +58,8 @@ def file_name(split: str, number: int, count: int) -> str:
 def require_release(folder: Path) -> Path:
     """Return `folder` if it looks like a release, else raise `UserError`."""
     if not (folder / INDEX).is_file():
-        raise UserError(
-            f"a release folder must hold {INDEX}", folder, "name a folder that busgen wrote"
-        )
+        rule = f"a release folder must hold {INDEX}"
+        raise UserError(rule, folder, "name a folder that busgen wrote")
     return folder
 
 
@@ -70,21 +69,23 @@ def list_files(folder: Path) -> list[str]:
     Without the list by which busgen knows its own folders (`busgen.folders`): it is no part of the
     dataset, and a copy that lacks it is whole.
     """
-    return sorted(name.as_posix() for name in _walk(folder) if name != Path(MANIFEST))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
+    found = []
     for root, folders, names in os.walk(folder):
         links = [name for name in folders if (Path(root) / name).is_symlink()]
-        yield from ((Path(root) / name).relative_to(folder) for name in (*names, *links))
+        found += [(Path(root) / n).relative_to(folder).as_posix() for n in (*names, *links)]
+    return sorted(name for name in found if name != MANIFEST)
+
+
+def _hash_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files, by name, several read at once."""
+    with ThreadPoolExecutor() as pool:
+        return dict(pool.map(lambda name: (name, sha256_file(folder / name)), names))
 
 
 def write_sums(folder: Path) -> None:
     """Write the checksums of every other file; the last line, a comment, is the list's own."""
-    names = [name for name in list_files(folder) if name != SUMS]
-    with ThreadPoolExecutor() as pool:
-        sums = pool.map(sha256_file, (folder / name for name in names))
-        body = "".join(f"{digest}  {name}\n" for digest, name in zip(sums, names, strict=True))
+    sums = _hash_files(folder, [name for name in list_files(folder) if name != SUMS])
+    body = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
     write_text(folder / SUMS, body + _seal(body))
 
 
@@ -107,16 +108,10 @@ def check_sums(folder: Path) -> list[Problem]:
         problems.append(Problem(MANIFEST, "must agree with its own sum", "another"))
     found = set(list_files(folder)) - {SUMS}
     problems += [Problem(name, "must exist", "no such file") for name in sorted({*wanted} - found)]
-    problems += [Problem(name, f"must be listed in {SUMS}", "a file that is not")
-                 for name in sorted(found - {*wanted})]  # fmt: skip
-    return problems + _altered(folder, {name: wanted[name] for name in sorted(found & {*wanted})})
-
-
-def _altered(folder: Path, wanted: dict[str, str]) -> list[Problem]:
-    with ThreadPoolExecutor() as pool:
-        sums = list(pool.map(sha256_file, (folder / name for name in wanted)))
-    return [
-        Problem(name, f"its SHA-256 must be {digest[:12]}...", f"{got[:12]}...")
-        for (name, digest), got in zip(wanted.items(), sums, strict=True)
-        if got != digest
+    extra = sorted(found - {*wanted})
+    problems += [Problem(name, f"must be listed in {SUMS}", "a file that is not") for name in extra]
+    return problems + [
+        Problem(name, f"its SHA-256 must be {wanted[name][:12]}...", f"{got[:12]}...")
+        for name, got in _hash_files(folder, sorted(found & {*wanted})).items()
+        if got != wanted[name]
     ]

@@ -4,11 +4,11 @@ In: tables of the release schema. Out: what is wrong, in words; nothing where al
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.io import decode_png, sha256_array
 
@@ -17,26 +17,20 @@ _COLUMNS = ("sample_id", "pathology", "image_sha256", "image", "mask")
 
 def check(table: pa.Table) -> list[tuple[str, str, str]]:
     """Return ``(sample_id, rule, got)`` for every row whose image or mask breaks a rule."""
-    rows = table.select(_COLUMNS).to_pylist()
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(_check_row, rows))
-    return [problem for problem in found if problem is not None]
+        found = pool.map(_check_row, table.select(_COLUMNS).to_pylist())
+        return [problem for problem in found if problem is not None]
 
 
-def _check_row(row: dict[str, object]) -> tuple[str, str, str] | None:
+def _check_row(row: dict[str, Any]) -> tuple[str, str, str] | None:
     """Return the first rule that one row breaks."""
     name = str(row["sample_id"])
     try:
-        image = decode_png(_png(row["image"]), "image")
-        mask = decode_png(_png(row["mask"]), "mask")
+        image, mask = (
+            decode_png((row[part] or {}).get("bytes") or b"", part) for part in ("image", "mask")
+        )
     except DataError as error:
         return name, error.rule, str(error.got)
-    return _check_pair(name, row, image, mask)
-
-
-def _check_pair(
-    name: str, row: dict[str, object], image: Pixels, mask: Pixels
-) -> tuple[str, str, str] | None:
     digest = sha256_array(image)
     if digest != row["image_sha256"]:
         return name, "image_sha256 must be that of the image's pixels", digest
@@ -48,9 +42,3 @@ def _check_pair(
     if (255 in grey) != (row["pathology"] != "normal"):
         return name, "mask must be empty exactly where pathology is normal", str(row["pathology"])
     return None
-
-
-def _png(image: object) -> bytes:
-    """Return the bytes of an image {bytes, path}; empty where there is none."""
-    data = image.get("bytes") if isinstance(image, dict) else None
-    return data if isinstance(data, bytes) else b""

@@ -49,15 +49,13 @@ class Release:
 
 def open_release(folder: Path) -> Release:
     """Return the release in `folder`; opened once, an image takes half the time."""
-    files = find_files(require_release(folder))
-    return Release(folder, tuple(group for path in files for group in _groups(path)))
-
-
-def _groups(path: Path) -> Iterator[Group]:
-    file = pq.ParquetFile(path, memory_map=True)
-    for number in range(file.num_row_groups):
-        ids = file.metadata.row_group(number).column(0).statistics
-        yield Group(file, number, ids.min, ids.max)
+    groups = []
+    for path in find_files(require_release(folder)):
+        file = pq.ParquetFile(path, memory_map=True)
+        for number in range(file.num_row_groups):
+            ids = file.metadata.row_group(number).column(0).statistics
+            groups.append(Group(file, number, ids.min, ids.max))
+    return Release(folder, tuple(groups))
 
 
 def read_row(release: Release | Path, sample_id: str, columns: Sequence[str]) -> dict[str, Any]:
@@ -80,17 +78,14 @@ def _read(group: Group, columns: list[str]) -> pa.Table:
 
 def read_image(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 image of one released sample."""
-    return _image(release, sample_id, "image")
+    image = read_row(release, sample_id, ["image"])["image"]
+    return decode_png(image["bytes"], f"image of {sample_id}")
 
 
 def read_mask(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 mask of one released sample, 0 and 255."""
-    return _image(release, sample_id, "mask")
-
-
-def _image(release: Release | Path, sample_id: str, name: str) -> Pixels:
-    image = read_row(release, sample_id, [name])[name]
-    return decode_png(image["bytes"], f"{name} of {sample_id}")
+    mask = read_row(release, sample_id, ["mask"])["mask"]
+    return decode_png(mask["bytes"], f"mask of {sample_id}")
 
 
 def read_rows(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:

@@ -6,6 +6,7 @@ and Parquet files of them. Memory holds a shard's rows and a row group's images,
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,11 +57,36 @@ def select_accepted(connection: sql.Connection, index: Path, shards: list[Path])
         connection, f"SELECT count(*) FROM {sql.from_parquet(index)} WHERE accepted"
     )[0]
     if joined != (wanted, wanted):
-        raise DataError(
-            "each accepted sample must have its images once in shards/",
-            f"{joined[0]} images of {joined[1]} samples, {wanted} accepted",
-            "run generate again: it makes what is missing",
+        rule = "each accepted sample must have its images once in shards/"
+        got = f"{joined[0]} images of {joined[1]} samples, {wanted} accepted"
+        raise DataError(rule, got, "run generate again: it makes what is missing")
+
+
+def assign_split(index: str, shares: Iterable[tuple[str, float]]) -> str:
+    """Return SQL for the rows of `index` (SQL) by sample and attempt, with `split` filled in.
+
+    Families of accepted samples are shuffled by a hash of their id within each pathology and cut
+    at the shares: exact up to one family a class, the same on any machine.
+    """
+    names = ", ".join(
+        f"i.{sql.quote_name(c.name)}" for c in schema.columns("index") if c.name != "split"
+    )
+    used = [(sql.quote_text(split), share) for split, share in shares if share > 0]
+    ends = accumulate(share for _, share in used[:-1])
+    cuts = zip(used, ends, strict=False)
+    cases = "".join(f" WHEN place < {end!r} THEN {split}" for (split, _), end in cuts)
+    split = f"CASE{cases} ELSE {used[-1][0]} END" if cases else used[-1][0]
+    return f"""
+        WITH families AS (
+            SELECT family_id, min(pathology) AS class FROM {index} WHERE accepted GROUP BY family_id
+        ), places AS (
+            SELECT family_id, (row_number() OVER (PARTITION BY class ORDER BY md5(family_id)) - 0.5)
+                / count(*) OVER (PARTITION BY class) AS place
+            FROM families
         )
+        SELECT {names}, CASE WHEN i.accepted THEN {split} END AS split
+        FROM {index} i LEFT JOIN places p USING (family_id)
+        ORDER BY i.sample_id, i.attempt"""
 
 
 def read_rows(connection: sql.Connection, shards: list[Path], split: str) -> Iterator[pa.Table]:
@@ -79,22 +105,17 @@ def _with_images(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
     """Yield the rows of `thin` (ordered by shard_row) with the images in the shard `path`."""
     rows = thin["shard_row"].to_numpy()
     start = 0
-    for batch in _batches(path):
-        first, last = rows.searchsorted([start, start + len(batch)])
-        images = batch.take(pa.array(rows[first:last] - start))
-        start += len(batch)
-        if first < last:
-            yield _check(thin.slice(first, last - first), images, path)
-
-
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield a shard's images; pyarrow calls a broken page an `OSError`, as if the disk failed."""
     try:
-        yield from pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_IMAGES))
+        for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_IMAGES)):
+            first, last = rows.searchsorted([start, start + len(batch)])
+            images = batch.take(pa.array(rows[first:last] - start))
+            start += len(batch)
+            if first < last:
+                yield _check(thin.slice(first, last - first), images, path)
+    # pyarrow calls a broken page an `OSError`, as if the disk failed
     except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"shard {path.name} must be a whole Parquet file", error, "delete it, generate again"
-        ) from error
+        rule = f"shard {path.name} must be a whole Parquet file"
+        raise DataError(rule, error, "delete it, generate again") from error
 
 
 def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
@@ -103,9 +124,8 @@ def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
         table = table.append_column(name, images.column(name))
     table = table.select(arrow_schema().names).cast(arrow_schema())
     for sample_id, rule, got in check(table):
-        raise DataError(
-            f"{rule} (sample {sample_id} in {path.name})", got, "delete the shard, generate again"
-        )
+        remedy = "delete the shard, generate again"
+        raise DataError(f"{rule} (sample {sample_id} in {path.name})", got, remedy)
     return table
 
 

@@ -232,11 +232,8 @@ def _quote(statement: _Statement) -> str:
 
 
 def _unclear(got: str) -> FindingError:
-    return FindingError(
-        "the reach of a denial must be clear",
-        got,
-        "write no before each thing denied, a comma or 'with' before what is present",
-    )
+    remedy = "write no before each thing denied, a comma or 'with' before what is present"
+    return FindingError("the reach of a denial must be clear", got, remedy)
 
 
 def _unknown(words: list[str]) -> FindingError:

@@ -14,7 +14,6 @@ import numpy as np
 from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
-    DatasetInfo,
     Entry,
     Listing,
     PublishedImage,
@@ -22,20 +21,11 @@ from busgen.imaging.decode import (
     load_image,
     load_pixels,
 )
-from busgen.real.readers.breast_table import FILES, LESION_TERMS, NAME, describe, read_rows
+from busgen.real.readers.breast_table import FILES, LESION_TERMS, describe, read_rows
 from busgen.real.readers.files import find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import require_size, to_binary
 from busgen.real.readers.tables import Row
 
-DATASET = DatasetInfo(
-    name=NAME,
-    citation="Pawłowska et al. 2024, Curated benchmark dataset for ultrasound based breast lesion "
-    "analysis, Scientific Data 11:148",
-    doi="10.1038/s41597-024-02984-z",
-    licence="CC BY 4.0",
-    weights_may_ship=True,
-    pixels_may_show=True,
-)
 IMAGES = "BrEaST-Lesions_USG-images_and_masks"
 WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
 
@@ -52,7 +42,7 @@ def list_images(path: Path) -> Listing:
     entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
     left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
     left_out += [(name, "no PNG") for name in find_other(images)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _layout(path: Path) -> tuple[Path, Path]:

@@ -79,11 +79,8 @@ def describe(row: Row) -> dict[str, Any]:
 
 
 def _refuse(row: Row, column: str) -> NoReturn:
-    raise DataError(
-        f"{column} of case {row['CaseID']} must be one of BrEaST's terms",
-        repr(row[column]),
-        "use the publisher's table unchanged",
-    )
+    rule = f"{column} of case {row['CaseID']} must be one of BrEaST's terms"
+    raise DataError(rule, repr(row[column]), "use the publisher's table unchanged")
 
 
 def _term(row: Row, column: str, notes: list[str]) -> str | None:

@@ -15,7 +15,6 @@ from typing import Any
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.imaging.decode import (
-    DatasetInfo,
     Entry,
     Listing,
     PublishedImage,
@@ -27,15 +26,6 @@ from busgen.real.readers.files import ascii_id, find_files, find_folder, find_ot
 from busgen.real.readers.lesion_masks import load_union
 from busgen.real.readers.tables import Row, read_rows, refuse
 
-DATASET = DatasetInfo(
-    name="bus_bra",
-    citation="Gómez-Flores et al. 2024, BUS-BRA: a breast ultrasound dataset for assessing "
-    "computer-aided diagnosis systems, Medical Physics 51:3110-3123",
-    doi="10.1002/mp.16812",
-    licence="permissive, its own text; citation required",
-    weights_may_ship=True,
-    pixels_may_show=True,
-)
 COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
 
@@ -60,7 +50,7 @@ def list_images(path: Path) -> Listing:
         stray = [p.name for p in find_files(root / folder) if _name(p) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _name(path: Path) -> str:
@@ -81,8 +71,8 @@ def describe(row: Row) -> dict[str, Any]:
     if not row["Case"].isdecimal():
         refuse(row, "Case", "ID")
     return {
-        "sample_id": f"{DATASET.name}-{ascii_id(row['ID'].removeprefix('bus_'))}",
-        "patient_id": f"{DATASET.name}-{int(row['Case']):04d}",
+        "sample_id": f"bus_bra-{ascii_id(row['ID'].removeprefix('bus_'))}",
+        "patient_id": f"bus_bra-{int(row['Case']):04d}",
         "pathology": row["Pathology"],
         "birads": category if category in schema.BIRADS else None,
         "birads_category": category,

@@ -17,7 +17,6 @@ from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
-    DatasetInfo,
     Entry,
     Listing,
     PublishedImage,
@@ -29,15 +28,6 @@ from busgen.real.readers.files import ascii_id, find_files, find_folder, find_ot
 from busgen.real.readers.lesion_masks import require_size, to_binary
 from busgen.real.readers.tables import Row, read_rows, refuse
 
-DATASET = DatasetInfo(
-    name="bus_uclm",
-    citation="Vallez et al. 2025, BUS-UCLM: breast ultrasound lesion segmentation dataset, "
-    "Scientific Data 12:242",
-    doi="10.1038/s41597-025-04562-3",
-    licence="disputed; the authors' repository says CC BY-NC 4.0",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 TABLE, IMAGES, MASKS = "INFO.csv", "images", "masks"
 COLUMNS = ("Image", "Label", "Doppler", "Marks", "Combined")
 SCANNER = "Siemens ACUSON S2000"  # the paper's methods
@@ -66,7 +56,7 @@ def list_images(path: Path) -> Listing:
         stray = [p.name for p in find_files(root / folder) if p.name not in names]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _file(row: Row) -> str:
@@ -85,8 +75,8 @@ def describe(row: Row) -> dict[str, Any]:
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
     return {
-        "sample_id": f"{DATASET.name}-{ascii_id(stem)}",
-        "patient_id": f"{DATASET.name}-{ascii_id(SAME_PATIENT.get(patient, patient))}",
+        "sample_id": f"bus_uclm-{ascii_id(stem)}",
+        "patient_id": f"bus_uclm-{ascii_id(SAME_PATIENT.get(patient, patient))}",
         "pathology": pathology
         if pathology in schema.PATHOLOGIES
         else refuse(row, "Label", "Image"),

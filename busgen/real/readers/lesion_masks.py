@@ -49,22 +49,18 @@ def clean_mask(mask: Pixels) -> tuple[Pixels, int, int]:
 def require_size(name: str, pixels: Pixels, shape: tuple[int, ...]) -> None:
     """Raise `DataError` if the mask `name` has not its image's (H, W)."""
     if pixels.shape[:2] != shape[:2]:
-        raise DataError(
-            f"{name} must have its image's size {shape[:2]}", pixels.shape[:2], "restore the files"
-        )
-
-
-def _load(path: Path, shape: tuple[int, ...]) -> Pixels:
-    """Return the (H, W) mask {0, 1} in a file.
-
-    Raises `DataError` if the file is missing, damaged or has another size than `shape`.
-    """
-    pixels = load_pixels(path)
-    require_size(path.name, pixels, shape)
-    return to_binary(pixels)
+        rule = f"{name} must have its image's size {shape[:2]}"
+        raise DataError(rule, pixels.shape[:2], "restore the files")
 
 
 def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
-    """Return the union of masks, None if there are no paths; raises as `_load`."""
-    masks = [_load(path, shape) for path in paths]
+    """Return the union (H, W) {0, 1} of the masks in files, None if there are no paths.
+
+    Raises `DataError` if a file is missing, damaged or has another size than `shape`.
+    """
+    masks = []
+    for path in paths:
+        pixels = load_pixels(path)
+        require_size(path.name, pixels, shape)
+        masks.append(to_binary(pixels))
     return np.maximum.reduce(masks) if masks else None

@@ -14,26 +14,10 @@ import numpy as np
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import (
-    DatasetInfo,
-    Entry,
-    Listing,
-    PublishedImage,
-    load_image,
-    load_pixels,
-)
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image, load_pixels
 from busgen.real.readers.files import find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import to_binary, to_levels
 
-DATASET = DatasetInfo(
-    name="stu",
-    citation="Zhuang et al. 2019, An RDAU-NET model for lesion segmentation in breast ultrasound "
-    "images, PLoS ONE 14:e0221535",
-    doi="10.1371/journal.pone.0221535",
-    licence="not stated",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 IMAGE = re.compile(r"Test_Image_(\d+)\Z")
 MASK = re.compile(r"mask_(\d+)\Z")
 
@@ -60,12 +44,12 @@ def list_images(path: Path) -> Listing:
     left_out = [(file.name, "a mask without its image") for file in masks.values()]
     left_out += [(f.name, "neither image nor mask") for f in files if f.name not in known]
     left_out += [(name, "no PNG") for name in find_other(root)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
     pixels, notes = load_image(image)
-    identity = f"{DATASET.name}-{int(number)}"
+    identity = f"stu-{int(number)}"
     stated = {"sample_id": identity, "patient_id": identity}
     if mask_file is None:
         return PublishedImage(pixels, None, stated, notes=notes)

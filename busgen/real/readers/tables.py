@@ -23,21 +23,16 @@ def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[
     rows = _read(path, separator) if path.suffix.lower() == ".csv" else _read_sheet(path)
     missing = [name for name in columns if not rows or name not in rows[0]]
     if missing or not rows:
-        raise DataError(
-            f"{path.name} must have rows and the publisher's columns",
-            f"no {', '.join(missing) or 'rows'}",
-            "use the publisher's table unchanged",
-        )
+        rule = f"{path.name} must have rows and the publisher's columns"
+        got = f"no {', '.join(missing) or 'rows'}"
+        raise DataError(rule, got, "use the publisher's table unchanged")
     return rows
 
 
 def refuse(row: Row, column: str, key: str) -> NoReturn:
     """Raise `DataError` about a cell that holds none of the publisher's terms."""
-    raise DataError(
-        f"{column} of {row[key]} must be one of the publisher's terms",
-        repr(row[column]),
-        "use the publisher's table unchanged",
-    )
+    rule = f"{column} of {row[key]} must be one of the publisher's terms"
+    raise DataError(rule, repr(row[column]), "use the publisher's table unchanged")
 
 
 def _read(path: Path, separator: str) -> list[Row]:

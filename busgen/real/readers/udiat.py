@@ -11,20 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
 from busgen.real.readers.files import find_files, find_folder, find_other
 from busgen.real.readers.lesion_masks import load_union
 from busgen.real.readers.tables import read_sheet
 
-DATASET = DatasetInfo(
-    name="udiat",
-    citation="Yap et al. 2018, Automated breast ultrasound lesions detection using convolutional "
-    "neural networks, IEEE Journal of Biomedical and Health Informatics 22:1218-1226",
-    doi="10.1109/JBHI.2017.2731873",
-    licence="on request from its owners, no redistribution",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 MASKS, WORKBOOK = "gt", "*.xlsx"
 SCANNER = "Siemens ACUSON Sequoia C512"  # the paper's section II
 CLASSES = ("benign", "malignant")
@@ -54,7 +45,7 @@ def list_images(path: Path) -> Listing:
     left_out += [(f"{number:06d}", "in the workbook, but no image") for number in sorted(labels)]
     left_out += [(_name(f, root), "a name that is no number") for f in files if not _number(f)]
     left_out += [(_name(d / name, root), "no PNG") for d in _below(root) for name in find_other(d)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -94,11 +85,9 @@ def _labels(root: Path, images: dict[int, list[Path]]) -> dict[int, set[str]]:
         folders = {name for file in copies for name in _folders_of(file, root)}
         labels.setdefault(number, set()).update(folders & set(CLASSES))
     if not any(labels.values()):
-        raise UserError(
-            "UDIAT images must have labels",
-            f"neither {WORKBOOK} nor folders Benign and Malignant in {root}",
-            "put DatasetB.xlsx beside original/ and GT/",
-        )
+        rule = "UDIAT images must have labels"
+        got = f"neither {WORKBOOK} nor folders Benign and Malignant in {root}"
+        raise UserError(rule, got, "put DatasetB.xlsx beside original/ and GT/")
     return labels
 
 
@@ -129,7 +118,7 @@ def _load(images: list[Path], masks: list[Path], labels: set[str]) -> PublishedI
         said = " and ".join(sorted(labels)) or "none"
         raise DataError("an image must have one label", said, "restore the workbook and folders")
     pixels, notes = load_image(images[0])
-    identity = f"{DATASET.name}-{int(images[0].stem):06d}"
+    identity = f"udiat-{int(images[0].stem):06d}"
     stated = {"sample_id": identity, "patient_id": identity, "scanner": SCANNER}
     mask = load_union(masks, pixels.shape)
     name = masks[0].name if masks else None

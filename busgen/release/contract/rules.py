@@ -32,12 +32,8 @@ class Rule:
         return f"{self.column}: {self.about}"
 
 
-def column_rules() -> tuple[Rule, ...]:
-    """Return the rules on single columns: null or not, terms, ranges, hashes."""
-    return tuple(rule for column in schema.columns("index") for rule in _of_column(column))
-
-
 def _of_column(column: Column) -> Iterator[Rule]:
+    """Yield the rules on a single column: null or not, terms, ranges, hashes."""
     name = sql.quote_name(column.name)
     if not column.nullable:
         yield Rule(column.name, "not null", f"{name} IS NULL")
@@ -46,9 +42,14 @@ def _of_column(column: Column) -> Iterator[Rule]:
     if column.values is not None:
         yield Rule(column.name, "in the lexicon", _outside_terms(column, name))
     if column.range is not None:
-        yield Rule(column.name, _range_words(column), _outside_range(column, name))
+        low, high = column.range
+        about = f"between {low:g} and {high:g}" + (f" {column.unit}" if column.unit else "")
+        yield Rule(column.name, about, _outside_range(column, name, low, high))
     if column.name.endswith("sha256"):
-        yield Rule(column.name, "64 hexadecimal digits", _no_digest(column, name))
+        broken = f"NOT regexp_full_match({name}, '[0-9a-f]{{64}}')"
+        if column.source == "release":  # repeated: DuckDB trims each value once, which is faster
+            broken = f"length({name}) <> 64 OR ltrim({name}, '0123456789abcdef') <> ''"
+        yield Rule(column.name, "64 hexadecimal digits", broken)
 
 
 def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
@@ -65,13 +66,6 @@ def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
         yield Rule(column.name, about, f"{asked}{pathology} AND {broken}")
 
 
-def _no_digest(column: Column, name: str) -> str:
-    """DuckDB trims a repeated value once; where all differ a regular expression is faster."""
-    if column.source == "release":
-        return f"length({name}) <> 64 OR ltrim({name}, '0123456789abcdef') <> ''"
-    return f"NOT regexp_full_match({name}, '[0-9a-f]{{64}}')"
-
-
 def _outside_terms(column: Column, name: str) -> str:
     values = ", ".join(map(sql.quote_text, column.values or ()))
     if pa.types.is_list(column.type):
@@ -80,22 +74,16 @@ def _outside_terms(column: Column, name: str) -> str:
     return f"{name} NOT IN ({values})"
 
 
-def _outside_range(column: Column, name: str) -> str:
+def _outside_range(column: Column, name: str, low: float, high: float) -> str:
     """Ask for NaN by name: Parquet's statistics leave it out, and DuckDB believes them.
 
     A rejected attempt may have measured NaN.
     """
-    low, high = column.range or (0.0, 0.0)
     outside = f"NOT ({name} BETWEEN {low!r} AND {high!r})"
     if not pa.types.is_floating(column.type):
         return outside
     lost = f"isnan({name})" + (" AND accepted" if column.source in ("mask", "gate") else "")
     return f"({outside} AND NOT isnan({name})) OR ({lost})"
-
-
-def _range_words(column: Column) -> str:
-    low, high = column.range or (0.0, 0.0)
-    return f"between {low:g} and {high:g}" + (f" {column.unit}" if column.unit else "")
 
 
 _LEXICON_ORDER = " || ".join(
@@ -105,10 +93,7 @@ _LEXICON_ORDER = " || ".join(
 )
 
 
-def _draw(column: str, about: str, broken: str) -> Rule:
-    return Rule(column, about, broken, "sample")
-
-
+COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
 ROW_RULES = (
     Rule(
         "orientation",
@@ -129,31 +114,30 @@ ROW_RULES = (
     Rule("split", "null exactly where rejected", "accepted <> (split IS NOT NULL)"),
 )
 
-SAMPLE_RULES = (
-    _draw("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
-    _draw("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
-    _draw("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
-    _draw("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
-    _draw("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+SAMPLE_RULES = tuple(
+    Rule(column, about, broken, "sample")
+    for column, about, broken in (
+        ("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
+        ("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
+        ("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
+        ("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
+        ("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+    )
 )
-
-
-def _family(about: str, broken: str) -> Rule:
-    return Rule("family_id", about, broken, "family")
-
-
-FAMILY_RULES = (
-    _family("a family stays in one split", "first_split <> last_split"),
-    _family("a family shares its seed", "first_seed <> last_seed"),
-    _family("a family is accepted whole", "accepted_members NOT IN (0, members)"),
+FAMILY_RULES = tuple(
+    Rule("family_id", about, broken, "family")
+    for about, broken in (
+        ("a family stays in one split", "first_split <> last_split"),
+        ("a family shares its seed", "first_seed <> last_seed"),
+        ("a family is accepted whole", "accepted_members NOT IN (0, members)"),
+    )
 )
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
-def _hash() -> str:
-    """Return SQL that hashes what an attempt may not change: the finding but for its seed."""
-    names = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
-    return f"hash({', '.join(map(sql.quote_name, names))})"
+# SQL that hashes what an attempt may not change: the finding but for its seed
+_FINDING = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
+_HASH = f"hash({', '.join(map(sql.quote_name, _FINDING))})"
 
 
 def select_families(table: str) -> str:
@@ -182,7 +166,7 @@ def select_samples(table: str) -> str:
             max(attempt) AS last_attempt,
             count(*) FILTER (WHERE accepted) AS accepted_attempts,
             max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-            min({_hash()}) AS first_finding, max({_hash()}) AS last_finding
+            min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
         FROM {table} SEMI JOIN (
             SELECT sample_id FROM {table} GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
         ) USING (sample_id)

@@ -33,13 +33,15 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
     asked = marginals(make_prior(plan["prior"]), request)
     fields = {name: shares for name, shares in asked.items() if shares and name != plan["vary"]}
     return {
-        Rule(name, ABOUT, "", "term"): tuple(_off(shares, _counts(connection, name)))
+        Rule(name, ABOUT, "", "term"): tuple(_off(connection, name, shares))
         for name, shares in fields.items()
     }
 
 
-def _counts(connection: sql.Connection, field: str) -> tuple[int, dict[str, int]]:
-    """Return how many findings have a value in `field`, and how many of them each term."""
+def _off(connection: sql.Connection, field: str, shares: Mapping[str, float]) -> Iterator[str]:
+    """Yield the terms of `field` whose count among the findings drawn is off, with their shares."""
+    from scipy.stats import binomtest
+
     name = sql.quote_name(field)
     term = {"margin": f"unnest({name})", "halo": f"if({name}, 'yes', 'no')"}.get(field, name)
     drawn = f"""
@@ -47,14 +49,7 @@ def _counts(connection: sql.Connection, field: str) -> tuple[int, dict[str, int]
         WHERE attempt = 0 AND {name} IS NOT NULL GROUP BY family_id"""
     total = sql.first_row(connection, f"SELECT count(*) FROM ({drawn})")[0]
     query = f"SELECT term, count(*) FROM (SELECT {term} AS term FROM ({drawn})) GROUP BY term"
-    return int(total), {str(key): int(n) for key, n in connection.execute(query).fetchall()}
-
-
-def _off(shares: Mapping[str, float], counted: tuple[int, dict[str, int]]) -> Iterator[str]:
-    """Yield the terms whose count among all is off, with their shares."""
-    from scipy.stats import binomtest
-
-    total, counts = counted
+    counts = {str(key): int(n) for key, n in connection.execute(query).fetchall()}
     for term, share in shares.items() if total else ():
         count = counts.get(term, 0)
         if binomtest(count, total, min(max(share, 0.0), 1.0)).pvalue < RARE:
