@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from busgen import schema
 from busgen.errors import FindingError
-from busgen.priors.network import LESION_NODES, TERMS
+from busgen.priors.network import TERMS
 
 SIZES = ("size_mm", "width_mm", "height_mm", "center_x", "center_y")
 DISCRETE = (*(name for name in TERMS if name != "outline"), "field_mm")
@@ -64,8 +64,3 @@ def to_margin(value: str) -> str:
     if "circumscribed" in terms and len(terms) > 1:
         raise FindingError("circumscribed must stand alone", value, "drop it or the other terms")
     return "+".join(term for term in schema.MARGINS if term in terms)
-
-
-def is_lesion_field(field: str) -> bool:
-    """Return whether a condition on `field` asks for a lesion."""
-    return field in LESION_NODES or field in SIZES

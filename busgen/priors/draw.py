@@ -43,8 +43,13 @@ def draw(
     drawn = _states(plan, u)
     sizes = _sizes(plan, drawn, u[:, len(ORDER) :])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
-    rows = zip(ids, own, *_columns(prior, drawn, sizes, size_px), strict=True)
-    return [_finding(row, g) for row, g in zip(rows, generators, strict=True)]
+    findings = []
+    rows = zip(ids, own, ids, *_columns(prior, drawn, sizes, size_px), strict=True)
+    for row, generator in zip(rows, generators, strict=True):
+        values: dict[str, Any] = dict(zip(FIELDS, row, strict=False))
+        text = to_text(Finding(**values, text=""), generator)
+        findings.append(Finding(**values, text=text))
+    return findings
 
 
 def text_generator(seed: int) -> np.random.Generator:
@@ -95,17 +100,8 @@ def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[l
             values.append(None)
         return [values[state] for state in drawn[name].tolist()]
 
-    numbers = [
-        [None if np.isnan(value) else value for value in column] for column in sizes.T.tolist()
-    ]
+    numbers = [[None if np.isnan(x) else x for x in column] for column in sizes.T.tolist()]
     pixels = (np.array(prior.fields_mm) / size_px)[drawn["field_mm"]].tolist()
     first = ("pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern")
     names = (*first, "posterior", "halo", "calcification")
     return [*(terms(name) for name in names), *numbers, pixels, terms("scanner")]
-
-
-def _finding(row: tuple[object, ...], generator: np.random.Generator) -> Finding:
-    """Return the finding with its text."""
-    sample_id, own, *fields = row
-    values: dict[str, Any] = dict(zip(FIELDS, (sample_id, own, sample_id, *fields), strict=False))
-    return Finding(**values, text=to_text(Finding(**values, text=""), generator))

@@ -12,8 +12,8 @@ from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors.draw import text_generator
 from busgen.priors.findings import Finding
-from busgen.priors.network import TERMS
 from busgen.priors.request import Request
+from busgen.priors.text.lexicon import TERMS
 from busgen.priors.text.words import to_text
 
 _HALO = {"no": False, "yes": True}
@@ -41,7 +41,7 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
     terms = _admitted(field, request)
     if len(terms) < 2:
         got = f"{field}={'|'.join(terms) or 'nothing'}"
-        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(_terms(field)[:2])}"
+        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(TERMS[field][:2])}"
         raise FindingError(f"conditions and text must leave {field} two terms to vary", got, remedy)
     return terms
 
@@ -51,14 +51,9 @@ def _admitted(field: str, request: Request) -> tuple[str, ...]:
     asked = [condition for condition in request.where if condition.field == field]
     return tuple(
         term
-        for term in _terms(field)
+        for term in TERMS[field]
         if all((term in c.terms) == (c.op != "excludes") for c in asked)
     )
-
-
-def _terms(field: str) -> tuple[str, ...]:
-    """Return the terms that the members of a family have in turn."""
-    return schema.MARGINS if field == "margin" else TERMS[field]
 
 
 def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
@@ -72,13 +67,12 @@ def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[F
     """
     if getattr(finding, field) is None:
         return [finding]
-    return [_member(finding, field, term) for term in terms]
-
-
-def _member(finding: Finding, field: str, term: str) -> Finding:
-    value: object = _HALO[term] if field == "halo" else term
-    if field == "margin":
-        value = (term,)
-    name = f"{finding.sample_id}-{term}"
-    changed = replace(finding, **{field: value, "sample_id": name})  # type: ignore[arg-type]
-    return replace(changed, text=to_text(changed, text_generator(finding.seed)))
+    members = []
+    for term in terms:
+        value = {"halo": _HALO.get(term), "margin": (term,)}.get(field, term)
+        changed = replace(
+            finding,
+            **{field: value, "sample_id": f"{finding.sample_id}-{term}"},  # type: ignore[arg-type]
+        )
+        members.append(replace(changed, text=to_text(changed, text_generator(finding.seed))))
+    return members

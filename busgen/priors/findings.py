@@ -49,22 +49,6 @@ class Finding:
 
 
 FIELDS = tuple(field.name for field in fields(Finding))
-TERM_FIELDS = tuple(c.name for c in schema.COLUMNS if c.source == "finding" and c.values)
-
-
-def _check_terms(terms: dict[str, object]) -> None:
-    """Raise `FindingError` naming the first of `terms` (field: value) outside the lexicon."""
-    for name, value in terms.items():
-        column = schema.BY_NAME.get(name)
-        if column is None or column.source != "finding":
-            known = ", ".join(c.name for c in schema.COLUMNS if c.source == "finding")
-            raise FindingError("a term's field must be one of a finding's", name, known)
-        if column.values is None or value is None:
-            continue
-        for term in value if isinstance(value, list | tuple) else (value,):
-            if term not in column.values:
-                rule = f"{name} must be one of the lexicon's terms"
-                raise FindingError(rule, repr(term), f"choose from {', '.join(column.values)}")
 
 
 def check(finding: Finding, size_px: int) -> Finding:
@@ -73,7 +57,14 @@ def check(finding: Finding, size_px: int) -> Finding:
     Terms must be the lexicon's, a margin admissible, orientation must agree with the sizes, the
     box must lie inside the image, and a finding without a lesion must have null lesion fields.
     """
-    _check_terms({name: getattr(finding, name) for name in TERM_FIELDS})
+    for column in schema.COLUMNS:
+        if column.source != "finding" or not column.values:
+            continue
+        value = getattr(finding, column.name)
+        for term in value if isinstance(value, list | tuple) else (value,):
+            if term is not None and term not in column.values:
+                rule = f"{column.name} must be one of the lexicon's terms"
+                raise FindingError(rule, repr(term), f"choose from {', '.join(column.values)}")
     given = [name for name in LESION_FIELDS if getattr(finding, name) is not None]
     if not finding.has_lesion:
         if given:

@@ -4,7 +4,7 @@ In: factors, i.e. non-negative tables over named axes. Out: conditional tables i
 a sample is drawn, marginals, and weights that make marginals meet given targets (raking).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 
@@ -100,9 +100,3 @@ def _scale(marginal: Floats, target: Target) -> tuple[Floats, float]:
     factor = np.divide(target.shares, now, where=now > 0, out=np.ones_like(now))
     scale = np.where(taken, factor[target.groups], 1.0)
     return scale, float(np.abs(now - target.shares).max())
-
-
-def marginals(factors: Sequence[Factor], axes: Sequence[str]) -> Mapping[str, Floats]:
-    """Return the normalised marginal of each variable in `axes`."""
-    tables = {axis: multiply(factors, (axis,)) for axis in axes}
-    return {axis: table / table.sum() for axis, table in tables.items()}

@@ -15,7 +15,7 @@ from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
-from busgen.priors.conditions import SIZES, Condition, is_lesion_field
+from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, count_states
 from busgen.priors.request import Request, Share
 
@@ -34,14 +34,28 @@ class Plan:
 @lru_cache(maxsize=16)
 def make_plan(prior: Prior, request: Request) -> Plan:
     """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
-    _check_matched(request)
+    limited = [str(condition) for condition in request.where if condition.op == "range"]
+    if request.size_matched and limited:
+        # a limit cuts the areas of tall (malignant) and flat (benign) boxes in different places
+        raise FindingError(
+            "size_matched must stand without limits on sizes or places",
+            f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
+            "drop size_matched or the limits",
+        )
     factors, made = _condition(prior, request.where, request.size_matched)
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
     targets = [target for share in request.targets for target in _targets(prior, share)]
     if targets:
-        factors += _rake(factors, targets, request)
+        found, error = joint.rake(factors, targets)
+        if not error < 1e-6:
+            raise FindingError(
+                "targets must be able to hold together and with the conditions",
+                f"{describe(request)} (closest: off by {error:.3g})",
+                "drop one, or give no share to what has probability 0",
+            )
+        factors += found
         conditionals, _ = joint.eliminate(factors, ORDER)
     return Plan(conditionals, tuple(factors), made)
 
@@ -53,10 +67,11 @@ def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
     terms may stand together, so theirs do not sum to 1.
     """
     names = tuple(n for n in NODES if n not in ("outline", "field_mm"))
-    tables = joint.marginals(make_plan(prior, request).factors, names)
+    factors = make_plan(prior, request).factors
     result = {}
     for name in names:
-        table = tables[name][:-1] if name in LESION_NODES else tables[name]
+        table = joint.multiply(factors, (name,))
+        table = (table / table.sum())[: -1 if name in LESION_NODES else None]
         terms, total = prior.terms(name), table.sum()
         if name == "margin":
             terms = schema.MARGINS
@@ -81,8 +96,13 @@ def _condition(
 ) -> tuple[list[joint.Factor], boxes.Boxes]:
     """Return the prior's factors and those of the conditions."""
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
+    # P(whose sizes a lesion takes | pathology): its own, or the prior's mixture
+    class_sizes = np.eye(3)
+    if size_matched:
+        lesions = prior.node("pathology").table[:2]
+        class_sizes[:2, :2] = lesions / lesions.sum()
     factors = [node_factor(node) for node in prior.nodes]
-    factors.append(joint.Factor(("pathology", "size_class"), _class_sizes(prior, size_matched)))
+    factors.append(joint.Factor(("pathology", "size_class"), class_sizes))
     factors.append(joint.Factor(boxes.AXES, made.weights()))
     for condition in where:
         if condition.op != "range":
@@ -98,15 +118,6 @@ def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:
             low, high = ends.get(condition.field, (condition.low, condition.high))
             ends[condition.field] = max(low, condition.low), min(high, condition.high)
     return ends
-
-
-def _class_sizes(prior: Prior, size_matched: bool) -> Floats:
-    """Return P(whose sizes a lesion takes | pathology): its own, or the prior's mixture."""
-    table = np.eye(3)
-    if size_matched:
-        lesions = prior.node("pathology").table[:2]
-        table[:2, :2] = lesions / lesions.sum()
-    return table
 
 
 def _mask(prior: Prior, condition: Condition) -> Floats:
@@ -129,13 +140,11 @@ def _mask(prior: Prior, condition: Condition) -> Floats:
 def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     """Return one target for all terms of a field, or one a term of the margin."""
     if share.field == "margin":
-        out = []
-        for term, value in share.shares:
-            groups = [0 if term in terms else 1 for terms in MARGIN_SETS]
-            out.append(
-                joint.Target("margin", np.array([*groups, -1]), np.array([value, 1 - value]))
-            )
-        return out
+        sets = [([term not in terms for terms in MARGIN_SETS], x) for term, x in share.shares]
+        return [
+            joint.Target("margin", np.array([*map(int, groups), -1]), np.array([x, 1 - x]))
+            for groups, x in sets
+        ]
     terms = prior.terms(share.field)
     named = [term for term, _ in share.shares]
     groups = [named.index(term) if term in named else len(named) for term in terms]
@@ -144,36 +153,12 @@ def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     return [joint.Target(share.field, np.array(groups), np.array([*values, 1 - sum(values)]))]
 
 
-def _rake(
-    factors: Sequence[joint.Factor], targets: Sequence[joint.Target], request: Request
-) -> list[joint.Factor]:
-    """Return the factors that make the joint meet the targets; refuse those that it cannot."""
-    found, error = joint.rake(factors, targets)
-    if not error < 1e-6:
-        rule = "targets must be able to hold together and with the conditions"
-        got = f"{describe(request)} (closest: off by {error:.3g})"
-        raise FindingError(rule, got, "drop one, or give no share to what has probability 0")
-    return found
-
-
 def describe(request: Request) -> str:
     """Return a request in words."""
     parts = [str(condition) for condition in request.where]
     for share in request.targets:
         parts.append(f"{share.field} {{{', '.join(f'{t}: {v:g}' for t, v in share.shares)}}}")
     return "; ".join([*parts, *(["size_matched"] if request.size_matched else [])])
-
-
-def _check_matched(request: Request) -> None:
-    """Raise `FindingError` for limits on sizes or places together with `size_matched`.
-
-    A limit cuts the areas of tall (malignant) and flat (benign) boxes in different places.
-    """
-    limited = [str(condition) for condition in request.where if condition.op == "range"]
-    if request.size_matched and limited:
-        rule = "size_matched must stand without limits on sizes or places"
-        got = f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do"
-        raise FindingError(rule, got, "drop size_matched or the limits")
 
 
 def _refusal(prior: Prior, request: Request) -> FindingError:
@@ -191,7 +176,8 @@ def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
     fields = {condition.field for condition in where}
     got = " and ".join(str(condition) for condition in where)
     rule = "conditions must be able to hold together"
-    if any(str(c) == "pathology=normal" for c in where) and any(map(is_lesion_field, fields)):
+    of_lesion = fields & {*LESION_NODES, *SIZES}
+    if any(str(c) == "pathology=normal" for c in where) and of_lesion:
         return FindingError(rule, got, "normal has no lesion, so leave out the lesion's fields")
     if fields == {"margin"}:
         return FindingError(rule, got, "circumscribed stands alone; drop one of the conditions")

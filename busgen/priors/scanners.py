@@ -30,7 +30,11 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
     if lost := set(scanner["table"]) - set(like):
         raise DataError("a prior's scanners must be known", sorted(lost), ", ".join(like))
     names = dict.fromkeys(name for shares in like.values() for name in shares)
-    shares = {name: _shares(scanner["table"], like, name) for name in names}
+    own_shares = scanner["table"].items()
+    shares = {  # P(scanner and name) for each of the prior's scanners
+        name: {own: p * like[own].get(name, 0.0) / sum(like[own].values()) for own, p in own_shares}
+        for name in names
+    }
     totals = {name: sum(own.values()) for name, own in shares.items() if sum(own.values()) > 0}
     scanner["table"] = {name: total / sum(totals.values()) for name, total in totals.items()}
     field["table"] = {
@@ -38,11 +42,6 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
         for name, total in totals.items()
     }
     return make_prior(record)
-
-
-def _shares(table: Mapping[str, float], like: Likeness, name: str) -> dict[str, float]:
-    """Return P(scanner and name) for each of the prior's scanners."""
-    return {own: p * like[own].get(name, 0.0) / sum(like[own].values()) for own, p in table.items()}
 
 
 def _mixed(

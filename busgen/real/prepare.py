@@ -20,7 +20,6 @@ from busgen.real.cohort import FILE
 from busgen.real.readers.registry import (
     INFO,
     LEFT_OUT,
-    ORIGINS,
     READERS,
     TABLE,
     list_images,
@@ -43,8 +42,8 @@ def prepare(
     read. Raises `UserError` if there is no such dataset or folder, or `out` holds something else by
     these names; `DataError` if a dataset is not what its publisher released.
     """
-    # what decides the canonical form besides the data: sources, licences, weights, libraries
-    code = [hash_code(__name__), sha256_file(ORIGINS), sha256_file(WEIGHTS)]
+    # what decides the canonical form besides the data: sources, weights, libraries
+    code = [hash_code(__name__), sha256_file(WEIGHTS)]
     code += [f"{name} {version(name)}" for name in LIBRARIES]
     now = {
         name: sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())

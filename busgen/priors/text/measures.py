@@ -1,6 +1,6 @@
 """Sizes in a text -> conditions: "14 mm", "8 to 20 mm", "1.4 x 0.9 cm", "14 mm wide".
 
-In: text as `busgen.priors.text.spelling` has it. Out: `Condition`s in mm, or the reason why there
+In: text as `busgen.priors.text.lexicon` has it. Out: `Condition`s in mm, or the reason why there
 are none. "14 x 9 mm" is width x height; one number is the largest side.
 """
 

@@ -4,7 +4,7 @@ In: English such as "irregular hypoechoic mass with spiculated margins and poste
 14 mm". Out: `Condition`s; what the text leaves open stays open, except that the margin terms that
 it names are all there are. "no X or Y" denies both, "X is not seen" what stands before it; "14 x 9
 mm" is width x height; one number is the largest side. Every word must be known, in
-`phrases`, `remarks` or `lexicon`; what no finding holds is left out and named.
+the `lexicon`; what no finding holds is left out and named.
 """
 
 import re
@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from busgen.errors import FindingError
 from busgen.priors.conditions import Condition, to_margin
 from busgen.priors.text import lexicon
+from busgen.priors.text.lexicon import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN, normalise
 from busgen.priors.text.measures import SIZE, contradiction_error, parse_sizes
-from busgen.priors.text.phrases import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN
-from busgen.priors.text.spelling import _normalise
 
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
@@ -76,7 +75,7 @@ def read_text(text: str) -> Understood:
     if len(text) > MOST_CHARS:
         rule = f"text must have at most {MOST_CHARS} characters"
         raise FindingError(rule, len(text), "describe one lesion in a sentence or two")
-    line = _normalise(text)
+    line = normalise(text)
     for pattern, written in REWRITTEN:
         line = " ".join(pattern.sub(written, line).split())
     pieces = list(_pieces(line))

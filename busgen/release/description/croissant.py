@@ -71,20 +71,22 @@ def _file(path: Path, folder: Path) -> dict[str, object]:
 
 
 def _record_set(name: str, table: str, kind: str, file_id: str) -> dict[str, object]:
-    source = {kind: {"@id": file_id}}
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": f"one record for each of the {name}",
-        "field": [_field(name, column, source) for column in schema.columns(table)],
+        "field": [_field(name, column, kind, file_id) for column in schema.columns(table)],
     }
 
 
-def _field(record_set: str, column: schema.Column, source: dict[str, object]) -> dict[str, object]:
+def _field(
+    record_set: str, column: schema.Column, source_kind: str, file_id: str
+) -> dict[str, object]:
     listed = pa.types.is_list(column.type)
     kind = column.type.value_type if listed else column.type
-    source = source | {"extract": {"column": column.name}}
+    source: dict[str, object] = {source_kind: {"@id": file_id}}
+    source["extract"] = {"column": column.name}
     if kind == schema.IMAGE:
         source["transform"] = {"jsonPath": "bytes"}
     field = {
