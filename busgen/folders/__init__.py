@@ -22,24 +22,8 @@ from tempfile import mkdtemp
 from busgen import io
 from busgen.errors import UserError
 from busgen.folders.locks import Say, hold_lock
-from busgen.folders.manifests import (
-    MANIFEST,
-    _is_listed,
-    find_stranger,
-    read_manifest,
-    write_manifest,
-)
-from busgen.folders.swaps import (
-    NEW,
-    OLD,
-    REMEDY,
-    RULE,
-    discard,
-    find_scratches,
-    remove_leftovers,
-    swap,
-    sweep,
-)
+from busgen.folders.manifests import MANIFEST, find_stranger, write_manifest
+from busgen.folders.swaps import NEW, OLD, REMEDY, RULE, discard, find_scratches, swap, sweep
 
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
 GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grow_folder`
@@ -106,7 +90,9 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
             shutil.rmtree(copy, ignore_errors=True)
             copy_folder(target, copy, linked=True) if target.is_dir() else copy.mkdir()
             copy.rename(work)
-        remove_leftovers(work)
+        for path in list(work.rglob(".*")):  # half-written by a killed command
+            if path.name.endswith(".partial") or ".busgen-" in path.name:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         try:
             yield work
             write_manifest(work, kind)
@@ -154,8 +140,7 @@ def remove_written(folder: Path) -> None:
     if not folder.is_dir():
         return
     with hold_lock(folder.resolve()), io.report_storage(folder):
-        manifest = read_manifest(folder)
-        discard(folder, lambda name: bool(manifest and _is_listed(folder, name, manifest)))
+        discard(folder, check=True)
 
 
 def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:

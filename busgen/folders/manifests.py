@@ -43,7 +43,7 @@ def find_stranger(folder: Path, kind: str | None) -> str | None:
         (name for name in list_files(folder) if name not in listed), None
     )  # before any hash
     found = found or next(
-        (n for n in list_files(folder) if not _is_listed(folder, n, manifest)), None
+        (n for n in list_files(folder) if not is_listed(folder, n, manifest)), None
     )
     return found and f"{found}, which is another's or was changed"
 
@@ -94,7 +94,7 @@ def list_files(folder: Path) -> Iterator[str]:
                 yield inside
 
 
-def _is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
+def is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
     """Return whether a thing in `folder` is what the manifest says of it."""
     path = folder / name
     if not os.path.lexists(path):

@@ -6,12 +6,11 @@ what we wrote is gone.
 
 import re
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.folders.manifests import MANIFEST, find_stranger, list_files, read_manifest
+from busgen.folders.manifests import MANIFEST, find_stranger, is_listed, list_files, read_manifest
 
 NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
 RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
@@ -32,24 +31,21 @@ def swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
     except BaseException:
         old.rename(target)
         raise
-    discard_all(old)
+    discard(old)
 
 
-def discard_all(folder: Path) -> None:
-    """Remove a folder in which everything is listed, or nothing is."""
+def discard(folder: Path, *, check: bool = False) -> None:
+    """Remove from a folder what its manifest lists, and the folder where nothing else is in it.
+
+    With `check` what was changed since stays too. Names are of what lies there, never the
+    manifest's, which may name anything.
+    """
     manifest = read_manifest(folder)
     listed = {*manifest.files, *manifest.folders} if manifest else set()
-    discard(folder, listed.__contains__)
-
-
-def discard(folder: Path, is_ours: Callable[[str], bool]) -> None:
-    """Remove what is ours from a folder, and the folder where nothing else is in it.
-
-    Names are of what lies there, never the manifest's, which may name anything.
-    """
     for name in reversed(list(list_files(folder))):
         path = folder / name
-        if is_ours(name):
+        ours = manifest and is_listed(folder, name, manifest) if check else name in listed
+        if ours:
             with suppress(OSError):  # a folder that is not empty
                 path.rmdir() if path.is_dir() else path.unlink()
     if not any(list_files(folder)):
@@ -71,13 +67,6 @@ def sweep(scratch: Path) -> None:
     shutil.rmtree(scratch / NEW, ignore_errors=True)
     old = scratch / OLD
     if old.is_dir() and find_stranger(old, None) is None:
-        discard_all(old)
+        discard(old)
     with suppress(OSError):
         scratch.rmdir()
-
-
-def remove_leftovers(work: Path) -> None:
-    """Remove half-written files and folders of a killed command from a work folder."""
-    for path in list(work.rglob(".*")):
-        if path.name.endswith(".partial") or ".busgen-" in path.name:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -16,11 +16,6 @@ CANONICAL = "canonical"
 HELD_OUT = ("validation", "test")
 
 
-def is_canonical(path: Path) -> bool:
-    """Return whether a folder holds real data in canonical form."""
-    return any(path.glob("*/table.parquet")) and (path / "cohort").is_dir()
-
-
 def open_set(path: Path) -> Source:
     """Return the set: no near-duplicate, no Doppler, no disputed label; all splits.
 

@@ -85,8 +85,7 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
     for part in parts:
         told = {} if "split" in plain or part.split is None else {"split": part.split}
         for batch in _batches(part.path, plain):
-            rows += [told | _name(row, labels) for row in batch.to_pylist()]
-
+            rows += [told | _name_labels(row, labels) for row in batch.to_pylist()]
     columns = [image] if mask is None else [image, mask]
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
@@ -171,7 +170,7 @@ def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     }
 
 
-def _name(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _name_labels(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     names = {
         key: labels[key][value]
         for key, value in row.items()

@@ -105,19 +105,11 @@ def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
             pixels, notes = _eight_bit(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name} must be a whole image", error, "restore it") from error
-    if _is_coloured(pixels):
+    if pixels.ndim == 3 and pixels.shape[2] > 2 and (pixels[..., 1:3] != pixels[..., :1]).any():
         notes = (*notes, "colour made grey")
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
         notes = (*notes, "transparency ignored")
     return pixels, notes
-
-
-def _is_coloured(pixels: Pixels) -> bool:
-    """Return whether red, green and blue differ anywhere in (H, W[, channels]) pixels."""
-    if pixels.ndim == 2 or pixels.shape[2] < 3:
-        return False
-    red, green, blue = (pixels[..., channel] for channel in range(3))
-    return not (np.array_equal(red, green) and np.array_equal(green, blue))
 
 
 def load_pixels(path: Path) -> Pixels:

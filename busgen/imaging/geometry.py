@@ -59,7 +59,6 @@ def measure(mask: Pixels, pixel_mm: float) -> Geometry | None:
     window = mask[top : top + height, left : left + width]
     count, major, minor, angle = _axes(window)
     outline = largest_outline(window)
-    solidity = _measure(outline)
     circularity, roughness, curvature = _outline_measures(outline)
     rows, cols = mask.shape
     return Geometry(
@@ -71,7 +70,7 @@ def measure(mask: Pixels, pixel_mm: float) -> Geometry | None:
         major_mm=major * pixel_mm,
         minor_mm=minor * pixel_mm,
         angle_deg=angle,
-        solidity=solidity,
+        solidity=_solidity(outline),
         circularity=circularity,
         roughness=roughness,
         curvature=curvature,
@@ -104,19 +103,19 @@ def largest_outline(window: Pixels) -> NDArray[np.int32]:
     return np.asarray(largest[:, 0, :], np.int32)
 
 
-def _lattice_points(outline: NDArray[np.int32], border: int) -> float:
-    """Return how many pixel centres lie in or on a lattice polygon (Pick's theorem)."""
-    return float(cv2.contourArea(outline)) + border / 2 + 1
-
-
-def _measure(outline: NDArray[np.int32]) -> float:
+def _solidity(outline: NDArray[np.int32]) -> float:
     """Return the pixels inside the outline / the pixels inside its convex hull."""
     hull = cv2.convexHull(outline)[:, 0, :]
     edges = np.abs(hull - np.roll(hull, 1, axis=0))
     border = int(np.gcd(edges[:, 0], edges[:, 1]).sum())
     if border == 0:
         return 1.0
-    return min(_lattice_points(outline, len(outline)) / _lattice_points(hull, border), 1.0)
+    # how many pixel centres lie in or on a lattice polygon (Pick's theorem)
+    inside, convex = (
+        float(cv2.contourArea(polygon)) + count / 2 + 1
+        for polygon, count in ((outline, len(outline)), (hull, border))
+    )
+    return min(inside / convex, 1.0)
 
 
 def _outline_measures(outline: NDArray[np.int32]) -> tuple[float, float, tuple[float, ...]]:

@@ -121,12 +121,15 @@ def square_crop(
     wish = middle if side < frame.width else frame.col + (frame.width - side) // 2
     col = _start((frame.col, frame.width), (lesion.col, lesion.width), side, around, wish)
     cut = _crop((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
-    inside = _overlap(row, side, height) * _overlap(col, side, width)
+    tall, wide = (
+        max(0, min(start + side, length) - max(start, 0))
+        for start, length in ((row, height), (col, width))
+    )
     return Square(
         resize(_crop(image, row, col, side), size_px),
         (resize(cut, size_px) > 127).astype(np.uint8),
         side / size_px,
-        1.0 - inside / side**2,
+        1.0 - tall * wide / side**2,
     )
 
 
@@ -139,17 +142,9 @@ def _start(
     """
     start, end, room = wish, sum(lesion), field[1] - side
     if room > 0:
-        start = _clip(start, end + around - side, lesion[0] - around)
-        start = _clip(start, field[0], field[0] + room)
-    return _clip(start, end - side, lesion[0])
-
-
-def _clip(value: int, low: int, high: int) -> int:
-    return max(low, min(value, high))
-
-
-def _overlap(start: int, side: int, length: int) -> int:
-    return max(0, min(start + side, length) - max(start, 0))
+        start = max(end + around - side, min(start, lesion[0] - around))
+        start = max(field[0], min(start, field[0] + room))
+    return max(end - side, min(start, lesion[0]))
 
 
 def _crop(pixels: Pixels, row: int, col: int, side: int) -> Pixels:

@@ -66,9 +66,13 @@ def posterior_band(image: Pixels, mask: Pixels, field: Bools | None = None) -> f
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
         return nan
-    shown = _show(image, field) & ~_dilate(mask, RIM_PX)
+    shown = (find_field(image) if field is None else field) & ~_dilate(mask, RIM_PX)
     band = band_behind(mask, max(height, LEAST_PX)) & shown
-    strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
+    wide, end = max(round(STRIP * width), LEAST_PX), left + width + RIM_PX
+    strips = np.zeros(mask.shape, bool)  # columns beside the lesion's box
+    strips[:, max(left - RIM_PX - wide, 0) : max(left - RIM_PX, 0)] = True
+    strips[:, end : end + wide] = True
+    strips &= shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
     rows = (in_band > 0) & (in_strips >= LEAST_PX)
     strips &= rows[:, None]
@@ -88,8 +92,11 @@ def echo_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> Readi
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
     features decide the grey level. Parameters are those of `posterior_band`.
     """
-    inside = _erode(mask, RIM_PX)
-    beside = _ring(mask) & _show(image, field)
+    inside = np.asarray(cv2.erode(mask, _disc(RIM_PX)) > 0)
+    ring = _dilate(mask, GAP_PX + RING_PX) & ~_dilate(mask, GAP_PX)
+    beside = (
+        ring & mask.any(axis=1, keepdims=True) & (find_field(image) if field is None else field)
+    )
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
         return Reading(nan, nan, nan, nan, nan)
     around = image[beside].astype(float)
@@ -113,7 +120,7 @@ def rim_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     where there is no lesion or nothing beside it.
     """
     near, far = FAR_PX
-    shown = _show(image, field) & _down_to(mask)
+    shown = (find_field(image) if field is None else field) & _down_to(mask)
     rim = rim_around(mask) & shown
     outside = _dilate(mask, far) & ~_dilate(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
@@ -145,24 +152,6 @@ def _down_to(mask: Pixels) -> Bools:
     return np.arange(len(mask))[:, None] < lowest
 
 
-def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Bools:
-    """Return the columns beside the box [left, right), `width` wide on each side."""
-    strips = np.zeros(shape, bool)
-    strips[:, max(left - RIM_PX - width, 0) : max(left - RIM_PX, 0)] = True
-    strips[:, right + RIM_PX : right + RIM_PX + width] = True
-    return strips
-
-
-def _show(image: Pixels, field: Bools | None) -> Bools:
-    return find_field(image) if field is None else field
-
-
-def _ring(mask: Pixels) -> Bools:
-    """Return the ring left and right of a lesion."""
-    ring = _dilate(mask, GAP_PX + RING_PX) & ~_dilate(mask, GAP_PX)
-    return np.asarray(ring & mask.any(axis=1, keepdims=True))
-
-
 def _patches(image: Pixels, inside: Bools) -> float:
     """Return the sd of the grey levels inside, smoothed without a look outside."""
     near = _near(inside.astype(np.uint8), PATCHES_END_PX)
@@ -186,10 +175,6 @@ def _near(mask: Pixels, reach: int) -> tuple[slice, slice]:
     left, top, width, height = cv2.boundingRect(mask)
     rows = slice(max(top - reach, 0), top + height + reach)
     return rows, slice(max(left - reach, 0), left + width + reach)
-
-
-def _erode(mask: Pixels, radius: int) -> Bools:
-    return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 
 def _disc(radius: int) -> Pixels:

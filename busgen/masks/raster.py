@@ -20,7 +20,7 @@ _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
 
 @dataclass(frozen=True)
-class Engine:
+class MaskEngine:
     """Draws masks of `size_px` x `size_px` pixels; `sha256` of all that decides them.
 
     `outlines` gives the vertices (N, P, 2) of findings with a lesion, in mm from the centre of the

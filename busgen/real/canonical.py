@@ -30,7 +30,7 @@ from busgen.imaging.decode import PublishedImage, bounding_box, to_grey
 from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.square import find_field, has_black_border, is_sector, square_crop
 from busgen.io import encode_png
-from busgen.real.readers.lesion_masks import clean_mask
+from busgen.real.readers.files import clean_mask
 from busgen.similarity.thumbnails import make_thumbnail
 
 DOPPLER_PIXELS = 0.002  # share of saturated colours above which an image is no B-mode

@@ -22,13 +22,8 @@ from busgen.similarity.registration import find_duplicates
 
 FILE = "cohort.parquet"
 _TEXTS = (
-    "sample_id",
-    "dataset",
-    "source_file",
-    "patient_id",
-    "cluster_id",
-    "duplicate_of",
-    "split",
+    *("sample_id", "dataset", "source_file", "patient_id", "cluster_id", "duplicate_of", "split"),
+    *("pathology", "scanner"),
 )
 _NULLABLE = ("duplicate_of", "pathology", "scanner")
 SCHEMA = pa.schema(

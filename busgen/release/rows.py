@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
-from busgen.release.files import GROUP_ROWS, file_name
-from busgen.release.image_checks import check
+from busgen.release.files import GROUP_ROWS, check_images, file_name
 
 FILE_BYTES = 256 * 2**20
 _IMAGES = ("image", "mask")
@@ -123,7 +122,7 @@ def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
     for name in _IMAGES:
         table = table.append_column(name, images.column(name))
     table = table.select(arrow_schema().names).cast(arrow_schema())
-    for sample_id, rule, got in check(table):
+    for sample_id, rule, got in check_images(table):
         remedy = "delete the shard, generate again"
         raise DataError(f"{rule} (sample {sample_id} in {path.name})", got, remedy)
     return table

@@ -14,8 +14,7 @@ from busgen.errors import DataError
 from busgen.io import read_json
 from busgen.release import files, sql
 from busgen.release.contract.expectations import validate
-from busgen.release.files import Problem, find_files, split_name
-from busgen.release.image_checks import check
+from busgen.release.files import Problem, check_images, find_files, split_name
 from busgen.release.rows import arrow_schema
 
 
@@ -75,7 +74,7 @@ def _check_rows(path: Path) -> list[Problem]:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             problems += [Problem(name, f"{rule} (sample {sample_id})", got)
-                         for sample_id, rule, got in check(table)]  # fmt: skip
+                         for sample_id, rule, got in check_images(table)]  # fmt: skip
             others = {str(value) for value in table["split"].unique().to_pylist()} - {split}
             if others:
                 rule = f"must hold rows of split {split} only"

@@ -66,7 +66,7 @@ def describe(image: Pixels, kept: float = 1.0) -> Floats32:
     Of its middle alone where less than the whole side is `kept`.
     """
     cut = round(SIDE * (1 - kept) / 2)
-    return _normalise(_resize(describe_texture(image)[cut : SIDE - cut, cut : SIDE - cut]))
+    return _describe(describe_texture(image)[cut : SIDE - cut, cut : SIDE - cut])
 
 
 def mirror(rows: NDArray[Number]) -> NDArray[Number]:
@@ -89,7 +89,7 @@ def make_known(textures: Pixels) -> KnownImages:
     """
     if len(textures) == 0:
         raise UserError("known images must be some", "none", "name real data with training rows")
-    windows = [_normalise(_resize(part)) for one in textures for part in _crop(one)]
+    windows = [_describe(part) for one in textures for part in _crop(one)]
     return KnownImages(np.array(windows, np.float32), sha256_array(textures))
 
 
@@ -114,24 +114,22 @@ def load_known(paths: Sequence[Path]) -> KnownImages:
 
 def _read(path: Path) -> Pixels:
     try:
-        if path.is_dir():
-            return np.array([describe_texture(image) for image in _released(path)], np.uint8)
-        return np.asarray(load_file(path)["textures"], np.uint8)
+        if not path.is_dir():
+            return np.asarray(load_file(path)["textures"], np.uint8)
+        files = sorted((path / "data").glob("*.parquet"))
+        if not files:
+            raise ValueError("a folder without data/*.parquet")
+        textures = []
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches(AT_ONCE, columns=["image"]):
+                for row in batch.to_pylist():
+                    image = decode_png(row["image"]["bytes"], file.name)
+                    textures.append(describe_texture(image))
+        return np.array(textures, np.uint8)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         rule = f"{path} must hold known images"
         remedy = "name a release, or write a file: busgen calibrate DATA --out DIR"
         raise DataError(rule, error, remedy) from error
-
-
-def _released(folder: Path) -> Iterator[Pixels]:
-    """Yield the images of a release."""
-    files = sorted((folder / "data").glob("*.parquet"))
-    if not files:
-        raise ValueError("a folder without data/*.parquet")
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(AT_ONCE, columns=["image"]):
-            for row in batch.to_pylist():
-                yield decode_png(row["image"]["bytes"], file.name)
 
 
 def _crop(image: Pixels) -> Iterator[Pixels]:
@@ -145,12 +143,8 @@ def _crop(image: Pixels) -> Iterator[Pixels]:
                 yield image[row : row + side, col : col + side]
 
 
-def _resize(image: Pixels) -> Floats32:
-    grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.asarray(grid, np.float32)
-
-
-def _normalise(image: Floats32) -> Floats32:
-    """Return an image as a vector of mean 0 and length 1; a blank one is like none."""
-    flat = image.ravel() - image.mean()
+def _describe(texture: Pixels) -> Floats32:
+    """Return a texture, GRID px a side, as a vector of mean 0 and length 1; a blank one is 0."""
+    grid = cv2.resize(texture, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
+    flat = grid.ravel() - grid.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1.0), np.float32)

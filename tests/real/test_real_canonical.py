@@ -12,7 +12,7 @@ from busgen.imaging.square import find_field
 from busgen.io import decode_png
 from busgen.real import canonical
 from busgen.real.canonical import is_coloured, to_row
-from busgen.real.readers.lesion_masks import clean_mask, to_levels
+from busgen.real.readers.files import clean_mask, to_levels
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

@@ -79,8 +79,13 @@ def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Flo
     elif kind == "text":
         _lines_of_text(canvas, rng)
     else:
-        draw = shapes.draw_logo if kind == "logo" else _mark
-        _at_corner(canvas, draw(rng), rng)
+        if kind == "logo":
+            brand = shapes.BRANDS[int(rng.integers(len(shapes.BRANDS)))]
+            tile = shapes.draw_text(brand, int(rng.integers(8, 18)), rng)
+        else:
+            draw = shapes.draw_body_mark if rng.random() < 0.7 else shapes.draw_arrow
+            tile = draw(rng)
+        _at_corner(canvas, tile, rng)
     return canvas
 
 
@@ -108,10 +113,6 @@ def recall(overlays: Sequence[Overlay], ignore: Bools) -> dict[str, Recall]:
         found = sum(hit >= FOUND * size for hit, size in zip(hits, sizes, strict=True))
         told[kind] = Recall(found, len(strokes), sum(hits) / max(sum(sizes), 1))
     return told
-
-
-def _mark(rng: np.random.Generator) -> Floats32:
-    return shapes.draw_body_mark(rng) if rng.random() < 0.7 else shapes.draw_arrow(rng)
 
 
 def _lines_of_text(canvas: Floats32, rng: np.random.Generator) -> None:

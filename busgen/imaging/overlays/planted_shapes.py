@@ -69,11 +69,6 @@ def _resize(canvas: Pixels, scale: int) -> Floats32:
     return np.asarray(small, np.float32) / np.float32(255)
 
 
-def draw_logo(rng: np.random.Generator) -> Floats32:
-    """Return a brand's letters."""
-    return draw_text(BRANDS[int(rng.integers(len(BRANDS)))], int(rng.integers(8, 18)), rng)
-
-
 def draw_body_mark(rng: np.random.Generator) -> Floats32:
     """Return the outline of a breast with a nipple and the probe's bar."""
     radius, thick = int(rng.integers(10, 30)), int(rng.integers(1, 3))
@@ -129,23 +124,16 @@ def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Floats32:
     for pair in range(int(rng.integers(1, 3))):
         along = half * np.array([np.cos(turn), np.sin(turn)]) * (1 - 0.3 * pair)
         ends = [_point(middle - along), _point(middle + along)]
-        for end in ends:
-            _cross(canvas, end, arm, thick, oblique=oblique)
+        for col, row in ends:  # a + or an x
+            for right, down in [(arm, arm), (arm, -arm)] if oblique else [(arm, 0), (0, arm)]:
+                start, stop = (col - right, row - down), (col + right, row + down)
+                cv2.line(canvas, start, stop, 1.0, thick)
         if dotted:
             _dots(canvas, ends[0], ends[1], int(rng.integers(3, 7)))
         if rng.random() < 0.6:
             _stamp(canvas, draw_text(str(pair + 1), int(rng.integers(7, 11)), rng), ends[0], arm)
         turn += np.pi / 2
     return canvas
-
-
-def _cross(canvas: Floats32, centre: Point, arm: int, thick: int, *, oblique: bool) -> None:
-    """Draw a + (or an x) on the canvas."""
-    col, row = centre
-    reach = [(arm, arm), (arm, -arm)] if oblique else [(arm, 0), (0, arm)]
-    for right, down in reach:
-        ends = (col - right, row - down), (col + right, row + down)
-        cv2.line(canvas, ends[0], ends[1], 1.0, thick)
 
 
 def _dots(canvas: Floats32, start: Point, end: Point, step: int) -> None:

@@ -79,22 +79,21 @@ def measure(image: Pixels, rows: Indices, cols: Indices) -> Floats32:
     return _take(_patches(image), rows, cols)
 
 
-def _patches(image: Pixels) -> tuple[Floats32, Floats32]:
-    """Return the patches around all pixels (H, W, 17, 17) and (H, W, 11, 11): views, no copies."""
-    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
-    return _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
-
-
-def _around(image: Pixels, half: int, stride: int) -> Floats32:
-    reach = half * stride
-    padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_REFLECT_101)
-    side = 2 * reach + 1
-    scaled = np.asarray(padded / np.float32(255), np.float32)
-    return sliding_window_view(scaled, (side, side))[:, :, ::stride, ::stride]
-
-
 def _take(patches: Sequence[Floats32], rows: Indices, cols: Indices) -> Floats32:
     return np.concatenate([one[rows, cols].reshape(rows.size, -1) for one in patches], axis=1)
+
+
+def _patches(image: Pixels) -> list[Floats32]:
+    """Return the patches around all pixels (H, W, 17, 17) and (H, W, 11, 11): views, no copies."""
+    patches = []
+    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
+    for pixels, half, stride in ((image, NEAR, 1), (blurred, FAR, STRIDE)):
+        reach = half * stride
+        padded = cv2.copyMakeBorder(pixels, *(reach,) * 4, cv2.BORDER_REFLECT_101)
+        scaled = np.asarray(padded / np.float32(255), np.float32)
+        around = sliding_window_view(scaled, (2 * reach + 1,) * 2)
+        patches.append(around[:, :, ::stride, ::stride])
+    return patches
 
 
 def log_odds(image: Pixels, net: StrokeNet) -> Floats32:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from busgen import seeds
-from busgen.arrays import Bools, Floats, Floats32
+from busgen.arrays import Bools, Floats
 from busgen.io import ASSETS
 from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
 from busgen.masks.semantic_curvature.codes import CODE, damp, decode
@@ -64,16 +64,13 @@ def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: in
 
 def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     told = to_conditions([to_lesion(finding, size_px) for finding in findings])
-    noise = np.stack([_noise(finding.seed) for finding in findings])
+    rngs = [seeds.rng(finding.seed, "outline") for finding in findings]
+    noise = np.stack([rng.standard_normal(CODE, np.float32) for rng in rngs])
     rows = np.resize(np.arange(len(findings)), AT_ONCE)
     codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
     vertices = simple_outlines(codes[: len(findings)].double().numpy())
     size = np.array([(finding.width_mm, finding.height_mm) for finding in findings], float)
     return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)
-
-
-def _noise(seed: int) -> Floats32:
-    return seeds.rng(seed, "outline").standard_normal(CODE, np.float32)
 
 
 def simple_outlines(codes: Floats) -> Floats:

@@ -9,7 +9,7 @@ choice and no property of lesions (ask for another with a target).
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
-from busgen.priors.fitting.structure import class_shares, make_independent, split_classes
+from busgen.priors.fitting.structure import class_shares, make_independent
 from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
+from busgen.priors.sizes import LESIONS
 
 PUBLISHED = "published"
 FITTED = tuple(name for name in LEARNT if name != "pathology")
@@ -48,7 +49,10 @@ def fit_prior(
     `name`, `source`: name of the new prior, and the population for its tables' `source`. Raises
     `UserError` if a node cannot follow, or no lesion is left.
     """
-    _check(pooling)
+    for node, dataset in pooling.follow.items():
+        if node not in FOLLOWING or dataset not in schema.DATASETS:
+            rule = "follow must be a field -> a dataset"
+            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
     lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
@@ -68,19 +72,16 @@ def fit_prior(
     return Fit(make_prior(record), found.trace)
 
 
-def _check(pooling: PriorsParams) -> None:
-    """Raise `UserError` for a node that cannot follow."""
-    for node, dataset in pooling.follow.items():
-        if node not in FOLLOWING or dataset not in schema.DATASETS:
-            rule = "follow must be a field -> a dataset"
-            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
-
-
 def fit_independent(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
     """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
     start = make_independent(base, classes=classes)
     beside = _Counts({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
-    return _run(lesions if classes else split_classes(lesions), start, beside, apart=True).prior
+    if not classes:  # each lesion counts half in either class: what is fitted ignores the class
+        kept, n = lesions.pick(lesions.pathology < len(LESIONS)), len(LESIONS)
+        both = kept.pick(np.tile(np.arange(len(kept)), n))
+        pathology = np.repeat(np.arange(n), len(kept))
+        lesions = replace(both, pathology=pathology, weight=both.weight / n)
+    return _run(lesions, start, beside, apart=True).prior
 
 
 @dataclass(frozen=True, eq=False)

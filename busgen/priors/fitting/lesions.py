@@ -85,10 +85,10 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
         raise DataError("a table to fit must have labelled rows", 0, "check what was left out")
     told = [tuple(_admissible(row, name) for name in TOLD) for row in kept]
     numbers = {evidence: place for place, evidence in enumerate(dict.fromkeys(told))}
-    patterns = {
-        name: np.array([_mask(name, evidence[i]) for evidence in numbers])
-        for i, name in enumerate(TOLD)
-    }
+    patterns = {}
+    for i, name in enumerate(TOLD):
+        states = np.arange(len(TERMS[name]) + (name in LESION_NODES))
+        patterns[name] = np.array([np.isin(states, e[i]) for e in numbers], np.float64)
     views = Counter(row["cluster_id"] for row in kept)
     pathology = np.array([schema.PATHOLOGIES.index(row["pathology"]) for row in kept])
     boxes = np.array([_box(row) for row in kept])
@@ -135,12 +135,6 @@ def _term(row: Row, name: str) -> str | None:
         check_margin(terms)
         return "+".join(terms)
     return None if row[name] is None else str(row[name])
-
-
-def _mask(name: str, admitted: tuple[int, ...]) -> Floats:
-    mask = np.zeros(len(TERMS[name]) + (name in LESION_NODES))
-    mask[list(admitted)] = 1.0
-    return mask
 
 
 def _box(row: Row) -> tuple[float, ...]:

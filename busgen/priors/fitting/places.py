@@ -6,7 +6,6 @@ own density counts as pseudo-lesions beside the real ones.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,8 @@ from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, quantil
 
 DIGITS, LEAST = 6, 1e-4  # a share of a lesion that is too small to fit to
 _LEVELS, _HEIGHTS = 40, 5
+# Values of one truncated normal are five rows (5, N): x, low, high, weight, and the box height that
+# the mean may grow with.
 
 
 def log_places(sizes: Sizes, lesions: Lesions) -> Floats:
@@ -55,28 +56,6 @@ def log_density_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
     return np.where(lesions.has_box[:, None], logs, 0.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Normals:
-    """Values of one truncated normal, weighted; its mean may grow with `cover` (box height)."""
-
-    x: Floats
-    low: Floats
-    high: Floats
-    weight: Floats
-    cover: Floats
-
-    def join(self, other: "_Normals") -> "_Normals":
-        """Return both sets of values as one."""
-        pairs = (
-            (self.x, other.x),
-            (self.low, other.low),
-            (self.high, other.high),
-            (self.weight, other.weight),
-            (self.cover, other.cover),
-        )
-        return _Normals(*(np.concatenate(pair) for pair in pairs))
-
-
 def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dict[str, Any]:
     """Return the JSON's ``sizes`` with area and place fitted to `lesions`.
 
@@ -91,12 +70,13 @@ def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dic
         still, heights = np.zeros(len(boxes)), boxes[:, HEIGHT]
         entry = record["log_area_fraction"]["table"][name]
         start, stop = (np.full(len(boxes), entry[key]) for key in ("low", "high"))
-        _update(entry, _Normals(boxes[:, AREA], start, stop, weight, still), [(entry, strength)])
+        seen = np.array([boxes[:, AREA], start, stop, weight, still])
+        _update(entry, seen, [(entry, strength)])
         for axis, column in ((0, X), (1, Y)):
             entry = record[("center_x", "center_y")[axis]]["table"][name]
             known = ~np.isnan(boxes[:, column])
-            seen = (boxes[:, column], low[mine, axis], high[mine, axis], weight, heights)
-            _update(entry, _Normals(*(array[known] for array in seen)), [(entry, strength)])
+            seen = np.array([boxes[:, column], low[mine, axis], high[mine, axis], weight, heights])
+            _update(entry, np.compress(known, seen, axis=1), [(entry, strength)])
     return record
 
 
@@ -122,58 +102,54 @@ def fit_aspects(
                 weight = lesions.weight * shapes[:, s] * ((aspect < 0) == o)
                 mine = lesions.has_box & (lesions.pathology == p) & (weight > LEAST)
                 mine &= (low[:, s] <= aspect) & (aspect <= high[:, s])
-                seen = (aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect)))
+                seen = np.array([aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect))])
                 beside = [(o, strength) for o, (_, strength) in zip(others, pseudo, strict=True)]
-                _update(entry, _Normals(*(array[mine] for array in seen)), beside)
+                _update(entry, np.compress(mine, seen, axis=1), beside)
     return record
 
 
 def _update(
-    entry: dict[str, float], seen: _Normals, pseudo: Sequence[tuple[dict[str, float], float]]
+    entry: dict[str, float], seen: Floats, pseudo: Sequence[tuple[dict[str, float], float]]
 ) -> None:
     """Set the entry to the likeliest for `seen` and the densities beside it, by their weight."""
-    if len(seen.x) < 2 or np.ptp(seen.x) == 0:
+    if seen.shape[1] < 2 or np.ptp(seen[0]) == 0:
         return
-    values = seen
-    for other, strength in pseudo:
-        values = values.join(_own(other, seen, strength)) if strength else values
+    own = [_own(other, seen, strength) for other, strength in pseudo if strength]
+    x, low, high, weight, cover = np.concatenate([seen, *own], axis=1)
     start: list[float] = [entry["mean"], float(np.log(entry["sd"]))]
     sloped = "per_height" in entry and entry["per_height"] != 0
     start += [entry["per_height"]] if sloped else []
 
     def loss(parameters: Floats) -> float:
         slope = parameters[2] if sloped else 0.0
-        mean = parameters[0] + slope * values.cover
+        mean = parameters[0] + slope * cover
         sd = np.full_like(mean, np.exp(parameters[1]))
-        logs = log_density(values.x, (values.low, values.high), mean, sd)
-        return -float(values.weight @ np.maximum(logs, -1e3))
+        logs = log_density(x, (low, high), mean, sd)
+        return -float(weight @ np.maximum(logs, -1e3))
 
-    width = float(values.high.max() - values.low.min())
-    limits = [
-        (float(values.low.min()) - width, float(values.high.max()) + width),
+    width = float(high.max() - low.min())
+    bounds = [
+        (float(low.min()) - width, float(high.max()) + width),
         (float(np.log(width / 100)), float(np.log(2 * width))),
         (-1.0, 1.0),
     ][: len(start)]
-    best = minimize(
-        loss,
-        np.array(start),
-        method="Nelder-Mead",
-        bounds=limits,
-        options={"xatol": 1e-3, "fatol": 1e-2},
-    ).x
+    options = {"xatol": 1e-3, "fatol": 1e-2}
+    found = minimize(loss, np.array(start), method="Nelder-Mead", bounds=bounds, options=options)
+    best = found.x
     entry["mean"] = round(float(best[0]), DIGITS)
     entry["sd"] = round(float(np.exp(best[1])), DIGITS)
     if sloped:
         entry["per_height"] = round(float(best[2]), DIGITS)
 
 
-def _own(entry: dict[str, float], seen: _Normals, strength: float) -> _Normals:
+def _own(entry: dict[str, float], seen: Floats, strength: float) -> Floats:
     """Return `strength` lesions of the entry's density, as equal parts over its quantiles."""
-    order = np.argsort(seen.cover, kind="stable")
+    _, lows, highs, _, covers = seen
+    order = np.argsort(covers, kind="stable")
     places = order[((np.arange(_HEIGHTS) + 0.5) / _HEIGHTS * len(order)).astype(np.intp)]
     row = np.repeat(places, _LEVELS)
     u = np.tile((np.arange(_LEVELS) + 0.5) / _LEVELS, _HEIGHTS)
-    low, high, cover = seen.low[row], seen.high[row], seen.cover[row]
+    low, high, cover = lows[row], highs[row], covers[row]
     mean = entry["mean"] + entry.get("per_height", 0.0) * cover
     x = quantile(u, low, high, mean, np.full_like(u, entry["sd"]))
-    return _Normals(x, low, high, np.full(len(u), strength / len(u)), cover)
+    return np.array([x, low, high, np.full(len(u), strength / len(u)), cover])

@@ -180,18 +180,15 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                 for some in (real, drawn)
             )
             if len(own) >= LEAST:
-                values, drawn_values = own.boxes[:, column], made.boxes[:, column]
                 curves = {
-                    "quantiles": _quantiles(values),
-                    "drawn_quantiles": _quantiles(drawn_values),
+                    key: [
+                        round(float(q), DIGITS) for q in np.quantile(some.boxes[:, column], LEVELS)
+                    ]
+                    for key, some in (("quantiles", own), ("drawn_quantiles", made))
                 }
-                record = compare_values(own, column, drawn_values, rng)
+                record = compare_values(own, column, made.boxes[:, column], rng)
                 out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
-
-
-def _quantiles(values: Floats) -> list[float]:
-    return [round(float(q), DIGITS) for q in np.quantile(values, LEVELS)]
 
 
 def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:

@@ -12,10 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from busgen.errors import FindingError
-from busgen.priors.conditions import Condition, to_margin
+from busgen.priors.conditions import (
+    CONTRADICTION,
+    KEEP_ONE,
+    SIZE,
+    Condition,
+    parse_sizes,
+    to_margin,
+)
 from busgen.priors.text import lexicon
 from busgen.priors.text.lexicon import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN, normalise
-from busgen.priors.text.measures import SIZE, contradiction_error, parse_sizes
 
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
@@ -208,7 +214,8 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
     for name, sets in left.items():
         both = frozenset.intersection(*sets)
         if not both:
-            raise contradiction_error(name, [_quote(s) for s in said if s.field == name])
+            phrases = [_quote(s) for s in said if s.field == name]
+            raise FindingError(CONTRADICTION.format(name), phrases, KEEP_ONE)
         ordered = tuple(term for term in lexicon.TERMS[name] if term in both)
         conditions.append(Condition(name, "in", ordered))
     return conditions
@@ -220,7 +227,7 @@ def _margin(said: Sequence[_Statement]) -> list[Condition]:
     named = {term for s in about if not s.denial for term in s.terms}
     denied = [term for s in about if s.denial for term in sorted(s.terms)]
     if named & set(denied) or ("circumscribed" in named and len(named) > 1):
-        raise contradiction_error("margin", [_quote(s) for s in about])
+        raise FindingError(CONTRADICTION.format("margin"), [_quote(s) for s in about], KEEP_ONE)
     if named:
         return [Condition("margin", "in", (to_margin("+".join(named)),))]
     return [Condition("margin", "excludes", (term,)) for term in denied]

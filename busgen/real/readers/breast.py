@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import (
     Entry,
@@ -21,10 +20,16 @@ from busgen.imaging.decode import (
     load_image,
     load_pixels,
 )
-from busgen.real.readers.breast_table import FILES, LESION_TERMS, describe, read_rows
-from busgen.real.readers.files import find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import require_size, to_binary
-from busgen.real.readers.tables import Row
+from busgen.real.readers.breast_table import COLUMNS, FILES, LESION_TERMS, describe
+from busgen.real.readers.files import (
+    Row,
+    find_files,
+    find_folder,
+    find_other,
+    read_rows,
+    require_size,
+    to_binary,
+)
 
 IMAGES = "BrEaST-Lesions_USG-images_and_masks"
 WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
@@ -37,44 +42,41 @@ def list_images(path: Path) -> Listing:
     term that BrEaST does not know, naming row and term.
     """
     source, images = _layout(path)
-    rows = read_rows(source)
+    rows = read_rows(source, COLUMNS)
     kept, left_out = drop_repeats([(row["Image_filename"], row) for row in rows])
     entries = [Entry(name, partial(_load, row, images, describe(row))) for name, row in kept]
-    left_out += [(name, "not in the clinical table") for name in _unlisted(rows, images)]
+    listed = set("&".join(row[column] for row in rows for column in FILES).split("&"))
+    unlisted = {p.name for p in find_files(images)} - listed
+    left_out += [(name, "not in the clinical table") for name in sorted(unlisted)]
     left_out += [(name, "no PNG") for name in find_other(images)]
     return Listing(entries, tuple(left_out))
 
 
 def _layout(path: Path) -> tuple[Path, Path]:
     """Return the clinical table and the folder of images."""
+
+    def images(root: Path) -> list[Path]:
+        return [p for p in sorted(root.glob(f"{IMAGES}*")) if p.is_dir()]
+
+    def tables(root: Path) -> list[Path]:
+        return [p for p in (root / "clinical.csv", *sorted(root.glob(WORKBOOK))) if p.is_file()]
+
     root = find_folder(
         path,
-        lambda folder: bool(_images(folder) and _tables(folder)),
+        lambda folder: bool(images(folder) and tables(folder)),
         f"a BrEaST folder must hold {IMAGES}/ and {WORKBOOK} or clinical.csv",
         "give the folder into which both were downloaded",
     )
-    return _tables(root)[0], _images(root)[0]
-
-
-def _images(root: Path) -> list[Path]:
-    return [p for p in sorted(root.glob(f"{IMAGES}*")) if p.is_dir()]
-
-
-def _tables(root: Path) -> list[Path]:
-    return [p for p in (root / "clinical.csv", *sorted(root.glob(WORKBOOK))) if p.is_file()]
-
-
-def _unlisted(rows: list[Row], images: Path) -> list[str]:
-    """Return images that no row names."""
-    cells = "&".join(row[column] for row in rows for column in FILES)
-    return sorted({path.name for path in find_files(images)} - set(cells.split("&")))
+    return tables(root)[0], images(root)[0]
 
 
 def _load(row: Row, images: Path, described: dict[str, Any]) -> PublishedImage:
     """Return one image with its mask and what the table describes."""
     stated = {key: value for key, value in described.items() if key != "notes"}
     name, others = row["Mask_tumor_filename"], row["Mask_other_filename"]
-    if described["pathology"] == "normal" and (name or _describes_lesion(described)):
+    if described["pathology"] == "normal" and (
+        name or any(described[term] is not None for term in LESION_TERMS)
+    ):
         raise DataError("a normal image must have no lesion", "mask or lesion terms", "restore")
     pixels, odd = load_image(images / row["Image_filename"])
     notes = [*described["notes"], *odd]
@@ -84,14 +86,6 @@ def _load(row: Row, images: Path, described: dict[str, Any]) -> PublishedImage:
         published = load_pixels(images / name)
         require_size(name, published, pixels.shape)
         mask = to_binary(published)
-        notes += ["alpha of the mask has odd values"] if _odd_alpha(published) else []
+        alpha = published[..., 3] if published.ndim == 3 and published.shape[2] == 4 else ()
+        notes += ["alpha of the mask has odd values"] * (not np.isin(alpha, (0, 255)).all())
     return PublishedImage(pixels, mask, stated, name or None, notes=tuple(notes))
-
-
-def _describes_lesion(described: dict[str, Any]) -> bool:
-    return any(described[term] is not None for term in LESION_TERMS)
-
-
-def _odd_alpha(pixels: Pixels) -> bool:
-    has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4
-    return has_alpha and not np.isin(pixels[..., 3], (0, 255)).all()

@@ -6,12 +6,10 @@ table does not state stays null; an unknown term is an error, never a guess.
 """
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from busgen import schema
-from busgen.errors import DataError
-from busgen.real.readers import tables
-from busgen.real.readers.tables import Row
+from busgen.real.readers.files import Row, refuse
 
 NAME = "breast"
 UNKNOWN = ("", "not available", "not applicable", "indefinable")
@@ -47,11 +45,6 @@ FILES = ("Image_filename", "Mask_tumor_filename", "Mask_other_filename")
 COLUMNS = ("CaseID", *FILES, "Pixel_size", "Age", "Margin", "Diagnosis", *TERMS)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a CSV or xlsx as strings; raise `DataError` if it is not BrEaST's."""
-    return tables.read_rows(path, COLUMNS)
-
-
 def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image, in canonical columns.
 
@@ -61,7 +54,7 @@ def describe(row: Row) -> dict[str, Any]:
     return {
         "sample_id": f"{NAME}-{case}",
         "patient_id": f"{NAME}-{case}",  # one image a patient
-        "pathology": _term(row, "Classification", notes) or _refuse(row, "Classification"),
+        "pathology": _term(row, "Classification", notes) or refuse(row, "Classification", "CaseID"),
         "birads": (birads := _term(row, "BIRADS", notes)),
         "birads_category": birads and birads[0],
         "tissue": _tissue(row, notes),
@@ -78,11 +71,6 @@ def describe(row: Row) -> dict[str, Any]:
     }
 
 
-def _refuse(row: Row, column: str) -> NoReturn:
-    rule = f"{column} of case {row['CaseID']} must be one of BrEaST's terms"
-    raise DataError(rule, repr(row[column]), "use the publisher's table unchanged")
-
-
 def _term(row: Row, column: str, notes: list[str]) -> str | None:
     """Return the lexicon's term for a cell, None for unknown; note what has no lexicon term."""
     cell = row[column]
@@ -90,7 +78,7 @@ def _term(row: Row, column: str, notes: list[str]) -> str | None:
         notes.append(f"{column.lower()} indefinable")
     if cell in UNKNOWN:
         return None
-    return TERMS[column].get(cell) or _refuse(row, column)
+    return TERMS[column].get(cell) or refuse(row, column, "CaseID")
 
 
 def _tissue(row: Row, notes: list[str]) -> str | None:
@@ -111,7 +99,7 @@ def _margin(row: Row) -> list[str] | None:
     found = [kind] if kind == "circumscribed" else terms.split("&")
     known = kind == "not circumscribed" or not terms
     if not known or any(term not in schema.MARGINS for term in found):
-        _refuse(row, "Margin")
+        refuse(row, "Margin", "CaseID")
     return [term for term in schema.MARGINS if term in found]
 
 
@@ -119,7 +107,7 @@ def _age(row: Row) -> int | None:
     if row["Age"] in UNKNOWN:
         return None
     if not row["Age"].isdecimal() or int(row["Age"]) > MAX_AGE:
-        _refuse(row, "Age")
+        refuse(row, "Age", "CaseID")
     return int(row["Age"])
 
 
@@ -134,5 +122,5 @@ def _pixel_mm(row: Row, notes: list[str]) -> float | None:
         pixel_mm = 0.0
     low, high = schema.BY_NAME["pixel_mm"].range or (0.0, 1.0)
     if not low <= pixel_mm <= high:
-        _refuse(row, "Pixel_size")
+        refuse(row, "Pixel_size", "CaseID")
     return pixel_mm

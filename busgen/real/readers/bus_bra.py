@@ -22,9 +22,16 @@ from busgen.imaging.decode import (
     drop_repeats,
     load_image,
 )
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
-from busgen.real.readers.tables import Row, read_rows, refuse
+from busgen.real.readers.files import (
+    Row,
+    ascii_id,
+    find_files,
+    find_folder,
+    find_other,
+    load_union,
+    read_rows,
+    refuse,
+)
 
 COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
@@ -47,15 +54,12 @@ def list_images(path: Path) -> Listing:
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     ids = {row["ID"] for row in rows}
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
-        stray = [p.name for p in find_files(root / folder) if _name(p) not in ids]
+        # mask_0001-l belongs to bus_0001-l
+        files = find_files(root / folder)
+        stray = [p.name for p in files if p.stem.replace("mask_", "bus_", 1) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
     return Listing(entries, tuple(left_out))
-
-
-def _name(path: Path) -> str:
-    """Return the table's ID of an image or mask: ``mask_0001-l`` belongs to ``bus_0001-l``."""
-    return path.stem.replace("mask_", "bus_", 1)
 
 
 def describe(row: Row) -> dict[str, Any]:

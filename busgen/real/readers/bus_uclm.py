@@ -24,9 +24,17 @@ from busgen.imaging.decode import (
     load_image,
     load_pixels,
 )
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import require_size, to_binary
-from busgen.real.readers.tables import Row, read_rows, refuse
+from busgen.real.readers.files import (
+    Row,
+    ascii_id,
+    find_files,
+    find_folder,
+    find_other,
+    read_rows,
+    refuse,
+    require_size,
+    to_binary,
+)
 
 TABLE, IMAGES, MASKS = "INFO.csv", "images", "masks"
 COLUMNS = ("Image", "Label", "Doppler", "Marks", "Combined")

@@ -13,8 +13,7 @@ from pathlib import Path
 from busgen import schema
 from busgen.errors import DataError
 from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
+from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other, load_union
 
 MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
 

@@ -15,8 +15,7 @@ import numpy as np
 from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image, load_pixels
-from busgen.real.readers.files import find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import to_binary, to_levels
+from busgen.real.readers.files import find_files, find_folder, find_other, to_binary, to_levels
 
 IMAGE = re.compile(r"Test_Image_(\d+)\Z")
 MASK = re.compile(r"mask_(\d+)\Z")

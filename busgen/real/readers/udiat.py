@@ -12,9 +12,7 @@ from pathlib import Path
 
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
-from busgen.real.readers.files import find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
-from busgen.real.readers.tables import read_sheet
+from busgen.real.readers.files import find_files, find_folder, find_other, load_union, read_sheet
 
 MASKS, WORKBOOK = "gt", "*.xlsx"
 SCANNER = "Siemens ACUSON Sequoia C512"  # the paper's section II
@@ -43,7 +41,8 @@ def list_images(path: Path) -> Listing:
     ]
     left_out = [(_name(f, root), "a mask without its image") for fs in masks.values() for f in fs]
     left_out += [(f"{number:06d}", "in the workbook, but no image") for number in sorted(labels)]
-    left_out += [(_name(f, root), "a name that is no number") for f in files if not _number(f)]
+    odd = [file for file in files if not file.stem.isdecimal()]
+    left_out += [(_name(file, root), "a name that is no number") for file in odd]
     left_out += [(_name(d / name, root), "no PNG") for d in _below(root) for name in find_other(d)]
     return Listing(entries, tuple(left_out))
 
@@ -61,19 +60,11 @@ def _name(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix()
 
 
-def _folders_of(file: Path, root: Path) -> list[str]:
-    return [part.lower() for part in file.relative_to(root).parts[:-1]]
-
-
-def _number(file: Path) -> bool:
-    return file.stem.isdecimal()
-
-
 def _by_number(files: list[Path], root: Path, *, masks: bool) -> dict[int, list[Path]]:
     """Return images or masks by the number that their names consist of, in its order."""
     found: dict[int, list[Path]] = {}
     for file in files:
-        if _number(file) and (MASKS in _folders_of(file, root)) is masks:
+        if file.stem.isdecimal() and (MASKS in _name(file, root).lower().split("/")[:-1]) is masks:
             found.setdefault(int(file.stem), []).append(file)
     return dict(sorted(found.items()))
 
@@ -82,7 +73,7 @@ def _labels(root: Path, images: dict[int, list[Path]]) -> dict[int, set[str]]:
     """Return the classes that the workbook and the images' folders name, by number."""
     labels = _sheet(root)
     for number, copies in images.items():
-        folders = {name for file in copies for name in _folders_of(file, root)}
+        folders = {x for file in copies for x in _name(file, root).lower().split("/")[:-1]}
         labels.setdefault(number, set()).update(folders & set(CLASSES))
     if not any(labels.values()):
         rule = "UDIAT images must have labels"

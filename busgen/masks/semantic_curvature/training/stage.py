@@ -4,6 +4,7 @@ In: canonical tables, the cohort, parameters. Out: a folder that the engine `sem
 loads: weights, card, log. A killed training goes on from its last checkpoint.
 """
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from busgen.code import hash_code
 from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
 from busgen.masks.semantic_curvature.conditions import forget
 from busgen.masks.semantic_curvature.network import OutlineFlow, save_model
-from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
+from busgen.templates import card_of
 from busgen.training_loop import LOG, Draws, Schedule, Tick, Told, make_draws
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
 DECAY = 0.05
 CPU = torch.device("cpu")
-EVIDENCE = "evidence"
+CARD, SCORES, EVIDENCE = "README.md", "scores.json", "evidence"
 KIND = "generator of masks"
 
 
@@ -151,6 +152,21 @@ def publish(training: Training, examples: Mapping[str, Examples], network: Outli
         save_model(network, {"width": params.width, "layers": params.layers}, partial)
         write_card(partial)
     return training.out
+
+
+def write_card(folder: Path) -> None:
+    """Write the card of the generator in `folder` from what stands in it."""
+    evidence, scores = folder / EVIDENCE, folder / SCORES
+    lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
+    looked = [line for line in lines if "validation_loss" in line]
+    text = card_of(Path(__file__).parent).render(
+        **io.read_json(evidence / "facts.json"),
+        params=io.read_json(evidence / "params.json"),
+        steps=lines[-1]["step"],
+        best=min(looked, key=lambda line: float(line["validation_loss"])),
+        scores=io.read_json(scores) if scores.is_file() else None,
+    )
+    io.write_text(folder / CARD, text)
 
 
 def facts(
