@@ -13,6 +13,7 @@ after a kill.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,9 +23,11 @@ from tempfile import mkdtemp
 from busgen import io
 from busgen.errors import UserError
 from busgen.folders.locks import Say, hold_lock
-from busgen.folders.manifests import MANIFEST, find_stranger, write_manifest
-from busgen.folders.swaps import NEW, OLD, REMEDY, RULE, discard, find_scratches, swap, sweep
+from busgen.folders.manifests import MANIFEST, discard, find_stranger, write_manifest
 
+NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
+RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
+REMEDY = "choose another folder, or remove it first"
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
 GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grow_folder`
 
@@ -44,13 +47,20 @@ def lock_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
     target = out.resolve()
     with hold_lock(target, say):
         with io.report_storage(target.parent):
-            scratches = find_scratches(target)
+            # where swaps took place whose process is dead, as its lock is held
+            form = re.compile(rf"\.{re.escape(target.name)}\.busgen-[a-z0-9_]+")
+            found = sorted(p for p in target.parent.iterdir() if form.fullmatch(p.name))
+            scratches = [path for path in found if path.is_dir() and not path.is_symlink()]
             for scratch in scratches:
                 if (scratch / OLD).is_dir() and _is_vacant(target):
                     (scratch / OLD).rename(target)  # killed between the two renames
             require_replaceable(target, kind)
-            for scratch in scratches:
-                sweep(scratch)
+            for scratch in scratches:  # an old folder that somebody has changed stays
+                shutil.rmtree(scratch / NEW, ignore_errors=True)
+                if (scratch / OLD).is_dir() and find_stranger(scratch / OLD, None) is None:
+                    discard(scratch / OLD)
+                with suppress(OSError):
+                    scratch.rmdir()
         yield target
 
 
@@ -67,7 +77,7 @@ def write_folder(out: Path, kind: str) -> Iterator[Path]:
             new.mkdir()
             yield new
             write_manifest(new, kind)
-            swap(new, target, scratch, kind)
+            _swap(new, target, scratch, kind)
         finally:
             shutil.rmtree(new, ignore_errors=True)
             with suppress(OSError):
@@ -98,7 +108,7 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
             write_manifest(work, kind)
             scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
             try:
-                swap(work, target, scratch, kind)
+                _swap(work, target, scratch, kind)
             finally:
                 with suppress(OSError):
                     scratch.rmdir()
@@ -107,6 +117,23 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
                 remove_work(work.parent)
                 with suppress(OSError):
                     work_path(target).rmdir()
+
+
+def _swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
+    """Put `new` in the place of `target`, what lies there first aside, which is looked at again."""
+    old = scratch / OLD
+    if not target.is_dir():
+        new.rename(target)
+        return
+    target.rename(old)
+    try:
+        if stranger := find_stranger(old, kind):
+            raise UserError(RULE, f"{target} with {stranger}", REMEDY)
+        new.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    discard(old)
 
 
 def require_replaceable(out: Path, kind: str) -> None:

@@ -180,13 +180,6 @@ def is_pinched(vertices: Floats, bodies: Floats, neck: float) -> Bools:
     return pinched
 
 
-def rotate(vertices: Floats, angle: Floats) -> Floats:
-    """Return (N, 2, P) vertices turned by (N,) angles in rad."""
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x, y = vertices[:, 0], vertices[:, 1]
-    return np.stack([c * x - s * y, s * x + c * y], axis=1)
-
-
 def fit_box(vertices: Floats, width: Floats, height: Floats) -> Floats:
     """Return (N, 2, P) vertices whose box is centred at 0 and has (N,) width and height."""
     low, high = vertices.min(axis=2), vertices.max(axis=2)

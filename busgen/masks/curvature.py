@@ -19,7 +19,6 @@ from busgen.masks.closed import (
     fit_box,
     is_pinched,
     is_simple,
-    rotate,
 )
 from busgen.masks.semantics import Lesions, bend, make_lesions
 from busgen.priors.findings import Finding
@@ -61,7 +60,7 @@ def _outlines(lesions: Lesions) -> Floats:
         pinched = is_pinched(vertices[..., _COARSE], bodies[left], NECK)
         done = closed & is_simple(vertices) & ~pinched
         rows = left[done]
-        turned = rotate(vertices[done], tilt[rows])
+        turned = _rotate(vertices[done], tilt[rows])
         outlines[rows] = fit_box(turned, lesions.width_mm[rows], lesions.height_mm[rows])
         left = left[~done]
         if not len(left):
@@ -81,7 +80,7 @@ def _bodies(lesions: Lesions, changes: Floats) -> tuple[Floats, Floats]:
         aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
         angles = ellipse_angles(aspect) + changes
         vertices, _ = close_outlines(angles[:, _COARSE])
-        extent = np.ptp(rotate(vertices, tilt), axis=2)
+        extent = np.ptp(_rotate(vertices, tilt), axis=2)
         ratio = ratio * wanted * extent[:, 1] / extent[:, 0]
     aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
     return ellipse_angles(aspect), tilt
@@ -98,3 +97,10 @@ def _tilted_ellipses(ratio: Floats, wide: Bools, tilt: Floats) -> tuple[Floats, 
     eccentric = np.clip(box / np.cos(2 * angle), 0.0, 0.98)
     aspect = np.sqrt((1 + eccentric) / (1 - eccentric))
     return aspect, angle + np.where(wide, 0.0, np.pi / 2)
+
+
+def _rotate(vertices: Floats, angle: Floats) -> Floats:
+    """Return (N, 2, P) vertices turned by (N,) angles in rad."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = vertices[:, 0], vertices[:, 1]
+    return np.stack([c * x - s * y, s * x + c * y], axis=1)

@@ -17,6 +17,7 @@ from busgen.errors import DataError
 from busgen.release import sql
 from busgen.release.files import GROUP_ROWS, check_images, file_name
 
+INDEX_GROUP_ROWS = 65_536
 FILE_BYTES = 256 * 2**20
 _IMAGES = ("image", "mask")
 
@@ -128,12 +129,7 @@ def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
     return table
 
 
-def to_table(batch: pa.RecordBatch, columns: pa.Schema) -> pa.Table:
-    """Return a batch that DuckDB made as a table of exactly these columns."""
-    return pa.Table.from_batches([batch]).cast(columns)
-
-
-def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+def _regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """Yield the same rows in tables of exactly `rows` rows, the last one perhaps shorter."""
     held: pa.Table | None = None
     for table in tables:
@@ -145,9 +141,19 @@ def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield held
 
 
+def write_index(connection: sql.Connection, query: str, target: Path) -> None:
+    """Write every attempt, by sample and attempt, whatever order the loop made them in."""
+    columns = schema.arrow_schema("index")
+    batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
+    tables = (pa.Table.from_batches([batch]).cast(columns) for batch in batches)
+    with _open_writer(target, columns) as writer:
+        for table in _regroup(tables, INDEX_GROUP_ROWS):
+            writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
+
+
 def write_split(tables: Iterator[pa.Table], folder: Path, split: str) -> list[Path]:
     """Write a split's rows as data files of some 256 MB in row groups of 100 rows."""
-    groups = regroup(tables, GROUP_ROWS)
+    groups = _regroup(tables, GROUP_ROWS)
     first = next(groups, None)
     parts: list[Path] = []
     while first is not None:
@@ -161,7 +167,7 @@ def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.T
     """Write `first` and what follows until the file is full; return the first that is left."""
     table: pa.Table | None = first
     size = 0
-    with open_writer(path, first.schema) as writer:
+    with _open_writer(path, first.schema) as writer:
         while table is not None and size < FILE_BYTES:
             writer.write_table(table, row_group_size=GROUP_ROWS)
             size += table.nbytes
@@ -169,7 +175,7 @@ def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.T
     return table
 
 
-def open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+def _open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
     """Return a Parquet writer: Zstandard and dictionaries, but images as they are."""
     blobs = [f"{name}.{part}" for name in _IMAGES for part in ("bytes", "path")]
     thin = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in columns]

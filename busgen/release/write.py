@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen import NOT_FOR_CLINICAL_USE
 from busgen.errors import DataError
 from busgen.folders import lock_folder, write_folder
 from busgen.io import dumps, read_json, write_text
@@ -25,7 +25,6 @@ from busgen.release.description import card
 from busgen.release.description.croissant import describe
 
 RELEASE = "release"
-INDEX_GROUP_ROWS = 65_536
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 
 
@@ -87,7 +86,7 @@ def _write_tables(
     attempts = sql.from_parquet(candidates / files.INDEX)
     try:
         with sql.connect(scratch) as connection:
-            _write_index(connection, rows.assign_split(attempts, params.splits.items()), index)
+            rows.write_index(connection, rows.assign_split(attempts, params.splits.items()), index)
             require_index(index, plan)
             rows.select_accepted(connection, index, shards)
             for split in files.SPLITS:
@@ -96,16 +95,6 @@ def _write_tables(
         rule = "candidates must be whole, and the disk have room"
         raise DataError(rule, error, "free space, generate again") from error
     shutil.rmtree(scratch)
-
-
-def _write_index(connection: sql.Connection, query: str, target: Path) -> None:
-    """Write every attempt, by sample and attempt, whatever order the loop made them in."""
-    columns = schema.arrow_schema("index")
-    batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
-    tables = (rows.to_table(batch, columns) for batch in batches)
-    with rows.open_writer(target, columns) as writer:
-        for table in rows.regroup(tables, INDEX_GROUP_ROWS):
-            writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
 
 
 def to_record(

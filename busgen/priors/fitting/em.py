@@ -13,11 +13,21 @@ import numpy as np
 
 from busgen import schema
 from busgen.arrays import Floats
-from busgen.priors.fitting.lesions import TOLD, Lesions
-from busgen.priors.fitting.places import log_density_aspects, log_places
+from busgen.priors.fitting.lesions import (
+    AREA,
+    ASPECT,
+    HEIGHT,
+    TOLD,
+    Lesions,
+    X,
+    Y,
+    aspect_span,
+    place_span,
+)
 from busgen.priors.joint import Factor, eliminate, multiply
 from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
+from busgen.priors.sizes import LESIONS, Sizes, log_density
 
 LEARNT = tuple(name for name in TERMS if name != "scanner")  # real tables name devices, not styles
 _ROW = "a row"  # the axis over patterns of evidence
@@ -58,9 +68,9 @@ def infer(
     real = len(schema.SHAPES)
     with np.errstate(divide="ignore", over="ignore"):
         terms = np.log(own.sum(1) / share)
-        boxes = log_places(prior.sizes, lesions).sum(1)
+        boxes = _log_places(prior.sizes, lesions).sum(1)
         aspects = np.zeros_like(own)
-        aspects[:, :real] = np.exp(log_density_aspects(prior.sizes, lesions))
+        aspects[:, :real] = np.exp(_log_aspects(prior.sizes, lesions))
         aspects[:, real] = 1.0
         weighed = own * aspects
         total = np.log(weighed.sum(1) / share) + boxes
@@ -119,3 +129,28 @@ def _fold(node: Node, table: Floats) -> Floats:
             np.add.at(out, np.array(VIEWS[parent].index), moved)
             table = np.moveaxis(out, 0, place)
     return table
+
+
+def _log_places(sizes: Sizes, lesions: Lesions) -> Floats:
+    """Return the log density (N, 3) of log area, x and y; 0 where unknown."""
+    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
+    total = np.zeros((len(lesions), 3))
+    mean, sd, start, stop = sizes.area[p].T
+    total[:, 0] = log_density(boxes[:, AREA], (start, stop), mean, sd)
+    low, high = place_span(sizes, boxes)
+    for axis, column in ((0, X), (1, Y)):
+        mean, per_height, sd = sizes.center[p, axis].T
+        mean = mean + per_height * boxes[:, HEIGHT]
+        ends = low[:, axis], high[:, axis]
+        total[:, 1 + axis] = log_density(boxes[:, column], ends, mean, sd)
+    return np.where(np.isnan(boxes[:, [AREA, X, Y]]), 0.0, total)
+
+
+def _log_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
+    """Return the log density (N, shapes) of log aspect given orientation and each shape."""
+    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
+    tall = (boxes[:, ASPECT] < 0).astype(np.intp)
+    mean, sd = np.moveaxis(sizes.aspect[p, :, tall, :2], -1, 0)
+    ends = aspect_span(sizes, lesions.pathology, boxes)
+    logs = log_density(boxes[:, [ASPECT]] + np.zeros(len(schema.SHAPES)), ends, mean, sd)
+    return np.where(lesions.has_box[:, None], logs, 0.0)

@@ -1,6 +1,6 @@
-"""Likelihood and fit of where lesions are and how large: the truncated normals of `Sizes`.
+"""Fit of where lesions are and how large: the truncated normals of `Sizes`.
 
-In: `Lesions` with boxes. Out: log densities given every shape, and updated parameters. A base's
+In: `Lesions` with boxes. Out: updated parameters. A base's
 own density counts as pseudo-lesions beside the real ones.
 """
 
@@ -23,37 +23,12 @@ from busgen.priors.fitting.lesions import (
     aspect_span,
     place_span,
 )
-from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, quantile
+from busgen.priors.sizes import LESIONS, log_density, make_sizes, quantile
 
 DIGITS, LEAST = 6, 1e-4  # a share of a lesion that is too small to fit to
 _LEVELS, _HEIGHTS = 40, 5
 # Values of one truncated normal are five rows (5, N): x, low, high, weight, and the box height that
 # the mean may grow with.
-
-
-def log_places(sizes: Sizes, lesions: Lesions) -> Floats:
-    """Return the log density (N, 3) of log area, x and y; 0 where unknown."""
-    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
-    total = np.zeros((len(lesions), 3))
-    mean, sd, start, stop = sizes.area[p].T
-    total[:, 0] = log_density(boxes[:, AREA], (start, stop), mean, sd)
-    low, high = place_span(sizes, boxes)
-    for axis, column in ((0, X), (1, Y)):
-        mean, per_height, sd = sizes.center[p, axis].T
-        mean = mean + per_height * boxes[:, HEIGHT]
-        ends = low[:, axis], high[:, axis]
-        total[:, 1 + axis] = log_density(boxes[:, column], ends, mean, sd)
-    return np.where(np.isnan(boxes[:, [AREA, X, Y]]), 0.0, total)
-
-
-def log_density_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
-    """Return the log density (N, shapes) of log aspect given orientation and each shape."""
-    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
-    tall = (boxes[:, ASPECT] < 0).astype(np.intp)
-    mean, sd = np.moveaxis(sizes.aspect[p, :, tall, :2], -1, 0)
-    ends = aspect_span(sizes, lesions.pathology, boxes)
-    logs = log_density(boxes[:, [ASPECT]] + np.zeros(len(schema.SHAPES)), ends, mean, sd)
-    return np.where(lesions.has_box[:, None], logs, 0.0)
 
 
 def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dict[str, Any]:
