@@ -41,7 +41,11 @@ def open_set(path: Path) -> Source:
 
     Raises `UserError` if no image is there, or its table names none of them.
     """
-    files = [p.relative_to(path) for p in _walk(path)]
+    found = (
+        p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file()
+    )
+    visible = [p for p in found if not any(map(is_litter, p.parts))]
+    files = sorted(visible, key=lambda p: natural_key(p.as_posix()))
     images, masks = _pair(files)
     if not images:
         rule = f"{path} must hold images, Parquet files or a saved dataset"
@@ -79,12 +83,6 @@ def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
         if image is not None:
             found[image].append(mask)
     return images, dict(found)
-
-
-def _walk(path: Path) -> list[Path]:
-    found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
-    visible = [p for p in found if not any(is_litter(part) for part in p.relative_to(path).parts)]
-    return sorted(visible, key=lambda p: natural_key(p.relative_to(path).as_posix()))
 
 
 def _base(file: Path) -> str | None:

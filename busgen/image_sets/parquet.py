@@ -140,14 +140,14 @@ def _schema(path: Path) -> pa.Schema:
 
 def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
     """Return the column of images asked for, else one of the usual names, None without any."""
-    found = [field.name for field in schema if _is_image(field.type)]
+    binary = (pa.types.is_binary, pa.types.is_large_binary)
+    found = [
+        field.name
+        for field in schema
+        if (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
+        or any(is_kind(field.type) for is_kind in binary)
+    ]
     return asked if asked in found else next((n for n in found if n.lower() in names), None)
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return bool(kind.get_field_index("bytes") >= 0)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _to_text(kind: pa.DataType) -> bool:

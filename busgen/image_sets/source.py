@@ -131,15 +131,10 @@ def _open(file: tuple[str, bytes, Sequence[bytes]]) -> Image:
     clean = remove_overlays(image, find_overlays(image))
     whole = np.zeros_like(image)
     for one in masks:
-        mask = _mask(one, name)
+        levels = to_grey(decode_image(one, f"mask of {name}")[0])
+        mask = np.asarray(levels > levels.max() / 2, np.uint8)  # of its brightest pixel
         if mask.shape != image.shape:
             rule = f"the mask of {name} must have its image's size {image.shape}"
             raise DataError(rule, mask.shape, "give the masks of these images")
         whole |= mask
     return clean, whole
-
-
-def _mask(data: bytes, name: str) -> Pixels:
-    """Return a mask {0, 1}: what is brighter than half of its brightest pixel."""
-    pixels = to_grey(decode_image(data, f"mask of {name}")[0])
-    return np.asarray(pixels > pixels.max() / 2, np.uint8)

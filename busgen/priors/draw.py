@@ -41,7 +41,11 @@ def draw(
     generators = [seeds.rng(value, "finding") for value in own]
     u = np.array([generator.random(_UNIFORMS) for generator in generators])
     drawn = _states(plan, u)
-    sizes = _sizes(plan, drawn, u[:, len(ORDER) :])
+    lesion = drawn["pathology"] < 2
+    sizes = np.full((n, 4), np.nan)  # width_mm, height_mm, center_x, center_y
+    if lesion.any():
+        index = row_index(plan.boxes, drawn, lesion)
+        sizes[lesion] = boxes.draw(plan.boxes, index, u[:, len(ORDER) :][lesion])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
     findings = []
     rows = zip(ids, own, ids, *_columns(prior, drawn, sizes, size_px), strict=True)
@@ -75,16 +79,6 @@ def row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
     """Return the row of `Boxes` for each lesion."""
     state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
     return np.ravel_multi_index(state, plan_boxes.shape)
-
-
-def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:
-    """Return width_mm, height_mm, center_x, center_y (N, 4), NaN without a lesion."""
-    lesion = drawn["pathology"] < 2
-    sizes = np.full((len(u), 4), np.nan)
-    if lesion.any():
-        index = row_index(plan.boxes, drawn, lesion)
-        sizes[lesion] = boxes.draw(plan.boxes, index, u[lesion])
-    return sizes
 
 
 def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[list[object]]:

@@ -177,20 +177,26 @@ def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
     got = " and ".join(str(condition) for condition in where)
     rule = "conditions must be able to hold together"
     of_lesion = fields & {*LESION_NODES, *SIZES}
-    if any(str(c) == "pathology=normal" for c in where) and of_lesion:
-        return FindingError(rule, got, "normal has no lesion, so leave out the lesion's fields")
-    if fields == {"margin"}:
-        return FindingError(rule, got, "circumscribed stands alone; drop one of the conditions")
-    if len(fields) == 1 and len(where) > 1:
-        return FindingError(rule, got, "give one of them")
-    if fields == {"echo_pattern", "posterior"}:
-        why = "an anechoic lesion attenuates less than its surroundings and casts no shadow"
-        return FindingError(rule, got, why)
-    if "orientation" in fields and fields & {"width_mm", "height_mm"}:
-        return FindingError(rule, got, "not_parallel means height_mm > width_mm, parallel the rest")
-    if fields & set(SIZES):
-        sides = prior.fields_mm if "field_mm" not in fields and "scanner" not in fields else ()
-        room = f" (sides of {sides[0]:g} to {sides[-1]:g} mm)" if sides else ""
-        why = f"the lesion must fit its field of view{room} and the prior's range of sizes"
-        return FindingError(rule, got, f"{why}: change one of them")
-    return FindingError(rule, got, "the prior gives it probability 0: drop one or change the prior")
+    sides = prior.fields_mm if "field_mm" not in fields and "scanner" not in fields else ()
+    room = f" (sides of {sides[0]:g} to {sides[-1]:g} mm)" if sides else ""
+    normal = any(str(c) == "pathology=normal" for c in where)
+    reasons = (
+        (normal and of_lesion, "normal has no lesion, so leave out the lesion's fields"),
+        (fields == {"margin"}, "circumscribed stands alone; drop one of the conditions"),
+        (len(fields) == 1 and len(where) > 1, "give one of them"),
+        (
+            fields == {"echo_pattern", "posterior"},
+            "an anechoic lesion attenuates less than its surroundings and casts no shadow",
+        ),
+        (
+            "orientation" in fields and fields & {"width_mm", "height_mm"},
+            "not_parallel means height_mm > width_mm, parallel the rest",
+        ),
+        (
+            fields & set(SIZES),
+            f"the lesion must fit its field of view{room} and the prior's range of sizes: "
+            "change one of them",
+        ),
+        (True, "the prior gives it probability 0: drop one or change the prior"),
+    )
+    return FindingError(rule, got, next(why for holds, why in reasons if holds))

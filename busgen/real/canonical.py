@@ -51,7 +51,16 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
         raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
     flags = {*published.flags, *(["several_masks"] if parts > 1 else [])}
     ignore, field = find_overlays(image), find_field(image)
-    flags |= _flags(published, image, field, ignore)
+    due = published.stated.get("pathology") != "normal"
+    shown = {
+        "colour_doppler": is_coloured(published.pixels, field),
+        "black_border": has_black_border(image, field),
+        "sector_field": is_sector(field),
+        "overlay": ignore.any(),
+        "no_mask": due and mask is None,
+        "empty_mask": due and mask is not None and not mask.any(),
+    }
+    flags |= {flag for flag, yes in shown.items() if yes}
     one = None if "several_masks" in flags else lesion
     row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
     return row | {
@@ -66,20 +75,6 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
         "flags": [flag for flag in schema.FLAGS if flag in flags],
         "notes": [*published.notes, *(["specks removed from the mask"] if specks else [])],
     }
-
-
-def _flags(published: PublishedImage, image: Pixels, field: Bools, ignore: Bools) -> set[str]:
-    """Return the flags of what an image and its mask show."""
-    mask, due = published.mask, published.stated.get("pathology") != "normal"
-    found = {
-        "colour_doppler": is_coloured(published.pixels, field),
-        "black_border": has_black_border(image, field),
-        "sector_field": is_sector(field),
-        "overlay": bool(ignore.any()),
-        "no_mask": due and mask is None,
-        "empty_mask": due and mask is not None and not mask.any(),
-    }
-    return {flag for flag, yes in found.items() if yes}
 
 
 def measure(

@@ -53,15 +53,9 @@ class _Bank:
 
     def describe(self, image: Pixels) -> Floats32:
         """Return unit descriptions (len(spans) ** 2, d), rows outermost; the whole comes first."""
-        found = self.basis @ _center(image) @ self.basis.T
+        found = self.basis @ (image.astype(np.float32) - 128) @ self.basis.T
         n, k = len(self.spans), self.order
         return _normalise(found.reshape(n, k, n, k).transpose(0, 2, 1, 3)[:, :, self.kept])
-
-    def _whole(self, image: Pixels) -> Floats32:
-        """Return the unit descriptions (2, d) of the image and of its mirror image."""
-        found = self.basis[: self.order] @ _center(image) @ self.basis[: self.order].T
-        plain = _normalise(found[self.kept])
-        return np.concatenate([plain, plain * self.signs])
 
 
 def find_duplicates(signatures: Sequence[bytes]) -> list[Link]:
@@ -123,9 +117,13 @@ def _guesses(images: Sequence[Pixels]) -> Iterator[_Guess]:
 
 
 def _wholes(bank: _Bank, images: Sequence[Pixels]) -> Floats32:
-    """Return (2 n, d): every image and, after it, its mirror image."""
-    empty = [np.zeros((0, int(bank.kept.sum())), np.float32)]
-    return np.concatenate(empty + [bank._whole(image) for image in images])
+    """Return unit descriptions (2 n, d): every image and, after it, its mirror image."""
+    found = [np.zeros((0, int(bank.kept.sum())), np.float32)]
+    first = bank.basis[: bank.order]
+    for image in images:
+        plain = _normalise((first @ (image.astype(np.float32) - 128) @ first.T)[bank.kept])
+        found += [plain, plain * bank.signs]
+    return np.concatenate(found)
 
 
 def _rough_pairs(images: Sequence[Pixels], wholes: Floats32) -> Iterator[tuple[int, Indices]]:
@@ -167,10 +165,6 @@ def _register(images: Sequence[Pixels], guess: _Guess) -> float:
         warp = np.asarray(found, np.float32)
     covered = abs(float(np.linalg.det(warp[:, :2])))
     return float(score) if AREA[0] <= covered <= AREA[1] else 0.0
-
-
-def _center(image: Pixels) -> Floats32:
-    return image.astype(np.float32) - 128
 
 
 def _normalise(rows: NDArray[np.floating]) -> Floats32:

@@ -85,7 +85,10 @@ def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Flo
         else:
             draw = shapes.draw_body_mark if rng.random() < 0.7 else shapes.draw_arrow
             tile = draw(rng)
-        _at_corner(canvas, tile, rng)
+        # near one of the four corners; at times cut by the edge, as by a crop
+        row, col = (int(rng.integers(-4, 12)) for _ in range(2))
+        row = row if rng.random() < 0.5 else height - tile.shape[0] - row
+        _write(canvas, tile, row, col if rng.random() < 0.5 else width - tile.shape[1] - col)
     return canvas
 
 
@@ -135,13 +138,6 @@ def _scale_at_edge(canvas: Floats32, rng: np.random.Generator) -> None:
     far = np.array(canvas.shape) - tile.shape - inset
     row = {1: int(far[0]), 3: inset}.get(turns, 0)
     _write(canvas, tile, row, {0: inset, 2: int(far[1])}.get(turns, 0))
-
-
-def _at_corner(canvas: Floats32, tile: Floats32, rng: np.random.Generator) -> None:
-    """Put a tile near one of the four corners; at times cut by the edge, as by a crop."""
-    row, col = (int(rng.integers(-4, 12)) for _ in range(2))
-    row = row if rng.random() < 0.5 else canvas.shape[0] - tile.shape[0] - row
-    _write(canvas, tile, row, col if rng.random() < 0.5 else canvas.shape[1] - tile.shape[1] - col)
 
 
 def _write(canvas: Floats32, tile: Floats32, row: int, col: int) -> None:

@@ -50,7 +50,11 @@ def fit_and_check(
         if (part := [row for row in rows if row["split"] == split])
     }
     train = parts.pop("train") if "train" in parts else make_lesions([], base)
-    fit = fit_prior(train, base, pooling, name=name, source=_source(train, pooling))
+    used = train.weigh(pooling.weights).dataset
+    names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
+    counts = ", ".join(f"{name} {(used == name).sum()}" for name in names)
+    source = f"images of training patients pooled ({counts})"
+    fit = fit_prior(train, base, pooling, name=name, source=source)
     record = {
         "prior": {"name": fit.prior.name, "sha256": fit.prior.sha256},
         "fit": _to_record(train, pooling, fit),
@@ -103,14 +107,6 @@ def _to_record(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any
     trace = [round(value, 6) for value in fit.trace]
     weights = {**dict.fromkeys(sources, 1.0), PUBLISHED: 0.0, **pooling.weights}
     return pooling.model_dump() | {"weights": weights, "trace": trace, "sources": sources}
-
-
-def _source(train: Lesions, pooling: PriorsParams) -> str:
-    """Return the population in words."""
-    used = train.weigh(pooling.weights)
-    names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
-    counts = [f"{name} {(used.dataset == name).sum()}" for name in names]
-    return f"images of training patients pooled ({', '.join(counts)})"
 
 
 def _join(parts: Sequence[Lesions]) -> Lesions:

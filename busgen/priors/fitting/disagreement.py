@@ -39,7 +39,10 @@ def compare(
     """
     out = []
     for name in NODES_SHOWN:
-        groups, labels = _groups(name)
+        labels = schema.BIRADS_CATEGORIES if name == "birads" else TERMS[name]
+        groups = np.arange(len(labels))
+        if name == "birads":  # assessments by category
+            groups = np.array([labels.index(term[0]) for term in TERMS[name]])
         pooled, before = (_group(class_shares(p, name), groups) for p in (prior, base))
         for p, pathology in enumerate(LESIONS):
             where = {"node": name, "pathology": pathology}
@@ -51,14 +54,6 @@ def compare(
                 shares = {"pooled": _name(labels, pooled[p])}
                 out.append({"source": source, **where, **told, **shares})
     return out + list(_places(lesions, drawn, rng))
-
-
-def _groups(name: str) -> tuple[Indices, tuple[str, ...]]:
-    """Return each term's group and the groups' names: assessments by category, else the terms."""
-    if name != "birads":
-        return np.arange(len(TERMS[name])), TERMS[name]
-    labels = schema.BIRADS_CATEGORIES
-    return np.array([labels.index(term[0]) for term in TERMS[name]]), labels
 
 
 def _group(shares: Floats, groups: Indices) -> Floats:

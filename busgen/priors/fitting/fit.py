@@ -111,8 +111,11 @@ def _run(
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < TOLERANCE:
             break
         for node in FITTED:
-            table = _update(start, node, seen.counts[node], beside.counts[node])
-            _write(record, start, node, table)
+            before = start.node(node).table  # kept where a row has neither count nor pseudo-count
+            table = np.where(before > 0, seen.counts[node] + beside.counts[node], 0.0)
+            total = table.sum(-1, keepdims=True)
+            shares = np.where(total > 0, table / np.where(total > 0, total, 1.0), before)
+            _write(record, start, node, shares)
         shapes = np.full_like(seen.shapes, 1 / 3) if apart else seen.shapes
         record["sizes"] = fit_aspects(record["sizes"], lesions, shapes, aspects)
         prior = make_prior(record)
@@ -132,13 +135,6 @@ def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
             shares = shares.reshape(len(shares), *between, -1)
             counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
     return _Counts(counts, [(base, strength), (apart, pooling.backoff)])
-
-
-def _update(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
-    """Return a table from counts and pseudo-counts; a row without either is the base's."""
-    table = np.where(base.node(name).table > 0, counts + pseudo, 0.0)
-    total = table.sum(-1, keepdims=True)
-    return np.where(total > 0, table / np.where(total > 0, total, 1.0), base.node(name).table)
 
 
 def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> None:

@@ -49,18 +49,7 @@ WORDS = tuple(
         | {"calcifications", "lesion", "margins", "posterior"}
     )
 )
-_PLACE = "depth and distance are no size: give them by --set center_y=0.4 (fraction of the image)"
-HINTS = {
-    "lobulated": "say oval (gently lobulated) or microlobulated",
-    "intraductal": "say intraductal calcifications",
-    "rads": "BI-RADS is 1, 2, 3, 4, 4a, 4b, 4c or 5",
-    "complicated": "say anechoic, or complex cystic and solid",
-    "minus": "a size must be > 0",
-    "deep": f"for a height say 9 mm tall; {_PLACE}",
-    **dict.fromkeys(("depth", "distance", "skin", "nipple", "areola", "wall", "surface"), _PLACE),
-}
-
-
+HINTS: dict[str, str] = _DATA["hints"]
 _SIGNS = str.maketrans({"–": "-", "−": "-", "×": " x ", "(": ",", ")": ",", "’": "'", "≤": "<"})
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
 _DOT = r"(?:\.(?=\s*[-a-z\d,;:/]))?"  # of an abbreviation: before a capital it ends a sentence
@@ -96,13 +85,6 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<![\w.])-(?=\d)", " minus ", text)
     text = re.sub(r"[-_/:]", " ", text)
     return " ".join(_TOKEN.findall(text))
-
-
-def without(field: str, terms: frozenset[str]) -> frozenset[str]:
-    """Return what is left of a field when `terms` are denied; combined contains its parts."""
-    if field == "posterior" and terms & {"enhancement", "shadowing"}:
-        terms = terms | {"combined"}
-    return frozenset(TERMS[field]) - terms
 
 
 def hint_of(word: str) -> str:

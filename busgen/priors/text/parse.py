@@ -87,7 +87,10 @@ def read_text(text: str) -> Understood:
     pieces = list(_pieces(line))
     unknown = [piece.text for piece in pieces if piece.kind == "unknown"]
     if unknown:
-        raise _unknown(unknown)
+        named = [(word, lexicon.hint_of(word)) for word in dict.fromkeys(unknown)]
+        hints = "; ".join(f"{word}: {hint}" for word, hint in named if hint)
+        remedy = hints or "use the terms of the BI-RADS lexicon, leave out the rest"
+        raise FindingError("every word of a text must be known", ", ".join(unknown), remedy)
     said = _statements([piece for piece in pieces if piece.field != REMARK])
     sizes = parse_sizes([piece.text for piece in pieces if piece.kind == "size"])
     conditions = (*_terms(said), *_margin(said), *sizes)
@@ -207,7 +210,9 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
         if name in ("margin", ASIDE):
             continue
         if statement.denial:
-            terms = lexicon.without(name, terms)
+            # combined contains its parts
+            parts = name == "posterior" and terms & {"enhancement", "shadowing"}
+            terms = frozenset(lexicon.TERMS[name]) - terms - ({"combined"} if parts else set())
         sets = left.setdefault(name, [])
         sets.append(terms | sets.pop() if statement.joined else terms)
     conditions = []
@@ -240,10 +245,3 @@ def _quote(statement: _Statement) -> str:
 def _unclear(got: str) -> FindingError:
     remedy = "write no before each thing denied, a comma or 'with' before what is present"
     return FindingError("the reach of a denial must be clear", got, remedy)
-
-
-def _unknown(words: list[str]) -> FindingError:
-    """Return the error that names every unknown word, with what was perhaps meant."""
-    hints = [f"{word}: {hint}" for word in dict.fromkeys(words) if (hint := lexicon.hint_of(word))]
-    remedy = "; ".join(hints) or "use the terms of the BI-RADS lexicon, leave out the rest"
-    return FindingError("every word of a text must be known", ", ".join(words), remedy)

@@ -78,7 +78,10 @@ def describe(row: Row) -> dict[str, Any]:
     """
     stem, pathology = Path(_file(row)).stem, row["Label"].lower()
     patient = stem.split("_")[0]
-    said = {name: _yes(row, name) for name in ("Doppler", "Marks", "Combined")}
+    said = {}
+    for name in ("Doppler", "Marks", "Combined"):
+        cell = row[name].lower()
+        said[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, "Image")
     notes = [f"publisher says: {name.lower()}" for name, yes in said.items() if yes]
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
@@ -92,11 +95,6 @@ def describe(row: Row) -> dict[str, Any]:
         "flags": ["colour_doppler"] if said["Doppler"] else [],
         "notes": notes,
     }
-
-
-def _yes(row: Row, column: str) -> bool:
-    cell = row[column].lower()
-    return YES_NO[cell] if cell in YES_NO else refuse(row, column, "Image")
 
 
 def _load(row: Row, root: Path, described: dict[str, Any]) -> PublishedImage:

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +23,8 @@ from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import load_pixels
 
+Row = dict[str, str]
+SPECK = 0.01  # of the largest part's area
 OTHER_IMAGES = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm")
 
 
@@ -73,15 +75,24 @@ def is_litter(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
-Row = dict[str, str]
-
-
 def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[Row]:
     """Return the rows of a CSV (UTF-8, with or without BOM) or of an xlsx's first sheet.
 
     Raises `DataError` if the table cannot be read, has no rows, or lacks one of `columns`.
     """
-    rows = _read(path, separator) if path.suffix.lower() == ".csv" else _read_sheet(path)
+    if path.suffix.lower() == ".csv":
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, delimiter=separator, strict=True)
+                found = [list(row.items()) for row in reader]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(
+                f"{path.name} must be a UTF-8 CSV", error, "restore the file"
+            ) from error
+    else:
+        header, *lines = read_sheet(path) or [()]
+        found = [list(zip(map(str, header), line, strict=False)) for line in lines]
+    rows = [{str(k): "" if v is None else str(v).strip() for k, v in row} for row in found]
     missing = [name for name in columns if not rows or name not in rows[0]]
     if missing or not rows:
         rule = f"{path.name} must have rows and the publisher's columns"
@@ -96,15 +107,6 @@ def refuse(row: Row, column: str, key: str) -> NoReturn:
     raise DataError(rule, repr(row[column]), "use the publisher's table unchanged")
 
 
-def _read(path: Path, separator: str) -> list[Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=separator, strict=True)
-            return [_cell(row.items()) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path.name} must be a UTF-8 CSV", error, "restore the file") from error
-
-
 def read_sheet(path: Path) -> list[tuple[object, ...]]:
     """Return the rows of an xlsx's first sheet that hold anything; `DataError` if it is broken."""
     import openpyxl
@@ -114,18 +116,6 @@ def read_sheet(path: Path) -> list[tuple[object, ...]]:
             return [row for row in book.worksheets[0].iter_rows(values_only=True) if any(row)]
     except Exception as error:  # openpyxl lets zip, XML and key errors of bad files through
         raise DataError(f"{path.name} must be a readable workbook", error, "restore it") from error
-
-
-def _read_sheet(path: Path) -> list[Row]:
-    header, *rows = read_sheet(path) or [()]
-    return [_cell(zip(header, row, strict=False)) for row in rows]
-
-
-def _cell(items: Iterable[tuple[object, object]]) -> Row:
-    return {str(name): "" if value is None else str(value).strip() for name, value in items}
-
-
-SPECK = 0.01
 
 
 def to_levels(pixels: Pixels) -> Pixels:
