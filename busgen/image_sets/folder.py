@@ -24,16 +24,7 @@ KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "gt", "ground_truth"}
 MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
 METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
-FILE_COLUMNS = (
-    "file_name",
-    "filename",
-    "image_filename",
-    "file",
-    "image",
-    "path",
-    "image_id",
-    "id",
-)
+_NAMES = ("file_name", "filename", "image_filename", "file", "image", "path", "image_id", "id")
 
 
 def open_set(path: Path) -> Source:
@@ -123,7 +114,7 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     for table in tables:
         told |= _to_record(table, path, images)
     if not told:
-        rule = f"{tables[0].name} must name images in {' or '.join(FILE_COLUMNS)}"
+        rule = f"{tables[0].name} must name images in {' or '.join(_NAMES)}"
         raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
     return told
 
@@ -131,7 +122,7 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
 def _to_record(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     rows = _rows(table)
     names = {name.lower(): name for row in rows for name in row}
-    column = next((names[name] for name in FILE_COLUMNS if name in names), None)
+    column = next((names[name] for name in _NAMES if name in names), None)
     if column is None:
         return {}
     by_name = _by_name(images, table.parent.relative_to(path))

@@ -89,28 +89,18 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
     columns = [image] if mask is None else [image, mask]
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
-        for start, batch in _pick(parts, columns, chosen):
-            yield from open_images(
-                [
-                    (f"row {start + k} of {path.name}", *_cell(row, image, mask, path))
-                    for k, row in batch
-                ]
-            )
+        wanted, start = set(chosen), 0
+        for batch in (batch for part in parts for batch in _batches(part.path, columns)):
+            files = []
+            for number in sorted(wanted & {*range(start, start + batch.num_rows)}):
+                row = batch.slice(number - start, 1).to_pylist()[0]
+                name = f"row {number} of {path.name}"
+                files.append((name, *_cell(row, image, mask, path)))
+            yield from open_images(files)
+            start += batch.num_rows
 
     group = FAMILY if FAMILY in plain else None
     return Source(path, form, rows, load, group, tuple(columns))
-
-
-def _pick(
-    parts: Sequence[_File], columns: list[str], chosen: Sequence[int]
-) -> Iterator[tuple[int, list[tuple[int, Any]]]]:
-    """Yield (number of a batch's first row, [(number in the batch, row)]) of chosen rows."""
-    wanted, start = set(chosen), 0
-    for part in parts:
-        for batch in _batches(part.path, columns):
-            numbers = [k for k in range(batch.num_rows) if start + k in wanted]
-            yield start, [(k, batch.slice(k, 1).to_pylist()[0]) for k in numbers]
-            start += batch.num_rows
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -112,11 +112,6 @@ def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     return pixels, notes
 
 
-def load_pixels(path: Path) -> Pixels:
-    """Return the pixels alone; parameters, shapes and errors as `load_image`."""
-    return load_image(path)[0]
-
-
 def _eight_bit(image: Image.Image) -> tuple[Pixels, tuple[str, ...]]:
     """Return 8-bit pixels: 16 bits are scaled over their whole range (PNG 1.2, section 10.4)."""
     if image.mode in ("L", "LA", "RGB", "RGBA"):

@@ -25,27 +25,14 @@ LAGS = 24  # pixels over which the autocorrelation is followed
 SPECTRUM = (0.03, 0.35)  # cycles per pixel between which the slope of the spectrum is fitted
 RIM_PX = 2  # drawn outlines and real edges are not this sharp: contrast leaves them out
 
+_SIZES = ("width_mm", "height_mm", "aspect", "box_area_fraction", "center_y")
+_SPECKLE = tuple(f"speckle_{axis}_{unit}" for unit in ("px", "mm") for axis in ("axial", "lateral"))
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "geometry": (
-            "width_mm",
-            "height_mm",
-            "aspect",
-            "box_area_fraction",
-            "center_y",
-            "solidity",
-            "circularity",
-            "roughness",
-        ),
+        "geometry": (*_SIZES, "solidity", "circularity", "roughness"),
         "grey": ("grey_mean", "grey_sd", *(f"grey_p{p}" for p in PERCENTILES), "black", "contrast"),
         "depth": tuple(f"depth_{k:02d}" for k in range(DEPTHS)),
-        "texture": (
-            "speckle_axial_px",
-            "speckle_lateral_px",
-            "speckle_axial_mm",
-            "speckle_lateral_mm",
-            "spectrum_slope",
-        ),
+        "texture": (*_SPECKLE, "spectrum_slope"),
         "judges": JUDGED,  # asked elsewhere: `busgen.gates.scores`
     }
 )
@@ -144,7 +131,12 @@ def _texture(image: Pixels, field: Bools, pixel_mm: float | None) -> dict[str, f
     found = {"speckle_axial": axial, "speckle_lateral": lateral}
     px = {f"{name}_px": width for name, width in found.items() if width is not None}
     mm = {f"{n}_mm": w * pixel_mm for n, w in found.items() if w is not None and pixel_mm}
-    return px | mm | _slope(flat)
+    frequency, mean = radial_power(flat)
+    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
+    if used.sum() < 2:
+        return px | mm
+    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
+    return px | mm | {"spectrum_slope": float(slope)}
 
 
 def _half_width(fine: Floats32) -> float | None:
@@ -159,16 +151,6 @@ def _half_width(fine: Floats32) -> float | None:
         return None
     high, low = curve[below - 1], curve[below]
     return float(2 * (below - 1 + (high - 0.5) / (high - low)))
-
-
-def _slope(flat: Floats32) -> dict[str, float]:
-    """Return the slope of the radially averaged power spectrum."""
-    frequency, mean = radial_power(flat)
-    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
-    if used.sum() < 2:
-        return {}
-    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
-    return {"spectrum_slope": float(slope)}
 
 
 def radial_power(flat: Floats32) -> tuple[Floats, Floats]:

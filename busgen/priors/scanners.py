@@ -37,20 +37,10 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
     }
     totals = {name: sum(own.values()) for name, own in shares.items() if sum(own.values()) > 0}
     scanner["table"] = {name: total / sum(totals.values()) for name, total in totals.items()}
-    field["table"] = {
-        name: _mixed({k: v / total for k, v in shares[name].items()}, field["table"])
-        for name, total in totals.items()
-    }
+    mixed: dict[str, dict[str, float]] = {name: {} for name in totals}
+    for name, total in totals.items():
+        for own, share in shares[name].items():
+            for term, p in field["table"][own].items() if share > 0 else ():
+                mixed[name][term] = mixed[name].get(term, 0.0) + share / total * p
+    field["table"] = mixed
     return make_prior(record)
-
-
-def _mixed(
-    weights: Mapping[str, float], tables: Mapping[str, Mapping[str, float]]
-) -> dict[str, float]:
-    """Return the mixture of rows, term -> probability, with `weights`."""
-    mixed: dict[str, float] = {}
-    for own, weight in weights.items():
-        for term, p in tables[own].items():
-            if weight > 0:
-                mixed[term] = mixed.get(term, 0.0) + weight * p
-    return mixed

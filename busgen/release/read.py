@@ -5,6 +5,7 @@ In: a release folder. Out: Arrow tables, decoded images, one row as a dictionary
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,21 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Group:
-    """A row group of an open data file, with its smallest and largest sample id."""
-
-    file: pq.ParquetFile
-    number: int
-    first: str
-    last: str
-
-
-@dataclass(frozen=True)
 class Release:
-    """An opened release: its data files, of which only the footers are read; one a thread."""
+    """An opened release: its data files, of which only the footers are read; one a thread.
+
+    `groups`: open file, number, smallest and largest sample id of each row group.
+    """
 
     folder: Path
-    groups: tuple[Group, ...]
+    groups: tuple[tuple[pq.ParquetFile, int, str, str], ...]
 
     @property
     def rows(self) -> "ds.Dataset":
@@ -54,26 +48,22 @@ def open_release(folder: Path) -> Release:
         file = pq.ParquetFile(path, memory_map=True)
         for number in range(file.num_row_groups):
             ids = file.metadata.row_group(number).column(0).statistics
-            groups.append(Group(file, number, ids.min, ids.max))
+            groups.append((file, number, ids.min, ids.max))
     return Release(folder, tuple(groups))
 
 
 def read_row(release: Release | Path, sample_id: str, columns: Sequence[str]) -> dict[str, Any]:
     """Return `columns` of one released sample; raise `UserError` with similar ids if unknown."""
     opened = release if isinstance(release, Release) else open_release(release)
-    for group in opened.groups:
-        if group.first <= sample_id <= group.last:
-            row = _read(group, ["sample_id"])["sample_id"].index(sample_id).as_py()
+    for file, number, first, last in opened.groups:
+        if first <= sample_id <= last:
+            # threads take longer than they save here
+            read = partial(file.read_row_group, number, use_threads=False)
+            row = read(columns=["sample_id"])["sample_id"].index(sample_id).as_py()
             if row >= 0:
-                table = _read(group, list(columns))
-                found: dict[str, Any] = table.slice(row, 1).to_pylist()[0]
+                found: dict[str, Any] = read(columns=list(columns)).slice(row, 1).to_pylist()[0]
                 return found
     raise unknown_sample_error(opened.folder, sample_id)
-
-
-def _read(group: Group, columns: list[str]) -> pa.Table:
-    """Return columns of one row group; threads take longer than they save here."""
-    return group.file.read_row_group(group.number, columns=columns, use_threads=False)
 
 
 def read_image(release: Release | Path, sample_id: str) -> Pixels:

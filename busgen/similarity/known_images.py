@@ -99,11 +99,6 @@ def save_known(textures: Pixels, path: Path) -> None:
         save_file({"textures": textures}, partial)
 
 
-def kind_name(path: Path) -> str:
-    """Return whether the known images at a path are of a `RELEASE`, a folder, or `REAL`."""
-    return RELEASE if path.is_dir() else REAL
-
-
 def load_known(paths: Sequence[Path]) -> KnownImages:
     """Return the images of files that `save_known` wrote and of release folders, together.
 

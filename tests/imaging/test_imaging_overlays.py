@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
-from busgen.imaging.decode import load_pixels, to_grey
+from busgen.imaging.decode import load_image, to_grey
 from busgen.imaging.overlays.find import find_overlays, remove_overlays
 from busgen.imaging.overlays.planted import KINDS, Overlay, plant_overlays, recall
 from busgen.imaging.overlays.strokes import (
@@ -187,7 +187,7 @@ def listed(real_data):
         folder = real_data / FOLDERS[row["dataset"]]
         if not folder.is_dir():
             pytest.skip(f"no {row['dataset']} in {real_data}")
-        image = to_grey(load_pixels(folder / row["source_file"]))
+        image = to_grey(load_image(folder / row["source_file"])[0])
         told.append((set(row["kinds"].split("&")), find_overlays(image)))
     return told
 

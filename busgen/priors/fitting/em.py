@@ -89,24 +89,19 @@ def _counts(
     for node in prior.nodes:
         if node.name not in LEARNT:
             continue
-        told = 1.0 if inferred else _to_record(lesions, node.name)
+        stated = np.ones(len(lesions))  # whether a row states something of the node
+        if not inferred and node.name != "pathology":
+            name = "margin" if node.name == "outline" else node.name
+            stated = (lesions.patterns[name].sum(1) < len(TERMS[name])).astype(np.float64)
+            stated = stated[lesions.pattern]
         table = np.zeros(size)
-        weights = (lesions.weight * told)[:, None] * shapes
+        weights = (lesions.weight * stated)[:, None] * shapes
         np.add.at(table, (lesions.pattern, lesions.pathology), weights)
         axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
         family = (*axes, node.name)
         used = [conditionals[name] for name in _ancestors(conditionals, family)]
         counts[node.name] = _fold(node, multiply([Factor(_KNOWN, table), *used], family))
     return counts
-
-
-def _to_record(lesions: Lesions, name: str) -> Floats:
-    """Return 1 for each row (N,) that states something of a node, else 0."""
-    if name == "pathology":
-        return np.ones(len(lesions))
-    masks = lesions.patterns["margin" if name == "outline" else name]
-    terms = len(TERMS["margin" if name == "outline" else name])
-    return np.asarray(masks.sum(1) < terms, np.float64)[lesions.pattern]
 
 
 def _ancestors(conditionals: dict[str, Factor], names: Sequence[str]) -> list[str]:

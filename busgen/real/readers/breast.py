@@ -12,14 +12,7 @@ from typing import Any
 import numpy as np
 
 from busgen.errors import DataError
-from busgen.imaging.decode import (
-    Entry,
-    Listing,
-    PublishedImage,
-    drop_repeats,
-    load_image,
-    load_pixels,
-)
+from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
 from busgen.real.readers.breast_table import COLUMNS, FILES, LESION_TERMS, describe
 from busgen.real.readers.files import (
     Row,
@@ -83,7 +76,7 @@ def _load(row: Row, images: Path, described: dict[str, Any]) -> PublishedImage:
     notes += [f"other lesions in the image: {others.count('.png')}"] if others else []
     mask = None
     if name and (images / name).is_file():
-        published = load_pixels(images / name)
+        published = load_image(images / name)[0]
         require_size(name, published, pixels.shape)
         mask = to_binary(published)
         alpha = published[..., 3] if published.ndim == 3 and published.shape[2] == 4 else ()

@@ -54,7 +54,8 @@ def describe(row: Row) -> dict[str, Any]:
     return {
         "sample_id": f"{NAME}-{case}",
         "patient_id": f"{NAME}-{case}",  # one image a patient
-        "pathology": _term(row, "Classification", notes) or refuse(row, "Classification", "CaseID"),
+        "pathology": _term(row, "Classification", notes)
+        or refuse(row, "Classification", f"case {row['CaseID']}"),
         "birads": (birads := _term(row, "BIRADS", notes)),
         "birads_category": birads and birads[0],
         "tissue": _tissue(row, notes),
@@ -78,7 +79,7 @@ def _term(row: Row, column: str, notes: list[str]) -> str | None:
         notes.append(f"{column.lower()} indefinable")
     if cell in UNKNOWN:
         return None
-    return TERMS[column].get(cell) or refuse(row, column, "CaseID")
+    return TERMS[column].get(cell) or refuse(row, column, f"case {row['CaseID']}")
 
 
 def _tissue(row: Row, notes: list[str]) -> str | None:
@@ -99,7 +100,7 @@ def _margin(row: Row) -> list[str] | None:
     found = [kind] if kind == "circumscribed" else terms.split("&")
     known = kind == "not circumscribed" or not terms
     if not known or any(term not in schema.MARGINS for term in found):
-        refuse(row, "Margin", "CaseID")
+        refuse(row, "Margin", f"case {row['CaseID']}")
     return [term for term in schema.MARGINS if term in found]
 
 
@@ -107,7 +108,7 @@ def _age(row: Row) -> int | None:
     if row["Age"] in UNKNOWN:
         return None
     if not row["Age"].isdecimal() or int(row["Age"]) > MAX_AGE:
-        refuse(row, "Age", "CaseID")
+        refuse(row, "Age", f"case {row['CaseID']}")
     return int(row["Age"])
 
 
@@ -122,5 +123,5 @@ def _pixel_mm(row: Row, notes: list[str]) -> float | None:
         pixel_mm = 0.0
     low, high = schema.BY_NAME["pixel_mm"].range or (0.0, 1.0)
     if not low <= pixel_mm <= high:
-        refuse(row, "Pixel_size", "CaseID")
+        refuse(row, "Pixel_size", f"case {row['CaseID']}")
     return pixel_mm

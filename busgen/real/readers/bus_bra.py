@@ -68,12 +68,12 @@ def describe(row: Row) -> dict[str, Any]:
     Raises `DataError` if a cell is none of BUS-BRA's terms, naming row and term.
     """
     if row["Pathology"] not in ("benign", "malignant"):
-        refuse(row, "Pathology", "ID")
+        refuse(row, "Pathology", row["ID"])
     category = row["BIRADS"]
     if category not in schema.BIRADS_CATEGORIES:
-        refuse(row, "BIRADS", "ID")
+        refuse(row, "BIRADS", row["ID"])
     if not row["Case"].isdecimal():
-        refuse(row, "Case", "ID")
+        refuse(row, "Case", row["ID"])
     return {
         "sample_id": f"bus_bra-{ascii_id(row['ID'].removeprefix('bus_'))}",
         "patient_id": f"bus_bra-{int(row['Case']):04d}",

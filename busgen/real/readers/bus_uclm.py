@@ -16,14 +16,7 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import (
-    Entry,
-    Listing,
-    PublishedImage,
-    drop_repeats,
-    load_image,
-    load_pixels,
-)
+from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
 from busgen.real.readers.files import (
     Row,
     ascii_id,
@@ -81,7 +74,7 @@ def describe(row: Row) -> dict[str, Any]:
     said = {}
     for name in ("Doppler", "Marks", "Combined"):
         cell = row[name].lower()
-        said[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, "Image")
+        said[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, row["Image"])
     notes = [f"publisher says: {name.lower()}" for name, yes in said.items() if yes]
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
@@ -90,7 +83,7 @@ def describe(row: Row) -> dict[str, Any]:
         "patient_id": f"bus_uclm-{ascii_id(SAME_PATIENT.get(patient, patient))}",
         "pathology": pathology
         if pathology in schema.PATHOLOGIES
-        else refuse(row, "Label", "Image"),
+        else refuse(row, "Label", row["Image"]),
         "scanner": SCANNER,
         "flags": ["colour_doppler"] if said["Doppler"] else [],
         "notes": notes,
@@ -116,7 +109,7 @@ def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[Pixels, set[str]]:
     Raises `DataError` if the mask is damaged, has another size, or colours other than black, green
     and red.
     """
-    pixels = load_pixels(path)
+    pixels = load_image(path)[0]
     require_size(path.name, pixels, shape)
     mask = to_binary(pixels)
     if not mask.any():

@@ -21,7 +21,7 @@ import numpy as np
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import load_pixels
+from busgen.imaging.decode import load_image
 
 Row = dict[str, str]
 SPECK = 0.01  # of the largest part's area
@@ -101,9 +101,9 @@ def read_rows(path: Path, columns: Sequence[str], separator: str = ",") -> list[
     return rows
 
 
-def refuse(row: Row, column: str, key: str) -> NoReturn:
+def refuse(row: Row, column: str, name: str) -> NoReturn:
     """Raise `DataError` about a cell that holds none of the publisher's terms."""
-    rule = f"{column} of {row[key]} must be one of the publisher's terms"
+    rule = f"{column} of {name} must be one of the publisher's terms"
     raise DataError(rule, repr(row[column]), "use the publisher's table unchanged")
 
 
@@ -161,7 +161,7 @@ def load_union(paths: Sequence[Path], shape: tuple[int, ...]) -> Pixels | None:
     """
     masks = []
     for path in paths:
-        pixels = load_pixels(path)
+        pixels = load_image(path)[0]
         require_size(path.name, pixels, shape)
         masks.append(to_binary(pixels))
     return np.maximum.reduce(masks) if masks else None

@@ -14,7 +14,7 @@ import numpy as np
 
 from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image, load_pixels
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
 from busgen.real.readers.files import find_files, find_folder, find_other, to_binary, to_levels
 
 IMAGE = re.compile(r"Test_Image_(\d+)\Z")
@@ -52,7 +52,7 @@ def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
     stated = {"sample_id": identity, "patient_id": identity}
     if mask_file is None:
         return PublishedImage(pixels, None, stated, notes=notes)
-    published = load_pixels(mask_file)
+    published = load_image(mask_file)[0]
     resized = published.shape[:2] != pixels.shape[:2]
     if resized:
         size = f"{published.shape[0]} x {published.shape[1]}"
