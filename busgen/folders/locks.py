@@ -32,7 +32,18 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
     with io.report_storage(target.parent):
         made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path, target, say)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if say is None:
+                rule = "one command at a time must write to a place"
+                got = f"{target}, which another command is writing"
+                raise UserError(
+                    rule, got, "wait until it is done, or choose another place"
+                ) from None
+            say(f"another run works in {target}: waiting until it is done")
+            lock.acquire()
     held.add(path)
     try:
         yield
@@ -44,17 +55,3 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
         with suppress(OSError):  # where nothing was written after all
             for folder in made:
                 folder.rmdir()
-
-
-def _acquire(path: Path, target: Path, say: Say | None) -> FileLock:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if say is None:
-            rule = "one command at a time must write to a place"
-            got = f"{target}, which another command is writing"
-            raise UserError(rule, got, "wait until it is done, or choose another place") from None
-        say(f"another run works in {target}: waiting until it is done")
-        lock.acquire()
-    return lock

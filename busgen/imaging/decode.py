@@ -6,7 +6,7 @@ decoded before its turn, so memory does not grow with a dataset.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Listing:
     """What a folder holds: entries in a fixed order, and `(source_file, reason)` of the rest."""
 
     entries: Sequence[Entry]
-    left_out: tuple[tuple[str, str], ...] = field(default=())
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,18 @@ def measure_image(
     field = find_field(image) if field is None else field
     if not field.any():
         return {"black": 1.0}
+    levels = image[field]
+    ranks = np.percentile(levels, PERCENTILES)
+    bands = np.array_split(np.arange(len(image)), DEPTHS)
+    depths = [(name, image[b][field[b]]) for name, b in zip(GROUPS["depth"], bands, strict=True)]
     return {
         **_measure(mask, pixel_mm),
-        **_grey(image, field),
+        "grey_mean": float(levels.mean()),
+        "grey_sd": float(levels.std()),
+        **{f"grey_p{p}": float(level) for p, level in zip(PERCENTILES, ranks, strict=True)},
+        "black": float((image <= BLACK).mean()),
         **_contrast(image, mask, field),
-        **_depth(image, field),
+        **{name: float(part.mean()) for name, part in depths if part.size},
         **_texture(image, field, pixel_mm),
     }
 
@@ -93,17 +100,6 @@ def _measure(mask: Pixels, pixel_mm: float | None) -> dict[str, float]:
     }
 
 
-def _grey(image: Pixels, field: Bools) -> dict[str, float]:
-    levels = image[field]
-    ranks = np.percentile(levels, PERCENTILES)
-    return {
-        "grey_mean": float(levels.mean()),
-        "grey_sd": float(levels.std()),
-        **{f"grey_p{p}": float(level) for p, level in zip(PERCENTILES, ranks, strict=True)},
-        "black": float((image <= BLACK).mean()),
-    }
-
-
 def _contrast(image: Pixels, mask: Pixels, field: Bools) -> dict[str, float]:
     """Return mean grey inside minus that of a ring half an equivalent radius wide."""
     inside = (mask > 0).astype(np.uint8)
@@ -113,12 +109,6 @@ def _contrast(image: Pixels, mask: Pixels, field: Bools) -> dict[str, float]:
     if radius == 0 or not ring.any():
         return {}
     return {"contrast": float(image[inside > 0].mean()) - float(image[ring].mean())}
-
-
-def _depth(image: Pixels, field: Bools) -> dict[str, float]:
-    bands = np.array_split(np.arange(image.shape[0]), DEPTHS)
-    pairs = [(name, image[b][field[b]]) for name, b in zip(GROUPS["depth"], bands, strict=True)]
-    return {name: float(levels.mean()) for name, levels in pairs if levels.size}
 
 
 def _texture(image: Pixels, field: Bools, pixel_mm: float | None) -> dict[str, float]:

@@ -4,7 +4,6 @@ In: a name, a size in pixels, for a learned engine its weights. Out: what turns 
 masks. A new engine is one more entry of `ENGINES`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from busgen.code import hash_code
@@ -30,10 +29,7 @@ def _semantic_curvature(size_px: int, model: Path | None) -> MaskEngine:
     return MaskEngine(name, sha256_bytes(key.encode()), size_px, outlines)
 
 
-ENGINES: dict[str, Callable[[int, Path | None], MaskEngine]] = {
-    "curvature": _curvature,
-    "semantic_curvature": _semantic_curvature,
-}
+ENGINES = {"curvature": _curvature, "semantic_curvature": _semantic_curvature}
 
 
 def load_mask_engine(name: str, size_px: int = 256, model: Path | None = None) -> MaskEngine:

@@ -47,20 +47,13 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
             _write_tables(candidates, folder, chosen, plan)
             made = card.gather(folder / files.INDEX, len(unfilled))
             _require_all(made, plan, rows.find_files(candidates))
-            _write_docs(folder, plan, made, to_record(plan, chosen, made, list(map(str, unfilled))))
-
-
-def _write_docs(
-    folder: Path, plan: dict[str, object], made: card.Facts, record: dict[str, object]
-) -> None:
-    """Write what explains the tables, and the checksums of all."""
-    title = str(record["title"])
-    write_text(folder / files.CARD, card.write_card(made, plan, title))
-    write_text(folder / files.DICTIONARY, card.write_dictionary())
-    write_text(folder / files.LICENCE, card.LICENCE_TEXT)
-    write_text(folder / files.PROVENANCE, dumps(record))
-    write_text(folder / files.CROISSANT, dumps(describe(folder, title)))
-    files.write_sums(folder)
+            record = to_record(plan, chosen, made, list(map(str, unfilled)))
+            write_text(folder / files.CARD, card.write_card(made, plan, chosen.title))
+            write_text(folder / files.DICTIONARY, card.write_dictionary())
+            write_text(folder / files.LICENCE, card.LICENCE_TEXT)
+            write_text(folder / files.PROVENANCE, dumps(record))
+            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title)))
+            files.write_sums(folder)
 
 
 def _require_all(made: card.Facts, plan: dict[str, object], shards: list[Path]) -> None:

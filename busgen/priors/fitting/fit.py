@@ -56,8 +56,10 @@ def fit_prior(
     lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
-    beside = _ring(base, fit_independent(lesions, base), pooling)
-    found = _run(lesions, base, beside, inferred=pooling.inferred)
+    apart = fit_independent(lesions, base)
+    sizes = [(base, pooling.weights.get(PUBLISHED, 0.0)), (apart, pooling.backoff)]
+    pseudo = _pseudo_counts(base, apart, pooling)
+    found = _run(lesions, base, pseudo, sizes, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
     for node, dataset in pooling.follow.items():
         mine = lesions.pick(lesions.dataset == dataset)
@@ -75,34 +77,33 @@ def fit_prior(
 def fit_independent(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
     """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
     start = make_independent(base, classes=classes)
-    beside = _Counts({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
+    counts = {node: start.node(node).table for node in FITTED}
     if not classes:  # each lesion counts half in either class: what is fitted ignores the class
         kept, n = lesions.pick(lesions.pathology < len(LESIONS)), len(LESIONS)
         both = kept.pick(np.tile(np.arange(len(kept)), n))
         pathology = np.repeat(np.arange(n), len(kept))
         lesions = replace(both, pathology=pathology, weight=both.weight / n)
-    return _run(lesions, start, beside, apart=True).prior
-
-
-@dataclass(frozen=True, eq=False)
-class _Counts:
-    """What stands beside the lesions: pseudo-counts of every table, priors of sizes by weight."""
-
-    counts: Mapping[str, Floats]
-    sizes: Sequence[tuple[Prior, float]]
+    return _run(lesions, start, counts, [(start, 1.0)], apart=True).prior
 
 
 def _run(
-    lesions: Lesions, start: Prior, beside: _Counts, *, apart: bool = False, inferred: bool = True
+    lesions: Lesions,
+    start: Prior,
+    pseudo: Mapping[str, Floats],
+    sizes: Sequence[tuple[Prior, float]],
+    *,
+    apart: bool = False,
+    inferred: bool = True,
 ) -> Fit:
     """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
 
-    `apart`: aspects do not depend on shape; `inferred` as in `Pooling`.
+    `pseudo`: pseudo-counts of every table; `sizes`: priors whose sizes count, by weight; `apart`:
+    aspects do not depend on shape; `inferred` as in `Pooling`.
     """
     record = copy.deepcopy(start.record)
-    record["sizes"] = fit_places(record["sizes"], lesions, beside.sizes[0][1])
+    record["sizes"] = fit_places(record["sizes"], lesions, sizes[0][1])
     prior, trace = make_prior(record), list[float]()
-    aspects = [(other.record["sizes"], weight) for other, weight in beside.sizes]
+    aspects = [(other.record["sizes"], weight) for other, weight in sizes]
     for _ in range(ROUNDS):
         seen = infer(prior, lesions, inferred=inferred)
         possible = np.isfinite(seen.total)
@@ -112,7 +113,7 @@ def _run(
             break
         for node in FITTED:
             before = start.node(node).table  # kept where a row has neither count nor pseudo-count
-            table = np.where(before > 0, seen.counts[node] + beside.counts[node], 0.0)
+            table = np.where(before > 0, seen.counts[node] + pseudo[node], 0.0)
             total = table.sum(-1, keepdims=True)
             shares = np.where(total > 0, table / np.where(total > 0, total, 1.0), before)
             _write(record, start, node, shares)
@@ -122,8 +123,8 @@ def _run(
     return Fit(prior, tuple(trace))
 
 
-def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
-    """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
+def _pseudo_counts(base: Prior, apart: Prior, pooling: PriorsParams) -> dict[str, Floats]:
+    """Return the base's tables by its weight, and the class's own shares by `backoff`."""
     strength = pooling.weights.get(PUBLISHED, 0.0)
     counts = {}
     for name in FITTED:
@@ -134,7 +135,7 @@ def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
             shares = class_shares(apart, name)
             shares = shares.reshape(len(shares), *between, -1)
             counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
-    return _Counts(counts, [(base, strength), (apart, pooling.backoff)])
+    return counts
 
 
 def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> None:

@@ -46,18 +46,8 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
-        asked = self.params
-        return Schedule(
-            steps=asked.steps,
-            batch=asked.batch,
-            rate=asked.rate,
-            seed=asked.seed,
-            cooldown=1.0,
-            average=0.995,
-            half_precision=False,
-            validate=LOOK,
-            patience=asked.patience,
-        )
+        asked = self.params.model_dump(include={"steps", "batch", "rate", "seed", "patience"})
+        return Schedule(**asked, cooldown=1.0, average=0.995, half_precision=False, validate=LOOK)
 
 
 def resolve(
@@ -148,7 +138,12 @@ def publish(training: Training, examples: Mapping[str, Examples], network: Outli
         evidence.mkdir(parents=True)
         shutil.copy(training.work / "training" / LOG, evidence / LOG)
         io.write_text(evidence / "params.json", params.model_dump_json(indent=1) + "\n")
-        io.write_text(evidence / "facts.json", io.dumps(facts(training, examples, network)))
+        facts = {
+            "data": {table.parent.name: origin_of(table) for table in training.tables},
+            "outlines": {split: len(own.codes) for split, own in examples.items()},
+            "weights": sum(weight.numel() for weight in network.parameters()),
+        }
+        io.write_text(evidence / "facts.json", io.dumps(facts))
         save_model(network, {"width": params.width, "layers": params.layers}, partial)
         write_card(partial)
     return training.out
@@ -167,14 +162,3 @@ def write_card(folder: Path) -> None:
         scores=io.read_json(scores) if scores.is_file() else None,
     )
     io.write_text(folder / CARD, text)
-
-
-def facts(
-    training: Training, examples: Mapping[str, Examples], network: OutlineFlow
-) -> dict[str, object]:
-    """Return what the card tells of data and network."""
-    return {
-        "data": {table.parent.name: origin_of(table) for table in training.tables},
-        "outlines": {split: len(own.codes) for split, own in examples.items()},
-        "weights": sum(weight.numel() for weight in network.parameters()),
-    }
