@@ -29,11 +29,7 @@ WORKBOOK = "BrEaST-Lesions-USG-clinical-data*.xlsx"
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BrEaST folder `path`, in the table's order.
-
-    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table has a
-    term that BrEaST does not know, naming row and term.
-    """
+    """Return what stands in the BrEaST folder `path`; raises as `registry.list_images`."""
     source, images = _layout(path)
     rows = read_rows(source, COLUMNS)
     kept, left_out = drop_repeats([(row["Image_filename"], row) for row in rows])

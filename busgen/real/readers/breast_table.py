@@ -46,10 +46,7 @@ COLUMNS = ("CaseID", *FILES, "Pixel_size", "Age", "Margin", "Diagnosis", *TERMS)
 
 
 def describe(row: Row) -> dict[str, Any]:
-    """Return what the table states about one image, in canonical columns.
-
-    Raises `DataError` if a cell is none of BrEaST's terms, naming case and term.
-    """
+    """Return what the table states about one image; `DataError` for a term that it cannot have."""
     case, notes = Path(row["Image_filename"]).stem, list[str]()
     return {
         "sample_id": f"{NAME}-{case}",

@@ -38,11 +38,7 @@ TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUS-BRA folder `path`, in the table's order.
-
-    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table lacks
-    columns or has a term that BUS-BRA does not know, naming row and term.
-    """
+    """Return what stands in the BUS-BRA folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
@@ -63,10 +59,7 @@ def list_images(path: Path) -> Listing:
 
 
 def describe(row: Row) -> dict[str, Any]:
-    """Return what the table states about one image, in canonical columns.
-
-    Raises `DataError` if a cell is none of BUS-BRA's terms, naming row and term.
-    """
+    """Return what the table states about one image; `DataError` for a term that it cannot have."""
     if row["Pathology"] not in ("benign", "malignant"):
         refuse(row, "Pathology", row["ID"])
     category = row["BIRADS"]

@@ -38,11 +38,7 @@ GREEN, RED = (0, 255, 0), (255, 0, 0)
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUS-UCLM folder `path`, in the table's order.
-
-    Raises `UserError` if the folder has not the publisher's layout; `DataError` if the table lacks
-    columns or has a term that BUS-UCLM does not know, naming row and term.
-    """
+    """Return what stands in the BUS-UCLM folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),

@@ -19,10 +19,7 @@ MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUSI folder `path`, class by class, in the order of numbers.
-
-    Raises `UserError` if neither the folder nor one in it has the three classes' folders.
-    """
+    """Return what stands in the BUSI folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: all((p / name).is_dir() for name in schema.PATHOLOGIES),

@@ -22,10 +22,7 @@ MASK = re.compile(r"mask_(\d+)\Z")
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the STU-Hospital folder `path`, in the order of its numbers.
-
-    Raises `UserError` if neither the folder nor one in it holds `Test_Image_N.png`.
-    """
+    """Return what stands in the STU-Hospital folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: any(IMAGE.match(file.stem) for file in find_files(p)),

@@ -21,11 +21,7 @@ NUMBER = re.compile(r"(\d+)(\.0)?(\.png)?\Z", re.IGNORECASE)
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the UDIAT folder `path`, in the order of numbers.
-
-    Raises `UserError` if the folder has not the publisher's layout, or nothing says which class
-    images have; `DataError` if the workbook is broken, or a row of it names a class and no image.
-    """
+    """Return what stands in the UDIAT folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: any(d.name.lower() == MASKS for d in _folders(p)),
