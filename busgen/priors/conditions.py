@@ -30,7 +30,7 @@ SIZE = re.compile(
     rf"(?:(?: [mc]m)? (?:x|by) (?P<third>{_NUMBER}))?"
     rf" (?P<last_unit>mm|cm)\b(?: (?:in )?(?P<last_side>{_NAMES})\b)?"
 )
-CONTRADICTION, KEEP_ONE = "text must not contradict itself on {}", "keep one of them"
+CONTRADICTION = "text must not contradict itself on {}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def parse_sizes(texts: Sequence[str]) -> list[Condition]:
         taken = {condition.field for condition in conditions}
         fields = {condition.field for condition in new}
         if taken & fields or len(taken | fields) > MOST_SIDES:
-            raise FindingError(CONTRADICTION.format("size"), list(texts), KEEP_ONE)
+            raise FindingError(CONTRADICTION.format("size"), list(texts), "keep one of them")
         conditions += new
     return conditions
 

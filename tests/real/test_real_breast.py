@@ -12,8 +12,7 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.readers.breast import IMAGES
-from busgen.real.readers.breast_table import COLUMNS
+from busgen.real.readers.breast import COLUMNS, IMAGES
 from busgen.real.readers.files import read_rows
 from busgen.real.readers.registry import read_dataset
 

@@ -23,8 +23,8 @@ from busgen.release.contract.rules import (
     SAMPLE_RULES,
     SOME,
     select_samples,
+    share_rules,
 )
-from busgen.release.contract.shares import share_rules
 
 FAMILIES = {  # rule -> what its two members have
     "a family stays in one split": ({"split": "train"}, {"split": "test"}),

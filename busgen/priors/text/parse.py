@@ -12,14 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from busgen.errors import FindingError
-from busgen.priors.conditions import (
-    CONTRADICTION,
-    KEEP_ONE,
-    SIZE,
-    Condition,
-    parse_sizes,
-    to_margin,
-)
+from busgen.priors.conditions import CONTRADICTION, SIZE, Condition, parse_sizes, to_margin
 from busgen.priors.text import lexicon
 from busgen.priors.text.lexicon import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN, normalise
 
@@ -220,7 +213,7 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
         both = frozenset.intersection(*sets)
         if not both:
             phrases = [_quote(s) for s in said if s.field == name]
-            raise FindingError(CONTRADICTION.format(name), phrases, KEEP_ONE)
+            raise FindingError(CONTRADICTION.format(name), phrases, "keep one of them")
         ordered = tuple(term for term in lexicon.TERMS[name] if term in both)
         conditions.append(Condition(name, "in", ordered))
     return conditions
@@ -232,7 +225,9 @@ def _margin(said: Sequence[_Statement]) -> list[Condition]:
     named = {term for s in about if not s.denial for term in s.terms}
     denied = [term for s in about if s.denial for term in sorted(s.terms)]
     if named & set(denied) or ("circumscribed" in named and len(named) > 1):
-        raise FindingError(CONTRADICTION.format("margin"), [_quote(s) for s in about], KEEP_ONE)
+        raise FindingError(
+            CONTRADICTION.format("margin"), [_quote(s) for s in about], "keep one of them"
+        )
     if named:
         return [Condition("margin", "in", (to_margin("+".join(named)),))]
     return [Condition("margin", "excludes", (term,)) for term in denied]

@@ -14,24 +14,10 @@ from typing import Any
 
 from busgen import schema
 from busgen.arrays import Pixels
-from busgen.imaging.decode import (
-    Entry,
-    Listing,
-    PublishedImage,
-    bounding_box,
-    drop_repeats,
-    load_image,
-)
-from busgen.real.readers.files import (
-    Row,
-    ascii_id,
-    find_files,
-    find_folder,
-    find_other,
-    load_union,
-    read_rows,
-    refuse,
-)
+from busgen.imaging import decode
+from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.real.readers import files
+from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
 COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
@@ -45,14 +31,14 @@ def list_images(path: Path) -> Listing:
         f"a BUS-BRA folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
-    rows = read_rows(root / TABLE, COLUMNS)
+    rows = files.read_rows(root / TABLE, COLUMNS)
     kept, left_out = drop_repeats([(f"{IMAGES}/{row['ID']}.png", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     ids = {row["ID"] for row in rows}
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
         # mask_0001-l belongs to bus_0001-l
-        files = find_files(root / folder)
-        stray = [p.name for p in files if p.stem.replace("mask_", "bus_", 1) not in ids]
+        found = find_files(root / folder)
+        stray = [p.name for p in found if p.stem.replace("mask_", "bus_", 1) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
     return Listing(entries, tuple(left_out))
@@ -68,7 +54,7 @@ def describe(row: Row) -> dict[str, Any]:
     if not row["Case"].isdecimal():
         refuse(row, "Case", row["ID"])
     return {
-        "sample_id": f"bus_bra-{ascii_id(row['ID'].removeprefix('bus_'))}",
+        "sample_id": f"bus_bra-{files.ascii_id(row['ID'].removeprefix('bus_'))}",
         "patient_id": f"bus_bra-{int(row['Case']):04d}",
         "pathology": row["Pathology"],
         "birads": category if category in schema.BIRADS else None,
@@ -81,7 +67,7 @@ def describe(row: Row) -> dict[str, Any]:
 def _load(row: Row, root: Path, stated: dict[str, Any]) -> PublishedImage:
     pixels, notes = load_image(root / IMAGES / f"{row['ID']}.png")
     path = root / MASKS / f"{row['ID'].replace('bus_', 'mask_', 1)}.png"
-    mask = load_union([path] if path.is_file() else [], pixels.shape)
+    mask = files.load_union([path] if path.is_file() else [], pixels.shape)
     notes = (*notes, *_odd(row, pixels.shape, mask))
     return PublishedImage(pixels, mask, stated, path.name, notes=notes)
 
@@ -91,7 +77,7 @@ def _odd(row: Row, shape: tuple[int, ...], mask: Pixels | None) -> list[str]:
     notes = []
     if (row["Height"], row["Width"]) != (str(shape[0]), str(shape[1])):
         notes.append("size in the table is wrong")
-    box = None if mask is None else bounding_box(mask)
+    box = None if mask is None else decode.bounding_box(mask)
     if box and _box(row["BBOX"]) != [box.col + 1, box.row + 1, box.width - 1, box.height - 1]:
         notes.append("box in the table is wrong")
     return notes

@@ -17,17 +17,8 @@ from busgen import schema
 from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
-from busgen.real.readers.files import (
-    Row,
-    ascii_id,
-    find_files,
-    find_folder,
-    find_other,
-    read_rows,
-    refuse,
-    require_size,
-    to_binary,
-)
+from busgen.real.readers import files
+from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
 TABLE, IMAGES, MASKS = "INFO.csv", "images", "masks"
 COLUMNS = ("Image", "Label", "Doppler", "Marks", "Combined")
@@ -45,7 +36,7 @@ def list_images(path: Path) -> Listing:
         f"a BUS-UCLM folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
-    rows = read_rows(root / TABLE, COLUMNS, separator=";")
+    rows = files.read_rows(root / TABLE, COLUMNS, separator=";")
     kept, left_out = drop_repeats([(f"{IMAGES}/{_file(row)}", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     names = {_file(row) for row in rows}
@@ -75,8 +66,8 @@ def describe(row: Row) -> dict[str, Any]:
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
     return {
-        "sample_id": f"bus_uclm-{ascii_id(stem)}",
-        "patient_id": f"bus_uclm-{ascii_id(SAME_PATIENT.get(patient, patient))}",
+        "sample_id": f"bus_uclm-{files.ascii_id(stem)}",
+        "patient_id": f"bus_uclm-{files.ascii_id(SAME_PATIENT.get(patient, patient))}",
         "pathology": pathology
         if pathology in schema.PATHOLOGIES
         else refuse(row, "Label", row["Image"]),
@@ -106,8 +97,8 @@ def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[Pixels, set[str]]:
     and red.
     """
     pixels = load_image(path)[0]
-    require_size(path.name, pixels, shape)
-    mask = to_binary(pixels)
+    files.require_size(path.name, pixels, shape)
+    mask = files.to_binary(pixels)
     if not mask.any():
         return mask, set()
     colours = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] > 2 else None

@@ -19,8 +19,7 @@ from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
 from busgen.release.contract import rules
-from busgen.release.contract.rules import Rule
-from busgen.release.contract.shares import share_rules
+from busgen.release.contract.rules import Rule, share_rules
 
 EXAMPLES = 5
 _REMEDY = "mend what made it; nothing was released"
