@@ -44,7 +44,7 @@ def draw(
     lesion = drawn["pathology"] < 2
     sizes = np.full((n, 4), np.nan)  # width_mm, height_mm, center_x, center_y
     if lesion.any():
-        index = row_index(plan.boxes, drawn, lesion)
+        index = _row_index(plan.boxes, drawn, lesion)
         sizes[lesion] = boxes.draw(plan.boxes, index, u[:, len(ORDER) :][lesion])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
     findings = []
@@ -75,7 +75,7 @@ def _states(plan: Plan, u: Floats) -> States:
     return drawn
 
 
-def row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
+def _row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
     """Return the row of `Boxes` for each lesion."""
     state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
     return np.ravel_multi_index(state, plan_boxes.shape)

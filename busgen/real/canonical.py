@@ -53,7 +53,7 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
     ignore, field = find_overlays(image), find_field(image)
     due = published.stated.get("pathology") != "normal"
     shown = {
-        "colour_doppler": is_coloured(published.pixels, field),
+        "colour_doppler": _is_coloured(published.pixels, field),
         "black_border": has_black_border(image, field),
         "sector_field": is_sector(field),
         "overlay": ignore.any(),
@@ -108,7 +108,7 @@ def _png(mask: Pixels, path: str) -> dict[str, Any]:
     return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
 
 
-def is_coloured(pixels: Pixels, field: Bools) -> bool:
+def _is_coloured(pixels: Pixels, field: Bools) -> bool:
     """Return whether an image shows patches of strong colour in its field, as Doppler's.
 
     A tint of the whole image is taken out first; strokes, as of coloured calipers and text, and

@@ -124,14 +124,14 @@ def _coco_annotations(folder: Path, split: str) -> Iterator[Row]:
                 "id": count,
                 "image_id": number,
                 "category_id": _CATEGORIES[row["pathology"]],
-                "segmentation": {"counts": run_lengths(mask), "size": list(mask.shape)},
+                "segmentation": {"counts": _run_lengths(mask), "size": list(mask.shape)},
                 "area": int(np.count_nonzero(mask)),
                 "bbox": list(cv2.boundingRect(mask)),
                 "iscrowd": 0,
             }
 
 
-def run_lengths(mask: Pixels) -> list[int]:
+def _run_lengths(mask: Pixels) -> list[int]:
     """Return a mask's run lengths as COCO counts them: down the columns, background first."""
     flat = (mask > 0).ravel(order="F")
     starts = np.flatnonzero(np.diff(flat)) + 1

@@ -1,7 +1,7 @@
 """Overlays burned into images: text, logos, body marks, rulers, calipers.
 
 In: a grey image as published. Out: which pixels to ignore, and the image without them.
-Strokes are told by a small network (`overlay_strokes`), then kept where several lie together;
+Strokes are told by a small network (`strokes`), then kept where several lie together;
 holes are filled with what surrounds them: each hole gets pixels from the place nearby that fits its
 rim best, and on top what the rim differs, carried inwards: no seam shows, and no smooth blob
 either, which a network would learn.

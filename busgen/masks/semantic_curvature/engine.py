@@ -68,12 +68,12 @@ def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Fl
     noise = np.stack([rng.standard_normal(CODE, np.float32) for rng in rngs])
     rows = np.resize(np.arange(len(findings)), AT_ONCE)
     codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
-    vertices = simple_outlines(codes[: len(findings)].double().numpy())
+    vertices = _simple_outlines(codes[: len(findings)].double().numpy())
     size = np.array([(finding.width_mm, finding.height_mm) for finding in findings], float)
     return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)
 
 
-def simple_outlines(codes: Floats) -> Floats:
+def _simple_outlines(codes: Floats) -> Floats:
     """Return outlines (N, 2, POINTS) of codes (N, CODE).
 
     One that crosses itself, or has a neck that real lesions do not have, bends less.
@@ -82,7 +82,7 @@ def simple_outlines(codes: Floats) -> Floats:
     left = np.arange(len(codes))
     for share in SHARES:
         vertices, closed = close_outlines(decode(damp(codes[left], share)))
-        done = closed & is_simple(vertices) & ~has_neck(vertices[..., COARSE])
+        done = closed & is_simple(vertices) & ~_has_neck(vertices[..., COARSE])
         outlines[left[done]] = vertices[done]
         left = left[~done]
         if not len(left):
@@ -90,7 +90,7 @@ def simple_outlines(codes: Floats) -> Floats:
     return outlines
 
 
-def has_neck(vertices: Floats) -> Bools:
+def _has_neck(vertices: Floats) -> Bools:
     """Return which (N, 2, P) outlines, in a box of unit sides, are far narrower than its circle."""
     unit = np.ones(len(vertices))
     circle, _ = close_outlines(np.zeros((1, vertices.shape[2])))

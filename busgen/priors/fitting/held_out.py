@@ -83,7 +83,7 @@ def compare_boxes(
     Kernels would be chosen only where the interval of their gain is above 0.
     """
     lesions = lesions.pick(lesions.has_box)
-    normals = infer(prior, strip_terms(lesions), count=False).total
+    normals = infer(prior, _strip_terms(lesions), count=False).total
     by_factor = {f: log_density(train, lesions, prior.sizes, f) for f in FACTORS}
     factor = max(by_factor, key=lambda f: float(by_factor[f].mean()))
     gain = by_factor[factor] - normals
@@ -100,7 +100,7 @@ def compare_boxes(
     }
 
 
-def strip_terms(lesions: Lesions) -> Lesions:
+def _strip_terms(lesions: Lesions) -> Lesions:
     """Return lesions of which nothing is stated but what follows from the box: orientation."""
     patterns = {name: np.ones((2, count_states(name, TERMS[name]))) for name in TOLD}
     patterns["orientation"] = np.eye(2, 3)
@@ -109,7 +109,7 @@ def strip_terms(lesions: Lesions) -> Lesions:
     )
 
 
-def log_kernels(
+def _log_kernels(
     at: Floats,
     points: Floats,
     weights: Floats,
@@ -150,11 +150,11 @@ def log_density(train: Lesions, held_out: Lesions, sizes: Sizes, factor: float =
         (shape, x, _), (at, at_x, slope) = (_measure(sizes, some) for some in (own, other))
         ends = float(sizes.area[p, 2]), float(sizes.area[p, 3])
         width = _bandwidth(shape, own.weight, factor)
-        logs = log_kernels(at, shape, own.weight, width, ends) + slope[:, 1]
+        logs = _log_kernels(at, shape, own.weight, width, ends) + slope[:, 1]
         known, asked = ~np.isnan(x), ~np.isnan(at_x)
         points, weights = x[known, None], own.weight[known]
         width = _bandwidth(points, weights, factor)
-        logs[asked] += log_kernels(at_x[asked, None], points, weights, width) + slope[asked, 0]
+        logs[asked] += _log_kernels(at_x[asked, None], points, weights, width) + slope[asked, 0]
         total[mine] = logs
     return total
 

@@ -130,9 +130,9 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
             if len(pair) < 4 * LEAST:
                 continue
             picks = rng.integers(0, len(made), (DRAWS, len(pair)))
-            chance = [cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
+            chance = [_cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
             ends = np.quantile(chance, ENDS)
-            found = cramers_v(pair)
+            found = _cramers_v(pair)
             where = {"nodes": [PAIRED[first], PAIRED[second]], "pathology": pathology}
             out.append(
                 where
@@ -155,7 +155,7 @@ def _to_text(lesions: Lesions) -> Indices:
     return np.column_stack(columns)
 
 
-def cramers_v(pair: Indices) -> float:
+def _cramers_v(pair: Indices) -> float:
     """Return Cramer's V of two columns of states (N, 2), 0 where one of them is constant.
 
     SciPy's `association`, without its tests of the table: thousands of samples are asked.

@@ -57,14 +57,14 @@ class _Statement:
 
 
 @dataclass(frozen=True)
-class Understood:
+class _Understood:
     """What a text states, and what it says that no finding holds: left out, never guessed."""
 
     conditions: tuple[Condition, ...]
     left_out: tuple[str, ...] = ()
 
 
-def read_text(text: str) -> Understood:
+def read_text(text: str) -> _Understood:
     """Return what `text` states of a finding, and what of it no finding holds.
 
     Raises `FindingError` for more than `MOST_CHARS` characters; naming unknown words,
@@ -91,7 +91,7 @@ def read_text(text: str) -> Understood:
         raise FindingError("text must describe a finding", repr(text), "e.g. oval anechoic mass")
     asides = [_quote(statement) for statement in said if statement.field == ASIDE]
     remarks = [piece.text for piece in pieces if piece.field == REMARK]
-    return Understood(conditions, (*remarks, *asides))
+    return _Understood(conditions, (*remarks, *asides))
 
 
 def _pieces(line: str) -> Iterator[_Piece]:

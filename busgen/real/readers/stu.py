@@ -54,11 +54,11 @@ def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
     if resized:
         size = f"{published.shape[0]} x {published.shape[1]}"
         notes = (*notes, f"mask brought to the image's size from {size}")
-    mask = resize_mask(mask_file.name, published, pixels.shape)
+    mask = _resize_mask(mask_file.name, published, pixels.shape)
     return PublishedImage(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
 
 
-def resize_mask(name: str, pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
+def _resize_mask(name: str, pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
     """Return a published mask as (H, W) {0, 1} of `shape`, averaged over areas, cut at 127.
 
     Raises `DataError` if the mask is smaller than the image: its outline would be a guess.

@@ -64,8 +64,7 @@ def gather(index: Path, unfilled: int) -> Facts:
 def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
     """Return the dataset card with Hugging Face front matter.
 
-    `facts`: what `busgen.release.description.facts.gather` returns; `plan`: the resolved plan of
-    the candidates; `title`: name of the dataset.
+    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates.
     """
     return card_of(Path(__file__).parent).render(
         **asdict(facts),

@@ -65,7 +65,7 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examp
         work.mkdir(parents=True, exist_ok=True)
         bounds = fit_bounds(tables, cohort)
         for split in SPLITS:
-            outlined = read_outlines(tables, cohort, split, bounds)
+            outlined = _read_outlines(tables, cohort, split, bounds)
             versions = VERSIONS if split == "train" else 1
             with replace_file(work / f"{split}.npz") as partial, partial.open("wb") as file:
                 np.savez(file, **vars(make_examples(outlined, versions)))
@@ -91,7 +91,7 @@ def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
     return descriptor_bounds.fit_bounds(rows, readings)
 
 
-def read_outlines(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Cases:
+def _read_outlines(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Cases:
     """Return the outlined lesions of a split; `DataError` if there is none."""
     masks, lesions = [], []
     for row in _rows(tables, cohort, split):
