@@ -9,7 +9,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-TEXTS = (".css", ".html", ".js", ".md")  # beside the sources, filled in or shown by them
+TEXTS = (".css", ".html", ".js", ".json", ".md", ".toml")  # beside the sources, read by them
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("busgen", "flows")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

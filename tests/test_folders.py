@@ -193,7 +193,7 @@ def rename_and_die(self, target):
     die(len(renames))
 
 Path.rename = rename_and_die
-with folders.written_folder(Path(sys.argv[1]), "test") as partial:
+with folders.write_folder(Path(sys.argv[1]), "test") as partial:
     (partial / "c.txt").write_text("new")
     die(0)
 """
@@ -235,7 +235,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 time.sleep(wait)
 try:
-    with folders.written_folder(out, "test") as partial:
+    with folders.write_folder(out, "test") as partial:
         for number in range(400):
             (partial / f"{number}.txt").write_text(label)
 except UserError as error:

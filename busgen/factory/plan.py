@@ -24,7 +24,7 @@ from busgen.priors.families import select_terms
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.schema import JUDGED
-from busgen.similarity.known_images import kind_name, load_known
+from busgen.similarity.known_images import REAL, RELEASE, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
     "overlays/strokes.safetensors",
@@ -103,7 +103,7 @@ def resolve(params: GenerateParams) -> Plan:
         engine_sha256=image_engine_of(request).sha256,
         judges_sha256=_hash_judges(request),
         known_sha256=load_known(request.known).sha256 if request.known else None,
-        known_kinds=tuple(sorted({kind_name(path) for path in request.known})),
+        known_kinds=tuple(sorted({RELEASE if path.is_dir() else REAL for path in request.known})),
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
     )

@@ -26,7 +26,8 @@ from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import measure, to_columns
-from busgen.masks.engines import MaskEngine, load_mask_engine
+from busgen.masks.engines import load_mask_engine
+from busgen.masks.raster import MaskEngine
 from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.priors import findings

@@ -13,6 +13,7 @@ after a kill.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,25 +23,11 @@ from tempfile import mkdtemp
 from busgen import io
 from busgen.errors import UserError
 from busgen.folders.locks import Say, hold_lock
-from busgen.folders.manifests import (
-    MANIFEST,
-    _is_listed,
-    find_stranger,
-    read_manifest,
-    write_manifest,
-)
-from busgen.folders.swaps import (
-    NEW,
-    OLD,
-    REMEDY,
-    RULE,
-    discard,
-    find_scratches,
-    remove_leftovers,
-    swap,
-    sweep,
-)
+from busgen.folders.manifests import MANIFEST, discard, find_stranger, write_manifest
 
+NEW, OLD = "new", "old"  # folders in the scratch folder of a swap
+RULE = "the output folder must not exist or be empty, or hold only what the same command wrote"
+REMEDY = "choose another folder, or remove it first"
 WORK_MARK = ".busgen-work"  # in a work folder: all of it is ours
 GROWING, COPYING = "folder", "copying"  # folders in the work folder of `grow_folder`
 
@@ -52,33 +39,28 @@ def lock_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
     Commands that work long before they write begin with it. What a killed command left beside the
     folder is put back or removed.
 
-    Parameters
-    ----------
-    out
-        Folder to write, now or later.
-    kind
-        What is written, as the manifest names it.
-    say
-        Told that another command is waited for; without it that one is an error.
-
-    Raises
-    ------
-    UserError
-        If `out` holds anything but an unchanged folder of this kind (`require_replaceable`), or
-        another command is writing it.
-    StorageError
-        If it cannot be written.
+    `out`: folder to write, now or later; `kind`: what is written, as the manifest names it; `say`:
+    told that another command is waited for; without it that one is an error. Raises `UserError` if
+    `out` holds anything but an unchanged folder of this kind (`require_replaceable`), or another
+    command is writing it; `StorageError` if it cannot be written.
     """
     target = out.resolve()
     with hold_lock(target, say):
         with io.report_storage(target.parent):
-            scratches = find_scratches(target)
+            # where swaps took place whose process is dead, as its lock is held
+            form = re.compile(rf"\.{re.escape(target.name)}\.busgen-[a-z0-9_]+")
+            found = sorted(p for p in target.parent.iterdir() if form.fullmatch(p.name))
+            scratches = [path for path in found if path.is_dir() and not path.is_symlink()]
             for scratch in scratches:
                 if (scratch / OLD).is_dir() and _is_vacant(target):
                     (scratch / OLD).rename(target)  # killed between the two renames
             require_replaceable(target, kind)
-            for scratch in scratches:
-                sweep(scratch)
+            for scratch in scratches:  # an old folder that somebody has changed stays
+                shutil.rmtree(scratch / NEW, ignore_errors=True)
+                if (scratch / OLD).is_dir() and find_stranger(scratch / OLD, None) is None:
+                    discard(scratch / OLD)
+                with suppress(OSError):
+                    scratch.rmdir()
         yield target
 
 
@@ -95,7 +77,7 @@ def write_folder(out: Path, kind: str) -> Iterator[Path]:
             new.mkdir()
             yield new
             write_manifest(new, kind)
-            swap(new, target, scratch, kind)
+            _swap(new, target, scratch, kind)
         finally:
             shutil.rmtree(new, ignore_errors=True)
             with suppress(OSError):
@@ -118,13 +100,15 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
             shutil.rmtree(copy, ignore_errors=True)
             copy_folder(target, copy, linked=True) if target.is_dir() else copy.mkdir()
             copy.rename(work)
-        remove_leftovers(work)
+        for path in list(work.rglob(".*")):  # half-written by a killed command
+            if path.name.endswith(".partial") or ".busgen-" in path.name:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         try:
             yield work
             write_manifest(work, kind)
             scratch = Path(mkdtemp(prefix=f".{target.name}.busgen-", dir=target.parent))
             try:
-                swap(work, target, scratch, kind)
+                _swap(work, target, scratch, kind)
             finally:
                 with suppress(OSError):
                     scratch.rmdir()
@@ -133,6 +117,23 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
                 remove_work(work.parent)
                 with suppress(OSError):
                     work_path(target).rmdir()
+
+
+def _swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
+    """Put `new` in the place of `target`, what lies there first aside, which is looked at again."""
+    old = scratch / OLD
+    if not target.is_dir():
+        new.rename(target)
+        return
+    target.rename(old)
+    try:
+        if stranger := find_stranger(old, kind):
+            raise UserError(RULE, f"{target} with {stranger}", REMEDY)
+        new.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    discard(old)
 
 
 def require_replaceable(out: Path, kind: str) -> None:
@@ -166,8 +167,7 @@ def remove_written(folder: Path) -> None:
     if not folder.is_dir():
         return
     with hold_lock(folder.resolve()), io.report_storage(folder):
-        manifest = read_manifest(folder)
-        discard(folder, lambda name: bool(manifest and _is_listed(folder, name, manifest)))
+        discard(folder, check=True)
 
 
 def copy_folder(source: Path, target: Path, *, linked: bool = False) -> None:

@@ -21,12 +21,8 @@ _held = threading.local()
 def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
     """Hold the lock of a file or folder; a thread that holds it already may hold it again.
 
-    The lock goes with the process, however that ends, and its file with the lock.
-
-    Raises
-    ------
-    UserError
-        If another command holds it; with `say`, that is said and the other is waited for.
+    The lock goes with the process, however that ends, and its file with the lock. Raises
+    `UserError` if another command holds it; with `say`, that is said and the other is waited for.
     """
     path = target.with_name(f".{target.name.lstrip('.')}.busgen-lock")
     held: set[Path] = _held.__dict__.setdefault("paths", set())
@@ -36,7 +32,18 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
     with io.report_storage(target.parent):
         made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
-        lock = _acquire(path, target, say)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if say is None:
+                rule = "one command at a time must write to a place"
+                got = f"{target}, which another command is writing"
+                raise UserError(
+                    rule, got, "wait until it is done, or choose another place"
+                ) from None
+            say(f"another run works in {target}: waiting until it is done")
+            lock.acquire()
     held.add(path)
     try:
         yield
@@ -48,17 +55,3 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
         with suppress(OSError):  # where nothing was written after all
             for folder in made:
                 folder.rmdir()
-
-
-def _acquire(path: Path, target: Path, say: Say | None) -> FileLock:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if say is None:
-            rule = "one command at a time must write to a place"
-            got = f"{target}, which another command is writing"
-            raise UserError(rule, got, "wait until it is done, or choose another place") from None
-        say(f"another run works in {target}: waiting until it is done")
-        lock.acquire()
-    return lock

@@ -1,11 +1,13 @@
 """The list by which busgen knows a folder of its own: every file with its size and SHA-256.
 
-In: a folder. Out: `MANIFEST` in it, and the first thing there that the list does not name.
+In: a folder. Out: `MANIFEST` in it, and the first thing there that the list does not name; of a
+folder that is to go, only what we wrote is gone.
 """
 
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,3 +108,24 @@ def _is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
     if told is None or not stat.S_ISREG(found.st_mode) or found.st_size != told.get("bytes"):
         return False
     return io.sha256_file(path) == told.get("sha256")
+
+
+def discard(folder: Path, *, check: bool = False) -> None:
+    """Remove from a folder what its manifest lists, and the folder where nothing else is in it.
+
+    With `check` what was changed since stays too. Names are of what lies there, never the
+    manifest's, which may name anything.
+    """
+    manifest = read_manifest(folder)
+    listed = {*manifest.files, *manifest.folders} if manifest else set()
+    for name in reversed(list(list_files(folder))):
+        path = folder / name
+        ours = manifest and _is_listed(folder, name, manifest) if check else name in listed
+        if ours:
+            with suppress(OSError):  # a folder that is not empty
+                path.rmdir() if path.is_dir() else path.unlink()
+    if not any(list_files(folder)):
+        if read_manifest(folder):
+            (folder / MANIFEST).unlink()
+        with suppress(OSError):  # a file of that name that is not ours
+            folder.rmdir()

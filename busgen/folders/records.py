@@ -23,12 +23,8 @@ def write_record(path: Path | None, kind: str) -> Iterator[Callable[[Mapping[str
     """Yield the function that writes a record to `path` as JSON; nothing if that is None.
 
     The rule is that of folders: the file may not exist, be empty, or hold an unchanged record of
-    the same `kind`, which is told in it (`SEAL`).
-
-    Raises
-    ------
-    UserError
-        If it holds anything else, or another command is writing it.
+    the same `kind`, which is told in it (`SEAL`). Raises `UserError` if it holds anything else, or
+    another command is writing it.
     """
     if path is None:
         yield lambda record: None

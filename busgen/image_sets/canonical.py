@@ -9,32 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from busgen.image_sets.source import Image, Source
-from busgen.real.cohort import (
-    IMAGES,
-    PLAIN,
-    find_cohort,
-    find_tables,
-    load_cohort,
-    read_rows,
-)
+from busgen.real.cohort import IMAGES, PLAIN, find_cohort, find_tables, load_cohort, read_rows
 from busgen.real.crops import crop, is_undisputed
 
 CANONICAL = "canonical"
 HELD_OUT = ("validation", "test")
 
 
-def is_canonical(path: Path) -> bool:
-    """Return whether a folder holds real data in canonical form."""
-    return any(path.glob("*/table.parquet")) and (path / "cohort").is_dir()
-
-
 def open_set(path: Path) -> Source:
     """Return the set: no near-duplicate, no Doppler, no disputed label; all splits.
 
-    Raises
-    ------
-    UserError
-        If a table or the cohort is missing.
+    Raises `UserError` if a table or the cohort is missing.
     """
     tables, cohort = find_tables(path), load_cohort(find_cohort(path))
     found = read_rows(tables, cohort, columns=PLAIN, usable=is_undisputed)

@@ -18,53 +18,50 @@ from busgen.errors import DataError, UserError
 from busgen.image_sets import parquet
 from busgen.image_sets.parquet import METADATA_TABLE
 from busgen.image_sets.source import AT_ONCE, SPLITS, Image, Row, Source, open_images
-from busgen.real.readers import tables
-from busgen.real.readers.files import natural_key
+from busgen.real.readers.files import is_litter, natural_key, read_rows
 
 KINDS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MASK_FOLDERS = ("mask", "masks", "segmentation", "segmentations", "gt", "ground_truth")
+MASK_FOLDERS = {"mask", "masks", "segmentation", "segmentations", "gt", "ground_truth"}
 MASK_NAME = re.compile(r"(.+?)[_-](?:mask|seg|segmentation|tumou?r|gt)(?:[_-]?\d+)?", re.I)
 METADATA = ("metadata.csv", "metadata.jsonl", METADATA_TABLE)
-FILE_COLUMNS = (
-    "file_name",
-    "filename",
-    "image_filename",
-    "file",
-    "image",
-    "path",
-    "image_id",
-    "id",
-)
+_NAMES = ("file_name", "filename", "image_filename", "file", "image", "path", "image_id", "id")
 
 
 def open_set(path: Path) -> Source:
     """Return the set in a folder.
 
-    Raises
-    ------
-    UserError
-        If no image is there, or its table names none of them.
+    Raises `UserError` if no image is there, or its table names none of them.
     """
-    files = [p.relative_to(path) for p in _walk(path)]
+    found = (
+        p.relative_to(path) for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file()
+    )
+    visible = [p for p in found if not any(map(is_litter, p.parts))]
+    files = sorted(visible, key=lambda p: natural_key(p.as_posix()))
     images, masks = _pair(files)
     if not images:
         rule = f"{path} must hold images, Parquet files or a saved dataset"
         raise UserError(rule, "none", f"images are {', '.join(KINDS)}")
     columns = _columns(path, images)
-    rows = [_place(image) | columns.get(image, {}) for image in images]
+    rows = []
+    for image in images:
+        row: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
+        named = [SPLITS[part.lower()] for part in image.parts[:-1] if part.lower() in SPLITS]
+        row |= {"split": named[0]} if named else {}
+        rows.append(row | columns.get(image, {}))
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
         left = iter(images[k] for k in chosen)
         while part := list(islice(left, AT_ONCE)):
-            yield from open_images([_read(path, image, masks.get(image, ())) for image in part])
+            masked = [(k, [(path / m).read_bytes() for m in masks.get(k, ())]) for k in part]
+            yield from open_images([(str(k), (path / k).read_bytes(), m) for k, m in masked])
 
     return Source(path, "folder", rows, load)
 
 
 def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
     """Return images, and the masks of each that has any, of relative paths of both."""
-    masks = [file for file in files if _in_mask_folder(file)]
-    rest = [file for file in files if not _in_mask_folder(file)]
+    masks = [file for file in files if {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
+    rest = [file for file in files if not {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
     known = {(file.parent, file.stem) for file in rest}
     beside = {file: base for file in rest if (base := _base(file)) and (file.parent, base) in known}
     images = [file for file in rest if file not in beside]
@@ -77,20 +74,6 @@ def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
         if image is not None:
             found[image].append(mask)
     return images, dict(found)
-
-
-def _walk(path: Path) -> list[Path]:
-    found = (p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
-    visible = [p for p in found if not any(_litter(part) for part in p.relative_to(path).parts)]
-    return sorted(visible, key=lambda p: natural_key(p.relative_to(path).as_posix()))
-
-
-def _litter(part: str) -> bool:
-    return part.startswith((".", "__MACOSX"))
-
-
-def _in_mask_folder(file: Path) -> bool:
-    return any(part.lower() in MASK_FOLDERS for part in file.parts[:-1])
 
 
 def _base(file: Path) -> str | None:
@@ -119,12 +102,6 @@ def _mask_places(mask: Path) -> Iterator[tuple[Path, Path]]:
             yield Path(*parts[:k]), within.parent / name
 
 
-def _place(image: Path) -> Row:
-    split = next((SPLITS[p.lower()] for p in image.parts[:-1] if p.lower() in SPLITS), None)
-    told: Row = {"file": image.as_posix(), "folder": image.parent.as_posix()}
-    return told | ({"split": split} if split else {})
-
-
 def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     """Return what tables say of images."""
     tables = sorted(file for name in METADATA for file in path.rglob(name))
@@ -137,7 +114,7 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     for table in tables:
         told |= _to_record(table, path, images)
     if not told:
-        rule = f"{tables[0].name} must name images in {' or '.join(FILE_COLUMNS)}"
+        rule = f"{tables[0].name} must name images in {' or '.join(_NAMES)}"
         raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
     return told
 
@@ -145,7 +122,7 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
 def _to_record(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
     rows = _rows(table)
     names = {name.lower(): name for row in rows for name in row}
-    column = next((names[name] for name in FILE_COLUMNS if name in names), None)
+    column = next((names[name] for name in _NAMES if name in names), None)
     if column is None:
         return {}
     by_name = _by_name(images, table.parent.relative_to(path))
@@ -161,7 +138,7 @@ def _rows(table: Path) -> list[Row]:
         return _to_lines(table)
     with table.open(encoding="utf-8-sig", errors="replace") as file:
         header = file.readline()
-    return list(tables.read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
+    return list(read_rows(table, (), ";" if header.count(";") > header.count(",") else ","))
 
 
 def _to_lines(table: Path) -> list[Row]:
@@ -183,7 +160,3 @@ def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:
         told.setdefault(image.stem, image)
     told |= {image.name: image for image in reversed(own)}
     return told | {image.relative_to(folder).as_posix(): image for image in own}
-
-
-def _read(path: Path, image: Path, masks: Sequence[Path]) -> tuple[str, bytes, list[bytes]]:
-    return str(image), (path / image).read_bytes(), [(path / mask).read_bytes() for mask in masks]

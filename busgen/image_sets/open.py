@@ -8,7 +8,6 @@ from pathlib import Path
 
 from busgen.errors import UserError
 from busgen.image_sets import canonical, folder, parquet
-from busgen.image_sets.canonical import is_canonical
 from busgen.image_sets.parquet import ImageColumns, find_arrow, find_files
 from busgen.image_sets.source import Source
 
@@ -16,16 +15,11 @@ from busgen.image_sets.source import Source
 def open_set(path: Path, named: ImageColumns | None = None) -> Source:
     """Return the set at a path; `named` columns hold the images of a table, where it has them.
 
-    Raises
-    ------
-    UserError
-        If nothing is there, or no set of images.
-    DataError
-        If it is damaged.
+    Raises `UserError` if nothing is there, or no set of images; `DataError` if it is damaged.
     """
     if not path.exists():
         raise UserError("a set of images must be a folder or file", str(path), "check the path")
-    if is_canonical(path):
+    if any(path.glob("*/table.parquet")) and (path / "cohort").is_dir():
         return canonical.open_set(path)
     if parts := find_arrow(path):
         return parquet.open_set(path, parts, "dataset on disk", named or ImageColumns())

@@ -72,12 +72,7 @@ def read_rows(path: Path) -> list[Row]:
 def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns) -> Source:
     """Return the set in some files.
 
-    Raises
-    ------
-    DataError
-        If a file is damaged.
-    UserError
-        If there is no column of images.
+    Raises `DataError` if a file is damaged; `UserError` if there is no column of images.
     """
     schema = _schema(parts[0].path)
     image, mask = _column(schema, IMAGES, named.image), _column(schema, MASKS, named.mask)
@@ -90,33 +85,22 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
     for part in parts:
         told = {} if "split" in plain or part.split is None else {"split": part.split}
         for batch in _batches(part.path, plain):
-            rows += [told | _name(row, labels) for row in batch.to_pylist()]
-
+            rows += [told | _name_labels(row, labels) for row in batch.to_pylist()]
     columns = [image] if mask is None else [image, mask]
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
-        for start, batch in _pick(parts, columns, chosen):
-            yield from open_images(
-                [
-                    (f"row {start + k} of {path.name}", *_cell(row, image, mask, path))
-                    for k, row in batch
-                ]
-            )
+        wanted, start = set(chosen), 0
+        for batch in (batch for part in parts for batch in _batches(part.path, columns)):
+            files = []
+            for number in sorted(wanted & {*range(start, start + batch.num_rows)}):
+                row = batch.slice(number - start, 1).to_pylist()[0]
+                name = f"row {number} of {path.name}"
+                files.append((name, *_cell(row, image, mask, path)))
+            yield from open_images(files)
+            start += batch.num_rows
 
     group = FAMILY if FAMILY in plain else None
     return Source(path, form, rows, load, group, tuple(columns))
-
-
-def _pick(
-    parts: Sequence[_File], columns: list[str], chosen: Sequence[int]
-) -> Iterator[tuple[int, list[tuple[int, Any]]]]:
-    """Yield (number of a batch's first row, [(number in the batch, row)]) of chosen rows."""
-    wanted, start = set(chosen), 0
-    for part in parts:
-        for batch in _batches(part.path, columns):
-            numbers = [k for k in range(batch.num_rows) if start + k in wanted]
-            yield start, [(k, batch.slice(k, 1).to_pylist()[0]) for k in numbers]
-            start += batch.num_rows
 
 
 def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -146,14 +130,14 @@ def _schema(path: Path) -> pa.Schema:
 
 def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
     """Return the column of images asked for, else one of the usual names, None without any."""
-    found = [field.name for field in schema if _is_image(field.type)]
+    binary = (pa.types.is_binary, pa.types.is_large_binary)
+    found = [
+        field.name
+        for field in schema
+        if (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
+        or any(is_kind(field.type) for is_kind in binary)
+    ]
     return asked if asked in found else next((n for n in found if n.lower() in names), None)
-
-
-def _is_image(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return bool(kind.get_field_index("bytes") >= 0)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _to_text(kind: pa.DataType) -> bool:
@@ -176,7 +160,7 @@ def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     }
 
 
-def _name(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _name_labels(row: dict[str, Any], labels: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     names = {
         key: labels[key][value]
         for key, value in row.items()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names, Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.imaging.decode import decode_image, to_grey
@@ -27,7 +27,6 @@ SPLITS = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
 }
 
-Pixels = NDArray[np.uint8]
 Row = dict[str, Any]  # what is known of an image, without its pixels
 Image = tuple[Pixels, Pixels]  # (H, W) grey and mask of one size, the mask all 0 without a lesion
 
@@ -51,7 +50,7 @@ class Source:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def values(self, column: str) -> NDArray[np.str_]:
+    def values(self, column: str) -> Names:
         """Return a column (N,) as text, empty where an image has no value."""
         found = [row.get(column) for row in self.rows]
         return np.array(["" if value is None else str(value) for value in found], np.str_)
@@ -60,7 +59,7 @@ class Source:
         """Return whether any image has a value in the column."""
         return any(row.get(column) not in (None, "") for row in self.rows)
 
-    def groups(self, column: str | None = None) -> NDArray[np.str_]:
+    def groups(self, column: str | None = None) -> Names:
         """Return what each image stems from (N,): `column`, else `group`, else itself."""
         name = column if column is not None and self.has(column) else self.group
         alone = np.array([f"{self.path} {k}" for k in range(len(self))], np.str_)
@@ -93,7 +92,7 @@ class Squares:
 
     images: Pixels
     masks: Pixels
-    sides_px: NDArray[np.float64]
+    sides_px: Floats
 
 
 def read_squares(source: Source, chosen: Sequence[int], size_px: int) -> Iterator[Squares]:
@@ -120,10 +119,7 @@ def crop(image: Pixels, mask: Pixels, size_px: int) -> tuple[Pixels, Pixels, flo
 def open_images(files: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> Iterator[Image]:
     """Yield images of (name, bytes of the image, bytes of its masks), several decoded at once.
 
-    Raises
-    ------
-    DataError
-        If one is no whole image, or a mask has another size than its image.
+    Raises `DataError` if one is no whole image, or a mask has another size than its image.
     """
     with on_all_cores() as pool:
         yield from pool.map(_open, files)
@@ -135,15 +131,10 @@ def _open(file: tuple[str, bytes, Sequence[bytes]]) -> Image:
     clean = remove_overlays(image, find_overlays(image))
     whole = np.zeros_like(image)
     for one in masks:
-        mask = _mask(one, name)
+        levels = to_grey(decode_image(one, f"mask of {name}")[0])
+        mask = np.asarray(levels > levels.max() / 2, np.uint8)  # of its brightest pixel
         if mask.shape != image.shape:
             rule = f"the mask of {name} must have its image's size {image.shape}"
             raise DataError(rule, mask.shape, "give the masks of these images")
         whole |= mask
     return clean, whole
-
-
-def _mask(data: bytes, name: str) -> Pixels:
-    """Return a mask {0, 1}: what is brighter than half of its brightest pixel."""
-    pixels = to_grey(decode_image(data, f"mask of {name}")[0])
-    return np.asarray(pixels > pixels.max() / 2, np.uint8)

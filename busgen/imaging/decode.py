@@ -6,15 +6,15 @@ decoded before its turn, so memory does not grow with a dataset.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 
 
@@ -43,8 +43,8 @@ class PublishedImage:
     `flags` of `schema.FLAGS` that only the reader can know; `notes` what it found odd.
     """
 
-    pixels: NDArray[np.uint8]
-    mask: NDArray[np.uint8] | None
+    pixels: Pixels
+    mask: Pixels | None
     stated: dict[str, Any]
     mask_file: str | None = None
     flags: tuple[str, ...] = ()
@@ -63,9 +63,8 @@ class Entry:
 class Listing:
     """What a folder holds: entries in a fixed order, and `(source_file, reason)` of the rest."""
 
-    info: DatasetInfo
     entries: Sequence[Entry]
-    left_out: tuple[tuple[str, str], ...] = field(default=())
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,25 +77,16 @@ class Box:
     width: int
 
 
-def load_image(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def load_image(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """Return the pixels of a published image, and notes on what had to be changed in them.
 
     Read strictly: damage is an error, never black rows.
 
-    Parameters
-    ----------
-    path
-        A PNG of any mode; palettes are resolved to RGBA, 16 bits are scaled to 8.
+    `path`: a PNG of any mode; palettes are resolved to RGBA, 16 bits are scaled to 8.
 
-    Returns
-    -------
-    (H, W) or (H, W, channels) uint8, notes.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, truncated or corrupt, or has another mode. Every chunk's checksum
-        is checked first, since decoding alone does not notice all damage.
+    Returns (H, W) or (H, W, channels) uint8, notes. Raises `DataError` if the file is missing,
+    truncated or corrupt, or has another mode. Every chunk's checksum is checked first, since
+    decoding alone does not notice all damage.
     """
     if not path.is_file():
         raise DataError("a published image must be there", f"no {path.name}", "restore the file")
@@ -106,7 +96,7 @@ def load_image(path: Path) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         raise DataError(f"{path.name} must be a whole image", error, "restore it") from error
 
 
-def decode_image(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def decode_image(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     """Return pixels and notes of an image file's bytes; shapes and errors as `load_image`."""
     try:
         with Image.open(BytesIO(data)) as picture:
@@ -115,27 +105,14 @@ def decode_image(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, 
             pixels, notes = _eight_bit(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name} must be a whole image", error, "restore it") from error
-    if _is_coloured(pixels):
+    if pixels.ndim == 3 and pixels.shape[2] > 2 and (pixels[..., 1:3] != pixels[..., :1]).any():
         notes = (*notes, "colour made grey")
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] < 255).any():
         notes = (*notes, "transparency ignored")
     return pixels, notes
 
 
-def _is_coloured(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether red, green and blue differ anywhere in (H, W[, channels]) pixels."""
-    if pixels.ndim == 2 or pixels.shape[2] < 3:
-        return False
-    red, green, blue = (pixels[..., channel] for channel in range(3))
-    return not (np.array_equal(red, green) and np.array_equal(green, blue))
-
-
-def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """Return the pixels alone; parameters, shapes and errors as `load_image`."""
-    return load_image(path)[0]
-
-
-def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _eight_bit(image: Image.Image) -> tuple[Pixels, tuple[str, ...]]:
     """Return 8-bit pixels: 16 bits are scaled over their whole range (PNG 1.2, section 10.4)."""
     if image.mode in ("L", "LA", "RGB", "RGBA"):
         return np.asarray(image, np.uint8), ()
@@ -150,14 +127,14 @@ def _eight_bit(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     raise ValueError(f"mode {image.mode} is no 8- or 16-bit image")
 
 
-def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_grey(pixels: Pixels) -> Pixels:
     """Return the luma (ITU-R 601) of (H, W[, channels]) pixels; opacity is ignored."""
     if pixels.ndim == 2 or pixels.shape[2] == 2:
         return pixels if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., 0])
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels[..., :3])).convert("L"))
 
 
-def bounding_box(mask: NDArray[np.uint8]) -> Box | None:
+def bounding_box(mask: Pixels) -> Box | None:
     """Return the bounding box of the non-zero pixels of an (H, W) mask, None if there are none."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
+
 POINTS = 256  # along the resampled outline
 SMOOTH_PX = 1.2  # sd of the smoothing that takes away the staircase of the pixels
 SMOOTH_HARMONICS = 5  # what the smooth version of an outline keeps, in cycles per outline
@@ -44,20 +46,12 @@ class Geometry:
 COLUMNS = tuple(f"mask_{field.name}" for field in fields(Geometry))
 
 
-def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
+def measure(mask: Pixels, pixel_mm: float) -> Geometry | None:
     """Measure a mask.
 
-    Parameters
-    ----------
-    mask
-        (H, W) uint8, zero outside the lesion.
-    pixel_mm
-        Side of a square pixel in mm.
+    `mask`: (H, W) uint8, zero outside the lesion; `pixel_mm`: side of a square pixel in mm.
 
-    Returns
-    -------
-    Geometry or None
-        None where nothing is set.
+    None where nothing is set.
     """
     left, top, width, height = cv2.boundingRect(mask)
     if width == 0:
@@ -65,7 +59,6 @@ def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
     window = mask[top : top + height, left : left + width]
     count, major, minor, angle = _axes(window)
     outline = largest_outline(window)
-    solidity = _measure(outline)
     circularity, roughness, curvature = _outline_measures(outline)
     rows, cols = mask.shape
     return Geometry(
@@ -77,7 +70,7 @@ def measure(mask: NDArray[np.uint8], pixel_mm: float) -> Geometry | None:
         major_mm=major * pixel_mm,
         minor_mm=minor * pixel_mm,
         angle_deg=angle,
-        solidity=solidity,
+        solidity=_solidity(outline),
         circularity=circularity,
         roughness=roughness,
         curvature=curvature,
@@ -92,7 +85,7 @@ def to_columns(geometry: Geometry | None) -> dict[str, float | list[float] | Non
     return values | {"mask_curvature": list(geometry.curvature)}
 
 
-def _axes(window: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def _axes(window: Pixels) -> tuple[float, float, float, float]:
     """Return pixel count, axes of the ellipse of equal moments (px), angle of the major (deg)."""
     m = cv2.moments(window, binaryImage=True)
     count = m["m00"]
@@ -103,26 +96,26 @@ def _axes(window: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     return count, 4 * (mean + spread) ** 0.5, 4 * (mean - spread) ** 0.5, angle
 
 
-def largest_outline(window: NDArray[np.uint8]) -> NDArray[np.int32]:
+def largest_outline(window: Pixels) -> NDArray[np.int32]:
     """Return the (n, 2) pixel centres (x, y) around the component of the largest outline area."""
     outlines, _ = cv2.findContours(window, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     largest = max(outlines, key=cv2.contourArea) if len(outlines) > 1 else outlines[0]
     return np.asarray(largest[:, 0, :], np.int32)
 
 
-def _lattice_points(outline: NDArray[np.int32], border: int) -> float:
-    """Return how many pixel centres lie in or on a lattice polygon (Pick's theorem)."""
-    return float(cv2.contourArea(outline)) + border / 2 + 1
-
-
-def _measure(outline: NDArray[np.int32]) -> float:
+def _solidity(outline: NDArray[np.int32]) -> float:
     """Return the pixels inside the outline / the pixels inside its convex hull."""
     hull = cv2.convexHull(outline)[:, 0, :]
     edges = np.abs(hull - np.roll(hull, 1, axis=0))
     border = int(np.gcd(edges[:, 0], edges[:, 1]).sum())
     if border == 0:
         return 1.0
-    return min(_lattice_points(outline, len(outline)) / _lattice_points(hull, border), 1.0)
+    # how many pixel centres lie in or on a lattice polygon (Pick's theorem)
+    inside, convex = (
+        float(cv2.contourArea(polygon)) + count / 2 + 1
+        for polygon, count in ((outline, len(outline)), (hull, border))
+    )
+    return min(inside / convex, 1.0)
 
 
 def _outline_measures(outline: NDArray[np.int32]) -> tuple[float, float, tuple[float, ...]]:

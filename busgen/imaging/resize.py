@@ -5,10 +5,11 @@ In: (H, W) uint8. Out: (size_px, size_px) uint8.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from busgen.arrays import Pixels
 
 
-def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def resize(image: Pixels, size_px: int) -> Pixels:
     """Return an image with `size_px` a side; shrinking averages over areas, enlarging is bilinear.
 
     One of that size already is returned itself.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.errors import UserError
 from busgen.imaging.decode import Box, bounding_box
 from busgen.imaging.resize import resize
@@ -31,13 +31,13 @@ class Square:
     pixel of the crop: multiply `pixel_mm` by it; `padded` share of the crop that is padding.
     """
 
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+    image: Pixels
+    mask: Pixels
     scale: float
     padded: float
 
 
-def find_field(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def find_field(image: Pixels) -> Bools:
     """Return which pixels lie in the ultrasound field: the convex hull of what is not black.
 
     A hull, because anechoic cysts and shadows inside the field are black too; of what is neither
@@ -61,7 +61,7 @@ def find_field(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return hull.astype(np.bool_)
 
 
-def is_sector(field: NDArray[np.bool_]) -> bool:
+def is_sector(field: Bools) -> bool:
     """Return whether a field widens with depth on both sides, as a sector's or trapezoid's."""
     box = bounding_box(field.astype(np.uint8))
     if box is None:
@@ -71,7 +71,7 @@ def is_sector(field: NDArray[np.bool_]) -> bool:
     return bool(min(left, right) > SECTOR_GAP * box.width)
 
 
-def has_black_border(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+def has_black_border(image: Pixels, field: Bools) -> bool:
     """Return whether black left, right, above or below the field takes more than `BORDER`.
 
     Below, only what is of one level counts: where echoes fade with depth, noise is left.
@@ -86,12 +86,12 @@ def has_black_border(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool
 
 
 def square_crop(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
+    image: Pixels,
+    mask: Pixels,
     size_px: int = 256,
     margin: float = 0.15,
     *,
-    field: NDArray[np.bool_] | None = None,
+    field: Bools | None = None,
 ) -> Square:
     """Return the square of the field that holds the lesion with its surroundings.
 
@@ -100,21 +100,10 @@ def square_crop(
     beyond the image is padded (black), below the field or on both sides of it. Shrinking
     averages over pixel areas, enlarging is bilinear.
 
-    Parameters
-    ----------
-    image, mask
-        (H, W) uint8; the mask's non-zero pixels are the lesion, it may be empty.
-    size_px
-        Side of the crop in pixels.
-    margin
-        Surroundings to keep on every side of the lesion, as a share of its box's longer side.
-    field
-        (H, W) bool, `find_field(image)` where it is known.
-
-    Raises
-    ------
-    UserError
-        If sizes differ, or `size_px` is below 16.
+    `image`, `mask`: (H, W) uint8; the mask's non-zero pixels are the lesion, it may be empty;
+    `size_px`: side of the crop in pixels; `margin`: surroundings to keep on every side of the
+    lesion, as a share of its box's longer side; `field`: (H, W) bool, `find_field(image)` where it
+    is known. Raises `UserError` if sizes differ, or `size_px` is below 16.
     """
     if image.shape != mask.shape or size_px < 16:
         got = f"{image.shape}, {mask.shape}, {size_px}"
@@ -132,12 +121,15 @@ def square_crop(
     wish = middle if side < frame.width else frame.col + (frame.width - side) // 2
     col = _start((frame.col, frame.width), (lesion.col, lesion.width), side, around, wish)
     cut = _crop((mask > 0).astype(np.uint8) * np.uint8(255), row, col, side)
-    inside = _overlap(row, side, height) * _overlap(col, side, width)
+    tall, wide = (
+        max(0, min(start + side, length) - max(start, 0))
+        for start, length in ((row, height), (col, width))
+    )
     return Square(
         resize(_crop(image, row, col, side), size_px),
         (resize(cut, size_px) > 127).astype(np.uint8),
         side / size_px,
-        1.0 - inside / side**2,
+        1.0 - tall * wide / side**2,
     )
 
 
@@ -150,20 +142,12 @@ def _start(
     """
     start, end, room = wish, sum(lesion), field[1] - side
     if room > 0:
-        start = _clip(start, end + around - side, lesion[0] - around)
-        start = _clip(start, field[0], field[0] + room)
-    return _clip(start, end - side, lesion[0])
+        start = max(end + around - side, min(start, lesion[0] - around))
+        start = max(field[0], min(start, field[0] + room))
+    return max(end - side, min(start, lesion[0]))
 
 
-def _clip(value: int, low: int, high: int) -> int:
-    return max(low, min(value, high))
-
-
-def _overlap(start: int, side: int, length: int) -> int:
-    return max(0, min(start + side, length) - max(start, 0))
-
-
-def _crop(pixels: NDArray[np.uint8], row: int, col: int, side: int) -> NDArray[np.uint8]:
+def _crop(pixels: Pixels, row: int, col: int, side: int) -> Pixels:
     """Return the (side, side) window, black where it leaves the image."""
     height, width = pixels.shape
     out = np.zeros((side, side), np.uint8)

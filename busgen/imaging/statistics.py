@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Floats32, Indices, Pixels
 from busgen.imaging.geometry import measure
 from busgen.imaging.square import find_field
 from busgen.schema import JUDGED
@@ -25,33 +25,14 @@ LAGS = 24  # pixels over which the autocorrelation is followed
 SPECTRUM = (0.03, 0.35)  # cycles per pixel between which the slope of the spectrum is fitted
 RIM_PX = 2  # drawn outlines and real edges are not this sharp: contrast leaves them out
 
+_SIZES = ("width_mm", "height_mm", "aspect", "box_area_fraction", "center_y")
+_SPECKLE = tuple(f"speckle_{axis}_{unit}" for unit in ("px", "mm") for axis in ("axial", "lateral"))
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "geometry": (
-            "width_mm",
-            "height_mm",
-            "aspect",
-            "box_area_fraction",
-            "center_y",
-            "solidity",
-            "circularity",
-            "roughness",
-        ),
-        "grey": (
-            "grey_mean",
-            "grey_sd",
-            *(f"grey_p{p}" for p in PERCENTILES),
-            "black",
-            "contrast",
-        ),
+        "geometry": (*_SIZES, "solidity", "circularity", "roughness"),
+        "grey": ("grey_mean", "grey_sd", *(f"grey_p{p}" for p in PERCENTILES), "black", "contrast"),
         "depth": tuple(f"depth_{k:02d}" for k in range(DEPTHS)),
-        "texture": (
-            "speckle_axial_px",
-            "speckle_lateral_px",
-            "speckle_axial_mm",
-            "speckle_lateral_mm",
-            "spectrum_slope",
-        ),
+        "texture": (*_SPECKLE, "spectrum_slope"),
         "judges": JUDGED,  # asked elsewhere: `busgen.gates.scores`
     }
 )
@@ -69,47 +50,41 @@ def contrast_name(echo_pattern: str) -> str:
 
 
 def measure_image(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
-    pixel_mm: float | None,
-    field: NDArray[np.bool_] | None = None,
+    image: Pixels, mask: Pixels, pixel_mm: float | None, field: Bools | None = None
 ) -> dict[str, float]:
     """Measure one image; the same function for real and for synthetic ones.
 
-    Parameters
-    ----------
-    image
-        (N, N) uint8.
-    mask
-        (N, N) uint8, non-zero inside the lesion; may be empty.
-    pixel_mm
-        Side of a pixel in mm, None where unknown: what is in mm is then absent.
-    field
-        (N, N) bool, `find_field(image)` where it is known.
+    `image`: (N, N) uint8; `mask`: (N, N) uint8, non-zero inside the lesion; may be empty;
+    `pixel_mm`: side of a pixel in mm, None where unknown: what is in mm is then absent; `field`:
+    (N, N) bool, `find_field(image)` where it is known.
 
-    Returns
-    -------
-    dict
-        The names of `MEASURED`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
-        the image (no `center_x`: square crops put the lesion into their middle); `grey_*`,
-        `contrast` (inside minus surroundings) and `depth_*` (bands of 1/16 of the image, from
-        the top) in grey levels of the ultrasound field; `black` as share of the whole image;
-        `speckle_*` full width at half maximum of the autocorrelation; `spectrum_slope` of log
-        power against log spatial frequency.
+    Returns the names of `MEASURED`: sizes in mm; `center_y` and `box_area_fraction` as fractions of
+    the image (no `center_x`: square crops put the lesion into their middle); `grey_*`, `contrast`
+    (inside minus surroundings) and `depth_*` (bands of 1/16 of the image, from the top) in grey
+    levels of the ultrasound field; `black` as share of the whole image; `speckle_*` full width at
+    half maximum of the autocorrelation; `spectrum_slope` of log power against log spatial
+    frequency.
     """
     field = find_field(image) if field is None else field
     if not field.any():
         return {"black": 1.0}
+    levels = image[field]
+    ranks = np.percentile(levels, PERCENTILES)
+    bands = np.array_split(np.arange(len(image)), DEPTHS)
+    depths = [(name, image[b][field[b]]) for name, b in zip(GROUPS["depth"], bands, strict=True)]
     return {
         **_measure(mask, pixel_mm),
-        **_grey(image, field),
+        "grey_mean": float(levels.mean()),
+        "grey_sd": float(levels.std()),
+        **{f"grey_p{p}": float(level) for p, level in zip(PERCENTILES, ranks, strict=True)},
+        "black": float((image <= BLACK).mean()),
         **_contrast(image, mask, field),
-        **_depth(image, field),
+        **{name: float(part.mean()) for name, part in depths if part.size},
         **_texture(image, field, pixel_mm),
     }
 
 
-def _measure(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float]:
+def _measure(mask: Pixels, pixel_mm: float | None) -> dict[str, float]:
     shape = measure(mask, pixel_mm or 1.0)
     if shape is None:
         return {}
@@ -125,20 +100,7 @@ def _measure(mask: NDArray[np.uint8], pixel_mm: float | None) -> dict[str, float
     }
 
 
-def _grey(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> dict[str, float]:
-    levels = image[field]
-    ranks = np.percentile(levels, PERCENTILES)
-    return {
-        "grey_mean": float(levels.mean()),
-        "grey_sd": float(levels.std()),
-        **{f"grey_p{p}": float(level) for p, level in zip(PERCENTILES, ranks, strict=True)},
-        "black": float((image <= BLACK).mean()),
-    }
-
-
-def _contrast(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: NDArray[np.bool_]
-) -> dict[str, float]:
+def _contrast(image: Pixels, mask: Pixels, field: Bools) -> dict[str, float]:
     """Return mean grey inside minus that of a ring half an equivalent radius wide."""
     inside = (mask > 0).astype(np.uint8)
     radius = float(np.sqrt(inside.sum() / np.pi))
@@ -149,15 +111,7 @@ def _contrast(
     return {"contrast": float(image[inside > 0].mean()) - float(image[ring].mean())}
 
 
-def _depth(image: NDArray[np.uint8], field: NDArray[np.bool_]) -> dict[str, float]:
-    bands = np.array_split(np.arange(image.shape[0]), DEPTHS)
-    pairs = [(name, image[b][field[b]]) for name, b in zip(GROUPS["depth"], bands, strict=True)]
-    return {name: float(levels.mean()) for name, levels in pairs if levels.size}
-
-
-def _texture(
-    image: NDArray[np.uint8], field: NDArray[np.bool_], pixel_mm: float | None
-) -> dict[str, float]:
+def _texture(image: Pixels, field: Bools, pixel_mm: float | None) -> dict[str, float]:
     grey = image.astype(np.float32)
     flat = np.where(field, grey, grey[field].mean()).astype(np.float32)
     fine = flat - cv2.GaussianBlur(flat, (0, 0), BACKGROUND_PX)
@@ -167,10 +121,15 @@ def _texture(
     found = {"speckle_axial": axial, "speckle_lateral": lateral}
     px = {f"{name}_px": width for name, width in found.items() if width is not None}
     mm = {f"{n}_mm": w * pixel_mm for n, w in found.items() if w is not None and pixel_mm}
-    return px | mm | _slope(flat)
+    frequency, mean = radial_power(flat)
+    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
+    if used.sum() < 2:
+        return px | mm
+    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
+    return px | mm | {"spectrum_slope": float(slope)}
 
 
-def _half_width(fine: NDArray[np.float32]) -> float | None:
+def _half_width(fine: Floats32) -> float | None:
     """Return the full width at half maximum of the autocorrelation along the rows' axis, in px."""
     rows = fine.shape[0]
     products = [float(np.vdot(fine[: rows - k], fine[k:])) for k in range(min(LAGS, rows - 1))]
@@ -184,19 +143,7 @@ def _half_width(fine: NDArray[np.float32]) -> float | None:
     return float(2 * (below - 1 + (high - 0.5) / (high - low)))
 
 
-def _slope(flat: NDArray[np.float32]) -> dict[str, float]:
-    """Return the slope of the radially averaged power spectrum."""
-    frequency, mean = radial_power(flat)
-    used = (frequency >= SPECTRUM[0]) & (frequency <= SPECTRUM[1]) & (mean > 0)
-    if used.sum() < 2:
-        return {}
-    slope = np.polyfit(np.log(frequency[used]), np.log(mean[used]), 1)[0]
-    return {"spectrum_slope": float(slope)}
-
-
-def radial_power(
-    flat: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def radial_power(flat: Floats32) -> tuple[Floats, Floats]:
     """Return frequencies (cycles per pixel) and the mean power at each of a Hann-windowed image."""
     side = flat.shape[0]
     window, bins, counts = _rings(side)
@@ -206,9 +153,7 @@ def radial_power(
 
 
 @lru_cache(maxsize=4)
-def _rings(
-    side: int,
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+def _rings(side: int) -> tuple[Floats, Indices, Indices]:
     """Return a Hann window (S, S), the ring of each frequency of a half spectrum, rings' sizes."""
     window = np.hanning(side)
     radius = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])

@@ -11,11 +11,9 @@ from math import log, nan
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Pixels
 from busgen.imaging.square import find_field
-
-Pixels = NDArray[np.bool_]
 
 RIM_PX = 2  # of both sides of an outline: readers do not outline more exactly
 CENTRAL = 0.7  # share of the width behind which the band lies: edges cast shadows of their own
@@ -52,9 +50,7 @@ class Reading:
     patches: float
 
 
-def posterior_band(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> float:
+def posterior_band(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     """Return how much brighter the band behind a lesion is than the strips beside the band.
 
     The band lies below the lower outline, column by column, in the central `CENTRAL` of the
@@ -62,27 +58,21 @@ def posterior_band(
     strips lie left and right of the lesion's box. Means are compared row by row, so that only
     the same depths are compared, and averaged with the band's pixels as weights.
 
-    Parameters
-    ----------
-    image
-        (H, W) uint8.
-    mask
-        (H, W) uint8 {0, 1}.
-    field
-        (H, W) bool, `find_field(image)` where it is known.
+    `image`: (H, W) uint8; `mask`: (H, W) uint8 {0, 1}; `field`: (H, W) bool, `find_field(image)`
+    where it is known.
 
-    Returns
-    -------
-    float
-        Difference of means in sd of the strips: enhancement > 0, shadowing < 0; NaN where there
-        is no lesion or no room.
+    In sd of the strips: enhancement > 0, shadowing < 0; NaN where there is no lesion or no room.
     """
     left, _, width, height = cv2.boundingRect(mask)
     if width == 0:
         return nan
-    shown = _show(image, field) & ~dilate(mask, RIM_PX)
+    shown = (find_field(image) if field is None else field) & ~dilate(mask, RIM_PX)
     band = band_behind(mask, max(height, LEAST_PX)) & shown
-    strips = _strips(mask.shape, left, left + width, max(round(STRIP * width), LEAST_PX)) & shown
+    wide, end = max(round(STRIP * width), LEAST_PX), left + width + RIM_PX
+    strips = np.zeros(mask.shape, bool)  # columns beside the lesion's box
+    strips[:, max(left - RIM_PX - wide, 0) : max(left - RIM_PX, 0)] = True
+    strips[:, end : end + wide] = True
+    strips &= shown
     in_band, in_strips = band.sum(axis=1), strips.sum(axis=1)
     rows = (in_band > 0) & (in_strips >= LEAST_PX)
     strips &= rows[:, None]
@@ -96,16 +86,17 @@ def posterior_band(
     return difference / max(float(grey[strips].std()), FLAT)
 
 
-def echo_level(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> Reading:
+def echo_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> Reading:
     """Return how bright a lesion is inside, `RIM_PX` away from its outline.
 
     It is compared with a ring beside the lesion only: above and below it, depth and posterior
     features decide the grey level. Parameters are those of `posterior_band`.
     """
     inside = erode(mask, RIM_PX)
-    beside = _ring(mask) & _show(image, field)
+    ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
+    beside = (
+        ring & mask.any(axis=1, keepdims=True) & (find_field(image) if field is None else field)
+    )
     if inside.sum() < FEWEST or beside.sum() < FEWEST:
         return Reading(nan, nan, nan, nan, nan)
     around = image[beside].astype(float)
@@ -120,23 +111,16 @@ def echo_level(
     )
 
 
-def rim_level(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], field: Pixels | None = None
-) -> float:
+def rim_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> float:
     """Return how much brighter a thin rim outside a lesion is than what lies farther outside.
 
     Both are taken above and beside the lesion: below it, posterior features decide. On BrEaST it
     does not tell which lesions have a halo in readers' eyes (AUC .45, 177 training patients).
-    Parameters are those of `posterior_band`.
-
-    Returns
-    -------
-    float
-        Difference of means in sd of the surroundings, > 0 for a bright rim; NaN where there is
-        no lesion or nothing beside it.
+    Parameters are those of `posterior_band`; in sd of the surroundings, > 0 for a bright rim, NaN
+    where there is no lesion or nothing beside it.
     """
     near, far = FAR_PX
-    shown = _show(image, field) & _down_to(mask)
+    shown = (find_field(image) if field is None else field) & _down_to(mask)
     rim = rim_around(mask) & shown
     outside = dilate(mask, far) & ~dilate(mask, near) & shown
     if rim.sum() < FEWEST or outside.sum() < FEWEST:
@@ -145,7 +129,7 @@ def rim_level(
     return float(image[rim].mean() - around.mean()) / max(float(around.std()), FLAT)
 
 
-def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
+def band_behind(mask: Pixels, depth: int) -> Bools:
     """Return the `depth` rows below the lower outline in the lesion's central columns."""
     rows, cols = mask.shape
     columns = np.flatnonzero(mask.any(axis=0))
@@ -157,36 +141,18 @@ def band_behind(mask: NDArray[np.uint8], depth: int) -> Pixels:
     return np.asarray((below > 0) & (below <= depth) & central & mask.any(axis=0))
 
 
-def rim_around(mask: NDArray[np.uint8]) -> Pixels:
+def rim_around(mask: Pixels) -> Bools:
     """Return the rim (H, W) in which a halo is sought: outside the outline, not below it."""
     return dilate(mask, RIM_PX + HALO_PX) & ~dilate(mask, RIM_PX) & _down_to(mask)
 
 
-def _down_to(mask: NDArray[np.uint8]) -> Pixels:
+def _down_to(mask: Pixels) -> Bools:
     """Return the rows (H, 1) down to the lesion's lowest, all where there is no lesion."""
     lowest = len(mask) - mask[::-1].any(axis=1).argmax()
     return np.arange(len(mask))[:, None] < lowest
 
 
-def _strips(shape: tuple[int, ...], left: int, right: int, width: int) -> Pixels:
-    """Return the columns beside the box [left, right), `width` wide on each side."""
-    strips = np.zeros(shape, bool)
-    strips[:, max(left - RIM_PX - width, 0) : max(left - RIM_PX, 0)] = True
-    strips[:, right + RIM_PX : right + RIM_PX + width] = True
-    return strips
-
-
-def _show(image: NDArray[np.uint8], field: Pixels | None) -> Pixels:
-    return find_field(image) if field is None else field
-
-
-def _ring(mask: NDArray[np.uint8]) -> Pixels:
-    """Return the ring left and right of a lesion."""
-    ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
-    return np.asarray(ring & mask.any(axis=1, keepdims=True))
-
-
-def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
+def _patches(image: Pixels, inside: Bools) -> float:
     """Return the sd of the grey levels inside, smoothed without a look outside."""
     near = _near(inside.astype(np.uint8), PATCHES_END_PX)
     own = inside[near]
@@ -197,7 +163,7 @@ def _patches(image: NDArray[np.uint8], inside: Pixels) -> float:
     return float((smooth[own] / weight[own]).std())
 
 
-def dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def dilate(mask: Pixels, radius: int) -> Bools:
     """Return a mask (H, W) uint8 {0, 1} grown by `radius` px."""
     near = _near(mask, radius)
     grown = np.zeros(mask.shape, np.bool_)
@@ -205,18 +171,18 @@ def dilate(mask: NDArray[np.uint8], radius: int) -> Pixels:
     return grown
 
 
-def _near(mask: NDArray[np.uint8], reach: int) -> tuple[slice, slice]:
+def _near(mask: Pixels, reach: int) -> tuple[slice, slice]:
     """Return the box of a mask and `reach` px around it; of an empty one, a corner."""
     left, top, width, height = cv2.boundingRect(mask)
     rows = slice(max(top - reach, 0), top + height + reach)
     return rows, slice(max(left - reach, 0), left + width + reach)
 
 
-def erode(mask: NDArray[np.uint8], radius: int) -> Pixels:
+def erode(mask: Pixels, radius: int) -> Bools:
     """Return a mask (H, W) uint8 {0, 1} shrunk by `radius` px."""
     return np.asarray(cv2.erode(mask, _disc(radius)) > 0)
 
 
-def _disc(radius: int) -> NDArray[np.uint8]:
+def _disc(radius: int) -> Pixels:
     size = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)

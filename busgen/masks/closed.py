@@ -8,10 +8,8 @@ batch.
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from busgen.arrays import Bools, Floats, Indices
 
 POINTS = 384  # segments of an outline, all of equal length before the box is fitted
 MAX_ASPECT = 12.0
@@ -55,16 +53,10 @@ def _ellipse_table() -> Floats:
 def close_outlines(angles: Floats) -> tuple[Floats, Bools]:
     """Close outlines by the smallest change: the first harmonic of their curvature.
 
-    Parameters
-    ----------
-    angles
-        (N, P) tangent angles at even arc lengths, without their turn of 2 pi, in rad.
+    `angles`: (N, P) tangent angles at even arc lengths, without their turn of 2 pi, in rad.
 
-    Returns
-    -------
-    vertices, closed
-        (N, 2, P) vertices of outlines of length 1, and (N,) whether Newton's method has closed
-        them.
+    Returns vertices, closed: (N, 2, P) vertices of outlines of length 1, and (N,) whether Newton's
+    method has closed them.
     """
     points = angles.shape[1]
     theta = angles + circle_angles(points)
@@ -149,7 +141,7 @@ def _suspects(vertices: Floats) -> Bools:
     return pairs
 
 
-def _blocks_cross(vertices: Floats, first: NDArray[np.intp], second: NDArray[np.intp]) -> Bools:
+def _blocks_cross(vertices: Floats, first: Indices, second: Indices) -> Bools:
     """Return (M,) whether blocks hold segments that meet: block (M,) `first` against `second`."""
     points = vertices.shape[2]
     at = np.arange(len(vertices))[:, None]
@@ -186,13 +178,6 @@ def is_pinched(vertices: Floats, bodies: Floats, neck: float) -> Bools:
         changed, plain = np.split(distance, 2)
         pinched |= (changed < neck**2 * plain).any(axis=1)
     return pinched
-
-
-def rotate(vertices: Floats, angle: Floats) -> Floats:
-    """Return (N, 2, P) vertices turned by (N,) angles in rad."""
-    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x, y = vertices[:, 0], vertices[:, 1]
-    return np.stack([c * x - s * y, s * x + c * y], axis=1)
 
 
 def fit_box(vertices: Floats, width: Floats, height: Floats) -> Floats:

@@ -10,8 +10,8 @@ is our own.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats
 from busgen.masks.closed import (
     POINTS,
     close_outlines,
@@ -19,12 +19,9 @@ from busgen.masks.closed import (
     fit_box,
     is_pinched,
     is_simple,
-    rotate,
 )
 from busgen.masks.semantics import Lesions, bend, make_lesions
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float64]
 
 DAMPING = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of the changes; an undamped ellipse is always simple
 TILT_RAD = 0.2  # sd
@@ -38,16 +35,9 @@ _CHUNK = 128  # outlines at a time: their arrays stay in the cache
 def draw_outlines(findings: Sequence[Finding]) -> Floats:
     """Return the outlines of findings.
 
-    Parameters
-    ----------
-    findings
-        N findings.
-
-    Returns
-    -------
-    (N, POINTS, 2) float64
-        Vertices (x, y) in mm from the centre of the lesion's box, y towards depth; closed, simple
-        polygons whose box is exactly the finding's. Rows of normal findings are NaN.
+    Returns (N, POINTS, 2) float64: vertices (x, y) in mm from the centre of the lesion's box, y
+    towards depth; closed, simple polygons whose box is exactly the finding's. Rows of normal
+    findings are NaN.
     """
     outlines = np.full((len(findings), POINTS, 2), np.nan)
     with_lesion = [row for row, finding in enumerate(findings) if finding.has_lesion]
@@ -70,7 +60,7 @@ def _outlines(lesions: Lesions) -> Floats:
         pinched = is_pinched(vertices[..., _COARSE], bodies[left], NECK)
         done = closed & is_simple(vertices) & ~pinched
         rows = left[done]
-        turned = rotate(vertices[done], tilt[rows])
+        turned = _rotate(vertices[done], tilt[rows])
         outlines[rows] = fit_box(turned, lesions.width_mm[rows], lesions.height_mm[rows])
         left = left[~done]
         if not len(left):
@@ -90,13 +80,13 @@ def _bodies(lesions: Lesions, changes: Floats) -> tuple[Floats, Floats]:
         aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
         angles = ellipse_angles(aspect) + changes
         vertices, _ = close_outlines(angles[:, _COARSE])
-        extent = np.ptp(rotate(vertices, tilt), axis=2)
+        extent = np.ptp(_rotate(vertices, tilt), axis=2)
         ratio = ratio * wanted * extent[:, 1] / extent[:, 0]
     aspect, tilt = _tilted_ellipses(ratio, wanted >= 1, lesions.tilt)
     return ellipse_angles(aspect), tilt
 
 
-def _tilted_ellipses(ratio: Floats, wide: NDArray[np.bool_], tilt: Floats) -> tuple[Floats, Floats]:
+def _tilted_ellipses(ratio: Floats, wide: Bools, tilt: Floats) -> tuple[Floats, Floats]:
     """Return aspect and angle (rad) of the tilted ellipses in boxes of (N,) width / height."""
     # the squares of the semi-axes have the box's sum, and its difference / cos(2 tilt); the tilt
     # is limited so that the ellipse stays a body
@@ -107,3 +97,10 @@ def _tilted_ellipses(ratio: Floats, wide: NDArray[np.bool_], tilt: Floats) -> tu
     eccentric = np.clip(box / np.cos(2 * angle), 0.0, 0.98)
     aspect = np.sqrt((1 + eccentric) / (1 - eccentric))
     return aspect, angle + np.where(wide, 0.0, np.pi / 2)
+
+
+def _rotate(vertices: Floats, angle: Floats) -> Floats:
+    """Return (N, 2, P) vertices turned by (N,) angles in rad."""
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = vertices[:, 0], vertices[:, 1]
+    return np.stack([c * x - s * y, s * x + c * y], axis=1)

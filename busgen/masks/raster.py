@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Pixels
 from busgen.errors import FindingError
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float64]
 
 _TOLERANCE_PX = 0.5  # of the box against the frame
 _AT_ONCE = 1024  # outlines in memory: masks need a tenth of their room
@@ -21,7 +20,7 @@ _SHIFT = 4  # bits of a pixel's fraction in OpenCV's polygons
 
 
 @dataclass(frozen=True)
-class Engine:
+class MaskEngine:
     """Draws masks of `size_px` x `size_px` pixels; `sha256` of all that decides them.
 
     `outlines` gives the vertices (N, P, 2) of findings with a lesion, in mm from the centre of the
@@ -33,13 +32,10 @@ class Engine:
     size_px: int
     outlines: Callable[[Sequence[Finding]], Floats]
 
-    def draw(self, findings: Sequence[Finding]) -> NDArray[np.uint8]:
+    def draw(self, findings: Sequence[Finding]) -> Pixels:
         """Return (N, H, W) uint8 {0, 1}: one component without holes, or nothing where normal.
 
-        Raises
-        ------
-        FindingError
-            If a lesion's box is not inside the frame.
+        Raises `FindingError` if a lesion's box is not inside the frame.
         """
         masks = np.zeros((len(findings), self.size_px, self.size_px), np.uint8)
         lesions = [row for row, finding in enumerate(findings) if finding.has_lesion]
@@ -75,7 +71,7 @@ class Engine:
             )
 
 
-def _fill(mask: NDArray[np.uint8], polygon: NDArray[np.int32]) -> None:
+def _fill(mask: Pixels, polygon: NDArray[np.int32]) -> None:
     """Fill a polygon into a mask, with the bays that are narrower than a pixel closed."""
     cv2.fillPoly(mask, [polygon], 1, shift=_SHIFT)
     left, top, width, height = (v >> _SHIFT for v in cv2.boundingRect(polygon))

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Floats
 from busgen.masks.closed import POINTS
 from busgen.priors.findings import Finding
 from busgen.seeds import rng
-
-Floats = NDArray[np.float64]
 
 CYCLES = np.arange(2, 25)
 PULSE_WIDTHS = (0.003, 0.006, 0.012, 0.024, 0.048)  # sd of a burst, in outline lengths
@@ -30,6 +29,8 @@ CALM = 1.5  # largest wave of an outline that is not irregular, in sd
 LOBULE_MM = (1.5, 3.0)  # distance of neighbouring notches
 _KINKS = CORNERS + SPICULES + LOBULES
 _WAVES = POINTS // 2 + 1
+# (N, K) bursts: place, turn in rad (0: none there), reach and sd; lengths in outline lengths
+_Kinks = tuple[Floats, Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,12 @@ class Lesions:
 
     width_mm: Floats  # (N,)
     height_mm: Floats  # (N,)
-    shape: dict[str, NDArray[np.bool_]]  # term -> (N,)
-    margin: dict[str, NDArray[np.bool_]]  # term -> (N,)
+    shape: dict[str, Bools]  # term -> (N,)
+    margin: dict[str, Bools]  # term -> (N,)
     waves: NDArray[np.complex128]  # (N, CYCLES) standard normal
     kinks: Floats  # (N, kinks, 3) uniform: place, turn, reach
     traits: Floats  # (N, 8) uniform: numbers and strengths of the whole outline
     tilt: Floats  # (N,) standard normal
-
-
-@dataclass(frozen=True)
-class _Kinks:
-    """(N, K) bursts: place, reach and sd in outline lengths, turn in rad (0: none there)."""
-
-    place: Floats
-    turn: Floats
-    reach: Floats
-    sd: Floats
 
 
 def make_lesions(findings: Sequence[Finding]) -> Lesions:
@@ -81,7 +72,13 @@ def make_lesions(findings: Sequence[Finding]) -> Lesions:
 
 def bend(lesions: Lesions) -> Floats:
     """Return (N, POINTS) changes of the tangent angle, in rad, integrated from curvature."""
-    curvature = _kink_spectrum(_kinks(lesions))
+    first, second = CORNERS, CORNERS + SPICULES
+    kinks = (
+        _corners(lesions, lesions.kinks[:, :first]),
+        _spicules(lesions, lesions.kinks[:, first:second]),
+        _notches(lesions, lesions.kinks[:, second:]),
+    )
+    curvature = _kink_spectrum(*(np.hstack(parts) for parts in zip(*kinks, strict=True)))
     curvature[:, CYCLES] += _undulation(lesions)
     cycles = np.arange(_WAVES)
     # integration over arc length; a constant would turn the outline, so there is none
@@ -107,23 +104,7 @@ def _undulation(lesions: Lesions) -> NDArray[np.complex128]:
     return np.asarray(lesions.waves * limit * amplitude * (0.5 * POINTS) * (2j * np.pi * CYCLES))
 
 
-def _kinks(lesions: Lesions) -> _Kinks:
-    """Return corners, spicules and notches of each outline, side by side."""
-    first, second = CORNERS, CORNERS + SPICULES
-    parts = (
-        _corners(lesions, lesions.kinks[:, :first]),
-        _spicules(lesions, lesions.kinks[:, first:second]),
-        _notches(lesions, lesions.kinks[:, second:]),
-    )
-    return _Kinks(
-        place=np.hstack([part.place for part in parts]),
-        turn=np.hstack([part.turn for part in parts]),
-        reach=np.hstack([part.reach for part in parts]),
-        sd=np.hstack([part.sd for part in parts]),
-    )
-
-
-def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _spread(number: Floats, start: Floats, jitter: Floats) -> tuple[Floats, Bools]:
     """Return (N, K) places, about evenly spread, and which of them are among the (N,) number."""
     k = np.arange(jitter.shape[1])
     place = start[:, None] + (k + 0.8 * (jitter - 0.5)) / number[:, None]
@@ -136,7 +117,7 @@ def _corners(lesions: Lesions, u: Floats) -> _Kinks:
     place, there = _spread(number, lesions.traits[:, 2], u[..., 0])
     there &= lesions.margin["angular"][:, None]
     reach = 0.025 + 0.045 * u[..., 2]
-    return _Kinks(place, there * (0.8 + 0.8 * u[..., 1]), reach, np.full_like(reach, CORNER_SD))
+    return place, there * (0.8 + 0.8 * u[..., 1]), reach, np.full_like(reach, CORNER_SD)
 
 
 def _spicules(lesions: Lesions, u: Floats) -> _Kinks:
@@ -145,7 +126,7 @@ def _spicules(lesions: Lesions, u: Floats) -> _Kinks:
     place, there = _spread(number, lesions.traits[:, 4], u[..., 0])
     there &= lesions.margin["spiculated"][:, None]
     reach = 0.012 + 0.035 * u[..., 2] ** 2
-    return _Kinks(place, there * (1.4 + 1.4 * u[..., 1]), reach, SHARP * reach)
+    return place, there * (1.4 + 1.4 * u[..., 1]), reach, SHARP * reach
 
 
 def _notches(lesions: Lesions, u: Floats) -> _Kinks:
@@ -159,14 +140,16 @@ def _notches(lesions: Lesions, u: Floats) -> _Kinks:
     # bumps come in runs: one side of a lesion is often more lobulated than the other
     run = 0.75 + 0.25 * np.cos(2 * np.pi * (place + lesions.traits[:, 7, None]))
     reach = np.broadcast_to(0.5 / number[:, None], place.shape)
-    return _Kinks(place, there * run * (-1.1 - 0.9 * u[..., 1]), reach, SHARP * reach)
+    return place, there * run * (-1.1 - 0.9 * u[..., 1]), reach, SHARP * reach
 
 
-def _kink_spectrum(kinks: _Kinks) -> NDArray[np.complex128]:
+def _kink_spectrum(
+    place: Floats, turn: Floats, reach: Floats, sd: Floats
+) -> NDArray[np.complex128]:
     """Return the spectrum (N, waves) of the curvature of kinks: bursts and their take-backs."""
-    place = np.hstack([kinks.place, kinks.place - kinks.reach, kinks.place + kinks.reach])
-    turn = np.hstack([kinks.turn, -kinks.turn / 2, -kinks.turn / 2])
-    width = np.hstack([kinks.sd, 0.45 * kinks.reach, 0.45 * kinks.reach])
+    place = np.hstack([place, place - reach, place + reach])
+    turn = np.hstack([turn, -turn / 2, -turn / 2])
+    width = np.hstack([sd, 0.45 * reach, 0.45 * reach])
     edges = np.sqrt(np.multiply(PULSE_WIDTHS[1:], PULSE_WIDTHS[:-1]))
     n, kinds = len(place), len(PULSE_WIDTHS)
     row = np.arange(n)[:, None] * kinds + np.searchsorted(edges, width)

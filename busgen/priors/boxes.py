@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats, Indices
 from busgen.priors.sizes import LESIONS, Sizes, density, probability, quantile
 
-Floats = NDArray[np.float64]
 Limits = Mapping[str, tuple[float, float]]  # size_mm, width_mm, height_mm, center_x, center_y
 AXES = ("pathology", "shape", "orientation", "field_mm", "size_class")
 _TERMS = (len(LESIONS), len(schema.SHAPES), len(schema.ORIENTATIONS))  # the first of `AXES`
@@ -37,7 +36,7 @@ class _Rows:
     low: Floats  # (R, 2): log of the least width and height
     high: Floats  # (R, 2)
 
-    def pick(self, index: NDArray[np.intp]) -> "_Rows":
+    def pick(self, index: Indices) -> "_Rows":
         """Return the rows at `index`."""
         return _Rows(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
@@ -88,9 +87,7 @@ def make_boxes(sizes: Sizes, fields_mm: tuple[float, ...], limits: Limits) -> Bo
     return Boxes(shape, rows, limits, sides, np.where(open_[:, None], share / whole * ratio, 0.0))
 
 
-def _rows(
-    sizes: Sizes, states: NDArray[np.intp], fields_mm: tuple[float, ...], limits: Limits
-) -> _Rows:
+def _rows(sizes: Sizes, states: Indices, fields_mm: tuple[float, ...], limits: Limits) -> _Rows:
     """Return the rows of `states` (axes, R), as in `AXES`."""
     p, s, o, f, c = states
     field = np.array(fields_mm)[f]
@@ -178,7 +175,7 @@ def _center_weight(
     return weight
 
 
-def draw(boxes: Boxes, index: NDArray[np.intp], u: Floats) -> Floats:
+def draw(boxes: Boxes, index: Indices, u: Floats) -> Floats:
     """Draw one box for each row in `index` (N,) from uniforms `u` (N, 4).
 
     Returns (N, 4): width_mm, height_mm, center_x, center_y.

@@ -6,9 +6,9 @@ In: `Prior`, `Request`, root seed. Out: `Finding`s; finding *k* depends on (root
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Indices
 from busgen.errors import UserError
 from busgen.priors import boxes
 from busgen.priors.findings import FIELDS, Finding
@@ -17,38 +17,20 @@ from busgen.priors.plan import ORDER, Plan, make_plan
 from busgen.priors.request import Request
 from busgen.priors.text.words import to_text
 
-Floats = NDArray[np.float64]
-States = dict[str, NDArray[np.intp]]
+States = dict[str, Indices]
 _ANY = Request()
 _UNIFORMS = len(ORDER) + 4  # numbers that a finding is drawn with, before its text
 
 
 def draw(
-    prior: Prior,
-    n: int,
-    seed: int,
-    *,
-    request: Request = _ANY,
-    size_px: int = 256,
-    start: int = 0,
+    prior: Prior, n: int, seed: int, *, request: Request = _ANY, size_px: int = 256, start: int = 0
 ) -> list[Finding]:
     """Draw findings number `start` to `start + n - 1` of the root `seed`.
 
-    Parameters
-    ----------
-    prior, request
-        What to draw from, and what every finding meets.
-    n, start
-        How many, and the first one's number; finding *k* is the same in any slice.
-    seed
-        Root seed in [0, 2**63).
-    size_px
-        Side of the square images in pixels; sets `pixel_mm`.
-
-    Raises
-    ------
-    FindingError
-        If nothing in the prior meets the request, with the reason.
+    `prior`, `request`: what to draw from, and what every finding meets; `n`, `start`: how many, and
+    the first one's number; finding *k* is the same in any slice; `seed`: root seed in [0, 2**63);
+    `size_px`: side of the square images in pixels; sets `pixel_mm`. Raises `FindingError` if
+    nothing in the prior meets the request, with the reason.
     """
     if n < 0 or start < 0:
         raise UserError("n and start must not be negative", (n, start), "give counts")
@@ -59,10 +41,19 @@ def draw(
     generators = [seeds.rng(value, "finding") for value in own]
     u = np.array([generator.random(_UNIFORMS) for generator in generators])
     drawn = _states(plan, u)
-    sizes = _sizes(plan, drawn, u[:, len(ORDER) :])
+    lesion = drawn["pathology"] < 2
+    sizes = np.full((n, 4), np.nan)  # width_mm, height_mm, center_x, center_y
+    if lesion.any():
+        index = _row_index(plan.boxes, drawn, lesion)
+        sizes[lesion] = boxes.draw(plan.boxes, index, u[:, len(ORDER) :][lesion])
     ids = [f"{seed}-{k:07d}" for k in range(start, start + n)]
-    rows = zip(ids, own, *_columns(prior, drawn, sizes, size_px), strict=True)
-    return [_finding(row, g) for row, g in zip(rows, generators, strict=True)]
+    findings = []
+    rows = zip(ids, own, ids, *_columns(prior, drawn, sizes, size_px), strict=True)
+    for row, generator in zip(rows, generators, strict=True):
+        values: dict[str, Any] = dict(zip(FIELDS, row, strict=False))
+        text = to_text(Finding(**values, text=""), generator)
+        findings.append(Finding(**values, text=text))
+    return findings
 
 
 def text_generator(seed: int) -> np.random.Generator:
@@ -84,22 +75,10 @@ def _states(plan: Plan, u: Floats) -> States:
     return drawn
 
 
-def row_index(
-    plan_boxes: boxes.Boxes, drawn: States, lesion: NDArray[np.bool_]
-) -> NDArray[np.intp]:
+def _row_index(plan_boxes: boxes.Boxes, drawn: States, lesion: Bools) -> Indices:
     """Return the row of `Boxes` for each lesion."""
     state = tuple(drawn[axis][lesion] for axis in boxes.AXES)
     return np.ravel_multi_index(state, plan_boxes.shape)
-
-
-def _sizes(plan: Plan, drawn: States, u: Floats) -> Floats:
-    """Return width_mm, height_mm, center_x, center_y (N, 4), NaN without a lesion."""
-    lesion = drawn["pathology"] < 2
-    sizes = np.full((len(u), 4), np.nan)
-    if lesion.any():
-        index = row_index(plan.boxes, drawn, lesion)
-        sizes[lesion] = boxes.draw(plan.boxes, index, u[lesion])
-    return sizes
 
 
 def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[list[object]]:
@@ -115,17 +94,8 @@ def _columns(prior: Prior, drawn: States, sizes: Floats, size_px: int) -> list[l
             values.append(None)
         return [values[state] for state in drawn[name].tolist()]
 
-    numbers = [
-        [None if np.isnan(value) else value for value in column] for column in sizes.T.tolist()
-    ]
+    numbers = [[None if np.isnan(x) else x for x in column] for column in sizes.T.tolist()]
     pixels = (np.array(prior.fields_mm) / size_px)[drawn["field_mm"]].tolist()
     first = ("pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern")
     names = (*first, "posterior", "halo", "calcification")
     return [*(terms(name) for name in names), *numbers, pixels, terms("scanner")]
-
-
-def _finding(row: tuple[object, ...], generator: np.random.Generator) -> Finding:
-    """Return the finding with its text."""
-    sample_id, own, *fields = row
-    values: dict[str, Any] = dict(zip(FIELDS, (sample_id, own, sample_id, *fields), strict=False))
-    return Finding(**values, text=to_text(Finding(**values, text=""), generator))

@@ -12,8 +12,8 @@ from busgen import schema
 from busgen.errors import FindingError
 from busgen.priors.draw import text_generator
 from busgen.priors.findings import Finding
-from busgen.priors.network import TERMS
 from busgen.priors.request import Request
+from busgen.priors.text.lexicon import TERMS
 from busgen.priors.text.words import to_text
 
 _HALO = {"no": False, "yes": True}
@@ -25,18 +25,9 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
     Conditions on the field itself choose the family's terms: `posterior=none|shadowing` makes
     pairs. Every sample meets all conditions.
 
-    Parameters
-    ----------
-    field
-        One of `busgen.schema.VARIED`.
-    request
-        What every finding meets.
-
-    Raises
-    ------
-    FindingError
-        If the field is none of those, fewer than two terms are left, the request gives its terms
-        shares (a family has each once), or asks for no lesion where the field is a lesion's.
+    `field`: one of `busgen.schema.VARIED`; `request`: what every finding meets. Raises
+    `FindingError` if the field is none of those, fewer than two terms are left, the request gives
+    its terms shares (a family has each once), or asks for no lesion where the field is a lesion's.
     """
     if field not in schema.VARIED:
         known = ", ".join(schema.VARIED)
@@ -45,15 +36,12 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
         rule = f"shares of {field} must not be asked for where it varies: each has every term once"
         raise FindingError(rule, f"target {field}", f"drop the target or vary={field}")
     if field != "tissue" and _admitted("pathology", request) == ("normal",):
-        raise FindingError(
-            f"{field} is a lesion's: it must have lesions to vary among",
-            "pathology=normal",
-            "vary tissue, or ask for lesions",
-        )
+        rule = f"{field} is a lesion's: it must have lesions to vary among"
+        raise FindingError(rule, "pathology=normal", "vary tissue, or ask for lesions")
     terms = _admitted(field, request)
     if len(terms) < 2:
         got = f"{field}={'|'.join(terms) or 'nothing'}"
-        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(_terms(field)[:2])}"
+        remedy = f"drop the condition, or leave two, e.g. {field}={'|'.join(TERMS[field][:2])}"
         raise FindingError(f"conditions and text must leave {field} two terms to vary", got, remedy)
     return terms
 
@@ -63,41 +51,28 @@ def _admitted(field: str, request: Request) -> tuple[str, ...]:
     asked = [condition for condition in request.where if condition.field == field]
     return tuple(
         term
-        for term in _terms(field)
+        for term in TERMS[field]
         if all((term in c.terms) == (c.op != "excludes") for c in asked)
     )
-
-
-def _terms(field: str) -> tuple[str, ...]:
-    """Return the terms that the members of a family have in turn."""
-    return schema.MARGINS if field == "margin" else TERMS[field]
 
 
 def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[Finding]:
     """Return the family of a finding: itself with each of `terms` in `field`.
 
-    Parameters
-    ----------
-    finding
-        As drawn: its `seed` is the one that it was drawn from.
-    field, terms
-        What varies, and the terms it takes, as `select_terms` returns them.
+    `finding`: as drawn: its `seed` is the one that it was drawn from; `field`, `terms`: what
+    varies, and the terms it takes, as `select_terms` returns them.
 
-    Returns
-    -------
-    list of Finding
-        `sample_id` is the drawn finding's with the term behind it, `family_id` and all else the
-        drawn finding's. A finding without the field (normal) is a family of its own.
+    `sample_id` is the drawn finding's with the term behind it, `family_id` and all else the
+    drawn finding's. A finding without the field (normal) is a family of its own.
     """
     if getattr(finding, field) is None:
         return [finding]
-    return [_member(finding, field, term) for term in terms]
-
-
-def _member(finding: Finding, field: str, term: str) -> Finding:
-    value: object = _HALO[term] if field == "halo" else term
-    if field == "margin":
-        value = (term,)
-    name = f"{finding.sample_id}-{term}"
-    changed = replace(finding, **{field: value, "sample_id": name})  # type: ignore[arg-type]
-    return replace(changed, text=to_text(changed, text_generator(finding.seed)))
+    members = []
+    for term in terms:
+        value = {"halo": _HALO.get(term), "margin": (term,)}.get(field, term)
+        changed = replace(
+            finding,
+            **{field: value, "sample_id": f"{finding.sample_id}-{term}"},  # type: ignore[arg-type]
+        )
+        members.append(replace(changed, text=to_text(changed, text_generator(finding.seed))))
+    return members

@@ -49,25 +49,6 @@ class Finding:
 
 
 FIELDS = tuple(field.name for field in fields(Finding))
-TERM_FIELDS = tuple(c.name for c in schema.COLUMNS if c.source == "finding" and c.values)
-
-
-def _check_terms(terms: dict[str, object]) -> None:
-    """Raise `FindingError` naming the first of `terms` (field: value) outside the lexicon."""
-    for name, value in terms.items():
-        column = schema.BY_NAME.get(name)
-        if column is None or column.source != "finding":
-            known = ", ".join(c.name for c in schema.COLUMNS if c.source == "finding")
-            raise FindingError("a term's field must be one of a finding's", name, known)
-        if column.values is None or value is None:
-            continue
-        for term in value if isinstance(value, list | tuple) else (value,):
-            if term not in column.values:
-                raise FindingError(
-                    f"{name} must be one of the lexicon's terms",
-                    repr(term),
-                    f"choose from {', '.join(column.values)}",
-                )
 
 
 def check(finding: Finding, size_px: int) -> Finding:
@@ -76,7 +57,14 @@ def check(finding: Finding, size_px: int) -> Finding:
     Terms must be the lexicon's, a margin admissible, orientation must agree with the sizes, the
     box must lie inside the image, and a finding without a lesion must have null lesion fields.
     """
-    _check_terms({name: getattr(finding, name) for name in TERM_FIELDS})
+    for column in schema.COLUMNS:
+        if column.source != "finding" or not column.values:
+            continue
+        value = getattr(finding, column.name)
+        for term in value if isinstance(value, list | tuple) else (value,):
+            if term is not None and term not in column.values:
+                rule = f"{column.name} must be one of the lexicon's terms"
+                raise FindingError(rule, repr(term), f"choose from {', '.join(column.values)}")
     given = [name for name in LESION_FIELDS if getattr(finding, name) is not None]
     if not finding.has_lesion:
         if given:
@@ -104,22 +92,18 @@ def _check_box(finding: Finding, size_px: int) -> None:
     if not (width > 0 and height > 0 and finding.pixel_mm > 0):
         raise FindingError("sizes must be > 0 mm", (width, height, finding.pixel_mm), "give mm")
     if (height > width) != (finding.orientation == "not_parallel"):
-        raise FindingError(
-            "not_parallel means height_mm > width_mm, parallel the rest",
-            f"{finding.orientation} with {width:g} x {height:g} mm (width x height)",
-            "change the orientation or the sizes",
-        )
+        rule = "not_parallel means height_mm > width_mm, parallel the rest"
+        got = f"{finding.orientation} with {width:g} x {height:g} mm (width x height)"
+        raise FindingError(rule, got, "change the orientation or the sizes")
     field_mm = finding.pixel_mm * size_px
     for name, center, size in (
         ("center_x", finding.center_x or 0.0, width / field_mm),
         ("center_y", finding.center_y or 0.0, height / field_mm),
     ):
         if not size / 2 <= center <= 1 - size / 2:
-            raise FindingError(
-                "the lesion's box must lie inside the image",
-                f"{name} {center:.3g} with {size:.3g} of the image's side",
-                "move or shrink the lesion, or enlarge the field of view",
-            )
+            rule = "the lesion's box must lie inside the image"
+            got = f"{name} {center:.3g} with {size:.3g} of the image's side"
+            raise FindingError(rule, got, "move or shrink the lesion, or enlarge the field of view")
 
 
 def to_row(finding: Finding) -> dict[str, object]:

@@ -4,14 +4,14 @@ In: factors, i.e. non-negative tables over named axes. Out: conditional tables i
 a sample is drawn, marginals, and weights that make marginals meet given targets (raking).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from busgen.arrays import Floats, Indices
+
 ROUNDS, TOLERANCE = 2000, 1e-10
 
 
@@ -63,7 +63,7 @@ class Target:
     """
 
     axis: str
-    groups: NDArray[np.intp]
+    groups: Indices
     shares: Floats
 
 
@@ -100,9 +100,3 @@ def _scale(marginal: Floats, target: Target) -> tuple[Floats, float]:
     factor = np.divide(target.shares, now, where=now > 0, out=np.ones_like(now))
     scale = np.where(taken, factor[target.groups], 1.0)
     return scale, float(np.abs(now - target.shares).max())
-
-
-def marginals(factors: Sequence[Factor], axes: Sequence[str]) -> Mapping[str, Floats]:
-    """Return the normalised marginal of each variable in `axes`."""
-    tables = {axis: multiply(factors, (axis,)) for axis in axes}
-    return {axis: table / table.sum() for axis, table in tables.items()}

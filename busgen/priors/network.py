@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import io, schema
+from busgen.arrays import Floats
 from busgen.errors import DataError
 from busgen.priors.sizes import LESIONS, Sizes, check, make_sizes
 
-Floats = NDArray[np.float64]
 PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
 
 OUTLINES = ("circumscribed", "not_circumscribed")
@@ -57,22 +56,17 @@ class _View:
     index: tuple[int, ...]
 
 
-def _view(node: str, terms: tuple[str, ...], readings: Sequence[str]) -> _View:
-    """Return the view in which each term of `node` reads as in `readings`, null as null."""
-    return _View(node, terms, (*(terms.index(reading) for reading in readings), len(terms)))
-
-
-_EDGES = ("circumscribed", "spiculated", "other")
-VIEWS = {
-    "edge": _view(
+_EDGES = ("circumscribed", "spiculated")
+VIEWS = {  # null reads as null
+    "edge": _View(
         "margin",
-        _EDGES,
-        [next((edge for edge in _EDGES if edge in terms), "other") for terms in MARGIN_SETS],
+        (*_EDGES, "other"),
+        (*(next((i for i, e in enumerate(_EDGES) if e in terms), 2) for terms in MARGIN_SETS), 3),
     ),
-    "anechoic": _view(
+    "anechoic": _View(
         "echo_pattern",
         ("anechoic", "not_anechoic"),
-        ["anechoic" if term == "anechoic" else "not_anechoic" for term in schema.ECHO_PATTERNS],
+        (*(int(term != "anechoic") for term in schema.ECHO_PATTERNS), 2),
     ),
 }
 
@@ -134,10 +128,7 @@ def count_states(name: str, terms: tuple[str, ...]) -> int:
 def load_prior(path: Path | None = None) -> Prior:
     """Read a prior; raise `DataError` for what is no prior.
 
-    Parameters
-    ----------
-    path
-        A JSON file as `save_prior` writes; None for the pooled prior in the package.
+    `path`: a JSON file as `save_prior` writes; None for the pooled prior in the package.
     """
     return make_prior(io.read_json(path or POOLED))
 

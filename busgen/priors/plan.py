@@ -10,24 +10,15 @@ from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
-from busgen.priors.conditions import SIZES, Condition, is_lesion_field
-from busgen.priors.network import (
-    LESION_NODES,
-    MARGIN_SETS,
-    NODES,
-    VIEWS,
-    Node,
-    Prior,
-    count_states,
-)
+from busgen.priors.conditions import SIZES, Condition
+from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, count_states
 from busgen.priors.request import Request, Share
 
-Floats = NDArray[np.float64]
 ORDER = ("pathology", "size_class", *NODES[1:])
 
 
@@ -43,14 +34,28 @@ class Plan:
 @lru_cache(maxsize=16)
 def make_plan(prior: Prior, request: Request) -> Plan:
     """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
-    _check_matched(request)
+    limited = [str(condition) for condition in request.where if condition.op == "range"]
+    if request.size_matched and limited:
+        # a limit cuts the areas of tall (malignant) and flat (benign) boxes in different places
+        raise FindingError(
+            "size_matched must stand without limits on sizes or places",
+            f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
+            "drop size_matched or the limits",
+        )
     factors, made = _condition(prior, request.where, request.size_matched)
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
     targets = [target for share in request.targets for target in _targets(prior, share)]
     if targets:
-        factors += _rake(factors, targets, request)
+        found, error = joint.rake(factors, targets)
+        if not error < 1e-6:
+            raise FindingError(
+                "targets must be able to hold together and with the conditions",
+                f"{describe(request)} (closest: off by {error:.3g})",
+                "drop one, or give no share to what has probability 0",
+            )
+        factors += found
         conditionals, _ = joint.eliminate(factors, ORDER)
     return Plan(conditionals, tuple(factors), made)
 
@@ -62,10 +67,11 @@ def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
     terms may stand together, so theirs do not sum to 1.
     """
     names = tuple(n for n in NODES if n not in ("outline", "field_mm"))
-    tables = joint.marginals(make_plan(prior, request).factors, names)
+    factors = make_plan(prior, request).factors
     result = {}
     for name in names:
-        table = tables[name][:-1] if name in LESION_NODES else tables[name]
+        table = joint.multiply(factors, (name,))
+        table = (table / table.sum())[: -1 if name in LESION_NODES else None]
         terms, total = prior.terms(name), table.sum()
         if name == "margin":
             terms = schema.MARGINS
@@ -90,8 +96,13 @@ def _condition(
 ) -> tuple[list[joint.Factor], boxes.Boxes]:
     """Return the prior's factors and those of the conditions."""
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
+    # P(whose sizes a lesion takes | pathology): its own, or the prior's mixture
+    class_sizes = np.eye(3)
+    if size_matched:
+        lesions = prior.node("pathology").table[:2]
+        class_sizes[:2, :2] = lesions / lesions.sum()
     factors = [node_factor(node) for node in prior.nodes]
-    factors.append(joint.Factor(("pathology", "size_class"), _class_sizes(prior, size_matched)))
+    factors.append(joint.Factor(("pathology", "size_class"), class_sizes))
     factors.append(joint.Factor(boxes.AXES, made.weights()))
     for condition in where:
         if condition.op != "range":
@@ -107,15 +118,6 @@ def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:
             low, high = ends.get(condition.field, (condition.low, condition.high))
             ends[condition.field] = max(low, condition.low), min(high, condition.high)
     return ends
-
-
-def _class_sizes(prior: Prior, size_matched: bool) -> Floats:
-    """Return P(whose sizes a lesion takes | pathology): its own, or the prior's mixture."""
-    table = np.eye(3)
-    if size_matched:
-        lesions = prior.node("pathology").table[:2]
-        table[:2, :2] = lesions / lesions.sum()
-    return table
 
 
 def _mask(prior: Prior, condition: Condition) -> Floats:
@@ -138,13 +140,11 @@ def _mask(prior: Prior, condition: Condition) -> Floats:
 def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     """Return one target for all terms of a field, or one a term of the margin."""
     if share.field == "margin":
-        out = []
-        for term, value in share.shares:
-            groups = [0 if term in terms else 1 for terms in MARGIN_SETS]
-            out.append(
-                joint.Target("margin", np.array([*groups, -1]), np.array([value, 1 - value]))
-            )
-        return out
+        sets = [([term not in terms for terms in MARGIN_SETS], x) for term, x in share.shares]
+        return [
+            joint.Target("margin", np.array([*map(int, groups), -1]), np.array([x, 1 - x]))
+            for groups, x in sets
+        ]
     terms = prior.terms(share.field)
     named = [term for term, _ in share.shares]
     groups = [named.index(term) if term in named else len(named) for term in terms]
@@ -153,40 +153,12 @@ def _targets(prior: Prior, share: Share) -> list[joint.Target]:
     return [joint.Target(share.field, np.array(groups), np.array([*values, 1 - sum(values)]))]
 
 
-def _rake(
-    factors: Sequence[joint.Factor], targets: Sequence[joint.Target], request: Request
-) -> list[joint.Factor]:
-    """Return the factors that make the joint meet the targets; refuse those that it cannot."""
-    found, error = joint.rake(factors, targets)
-    if not error < 1e-6:
-        raise FindingError(
-            "targets must be able to hold together and with the conditions",
-            f"{describe(request)} (closest: off by {error:.3g})",
-            "drop one, or give no share to what has probability 0",
-        )
-    return found
-
-
 def describe(request: Request) -> str:
     """Return a request in words."""
     parts = [str(condition) for condition in request.where]
     for share in request.targets:
         parts.append(f"{share.field} {{{', '.join(f'{t}: {v:g}' for t, v in share.shares)}}}")
     return "; ".join([*parts, *(["size_matched"] if request.size_matched else [])])
-
-
-def _check_matched(request: Request) -> None:
-    """Raise `FindingError` for limits on sizes or places together with `size_matched`.
-
-    A limit cuts the areas of tall (malignant) and flat (benign) boxes in different places.
-    """
-    limited = [str(condition) for condition in request.where if condition.op == "range"]
-    if request.size_matched and limited:
-        raise FindingError(
-            "size_matched must stand without limits on sizes or places",
-            f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
-            "drop size_matched or the limits",
-        )
 
 
 def _refusal(prior: Prior, request: Request) -> FindingError:
@@ -204,20 +176,27 @@ def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
     fields = {condition.field for condition in where}
     got = " and ".join(str(condition) for condition in where)
     rule = "conditions must be able to hold together"
-    if any(str(c) == "pathology=normal" for c in where) and any(map(is_lesion_field, fields)):
-        return FindingError(rule, got, "normal has no lesion, so leave out the lesion's fields")
-    if fields == {"margin"}:
-        return FindingError(rule, got, "circumscribed stands alone; drop one of the conditions")
-    if len(fields) == 1 and len(where) > 1:
-        return FindingError(rule, got, "give one of them")
-    if fields == {"echo_pattern", "posterior"}:
-        why = "an anechoic lesion attenuates less than its surroundings and casts no shadow"
-        return FindingError(rule, got, why)
-    if "orientation" in fields and fields & {"width_mm", "height_mm"}:
-        return FindingError(rule, got, "not_parallel means height_mm > width_mm, parallel the rest")
-    if fields & set(SIZES):
-        sides = prior.fields_mm if "field_mm" not in fields and "scanner" not in fields else ()
-        room = f" (sides of {sides[0]:g} to {sides[-1]:g} mm)" if sides else ""
-        why = f"the lesion must fit its field of view{room} and the prior's range of sizes"
-        return FindingError(rule, got, f"{why}: change one of them")
-    return FindingError(rule, got, "the prior gives it probability 0: drop one or change the prior")
+    of_lesion = fields & {*LESION_NODES, *SIZES}
+    sides = prior.fields_mm if "field_mm" not in fields and "scanner" not in fields else ()
+    room = f" (sides of {sides[0]:g} to {sides[-1]:g} mm)" if sides else ""
+    normal = any(str(c) == "pathology=normal" for c in where)
+    reasons = (
+        (normal and of_lesion, "normal has no lesion, so leave out the lesion's fields"),
+        (fields == {"margin"}, "circumscribed stands alone; drop one of the conditions"),
+        (len(fields) == 1 and len(where) > 1, "give one of them"),
+        (
+            fields == {"echo_pattern", "posterior"},
+            "an anechoic lesion attenuates less than its surroundings and casts no shadow",
+        ),
+        (
+            "orientation" in fields and fields & {"width_mm", "height_mm"},
+            "not_parallel means height_mm > width_mm, parallel the rest",
+        ),
+        (
+            fields & set(SIZES),
+            f"the lesion must fit its field of view{room} and the prior's range of sizes: "
+            "change one of them",
+        ),
+        (True, "the prior gives it probability 0: drop one or change the prior"),
+    )
+    return FindingError(rule, got, next(why for holds, why in reasons if holds))

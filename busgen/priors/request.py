@@ -41,22 +41,13 @@ def parse_request(
 ) -> Request:
     """Return what the command line asks for.
 
-    Parameters
-    ----------
-    settings
-        Each like ``pathology=malignant``, ``shape=oval|round``, ``margin=spiculated+indistinct``
-        (exactly these), ``margin includes spiculated``, ``margin excludes angular``,
-        ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine).
-    text
-        A clinical description; what it does not say stays open.
-    targets
-        Field -> term -> share, e.g. ``{"pathology": {"benign": .5, "malignant": .5}}``,
-        ``{"margin": {"spiculated": .3}}``, and ``"size_matched": True``.
-
-    Raises
-    ------
-    FindingError
-        For unknown fields, terms and words, and for shares that are none.
+    `settings`: each like ``pathology=malignant``, ``shape=oval|round``,
+    ``margin=spiculated+indistinct`` (exactly these), ``margin includes spiculated``, ``margin
+    excludes angular``, ``size_mm=14``, ``size_mm=8..20``, ``scanner=GE Logiq 7`` (of the engine);
+    `text`: a clinical description; what it does not say stays open; `targets`: field -> term ->
+    share, e.g. ``{"pathology": {"benign": .5, "malignant": .5}}``, ``{"margin": {"spiculated":
+    .3}}``, and ``"size_matched": True``. Raises `FindingError` for unknown fields, terms and words,
+    and for shares that are none.
     """
     where = tuple(_setting(setting) for setting in settings)
     if text:
@@ -79,18 +70,14 @@ def _setting(setting: str) -> Condition:
     """Return the condition in one setting; raise `FindingError` if it is none."""
     found = re.fullmatch(r"\s*(\w+)\s*(=|\sincludes\s|\sexcludes\s)\s*(.+?)\s*", setting)
     if not found:
-        raise FindingError(
-            "a setting must be field=value, margin includes term or margin excludes term",
-            repr(setting),
-            "write e.g. pathology=malignant or size_mm=8..20",
-        )
+        rule = "a setting must be field=value, margin includes term or margin excludes term"
+        raise FindingError(rule, repr(setting), "write e.g. pathology=malignant or size_mm=8..20")
     field, op, value = found[1], found[2].strip(), found[3].lower()
     if field in SIZES and op == "=":
         return _range(field, value)
     if field not in DISCRETE:
-        raise FindingError(
-            "a setting's field must be known", field, f"choose from {', '.join(DISCRETE + SIZES)}"
-        )
+        rule = "a setting's field must be known"
+        raise FindingError(rule, field, f"choose from {', '.join(DISCRETE + SIZES)}")
     if op != "=":
         if field != "margin":
             raise FindingError(f"{op} is for margin", setting, f"write {field}={value}")

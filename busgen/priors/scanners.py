@@ -18,12 +18,9 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
     """Return `prior` with its scanners shared among those that are `like` them.
 
     P(name) is the sum over the prior's scanners of P(scanner) share(name | scanner); the fields of
-    view of a name are those of the scanners, mixed in these proportions. All else stays.
-
-    Raises
-    ------
-    DataError
-        If a scanner of the prior is like none, or its scanners or fields of view are given others.
+    view of a name are those of the scanners, mixed in these proportions. All else stays. Raises
+    `DataError` if a scanner of the prior is like none, or its scanners or fields of view are given
+    others.
     """
     record: dict[str, Any] = deepcopy(prior.record)
     scanner, field = (record["discrete"][name] for name in ("scanner", "field_mm"))
@@ -33,28 +30,17 @@ def with_scanners(prior: Prior, like: Likeness) -> Prior:
     if lost := set(scanner["table"]) - set(like):
         raise DataError("a prior's scanners must be known", sorted(lost), ", ".join(like))
     names = dict.fromkeys(name for shares in like.values() for name in shares)
-    shares = {name: _shares(scanner["table"], like, name) for name in names}
+    own_shares = scanner["table"].items()
+    shares = {  # P(scanner and name) for each of the prior's scanners
+        name: {own: p * like[own].get(name, 0.0) / sum(like[own].values()) for own, p in own_shares}
+        for name in names
+    }
     totals = {name: sum(own.values()) for name, own in shares.items() if sum(own.values()) > 0}
     scanner["table"] = {name: total / sum(totals.values()) for name, total in totals.items()}
-    field["table"] = {
-        name: _mixed({k: v / total for k, v in shares[name].items()}, field["table"])
-        for name, total in totals.items()
-    }
+    mixed: dict[str, dict[str, float]] = {name: {} for name in totals}
+    for name, total in totals.items():
+        for own, share in shares[name].items():
+            for term, p in field["table"][own].items() if share > 0 else ():
+                mixed[name][term] = mixed[name].get(term, 0.0) + share / total * p
+    field["table"] = mixed
     return make_prior(record)
-
-
-def _shares(table: Mapping[str, float], like: Likeness, name: str) -> dict[str, float]:
-    """Return P(scanner and name) for each of the prior's scanners."""
-    return {own: p * like[own].get(name, 0.0) / sum(like[own].values()) for own, p in table.items()}
-
-
-def _mixed(
-    weights: Mapping[str, float], tables: Mapping[str, Mapping[str, float]]
-) -> dict[str, float]:
-    """Return the mixture of rows, term -> probability, with `weights`."""
-    mixed: dict[str, float] = {}
-    for own, weight in weights.items():
-        for term, p in tables[own].items():
-            if weight > 0:
-                mixed[term] = mixed.get(term, 0.0) + weight * p
-    return mixed

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import DataError
 
-Floats = NDArray[np.float64]
 Terms = tuple[tuple[str, ...], ...]
 LESIONS = ("benign", "malignant")
 KEYS = ("log_area_fraction", "log_aspect", "center_x", "center_y", "frame")
@@ -53,11 +52,8 @@ def make_sizes(record: Mapping[str, Any]) -> Sizes:
         if (table[..., 2] >= table[..., 3]).any():
             raise DataError(f"{name} must have low < high", table.tolist(), "mend the range")
     if (aspect[:, :, 0, 2] < 0).any() or (aspect[:, :, 1, 3] > 0).any():
-        raise DataError(
-            "log_aspect must be >= 0 where parallel and <= 0 where not_parallel",
-            aspect[..., 2:].tolist(),
-            "not_parallel means height_mm > width_mm",
-        )
+        rule = "log_aspect must be >= 0 where parallel and <= 0 where not_parallel"
+        raise DataError(rule, aspect[..., 2:].tolist(), "not_parallel means height_mm > width_mm")
     skin, top, side, bottom = (float(x) for x in frame)
     if not (0 <= skin <= 5 and min(frame) >= 0 and max(2 * side, top + bottom) <= 0.5):
         raise DataError("frame must leave half of the image", frame.tolist(), "lower its shares")

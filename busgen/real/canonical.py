@@ -22,15 +22,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import PublishedImage, bounding_box, to_grey
 from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.square import find_field, has_black_border, is_sector, square_crop
 from busgen.io import encode_png
-from busgen.real.readers.lesion_masks import clean_mask
+from busgen.real.readers.files import clean_mask
 from busgen.similarity.thumbnails import make_thumbnail
 
 DOPPLER_PIXELS = 0.002  # share of saturated colours above which an image is no B-mode
@@ -41,10 +41,7 @@ STROKE = 0.02  # what is thinner than this share of the shorter side is a line o
 def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[str, Any]:
     """Return the canonical row of one image.
 
-    Raises
-    ------
-    DataError
-        If a mask stands on a normal image or has not its image's size.
+    Raises `DataError` if a mask stands on a normal image or has not its image's size.
     """
     image, mask = to_grey(published.pixels), published.mask
     if mask is not None and mask.shape != image.shape:
@@ -54,7 +51,16 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
         raise DataError("a normal image must have no lesion", "a mask", "restore the labels")
     flags = {*published.flags, *(["several_masks"] if parts > 1 else [])}
     ignore, field = find_overlays(image), find_field(image)
-    flags |= _flags(published, image, field, ignore)
+    due = published.stated.get("pathology") != "normal"
+    shown = {
+        "colour_doppler": _is_coloured(published.pixels, field),
+        "black_border": has_black_border(image, field),
+        "sector_field": is_sector(field),
+        "overlay": ignore.any(),
+        "no_mask": due and mask is None,
+        "empty_mask": due and mask is not None and not mask.any(),
+    }
+    flags |= {flag for flag, yes in shown.items() if yes}
     one = None if "several_masks" in flags else lesion
     row: dict[str, Any] = dict.fromkeys(field.name for field in schema.arrow_schema("real"))
     return row | {
@@ -71,30 +77,8 @@ def to_row(dataset: str, source_file: str, published: PublishedImage) -> dict[st
     }
 
 
-def _flags(
-    published: PublishedImage,
-    image: NDArray[np.uint8],
-    field: NDArray[np.bool_],
-    ignore: NDArray[np.bool_],
-) -> set[str]:
-    """Return the flags of what an image and its mask show."""
-    mask, due = published.mask, published.stated.get("pathology") != "normal"
-    found = {
-        "colour_doppler": is_coloured(published.pixels, field),
-        "black_border": has_black_border(image, field),
-        "sector_field": is_sector(field),
-        "overlay": bool(ignore.any()),
-        "no_mask": due and mask is None,
-        "empty_mask": due and mask is not None and not mask.any(),
-    }
-    return {flag for flag, yes in found.items() if yes}
-
-
 def measure(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.uint8] | None,
-    field: NDArray[np.bool_],
-    pixel_mm: float | None,
+    image: Pixels, mask: Pixels | None, field: Bools, pixel_mm: float | None
 ) -> dict[str, float | str | None]:
     """Return size, place and orientation of the mask's box, published and in the square crop."""
     box = None if mask is None else bounding_box(mask)
@@ -119,12 +103,12 @@ def measure(
     }
 
 
-def _png(mask: NDArray[np.uint8], path: str) -> dict[str, Any]:
+def _png(mask: Pixels, path: str) -> dict[str, Any]:
     """Return a {0, 1} mask as the struct that Parquet holds."""
     return {"bytes": encode_png(mask * np.uint8(255)), "path": path}
 
 
-def is_coloured(pixels: NDArray[np.uint8], field: NDArray[np.bool_]) -> bool:
+def _is_coloured(pixels: Pixels, field: Bools) -> bool:
     """Return whether an image shows patches of strong colour in its field, as Doppler's.
 
     A tint of the whole image is taken out first; strokes, as of coloured calipers and text, and

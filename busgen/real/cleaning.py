@@ -50,7 +50,8 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
     reasons = {}
     for path in tables:
         record = read_json(path.parent / "info.json")
-        reasons[str(record["name"])] = _reasons(record)
+        left_out = record["summary"]["left_out"]  # counted without the value that broke a rule
+        reasons[str(record["name"])] = Counter(why.partition(", got")[0] for _, why in left_out)
     told = {
         name: _counts([row for row in rows if row["dataset"] == name], reasons[name])
         for name in schema.DATASETS
@@ -62,11 +63,6 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
         homes.setdefault(row["cluster_id"], set()).add(row["dataset"])
     whole["across"] = sum(len(names) > 1 for names in homes.values())
     return {"datasets": told, "all": whole}
-
-
-def _reasons(record: Mapping[str, Any]) -> Counter[str]:
-    """Return how many files were left out for each reason, without the value that broke it."""
-    return Counter(why.partition(", got")[0] for _, why in record["summary"]["left_out"])
 
 
 def _counts(rows: list[dict[str, Any]], reasons: Counter[str]) -> dict[str, Any]:

@@ -16,24 +16,19 @@ from scipy.sparse.csgraph import connected_components
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.real.splits import assign_split, natural_key
+from busgen.real.readers.files import natural_key
+from busgen.real.splits import assign_split
 from busgen.similarity.registration import find_duplicates
 
 FILE = "cohort.parquet"
-TEXT = pa.string()
+_TEXTS = (
+    *("sample_id", "dataset", "source_file", "patient_id", "cluster_id", "duplicate_of", "split"),
+    *("pathology", "scanner"),
+)
+_NULLABLE = ("duplicate_of", "pathology", "scanner")
 SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", TEXT, nullable=False),
-        pa.field("dataset", TEXT, nullable=False),
-        pa.field("source_file", TEXT, nullable=False),
-        pa.field("patient_id", TEXT, nullable=False),
-        pa.field("cluster_id", TEXT, nullable=False),
-        pa.field("duplicate_of", TEXT),
-        pa.field("split", TEXT, nullable=False),
-        pa.field("pathology", TEXT),
-        pa.field("scanner", TEXT),
-        pa.field("flags", pa.list_(TEXT), nullable=False),
-    ]
+    [pa.field(name, pa.string(), name in _NULLABLE) for name in _TEXTS]
+    + [pa.field("flags", pa.list_(pa.string()), nullable=False)]
 )
 ADDED = ("cluster_id", "duplicate_of", "split", "flags")  # what the cohort tells of a real row
 IMAGES = tuple(c.name for c in schema.columns("real") if c.type == schema.IMAGE)
@@ -47,18 +42,12 @@ Row = dict[str, Any]
 def make_cohort(tables: Sequence[Path]) -> pa.Table:
     """Return the cohort of canonical tables, `SCHEMA`: one row an image, datasets in their order.
 
-    Patients whose images are near-duplicates of each other are one cluster, named after the
-    patient that comes first by (`schema.DATASETS`, natural order of names); its split follows
-    from that name alone. Of near-duplicates one image is kept, the others name it in
-    `duplicate_of` and carry the flag `near_duplicate`; if their labels differ, all of them carry
-    `label_conflict`.
-
-    Raises
-    ------
-    UserError
-        If there are no tables.
-    DataError
-        If a table is none of ours, or two images have one `sample_id`.
+    Patients whose images are near-duplicates of each other are one cluster, named after the patient
+    that comes first by (`schema.DATASETS`, natural order of names); its split follows from that
+    name alone. Of near-duplicates one image is kept, the others name it in `duplicate_of` and carry
+    the flag `near_duplicate`; if their labels differ, all of them carry `label_conflict`. Raises
+    `UserError` if there are no tables; `DataError` if a table is none of ours, or two images have
+    one `sample_id`.
     """
     rows = _read(tables)
     links = [(link.first, link.second) for link in find_duplicates([r["signature"] for r in rows])]
@@ -69,7 +58,10 @@ def make_cohort(tables: Sequence[Path]) -> pa.Table:
     same = [(members[0], other) for members in patients.values() for other in members[1:]]
     copies, conflicts = _copies(rows, groups)
     for cluster in _components(len(rows), links + same):
-        first = min((rows[index] for index in cluster), key=_order)
+        first = min(
+            (rows[index] for index in cluster),
+            key=lambda row: (schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])),
+        )
         for index in cluster:
             row = rows[index]
             row["cluster_id"] = first["patient_id"]
@@ -139,26 +131,13 @@ def read_rows(
 ) -> Iterator[Row]:
     """Yield canonical rows joined with the cohort, some dozens in memory at a time.
 
-    Parameters
-    ----------
-    tables
-        Canonical tables, as `find_tables` finds them.
-    cohort
-        As `make_cohort` returns it, or its file or folder.
-    splits
-        Splits whose rows are wanted, e.g. ``("train",)``.
-    columns
-        Canonical columns that are wanted, by default all; `sample_id`, `dataset`, `pathology`
-        and the cohort's (`ADDED`, `flags` completed) always come too. Without images
-        (`columns=PLAIN`) thousands of rows take well under a second.
-    usable
-        Which rows of the cohort are wanted: `has_usable_pixels`, `has_usable_label`, or any
-        predicate of a cohort row, e.g. ``lambda row: True`` for all.
-
-    Raises
-    ------
-    DataError
-        If a table holds an image that the cohort does not know.
+    `tables`: canonical tables, as `find_tables` finds them; `cohort`: as `make_cohort` returns it,
+    or its file or folder; `splits`: splits whose rows are wanted, e.g. ``("train",)``; `columns`:
+    canonical columns that are wanted, by default all; `sample_id`, `dataset`, `pathology` and the
+    cohort's (`ADDED`, `flags` completed) always come too. Without images (`columns=PLAIN`)
+    thousands of rows take well under a second; `usable`: which rows of the cohort are wanted:
+    `has_usable_pixels`, `has_usable_label`, or any predicate of a cohort row, e.g. ``lambda row:
+    True`` for all. Raises `DataError` if a table holds an image that the cohort does not know.
     """
     table = cohort if isinstance(cohort, pa.Table) else load_cohort(cohort)
     known = {row["sample_id"]: row for row in table.to_pylist()}
@@ -235,7 +214,3 @@ def _quality(row: Row) -> tuple[Any, ...]:
     flags = set(row["flags"])
     faults = (row["pathology"] is None, bool(flags & {"no_mask", "empty_mask"}), "overlay" in flags)
     return (*faults, schema.DATASETS.index(row["dataset"]), natural_key(row["sample_id"]))
-
-
-def _order(row: Row) -> tuple[Any, ...]:
-    return schema.DATASETS.index(row["dataset"]), natural_key(row["patient_id"])

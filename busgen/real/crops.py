@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Indices, Names, Pixels
 from busgen.errors import DataError, UserError
 from busgen.folders import write_folder
 from busgen.imaging.overlays.find import remove_overlays
@@ -32,29 +32,29 @@ class Crops:
     splits and bootstraps keep together; all (N,) text.
     """
 
-    images: NDArray[np.uint8]
-    masks: NDArray[np.uint8]
-    ignore: NDArray[np.uint8]
-    datasets: NDArray[np.str_]
-    scanners: NDArray[np.str_]
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
+    images: Pixels
+    masks: Pixels
+    ignore: Pixels
+    datasets: Names
+    scanners: Names
+    labels: Names
+    groups: Names
 
     def __len__(self) -> int:
         return len(self.images)
 
     @property
-    def is_malignant(self) -> NDArray[np.bool_]:
+    def is_malignant(self) -> Bools:
         """Whether each is labelled malignant."""
         return np.asarray(self.labels == "malignant")
 
     @property
-    def is_labelled(self) -> NDArray[np.bool_]:
+    def is_labelled(self) -> Bools:
         """Whether each is a lesion, outlined and known to be benign or malignant."""
         known = np.isin(self.labels, ["benign", "malignant"])
         return np.asarray(known & self.masks.any(axis=(1, 2)))
 
-    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Crops":
+    def pick(self, chosen: Bools | Indices) -> "Crops":
         """Return the rows that are `chosen`, by a mask or by their numbers in any order."""
         return Crops(**{name: values[chosen] for name, values in vars(self).items()})
 
@@ -65,7 +65,7 @@ def join(parts: Sequence[Crops]) -> Crops:
     return Crops(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in names})
 
 
-def probabilities(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
+def probabilities(crops: Crops, *, labelled: bool) -> Floats:
     """Return each crop's chance to be drawn: scanners by the root of their number, then classes.
 
     The root lets the scanner with 20 images speak up without repeating them all the time.
@@ -87,12 +87,7 @@ def probabilities(crops: Crops, *, labelled: bool) -> NDArray[np.float64]:
 def read_shippable(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:
     """Return the crops of each split, of the datasets whose licence lets trained weights ship.
 
-    Raises
-    ------
-    UserError
-        If no dataset does.
-    DataError
-        If a split has no image.
+    Raises `UserError` if no dataset does; `DataError` if a split has no image.
     """
     ours = [path for path in tables if weights_may_ship(path)]
     if not ours:
@@ -126,15 +121,8 @@ def origin_of(table: Path) -> dict[str, str]:
 def crop_all(rows: Iterable[Mapping[str, Any]]) -> Crops:
     """Return the square crops of canonical rows, overlays painted out.
 
-    Parameters
-    ----------
-    rows
-        Canonical rows with `cluster_id`, as `busgen.real.cohort.read_rows` gives them.
-
-    Raises
-    ------
-    DataError
-        If there are no rows, or an image is broken.
+    `rows`: canonical rows with `cluster_id`, as `busgen.real.cohort.read_rows` gives them. Raises
+    `DataError` if there are no rows, or an image is broken.
     """
     crops, words = [], []
     for row in rows:
@@ -148,7 +136,7 @@ def crop_all(rows: Iterable[Mapping[str, Any]]) -> Crops:
     return Crops(images, masks, ignore, *np.array(words).T)
 
 
-def crop(row: Mapping[str, Any]) -> tuple[NDArray[np.uint8], ...]:
+def crop(row: Mapping[str, Any]) -> tuple[Pixels, ...]:
     """Return image, mask and ignore-mask of a canonical row as (SIDE, SIDE) uint8 crops."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
     mask, ignore = (

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.imaging.square import find_field, square_crop
 from busgen.io import decode_png, read_json
@@ -23,7 +22,7 @@ def may_show(table: Path) -> bool:
     return bool(read_json(table.parent / INFO)["pixels_may_show"])
 
 
-def display_crop(row: Mapping[str, Any], side: int) -> NDArray[np.uint8] | str:
+def display_crop(row: Mapping[str, Any], side: int) -> Pixels | str:
     """Return the square of a canonical row, (side, side) uint8, or why it gives itself away."""
     image, mask = (decode_png(row[name]["bytes"], row["source_file"]) for name in ("image", "mask"))
     field = find_field(image)

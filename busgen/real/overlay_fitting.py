@@ -4,7 +4,7 @@ In: grey images of training patients. Out: weights of a `StrokeNet`. First on im
 overlays; then on all, where what the first network finds is left out of the examples of tissue.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.neural_network import MLPClassifier
 
+from busgen.arrays import Bools, Floats32, Indices, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays.planted import KINDS, plant_overlays
 from busgen.imaging.overlays.strokes import (
@@ -34,11 +35,11 @@ MARGIN = np.ones((17, 17), np.uint8)  # px around such a pixel
 CLEAN, EVERY = "breast", 4  # the dataset without overlays; of the others every fourth image
 SMALLEST = 96  # px a side: smaller images have no room for what is planted
 
-Example = tuple[NDArray[np.float32], NDArray[np.int64]]
+Example = tuple[Floats32, NDArray[np.int64]]
 
 
 def fit(
-    images: Iterable[NDArray[np.uint8]],
+    images: Iterable[Pixels],
     rng: np.random.Generator,
     *,
     known: StrokeNet | None = None,
@@ -46,16 +47,10 @@ def fit(
 ) -> StrokeNet:
     """Return a network fitted to strokes planted into images.
 
-    Parameters
-    ----------
-    images
-        (H, W) uint8, at least `SMALLEST` px a side; without overlays unless `known` is given.
-    rng
-        Draws the overlays, the changes of size and contrast, and the examples.
-    known
-        A network that tells which pixels of the images may be overlays already.
-    epochs
-        Passes over the examples.
+    `images`: (H, W) uint8, at least `SMALLEST` px a side; without overlays unless `known` is given;
+    `rng`: draws the overlays, the changes of size and contrast, and the examples; `known`: a
+    network that tells which pixels of the images may be overlays already; `epochs`: passes over the
+    examples.
     """
     examples = [make_examples(image, rng, known) for image in images]
     inputs = np.concatenate([x for x, _ in examples])
@@ -72,9 +67,7 @@ def fit(
     return build_network(StrokeNet(layers).arrays())  # as it will be stored
 
 
-def make_examples(
-    image: NDArray[np.uint8], rng: np.random.Generator, known: StrokeNet | None
-) -> Example:
+def make_examples(image: Pixels, rng: np.random.Generator, known: StrokeNet | None) -> Example:
     """Return features and {0, 1} of strokes and of tissue in one image with planted overlays."""
     image = _vary(image, rng)
     planted = plant_overlays(image, rng, SEVERAL)
@@ -90,7 +83,7 @@ def make_examples(
     return measure(planted.image, places[:, 0], places[:, 1]), truth
 
 
-def _vary(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _vary(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Return the image mirrored, smaller or of harder contrast, at times."""
     if rng.random() < 0.5:
         factor = max(rng.uniform(0.35, 1.0), SMALLEST / min(image.shape))
@@ -101,7 +94,7 @@ def _vary(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     return np.ascontiguousarray(image[:, ::-1]) if rng.random() < 0.5 else image
 
 
-def _pick(which: NDArray[np.bool_], most: int, rng: np.random.Generator) -> NDArray[np.intp]:
+def _pick(which: Bools, most: int, rng: np.random.Generator) -> Indices:
     """Return (row, col) of at most `most` of the pixels."""
     places = np.argwhere(which)
     return places[rng.permutation(len(places))[:most]]
@@ -113,8 +106,8 @@ def fit_overlays(folder: Path, out: Path) -> None:
     BrEaST's images count as clean (by eye 46 of 48 are); of the others every fourth is taken.
     """
     rows = read_rows(find_tables(folder), folder / "cohort", splits=("train",), columns=["image"])
-    clean: list[NDArray[np.uint8]] = []
-    others: list[NDArray[np.uint8]] = []
+    clean: list[Pixels] = []
+    others: list[Pixels] = []
     passed = 0
     for row in rows:
         passed += row["dataset"] != CLEAN
@@ -125,13 +118,6 @@ def fit_overlays(folder: Path, out: Path) -> None:
     if not first:
         rule = f"real data must hold training patients of {CLEAN}"
         raise UserError(rule, "none", "read it too: its images are without overlays")
-    save_file(_fit(first, second).arrays(), out / WEIGHTS.name)
-
-
-def _fit(
-    clean: Sequence[NDArray[np.uint8]], others: Sequence[NDArray[np.uint8]], seed: int = 3
-) -> StrokeNet:
-    """Return a network fitted to clean images, each twice, then to these and all others."""
-    rng = np.random.default_rng(seed)
-    first = fit([image for image in clean for _ in range(2)], rng)
-    return fit([*clean, *others], rng, known=first)
+    rng = np.random.default_rng(3)
+    known = fit([image for image in first for _ in range(2)], rng)
+    save_file(fit([*first, *second], rng, known=known).arrays(), out / WEIGHTS.name)

@@ -17,14 +17,7 @@ from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import dumps, read_json, sha256_bytes, sha256_file, write_text
 from busgen.real.cleaning import CLEANING, write_cohort
 from busgen.real.cohort import FILE
-from busgen.real.readers.registry import (
-    INFO,
-    LEFT_OUT,
-    READERS,
-    TABLE,
-    list_images,
-    write_canonical,
-)
+from busgen.real.readers import registry
 
 REAL = "real data"
 STATE = "inputs.json"  # fingerprint of what each folder was made from
@@ -38,18 +31,13 @@ def prepare(
 
     Datasets that `out` has already stay. A killed call, made again, goes on with the next dataset.
 
-    Returns
-    -------
-    What `busgen.real.cleaning.summarise` tells. `tick` is called with numbers of images read.
-
-    Raises
-    ------
-    UserError
-        If there is no such dataset or folder, or `out` holds something else by these names.
-    DataError
-        If a dataset is not what its publisher released.
+    Returns what `busgen.real.cleaning.summarise` tells. `tick` is called with numbers of images
+    read. Raises `UserError` if there is no such dataset or folder, or `out` holds something else by
+    these names; `DataError` if a dataset is not what its publisher released.
     """
-    code = _code()
+    # what decides the canonical form besides the data: sources, weights, libraries
+    code = [hash_code(__name__), sha256_file(WEIGHTS)]
+    code += [f"{name} {version(name)}" for name in LIBRARIES]
     now = {
         name: sha256_bytes(dumps([code, fingerprint(datasets[name])]).encode())
         for name in sorted(datasets, key=schema.DATASETS.index)
@@ -61,24 +49,21 @@ def prepare(
         names = [name for name in now if name != "cohort"]
         for name in names:
             if not _is_done(work, name, now):
-                write_canonical(name, datasets[name], work / name, tick)
-                _write(work, name, now)
-        tables = [work / name / TABLE for name in names]
+                registry.write_canonical(name, datasets[name], work / name, tick)
+                write_text(work / STATE, dumps(_read_state(work) | {name: now[name]}))
+        tables = [work / name / registry.TABLE for name in names]
         told = write_cohort(tables, work / "cohort")
-        _write(work, "cohort", now)
+        write_text(work / STATE, dumps(_read_state(work) | {"cohort": now["cohort"]}))
     return told
 
 
 def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     """Return whether a part is there, made of what would make it now."""
-    parts = (FILE, CLEANING) if name == "cohort" else (TABLE, INFO, LEFT_OUT)
-    return _state(folder).get(name) == now[name] and all(
-        (folder / name / part).is_file() for part in parts
+    parts = (
+        (FILE, CLEANING) if name == "cohort" else (registry.TABLE, registry.INFO, registry.LEFT_OUT)
     )
-
-
-def _write(folder: Path, name: str, now: Mapping[str, str]) -> None:
-    write_text(folder / STATE, dumps(_state(folder) | {name: now[name]}))
+    made = _read_state(folder).get(name) == now[name]
+    return made and all((folder / name / part).is_file() for part in parts)
 
 
 def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
@@ -86,8 +71,8 @@ def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
     datasets: dict[str, Path] = {}
     for word in words:
         name, _, path = word.partition("=")
-        if not path or name not in READERS or name in datasets:
-            remedy = f"once each of {', '.join(READERS)}"
+        if not path or name not in registry.READERS or name in datasets:
+            remedy = f"once each of {', '.join(registry.READERS)}"
             raise UserError("a dataset must be NAME=PATH", repr(word), remedy)
         datasets[name] = Path(path)
     return datasets
@@ -95,7 +80,7 @@ def parse_datasets(words: Sequence[str]) -> dict[str, Path]:
 
 def count(datasets: Mapping[str, Path]) -> int:
     """Return how many images `datasets` list; raises as `readers.registry.list_dataset` does."""
-    return sum(len(list_images(name, path).entries) for name, path in datasets.items())
+    return sum(len(registry.list_images(name, path).entries) for name, path in datasets.items())
 
 
 def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
@@ -105,11 +90,5 @@ def fingerprint(folder: Path) -> list[tuple[str, int, int]]:
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 
-def _state(out: Path) -> dict[str, Any]:
+def _read_state(out: Path) -> dict[str, Any]:
     return read_json(out / STATE) if (out / STATE).is_file() else {}
-
-
-def _code() -> list[str]:
-    """Return what decides the canonical form besides the data: sources, weights, libraries."""
-    own = [hash_code(__name__), sha256_file(WEIGHTS)]
-    return own + [f"{name} {version(name)}" for name in LIBRARIES]

@@ -5,7 +5,6 @@ In: patient ids. Out: the split that each belongs to.
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -17,17 +16,9 @@ SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15
 def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
     """Return the split of a patient: all images of one patient stand on one side.
 
-    Parameters
-    ----------
-    patient_id
-        Patient (or cluster of near-duplicates) as in the canonical table.
-    shares
-        Share of each split, in order; they add up to 1.
-
-    Raises
-    ------
-    UserError
-        If the shares are negative or do not add up to 1.
+    `patient_id`: patient (or cluster of near-duplicates) as in the canonical table; `shares`: share
+    of each split, in order; they add up to 1. Raises `UserError` if the shares are negative or do
+    not add up to 1.
     """
     if min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1.0):
         raise UserError("shares of splits must add up to 1", dict(shares), "give e.g. .7, .15, .15")
@@ -38,9 +29,3 @@ def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
         if place < bound:
             return name
     return next(reversed([name for name, share in shares.items() if share > 0]))
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts names as people count: ``case9`` before ``case10``."""
-    parts = re.findall(r"\d+|\D+", name)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts)

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.io import read_json
 from busgen.release import sql
-from busgen.release.description.facts import Facts, gather
+from busgen.release.description.card import Facts, gather
 from busgen.release.files import INDEX, PROVENANCE, require_release
 
 _WORDS = tuple(
@@ -29,20 +28,22 @@ _NUMBERS = tuple(
 def diff(a: Path, b: Path) -> dict[str, Any]:
     """Return how release `b` differs from release `a`.
 
-    Returns
-    -------
-    dict
-        ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
-        variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous
-        column the Kolmogorov-Smirnov statistic, its p and both means; ``columns``: those that
-        only one of them has, of another version of busgen, as ``[a, b]``; ``provenance``: what
-        differs; ``identical_images``: images of `a` whose pixels are also in `b`.
+    Returns ``counts`` and ``gates`` as ``[a, b]``; ``terms``: per categorical column the total
+    variation distance in [0, 1] and the chi-square test's p; ``numbers``: per continuous column the
+    Kolmogorov-Smirnov statistic, its p and both means; ``columns``: those that only one of them
+    has, of another version of busgen, as ``[a, b]``; ``provenance``: what differs;
+    ``identical_images``: images of `a` whose pixels are also in `b`.
     """
     folders = (require_release(a), require_release(b))
     own, other = ({*pq.read_schema(folder / INDEX).names} for folder in folders)
     both = own & other
     records = [read_json(folder / PROVENANCE) for folder in folders]
-    made = [_read(folder, record) for folder, record in zip(folders, records, strict=True)]
+    made = [
+        gather(folder / INDEX, len(record.get("unfilled", ())))
+        for folder, record in zip(folders, records, strict=True)
+    ]
+    old, new = map(_leaves, records)
+    changed = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
     with sql.connect() as connection:
         for view, folder in zip("ab", folders, strict=True):
             query = f"SELECT * FROM {sql.from_parquet(folder / INDEX)} WHERE accepted"
@@ -55,12 +56,8 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
             "terms": {c.name: _terms(connection, c) for c in _WORDS if c.name in both},
             "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS if c.name in both},
             "columns": [sorted(own - other), sorted(other - own)],
-            "provenance": _difference(*map(_leaves, records)),
+            "provenance": {name: [old.get(name), new.get(name)] for name in changed},
         }
-
-
-def _read(folder: Path, record: Mapping[str, Any]) -> Facts:
-    return gather(folder / INDEX, len(record.get("unfilled", ())))
 
 
 def _counts(made: Sequence[Facts]) -> dict[str, list[int]]:
@@ -89,6 +86,8 @@ def _gates(made: Sequence[Facts]) -> dict[str, Any]:
 
 def _terms(connection: sql.Connection, column: schema.Column) -> dict[str, Any]:
     """Return total variation and chi-square p of one categorical column."""
+    from scipy.stats import chi2_contingency
+
     name = sql.quote_name(column.name)
     word = f"array_to_string({name}, '+')" if pa.types.is_list(column.type) else name
     rows = connection.execute(f"""
@@ -101,15 +100,9 @@ def _terms(connection: sql.Connection, column: schema.Column) -> dict[str, Any]:
     shares = counts / counts.sum(axis=1, keepdims=True)
     return {
         "total_variation": float(np.abs(shares[0] - shares[1]).sum() / 2),
-        "p": _chi_square_p(counts),
+        "p": float(chi2_contingency(counts).pvalue) if counts.shape[1] > 1 else 1.0,
         "shares": {str(row[0]): shares[:, i].tolist() for i, row in enumerate(rows)},
     }
-
-
-def _chi_square_p(counts: NDArray[np.float64]) -> float:
-    from scipy.stats import chi2_contingency
-
-    return float(chi2_contingency(counts).pvalue) if counts.shape[1] > 1 else 1.0
 
 
 def _numbers(connection: sql.Connection, name: str) -> dict[str, Any] | None:
@@ -138,11 +131,6 @@ def _leaves(record: object, path: str = "") -> dict[str, Any]:
         if path or key not in ("made", "unfilled"):
             found |= _leaves(value, f"{path}.{key}" if path else str(key))
     return found
-
-
-def _difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, list[Any]]:
-    names = sorted({*a, *b})
-    return {name: [a.get(name), b.get(name)] for name in names if a.get(name) != b.get(name)}
 
 
 def to_markdown(found: Mapping[str, Any]) -> str:

@@ -10,19 +10,19 @@ In: a release folder. Out: a folder, whole or not at all:
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
-from busgen.release.description.card import LICENCE_URL, write_licence
+from busgen.release.description.card import LICENCE_TEXT, LICENCE_URL
 from busgen.release.files import LICENCE, find_files, require_release, split_name
 from busgen.release.read import read_rows
 
@@ -35,21 +35,15 @@ _CATEGORIES = {"benign": 1, "malignant": 2}
 def export(folder: Path, out: Path, form: str = "folder") -> None:
     """Write the release `folder` to `out` in another form.
 
-    Parameters
-    ----------
-    folder
-        The release.
-    out
-        A folder that is new or empty, or holds nothing but an unchanged export.
-    form
-        ``"folder"``, ``"coco"`` or ``"nnunet"``.
+    `folder`: the release; `out`: a folder that is new or empty, or holds nothing but an unchanged
+    export; `form`: ``"folder"``, ``"coco"`` or ``"nnunet"``.
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
     require_release(folder)
     with write_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial)
-        write_text(partial / LICENCE, write_licence())
+        write_text(partial / LICENCE, LICENCE_TEXT)
 
 
 def _rows(folder: Path, split: str, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -78,12 +72,9 @@ def _to_folder(folder: Path, out: Path) -> None:
                 name = f"{_name(row['sample_id'])}.png"
                 for place, kind in zip(places, ("image", "mask"), strict=True):
                     (place / name).write_bytes(row[kind]["bytes"])
-                cells = [_cell(row[column]) for column in _THIN]
+                cells = [row[column] for column in _THIN]
+                cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
                 writer.writerow([f"images/{name}", f"masks/{name}", *cells])
-
-
-def _cell(value: object) -> object:
-    return "|".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _to_coco(folder: Path, out: Path) -> None:
@@ -133,14 +124,14 @@ def _coco_annotations(folder: Path, split: str) -> Iterator[Row]:
                 "id": count,
                 "image_id": number,
                 "category_id": _CATEGORIES[row["pathology"]],
-                "segmentation": {"counts": run_lengths(mask), "size": list(mask.shape)},
+                "segmentation": {"counts": _run_lengths(mask), "size": list(mask.shape)},
                 "area": int(np.count_nonzero(mask)),
                 "bbox": list(cv2.boundingRect(mask)),
                 "iscrowd": 0,
             }
 
 
-def run_lengths(mask: NDArray[np.uint8]) -> list[int]:
+def _run_lengths(mask: Pixels) -> list[int]:
     """Return a mask's run lengths as COCO counts them: down the columns, background first."""
     flat = (mask > 0).ravel(order="F")
     starts = np.flatnonzero(np.diff(flat)) + 1
@@ -180,8 +171,4 @@ def _to_record(record: object) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-FORMS: dict[str, Callable[[Path, Path], None]] = {
-    "folder": _to_folder,
-    "coco": _to_coco,
-    "nnunet": _to_nnunet,
-}
+FORMS = {"folder": _to_folder, "coco": _to_coco, "nnunet": _to_nnunet}

@@ -5,15 +5,15 @@ In: a release folder. Out: Arrow tables, decoded images, one row as a dictionary
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.release import sql
@@ -24,21 +24,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Group:
-    """A row group of an open data file, with its smallest and largest sample id."""
-
-    file: pq.ParquetFile
-    number: int
-    first: str
-    last: str
-
-
-@dataclass(frozen=True)
 class Release:
-    """An opened release: its data files, of which only the footers are read; one a thread."""
+    """An opened release: its data files, of which only the footers are read; one a thread.
+
+    `groups`: open file, number, smallest and largest sample id of each row group.
+    """
 
     folder: Path
-    groups: tuple[Group, ...]
+    groups: tuple[tuple[pq.ParquetFile, int, str, str], ...]
 
     @property
     def rows(self) -> "ds.Dataset":
@@ -50,48 +43,39 @@ class Release:
 
 def open_release(folder: Path) -> Release:
     """Return the release in `folder`; opened once, an image takes half the time."""
-    files = find_files(require_release(folder))
-    return Release(folder, tuple(group for path in files for group in _groups(path)))
-
-
-def _groups(path: Path) -> Iterator[Group]:
-    file = pq.ParquetFile(path, memory_map=True)
-    for number in range(file.num_row_groups):
-        ids = file.metadata.row_group(number).column(0).statistics
-        yield Group(file, number, ids.min, ids.max)
+    groups = []
+    for path in find_files(require_release(folder)):
+        file = pq.ParquetFile(path, memory_map=True)
+        for number in range(file.num_row_groups):
+            ids = file.metadata.row_group(number).column(0).statistics
+            groups.append((file, number, ids.min, ids.max))
+    return Release(folder, tuple(groups))
 
 
 def read_row(release: Release | Path, sample_id: str, columns: Sequence[str]) -> dict[str, Any]:
     """Return `columns` of one released sample; raise `UserError` with similar ids if unknown."""
     opened = release if isinstance(release, Release) else open_release(release)
-    for group in opened.groups:
-        if group.first <= sample_id <= group.last:
-            row = _read(group, ["sample_id"])["sample_id"].index(sample_id).as_py()
+    for file, number, first, last in opened.groups:
+        if first <= sample_id <= last:
+            # threads take longer than they save here
+            read = partial(file.read_row_group, number, use_threads=False)
+            row = read(columns=["sample_id"])["sample_id"].index(sample_id).as_py()
             if row >= 0:
-                table = _read(group, list(columns))
-                found: dict[str, Any] = table.slice(row, 1).to_pylist()[0]
+                found: dict[str, Any] = read(columns=list(columns)).slice(row, 1).to_pylist()[0]
                 return found
     raise unknown_sample_error(opened.folder, sample_id)
 
 
-def _read(group: Group, columns: list[str]) -> pa.Table:
-    """Return columns of one row group; threads take longer than they save here."""
-    return group.file.read_row_group(group.number, columns=columns, use_threads=False)
-
-
-def read_image(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+def read_image(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 image of one released sample."""
-    return _image(release, sample_id, "image")
+    image = read_row(release, sample_id, ["image"])["image"]
+    return decode_png(image["bytes"], f"image of {sample_id}")
 
 
-def read_mask(release: Release | Path, sample_id: str) -> NDArray[np.uint8]:
+def read_mask(release: Release | Path, sample_id: str) -> Pixels:
     """Return the (H, W) uint8 mask of one released sample, 0 and 255."""
-    return _image(release, sample_id, "mask")
-
-
-def _image(release: Release | Path, sample_id: str, name: str) -> NDArray[np.uint8]:
-    image = read_row(release, sample_id, [name])[name]
-    return decode_png(image["bytes"], f"{name} of {sample_id}")
+    mask = read_row(release, sample_id, ["mask"])["mask"]
+    return decode_png(mask["bytes"], f"mask of {sample_id}")
 
 
 def read_rows(folder: Path, columns: Sequence[str], split: str | None = None) -> Iterator[pa.Table]:

@@ -6,6 +6,7 @@ and Parquet files of them. Memory holds a shard's rows and a row group's images,
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +15,9 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
-from busgen.release.files import GROUP_ROWS, file_name
-from busgen.release.image_checks import check
+from busgen.release.files import GROUP_ROWS, check_images, file_name
 
+INDEX_GROUP_ROWS = 65_536
 FILE_BYTES = 256 * 2**20
 _IMAGES = ("image", "mask")
 
@@ -56,11 +57,36 @@ def select_accepted(connection: sql.Connection, index: Path, shards: list[Path])
         connection, f"SELECT count(*) FROM {sql.from_parquet(index)} WHERE accepted"
     )[0]
     if joined != (wanted, wanted):
-        raise DataError(
-            "each accepted sample must have its images once in shards/",
-            f"{joined[0]} images of {joined[1]} samples, {wanted} accepted",
-            "run generate again: it makes what is missing",
+        rule = "each accepted sample must have its images once in shards/"
+        got = f"{joined[0]} images of {joined[1]} samples, {wanted} accepted"
+        raise DataError(rule, got, "run generate again: it makes what is missing")
+
+
+def assign_split(index: str, shares: Iterable[tuple[str, float]]) -> str:
+    """Return SQL for the rows of `index` (SQL) by sample and attempt, with `split` filled in.
+
+    Families of accepted samples are shuffled by a hash of their id within each pathology and cut
+    at the shares: exact up to one family a class, the same on any machine.
+    """
+    names = ", ".join(
+        f"i.{sql.quote_name(c.name)}" for c in schema.columns("index") if c.name != "split"
+    )
+    used = [(sql.quote_text(split), share) for split, share in shares if share > 0]
+    ends = accumulate(share for _, share in used[:-1])
+    cuts = zip(used, ends, strict=False)
+    cases = "".join(f" WHEN place < {end!r} THEN {split}" for (split, _), end in cuts)
+    split = f"CASE{cases} ELSE {used[-1][0]} END" if cases else used[-1][0]
+    return f"""
+        WITH families AS (
+            SELECT family_id, min(pathology) AS class FROM {index} WHERE accepted GROUP BY family_id
+        ), places AS (
+            SELECT family_id, (row_number() OVER (PARTITION BY class ORDER BY md5(family_id)) - 0.5)
+                / count(*) OVER (PARTITION BY class) AS place
+            FROM families
         )
+        SELECT {names}, CASE WHEN i.accepted THEN {split} END AS split
+        FROM {index} i LEFT JOIN places p USING (family_id)
+        ORDER BY i.sample_id, i.attempt"""
 
 
 def read_rows(connection: sql.Connection, shards: list[Path], split: str) -> Iterator[pa.Table]:
@@ -79,22 +105,17 @@ def _with_images(thin: pa.Table, path: Path) -> Iterator[pa.Table]:
     """Yield the rows of `thin` (ordered by shard_row) with the images in the shard `path`."""
     rows = thin["shard_row"].to_numpy()
     start = 0
-    for batch in _batches(path):
-        first, last = rows.searchsorted([start, start + len(batch)])
-        images = batch.take(pa.array(rows[first:last] - start))
-        start += len(batch)
-        if first < last:
-            yield _check(thin.slice(first, last - first), images, path)
-
-
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield a shard's images; pyarrow calls a broken page an `OSError`, as if the disk failed."""
     try:
-        yield from pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_IMAGES))
+        for batch in pq.ParquetFile(path).iter_batches(GROUP_ROWS, columns=list(_IMAGES)):
+            first, last = rows.searchsorted([start, start + len(batch)])
+            images = batch.take(pa.array(rows[first:last] - start))
+            start += len(batch)
+            if first < last:
+                yield _check(thin.slice(first, last - first), images, path)
+    # pyarrow calls a broken page an `OSError`, as if the disk failed
     except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"shard {path.name} must be a whole Parquet file", error, "delete it, generate again"
-        ) from error
+        rule = f"shard {path.name} must be a whole Parquet file"
+        raise DataError(rule, error, "delete it, generate again") from error
 
 
 def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
@@ -102,19 +123,13 @@ def _check(thin: pa.Table, images: pa.RecordBatch, path: Path) -> pa.Table:
     for name in _IMAGES:
         table = table.append_column(name, images.column(name))
     table = table.select(arrow_schema().names).cast(arrow_schema())
-    for sample_id, rule, got in check(table):
-        raise DataError(
-            f"{rule} (sample {sample_id} in {path.name})", got, "delete the shard, generate again"
-        )
+    for sample_id, rule, got in check_images(table):
+        remedy = "delete the shard, generate again"
+        raise DataError(f"{rule} (sample {sample_id} in {path.name})", got, remedy)
     return table
 
 
-def to_table(batch: pa.RecordBatch, columns: pa.Schema) -> pa.Table:
-    """Return a batch that DuckDB made as a table of exactly these columns."""
-    return pa.Table.from_batches([batch]).cast(columns)
-
-
-def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+def _regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """Yield the same rows in tables of exactly `rows` rows, the last one perhaps shorter."""
     held: pa.Table | None = None
     for table in tables:
@@ -126,9 +141,19 @@ def regroup(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield held
 
 
+def write_index(connection: sql.Connection, query: str, target: Path) -> None:
+    """Write every attempt, by sample and attempt, whatever order the loop made them in."""
+    columns = schema.arrow_schema("index")
+    batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
+    tables = (pa.Table.from_batches([batch]).cast(columns) for batch in batches)
+    with _open_writer(target, columns) as writer:
+        for table in _regroup(tables, INDEX_GROUP_ROWS):
+            writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
+
+
 def write_split(tables: Iterator[pa.Table], folder: Path, split: str) -> list[Path]:
     """Write a split's rows as data files of some 256 MB in row groups of 100 rows."""
-    groups = regroup(tables, GROUP_ROWS)
+    groups = _regroup(tables, GROUP_ROWS)
     first = next(groups, None)
     parts: list[Path] = []
     while first is not None:
@@ -142,7 +167,7 @@ def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.T
     """Write `first` and what follows until the file is full; return the first that is left."""
     table: pa.Table | None = first
     size = 0
-    with open_writer(path, first.schema) as writer:
+    with _open_writer(path, first.schema) as writer:
         while table is not None and size < FILE_BYTES:
             writer.write_table(table, row_group_size=GROUP_ROWS)
             size += table.nbytes
@@ -150,7 +175,7 @@ def _write_file(path: Path, first: pa.Table, groups: Iterator[pa.Table]) -> pa.T
     return table
 
 
-def open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+def _open_writer(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
     """Return a Parquet writer: Zstandard and dictionaries, but images as they are."""
     blobs = [f"{name}.{part}" for name in _IMAGES for part in ("bytes", "path")]
     thin = [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in columns]

@@ -20,6 +20,7 @@ _MASK = tuple(c.name for c in schema.columns("index") if c.source == "mask")
 _SCORES = tuple(
     c.name for c in schema.columns("index") if c.source == "gate" and c.type == schema.REALS
 )
+_VERDICT = ("attempt", "seed", "accepted", "reason", "flags", "duplicate_of", "image_sha256")
 _MADE_BY = ("mask_engine", "mask_engine_sha256", "engine", "engine_sha256", "prior_sha256",
             "code_version")  # fmt: skip
 
@@ -31,40 +32,34 @@ def read_history(folder: Path, sample_id: str) -> list[dict[str, Any]]:
     """
     rows = _attempts(folder, sample_id)
     last = rows[-1]
+    query = f"""SELECT DISTINCT sample_id FROM {sql.from_parquet(folder / INDEX)}
+        WHERE family_id = ? AND sample_id <> ? ORDER BY 1"""
+    with sql.connect() as connection:
+        others = connection.execute(query, [last["family_id"], sample_id]).fetchall()
     final = {
         "sample_id": sample_id,
         "final": "released" if last["accepted"] else "given up",
         "split": last["split"],
         "attempts": len(rows),
-        "family": _others(folder, last["family_id"], sample_id),
+        "family": [str(name) for (name,) in others],
         "finding": {name: last[name] for name in _FINDING},
         "made_by": {name: last[name] for name in _MADE_BY},
     }
-    return [*map(_attempt, rows), final]
-
-
-def _attempt(row: dict[str, Any]) -> dict[str, Any]:
-    verdict = ("attempt", "seed", "accepted", "reason", "flags", "duplicate_of", "image_sha256")
-    return {
-        **{name: row[name] for name in verdict},
-        "scores": {name: row[name] for name in _SCORES},
-        "geometry": {name: row[name] for name in _MASK},
-    }
+    attempts = [
+        {name: row[name] for name in _VERDICT}
+        | {"scores": {name: row[name] for name in _SCORES}}
+        | {"geometry": {name: row[name] for name in _MASK}}
+        for row in rows
+    ]
+    return [*attempts, final]
 
 
 def redraw(folder: Path, sample_id: str) -> dict[str, Any]:
     """Return how a released sample compares with itself drawn and rendered anew.
 
-    Returns
-    -------
-    dict
-        ``same_image, same_mask`` (bool), ``max_abs_difference`` (grey levels),
-        ``engine_changed`` (names of the engines whose hash is no longer the release's).
-
-    Raises
-    ------
-    UserError
-        If the sample is unknown or was given up, or its row was altered to what cannot be.
+    Returns ``same_image, same_mask`` (bool), ``max_abs_difference`` (grey levels),
+    ``engine_changed`` (names of the engines whose hash is no longer the release's). Raises
+    `UserError` if the sample is unknown or was given up, or its row was altered to what cannot be.
     """
     from busgen.images.contract import ModelOptions
     from busgen.images.engines import load_image_engine
@@ -75,7 +70,7 @@ def redraw(folder: Path, sample_id: str) -> dict[str, Any]:
     if not row["accepted"]:
         raise UserError("a sample made anew must be a released one", f"{sample_id}, given up",
                         "its attempts are in the index, its pixels were not kept")  # fmt: skip
-    plan = _plan(folder)
+    plan = read_json(folder / PROVENANCE)["plan"]
     size_px = int(plan["size_px"])
     learned = ModelOptions(adapter=plan["adapter"], steps=plan["steps"], guidance=plan["guidance"])
     masks = load_mask_engine(row["mask_engine"], size_px)
@@ -104,19 +99,3 @@ def _attempts(folder: Path, sample_id: str) -> list[dict[str, Any]]:
     if not rows:
         raise unknown_sample_error(folder, sample_id)
     return rows
-
-
-def _others(folder: Path, family_id: str, sample_id: str) -> list[str]:
-    """Return the other samples of a family."""
-    with sql.connect() as connection:
-        found = connection.execute(
-            f"SELECT DISTINCT sample_id FROM {sql.from_parquet(folder / INDEX)} "
-            "WHERE family_id = ? AND sample_id <> ? ORDER BY 1",
-            [family_id, sample_id],
-        ).fetchall()
-    return [str(row[0]) for row in found]
-
-
-def _plan(folder: Path) -> dict[str, Any]:
-    plan = read_json(folder / PROVENANCE)["plan"]
-    return plan if isinstance(plan, dict) else {}

@@ -7,7 +7,6 @@ Images are decoded in threads, a row group at a time: memory is bounded whatever
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from busgen import schema
@@ -15,8 +14,7 @@ from busgen.errors import DataError
 from busgen.io import read_json
 from busgen.release import files, sql
 from busgen.release.contract.expectations import validate
-from busgen.release.files import Problem, find_files, split_name
-from busgen.release.image_checks import check
+from busgen.release.files import Problem, check_images, find_files, split_name
 from busgen.release.rows import arrow_schema
 
 
@@ -34,22 +32,18 @@ def verify(folder: Path) -> list[Problem]:
         for name in files.NAMES
         if name not in listed and not (folder / name).is_file()
     ]
-    unreadable = [p for path in find_files(folder) for p in _check_schema(path, folder)]
+    unreadable = [p for path in find_files(folder) for p in _check_schema(path)]
     problems += unreadable + list(_check_count(folder))
     broken = {problem.file for problem in unreadable}
     for path in find_files(folder):
-        if _name(path, folder) not in broken:
-            problems += _check_rows(path, folder)
+        if f"{files.DATA}/{path.name}" not in broken:
+            problems += _check_rows(path)
     return problems + _check_index(folder, with_data=not broken)
 
 
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix()
-
-
-def _check_schema(path: Path, folder: Path) -> Iterator[Problem]:
+def _check_schema(path: Path) -> Iterator[Problem]:
     """Yield a problem if a data file is no Parquet file of the release schema."""
-    name = _name(path, folder)
+    name = f"{files.DATA}/{path.name}"
     try:
         found = pq.read_schema(path)
     except (OSError, ValueError) as error:
@@ -72,25 +66,22 @@ def _check_count(folder: Path) -> Iterator[Problem]:
                           ", ".join(names))  # fmt: skip
 
 
-def _check_rows(path: Path, folder: Path) -> list[Problem]:
+def _check_rows(path: Path) -> list[Problem]:
     """Return what is wrong with the images and splits of one data file."""
-    name, problems = _name(path, folder), []
+    name, split, problems = f"{files.DATA}/{path.name}", split_name(path), []
     try:
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             problems += [Problem(name, f"{rule} (sample {sample_id})", got)
-                         for sample_id, rule, got in check(table)]  # fmt: skip
-            problems += _check_split(table, name, split_name(path))
+                         for sample_id, rule, got in check_images(table)]  # fmt: skip
+            others = {str(value) for value in table["split"].unique().to_pylist()} - {split}
+            if others:
+                rule = f"must hold rows of split {split} only"
+                problems.append(Problem(name, rule, ", ".join(sorted(others))))
     except (OSError, ValueError) as error:
         problems.append(Problem(name, "must be a readable Parquet file", _shorten(error)))
     return problems
-
-
-def _check_split(table: pa.Table, name: str, split: str) -> list[Problem]:
-    others = {str(value) for value in table["split"].unique().to_pylist()} - {split}
-    rule = f"must hold rows of split {split} only"
-    return [Problem(name, rule, ", ".join(sorted(others)))] if others else []
 
 
 def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:

@@ -14,19 +14,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen import NOT_FOR_CLINICAL_USE
 from busgen.errors import DataError
 from busgen.folders import lock_folder, write_folder
 from busgen.io import dumps, read_json, write_text
 from busgen.params.release import ReleaseParams
 from busgen.release import files, rows, sql
 from busgen.release.contract.expectations import require_index, require_types
-from busgen.release.description import card, facts
+from busgen.release.description import card
 from busgen.release.description.croissant import describe
-from busgen.release.splits import assign_split
 
 RELEASE = "release"
-INDEX_GROUP_ROWS = 65_536
 _TOOLS = ("numpy", "opencv-python-headless", "pillow", "pyarrow", "scipy")
 
 
@@ -34,73 +32,40 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
     """Write the accepted samples of `candidates` as the release folder `out`, whole or not at all.
 
     A release that `out` already holds, and that nobody changed, is replaced (`busgen.folders`).
-    `params` give the title and the splits.
-
-    Raises
-    ------
-    DataError
-        If the candidates are damaged or break the contract: nothing is written.
-    UserError
-        If `out` holds anything but a release, or cannot be written.
+    `params` give the title and the splits. Raises `DataError` if the candidates are damaged or
+    break the contract: nothing is written; `UserError` if `out` holds anything but a release, or
+    cannot be written.
     """
     chosen = params or ReleaseParams()
     with lock_folder(out, RELEASE):
-        _write(candidates, out, chosen)
-
-
-def _write(candidates: Path, out: Path, chosen: ReleaseParams) -> None:
-    plan = read_json(candidates / "plan.json")
-    unfilled = _unfilled(candidates)
-    require_types(candidates / files.INDEX)
-    with write_folder(out, RELEASE) as folder:
-        try:
+        plan = read_json(candidates / "plan.json")
+        unfilled = read_json(candidates / "unfilled.json").get("unfilled")
+        if not isinstance(unfilled, list):
+            raise DataError("unfilled.json must list family ids", unfilled, "run generate again")
+        require_types(candidates / files.INDEX)
+        with write_folder(out, RELEASE) as folder:
             _write_tables(candidates, folder, chosen, plan)
-        except (sql.Error, pa.ArrowException) as error:
-            raise DataError(
-                "candidates must be whole, and the disk have room",
-                error,
-                "free space, generate again",
-            ) from error
-        made = facts.gather(folder / files.INDEX, len(unfilled))
-        _require_all(made, plan, rows.find_files(candidates))
-        _write_docs(folder, plan, made, to_record(plan, chosen, made, unfilled))
+            made = card.gather(folder / files.INDEX, len(unfilled))
+            _require_all(made, plan, rows.find_files(candidates))
+            record = to_record(plan, chosen, made, list(map(str, unfilled)))
+            write_text(folder / files.CARD, card.write_card(made, plan, chosen.title))
+            write_text(folder / files.DICTIONARY, card.write_dictionary())
+            write_text(folder / files.LICENCE, card.LICENCE_TEXT)
+            write_text(folder / files.PROVENANCE, dumps(record))
+            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title)))
+            files.write_sums(folder)
 
 
-def _write_docs(
-    folder: Path, plan: dict[str, object], made: facts.Facts, record: dict[str, object]
-) -> None:
-    """Write what explains the tables, and the checksums of all."""
-    title = str(record["title"])
-    write_text(folder / files.CARD, card.write_card(made, plan, title))
-    write_text(folder / files.DICTIONARY, card.write_dictionary())
-    write_text(folder / files.LICENCE, card.write_licence())
-    write_text(folder / files.PROVENANCE, dumps(record))
-    write_text(folder / files.CROISSANT, dumps(describe(folder, title)))
-    files.write_sums(folder)
-
-
-def _require_all(made: facts.Facts, plan: dict[str, object], shards: list[Path]) -> None:
+def _require_all(made: card.Facts, plan: dict[str, object], shards: list[Path]) -> None:
     """Raise `DataError` unless every family was accepted or given up, and no attempt is lost."""
     attempts = sum(pq.read_metadata(path).num_rows for path in shards)
+    remedy = "run generate again: it makes what is missing"
     if made.attempts != attempts:
-        raise DataError(
-            "attempts in the index and in shards/ must add up to the same",
-            f"{made.attempts} and {attempts}",
-            "run generate again: it makes what is missing",
-        )
+        rule = "attempts in the index and in shards/ must add up to the same"
+        raise DataError(rule, f"{made.attempts} and {attempts}", remedy)
     if made.families + made.unfilled != int(str(plan["n"])):
-        raise DataError(
-            "accepted and unfilled findings (families) must add up to the plan's n",
-            f"{made.families} + {made.unfilled} of {plan['n']}",
-            "run generate again: it makes what is missing",
-        )
-
-
-def _unfilled(candidates: Path) -> list[str]:
-    listed = read_json(candidates / "unfilled.json").get("unfilled")
-    if not isinstance(listed, list):
-        raise DataError("unfilled.json must list family ids", listed, "run generate again")
-    return [str(sample_id) for sample_id in listed]
+        rule = "accepted and unfilled findings (families) must add up to the plan's n"
+        raise DataError(rule, f"{made.families} + {made.unfilled} of {plan['n']}", remedy)
 
 
 def _write_tables(
@@ -111,28 +76,22 @@ def _write_tables(
     data.mkdir()
     scratch.mkdir()
     index, shards = folder / files.INDEX, rows.find_files(candidates)
-    with sql.connect(scratch) as connection:
-        attempts = sql.from_parquet(candidates / files.INDEX)
-        _write_index(connection, assign_split(attempts, params.splits.items()), index)
-        require_index(index, plan)
-        rows.select_accepted(connection, index, shards)
-        for split in files.SPLITS:
-            rows.write_split(rows.read_rows(connection, shards, split), data, split)
+    attempts = sql.from_parquet(candidates / files.INDEX)
+    try:
+        with sql.connect(scratch) as connection:
+            rows.write_index(connection, rows.assign_split(attempts, params.splits.items()), index)
+            require_index(index, plan)
+            rows.select_accepted(connection, index, shards)
+            for split in files.SPLITS:
+                rows.write_split(rows.read_rows(connection, shards, split), data, split)
+    except (sql.Error, pa.ArrowException) as error:
+        rule = "candidates must be whole, and the disk have room"
+        raise DataError(rule, error, "free space, generate again") from error
     shutil.rmtree(scratch)
 
 
-def _write_index(connection: sql.Connection, query: str, target: Path) -> None:
-    """Write every attempt, by sample and attempt, whatever order the loop made them in."""
-    columns = schema.arrow_schema("index")
-    batches = connection.sql(query).to_arrow_reader(INDEX_GROUP_ROWS)
-    tables = (rows.to_table(batch, columns) for batch in batches)
-    with rows.open_writer(target, columns) as writer:
-        for table in rows.regroup(tables, INDEX_GROUP_ROWS):
-            writer.write_table(table, row_group_size=INDEX_GROUP_ROWS)
-
-
 def to_record(
-    plan: dict[str, object], params: ReleaseParams, made: facts.Facts, unfilled: list[str]
+    plan: dict[str, object], params: ReleaseParams, made: card.Facts, unfilled: list[str]
 ) -> dict[str, object]:
     """Return how the release came to be; `plan_sha256` and `release` say of what and how."""
     return {

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
+
 HASH_BLOCK = 2**15
 
 
-def hash_image(image: NDArray[np.uint8]) -> int:
+def hash_image(image: Pixels) -> int:
     """Return the 64-bit difference hash: which of 8x9 area means grow to the right."""
     small = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits((small[:, 1:] > small[:, :-1]).ravel())

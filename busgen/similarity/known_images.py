@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from busgen.arrays import Floats32, Pixels
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png, replace_file, sha256_array
 from busgen.similarity import thumbnails
@@ -32,8 +33,6 @@ AT_ONCE = 32  # images of a release in memory
 REAL, RELEASE = "real", "release"  # what known images are
 ASKED = 16  # images compared with all windows at once: these are read from memory once
 
-Pixels = NDArray[np.uint8]
-Rows = NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
 
 
@@ -41,7 +40,7 @@ Number = TypeVar("Number", bound=np.generic)
 class KnownImages:
     """Windows (M, GRID * GRID) of known images, unit vectors; `sha256` of their textures."""
 
-    windows: Rows
+    windows: Floats32
     sha256: str
 
     def similarities(self, images: Sequence[Pixels]) -> list[float]:
@@ -61,13 +60,13 @@ class KnownImages:
         return found
 
 
-def describe(image: Pixels, kept: float = 1.0) -> Rows:
+def describe(image: Pixels, kept: float = 1.0) -> Floats32:
     """Return what is compared of an (S, S) uint8 image, (GRID * GRID,) of length 1.
 
     Of its middle alone where less than the whole side is `kept`.
     """
     cut = round(SIDE * (1 - kept) / 2)
-    return _normalise(_resize(describe_texture(image)[cut : SIDE - cut, cut : SIDE - cut]))
+    return _describe(describe_texture(image)[cut : SIDE - cut, cut : SIDE - cut])
 
 
 def mirror(rows: NDArray[Number]) -> NDArray[Number]:
@@ -86,14 +85,11 @@ def describe_texture(image: Pixels) -> Pixels:
 def make_known(textures: Pixels) -> KnownImages:
     """Return what images are compared with; textures (N, SIDE, SIDE) uint8, one or more.
 
-    Raises
-    ------
-    UserError
-        If there are none.
+    Raises `UserError` if there are none.
     """
     if len(textures) == 0:
         raise UserError("known images must be some", "none", "name real data with training rows")
-    windows = [_normalise(_resize(part)) for one in textures for part in _crop(one)]
+    windows = [_describe(part) for one in textures for part in _crop(one)]
     return KnownImages(np.array(windows, np.float32), sha256_array(textures))
 
 
@@ -101,11 +97,6 @@ def save_known(textures: Pixels, path: Path) -> None:
     """Write the textures of known images, thumbnails that stay where the real data is."""
     with replace_file(path) as partial:
         save_file({"textures": textures}, partial)
-
-
-def kind_name(path: Path) -> str:
-    """Return whether the known images at a path are of a `RELEASE`, a folder, or `REAL`."""
-    return RELEASE if path.is_dir() else REAL
 
 
 def load_known(paths: Sequence[Path]) -> KnownImages:
@@ -118,24 +109,22 @@ def load_known(paths: Sequence[Path]) -> KnownImages:
 
 def _read(path: Path) -> Pixels:
     try:
-        if path.is_dir():
-            return np.array([describe_texture(image) for image in _released(path)], np.uint8)
-        return np.asarray(load_file(path)["textures"], np.uint8)
+        if not path.is_dir():
+            return np.asarray(load_file(path)["textures"], np.uint8)
+        files = sorted((path / "data").glob("*.parquet"))
+        if not files:
+            raise ValueError("a folder without data/*.parquet")
+        textures = []
+        for file in files:
+            for batch in pq.ParquetFile(file).iter_batches(AT_ONCE, columns=["image"]):
+                for row in batch.to_pylist():
+                    image = decode_png(row["image"]["bytes"], file.name)
+                    textures.append(describe_texture(image))
+        return np.array(textures, np.uint8)
     except (OSError, KeyError, ValueError, SafetensorError) as error:
         rule = f"{path} must hold known images"
         remedy = "name a release, or write a file: busgen calibrate DATA --out DIR"
         raise DataError(rule, error, remedy) from error
-
-
-def _released(folder: Path) -> Iterator[Pixels]:
-    """Yield the images of a release."""
-    files = sorted((folder / "data").glob("*.parquet"))
-    if not files:
-        raise ValueError("a folder without data/*.parquet")
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(AT_ONCE, columns=["image"]):
-            for row in batch.to_pylist():
-                yield decode_png(row["image"]["bytes"], file.name)
 
 
 def _crop(image: Pixels) -> Iterator[Pixels]:
@@ -149,12 +138,8 @@ def _crop(image: Pixels) -> Iterator[Pixels]:
                 yield image[row : row + side, col : col + side]
 
 
-def _resize(image: Pixels) -> Rows:
-    grid = cv2.resize(image, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.asarray(grid, np.float32)
-
-
-def _normalise(image: Rows) -> Rows:
-    """Return an image as a vector of mean 0 and length 1; a blank one is like none."""
-    flat = image.ravel() - image.mean()
+def _describe(texture: Pixels) -> Floats32:
+    """Return a texture, GRID px a side, as a vector of mean 0 and length 1; a blank one is 0."""
+    grid = cv2.resize(texture, (GRID, GRID), interpolation=cv2.INTER_AREA).astype(np.float32)
+    flat = grid.ravel() - grid.mean()
     return np.asarray(flat / max(float(np.linalg.norm(flat)), 1.0), np.float32)

@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats32, Indices, Pixels
 from busgen.similarity.thumbnails import SIDE, Link, describe_texture
 
 COARSE, FINE, SAME = 0.69, 0.72, 0.62  # least correlation that each of the three steps lets pass
 BLURS = (9, 3)  # of the registration, in pixels: a wide basin first, then what decides
 AREA = (0.35, 1.3)  # share of an image that the other may cover
 VALUES_AT_ONCE = 16_000_000
-
-Floats = NDArray[np.float32]
 
 
 class _Guess(NamedTuple):
@@ -48,21 +47,15 @@ class _Bank:
 
     spans: tuple[tuple[float, float], ...]
     order: int
-    basis: Floats
-    kept: NDArray[np.bool_]
-    signs: Floats
+    basis: Floats32
+    kept: Bools
+    signs: Floats32
 
-    def describe(self, image: NDArray[np.uint8]) -> Floats:
+    def describe(self, image: Pixels) -> Floats32:
         """Return unit descriptions (len(spans) ** 2, d), rows outermost; the whole comes first."""
-        found = self.basis @ _center(image) @ self.basis.T
+        found = self.basis @ (image.astype(np.float32) - 128) @ self.basis.T
         n, k = len(self.spans), self.order
         return _normalise(found.reshape(n, k, n, k).transpose(0, 2, 1, 3)[:, :, self.kept])
-
-    def _whole(self, image: NDArray[np.uint8]) -> Floats:
-        """Return the unit descriptions (2, d) of the image and of its mirror image."""
-        found = self.basis[: self.order] @ _center(image) @ self.basis[: self.order].T
-        plain = _normalise(found[self.kept])
-        return np.concatenate([plain, plain * self.signs])
 
 
 def find_duplicates(signatures: Sequence[bytes]) -> list[Link]:
@@ -71,15 +64,8 @@ def find_duplicates(signatures: Sequence[bytes]) -> list[Link]:
     An image may be the mirror image of the other, a window of at least .7 of its sides,
     stretched, compressed, brighter, under other borders and overlays.
 
-    Parameters
-    ----------
-    signatures
-        As `busgen.similarity.thumbnails.make_thumbnail` makes them.
-
-    Raises
-    ------
-    DataError
-        If a signature is of another version.
+    `signatures`: as `busgen.similarity.thumbnails.make_thumbnail` makes them. Raises `DataError` if
+    a signature is of another version.
     """
     images = [describe_texture(one) for one in signatures]
     guesses: dict[tuple[int, int], _Guess] = {}
@@ -115,7 +101,7 @@ ROUGH = _bank(7, (1.0, 0.89, 0.79, 0.7), 0.075)
 EXACT = _bank(9, (1.0, 0.92, 0.85, 0.78, 0.7), 0.05)
 
 
-def _guesses(images: Sequence[NDArray[np.uint8]]) -> Iterator[_Guess]:
+def _guesses(images: Sequence[Pixels]) -> Iterator[_Guess]:
     """Yield the pairs that two steps of matrix products let pass, with the window of the match."""
     rough = _wholes(ROUGH, images)
     exact = _wholes(EXACT, images)
@@ -130,15 +116,17 @@ def _guesses(images: Sequence[NDArray[np.uint8]]) -> Iterator[_Guess]:
                 yield _Guess(float(best), whole, index, bool(mirrored), *spans)
 
 
-def _wholes(bank: _Bank, images: Sequence[NDArray[np.uint8]]) -> Floats:
-    """Return (2 n, d): every image and, after it, its mirror image."""
-    empty = [np.zeros((0, int(bank.kept.sum())), np.float32)]
-    return np.concatenate(empty + [bank._whole(image) for image in images])
+def _wholes(bank: _Bank, images: Sequence[Pixels]) -> Floats32:
+    """Return unit descriptions (2 n, d): every image and, after it, its mirror image."""
+    found = [np.zeros((0, int(bank.kept.sum())), np.float32)]
+    first = bank.basis[: bank.order]
+    for image in images:
+        plain = _normalise((first @ (image.astype(np.float32) - 128) @ first.T)[bank.kept])
+        found += [plain, plain * bank.signs]
+    return np.concatenate(found)
 
 
-def _rough_pairs(
-    images: Sequence[NDArray[np.uint8]], wholes: Floats
-) -> Iterator[tuple[int, NDArray[np.intp]]]:
+def _rough_pairs(images: Sequence[Pixels], wholes: Floats32) -> Iterator[tuple[int, Indices]]:
     """Yield each image with the rows of `wholes` that look like one of its windows."""
     windows = len(ROUGH.spans) ** 2
     count = max(1, VALUES_AT_ONCE // (windows * max(1, len(wholes))))
@@ -151,7 +139,7 @@ def _rough_pairs(
             yield whole, np.flatnonzero(scores >= COARSE)
 
 
-def _register(images: Sequence[NDArray[np.uint8]], guess: _Guess) -> float:
+def _register(images: Sequence[Pixels], guess: _Guess) -> float:
     """Return the correlation of the registered images, 0 where they cannot be.
 
     Enhanced correlation coefficient, affine (Evangelidis and Psarakis 2008,
@@ -179,11 +167,7 @@ def _register(images: Sequence[NDArray[np.uint8]], guess: _Guess) -> float:
     return float(score) if AREA[0] <= covered <= AREA[1] else 0.0
 
 
-def _center(image: NDArray[np.uint8]) -> Floats:
-    return image.astype(np.float32) - 128
-
-
-def _normalise(rows: NDArray[np.floating]) -> Floats:
+def _normalise(rows: NDArray[np.floating]) -> Floats32:
     """Return (..., d) as rows (m, d) of length 1; what has none stays 0."""
     flat = rows.reshape(-1, rows.shape[-1])
     length = np.linalg.norm(flat, axis=1, keepdims=True)

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats32, Indices, Pixels
 from busgen.similarity import known_images
-from busgen.similarity.known_images import Pixels, Rows, mirror
+from busgen.similarity.known_images import mirror
 from busgen.similarity.thumbnails import Link
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PER_LIST, PROBED = 400, 8  # descriptions in an inverted list, lists searched
 ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, descriptions a list
 
 
-def describe(images: Iterable[Pixels]) -> Rows:
+def describe(images: Iterable[Pixels]) -> Floats32:
     """Return what is compared of (S, S) uint8 images, (N, len(KEPT), d), the whole first."""
     return np.array(
         [[known_images.describe(image, kept) for kept in KEPT] for image in images], np.float32
@@ -34,19 +34,13 @@ def describe(images: Iterable[Pixels]) -> Rows:
 
 
 def find_duplicates(
-    parts: Rows, alike: float = ALIKE, families: NDArray[np.intp] | None = None
+    parts: Floats32, alike: float = ALIKE, families: Indices | None = None
 ) -> list[Link]:
     """Return pairs of images that look alike, in order of position.
 
-    Parameters
-    ----------
-    parts
-        (N, K, d) float32 unit vectors, as `describe` returns them.
-    alike
-        Correlation from which two images are linked.
-    families
-        (N,) numbers from 0 of what images stem from: those of one are not linked, nor do they
-        stand before others. Each alone if None.
+    `parts`: (N, K, d) float32 unit vectors, as `describe` returns them; `alike`: correlation from
+    which two images are linked; `families`: (N,) numbers from 0 of what images stem from: those of
+    one are not linked, nor do they stand before others. Each alone if None.
     """
     if len(parts) < 2:
         return []
@@ -67,7 +61,7 @@ def find_duplicates(
     return [Link(*key, best[key]) for key in sorted(best)]
 
 
-def _index(rows: Rows) -> "faiss.Index":
+def _index(rows: Floats32) -> "faiss.Index":
     """Return an index of all rows: lists that a clustering makes, one list where rows are few."""
     import faiss
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.decode import Box, bounding_box
 from busgen.imaging.square import find_field
@@ -28,7 +28,7 @@ class Link(NamedTuple):
     similarity: float
 
 
-def make_thumbnail(image: NDArray[np.uint8]) -> bytes:
+def make_thumbnail(image: Pixels) -> bytes:
     """Return the thumbnail of the image's ultrasound field: SIDE x SIDE grey bytes.
 
     The field's box is stretched to a square, so borders of any width leave the same signature.
@@ -38,13 +38,10 @@ def make_thumbnail(image: NDArray[np.uint8]) -> bytes:
     return np.asarray(cv2.resize(field, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).tobytes()
 
 
-def describe_texture(signature: bytes) -> NDArray[np.uint8]:
+def describe_texture(signature: bytes) -> Pixels:
     """Return local contrast (SIDE, SIDE) uint8: 128 is the local mean, 40 one local deviation.
 
-    Raises
-    ------
-    DataError
-        If the signature has another length: another version wrote it.
+    Raises `DataError` if the signature has another length: another version wrote it.
     """
     if len(signature) != SIDE * SIDE:
         got = f"{len(signature)} bytes"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from busgen.errors import FindingError
 from busgen.priors.boxes import Boxes, Floats, _center, aspect_span
-from busgen.priors.draw import States, row_index
+from busgen.priors.draw import States, _row_index
 from busgen.priors.findings import Finding
 from busgen.priors.network import LESION_NODES, NODES, VIEWS, Prior
 from busgen.priors.plan import make_plan
@@ -30,7 +30,7 @@ def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -
     made = make_plan(prior, Request()).boxes
     lesion = drawn["pathology"] < 2
     if lesion.any():
-        index = row_index(made, drawn, lesion)
+        index = _row_index(made, drawn, lesion)
         names = ("width_mm", "height_mm", "center_x", "center_y")
         values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
         total[lesion] += log_density_of(made, index, np.array(values, np.float64))

@@ -10,8 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from busgen.errors import UserError
-from busgen.imaging.decode import load_pixels, to_grey
-from busgen.imaging.overlays.fill import fill
+from busgen.imaging.decode import load_image, to_grey
 from busgen.imaging.overlays.find import find_overlays, remove_overlays
 from busgen.imaging.overlays.planted import KINDS, Overlay, plant_overlays, recall
 from busgen.imaging.overlays.strokes import (
@@ -156,7 +155,7 @@ def test_holes_keep_the_speckle_of_what_surrounds_them():
     image = speckle(7)
     hole = np.zeros(image.shape, np.bool_)
     hole[40:50, 40:200] = hole[200:240, 100:104] = True
-    result = fill(image, hole)
+    result = remove_overlays(image, hole)
     smooth = cv2.inpaint(image, hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
 
     def detail(picture):
@@ -173,9 +172,9 @@ def test_holes_in_plain_grey_vanish():
     hole = np.zeros(image.shape, np.bool_)
     hole[20:30, 20:50] = hole[0, :] = True
     image[hole] = 255
-    np.testing.assert_array_equal(fill(image, hole), np.full((60, 80), 77, np.uint8))
+    np.testing.assert_array_equal(remove_overlays(image, hole), np.full((60, 80), 77, np.uint8))
     everything = np.ones(image.shape, np.bool_)
-    np.testing.assert_array_equal(fill(image, everything), image)
+    np.testing.assert_array_equal(remove_overlays(image, everything), image)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,7 @@ def listed(real_data):
         folder = real_data / FOLDERS[row["dataset"]]
         if not folder.is_dir():
             pytest.skip(f"no {row['dataset']} in {real_data}")
-        image = to_grey(load_pixels(folder / row["source_file"]))
+        image = to_grey(load_image(folder / row["source_file"])[0])
         told.append((set(row["kinds"].split("&")), find_overlays(image)))
     return told
 

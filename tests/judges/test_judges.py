@@ -13,8 +13,8 @@ from busgen.real.canonical import to_row
 from busgen.real.crops import crop_all
 from busgen.real.readers import bus_bra
 from busgen.real.readers.bus_bra import describe
+from busgen.real.readers.files import read_rows
 from busgen.real.readers.registry import list_images
-from busgen.real.readers.tables import read_rows
 from busgen.real.splits import assign_split
 
 

@@ -8,12 +8,14 @@ from busgen.imaging.geometry import measure
 from busgen.masks.closed import close_outlines, fit_box, is_simple
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.semantic_curvature.codes import CODE, OCTAVES, damp, decode, encode, find_outline
-from busgen.masks.semantic_curvature.engine import COARSE, has_neck, simple_outlines
+from busgen.masks.semantic_curvature.engine import COARSE, _has_neck, _simple_outlines
 
 
 def drawn(code, width, height, side=256):
     """Return the mask of a code in the middle of an image."""
-    vertices = fit_box(simple_outlines(code[None]), np.array([width - 1.0]), np.array([height - 1]))
+    vertices = fit_box(
+        _simple_outlines(code[None]), np.array([width - 1.0]), np.array([height - 1])
+    )
     mask = np.zeros((side, side), np.uint8)
     points = np.rint((vertices[0].T + (side - 1) / 2) * 16).astype(np.int32)
     cv2.fillPoly(mask, [points], 1, shift=4)
@@ -80,10 +82,10 @@ def test_wild_codes_become_simple_outlines():
     wild[:, : len(OCTAVES)] = 0.0  # bends of a radian at every scale
     vertices, closed = close_outlines(decode(wild))
     assert not (closed & is_simple(vertices)).any()
-    outlines = simple_outlines(wild)
+    outlines = _simple_outlines(wild)
     assert is_simple(outlines).all()
-    assert has_neck(vertices[closed]).any()
-    assert not has_neck(outlines[..., COARSE]).any()
+    assert _has_neck(vertices[closed]).any()
+    assert not _has_neck(outlines[..., COARSE]).any()
 
 
 def test_what_has_no_shape_has_no_outline():

@@ -18,9 +18,9 @@ from busgen.masks.semantic_curvature.training import library, stage
 from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.semantic_curvature.training.examples import (
     DESCRIBED,
+    _read_outlines,
     make_examples,
     prepare,
-    read_outlines,
 )
 from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params.train_masks import TrainMasksParams
@@ -151,7 +151,7 @@ def test_terms_are_readers_or_measured_or_missing(real):
         )
     )
     tables = [real / name / "table.parquet" for name in ("breast", "busi")]
-    outlined = read_outlines(tables, real / "cohort" / FILE, "train", bounds)
+    outlined = _read_outlines(tables, real / "cohort" / FILE, "train", bounds)
     told = {"breast": set(), "busi": set()}
     for lesion in outlined.lesions:
         told[lesion.style].add((lesion.shape, lesion.margin, lesion.size_mm is None))
@@ -167,7 +167,7 @@ def test_terms_are_readers_or_measured_or_missing(real):
 
 
 def test_versions_are_mirrored_and_turned_and_know_their_proportions(real):
-    outlined = read_outlines(
+    outlined = _read_outlines(
         [real / "breast" / "table.parquet"], real / "cohort" / FILE, "train", Bounds(())
     )
     examples = make_examples(outlined, 6)
@@ -210,4 +210,4 @@ def test_what_cannot_be_trained_is_refused(real, tmp_path):
         library.plan(real, tmp_path / "full", PARAMS)
     assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
     with pytest.raises(DataError, match="none in train"):
-        read_outlines([], real / "cohort" / FILE, "train", Bounds(()))
+        _read_outlines([], real / "cohort" / FILE, "train", Bounds(()))

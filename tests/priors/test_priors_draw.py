@@ -82,11 +82,11 @@ def _density(prior, finding):
     from prior_density import log_density_of, states_of
 
     from busgen.priors import boxes
-    from busgen.priors.draw import row_index
+    from busgen.priors.draw import _row_index
 
     drawn = states_of(prior, [finding], 256)
     made = boxes.make_boxes(prior.sizes, prior.fields_mm, {})
-    index = row_index(made, drawn, np.array([True]))
+    index = _row_index(made, drawn, np.array([True]))
     values = [[finding.width_mm, finding.height_mm, finding.center_x, finding.center_y]]
     return log_density_of(made, index, np.array(values))[0]
 

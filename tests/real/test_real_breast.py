@@ -12,8 +12,8 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.readers.breast import IMAGES
-from busgen.real.readers.breast_table import read_rows
+from busgen.real.readers.breast import COLUMNS, IMAGES
+from busgen.real.readers.files import read_rows
 from busgen.real.readers.registry import read_dataset
 
 
@@ -109,7 +109,7 @@ def test_published_values_stay_within_the_schema(published):
 def test_publishers_workbook_reads_as_the_csv(real_data):
     folder = real_data / "BrEaST"
     workbook = next(folder.glob("*.xlsx"))
-    assert read_rows(workbook) == read_rows(folder / "clinical.csv")
+    assert read_rows(workbook, COLUMNS) == read_rows(folder / "clinical.csv", COLUMNS)
 
 
 def test_imitation_reads_rgba_and_rgb_alike(breast):

@@ -11,8 +11,8 @@ from busgen.imaging.decode import PublishedImage
 from busgen.imaging.square import find_field
 from busgen.io import decode_png
 from busgen.real import canonical
-from busgen.real.canonical import is_coloured, to_row
-from busgen.real.readers.lesion_masks import clean_mask, to_levels
+from busgen.real.canonical import _is_coloured, to_row
+from busgen.real.readers.files import clean_mask, to_levels
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -126,10 +126,10 @@ def colour(kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("kind", ["doppler", "tint", "marks", "logo", "none"])
 def test_only_patches_of_colour_in_the_field_are_doppler(kind):
-    assert is_coloured(*colour(kind)) is (kind == "doppler")
+    assert _is_coloured(*colour(kind)) is (kind == "doppler")
 
 
 def test_grey_images_have_no_colour():
     grey = np.asarray(speckle(2, (300, 400)))
-    assert not is_coloured(grey, find_field(grey))
-    assert not is_coloured(np.dstack([grey, grey]), find_field(grey))
+    assert not _is_coloured(grey, find_field(grey))
+    assert not _is_coloured(np.dstack([grey, grey]), find_field(grey))

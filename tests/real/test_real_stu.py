@@ -7,7 +7,7 @@ from PIL import Image
 
 from busgen.io import decode_png
 from busgen.real.readers.registry import read_dataset
-from busgen.real.readers.stu import resize_mask
+from busgen.real.readers.stu import _resize_mask
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 
@@ -44,7 +44,7 @@ def test_area_averages_are_cut_at_half():
     wide[:2, 2:4] = 128  # in
     wide[2:, :2] = [[255, 255], [255, 0]]  # 191: in
     wide[2:, 6:] = [[255, 0], [0, 0]]  # 64: out
-    assert resize_mask("m.png", wide, (2, 4)).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    assert _resize_mask("m.png", wide, (2, 4)).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
 
 
 def test_a_mask_without_image_and_what_is_neither(tmp_path):

@@ -17,21 +17,21 @@ from busgen.release import sql
 from busgen.release.contract.data_docs import to_html
 from busgen.release.contract.expectations import validate
 from busgen.release.contract.rules import (
+    COLUMN_RULES,
     FAMILY_RULES,
     ROW_RULES,
     SAMPLE_RULES,
     SOME,
-    column_rules,
     select_samples,
+    share_rules,
 )
-from busgen.release.contract.shares import share_rules
 
 FAMILIES = {  # rule -> what its two members have
     "a family stays in one split": ({"split": "train"}, {"split": "test"}),
     "a family shares its seed": ({"seed": 1}, {"seed": 2}),
     "a family is accepted whole": ({}, {"accepted": False, "reason": "x", "split": None}),
 }
-RULES = {rule.key: rule for rule in (*column_rules(), *ROW_RULES, *SAMPLE_RULES)}
+RULES = {rule.key: rule for rule in (*COLUMN_RULES, *ROW_RULES, *SAMPLE_RULES)}
 LESION, MALIGNANT = 1, 0  # rows of the release's index: sample 1 is benign, 0 malignant
 
 

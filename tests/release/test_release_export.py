@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError, UserError
-from busgen.release.export import export, run_lengths
+from busgen.release.export import _run_lengths, export
 from busgen.release.read import read_image, read_mask, read_rows
 from busgen.release.verify import verify
 
@@ -22,7 +22,7 @@ def _ids(release, split):
 
 
 def _decode(counts, size):
-    """Decode COCO's uncompressed run lengths, independent of `run_lengths`."""
+    """Decode COCO's uncompressed run lengths, independent of `_run_lengths`."""
     flat = np.repeat(np.arange(len(counts)) % 2, counts)
     return flat.reshape(size[::-1]).T
 
@@ -83,7 +83,7 @@ def test_coco(release, tmp_path):
     ],
 )
 def test_run_lengths(mask, counts):
-    assert run_lengths(np.array(mask, np.uint8)) == counts
+    assert _run_lengths(np.array(mask, np.uint8)) == counts
 
 
 def test_nnunet(release, tmp_path):

@@ -99,7 +99,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes some 25 minutes on two cores, `quick` rehearses."""
     size = QUICK if quick else FULL
     engine = load_mask_engine(SUBJECT)
-    assert isinstance(engine, raster.Engine)
+    assert isinstance(engine, raster.MaskEngine)
     findings = draw(load_prior(), size.findings, SEED)
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:

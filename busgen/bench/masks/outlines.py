@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
 from busgen.imaging.geometry import measure as measure_mask
-from busgen.masks.engines import MaskEngine
-from busgen.masks.raster import Engine
+from busgen.masks.raster import MaskEngine
 from busgen.priors.findings import Finding
 from busgen.real.crops import SIDE
 
@@ -44,7 +43,7 @@ def memory(engine: MaskEngine, findings: Sequence[Finding]) -> dict[str, Figure]
     return {"memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2)}
 
 
-def validity(engine: Engine, lesions: Sequence[Finding]) -> dict[str, Figure]:
+def validity(engine: MaskEngine, lesions: Sequence[Finding]) -> dict[str, Figure]:
     """Return how many outlines cross themselves, and how many leave the frame."""
     found = engine.outlines(lesions)
     crossing = sum(_crosses(outline) for outline in found)

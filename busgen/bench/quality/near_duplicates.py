@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from busgen.arrays import Pixels
+from busgen.arrays import Floats32 as Rows, Pixels
 from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates.calibration.fault_injection import COPIED
 from busgen.gates.calibration.faults import COPIES, Pair
 from busgen.io import decode_png, encode_png
 from busgen.seeds import rng
-from busgen.similarity.known_images import Rows
 from busgen.similarity.search import describe, find_duplicates
 from busgen.similarity.thumbnails import Link
 

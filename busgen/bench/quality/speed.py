@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from busgen.arrays import Pixels
 from busgen.bench.factory import benchmark
 from busgen.bench.factory.benchmark import measure_time
 from busgen.bench.harness import Bar, Figure
@@ -38,7 +39,7 @@ from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
 from busgen.release.files import find_files
 from busgen.similarity.dhash import hash_image, nearest
-from busgen.similarity.known_images import KnownImages, Pixels, load_known
+from busgen.similarity.known_images import KnownImages, load_known
 
 N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too

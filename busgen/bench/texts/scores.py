@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from busgen.bench.harness import Figure, share
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
-from busgen.priors.text.spelling import _normalise
+from busgen.priors.text.lexicon import normalise
 
 Meaning = dict[str, frozenset[str] | tuple[float, float]]
 ANY_LESION = frozenset({"benign", "malignant"})  # what the word mass says of pathology
@@ -118,7 +118,7 @@ def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> d
 
 def is_named(phrase: str, named: str) -> bool:
     """Return whether a reader names every word of a phrase as not understood."""
-    return set(_normalise(phrase).split()) <= set(_normalise(named).split())
+    return set(normalise(phrase).split()) <= set(normalise(named).split())
 
 
 def _no_sizes(meaning: Meaning) -> Meaning:

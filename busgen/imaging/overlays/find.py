@@ -1,15 +1,19 @@
 """Overlays burned into images: text, logos, body marks, rulers, calipers.
 
 In: a grey image as published. Out: which pixels to ignore, and the image without them.
-Strokes are told by a small network (`overlay_strokes`), then kept where several lie together;
-holes are filled with what surrounds them (`overlay_fill`).
+Strokes are told by a small network (`strokes`), then kept where several lie together;
+holes are filled with what surrounds them: each hole gets pixels from the place nearby that fits its
+rim best, and on top what the rim differs, carried inwards: no seam shows, and no smooth blob
+either, which a network would learn.
 """
+
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.imaging.overlays.fill import fill
+from busgen.arrays import Bools, Floats32, Pixels
 from busgen.imaging.overlays.strokes import StrokeNet, load_shipped, log_odds
 
 SURE, LIKELY, BESIDE = 2.0, -0.5, -2.5  # log odds that found a stroke, extend it, join it
@@ -17,9 +21,15 @@ ENOUGH = 4  # sure pixels that strokes lying together must have
 TOGETHER = np.ones((5, 5), np.uint8)  # strokes this close are one: a dotted line, an i and its dot
 REACH = np.ones((9, 15), np.uint8)  # how far around found strokes fainter ones join them
 EDGE = np.ones((5, 5), np.uint8)  # smooth edges and outlines of strokes are ignored too
+GREY_PX, RIM_PX = (3.0, 12.0), (0.8, 1.6, 4.0, 12.0)  # widths of smoothing, finest first
+TRUST = 0.15  # share of neighbours shown, from which on a narrower width is believed
+TURNS = 16  # directions in which a hole's filling is looked for
+AWAY_PX = (7, 10, 14, 20, 28, 40)
+FARTHEST_PX = max(AWAY_PX)
+RING = np.ones((5, 5), np.uint8)  # px around a hole where its filling is compared
 
 
-def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDArray[np.bool_]:
+def find_overlays(image: Pixels, net: StrokeNet | None = None) -> Bools:
     """Return which pixels (H, W) bool of an (H, W) uint8 image an overlay covers.
 
     Bright strokes up to some 6 px wide, with 2 px around them. `net` is the shipped one unless
@@ -34,15 +44,77 @@ def find_overlays(image: NDArray[np.uint8], net: StrokeNet | None = None) -> NDA
     return np.asarray(cv2.dilate(joined.astype(np.uint8), EDGE) > 0, np.bool_)
 
 
-def remove_overlays(image: NDArray[np.uint8], ignore: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the image (H, W) uint8 with the ignored pixels filled from what surrounds them."""
-    return fill(image, ignore)
-
-
-def _clusters(likely: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _clusters(likely: Bools, sure: Bools) -> Bools:
     """Return the likely pixels of clusters that hold enough sure ones."""
     together = cv2.dilate(likely.astype(np.uint8), TOGETHER)
     count, labels = cv2.connectedComponents(together, connectivity=8)
     sures = np.bincount(labels[sure & likely], minlength=count)
     sures[0] = 0
     return np.asarray((sures >= ENOUGH)[labels] & likely, np.bool_)
+
+
+def remove_overlays(image: Pixels, hole: Bools) -> Pixels:
+    """Return the image (H, W) uint8 with the pixels of a hole (H, W) bool replaced.
+
+    The other pixels stay as they are. An image that is all hole is returned unchanged.
+    """
+    if not hole.any() or hole.all():
+        return image.copy()
+    rim = (cv2.dilate(hole.astype(np.uint8), RING) > 0) & ~hole
+    shown = image.astype(np.float32)
+    moved = _move(shown, hole, rim)
+    moved += _fill(shown - moved, rim, RIM_PX)
+    result = image.copy()
+    result[hole] = np.rint(moved[hole]).clip(0, 255).astype(np.uint8)
+    return result
+
+
+def _fill(values: Floats32, known: Bools, widths: tuple[float, ...]) -> Floats32:
+    """Return values (H, W) known at some pixels, carried smoothly to the others."""
+    weight = known.astype(np.float32)
+    result = np.full(values.shape, values[known].mean(), np.float32)
+    for width in reversed(widths):
+        share = cv2.GaussianBlur(weight, (0, 0), width)
+        mean = cv2.GaussianBlur(values * weight, (0, 0), width) / np.maximum(share, 1e-6)
+        result += (mean - result) * np.minimum(share / np.float32(TRUST), 1)
+    return result
+
+
+def _move(shown: Floats32, hole: Bools, rim: Bools) -> Floats32:
+    """Return the image with each hole and its rim (connected: one shift) filled from nearby.
+
+    What would come from a hole is smooth grey instead; beyond its edges the image is mirrored.
+    """
+    smooth = _fill(shown, ~hole, GREY_PX)
+    count, labels = cv2.connectedComponents((hole | rim).astype(np.uint8), connectivity=8)
+    asked = np.nonzero(labels)
+    hole_of, at_rim = labels[asked], rim[asked]
+    here, grey = shown[asked], smooth[asked]
+    wide_shown, wide_smooth, wide_hole = (_pad(x) for x in (shown, smooth, hole))
+    width = shown.shape[1] + 2 * FARTHEST_PX
+    places = (asked[0] + FARTHEST_PX) * width + asked[1] + FARTHEST_PX
+    edge, edge_here = np.flatnonzero(at_rim), here[at_rim]
+    best, nearest = np.full(count, np.inf), np.zeros(count, np.intp)
+    turns = 2 * np.pi * np.arange(TURNS) / TURNS
+    shifts = [(round(r * np.sin(t)), round(r * np.cos(t))) for r in AWAY_PX for t in turns]
+    for row, col in shifts:  # near ones first
+        source = places + (row * width + col)
+        misfit = np.abs(wide_smooth[source] - grey)
+        misfit[edge] += np.abs(wide_shown[source[edge]] - edge_here)
+        misfit[wide_hole[source]] = 255
+        cost = np.bincount(hole_of, misfit, minlength=count)
+        better = cost < best
+        best[better], nearest[better] = cost[better], row * width + col
+    source = places + nearest[hole_of]
+    result = shown.copy()
+    result[asked] = np.where(wide_hole[source], grey, wide_shown[source])
+    return result
+
+
+def _pad(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return an image with `FARTHEST_PX` of its mirror image on all sides, one row after another.
+
+    An image smaller than that repeats its last pixels instead.
+    """
+    mode: Any = "reflect" if min(pixels.shape) > FARTHEST_PX else "edge"
+    return np.pad(pixels, FARTHEST_PX, mode=mode).ravel()

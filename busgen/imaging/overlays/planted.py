@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats32, Pixels
 from busgen.errors import UserError
 from busgen.imaging.overlays import planted_shapes as shapes
 
@@ -23,16 +23,16 @@ class Overlay:
     """One planted overlay: its kind and the pixels (H, W) bool covered half or more."""
 
     kind: str
-    strokes: NDArray[np.bool_]
+    strokes: Bools
 
 
 @dataclass(frozen=True)
 class _Example:
     """An image (H, W) uint8 with overlays; `touched` (H, W) bool is every pixel they changed."""
 
-    image: NDArray[np.uint8]
+    image: Pixels
     overlays: tuple[Overlay, ...]
-    touched: NDArray[np.bool_]
+    touched: Bools
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,13 @@ class Recall:
 
 
 def plant_overlays(
-    image: NDArray[np.uint8], rng: np.random.Generator, kinds: Sequence[str] = KINDS
+    image: Pixels, rng: np.random.Generator, kinds: Sequence[str] = KINDS
 ) -> _Example:
     """Burn one overlay of each kind into a copy of an image.
 
-    Parameters
-    ----------
-    image
-        (H, W) uint8, at least 96 pixels a side.
-    rng
-        Draws words, fonts (capitals of 7 to 20 px), grey (150 to 255), places, outlines, blur.
-    kinds
-        Of `KINDS`, in the order of planting; one may stand several times.
-
-    Raises
-    ------
-    UserError
-        If the image is too small or a kind unknown.
+    `image`: (H, W) uint8, at least 96 pixels a side; `rng`: draws words, fonts (capitals of 7 to 20
+    px), grey (150 to 255), places, outlines, blur; `kinds`: of `KINDS`, in the order of planting;
+    one may stand several times. Raises `UserError` if the image is too small or a kind unknown.
     """
     if min(image.shape) < 96:
         raise UserError("an image to plant into must have 96 px a side", image.shape, "enlarge it")
@@ -76,7 +66,7 @@ def plant_overlays(
     return _Example(result, tuple(overlays), touched)
 
 
-def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Floats32:
     """Return how much (H, W) in [0, 1] of each pixel an overlay of this kind covers."""
     if kind not in KINDS:
         raise UserError(f"kind must be one of {', '.join(KINDS)}", kind, "choose one of them")
@@ -89,14 +79,20 @@ def coverage(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDA
     elif kind == "text":
         _lines_of_text(canvas, rng)
     else:
-        draw = shapes.draw_logo if kind == "logo" else _mark
-        _at_corner(canvas, draw(rng), rng)
+        if kind == "logo":
+            brand = shapes.BRANDS[int(rng.integers(len(shapes.BRANDS)))]
+            tile = shapes.draw_text(brand, int(rng.integers(8, 18)), rng)
+        else:
+            draw = shapes.draw_body_mark if rng.random() < 0.7 else shapes.draw_arrow
+            tile = draw(rng)
+        # near one of the four corners; at times cut by the edge, as by a crop
+        row, col = (int(rng.integers(-4, 12)) for _ in range(2))
+        row = row if rng.random() < 0.5 else height - tile.shape[0] - row
+        _write(canvas, tile, row, col if rng.random() < 0.5 else width - tile.shape[1] - col)
     return canvas
 
 
-def _burn(
-    image: NDArray[np.uint8], cover: NDArray[np.float32], rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _burn(image: Pixels, cover: Floats32, rng: np.random.Generator) -> Pixels:
     """Return the image with a cover of one grey level burned in; some outlined, some blurred."""
     strokes = cover >= 0.5
     lit = float(image[strokes].mean()) if strokes.any() else 0.0
@@ -111,7 +107,7 @@ def _burn(
     return np.rint(base * (1 - cover) + level * cover).astype(np.uint8)
 
 
-def recall(overlays: Sequence[Overlay], ignore: NDArray[np.bool_]) -> dict[str, Recall]:
+def recall(overlays: Sequence[Overlay], ignore: Bools) -> dict[str, Recall]:
     """Return, by kind, how many overlays have `FOUND` or more of their strokes ignored."""
     told = {}
     for kind in dict.fromkeys(overlay.kind for overlay in overlays):
@@ -122,11 +118,7 @@ def recall(overlays: Sequence[Overlay], ignore: NDArray[np.bool_]) -> dict[str, 
     return told
 
 
-def _mark(rng: np.random.Generator) -> NDArray[np.float32]:
-    return shapes.draw_body_mark(rng) if rng.random() < 0.7 else shapes.draw_arrow(rng)
-
-
-def _lines_of_text(canvas: NDArray[np.float32], rng: np.random.Generator) -> None:
+def _lines_of_text(canvas: Floats32, rng: np.random.Generator) -> None:
     """Write one or two lines anywhere in the image."""
     height = int(rng.integers(7, 21 if min(canvas.shape) > 400 else 14))
     row = int(rng.integers(2, max(3, canvas.shape[0] - 3 * height - 8)))
@@ -137,7 +129,7 @@ def _lines_of_text(canvas: NDArray[np.float32], rng: np.random.Generator) -> Non
         row += tile.shape[0] + int(rng.integers(2, height))
 
 
-def _scale_at_edge(canvas: NDArray[np.float32], rng: np.random.Generator) -> None:
+def _scale_at_edge(canvas: Floats32, rng: np.random.Generator) -> None:
     """Put a ruler at the left, right, top or bottom edge."""
     turns = int(rng.choice((0, 0, 2, 2, 1, 3)))
     length = canvas.shape[1 if turns % 2 else 0] - 2
@@ -148,16 +140,7 @@ def _scale_at_edge(canvas: NDArray[np.float32], rng: np.random.Generator) -> Non
     _write(canvas, tile, row, {0: inset, 2: int(far[1])}.get(turns, 0))
 
 
-def _at_corner(
-    canvas: NDArray[np.float32], tile: NDArray[np.float32], rng: np.random.Generator
-) -> None:
-    """Put a tile near one of the four corners; at times cut by the edge, as by a crop."""
-    row, col = (int(rng.integers(-4, 12)) for _ in range(2))
-    row = row if rng.random() < 0.5 else canvas.shape[0] - tile.shape[0] - row
-    _write(canvas, tile, row, col if rng.random() < 0.5 else canvas.shape[1] - tile.shape[1] - col)
-
-
-def _write(canvas: NDArray[np.float32], tile: NDArray[np.float32], row: int, col: int) -> None:
+def _write(canvas: Floats32, tile: Floats32, row: int, col: int) -> None:
     """Lay a tile on the canvas at (row, col); what reaches over its edges is cut."""
     top, left = max(row, 0), max(col, 0)
     part = canvas[top : row + tile.shape[0], left : col + tile.shape[1]]

@@ -10,10 +10,10 @@ from typing import Literal
 import cv2
 import numpy as np
 from matplotlib import font_manager
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Tile = NDArray[np.float32]
+from busgen.arrays import Floats, Floats32, Pixels
+
 Point = tuple[int, int]
 Style = Literal["normal", "oblique"]
 
@@ -33,7 +33,7 @@ def _font(family: str, weight: str, style: Style, pixels: int) -> ImageFont.Free
     return ImageFont.truetype(font_manager.findfont(properties), pixels)
 
 
-def draw_text(words: str, height: int, rng: np.random.Generator) -> Tile:
+def draw_text(words: str, height: int, rng: np.random.Generator) -> Floats32:
     """Return words whose capitals are some `height` px tall, in a drawn font, smooth or not."""
     if rng.random() < 0.3:
         return _hershey(words, height, rng)
@@ -50,7 +50,7 @@ def draw_text(words: str, height: int, rng: np.random.Generator) -> Tile:
     return _resize(np.asarray(canvas.convert("L")), scale)
 
 
-def _hershey(words: str, height: int, rng: np.random.Generator) -> Tile:
+def _hershey(words: str, height: int, rng: np.random.Generator) -> Floats32:
     """Return words in a stroke font, as early scanners write."""
     face = cv2.FONT_HERSHEY_SIMPLEX if rng.random() < 0.7 else cv2.FONT_HERSHEY_PLAIN
     thick = 1 if height < 12 else int(rng.integers(1, 3))
@@ -62,19 +62,14 @@ def _hershey(words: str, height: int, rng: np.random.Generator) -> Tile:
     return _resize(canvas, 1)
 
 
-def _resize(canvas: NDArray[np.uint8], scale: int) -> Tile:
+def _resize(canvas: Pixels, scale: int) -> Floats32:
     """Return a canvas (h, w) of 0..255 as coverage, `scale` times smaller."""
     size = (-(-canvas.shape[1] // scale), -(-canvas.shape[0] // scale))
     small = canvas if scale == 1 else cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32) / np.float32(255)
 
 
-def draw_logo(rng: np.random.Generator) -> Tile:
-    """Return a brand's letters."""
-    return draw_text(BRANDS[int(rng.integers(len(BRANDS)))], int(rng.integers(8, 18)), rng)
-
-
-def draw_body_mark(rng: np.random.Generator) -> Tile:
+def draw_body_mark(rng: np.random.Generator) -> Floats32:
     """Return the outline of a breast with a nipple and the probe's bar."""
     radius, thick = int(rng.integers(10, 30)), int(rng.integers(1, 3))
     side, scale = 2 * radius + 8, SCALE if rng.random() < 0.6 else 1
@@ -90,7 +85,7 @@ def draw_body_mark(rng: np.random.Generator) -> Tile:
     return _resize(canvas, scale)
 
 
-def draw_arrow(rng: np.random.Generator) -> Tile:
+def draw_arrow(rng: np.random.Generator) -> Floats32:
     """Return a hollow arrow, as put beside a finding; in one of four directions."""
     height, scale = int(rng.integers(12, 26)), SCALE if rng.random() < 0.6 else 1
     half, neck = height * 0.35, height * 0.15
@@ -103,7 +98,7 @@ def draw_arrow(rng: np.random.Generator) -> Tile:
     return np.ascontiguousarray(np.rot90(_resize(canvas, scale), int(rng.integers(4))))
 
 
-def draw_ruler(length: int, rng: np.random.Generator) -> Tile:
+def draw_ruler(length: int, rng: np.random.Generator) -> Floats32:
     """Return a vertical scale `length` px long: ticks or dots, numbers at the long ones."""
     step, every = int(rng.integers(6, 22)), int(rng.choice((1, 2, 5, 10)))
     short, thick = int(rng.integers(2, 6)), int(rng.integers(1, 3))
@@ -118,7 +113,7 @@ def draw_ruler(length: int, rng: np.random.Generator) -> Tile:
     return canvas[:, : int(np.flatnonzero(canvas.any(axis=0))[-1]) + 2]
 
 
-def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
+def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Floats32:
     """Return one or two pairs of crosses over a lesion, on a tile of the image's shape."""
     height, width = shape
     canvas = np.zeros((height, width), np.float32)
@@ -129,8 +124,10 @@ def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
     for pair in range(int(rng.integers(1, 3))):
         along = half * np.array([np.cos(turn), np.sin(turn)]) * (1 - 0.3 * pair)
         ends = [_point(middle - along), _point(middle + along)]
-        for end in ends:
-            _cross(canvas, end, arm, thick, oblique=oblique)
+        for col, row in ends:  # a + or an x
+            for right, down in [(arm, arm), (arm, -arm)] if oblique else [(arm, 0), (0, arm)]:
+                start, stop = (col - right, row - down), (col + right, row + down)
+                cv2.line(canvas, start, stop, 1.0, thick)
         if dotted:
             _dots(canvas, ends[0], ends[1], int(rng.integers(3, 7)))
         if rng.random() < 0.6:
@@ -139,16 +136,7 @@ def draw_calipers(shape: tuple[int, int], rng: np.random.Generator) -> Tile:
     return canvas
 
 
-def _cross(canvas: Tile, centre: Point, arm: int, thick: int, *, oblique: bool) -> None:
-    """Draw a + (or an x) on the canvas."""
-    col, row = centre
-    reach = [(arm, arm), (arm, -arm)] if oblique else [(arm, 0), (0, arm)]
-    for right, down in reach:
-        ends = (col - right, row - down), (col + right, row + down)
-        cv2.line(canvas, ends[0], ends[1], 1.0, thick)
-
-
-def _dots(canvas: Tile, start: Point, end: Point, step: int) -> None:
+def _dots(canvas: Floats32, start: Point, end: Point, step: int) -> None:
     """Draw dots of one pixel every `step` px between two points."""
     count = max(2, int(np.hypot(end[0] - start[0], end[1] - start[1]) / step))
     for part in np.linspace(0, 1, count)[1:-1]:
@@ -157,7 +145,7 @@ def _dots(canvas: Tile, start: Point, end: Point, step: int) -> None:
             canvas[row, col] = 1
 
 
-def _stamp(canvas: Tile, tile: Tile, beside: Point, gap: int) -> None:
+def _stamp(canvas: Floats32, tile: Floats32, beside: Point, gap: int) -> None:
     """Put a tile left above a point, where it fits."""
     row, col = beside[1] - gap - tile.shape[0], beside[0] - gap - tile.shape[1]
     if row < 0 or col < 0:
@@ -166,6 +154,6 @@ def _stamp(canvas: Tile, tile: Tile, beside: Point, gap: int) -> None:
     np.maximum(part, tile[: part.shape[0], : part.shape[1]], out=part)
 
 
-def _point(place: NDArray[np.float64]) -> Point:
+def _point(place: Floats) -> Point:
     """Return a place (x, y) as whole pixels."""
     return round(float(place[0])), round(float(place[1]))

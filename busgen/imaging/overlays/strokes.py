@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from busgen.arrays import Bools, Floats32, Indices, Pixels
 from busgen.io import ASSETS
 
 WEIGHTS = ASSETS / "overlays" / "strokes.safetensors"
@@ -30,9 +31,9 @@ _KERNEL = np.ones((WIDEST, WIDEST), np.uint8)
 class StrokeNet:
     """Layers `(weights (in, out), bias (out,))` float32 with rectifiers between; one output."""
 
-    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+    layers: tuple[tuple[Floats32, Floats32], ...]
 
-    def log_odds(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def log_odds(self, features: Floats32) -> Floats32:
         """Return the log odds (n,) of features (n, d)."""
         *hidden, last = self.layers
         for weights, bias in hidden:
@@ -64,15 +65,13 @@ def load_shipped() -> StrokeNet:
     return build_network(load_file(WEIGHTS))
 
 
-def find_candidates(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def find_candidates(image: Pixels) -> Bools:
     """Return which pixels (H, W) stand out of all that is `WIDEST` px or more both ways."""
     wide = cv2.morphologyEx(image, cv2.MORPH_OPEN, _KERNEL)
     return np.asarray(cv2.subtract(image, wide) > STANDS_OUT, np.bool_)
 
 
-def measure(
-    image: NDArray[np.uint8], rows: NDArray[np.intp], cols: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def measure(image: Pixels, rows: Indices, cols: Indices) -> Floats32:
     """Return patches (n, 17 * 17 + 11 * 11) in [0, 1] around pixels; mirrored at the edges.
 
     The first are the pixels themselves, the second means of 3x3 in steps of 3 px.
@@ -80,27 +79,24 @@ def measure(
     return _take(_patches(image), rows, cols)
 
 
-def _patches(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the patches around all pixels (H, W, 17, 17) and (H, W, 11, 11): views, no copies."""
-    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
-    return _around(image, NEAR, 1), _around(blurred, FAR, STRIDE)
-
-
-def _around(image: NDArray[np.uint8], half: int, stride: int) -> NDArray[np.float32]:
-    reach = half * stride
-    padded = cv2.copyMakeBorder(image, *(reach,) * 4, cv2.BORDER_REFLECT_101)
-    side = 2 * reach + 1
-    scaled = np.asarray(padded / np.float32(255), np.float32)
-    return sliding_window_view(scaled, (side, side))[:, :, ::stride, ::stride]
-
-
-def _take(
-    patches: Sequence[NDArray[np.float32]], rows: NDArray[np.intp], cols: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def _take(patches: Sequence[Floats32], rows: Indices, cols: Indices) -> Floats32:
     return np.concatenate([one[rows, cols].reshape(rows.size, -1) for one in patches], axis=1)
 
 
-def log_odds(image: NDArray[np.uint8], net: StrokeNet) -> NDArray[np.float32]:
+def _patches(image: Pixels) -> list[Floats32]:
+    """Return the patches around all pixels (H, W, 17, 17) and (H, W, 11, 11): views, no copies."""
+    patches = []
+    blurred = cv2.boxFilter(image, -1, (STRIDE, STRIDE))
+    for pixels, half, stride in ((image, NEAR, 1), (blurred, FAR, STRIDE)):
+        reach = half * stride
+        padded = cv2.copyMakeBorder(pixels, *(reach,) * 4, cv2.BORDER_REFLECT_101)
+        scaled = np.asarray(padded / np.float32(255), np.float32)
+        around = sliding_window_view(scaled, (2 * reach + 1,) * 2)
+        patches.append(around[:, :, ::stride, ::stride])
+    return patches
+
+
+def log_odds(image: Pixels, net: StrokeNet) -> Floats32:
     """Return the log odds (H, W) float32 that a pixel is an overlay's stroke."""
     result = np.full(image.shape, NO_STROKE, np.float32)
     rows, cols = np.nonzero(find_candidates(image))

@@ -11,10 +11,10 @@ where it does.
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Pixels
 from busgen.imaging.geometry import largest_outline
 from busgen.masks.closed import POINTS, circle_angles
 
-Floats = NDArray[np.float64]
 Outline = NDArray[np.complex128]
 
 OCTAVES = ((2, 3), (4, 7), (8, 15), (16, 31), (32, 47))  # harmonics, both ends included
@@ -25,7 +25,7 @@ FINE = 1024  # points at which the staircase of the pixels is smoothed away
 LEAST = 1e-4  # rad: amplitude of an octave that is not there
 
 
-def find_outline(mask: NDArray[np.uint8]) -> Outline | None:
+def find_outline(mask: Pixels) -> Outline | None:
     """Return the outline (P,), x + i y in pixels, of the largest component of a mask (H, W).
 
     None where fewer than `FEWEST_PX` pixels are on it.

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema, seeds
+from busgen.arrays import Floats32
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float32]
 
 PATHOLOGIES = ("benign", "malignant")
 # Whose annotators outlined it, and how often each is drawn: as often as they are learned from. One
@@ -68,7 +66,7 @@ def to_lesion(finding: Finding, size_px: int) -> Lesion:
     )
 
 
-def to_conditions(lesions: Sequence[Lesion]) -> Floats:
+def to_conditions(lesions: Sequence[Lesion]) -> Floats32:
     """Return the conditions (N, CONDITIONS) of lesions."""
     return np.array([_row(lesion) for lesion in lesions], np.float32).reshape(-1, CONDITIONS)
 
@@ -88,7 +86,7 @@ def _row(lesion: Lesion) -> list[float]:
     ]
 
 
-def forget(rows: Floats, chance: float, rng: np.random.Generator) -> Floats:
+def forget(rows: Floats32, chance: float, rng: np.random.Generator) -> Floats32:
     """Return conditions of which each part is unknown with a `chance`."""
     rows = rows.copy()
     start = ALWAYS

@@ -11,17 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats
 from busgen.io import ASSETS
 from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
 from busgen.masks.semantic_curvature.codes import CODE, damp, decode
 from busgen.masks.semantic_curvature.conditions import to_conditions, to_lesion
 from busgen.masks.semantic_curvature.network import OutlineFlow, checked_hash, load_network
 from busgen.priors.findings import Finding
-
-Floats = NDArray[np.float64]
 
 SHIPPED = ASSETS / "masks"
 AT_ONCE = 128  # outlines drawn together: always as many, last digits depend on it
@@ -46,20 +44,11 @@ def load_model(
 def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     """Return the outlines of findings.
 
-    Parameters
-    ----------
-    network
-        As `network.load_network` returns it.
-    findings
-        N findings, each with a lesion.
-    size_px
-        Side of the image: larger outlines have finer detail.
+    `network`: as `network.load_network` returns it; `findings`: N findings, each with a lesion;
+    `size_px`: side of the image: larger outlines have finer detail.
 
-    Returns
-    -------
-    (N, POINTS, 2) float64
-        Vertices (x, y) in mm from the centre of the lesion's box, y towards depth; closed, simple
-        polygons whose box is exactly the finding's.
+    Returns (N, POINTS, 2) float64: vertices (x, y) in mm from the centre of the lesion's box, y
+    towards depth; closed, simple polygons whose box is exactly the finding's.
     """
     outlines = np.empty((len(findings), POINTS, 2))
 
@@ -75,19 +64,16 @@ def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: in
 
 def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     told = to_conditions([to_lesion(finding, size_px) for finding in findings])
-    noise = np.stack([_noise(finding.seed) for finding in findings])
+    rngs = [seeds.rng(finding.seed, "outline") for finding in findings]
+    noise = np.stack([rng.standard_normal(CODE, np.float32) for rng in rngs])
     rows = np.resize(np.arange(len(findings)), AT_ONCE)
     codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
-    vertices = simple_outlines(codes[: len(findings)].double().numpy())
+    vertices = _simple_outlines(codes[: len(findings)].double().numpy())
     size = np.array([(finding.width_mm, finding.height_mm) for finding in findings], float)
     return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)
 
 
-def _noise(seed: int) -> NDArray[np.float32]:
-    return seeds.rng(seed, "outline").standard_normal(CODE, np.float32)
-
-
-def simple_outlines(codes: Floats) -> Floats:
+def _simple_outlines(codes: Floats) -> Floats:
     """Return outlines (N, 2, POINTS) of codes (N, CODE).
 
     One that crosses itself, or has a neck that real lesions do not have, bends less.
@@ -96,7 +82,7 @@ def simple_outlines(codes: Floats) -> Floats:
     left = np.arange(len(codes))
     for share in SHARES:
         vertices, closed = close_outlines(decode(damp(codes[left], share)))
-        done = closed & is_simple(vertices) & ~has_neck(vertices[..., COARSE])
+        done = closed & is_simple(vertices) & ~_has_neck(vertices[..., COARSE])
         outlines[left[done]] = vertices[done]
         left = left[~done]
         if not len(left):
@@ -104,7 +90,7 @@ def simple_outlines(codes: Floats) -> Floats:
     return outlines
 
 
-def has_neck(vertices: Floats) -> NDArray[np.bool_]:
+def _has_neck(vertices: Floats) -> Bools:
     """Return which (N, 2, P) outlines, in a box of unit sides, are far narrower than its circle."""
     unit = np.ones(len(vertices))
     circle, _ = close_outlines(np.zeros((1, vertices.shape[2])))

@@ -91,12 +91,8 @@ def save_model(network: OutlineFlow, shape: Mapping[str, Any], folder: Path) -> 
 def checked_hash(folder: Path) -> str:
     """Return the hash of the weights in `folder`.
 
-    Raises
-    ------
-    UserError
-        If there are none.
-    DataError
-        If they are of another version, or not those that `SPEC` names.
+    Raises `UserError` if there are none; `DataError` if they are of another version, or not those
+    that `SPEC` names.
     """
     if not (folder / SPEC).is_file() or not (folder / WEIGHTS).is_file():
         rule = f"the folder of the mask generator must hold {SPEC} and {WEIGHTS}"

@@ -39,18 +39,10 @@ def fit_and_check(
 ) -> tuple[Prior, dict[str, Any]]:
     """Return the prior fitted to training rows, and its checks on the others.
 
-    Parameters
-    ----------
-    rows
-        Canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and disputed
-        labels left out.
-    base, pooling, name
-        As `fit_prior` takes them.
-
-    Raises
-    ------
-    DataError, UserError
-        As `make_lesions` and `fit_prior`; splits without a row are left out of the checks.
+    `rows`: canonical rows with `busgen.priors.fitting.lesions.COLUMNS` and `split`; copies and
+    disputed labels left out; `base`, `pooling`, `name`: as `fit_prior` takes them. Raises
+    `DataError`, `UserError` as `make_lesions` and `fit_prior`; splits without a row are left out of
+    the checks.
     """
     parts = {
         split: make_lesions(part, base)
@@ -58,7 +50,11 @@ def fit_and_check(
         if (part := [row for row in rows if row["split"] == split])
     }
     train = parts.pop("train") if "train" in parts else make_lesions([], base)
-    fit = fit_prior(train, base, pooling, name=name, source=_source(train, pooling))
+    used = train.weigh(pooling.weights).dataset
+    names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
+    counts = ", ".join(f"{name} {(used == name).sum()}" for name in names)
+    source = f"images of training patients pooled ({counts})"
+    fit = fit_prior(train, base, pooling, name=name, source=source)
     record = {
         "prior": {"name": fit.prior.name, "sha256": fit.prior.sha256},
         "fit": _to_record(train, pooling, fit),
@@ -111,14 +107,6 @@ def _to_record(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any
     trace = [round(value, 6) for value in fit.trace]
     weights = {**dict.fromkeys(sources, 1.0), PUBLISHED: 0.0, **pooling.weights}
     return pooling.model_dump() | {"weights": weights, "trace": trace, "sources": sources}
-
-
-def _source(train: Lesions, pooling: PriorsParams) -> str:
-    """Return the population in words."""
-    used = train.weigh(pooling.weights)
-    names = [n for n in dict.fromkeys(train.dataset.tolist()) if pooling.weights.get(n, 1.0) > 0]
-    counts = [f"{name} {(used.dataset == name).sum()}" for name in names]
-    return f"images of training patients pooled ({', '.join(counts)})"
 
 
 def _join(parts: Sequence[Lesions]) -> Lesions:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats, Indices
 from busgen.priors.fitting.fit import FITTED, PUBLISHED
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
@@ -20,7 +20,7 @@ from busgen.priors.fitting.structure import class_shares
 from busgen.priors.network import TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.ks import ks, weighted_ks
-from busgen.stats.patients import ENDS, Floats, counts_of_draws
+from busgen.stats.patients import ENDS, counts_of_draws
 
 PLACES = BOX[:4]
 NODES_SHOWN = tuple(name for name in FITTED if name not in ("outline", "tissue"))
@@ -32,16 +32,17 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Return each source's distances; `drawn` are lesions of `prior`, for their boxes.
 
-    Returns
-    -------
-    Records ``{"source", "node", "pathology", "n", "distance", "interval", "floor", "own",
+    Returns records ``{"source", "node", "pathology", "n", "distance", "interval", "floor", "own",
     "pooled"}``: `own` and `pooled` map terms to shares, or for boxes name mean and sd. The
     assessment is compared by category. `n`, `interval` and `floor` are null of the base, which is
     no sample.
     """
     out = []
     for name in NODES_SHOWN:
-        groups, labels = _groups(name)
+        labels = schema.BIRADS_CATEGORIES if name == "birads" else TERMS[name]
+        groups = np.arange(len(labels))
+        if name == "birads":  # assessments by category
+            groups = np.array([labels.index(term[0]) for term in TERMS[name]])
         pooled, before = (_group(class_shares(p, name), groups) for p in (prior, base))
         for p, pathology in enumerate(LESIONS):
             where = {"node": name, "pathology": pathology}
@@ -55,24 +56,14 @@ def compare(
     return out + list(_places(lesions, drawn, rng))
 
 
-def _groups(name: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-    """Return each term's group and the groups' names: assessments by category, else the terms."""
-    if name != "birads":
-        return np.arange(len(TERMS[name])), TERMS[name]
-    labels = schema.BIRADS_CATEGORIES
-    return np.array([labels.index(term[0]) for term in TERMS[name]]), labels
-
-
-def _group(shares: Floats, groups: NDArray[np.intp]) -> Floats:
+def _group(shares: Floats, groups: Indices) -> Floats:
     """Return (classes, groups) shares of (classes, states), null left out."""
     table = np.zeros((len(shares), groups.max() + 1))
     np.add.at(table.T, groups, shares[:, : len(groups)].T)
     return table
 
 
-def _stated(
-    lesions: Lesions, name: str, p: int, groups: NDArray[np.intp]
-) -> Iterator[tuple[str, Lesions]]:
+def _stated(lesions: Lesions, name: str, p: int, groups: Indices) -> Iterator[tuple[str, Lesions]]:
     """Yield each source that states a node: its name and its lesions that do."""
     states = _group(lesions.patterns[name], groups)[lesions.pattern] > 0
     stated = (states.sum(1) == 1) & (lesions.pathology == p)

@@ -10,16 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.fitting.lesions import TOLD, Lesions
-from busgen.priors.fitting.places import log_density_aspects, log_places
+from busgen.arrays import Floats
+from busgen.priors.fitting.lesions import (
+    AREA,
+    ASPECT,
+    HEIGHT,
+    TOLD,
+    Lesions,
+    X,
+    Y,
+    aspect_span,
+    place_span,
+)
 from busgen.priors.joint import Factor, eliminate, multiply
 from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
+from busgen.priors.sizes import LESIONS, Sizes, log_density
 
-Floats = NDArray[np.float64]
 LEARNT = tuple(name for name in TERMS if name != "scanner")  # real tables name devices, not styles
 _ROW = "a row"  # the axis over patterns of evidence
 _KNOWN = (_ROW, "pathology", "shape")
@@ -59,9 +68,9 @@ def infer(
     real = len(schema.SHAPES)
     with np.errstate(divide="ignore", over="ignore"):
         terms = np.log(own.sum(1) / share)
-        boxes = log_places(prior.sizes, lesions).sum(1)
+        boxes = _log_places(prior.sizes, lesions).sum(1)
         aspects = np.zeros_like(own)
-        aspects[:, :real] = np.exp(log_density_aspects(prior.sizes, lesions))
+        aspects[:, :real] = np.exp(_log_aspects(prior.sizes, lesions))
         aspects[:, real] = 1.0
         weighed = own * aspects
         total = np.log(weighed.sum(1) / share) + boxes
@@ -72,11 +81,7 @@ def infer(
 
 
 def _counts(
-    prior: Prior,
-    conditionals: dict[str, Factor],
-    lesions: Lesions,
-    shapes: Floats,
-    inferred: bool,
+    prior: Prior, conditionals: dict[str, Factor], lesions: Lesions, shapes: Floats, inferred: bool
 ) -> dict[str, Floats]:
     """Return the expected weight of each table's cells, given the rows' shapes."""
     size = (len(lesions.patterns["shape"]), *conditionals["shape"].table.shape[1:])
@@ -84,24 +89,19 @@ def _counts(
     for node in prior.nodes:
         if node.name not in LEARNT:
             continue
-        told = 1.0 if inferred else _to_record(lesions, node.name)
+        stated = np.ones(len(lesions))  # whether a row states something of the node
+        if not inferred and node.name != "pathology":
+            name = "margin" if node.name == "outline" else node.name
+            stated = (lesions.patterns[name].sum(1) < len(TERMS[name])).astype(np.float64)
+            stated = stated[lesions.pattern]
         table = np.zeros(size)
-        weights = (lesions.weight * told)[:, None] * shapes
+        weights = (lesions.weight * stated)[:, None] * shapes
         np.add.at(table, (lesions.pattern, lesions.pathology), weights)
         axes = tuple(VIEWS[p].node if p in VIEWS else p for p in node.given)
         family = (*axes, node.name)
         used = [conditionals[name] for name in _ancestors(conditionals, family)]
         counts[node.name] = _fold(node, multiply([Factor(_KNOWN, table), *used], family))
     return counts
-
-
-def _to_record(lesions: Lesions, name: str) -> Floats:
-    """Return 1 for each row (N,) that states something of a node, else 0."""
-    if name == "pathology":
-        return np.ones(len(lesions))
-    masks = lesions.patterns["margin" if name == "outline" else name]
-    terms = len(TERMS["margin" if name == "outline" else name])
-    return np.asarray(masks.sum(1) < terms, np.float64)[lesions.pattern]
 
 
 def _ancestors(conditionals: dict[str, Factor], names: Sequence[str]) -> list[str]:
@@ -124,3 +124,28 @@ def _fold(node: Node, table: Floats) -> Floats:
             np.add.at(out, np.array(VIEWS[parent].index), moved)
             table = np.moveaxis(out, 0, place)
     return table
+
+
+def _log_places(sizes: Sizes, lesions: Lesions) -> Floats:
+    """Return the log density (N, 3) of log area, x and y; 0 where unknown."""
+    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
+    total = np.zeros((len(lesions), 3))
+    mean, sd, start, stop = sizes.area[p].T
+    total[:, 0] = log_density(boxes[:, AREA], (start, stop), mean, sd)
+    low, high = place_span(sizes, boxes)
+    for axis, column in ((0, X), (1, Y)):
+        mean, per_height, sd = sizes.center[p, axis].T
+        mean = mean + per_height * boxes[:, HEIGHT]
+        ends = low[:, axis], high[:, axis]
+        total[:, 1 + axis] = log_density(boxes[:, column], ends, mean, sd)
+    return np.where(np.isnan(boxes[:, [AREA, X, Y]]), 0.0, total)
+
+
+def _log_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
+    """Return the log density (N, shapes) of log aspect given orientation and each shape."""
+    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
+    tall = (boxes[:, ASPECT] < 0).astype(np.intp)
+    mean, sd = np.moveaxis(sizes.aspect[p, :, tall, :2], -1, 0)
+    ends = aspect_span(sizes, lesions.pathology, boxes)
+    logs = log_density(boxes[:, [ASPECT]] + np.zeros(len(schema.SHAPES)), ends, mean, sd)
+    return np.where(lesions.has_box[:, None], logs, 0.0)

@@ -9,22 +9,22 @@ choice and no property of lesions (ask for another with a target).
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
-from busgen.priors.fitting.structure import class_shares, make_independent, split_classes
+from busgen.priors.fitting.structure import class_shares, make_independent
 from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
+from busgen.priors.sizes import LESIONS
 
-Floats = NDArray[np.float64]
 PUBLISHED = "published"
 FITTED = tuple(name for name in LEARNT if name != "pathology")
 FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "outline")
@@ -44,28 +44,22 @@ def fit_prior(
 ) -> Fit:
     """Return `base` updated by `lesions`; what the base gives no probability stays impossible.
 
-    Parameters
-    ----------
-    lesions
-        Training patients of all datasets.
-    base
-        Prior that gives structure, pseudo-lesions and what the lesions do not tell.
-    pooling
-        Weights of the sources, the base among them.
-    name, source
-        Name of the new prior, and the population for its tables' `source`.
-
-    Raises
-    ------
-    UserError
-        If a node cannot follow, or no lesion is left.
+    `lesions`: training patients of all datasets; `base`: prior that gives structure, pseudo-lesions
+    and what the lesions do not tell; `pooling`: weights of the sources, the base among them;
+    `name`, `source`: name of the new prior, and the population for its tables' `source`. Raises
+    `UserError` if a node cannot follow, or no lesion is left.
     """
-    _check(pooling)
+    for node, dataset in pooling.follow.items():
+        if node not in FOLLOWING or dataset not in schema.DATASETS:
+            rule = "follow must be a field -> a dataset"
+            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
     lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
-    beside = _ring(base, fit_independent(lesions, base), pooling)
-    found = _run(lesions, base, beside, inferred=pooling.inferred)
+    apart = fit_independent(lesions, base)
+    sizes = [(base, pooling.weights.get(PUBLISHED, 0.0)), (apart, pooling.backoff)]
+    pseudo = _pseudo_counts(base, apart, pooling)
+    found = _run(lesions, base, pseudo, sizes, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
     for node, dataset in pooling.follow.items():
         mine = lesions.pick(lesions.dataset == dataset)
@@ -80,45 +74,36 @@ def fit_prior(
     return Fit(make_prior(record), found.trace)
 
 
-def _check(pooling: PriorsParams) -> None:
-    """Raise `UserError` for a node that cannot follow."""
-    for node, dataset in pooling.follow.items():
-        if node not in FOLLOWING or dataset not in schema.DATASETS:
-            rule = "follow must be a field -> a dataset"
-            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
-
-
 def fit_independent(lesions: Lesions, base: Prior, *, classes: bool = True) -> Prior:
     """Return the independent descriptors likeliest for `lesions`, of either class or of both."""
     start = make_independent(base, classes=classes)
-    beside = _Counts({node: start.node(node).table for node in FITTED}, [(start, 1.0)])
-    return _run(lesions if classes else split_classes(lesions), start, beside, apart=True).prior
-
-
-@dataclass(frozen=True, eq=False)
-class _Counts:
-    """What stands beside the lesions: pseudo-counts of every table, priors of sizes by weight."""
-
-    counts: Mapping[str, Floats]
-    sizes: Sequence[tuple[Prior, float]]
+    counts = {node: start.node(node).table for node in FITTED}
+    if not classes:  # each lesion counts half in either class: what is fitted ignores the class
+        kept, n = lesions.pick(lesions.pathology < len(LESIONS)), len(LESIONS)
+        both = kept.pick(np.tile(np.arange(len(kept)), n))
+        pathology = np.repeat(np.arange(n), len(kept))
+        lesions = replace(both, pathology=pathology, weight=both.weight / n)
+    return _run(lesions, start, counts, [(start, 1.0)], apart=True).prior
 
 
 def _run(
     lesions: Lesions,
     start: Prior,
-    beside: _Counts,
+    pseudo: Mapping[str, Floats],
+    sizes: Sequence[tuple[Prior, float]],
     *,
     apart: bool = False,
     inferred: bool = True,
 ) -> Fit:
     """Return the likeliest prior of `start`'s structure for `lesions` and what is beside them.
 
-    `apart`: aspects do not depend on shape; `inferred` as in `Pooling`.
+    `pseudo`: pseudo-counts of every table; `sizes`: priors whose sizes count, by weight; `apart`:
+    aspects do not depend on shape; `inferred` as in `Pooling`.
     """
     record = copy.deepcopy(start.record)
-    record["sizes"] = fit_places(record["sizes"], lesions, beside.sizes[0][1])
+    record["sizes"] = fit_places(record["sizes"], lesions, sizes[0][1])
     prior, trace = make_prior(record), list[float]()
-    aspects = [(other.record["sizes"], weight) for other, weight in beside.sizes]
+    aspects = [(other.record["sizes"], weight) for other, weight in sizes]
     for _ in range(ROUNDS):
         seen = infer(prior, lesions, inferred=inferred)
         possible = np.isfinite(seen.total)
@@ -127,16 +112,19 @@ def _run(
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < TOLERANCE:
             break
         for node in FITTED:
-            table = _update(start, node, seen.counts[node], beside.counts[node])
-            _write(record, start, node, table)
+            before = start.node(node).table  # kept where a row has neither count nor pseudo-count
+            table = np.where(before > 0, seen.counts[node] + pseudo[node], 0.0)
+            total = table.sum(-1, keepdims=True)
+            shares = np.where(total > 0, table / np.where(total > 0, total, 1.0), before)
+            _write(record, start, node, shares)
         shapes = np.full_like(seen.shapes, 1 / 3) if apart else seen.shapes
         record["sizes"] = fit_aspects(record["sizes"], lesions, shapes, aspects)
         prior = make_prior(record)
     return Fit(prior, tuple(trace))
 
 
-def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
-    """Return the base by its weight, and the class's own shares and aspects by `backoff`."""
+def _pseudo_counts(base: Prior, apart: Prior, pooling: PriorsParams) -> dict[str, Floats]:
+    """Return the base's tables by its weight, and the class's own shares by `backoff`."""
     strength = pooling.weights.get(PUBLISHED, 0.0)
     counts = {}
     for name in FITTED:
@@ -147,14 +135,7 @@ def _ring(base: Prior, apart: Prior, pooling: PriorsParams) -> _Counts:
             shares = class_shares(apart, name)
             shares = shares.reshape(len(shares), *between, -1)
             counts[name] = counts[name] + np.where(node.table > 0, pooling.backoff * shares, 0.0)
-    return _Counts(counts, [(base, strength), (apart, pooling.backoff)])
-
-
-def _update(base: Prior, name: str, counts: Floats, pseudo: Floats) -> Floats:
-    """Return a table from counts and pseudo-counts; a row without either is the base's."""
-    table = np.where(base.node(name).table > 0, counts + pseudo, 0.0)
-    total = table.sum(-1, keepdims=True)
-    return np.where(total > 0, table / np.where(total > 0, total, 1.0), base.node(name).table)
+    return counts
 
 
 def _write(record: dict[str, Any], base: Prior, name: str, table: Floats) -> None:
@@ -186,10 +167,7 @@ def _round(shares: Mapping[str, float]) -> dict[str, float]:
 def _shares(lesions: Lesions, name: str) -> Floats:
     """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
 
-    Raises
-    ------
-    UserError
-        If a class states none.
+    Raises `UserError` if a class states none.
     """
     known = lesions.patterns[name][lesions.pattern]
     stated = known.sum(1) == 1

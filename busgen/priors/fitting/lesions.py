@@ -11,15 +11,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Floats, Indices, Names
 from busgen.errors import DataError
 from busgen.priors.findings import check_margin
 from busgen.priors.network import LESION_NODES, TERMS, Prior
 from busgen.priors.sizes import LESIONS, Sizes
 
-Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 # pathology is known, the outline follows from the margin, scanners are named otherwise
 TOLD = tuple(name for name in TERMS if name not in ("pathology", "outline", "scanner"))
@@ -45,25 +44,25 @@ class Lesions:
     ranges.
     """
 
-    dataset: NDArray[np.str_]
-    patient: NDArray[np.str_]
+    dataset: Names
+    patient: Names
     weight: Floats
-    pathology: NDArray[np.intp]
-    pattern: NDArray[np.intp]
+    pathology: Indices
+    pattern: Indices
     patterns: Mapping[str, Floats]
     boxes: Floats
-    outside: NDArray[np.bool_]
+    outside: Bools
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.weight)
 
     @property
-    def has_box(self) -> NDArray[np.bool_]:
+    def has_box(self) -> Bools:
         """Which rows have a box."""
         return ~np.isnan(self.boxes[:, AREA])
 
-    def pick(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Lesions":
+    def pick(self, rows: Bools | Indices) -> "Lesions":
         """Return the rows that a mask (N,) or indices choose."""
         columns = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "patterns"}
         return replace(self, **{name: column[rows] for name, column in columns.items()})
@@ -79,22 +78,17 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
 
     A patient's rows share the weight 1: two views of a lesion are not two lesions. The box counts
     where it lies in the prior's frame and ranges; its place from left to right where cropping did
-    not decide it.
-
-    Raises
-    ------
-    DataError
-        If no row is left, or a term is outside the lexicon.
+    not decide it. Raises `DataError` if no row is left, or a term is outside the lexicon.
     """
     kept = [row for row in rows if row["pathology"] is not None]
     if not kept:
         raise DataError("a table to fit must have labelled rows", 0, "check what was left out")
     told = [tuple(_admissible(row, name) for name in TOLD) for row in kept]
     numbers = {evidence: place for place, evidence in enumerate(dict.fromkeys(told))}
-    patterns = {
-        name: np.array([_mask(name, evidence[i]) for evidence in numbers])
-        for i, name in enumerate(TOLD)
-    }
+    patterns = {}
+    for i, name in enumerate(TOLD):
+        states = np.arange(len(TERMS[name]) + (name in LESION_NODES))
+        patterns[name] = np.array([np.isin(states, e[i]) for e in numbers], np.float64)
     views = Counter(row["cluster_id"] for row in kept)
     pathology = np.array([schema.PATHOLOGIES.index(row["pathology"]) for row in kept])
     boxes = np.array([_box(row) for row in kept])
@@ -143,12 +137,6 @@ def _term(row: Row, name: str) -> str | None:
     return None if row[name] is None else str(row[name])
 
 
-def _mask(name: str, admitted: tuple[int, ...]) -> Floats:
-    mask = np.zeros(len(TERMS[name]) + (name in LESION_NODES))
-    mask[list(admitted)] = 1.0
-    return mask
-
-
 def _box(row: Row) -> tuple[float, ...]:
     """Return the box as in `BOX`; its aspect agrees with the stated orientation."""
     width, height = row["crop_width"], row["crop_height"]
@@ -161,9 +149,7 @@ def _box(row: Row) -> tuple[float, ...]:
     return float(np.log(width * height)), aspect, x, row["crop_center_y"], width, height
 
 
-def passes(
-    sizes: Sizes, pathology: NDArray[np.intp], shapes: NDArray[np.bool_], boxes: Floats
-) -> NDArray[np.bool_]:
+def passes(sizes: Sizes, pathology: Indices, shapes: Bools, boxes: Floats) -> Bools:
     """Return which boxes (N, 6) keep to the frame, and to the ranges of an admissible shape.
 
     `shapes` (N, shapes): which are admissible.
@@ -190,7 +176,7 @@ def place_span(sizes: Sizes, boxes: Floats) -> tuple[Floats, Floats]:
     return half + np.array([side, top]), 1 - half - np.array([side, bottom])
 
 
-def aspect_span(sizes: Sizes, pathology: NDArray[np.intp], boxes: Floats) -> tuple[Floats, Floats]:
+def aspect_span(sizes: Sizes, pathology: Indices, boxes: Floats) -> tuple[Floats, Floats]:
     """Return the range of log aspect (N, shapes) of each shape, cut to boxes that fit the frame."""
     _, top, side, bottom = sizes.frame
     p = np.minimum(pathology, len(LESIONS) - 1)

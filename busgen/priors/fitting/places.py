@@ -1,19 +1,18 @@
-"""Likelihood and fit of where lesions are and how large: the truncated normals of `Sizes`.
+"""Fit of where lesions are and how large: the truncated normals of `Sizes`.
 
-In: `Lesions` with boxes. Out: log densities given every shape, and updated parameters. A base's
+In: `Lesions` with boxes. Out: updated parameters. A base's
 own density counts as pseudo-lesions beside the real ones.
 """
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from busgen import schema
+from busgen.arrays import Floats
 from busgen.priors.fitting.lesions import (
     AREA,
     ASPECT,
@@ -24,58 +23,12 @@ from busgen.priors.fitting.lesions import (
     aspect_span,
     place_span,
 )
-from busgen.priors.sizes import LESIONS, Sizes, log_density, make_sizes, quantile
+from busgen.priors.sizes import LESIONS, log_density, make_sizes, quantile
 
-Floats = NDArray[np.float64]
 DIGITS, LEAST = 6, 1e-4  # a share of a lesion that is too small to fit to
 _LEVELS, _HEIGHTS = 40, 5
-
-
-def log_places(sizes: Sizes, lesions: Lesions) -> Floats:
-    """Return the log density (N, 3) of log area, x and y; 0 where unknown."""
-    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
-    total = np.zeros((len(lesions), 3))
-    mean, sd, start, stop = sizes.area[p].T
-    total[:, 0] = log_density(boxes[:, AREA], (start, stop), mean, sd)
-    low, high = place_span(sizes, boxes)
-    for axis, column in ((0, X), (1, Y)):
-        mean, per_height, sd = sizes.center[p, axis].T
-        mean = mean + per_height * boxes[:, HEIGHT]
-        ends = low[:, axis], high[:, axis]
-        total[:, 1 + axis] = log_density(boxes[:, column], ends, mean, sd)
-    return np.where(np.isnan(boxes[:, [AREA, X, Y]]), 0.0, total)
-
-
-def log_density_aspects(sizes: Sizes, lesions: Lesions) -> Floats:
-    """Return the log density (N, shapes) of log aspect given orientation and each shape."""
-    boxes, p = lesions.boxes, np.minimum(lesions.pathology, len(LESIONS) - 1)
-    tall = (boxes[:, ASPECT] < 0).astype(np.intp)
-    mean, sd = np.moveaxis(sizes.aspect[p, :, tall, :2], -1, 0)
-    ends = aspect_span(sizes, lesions.pathology, boxes)
-    logs = log_density(boxes[:, [ASPECT]] + np.zeros(len(schema.SHAPES)), ends, mean, sd)
-    return np.where(lesions.has_box[:, None], logs, 0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Normals:
-    """Values of one truncated normal, weighted; its mean may grow with `cover` (box height)."""
-
-    x: Floats
-    low: Floats
-    high: Floats
-    weight: Floats
-    cover: Floats
-
-    def join(self, other: "_Normals") -> "_Normals":
-        """Return both sets of values as one."""
-        pairs = (
-            (self.x, other.x),
-            (self.low, other.low),
-            (self.high, other.high),
-            (self.weight, other.weight),
-            (self.cover, other.cover),
-        )
-        return _Normals(*(np.concatenate(pair) for pair in pairs))
+# Values of one truncated normal are five rows (5, N): x, low, high, weight, and the box height that
+# the mean may grow with.
 
 
 def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dict[str, Any]:
@@ -92,12 +45,13 @@ def fit_places(record: dict[str, Any], lesions: Lesions, strength: float) -> dic
         still, heights = np.zeros(len(boxes)), boxes[:, HEIGHT]
         entry = record["log_area_fraction"]["table"][name]
         start, stop = (np.full(len(boxes), entry[key]) for key in ("low", "high"))
-        _update(entry, _Normals(boxes[:, AREA], start, stop, weight, still), [(entry, strength)])
+        seen = np.array([boxes[:, AREA], start, stop, weight, still])
+        _update(entry, seen, [(entry, strength)])
         for axis, column in ((0, X), (1, Y)):
             entry = record[("center_x", "center_y")[axis]]["table"][name]
             known = ~np.isnan(boxes[:, column])
-            seen = (boxes[:, column], low[mine, axis], high[mine, axis], weight, heights)
-            _update(entry, _Normals(*(array[known] for array in seen)), [(entry, strength)])
+            seen = np.array([boxes[:, column], low[mine, axis], high[mine, axis], weight, heights])
+            _update(entry, np.compress(known, seen, axis=1), [(entry, strength)])
     return record
 
 
@@ -123,58 +77,54 @@ def fit_aspects(
                 weight = lesions.weight * shapes[:, s] * ((aspect < 0) == o)
                 mine = lesions.has_box & (lesions.pathology == p) & (weight > LEAST)
                 mine &= (low[:, s] <= aspect) & (aspect <= high[:, s])
-                seen = (aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect)))
+                seen = np.array([aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect))])
                 beside = [(o, strength) for o, (_, strength) in zip(others, pseudo, strict=True)]
-                _update(entry, _Normals(*(array[mine] for array in seen)), beside)
+                _update(entry, np.compress(mine, seen, axis=1), beside)
     return record
 
 
 def _update(
-    entry: dict[str, float], seen: _Normals, pseudo: Sequence[tuple[dict[str, float], float]]
+    entry: dict[str, float], seen: Floats, pseudo: Sequence[tuple[dict[str, float], float]]
 ) -> None:
     """Set the entry to the likeliest for `seen` and the densities beside it, by their weight."""
-    if len(seen.x) < 2 or np.ptp(seen.x) == 0:
+    if seen.shape[1] < 2 or np.ptp(seen[0]) == 0:
         return
-    values = seen
-    for other, strength in pseudo:
-        values = values.join(_own(other, seen, strength)) if strength else values
+    own = [_own(other, seen, strength) for other, strength in pseudo if strength]
+    x, low, high, weight, cover = np.concatenate([seen, *own], axis=1)
     start: list[float] = [entry["mean"], float(np.log(entry["sd"]))]
     sloped = "per_height" in entry and entry["per_height"] != 0
     start += [entry["per_height"]] if sloped else []
 
     def loss(parameters: Floats) -> float:
         slope = parameters[2] if sloped else 0.0
-        mean = parameters[0] + slope * values.cover
+        mean = parameters[0] + slope * cover
         sd = np.full_like(mean, np.exp(parameters[1]))
-        logs = log_density(values.x, (values.low, values.high), mean, sd)
-        return -float(values.weight @ np.maximum(logs, -1e3))
+        logs = log_density(x, (low, high), mean, sd)
+        return -float(weight @ np.maximum(logs, -1e3))
 
-    width = float(values.high.max() - values.low.min())
-    limits = [
-        (float(values.low.min()) - width, float(values.high.max()) + width),
+    width = float(high.max() - low.min())
+    bounds = [
+        (float(low.min()) - width, float(high.max()) + width),
         (float(np.log(width / 100)), float(np.log(2 * width))),
         (-1.0, 1.0),
     ][: len(start)]
-    best = minimize(
-        loss,
-        np.array(start),
-        method="Nelder-Mead",
-        bounds=limits,
-        options={"xatol": 1e-3, "fatol": 1e-2},
-    ).x
+    options = {"xatol": 1e-3, "fatol": 1e-2}
+    found = minimize(loss, np.array(start), method="Nelder-Mead", bounds=bounds, options=options)
+    best = found.x
     entry["mean"] = round(float(best[0]), DIGITS)
     entry["sd"] = round(float(np.exp(best[1])), DIGITS)
     if sloped:
         entry["per_height"] = round(float(best[2]), DIGITS)
 
 
-def _own(entry: dict[str, float], seen: _Normals, strength: float) -> _Normals:
+def _own(entry: dict[str, float], seen: Floats, strength: float) -> Floats:
     """Return `strength` lesions of the entry's density, as equal parts over its quantiles."""
-    order = np.argsort(seen.cover, kind="stable")
+    _, lows, highs, _, covers = seen
+    order = np.argsort(covers, kind="stable")
     places = order[((np.arange(_HEIGHTS) + 0.5) / _HEIGHTS * len(order)).astype(np.intp)]
     row = np.repeat(places, _LEVELS)
     u = np.tile((np.arange(_LEVELS) + 0.5) / _LEVELS, _HEIGHTS)
-    low, high, cover = seen.low[row], seen.high[row], seen.cover[row]
+    low, high, cover = lows[row], highs[row], covers[row]
     mean = entry["mean"] + entry.get("per_height", 0.0) * cover
     x = quantile(u, low, high, mean, np.full_like(u, entry["sd"]))
-    return _Normals(x, low, high, np.full(len(u), strength / len(u)), cover)
+    return np.array([x, low, high, np.full(len(u), strength / len(u)), cover])

@@ -9,9 +9,9 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Bools, Floats, Indices
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
 from busgen.priors.fitting.disagreement import LEAST, PLACES, compare_values
@@ -19,7 +19,7 @@ from busgen.priors.fitting.held_out import DIGITS
 from busgen.priors.fitting.lesions import TOLD, Lesions, make_lesions
 from busgen.priors.network import MARGIN_SETS, TERMS, Prior
 from busgen.priors.sizes import LESIONS
-from busgen.stats.patients import ENDS, Floats, interval
+from busgen.stats.patients import ENDS, interval
 from busgen.stats.proportions import wilson_interval
 from busgen.stats.roc import auc, auc_score
 
@@ -77,7 +77,7 @@ def check(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, 
     }
 
 
-def _states(lesions: Lesions, name: str) -> NDArray[np.intp]:
+def _states(lesions: Lesions, name: str) -> Indices:
     """Return each lesion's state of a node, -1 where it does not state one.
 
     An assessment's state is its category: who does not divide 4 states that too.
@@ -90,7 +90,7 @@ def _states(lesions: Lesions, name: str) -> NDArray[np.intp]:
     return np.where(known.sum(1) == 1, known.argmax(1), -1)
 
 
-def _readings(name: str) -> dict[str, NDArray[np.bool_]]:
+def _readings(name: str) -> dict[str, Bools]:
     """Return for each term of a node which of its states hold it."""
     if name == "margin":
         return {t: np.array([t in terms for terms in MARGIN_SETS]) for t in schema.MARGINS}
@@ -98,7 +98,7 @@ def _readings(name: str) -> dict[str, NDArray[np.bool_]]:
     return {term: np.arange(len(terms)) == i for i, term in enumerate(terms)}
 
 
-def _share(hits: NDArray[np.bool_]) -> tuple[float, list[float]]:
+def _share(hits: Bools) -> tuple[float, list[float]]:
     """Return a share and its 95 % Wilson interval."""
     ends = wilson_interval(int(hits.sum()), len(hits))
     return round(float(hits.mean()), DIGITS), [round(end, DIGITS) for end in ends]
@@ -130,9 +130,9 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
             if len(pair) < 4 * LEAST:
                 continue
             picks = rng.integers(0, len(made), (DRAWS, len(pair)))
-            chance = [cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
+            chance = [_cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
             ends = np.quantile(chance, ENDS)
-            found = cramers_v(pair)
+            found = _cramers_v(pair)
             where = {"nodes": [PAIRED[first], PAIRED[second]], "pathology": pathology}
             out.append(
                 where
@@ -147,7 +147,7 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     return out
 
 
-def _to_text(lesions: Lesions) -> NDArray[np.intp]:
+def _to_text(lesions: Lesions) -> Indices:
     """Return the states (N, nodes) of `PAIRED`, margins as circumscribed (0) or not."""
     columns = [_states(lesions, name) for name in PAIRED]
     margin = PAIRED.index("margin")
@@ -155,7 +155,7 @@ def _to_text(lesions: Lesions) -> NDArray[np.intp]:
     return np.column_stack(columns)
 
 
-def cramers_v(pair: NDArray[np.intp]) -> float:
+def _cramers_v(pair: Indices) -> float:
     """Return Cramer's V of two columns of states (N, 2), 0 where one of them is constant.
 
     SciPy's `association`, without its tests of the table: thousands of samples are asked.
@@ -180,18 +180,15 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                 for some in (real, drawn)
             )
             if len(own) >= LEAST:
-                values, drawn_values = own.boxes[:, column], made.boxes[:, column]
                 curves = {
-                    "quantiles": _quantiles(values),
-                    "drawn_quantiles": _quantiles(drawn_values),
+                    key: [
+                        round(float(q), DIGITS) for q in np.quantile(some.boxes[:, column], LEVELS)
+                    ]
+                    for key, some in (("quantiles", own), ("drawn_quantiles", made))
                 }
-                record = compare_values(own, column, drawn_values, rng)
+                record = compare_values(own, column, made.boxes[:, column], rng)
                 out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
-
-
-def _quantiles(values: Floats) -> list[float]:
-    return [round(float(q), DIGITS) for q in np.quantile(values, LEVELS)]
 
 
 def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
@@ -233,7 +230,7 @@ def _auc(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, A
 
 def _measure(lesions: Lesions) -> Floats:
     """Return one column a term (N, terms) of every descriptor."""
-    columns: Sequence[NDArray[np.bool_]] = [
+    columns: Sequence[Bools] = [
         holds[_states(lesions, name)] for name in DESCRIPTORS for holds in _readings(name).values()
     ]
     return np.column_stack(columns).astype(np.float64)

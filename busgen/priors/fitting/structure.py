@@ -4,20 +4,17 @@ In: `Prior`. Out: its shares by class, and priors to compare a network with.
 """
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
-from busgen.priors.fitting.lesions import Lesions
+from busgen.arrays import Floats
 from busgen.priors.joint import eliminate
 from busgen.priors.network import LESION_NODES, NODES, TERMS, Prior, make_prior
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS
 
-Floats = NDArray[np.float64]
 _EVEN = 1e-3  # what a descriptor's term has at least: independence knows no excluded pairs
 
 
@@ -65,11 +62,3 @@ def _row(terms: tuple[str, ...], shares: list[float]) -> dict[str, Any]:
     """Return a row in which every term that has any probability has at least `_EVEN`."""
     kept = {t: max(s, _EVEN) for t, s in zip(terms, shares, strict=False) if s > 0}
     return {term: share / sum(kept.values()) for term, share in kept.items()}
-
-
-def split_classes(lesions: Lesions) -> Lesions:
-    """Return the lesions, each counted half in either class: what is fitted ignores the class."""
-    kept = lesions.pick(lesions.pathology < len(LESIONS))
-    pathology = np.repeat(np.arange(len(LESIONS)), len(kept))
-    both = kept.pick(np.tile(np.arange(len(kept)), len(LESIONS)))
-    return replace(both, pathology=pathology, weight=both.weight / len(LESIONS))

@@ -1,68 +1,90 @@
-"""Words that a text may use besides the phrases, and what to say of those that it may not.
+"""The lexicon of texts, from `lexicon.toml`: phrases of reports, words, abbreviations, hints.
 
-In: nothing. Out: terms of each field, words without meaning of their own, hints.
+In: that file; text as a user writes it. Out: regular expressions, each with the field it speaks of
+and the terms it leaves possible (none: known to be ambiguous); lower-case tokens, abbreviations
+written out, signs and units made one. What no finding holds has `REMARK` or `ASIDE` in the field's
+place.
 """
 
+import re
+import tomllib
 from difflib import get_close_matches
+from pathlib import Path
 
 from busgen import schema
+from busgen.priors import network
 
-TERMS: dict[str, tuple[str, ...]] = {
-    "pathology": schema.PATHOLOGIES,
-    "birads": schema.BIRADS,
-    "tissue": schema.TISSUES,
-    "shape": schema.SHAPES,
-    "orientation": schema.ORIENTATIONS,
-    "margin": schema.MARGINS,
-    "echo_pattern": schema.ECHO_PATTERNS,
-    "posterior": schema.POSTERIORS,
-    "halo": ("no", "yes"),
-    "calcification": schema.CALCIFICATIONS,
+ASIDE, REMARK = "aside", "remark"
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+_FRAGMENTS: dict[str, str] = {}
+
+
+def _expand(pattern: str) -> str:
+    """Return a pattern of the file with its fragments written out."""
+    return re.sub(r"\{([a-z_]+)\}", lambda name: _FRAGMENTS[name[1]], pattern.replace("\n", ""))
+
+
+for _name, _pattern in _DATA["fragments"].items():
+    _FRAGMENTS[_name] = _expand(_pattern)
+PRESENT = _FRAGMENTS["present"]  # after "not": a denial that follows
+PHRASES = tuple(
+    (_expand(pattern), group["field"], tuple(group["terms"]))
+    for group in _DATA["phrases"]
+    for pattern in group["patterns"]
+)
+REWRITTEN = (  # before phrases are looked for
+    (re.compile(_expand(r"\bnon circumscribed|\birregular(?= {edge}\b)")), "not circumscribed"),
+    (re.compile(_expand(_DATA["rewritten"]["of_fat"])), ""),
+    (re.compile(r"\b(?:part(?:ly|ially)|mostly|largely) circumscribed"), "not circumscribed"),
+)
+WRITTEN: dict[str, dict[str, list[str]]] = _DATA["written"]  # field -> term -> synonyms
+IGNORED = frozenset(_DATA["ignored"]["words"].split())
+_FIELDS = ("pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern")
+TERMS = {name: network.TERMS[name] for name in (*_FIELDS, "posterior", "halo", "calcification")} | {
+    "margin": schema.MARGINS
 }
-_FILLERS = """
-a an the is are was it its this that these there which whose where one of in on at from for as has
-have having i we me show shows showing shown demonstrates demonstrating displays exhibits reveals
-presents presenting appears appearing seen noted visible identified visualised visualized evident
-detected found present confirmed evidence sign signs casting casts throwing picture image draw
-generate create make ultrasound ultrasonography sonography sonogram sonographic sonographically us
-scan study examination breast breasts margin margins marginated margined border borders edge edges
-outline outlines contour contours boundary boundaries limits shape shaped form orientation oriented
-aligned echo echoes pattern echogenicity echotexture texture appearance size sized measuring
-measures measured about approximately approx between diameter largest greatest maximum maximal
-dimension skin surface line axis long pathology histology diagnosis impression conclusion category
-assessment acr birads composition background tissue located within around roughly up area region
-zone finding findings suspicious suggestive highly probable probably likely possible possibly
-compatible consistent typical mild mildly moderate moderately marked markedly slight slightly partly
-partially significant definite associated adjacent surrounded behind posteriorly very somewhat
-component components also then either by be lying lies nicely quite rather markedly
-given giving throws inside interior within surroundings along beam band structure deeply consisting
-containing contains includes including having regarding noting adjacent next most part parts focus
-~ ≈ ' " @ ! ? * #
-"""
-IGNORED = frozenset(_FILLERS.split())
 WORDS = tuple(
     sorted(
         {word for terms in TERMS.values() for t in terms for word in t.split("_") if len(word) > 3}
         | {"calcifications", "lesion", "margins", "posterior"}
     )
 )
-_PLACE = "depth and distance are no size: give them by --set center_y=0.4 (fraction of the image)"
-HINTS = {
-    "lobulated": "say oval (gently lobulated) or microlobulated",
-    "intraductal": "say intraductal calcifications",
-    "rads": "BI-RADS is 1, 2, 3, 4, 4a, 4b, 4c or 5",
-    "complicated": "say anechoic, or complex cystic and solid",
-    "minus": "a size must be > 0",
-    "deep": f"for a height say 9 mm tall; {_PLACE}",
-    **dict.fromkeys(("depth", "distance", "skin", "nipple", "areola", "wall", "surface"), _PLACE),
-}
+HINTS: dict[str, str] = _DATA["hints"]
+_SIGNS = str.maketrans({"–": "-", "−": "-", "×": " x ", "(": ",", ")": ",", "’": "'", "≤": "<"})
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|\S")
+_DOT = r"(?:\.(?=\s*[-a-z\d,;:/]))?"  # of an abbreviation: before a capital it ends a sentence
+_ABBREVIATIONS = _DATA["abbreviations"].items()
+_SPELLINGS = [
+    *((re.compile(rf"\b(?i:{short})\b{_DOT}"), long) for short, long in _ABBREVIATIONS),
+    (re.compile(r"\b(?i:w/o)\b"), "without"),
+    (re.compile(r"\b(?i:w/)"), "with "),
+    (re.compile(r"\(-\)"), " no "),
+    (re.compile(r"\(\+\)|(?<=\s)\+(?=\W|$)"), " "),
+    (re.compile(r"\b(\d{1,2}):\d\d\b"), r"\1 o'clock"),
+    (re.compile(r"[&]"), " and "),
+    (re.compile(r">"), " than "),
+    (re.compile(r"\b(?i:(bi-?\s?rads|category)[-\s:]*)(IV|III|II|V|I)\b"), r"\1 \2"),
+]
+_ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 
 
-def without(field: str, terms: frozenset[str]) -> frozenset[str]:
-    """Return what is left of a field when `terms` are denied; combined contains its parts."""
-    if field == "posterior" and terms & {"enhancement", "shadowing"}:
-        terms = terms | {"combined"}
-    return frozenset(TERMS[field]) - terms
+def normalise(text: str) -> str:
+    """Return lower-case tokens joined by single spaces.
+
+    Hyphens between words are spaces, between numbers "to", before a number "minus"; "3,5 cm" has a
+    decimal comma; "irreg." is irregular, "w/o" without, "2:00" 2 o'clock.
+    """
+    for pattern, written in _SPELLINGS:
+        text = pattern.sub(written, text)
+    text = text.lower().translate(_SIGNS)
+    text = re.sub(r"(rads|category) (i{1,3}|iv|v)\b", lambda m: f"{m[1]} {_ROMAN[m[2]]}", text)
+    text = re.sub(r"(milli|centi)met(?:re|er)s?\b", lambda m: f"{m[1][0]}m", text)
+    text = re.sub(r"(?<![\d,.])(\d+),(\d\d?)(?=\s*(?:[mc]m|x|by|to|-)\b)", r"\1.\2", text)
+    text = re.sub(r"(\d(?:\s*[mc]m)?)\s*-\s*(?=\d)", r"\1 to ", text)
+    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    text = re.sub(r"(?<![\w.])-(?=\d)", " minus ", text)
+    text = re.sub(r"[-_/:]", " ", text)
+    return " ".join(_TOKEN.findall(text))
 
 
 def hint_of(word: str) -> str:

@@ -4,7 +4,7 @@ In: English such as "irregular hypoechoic mass with spiculated margins and poste
 14 mm". Out: `Condition`s; what the text leaves open stays open, except that the margin terms that
 it names are all there are. "no X or Y" denies both, "X is not seen" what stands before it; "14 x 9
 mm" is width x height; one number is the largest side. Every word must be known, in
-`phrases`, `remarks` or `lexicon`; what no finding holds is left out and named.
+the `lexicon`; what no finding holds is left out and named.
 """
 
 import re
@@ -12,11 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from busgen.errors import FindingError
-from busgen.priors.conditions import Condition, to_margin
+from busgen.priors.conditions import CONTRADICTION, SIZE, Condition, parse_sizes, to_margin
 from busgen.priors.text import lexicon
-from busgen.priors.text.measures import SIZE, contradiction_error, parse_sizes
-from busgen.priors.text.phrases import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN
-from busgen.priors.text.spelling import _normalise
+from busgen.priors.text.lexicon import ASIDE, PHRASES, PRESENT, REMARK, REWRITTEN, normalise
 
 MOST_CHARS = 2000  # more describes no lesion
 _PHRASES = [(re.compile(rf"(?:{p})(?!\S)"), name, terms) for p, name, terms in PHRASES]
@@ -25,7 +23,7 @@ _DENIAL = re.compile(
 )
 _ABSENT = re.compile(rf"(?:not (?:{PRESENT})|absent|none|no(?= [,.;]|$))(?!\S)")
 _LISTS = {  # these deny lists, `not` one phrase
-    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks"),
+    *("no", "without", "neither", "absence of", "free of", "devoid of", "negative for", "lacks")
 }
 _AFTER = "absent"  # how a denial that follows its phrase is kept
 _PRESENCE = {"halo", "posterior", "calcification", ASIDE}  # one list may deny these together
@@ -59,33 +57,33 @@ class _Statement:
 
 
 @dataclass(frozen=True)
-class Understood:
+class _Understood:
     """What a text states, and what it says that no finding holds: left out, never guessed."""
 
     conditions: tuple[Condition, ...]
     left_out: tuple[str, ...] = ()
 
 
-def read_text(text: str) -> Understood:
+def read_text(text: str) -> _Understood:
     """Return what `text` states of a finding, and what of it no finding holds.
 
-    Raises
-    ------
-    FindingError
-        For more than `MOST_CHARS` characters; naming unknown words, contradictions ("oval" with
-        "irregular", two sizes, circumscribed with another margin term) and denials whose reach is
-        unclear ("no halo and shadowing").
+    Raises `FindingError` for more than `MOST_CHARS` characters; naming unknown words,
+    contradictions ("oval" with "irregular", two sizes, circumscribed with another margin term) and
+    denials whose reach is unclear ("no halo and shadowing").
     """
     if len(text) > MOST_CHARS:
         rule = f"text must have at most {MOST_CHARS} characters"
         raise FindingError(rule, len(text), "describe one lesion in a sentence or two")
-    line = _normalise(text)
+    line = normalise(text)
     for pattern, written in REWRITTEN:
         line = " ".join(pattern.sub(written, line).split())
     pieces = list(_pieces(line))
     unknown = [piece.text for piece in pieces if piece.kind == "unknown"]
     if unknown:
-        raise _unknown(unknown)
+        named = [(word, lexicon.hint_of(word)) for word in dict.fromkeys(unknown)]
+        hints = "; ".join(f"{word}: {hint}" for word, hint in named if hint)
+        remedy = hints or "use the terms of the BI-RADS lexicon, leave out the rest"
+        raise FindingError("every word of a text must be known", ", ".join(unknown), remedy)
     said = _statements([piece for piece in pieces if piece.field != REMARK])
     sizes = parse_sizes([piece.text for piece in pieces if piece.kind == "size"])
     conditions = (*_terms(said), *_margin(said), *sizes)
@@ -93,7 +91,7 @@ def read_text(text: str) -> Understood:
         raise FindingError("text must describe a finding", repr(text), "e.g. oval anechoic mass")
     asides = [_quote(statement) for statement in said if statement.field == ASIDE]
     remarks = [piece.text for piece in pieces if piece.field == REMARK]
-    return Understood(conditions, (*remarks, *asides))
+    return _Understood(conditions, (*remarks, *asides))
 
 
 def _pieces(line: str) -> Iterator[_Piece]:
@@ -205,14 +203,17 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
         if name in ("margin", ASIDE):
             continue
         if statement.denial:
-            terms = lexicon.without(name, terms)
+            # combined contains its parts
+            parts = name == "posterior" and terms & {"enhancement", "shadowing"}
+            terms = frozenset(lexicon.TERMS[name]) - terms - ({"combined"} if parts else set())
         sets = left.setdefault(name, [])
         sets.append(terms | sets.pop() if statement.joined else terms)
     conditions = []
     for name, sets in left.items():
         both = frozenset.intersection(*sets)
         if not both:
-            raise contradiction_error(name, [_quote(s) for s in said if s.field == name])
+            phrases = [_quote(s) for s in said if s.field == name]
+            raise FindingError(CONTRADICTION.format(name), phrases, "keep one of them")
         ordered = tuple(term for term in lexicon.TERMS[name] if term in both)
         conditions.append(Condition(name, "in", ordered))
     return conditions
@@ -224,7 +225,9 @@ def _margin(said: Sequence[_Statement]) -> list[Condition]:
     named = {term for s in about if not s.denial for term in s.terms}
     denied = [term for s in about if s.denial for term in sorted(s.terms)]
     if named & set(denied) or ("circumscribed" in named and len(named) > 1):
-        raise contradiction_error("margin", [_quote(s) for s in about])
+        raise FindingError(
+            CONTRADICTION.format("margin"), [_quote(s) for s in about], "keep one of them"
+        )
     if named:
         return [Condition("margin", "in", (to_margin("+".join(named)),))]
     return [Condition("margin", "excludes", (term,)) for term in denied]
@@ -235,15 +238,5 @@ def _quote(statement: _Statement) -> str:
 
 
 def _unclear(got: str) -> FindingError:
-    return FindingError(
-        "the reach of a denial must be clear",
-        got,
-        "write no before each thing denied, a comma or 'with' before what is present",
-    )
-
-
-def _unknown(words: list[str]) -> FindingError:
-    """Return the error that names every unknown word, with what was perhaps meant."""
-    hints = [f"{word}: {hint}" for word in dict.fromkeys(words) if (hint := lexicon.hint_of(word))]
-    remedy = "; ".join(hints) or "use the terms of the BI-RADS lexicon, leave out the rest"
-    return FindingError("every word of a text must be known", ", ".join(words), remedy)
+    remedy = "write no before each thing denied, a comma or 'with' before what is present"
+    return FindingError("the reach of a denial must be clear", got, remedy)

@@ -10,51 +10,9 @@ from typing import Any
 import numpy as np
 
 from busgen.priors.findings import Finding
+from busgen.priors.text.lexicon import WRITTEN
 
 Said = dict[str, str]
-Words = dict[str, tuple[str, ...]]
-
-SHAPE: Words = {"oval": ("oval",), "round": ("round",), "irregular": ("irregular",)}
-ORIENTATION: Words = {
-    "parallel": ("parallel", "wider than tall", "parallel to the skin"),
-    "not_parallel": ("not parallel", "taller than wide", "non-parallel"),
-}
-MARGIN: Words = {
-    "circumscribed": ("circumscribed", "well-defined", "well-circumscribed"),
-    "indistinct": ("indistinct", "ill-defined"),
-    "angular": ("angular",),
-    "microlobulated": ("microlobulated",),
-    "spiculated": ("spiculated",),
-}
-ECHO: Words = {
-    "anechoic": ("anechoic",),
-    "hyperechoic": ("hyperechoic",),
-    "complex_cystic_solid": ("complex cystic and solid",),
-    "hypoechoic": ("hypoechoic",),
-    "isoechoic": ("isoechoic",),
-    "heterogeneous": ("heterogeneous",),
-}
-POSTERIOR: Words = {
-    "none": ("no posterior features", "no posterior acoustic features"),
-    "enhancement": ("posterior enhancement", "posterior acoustic enhancement"),
-    "shadowing": ("posterior shadowing", "posterior acoustic shadowing"),
-    "combined": ("combined posterior features", "a combined posterior pattern"),
-}
-HALO: Words = {
-    "True": ("an echogenic halo", "a halo"),
-    "False": ("no echogenic halo", "no halo"),
-}
-CALCIFICATION: Words = {
-    "none": ("no calcifications", "no microcalcifications"),
-    "in_a_mass": ("calcifications in the mass", "intralesional calcifications"),
-    "outside_a_mass": ("calcifications outside the mass",),
-    "intraductal": ("intraductal calcifications",),
-}
-TISSUE: Words = {
-    "homogeneous_fat": ("homogeneous fatty tissue", "homogeneous fatty breast tissue"),
-    "homogeneous_fibroglandular": ("homogeneous fibroglandular tissue",),
-    "heterogeneous": ("heterogeneous breast tissue", "heterogeneous background tissue"),
-}
 
 
 def to_text(finding: Finding, rng: np.random.Generator) -> str:
@@ -73,20 +31,13 @@ def to_text(finding: Finding, rng: np.random.Generator) -> str:
 
 def _words(stated: Mapping[str, Any], choices: Sequence[int]) -> Said:
     """Return the words for each field, empty for null."""
-    fields: tuple[tuple[str, Words, str | None], ...] = (
-        ("shape", SHAPE, stated["shape"]),
-        ("orientation", ORIENTATION, stated["orientation"]),
-        ("echo", ECHO, stated["echo_pattern"]),
-        ("posterior", POSTERIOR, stated["posterior"]),
-        ("halo", HALO, None if stated["halo"] is None else str(stated["halo"])),
-        ("calcification", CALCIFICATION, stated["calcification"]),
-        ("tissue", TISSUE, stated["tissue"]),
-    )
-    said = {
-        name: "" if term is None else words[term][choice % len(words[term])]
-        for (name, words, term), choice in zip(fields, choices, strict=False)
-    }
-    terms = [MARGIN[t][choices[7] % len(MARGIN[t])] for t in stated["margin"] or ()]
+    names = ("shape", "orientation", "echo_pattern", "posterior", "halo", "calcification", "tissue")
+    said = {}
+    for name, choice in zip(names, choices, strict=False):
+        synonyms = [] if stated[name] is None else WRITTEN[name][str(stated[name])]
+        said[name] = synonyms[choice % len(synonyms)] if synonyms else ""
+    margins = [WRITTEN["margin"][term] for term in stated["margin"] or ()]
+    terms = [synonyms[choices[7] % len(synonyms)] for synonyms in margins]
     said["margin"] = " and ".join(filter(None, (", ".join(terms[:-1]), *terms[-1:])))
     said["size"] = _size(stated, in_cm=choices[0] % 3 == 0)
     said["birads"] = _phrase("BI-RADS ", stated["birads"] or "")
@@ -114,7 +65,7 @@ def _phrase(lead: str, words: str, tail: str = "") -> str:
 
 def _to_sentence(said: Said) -> str:
     """Write everything about the lesion in one sentence."""
-    mass = _join((said["shape"], said["echo"], "mass"), " ")
+    mass = _join((said["shape"], said["echo_pattern"], "mass"), " ")
     clauses = (
         mass,
         said["orientation"],
@@ -139,7 +90,7 @@ def _form(said: Said) -> str:
         _phrase("Shape: ", said["shape"]),
         _phrase("Orientation: ", said["orientation"]),
         _phrase("Margin: ", said["margin"]),
-        _phrase("Echo pattern: ", said["echo"]),
+        _phrase("Echo pattern: ", said["echo_pattern"]),
         "Posterior features: none" if said["posterior"].startswith("no ") else said["posterior"],
         f"Echogenic halo: {present}" if said["halo"] else "",
         "Calcifications: none" if none else said["calcification"],
@@ -157,7 +108,7 @@ def _prose(said: Said) -> str:
     posterior, are = said["posterior"], said["posterior"].endswith("features")
     sentences = (
         _join((mass[0].upper() + mass[1:], _phrase("in ", said["tissue"])), " "),
-        _phrase("It is ", _join((said["shape"], said["echo"], said["orientation"]))),
+        _phrase("It is ", _join((said["shape"], said["echo_pattern"], said["orientation"]))),
         _phrase("Its margins are ", said["margin"]),
         _phrase("There are " if are else "There is ", posterior),
         _phrase("There is ", said["halo"]),
@@ -170,7 +121,7 @@ def _prose(said: Said) -> str:
 def _terse(said: Said) -> str:
     """Write a caption in key words."""
     head = _join((said["pathology"], said["birads"]))
-    mass = _join((said["shape"], said["echo"], "mass"), " ")
+    mass = _join((said["shape"], said["echo_pattern"], "mass"), " ")
     keys = (mass, said["margin"], said["orientation"], said["posterior"], said["halo"])
     told = _join((*keys, said["calcification"], said["size"], said["tissue"]))
     return _phrase("", head, ": ") + told

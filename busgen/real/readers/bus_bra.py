@@ -12,86 +12,50 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from busgen import schema
-from busgen.imaging.decode import (
-    DatasetInfo,
-    Entry,
-    Listing,
-    PublishedImage,
-    bounding_box,
-    drop_repeats,
-    load_image,
-)
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
-from busgen.real.readers.tables import Row, read_rows, refuse
+from busgen.arrays import Pixels
+from busgen.imaging import decode
+from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.real.readers import files
+from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
-DATASET = DatasetInfo(
-    name="bus_bra",
-    citation="Gómez-Flores et al. 2024, BUS-BRA: a breast ultrasound dataset for assessing "
-    "computer-aided diagnosis systems, Medical Physics 51:3110-3123",
-    doi="10.1002/mp.16812",
-    licence="permissive, its own text; citation required",
-    weights_may_ship=True,
-    pixels_may_show=True,
-)
 COLUMNS = ("ID", "Case", "Histology", "Pathology", "BIRADS", "Device", "Width", "Height", "BBOX")
 TABLE, IMAGES, MASKS = "bus_data.csv", "Images", "Masks"
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUS-BRA folder `path`, in the table's order.
-
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout.
-    DataError
-        If the table lacks columns or has a term that BUS-BRA does not know, naming row and term.
-    """
+    """Return what stands in the BUS-BRA folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
         f"a BUS-BRA folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
-    rows = read_rows(root / TABLE, COLUMNS)
+    rows = files.read_rows(root / TABLE, COLUMNS)
     kept, left_out = drop_repeats([(f"{IMAGES}/{row['ID']}.png", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     ids = {row["ID"] for row in rows}
     for folder, reason in ((IMAGES, f"not in {TABLE}"), (MASKS, "a mask without its image")):
-        stray = [p.name for p in find_files(root / folder) if _name(p) not in ids]
+        # mask_0001-l belongs to bus_0001-l
+        found = find_files(root / folder)
+        stray = [p.name for p in found if p.stem.replace("mask_", "bus_", 1) not in ids]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
-    return Listing(DATASET, entries, tuple(left_out))
-
-
-def _name(path: Path) -> str:
-    """Return the table's ID of an image or mask: ``mask_0001-l`` belongs to ``bus_0001-l``."""
-    return path.stem.replace("mask_", "bus_", 1)
+    return Listing(entries, tuple(left_out))
 
 
 def describe(row: Row) -> dict[str, Any]:
-    """Return what the table states about one image, in canonical columns.
-
-    Raises
-    ------
-    DataError
-        If a cell is none of BUS-BRA's terms, naming row and term.
-    """
+    """Return what the table states about one image; `DataError` for a term that it cannot have."""
     if row["Pathology"] not in ("benign", "malignant"):
-        refuse(row, "Pathology", "ID")
+        refuse(row, "Pathology", row["ID"])
     category = row["BIRADS"]
     if category not in schema.BIRADS_CATEGORIES:
-        refuse(row, "BIRADS", "ID")
+        refuse(row, "BIRADS", row["ID"])
     if not row["Case"].isdecimal():
-        refuse(row, "Case", "ID")
+        refuse(row, "Case", row["ID"])
     return {
-        "sample_id": f"{DATASET.name}-{ascii_id(row['ID'].removeprefix('bus_'))}",
-        "patient_id": f"{DATASET.name}-{int(row['Case']):04d}",
+        "sample_id": f"bus_bra-{files.ascii_id(row['ID'].removeprefix('bus_'))}",
+        "patient_id": f"bus_bra-{int(row['Case']):04d}",
         "pathology": row["Pathology"],
         "birads": category if category in schema.BIRADS else None,
         "birads_category": category,
@@ -103,17 +67,17 @@ def describe(row: Row) -> dict[str, Any]:
 def _load(row: Row, root: Path, stated: dict[str, Any]) -> PublishedImage:
     pixels, notes = load_image(root / IMAGES / f"{row['ID']}.png")
     path = root / MASKS / f"{row['ID'].replace('bus_', 'mask_', 1)}.png"
-    mask = load_union([path] if path.is_file() else [], pixels.shape)
+    mask = files.load_union([path] if path.is_file() else [], pixels.shape)
     notes = (*notes, *_odd(row, pixels.shape, mask))
     return PublishedImage(pixels, mask, stated, path.name, notes=notes)
 
 
-def _odd(row: Row, shape: tuple[int, ...], mask: NDArray[np.uint8] | None) -> list[str]:
+def _odd(row: Row, shape: tuple[int, ...], mask: Pixels | None) -> list[str]:
     """Return notes on what the table says otherwise than the images."""
     notes = []
     if (row["Height"], row["Width"]) != (str(shape[0]), str(shape[1])):
         notes.append("size in the table is wrong")
-    box = None if mask is None else bounding_box(mask)
+    box = None if mask is None else decode.bounding_box(mask)
     if box and _box(row["BBOX"]) != [box.col + 1, box.row + 1, box.width - 1, box.height - 1]:
         notes.append("box in the table is wrong")
     return notes

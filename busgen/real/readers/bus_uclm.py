@@ -12,32 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import (
-    DatasetInfo,
-    Entry,
-    Listing,
-    PublishedImage,
-    drop_repeats,
-    load_image,
-    load_pixels,
-)
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import require_size, to_binary
-from busgen.real.readers.tables import Row, read_rows, refuse
+from busgen.imaging.decode import Entry, Listing, PublishedImage, drop_repeats, load_image
+from busgen.real.readers import files
+from busgen.real.readers.files import Row, find_files, find_folder, find_other, refuse
 
-DATASET = DatasetInfo(
-    name="bus_uclm",
-    citation="Vallez et al. 2025, BUS-UCLM: breast ultrasound lesion segmentation dataset, "
-    "Scientific Data 12:242",
-    doi="10.1038/s41597-025-04562-3",
-    licence="disputed; the authors' repository says CC BY-NC 4.0",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 TABLE, IMAGES, MASKS = "INFO.csv", "images", "masks"
 COLUMNS = ("Image", "Label", "Doppler", "Marks", "Combined")
 SCANNER = "Siemens ACUSON S2000"  # the paper's methods
@@ -47,22 +29,14 @@ GREEN, RED = (0, 255, 0), (255, 0, 0)
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUS-UCLM folder `path`, in the table's order.
-
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout.
-    DataError
-        If the table lacks columns or has a term that BUS-UCLM does not know, naming row and term.
-    """
+    """Return what stands in the BUS-UCLM folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: (p / TABLE).is_file() and (p / IMAGES).is_dir() and (p / MASKS).is_dir(),
         f"a BUS-UCLM folder must hold {IMAGES}/, {MASKS}/ and {TABLE}",
         "give the unpacked download",
     )
-    rows = read_rows(root / TABLE, COLUMNS, separator=";")
+    rows = files.read_rows(root / TABLE, COLUMNS, separator=";")
     kept, left_out = drop_repeats([(f"{IMAGES}/{_file(row)}", row) for row in rows])
     entries = [Entry(name, partial(_load, row, root, describe(row))) for name, row in kept]
     names = {_file(row) for row in rows}
@@ -70,7 +44,7 @@ def list_images(path: Path) -> Listing:
         stray = [p.name for p in find_files(root / folder) if p.name not in names]
         left_out += [(f"{folder}/{name}", reason) for name in stray]
         left_out += [(f"{folder}/{name}", "no PNG") for name in find_other(root / folder)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _file(row: Row) -> str:
@@ -80,32 +54,27 @@ def _file(row: Row) -> str:
 def describe(row: Row) -> dict[str, Any]:
     """Return what the table states about one image: canonical columns, `flags` and `notes`.
 
-    Raises
-    ------
-    DataError
-        If a cell is none of BUS-UCLM's terms, naming row and term.
+    Raises `DataError` if a cell is none of BUS-UCLM's terms, naming row and term.
     """
     stem, pathology = Path(_file(row)).stem, row["Label"].lower()
     patient = stem.split("_")[0]
-    said = {name: _yes(row, name) for name in ("Doppler", "Marks", "Combined")}
+    said = {}
+    for name in ("Doppler", "Marks", "Combined"):
+        cell = row[name].lower()
+        said[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, row["Image"])
     notes = [f"publisher says: {name.lower()}" for name, yes in said.items() if yes]
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
     return {
-        "sample_id": f"{DATASET.name}-{ascii_id(stem)}",
-        "patient_id": f"{DATASET.name}-{ascii_id(SAME_PATIENT.get(patient, patient))}",
+        "sample_id": f"bus_uclm-{files.ascii_id(stem)}",
+        "patient_id": f"bus_uclm-{files.ascii_id(SAME_PATIENT.get(patient, patient))}",
         "pathology": pathology
         if pathology in schema.PATHOLOGIES
-        else refuse(row, "Label", "Image"),
+        else refuse(row, "Label", row["Image"]),
         "scanner": SCANNER,
         "flags": ["colour_doppler"] if said["Doppler"] else [],
         "notes": notes,
     }
-
-
-def _yes(row: Row, column: str) -> bool:
-    cell = row[column].lower()
-    return YES_NO[cell] if cell in YES_NO else refuse(row, column, "Image")
 
 
 def _load(row: Row, root: Path, described: dict[str, Any]) -> PublishedImage:
@@ -121,17 +90,15 @@ def _load(row: Row, root: Path, described: dict[str, Any]) -> PublishedImage:
     return PublishedImage(pixels, mask, stated, path.name, tuple(flags), tuple(notes))
 
 
-def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], set[str]]:
+def read_mask(path: Path, shape: tuple[int, ...]) -> tuple[Pixels, set[str]]:
     """Return the (H, W) mask {0, 1} of all lesions, and the classes that its colours name.
 
-    Raises
-    ------
-    DataError
-        If the mask is damaged, has another size, or colours other than black, green and red.
+    Raises `DataError` if the mask is damaged, has another size, or colours other than black, green
+    and red.
     """
-    pixels = load_pixels(path)
-    require_size(path.name, pixels, shape)
-    mask = to_binary(pixels)
+    pixels = load_image(path)[0]
+    files.require_size(path.name, pixels, shape)
+    mask = files.to_binary(pixels)
     if not mask.any():
         return mask, set()
     colours = pixels[..., :3] if pixels.ndim == 3 and pixels.shape[2] > 2 else None

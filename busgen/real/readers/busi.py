@@ -12,30 +12,14 @@ from pathlib import Path
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
-from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
+from busgen.real.readers.files import ascii_id, find_files, find_folder, find_other, load_union
 
-DATASET = DatasetInfo(
-    name="busi",
-    citation="Al-Dhabyani et al. 2020, Dataset of breast ultrasound images, Data in Brief "
-    "28:104863",
-    doi="10.1016/j.dib.2019.104863",
-    licence="CC BY 4.0",
-    weights_may_ship=True,
-    pixels_may_show=True,
-)
 MASK = re.compile(r"(?P<stem>.+)_mask(_\d+)?\Z")
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the BUSI folder `path`, class by class, in the order of numbers.
-
-    Raises
-    ------
-    UserError
-        If neither the folder nor one in it has the three classes' folders.
-    """
+    """Return what stands in the BUSI folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: all((p / name).is_dir() for name in schema.PATHOLOGIES),
@@ -52,7 +36,7 @@ def list_images(path: Path) -> Listing:
         orphans = [path for paths in masks.values() for path in paths]
         left_out += [(f"{pathology}/{path.name}", "a mask without its image") for path in orphans]
         left_out += [(f"{pathology}/{name}", "no PNG") for name in find_other(root / pathology)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _group(folder: Path) -> tuple[list[Path], dict[str, list[Path]]]:
@@ -72,7 +56,7 @@ def _load(image: Path, masks: list[Path], pathology: str) -> PublishedImage:
         raise DataError("folder and file name must agree", f"{other[0]} in {pathology}", "restore")
     pixels, notes = load_image(image)
     mask = load_union(masks, pixels.shape)
-    identity = f"{DATASET.name}-{ascii_id(image.stem)}"
+    identity = f"busi-{ascii_id(image.stem)}"
     several = len(masks) > 1
     return PublishedImage(
         pixels,

@@ -19,22 +19,24 @@ from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError, UserError
 from busgen.folders import lock_folder, write_folder
 from busgen.imaging.decode import DatasetInfo, Entry, Listing
-from busgen.io import dumps
+from busgen.io import dumps, read_json
 from busgen.real.canonical import to_row
 from busgen.real.readers import breast, bus_bra, bus_uclm, busi, stu, udiat
 
-_LISTERS: tuple[tuple[DatasetInfo, Callable[[Path], Listing]], ...] = (
-    (breast.DATASET, breast.list_images),
-    (bus_bra.DATASET, bus_bra.list_images),
-    (busi.DATASET, busi.list_images),
-    (bus_uclm.DATASET, bus_uclm.list_images),
-    (stu.DATASET, stu.list_images),
-    (udiat.DATASET, udiat.list_images),
+ORIGINS = Path(__file__).with_name("datasets.json")  # citation and licence of each dataset
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(
+    {name: DatasetInfo(name, **facts) for name, facts in read_json(ORIGINS).items()}
 )
 READERS: Mapping[str, Callable[[Path], Listing]] = MappingProxyType(
-    {info.name: lister for info, lister in _LISTERS}
+    {
+        "breast": breast.list_images,
+        "bus_bra": bus_bra.list_images,
+        "busi": busi.list_images,
+        "bus_uclm": bus_uclm.list_images,
+        "stu": stu.list_images,
+        "udiat": udiat.list_images,
+    }
 )
-DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info, _ in _LISTERS})
 TABLE, INFO, LEFT_OUT = "table.parquet", "info.json", "left_out.json"
 CANONICAL = "canonical data"
 ROWS_PER_GROUP = 32  # published images are large: a group stays some 10 MB
@@ -53,12 +55,8 @@ class Dataset:
 def list_images(name: str, path: Path) -> Listing:
     """Return what the folder `path` of the public dataset `name` holds, nothing decoded yet.
 
-    Raises
-    ------
-    UserError
-        If there is no such reader or folder, or the folder has another layout.
-    DataError
-        If a table in it holds what its publisher's does not.
+    Raises `UserError` if there is no such reader or folder, or the folder has another layout;
+    `DataError` if a table in it holds what its publisher's does not.
     """
     if name not in READERS:
         known = ", ".join(READERS)
@@ -75,10 +73,10 @@ def read_dataset(name: str, path: Path) -> Dataset:
     """
     listing = list_images(name, path)
     left_out = list(listing.left_out)
-    rows = [row for group in _canonical(listing, left_out) for row in group]
+    rows = [row for group in _canonical(name, listing, left_out) for row in group]
     table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
     _require_rows(table.num_rows, left_out)
-    return Dataset(table, tuple(left_out), listing.info)
+    return Dataset(table, tuple(left_out), DATASETS[name])
 
 
 def write_canonical(
@@ -90,33 +88,33 @@ def write_canonical(
     `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder, unchanged.
     """
     with lock_folder(out_folder, CANONICAL):
-        return _write(list_images(name, path), out_folder, tick)
-
-
-def _write(listing: Listing, out_folder: Path, tick: Callable[[int], None]) -> dict[str, Any]:
-    left_out = list(listing.left_out)
-    with write_folder(out_folder, CANONICAL) as folder:
-        table = folder / TABLE
-        with pq.ParquetWriter(table, schema.arrow_schema("real"), use_dictionary=False) as writer:
-            for rows in _canonical(listing, left_out):
-                writer.write_table(pa.Table.from_pylist(rows, schema=writer.schema))
-                tick(len(rows))
-        _require_rows(pq.read_metadata(table).num_rows, left_out)
-        slim = pq.read_table(table, columns=_slim())
-        told = summary(Dataset(slim, tuple(left_out), listing.info))
-        reasons = [{"source_file": file, "reason": why} for file, why in left_out]
-        (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
-        info = asdict(listing.info) | {"summary": told}
-        (folder / INFO).write_text(dumps(info), encoding="utf-8")
+        listing = list_images(name, path)
+        left_out = list(listing.left_out)
+        with write_folder(out_folder, CANONICAL) as folder:
+            table, columns = folder / TABLE, schema.arrow_schema("real")
+            with pq.ParquetWriter(table, columns, use_dictionary=False) as writer:
+                for rows in _canonical(name, listing, left_out):
+                    writer.write_table(pa.Table.from_pylist(rows, schema=columns))
+                    tick(len(rows))
+            _require_rows(pq.read_metadata(table).num_rows, left_out)
+            without_pixels = [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
+            slim = pq.read_table(table, columns=without_pixels)
+            told = summary(Dataset(slim, tuple(left_out), DATASETS[name]))
+            reasons = [{"source_file": file, "reason": why} for file, why in left_out]
+            (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
+            info = asdict(DATASETS[name]) | {"summary": told}
+            (folder / INFO).write_text(dumps(info), encoding="utf-8")
     return told
 
 
-def _canonical(listing: Listing, left_out: list[tuple[str, str]]) -> Iterator[list[dict[str, Any]]]:
+def _canonical(
+    name: str, listing: Listing, left_out: list[tuple[str, str]]
+) -> Iterator[list[dict[str, Any]]]:
     """Yield canonical rows in groups; what cannot be read is appended to `left_out`."""
 
     def load(entry: Entry) -> dict[str, Any] | DataError:
         try:
-            return to_row(listing.info.name, entry.source_file, entry.load())
+            return to_row(name, entry.source_file, entry.load())
         except DataError as error:
             return error
 
@@ -165,13 +163,7 @@ def summary(reading: Dataset) -> dict[str, Any]:
     }
 
 
-def _slim() -> list[str]:
-    """Return the columns without pixels."""
-    return [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
-
-
 def _require_rows(count: int, left_out: list[tuple[str, str]]) -> None:
     if count == 0:
-        reason = left_out[0] if left_out else "no rows"
-        rule = "a dataset must have a readable image"
-        raise DataError(rule, f"none, e.g. {reason}", "restore it")
+        got = f"none, e.g. {left_out[0] if left_out else 'no rows'}"
+        raise DataError("a dataset must have a readable image", got, "restore it")

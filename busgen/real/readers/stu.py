@@ -11,41 +11,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
-from busgen.imaging.decode import (
-    DatasetInfo,
-    Entry,
-    Listing,
-    PublishedImage,
-    load_image,
-    load_pixels,
-)
-from busgen.real.readers.files import find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import to_binary, to_levels
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
+from busgen.real.readers.files import find_files, find_folder, find_other, to_binary, to_levels
 
-DATASET = DatasetInfo(
-    name="stu",
-    citation="Zhuang et al. 2019, An RDAU-NET model for lesion segmentation in breast ultrasound "
-    "images, PLoS ONE 14:e0221535",
-    doi="10.1371/journal.pone.0221535",
-    licence="not stated",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 IMAGE = re.compile(r"Test_Image_(\d+)\Z")
 MASK = re.compile(r"mask_(\d+)\Z")
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the STU-Hospital folder `path`, in the order of its numbers.
-
-    Raises
-    ------
-    UserError
-        If neither the folder nor one in it holds `Test_Image_N.png`.
-    """
+    """Return what stands in the STU-Hospital folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: any(IMAGE.match(file.stem) for file in find_files(p)),
@@ -63,31 +40,28 @@ def list_images(path: Path) -> Listing:
     left_out = [(file.name, "a mask without its image") for file in masks.values()]
     left_out += [(f.name, "neither image nor mask") for f in files if f.name not in known]
     left_out += [(name, "no PNG") for name in find_other(root)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _load(image: Path, number: str, mask_file: Path | None) -> PublishedImage:
     pixels, notes = load_image(image)
-    identity = f"{DATASET.name}-{int(number)}"
+    identity = f"stu-{int(number)}"
     stated = {"sample_id": identity, "patient_id": identity}
     if mask_file is None:
         return PublishedImage(pixels, None, stated, notes=notes)
-    published = load_pixels(mask_file)
+    published = load_image(mask_file)[0]
     resized = published.shape[:2] != pixels.shape[:2]
     if resized:
         size = f"{published.shape[0]} x {published.shape[1]}"
         notes = (*notes, f"mask brought to the image's size from {size}")
-    mask = resize_mask(mask_file.name, published, pixels.shape)
+    mask = _resize_mask(mask_file.name, published, pixels.shape)
     return PublishedImage(pixels, mask, stated, mask_file.name, ("mask_resized",) * resized, notes)
 
 
-def resize_mask(name: str, pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _resize_mask(name: str, pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
     """Return a published mask as (H, W) {0, 1} of `shape`, averaged over areas, cut at 127.
 
-    Raises
-    ------
-    DataError
-        If the mask is smaller than the image: its outline would be a guess.
+    Raises `DataError` if the mask is smaller than the image: its outline would be a guess.
     """
     height, width = shape[:2]
     if pixels.shape[0] < height or pixels.shape[1] < width:

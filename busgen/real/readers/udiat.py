@@ -11,20 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from busgen.errors import DataError, UserError
-from busgen.imaging.decode import DatasetInfo, Entry, Listing, PublishedImage, load_image
-from busgen.real.readers.files import find_files, find_folder, find_other
-from busgen.real.readers.lesion_masks import load_union
-from busgen.real.readers.tables import read_sheet
+from busgen.imaging.decode import Entry, Listing, PublishedImage, load_image
+from busgen.real.readers.files import find_files, find_folder, find_other, load_union, read_sheet
 
-DATASET = DatasetInfo(
-    name="udiat",
-    citation="Yap et al. 2018, Automated breast ultrasound lesions detection using convolutional "
-    "neural networks, IEEE Journal of Biomedical and Health Informatics 22:1218-1226",
-    doi="10.1109/JBHI.2017.2731873",
-    licence="on request from its owners, no redistribution",
-    weights_may_ship=False,
-    pixels_may_show=False,
-)
 MASKS, WORKBOOK = "gt", "*.xlsx"
 SCANNER = "Siemens ACUSON Sequoia C512"  # the paper's section II
 CLASSES = ("benign", "malignant")
@@ -32,15 +21,7 @@ NUMBER = re.compile(r"(\d+)(\.0)?(\.png)?\Z", re.IGNORECASE)
 
 
 def list_images(path: Path) -> Listing:
-    """Return what stands in the UDIAT folder `path`, in the order of numbers.
-
-    Raises
-    ------
-    UserError
-        If the folder has not the publisher's layout, or nothing says which class images have.
-    DataError
-        If the workbook is broken, or a row of it names a class and no image.
-    """
+    """Return what stands in the UDIAT folder `path`; raises as `registry.list_images`."""
     root = find_folder(
         path,
         lambda p: any(d.name.lower() == MASKS for d in _folders(p)),
@@ -56,9 +37,10 @@ def list_images(path: Path) -> Listing:
     ]
     left_out = [(_name(f, root), "a mask without its image") for fs in masks.values() for f in fs]
     left_out += [(f"{number:06d}", "in the workbook, but no image") for number in sorted(labels)]
-    left_out += [(_name(f, root), "a name that is no number") for f in files if not _number(f)]
+    odd = [file for file in files if not file.stem.isdecimal()]
+    left_out += [(_name(file, root), "a name that is no number") for file in odd]
     left_out += [(_name(d / name, root), "no PNG") for d in _below(root) for name in find_other(d)]
-    return Listing(DATASET, entries, tuple(left_out))
+    return Listing(entries, tuple(left_out))
 
 
 def _folders(root: Path) -> list[Path]:
@@ -74,19 +56,11 @@ def _name(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix()
 
 
-def _folders_of(file: Path, root: Path) -> list[str]:
-    return [part.lower() for part in file.relative_to(root).parts[:-1]]
-
-
-def _number(file: Path) -> bool:
-    return file.stem.isdecimal()
-
-
 def _by_number(files: list[Path], root: Path, *, masks: bool) -> dict[int, list[Path]]:
     """Return images or masks by the number that their names consist of, in its order."""
     found: dict[int, list[Path]] = {}
     for file in files:
-        if _number(file) and (MASKS in _folders_of(file, root)) is masks:
+        if file.stem.isdecimal() and (MASKS in _name(file, root).lower().split("/")[:-1]) is masks:
             found.setdefault(int(file.stem), []).append(file)
     return dict(sorted(found.items()))
 
@@ -95,14 +69,12 @@ def _labels(root: Path, images: dict[int, list[Path]]) -> dict[int, set[str]]:
     """Return the classes that the workbook and the images' folders name, by number."""
     labels = _sheet(root)
     for number, copies in images.items():
-        folders = {name for file in copies for name in _folders_of(file, root)}
+        folders = {x for file in copies for x in _name(file, root).lower().split("/")[:-1]}
         labels.setdefault(number, set()).update(folders & set(CLASSES))
     if not any(labels.values()):
-        raise UserError(
-            "UDIAT images must have labels",
-            f"neither {WORKBOOK} nor folders Benign and Malignant in {root}",
-            "put DatasetB.xlsx beside original/ and GT/",
-        )
+        rule = "UDIAT images must have labels"
+        got = f"neither {WORKBOOK} nor folders Benign and Malignant in {root}"
+        raise UserError(rule, got, "put DatasetB.xlsx beside original/ and GT/")
     return labels
 
 
@@ -133,7 +105,7 @@ def _load(images: list[Path], masks: list[Path], labels: set[str]) -> PublishedI
         said = " and ".join(sorted(labels)) or "none"
         raise DataError("an image must have one label", said, "restore the workbook and folders")
     pixels, notes = load_image(images[0])
-    identity = f"{DATASET.name}-{int(images[0].stem):06d}"
+    identity = f"udiat-{int(images[0].stem):06d}"
     stated = {"sample_id": identity, "patient_id": identity, "scanner": SCANNER}
     mask = load_union(masks, pixels.shape)
     name = masks[0].name if masks else None

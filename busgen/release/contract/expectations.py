@@ -7,7 +7,7 @@ and 10.8 s to check 52 of them.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,23 +18,15 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.release import sql
-from busgen.release.contract.rules import (
-    FAMILY_RULES,
-    ROW_RULES,
-    SAMPLE_RULES,
-    SOME,
-    Rule,
-    column_rules,
-    select_families,
-    select_samples,
-)
-from busgen.release.contract.shares import share_rules
+from busgen.release.contract import rules
+from busgen.release.contract.rules import Rule, share_rules
 
 EXAMPLES = 5
+_REMEDY = "mend what made it; nothing was released"
 _TABLES = {  # what the rows of a rule are
     "row": "attempts",
-    "sample": f"({select_samples('attempts')})",
-    "family": f"({select_families('attempts')})",
+    "sample": f"({rules.select_samples('attempts')})",
+    "family": f"({rules.select_families('attempts')})",
 }
 
 
@@ -86,18 +78,15 @@ def require_index(path: Path, plan: Mapping[str, Any] | None = None) -> None:
     """Raise `DataError` naming rule, count and first examples if the contract is broken."""
     for check in validate(path, plan).failures:
         where = f" (first: {', '.join(check.examples)})" if check.examples else ""
-        raise _broken(check.column, check.expectation, f"{check.unexpected_count} not{where}")
+        rule, got = f"{check.column} must be: {check.expectation}", f"{check.unexpected_count} not"
+        raise DataError(rule, got + where, _REMEDY)
 
 
 def require_types(path: Path) -> None:
     """Raise `DataError` if a column of the index is missing or of another type."""
     for rule, wrong in _count_types(path).items():
         if wrong:
-            raise _broken(rule.column, rule.about, "another or none")
-
-
-def _broken(column: str, about: str, got: str) -> DataError:
-    return DataError(f"{column} must be: {about}", got, "mend what made it; nothing was released")
+            raise DataError(f"{rule.column} must be: {rule.about}", "another or none", _REMEDY)
 
 
 def _count_types(path: Path) -> dict[Rule, int]:
@@ -106,48 +95,27 @@ def _count_types(path: Path) -> dict[Rule, int]:
         found = pq.read_schema(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path.name} must be a Parquet file", error, f"check {path}") from error
+    # whatever a list's items are called
+    types = {f.name: str(f.type).replace("element:", "item:") for f in found}
     return {
-        Rule(c.name, f"of type {c.type}", ""): int(_type_in(found, c.name) != str(c.type))
+        Rule(c.name, f"of type {c.type}", ""): int(types.get(c.name) != str(c.type))
         for c in schema.columns("index")
     }
-
-
-def _suite(rules: Iterable[Rule]) -> object:
-    """Return the Great Expectations suite: of each rule, at most 0 rows may break it."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx
-
-    expectations = [
-        gx.expectations.ExpectColumnMaxToBeBetween(
-            column=rule.key,
-            max_value=0,
-            description=f"{rule.about} (every {rule.over})",
-            meta={"broken_where": rule.broken, "over": rule.over},
-        )
-        for rule in rules
-    ]
-    return gx.ExpectationSuite(name="busgen_index", expectations=expectations)
-
-
-def _type_in(found: object, name: str) -> str:
-    """Return the type of a column, whatever a list's items are called; empty if it is missing."""
-    field = found.field(name) if name in found.names else None  # type: ignore[attr-defined]
-    return "" if field is None else str(field.type).replace("element:", "item:")
 
 
 def _count(connection: sql.Connection) -> dict[Rule, int]:
     """Return how many rows, samples or families break each rule."""
     counts: dict[Rule, int] = {}
-    for rules, table in (
-        ((*column_rules(), *ROW_RULES), _TABLES["row"]),
-        (SAMPLE_RULES, _TABLES["sample"]),
-        (FAMILY_RULES, _TABLES["family"]),
+    for own, table in (
+        ((*rules.COLUMN_RULES, *rules.ROW_RULES), _TABLES["row"]),
+        (rules.SAMPLE_RULES, _TABLES["sample"]),
+        (rules.FAMILY_RULES, _TABLES["family"]),
     ):
         # three times as fast as count(*) FILTER; null where there is no row or none decides
-        terms = ", ".join(f"coalesce(count_if({rule.broken}), 0)" for rule in rules)
+        terms = ", ".join(f"coalesce(count_if({rule.broken}), 0)" for rule in own)
         row = sql.first_row(connection, f"SELECT {terms} FROM {table}")
-        counts |= dict(zip(rules, row, strict=True))
-    counts[SOME] = sql.first_row(
+        counts |= dict(zip(own, row, strict=True))
+    counts[rules.SOME] = sql.first_row(
         connection, "SELECT count(*) FILTER (WHERE accepted) = 0 FROM attempts"
     )[0]
     return counts
@@ -163,16 +131,26 @@ def _examples(connection: sql.Connection, rule: Rule) -> tuple[str, ...]:
 
 
 def _judge(counts: dict[Rule, int], examples: Callable[[Rule], tuple[str, ...]]) -> Report:
-    """Let Great Expectations judge the table rule -> rows that break it."""
+    """Let Great Expectations judge the table rule -> rows that break it: at most 0 may."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
 
+    expectations = [
+        gx.expectations.ExpectColumnMaxToBeBetween(
+            column=rule.key,
+            max_value=0,
+            description=f"{rule.about} (every {rule.over})",
+            meta={"broken_where": rule.broken, "over": rule.over},
+        )
+        for rule in counts
+    ]
+    suite = gx.ExpectationSuite(name="busgen_index", expectations=expectations)
     frame = pd.DataFrame({rule.key: [count] for rule, count in counts.items()})
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("busgen").add_dataframe_asset("violations")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    outcome = batch.validate(_suite(counts), result_format="BASIC")
+    outcome = batch.validate(suite, result_format="BASIC")
     held = {one.expectation_config.kwargs["column"]: one.success for one in outcome.results}
     columns = {rule.key: rule.column for rule in counts}
     for one in outcome.results:  # judged under names of their own, told under their column's

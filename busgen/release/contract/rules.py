@@ -1,17 +1,27 @@
 """The rules of an index, derived from the one schema: each a condition that no row may meet.
 
-In: `busgen.schema`. Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
+In: `busgen.schema`; for the distribution of what was drawn, an index and the record of its plan.
+Out: `Rule`s, whose `broken` is SQL over a row of the index (or, for rules on
 sets, over one row a sample or a family, see `select_samples` and `select_families`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from busgen import schema
+from busgen.priors.network import make_prior
+from busgen.priors.plan import marginals
+from busgen.priors.request import parse_request
 from busgen.release import sql
 from busgen.schema import Column
+
+# a share is off where chance gives one as far away this seldom: of some 50 shares of a release,
+# one in 20,000 releases would be stopped by chance alone
+RARE = 1e-6
+ABOUT = "shares that the prior gives under the request, within sampling noise"
 
 
 @dataclass(frozen=True)
@@ -32,12 +42,8 @@ class Rule:
         return f"{self.column}: {self.about}"
 
 
-def column_rules() -> tuple[Rule, ...]:
-    """Return the rules on single columns: null or not, terms, ranges, hashes."""
-    return tuple(rule for column in schema.columns("index") for rule in _of_column(column))
-
-
 def _of_column(column: Column) -> Iterator[Rule]:
+    """Yield the rules on a single column: null or not, terms, ranges, hashes."""
     name = sql.quote_name(column.name)
     if not column.nullable:
         yield Rule(column.name, "not null", f"{name} IS NULL")
@@ -46,9 +52,14 @@ def _of_column(column: Column) -> Iterator[Rule]:
     if column.values is not None:
         yield Rule(column.name, "in the lexicon", _outside_terms(column, name))
     if column.range is not None:
-        yield Rule(column.name, _range_words(column), _outside_range(column, name))
+        low, high = column.range
+        about = f"between {low:g} and {high:g}" + (f" {column.unit}" if column.unit else "")
+        yield Rule(column.name, about, _outside_range(column, name, low, high))
     if column.name.endswith("sha256"):
-        yield Rule(column.name, "64 hexadecimal digits", _no_digest(column, name))
+        broken = f"NOT regexp_full_match({name}, '[0-9a-f]{{64}}')"
+        if column.source == "release":  # repeated: DuckDB trims each value once, which is faster
+            broken = f"length({name}) <> 64 OR ltrim({name}, '0123456789abcdef') <> ''"
+        yield Rule(column.name, "64 hexadecimal digits", broken)
 
 
 def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
@@ -65,13 +76,6 @@ def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
         yield Rule(column.name, about, f"{asked}{pathology} AND {broken}")
 
 
-def _no_digest(column: Column, name: str) -> str:
-    """DuckDB trims a repeated value once; where all differ a regular expression is faster."""
-    if column.source == "release":
-        return f"length({name}) <> 64 OR ltrim({name}, '0123456789abcdef') <> ''"
-    return f"NOT regexp_full_match({name}, '[0-9a-f]{{64}}')"
-
-
 def _outside_terms(column: Column, name: str) -> str:
     values = ", ".join(map(sql.quote_text, column.values or ()))
     if pa.types.is_list(column.type):
@@ -80,22 +84,16 @@ def _outside_terms(column: Column, name: str) -> str:
     return f"{name} NOT IN ({values})"
 
 
-def _outside_range(column: Column, name: str) -> str:
+def _outside_range(column: Column, name: str, low: float, high: float) -> str:
     """Ask for NaN by name: Parquet's statistics leave it out, and DuckDB believes them.
 
     A rejected attempt may have measured NaN.
     """
-    low, high = column.range or (0.0, 0.0)
     outside = f"NOT ({name} BETWEEN {low!r} AND {high!r})"
     if not pa.types.is_floating(column.type):
         return outside
     lost = f"isnan({name})" + (" AND accepted" if column.source in ("mask", "gate") else "")
     return f"({outside} AND NOT isnan({name})) OR ({lost})"
-
-
-def _range_words(column: Column) -> str:
-    low, high = column.range or (0.0, 0.0)
-    return f"between {low:g} and {high:g}" + (f" {column.unit}" if column.unit else "")
 
 
 _LEXICON_ORDER = " || ".join(
@@ -105,10 +103,7 @@ _LEXICON_ORDER = " || ".join(
 )
 
 
-def _draw(column: str, about: str, broken: str) -> Rule:
-    return Rule(column, about, broken, "sample")
-
-
+COLUMN_RULES = tuple(r for column in schema.columns("index") for r in _of_column(column))
 ROW_RULES = (
     Rule(
         "orientation",
@@ -129,31 +124,30 @@ ROW_RULES = (
     Rule("split", "null exactly where rejected", "accepted <> (split IS NOT NULL)"),
 )
 
-SAMPLE_RULES = (
-    _draw("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
-    _draw("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
-    _draw("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
-    _draw("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
-    _draw("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+SAMPLE_RULES = tuple(
+    Rule(column, about, broken, "sample")
+    for column, about, broken in (
+        ("attempt", "each attempt at a sample once", "attempts <> distinct_attempts"),
+        ("attempt", "no attempt missing", "distinct_attempts <> last_attempt + 1"),
+        ("accepted", "at most one accepted attempt a sample", "accepted_attempts > 1"),
+        ("accepted", "none after the accepted attempt", "accepted_attempt < last_attempt"),
+        ("sample_id", "the same finding in every attempt", "first_finding <> last_finding"),
+    )
 )
-
-
-def _family(about: str, broken: str) -> Rule:
-    return Rule("family_id", about, broken, "family")
-
-
-FAMILY_RULES = (
-    _family("a family stays in one split", "first_split <> last_split"),
-    _family("a family shares its seed", "first_seed <> last_seed"),
-    _family("a family is accepted whole", "accepted_members NOT IN (0, members)"),
+FAMILY_RULES = tuple(
+    Rule("family_id", about, broken, "family")
+    for about, broken in (
+        ("a family stays in one split", "first_split <> last_split"),
+        ("a family shares its seed", "first_seed <> last_seed"),
+        ("a family is accepted whole", "accepted_members NOT IN (0, members)"),
+    )
 )
 SOME = Rule("accepted", "at least one accepted", "", "set")
 
 
-def _hash() -> str:
-    """Return SQL that hashes what an attempt may not change: the finding but for its seed."""
-    names = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
-    return f"hash({', '.join(map(sql.quote_name, names))})"
+# SQL that hashes what an attempt may not change: the finding but for its seed
+_FINDING = [c.name for c in schema.columns("index") if c.source == "finding" and c.name != "seed"]
+_HASH = f"hash({', '.join(map(sql.quote_name, _FINDING))})"
 
 
 def select_families(table: str) -> str:
@@ -182,8 +176,45 @@ def select_samples(table: str) -> str:
             max(attempt) AS last_attempt,
             count(*) FILTER (WHERE accepted) AS accepted_attempts,
             max(attempt) FILTER (WHERE accepted) AS accepted_attempt,
-            min({_hash()}) AS first_finding, max({_hash()}) AS last_finding
+            min({_HASH}) AS first_finding, max({_HASH}) AS last_finding
         FROM {table} SEMI JOIN (
             SELECT sample_id FROM {table} GROUP BY sample_id HAVING count(*) > 1 OR max(attempt) > 0
         ) USING (sample_id)
         GROUP BY sample_id"""
+
+
+def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rule, tuple[str, ...]]:
+    """Return for each field that the plan's prior gives the terms whose share is off.
+
+    Counted are findings as they were first drawn, of a counterfactual family one: what gates
+    then leave unfilled is bounded by the plan's ``max_unfilled``. The field that a family varies
+    has no share.
+
+    `connection`: has the index as the view ``attempts``; `plan`: record of a plan with ``prior``,
+    ``where``, ``text``, ``targets`` and ``vary``.
+    """
+    request = parse_request(tuple(plan["where"]), plan["text"], plan["targets"])
+    asked = marginals(make_prior(plan["prior"]), request)
+    fields = {name: shares for name, shares in asked.items() if shares and name != plan["vary"]}
+    return {
+        Rule(name, ABOUT, "", "term"): tuple(_off(connection, name, shares))
+        for name, shares in fields.items()
+    }
+
+
+def _off(connection: sql.Connection, field: str, shares: Mapping[str, float]) -> Iterator[str]:
+    """Yield the terms of `field` whose count among the findings drawn is off, with their shares."""
+    from scipy.stats import binomtest
+
+    name = sql.quote_name(field)
+    term = {"margin": f"unnest({name})", "halo": f"if({name}, 'yes', 'no')"}.get(field, name)
+    drawn = f"""
+        SELECT any_value({name}) AS {name} FROM attempts
+        WHERE attempt = 0 AND {name} IS NOT NULL GROUP BY family_id"""
+    total = sql.first_row(connection, f"SELECT count(*) FROM ({drawn})")[0]
+    query = f"SELECT term, count(*) FROM (SELECT {term} AS term FROM ({drawn})) GROUP BY term"
+    counts = {str(key): int(n) for key, n in connection.execute(query).fetchall()}
+    for term, share in shares.items() if total else ():
+        count = counts.get(term, 0)
+        if binomtest(count, total, min(max(share, 0.0), 1.0)).pvalue < RARE:
+            yield f"{term} {count / total:.3f} for {share:.3f}"

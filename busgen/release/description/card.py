@@ -1,51 +1,80 @@
-"""What a release says in words: dataset card, data dictionary, licence.
+"""What a release says of itself, in numbers and words: facts, card, data dictionary, licence.
 
-In: the facts that `busgen.release.write` gathers. Out: Markdown.
+In: an index. Out: counts by split, class and reason, for provenance and comparison too; Markdown.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import jinja2
-
 from busgen import NOT_FOR_CLINICAL_USE, schema
-from busgen.release.description.facts import Facts
+from busgen.release import sql
+from busgen.release.files import SPLITS
+from busgen.templates import card_of
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
-_SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))
+LICENCE_TEXT = (Path(__file__).parent / "licence.md").read_text(encoding="utf-8")
+_SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"))  # the hub's
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Numbers of samples (`n`), their families, attempts and families given up.
+
+    A sample that no field varies is a family of its own. `counts` are samples by split and class.
+    `reasons` are those of rejected attempts, the most frequent first; `splits` those with samples.
+    """
+
+    n: int
+    families: int
+    attempts: int
+    unfilled: int
+    splits: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    reasons: tuple[tuple[str, int], ...]
+
+
+def gather(index: Path, unfilled: int) -> Facts:
+    """Return the facts of an index, of whose plan `unfilled` families were given up."""
+    with sql.connect() as connection:
+        table = sql.from_parquet(index)
+        classes = connection.execute(
+            f"SELECT split, pathology, count(*) FROM {table} WHERE accepted GROUP BY ALL"
+        ).fetchall()
+        families = sql.first_row(
+            connection, f"SELECT count(DISTINCT family_id) FROM {table} WHERE accepted"
+        )[0]
+        reasons = connection.execute(
+            f"SELECT reason, count(*) AS n FROM {table} WHERE NOT accepted "
+            "GROUP BY ALL ORDER BY n DESC, reason"
+        ).fetchall()
+    found = {(split, pathology): int(count) for split, pathology, count in classes}
+    splits = tuple(s for s in SPLITS if any(split == s for split, _ in found))
+    n = sum(found.values())
+    return Facts(
+        n=n,
+        families=int(families),
+        attempts=n + sum(int(count) for _, count in reasons),
+        unfilled=unfilled,
+        splits=splits,
+        counts={s: {p: found.get((s, p), 0) for p in schema.PATHOLOGIES} for s in splits},
+        reasons=tuple((str(reason), int(count)) for reason, count in reasons),
+    )
 
 
 def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
     """Return the dataset card with Hugging Face front matter.
 
-    Parameters
-    ----------
-    facts
-        What `busgen.release.description.facts.gather` returns.
-    plan
-        The resolved plan of the candidates.
-    title
-        Name of the dataset.
+    `facts`: what `gather` returns; `plan`: the resolved plan of the candidates.
     """
-    template = (Path(__file__).parent / "card.md").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    return (
-        environment.from_string(template).render(
-            **asdict(facts),
-            plan=plan,
-            title=title,
-            banner=NOT_FOR_CLINICAL_USE,
-            pathologies=schema.PATHOLOGIES,
-            size_px=plan["size_px"],
-            size_category=_category(facts.n),
-        )
-        + "\n"
+    return card_of(Path(__file__).parent).render(
+        **asdict(facts),
+        plan=plan,
+        title=title,
+        banner=NOT_FOR_CLINICAL_USE,
+        pathologies=schema.PATHOLOGIES,
+        size_px=plan["size_px"],
+        size_category=next((word for bound, word in _SIZES if facts.n < bound), "n>1M"),
     )
-
-
-def _category(n: int) -> str:
-    """Return the hub's word for a set of `n` rows."""
-    return next((word for bound, word in _SIZES if n < bound), "n>1M")
 
 
 def write_dictionary() -> str:
@@ -70,14 +99,3 @@ def _to_line(column: schema.Column) -> str:
     where = "" if "index" in column.tables else " (data files only)"
     cells = (f"`{column.name}`", kind, column.unit, allowed, null, column.source)
     return f"| {' | '.join(cells)} | {column.about}{where} |\n"
-
-
-def write_licence() -> str:
-    """Return the licence notice of the released data."""
-    return (
-        "Creative Commons Attribution 4.0 International (CC BY 4.0)\n\n"
-        "This dataset is synthetic. You may share and adapt it for any purpose, if you give\n"
-        "appropriate credit, provide a link to the licence and say whether changes were made.\n"
-        "It comes without any warranty and is NOT FOR CLINICAL USE.\n\n"
-        f"Licence: {LICENCE_URL}\nLegal code: {LICENCE_URL}legalcode\n"
-    )

@@ -8,53 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
-from busgen.io import sha256_file
+from busgen.io import read_json, sha256_file
 from busgen.release.description.card import LICENCE_URL
 from busgen.release.files import DATA, INDEX, find_files
 
-_CONTEXT = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "arrayShape": "cr:arrayShape",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "containedIn": "cr:containedIn",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "excludes": "cr:excludes",
-    "isArray": "cr:isArray",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-    "value": "cr:value",
-}
+_CONTEXT = Path(__file__).with_name("croissant_context.json")
 _PARQUET = "application/x-parquet"
 _TYPES = {
     schema.TEXT: "sc:Text",
@@ -77,7 +35,7 @@ def describe(folder: Path, title: str) -> dict[str, object]:
         "includes": f"{DATA}/*.parquet",
     }
     return {
-        "@context": _CONTEXT,
+        "@context": read_json(_CONTEXT),
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": "busgen",
@@ -113,20 +71,22 @@ def _file(path: Path, folder: Path) -> dict[str, object]:
 
 
 def _record_set(name: str, table: str, kind: str, file_id: str) -> dict[str, object]:
-    fields = [_field(name, column, {kind: {"@id": file_id}}) for column in schema.columns(table)]
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": f"one record for each of the {name}",
-        "field": fields,
+        "field": [_field(name, column, kind, file_id) for column in schema.columns(table)],
     }
 
 
-def _field(record_set: str, column: schema.Column, source: dict[str, object]) -> dict[str, object]:
+def _field(
+    record_set: str, column: schema.Column, source_kind: str, file_id: str
+) -> dict[str, object]:
     listed = pa.types.is_list(column.type)
     kind = column.type.value_type if listed else column.type
-    source = source | {"extract": {"column": column.name}}
+    source: dict[str, object] = {source_kind: {"@id": file_id}}
+    source["extract"] = {"column": column.name}
     if kind == schema.IMAGE:
         source["transform"] = {"jsonPath": "bytes"}
     field = {

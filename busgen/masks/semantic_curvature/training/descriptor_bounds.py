@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.imaging.geometry import measure
 from busgen.imaging.surroundings import echo_level, posterior_band
@@ -107,15 +107,10 @@ def bounds_from_json(content: Sequence[Mapping[str, Any]]) -> Bounds:
     return Bounds(tuple(Bound(**entry) for entry in content))
 
 
-def read_lesion(image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Reading | None:
+def read_lesion(image: Pixels, mask: Pixels) -> Reading | None:
     """Return what is measured of a lesion, None where the mask is empty.
 
-    Parameters
-    ----------
-    image
-        (H, W) uint8, square, overlays painted out.
-    mask
-        (H, W) uint8 {0, 1}.
+    `image`: (H, W) uint8, square, overlays painted out; `mask`: (H, W) uint8 {0, 1}.
     """
     geometry = measure(mask, 1.0)
     if geometry is None:
@@ -138,17 +133,9 @@ def fit_bounds(rows: Sequence[Row], readings: Sequence[Reading]) -> Bounds:
     clearer than in nine of ten images in which readers see none, and `none` one in the middle
     of them. Orientation, and round against oval, are definitions: BrEaST has 15 round lesions.
 
-    Parameters
-    ----------
-    rows
-        Canonical rows of lesions with readers' terms, of training patients only.
-    readings
-        (N) what `read_lesion` returned for each.
-
-    Raises
-    ------
-    DataError
-        If readers see no posterior features in fewer than `FEWEST` of the images.
+    `rows`: canonical rows of lesions with readers' terms, of training patients only; `readings`:
+    (N) what `read_lesion` returned for each. Raises `DataError` if readers see no posterior
+    features in fewer than `FEWEST` of the images.
     """
     found = [bound for rule in _RULES if (bound := _interval(rule, rows, readings))]
     smooth = [Bound("shape", "round", b.measure, b.low, b.high) for b in found if b.term == "oval"]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.errors import DataError
 from busgen.io import replace_file
 from busgen.masks.semantic_curvature.codes import encode, find_outline
@@ -38,7 +39,7 @@ TURN_DEG, STRETCH = 6.0, 0.06  # sd of the turn, and of the logarithm of the str
 class Cases:
     """Masks (N, SIDE, SIDE) {0, 1} of patients, and what is known of each lesion."""
 
-    masks: NDArray[np.uint8]
+    masks: Pixels
     lesions: tuple[Lesion, ...]
 
 
@@ -50,24 +51,21 @@ class Examples:
     `probabilities` (N,) to be drawn.
     """
 
-    codes: NDArray[np.float32]
-    conditions: NDArray[np.float32]
-    probabilities: NDArray[np.float64]
+    codes: Floats32
+    conditions: Floats32
+    probabilities: Floats
 
 
 def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examples]:
     """Return the examples of `SPLITS`, read from canonical tables unless in `work`.
 
-    Raises
-    ------
-    DataError
-        If a split has no outline.
+    Raises `DataError` if a split has no outline.
     """
     if not all((work / f"{split}.npz").is_file() for split in SPLITS):
         work.mkdir(parents=True, exist_ok=True)
         bounds = fit_bounds(tables, cohort)
         for split in SPLITS:
-            outlined = read_outlines(tables, cohort, split, bounds)
+            outlined = _read_outlines(tables, cohort, split, bounds)
             versions = VERSIONS if split == "train" else 1
             with replace_file(work / f"{split}.npz") as partial, partial.open("wb") as file:
                 np.savez(file, **vars(make_examples(outlined, versions)))
@@ -93,7 +91,7 @@ def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
     return descriptor_bounds.fit_bounds(rows, readings)
 
 
-def read_outlines(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Cases:
+def _read_outlines(tables: Sequence[Path], cohort: Path, split: str, bounds: Bounds) -> Cases:
     """Return the outlined lesions of a split; `DataError` if there is none."""
     masks, lesions = [], []
     for row in _rows(tables, cohort, split):
@@ -111,16 +109,14 @@ def _rows(tables: Sequence[Path], cohort: Path, split: str) -> list[Mapping[str,
     return [row for row in rows if row["mask"] is not None]
 
 
-def _is_whole(mask: NDArray[np.uint8]) -> bool:
+def _is_whole(mask: Pixels) -> bool:
     """Return whether a mask is one lesion, inside the image."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     parts = stats[1:, cv2.CC_STAT_AREA]
     return bool(parts.size and parts.max() >= WHOLE * parts.sum())
 
 
-def _lesion(
-    row: Mapping[str, Any], mask: NDArray[np.uint8], scale: float, bounds: Bounds
-) -> Lesion:
+def _lesion(row: Mapping[str, Any], mask: Pixels, scale: float, bounds: Bounds) -> Lesion:
     _, _, width, height = cv2.boundingRect(mask)
     pixel_mm = row["pixel_mm"] and row["pixel_mm"] * scale
     disputed = "label_conflict" in row["flags"]
@@ -138,9 +134,7 @@ def _lesion(
         return lesion
     shape, margin = (bounds.term(name, reading) for name in ("shape", "margin"))
     return replace(
-        lesion,
-        shape=lesion.shape or shape,
-        margin=lesion.margin or ((margin,) if margin else None),
+        lesion, shape=lesion.shape or shape, margin=lesion.margin or ((margin,) if margin else None)
     )
 
 

@@ -16,10 +16,7 @@ from busgen.training_loop import Tick
 def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
     """Return the training on the canonical data in `folder`; it works beside `out`.
 
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, or `out` holds other things.
+    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
     """
     tables, cohort = find_tables(folder), find_cohort(folder)
     return resolve(tables, cohort, params, work_path(out), out)

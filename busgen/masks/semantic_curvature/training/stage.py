@@ -4,6 +4,7 @@ In: canonical tables, the cohort, parameters. Out: a folder that the engine `sem
 loads: weights, card, log. A killed training goes on from its last checkpoint.
 """
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,24 +19,17 @@ from busgen.code import hash_code
 from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
 from busgen.masks.semantic_curvature.conditions import forget
 from busgen.masks.semantic_curvature.network import OutlineFlow, save_model
-from busgen.masks.semantic_curvature.training.card import write_card
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
-from busgen.training_loop import (
-    LOG,
-    Draws,
-    Schedule,
-    Tick,
-    Told,
-    make_draws,
-)
+from busgen.templates import card_of
+from busgen.training_loop import LOG, Draws, Schedule, Tick, Told, make_draws
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
 DECAY = 0.05
 CPU = torch.device("cpu")
-EVIDENCE = "evidence"
+CARD, SCORES, EVIDENCE = "README.md", "scores.json", "evidence"
 KIND = "generator of masks"
 
 
@@ -52,18 +46,8 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
-        asked = self.params
-        return Schedule(
-            steps=asked.steps,
-            batch=asked.batch,
-            rate=asked.rate,
-            seed=asked.seed,
-            cooldown=1.0,
-            average=0.995,
-            half_precision=False,
-            validate=LOOK,
-            patience=asked.patience,
-        )
+        asked = self.params.model_dump(include={"steps", "batch", "rate", "seed", "patience"})
+        return Schedule(**asked, cooldown=1.0, average=0.995, half_precision=False, validate=LOOK)
 
 
 def resolve(
@@ -71,10 +55,7 @@ def resolve(
 ) -> Training:
     """Return the training on datasets that let weights ship; its work folder's name hashes all.
 
-    Raises
-    ------
-    UserError
-        If `out` holds other things.
+    Raises `UserError` if `out` holds other things.
     """
     folders.require_replaceable(out, KIND)
     ours = tuple(path for path in tables if weights_may_ship(path))
@@ -157,18 +138,27 @@ def publish(training: Training, examples: Mapping[str, Examples], network: Outli
         evidence.mkdir(parents=True)
         shutil.copy(training.work / "training" / LOG, evidence / LOG)
         io.write_text(evidence / "params.json", params.model_dump_json(indent=1) + "\n")
-        io.write_text(evidence / "facts.json", io.dumps(facts(training, examples, network)))
+        facts = {
+            "data": {table.parent.name: origin_of(table) for table in training.tables},
+            "outlines": {split: len(own.codes) for split, own in examples.items()},
+            "weights": sum(weight.numel() for weight in network.parameters()),
+        }
+        io.write_text(evidence / "facts.json", io.dumps(facts))
         save_model(network, {"width": params.width, "layers": params.layers}, partial)
         write_card(partial)
     return training.out
 
 
-def facts(
-    training: Training, examples: Mapping[str, Examples], network: OutlineFlow
-) -> dict[str, object]:
-    """Return what the card tells of data and network."""
-    return {
-        "data": {table.parent.name: origin_of(table) for table in training.tables},
-        "outlines": {split: len(own.codes) for split, own in examples.items()},
-        "weights": sum(weight.numel() for weight in network.parameters()),
-    }
+def write_card(folder: Path) -> None:
+    """Write the card of the generator in `folder` from what stands in it."""
+    evidence, scores = folder / EVIDENCE, folder / SCORES
+    lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
+    looked = [line for line in lines if "validation_loss" in line]
+    text = card_of(Path(__file__).parent).render(
+        **io.read_json(evidence / "facts.json"),
+        params=io.read_json(evidence / "params.json"),
+        steps=lines[-1]["step"],
+        best=min(looked, key=lambda line: float(line["validation_loss"])),
+        scores=io.read_json(scores) if scores.is_file() else None,
+    )
+    io.write_text(folder / CARD, text)
