@@ -72,12 +72,8 @@ def reproduce(*, everything: bool = False) -> bool:
     `everything` includes the stages that read real data. One Prefect server is started, and only
     if a stage is to be run and the user has none (`PREFECT_API_URL`).
 
-    Raises
-    ------
-    UserError
-        If a stage ended for a mistake that the user can mend.
-    BusgenError
-        If a stage failed for any other reason.
+    Raises `UserError` if a stage ended for a mistake that the user can mend, `BusgenError` if a
+    stage failed for any other reason.
     """
     require_extra("pipeline", "`busgen run`")
     write_hashes(Path.cwd())

@@ -121,6 +121,10 @@ def train(
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
+    Raises `UserError` if the checkpoint has another key, `DataError` if the checkpoint is broken,
+    or a loss, of held-out patients too, is not finite: NaN in the images, or a rate that is too
+    high.
+
     Parameters
     ----------
     trainee
@@ -133,14 +137,6 @@ def train(
         Called with the number of images seen, after every step.
     key
         Hash of all that decides the training's end, where the folder's name does not tell it.
-
-    Raises
-    ------
-    UserError
-        If the checkpoint has another key.
-    DataError
-        If the checkpoint is broken, or a loss, of held-out patients too, is not finite: NaN in the
-        images, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = _State(

@@ -22,10 +22,7 @@ class EfficientNetLite(nn.Module):
 
     `widths` are the channels after each block.
 
-    Raises
-    ------
-    UserError
-        If its packages are not installed.
+    Raises `UserError` if its packages are not installed.
     """
 
     def __init__(self, number: int) -> None:

@@ -109,10 +109,7 @@ def _engines(others: Sequence[str]) -> tuple[str, ...]:
 def find_arm(name: str, others: Sequence[str] | None = None) -> Arm:
     """Return the arm of a name; `others`, where given, are the sets that it may name.
 
-    Raises
-    ------
-    UserError
-        If no arm is named so, it names no set, or its share is none of `SHARES`.
+    Raises `UserError` if no arm is named so, it names no set, or its share is none of `SHARES`.
     """
     words, at, share = name.partition("@")
     kind, colon, made_by = words.partition(":")

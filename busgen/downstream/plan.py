@@ -69,10 +69,8 @@ class _Read:
 def plan(asked: Request) -> Plan:
     """Return the runs that are asked for, everything read and checked, nothing written.
 
-    Raises
-    ------
-    UserError
-        If a name is unknown, a folder does not hold what it must, or nothing can be trained.
+    Raises `UserError` if a name is unknown, a folder does not hold what it must, or nothing can be
+    trained.
     """
     names = asked.tables.names
     models = _check(asked, names)

@@ -80,10 +80,7 @@ class Comparison:
 def open_sets(images: Path, real: Path, asked: Options) -> _Sets:
     """Return the sets at two paths.
 
-    Raises
-    ------
-    UserError
-        If `real` is no real data in canonical form, or there are too few images.
+    Raises `UserError` if `real` is no real data in canonical form, or there are too few images.
     """
     made, other = open_set(images), open_set(real)
     if other.form != CANONICAL:

@@ -46,6 +46,8 @@ class Side:
 def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dict[str, Any]:
     """Return the distances between a release and a reference.
 
+    Raises `DataError` if the release has no readable samples.
+
     Parameters
     ----------
     release
@@ -65,11 +67,6 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
         side. ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners``
         {scanner: ...} (all lesions of the release against the real ones of a scanner) hold ``n``,
         ``n_real`` and a ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
     """
     table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
     own = {term: _own([s for name, s in rows if name == term]) for term in CLASSES}

@@ -27,6 +27,8 @@ def count_duplicates(release: Path) -> dict[str, Any]:
     All of its images are compared: among some of a large release few pairs would be whole.
     Images of one family are alike on purpose and do not count.
 
+    Raises `DataError` if the release has no readable samples.
+
     Parameters
     ----------
     release
@@ -39,11 +41,6 @@ def count_duplicates(release: Path) -> dict[str, Any]:
         ``value`` the share, ``n`` all images, ``interval`` (Wilson, 95 %); ``pairs``, the most
         alike first, each with ``first`` and ``second`` (samples) and ``similarity`` (correlation);
         ``more`` how many pairs are not named.
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
     """
     read = list(read_images(release, sys.maxsize, lambda image: describe([image])[0]))
     names, families, parts = zip(*read, strict=True)

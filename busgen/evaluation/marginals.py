@@ -30,6 +30,8 @@ STRATA = """
 def compare(index: Path) -> dict[str, Any]:
     """Return requested against accepted counts, and acceptance by stratum.
 
+    Raises `DataError` if the index cannot be read.
+
     Parameters
     ----------
     index
@@ -41,11 +43,6 @@ def compare(index: Path) -> dict[str, Any]:
         ``fields[field][term]`` = ``{"requested", "accepted"}``: findings (first attempts) and
         accepted samples; margin terms are counted each. ``strata``: one record for each
         pathology and shape with ``attempts, accepted, reasons``.
-
-    Raises
-    ------
-    DataError
-        If the index cannot be read.
     """
     import duckdb
 

@@ -29,6 +29,8 @@ Signed = tuple[str, str, bytes]  # sample, family, signature
 def find_duplicates(release: Path, previous: Sequence[Path], most: int) -> dict[str, Any]:
     """Return how many images of a release are in earlier ones too.
 
+    Raises `DataError` if a folder is no release.
+
     Parameters
     ----------
     release
@@ -46,11 +48,6 @@ def find_duplicates(release: Path, previous: Sequence[Path], most: int) -> dict[
         `duplicate_distance` allows within a release) of all, ``near`` of the ``looked_at``.
         ``score``: ``value`` the share of those looked at that are near-duplicates of an image of
         any of them, ``n``, ``interval`` (Wilson, 95 %), ``samples`` (which).
-
-    Raises
-    ------
-    DataError
-        If a folder is no release.
     """
     own = _hashes(release)
     looked = list(read_images(release, most, make_thumbnail))

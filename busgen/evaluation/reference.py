@@ -81,16 +81,13 @@ def calibrate(
 
     `out` holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship.
 
+    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
+
     Returns
     -------
     dict
         The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrate` tells
         them.
-
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, or `out` holds other things.
     """
     with lock_folder(out, KIND):
         return _calibrate(folder, out, judges, planted)
@@ -175,10 +172,7 @@ def _save(reference: Reference, folder: Path) -> None:
 def load_reference(folder: Path | None = None) -> Reference:
     """Return the reference in `folder`, by default the one that ships.
 
-    Raises
-    ------
-    DataError
-        If there is none, or it has not the samples' columns.
+    Raises `DataError` if there is none, or it has not the samples' columns.
     """
     folder = folder or REFERENCE
     facts = read_json(folder / FACTS)

@@ -34,6 +34,8 @@ def measure(
 ) -> tuple[pa.Table, list[tuple[str, dict[str, float]]]]:
     """Return the descriptors of the chosen rows, and (pathology, statistics) of each.
 
+    Raises `DataError` if the release has no readable samples.
+
     Parameters
     ----------
     release
@@ -43,11 +45,6 @@ def measure(
     max_samples
         Images to measure; of a larger release, whole row groups are picked at random, always
         the same ones.
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
     """
     described, rows = [], []
     for file, group in _pick(release, max_samples):
@@ -93,10 +90,7 @@ def read_images(
 
     Some kilobytes an image stay in memory; always the same samples (`_pick`).
 
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
+    Raises `DataError` if the release has no readable samples.
     """
 
     def of_cell(cell: dict[str, Any]) -> Read:

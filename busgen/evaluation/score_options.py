@@ -50,10 +50,8 @@ def open_sets(
 
     Of real data in canonical form the second set is held-out patients, unless asked otherwise.
 
-    Raises
-    ------
-    UserError
-        If there are none, they are too small or lack a column, or a number is out of range.
+    Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
+    range.
     """
     a, b = (open_set(path, asked.image_columns) for path in paths)
     _check_named((a, b), asked.image_columns)

@@ -59,6 +59,9 @@ def score_sets(
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
+    Raises `UserError` if a space does not take the images, or nothing can be scored, `DataError` if
+    an image is damaged.
+
     Parameters
     ----------
     sets
@@ -77,13 +80,6 @@ def score_sets(
         dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
         space, version}}}; ``skipped`` {stratum or column: {name: reason}};
         ``notes``.
-
-    Raises
-    ------
-    UserError
-        If a space does not take the images, or nothing can be scored.
-    DataError
-        If an image is damaged.
     """
     a, b = (embed(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
     scores: dict[str, dict[str, Any]] = {}

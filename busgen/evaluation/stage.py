@@ -27,6 +27,9 @@ KIND = "quality of a release"
 def write_scores(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
     """Write the scores of a release.
 
+    Raises `UserError` if a limit refuses the release (after its scores are written), what is asked
+    for is not there, or either folder holds anything but earlier scores.
+
     Parameters
     ----------
     release
@@ -37,12 +40,6 @@ def write_scores(release: Path, folder: Path, params: QualityParams, refused: Pa
         What the release is compared with, and its limits.
     refused
         Folder for the scores of a release that is refused; earlier ones are removed if it is not.
-
-    Raises
-    ------
-    UserError
-        If a limit refuses the release (after its scores are written), what is asked for is not
-        there, or either folder holds anything but earlier scores.
     """
     with folders.lock_folder(folder, KIND), folders.lock_folder(refused, KIND):
         scores = measure(release, params)

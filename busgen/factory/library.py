@@ -100,6 +100,8 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     What is not given is taken from `params`, and what that does not say has the defaults of
     `busgen.params`.
 
+    Raises `UserError` for a request that is impossible or cannot be filled.
+
     Parameters
     ----------
     n
@@ -118,11 +120,6 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         Root seed in [0, 2**63): the same seed gives the same bytes.
     params
         Everything else: gates, targets, size, splits.
-
-    Raises
-    ------
-    UserError
-        For a request that is impossible or cannot be filled.
     """
     conditions = (where,) if isinstance(where, str) else where
     asked = {
@@ -180,12 +177,8 @@ def run_shards(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Itera
 def is_done(out: Path, plan: Plan, params: Params) -> bool:
     """Whether `out` already holds the release of this plan and these release parameters.
 
-    Raises
-    ------
-    UserError
-        If there is anything else in `out`.
-    DataError
-        If it is this release, but damaged.
+    Raises `UserError` if there is anything else in `out`, `DataError` if it is this release, but
+    damaged.
     """
     if not (out / PROVENANCE).is_file():
         folders.require_new(out)

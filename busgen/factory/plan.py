@@ -86,11 +86,8 @@ class Plan:
 def resolve(params: GenerateParams) -> Plan:
     """Return the plan that `params` ask for.
 
-    Raises
-    ------
-    UserError
-        If an engine is unknown, the request impossible, prior or judges unreadable: one finding
-        is drawn, so that what cannot be drawn is refused here.
+    Raises `UserError` if an engine is unknown, the request impossible, prior or judges unreadable:
+    one finding is drawn, so that what cannot be drawn is refused here.
     """
     request = _normalised(params)
     given = load_prior(request.prior)
@@ -154,10 +151,7 @@ def read_plan(work: Path) -> Plan:
 def from_record(record: Mapping[str, Any]) -> Plan:
     """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it.
 
-    Raises
-    ------
-    UserError
-        If it is no record of this version's plans.
+    Raises `UserError` if it is no record of this version's plans.
     """
     resolved = {k: v for k, v in record.items() if k in Resolution.model_fields}
     asked = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}

@@ -35,12 +35,7 @@ def write_checkpoint(
 def read_checkpoint(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors of a checkpoint and its record.
 
-    Raises
-    ------
-    UserError
-        If the record has another `key`.
-    DataError
-        If the file is broken.
+    Raises `UserError` if the record has another `key`, `DataError` if the file is broken.
     """
     try:
         with safe_open(path, framework="pt") as file:

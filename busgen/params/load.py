@@ -36,9 +36,7 @@ class Params(Section):
 def load_params(path: Path = FILE) -> Params:
     """Return the parameters in `path`.
 
-    Raises
-    ------
-    UserError
-        If the file is missing, no YAML mapping, or breaks a rule; names key and value.
+    Raises `UserError` if the file is missing, no YAML mapping, or breaks a rule; names key and
+    value.
     """
     return check(Params, read_yaml(path), str(path))

@@ -118,10 +118,7 @@ def equal_size(synthetic: Sample, real: Sample) -> int:
 def join(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     """Return points and groups of both, those of `a` first; groups are numbers.
 
-    Raises
-    ------
-    UserError
-        If dimensions differ or something is not finite.
+    Raises `UserError` if dimensions differ or something is not finite.
     """
     if a.points.ndim != 2 or a.points.shape[1:] != b.points.shape[1:]:
         got = f"{a.points.shape} and {b.points.shape}"

@@ -30,10 +30,7 @@ class Platt:
 def fit_platt(logits: Floats, outcomes: Bools) -> Platt:
     """Return the most likely slope and intercept (Platt 1999, with his softened targets).
 
-    Raises
-    ------
-    DataError
-        If there are fewer than 10 outcomes of either kind.
+    Raises `DataError` if there are fewer than 10 outcomes of either kind.
     """
     positives, n = int(outcomes.sum()), len(outcomes)
     if min(positives, n - positives) < 10:

@@ -38,6 +38,8 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
     scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
+    Raises `DataError` if nothing of one kind is left to learn from.
+
     Parameters
     ----------
     arm
@@ -49,11 +51,6 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
         ``"classification"``, which sees labelled lesions alone, or ``"segmentation"``.
     seed
         Draws what is pasted, and how a control is shuffled.
-
-    Raises
-    ------
-    DataError
-        If nothing of one kind is left to learn from.
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []

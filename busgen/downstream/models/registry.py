@@ -68,11 +68,8 @@ PRESETS: dict[str, dict[str, Model]] = {
 def load_model(task: str, path: str | None = None, preset: str = "small") -> Model:
     """Return the model of a task, tried once; `path` replaces the preset's, its sizes stay.
 
-    Raises
-    ------
-    UserError
-        If task or preset is unknown, or a user's model cannot be imported or answers in another
-        shape.
+    Raises `UserError` if task or preset is unknown, or a user's model cannot be imported or answers
+    in another shape.
     """
     for rule, name, known in (
         ("a task must be known", task, TASKS),
