@@ -1,4 +1,4 @@
-"""What was asked for beside what was accepted.
+"""What was asked for, and what of it was accepted.
 
 In: a release's index, one row for every attempt. Out: counts by field and term, and acceptance by
 stratum with the reasons of rejection.
@@ -31,11 +31,6 @@ def compare(index: Path) -> dict[str, Any]:
     """Return requested against accepted counts, and acceptance by stratum.
 
     Raises `DataError` if the index cannot be read.
-
-    Parameters
-    ----------
-    index
-        ``index.parquet``: one row for every attempt.
 
     Returns
     -------

@@ -5,17 +5,16 @@ In: a release folder and the parameters of what it is compared with. Out: a fold
 `acceptance.csv`; of a release that its limits refuse, in another folder.
 """
 
-import csv
-import io as text_io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from busgen import folders, io
 from busgen.evaluation import compare_reference, marginals
-from busgen.evaluation.duplicates import count_duplicates
+from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
-from busgen.evaluation.previous_releases import find_duplicates
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
@@ -25,21 +24,11 @@ KIND = "quality of a release"
 
 
 def write_scores(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
-    """Write the scores of a release.
+    """Write the scores of a release to `folder`, which stays without if a limit refuses it.
 
+    They then stand in the folder `refused`, whose earlier scores are removed if it is not.
     Raises `UserError` if a limit refuses the release (after its scores are written), what is asked
     for is not there, or either folder holds anything but earlier scores.
-
-    Parameters
-    ----------
-    release
-        Release folder.
-    folder
-        Folder to write; it stays without scores if a limit refuses the release.
-    params
-        What the release is compared with, and its limits.
-    refused
-        Folder for the scores of a release that is refused; earlier ones are removed if it is not.
     """
     with folders.lock_folder(folder, KIND), folders.lock_folder(refused, KIND):
         scores = measure(release, params)
@@ -55,36 +44,40 @@ def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     counts = marginals.compare(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
-    io.write_text(folder / "marginals.csv", _csv(_marginals(counts["fields"])))
-    io.write_text(folder / "acceptance.csv", _csv(_acceptance(counts["strata"])))
+    tables = {
+        "marginals": _marginals(counts["fields"]),
+        "acceptance": _acceptance(counts["strata"]),
+    }
+    for name, rows in tables.items():
+        io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
 def measure(release: Path, params: QualityParams) -> Record:
-    """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
+    """Return everything that is measured on a release, and its ``limits`` (`limits.check`).
 
-    What `compare` returns, with ``near_duplicates`` (`count_duplicates`), ``beside_real`` where
-    real data is given (`_score`) and ``repeats`` where earlier releases are.
+    What `compare_reference.compare` returns, with ``near_duplicates`` (`count_duplicates`),
+    ``beside_real`` where real data is given (`_score`) and ``repeats`` where earlier releases are.
     """
-    told = compare_reference.compare(release, load_reference(params.reference), params.max_samples)
-    told["near_duplicates"] = count_duplicates(release)
-    scores = told["headline"] | pool(told) | {"near_duplicates": told["near_duplicates"]}
-    reasons: dict[str, str] = {}
+    reference = load_reference(params.reference)
+    record = compare_reference.compare(release, reference, params.max_samples)
+    record["near_duplicates"] = count_duplicates(release)
+    scores = record["headline"] | pool(record) | {"near_duplicates": record["near_duplicates"]}
     if params.real:
-        told["beside_real"] = beside = _score(release, params.real, params)
-        scores, reasons = scores | beside["scores"], reasons | beside["skipped"]
+        record["beside_real"] = compared = _score(release, params.real, params)
+        scores, reasons = scores | compared["scores"], dict(compared["skipped"])
     else:
         real = "needs real images (quality.real)"
-        reasons |= dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
+        reasons = dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
     if params.previous:
-        told["repeats"] = find_duplicates(release, params.previous, params.max_samples)
-        scores |= {"repeats": told["repeats"]["score"]}
+        record["repeats"] = find_previous(release, params.previous, params.max_samples)
+        scores |= {"repeats": record["repeats"]["score"]}
     else:
         reasons |= {"repeats": "needs earlier releases (quality.previous)"}
-    return told | {"limits": check(params.limits, scores, reasons)}
+    return record | {"limits": check(params.limits, scores, reasons)}
 
 
 def _score(release: Path, real: Path, params: QualityParams) -> Record:
-    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release beside real data.
+    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release and real data.
 
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
@@ -94,16 +87,16 @@ def _score(release: Path, real: Path, params: QualityParams) -> Record:
     spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
     asked = Options(most=params.max_samples)
     sets = compare_real.open_sets(release, real, asked)
-    looked = compare_real.embed(sets, spaces, asked, lambda _: None)
-    far = compare_real.distances(looked, asked.draws)
-    near = compare_real.measure_privacy(looked, asked.draws)
-    scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(looked)}
+    comparison = compare_real.embed(sets, spaces, asked, lambda _: None)
+    far = compare_real.distances(comparison, asked.draws)
+    near = compare_real.measure_privacy(comparison, asked.draws)
+    scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(comparison)}
     skipped = {**far.skipped, **near["skipped"]}
-    fid = next((score for name, score in far.scores.items() if name.startswith("fid_")), None)
-    if fid is None:
-        skipped["fid"] = "needs a feature extractor (quality.extractor)"
+    fid = [score for name, score in far.scores.items() if name.startswith("fid_")]
+    if fid:
+        scores["fid"] = fid[0]
     else:
-        scores["fid"] = fid
+        skipped["fid"] = "needs a feature extractor (quality.extractor)"
     return {**near, "scores": scores, "skipped": skipped, "notes": list(far.notes)}
 
 
@@ -118,8 +111,9 @@ def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str,
     Beside them the release's ``verdict`` and that of each of its ``limits``.
     """
     headline = scores["headline"] | pool(scores)
-    attempts = sum(stratum["attempts"] for stratum in counts["strata"])
-    accepted = sum(stratum["accepted"] for stratum in counts["strata"])
+    attempts, accepted = (
+        sum(stratum[key] for stratum in counts["strata"]) for key in ("attempts", "accepted")
+    )
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
     return {
         "accepted": accepted,
@@ -136,8 +130,9 @@ def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[di
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
-        asked = sum(term["requested"] for term in terms.values()) or 1
-        got = sum(term["accepted"] for term in terms.values()) or 1
+        asked, got = (
+            sum(term[key] for term in terms.values()) or 1 for key in ("requested", "accepted")
+        )
         rows += [
             {
                 "term": f"{name}: {term}",
@@ -159,12 +154,3 @@ def _acceptance(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in strata
     ]
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return records as CSV with a header."""
-    text = text_io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
