@@ -13,7 +13,7 @@ from busgen.seeds import rng
 SIDE = 64
 
 
-def picture(k, brightness=100):
+def image(k, brightness=100):
     """Return speckle (SIDE, SIDE) uint8 and a mask {0, 255}, of sample number k."""
     pick = rng(k, "row")
     noise = ndimage.gaussian_filter(pick.normal(size=(SIDE, SIDE)), (1, 2))
