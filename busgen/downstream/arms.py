@@ -83,9 +83,7 @@ GROUPS = {
     "ratios": (BASE, *(f"real_synthetic_{ratio}" for ratio in RATIOS)),
     "low_data": (
         *(f"{name}@{share}" for share in SHARES[:-1] for name in (BASE, PRIMARY)),
-        BASE,
-        PRIMARY,
-        POOLED,
+        *(BASE, PRIMARY, POOLED),
     ),
     "rare": (BASE, "real_rare_top_up"),
     "controls": (BASE, "shuffled", f"{BASE}_longer"),
@@ -95,15 +93,9 @@ ENGINES = "engines"  # the group that depends on the sets that were named
 
 def expand(names: Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
     """Return arms, groups written out, each once; `others` are the sets beside the first."""
-    groups = GROUPS | {ENGINES: _engines(others)}
-    every = (one for name in names for one in groups.get(name, (name,)))
-    return tuple(dict.fromkeys(every))
-
-
-def _engines(others: Sequence[str]) -> tuple[str, ...]:
-    """Return the arms of engine against engine, and of all together."""
     named = [f"{kind}:{name}" for name in others for kind in ("synthetic", PRIMARY)]
-    return (BASE, "synthetic", PRIMARY, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))
+    groups = GROUPS | {ENGINES: (*QUICK, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))}
+    return tuple(dict.fromkeys(arm for name in names for arm in groups.get(name, (name,))))
 
 
 def find_arm(name: str, others: Sequence[str] | None = None) -> Arm:

@@ -54,7 +54,7 @@ class Recipe:
     strength: float = 1.0
 
     def schedule(self, seed: int) -> training_loop.Schedule:
-        """Return the pace of one training; patience never ends it, but keeps its best look."""
+        """Return the schedule of one training: patience never ends it, but keeps its best."""
         look = max(self.steps // self.looks, 1)
         return training_loop.Schedule(
             self.steps,
@@ -71,10 +71,7 @@ class Recipe:
 
 
 class Trainee(SingleTrainee):
-    """A task's network, the pool that it learns from, and whom it is looked at with.
-
-    It keeps its validation losses in the file `validations`.
-    """
+    """A task's network and its pool; it keeps its validation losses in the file `looks`."""
 
     def __init__(  # noqa: PLR0913 - all that one training is
         self,
@@ -98,12 +95,12 @@ class Trainee(SingleTrainee):
         set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
-        if self.pool.augmented:
-            inputs, targets, weights = make_batch(
-                spec, crops, picked, Draws(draws.rng, self.strength)
-            )
-        else:
-            inputs, targets, weights = to_input(spec, crops, picked)
+        changes = Draws(draws.rng, self.strength)
+        augmented = self.pool.augmented
+        batch = (
+            make_batch(spec, crops, picked, changes) if augmented else to_input(spec, crops, picked)
+        )
+        inputs, targets, weights = batch
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
@@ -131,18 +128,8 @@ def train(  # noqa: PLR0913 - all that one training is
 ) -> tuple[nn.Module, list[float]]:
     """Return the network that did best on validation patients, and its loss at each look.
 
-    Parameters
-    ----------
-    model, pool, recipe
-        What learns, from what, how long.
-    validation
-        Crops of validation patients, of which lesions count.
-    seed
-        Decides first weights, draws and changes.
-    work
-        Folder of the checkpoint; a training that was stopped goes on from it.
-    device
-        Where it computes; in bfloat16.
+    Of `validation` crops lesions count; `seed` decides first weights, draws and changes; a training
+    that was stopped goes on from its checkpoint in the folder `work`.
     """
     learner = Trainee(model, pool, validation, recipe, seed, work / LOOKS, device)
     best = training_loop.train(learner, recipe.schedule(seed), work)["net"]
@@ -163,11 +150,12 @@ def to_input(
         targets = torch.from_numpy(crops.is_malignant[picked].astype(np.float32))
         inputs = judges.to_input(np.stack([one for one in seen if one is not None]), "cpu")
         return inputs, targets, torch.ones_like(targets)
-    inputs, targets, ignore = (
-        judges.to_input(_whole(np.asarray(pixels[picked]) * np.uint8(gain), spec.size_px), "cpu")
-        for pixels, gain in ((crops.images, 1), (crops.masks, 255), (crops.ignore, 255))
-    )
-    return inputs, targets, 1 - ignore
+    stacks = []
+    for pixels, gain in ((crops.images, 1), (crops.masks, 255), (crops.ignore, 255)):
+        grey = np.asarray(pixels[picked]) * np.uint8(gain)
+        whole = np.stack([views.crop(one, full_window(one), spec.size_px) for one in grey])
+        stacks.append(judges.to_input(whole[:, None], "cpu"))
+    return stacks[0], stacks[1], 1 - stacks[2]
 
 
 def segment(spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -204,7 +192,3 @@ def has_converged(losses: list[float]) -> bool:
 
 def _device_of(net: nn.Module) -> torch.device:
     return next((weights.device for weights in net.parameters()), CPU)
-
-
-def _whole(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    return np.stack([views.crop(one, full_window(one), size_px) for one in pixels])[:, None]

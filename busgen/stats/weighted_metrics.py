@@ -71,11 +71,6 @@ def sensitivity_score(
     return score
 
 
-def brier_score(outcomes: Bools, probabilities: Floats) -> Weighted:
-    """Return the mean squared distance of chance and outcome (Brier 1950)."""
-    return mean_score((probabilities - outcomes) ** 2)
-
-
 def ece_score(outcomes: Bools, probabilities: Floats, bins: int = BINS) -> Weighted:
     """Return the expected calibration error over equal bins of [0, 1] (Guo 2017, 1706.04599)."""
     of = np.minimum((probabilities * bins).astype(np.intp), bins - 1)

@@ -25,7 +25,7 @@ def image(k, brightness=100):
 
 def canonical_row(k, **changes):
     """Return a canonical row, joined with the cohort, of patient k // 2; every second malignant."""
-    image, mask = picture(k)
+    pixels, mask = image(k)
     return {
         "sample_id": f"breast-{k}",
         "dataset": "breast",
@@ -38,7 +38,7 @@ def canonical_row(k, **changes):
         "echo_pattern": "hypoechoic",
         "posterior": "shadowing",
         "pixel_mm": 0.4,
-        "image": {"bytes": encode_png(image), "path": f"{k}.png"},
+        "image": {"bytes": encode_png(pixels), "path": f"{k}.png"},
         "mask": {"bytes": encode_png(mask), "path": f"{k}.png"},
         "ignore": None,
     } | changes

@@ -21,7 +21,7 @@ SUBSET = 20261126  # which patients a share takes: the same in all arms and seed
 
 @dataclass(frozen=True)
 class Pool:
-    """Crops, the chance (N,) that each is drawn, whether they are changed; how many are made."""
+    """Crops, how probably each is drawn (N,), whether they are changed; how many are made."""
 
     crops: Crops
     probabilities: NDArray[np.float64]
@@ -40,17 +40,9 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
 
     Raises `DataError` if nothing of one kind is left to learn from.
 
-    Parameters
-    ----------
-    arm
-        What is learned from.
-    real, made
-        Crops of real training patients (of all data sets where the arm is pooled), None where the
-        arm has none; sets of made ones.
-    task
-        ``"classification"``, which sees labelled lesions alone, or ``"segmentation"``.
-    seed
-        Draws what is pasted, and how a control is shuffled.
+    `real` are crops of training patients (of all data sets where the arm is pooled), None where
+    the arm has none, `made` sets of synthetic ones; the `task` classification sees labelled lesions
+    alone; `seed` draws what is pasted, and how a control is shuffled.
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []
@@ -60,16 +52,17 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
-    lessons = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
-    parts += [one for one in lessons if len(one[0])]
+    synthetic = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
+    parts += [one for one in synthetic if len(one[0])]
     total = sum(weight for _, weight in parts)
-    chances = np.concatenate([
+    drawn = np.concatenate([
         probabilities(part, labelled=classify) * weight / total for part, weight in parts
     ])  # fmt: skip
     crops = join([part for part, _ in parts])
-    if classify and arm.rare:
-        chances = _even(chances, crops.is_malignant)
-    return Pool(crops, chances, arm.augmented, sum(len(part) for part, _ in lessons))
+    if classify and arm.rare:  # either class half of the time
+        malignant = crops.is_malignant
+        drawn /= 2 * np.where(malignant, drawn[malignant].sum(), drawn[~malignant].sum())
+    return Pool(crops, drawn, arm.augmented, sum(len(part) for part, _ in synthetic))
 
 
 def _synthetic(
@@ -82,12 +75,6 @@ def _synthetic(
     order = rng(SUBSET, "made").permutation(len(few))
     most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
     return few.pick(np.sort(order[: max(most, 1)])), arm.synthetic / sets
-
-
-def _even(chances: NDArray[np.float64], malignant: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return chances with which either class is drawn half of the time."""
-    total = np.where(malignant, chances[malignant].sum(), chances[~malignant].sum())
-    return np.asarray(chances / (2 * total), np.float64)
 
 
 def subsample(crops: Crops, share: float) -> Crops:

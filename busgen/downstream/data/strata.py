@@ -19,14 +19,9 @@ SEED = 20261126
 def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
     """Return each crop's stratum, empty where it has no lesion of known class.
 
-    Parameters
-    ----------
-    crops
-        What is to be named.
-    cuts
-        The two borders of size, `terciles` the training patients.
+    `cuts` are the two borders of size, `terciles` of the training patients.
     """
-    sizes = np.searchsorted(cuts, _areas(crops))
+    sizes = np.searchsorted(cuts, crops.masks.mean(axis=(1, 2)))
     names = []
     for k, known in enumerate(crops.is_labelled):
         box = bounding_box(np.asarray(crops.masks[k])) if known else None
@@ -35,16 +30,10 @@ def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.array(names, np.str_)
 
 
-def _areas(crops: Crops) -> NDArray[np.float64]:
-    """Return the lesion's share of each image."""
-    return np.asarray(crops.masks.mean(axis=(1, 2)), np.float64)
-
-
 def terciles(crops: Crops) -> NDArray[np.float64]:
-    """Return the terciles of the lesions' areas."""
-    return np.asarray(
-        np.quantile(_areas(crops.pick(crops.is_labelled)), [1 / 3, 2 / 3]), np.float64
-    )
+    """Return the terciles of the lesions' shares of the image."""
+    shares = crops.pick(crops.is_labelled).masks.mean(axis=(1, 2))
+    return np.asarray(np.quantile(shares, [1 / 3, 2 / 3]), np.float64)
 
 
 def balance(real: Crops, made: Crops) -> NDArray[np.intp]:

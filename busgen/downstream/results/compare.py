@@ -21,7 +21,6 @@ from busgen.stats.two_way_bootstrap import estimate, patient_weights, reflect, r
 from busgen.stats.weighted_metrics import (
     Weighted,
     auc_score,
-    brier_score,
     ece_score,
     mean_score,
     sensitivity_score,
@@ -39,13 +38,8 @@ Record = dict[str, Any]
 def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return one record for each task, training set, test set and arm.
 
-    Parameters
-    ----------
-    predictions
-        Rows of `busgen.downstream.results.predictions.SCHEMA`, and the `split` of each patient.
-    saw
-        Whose patients the generator of each made set saw
-        (`busgen.downstream.data.synthetic_set.SAW`), by name.
+    `predictions` are rows of `busgen.downstream.results.predictions.SCHEMA` with the `split` of
+    each patient; `saw` whose patients the generator of each made set saw, by its name.
 
     Returns
     -------
@@ -89,16 +83,14 @@ def score(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
         return {
             "auc": auc_score(outcomes, probabilities, folds),
             "sensitivity_at_90_specificity": sensitivity_score(outcomes, probabilities),
-            "brier": brier_score(outcomes, probabilities),
+            "brier": mean_score((probabilities - outcomes) ** 2),  # Brier 1950
             "ece": ece_score(outcomes, probabilities),
         }
     dice, iou, px, mm = (
         rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
     )
-    distance = (
-        {"hd95_mm": mean_score(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_score(px)}
-    )
-    return {"dice": mean_score(dice), "iou": mean_score(iou), **distance}
+    name, distance = ("hd95_mm", px * mm) if np.isfinite(mm).all() else ("hd95_px", px)
+    return {"dice": mean_score(dice), "iou": mean_score(iou), name: mean_score(distance)}
 
 
 @dataclass(frozen=True)
@@ -114,32 +106,16 @@ class _Block:
 
         `kind`: all of them, or those of one split.
         """
-        key = (metric, arm, self._alike(of), kind)
+        own = self.runs[of][0]
+        alike = next(k for k, rows in self.runs.items() if rows[0].index.equals(own.index))
+        key, patients = (metric, arm, alike, kind), (alike, kind)
         if key not in self.known:
-            asked = self._tests(of, kind)
-            scores = [score(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]]
-            self.known[key] = resample(scores, self._weights(of, kind), arm)
+            tests = own if kind == "all" else own[own["split"] == kind]
+            if patients not in self.known:
+                self.known[patients] = patient_weights(tests["patient"].to_numpy(np.str_))
+            scores = [score(self.task, rows.loc[tests.index])[metric] for rows in self.runs[arm]]
+            self.known[key] = resample(scores, self.known[patients], arm)
         return self.known[key]
-
-    def names(self, arm: str) -> list[str]:
-        """Return the names of an arm's scores."""
-        return list(score(self.task, self.runs[arm][0]))
-
-    def _weights(self, of: str, kind: str) -> Floats:
-        key = (self._alike(of), kind)
-        if key not in self.known:
-            groups = self._tests(of, kind)["patient"].to_numpy(np.str_)
-            self.known[key] = patient_weights(groups)
-        return self.known[key]
-
-    def _tests(self, of: str, kind: str) -> pd.DataFrame:
-        rows = self.runs[of][0]
-        return rows if kind == "all" else rows[rows["split"] == kind]
-
-    def _alike(self, arm: str) -> str:
-        """Return the first arm that was tested on the same images."""
-        own = self.runs[arm][0].index
-        return next(name for name, rows in self.runs.items() if rows[0].index.equals(own))
 
     def has(self, arm: str, of: str) -> bool:
         """Return whether an arm was tested on every patient of another."""
@@ -161,16 +137,20 @@ def _block(keys: Record, rows: pd.DataFrame, saw: Mapping[str, str]) -> list[Rec
 def _to_record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
     first = block.runs[arm.name][0]
     counts = {"n": len(first), "patients": int(first["patient"].nunique())}
-    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw)}
     counts |= {"seeds": len(block.runs[arm.name])}
-    drawn = {name: block.draw(name, arm.name, arm.name) for name in block.names(arm.name)}
-    one["metrics"] = _measure(drawn, counts)
+    metrics: Record = {}
+    for name in score(keys["task"], first):
+        found = estimate(block.draw(name, arm.name, arm.name))
+        if found is not None:
+            interval = reflect(found) if name == "ece" else found.interval
+            metrics[name] = {"value": found.value, "interval": list(interval)} | counts
+    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw), "metrics": metrics}
     if arm.shuffled:  # no control compares
         return one
     for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
         compares = other not in ("", arm.name) and block.has(other, arm.name)
-        if compares and (found := _gain(keys, block, arm, other)):
-            one[key] = found
+        if compares and (gain := _gain(keys, block, arm, other)):
+            one[key] = gain
     return one
 
 
@@ -183,16 +163,6 @@ def _saw(arm: Arm, saw: Mapping[str, str]) -> str | None:
     return saw[arm.made_by]
 
 
-def _measure(values: Mapping[str, Floats], counts: Record) -> Record:
-    record = {}
-    for name, drawn in values.items():
-        found = estimate(drawn)
-        if found is not None:
-            interval = reflect(found) if name == "ece" else found.interval
-            record[name] = {"value": found.value, "interval": list(interval)} | counts
-    return record
-
-
 def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
     """Return what an arm gains over another on its own patients, None where not defined."""
     metric = HEADLINE[keys["task"]]
@@ -200,11 +170,11 @@ def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
     found = estimate(block.draw(metric, arm.name, arm.name) - base)
     if found is None:
         return None
-    told = {"metric": metric, "against": other, "value": found.value, "p": found.p}
-    told |= {"base": float(base[0]), "interval": list(found.interval)}
+    gain: Record = {"metric": metric, "against": other, "value": found.value, "p": found.p}
+    gain |= {"base": float(base[0]), "interval": list(found.interval)}
     if (block.runs[arm.name][0]["split"] == "validation").any() and arm.is_synthetic:
         own, base = (block.draw(metric, name, arm.name, "test") for name in (arm.name, other))
         if (alone := estimate(own - base)) is not None:
-            told["strict"] = {"value": alone.value, "interval": list(alone.interval)}
+            gain["strict"] = {"value": alone.value, "interval": list(alone.interval)}
     primary = arm.name == PRIMARY and keys["train"] == keys["test"]
-    return told | {"primary": primary}
+    return gain | {"primary": primary}

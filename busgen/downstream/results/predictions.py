@@ -4,7 +4,6 @@ In: a model, its network, cases. Out: rows of `SCHEMA`, from which anyone can co
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,15 +35,6 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A trained network, and what makes its logits probabilities, None where that is unknown."""
-
-    model: Model
-    net: nn.Module
-    scale: Platt | None = None
-
-
 def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     """Return Platt's scaling by validation patients; None for segmenters and for too few."""
     if isinstance(model.spec, SegmenterSpec):
@@ -52,24 +42,25 @@ def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     own = validation.pick(validation.is_labelled)
     try:
         return calibration.fit_platt(classify(model.spec, net, own), own.is_malignant)
-    except DataError:  # fewer than ten of a class: chances stay as the network gives them
+    except DataError:  # fewer than ten of a class: as the network gives them
         return None
 
 
-def select(cases: Cases, task: str) -> Cases:
-    """Return the cases that a task is tested on: lesions, for classification of known class."""
-    crops = cases.crops
-    own = crops.is_labelled if task == "classification" else crops.masks.any(axis=(1, 2))
-    return cases.pick(np.asarray(own, np.bool_))
+def predict(
+    model: Model, net: nn.Module, scale: Platt | None, cases: Cases
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each image that the task is tested on; what it has not is missing.
 
-
-def predict(asked: Predictor, cases: Cases) -> Iterator[dict[str, Any]]:
-    """Yield a row for each image that the task is tested on; what it has not is missing."""
-    spec, own = asked.model.spec, select(cases, asked.model.task)
-    if isinstance(spec, SegmenterSpec):
-        found = _draw(segment(spec, asked.net, np.asarray(own.crops.images)), own)
+    `scale` makes the network's logits probabilities, None where that is unknown.
+    """
+    crops, classifies = cases.crops, model.task == "classification"
+    tested = crops.is_labelled if classifies else crops.masks.any(axis=(1, 2))
+    own = cases.pick(np.asarray(tested, np.bool_))
+    if isinstance(model.spec, SegmenterSpec):
+        found = _draw(segment(model.spec, net, np.asarray(own.crops.images)), own)
     else:
-        found = _to_record(classify(spec, asked.net, own.crops), asked.scale)
+        logits = classify(model.spec, net, own.crops)
+        found = [{"probability": float(p)} for p in (scale(logits) if scale else expit(logits))]
     for k, values in enumerate(found):
         yield {
             "sample_id": own.ids[k],
@@ -79,11 +70,6 @@ def predict(asked: Predictor, cases: Cases) -> Iterator[dict[str, Any]]:
             "pixel_mm": float(own.pixel_mm[k]) if np.isfinite(own.pixel_mm[k]) else None,
             "lesion_share": float(own.crops.masks[k].mean()),
         } | values
-
-
-def _to_record(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
-    probabilities = scale(logits) if scale else expit(logits)
-    return [{"probability": float(chance)} for chance in probabilities]
 
 
 def _draw(probabilities: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
