@@ -3,7 +3,7 @@
 In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -27,8 +27,8 @@ from busgen.schema import JUDGED
 from busgen.similarity.known_images import kind_name, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
-    "overlays/strokes.safetensors",
-    *("gates/look.safetensors", "gates/mask_fit.safetensors", "gates/lesions.json"),
+    *("overlays/strokes.safetensors", "gates/look.safetensors", "gates/mask_fit.safetensors"),
+    "gates/lesions.json",
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
@@ -71,7 +71,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
-        return io.sha256_bytes(io.dumps(_decide(self)).encode())
+        return _hash(self)
 
     @property
     def shards_sha256(self) -> str:
@@ -79,8 +79,7 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        deciding = {k: v for k, v in _decide(self).items() if k not in NOT_IN_SHARDS}
-        return io.sha256_bytes(io.dumps(deciding).encode())
+        return _hash(self, NOT_IN_SHARDS)
 
 
 def resolve(params: GenerateParams) -> Plan:
@@ -125,13 +124,8 @@ def _normalised(params: GenerateParams) -> GenerateParams:
         for name, gate in params.gates.items()
     }
     compared = gates["copy_similarity"].action != "off"
-    return params.model_copy(
-        update={
-            "gates": gates,
-            "shard_size": min(params.shard_size, params.n),
-            "known": params.known if compared else (),
-        }
-    )
+    size, known = min(params.shard_size, params.n), params.known if compared else ()
+    return params.model_copy(update={"gates": gates, "shard_size": size, "known": known})
 
 
 def _hash_judges(request: GenerateParams) -> str | None:
@@ -169,8 +163,9 @@ def _to_record(plan: Plan) -> dict[str, Any]:
     return request | plan.resolution.model_dump(mode="json")
 
 
-def _decide(plan: Plan) -> dict[str, Any]:
-    return {k: v for k, v in _to_record(plan).items() if k not in TOLD}
+def _hash(plan: Plan, leave: Sequence[str] = ()) -> str:
+    deciding = {k: v for k, v in _to_record(plan).items() if k not in (*TOLD, *leave)}
+    return io.sha256_bytes(io.dumps(deciding).encode())
 
 
 @cache

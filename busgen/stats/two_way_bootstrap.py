@@ -68,10 +68,10 @@ def estimate(values: Floats) -> Estimate | None:
     return Estimate(float(values[0]), (float(low), float(high)), p)
 
 
-def reflect(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
+def reflect(found: Estimate) -> tuple[float, float]:
     """Return the interval turned about the value, for scores that chance alone makes larger.
 
     Draws are as far above the sample as the sample is above the truth (Efron 1993, 13.4).
     """
-    low, high = (max(2 * found.value - end, lowest) for end in found.interval[::-1])
+    low, high = (max(2 * found.value - end, 0.0) for end in found.interval[::-1])
     return low, high
