@@ -26,7 +26,7 @@ class Arm:
 
     `real` the training patients of its data set, `pooled` those of every data set that the
     generator saw too; `synthetic`, `pasted` made and copy-paste images for each real one, which
-    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.strata`);
+    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.pools`);
     `augmented` whether images are changed; `shuffled` a control that must fail: labels or masks
     of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
     the training and validation patients that are there at all; `made_by` the set of made images,

@@ -7,20 +7,35 @@ In: a release folder and the parameters of what it is compared with. Out: a fold
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from busgen import folders, io
-from busgen.evaluation import compare_reference, marginals
+from busgen.errors import DataError
+from busgen.evaluation import compare_reference
 from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
 
+if TYPE_CHECKING:
+    import duckdb
+
 Record = dict[str, Any]
 KIND = "quality of a release"
+FIELDS: Sequence[str] = (
+    "pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern",
+    "posterior", "halo", "calcification", "scanner",
+)  # fmt: skip
+STRATA = """
+    select pathology, shape, count(*), count(*) filter (accepted),
+        histogram(reason) filter (not accepted)
+    from attempts group by 1, 2 order by 1, 2
+"""
 
 
 def write_scores(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
@@ -41,7 +56,7 @@ def write_scores(release: Path, folder: Path, params: QualityParams, refused: Pa
 
 def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     """Write what was measured on a release, and what was realised of its requests, to `folder`."""
-    counts = marginals.compare(release / "index.parquet")
+    counts = count_requests(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
     tables = {
@@ -124,6 +139,43 @@ def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str,
         "verdict": scores["limits"]["verdict"],
         "limits": {row["name"]: row["verdict"] for row in scores["limits"]["rows"]},
     }
+
+
+def count_requests(index: Path) -> dict[str, Any]:
+    """Return requested against accepted counts, and acceptance by stratum.
+
+    Raises `DataError` if the index cannot be read.
+
+    Returns
+    -------
+    dict
+        ``fields[field][term]`` = ``{"requested", "accepted"}``: findings (first attempts) and
+        accepted samples; margin terms are counted each. ``strata``: one record for each
+        pathology and shape with ``attempts, accepted, reasons``.
+    """
+    import duckdb
+
+    try:
+        attempts = ds.dataset(index, format="parquet")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError("index.parquet must be readable", error, "run busgen verify") from error
+    with duckdb.connect() as connection:
+        connection.register("attempts", attempts)
+        fields = {name: _count_field(connection, name) for name in FIELDS}
+        strata = connection.execute(STRATA).fetchall()
+    keys = ("pathology", "shape", "attempts", "accepted", "reasons")
+    return {"fields": fields, "strata": [dict(zip(keys, row, strict=True)) for row in strata]}
+
+
+def _count_field(connection: "duckdb.DuckDBPyConnection", name: str) -> dict[str, dict[str, int]]:
+    """Return {term: {"requested", "accepted"}} of one field; null is "not applicable"."""
+    term = f"unnest({name})" if name == "margin" else name
+    counted = connection.execute(
+        f"select term::varchar, count(*) filter (attempt = 0), count(*) filter (accepted) "
+        f"from (select {term} as term, attempt, accepted from attempts) "
+        "where term is not null group by 1 order by 1"
+    ).fetchall()
+    return {term: {"requested": asked, "accepted": got} for term, asked, got in counted}
 
 
 def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:

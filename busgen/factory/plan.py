@@ -1,29 +1,37 @@
 """The plan: everything that decides a run's bytes, resolved and checked before a pixel exists.
 
-In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder.
+In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder; the
+findings of its sample numbers, where those of one do not depend on the others.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from platform import python_version
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import busgen
 from busgen import io
 from busgen.code import hash_code
+from busgen.errors import DataError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params.base import Section, check
 from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
-from busgen.priors.families import select_terms
-from busgen.priors.network import load_prior
-from busgen.priors.request import parse_request
+from busgen.priors.families import make_members, select_terms
+from busgen.priors.findings import Finding
+from busgen.priors.network import Prior, load_prior
+from busgen.priors.request import Request, parse_request
 from busgen.schema import JUDGED
+from busgen.seeds import sample_seed
 from busgen.similarity.known_images import kind_name, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
@@ -177,3 +185,42 @@ def code_version() -> str:
     code = hash_code("busgen.factory.shard", "busgen.factory.rounds")
     key = code + "".join(io.sha256_file(io.ASSETS / name) for name in WEIGHTS)
     return f"{busgen.__version__}+{io.sha256_bytes(key.encode())[:12]}"
+
+
+def draw_findings(
+    plan: Plan, prior: Prior, asked: Request, samples: tuple[int, ...], attempt: int
+) -> list[Finding]:
+    """Return the findings of `samples`: the same for every attempt, but for the seed.
+
+    Under `vary`, those of each one's family, one after the other.
+    """
+    request = plan.request
+    once = [
+        finding
+        for start, count in find_runs(samples)
+        for finding in draw(
+            prior, count, request.seed, request=asked, size_px=request.size_px, start=start
+        )
+    ]
+    terms = select_terms(request.vary, asked) if request.vary else ()
+    return [
+        replace(member, seed=sample_seed(request.seed, sample, attempt))
+        for sample, finding in zip(samples, once, strict=True)
+        for member in (make_members(finding, request.vary, terms) if request.vary else [finding])
+    ]
+
+
+def find_runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
+    cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
+    for first, last in pairwise(cuts):
+        yield samples[first], last - first
+
+
+def require_shared_masks(findings: Sequence[Finding], masks: NDArray[np.uint8]) -> None:
+    """Raise `DataError` if neighbours of one family have different masks (N, H, W)."""
+    for (one, other), (first, second) in zip(pairwise(findings), pairwise(masks), strict=True):
+        if one.family_id == other.family_id and not np.array_equal(first, second):
+            rule = "a family must share its mask: the mask engine must not draw by what varies"
+            got = f"{one.sample_id} and {other.sample_id} differ"
+            raise DataError(rule, got, "vary another field, or choose another mask engine")

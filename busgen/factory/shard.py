@@ -20,8 +20,7 @@ from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory import plan
-from busgen.factory.plan import Plan, image_engine_of
-from busgen.factory.requested import draw_findings, require_shared_masks
+from busgen.factory.plan import Plan, draw_findings, image_engine_of, require_shared_masks
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine

@@ -11,8 +11,7 @@ import pytest
 from tiny_sets import crops, pair, write_made
 
 from busgen.downstream import arms
-from busgen.downstream.data.pools import make_pool
-from busgen.downstream.data.strata import balance, strata, terciles
+from busgen.downstream.data.pools import balance, make_pool, strata, terciles
 from busgen.downstream.data.synthetic_set import open_set, parse_sets
 from busgen.downstream.library import run
 from busgen.downstream.plan import plan

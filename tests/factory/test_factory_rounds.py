@@ -20,8 +20,7 @@ from busgen import io
 from busgen.errors import UnfilledError
 from busgen.factory import rounds
 from busgen.factory.library import run_shards
-from busgen.factory.plan import Plan, from_record, read_plan, resolve, to_record
-from busgen.factory.requested import find_runs
+from busgen.factory.plan import Plan, find_runs, from_record, read_plan, resolve, to_record
 from busgen.factory.rounds import plan_round
 from busgen.factory.shard import is_done, run_shard, to_row
 from busgen.factory.verdicts import judge

@@ -10,15 +10,13 @@ from busgen.stats.overlap import dice, hd95, iou, largest_part
 from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import (
     Estimate,
+    auc_score,
+    ece_score,
     estimate,
+    mean_score,
     patient_weights,
     reflect,
     resample,
-)
-from busgen.stats.weighted_metrics import (
-    auc_score,
-    ece_score,
-    mean_score,
     sensitivity_score,
 )
 

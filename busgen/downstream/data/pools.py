@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from busgen.downstream.arms import Arm
 from busgen.downstream.data.copy_paste import paste
-from busgen.downstream.data.strata import balance
 from busgen.errors import DataError
+from busgen.imaging.decode import bounding_box
 from busgen.real.crops import Crops, join, probabilities
 from busgen.seeds import rng
 
-SUBSET = 20261126  # which patients a share takes: the same in all arms and seeds, nested
+SEED = 20261126  # of shares of patients, the same in all arms and seeds, nested, and of top-ups
+RARE = 0.5  # of the mean number in a stratum: fewer are rare
+SIZES = ("small", "middle", "large")  # terciles of the training lesions' share of the image
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _synthetic(
     if arm.rare:
         chosen = balance(real[0][0], few)
         return few.pick(chosen), len(chosen) / len(real[0][0])
-    order = rng(SUBSET, "made").permutation(len(few))
+    order = rng(SEED, "made").permutation(len(few))
     most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
     return few.pick(np.sort(order[: max(most, 1)])), arm.synthetic / sets
 
@@ -87,7 +89,7 @@ def subsample(crops: Crops, share: float) -> Crops:
     kept: list[str] = []
     for label in np.unique(crops.labels):
         patients = np.unique(crops.groups[crops.labels == label])
-        order = rng(SUBSET, f"patients {label}").permutation(len(patients))
+        order = rng(SEED, f"patients {label}").permutation(len(patients))
         kept += patients[order[: max(round(share * len(patients)), 1)]].tolist()
     return crops.pick(np.asarray(np.isin(crops.groups, kept)))
 
@@ -117,3 +119,42 @@ def _is_usable(crops: Crops, classify: bool) -> Crops:
         rule = "an arm must have lesions to learn from"
         raise DataError(rule, "none", "give more patients or another task")
     return own
+
+
+def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Return each crop's stratum, empty where it has no lesion of known class.
+
+    `cuts` are the two borders of size, `terciles` of the training patients.
+    """
+    sizes = np.searchsorted(cuts, crops.masks.mean(axis=(1, 2)))
+    names = []
+    for k, known in enumerate(crops.is_labelled):
+        box = bounding_box(np.asarray(crops.masks[k])) if known else None
+        tall = "" if box is None else "tall" if box.height > box.width else "wide"
+        names.append(f"{crops.labels[k]} {tall} {SIZES[sizes[k]]}" if tall else "")
+    return np.array(names, np.str_)
+
+
+def terciles(crops: Crops) -> NDArray[np.float64]:
+    """Return the terciles of the lesions' shares of the image."""
+    shares = crops.pick(crops.is_labelled).masks.mean(axis=(1, 2))
+    return np.asarray(np.quantile(shares, [1 / 3, 2 / 3]), np.float64)
+
+
+def balance(real: Crops, made: Crops) -> NDArray[np.intp]:
+    """Return which made crops bring every rare stratum up to the mean one, as far as they go.
+
+    Strata are counted in images of training patients; one that no image is of is rare too.
+    """
+    cuts = terciles(real)
+    own, other = strata(real, cuts), strata(made, cuts)
+    names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
+                    for s in SIZES})  # fmt: skip
+    counts = {name: int((own == name).sum()) for name in names}
+    mean = sum(counts.values()) / len(names)
+    taken: list[int] = []
+    for name, count in counts.items():
+        if count < RARE * mean:
+            order = rng(SEED, f"top up {name}").permutation(np.flatnonzero(other == name))
+            taken += order[: round(mean) - count].tolist()
+    return np.array(sorted(taken), np.intp)

@@ -17,12 +17,15 @@ from statsmodels.stats.multitest import multipletests
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
 from busgen.stats.patients import Floats
-from busgen.stats.two_way_bootstrap import estimate, patient_weights, reflect, resample
-from busgen.stats.weighted_metrics import (
+from busgen.stats.two_way_bootstrap import (
     Weighted,
     auc_score,
     ece_score,
+    estimate,
     mean_score,
+    patient_weights,
+    reflect,
+    resample,
     sensitivity_score,
 )
 

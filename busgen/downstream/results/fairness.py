@@ -12,7 +12,7 @@ import pandas as pd
 
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.data.findings import FINDINGS
-from busgen.downstream.data.strata import SIZES
+from busgen.downstream.data.pools import SIZES
 from busgen.downstream.results.compare import HEADLINE, KEYS, score
 from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import estimate, patient_weights, resample
