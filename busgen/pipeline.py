@@ -66,11 +66,10 @@ def find_checkout() -> Path:
 def reproduce(*, everything: bool = False) -> bool:
     """Bring the pipeline up to date; return False if it already was.
 
-    `everything` includes the stages that read real data. One Prefect server is started, and only
-    if a stage is to be run and the user has none (`PREFECT_API_URL`).
-
-    Raises `UserError` if a stage ended for a mistake that the user can mend, `BusgenError` if a
-    stage failed for any other reason.
+    `everything` includes the stages that read real data. One Prefect server is started, and only if
+    a stage is to be run and the user has none (`PREFECT_API_URL`). Raises `UserError` if a stage
+    ended for a mistake that the user can mend, `BusgenError` if a stage failed for any other
+    reason.
     """
     require_extra("pipeline", "`busgen run`")
     write_hashes(Path.cwd())

@@ -118,11 +118,9 @@ def train(
 
     Checkpoint and log stand in `folder`; where they stand already, it goes on from them. `tick` is
     called with the number of images seen, after every step; `key` is the hash of all that decides
-    the training's end, where the folder's name does not tell it.
-
-    Raises `UserError` if the checkpoint has another key, `DataError` if the checkpoint is broken,
-    or a loss, of held-out patients too, is not finite: NaN in the images, or a rate that is too
-    high.
+    the training's end, where the folder's name does not tell it. Raises `UserError` if the
+    checkpoint has another key, `DataError` if the checkpoint is broken, or a loss, of held-out
+    patients too, is not finite: NaN in the images, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
     averaged = {name: _copy(trainee.modules[name]) for name in trainee.averaged_modules}

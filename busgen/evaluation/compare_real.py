@@ -114,11 +114,8 @@ def find_copies(comparison: Comparison) -> dict[str, Any]:
 def measure_privacy(comparison: Comparison, draws: int) -> dict[str, Any]:
     """Return how near images are to training patients, in each space of ours and of outlines.
 
-    Returns
-    -------
-    dict
-        ``about``; ``scores`` {privacy_<name>_<space>: {value, n, interval, floor, floor_limit, bad,
-        space, version}}; ``skipped`` {name: reason}; ``thresholds`` {space: {value, pairs}}.
+    It holds ``about``; ``scores`` {privacy_<name>_<space>: {value, n, interval, floor, floor_limit,
+    bad, space, version}}; ``skipped`` {name: reason}; ``thresholds`` {space: {value, pairs}}.
     """
     scores: dict[str, Any] = {}
     skipped: dict[str, str] = {}

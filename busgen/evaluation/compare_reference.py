@@ -36,20 +36,15 @@ ABOUT = (
 def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dict[str, Any]:
     """Return the distances between a release and a reference.
 
-    Raises `DataError` if the release has no readable samples.
-
     At most `max_samples` images are measured; of a larger release whole row groups are picked at
-    random, always the same ones.
+    random, always the same ones. Raises `DataError` if the release has no readable samples.
 
-    Returns
-    -------
-    dict
-        ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}}; a
-        score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
-        ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a
-        side. ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners``
-        {scanner: ...} (all lesions of the release against the real ones of a scanner) hold ``n``,
-        ``n_real`` and a ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
+    It holds ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}};
+    a score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
+    ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a side.
+    ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners`` {scanner: ...}
+    (all lesions of the release against the real ones of a scanner) hold ``n``, ``n_real`` and a
+    ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
     """
     table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
     own = {

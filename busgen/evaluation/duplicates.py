@@ -35,12 +35,9 @@ def count_duplicates(release: Path) -> dict[str, Any]:
     Images of one family are alike on purpose and do not count. Some kilobytes an image stay in
     memory. Raises `DataError` if the release has no readable samples.
 
-    Returns
-    -------
-    dict
-        ``value`` the share, ``n`` all images, ``interval`` (Wilson, 95 %); ``pairs``, the most
-        alike first, each with ``first`` and ``second`` (samples) and ``similarity`` (correlation);
-        ``more`` how many pairs are not named.
+    It holds ``value`` the share, ``n`` all images, ``interval`` (Wilson, 95 %); ``pairs``, the most
+    alike first, each with ``first`` and ``second`` (samples) and ``similarity`` (correlation);
+    ``more`` how many pairs are not named.
     """
     read = list(read_images(release, sys.maxsize, lambda image: search.describe([image])[0]))
     names, families, parts = zip(*read, strict=True)
@@ -62,14 +59,11 @@ def find_previous(release: Path, previous: Sequence[Path], most: int) -> dict[st
 
     Raises `DataError` if a folder is no release.
 
-    Returns
-    -------
-    dict
-        ``earlier``: a record for each, ``path, n`` (its images) and how many of the release's
-        images it holds: ``identical`` (the same pixels), ``same_hash`` (nearer than the gate
-        `duplicate_distance` allows within a release) of all, ``near`` of the ``looked_at``.
-        ``score``: ``value`` the share of those looked at that are near-duplicates of an image of
-        any of them, ``n``, ``interval`` (Wilson, 95 %), ``samples`` (which).
+    It holds ``earlier``: a record for each, ``path, n`` (its images) and how many of the release's
+    images it holds: ``identical`` (the same pixels), ``same_hash`` (nearer than the gate
+    `duplicate_distance` allows within a release) of all, ``near`` of the ``looked_at``. ``score``:
+    ``value`` the share of those looked at that are near-duplicates of an image of any of them,
+    ``n``, ``interval`` (Wilson, 95 %), ``samples`` (which).
     """
     least = DEFAULT_GATES["duplicate_distance"].min or 0.0
     own = _read_hashes(release)

@@ -29,13 +29,10 @@ def check(
     {value, n, interval, floor, floor_limit}, the last two where they are known, and `reasons` why
     there is none.
 
-    Returns
-    -------
-    dict
-        ``verdict`` of the release: ``failing`` if any limit fails, else ``not all measured`` or
-        ``passing``; ``refused`` whether one that fails refuses it; ``rows``, each with ``name,
-        action, of, min, max`` (as given), ``low, high`` (in the score's unit), ``value, n,
-        interval, floor`` and ``verdict``, or ``reason`` where nothing was measured.
+    It holds ``verdict`` of the release: ``failing`` if any limit fails, else ``not all measured``
+    or ``passing``; ``refused`` whether one that fails refuses it; ``rows``, each with ``name,
+    action, of, min, max`` (as given), ``low, high`` (in the score's unit), ``value, n, interval,
+    floor`` and ``verdict``, or ``reason`` where nothing was measured.
     """
     rows = [
         _row(name, limit, scores.get(name), reasons)

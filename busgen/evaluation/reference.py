@@ -67,11 +67,10 @@ def calibrate(
     """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
 
     The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test
-    patients: faults are planted into all of their clean images, or into the first `planted`.
-    `out` holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship.
-    Returns the gates' bounds with their evidence (`busgen.gates.calibration.bounds.calibrate`).
-
-    Raises `UserError` if `folder` has no canonical data, or `out` holds other things.
+    patients: faults are planted into all of their clean images, or into the first `planted`. `out`
+    holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship. Returns the
+    gates' bounds with their evidence (`busgen.gates.calibration.bounds.calibrate`). Raises
+    `UserError` if `folder` has no canonical data, or `out` holds other things.
     """
     with lock_folder(out, KIND):
         tables, cohort = find_tables(folder), find_cohort(folder).parent

@@ -49,7 +49,6 @@ def open_sets(
     """Return the sets at two paths, of some splits each, if they can be scored as asked.
 
     Of real data in canonical form the second set is held-out patients, unless asked otherwise.
-
     Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
     range.
     """

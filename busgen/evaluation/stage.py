@@ -146,12 +146,9 @@ def count_requests(index: Path) -> dict[str, Any]:
 
     Raises `DataError` if the index cannot be read.
 
-    Returns
-    -------
-    dict
-        ``fields[field][term]`` = ``{"requested", "accepted"}``: findings (first attempts) and
-        accepted samples; margin terms are counted each. ``strata``: one record for each
-        pathology and shape with ``attempts, accepted, reasons``.
+    It holds ``fields[field][term]`` = ``{"requested", "accepted"}``: findings (first attempts) and
+    accepted samples; margin terms are counted each. ``strata``: one record for each pathology and
+    shape with ``attempts, accepted, reasons``.
     """
     import duckdb
 

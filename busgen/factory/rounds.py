@@ -30,10 +30,8 @@ def run(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) ->
     """Make all rounds in `work` and finish the candidates there.
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
-    tasks; shards that stand are not made again, and `tick` is told of their samples.
-
-    Raises `UnfilledError` if more than the request's `max_unfilled` of the findings ran out of
-    attempts.
+    tasks; shards that stand are not made again, and `tick` is told of their samples. Raises
+    `UnfilledError` if more than the request's `max_unfilled` of the findings ran out of attempts.
     """
     prepare(plan, work)
     gate = plan.request.gates[DUPLICATE]

@@ -40,11 +40,10 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
     scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
-    Raises `DataError` if nothing of one kind is left to learn from.
-
-    `real` are crops of training patients (of all data sets where the arm is pooled), None where
-    the arm has none, `made` sets of synthetic ones; the `task` classification sees labelled lesions
-    alone; `seed` draws what is pasted, and how a control is shuffled.
+    `real` are crops of training patients (of all data sets where the arm is pooled), None where the
+    arm has none, `made` sets of synthetic ones; the `task` classification sees labelled lesions
+    alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if nothing
+    of one kind is left to learn from.
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []

@@ -76,10 +76,9 @@ class SyntheticSet:
 def open_set(path: Path, saw: str | None = None) -> SyntheticSet:
     """Return the synthetic set at a path: its training split, where it has splits.
 
-    Raises `UserError` if it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
-
     It may be a release, a Parquet file, a saved dataset or a folder with images, masks and a table;
-    `saw` is what the user says of the generator's patients, else what its provenance tells.
+    `saw` is what the user says of the generator's patients, else what its provenance tells. Raises
+    `UserError` if it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
     """
     if saw is not None and saw not in SAW:
         raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")

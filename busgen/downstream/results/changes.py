@@ -27,12 +27,9 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Record]:
     Both hold ``quality`` {name: {value, interval, floor}}, of some ``bad, version`` too, and
     ``downstream`` (`busgen.downstream.results.headline`).
 
-    Returns
-    -------
-    list of dict
-        ``score, values`` [a, b], ``difference, interval, verdict``: better, worse or no difference;
-        of what both know, in the same version of a feature space. Distances are better smaller,
-        utility larger, the AUC of descriptors nearer to its floor.
+    Each holds ``score, values`` [a, b], ``difference, interval, verdict``: better, worse or no
+    difference; of what both know, in the same version of a feature space. Distances are better
+    smaller, utility larger, the AUC of descriptors nearer to its floor.
     """
     first, second = dict(_scores(a)), dict(_scores(b))
     return [

@@ -44,14 +44,11 @@ def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     `predictions` are rows of `busgen.downstream.results.predictions.SCHEMA` with the `split` of
     each patient; `saw` whose patients the generator of each made set saw, by its name.
 
-    Returns
-    -------
-    list of dict
-        ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
-        interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p,
-        p_holm, primary, verdict}, on the patients that the arm was tested on; ``rival_gain``
-        likewise over the same arm with the first set's made images; ``strict`` in a gain: on
-        test patients alone, where validation patients are tested too.
+    Each holds ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
+    interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p, p_holm,
+    primary, verdict}, on the patients that the arm was tested on; ``rival_gain`` likewise over the
+    same arm with the first set's made images; ``strict`` in a gain: on test patients alone, where
+    validation patients are tested too.
     """
     records: list[Record] = []
     for keys, block in predictions.groupby(KEYS, sort=False):
