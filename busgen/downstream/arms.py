@@ -52,11 +52,6 @@ class Arm:
         return f"{BASE}{at}{share}"
 
     @property
-    def rival(self) -> str:
-        """Name of the arm that differs in whose made images it has: those of the first set."""
-        return self.name.replace(f":{self.made_by}", "") if self.made_by else ""
-
-    @property
     def is_synthetic(self) -> bool:
         """Whether it has made images."""
         return self.synthetic > 0 or self.rare

@@ -24,14 +24,8 @@ from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.training.batches import Batch, Draws, make_batch
 from busgen.judges.training.fit import compute_loss
 from busgen.judges.views import full_window
-from busgen.learning.trainees import (
-    SingleTrainee,
-    adamw,
-    autocast,
-    build_network,
-    set_rate,
-    take_step,
-)
+from busgen.learning import trainees
+from busgen.learning.trainees import SingleTrainee
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
 
@@ -83,8 +77,8 @@ class Trainee(SingleTrainee):
         looks: Path,
         device: torch.device = CPU,
     ) -> None:
-        net = build_network(model.build, seed).to(device)
-        super().__init__(net, adamw(net, 0.05))
+        net = trainees.build_network(model.build, seed).to(device)
+        super().__init__(net, trainees.adamw(net, 0.05))
         self.model, self.pool, self.validation = model, pool, validation
         self.strength, self.validations = recipe.strength, looks
 
@@ -92,7 +86,7 @@ class Trainee(SingleTrainee):
         self, step: int, draws: training_loop.Draws, pace: training_loop.Schedule
     ) -> training_loop.Told:
         """Take one step on a batch of the pool."""
-        set_rate(self.optimiser, pace.rate_at(step))
+        trainees.set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
         changes = Draws(draws.rng, self.strength)
@@ -104,10 +98,10 @@ class Trainee(SingleTrainee):
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with autocast(self.device, pace):
+            with trainees.autocast(self.device, pace):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = compute_loss(logits.float(), targets.to(self.device), weights.to(self.device))
-        take_step(self.net, self.optimiser, loss)
+        trainees.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
@@ -184,8 +178,7 @@ def _loss(model: Model, net: nn.Module, crops: Crops) -> float:
 def has_converged(losses: list[float]) -> bool:
     """Return whether the last look is no better than the one before by more than `LEVEL`.
 
-    The rate has fallen to nothing by then, which levels any curve; whether more steps would have
-    helped the arm `real_augmented_longer` tells.
+    The falling rate levels any curve: the arm `real_augmented_longer` tells if more steps helped.
     """
     return len(losses) > 1 and losses[-2] - losses[-1] <= LEVEL * losses[-2]
 

@@ -69,7 +69,9 @@ def _run(
     plan: Plan, known: Mapping[str, Words], key: str, tick: Tick
 ) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
-    needed = {name for job in jobs if not job.is_done for name in job.fingerprints}
+    left = [job for job in jobs if not job.is_done]
+    needed = {name for job in left for name in (*job.real, *job.made, job.validation)}
+    needed |= {name for job in left for _, name in job.tests}
     real = [images for own in plan.real.values() for images in own.values()]
     every: list[SyntheticSet | ImageSet] = [*plan.sets.values(), *real]
     for own in every:

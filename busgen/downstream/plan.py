@@ -15,9 +15,10 @@ from busgen.downstream.data.folds import FOLD, FOLDED, UNSEEN, add_folds
 from busgen.downstream.data.real_images import ImageSet, read_images
 from busgen.downstream.data.synthetic_set import SyntheticSet, open_set
 from busgen.downstream.models.registry import TASKS, Model, load_model
-from busgen.downstream.request import Request
+from busgen.downstream.request import PRESETS, Request
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
+from busgen.io import read_json
 from busgen.params.downstream import FOLDS
 
 KIND = "comparison"
@@ -30,7 +31,7 @@ class Plan:
     """The runs of a comparison, and the images that they need.
 
     `sets` synthetic ones by name, the first's is empty; `real` by data set and split; `pooled` the
-    data sets that this project's generators learn from.
+    data sets whose licence lets weights ship, so that shipped ones learned of them; all if none.
     """
 
     request: Request
@@ -60,18 +61,20 @@ def plan(asked: Request) -> Plan:
     Raises `UserError` if a name is unknown, a folder does not hold what it must, or nothing can be
     trained.
     """
-    names = asked.tables.names
+    tables, names = asked.tables, asked.tables.names
     models = _check(asked, names)
     train = asked.train or names
     if asked.quick and not asked.train:
         train = [name for name in QUICK_TRAIN if name in names][:1] or names
     paths = {"": asked.data, **asked.others}
     sets = {name: open_set(path, asked.saw) for name, path in paths.items()}
-    real = read_images(asked.tables)
+    real = read_images(tables)
     for name in FOLDED:
         if name in real and asked.fold_count > 1:
             real[name] = add_folds(real[name], asked.fold_count)
-    read = Plan(asked, sets, real, asked.tables.shippable or tuple(names))
+    infos = {table.parent.name: read_json(table.parent / "info.json") for table in tables.tables}
+    pooled = tuple(name for name, info in infos.items() if info.get("weights_may_ship"))
+    read = Plan(asked, sets, real, pooled or tuple(names))
     chosen = _name_arms(asked)
     more = any(one.saw not in ("none", "own") for one in sets.values())  # than its arm's patients
     if more and not asked.arms and not asked.quick and len(real) > 1:
@@ -143,6 +146,8 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
         chooses = (run.fold + 1) % count
         splits = [FOLD.format(k) for k in range(count) if k not in (run.fold, chooses)]
         validation = FOLD.format(chooses)
+    asked = read.request
+    recipes = PRESETS[asked.preset] if asked.recipes is None else asked.recipes
     taught = [own[split].fingerprint for split in splits]
     if arm.pooled:
         others = [name for name in read.pooled if name != run.train]
@@ -151,13 +156,13 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
     return runs.Job(
         run,
         model,
-        read.request._recipes[run.task],
+        recipes[run.task],
         tuple(taught) if arm.real else (),
         tuple(one.fingerprint for one in read._sets_of(arm)),
         own[validation].fingerprint,
         _tests(read, arm, run),
-        read.request.out,
-        read.request.device,
+        asked.out,
+        asked.device,
     )
 
 

@@ -62,8 +62,3 @@ class Request:
     def fold_count(self) -> int:
         """Folds of a data set that is cross-validated; 1: tested by its split like the others."""
         return self.folds if self.folds is not None else 1 if self.quick else FOLDS
-
-    @property
-    def _recipes(self) -> Mapping[str, Recipe]:
-        """How each task's model learns."""
-        return PRESETS[self.preset] if self.recipes is None else self.recipes

@@ -84,11 +84,6 @@ class Job:
         stopped = replace(self, out=folders.work_folder(self.out))
         return any((one.folder / RECORD).is_file() for one in (self, stopped))
 
-    @property
-    def fingerprints(self) -> set[str]:
-        """Fingerprints of all that it looks at."""
-        return {*self.real, *self.made, self.validation, *dict(self.tests).values()}
-
 
 def work_folder(out: Path, fingerprint: str) -> Path:
     """Return the folder of some cases while a comparison is under way."""

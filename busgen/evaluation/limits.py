@@ -19,9 +19,7 @@ Record = dict[str, Any]
 
 
 def check(
-    limits: Mapping[str, Limit],
-    scores: Mapping[str, Mapping[str, Any]],
-    reasons: Mapping[str, str],
+    limits: Mapping[str, Limit], scores: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]
 ) -> Record:
     """Return what scores say of limits.
 

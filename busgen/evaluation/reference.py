@@ -84,10 +84,7 @@ def calibrate(
 
 
 def measure_reference(
-    tables: Sequence[Path],
-    cohort: Path,
-    judges: Judges,
-    textures: NDArray[np.uint8] | None = None,
+    tables: Sequence[Path], cohort: Path, judges: Judges, textures: NDArray[np.uint8] | None = None
 ) -> Reference:
     """Return the reference of canonical tables and the folder of their cohort.
 
@@ -118,13 +115,9 @@ def make_reference(
 ) -> Reference:
     """Return the reference of measured samples, and of what cleaning found in their data sets.
 
-    Parameters
-    ----------
-    samples
-        As `busgen.gates.calibration.real_samples.measure` returns them, of held-out patients.
-    described
-        Canonical rows whose descriptors are stated, of all patients: their AUC is of words, no
-        image, and nothing that is trained on them, enters it.
+    `samples` are of held-out patients (`busgen.gates.calibration.real_samples.measure`);
+    `described` canonical rows whose descriptors are stated, of all patients: their AUC is of words,
+    no image, and nothing that is trained on them, enters it.
     """
     counted = {name: samples[name].value_counts().to_pylist() for name in COUNTED}
     facts = {

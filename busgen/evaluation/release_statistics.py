@@ -71,24 +71,22 @@ def _read(
 def read_images(
     release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
 ) -> Iterator[tuple[str, str, Read]]:
-    """Yield sample, family and what `read` says of its image, of `most` samples, always the same.
-
-    Raises `DataError` if the release has no readable samples.
-    """
-
-    def of_cell(cell: dict[str, Any]) -> Read:
-        return read(decode_png(cell["bytes"], cell["path"] or "image"))
-
+    """Yield sample, family, and what `read` says of its image, of at most `most` samples."""
     columns = ["sample_id", "family_id", "image"]
     with on_all_cores() as pool:
         for table in _read(release, most, columns, "images"):
             names, families, cells = (table[name].to_pylist() for name in columns)
-            yield from zip(names, families, pool.map(of_cell, cells[:most]), strict=False)
+            parts = pool.map(lambda cell: read(_decode(cell)), cells[:most])
+            yield from zip(names, families, parts, strict=False)
             most -= len(cells)
 
 
+def _decode(cell: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return decode_png(cell["bytes"], cell["path"] or "image")
+
+
 def _measure(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
-    image = decode_png(row["image"]["bytes"], row["image"]["path"] or "image")
+    image = _decode(row["image"])
     mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
     pixel_mm = row["pixel_mm"]
     if image.shape[0] != size_px:

@@ -69,25 +69,13 @@ def score_sets(
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
-    Raises `UserError` if a space does not take the images, or nothing can be scored, `DataError` if
-    an image is damaged.
+    `sets` are images in question, and real ones of held-out patients; `tick` is called with the
+    number of images embedded since its last call. Raises `UserError` if a space does not take the
+    images, or nothing can be scored, `DataError` if an image is damaged.
 
-    Parameters
-    ----------
-    sets
-        Images in question, and real ones of held-out patients (`open_sets`).
-    spaces, asked
-        `busgen.metrics.spaces.registry.load_spaces`; strata, numbers, sizes.
-    tick
-        Called with the number of images embedded since its last call.
-
-    Returns
-    -------
-    dict
-        ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name: sha256,
-        dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
-        space, version}}}; ``skipped`` {stratum or column: {name: reason}};
-        ``notes``.
+    The record holds ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name:
+    sha256, dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
+    space, version}}}; ``skipped`` {stratum or column: {name: reason}}; ``notes``.
     """
     chosen = (subsample(source, asked.group, k * asked.most) for k, source in enumerate(sets, 1))
     a, b = (embed(source, spaces, asked, tick) for source in chosen)

@@ -59,11 +59,15 @@ def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     counts = count_requests(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
-    tables = {
-        "marginals": _marginals(counts["fields"]),
-        "acceptance": _acceptance(counts["strata"]),
-    }
-    for name, rows in tables.items():
+    acceptance = [
+        {
+            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
+            "attempts": row["attempts"],
+            "acceptance": row["accepted"] / row["attempts"],
+        }
+        for row in counts["strata"]
+    ]
+    for name, rows in (("marginals", _marginals(counts["fields"])), ("acceptance", acceptance)):
         io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
@@ -126,9 +130,8 @@ def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str,
     Beside them the release's ``verdict`` and that of each of its ``limits``.
     """
     headline = scores["headline"] | pool(scores)
-    attempts, accepted = (
-        sum(stratum[key] for stratum in counts["strata"]) for key in ("attempts", "accepted")
-    )
+    strata = pd.DataFrame(counts["strata"])
+    attempts, accepted = int(strata["attempts"].sum()), int(strata["accepted"].sum())
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
     return {
         "accepted": accepted,
@@ -191,15 +194,3 @@ def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[di
             for term, counts in terms.items()
         ]
     return rows
-
-
-def _acceptance(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the acceptance rate of each stratum."""
-    return [
-        {
-            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
-            "attempts": row["attempts"],
-            "acceptance": row["accepted"] / row["attempts"],
-        }
-        for row in strata
-    ]

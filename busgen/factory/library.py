@@ -30,12 +30,7 @@ from busgen.release.write import RELEASE, write_release
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A finished release on disk; made without a folder of its own, it goes with the object.
-
-    Attributes
-    ----------
-    folder : the release, as `busgen.release` writes it
-    """
+    """A finished release in `folder`; made without one of its own, it goes with the object."""
 
     folder: Path
     scratch: "TemporaryDirectory[str] | None" = None

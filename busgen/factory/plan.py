@@ -6,7 +6,7 @@ findings of its sample numbers, where those of one do not depend on the others.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +14,10 @@ from platform import python_version
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import busgen
 from busgen import io
 from busgen.code import hash_code
-from busgen.errors import DataError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
@@ -151,10 +149,7 @@ def read_plan(work: Path) -> Plan:
 
 
 def from_record(record: Mapping[str, Any]) -> Plan:
-    """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it.
-
-    Raises `UserError` if it is no record of this version's plans.
-    """
+    """Return the plan of `to_record`'s record; `UserError` if it is none of this version."""
     resolved = {k: v for k, v in record.items() if k in Resolution.model_fields}
     asked = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}
     where = "a release or work folder of this version: make it again"
@@ -195,13 +190,9 @@ def draw_findings(
     Under `vary`, those of each one's family, one after the other.
     """
     request = plan.request
-    once = [
-        finding
-        for start, count in find_runs(samples)
-        for finding in draw(
-            prior, count, request.seed, request=asked, size_px=request.size_px, start=start
-        )
-    ]
+    make = partial(draw, prior, request=asked, size_px=request.size_px)
+    runs = find_runs(samples)
+    once = [one for start, n in runs for one in make(n, request.seed, start=start)]
     terms = select_terms(request.vary, asked) if request.vary else ()
     return [
         replace(member, seed=sample_seed(request.seed, sample, attempt))
@@ -215,12 +206,3 @@ def find_runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
     for first, last in pairwise(cuts):
         yield samples[first], last - first
-
-
-def require_shared_masks(findings: Sequence[Finding], masks: NDArray[np.uint8]) -> None:
-    """Raise `DataError` if neighbours of one family have different masks (N, H, W)."""
-    for (one, other), (first, second) in zip(pairwise(findings), pairwise(masks), strict=True):
-        if one.family_id == other.family_id and not np.array_equal(first, second):
-            rule = "a family must share its mask: the mask engine must not draw by what varies"
-            got = f"{one.sample_id} and {other.sample_id} differ"
-            raise DataError(rule, got, "vary another field, or choose another mask engine")

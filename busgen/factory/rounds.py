@@ -1,7 +1,7 @@
 """The rounds: which attempts are still to be made, and which of those made are accepted.
 
 In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
-whole set (`verdicts.settle`), and the finished candidates folder (`_finish`). The requested
+whole set (`verdicts.judge`), and the finished candidates folder (`_finish`). The requested
 findings are fixed; a rejected one, with its family, is tried again until accepted or out of
 attempts: gates cannot bend the distribution.
 """
@@ -77,10 +77,7 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
 
 
 def _finish(
-    plan: Plan,
-    work: Path,
-    done: Sequence[tuple[ShardSpec, Verdicts]],
-    unfilled: Mapping[int, str],
+    plan: Plan, work: Path, done: Sequence[tuple[ShardSpec, Verdicts]], unfilled: Mapping[int, str]
 ) -> None:
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
     standing = {spec.path for spec, _ in done}
@@ -130,25 +127,20 @@ def _unfilled(
     plan: Plan, done: Sequence[tuple[ShardSpec, Verdicts]], unfilled: set[str]
 ) -> UnfilledError:
     """Return the error that names the strata of unfilled findings, acceptance and reasons."""
-    tried: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    reasons: dict[str, Counter[str]] = {}
+    tried: dict[str, list[str]] = {}  # reasons of attempts, empty where accepted
     hit: set[str] = set()
     columns = ["pathology", "shape", "echo_pattern", "family_id"]
     for spec, settled in done:
         rows = _read(spec, columns).to_pylist()
         for row, ok, reason in zip(rows, settled.accepted, settled.reason, strict=True):
             stratum = "/".join(str(row[c]) for c in columns[:3])
-            tried[stratum] += 1
-            accepted[stratum] += int(ok)
-            if not ok:
-                reasons.setdefault(stratum, Counter())[str(reason)] += 1
+            tried.setdefault(stratum, []).append("" if ok else str(reason))
             if row["family_id"] in unfilled:
                 hit.add(stratum)
-    worst = sorted(hit, key=lambda s: (accepted[s] / tried[s], s))[:5]
+    worst = sorted(hit, key=lambda s: (tried[s].count("") / len(tried[s]), s))[:5]
     strata = "; ".join(
-        f"{s} accepted {accepted[s]} of {tried[s]}, rejected by "
-        + ", ".join(f"{reason} ({count})" for reason, count in reasons[s].most_common(2))
+        f"{s} accepted {tried[s].count('')} of {len(tried[s])}, rejected by "
+        + ", ".join(f"{k} ({n})" for k, n in Counter(filter(None, tried[s])).most_common(2))
         for s in worst
     )
     return UnfilledError(
@@ -165,6 +157,5 @@ def _read(spec: ShardSpec, columns: list[str]) -> pa.Table:
     try:
         return pq.read_table(spec.path, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"shard {spec.path.name} must be a readable Parquet file", error, "run again"
-        ) from error
+        rule = f"shard {spec.path.name} must be a readable Parquet file"
+        raise DataError(rule, error, "run again") from error

@@ -4,9 +4,10 @@ In: a `ShardSpec` (ids and paths, no data). Out: the shard file and its manifest
 place when whole, the manifest last: a shard without a valid manifest does not exist.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory import plan
-from busgen.factory.plan import Plan, draw_findings, image_engine_of, require_shared_masks
+from busgen.factory.plan import Plan, draw_findings, image_engine_of
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine
@@ -46,11 +47,9 @@ Tick = Callable[[int], None]
 class ShardSpec:
     """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
 
-    Under `vary` each of these stands for a whole family.
-
-    `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
-    engines' weights, None for those that ship; `known` are files and releases whose images none
-    may be a copy of.
+    Under `vary` each of these stands for a whole family. `judges`, `mask_model` and `model` are the
+    folders of the judges that the plan asks and of the engines' weights, None for those that ship;
+    `known` are files and releases whose images none may be a copy of.
     """
 
     work: str
@@ -149,7 +148,7 @@ def _rows(tools: _Tools, samples: tuple[int, ...], attempt: int) -> list[dict[st
     findings = draw_findings(tools.plan, tools.prior, tools.asked, samples, attempt)
     masks = tools.mask_engine.draw(findings)
     if tools.plan.request.vary in schema.SHARING:
-        require_shared_masks(findings, masks)
+        _require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = ask_judges(findings, masks, images, tools.judges)
     alike = score_copies(images, tools.known)
@@ -157,6 +156,15 @@ def _rows(tools: _Tools, samples: tuple[int, ...], attempt: int) -> list[dict[st
     judge = partial(to_row, gates=tools.plan.request.gates, attempt=attempt)
     with on_all_cores() as pool:
         return list(pool.map(judge, findings, masks, images, scores))
+
+
+def _require_shared_masks(findings: Sequence[Finding], masks: NDArray[np.uint8]) -> None:
+    """Raise `DataError` if neighbours of one family have different masks (N, H, W)."""
+    for (one, other), (first, second) in zip(pairwise(findings), pairwise(masks), strict=True):
+        if one.family_id == other.family_id and not np.array_equal(first, second):
+            rule = "a family must share its mask: the mask engine must not draw by what varies"
+            got = f"{one.sample_id} and {other.sample_id} differ"
+            raise DataError(rule, got, "vary another field, or choose another mask engine")
 
 
 def to_row(
@@ -170,7 +178,7 @@ def to_row(
 ) -> dict[str, Any]:
     """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
 
-    Whether it repeats another sample is not known here: `rounds.settle` decides that.
+    Whether it repeats another sample is not known here: `verdicts.judge` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
     scores = score_pair(finding, mask, image, geometry) | judged

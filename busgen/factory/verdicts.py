@@ -42,15 +42,8 @@ def judge(shard: pa.Table, gate: Gate, known: dict[str, int]) -> Verdicts:
 
     In the order of families, so that of two equal images the earlier is kept, on any machine.
     Members of one family may look alike: they are compared with other families only.
-
-    Parameters
-    ----------
-    shard
-        `COLUMNS` of its rows, the members of a family one after the other.
-    gate
-        Bounds of `duplicate_distance`.
-    known
-        Samples accepted before, in the order of shards, with their hashes.
+    `shard` has `COLUMNS` of its rows, the members of a family one after the other; `gate` bounds
+    `duplicate_distance`; `known` are samples accepted before, in the order of shards, with hashes.
     """
     hashes = shard["image_dhash"].to_numpy()
     passed = shard["accepted"].to_numpy(zero_copy_only=False)

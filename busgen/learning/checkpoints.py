@@ -21,12 +21,11 @@ def write_checkpoint(
     path: Path, modules: Mapping[str, nn.Module], optimisers: Optimisers, record: Mapping[str, str]
 ) -> None:
     """Write weights, moments and `record` to the file `path`."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in modules.items():
-        tensors |= {f"{name}/{k}": v for k, v in module.state_dict().items()}
+    groups: dict[str, Mapping[str, Tensor]] = {n: net.state_dict() for n, net in modules.items()}
     for name, optimiser in optimisers.items():
-        for number, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
+        moments = optimiser.state_dict()["state"].items()
+        groups |= {f"optimiser/{name}/{number}": values for number, values in moments}
+    tensors = {f"{name}/{k}": v for name, values in groups.items() for k, v in values.items()}
     whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     with replace_file(path) as partial:
         save_file(whole, partial, metadata=dict(record))

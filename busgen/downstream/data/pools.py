@@ -120,12 +120,13 @@ def _is_usable(crops: Crops, classify: bool) -> Crops:
     return own
 
 
-def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
+def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
     """Return each crop's stratum, empty where it has no lesion of known class.
 
-    `cuts` are the two borders of size, `terciles` of the training patients.
+    Borders of size are the terciles of the `real` lesions' shares of the image.
     """
-    sizes = np.searchsorted(cuts, crops.masks.mean(axis=(1, 2)))
+    shares = real.pick(real.is_labelled).masks.mean(axis=(1, 2))
+    sizes = np.searchsorted(np.quantile(shares, [1 / 3, 2 / 3]), crops.masks.mean(axis=(1, 2)))
     names = []
     for k, known in enumerate(crops.is_labelled):
         box = bounding_box(np.asarray(crops.masks[k])) if known else None
@@ -134,19 +135,12 @@ def strata(crops: Crops, cuts: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.array(names, np.str_)
 
 
-def terciles(crops: Crops) -> NDArray[np.float64]:
-    """Return the terciles of the lesions' shares of the image."""
-    shares = crops.pick(crops.is_labelled).masks.mean(axis=(1, 2))
-    return np.asarray(np.quantile(shares, [1 / 3, 2 / 3]), np.float64)
-
-
 def balance(real: Crops, made: Crops) -> NDArray[np.intp]:
     """Return which made crops bring every rare stratum up to the mean one, as far as they go.
 
     Strata are counted in images of training patients; one that no image is of is rare too.
     """
-    cuts = terciles(real)
-    own, other = strata(real, cuts), strata(made, cuts)
+    own, other = strata(real, real), strata(made, real)
     names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
                     for s in SIZES})  # fmt: skip
     counts = {name: int((own == name).sum()) for name in names}

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from busgen.code import hash_code
 from busgen.errors import DataError
 from busgen.folders import write_folder
-from busgen.io import read_json, sha256_bytes
+from busgen.io import sha256_bytes
 from busgen.real import crops
 from busgen.real.cohort import IMAGES, find_cohort, find_tables, load_cohort, read_rows
 from busgen.real.crops import Crops, crop_square, is_undisputed
@@ -99,12 +99,6 @@ class RealData:
         """Names of the data sets."""
         return [table.parent.name for table in self.tables]
 
-    @property
-    def shippable(self) -> tuple[str, ...]:
-        """Names of those whose licence lets weights ship, so that shipped ones learned of them."""
-        infos = {table.parent.name: read_json(table.parent / "info.json") for table in self.tables}
-        return tuple(name for name, info in infos.items() if info.get("weights_may_ship"))
-
 
 def join(parts: Sequence[ImageSet]) -> ImageSet:
     """Return several sets of images as one."""
@@ -133,11 +127,10 @@ def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
     No near-duplicate, no Doppler, no disputed label. Bytes are read and hashed, not decoded.
     """
     cohort = load_cohort(real.cohort)
-    asked: dict[str, Any] = {"columns": COLUMNS, "usable": is_undisputed}
     found: dict[str, dict[str, ImageSet]] = {}
     for table in real.tables:
         rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in read_rows([table], cohort, **asked):
+        for row in read_rows([table], cohort, columns=COLUMNS, usable=is_undisputed):
             rows[row["split"]].append(_slim(row))
         found[table.parent.name] = {
             split: _images(few, table, real.cohort) for split, few in rows.items()
@@ -164,9 +157,11 @@ def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> Ima
 
     def load(numbers: NDArray[np.intp]) -> Cases:
         wanted = set(ids[numbers].tolist())
-        asked: dict[str, Any] = {"columns": COLUMNS, "usable": lambda r: r["sample_id"] in wanted}
+        kept = read_rows(
+            [table], cohort, columns=COLUMNS, usable=lambda row: row["sample_id"] in wanted
+        )
         with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
-            return gather(pool.map(_crop, read_rows([table], cohort, **asked)))
+            return gather(pool.map(_crop, kept))
 
     sha256s, labels, groups = (
         np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")

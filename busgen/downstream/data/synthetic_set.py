@@ -119,9 +119,8 @@ def parse_sets(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
             rule = "synthetic sets after the first must have names of their own"
             raise UserError(rule, word, "give e.g. --data DIR --data phantom=OTHER")
         others[name] = Path(path)
-    name, _, path = first.partition("=")
-    own = path if path and not Path(first).exists() else first
-    return Path(own), others
+    path = first.partition("=")[2]
+    return Path(path if path and not Path(first).exists() else first), others
 
 
 def trained_on(plan: Mapping[str, Any]) -> str:

@@ -16,18 +16,9 @@ from statsmodels.stats.multitest import multipletests
 
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
+from busgen.stats import two_way_bootstrap as bootstrap
 from busgen.stats.patients import Floats
-from busgen.stats.two_way_bootstrap import (
-    Weighted,
-    auc_score,
-    ece_score,
-    estimate,
-    mean_score,
-    patient_weights,
-    reflect,
-    resample,
-    sensitivity_score,
-)
+from busgen.stats.two_way_bootstrap import Weighted, estimate, mean_score
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
 LEVEL = 0.05  # of an adjusted p-value
@@ -64,10 +55,7 @@ def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
 
 
 def verdict(gain: Mapping[str, Any]) -> str:
-    """Return what a comparison says: no difference where its interval holds 0.
-
-    Nor is there any where a secondary one's adjusted p-value is above `LEVEL`.
-    """
+    """Return what a comparison says: no difference if its interval holds 0 or p is too large."""
     low, high = gain["interval"]
     if low <= 0 <= high or (not gain["primary"] and gain["p_holm"] >= LEVEL):
         return NONE
@@ -81,10 +69,10 @@ def score(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
         outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
         folds = rows["fold"].fillna(0).to_numpy(np.int64)
         return {
-            "auc": auc_score(outcomes, probabilities, folds),
-            "sensitivity_at_90_specificity": sensitivity_score(outcomes, probabilities),
+            "auc": bootstrap.auc_score(outcomes, probabilities, folds),
+            "sensitivity_at_90_specificity": bootstrap.sensitivity_score(outcomes, probabilities),
             "brier": mean_score((probabilities - outcomes) ** 2),  # Brier 1950
-            "ece": ece_score(outcomes, probabilities),
+            "ece": bootstrap.ece_score(outcomes, probabilities),
         }
     dice, iou, px, mm = (
         rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
@@ -102,19 +90,16 @@ class _Block:
     known: dict[tuple[str, ...], Floats] = field(default_factory=dict)  # draws take a while
 
     def draw(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
-        """Return an arm's score on drawn patients: those that the arm `of` was tested on.
-
-        `kind`: all of them, or those of one split.
-        """
+        """Return an arm's score on drawn patients that `of` was tested on, all or a split's."""
         own = self.runs[of][0]
         alike = next(k for k, rows in self.runs.items() if rows[0].index.equals(own.index))
         key, patients = (metric, arm, alike, kind), (alike, kind)
         if key not in self.known:
             tests = own if kind == "all" else own[own["split"] == kind]
             if patients not in self.known:
-                self.known[patients] = patient_weights(tests["patient"].to_numpy(np.str_))
+                self.known[patients] = bootstrap.patient_weights(tests["patient"].to_numpy(np.str_))
             scores = [score(self.task, rows.loc[tests.index])[metric] for rows in self.runs[arm]]
-            self.known[key] = resample(scores, self.known[patients], arm)
+            self.known[key] = bootstrap.resample(scores, self.known[patients], arm)
         return self.known[key]
 
     def has(self, arm: str, of: str) -> bool:
@@ -142,13 +127,14 @@ def _to_record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) ->
     for name in score(keys["task"], first):
         found = estimate(block.draw(name, arm.name, arm.name))
         if found is not None:
-            interval = reflect(found) if name == "ece" else found.interval
+            interval = bootstrap.reflect(found) if name == "ece" else found.interval
             metrics[name] = {"value": found.value, "interval": list(interval)} | counts
     one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw), "metrics": metrics}
     if arm.shuffled:  # no control compares
         return one
-    for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
-        compares = other not in ("", arm.name) and block.has(other, arm.name)
+    rival = arm.name.replace(f":{arm.made_by}", "")  # has the first set's made images instead
+    for key, other in (("gain", arm.base), ("rival_gain", rival)):
+        compares = other != arm.name and block.has(other, arm.name)
         if compares and (gain := _gain(keys, block, arm, other)):
             one[key] = gain
     return one

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy.special import expit
 from torch import nn
 
@@ -56,11 +55,16 @@ def predict(
     crops, classifies = cases.crops, model.task == "classification"
     tested = crops.is_labelled if classifies else crops.masks.any(axis=(1, 2))
     own = cases.pick(np.asarray(tested, np.bool_))
+    found: list[dict[str, float]] = []
     if isinstance(model.spec, SegmenterSpec):
-        found = _draw(segment(model.spec, net, np.asarray(own.crops.images)), own)
+        drawn = segment(model.spec, net, np.asarray(own.crops.images))
+        for one, mask in zip(map(largest_part, drawn), own.crops.masks, strict=True):
+            true = np.asarray(mask) > 0
+            agreed = {"dice": float(dice(one, true)), "iou": float(iou(one, true))}
+            found.append(agreed | {"hd95_px": hd95(one, true)})
     else:
         logits = classify(model.spec, net, own.crops)
-        found = [{"probability": float(p)} for p in (scale(logits) if scale else expit(logits))]
+        found += [{"probability": float(p)} for p in (scale(logits) if scale else expit(logits))]
     for k, values in enumerate(found):
         yield {
             "sample_id": own.ids[k],
@@ -70,12 +74,3 @@ def predict(
             "pixel_mm": float(own.pixel_mm[k]) if np.isfinite(own.pixel_mm[k]) else None,
             "lesion_share": float(own.crops.masks[k].mean()),
         } | values
-
-
-def _draw(probabilities: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
-    rows = []
-    for one, mask in zip(probabilities, cases.crops.masks, strict=True):
-        found, wanted = largest_part(one), np.asarray(mask) > 0
-        agreed = {"dice": float(dice(found, wanted)), "iou": float(iou(found, wanted))}
-        rows.append(agreed | {"hd95_px": hd95(found, wanted)})
-    return rows
