@@ -27,7 +27,7 @@ def import_closure(*entries: str) -> tuple[str, ...]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += read_imports(name)
+            left += read_module(name)[0]
     return tuple(sorted(found))
 
 
@@ -37,14 +37,10 @@ def hash_code(*entries: str) -> str:
     digest = hashlib.sha256()
     for name in import_closure(*entries):
         digest.update(name.encode() + b"\0" + read_module(name)[1] + b"\0")
-        for path in _encode(name):
+        folder = ROOT.joinpath(*name.split("."))  # of a package: its templates and scripts too
+        for path in sorted(path for path in folder.glob("*") if path.suffix in TEXTS):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def read_imports(name: str) -> tuple[str, ...]:
-    """Return the modules of ours that the module `name` imports, and their packages."""
-    return read_module(name)[0]
 
 
 @cache
@@ -59,29 +55,13 @@ def read_module(name: str) -> tuple[tuple[str, ...], bytes]:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    found |= {parent for each in (*found, name) for parent in _packages(each)}
-    ours = tuple(sorted(each for each in found if _is_module(each) and each != "busgen"))
-    return ours, ast.dump(tree).encode()
-
-
-def _packages(name: str) -> list[str]:
-    """Return the packages around a module: ``a.b.c`` is in ``a.b`` and ``a``."""
-    words = name.split(".")
-    return [".".join(words[:k]) for k in range(1, len(words))]
-
-
-def _is_module(name: str) -> bool:
-    """Return whether `name` is a module or package of busgen or its flows."""
-    return name.split(".")[0] in PACKAGES and _source(name).is_file()
+    for words in [each.split(".") for each in (*found, name)]:  # ``a.b.c`` is in ``a.b`` and ``a``
+        found |= {".".join(words[:k]) for k in range(1, len(words))}
+    ours = [n for n in found if n.split(".")[0] in PACKAGES and _source(n).is_file()]
+    return tuple(sorted({*ours} - {"busgen"})), ast.dump(tree).encode()
 
 
 def _source(name: str) -> Path:
     """Return the source file of a module or package, whether it exists or not."""
     path = ROOT.joinpath(*name.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _encode(name: str) -> list[Path]:
-    """Return the templates and scripts in the folder of a package; none of a module."""
-    folder = ROOT.joinpath(*name.split("."))
-    return sorted(path for path in folder.glob("*") if path.suffix in TEXTS)

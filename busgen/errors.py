@@ -12,14 +12,8 @@ class BusgenError(Exception):
 class UserError(BusgenError):
     """A mistake that the user can mend.
 
-    Parameters
-    ----------
-    rule
-        What must hold, e.g. ``"n must be at least 1"``.
-    got
-        The value that broke it.
-    remedy
-        What to do about it, e.g. ``"give the number of samples, --n 200"``.
+    `rule` is what must hold, e.g. ``"n must be at least 1"``, `got` the value that broke it,
+    `remedy` what to do about it, e.g. ``"give the number of samples, --n 200"``.
     """
 
     def __init__(self, rule: str, got: object, remedy: str) -> None:

@@ -59,25 +59,17 @@ def find_checkout() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise UserError(
-        "this command works in a checkout of busgen, where dvc.yaml is",
-        here,
-        "change to one, or use `busgen generate`, which works anywhere",
-    )
+    rule = "this command works in a checkout of busgen, where dvc.yaml is"
+    raise UserError(rule, here, "change to one, or use `busgen generate`, which works anywhere")
 
 
 def reproduce(*, everything: bool = False) -> bool:
     """Bring the pipeline up to date; return False if it already was.
 
-    `everything` includes the stages that read real data. One Prefect server is started, and only
-    if a stage is to be run and the user has none (`PREFECT_API_URL`).
-
-    Raises
-    ------
-    UserError
-        If a stage ended for a mistake that the user can mend.
-    BusgenError
-        If a stage failed for any other reason.
+    `everything` includes the stages that read real data. One Prefect server is started, and only if
+    a stage is to be run and the user has none (`PREFECT_API_URL`). Raises `UserError` if a stage
+    ended for a mistake that the user can mend, `BusgenError` if a stage failed for any other
+    reason.
     """
     require_extra("pipeline", "`busgen run`")
     write_hashes(Path.cwd())
@@ -132,16 +124,12 @@ def prefect_server() -> Iterator[str]:
             _wait_until_healthy(server, url, home / "server.log")
             yield url
         finally:
-            _end(server)
-
-
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    server.terminate()
-    try:
-        server.wait(SERVER_END_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+            server.terminate()
+            try:
+                server.wait(SERVER_END_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
@@ -153,9 +141,8 @@ def _wait_until_healthy(server: "subprocess.Popen[bytes]", url: str, log: Path) 
                     return
         except OSError:
             time.sleep(0.2)
-    raise UserError(
-        f"the Prefect server must start within {SERVER_START_S:.0f} s", server.poll(), f"see {log}"
-    )
+    rule = f"the Prefect server must start within {SERVER_START_S:.0f} s"
+    raise UserError(rule, server.poll(), f"see {log}")
 
 
 def headline() -> dict[str, Any]:
@@ -167,8 +154,7 @@ def headline() -> dict[str, Any]:
 
 def limits() -> dict[str, Any]:
     """Return what the limits say of the release in data/ (`busgen.evaluation.limits.check`)."""
-    found: dict[str, Any] = io.read_json(SCORES)["limits"]
-    return found
+    return dict(io.read_json(SCORES)["limits"])
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
@@ -217,10 +203,8 @@ def hash_code(checkout: Path) -> str:
     """Return what `flows/code.yaml` must hold."""
     content = yaml.safe_load((checkout / PIPELINE).read_text(encoding="utf-8"))
     stages = {name: stage.get("do", stage) for name, stage in content["stages"].items()}
-    hashes = {name: code.hash_code(_flow(stage["cmd"]))[:CHARS] for name, stage in stages.items()}
+    hashes = {  # of the module that a stage runs: ``exec python -m flows.NAME ...``
+        name: code.hash_code(stage["cmd"].split(" -m ")[1].split()[0])[:CHARS]
+        for name, stage in stages.items()
+    }
     return HEAD + yaml.safe_dump(hashes, sort_keys=False)
-
-
-def _flow(command: str) -> str:
-    """Return the module that a stage's command runs: ``exec python -m flows.NAME ...``."""
-    return command.split(" -m ")[1].split()[0]

@@ -21,10 +21,6 @@ def pages_of(folder: Path) -> jinja2.Environment:
 
 def card_of(folder: Path) -> jinja2.Template:
     """Return the template of a model card in Markdown, ``card.md`` in `folder`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=False,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("card.md")
+    text = (folder / "card.md").read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(text)

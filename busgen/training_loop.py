@@ -5,6 +5,7 @@ folder with `checkpoint.safetensors` and `log.jsonl`. Resumed or not, weights an
 but for the log's times.
 """
 
+import copy
 import json
 import math
 import time
@@ -20,7 +21,7 @@ from torch import nn
 from busgen import seeds
 from busgen.errors import DataError
 from busgen.io import write_text
-from busgen.learning.checkpoints import read_checkpoint, restore_optimisers, under, write_checkpoint
+from busgen.learning.checkpoints import read_checkpoint, write_checkpoint
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 Tick = Callable[[int], None]
@@ -71,30 +72,24 @@ class Trainee(Protocol):
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        ...
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
         """Its networks by name."""
-        ...
 
     @property
     def optimisers(self) -> Mapping[str, torch.optim.Optimizer]:
         """Its optimisers by name."""
-        ...
 
     @property
     def averaged_modules(self) -> tuple[str, ...]:
         """Names of the networks whose running average is kept."""
-        ...
 
     def training_step(self, step: int, draws: "Draws", pace: Schedule) -> Told:
         """Take one step and return what is to be logged."""
-        ...
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
         """Return what held-out patients say of the averaged modules."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -121,50 +116,35 @@ def train(
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
-    Parameters
-    ----------
-    trainee
-        What learns, as it begins.
-    pace
-        How long and how fast.
-    folder
-        Where checkpoint and log stand; where they stand already, it goes on from them.
-    tick
-        Called with the number of images seen, after every step.
-    key
-        Hash of all that decides the training's end, where the folder's name does not tell it.
-
-    Raises
-    ------
-    UserError
-        If the checkpoint has another key.
-    DataError
-        If the checkpoint is broken, or a loss, of held-out patients too, is not finite: NaN in the
-        images, or a rate that is too high.
+    Checkpoint and log stand in `folder`; where they stand already, it goes on from them. `tick` is
+    called with the number of images seen, after every step; `key` is the hash of all that decides
+    the training's end, where the folder's name does not tell it. Raises `UserError` if the
+    checkpoint has another key, `DataError` if the checkpoint is broken, or a loss, of held-out
+    patients too, is not finite: NaN in the images, or a rate that is too high.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = _State(
-        trainee, {name: _copy(trainee.modules[name]) for name in trainee.averaged_modules}
-    )
+    averaged = {name: _copy(trainee.modules[name]) for name in trainee.averaged_modules}
+    state = _State(trainee, averaged)
     if (folder / CHECKPOINT).is_file():
         _load(state, folder / CHECKPOINT, key)
     tick(state.step * pace.batch * pace.accumulate)
     began, first = time.monotonic(), state.step
     while not _is_done(state, pace):
-        told = trainee.training_step(
-            state.step, make_draws(pace.seed, state.step, trainee.device), pace
-        )
-        _check(told, state.step)
+        draws = make_draws(pace.seed, state.step, trainee.device)
+        metrics = trainee.training_step(state.step, draws, pace)
+        _check(metrics, state.step)
         _average(state, pace)
         state.step += 1
         tick(pace.batch * pace.accumulate)
         if state.step % pace.validate == 0 or state.step == pace.steps:
-            told |= trainee.validate(state.mean, state.step)
-            _check(told, state.step)
-            _write(state, told, pace)
+            metrics |= trainee.validate(state.mean, state.step)
+            _check(metrics, state.step)
+            if pace.patience and metrics["validation_loss"] < state.best_loss:
+                state.best_step, state.best_loss = state.step, metrics["validation_loss"]
+                state.best = {name: _copy(module) for name, module in state.mean.items()}
         if state.step % 50 == 0 or _is_done(state, pace):
             speed = (state.step - first) / (time.monotonic() - began)
-            state.log.append(_to_line(state.step, told, speed, pace))
+            state.log.append(_to_line(state.step, metrics, speed, pace))
         if state.step % pace.keep == 0 or _is_done(state, pace):
             _save(state, folder, key)
     return state.best or state.mean
@@ -185,24 +165,16 @@ def _is_done(state: _State, pace: Schedule) -> bool:
     )
 
 
-def _write(state: _State, told: Told, pace: Schedule) -> None:
-    """Keep the averages if they are the best that were looked at, where `patience` asks for it."""
-    if pace.patience and told["validation_loss"] < state.best_loss:
-        state.best_step, state.best_loss = state.step, told["validation_loss"]
-        state.best = {name: _copy(module) for name, module in state.mean.items()}
-
-
-def _to_line(step: int, told: Told, speed: float, pace: Schedule) -> dict[str, Any]:
-    rounded = {key: round(value, 5) for key, value in told.items()}
+def _to_line(step: int, metrics: Told, speed: float, pace: Schedule) -> dict[str, Any]:
     timed = {
         "samples_per_s": round(speed * pace.batch * pace.accumulate, 1),
         "remaining_s": round((pace.steps - step) / speed),
     }
-    return {"step": step} | rounded | timed
+    return {"step": step} | {key: round(value, 5) for key, value in metrics.items()} | timed
 
 
-def _check(told: Told, step: int) -> None:
-    for name, value in told.items():
+def _check(metrics: Told, step: int) -> None:
+    for name, value in metrics.items():
         if not math.isfinite(value):
             rule = f"the training's {name} must be finite"
             remedy = "look for NaN in the training data, or lower the rate"
@@ -210,8 +182,6 @@ def _check(told: Told, step: int) -> None:
 
 
 def _copy(module: nn.Module) -> nn.Module:
-    import copy
-
     return copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
 
 
@@ -233,22 +203,21 @@ def _save(state: _State, folder: Path, key: str) -> None:
     lines = "".join(json.dumps(line) + "\n" for line in state.log)
     kinds = {"module": state.trainee.modules, "mean": state.mean, "best": state.best}
     modules = {f"{kind}/{n}": net for kind, nets in kinds.items() for n, net in nets.items()}
-    told = {"step": state.step, "best_step": state.best_step, "best_loss": state.best_loss}
-    record = {name: str(value) for name, value in told.items()} | {"log": lines, "key": key}
+    record = {name: str(vars(state)[name]) for name in ("step", "best_step", "best_loss")}
+    record |= {"log": lines, "key": key}
     write_checkpoint(folder / CHECKPOINT, modules, state.trainee.optimisers, record)
     write_text(folder / LOG, lines)
 
 
 def _load(state: _State, path: Path, key: str) -> None:
-    tensors, told = read_checkpoint(path, key)
-    state.step, state.best_step = int(told["step"]), int(told["best_step"])
-    state.best_loss = float(told["best_loss"])
-    state.log = [json.loads(line) for line in told["log"].splitlines()]
+    weights, record = read_checkpoint(path, key, state.trainee.optimisers)
+    state.step, state.best_step = int(record["step"]), int(record["best_step"])
+    state.best_loss = float(record["best_loss"])
+    state.log = [json.loads(line) for line in record["log"].splitlines()]
     for name, module in state.trainee.modules.items():
-        module.load_state_dict(under(f"module/{name}/", tensors))
+        module.load_state_dict(weights.get(f"module/{name}", {}))
     for name, module in state.mean.items():
-        module.load_state_dict(under(f"mean/{name}/", tensors))
-        if best := under(f"best/{name}/", tensors):
+        module.load_state_dict(weights.get(f"mean/{name}", {}))
+        if best := weights.get(f"best/{name}"):
             state.best[name] = _copy(module)
             state.best[name].load_state_dict(best)
-    restore_optimisers(state.trainee.optimisers, tensors)

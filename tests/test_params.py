@@ -7,11 +7,10 @@ import pytest
 from busgen.errors import UserError
 from busgen.params.base import load_section
 from busgen.params.gates import Gate
-from busgen.params.generate import GenerateParams
+from busgen.params.generate import GenerateParams, parse_targets
 from busgen.params.load import Params, load_params
 from busgen.params.release import ReleaseParams
 from busgen.params.report import ReportParams
-from busgen.params.targets import parse_targets
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -43,8 +43,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import make_release, with_options
     from busgen.factory.plan import resolve, to_record
+    from busgen.params.generate import parse_targets
     from busgen.params.load import Params, load_params
-    from busgen.params.targets import parse_targets
     from busgen.priors.request import left_out
 
     asked = {

@@ -86,7 +86,7 @@ def privacy(
     asked = Options(most=most)
     with write_record(target, "privacy") as write:
         sets = compare_real.open_sets(images, real, asked)
-        with progress("images seen", sets.count(asked)) as tick:
+        with progress("images seen", sum(map(len, sets))) as tick:
             beside = compare_real.embed(sets, OURS, asked, tick)
         record = compare_real.measure_privacy(beside, asked.draws)
         record |= {"copies": compare_real.find_copies(beside)}

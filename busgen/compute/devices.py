@@ -11,10 +11,7 @@ from busgen.errors import UserError
 def resolve_device(name: str = "auto") -> torch.device:
     """Return the device that ``auto``, ``cpu`` or ``cuda[:k]`` names; ``auto`` is a GPU if any.
 
-    Raises
-    ------
-    UserError
-        If it is none, or a GPU that the machine does not have.
+    Raises `UserError` if it is none, or a GPU that the machine does not have.
     """
     count = torch.cuda.device_count()
     known = ("cpu", *(("cuda",) if count else ()), *(f"cuda:{k}" for k in range(count)))

@@ -20,12 +20,8 @@ EXTRAS = {0: "train", 1: "features"}  # of busgen, that install each network
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite `number` (Tan 2019, arXiv 1905.11946; Apache-2.0), its weights fixed.
 
-    `widths` are the channels after each block.
-
-    Raises
-    ------
-    UserError
-        If its packages are not installed.
+    `widths` are the channels after each block. Raises `UserError` if its packages are not
+    installed.
     """
 
     def __init__(self, number: int) -> None:

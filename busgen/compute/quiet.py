@@ -16,14 +16,14 @@ LIBRARIES = (diffusers_logging, logging)
 def silence() -> Iterator[None]:
     """Show no bars and nothing below an error; afterwards all is as it was."""
     shown = logging.is_progress_bar_enabled()
-    told = [library.get_verbosity() for library in LIBRARIES]
+    before = [library.get_verbosity() for library in LIBRARIES]
     logging.disable_progress_bar()
     for library in LIBRARIES:
         library.set_verbosity_error()
     try:
         yield
     finally:
-        for library, verbosity in zip(LIBRARIES, told, strict=True):
+        for library, verbosity in zip(LIBRARIES, before, strict=True):
             library.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()

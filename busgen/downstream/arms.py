@@ -26,7 +26,7 @@ class Arm:
 
     `real` the training patients of its data set, `pooled` those of every data set that the
     generator saw too; `synthetic`, `pasted` made and copy-paste images for each real one, which
-    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.strata`);
+    are as often drawn; `rare` made images of rare strata alone (`busgen.downstream.data.pools`);
     `augmented` whether images are changed; `shuffled` a control that must fail: labels or masks
     of others; `longer` times as many steps, to ask whether the base had levelled off; `share` of
     the training and validation patients that are there at all; `made_by` the set of made images,
@@ -50,11 +50,6 @@ class Arm:
         """Name of the arm that it is compared with: as many patients, no made images."""
         _, at, share = self.name.partition("@")
         return f"{BASE}{at}{share}"
-
-    @property
-    def rival(self) -> str:
-        """Name of the arm that differs in whose made images it has: those of the first set."""
-        return self.name.replace(f":{self.made_by}", "") if self.made_by else ""
 
     @property
     def is_synthetic(self) -> bool:
@@ -83,9 +78,7 @@ GROUPS = {
     "ratios": (BASE, *(f"real_synthetic_{ratio}" for ratio in RATIOS)),
     "low_data": (
         *(f"{name}@{share}" for share in SHARES[:-1] for name in (BASE, PRIMARY)),
-        BASE,
-        PRIMARY,
-        POOLED,
+        *(BASE, PRIMARY, POOLED),
     ),
     "rare": (BASE, "real_rare_top_up"),
     "controls": (BASE, "shuffled", f"{BASE}_longer"),
@@ -95,24 +88,15 @@ ENGINES = "engines"  # the group that depends on the sets that were named
 
 def expand(names: Sequence[str], others: Sequence[str] = ()) -> tuple[str, ...]:
     """Return arms, groups written out, each once; `others` are the sets beside the first."""
-    groups = GROUPS | {ENGINES: _engines(others)}
-    every = (one for name in names for one in groups.get(name, (name,)))
-    return tuple(dict.fromkeys(every))
-
-
-def _engines(others: Sequence[str]) -> tuple[str, ...]:
-    """Return the arms of engine against engine, and of all together."""
     named = [f"{kind}:{name}" for name in others for kind in ("synthetic", PRIMARY)]
-    return (BASE, "synthetic", PRIMARY, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))
+    groups = GROUPS | {ENGINES: (*QUICK, *named, *([f"{PRIMARY}:{MIXED}"] if others else []))}
+    return tuple(dict.fromkeys(arm for name in names for arm in groups.get(name, (name,))))
 
 
 def find_arm(name: str, others: Sequence[str] | None = None) -> Arm:
     """Return the arm of a name; `others`, where given, are the sets that it may name.
 
-    Raises
-    ------
-    UserError
-        If no arm is named so, it names no set, or its share is none of `SHARES`.
+    Raises `UserError` if no arm is named so, it names no set, or its share is none of `SHARES`.
     """
     words, at, share = name.partition("@")
     kind, colon, made_by = words.partition(":")

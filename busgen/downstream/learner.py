@@ -24,14 +24,8 @@ from busgen.judges import judges
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.training.batches import Batch, Draws, make_batch
 from busgen.judges.training.fit import compute_loss
-from busgen.learning.trainees import (
-    SingleTrainee,
-    adamw,
-    autocast,
-    build_network,
-    set_rate,
-    take_step,
-)
+from busgen.learning import trainees
+from busgen.learning.trainees import SingleTrainee
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
 
@@ -54,7 +48,7 @@ class Recipe:
     strength: float = 1.0
 
     def schedule(self, seed: int) -> training_loop.Schedule:
-        """Return the pace of one training; patience never ends it, but keeps its best look."""
+        """Return the schedule of one training: patience never ends it, but keeps its best."""
         look = max(self.steps // self.looks, 1)
         return training_loop.Schedule(
             self.steps,
@@ -71,10 +65,7 @@ class Recipe:
 
 
 class Trainee(SingleTrainee):
-    """A task's network, the pool that it learns from, and whom it is looked at with.
-
-    It keeps its validation losses in the file `validations`.
-    """
+    """A task's network and its pool; it keeps its validation losses in the file `looks`."""
 
     def __init__(  # noqa: PLR0913 - all that one training is
         self,
@@ -86,8 +77,8 @@ class Trainee(SingleTrainee):
         looks: Path,
         device: torch.device = CPU,
     ) -> None:
-        net = build_network(model.build, seed).to(device)
-        super().__init__(net, adamw(net, 0.05))
+        net = trainees.build_network(model.build, seed).to(device)
+        super().__init__(net, trainees.adamw(net, 0.05))
         self.model, self.pool, self.validation = model, pool, validation
         self.strength, self.validations = recipe.strength, looks
 
@@ -95,22 +86,22 @@ class Trainee(SingleTrainee):
         self, step: int, draws: training_loop.Draws, pace: training_loop.Schedule
     ) -> training_loop.Told:
         """Take one step on a batch of the pool."""
-        set_rate(self.optimiser, pace.rate_at(step))
+        trainees.set_rate(self.optimiser, pace.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
-        if self.pool.augmented:
-            inputs, targets, weights = make_batch(
-                spec, crops, picked, Draws(draws.rng, self.strength)
-            )
-        else:
-            inputs, targets, weights = to_input(spec, crops, picked)
+        changes = Draws(draws.rng, self.strength)
+        augmented = self.pool.augmented
+        batch = (
+            make_batch(spec, crops, picked, changes) if augmented else to_input(spec, crops, picked)
+        )
+        inputs, targets, weights = batch
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with autocast(self.device, pace):
+            with trainees.autocast(self.device, pace):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = compute_loss(logits.float(), targets.to(self.device), weights.to(self.device))
-        take_step(self.net, self.optimiser, loss)
+        trainees.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
@@ -131,18 +122,8 @@ def train(  # noqa: PLR0913 - all that one training is
 ) -> tuple[nn.Module, list[float]]:
     """Return the network that did best on validation patients, and its loss at each look.
 
-    Parameters
-    ----------
-    model, pool, recipe
-        What learns, from what, how long.
-    validation
-        Crops of validation patients, of which lesions count.
-    seed
-        Decides first weights, draws and changes.
-    work
-        Folder of the checkpoint; a training that was stopped goes on from it.
-    device
-        Where it computes; in bfloat16.
+    Of `validation` crops lesions count; `seed` decides first weights, draws and changes; a training
+    that was stopped goes on from its checkpoint in the folder `work`.
     """
     learner = Trainee(model, pool, validation, recipe, seed, work / LOOKS, device)
     best = training_loop.train(learner, recipe.schedule(seed), work)["net"]
@@ -163,11 +144,12 @@ def to_input(
         targets = torch.from_numpy(crops.is_malignant[picked].astype(np.float32))
         inputs = judges.to_input(np.stack([one for one in seen if one is not None]), "cpu")
         return inputs, targets, torch.ones_like(targets)
-    inputs, targets, ignore = (
-        judges.to_input(_whole(np.asarray(pixels[picked]) * np.uint8(gain), spec.size_px), "cpu")
-        for pixels, gain in ((crops.images, 1), (crops.masks, 255), (crops.ignore, 255))
-    )
-    return inputs, targets, 1 - ignore
+    stacks = []
+    for pixels, gain in ((crops.images, 1), (crops.masks, 255), (crops.ignore, 255)):
+        grey = np.asarray(pixels[picked]) * np.uint8(gain)
+        whole = np.stack([resize(one, spec.size_px) for one in grey])
+        stacks.append(judges.to_input(whole[:, None], "cpu"))
+    return stacks[0], stacks[1], 1 - stacks[2]
 
 
 def segment(spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -196,15 +178,10 @@ def _loss(model: Model, net: nn.Module, crops: Crops) -> float:
 def has_converged(losses: list[float]) -> bool:
     """Return whether the last look is no better than the one before by more than `LEVEL`.
 
-    The rate has fallen to nothing by then, which levels any curve; whether more steps would have
-    helped the arm `real_augmented_longer` tells.
+    The falling rate levels any curve: the arm `real_augmented_longer` tells if more steps helped.
     """
     return len(losses) > 1 and losses[-2] - losses[-1] <= LEVEL * losses[-2]
 
 
 def _device_of(net: nn.Module) -> torch.device:
     return next((weights.device for weights in net.parameters()), CPU)
-
-
-def _whole(pixels: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    return np.stack([resize(one, size_px) for one in pixels])[:, None]

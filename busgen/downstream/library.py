@@ -6,13 +6,11 @@ comparison is finished.
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 
 from busgen import NOT_FOR_CLINICAL_USE
@@ -47,64 +45,59 @@ Say = Callable[[str], None]
 def run(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
     """Run what is missing and write the comparison; return its record and how many were run.
 
-    Parameters
-    ----------
-    plan
-        As `plan` returns it.
-    tick
-        Called with the number of runs that are done, those found done at the start too.
-    say
-        Told when another comparison is waited for.
+    `tick` is called with the number of runs that are done, those found done at the start too;
+    `say` where another comparison is waited for.
     """
-    require_replaceable(plan.request.out, KIND)
+    target = plan.request.out
+    require_replaceable(target, KIND)
     known = read_findings(plan.request.tables)
-    key = _key(plan, known)
-    if not _is_done(plan, key):
-        with grow_folder(plan.request.out, KIND, say) as out:
-            return _run(_move(plan, out), known, key, tick)
-    tick(len(plan.jobs))
-    return read_json(plan.request.out / METRICS), 0
-
-
-def _move(plan: Plan, out: Path) -> Plan:
-    """Return the plan with another folder to work in."""
-    jobs = tuple(replace(job, out=out) for job in plan.jobs)
-    return replace(plan, request=replace(plan.request, out=out), jobs=jobs)
+    deciding = {"code": hash_code(__name__), "plan": _describe(plan), "findings": known}
+    deciding["jobs"] = [job.sha256 for job in plan.jobs]
+    key = sha256_bytes(dumps(deciding).encode())
+    whole = all((target / name).is_file() for name in (ASKED, METRICS, PREDICTIONS))
+    same = whole and read_json(target / ASKED).get("outcome_of") == key
+    if same and all(job.is_done for job in plan.jobs):
+        tick(len(plan.jobs))
+        return read_json(target / METRICS), 0
+    with grow_folder(target, KIND, say) as out:
+        jobs = tuple(replace(job, out=out) for job in plan.jobs)
+        moved = replace(plan, request=replace(plan.request, out=out), jobs=jobs)
+        return _run(moved, known, key, tick)
 
 
 def _run(
     plan: Plan, known: Mapping[str, Words], key: str, tick: Tick
 ) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
-    _write(plan)
+    left = [job for job in jobs if not job.is_done]
+    needed = {name for job in left for name in (*job.real, *job.made, job.validation)}
+    needed |= {name for job in left for _, name in job.tests}
+    real = [images for own in plan.real.values() for images in own.values()]
+    every: list[SyntheticSet | ImageSet] = [*plan.sets.values(), *real]
+    for own in every:
+        folder = runs.work_folder(out, own.fingerprint)
+        if own.fingerprint in needed and not folder.is_dir():
+            save_examples(own.load(), folder)
     ran = runs.run_all(jobs, plan.request.workers, tick)
     predictions, records = runs.gather(jobs)
     predictions = join(predictions, known)
     with replace_file(out / PREDICTIONS) as partial:
         pq.write_table(predictions, partial)
-    record = _describe(plan) | _learn(records) | _to_record(plan, predictions.to_pandas())
+    table = predictions.to_pandas()
+    results = compare(table, {name: one.saw for name, one in plan.sets.items()})
+    record = _describe(plan) | _summarise_training(records)
+    record |= {
+        "results": results,
+        "headline": headline.headline(results),
+        "by_group": fairness.score_groups(table),
+        "size_matched": fairness.match_sizes(table),
+    }
     write_text(out / METRICS, dumps(record))
     asked = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
     write_text(out / ASKED, dumps(asked))
     if (out / "work").is_dir():
         shutil.rmtree(out / "work")  # in our own work folder: real images stay in no outcome
     return record, ran
-
-
-def _key(plan: Plan, known: Mapping[str, Words]) -> str:
-    """Return the hash of all that decides the outcome of a plan."""
-    code = hash_code(__name__)
-    told = {"code": code, "plan": _describe(plan), "findings": known}
-    return sha256_bytes(dumps(told | {"jobs": [job.sha256 for job in plan.jobs]}).encode())
-
-
-def _is_done(plan: Plan, key: str) -> bool:
-    """Return whether the outcome of just this plan lies in its folder."""
-    out = plan.request.out
-    if not all((out / name).is_file() for name in (ASKED, METRICS, PREDICTIONS)):
-        return False
-    own = read_json(out / ASKED).get("outcome_of") == key
-    return own and all(job.is_done for job in plan.jobs)
 
 
 def to_tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, object]]]]:
@@ -142,43 +135,25 @@ def _show(score: Mapping[str, Any] | None) -> str:
     return f"{score['value']:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _write(plan: Plan) -> None:
-    """Write the images that runs still need to where their processes find them."""
-    needed = {name for job in plan.jobs if not job.is_done for name in job.fingerprints}
-    for own in _sets(plan):
-        folder = runs.work_folder(plan.request.out, own.fingerprint)
-        if own.fingerprint in needed and not folder.is_dir():
-            save_examples(own.load(), folder)
-
-
-def _sets(plan: Plan) -> Iterator[SyntheticSet | ImageSet]:
-    yield from plan.sets.values()
-    for own in plan.real.values():
-        yield from own.values()
-
-
-def _to_record(plan: Plan, table: pd.DataFrame) -> dict[str, Any]:
-    """Return what the predictions tell."""
-    results = compare(table, {name: made.saw for name, made in plan.sets.items()})
-    return {
-        "results": results,
-        "headline": headline.headline(results),
-        "by_group": fairness.score_groups(table),
-        "size_matched": fairness.match_sizes(table),
-    }
-
-
 def _describe(plan: Plan) -> dict[str, Any]:
     """Return what the comparison is of: images, patients, generators."""
+    folded = sorted({job.run.train for job in plan.jobs if job.run.fold is not None})
+    sets = {
+        name: {
+            "generator": dict(one.generator) | {"saw": one.saw},
+            "synthetic": {"images": len(one), "fingerprint": one.fingerprint},
+        }
+        for name, one in plan.sets.items()
+    }
     return {
         "about": ABOUT,
         "notice": NOT_FOR_CLINICAL_USE,
         "rehearsal": plan.request.repetitions < SEEDS,
         "seeds": plan.request.repetitions,
         "preset": plan.request.preset,
-        "folds": dict.fromkeys(_fold(plan), plan.request.fold_count),
-        **_set(plan.synthetic),
-        "others": {name: _set(made) for name, made in plan.others.items()},
+        "folds": dict.fromkeys(folded, plan.request.fold_count),
+        **sets.pop(""),
+        "others": sets,
         "real": {
             name: {
                 split: {"images": len(one), "patients": len(np.unique(one.groups))}
@@ -189,28 +164,16 @@ def _describe(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _learn(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _summarise_training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return how the trainings went."""
+    named = [("{task}/{train}/{arm}".format_map(one["run"]), one) for one in records]
     losses: dict[str, list[list[float]]] = {}
-    for one in records:
-        losses.setdefault(_cell(one["run"]), []).append(one["validation_loss"])
+    for name, one in named:
+        losses.setdefault(name, []).append(one["validation_loss"])
     return {
         "levelled_off": {
-            key: has_converged(np.mean(own, axis=0).tolist()) for key, own in losses.items()
+            name: has_converged(np.mean(own, axis=0).tolist()) for name, own in losses.items()
         },
-        "made_images": {_cell(one["run"]): one["made"] for one in records},
-        "not_calibrated": sorted({_cell(one["run"]) for one in records if not one["calibrated"]}),
+        "made_images": {name: one["made"] for name, one in named},
+        "not_calibrated": sorted({name for name, one in named if not one["calibrated"]}),
     }
-
-
-def _cell(run: Mapping[str, Any]) -> str:
-    return f"{run['task']}/{run['train']}/{run['arm']}"
-
-
-def _fold(plan: Plan) -> list[str]:
-    return sorted({job.run.train for job in plan.jobs if job.run.fold is not None})
-
-
-def _set(made: SyntheticSet) -> dict[str, Any]:
-    images = {"images": len(made), "fingerprint": made.fingerprint}
-    return {"generator": dict(made.generator) | {"saw": made.saw}, "synthetic": images}

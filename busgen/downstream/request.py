@@ -56,16 +56,9 @@ class Request:
     @property
     def repetitions(self) -> int:
         """Seeds of each arm."""
-        usual = 1 if self.quick else SEEDS
-        return usual if self.seeds is None else self.seeds
+        return self.seeds if self.seeds is not None else 1 if self.quick else SEEDS
 
     @property
     def fold_count(self) -> int:
         """Folds of a data set that is cross-validated; 1: tested by its split like the others."""
-        usual = 1 if self.quick else FOLDS
-        return usual if self.folds is None else self.folds
-
-    @property
-    def _recipes(self) -> Mapping[str, Recipe]:
-        """How each task's model learns."""
-        return PRESETS[self.preset] if self.recipes is None else self.recipes
+        return self.folds if self.folds is not None else 1 if self.quick else FOLDS

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -70,9 +69,9 @@ class Job:
     @property
     def sha256(self) -> str:
         """Hash of all that decides the run."""
-        told = asdict(self) | {"model": self.model.fingerprint, "code": _code()}
-        told |= {"out": "", "device": ""}
-        return sha256_bytes(json.dumps(told, sort_keys=True).encode())
+        deciding = asdict(self) | {"model": self.model.fingerprint, "code": hash_code(__name__)}
+        deciding |= {"out": "", "device": ""}
+        return sha256_bytes(json.dumps(deciding, sort_keys=True).encode())
 
     @property
     def folder(self) -> Path:
@@ -85,18 +84,6 @@ class Job:
         stopped = replace(self, out=folders.work_folder(self.out))
         return any((one.folder / RECORD).is_file() for one in (self, stopped))
 
-    @property
-    def fingerprints(self) -> set[str]:
-        """Fingerprints of all that it looks at."""
-        tests = (print_ for _, print_ in self.tests)
-        return {*self.real, *self.made, self.validation, *tests}
-
-
-@cache
-def _code() -> str:
-    """Return the hash of the sources that decide a run."""
-    return hash_code(__name__)
-
 
 def work_folder(out: Path, fingerprint: str) -> Path:
     """Return the folder of some cases while a comparison is under way."""
@@ -108,9 +95,8 @@ def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
 
     Cross-validated sets come last: they take most of the time, and others can be told before.
     """
-    left = sorted(
-        (job for job in jobs if not job.is_done), key=lambda job: job.run.fold is not None
-    )
+    left = [job for job in jobs if not job.is_done]
+    left.sort(key=lambda job: job.run.fold is not None)
     tick(len(jobs) - len(left))
     if workers == 1:
         for job in left:
@@ -135,9 +121,9 @@ def run(job: Job) -> None:
     seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
     tests = {name: load_examples(work_folder(job.out, one)) for name, one in job.tests}
     validation = load_examples(work_folder(job.out, job.validation)).crops
-    others = [validation, *(cases.crops for cases in tests.values())]
     made = [load_examples(work_folder(job.out, one)).crops for one in job.made]
-    pool = pools.make_pool(arm, _learn(job, others), made, job.run.task, seed)
+    real = _learn(job, [validation, *(cases.crops for cases in tests.values())])
+    pool = pools.make_pool(arm, real, made, job.run.task, seed)
     # a low-data arm has few validation patients too: they are real patients like the others
     validation = pools.subsample(validation, arm.share)
     if arm.shuffled:  # else validation patients would tell the control what it must not know
@@ -146,22 +132,23 @@ def run(job: Job) -> None:
     recipe = replace(job.recipe, steps=job.recipe.steps * arm.longer)
     place = resolve_device(job.device)
     net, losses = train(job.model, pool, validation, recipe, seed, work, place)
-    asked = predictions.Predictor(job.model, net, predictions.fit_platt(job.model, net, validation))
+    scale = predictions.fit_platt(job.model, net, validation)
     rows = [
         asdict(job.run) | {"test": name} | row
         for name, cases in tests.items()
-        for row in predictions.predict(asked, cases)
+        for row in predictions.predict(job.model, net, scale, cases)
     ]
-    told: dict[str, object] = {"run": asdict(job.run), "validation_loss": losses}
-    told |= {
+    record = {
+        "run": asdict(job.run),
+        "validation_loss": losses,
         "images": len(pool.crops),
         "made": pool.synthetic,
-        "calibrated": asked.scale is not None,
+        "calibrated": scale is not None,
+        "seconds": time.monotonic() - start,
     }
-    told["seconds"] = time.monotonic() - start
     with write_folder(job.folder, "run") as partial:
         pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
-        write_text(partial / RECORD, dumps(told))
+        write_text(partial / RECORD, dumps(record))
 
 
 def _learn(job: Job, others: Sequence[Crops]) -> Crops | None:
@@ -173,8 +160,7 @@ def _learn(job: Job, others: Sequence[Crops]) -> Crops | None:
     if not job.real:
         return None
     crops = join([load_examples(work_folder(job.out, one)).crops for one in job.real])
-    strangers = np.concatenate([other.groups for other in others])
-    known = np.isin(crops.groups, strangers)
+    known = np.isin(crops.groups, np.concatenate([other.groups for other in others]))
     return crops.pick(~known) if known.any() else crops
 
 

@@ -1,4 +1,4 @@
-"""A release beside real images: how far apart their distributions are.
+"""A release compared with real images: how far apart their distributions are.
 
 In: a release folder and a reference (`busgen.evaluation.reference`). Out: scores with n, interval
 and floor, of each class, of both together, and against each scanner. Names say the feature space:
@@ -6,15 +6,14 @@ and floor, of each class, of both together, and against each scanner. Names say 
 the mean over a group.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from busgen.evaluation.reference import Reference
 from busgen.evaluation.release_statistics import measure
@@ -24,7 +23,6 @@ from busgen.metrics.descriptor_auc import descriptor_auc
 from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.stats.ks import MIN_N, Distance, ks_distance, make_draws, summarise
-from busgen.stats.patients import Floats
 
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
@@ -35,47 +33,30 @@ ABOUT = (
 )
 
 
-@dataclass(frozen=True)
-class Side:
-    """One sample: `values` {statistic: (n,)}, NaN where it does not apply; `patients` (n,)."""
-
-    values: Mapping[str, Floats]
-    patients: NDArray[np.int64]
-
-
 def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dict[str, Any]:
     """Return the distances between a release and a reference.
 
-    Parameters
-    ----------
-    release
-        Release folder; its ``data/*.parquet`` is read row group by row group.
-    reference
-        Samples of real images.
-    max_samples
-        Images to measure; of a larger release, whole row groups are picked at random, always
-        the same ones.
+    At most `max_samples` images are measured; of a larger release whole row groups are picked at
+    random, always the same ones. Raises `DataError` if the release has no readable samples.
 
-    Returns
-    -------
-    dict
-        ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}}; a
-        score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
-        ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a
-        side. ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners``
-        {scanner: ...} (all lesions of the release against the real ones of a scanner) hold ``n``,
-        ``n_real`` and a ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
+    It holds ``headline`` and ``scores`` by class, each {name: {value, n, n_real, interval, floor}};
+    a score has its ``group`` and both sides' quantiles at ``levels`` too (``quantiles``,
+    ``real_quantiles``); ``skipped`` {name: reason} for what has fewer than 20 images on a side.
+    ``pooled`` (lesions of both classes, each side in its own mix) and ``scanners`` {scanner: ...}
+    (all lesions of the release against the real ones of a scanner) hold ``n``, ``n_real`` and a
+    ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
     """
     table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
-    own = {term: _own([s for name, s in rows if name == term]) for term in CLASSES}
+    own = {
+        term: pd.DataFrame([s for name, s in rows if name == term], dtype=np.float32).astype(float)
+        for term in CLASSES  # in the precision of the reference
+    }
     real = {term: _real(reference.samples, term) for term in CLASSES}
-    if _judges(release) != reference.facts.get("judges_sha256"):
-        own = {term: _unjudged(side) for term, side in own.items()}
+    path = release / "provenance.json"
+    plan = read_json(path).get("plan", {}) if path.is_file() else {}
+    judges = plan.get("judges_sha256") if isinstance(plan, dict) else None
+    if judges != reference.facts.get("judges_sha256"):  # other judges' scores cannot be compared
+        own = {term: side.drop(columns=[*JUDGED], errors="ignore") for term, side in own.items()}
     headline: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     skipped: dict[str, str] = {}
@@ -83,43 +64,55 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
         found, few = score(own[term], real[term], term)
         headline |= {f"{name}.{term}": one for name, one in _mean(found).items()}
         skipped |= {f"ks_{name}.{term}": reason for name, reason in few.items()}
-        scores |= {
-            f"ks_{name}.{term}": _show(name, one, own[term], real[term])
-            for name, one in found.items()
-        }
+        for name, one in found.items():
+            scores[f"ks_{name}.{term}"] = summarise([one]) | {
+                "group": group_name(name),
+                "quantiles": _quantiles(own[term][name]),
+                "real_quantiles": _quantiles(real[term][name]),
+            }
+    words, known = descriptor_auc(table, "family_id"), reference.facts.get("descriptor_auc")
+    if words is not None and known is not None:  # the floor is real data's
+        headline["descriptor_auc"] = words | {"n_real": known["n"], "floor": known["value"]}
+    lesions = pd.concat(own.values())
     return {
         "about": ABOUT,
         "n_measured": len(rows),
         "reference": {
             "sources": reference.facts.get("sources", []),
-            "n": {term: real[term].patients.size for term in CLASSES},
+            "n": {term: len(real[term]) for term in CLASSES},
         },
-        "headline": headline | _measure(table, reference),
+        "headline": headline,
         "levels": list(LEVELS),
         "scores": scores,
         "skipped": skipped,
-        "pooled": _sum(_both(own.values()), _both(real.values()), "pooled"),
-        "scanners": _by_scanner(_both(own.values()), reference.samples),
+        "pooled": _pool(lesions, pd.concat(real.values()), "pooled"),
+        "scanners": _by_scanner(lesions, reference.samples),
     }
 
 
-def score(own: Side, real: Side, name: str) -> tuple[dict[str, Distance], dict[str, str]]:
+def score(
+    own: pd.DataFrame, real: pd.DataFrame, name: str
+) -> tuple[dict[str, Distance], dict[str, str]]:
     """Return the distance of each statistic that both sides have, and why others have none.
 
+    Columns are statistics, NaN where one does not apply; the index of `real` is the patient.
     `name` decides the resamples: the same for all statistics, because they go into one mean.
     """
-    nothing = np.full(own.patients.size, np.nan)
-    sides = {key: (own.values.get(key, nothing), values) for key, values in real.values.items()}
-    n = {key: [int(np.count_nonzero(~np.isnan(v))) for v in pair] for key, pair in sides.items()}
+    own = own.reindex(columns=real.columns)
+    sizes = {str(key): (int(own[key].count()), int(real[key].count())) for key in real}
     few = {
         key: f"n {ours}, n_real {theirs}: below {MIN_N}"
-        for key, (ours, theirs) in n.items()
+        for key, (ours, theirs) in sizes.items()
         if min(ours, theirs) < MIN_N
     }
-    if len(few) == len(sides):
+    if len(few) == len(sizes):
         return {}, few
-    draws = make_draws(own.patients.size, real.patients, rng(0, f"compare/{name}"))
-    found = {key: ks_distance(*pair, draws) for key, pair in sides.items() if key not in few}
+    draws = make_draws(len(own), real.index.to_numpy(), rng(0, f"compare/{name}"))
+    found = {
+        key: ks_distance(own[key].to_numpy(), real[key].to_numpy(), draws)
+        for key in sizes
+        if key not in few
+    }
     return found, few
 
 
@@ -129,40 +122,29 @@ def _mean(found: Mapping[str, Distance]) -> dict[str, Any]:
     return {f"ks_{group}": summarise(ones) for group, ones in members.items() if ones}
 
 
-def _show(name: str, one: Distance, own: Side, real: Side) -> dict[str, Any]:
-    return summarise([one]) | {
-        "group": group_name(name),
-        "quantiles": _quantiles(own.values[name]),
-        "real_quantiles": _quantiles(real.values[name]),
-    }
-
-
-def _quantiles(values: Floats) -> list[float]:
+def _quantiles(values: pd.Series) -> list[float]:
     return [float(f"{q:.{QUANTILE_DIGITS}g}") for q in np.nanquantile(values, LEVELS)]
 
 
-def _sum(own: Side, real: Side, name: str) -> dict[str, Any]:
-    return {
-        "n": own.patients.size,
-        "n_real": real.patients.size,
-        "headline": _mean(score(own, real, name)[0]),
-    }
+def _pool(own: pd.DataFrame, real: pd.DataFrame, name: str) -> dict[str, Any]:
+    headline = _mean(score(own, real, name)[0])
+    return {"n": len(own), "n_real": len(real), "headline": headline}
 
 
-def _by_scanner(own: Side, samples: pa.Table) -> dict[str, Any]:
+def _by_scanner(own: pd.DataFrame, samples: pa.Table) -> dict[str, Any]:
     """Return all lesions of the release against the real ones of each scanner with enough."""
     counted = samples["scanner"].value_counts().to_pylist()
     found = {}
     for name in sorted(row["values"] for row in counted if row["counts"] >= MIN_N):
         part = samples.filter(pc.equal(samples["scanner"], name))
-        real = _both([_real(part, term) for term in CLASSES])
-        if real.patients.size >= MIN_N:
-            found[name] = _sum(own, real, f"scanner/{name}")
+        real = pd.concat([_real(part, term) for term in CLASSES])
+        if len(real) >= MIN_N:
+            found[name] = _pool(own, real, f"scanner/{name}")
     return found
 
 
-def _real(samples: pa.Table, pathology: str) -> Side:
-    """Return a class of the reference, its statistics and what judges said of it."""
+def _real(samples: pa.Table, pathology: str) -> pd.DataFrame:
+    """Return a class of the reference, its statistics and what judges said of it, by patient."""
     rows = samples.filter(pc.equal(samples["pathology"], pathology))
     named = {name: name for name in MEASURED} | {name: f"gate_{name}" for name in JUDGED}
     columns = {
@@ -174,46 +156,4 @@ def _real(samples: pa.Table, pathology: str) -> Side:
         contrast_name(term): np.where(echo == term, columns["contrast"], np.nan)
         for term in sorted({term for term in echo.tolist() if term})
     }
-    return Side(columns, rows["patient"].to_numpy().astype(np.int64))
-
-
-def _own(found: Sequence[Mapping[str, float]]) -> Side:
-    """Return a class of the release, in the precision of the reference."""
-    names = sorted({name for one in found for name in one})
-    values = {
-        name: np.array([one.get(name, np.nan) for one in found], np.float32).astype(np.float64)
-        for name in names
-    }
-    return Side(values, np.arange(len(found)))
-
-
-def _both(sides: Iterable[Side]) -> Side:
-    """Return samples put together; a statistic that one has not is NaN there."""
-    parts = list(sides)
-    names = sorted({name for side in parts for name in side.values})
-    nothing = [np.full(side.patients.size, np.nan) for side in parts]
-    values = {
-        name: np.concatenate([s.values.get(name, n) for s, n in zip(parts, nothing, strict=True)])
-        for name in names
-    }
-    return Side(values, np.concatenate([side.patients for side in parts]))
-
-
-def _unjudged(side: Side) -> Side:
-    """Return the sample without judges' scores: other judges' cannot be compared."""
-    return Side({n: v for n, v in side.values.items() if n not in JUDGED}, side.patients)
-
-
-def _judges(release: Path) -> str | None:
-    """Return the hash of the judges that scored the release."""
-    path = release / "provenance.json"
-    plan = read_json(path).get("plan", {}) if path.is_file() else {}
-    return plan.get("judges_sha256") if isinstance(plan, dict) else None
-
-
-def _measure(table: pa.Table, reference: Reference) -> dict[str, Any]:
-    """Return the AUC of the class from the descriptors; its floor is real data's."""
-    ours, real = descriptor_auc(table, "family_id"), reference.facts.get("descriptor_auc")
-    if ours is None or real is None:
-        return {}
-    return {"descriptor_auc": ours | {"n_real": real["n"], "floor": real["value"]}}
+    return pd.DataFrame(columns, index=rows["patient"].to_numpy().astype(np.int64))

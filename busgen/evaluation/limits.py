@@ -1,4 +1,4 @@
-"""A release's limits: what was measured beside what the parameters allow.
+"""A release's limits: what was measured, and what the parameters allow.
 
 In: limits of `quality.limits`, scores by name. Out: a record for JSON, rows of it to show, and the
 error that refuses a release. What was not measured never passes.
@@ -19,31 +19,24 @@ Record = dict[str, Any]
 
 
 def check(
-    limits: Mapping[str, Limit],
-    scores: Mapping[str, Mapping[str, Any]],
-    reasons: Mapping[str, str],
+    limits: Mapping[str, Limit], scores: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]
 ) -> Record:
-    """Return what scores say to limits.
+    """Return what scores say of limits.
 
-    Parameters
-    ----------
-    limits
-        By the name of the score; those that are off are left out.
-    scores
-        {name: {value, n, interval, floor, floor_limit}}, the last two where they are known.
-    reasons
-        {name: why it has no score}.
+    All three by the name of the score: `limits` (those that are off are left out), `scores`
+    {value, n, interval, floor, floor_limit}, the last two where they are known, and `reasons` why
+    there is none.
 
-    Returns
-    -------
-    dict
-        ``verdict`` of the release: ``failing`` if any limit fails, else ``not all measured`` or
-        ``passing``; ``refused`` whether one that fails refuses it; ``rows``, each with ``name,
-        action, of, min, max`` (as given), ``low, high`` (in the score's unit), ``value, n,
-        interval, floor`` and ``verdict``, or ``reason`` where nothing was measured.
+    It holds ``verdict`` of the release: ``failing`` if any limit fails, else ``not all measured``
+    or ``passing``; ``refused`` whether one that fails refuses it; ``rows``, each with ``name,
+    action, of, min, max`` (as given), ``low, high`` (in the score's unit), ``value, n, interval,
+    floor`` and ``verdict``, or ``reason`` where nothing was measured.
     """
-    asked = {name: limit for name, limit in limits.items() if limit.action != "off"}
-    rows = [_row(name, limit, scores.get(name), reasons) for name, limit in asked.items()]
+    rows = [
+        _row(name, limit, scores.get(name), reasons)
+        for name, limit in limits.items()
+        if limit.action != "off"
+    ]
     found = [row["verdict"] for row in rows]
     verdict = FAILING if FAILS in found else OPEN if NOT_MEASURED in found else PASSING
     refused = any(row["verdict"] == FAILS and row["action"] == "refuse" for row in rows)
@@ -89,25 +82,22 @@ def to_words(row: Mapping[str, Any]) -> str:
     """Return the bounds of a row, e.g. ``<= 0.3``, ``<= 2 x limit of real (0.01)``."""
     found = []
     for sign, given, bound in ((">=", "min", "low"), ("<=", "max", "high")):
-        if row[given] is None:
-            continue
-        if row["of"] == "value":
-            found.append(f"{sign} {row[given]:.4g}")
-        else:
+        if row[given] is not None:
             known = f" ({row[bound]:.3g})" if row.get(bound) is not None else ""
-            found.append(f"{sign} {row[given]:.4g} x limit of real{known}")
+            unit = "" if row["of"] == "value" else f" x limit of real{known}"
+            found.append(f"{sign} {row[given]:.4g}{unit}")
     return ", ".join(found)
 
 
 def _row(
     name: str, limit: Limit, score: Mapping[str, Any] | None, reasons: Mapping[str, str]
 ) -> Record:
-    told: Record = {"name": name, **limit.model_dump()}
+    record: Record = {"name": name, **limit.model_dump()}
     if score is None:
         why = reasons.get(name, "nothing that it is measured on was given")
-        return told | {"verdict": NOT_MEASURED, "reason": why}
+        return record | {"verdict": NOT_MEASURED, "reason": why}
     unit = score["floor_limit"] if limit.of == "floor_limit" else 1.0
     low, high = (None if bound is None else bound * unit for bound in (limit.min, limit.max))
     within = limit.model_copy(update={"min": low, "max": high}).passes(score["value"])
     shown = {key: score[key] for key in SHOWN if key in score}
-    return told | shown | {"low": low, "high": high, "verdict": PASSES if within else FAILS}
+    return record | shown | {"low": low, "high": high, "verdict": PASSES if within else FAILS}

@@ -60,60 +60,30 @@ class Reference:
     samples: pa.Table
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where samples come from: datasets, what cleaning found in them, who judged, their size."""
-
-    sources: Sequence[DatasetInfo]
-    cleaning: Mapping[str, Any]
-    judges_sha256: str | None
-    size_px: int = 256
-
-
 def calibrate(
     folder: Path, out: Path, judges: Judges, planted: int | None = None
 ) -> dict[str, Any]:
     """Write the reference of what `busgen real ... --out` wrote, with proof that the gates work.
 
     The proof (`busgen.gates.calibration.fault_injection`) is of the bounds that ship, on test
-    patients: faults are planted into all of their clean images, or into the first `planted`.
-
-    `out` holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship.
-
-    Returns
-    -------
-    dict
-        The gates' bounds with their evidence, as `busgen.gates.calibration.bounds.calibrate` tells
-        them.
-
-    Raises
-    ------
-    UserError
-        If `folder` has no canonical data, or `out` holds other things.
+    patients: faults are planted into all of their clean images, or into the first `planted`. `out`
+    holds thumbnails of training patients' images (`KNOWN`) besides: it does not ship. Returns the
+    gates' bounds with their evidence (`busgen.gates.calibration.bounds.calibrate`). Raises
+    `UserError` if `folder` has no canonical data, or `out` holds other things.
     """
     with lock_folder(out, KIND):
-        return _calibrate(folder, out, judges, planted)
-
-
-def _calibrate(folder: Path, out: Path, judges: Judges, planted: int | None) -> dict[str, Any]:
-    tables, cohort = find_tables(folder), find_cohort(folder).parent
-    training, textures = read_training(tables, cohort)
-    made = measure_reference(tables, cohort, judges, textures)
-    keeper = Gates(judges, make_known(textures), DEFAULT_GATES)
-    proof = inject_faults(
-        keeper, list(islice(read_pairs(tables, cohort, "test"), planted)), training
-    )
-    with write_folder(out, KIND) as partial:
-        _save(replace(made, facts={**made.facts, "proof": proof.to_record()}), partial)
-        save_known(textures, partial / KNOWN)
-    return dict(made.facts["calibrated"])
+        tables, cohort = find_tables(folder), find_cohort(folder).parent
+        training, textures = read_training(tables, cohort)
+        found = measure_reference(tables, cohort, judges, textures)
+        gates = Gates(judges, make_known(textures), DEFAULT_GATES)
+        tests = list(islice(read_pairs(tables, cohort, "test"), planted))
+        proof = inject_faults(gates, tests, training).to_record()
+        write_reference(replace(found, facts={**found.facts, "proof": proof}), out, textures)
+    return dict(found.facts["calibrated"])
 
 
 def measure_reference(
-    tables: Sequence[Path],
-    cohort: Path,
-    judges: Judges,
-    textures: NDArray[np.uint8] | None = None,
+    tables: Sequence[Path], cohort: Path, judges: Judges, textures: NDArray[np.uint8] | None = None
 ) -> Reference:
     """Return the reference of canonical tables and the folder of their cohort.
 
@@ -130,54 +100,58 @@ def measure_reference(
     described = pa.Table.from_pylist([row for row in every if row["shape"] is not None], columns)
     measured = set(samples["dataset"].to_pylist())
     sources = [DATASETS[name] for name in schema.DATASETS if name in measured]
-    origin = Source(sources, read_json(cohort / CLEANING), judges.sha256)
-    return make_reference(samples, described, origin)
+    cleaning = read_json(cohort / CLEANING)
+    return make_reference(samples, described, sources, cleaning, judges.sha256)
 
 
-def make_reference(samples: pa.Table, described: pa.Table, origin: Source) -> Reference:
-    """Return the reference of measured samples.
+def make_reference(
+    samples: pa.Table,
+    described: pa.Table,
+    sources: Sequence[DatasetInfo],
+    cleaning: Mapping[str, Any],
+    judges_sha256: str | None,
+    size_px: int = 256,
+) -> Reference:
+    """Return the reference of measured samples, and of what cleaning found in their data sets.
 
-    Parameters
-    ----------
-    samples
-        As `busgen.gates.calibration.real_samples.measure` returns them, of held-out patients.
-    described
-        Canonical rows whose descriptors are stated, of all patients: their AUC is of words, no
-        image, and nothing that is trained on them, enters it.
+    `samples` are of held-out patients (`busgen.gates.calibration.real_samples.measure`);
+    `described` canonical rows whose descriptors are stated, of all patients: their AUC is of words,
+    no image, and nothing that is trained on them, enters it.
     """
+    counted = {name: samples[name].value_counts().to_pylist() for name in COUNTED}
     facts = {
         "about": "numbers of square crops of real images, patients outside the training split",
-        "size_px": origin.size_px,
-        "sources": [asdict(info) for info in origin.sources],
+        "size_px": size_px,
+        "sources": [asdict(info) for info in sources],
         "splits": list(SPLITS),
-        "n": {name: _counts(samples, name) for name in COUNTED},
+        "n": {
+            name: {str(row["values"] or "unknown"): row["counts"] for row in rows}
+            for name, rows in counted.items()
+        },
         "n_patients": len(samples["patient"].unique()),
-        "judges_sha256": origin.judges_sha256,
+        "judges_sha256": judges_sha256,
         "calibrated": bounds.calibrate(samples),
         "descriptor_auc": descriptor_auc(described, "patient_id"),
-        "cleaning": dict(origin.cleaning),
+        "cleaning": dict(cleaning),
     }
     return Reference(facts, samples)
 
 
-def write_reference(reference: Reference, folder: Path) -> None:
-    """Write the folder, whole or not at all."""
+def write_reference(
+    reference: Reference, folder: Path, textures: NDArray[np.uint8] | None = None
+) -> None:
+    """Write the folder, whole or not at all, with known images' `textures` where given."""
     with write_folder(folder, KIND) as partial:
-        _save(reference, partial)
-
-
-def _save(reference: Reference, folder: Path) -> None:
-    write_text(folder / FACTS, dumps(reference.facts))
-    pq.write_table(reference.samples, folder / SAMPLES, compression="zstd")
+        write_text(partial / FACTS, dumps(reference.facts))
+        pq.write_table(reference.samples, partial / SAMPLES, compression="zstd")
+        if textures is not None:
+            save_known(textures, partial / KNOWN)
 
 
 def load_reference(folder: Path | None = None) -> Reference:
     """Return the reference in `folder`, by default the one that ships.
 
-    Raises
-    ------
-    DataError
-        If there is none, or it has not the samples' columns.
+    Raises `DataError` if there is none, or it has not the samples' columns.
     """
     folder = folder or REFERENCE
     facts = read_json(folder / FACTS)
@@ -190,8 +164,3 @@ def load_reference(folder: Path | None = None) -> Reference:
         rule = "a reference must hold size_px and the samples' columns"
         raise DataError(rule, f"without {missing or 'size_px'}", "make it again")
     return Reference(facts, samples)
-
-
-def _counts(samples: pa.Table, name: str) -> dict[str, int]:
-    counted = samples[name].value_counts().to_pylist()
-    return {str(row["values"] or "unknown"): row["counts"] for row in counted}

@@ -3,7 +3,7 @@
 In: a release folder. Out: the descriptors of chosen rows, and what is measured on each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,90 +34,59 @@ def measure(
 ) -> tuple[pa.Table, list[tuple[str, dict[str, float]]]]:
     """Return the descriptors of the chosen rows, and (pathology, statistics) of each.
 
-    Parameters
-    ----------
-    release
-        Release folder; its ``data/*.parquet`` is read row group by row group.
-    size_px
-        Side at which the images are measured.
-    max_samples
-        Images to measure; of a larger release, whole row groups are picked at random, always
-        the same ones.
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
+    At most `max_samples` images are measured, at a side of `size_px`; of a larger release whole
+    row groups are picked at random, always the same ones. Raises `DataError` if it has no readable
+    samples.
     """
     described, rows = [], []
-    for file, group in _pick(release, max_samples):
-        part = _read(file, group)
-        described.append(part.select(DESCRIPTORS))
-        for batch in part.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
+    for table in _read(release, max_samples, sorted({*BLOB_COLUMNS, *DESCRIPTORS})):
+        described.append(table.select(DESCRIPTORS))
+        for batch in table.select(BLOB_COLUMNS).to_batches(max_chunksize=16):
             rows += [(row["pathology"], _measure(row, size_px)) for row in batch.to_pylist()]
     return pa.concat_tables(described), rows[:max_samples]
 
 
-def _read(file: pq.ParquetFile, group: int) -> pa.Table:
-    try:
-        part = file.read_row_group(group, columns=sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
-        return part.select(sorted({*BLOB_COLUMNS, *DESCRIPTORS}))
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise DataError("a release's rows must be readable", error, "run busgen verify") from error
-
-
-def _pick(release: Path, max_samples: int) -> Iterator[tuple[pq.ParquetFile, int]]:
-    """Yield row groups, in an order of their own drawing, until they hold `max_samples`."""
+def _read(
+    release: Path, most: int, columns: Sequence[str], what: str = "rows"
+) -> Iterator[pa.Table]:
+    """Yield row groups, in an order drawn at random but always the same, until they hold `most`."""
     paths = sorted((release / "data").glob("*.parquet"))
     try:
         files = [pq.ParquetFile(path) for path in paths]
-    except (OSError, pa.ArrowInvalid) as error:
+        if sum(file.metadata.num_rows for file in files) == 0:
+            rule = "a release must hold samples in data/*.parquet"
+            raise DataError(rule, release, "check the path")
+        groups = [(file, k) for file in files for k in range(file.num_row_groups)]
+        for place in rng(0, "compare/rows").permutation(len(groups)):
+            if most > 0:
+                file, k = groups[place]
+                yield file.read_row_group(k, columns=columns).select(columns)
+            most -= groups[place][0].metadata.row_group(groups[place][1]).num_rows
+    except (OSError, KeyError, pa.ArrowInvalid) as error:
         raise DataError(
-            "a release's Parquet must be readable", error, "run busgen verify"
+            f"a release's {what} must be readable", error, "run busgen verify"
         ) from error
-    groups = [(file, k) for file in files for k in range(file.num_row_groups)]
-    if sum(file.metadata.num_rows for file in files) == 0:
-        raise DataError("a release must hold samples in data/*.parquet", release, "check the path")
-    seen = 0
-    for place in rng(0, "compare/rows").permutation(len(groups)):
-        file, k = groups[place]
-        if seen < max_samples:
-            yield file, k
-        seen += file.metadata.row_group(k).num_rows
 
 
 def read_images(
     release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
 ) -> Iterator[tuple[str, str, Read]]:
-    """Yield sample, family and what `read` says of its image, of `most` samples.
-
-    Some kilobytes an image stay in memory; always the same samples (`_pick`).
-
-    Raises
-    ------
-    DataError
-        If the release has no readable samples.
-    """
-
-    def of_cell(cell: dict[str, Any]) -> Read:
-        return read(decode_png(cell["bytes"], cell["path"] or "image"))
-
-    left = most
+    """Yield sample, family, and what `read` says of its image, of at most `most` samples."""
+    columns = ["sample_id", "family_id", "image"]
     with on_all_cores() as pool:
-        for file, group in _pick(release, most):
-            try:
-                table = file.read_row_group(group, columns=["sample_id", "family_id", "image"])
-                names = [table[name].to_pylist() for name in ("sample_id", "family_id")]
-            except (OSError, KeyError, pa.ArrowInvalid) as error:
-                rule = "a release's images must be readable"
-                raise DataError(rule, error, "run busgen verify") from error
-            cells = table["image"].to_pylist()[:left]
-            yield from zip(*names, pool.map(of_cell, cells), strict=False)
-            left -= len(cells)
+        for table in _read(release, most, columns, "images"):
+            names, families, cells = (table[name].to_pylist() for name in columns)
+            parts = pool.map(lambda cell: read(_decode(cell)), cells[:most])
+            yield from zip(names, families, parts, strict=False)
+            most -= len(cells)
+
+
+def _decode(cell: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return decode_png(cell["bytes"], cell["path"] or "image")
 
 
 def _measure(row: Mapping[str, Any], size_px: int) -> dict[str, float]:
-    image = decode_png(row["image"]["bytes"], row["image"]["path"] or "image")
+    image = _decode(row["image"])
     mask = decode_png(row["mask"]["bytes"], "mask") if row["mask"] else 0 * image
     pixel_mm = row["pixel_mm"]
     if image.shape[0] != size_px:

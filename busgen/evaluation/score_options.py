@@ -49,14 +49,16 @@ def open_sets(
     """Return the sets at two paths, of some splits each, if they can be scored as asked.
 
     Of real data in canonical form the second set is held-out patients, unless asked otherwise.
-
-    Raises
-    ------
-    UserError
-        If there are none, they are too small or lack a column, or a number is out of range.
+    Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
+    range.
     """
     a, b = (open_set(path, asked.image_columns) for path in paths)
-    _check_named((a, b), asked.image_columns)
+    known = {*a.images, *b.images}
+    for name in (asked.image_columns.image, asked.image_columns.mask):
+        if name is not None and name not in known:
+            rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
+            got = ", ".join(sorted(known)) or "no table"
+            raise UserError(rule, got, "name another, or leave it out")
     held_out = HELD_OUT if b.form == CANONICAL else None
     a, b = (s.select(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
     check((a, b), asked)
@@ -83,13 +85,3 @@ def check(sets: tuple[Source, Source], asked: Options) -> None:
         if len(source) < least:
             rule = f"{source.path} must hold {least} images or more: fewer say nothing"
             raise UserError(rule, len(source), "give more images")
-
-
-def _check_named(sets: tuple[Source, Source], named: ImageColumns) -> None:
-    """Raise `UserError` if a column of images that is asked for is in neither set."""
-    known = {name for source in sets for name in source.images}
-    for name in (named.image, named.mask):
-        if name is not None and name not in known:
-            rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
-            got = ", ".join(sorted(known)) or "no table"
-            raise UserError(rule, got, "name another, or leave it out")

@@ -1,4 +1,4 @@
-"""`busgen score`: one set of images beside another, in every feature space that is asked.
+"""`busgen score`: one set of images compared with another, in every feature space asked for.
 
 In: two sets (`busgen.image_sets`), the second real images of held-out patients. Out: a record
 for JSON: scores by stratum, each with value, n, interval, floor and the version of its space; what
@@ -22,12 +22,12 @@ from busgen.image_sets.canonical import HELD_OUT
 from busgen.image_sets.source import Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
-from busgen.metrics.space_scores import SEED, SpaceScores, score_space
+from busgen.metrics.space_scores import SEED, score_space
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, skipped_strata, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
-from busgen.stats.patients import Floats, Rows, draw_groups, number_groups
+from busgen.stats.patients import Floats, draw_groups, number_groups
 
 CORES = os.cpu_count() or 1
 ABOUT = (
@@ -53,60 +53,59 @@ class Side:
     side_px: float
     digests: tuple[str, ...]
 
+    def to_record(self) -> dict[str, Any]:
+        """Return where it lies, its size and form."""
+        return {
+            "path": str(self.source.path),
+            "form": self.source.form,
+            "n": len(self.source),
+            "groups": len(np.unique(self.groups)),
+            "side_px": self.side_px,
+        }
+
 
 def score_sets(
     sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], asked: Options, tick: Tick
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
-    Parameters
-    ----------
-    sets
-        Images in question, and real ones of held-out patients, as `open_sets` returns them.
-    spaces
-        As `busgen.metrics.spaces.registry.load_spaces` returns them.
-    asked
-        Strata, numbers, sizes.
-    tick
-        Called with the number of images looked at since its last call.
+    `sets` are images in question, and real ones of held-out patients; `tick` is called with the
+    number of images embedded since its last call. Raises `UserError` if a space does not take the
+    images, or nothing can be scored, `DataError` if an image is damaged.
 
-    Returns
-    -------
-    dict
-        ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name: sha256,
-        dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
-        space, version}}}; ``skipped`` {stratum or column: {name: reason}};
-        ``notes``.
-
-    Raises
-    ------
-    UserError
-        If a space does not take the images, or nothing can be scored.
-    DataError
-        If an image is damaged.
+    The record holds ``about``; ``a`` and ``b`` (path, form, n, groups, side_px); ``spaces`` {name:
+    sha256, dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
+    space, version}}}; ``skipped`` {stratum or column: {name: reason}}; ``notes``.
     """
-    a, b = (embed(s, spaces, asked, k, tick) for k, s in enumerate(sets, 1))
+    chosen = (subsample(source, asked.group, k * asked.most) for k, source in enumerate(sets, 1))
+    a, b = (embed(source, spaces, asked, tick) for source in chosen)
     scores: dict[str, dict[str, Any]] = {}
     skipped = skipped_strata(a.source, b.source, asked.by)
     notes = _notes(a, b, asked)
     for name, rows in strata(a.source, b.source, asked.by):
         for k, space in enumerate(spaces):
-            found = score_space(space, _pair(a, b, rows, k), asked.draws)
+            first, second = (
+                Sample(side.points[k][own], side.groups[own])
+                for side, own in zip((a, b), rows, strict=True)
+            )
+            found = score_space(space, (first, second), asked.draws)
             scores.setdefault(name, {}).update(found.scores)
             skipped.setdefault(name, {}).update(found.skipped)
             notes += [f"{name}: {note}" for note in found.notes]
     if asked.two_sample:
-        found = _two_sample(a, b, asked)
-        scores[ALL].update(found.scores)
-        skipped[ALL].update(found.skipped)
-        notes += found.notes
+        pair = (a.source, b.source), (a.groups, b.groups)
+        try:
+            judged, remarks = two_sample(*pair, asked.by, asked.size_px)
+            scores[ALL].update(judged)
+            notes += remarks
+        except UserError as error:
+            skipped[ALL]["two_sample"] = str(error)
     if not scores[ALL]:
         got = "; ".join(f"{name}: {reason}" for name, reason in skipped[ALL].items())
         raise UserError("the sets must have a score", got, "give more images, of more patients")
     return {
         "about": ABOUT,
-        "a": describe(a),
-        "b": describe(b),
+        **{name: side.to_record() for name, side in (("a", a), ("b", b))},
         "spaces": {
             s.name: {"sha256": s.sha256, "dimensions": points.shape[1]}
             for s, points in zip(spaces, a.points, strict=True)
@@ -117,15 +116,9 @@ def score_sets(
     }
 
 
-def embed(
-    source: Source, spaces: Sequence[FeatureSpace], asked: Options, share: int, tick: Tick
-) -> Side:
-    """Return a set in all spaces: at most `share` times `asked.most` images, in chunks.
-
-    As many chunks at once as there are cores: numbers do not depend on it.
-    """
-    some = subsample(source, asked.group, share * asked.most)
-    left = read_squares(some, range(len(some)), asked.size_px)
+def embed(source: Source, spaces: Sequence[FeatureSpace], asked: Options, tick: Tick) -> Side:
+    """Return a set in all spaces, as many chunks at once as cores: numbers do not depend on it."""
+    left = read_squares(source, range(len(source)), asked.size_px)
     parts, sides, digests = [], [], []
 
     def load(part: Squares) -> list[Floats]:
@@ -140,7 +133,7 @@ def embed(
                 tick(len(part.images))
     points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
     side_px = float(np.median(np.concatenate(sides)))
-    return Side(some, points, some.groups(asked.group), side_px, tuple(digests))
+    return Side(source, points, source.groups(asked.group), side_px, tuple(digests))
 
 
 def subsample(source: Source, group: str | None, most: int) -> Source:
@@ -174,50 +167,19 @@ def _notes(a: Side, b: Side, asked: Options) -> list[str]:
     return [words for words, count in said.items() if count] + enlarged
 
 
-def describe(side: Side) -> dict[str, Any]:
-    """Return what is told of a set."""
-    return {
-        "path": str(side.source.path),
-        "form": side.source.form,
-        "n": len(side.source),
-        "groups": len(np.unique(side.groups)),
-        "side_px": side.side_px,
-    }
-
-
 def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
     """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
-    rows: list[dict[str, object]] = []
-    for name, score in scores.items():
-        apart = score["value"] - score["floor_limit"]
-        beyond = apart > 0 if score["bad"] == "high" else apart < 0
-        rows.append(
-            {
-                "score": name,
-                "value": score["value"],
-                "interval": "{:.3g} .. {:.3g}".format(*score["interval"]),
-                "n": score["n"],
-                "floor": score["floor"],
-                "limit": score["floor_limit"],
-                "beyond": "yes" if beyond else "no",
-            }
-        )
-    return rows
-
-
-def _pair(a: Side, b: Side, rows: tuple[Rows, Rows], space: int) -> tuple[Sample, Sample]:
-    """Return the samples of a stratum in the space of that number."""
-    first, second = (
-        Sample(side.points[space][own], side.groups[own])
-        for side, own in zip((a, b), rows, strict=True)
-    )
-    return first, second
-
-
-def _two_sample(a: Side, b: Side, asked: Options) -> SpaceScores:
-    try:
-        pair = (a.source, b.source), (a.groups, b.groups)
-        scores, notes = two_sample(*pair, asked.by, asked.size_px)
-    except UserError as error:
-        return SpaceScores({}, {"two_sample": str(error)})
-    return SpaceScores(scores, {}, notes)
+    return [
+        {
+            "score": name,
+            "value": one["value"],
+            "interval": "{:.3g} .. {:.3g}".format(*one["interval"]),
+            "n": one["n"],
+            "floor": one["floor"],
+            "limit": one["floor_limit"],
+            "beyond": "yes"
+            if (one["value"] - one["floor_limit"]) * (1 if one["bad"] == "high" else -1) > 0
+            else "no",
+        }
+        for name, one in scores.items()
+    ]

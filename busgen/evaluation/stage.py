@@ -5,44 +5,45 @@ In: a release folder and the parameters of what it is compared with. Out: a fold
 `acceptance.csv`; of a release that its limits refuse, in another folder.
 """
 
-import csv
-import io as text_io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 from busgen import folders, io
-from busgen.evaluation import compare_reference, marginals
-from busgen.evaluation.duplicates import count_duplicates
+from busgen.errors import DataError
+from busgen.evaluation import compare_reference
+from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
-from busgen.evaluation.previous_releases import find_duplicates
 from busgen.evaluation.reference import load_reference
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
 
+if TYPE_CHECKING:
+    import duckdb
+
 Record = dict[str, Any]
 KIND = "quality of a release"
+FIELDS: Sequence[str] = (
+    "pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern",
+    "posterior", "halo", "calcification", "scanner",
+)  # fmt: skip
+STRATA = """
+    select pathology, shape, count(*), count(*) filter (accepted),
+        histogram(reason) filter (not accepted)
+    from attempts group by 1, 2 order by 1, 2
+"""
 
 
 def write_scores(release: Path, folder: Path, params: QualityParams, refused: Path) -> None:
-    """Write the scores of a release.
+    """Write the scores of a release to `folder`, which stays without if a limit refuses it.
 
-    Parameters
-    ----------
-    release
-        Release folder.
-    folder
-        Folder to write; it stays without scores if a limit refuses the release.
-    params
-        What the release is compared with, and its limits.
-    refused
-        Folder for the scores of a release that is refused; earlier ones are removed if it is not.
-
-    Raises
-    ------
-    UserError
-        If a limit refuses the release (after its scores are written), what is asked for is not
-        there, or either folder holds anything but earlier scores.
+    They then stand in the folder `refused`, whose earlier scores are removed if it is not.
+    Raises `UserError` if a limit refuses the release (after its scores are written), what is asked
+    for is not there, or either folder holds anything but earlier scores.
     """
     with folders.lock_folder(folder, KIND), folders.lock_folder(refused, KIND):
         scores = measure(release, params)
@@ -55,39 +56,47 @@ def write_scores(release: Path, folder: Path, params: QualityParams, refused: Pa
 
 def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     """Write what was measured on a release, and what was realised of its requests, to `folder`."""
-    counts = marginals.compare(release / "index.parquet")
+    counts = count_requests(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
-    io.write_text(folder / "marginals.csv", _csv(_marginals(counts["fields"])))
-    io.write_text(folder / "acceptance.csv", _csv(_acceptance(counts["strata"])))
+    acceptance = [
+        {
+            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
+            "attempts": row["attempts"],
+            "acceptance": row["accepted"] / row["attempts"],
+        }
+        for row in counts["strata"]
+    ]
+    for name, rows in (("marginals", _marginals(counts["fields"])), ("acceptance", acceptance)):
+        io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
 def measure(release: Path, params: QualityParams) -> Record:
-    """Return everything that is measured on a release, and its ``limits`` (`limits.judge`).
+    """Return everything that is measured on a release, and its ``limits`` (`limits.check`).
 
-    What `compare` returns, with ``near_duplicates`` (`count_duplicates`), ``beside_real`` where
-    real data is given (`_score`) and ``repeats`` where earlier releases are.
+    What `compare_reference.compare` returns, with ``near_duplicates`` (`count_duplicates`),
+    ``beside_real`` where real data is given (`_score`) and ``repeats`` where earlier releases are.
     """
-    told = compare_reference.compare(release, load_reference(params.reference), params.max_samples)
-    told["near_duplicates"] = count_duplicates(release)
-    scores = told["headline"] | pool(told) | {"near_duplicates": told["near_duplicates"]}
-    reasons: dict[str, str] = {}
+    reference = load_reference(params.reference)
+    record = compare_reference.compare(release, reference, params.max_samples)
+    record["near_duplicates"] = count_duplicates(release)
+    scores = record["headline"] | pool(record) | {"near_duplicates": record["near_duplicates"]}
     if params.real:
-        told["beside_real"] = beside = _score(release, params.real, params)
-        scores, reasons = scores | beside["scores"], reasons | beside["skipped"]
+        record["beside_real"] = compared = _score(release, params.real, params)
+        scores, reasons = scores | compared["scores"], dict(compared["skipped"])
     else:
         real = "needs real images (quality.real)"
-        reasons |= dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
+        reasons = dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
     if params.previous:
-        told["repeats"] = find_duplicates(release, params.previous, params.max_samples)
-        scores |= {"repeats": told["repeats"]["score"]}
+        record["repeats"] = find_previous(release, params.previous, params.max_samples)
+        scores |= {"repeats": record["repeats"]["score"]}
     else:
         reasons |= {"repeats": "needs earlier releases (quality.previous)"}
-    return told | {"limits": check(params.limits, scores, reasons)}
+    return record | {"limits": check(params.limits, scores, reasons)}
 
 
 def _score(release: Path, real: Path, params: QualityParams) -> Record:
-    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release beside real data.
+    """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release and real data.
 
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
@@ -97,16 +106,16 @@ def _score(release: Path, real: Path, params: QualityParams) -> Record:
     spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
     asked = Options(most=params.max_samples)
     sets = compare_real.open_sets(release, real, asked)
-    looked = compare_real.embed(sets, spaces, asked, lambda _: None)
-    far = compare_real.distances(looked, asked.draws)
-    near = compare_real.measure_privacy(looked, asked.draws)
-    scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(looked)}
+    comparison = compare_real.embed(sets, spaces, asked, lambda _: None)
+    far = compare_real.distances(comparison, asked.draws)
+    near = compare_real.measure_privacy(comparison, asked.draws)
+    scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(comparison)}
     skipped = {**far.skipped, **near["skipped"]}
-    fid = next((score for name, score in far.scores.items() if name.startswith("fid_")), None)
-    if fid is None:
-        skipped["fid"] = "needs a feature extractor (quality.extractor)"
+    fid = [score for name, score in far.scores.items() if name.startswith("fid_")]
+    if fid:
+        scores["fid"] = fid[0]
     else:
-        scores["fid"] = fid
+        skipped["fid"] = "needs a feature extractor (quality.extractor)"
     return {**near, "scores": scores, "skipped": skipped, "notes": list(far.notes)}
 
 
@@ -121,8 +130,8 @@ def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str,
     Beside them the release's ``verdict`` and that of each of its ``limits``.
     """
     headline = scores["headline"] | pool(scores)
-    attempts = sum(stratum["attempts"] for stratum in counts["strata"])
-    accepted = sum(stratum["accepted"] for stratum in counts["strata"])
+    strata = pd.DataFrame(counts["strata"])
+    attempts, accepted = int(strata["attempts"].sum()), int(strata["accepted"].sum())
     requested = sum(term["requested"] for term in counts["fields"]["pathology"].values())
     return {
         "accepted": accepted,
@@ -135,12 +144,47 @@ def summarise(scores: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str,
     }
 
 
+def count_requests(index: Path) -> dict[str, Any]:
+    """Return requested against accepted counts, and acceptance by stratum.
+
+    Raises `DataError` if the index cannot be read.
+
+    It holds ``fields[field][term]`` = ``{"requested", "accepted"}``: findings (first attempts) and
+    accepted samples; margin terms are counted each. ``strata``: one record for each pathology and
+    shape with ``attempts, accepted, reasons``.
+    """
+    import duckdb
+
+    try:
+        attempts = ds.dataset(index, format="parquet")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError("index.parquet must be readable", error, "run busgen verify") from error
+    with duckdb.connect() as connection:
+        connection.register("attempts", attempts)
+        fields = {name: _count_field(connection, name) for name in FIELDS}
+        strata = connection.execute(STRATA).fetchall()
+    keys = ("pathology", "shape", "attempts", "accepted", "reasons")
+    return {"fields": fields, "strata": [dict(zip(keys, row, strict=True)) for row in strata]}
+
+
+def _count_field(connection: "duckdb.DuckDBPyConnection", name: str) -> dict[str, dict[str, int]]:
+    """Return {term: {"requested", "accepted"}} of one field; null is "not applicable"."""
+    term = f"unnest({name})" if name == "margin" else name
+    counted = connection.execute(
+        f"select term::varchar, count(*) filter (attempt = 0), count(*) filter (accepted) "
+        f"from (select {term} as term, attempt, accepted from attempts) "
+        "where term is not null group by 1 order by 1"
+    ).fetchall()
+    return {term: {"requested": asked, "accepted": got} for term, asked, got in counted}
+
+
 def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
-        asked = sum(term["requested"] for term in terms.values()) or 1
-        got = sum(term["accepted"] for term in terms.values()) or 1
+        asked, got = (
+            sum(term[key] for term in terms.values()) or 1 for key in ("requested", "accepted")
+        )
         rows += [
             {
                 "term": f"{name}: {term}",
@@ -150,24 +194,3 @@ def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[di
             for term, counts in terms.items()
         ]
     return rows
-
-
-def _acceptance(strata: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the acceptance rate of each stratum."""
-    return [
-        {
-            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
-            "attempts": row["attempts"],
-            "acceptance": row["accepted"] / row["attempts"],
-        }
-        for row in strata
-    ]
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return records as CSV with a header."""
-    text = text_io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from busgen import folders, io
@@ -29,12 +30,7 @@ from busgen.release.write import RELEASE, write_release
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A finished release on disk; made without a folder of its own, it goes with the object.
-
-    Attributes
-    ----------
-    folder : the release, as `busgen.release` writes it
-    """
+    """A finished release in `folder`; made without one of its own, it goes with the object."""
 
     folder: Path
     scratch: "TemporaryDirectory[str] | None" = None
@@ -42,7 +38,9 @@ class Dataset:
     @cached_property
     def table(self) -> pa.Table:
         """Accepted samples, one row each: every column but the pixels."""
-        return pa.concat_tables(self._read(file, drop=("image", "mask")) for file in self._files())
+        files = [pq.ParquetFile(file) for file in find_files(self.folder)]
+        columns = [name for name in files[0].schema_arrow.names if name not in ("image", "mask")]
+        return pa.concat_tables(file.read(columns) for file in files)
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:
@@ -64,25 +62,13 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.table)
 
-    def _files(self) -> list[Path]:
-        return find_files(self.folder)
-
-    @staticmethod
-    def _read(file: Path, *, drop: tuple[str, ...]) -> pa.Table:
-        import pyarrow.parquet as pq
-
-        names = [n for n in pq.read_schema(file).names if n not in drop]
-        return pq.read_table(file, columns=names)
-
     def _pixels(self, column: str) -> NDArray[np.uint8]:
-        import pyarrow.parquet as pq
-
-        images = (
-            io.decode_png(image["bytes"])
-            for file in self._files()
-            for image in pq.read_table(file, columns=[column])[column].to_pylist()
+        cells = (
+            cell
+            for file in find_files(self.folder)
+            for cell in pq.read_table(file, columns=[column])[column].to_pylist()
         )
-        return np.stack(list(images))
+        return np.stack([io.decode_png(cell["bytes"]) for cell in cells])
 
 
 def generate(  # noqa: PLR0913 - what is asked for most often, as on the command line
@@ -99,6 +85,8 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
 
     What is not given is taken from `params`, and what that does not say has the defaults of
     `busgen.params`.
+
+    Raises `UserError` for a request that is impossible or cannot be filled.
 
     Parameters
     ----------
@@ -118,16 +106,11 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         Root seed in [0, 2**63): the same seed gives the same bytes.
     params
         Everything else: gates, targets, size, splits.
-
-    Raises
-    ------
-    UserError
-        For a request that is impossible or cannot be filled.
     """
-    conditions = (where,) if isinstance(where, str) else where
+    conditions = (where,) if isinstance(where, str) else where and tuple(where)
     asked = {
         "n": n,
-        "where": None if conditions is None else tuple(conditions),
+        "where": conditions,
         "text": text,
         "vary": vary,
         "engine": engine,
@@ -180,12 +163,8 @@ def run_shards(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Itera
 def is_done(out: Path, plan: Plan, params: Params) -> bool:
     """Whether `out` already holds the release of this plan and these release parameters.
 
-    Raises
-    ------
-    UserError
-        If there is anything else in `out`.
-    DataError
-        If it is this release, but damaged.
+    Raises `UserError` if there is anything else in `out`, `DataError` if it is this release, but
+    damaged.
     """
     if not (out / PROVENANCE).is_file():
         folders.require_new(out)
@@ -194,11 +173,7 @@ def is_done(out: Path, plan: Plan, params: Params) -> bool:
     asked = params.release.model_dump(mode="json")
     if record.get("plan_sha256") != plan.sha256 or record.get("release") != asked:
         folders.require_new(out)
-    problems = check_sums(out)
-    if problems:
-        raise DataError(
-            "a release that stands must be whole",
-            "; ".join(map(str, problems[:3])),
-            f"remove {out} and run again",
-        )
+    if problems := check_sums(out):
+        got = "; ".join(map(str, problems[:3]))
+        raise DataError("a release that stands must be whole", got, f"remove {out} and run again")
     return True

@@ -1,15 +1,19 @@
 """The plan: everything that decides a run's bytes, resolved and checked before a pixel exists.
 
-In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder.
+In: the `generate` section of the parameters. Out: a `Plan`, whose hash names the work folder; the
+findings of its sample numbers, where those of one do not depend on the others.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from platform import python_version
 from typing import Any
+
+import numpy as np
 
 import busgen
 from busgen import io
@@ -20,15 +24,17 @@ from busgen.masks.engines import load_mask_engine
 from busgen.params.base import Section, check
 from busgen.params.generate import GenerateParams
 from busgen.priors.draw import draw
-from busgen.priors.families import select_terms
-from busgen.priors.network import load_prior
-from busgen.priors.request import parse_request
+from busgen.priors.families import make_members, select_terms
+from busgen.priors.findings import Finding
+from busgen.priors.network import Prior, load_prior
+from busgen.priors.request import Request, parse_request
 from busgen.schema import JUDGED
+from busgen.seeds import sample_seed
 from busgen.similarity.known_images import REAL, RELEASE, load_known
 
 WEIGHTS = (  # that measure every sample, in `busgen/assets`
-    "overlays/strokes.safetensors",
-    *("gates/look.safetensors", "gates/mask_fit.safetensors", "gates/lesions.json"),
+    *("overlays/strokes.safetensors", "gates/look.safetensors", "gates/mask_fit.safetensors"),
+    "gates/lesions.json",
 )
 TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "torch")
 HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
@@ -71,7 +77,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """Hash of everything that decides the candidates' bytes."""
-        return io.sha256_bytes(io.dumps(_decide(self)).encode())
+        return _hash(self)
 
     @property
     def shards_sha256(self) -> str:
@@ -79,18 +85,14 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        deciding = {k: v for k, v in _decide(self).items() if k not in NOT_IN_SHARDS}
-        return io.sha256_bytes(io.dumps(deciding).encode())
+        return _hash(self, NOT_IN_SHARDS)
 
 
 def resolve(params: GenerateParams) -> Plan:
     """Return the plan that `params` ask for.
 
-    Raises
-    ------
-    UserError
-        If an engine is unknown, the request impossible, prior or judges unreadable: one finding
-        is drawn, so that what cannot be drawn is refused here.
+    Raises `UserError` if an engine is unknown, the request impossible, prior or judges unreadable:
+    one finding is drawn, so that what cannot be drawn is refused here.
     """
     request = _normalised(params)
     given = load_prior(request.prior)
@@ -128,13 +130,8 @@ def _normalised(params: GenerateParams) -> GenerateParams:
         for name, gate in params.gates.items()
     }
     compared = gates["copy_similarity"].action != "off"
-    return params.model_copy(
-        update={
-            "gates": gates,
-            "shard_size": min(params.shard_size, params.n),
-            "known": params.known if compared else (),
-        }
-    )
+    size, known = min(params.shard_size, params.n), params.known if compared else ()
+    return params.model_copy(update={"gates": gates, "shard_size": size, "known": known})
 
 
 def _hash_judges(request: GenerateParams) -> str | None:
@@ -152,13 +149,7 @@ def read_plan(work: Path) -> Plan:
 
 
 def from_record(record: Mapping[str, Any]) -> Plan:
-    """Return the plan of a record, as `to_record` gives it and a release's provenance keeps it.
-
-    Raises
-    ------
-    UserError
-        If it is no record of this version's plans.
-    """
+    """Return the plan of `to_record`'s record; `UserError` if it is none of this version."""
     resolved = {k: v for k, v in record.items() if k in Resolution.model_fields}
     asked = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}
     where = "a release or work folder of this version: make it again"
@@ -175,8 +166,9 @@ def _to_record(plan: Plan) -> dict[str, Any]:
     return request | plan.resolution.model_dump(mode="json")
 
 
-def _decide(plan: Plan) -> dict[str, Any]:
-    return {k: v for k, v in _to_record(plan).items() if k not in TOLD}
+def _hash(plan: Plan, leave: Sequence[str] = ()) -> str:
+    deciding = {k: v for k, v in _to_record(plan).items() if k not in (*TOLD, *leave)}
+    return io.sha256_bytes(io.dumps(deciding).encode())
 
 
 @cache
@@ -188,3 +180,29 @@ def code_version() -> str:
     code = hash_code("busgen.factory.shard", "busgen.factory.rounds")
     key = code + "".join(io.sha256_file(io.ASSETS / name) for name in WEIGHTS)
     return f"{busgen.__version__}+{io.sha256_bytes(key.encode())[:12]}"
+
+
+def draw_findings(
+    plan: Plan, prior: Prior, asked: Request, samples: tuple[int, ...], attempt: int
+) -> list[Finding]:
+    """Return the findings of `samples`: the same for every attempt, but for the seed.
+
+    Under `vary`, those of each one's family, one after the other.
+    """
+    request = plan.request
+    make = partial(draw, prior, request=asked, size_px=request.size_px)
+    runs = find_runs(samples)
+    once = [one for start, n in runs for one in make(n, request.seed, start=start)]
+    terms = select_terms(request.vary, asked) if request.vary else ()
+    return [
+        replace(member, seed=sample_seed(request.seed, sample, attempt))
+        for sample, finding in zip(samples, once, strict=True)
+        for member in (make_members(finding, request.vary, terms) if request.vary else [finding])
+    ]
+
+
+def find_runs(samples: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Yield (start, count) of each run of consecutive numbers in sorted `samples`."""
+    cuts = [0, *(np.flatnonzero(np.diff(samples) != 1) + 1).tolist(), len(samples)]
+    for first, last in pairwise(cuts):
+        yield samples[first], last - first

@@ -1,7 +1,7 @@
 """The rounds: which attempts are still to be made, and which of those made are accepted.
 
 In: a plan and the shards that stand. Out: shard specifications (`plan_round`), verdicts over the
-whole set (`verdicts.settle`), and the finished candidates folder (`_finish`). The requested
+whole set (`verdicts.judge`), and the finished candidates folder (`_finish`). The requested
 findings are fixed; a rejected one, with its family, is tried again until accepted or out of
 attempts: gates cannot bend the distribution.
 """
@@ -19,9 +19,10 @@ from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
-from busgen.factory.verdicts import COLUMNS, DUPLICATE, AcceptedSamples, Verdicts, judge
+from busgen.factory.verdicts import COLUMNS, DUPLICATE, Verdicts, judge
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
+INDEX = schema.arrow_schema("index")
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
@@ -29,16 +30,12 @@ def run(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) ->
     """Make all rounds in `work` and finish the candidates there.
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
-    tasks; shards that stand are not made again, and `tick` is told of their samples.
-
-    Raises
-    ------
-    UnfilledError
-        If more than the request's `max_unfilled` of the findings ran out of attempts.
+    tasks; shards that stand are not made again, and `tick` is told of their samples. Raises
+    `UnfilledError` if more than the request's `max_unfilled` of the findings ran out of attempts.
     """
     prepare(plan, work)
     gate = plan.request.gates[DUPLICATE]
-    known = AcceptedSamples()
+    known: dict[str, int] = {}
     done: list[tuple[ShardSpec, Verdicts]] = []
     rejected: dict[int, str] = {}
     missing: Sequence[int] = range(plan.request.n)
@@ -80,91 +77,70 @@ def plan_round(plan: Plan, work: Path, attempt: int, missing: Sequence[int]) -> 
 
 
 def _finish(
-    plan: Plan,
-    work: Path,
-    done: Sequence[tuple[ShardSpec, Verdicts]],
-    unfilled: Mapping[int, str],
+    plan: Plan, work: Path, done: Sequence[tuple[ShardSpec, Verdicts]], unfilled: Mapping[int, str]
 ) -> None:
     """Write `unfilled.json` and, last, `index.parquet`: one thin row for every attempt."""
-    _remove(work, {spec.path for spec, _ in done})
+    standing = {spec.path for spec, _ in done}
+    for path in (work / "shards").glob("*.parquet"):  # of an earlier run that asked for others
+        if path not in standing:
+            path.with_suffix(".json").unlink(missing_ok=True)
+            path.unlink()
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
     if len(unfilled) > plan.request.max_unfilled * plan.request.n:
         raise _unfilled(plan, done, set(unfilled.values()))
-    with io.replace_file(work / "index.parquet") as partial:
-        target = schema.arrow_schema("index")
-        with pq.ParquetWriter(partial, target) as writer:
-            for rows in _index(plan, done):
-                writer.write_table(rows.select(target.names).cast(target))
-
-
-def _remove(work: Path, shards: set[Path]) -> None:
-    """Remove shards of an earlier run that asked for more findings or other attempts."""
-    for path in (work / "shards").glob("*.parquet"):
-        if path not in shards:
-            path.with_suffix(".json").unlink(missing_ok=True)
-            path.unlink()
+    index = work / "index.parquet"
+    with io.replace_file(index) as partial, pq.ParquetWriter(partial, INDEX) as writer:
+        for rows in _index(plan, done):
+            writer.write_table(rows)
 
 
 def _index(plan: Plan, done: Iterable[tuple[ShardSpec, Verdicts]]) -> Iterator[pa.Table]:
     """Yield each shard's thin rows with the verdicts over the whole set."""
     gate = plan.request.gates[DUPLICATE]
-    names = [f.name for f in schema.arrow_schema("index")]
+    names = [name for name in INDEX.names if name in SHARD_SCHEMA.names]
     constant = {
         **plan.request.model_dump(include={"mask_engine", "engine"}),
         **plan.resolution.model_dump(include=RESOLVED),
         "split": None,
     }
     for spec, settled in done:
-        rows = _read(spec, [n for n in names if n in SHARD_SCHEMA.names])
+        rows = _read(spec, names)
         repeats = [not gate.passes(float(d)) for d in settled.distance]
         flags = [
             [*flags, DUPLICATE] if repeat and gate.action == "flag" else flags
             for flags, repeat in zip(rows["flags"].to_pylist(), repeats, strict=True)
         ]
-        replaced: dict[str, Any] = {
+        columns: dict[str, Any] = {name: [value] * len(rows) for name, value in constant.items()}
+        columns |= {
             "accepted": settled.accepted,
             "reason": settled.reason,
             "flags": flags,
             DUPLICATE: settled.distance.astype(np.float64),
             "duplicate_of": settled.duplicate_of,
         }
-        for name, values in replaced.items():
-            rows = _set(rows, name, pa.array(values, schema.BY_NAME[name].type))
-        for name, value in constant.items():
-            column = pa.array([value] * len(rows), schema.BY_NAME[name].type)
-            rows = _set(rows, name, column)
-        yield rows
-
-
-def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    if name in table.column_names:
-        return table.set_column(table.column_names.index(name), name, values)
-    return table.append_column(name, values)
+        yield pa.table(
+            [columns.get(n, rows[n] if n in names else None) for n in INDEX.names], INDEX
+        )
 
 
 def _unfilled(
     plan: Plan, done: Sequence[tuple[ShardSpec, Verdicts]], unfilled: set[str]
 ) -> UnfilledError:
     """Return the error that names the strata of unfilled findings, acceptance and reasons."""
-    tried: Counter[str] = Counter()
-    accepted: Counter[str] = Counter()
-    reasons: dict[str, Counter[str]] = {}
+    tried: dict[str, list[str]] = {}  # reasons of attempts, empty where accepted
     hit: set[str] = set()
     columns = ["pathology", "shape", "echo_pattern", "family_id"]
     for spec, settled in done:
         rows = _read(spec, columns).to_pylist()
         for row, ok, reason in zip(rows, settled.accepted, settled.reason, strict=True):
             stratum = "/".join(str(row[c]) for c in columns[:3])
-            tried[stratum] += 1
-            accepted[stratum] += int(ok)
-            if not ok:
-                reasons.setdefault(stratum, Counter())[str(reason)] += 1
+            tried.setdefault(stratum, []).append("" if ok else str(reason))
             if row["family_id"] in unfilled:
                 hit.add(stratum)
-    worst = sorted(hit, key=lambda s: (accepted[s] / tried[s], s))[:5]
+    worst = sorted(hit, key=lambda s: (tried[s].count("") / len(tried[s]), s))[:5]
     strata = "; ".join(
-        f"{s} accepted {accepted[s]} of {tried[s]}, rejected by "
-        + ", ".join(f"{reason} ({count})" for reason, count in reasons[s].most_common(2))
+        f"{s} accepted {tried[s].count('')} of {len(tried[s])}, rejected by "
+        + ", ".join(f"{k} ({n})" for k, n in Counter(filter(None, tried[s])).most_common(2))
         for s in worst
     )
     return UnfilledError(
@@ -181,6 +157,5 @@ def _read(spec: ShardSpec, columns: list[str]) -> pa.Table:
     try:
         return pq.read_table(spec.path, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"shard {spec.path.name} must be a readable Parquet file", error, "run again"
-        ) from error
+        rule = f"shard {spec.path.name} must be a readable Parquet file"
+        raise DataError(rule, error, "run again") from error

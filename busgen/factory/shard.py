@@ -4,9 +4,10 @@ In: a `ShardSpec` (ids and paths, no data). Out: the shard file and its manifest
 place when whole, the manifest last: a shard without a valid manifest does not exist.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ from busgen import io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory import plan
-from busgen.factory.plan import Plan, image_engine_of
-from busgen.factory.requested import draw_findings, require_shared_masks
+from busgen.factory.plan import Plan, draw_findings, image_engine_of
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import UNSEEN, score_copies, score_pair, verdict
 from busgen.images.contract import ImageEngine
@@ -29,7 +29,6 @@ from busgen.imaging.geometry import measure, to_columns
 from busgen.masks.engines import load_mask_engine
 from busgen.masks.raster import MaskEngine
 from busgen.params.gates import Gate
-from busgen.params.generate import GenerateParams
 from busgen.priors import findings
 from busgen.priors.families import select_terms
 from busgen.priors.findings import Finding
@@ -49,11 +48,9 @@ Tick = Callable[[int], None]
 class ShardSpec:
     """A shard to make: in round `attempt`, attempt number `attempt` at each of `samples`.
 
-    Under `vary` each of these stands for a whole family.
-
-    `judges`, `mask_model` and `model` are the folders of the judges that the plan asks and of the
-    engines' weights, None for those that ship; `known` are files and releases whose images none
-    may be a copy of.
+    Under `vary` each of these stands for a whole family. `judges`, `mask_model` and `model` are the
+    folders of the judges that the plan asks and of the engines' weights, None for those that ship;
+    `known` are files and releases whose images none may be a copy of.
     """
 
     work: str
@@ -86,40 +83,31 @@ class _Tools:
     known: KnownImages | None
 
 
-@lru_cache(maxsize=2)
-def read_plan(work: str) -> Plan:
-    """Return the plan of a work folder, read once a process."""
-    return plan.read_plan(Path(work))
+read_plan = lru_cache(maxsize=2)(plan.read_plan)  # once a process
 
 
 @lru_cache(maxsize=2)
-def _tools(
-    work: str,
-    judges: Path | None,
-    mask_model: Path | None,
-    model: str | None,
-    known: tuple[Path, ...],
-) -> _Tools:
-    """Return the tools for a work folder, loaded once a process."""
-    plan = read_plan(work)
-    here = {"judges": judges, "mask_model": mask_model, "model": model, "known": known}
-    request = plan.request.model_copy(update=here)
-    asked = parse_request(request.where, request.text, request.targets)
-    found = plan.resolution
-    masks = load_mask_engine(request.mask_engine, request.size_px, mask_model)
+def _load_tools(spec: ShardSpec) -> _Tools:
+    """Return the tools for all shards of the work folder and models of `spec`, once a process."""
+    plan = read_plan(Path(spec.work))
+    here = ("judges", "mask_model", "model", "known")
+    request = plan.request.model_copy(update={name: getattr(spec, name) for name in here})
+    asked, found = parse_request(request.where, request.text, request.targets), plan.resolution
+    masks = load_mask_engine(request.mask_engine, request.size_px, spec.mask_model)
     images = image_engine_of(request)
     _require("mask engine", masks.sha256, found.mask_engine_sha256)
     _require("image engine", images.sha256, found.engine_sha256)
-    return _Tools(
-        Plan(request, found),
-        make_prior(found.prior),
-        asked,
-        max(1, CHUNK // len(select_terms(request.vary, asked))) if request.vary else CHUNK,
-        masks,
-        images,
-        _judges(request, found.judges_sha256),
-        _known(request, found.known_sha256),
-    )
+    judges, known = None, load_known(request.known) if request.known else None
+    if found.judges_sha256 is not None:
+        from busgen.judges.judges import load_judges
+
+        judges = load_judges(request.judges, request.device)
+        _require("judges", judges.sha256, found.judges_sha256)
+    if known is not None:
+        _require("known images", known.sha256, found.known_sha256)
+    at_once = CHUNK // len(select_terms(request.vary, asked)) if request.vary else CHUNK
+    prior = make_prior(found.prior)
+    return _Tools(Plan(request, found), prior, asked, max(1, at_once), masks, images, judges, known)
 
 
 def _require(part: str, got: str, planned: str | None) -> None:
@@ -129,32 +117,12 @@ def _require(part: str, got: str, planned: str | None) -> None:
         raise DataError(rule, got[:12], "run again: a new plan is made")
 
 
-def _judges(request: GenerateParams, planned: str | None) -> Judges | None:
-    """Return the judges that the plan asks, None where it asks none."""
-    if planned is None:
-        return None
-    from busgen.judges.judges import load_judges
-
-    judges = load_judges(request.judges, request.device)
-    _require("judges", judges.sha256, planned)
-    return judges
-
-
-def _known(request: GenerateParams, planned: str | None) -> KnownImages | None:
-    """Return the images that none may be a copy of, None where nothing is asked."""
-    if not request.known:
-        return None
-    known = load_known(request.known)
-    _require("known images", known.sha256, planned)
-    return known
-
-
 def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
     """Make one shard and return its manifest; `tick(k)` is told of each k judged findings.
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.
     """
-    tools = _tools(spec.work, spec.judges, spec.mask_model, spec.model, spec.known)
+    tools = _load_tools(replace(spec, attempt=0, number=0, samples=()))
     rows: list[dict[str, Any]] = []
     for start in range(0, len(spec.samples), tools.at_once):
         samples = spec.samples[start : start + tools.at_once]
@@ -172,7 +140,7 @@ def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
         "passed": sum(row["accepted"] for row in rows),
         "sha256": digest,
     }
-    io.write_text(_manifest(spec), io.dumps(manifest))
+    io.write_text(spec.path.with_suffix(".json"), io.dumps(manifest))
     return manifest
 
 
@@ -181,14 +149,23 @@ def _rows(tools: _Tools, samples: tuple[int, ...], attempt: int) -> list[dict[st
     findings = draw_findings(tools.plan, tools.prior, tools.asked, samples, attempt)
     masks = tools.mask_engine.draw(findings)
     if tools.plan.request.vary in schema.SHARING:
-        require_shared_masks(findings, masks)
+        _require_shared_masks(findings, masks)
     images = tools.image_engine.render(findings, masks)
     judged = ask_judges(findings, masks, images, tools.judges)
     alike = score_copies(images, tools.known)
-    told = [scores | copy for scores, copy in zip(judged, alike, strict=True)]
+    scores = [own | copy for own, copy in zip(judged, alike, strict=True)]
     judge = partial(to_row, gates=tools.plan.request.gates, attempt=attempt)
     with on_all_cores() as pool:
-        return list(pool.map(judge, findings, masks, images, told))
+        return list(pool.map(judge, findings, masks, images, scores))
+
+
+def _require_shared_masks(findings: Sequence[Finding], masks: NDArray[np.uint8]) -> None:
+    """Raise `DataError` if neighbours of one family have different masks (N, H, W)."""
+    for (one, other), (first, second) in zip(pairwise(findings), pairwise(masks), strict=True):
+        if one.family_id == other.family_id and not np.array_equal(first, second):
+            rule = "a family must share its mask: the mask engine must not draw by what varies"
+            got = f"{one.sample_id} and {other.sample_id} differ"
+            raise DataError(rule, got, "vary another field, or choose another mask engine")
 
 
 def to_row(
@@ -202,7 +179,7 @@ def to_row(
 ) -> dict[str, Any]:
     """Return one row: finding, measures, scores (with those in `judged`), own verdict, pixels.
 
-    Whether it repeats another sample is not known here: `rounds.settle` decides that.
+    Whether it repeats another sample is not known here: `verdicts.judge` decides that.
     """
     geometry = measure(mask, finding.pixel_mm)
     scores = score_pair(finding, mask, image, geometry) | judged
@@ -226,9 +203,9 @@ def to_row(
 def is_done(spec: ShardSpec) -> bool:
     """Whether the shard stands whole: manifest readable, for this plan, and hash as it says."""
     try:
-        manifest = io.read_json(_manifest(spec))
+        manifest = io.read_json(spec.path.with_suffix(".json"))
         return bool(
-            manifest["plan_sha256"] == read_plan(spec.work).shards_sha256
+            manifest["plan_sha256"] == read_plan(Path(spec.work)).shards_sha256
             and manifest["samples"] == list(spec.samples)
             and manifest["sha256"] == io.sha256_file(spec.path)
         )
@@ -236,15 +213,8 @@ def is_done(spec: ShardSpec) -> bool:
         return False
 
 
-def _manifest(spec: ShardSpec) -> Path:
-    """Return where the shard's manifest stands."""
-    return spec.path.with_suffix(".json")
-
-
-def _shard_schema() -> pa.Schema:
-    later = {"duplicate_distance", "duplicate_of", "split", "code_version", "prior_sha256",
-             "mask_engine", "mask_engine_sha256", "engine", "engine_sha256"}  # fmt: skip
-    return pa.schema(f for f in schema.arrow_schema("release") if f.name not in later)
-
-
-SHARD_SCHEMA = _shard_schema()
+LATER = {
+    *("duplicate_distance", "duplicate_of", "split", "code_version", "prior_sha256"),
+    *("mask_engine", "mask_engine_sha256", "engine", "engine_sha256"),
+}
+SHARD_SCHEMA = pa.schema(f for f in schema.arrow_schema("release") if f.name not in LATER)

@@ -8,7 +8,7 @@ their seed, so one of them cannot be tried again alone, and a family that lost i
 bend the distribution. A sample that no field varies is a family of its own.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,14 +21,6 @@ from busgen.similarity import dhash
 DUPLICATE = "duplicate_distance"
 FAMILY = "family"  # the reason of a member that passed where another did not
 COLUMNS = ["sample_id", "family_id", "image_dhash", "accepted", "reason"]
-
-
-@dataclass
-class AcceptedSamples:
-    """What has been accepted so far, in the order of shards: hashes and whose they are."""
-
-    hashes: list[int] = field(default_factory=list)
-    samples: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -45,29 +37,24 @@ class Verdicts:
     families: tuple[tuple[str, bool], ...]
 
 
-def judge(shard: pa.Table, gate: Gate, known: AcceptedSamples) -> Verdicts:
+def judge(shard: pa.Table, gate: Gate, known: dict[str, int]) -> Verdicts:
     """Return the verdicts of one shard's rows and add the accepted ones to `known`.
 
     In the order of families, so that of two equal images the earlier is kept, on any machine.
     Members of one family may look alike: they are compared with other families only.
-
-    Parameters
-    ----------
-    shard
-        `COLUMNS` of its rows, the members of a family one after the other.
-    gate
-        Bounds of `duplicate_distance`.
-    known
-        What was accepted before.
+    `shard` has `COLUMNS` of its rows, the members of a family one after the other; `gate` bounds
+    `duplicate_distance`; `known` are samples accepted before, in the order of shards, with hashes.
     """
     hashes = shard["image_dhash"].to_numpy()
     passed = shard["accepted"].to_numpy(zero_copy_only=False)
     ids, names = shard["sample_id"].to_pylist(), shard["family_id"].to_pylist()
-    distance, where = dhash.nearest(hashes, np.array(known.hashes, np.int64))
-    nearest: list[str | None] = [known.samples[w] if w >= 0 else None for w in where]
+    earlier = list(known)
+    distance, where = dhash.nearest(hashes, np.array(list(known.values()), np.int64))
+    nearest: list[str | None] = [earlier[w] if w >= 0 else None for w in where]
     accepted = np.zeros(len(ids), bool)
     families = []
-    for start, end in _families(names):
+    starts = [row for row in range(len(ids)) if row == 0 or names[row] != names[row - 1]]
+    for start, end in pairwise([*starts, len(ids)]):
         here = np.flatnonzero(accepted[:start])
         near, at = dhash.nearest(hashes[start:end], hashes[here])
         for row in np.flatnonzero(near < distance[start:end]):
@@ -75,16 +62,13 @@ def judge(shard: pa.Table, gate: Gate, known: AcceptedSamples) -> Verdicts:
         repeats = _repeats(distance[start:end], gate)
         accepted[start:end] = (passed[start:end] & ~repeats).all()
         families.append((names[start], bool(accepted[start])))
-    known.hashes += hashes[accepted].tolist()
-    known.samples += [ids[row] for row in np.flatnonzero(accepted)]
-    reasons = _reasons(shard["reason"].to_pylist(), accepted, _repeats(distance, gate))
+    known.update({ids[row]: int(hashes[row]) for row in np.flatnonzero(accepted)})
+    own, repeats = shard["reason"].to_pylist(), _repeats(distance, gate)
+    reasons = [  # its own, else that it repeats, else that its family is lost
+        reason or (None if ok else DUPLICATE if repeat else FAMILY)
+        for reason, ok, repeat in zip(own, accepted, repeats, strict=True)
+    ]
     return Verdicts(accepted, reasons, distance, nearest, tuple(families))
-
-
-def _families(names: list[str]) -> list[tuple[int, int]]:
-    """Return (start, end) of each run of rows of one family."""
-    starts = [row for row in range(len(names)) if row == 0 or names[row] != names[row - 1]]
-    return list(pairwise([*starts, len(names)]))
 
 
 def _repeats(distance: NDArray[np.int64], gate: Gate) -> NDArray[np.bool_]:
@@ -92,13 +76,3 @@ def _repeats(distance: NDArray[np.int64], gate: Gate) -> NDArray[np.bool_]:
     if gate.action != "reject":
         return np.zeros(len(distance), bool)
     return np.array([not gate.passes(float(d)) for d in distance], bool)
-
-
-def _reasons(
-    own: list[str | None], accepted: NDArray[np.bool_], repeats: NDArray[np.bool_]
-) -> list[str | None]:
-    """Return each row's reason: its own, else that it repeats, else that its family is lost."""
-    return [
-        reason or (None if ok else DUPLICATE if repeat else FAMILY)
-        for reason, ok, repeat in zip(own, accepted, repeats, strict=True)
-    ]

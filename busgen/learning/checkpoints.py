@@ -21,30 +21,29 @@ def write_checkpoint(
     path: Path, modules: Mapping[str, nn.Module], optimisers: Optimisers, record: Mapping[str, str]
 ) -> None:
     """Write weights, moments and `record` to the file `path`."""
-    tensors: dict[str, Tensor] = {}
-    for name, module in modules.items():
-        tensors |= {f"{name}/{k}": v for k, v in module.state_dict().items()}
+    groups: dict[str, Mapping[str, Tensor]] = {n: net.state_dict() for n, net in modules.items()}
     for name, optimiser in optimisers.items():
-        for number, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{name}/{number}/{k}": v for k, v in moments.items()}
+        moments = optimiser.state_dict()["state"].items()
+        groups |= {f"optimiser/{name}/{number}": values for number, values in moments}
+    tensors = {f"{name}/{k}": v for name, values in groups.items() for k, v in values.items()}
     whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     with replace_file(path) as partial:
         save_file(whole, partial, metadata=dict(record))
 
 
-def read_checkpoint(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors of a checkpoint and its record.
+def read_checkpoint(
+    path: Path, key: str, optimisers: Optimisers
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, str]]:
+    """Return a checkpoint's weights by module, and its record; `optimisers` get their moments.
 
-    Raises
-    ------
-    UserError
-        If the record has another `key`.
-    DataError
-        If the file is broken.
+    Raises `UserError` if the record has another `key`, `DataError` if the file is broken.
     """
+    tensors: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            for name in file.keys():  # noqa: SIM118
+                group, _, part = name.rpartition("/")
+                tensors.setdefault(group, {})[part] = file.get_tensor(name)
             record: dict[str, str] = file.metadata()
     except (OSError, SafetensorError) as error:
         raise DataError("a checkpoint must be whole", error, f"remove {path}") from error
@@ -52,17 +51,11 @@ def read_checkpoint(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, 
         rule = "the work folder must hold this training's checkpoint, or none"
         got = f"{path} of other data, recipe, seed or model"
         raise UserError(rule, got, "choose another folder, or remove it")
-    return tensors, record
-
-
-def restore_optimisers(optimisers: Optimisers, tensors: Mapping[str, Tensor]) -> None:
-    """Give optimisers the moments of a checkpoint."""
     for name, optimiser in optimisers.items():
-        moments: dict[int, dict[str, Tensor]] = {}
-        for place, value in under(f"optimiser/{name}/", tensors).items():
-            number, _, moment = place.partition("/")
-            moments.setdefault(int(number), {})[moment] = value
+        place = f"optimiser/{name}/"
+        moments = {int(k[len(place) :]): tensors[k] for k in tensors if k.startswith(place)}
         optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    return tensors, record
 
 
 def halve(weights: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:

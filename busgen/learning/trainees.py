@@ -14,7 +14,7 @@ from busgen.training_loop import Draws, Schedule, Told
 
 
 class SingleTrainee:
-    """A trainee of one network and its optimiser; nobody who is held out is looked at."""
+    """A trainee of one network and its optimiser, without validation."""
 
     averaged_modules: tuple[str, ...] = ("net",)
 
@@ -50,26 +50,22 @@ class AdversarialTrainee:
             set_rate(optimiser, pace.rate_at(step))
             optimiser.zero_grad()
         for _ in range(pace.accumulate):
-            told = self.add_gradients(step, draws, pace)
+            metrics = self.add_gradients(step, draws, pace)
         for module in self.modules.values():
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
-        return told
+        return metrics
 
 
 def adversaries(
     networks: Mapping[str, nn.Module], betas: tuple[float, float] = (0.5, 0.95)
 ) -> dict[str, torch.optim.Optimizer]:
     """Return an optimiser for what learns of each of a network and its critics."""
+    learning = {n: [p for p in net.parameters() if p.requires_grad] for n, net in networks.items()}
     return {
-        name: torch.optim.AdamW(
-            [each for each in net.parameters() if each.requires_grad],
-            lr=0,
-            betas=betas,
-            weight_decay=0.01,
-        )
-        for name, net in networks.items()
+        name: torch.optim.AdamW(weights, lr=0, betas=betas, weight_decay=0.01)
+        for name, weights in learning.items()
     }
 
 

@@ -69,13 +69,7 @@ def load_section(name: str, model: type[Model], path: Path = FILE) -> Model:
 
 
 def read_yaml(path: Path) -> Mapping[str, object]:
-    """Return the mapping in `path`, empty for an empty file.
-
-    Raises
-    ------
-    UserError
-        If the file is unreadable, no YAML, or no mapping.
-    """
+    """Return the mapping in `path`, empty for an empty file; `UserError` if there is none."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:

@@ -1,10 +1,12 @@
 """Stage `generate`: what is asked for, which engines make it, what they must pass."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from busgen.errors import UserError
 from busgen.params.base import Section
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.schema import VARIED
@@ -54,10 +56,9 @@ class GenerateParams(Section):
     @classmethod
     def _may_vary(cls, field: str | None) -> str | None:
         if field not in (None, *VARIED):
-            raise ValueError(
-                f"must be null or one of {', '.join(VARIED)}; pathology and birads are what is "
-                "read from the image"
-            )
+            known = ", ".join(VARIED)
+            why = "pathology and birads are what is read from the image"
+            raise ValueError(f"must be null or one of {known}; {why}")
         return field
 
     @field_validator("gates")
@@ -67,3 +68,27 @@ class GenerateParams(Section):
         if unknown:
             raise ValueError(f"unknown gate {unknown[0]}: choose from {', '.join(DEFAULT_GATES)}")
         return DEFAULT_GATES | gates
+
+
+def parse_targets(words: Sequence[str]) -> Targets:
+    """Return target marginals from the command line's words, ``field.term=share`` or a switch.
+
+    ``["margin.spiculated=0.3", "size_matched"]`` -> ``{"margin": {"spiculated": .3},
+    "size_matched": True}``.
+    """
+    targets: Targets = {}
+    for word in words:
+        key, _, share = word.partition("=")
+        name, _, term = key.partition(".")
+        if not term and not share:
+            targets[name] = True
+            continue
+        marginal = targets.setdefault(name, {})
+        try:
+            if not term or isinstance(marginal, bool):
+                raise ValueError(word)
+            marginal[term] = float(share)
+        except ValueError:
+            rule = "a target must be field.term=share"
+            raise UserError(rule, repr(word), "e.g. --target pathology.malignant=0.5") from None
+    return targets

@@ -34,11 +34,5 @@ class Params(Section):
 
 
 def load_params(path: Path = FILE) -> Params:
-    """Return the parameters in `path`.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, no YAML mapping, or breaks a rule; names key and value.
-    """
+    """Return the parameters in `path`; a `UserError` names key and value that break a rule."""
     return check(Params, read_yaml(path), str(path))

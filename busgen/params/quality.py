@@ -15,9 +15,7 @@ LIMITED = re.compile(  # scores of a release that limits may name
     r"|(kid|mmd|frechet|precision|recall|density|coverage|vendi)_(us64|radiomic)"
     r"|privacy_(ratio|nearer|inauthentic|same_patient)_(us64|radiomic|masks)"
 )
-WITHOUT_LIMIT = re.compile(
-    r"ks_.*|descriptor_auc|repeats|near_duplicates"
-)  # no quantile of a floor
+WITHOUT_LIMIT = re.compile(r"ks_.*|descriptor_auc|repeats|near_duplicates")  # of a floor
 
 
 class Limit(Bounds):

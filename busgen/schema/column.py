@@ -1,6 +1,6 @@
 """What a column is, and in which tables it stands."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -9,7 +9,11 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `tables` names where it stands (`index`, `release`, `real`)."""
+    """One column: `tables` names where it stands (`index`, `release`, `real`).
+
+    `lesion`: null exactly where pathology is normal; `unstated`: null in real tables where the
+    publisher is silent; `judged`: null too where no judges were asked.
+    """
 
     name: str
     type: pa.DataType
@@ -20,12 +24,11 @@ class Column:
     values: tuple[str, ...] | None = None
     range: tuple[float, float] | None = None
     nullable: bool = False
-    lesion: bool = field(default=False)  # null exactly where pathology is normal
-    unstated: bool = field(default=False)  # null in real tables where the publisher is silent
-    judged: bool = field(default=False)  # null too where no judges were asked
+    lesion: bool = False
+    unstated: bool = False
+    judged: bool = False
 
 
 ALL = frozenset({"index", "release", "real"})
-MADE = frozenset({"index", "release"})
-INDEX, RELEASE, REAL = frozenset({"index"}), frozenset({"release"}), frozenset({"real"})
-TEXT, REALS, INT = pa.string(), pa.float64(), pa.int64()
+MADE, RELEASE, REAL = frozenset({"index", "release"}), frozenset({"release"}), frozenset({"real"})
+TEXT, REALS, INT, TEXTS = pa.string(), pa.float64(), pa.int64(), pa.list_(pa.string())

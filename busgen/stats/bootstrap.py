@@ -72,16 +72,8 @@ def draw(
 ) -> Draws:
     """Return draws of what `between` says of two sets of rows, synthetic ones first.
 
-    Parameters
-    ----------
-    between
-        Of rows of the points of both samples, one after the other (`join`).
-    samples
-        Synthetic and real images.
-    rng
-        Draws images for value, interval and floor.
-    draws
-        How many each.
+    Rows are those of the points of both samples, one after the other (`join`); `draws` are taken of
+    each of value, interval and floor.
     """
     synthetic, real = samples
     n, first = equal_size(synthetic, real), len(synthetic)
@@ -98,11 +90,11 @@ def draw(
     return Draws(n, *(np.array(all_of, np.float64) for all_of in (values, boot, floor)))
 
 
-def summarise(told: Draws, *, low_is_bad: bool = False) -> Score:
+def summarise(drawn: Draws, *, low_is_bad: bool = False) -> Score:
     """Return the score of draws (R,), its interval moved to the value (`moved_interval`)."""
-    value, floor = float(told.values.mean()), float(told.floor.mean())
-    limit = float(np.quantile(told.floor, ENDS[0] if low_is_bad else ENDS[1]))
-    return Score(value, told.n, moved_interval(value, told.boot), floor, limit)
+    value, floor = float(drawn.values.mean()), float(drawn.floor.mean())
+    limit = float(np.quantile(drawn.floor, ENDS[0] if low_is_bad else ENDS[1]))
+    return Score(value, drawn.n, moved_interval(value, drawn.boot), floor, limit)
 
 
 def equal_size(synthetic: Sample, real: Sample) -> int:
@@ -118,10 +110,7 @@ def equal_size(synthetic: Sample, real: Sample) -> int:
 def join(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     """Return points and groups of both, those of `a` first; groups are numbers.
 
-    Raises
-    ------
-    UserError
-        If dimensions differ or something is not finite.
+    Raises `UserError` if dimensions differ or something is not finite.
     """
     if a.points.ndim != 2 or a.points.shape[1:] != b.points.shape[1:]:
         got = f"{a.points.shape} and {b.points.shape}"
@@ -130,5 +119,4 @@ def join(a: Sample, b: Sample) -> tuple[Floats, Rows]:
     if not np.isfinite(points).all():
         got = f"{int((~np.isfinite(points)).sum())} that are not"
         raise UserError("features must be finite", got, "leave out the images they are of")
-    numbers = [number_groups(sample.groups) for sample in (a, b)]
-    return points, np.concatenate(numbers)
+    return points, np.concatenate([number_groups(sample.groups) for sample in (a, b)])

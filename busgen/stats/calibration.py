@@ -30,10 +30,7 @@ class Platt:
 def fit_platt(logits: Floats, outcomes: Bools) -> Platt:
     """Return the most likely slope and intercept (Platt 1999, with his softened targets).
 
-    Raises
-    ------
-    DataError
-        If there are fewer than 10 outcomes of either kind.
+    Raises `DataError` if there are fewer than 10 outcomes of either kind.
     """
     positives, n = int(outcomes.sum()), len(outcomes)
     if min(positives, n - positives) < 10:
@@ -66,10 +63,9 @@ def calibration_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> 
     That is the mean distance of predicted and observed frequency. With few outcomes in a bin it
     is above zero for perfect chances too: see `error_floor`.
     """
-    error = 0.0
-    for part in _equal_parts(probabilities, bins):
-        error += len(part) * abs(probabilities[part].mean() - outcomes[part].mean())
-    return float(error / len(probabilities))
+    parts = _equal_parts(probabilities, bins)
+    errors = [len(p) * abs(probabilities[p].mean() - outcomes[p].mean()) for p in parts]
+    return float(sum(errors) / len(probabilities))
 
 
 def debiased_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> float:

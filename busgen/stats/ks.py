@@ -59,30 +59,19 @@ def weighted_ks(a: Floats, b: Floats, weights_a: Floats, weights_b: Floats) -> F
     values = np.concatenate([a, b])
     order = np.argsort(values, kind="stable")
     last = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)  # of equal ones
-    shares = np.concatenate([_shares(weights_a), -_shares(weights_b)], axis=1)
-    steps = np.cumsum(shares[:, order], axis=1)
+    first, second = (
+        w / np.maximum(w.sum(axis=1, keepdims=True), 1) for w in (weights_a, weights_b)
+    )
+    steps = np.cumsum(np.concatenate([first, -second], axis=1)[:, order], axis=1)
     return np.asarray(np.abs(steps[:, last]).max(axis=1), np.float64)
-
-
-def _shares(weights: Floats) -> Floats:
-    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1), np.float64)
 
 
 def ks_distance(own: Floats, real: Floats, draws: Draws) -> Distance:
     """Compare a statistic of a release's images with that of real ones.
 
-    Parameters
-    ----------
-    own, real
-        (n,) and (m,) values, NaN where the statistic does not apply; some of each do.
-    draws
-        Resamples of the same images (`make_draws`).
-
-    Returns
-    -------
-    Distance
-        Its floor is measured between halves of the real patients, and brought from their sizes
-        to n and n_real: a distance of equal distributions goes with sqrt(1/n + 1/n_real).
+    `own` (n,) and `real` (m,) are NaN where the statistic does not apply; `draws` are resamples of
+    the same images. The floor is measured between halves of the real patients, and brought from
+    their sizes to n and n_real: a distance of equal distributions goes with sqrt(1/n + 1/n_real).
     """
     here, there = ~np.isnan(own), ~np.isnan(real)
     a, b = own[here], real[there]

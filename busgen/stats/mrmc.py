@@ -70,14 +70,13 @@ def split_auc(ratings: Ratings) -> Parts:
 
 def split_shares(ratings: Ratings, level: float) -> dict[str, Parts]:
     """Return the parts of sensitivity, specificity and accuracy of calls from `level` on."""
-    told = (ratings.synthetic >= level).astype(float)
+    hits = (ratings.synthetic >= level).astype(float)
     passed = (ratings.real < level).astype(float)
-    m, n = told.shape[1], passed.shape[1]
-    none_told, none_passed = np.zeros_like(told), np.zeros_like(passed)
-    both = (told * m / (m + n), passed * n / (m + n))
+    m, n = hits.shape[1], passed.shape[1]
+    both = (hits * m / (m + n), passed * n / (m + n))
     return {
-        "sensitivity": Parts(told.mean(axis=1), told, none_passed),
-        "specificity": Parts(passed.mean(axis=1), none_told, passed),
+        "sensitivity": Parts(hits.mean(axis=1), hits, np.zeros_like(passed)),
+        "specificity": Parts(passed.mean(axis=1), np.zeros_like(hits), passed),
         "accuracy": Parts(both[0].mean(axis=1) + both[1].mean(axis=1), *both),
     }
 

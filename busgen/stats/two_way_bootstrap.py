@@ -1,6 +1,7 @@
-"""Intervals over patients and seeds.
+"""Scores of images drawn with weights, and their intervals over patients and seeds.
 
-In: scores of weighted images, one a seed. Out: values, 95 % intervals, p-values.
+In: values, or probabilities and outcomes, an image; one model a seed. Out: functions of weights
+(B, N), those of drawn patients; values, 95 % intervals, p-values.
 
 The bootstrap is two-way (Owen 2007, The pigeonhole bootstrap, doi:10.1214/07-AOAS122): patients,
 whole clusters, and seeds are drawn with replacement, independently of each other. Compared arms are
@@ -10,7 +11,7 @@ Of m seeds m - 1 are drawn: the draws then spread as the mean of m does, where m
 part of the seeds is still known badly; with one it is not known, and counts as nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +19,15 @@ from numpy.typing import NDArray
 
 from busgen.seeds import rng
 from busgen.stats.patients import ENDS, Floats, counts_of_draws
-from busgen.stats.weighted_metrics import Weighted
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Weighted = Callable[[Floats], Floats]  # weights (B, N) of N images -> score (B,), NaN without any
 
 DRAWS = 20_000  # p is 1e-4 at least: some 500 secondary comparisons can still be told
 SEED = 20261126
+SPECIFICITY = 0.9
+BINS = 10
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,80 @@ def estimate(values: Floats) -> Estimate | None:
     return Estimate(float(values[0]), (float(low), float(high)), p)
 
 
-def reflect(found: Estimate, lowest: float = 0.0) -> tuple[float, float]:
+def reflect(found: Estimate) -> tuple[float, float]:
     """Return the interval turned about the value, for scores that chance alone makes larger.
 
     Draws are as far above the sample as the sample is above the truth (Efron 1993, 13.4).
     """
-    low, high = (max(2 * found.value - end, lowest) for end in found.interval[::-1])
+    low, high = (max(2 * found.value - end, 0.0) for end in found.interval[::-1])
     return low, high
+
+
+def mean_score(values: Floats) -> Weighted:
+    """Return the weighted mean of values (N,), those that are NaN left out."""
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+
+    def score(weights: Floats) -> Floats:
+        return _ratio(weights @ filled, weights @ known.astype(np.float64))
+
+    return score
+
+
+def auc_score(outcomes: Bools, probabilities: Floats, models: Ints | None = None) -> Weighted:
+    """Return the area under the ROC curve (`busgen.stats.roc.auc`) of weighted images.
+
+    Where `models` (N,) says which model gave each chance, as in cross-validation, only pairs of
+    one model count: chances of different models have different scales (Airola 2011,
+    doi:10.1016/j.csda.2010.11.018).
+    """
+    above = np.subtract.outer(probabilities[outcomes], probabilities[~outcomes])
+    wins = (np.sign(above) + 1) / 2
+    of = np.zeros(len(probabilities), np.int64) if models is None else models
+    pairs = np.equal.outer(of[outcomes], of[~outcomes]).astype(np.float64)
+    wins *= pairs
+
+    def score(weights: Floats) -> Floats:
+        own, other = weights[:, outcomes], weights[:, ~outcomes]
+        won, all_ = (np.einsum("bp,bp->b", own, other @ each.T) for each in (wins, pairs))
+        return _ratio(won, all_)
+
+    return score
+
+
+def sensitivity_score(
+    outcomes: Bools, probabilities: Floats, specificity: float = SPECIFICITY
+) -> Weighted:
+    """Return the sensitivity at the lowest threshold whose specificity is `specificity` or more.
+
+    Thresholds are observed chances, at or above which a lesion counts as malignant.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    last = np.append(np.diff(probabilities[order]) != 0, True)  # ties are told malignant together
+
+    def score(weights: Floats) -> Floats:
+        ordered, truth = weights[:, order], outcomes[order]
+        hits = np.cumsum(ordered * truth, axis=1)
+        alarms = np.cumsum(ordered * ~truth, axis=1)
+        few = alarms <= (1 - specificity) * alarms[:, -1:] * (1 + 1e-9)
+        best = np.max(hits, axis=1, where=few & last, initial=0.0)
+        return np.where(alarms[:, -1] > 0, _ratio(best, hits[:, -1]), np.nan)
+
+    return score
+
+
+def ece_score(outcomes: Bools, probabilities: Floats, bins: int = BINS) -> Weighted:
+    """Return the expected calibration error over equal bins of [0, 1] (Guo 2017, 1706.04599)."""
+    of = np.minimum((probabilities * bins).astype(np.intp), bins - 1)
+    apart = (probabilities - outcomes)[:, None] * (of[:, None] == np.arange(bins))
+
+    def score(weights: Floats) -> Floats:
+        return _ratio(np.abs(weights @ apart).sum(axis=1), weights.sum(axis=1))
+
+    return score
+
+
+def _ratio(part: Floats, total: Floats) -> Floats:
+    out: Floats = np.full(part.shape, np.nan)
+    np.divide(part, total, out=out, where=total > 0)
+    return out

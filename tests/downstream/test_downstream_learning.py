@@ -11,7 +11,7 @@ from busgen.downstream.arms import find_arm
 from busgen.downstream.data.pools import make_pool
 from busgen.downstream.learner import LOOKS, Recipe, Trainee, has_converged, train
 from busgen.downstream.models.registry import Model, load_model
-from busgen.downstream.results.predictions import SCHEMA, Predictor, fit_platt, predict
+from busgen.downstream.results.predictions import SCHEMA, fit_platt, predict
 from busgen.errors import UserError
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 from busgen.stats.roc import auc
@@ -43,8 +43,8 @@ def learned(task: str, arm: str, folder, steps: int = 60):
     pool = make_pool(find_arm(arm), crops(60), [], task, 1)
     recipe = Recipe(steps, 12, 1e-2, looks=3)
     net, losses = train(model, pool, crops(20, 2), recipe, 7, folder)
-    asked = Predictor(model, net, fit_platt(model, net, crops(40, 3)))
-    return list(predict(asked, cases(40, 4))), losses
+    scale = fit_platt(model, net, crops(40, 3))
+    return list(predict(model, net, scale, cases(40, 4))), losses
 
 
 def auc_told(rows) -> float:
@@ -89,8 +89,8 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path):
 
 
 def test_rows_hold_what_the_schema_names():
-    asked = Predictor(TINY["segmentation"], TINY["segmentation"].build().eval())
-    names = {name for row in predict(asked, cases(3)) for name in row}
+    model = TINY["segmentation"]
+    names = {name for row in predict(model, model.build().eval(), None, cases(3)) for name in row}
     assert names | {"task", "train", "arm", "seed", "fold", "test", "probability"} == set(
         SCHEMA.names
     )

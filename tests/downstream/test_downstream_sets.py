@@ -11,8 +11,7 @@ import pytest
 from tiny_sets import crops, pair, write_made
 
 from busgen.downstream import arms
-from busgen.downstream.data.pools import make_pool
-from busgen.downstream.data.strata import balance, strata, terciles
+from busgen.downstream.data.pools import balance, make_pool, strata
 from busgen.downstream.data.synthetic_set import open_set, parse_sets
 from busgen.downstream.library import run
 from busgen.downstream.plan import plan
@@ -127,7 +126,7 @@ def test_only_rare_strata_are_topped_up_and_classes_stay_even():
     made = crops(60, 1)
     chosen = balance(real, made)
     assert (made.labels[chosen] == "malignant").all()
-    names = strata(made, terciles(real))[chosen]
+    names = strata(made, real)[chosen]
     mean = round(21 / 12)
     assert max(np.unique(names, return_counts=True)[1]) <= mean
     pool = make_pool(arms.find_arm("real_rare_top_up"), real, [made], "classification", 0)

@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from busgen import schema
 from busgen.errors import DataError
-from busgen.evaluation import compare_reference, marginals
+from busgen.evaluation import compare_reference
 from busgen.evaluation.reference import Reference
+from busgen.evaluation.stage import count_requests
 from busgen.gates.calibration.real_samples import measure
 from busgen.io import dumps, encode_png, write_text
 from busgen.schema import JUDGED
@@ -218,7 +219,7 @@ def write_index(folder):
 
 
 def test_realised_counts_findings_once_and_attempts_by_stratum(tmp_path):
-    told = marginals.compare(write_index(tmp_path))
+    told = count_requests(write_index(tmp_path))
     assert told["fields"]["pathology"] == {"benign": {"requested": 3, "accepted": 2}}
     assert told["fields"]["shape"] == {
         "oval": {"requested": 2, "accepted": 2},
@@ -251,4 +252,4 @@ def test_realised_counts_findings_once_and_attempts_by_stratum(tmp_path):
 
 def test_realised_needs_an_index(tmp_path):
     with pytest.raises(DataError, match=r"index\.parquet"):
-        marginals.compare(tmp_path / "index.parquet")
+        count_requests(tmp_path / "index.parquet")

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.evaluation.previous_releases import find_duplicates
+from busgen.evaluation.duplicates import find_previous
 from busgen.io import encode_png, sha256_array
 from busgen.seeds import rng
 from busgen.similarity.dhash import hash_image
@@ -60,7 +60,7 @@ def folders(tmp_path_factory):
 
 def test_what_is_in_an_earlier_release_too_is_counted(folders):
     now, earlier, other = folders
-    told = find_duplicates(now, [earlier, other], 1000)
+    told = find_previous(now, [earlier, other], 1000)
     first, second = told["earlier"]
     assert (first["n"], first["identical"], first["near"], first["looked_at"]) == (11, 2, 5, 12)
     assert first["same_hash"] >= 2
@@ -73,7 +73,7 @@ def test_what_is_in_an_earlier_release_too_is_counted(folders):
 
 def test_a_release_repeats_itself_wholly_and_a_part_may_be_looked_at(folders):
     now, _, _ = folders
-    told = find_duplicates(now, [now], 6)
+    told = find_previous(now, [now], 6)
     assert told["earlier"][0]["identical"] == 12
     assert told["earlier"][0]["looked_at"] == told["score"]["n"] == 6
     assert told["score"]["value"] == 1.0
@@ -81,4 +81,4 @@ def test_a_release_repeats_itself_wholly_and_a_part_may_be_looked_at(folders):
 
 def test_a_folder_that_is_no_release_is_named(folders, tmp_path):
     with pytest.raises(DataError, match=r"must be a release folder.*quality\.previous"):
-        find_duplicates(folders[0], [tmp_path], 10)
+        find_previous(folders[0], [tmp_path], 10)

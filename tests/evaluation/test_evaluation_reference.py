@@ -12,7 +12,6 @@ from busgen.evaluation.reference import (
     FACTS,
     REFERENCE,
     SAMPLES,
-    Source,
     load_reference,
     make_reference,
     measure_reference,
@@ -25,7 +24,7 @@ from busgen.real.cohort import FILE, SCHEMA as SCHEMA_OF_COHORT
 from busgen.real.readers.registry import DATASETS
 
 SIDE = 64
-ORIGIN = Source((DATASETS["breast"],), {"breast": {"read": 256}}, None, SIDE)
+ORIGIN = ((DATASETS["breast"],), {"breast": {"read": 256}}, None, SIDE)
 
 
 def described(n):
@@ -50,7 +49,7 @@ def described(n):
 def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
     rows = [make_row(k, scanner="Ünit 7" if k < 5 else None) for k in range(12)]
     rows[0]["pathology"] = None
-    made = make_reference(measure(rows, None, SIDE), described(30), ORIGIN)
+    made = make_reference(measure(rows, None, SIDE), described(30), *ORIGIN)
     assert made.facts["n"] == {
         "dataset": {"breast": 12},
         "scanner": {"Ünit 7": 5, "BrEaST": 7},
@@ -106,7 +105,7 @@ def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical,
 def test_what_is_no_reference_is_named(make_row, tmp_path):
     with pytest.raises(DataError, match=r"reference\.json"):
         load_reference(tmp_path)
-    write_reference(make_reference(measure([make_row(0)], None, SIDE), described(30), ORIGIN),
+    write_reference(make_reference(measure([make_row(0)], None, SIDE), described(30), *ORIGIN),
                     tmp_path / "a")  # fmt: skip
     table = pq.read_table(tmp_path / "a" / SAMPLES)
     pq.write_table(table.drop_columns(["patient"]), tmp_path / "a" / SAMPLES)

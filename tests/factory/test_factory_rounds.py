@@ -20,11 +20,10 @@ from busgen import io
 from busgen.errors import UnfilledError
 from busgen.factory import rounds
 from busgen.factory.library import run_shards
-from busgen.factory.plan import Plan, from_record, read_plan, resolve, to_record
-from busgen.factory.requested import find_runs
+from busgen.factory.plan import Plan, find_runs, from_record, read_plan, resolve, to_record
 from busgen.factory.rounds import plan_round
 from busgen.factory.shard import is_done, run_shard, to_row
-from busgen.factory.verdicts import AcceptedSamples, judge
+from busgen.factory.verdicts import judge
 from busgen.masks.engines import load_mask_engine
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams
@@ -232,18 +231,18 @@ def shard_of(hashes_: list[int], passed: list[bool]) -> pa.Table:
 
 
 def test_of_two_equal_images_the_earlier_accepted_is_kept():
-    known = AcceptedSamples([0b1111 << 32], ["earlier"])
+    known = {"earlier": 0b1111 << 32}
     shard = shard_of([0b1110 << 32, -1, -1, -2, 0], [True, False, True, True, True])
     found = judge(shard, Gate(min=4.0), known)
     assert found.accepted.tolist() == [False, False, True, False, True]
     assert found.distance.tolist() == [1, 60, 60, 1, 4]
     assert found.duplicate_of == ["earlier", "earlier", "earlier", "s2", "earlier"]
     assert found.reason == ["duplicate_distance", "contrast", None, "duplicate_distance", None]
-    assert known.samples == ["earlier", "s2", "s4"]
+    assert list(known) == ["earlier", "s2", "s4"]
 
 
 def test_a_duplicate_gate_that_flags_rejects_nothing():
-    found = judge(shard_of([5, 5], [True, True]), Gate(action="flag", min=4.0), AcceptedSamples())
+    found = judge(shard_of([5, 5], [True, True]), Gate(action="flag", min=4.0), {})
     assert found.accepted.all()
     assert found.distance.tolist() == [64, 0]
 

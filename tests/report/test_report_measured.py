@@ -7,7 +7,7 @@ import pytest
 from busgen import io
 from busgen.cli.versions import _quality
 from busgen.downstream.results.changes import compare as changes_compare
-from busgen.evaluation.previous_releases import find_duplicates
+from busgen.evaluation.duplicates import find_previous
 from busgen.release.contract.expectations import validate
 from busgen.report.page import render
 from busgen.report.report import gather_content
@@ -40,7 +40,7 @@ REAL = {"scores": SCORES, "skipped": {"vendi_us64": "too few"}, "notes": ["small
 
 @pytest.fixture(scope="module")
 def page(chain, evidence):
-    again = find_duplicates(chain.sources.release, (chain.sources.release,), 10)
+    again = find_previous(chain.sources.release, (chain.sources.release,), 10)
     scores = evidence.scores | {"beside_real": REAL, "repeats": again}
     contract = validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
     return render("page.html", gather_content(replace(evidence, scores=scores), contract, 1))
@@ -69,7 +69,7 @@ def test_the_page_shows_them_and_nothing_where_nothing_was_measured(page, chain)
 
 def test_repeats_name_no_folder_and_count_each_earlier_release(page, chain, evidence):
     folder = chain.sources.release
-    scores = {"repeats": find_duplicates(folder, (folder, folder), 10)}
+    scores = {"repeats": find_previous(folder, (folder, folder), 10)}
     found = scores_compare(scores)
     assert len(found.earlier) == 2
     assert found.earlier[0].identical == found.earlier[0].n == len(evidence.accepted_rows)

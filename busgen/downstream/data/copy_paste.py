@@ -4,6 +4,8 @@ In: crops of training patients. Out: as many crops as are asked for. The simple 
 generator must beat (after Ghiasi 2021, arXiv 2012.07177, which pastes whole objects unblended).
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +23,13 @@ def paste(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
     Both are of one scanner, and of one class or the host is normal, so that nothing of another
     class is seen around the lesion. The host's own lesion, where it stays visible, is hidden from
     the loss by the ignore-mask. Where no other patient fits, the crop is its own host.
-
-    Parameters
-    ----------
-    crops
-        Of training patients; those with a lesion give it.
-    count
-        Number of crops to make.
-    rng
-        Draws lesions and hosts.
     """
     lesions = np.flatnonzero(crops.masks.any(axis=(1, 2)))
     givers = rng.choice(lesions, count)
     hosts = np.array([rng.choice(_hosts(crops, giver)) for giver in givers], np.intp)
-    made = [_blend(crops, *pair) for pair in zip(givers, hosts, strict=True)]
-    images, ignore = (np.stack(stack) for stack in zip(*made, strict=True))
-    own = crops.pick(givers)
-    words = (own.datasets, own.scanners, own.labels, own.groups)
-    return Crops(images, own.masks, ignore, *words)
+    blended = [_blend(crops, *pair) for pair in zip(givers, hosts, strict=True)]
+    images, ignore = (np.stack(stack) for stack in zip(*blended, strict=True))
+    return replace(crops.pick(givers), images=images, ignore=ignore)
 
 
 def _hosts(crops: Crops, giver: int) -> NDArray[np.intp]:

@@ -23,7 +23,7 @@ def read_findings(real: RealData) -> dict[str, Words]:
     Several margins stand in one word, joined with "+".
     """
     columns = ["sample_id", *FINDINGS]
-    rows = read_rows(real.tables, real.cohort, columns=columns, usable=_any)
+    rows = read_rows(real.tables, real.cohort, columns=columns, usable=lambda _: True)
     return {row["sample_id"]: {name: _to_text(row[name]) for name in ADDED} for row in rows}
 
 
@@ -31,14 +31,9 @@ def join(predictions: pa.Table, known: Mapping[str, Words]) -> pa.Table:
     """Return predictions with what is known of each image, text."""
     own = [known[name] for name in predictions["sample_id"].to_pylist()]
     for name in ADDED:
-        predictions = predictions.append_column(
-            pa.field(name, pa.string()), pa.array([row[name] for row in own], pa.string())
-        )
+        column = pa.array([row[name] for row in own], pa.string())
+        predictions = predictions.append_column(pa.field(name, pa.string()), column)
     return predictions
-
-
-def _any(row: object) -> bool:
-    return True
 
 
 def _to_text(value: object) -> str | None:

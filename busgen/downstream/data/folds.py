@@ -18,41 +18,29 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from busgen.downstream.data.real_images import ImageSet, join_images
+from busgen.downstream.data.real_images import ImageSet, join
 from busgen.seeds import rng
 
 FOLDED = ("breast",)
 HELD_OUT = ("validation", "test")
 UNSEEN = "validation and test"
+FOLD = "fold {}"  # its name among the splits
 SEED = 20261126
 
 
 def add_folds(own: Mapping[str, ImageSet], count: int) -> dict[str, ImageSet]:
-    """Return images by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are.
-
-    Parameters
-    ----------
-    own
-        Images by the three splits.
-    count
-        Number of folds.
-    """
-    whole = join_images(list(own.values()))
+    """Return images by split, and by ``fold 0`` ... and ``fold 0 unseen`` ..., where any are."""
+    whole = join(list(own.values()))
     split = np.concatenate([np.full(len(one), name) for name, one in own.items()])
     of = assign_folds(whole, count)
     found = dict(own) | {UNSEEN: whole.pick(np.isin(split, HELD_OUT))}
     for fold in range(count):
         inside = of == fold
         unseen = inside & np.isin(split, HELD_OUT)
-        for name, chosen in ((fold_name(fold), inside), (f"{fold_name(fold)} unseen", unseen)):
+        for suffix, chosen in (("", inside), (" unseen", unseen)):
             if chosen.any():
-                found[name] = whole.pick(chosen)
+                found[FOLD.format(fold) + suffix] = whole.pick(chosen)
     return found
-
-
-def fold_name(fold: int) -> str:
-    """Return the name of a fold among the splits."""
-    return f"fold {fold}"
 
 
 def assign_folds(images: ImageSet, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

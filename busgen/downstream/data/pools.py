@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from busgen.downstream.arms import Arm
 from busgen.downstream.data.copy_paste import paste
-from busgen.downstream.data.strata import balance
 from busgen.errors import DataError
+from busgen.imaging.decode import bounding_box
 from busgen.real.crops import Crops, join, probabilities
 from busgen.seeds import rng
 
-SUBSET = 20261126  # which patients a share takes: the same in all arms and seeds, nested
+SEED = 20261126  # of shares of patients, the same in all arms and seeds, nested, and of top-ups
+RARE = 0.5  # of the mean number in a stratum: fewer are rare
+SIZES = ("small", "middle", "large")  # terciles of the training lesions' share of the image
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Crops, the chance (N,) that each is drawn, whether they are changed; how many are made."""
+    """Crops, how probably each is drawn (N,), whether they are changed; how many are made."""
 
     crops: Crops
     probabilities: NDArray[np.float64]
@@ -38,22 +40,10 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
     scanner's classes are equally likely. Of several made sets each gives an equal part. What tops
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
-    Parameters
-    ----------
-    arm
-        What is learned from.
-    real, made
-        Crops of real training patients (of all data sets where the arm is pooled), None where the
-        arm has none; sets of made ones.
-    task
-        ``"classification"``, which sees labelled lesions alone, or ``"segmentation"``.
-    seed
-        Draws what is pasted, and how a control is shuffled.
-
-    Raises
-    ------
-    DataError
-        If nothing of one kind is left to learn from.
+    `real` are crops of training patients (of all data sets where the arm is pooled), None where the
+    arm has none, `made` sets of synthetic ones; the `task` classification sees labelled lesions
+    alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if nothing
+    of one kind is left to learn from.
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []
@@ -63,16 +53,17 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
-    lessons = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
-    parts += [one for one in lessons if len(one[0])]
+    synthetic = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
+    parts += [one for one in synthetic if len(one[0])]
     total = sum(weight for _, weight in parts)
-    chances = np.concatenate([
+    drawn = np.concatenate([
         probabilities(part, labelled=classify) * weight / total for part, weight in parts
     ])  # fmt: skip
     crops = join([part for part, _ in parts])
-    if classify and arm.rare:
-        chances = _even(chances, crops.is_malignant)
-    return Pool(crops, chances, arm.augmented, sum(len(part) for part, _ in lessons))
+    if classify and arm.rare:  # either class half of the time
+        malignant = crops.is_malignant
+        drawn /= 2 * np.where(malignant, drawn[malignant].sum(), drawn[~malignant].sum())
+    return Pool(crops, drawn, arm.augmented, sum(len(part) for part, _ in synthetic))
 
 
 def _synthetic(
@@ -82,15 +73,9 @@ def _synthetic(
     if arm.rare:
         chosen = balance(real[0][0], few)
         return few.pick(chosen), len(chosen) / len(real[0][0])
-    order = rng(SUBSET, "made").permutation(len(few))
+    order = rng(SEED, "made").permutation(len(few))
     most = round(arm.synthetic * len(real[0][0]) / sets) if real else len(few)
     return few.pick(np.sort(order[: max(most, 1)])), arm.synthetic / sets
-
-
-def _even(chances: NDArray[np.float64], malignant: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return chances with which either class is drawn half of the time."""
-    total = np.where(malignant, chances[malignant].sum(), chances[~malignant].sum())
-    return np.asarray(chances / (2 * total), np.float64)
 
 
 def subsample(crops: Crops, share: float) -> Crops:
@@ -103,7 +88,7 @@ def subsample(crops: Crops, share: float) -> Crops:
     kept: list[str] = []
     for label in np.unique(crops.labels):
         patients = np.unique(crops.groups[crops.labels == label])
-        order = rng(SUBSET, f"patients {label}").permutation(len(patients))
+        order = rng(SEED, f"patients {label}").permutation(len(patients))
         kept += patients[order[: max(round(share * len(patients)), 1)]].tolist()
     return crops.pick(np.asarray(np.isin(crops.groups, kept)))
 
@@ -133,3 +118,36 @@ def _is_usable(crops: Crops, classify: bool) -> Crops:
         rule = "an arm must have lesions to learn from"
         raise DataError(rule, "none", "give more patients or another task")
     return own
+
+
+def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
+    """Return each crop's stratum, empty where it has no lesion of known class.
+
+    Borders of size are the terciles of the `real` lesions' shares of the image.
+    """
+    shares = real.pick(real.is_labelled).masks.mean(axis=(1, 2))
+    sizes = np.searchsorted(np.quantile(shares, [1 / 3, 2 / 3]), crops.masks.mean(axis=(1, 2)))
+    names = []
+    for k, known in enumerate(crops.is_labelled):
+        box = bounding_box(np.asarray(crops.masks[k])) if known else None
+        tall = "" if box is None else "tall" if box.height > box.width else "wide"
+        names.append(f"{crops.labels[k]} {tall} {SIZES[sizes[k]]}" if tall else "")
+    return np.array(names, np.str_)
+
+
+def balance(real: Crops, made: Crops) -> NDArray[np.intp]:
+    """Return which made crops bring every rare stratum up to the mean one, as far as they go.
+
+    Strata are counted in images of training patients; one that no image is of is rare too.
+    """
+    own, other = strata(real, real), strata(made, real)
+    names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
+                    for s in SIZES})  # fmt: skip
+    counts = {name: int((own == name).sum()) for name in names}
+    mean = sum(counts.values()) / len(names)
+    taken: list[int] = []
+    for name, count in counts.items():
+        if count < RARE * mean:
+            order = rng(SEED, f"top up {name}").permutation(np.flatnonzero(other == name))
+            taken += order[: round(mean) - count].tolist()
+    return np.array(sorted(taken), np.intp)

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from busgen.code import hash_code
 from busgen.errors import DataError
 from busgen.folders import write_folder
-from busgen.io import read_json, sha256_bytes
+from busgen.io import sha256_bytes
+from busgen.real import crops
 from busgen.real.cohort import IMAGES, find_cohort, find_tables, load_cohort, read_rows
-from busgen.real.crops import Crops, crop, crop_square, is_undisputed, join, load_crops, save_crops
+from busgen.real.crops import Crops, crop_square, is_undisputed
 from busgen.schema import scanner_of
 
 COLUMNS = (*IMAGES, "source_file", "scanner", "pixel_mm")
-TOLD = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
+KEPT = ("sample_id", "dataset", "scanner", "pathology", "cluster_id", "pixel_mm")
+ARRAYS = ("sha256", "labels", "groups", "lesions", "numbers")  # of an `ImageSet`, one row an image
 UNDRAWN = {"no_mask", "empty_mask"}  # flags of lesions without outline
 
 
@@ -68,8 +70,7 @@ class ImageSet:
 
     def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "ImageSet":
         """Return the chosen ones, by a mask (N,) or by numbers in rising order."""
-        arrays = ("sha256", "labels", "groups", "lesions", "numbers")
-        return replace(self, **{name: vars(self)[name][chosen] for name in arrays})
+        return replace(self, **{name: vars(self)[name][chosen] for name in ARRAYS})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,27 +99,20 @@ class RealData:
         """Names of the data sets."""
         return [table.parent.name for table in self.tables]
 
-    @property
-    def shippable(self) -> tuple[str, ...]:
-        """Names of those whose licence lets weights ship, so that shipped ones learned of them."""
-        told = {table.parent.name: read_json(table.parent / "info.json") for table in self.tables}
-        return tuple(name for name, info in told.items() if info.get("weights_may_ship"))
 
-
-def join_images(parts: Sequence[ImageSet]) -> ImageSet:
+def join(parts: Sequence[ImageSet]) -> ImageSet:
     """Return several sets of images as one."""
     ends = np.cumsum([len(part) for part in parts])
 
     def load(numbers: NDArray[np.intp]) -> Cases:
         of = np.searchsorted(ends, numbers, side="right")
         few = (part.pick(numbers[of == k] - ends[k] + len(part)) for k, part in enumerate(parts))
-        return _join([one.load() for one in few if len(one)])
+        cases = [one.load() for one in few if len(one)]
+        rows = ([vars(one)[name] for one in cases] for name in ("ids", "pixel_mm"))
+        return Cases(crops.join([one.crops for one in cases]), *(np.concatenate(r) for r in rows))
 
-    told = (
-        np.concatenate([vars(part)[name] for part in parts])
-        for name in ("sha256", "labels", "groups", "lesions")
-    )
-    sha256s, labels, groups, lesions = told
+    columns = (np.concatenate([vars(part)[name] for part in parts]) for name in ARRAYS[:-1])
+    sha256s, labels, groups, lesions = columns
     return ImageSet(sha256s, labels, groups, lesions, np.arange(ends[-1]), load)
 
 
@@ -133,11 +127,10 @@ def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
     No near-duplicate, no Doppler, no disputed label. Bytes are read and hashed, not decoded.
     """
     cohort = load_cohort(real.cohort)
-    asked: dict[str, Any] = {"columns": COLUMNS, "usable": is_undisputed}
     found: dict[str, dict[str, ImageSet]] = {}
     for table in real.tables:
         rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in read_rows([table], cohort, **asked):
+        for row in read_rows([table], cohort, columns=COLUMNS, usable=is_undisputed):
             rows[row["split"]].append(_slim(row))
         found[table.parent.name] = {
             split: _images(few, table, real.cohort) for split, few in rows.items()
@@ -147,16 +140,15 @@ def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
 
 def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a canonical row: who it is, and the hash of its bytes and words."""
-    digest = sha256(repr([row[name] for name in TOLD]).encode())
+    digest = sha256(repr([row[name] for name in KEPT]).encode())
     for name in IMAGES:
         digest.update(b"\0" if row[name] is None else sha256(row[name]["bytes"]).digest())
-    normal, undrawn = row["pathology"] == "normal", bool(UNDRAWN.intersection(row["flags"]))
     return {
         "id": row["sample_id"],
         "sha256": digest.hexdigest(),
         "label": row["pathology"] or "",
         "group": row["cluster_id"],
-        "lesion": not normal and not undrawn,
+        "lesion": row["pathology"] != "normal" and not UNDRAWN.intersection(row["flags"]),
     }
 
 
@@ -165,9 +157,11 @@ def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> Ima
 
     def load(numbers: NDArray[np.intp]) -> Cases:
         wanted = set(ids[numbers].tolist())
-        asked: dict[str, Any] = {"columns": COLUMNS, "usable": lambda r: r["sample_id"] in wanted}
+        kept = read_rows(
+            [table], cohort, columns=COLUMNS, usable=lambda row: row["sample_id"] in wanted
+        )
         with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
-            return gather(pool.map(_crop, read_rows([table], cohort, **asked)))
+            return gather(pool.map(_crop, kept))
 
     sha256s, labels, groups = (
         np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")
@@ -187,32 +181,26 @@ def gather(rows: Iterable[Mapping[str, Any]]) -> Cases:
     return Cases(Crops(*pixels, *words), ids, np.array([row["mm"] for row in rows], np.float64))
 
 
-def _join(parts: Sequence[Cases]) -> Cases:
-    """Return several sets of cases as one."""
-    rows = ([vars(part)[name] for part in parts] for name in ("ids", "pixel_mm"))
-    return Cases(join([part.crops for part in parts]), *(np.concatenate(one) for one in rows))
-
-
 def save_examples(cases: Cases, folder: Path) -> None:
     """Write cases for processes that map them."""
     with write_folder(folder, "cases") as partial:
-        save_crops(cases.crops, partial / "crops")
+        crops.save_crops(cases.crops, partial / "crops")
         np.savez(partial / "rows.npz", ids=cases.ids, pixel_mm=cases.pixel_mm)
 
 
 def load_examples(folder: Path) -> Cases:
     """Return what `save_examples` wrote; pixels stay in their file until they are looked at."""
     with np.load(folder / "rows.npz") as rows:
-        return Cases(load_crops(folder / "crops"), rows["ids"], rows["pixel_mm"])
+        return Cases(crops.load_crops(folder / "crops"), rows["ids"], rows["pixel_mm"])
 
 
 def _crop(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
     known = row["pixel_mm"] is not None and row["mask"] is not None
-    words = (row["dataset"], scanner_of(row["scanner"], row["dataset"]), row["pathology"] or "")
+    scanner = scanner_of(row["scanner"], row["dataset"])
     return {
-        "pixels": crop(row),
-        "words": (*words, row["cluster_id"]),
+        "pixels": crops.crop(row),
+        "words": (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"]),
         "id": row["sample_id"],
         "mm": row["pixel_mm"] * crop_square(row).scale if known else nan,
     }

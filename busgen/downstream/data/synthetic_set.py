@@ -55,23 +55,30 @@ class SyntheticSet:
 
     def load(self) -> Cases:
         """Return the images; `UserError` if they hold no outlined lesion of known class."""
-        return _cases(self.source)
+        source, labels = self.source, _labels(self.source)
+        scanners, groups = source.values("scanner"), source.groups()
+        names = source.values("sample_id")
+        rows: list[dict[str, Any]] = []
+        for part in read_squares(source, range(len(source)), SIDE):
+            for image, mask in zip(part.images, part.masks, strict=True):
+                k = len(rows)
+                words = ("synthetic", scanners[k] or "synthetic", labels[k], groups[k])
+                pixels = (image, mask, np.zeros_like(mask))
+                rows.append({"pixels": pixels, "words": words, "id": names[k] or f"{k}", "mm": nan})
+        cases = gather(rows)
+        if not cases.crops.is_labelled.any():
+            rule = f"{source.path} must hold outlined lesions of known class"
+            remedy = f"give masks, and a column {LABELS[0]} of {CLASSES[:2]}"
+            raise UserError(rule, "none", remedy)
+        return cases
 
 
 def open_set(path: Path, saw: str | None = None) -> SyntheticSet:
     """Return the synthetic set at a path: its training split, where it has splits.
 
-    Parameters
-    ----------
-    path
-        A release, a Parquet file, a saved dataset or a folder with images, masks and a table.
-    saw
-        What the user says of the generator's patients; else what a release's provenance tells.
-
-    Raises
-    ------
-    UserError
-        If it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
+    It may be a release, a Parquet file, a saved dataset or a folder with images, masks and a table;
+    `saw` is what the user says of the generator's patients, else what its provenance tells. Raises
+    `UserError` if it is real data, lacks classes or outlines, or `saw` is none of `SAW`.
     """
     if saw is not None and saw not in SAW:
         raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
@@ -82,14 +89,16 @@ def open_set(path: Path, saw: str | None = None) -> SyntheticSet:
     if "train" in made.values("split"):
         made = made.select(["train"])
     plan = read_plan(path)
-    return SyntheticSet(made, _hash(made), describe(plan), saw or trained_on(plan))
+    key = [hash_code(__name__), sha256_file(WEIGHTS), *_read(made.path)]
+    key += [*_labels(made), *made.values("scanner")]
+    fingerprint = sha256_bytes("\n".join(key).encode())
+    return SyntheticSet(made, fingerprint, describe(plan), saw or trained_on(plan))
 
 
 def read_plan(path: Path) -> dict[str, Any]:
     """Return the plan that a release was made by, empty where there is none."""
     file = path / PROVENANCE
-    plan: dict[str, Any] = read_json(file).get("plan", {}) if file.is_file() else {}
-    return plan
+    return dict(read_json(file).get("plan", {})) if file.is_file() else {}
 
 
 def describe(plan: Mapping[str, Any]) -> dict[str, str]:
@@ -110,9 +119,8 @@ def parse_sets(words: Sequence[str]) -> tuple[Path, dict[str, Path]]:
             rule = "synthetic sets after the first must have names of their own"
             raise UserError(rule, word, "give e.g. --data DIR --data phantom=OTHER")
         others[name] = Path(path)
-    name, _, path = first.partition("=")
-    own = path if path and not Path(first).exists() else first
-    return Path(own), others
+    path = first.partition("=")[2]
+    return Path(path if path and not Path(first).exists() else first), others
 
 
 def trained_on(plan: Mapping[str, Any]) -> str:
@@ -130,13 +138,6 @@ def trained_on(plan: Mapping[str, Any]) -> str:
     return "none" if by_rules and published and not judged else "pooled"
 
 
-def _hash(made: Source) -> str:
-    told = [*_labels(made), *made.values("scanner")]
-    return sha256_bytes(
-        "\n".join([hash_code(__name__), sha256_file(WEIGHTS), *_read(made.path), *told]).encode()
-    )
-
-
 def _read(path: Path) -> Iterator[str]:
     """Yield hashes of a release's training images, else of every file that lies there."""
     if (path / PROVENANCE).is_file() and find_files(path):
@@ -148,24 +149,6 @@ def _read(path: Path) -> Iterator[str]:
     for file in [path] if path.is_file() else sorted(path.rglob("*")):
         if file.is_file() and file.name != MANIFEST:
             yield f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
-
-
-def _cases(source: Source) -> Cases:
-    labels = _labels(source)
-    scanners, groups = source.values("scanner"), source.groups()
-    names = source.values("sample_id")
-    rows: list[dict[str, Any]] = []
-    for part in read_squares(source, range(len(source)), SIDE):
-        for image, mask in zip(part.images, part.masks, strict=True):
-            k = len(rows)
-            words = ("synthetic", scanners[k] or "synthetic", labels[k], groups[k])
-            pixels = (image, mask, np.zeros_like(mask))
-            rows.append({"pixels": pixels, "words": words, "id": names[k] or f"{k}", "mm": nan})
-    cases = gather(rows)
-    if not cases.crops.is_labelled.any():
-        rule = f"{source.path} must hold outlined lesions of known class"
-        raise UserError(rule, "none", f"give masks, and a column {LABELS[0]} of {CLASSES[:2]}")
-    return cases
 
 
 def _labels(source: Source) -> list[str]:

@@ -12,7 +12,7 @@ from busgen.extras import require_extra
 WIDTHS = (32, 64, 128, 256, 512, 512)  # nnU-Net's in 2 dimensions (Isensee 2021)
 
 
-def _classifier() -> nn.Module:
+def efficientnet_b0() -> nn.Module:
     """Return EfficientNet-B0 (Tan 2019, arXiv 1905.11946) that gives (N,) logits."""
     net = _monai().EfficientNetBN(
         "efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=1, num_classes=1
@@ -20,7 +20,7 @@ def _classifier() -> nn.Module:
     return nn.Sequential(net, nn.Flatten(0))
 
 
-def _segmenter() -> nn.Module:
+def nnunet() -> nn.Module:
     """Return nnU-Net's architecture (Isensee 2021, doi:10.1038/s41592-020-01008-z)."""
     strides = (1, *(2 for _ in WIDTHS[1:]))
     net: nn.Module = _monai().DynUNet(

@@ -44,41 +44,31 @@ class Model:
     @property
     def fingerprint(self) -> str:
         """What decides the network beside this package: shape, and a user's source."""
-        own = ""
-        if self.path is not None:
-            file = inspect.getsourcefile(_function(self.path))
-            own = sha256_file(Path(file)) if file else ""
+        file = self.path and inspect.getsourcefile(_function(self.path))
+        own = sha256_file(Path(file)) if file else ""
         return sha256_bytes(f"{self.task} {self.spec} {self.path} {own}".encode())
 
 
-PRESETS: dict[str, dict[str, Model]] = {
-    "small": {
-        "classification": Model("classification", CLASSIFIER),
-        "segmentation": Model("segmentation", SEGMENTER),
-    },
-    "paper": {
-        "classification": Model(
-            "classification", ClassifierSpec(224, (), 1, 1.8, 1), f"{PAPER}:efficientnet_b0"
-        ),
-        "segmentation": Model("segmentation", SegmenterSpec(256, (), 1), f"{PAPER}:nnunet"),
-    },
+_SMALL = (Model(TASKS[0], CLASSIFIER), Model(TASKS[1], SEGMENTER))
+_PAPER = (
+    Model(TASKS[0], ClassifierSpec(224, (), 1, 1.8, 1), f"{PAPER}:efficientnet_b0"),
+    Model(TASKS[1], SegmenterSpec(256, (), 1), f"{PAPER}:nnunet"),
+)
+PRESETS = {
+    name: {model.task: model for model in models}
+    for name, models in (("small", _SMALL), ("paper", _PAPER))
 }
 
 
 def load_model(task: str, path: str | None = None, preset: str = "small") -> Model:
     """Return the model of a task, tried once; `path` replaces the preset's, its sizes stay.
 
-    Raises
-    ------
-    UserError
-        If task or preset is unknown, or a user's model cannot be imported or answers in another
-        shape.
+    Raises `UserError` if task or preset is unknown, or a user's model cannot be imported or answers
+    in another shape.
     """
-    for rule, name, known in (
-        ("a task must be known", task, TASKS),
-        ("a preset must be known", preset, tuple(PRESETS)),
-    ):
+    for what, name, known in (("task", task, TASKS), ("preset", preset, tuple(PRESETS))):
         if name not in known:
+            rule = f"a {what} must be known"
             raise UserError(rule, repr(name), f"choose from {', '.join(known)}")
     model = PRESETS[preset][task]
     model = model if path is None else replace(model, path=path)

@@ -17,29 +17,26 @@ ABOUT = (
 )
 NOTHING = "neither quality nor utility is known of both: what got better cannot be told"
 SAME = "no difference"
+INTERVAL = "{:+.3f} ({:+.3f} to {:+.3f})"
 Record = dict[str, Any]
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Record]:
     """Return how scores of version `b` differ from those of version `a`.
 
-    Parameters
-    ----------
-    a, b
-        ``quality`` {name: {value, interval, floor}}, of some ``bad, version`` too, and
-        ``downstream`` (`busgen.downstream.results.headline`).
+    Both hold ``quality`` {name: {value, interval, floor}}, of some ``bad, version`` too, and
+    ``downstream`` (`busgen.downstream.results.headline`).
 
-    Returns
-    -------
-    list of dict
-        ``score, values`` [a, b], ``difference, interval, verdict``: better, worse or no difference;
-        of what both know, in the same version of a feature space. Distances are better smaller,
-        utility larger, the AUC of descriptors nearer to its floor.
+    Each holds ``score, values`` [a, b], ``difference, interval, verdict``: better, worse or no
+    difference; of what both know, in the same version of a feature space. Distances are better
+    smaller, utility larger, the AUC of descriptors nearer to its floor.
     """
     first, second = dict(_scores(a)), dict(_scores(b))
-    both = [name for name in first if name in second]
-    alike = [name for name in both if first[name]["version"] == second[name]["version"]]
-    return [_change(name, first[name], second[name]) for name in alike]
+    return [
+        _change(name, one, second[name])
+        for name, one in first.items()
+        if name in second and one["version"] == second[name]["version"]
+    ]
 
 
 def to_rows(found: list[Record]) -> list[Record]:
@@ -49,24 +46,22 @@ def to_rows(found: list[Record]) -> list[Record]:
             "score": one["score"],
             "first": one["values"][0],
             "second": one["values"][1],
-            "difference": "{:+.3f} ({:+.3f} to {:+.3f})".format(
-                one["difference"], *one["interval"]
-            ),
+            "difference": INTERVAL.format(one["difference"], *one["interval"]),
             "verdict": one["verdict"],
         }
         for one in found
     ]
 
 
-def _scores(told: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
+def _scores(version: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
     """Yield name, value, interval, and whether more is better, 1 or -1."""
-    for task, sets in told["downstream"].items():
+    for task, sets in version["downstream"].items():
         for train, arms in sets.items():
             for arm, one in arms.items():
                 if arm == "gain" or (not arm.startswith("gain_") and find_arm(arm).synthetic):
                     ends = {"value": one["value"], "interval": (one["low"], one["high"])}
                     yield f"{task}, {train}: {arm}", ends | {"sign": 1, "version": None}
-    for name, one in told["quality"].items():
+    for name, one in version["quality"].items():
         above = one["value"] >= one["floor"] or name.startswith("ks_")
         less = one["bad"] == "high" if "bad" in one else above
         ends = {"value": one["value"], "interval": one["interval"]}

@@ -16,16 +16,9 @@ from statsmodels.stats.multitest import multipletests
 
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
+from busgen.stats import two_way_bootstrap as bootstrap
 from busgen.stats.patients import Floats
-from busgen.stats.two_way_bootstrap import estimate, patient_weights, reflect, resample
-from busgen.stats.weighted_metrics import (
-    Weighted,
-    auc_score,
-    brier_score,
-    ece_score,
-    mean_score,
-    sensitivity_score,
-)
+from busgen.stats.two_way_bootstrap import Weighted, estimate, mean_score
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
 LEVEL = 0.05  # of an adjusted p-value
@@ -39,22 +32,14 @@ Record = dict[str, Any]
 def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
     """Return one record for each task, training set, test set and arm.
 
-    Parameters
-    ----------
-    predictions
-        Rows of `busgen.downstream.results.predictions.SCHEMA`, and the `split` of each patient.
-    saw
-        Whose patients the generator of each made set saw
-        (`busgen.downstream.data.synthetic_set.SAW`), by name.
+    `predictions` are rows of `busgen.downstream.results.predictions.SCHEMA` with the `split` of
+    each patient; `saw` whose patients the generator of each made set saw, by its name.
 
-    Returns
-    -------
-    list of dict
-        ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
-        interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p,
-        p_holm, primary, verdict}, on the patients that the arm was tested on; ``rival_gain``
-        likewise over the same arm with the first set's made images; ``strict`` in a gain: on
-        test patients alone, where validation patients are tested too.
+    Each holds ``task, train, test, arm, generator_saw, metrics`` {name: value, n, patients, seeds,
+    interval} and, but for the base, ``gain`` {metric, against, base, value, interval, p, p_holm,
+    primary, verdict}, on the patients that the arm was tested on; ``rival_gain`` likewise over the
+    same arm with the first set's made images; ``strict`` in a gain: on test patients alone, where
+    validation patients are tested too.
     """
     records: list[Record] = []
     for keys, block in predictions.groupby(KEYS, sort=False):
@@ -70,10 +55,7 @@ def compare(predictions: pd.DataFrame, saw: Mapping[str, str]) -> list[Record]:
 
 
 def verdict(gain: Mapping[str, Any]) -> str:
-    """Return what a comparison says: no difference where its interval holds 0.
-
-    Nor is there any where a secondary one's adjusted p-value is above `LEVEL`.
-    """
+    """Return what a comparison says: no difference if its interval holds 0 or p is too large."""
     low, high = gain["interval"]
     if low <= 0 <= high or (not gain["primary"] and gain["p_holm"] >= LEVEL):
         return NONE
@@ -87,18 +69,16 @@ def score(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
         outcomes = (rows["pathology"] == "malignant").to_numpy(np.bool_)
         folds = rows["fold"].fillna(0).to_numpy(np.int64)
         return {
-            "auc": auc_score(outcomes, probabilities, folds),
-            "sensitivity_at_90_specificity": sensitivity_score(outcomes, probabilities),
-            "brier": brier_score(outcomes, probabilities),
-            "ece": ece_score(outcomes, probabilities),
+            "auc": bootstrap.auc_score(outcomes, probabilities, folds),
+            "sensitivity_at_90_specificity": bootstrap.sensitivity_score(outcomes, probabilities),
+            "brier": mean_score((probabilities - outcomes) ** 2),  # Brier 1950
+            "ece": bootstrap.ece_score(outcomes, probabilities),
         }
     dice, iou, px, mm = (
         rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
     )
-    distance = (
-        {"hd95_mm": mean_score(px * mm)} if np.isfinite(mm).all() else {"hd95_px": mean_score(px)}
-    )
-    return {"dice": mean_score(dice), "iou": mean_score(iou), **distance}
+    name, distance = ("hd95_mm", px * mm) if np.isfinite(mm).all() else ("hd95_px", px)
+    return {"dice": mean_score(dice), "iou": mean_score(iou), name: mean_score(distance)}
 
 
 @dataclass(frozen=True)
@@ -110,36 +90,17 @@ class _Block:
     known: dict[tuple[str, ...], Floats] = field(default_factory=dict)  # draws take a while
 
     def draw(self, metric: str, arm: str, of: str, kind: str = "all") -> Floats:
-        """Return an arm's score on drawn patients: those that the arm `of` was tested on.
-
-        `kind`: all of them, or those of one split.
-        """
-        key = (metric, arm, self._alike(of), kind)
+        """Return an arm's score on drawn patients that `of` was tested on, all or a split's."""
+        own = self.runs[of][0]
+        alike = next(k for k, rows in self.runs.items() if rows[0].index.equals(own.index))
+        key, patients = (metric, arm, alike, kind), (alike, kind)
         if key not in self.known:
-            asked = self._tests(of, kind)
-            scores = [score(self.task, rows.loc[asked.index])[metric] for rows in self.runs[arm]]
-            self.known[key] = resample(scores, self._weights(of, kind), arm)
+            tests = own if kind == "all" else own[own["split"] == kind]
+            if patients not in self.known:
+                self.known[patients] = bootstrap.patient_weights(tests["patient"].to_numpy(np.str_))
+            scores = [score(self.task, rows.loc[tests.index])[metric] for rows in self.runs[arm]]
+            self.known[key] = bootstrap.resample(scores, self.known[patients], arm)
         return self.known[key]
-
-    def names(self, arm: str) -> list[str]:
-        """Return the names of an arm's scores."""
-        return list(score(self.task, self.runs[arm][0]))
-
-    def _weights(self, of: str, kind: str) -> Floats:
-        key = (self._alike(of), kind)
-        if key not in self.known:
-            groups = self._tests(of, kind)["patient"].to_numpy(np.str_)
-            self.known[key] = patient_weights(groups)
-        return self.known[key]
-
-    def _tests(self, of: str, kind: str) -> pd.DataFrame:
-        rows = self.runs[of][0]
-        return rows if kind == "all" else rows[rows["split"] == kind]
-
-    def _alike(self, arm: str) -> str:
-        """Return the first arm that was tested on the same images."""
-        own = self.runs[arm][0].index
-        return next(name for name, rows in self.runs.items() if rows[0].index.equals(own))
 
     def has(self, arm: str, of: str) -> bool:
         """Return whether an arm was tested on every patient of another."""
@@ -161,16 +122,21 @@ def _block(keys: Record, rows: pd.DataFrame, saw: Mapping[str, str]) -> list[Rec
 def _to_record(keys: Record, block: _Block, arm: Arm, saw: Mapping[str, str]) -> Record:
     first = block.runs[arm.name][0]
     counts = {"n": len(first), "patients": int(first["patient"].nunique())}
-    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw)}
     counts |= {"seeds": len(block.runs[arm.name])}
-    drawn = {name: block.draw(name, arm.name, arm.name) for name in block.names(arm.name)}
-    one["metrics"] = _measure(drawn, counts)
+    metrics: Record = {}
+    for name in score(keys["task"], first):
+        found = estimate(block.draw(name, arm.name, arm.name))
+        if found is not None:
+            interval = bootstrap.reflect(found) if name == "ece" else found.interval
+            metrics[name] = {"value": found.value, "interval": list(interval)} | counts
+    one = keys | {"arm": arm.name, "generator_saw": _saw(arm, saw), "metrics": metrics}
     if arm.shuffled:  # no control compares
         return one
-    for key, other in (("gain", arm.base), ("rival_gain", arm.rival)):
-        compares = other not in ("", arm.name) and block.has(other, arm.name)
-        if compares and (found := _gain(keys, block, arm, other)):
-            one[key] = found
+    rival = arm.name.replace(f":{arm.made_by}", "")  # has the first set's made images instead
+    for key, other in (("gain", arm.base), ("rival_gain", rival)):
+        compares = other != arm.name and block.has(other, arm.name)
+        if compares and (gain := _gain(keys, block, arm, other)):
+            one[key] = gain
     return one
 
 
@@ -183,16 +149,6 @@ def _saw(arm: Arm, saw: Mapping[str, str]) -> str | None:
     return saw[arm.made_by]
 
 
-def _measure(values: Mapping[str, Floats], counts: Record) -> Record:
-    record = {}
-    for name, drawn in values.items():
-        found = estimate(drawn)
-        if found is not None:
-            interval = reflect(found) if name == "ece" else found.interval
-            record[name] = {"value": found.value, "interval": list(interval)} | counts
-    return record
-
-
 def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
     """Return what an arm gains over another on its own patients, None where not defined."""
     metric = HEADLINE[keys["task"]]
@@ -200,11 +156,11 @@ def _gain(keys: Record, block: _Block, arm: Arm, other: str) -> Record | None:
     found = estimate(block.draw(metric, arm.name, arm.name) - base)
     if found is None:
         return None
-    told = {"metric": metric, "against": other, "value": found.value, "p": found.p}
-    told |= {"base": float(base[0]), "interval": list(found.interval)}
+    gain: Record = {"metric": metric, "against": other, "value": found.value, "p": found.p}
+    gain |= {"base": float(base[0]), "interval": list(found.interval)}
     if (block.runs[arm.name][0]["split"] == "validation").any() and arm.is_synthetic:
         own, base = (block.draw(metric, name, arm.name, "test") for name in (arm.name, other))
         if (alone := estimate(own - base)) is not None:
-            told["strict"] = {"value": alone.value, "interval": list(alone.interval)}
+            gain["strict"] = {"value": alone.value, "interval": list(alone.interval)}
     primary = arm.name == PRIMARY and keys["train"] == keys["test"]
-    return told | {"primary": primary}
+    return gain | {"primary": primary}

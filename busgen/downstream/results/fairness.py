@@ -12,8 +12,8 @@ import pandas as pd
 
 from busgen.downstream.arms import BASE, PRIMARY
 from busgen.downstream.data.findings import FINDINGS
+from busgen.downstream.data.pools import SIZES
 from busgen.downstream.results.compare import HEADLINE, KEYS, score
-from busgen.stats.patients import Floats
 from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import estimate, patient_weights, resample
 
@@ -21,7 +21,6 @@ ARMS = (BASE, PRIMARY, "synthetic")
 LEAST = 20  # patients, and half as many of each class: fewer are refused
 DRAWS = 4000
 CALLIPER = 0.2  # of the standard deviation of log size (Austin 2011, doi:10.1002/pst.433)
-SIZES = ("small", "middle", "large")
 
 Record = dict[str, Any]
 
@@ -35,7 +34,9 @@ def score_groups(predictions: pd.DataFrame) -> list[Record]:
     """
     records = []
     for keys, runs in _tests(predictions):
-        first = runs[0].assign(size=_cuts(runs[0]["lesion_share"]))
+        shares = runs[0]["lesion_share"]
+        cuts = np.searchsorted(np.quantile(shares, [1 / 3, 2 / 3]), shares)
+        first = runs[0].assign(size=[SIZES[k] for k in cuts])
         for name in ("scanner", "size", *FINDINGS):
             for group, rows in first.groupby(name, sort=True):
                 own = [run.loc[rows.index] for run in runs]
@@ -54,43 +55,40 @@ def match_sizes(predictions: pd.DataFrame) -> list[Record]:
     for keys, runs in _tests(predictions):
         if keys["task"] != "classification":
             continue
-        rows = runs[0]
-        kept = rows.index[_match(rows)]
-        own = [run.loc[kept] for run in runs]
-        sizes = {"all": _auc(rows), "matched": _auc(own[0])}
+        own = [run.loc[runs[0].index[_match(runs[0])]] for run in runs]
+        sizes: dict[str, float | None] = {}
+        for name, rows in (("all", runs[0]), ("matched", own[0])):
+            malignant = (rows["pathology"] == "malignant").to_numpy(np.bool_)
+            value = auc(malignant, rows["lesion_share"].to_numpy(np.float64))
+            sizes[name] = value if np.isfinite(value) else None
         records.append(keys | {"size_auc": sizes} | _score(keys, own))
     return records
 
 
 def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.DataFrame]]]:
     """Yield the runs of each training set, test and arm that is looked at, rows by image."""
-    known = predictions[predictions["arm"].isin(ARMS)]
-    for place, rows in known.groupby([*KEYS, "arm"], sort=False):
+    known, names = predictions[predictions["arm"].isin(ARMS)], [*KEYS, "arm"]
+    for place, rows in known.groupby(names, sort=False):
         named = rows.set_index("sample_id").sort_index()
-        names = [*KEYS, "arm"]
         yield dict(zip(names, place, strict=True)), [run for _, run in named.groupby("seed")]
 
 
 def _score(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
     rows, metric = runs[0], HEADLINE[keys["task"]]
-    told: Record = {"n": len(rows), "patients": int(rows["patient"].nunique())}
-    malignant = rows[rows["pathology"] == "malignant"]["patient"].nunique()
-    benign = rows[rows["pathology"] == "benign"]["patient"].nunique()
-    if told["patients"] < LEAST:
-        return told | {"refused": f"fewer than {LEAST} patients"}
-    if metric == "auc" and min(malignant, benign) < LEAST // 2:
-        return told | {"refused": f"fewer than {LEAST // 2} patients of a class"}
+    record: Record = {"n": len(rows), "patients": int(rows["patient"].nunique())}
+    fewest = min(
+        rows[rows["pathology"] == name]["patient"].nunique() for name in ("malignant", "benign")
+    )
+    if record["patients"] < LEAST:
+        return record | {"refused": f"fewer than {LEAST} patients"}
+    if metric == "auc" and fewest < LEAST // 2:
+        return record | {"refused": f"fewer than {LEAST // 2} patients of a class"}
     weights = patient_weights(rows["patient"].to_numpy(np.str_), DRAWS)
     scores = [score(keys["task"], run)[metric] for run in runs]
     found = estimate(resample(scores, weights, str(keys["arm"])))
     if found is None:
-        return told | {"refused": "not defined"}
-    return told | {"metric": metric, "value": found.value, "interval": list(found.interval)}
-
-
-def _cuts(shares: pd.Series) -> list[str]:
-    cuts = np.quantile(shares, [1 / 3, 2 / 3])
-    return [SIZES[k] for k in np.searchsorted(cuts, shares.to_numpy(np.float64))]
+        return record | {"refused": "not defined"}
+    return record | {"metric": metric, "value": found.value, "interval": list(found.interval)}
 
 
 def _match(rows: pd.DataFrame) -> list[int]:
@@ -107,10 +105,3 @@ def _match(rows: pd.DataFrame) -> list[int]:
             free.remove(nearest)
             kept += [int(one), int(nearest)]
     return sorted(kept)
-
-
-def _auc(rows: pd.DataFrame) -> float | None:
-    sizes: Floats = rows["lesion_share"].to_numpy(np.float64)
-    malignant = (rows["pathology"] == "malignant").to_numpy(np.bool_)
-    value = auc(malignant, sizes)
-    return value if np.isfinite(value) else None

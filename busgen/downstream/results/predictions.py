@@ -4,12 +4,10 @@ In: a model, its network, cases. Out: rows of `SCHEMA`, from which anyone can co
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy.special import expit
 from torch import nn
 
@@ -36,15 +34,6 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Predictor:
-    """A trained network, and what makes its logits probabilities, None where that is unknown."""
-
-    model: Model
-    net: nn.Module
-    scale: Platt | None = None
-
-
 def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     """Return Platt's scaling by validation patients; None for segmenters and for too few."""
     if isinstance(model.spec, SegmenterSpec):
@@ -52,24 +41,30 @@ def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
     own = validation.pick(validation.is_labelled)
     try:
         return calibration.fit_platt(classify(model.spec, net, own), own.is_malignant)
-    except DataError:  # fewer than ten of a class: chances stay as the network gives them
+    except DataError:  # fewer than ten of a class: as the network gives them
         return None
 
 
-def select(cases: Cases, task: str) -> Cases:
-    """Return the cases that a task is tested on: lesions, for classification of known class."""
-    crops = cases.crops
-    own = crops.is_labelled if task == "classification" else crops.masks.any(axis=(1, 2))
-    return cases.pick(np.asarray(own, np.bool_))
+def predict(
+    model: Model, net: nn.Module, scale: Platt | None, cases: Cases
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each image that the task is tested on; what it has not is missing.
 
-
-def predict(asked: Predictor, cases: Cases) -> Iterator[dict[str, Any]]:
-    """Yield a row for each image that the task is tested on; what it has not is missing."""
-    spec, own = asked.model.spec, select(cases, asked.model.task)
-    if isinstance(spec, SegmenterSpec):
-        found = _draw(segment(spec, asked.net, np.asarray(own.crops.images)), own)
+    `scale` makes the network's logits probabilities, None where that is unknown.
+    """
+    crops, classifies = cases.crops, model.task == "classification"
+    tested = crops.is_labelled if classifies else crops.masks.any(axis=(1, 2))
+    own = cases.pick(np.asarray(tested, np.bool_))
+    found: list[dict[str, float]] = []
+    if isinstance(model.spec, SegmenterSpec):
+        drawn = segment(model.spec, net, np.asarray(own.crops.images))
+        for one, mask in zip(map(largest_part, drawn), own.crops.masks, strict=True):
+            true = np.asarray(mask) > 0
+            agreed = {"dice": float(dice(one, true)), "iou": float(iou(one, true))}
+            found.append(agreed | {"hd95_px": hd95(one, true)})
     else:
-        found = _to_record(classify(spec, asked.net, own.crops), asked.scale)
+        logits = classify(model.spec, net, own.crops)
+        found += [{"probability": float(p)} for p in (scale(logits) if scale else expit(logits))]
     for k, values in enumerate(found):
         yield {
             "sample_id": own.ids[k],
@@ -79,17 +74,3 @@ def predict(asked: Predictor, cases: Cases) -> Iterator[dict[str, Any]]:
             "pixel_mm": float(own.pixel_mm[k]) if np.isfinite(own.pixel_mm[k]) else None,
             "lesion_share": float(own.crops.masks[k].mean()),
         } | values
-
-
-def _to_record(logits: NDArray[np.float64], scale: Platt | None) -> list[dict[str, float]]:
-    probabilities = scale(logits) if scale else expit(logits)
-    return [{"probability": float(chance)} for chance in probabilities]
-
-
-def _draw(probabilities: NDArray[np.float32], cases: Cases) -> list[dict[str, float]]:
-    rows = []
-    for one, mask in zip(probabilities, cases.crops.masks, strict=True):
-        found, wanted = largest_part(one), np.asarray(mask) > 0
-        agreed = {"dice": float(dice(found, wanted)), "iou": float(iou(found, wanted))}
-        rows.append(agreed | {"hd95_px": hd95(found, wanted)})
-    return rows
