@@ -5,16 +5,21 @@ In: words of the command line. Out: one function called, its outcome printed.
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, print_limits, print_scores, print_summary, resumable, to_words
+from busgen.cli.screen import (
+    ParamsFile,
+    out,
+    print_limits,
+    print_scores,
+    print_summary,
+    resumable,
+    to_words,
+)
 from busgen.errors import UserError
 from busgen.progress import progress
-
-if TYPE_CHECKING:
-    from busgen.params.load import Params
 
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
@@ -37,7 +42,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
     size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
-    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    params: ParamsFile = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
@@ -85,7 +90,10 @@ def run(
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone
     if everything:
-        _require_data(params)
+        if not params.real.datasets:
+            rule = "`--all` needs a real dataset in params.yaml, real.datasets"
+            remedy = "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`"
+            raise UserError(rule, "none", remedy)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
         if remark := left_out(params.generate.text):
@@ -98,13 +106,3 @@ def run(
     print_scores(pipeline.headline())
     print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
-
-
-def _require_data(params: "Params") -> None:
-    """Raise `UserError` if the parameters name no real dataset."""
-    if not params.real.datasets:
-        raise UserError(
-            "`--all` needs a real dataset in params.yaml, real.datasets",
-            "none",
-            "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`",
-        )

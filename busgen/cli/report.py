@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, to_words
+from busgen.cli.screen import Target, out, to_words
 from busgen.progress import progress
 
 
 def report(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    folder: Target,
     quality: Annotated[
         Path | None, typer.Option(help="Its scores.json's folder; else scored anew into --out.")
     ] = None,

@@ -4,8 +4,8 @@ In: answers and key. Out: records with `value`, `n`, `interval`.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,7 @@ FIELDS = ("pathology", *DESCRIBED)
 def score_readers(readers: Sequence[str], ratings: NDArray[np.float64]) -> Record | None:
     """Return Fleiss' kappa of the calls and weighted kappas of the ratings; `None` for one reader.
 
-    Parameters
-    ----------
-    readers
-        Their codes.
-    ratings
-        (J, N) ratings 1 to 6 of the same images.
+    `readers` are their codes, `ratings` (J, N) ratings 1 to 6 of the same images.
     """
     if len(readers) < 2:
         return None
@@ -79,24 +74,17 @@ def score_requests(answers: Sequence[Answers], key: Key) -> list[Record]:
     `birads_category` counts 4a, 4b and 4c as one. Only images of which both said something.
     """
     found: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for one in answers:
-        for name, image in key.images.items():
-            for field, agreed in _agreed(one.images[name].get("said", {}), image["said"]):
-                found[image["kind"], field][name].append(agreed)
+    for one, (name, image), field in product(answers, key.images.items(), DESCRIBED):
+        ours = _terms(one.images[name].get("said", {}).get(field))
+        theirs, kind = _terms(image["said"][field]), image["kind"]
+        if ours and theirs:
+            found[kind, field][name].append(ours == theirs)
+            if field == "birads":
+                found[kind, "birads_category"][name].append(ours[0][0] == theirs[0][0])
     return [
         {"kind": kind, "field": field, **share(list(found[kind, field].values()))}
         for kind, field in sorted(found)
     ]
-
-
-def _agreed(said: Record, asked: Record) -> Iterator[tuple[str, bool]]:
-    """Yield (field, whether the reader said the same) of fields of which both say something."""
-    for field in DESCRIBED:
-        ours, theirs = _terms(said.get(field)), _terms(asked[field])
-        if ours and theirs:
-            yield field, ours == theirs
-            if field == "birads":
-                yield "birads_category", ours[0][0] == theirs[0][0]
 
 
 def _terms(value: object) -> list[str]:

@@ -77,19 +77,15 @@ def verdict(auc: Figure, readers: int) -> str:
 
 
 def _reader(one: Answers, place: int, parts: dict[str, Parts], key: Key) -> Record:
-    """Return the scores of one reader, and the seconds that an image took."""
+    """Return the scores of one reader, and the median seconds that images were in view."""
     figures = {name: _to_record(score_reader(name, part, place)) for name, part in parts.items()}
-    return {"reader": one.reader, **figures, "seconds": _seconds(one, key)}
-
-
-def _seconds(one: Answers, key: Key) -> Record:
-    """Return the median seconds that an image was in view, of all and of each kind."""
 
     def measure(names: Sequence[str]) -> float:
         return round(float(np.median([one.images[name]["ms"] for name in names])) / 1000, 2)
 
     kinds = {kind: measure(key.ids(kind)) for kind in ("real", "synthetic")}
-    return {"median": measure(list(key.images)), **kinds}
+    seconds = {"median": measure(list(key.images)), **kinds}
+    return {"reader": one.reader, **figures, "seconds": seconds}
 
 
 def _to_record(figure: Figure) -> Record:

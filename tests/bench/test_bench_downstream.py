@@ -61,13 +61,13 @@ def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
 
 
 class Job:
-    """A training in a folder of its own, four seconds each; `done` once it was carried out."""
+    """A training in a folder of its own, four seconds each; `is_done` once it was carried out."""
 
     def __init__(self, folder) -> None:
         self.folder = folder
 
     @property
-    def done(self):
+    def is_done(self):
         """Whether it was carried out."""
         return (self.folder / RECORD).is_file()
 

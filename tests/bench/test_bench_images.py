@@ -100,8 +100,8 @@ def test_an_unknown_device_is_refused():
 
 def test_crops_are_spread_evenly():
     real = real_lesions()
-    assert benchmark.subsample(real, 2).crops.groups.tolist() == ["a", "c"]
-    assert benchmark.subsample(real, 9).crops.groups.tolist() == ["a", "b", "c"]
+    assert real.subsample(2).crops.groups.tolist() == ["a", "c"]
+    assert real.subsample(9).crops.groups.tolist() == ["a", "b", "c"]
 
 
 def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():

@@ -36,10 +36,8 @@ class Answers:
 def judge(judges: Judges, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> Answers:
     """Return what `judges` say of images (N, S, S) whose lesions are to lie in `masks`."""
     found = judges.segment(images) > 0.5
-    told = [agree(one, mask) for one, mask in zip(found, masks, strict=True)]
-    return Answers(
-        dice(found, masks > 0), np.array(told, np.float64), judges.classify(images, masks)
-    )
+    agreed = np.array([agree(*pair) for pair in zip(found, masks, strict=True)], np.float64)
+    return Answers(dice(found, masks > 0), agreed, judges.classify(images, masks))
 
 
 def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
@@ -57,41 +55,30 @@ def figures(
 ) -> dict[str, Figure]:
     """Return the judges' figures on real crops and on images rendered in their stead.
 
-    Parameters
-    ----------
-    real
-        Held-out crops of lesions, their class known.
-    made
-        Engine -> images (N, S, S) uint8, in the order of the crops.
-    subject
-        Engine whose gaps to the real crops are told: real minus rendered, paired by crop.
+    `real` are held-out crops of lesions whose class is known, `made` each engine's images
+    (N, S, S) uint8 in their order. Gaps are real minus the `subject`'s, paired by crop.
     """
+    groups, malignant = real.groups, real.is_malignant
     seen = {name: judge(judges, images, real.masks) for name, images in made.items()}
     truth = judge(judges, np.asarray(real.images), real.masks)
     told: dict[str, Figure | None] = {}
     for name, one in {"real": truth, **seen}.items():
+        score = auc_score(malignant, one.malignant)
         told |= {
-            f"control_dice_{name}": mean(one.dice, real.groups, "Dice", "dice"),
-            f"control_auc_{name}": interval(
-                auc_score(real.is_malignant, one.malignant), real.groups, "AUC", "auc"
-            ),
-            f"control_orientation_{name}": mean(
-                one.orientation, real.groups, "share", "orientation"
-            ),
+            f"control_dice_{name}": mean(one.dice, groups, "Dice", "dice"),
+            f"control_auc_{name}": interval(score, groups, "AUC", "auc"),
+            f"control_orientation_{name}": mean(one.orientation, groups, "share", "orientation"),
         }
-    return drop_missing(told | _gaps(truth, seen[subject], real))
-
-
-def _gaps(truth: Answers, made: Answers, real: Crops) -> dict[str, Figure | None]:
-    groups = real.groups
-    score = auc_loss(real.is_malignant, truth.malignant, made.malignant)
-    return {
-        "control_dice_gap": mean(truth.dice - made.dice, groups, "Dice", "dice gap"),
-        "control_auc_gap": interval(score, groups, "AUC", "auc gap"),
+    own = seen[subject]
+    loss, turned = auc_loss(malignant, truth.malignant, own.malignant), truth.orientation
+    gaps = {
+        "control_dice_gap": mean(truth.dice - own.dice, groups, "Dice", "dice gap"),
+        "control_auc_gap": interval(loss, groups, "AUC", "auc gap"),
         "control_orientation_gap": mean(
-            truth.orientation - made.orientation, groups, "share", "orientation gap"
+            turned - own.orientation, groups, "share", "orientation gap"
         ),
     }
+    return drop_missing(told | gaps)
 
 
 def measure(
@@ -100,11 +87,7 @@ def measure(
     """Return the Dice on images (N, S, S) by engine whose masks were drawn from the prior."""
     lesion: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
     groups = np.arange(int(lesion.sum())).astype(np.str_)
+    found = {name: judge(judges, own[lesion], masks[lesion]).dice for name, own in made.items()}
     return drop_missing(
-        {
-            f"control_dice_prior_{name}": mean(
-                judge(judges, images[lesion], masks[lesion]).dice, groups, "Dice", "prior"
-            )
-            for name, images in made.items()
-        }
+        {f"control_dice_prior_{n}": mean(own, groups, "Dice", "prior") for n, own in found.items()}
     )

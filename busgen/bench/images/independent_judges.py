@@ -14,36 +14,31 @@ from pathlib import Path
 from busgen.judges import judges
 from busgen.judges.judges import Judges
 from busgen.judges.training import stage
-from busgen.judges.training.stage import (
-    TRAINED,
-    Folders,
-    map_jobs,
-    prepare,
-    train,
-    work_folder,
-)
+from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 
 SEED = 20261125
 WORKERS = 2
 
 
-def _recipe(*, quick: bool) -> TrainJudgesParams:
-    """Return how the judges are trained: some four minutes on two cores, `quick` far less."""
-    segmenter = JudgeParams(
-        members=1, size_px=128, widths=(12, 28, 56, 96), epochs=1 if quick else 24, polish=0
-    )
-    classifier = ClassifierParams(
-        members=1, blind=1, size_px=96, widths=(20, 40, 72, 104), epochs=1 if quick else 24
-    )
-    return TrainJudgesParams(seed=SEED, segmenter=segmenter, classifier=classifier, workers=WORKERS)
-
-
 def load_judges(
     tables: Sequence[Path], cohort: Path, work: Path, *, quick: bool
 ) -> tuple[Judges, Folders]:
-    """Return the judges, trained unless `work` holds them, and the folders of crops by split."""
-    params = _recipe(quick=quick)
+    """Return the judges, trained unless `work` holds them, and the folders of crops by split.
+
+    Training takes some four minutes on two cores, `quick` far less.
+    """
+    epochs = 1 if quick else 24
+    params = TrainJudgesParams(
+        seed=SEED,
+        segmenter=JudgeParams(
+            members=1, size_px=128, widths=(12, 28, 56, 96), epochs=epochs, polish=0
+        ),
+        classifier=ClassifierParams(
+            members=1, blind=1, size_px=96, widths=(20, 40, 72, 104), epochs=epochs
+        ),
+        workers=WORKERS,
+    )
     own = work_folder(tables, cohort, params, work)
     splits = prepare(tables, cohort, own)
     if (own / TRAINED).is_dir():

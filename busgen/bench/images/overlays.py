@@ -6,8 +6,7 @@ those that were listed by eye as showing none, and BrEaST's, of which 46 of 48 l
 (those that do are left out): what the finder tells of them is false but for one or two.
 """
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
-from busgen.bench.real.overlays import CLEAN, LISTED
+from busgen.bench.real.overlays import CLEAN, LISTED, read_listed
 from busgen.imaging.overlays.find import find_overlays
 from busgen.imaging.square import find_field, square_crop
 from busgen.io import decode_png
@@ -25,21 +24,19 @@ from busgen.real.crops import SIDE
 HELD_OUT = ("validation", "test")
 
 
-def measure(images: Iterable[NDArray[np.uint8]]) -> tuple[Figure, Figure]:
-    """Return in which share of images an overlay is found, and of their pixels: mean, range."""
-    covered = [float(find_overlays(image).mean()) for image in images]
-    hits, n = sum(part > 0 for part in covered), len(covered)
-    area = Figure(sum(covered) / n, "share of pixels", n, (min(covered), max(covered)))
-    return share(hits, n), area
-
-
 def figures(
     clean: NDArray[np.uint8], made: Mapping[str, NDArray[np.uint8]], subject: str
 ) -> dict[str, Figure]:
-    """Return the shares on clean real images and by engine, and what the subject has more."""
+    """Return the shares of images, and of pixels (mean, range), on real ones and by engine.
+
+    Also what the subject has more than clean real ones.
+    """
     told: dict[str, Figure] = {}
     for name, images in {"real": clean, **made}.items():
-        told[f"overlays_{name}"], told[f"overlays_area_{name}"] = measure(images)
+        covered = [float(find_overlays(image).mean()) for image in images]
+        n, ends = len(covered), (min(covered), max(covered))
+        told[f"overlays_{name}"] = share(sum(part > 0 for part in covered), n)
+        told[f"overlays_area_{name}"] = Figure(sum(covered) / n, "share of pixels", n, ends)
     own = told[f"overlays_{subject}"]
     excess = own.value - told["overlays_real"].value
     return told | {"overlays_excess": Figure(excess, "share", own.n)}
@@ -47,8 +44,7 @@ def figures(
 
 def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
     """Return the square crops (N, S, S) of held-out clean images, as published."""
-    with LISTED.open(encoding="utf-8", newline="") as file:
-        kinds = {(x["dataset"], x["source_file"]): x["kinds"] for x in csv.DictReader(file)}
+    kinds = read_listed(LISTED)
 
     def load(row: Mapping[str, Any]) -> bool:
         kind = kinds.get((row["dataset"], row["source_file"]))
@@ -57,10 +53,9 @@ def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
 
     columns = ["image", "mask", "source_file"]
     rows = read_rows(tables, cohort, splits=HELD_OUT, columns=columns, usable=load)
-    return np.stack([_crop(row) for row in rows])
-
-
-def _crop(row: Mapping[str, Any]) -> NDArray[np.uint8]:
-    image = decode_png(row["image"]["bytes"], row["source_file"])
-    mask = np.zeros_like(image) if row["mask"] is None else decode_png(row["mask"]["bytes"], "mask")
-    return square_crop(image, mask, SIDE, field=find_field(image)).image
+    crops = []
+    for row in rows:
+        image, mask = decode_png(row["image"]["bytes"], row["source_file"]), row["mask"]
+        lesion = decode_png(mask["bytes"], "mask") if mask else np.zeros_like(image)
+        crops.append(square_crop(image, lesion, SIDE, field=find_field(image)).image)
+    return np.stack(crops)

@@ -6,13 +6,13 @@ those of real images against real ones of other patients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figure, figure_of, share
 from busgen.metrics import matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.matching import hide_overlays
@@ -57,10 +57,7 @@ def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
 
 
 def draw(
-    name: str,
-    findings: Sequence[Finding],
-    masks: NDArray[np.uint8],
-    images: NDArray[np.uint8],
+    name: str, findings: Sequence[Finding], masks: NDArray[np.uint8], images: NDArray[np.uint8]
 ) -> Crops:
     """Return images of findings of the prior; families are their groups."""
     return Crops(
@@ -90,35 +87,22 @@ def figures(
 ) -> dict[str, Figure]:
     """Return all figures of the engine `name`.
 
-    Parameters
-    ----------
-    name
-        Of the engine, the end of its figures' names.
-    made
-        Its images, by `match_pairs` or `draw`; some 600 for figures that can be told from floors.
-    real
-        As `make_reference` returns it.
-    recipe
-        How the two-sample classifier learns; a rehearsal takes fewer steps.
+    `made` are its images, by `match_pairs` or `draw`; some 600 for figures that can be told from
+    floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
+    rehearsal takes fewer steps.
     """
     looks = describe(made.images, made.groups, real.space)
-    return {
-        **_two_sample(name, made, real, recipe),
-        **_distances(name, looks, real),
-        **_speckle(name, made, real),
-        **_copies(name, looks, real),
-    }
-
-
-def _two_sample(
-    name: str, made: Crops, real: Reference, recipe: Recipe | None = None
-) -> dict[str, Figure]:
-    """Return the area under the ROC curve of a small CNN that tells made from real ones."""
     own, other = matching.match_pairs(made, real.held_out, seeds.rng(SEED, "matched"))
     first, second = made.pick(own), real.held_out.pick(other)
     hide = hide_overlays(first, second)
     pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
-    return {f"two_sample_auc_{name}": _figure(cross_validate(pairs, SEED, recipe), "AUC")}
+    two_sample = cross_validate(pairs, SEED, recipe)
+    return {
+        f"two_sample_auc_{name}": figure_of(asdict(two_sample), "AUC"),
+        **_distances(name, looks, real),
+        **_speckle(name, made, real),
+        **_copies(name, looks, real),
+    }
 
 
 def _distances(name: str, made: Features, real: Reference) -> dict[str, Figure]:
@@ -167,11 +151,7 @@ def _copies(name: str, made: Features, real: Reference) -> dict[str, Figure]:
 
 def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
     return {
-        f"{score}_{name}": _figure(found, "squared distance"),
+        f"{score}_{name}": figure_of(asdict(found), "squared distance"),
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),
         f"{score}_limit": Figure(found.floor_limit, "squared distance", found.n),
     }
-
-
-def _figure(score: Score, unit: str) -> Figure:
-    return Figure(score.value, unit, score.n, score.interval)

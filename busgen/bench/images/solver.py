@@ -24,15 +24,11 @@ from busgen.stats.bootstrap import Sample, Score
 Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]
 
 
-def distance_to(real: Reference) -> Distance:
+def measure_distance(real: Reference, images: NDArray[np.uint8], groups: NDArray[np.str_]) -> Score:
     """Return the kernel distance in `us64` of images (N, S, S) of groups (N,) from real ones."""
+    points = describe(images, groups, real.space).points
     other = Sample(real.looks.points, real.looks.groups)
-
-    def distance(images: NDArray[np.uint8], groups: NDArray[np.str_]) -> Score:
-        points = describe(images, groups, real.space).points
-        return kid(Sample(points, groups), other, seeds.rng(0, "kid of steps"))
-
-    return distance
+    return kid(Sample(points, groups), other, seeds.rng(0, "kid of steps"))
 
 
 def figures(

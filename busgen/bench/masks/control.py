@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from busgen import schema
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval
+from busgen.bench.images.scores import drop_missing, interval, mean
 from busgen.bench.masks.features import embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
@@ -30,10 +33,6 @@ class Cases:
     terms: Sequence[Mapping[str, Any]]
     groups: NDArray[np.str_]
 
-    def names(self, field: str) -> NDArray[np.str_]:
-        """Return the one term of `field` of each."""
-        return np.array([terms[field] for terms in self.terms])
-
     def has_margin(self, term: str) -> NDArray[np.bool_]:
         """Return whose margin has the term."""
         return np.array([term in (terms["margin"] or ()) for terms in self.terms], np.bool_)
@@ -42,42 +41,27 @@ class Cases:
 def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
 
-    Parameters
-    ----------
-    learned
-        Real outlines that the classifier learns from.
-    lots
-        Name -> real or drawn outlines of the same terms that it reads.
+    It learns from the real outlines `learned`, and reads those of `lots`, real or drawn.
     """
-    seen = {name: embed(lot.masks) for name, lot in lots.items()}
     known = embed(learned.masks)
     told: dict[str, Figure | None] = {}
-    shape = _model().fit(known, learned.names("shape"))
+    shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
     margins = {
         term: _model().fit(known, learned.has_margin(term))
         for term in schema.MARGINS
         if 0 < learned.has_margin(term).sum() < len(learned.masks)
     }
     for name, lot in lots.items():
-        right = shape.predict(seen[name]) == lot.names("shape")
-        told[f"shape_read_{name}"] = interval(_mean(right), lot.groups, "share", "shape")
-        probabilities = {
-            term: model.predict_proba(seen[name])[:, 1] for term, model in margins.items()
-        }
-        told[f"margin_auc_{name}"] = interval(_auc(lot, probabilities), lot.groups, "AUC", "margin")
+        seen = embed(lot.masks)
+        right = shape.predict(seen) == np.array([terms["shape"] for terms in lot.terms])
+        told[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
+        found = {term: model.predict_proba(seen)[:, 1] for term, model in margins.items()}
+        told[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
     return drop_missing(told)
 
 
-def _model() -> Any:  # noqa: ANN401 - scikit-learn has no types
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+def _model() -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
-
-
-def _mean(right: NDArray[np.bool_]) -> Score:
-    return lambda rows: float(right[rows].mean())
 
 
 def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:

@@ -22,12 +22,11 @@ def embed(masks: NDArray[np.uint8]) -> Floats:
 
     NaN where a mask is empty.
     """
-    return np.array([_row(measure(np.asarray(mask), 1.0)) for mask in masks])
+    shapes = [measure(np.asarray(mask), 1.0) for mask in masks]
+    return np.array([_row(shape) if shape else [np.nan] * 13 for shape in shapes])
 
 
-def _row(shape: Geometry | None) -> list[float]:
-    if shape is None:
-        return [np.nan] * 13
+def _row(shape: Geometry) -> list[float]:
     return [
         np.log(shape.width_mm / shape.height_mm),
         np.log(shape.area_mm2),
@@ -46,13 +45,12 @@ def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     At full resolution, unless the lesion is too large for the window.
     """
-    return np.stack([_crop(np.asarray(mask)) for mask in masks])
-
-
-def _crop(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    left, top, width, height = cv2.boundingRect(mask)
-    side = max(WINDOW, round(ROOM * max(width, height)))
-    row, col = top + height // 2 - side // 2, left + width // 2 - side // 2
-    padded = np.pad(mask * np.uint8(255), side)
-    window = padded[row + side : row + 2 * side, col + side : col + 2 * side]
-    return resize(window, WINDOW)
+    windows = []
+    for mask in map(np.asarray, masks):
+        left, top, width, height = cv2.boundingRect(mask)
+        side = max(WINDOW, round(ROOM * max(width, height)))
+        row, col = top + height // 2 - side // 2, left + width // 2 - side // 2
+        padded = np.pad(mask * np.uint8(255), side)
+        window = padded[row + side : row + 2 * side, col + side : col + 2 * side]
+        windows.append(resize(window, WINDOW))
+    return np.stack(windows)

@@ -4,7 +4,7 @@ In: real masks, and masks in their stead. Out: figures.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval, mean
+from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
 from busgen.bench.masks.features import WINDOW, crop, embed
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
-from busgen.stats.roc import auc
 
 Masks = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -57,7 +56,7 @@ def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
     """Return the cross-validated AUC of boosted trees, patients kept together in a fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    both = np.concatenate([made, real])
+    both: Floats = np.concatenate([made, real])
     labels = np.repeat([True, False], len(real))
     groups = np.tile(held.groups, 2)
     probabilities = np.zeros((ROUNDS, len(both)))
@@ -69,12 +68,8 @@ def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
             )
             model.fit(both[fold != k], labels[fold != k])
             probabilities[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
-
-    def score(rows: NDArray[np.intp]) -> float:
-        return float(np.mean([auc(labels[rows], own[rows]) for own in probabilities]))
-
-    figure = interval(score, groups, "AUC", "trees")
-    return figure and Figure(figure.value, figure.unit, len(real), figure.interval)
+    figure = interval(auc_score(labels, probabilities), groups, "AUC", "trees")
+    return figure and replace(figure, n=len(real))
 
 
 def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
@@ -103,30 +98,24 @@ def overlap(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]
 def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
-    Returns
-    -------
-    dict
-        ``nearest_iou_*`` the median over masks of the largest IoU with a training mask, mirrored or
-        not, laid over by centre and area; ``nearest_iou_max_*`` the largest;
-        ``closer_than_real_*`` the chance that a mask is nearer to training masks than the held-out
-        real one in whose stead it is: .5 where it copies no more than other patients do.
+    ``nearest_iou_*`` is the median over masks of the largest IoU with a training mask, mirrored or
+    not, laid over by centre and area; ``nearest_iou_max_*`` the largest; ``closer_than_real_*`` the
+    probability that a mask is nearer to training masks than the held-out real one in whose stead
+    it is: .5 where it copies no more than other patients do.
     """
     real = nearest(held.masks, training)
-    told: dict[str, Figure | None] = _near("real", real)
-    for name, masks in lots.items():
-        own = nearest(masks, training)
-        closer = (own > real).astype(float)
-        told |= _near(name, own)
-        told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
+    told: dict[str, Figure | None] = {}
+    for name, masks in {"real": held.masks, **lots}.items():
+        own = real if name == "real" else nearest(masks, training)
+        low, high = np.quantile(own, [0.05, 0.95])
+        told |= {
+            f"nearest_iou_{name}": Figure(float(np.median(own)), "IoU", len(own), (low, high)),
+            f"nearest_iou_max_{name}": Figure(float(own.max()), "IoU", len(own)),
+        }
+        if name != "real":
+            closer = (own > real).astype(float)
+            told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
     return drop_missing(told)
-
-
-def _near(name: str, found: Floats) -> dict[str, Figure | None]:
-    low, high = np.quantile(found, [0.05, 0.95])
-    return {
-        f"nearest_iou_{name}": Figure(float(np.median(found)), "IoU", len(found), (low, high)),
-        f"nearest_iou_max_{name}": Figure(float(found.max()), "IoU", len(found)),
-    }
 
 
 def nearest(masks: Masks, training: Masks) -> Floats:

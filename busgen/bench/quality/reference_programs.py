@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
@@ -29,7 +30,6 @@ from busgen.stats.ks import ks
 from busgen.stats.roc import auc
 
 if TYPE_CHECKING:
-    from torch import nn
     from torchmetrics import Metric
 
 N, D, KINDS = 200, 8, 5
@@ -41,7 +41,9 @@ BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 def figures() -> dict[str, Figure]:
     """Return the largest relative difference, and that of each score."""
-    told = {name: _error(*pair) for name, pair in compare_values().items()}
+    tiny = float(np.finfo(np.float64).tiny)
+    pairs = compare_values()
+    told = {name: abs(a - b) / max(abs(b), tiny) for name, (a, b) in pairs.items()}
     single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in told.items()}
     return {"score_reference_error": Figure(max(told.values()), "share", len(told)), **single}
 
@@ -60,27 +62,20 @@ def compare_values() -> dict[str, Both]:
         "mmd_monai": _mmd,
         "auc_torchmetrics": _auc,
         "ks_scipy": _ks,
-        "vendi_closed_form": lambda *_: (
-            vendi_score(np.eye(KINDS).repeat(N, axis=0)),
-            float(KINDS),
-        ),
     }
-    return {name: pair(a, b) for name, pair in compare.items()} | _overlap(a, b)
-
-
-def _error(ours: float, theirs: float) -> float:
-    return abs(ours - theirs) / max(abs(theirs), float(np.finfo(np.float64).tiny))
+    vendi = vendi_score(np.eye(KINDS).repeat(N, axis=0)), float(KINDS)
+    values = {name: pair(a, b) for name, pair in compare.items()}
+    return values | {"vendi_closed_form": vendi} | _overlap(a, b)
 
 
 def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    metric = FrechetInceptionDistance(_first_channel(), input_img_size=(3, 1, D))
+    metric = FrechetInceptionDistance(_FirstChannel(), input_img_size=(3, 1, D))
     return frechet_distance(a, b), float(_update(metric, a, b).compute())
 
 
 def _frechet_monai(a: Floats, b: Floats) -> Both:
-    import torch
     from monai.metrics.fid import FIDMetric
 
     return frechet_distance(a, b), float(FIDMetric()(torch.from_numpy(a), torch.from_numpy(b)))
@@ -91,7 +86,7 @@ def _kid(a: Floats, b: Floats) -> Both:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how much memory all features take
-        metric = KernelInceptionDistance(_first_channel(), subsets=1, subset_size=N)
+        metric = KernelInceptionDistance(_FirstChannel(), subsets=1, subset_size=N)
     alone = np.arange(N).astype(str)
     ours = squared_mmd(Sample(a, alone), Sample(b, alone))
     return ours, float(_update(metric, a, b).compute()[0])
@@ -99,7 +94,6 @@ def _kid(a: Floats, b: Floats) -> Both:
 
 def _mmd(a: Floats, b: Floats) -> Both:
     """Return ours, and MONAI's of points whose products are the kernel."""
-    import torch
     from monai.metrics.mmd import MMDMetric
 
     points, rows = np.concatenate([a, b]), np.arange(N)
@@ -111,7 +105,6 @@ def _mmd(a: Floats, b: Floats) -> Both:
 
 
 def _auc(a: Floats, b: Floats) -> Both:
-    import torch
     from torchmetrics.functional.classification import binary_auroc
 
     made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
@@ -147,23 +140,15 @@ def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
     return {f"{name}_neighbours": (getattr(ours, name), float(theirs[name])) for name in NAMES}
 
 
-def _first_channel() -> "nn.Module":
-    """Return a network whose features of images (N, 3, 1, D) are their first channel."""
-    from torch import Tensor, nn
+class _FirstChannel(torch.nn.Module):
+    """A network whose features of images (N, 3, 1, D) are their first channel."""
 
-    class First(nn.Module):
-        """The first channel as it is."""
-
-        def forward(self, images: Tensor) -> Tensor:
-            return images[:, 0, 0].float()
-
-    return First()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, 0, 0].float()
 
 
 def _update(metric: "Metric", a: Floats, b: Floats) -> "Metric":
-    """Return the metric, told of both sets as images."""
-    import torch
-
+    """Return the metric of both sets as images."""
     for points, real in ((a, False), (b, True)):
         images = torch.from_numpy(points).to(torch.uint8)
         metric.update(images[:, None, None].repeat(1, 3, 1, 1), real=real)

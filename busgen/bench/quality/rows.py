@@ -6,9 +6,9 @@ cost what images cost, and say nothing about quality. Those of one finding are a
 """
 
 import shutil
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +61,20 @@ def _copies(source: Path, target: Path, copies: int) -> None:
                 for row in rows:
                     del row["image"], row["mask"]
     index = pq.read_table(source / INDEX)
-    indexed = [_index(copy, row, own) for copy in range(copies) for row in index.to_pylist()]
+    indexed = []
+    for copy, row in product(range(copies), index.to_pylist()):
+        sample, like = f"{copy:05d}-{row['sample_id']}", row["duplicate_of"]
+        hashes = {column: own[sample, row["attempt"]][column] for column in OWN}
+        twin = like and f"{copy:05d}-{like}"
+        indexed.append(row | {"sample_id": sample, "duplicate_of": twin, **hashes})
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
     for kept in ("plan.json", "unfilled.json"):  # both count families
         shutil.copy(source / kept, target / kept)
 
 
-def _name(copy: int, name: str) -> str:
-    return f"{copy:05d}-{name}"
-
-
 def _again(copy: int, row: Row) -> Row:
     """Return a shard's row with pixels, id and hashes of its own."""
-    name = _name(copy, row["sample_id"])
+    name = f"{copy:05d}-{row['sample_id']}"
     pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
     image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
     if copy % 2:
@@ -86,15 +87,4 @@ def _again(copy: int, row: Row) -> Row:
         "image_sha256": io.sha256_array(image),
         "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
         "mask": {"bytes": io.encode_png(mask), "path": f"masks/{name}.png"},
-    }
-
-
-def _index(copy: int, row: Row, own: Mapping[tuple[str, int], Row]) -> Row:
-    name = _name(copy, row["sample_id"])
-    told = own[name, row["attempt"]]
-    like = row["duplicate_of"]
-    return row | {
-        "sample_id": name,
-        "duplicate_of": like and _name(copy, like),
-        **{column: told[column] for column in OWN},
     }

@@ -5,8 +5,6 @@ own on two threads. Images are copies of some that the default engine draws (`qu
 measure time alone.
 """
 
-import json
-import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -16,11 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from busgen.bench.factory import benchmark
-from busgen.bench.factory.benchmark import measure_time
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, measure_time, read_peak, run_python
 from busgen.bench.quality.rows import make_rows
-from busgen.bench.real.reading import TOLD
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_options import Options, open_sets
@@ -30,7 +25,7 @@ from busgen.factory.shard import CHUNK
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
-from busgen.io import decode_png
+from busgen.io import decode_png, dumps, read_json, write_text
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
@@ -40,6 +35,7 @@ from busgen.release.files import find_files
 from busgen.similarity.dhash import hash_image, nearest
 from busgen.similarity.known_images import KnownImages, Pixels, load_known
 
+Row = dict[str, Any]
 N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
 THREADS = 2
@@ -53,32 +49,26 @@ BARS = {
 
 
 def figures(made: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures.
+    """Return the figures; `quick` takes `FEW` images, a rehearsal.
 
-    Parameters
-    ----------
-    made
-        Real data as `busgen real ... --out` writes it; its held-out patients are scored against.
-    known
-        File of known images (`busgen.similarity.known_images`).
-    scratch
-        Empty folder.
-    quick
-        Whether `FEW` images stand for all: a rehearsal.
+    `made` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored
+    against; `known` is a file of known images, `scratch` an empty folder.
     """
     n = FEW if quick else N
     make_rows(n, scratch)
     some, whole = (_run("score", scratch, made, known, rows) for rows in (n // PART, n))
     reported = _run("report", scratch)
     both = whole["gates_s"] + whole["scores_s"]
-    return {
-        "gates_and_scores_10000_s": Figure(both, "s", n),
-        "gates_10000_s": Figure(whole["gates_s"], "s", n),
-        "scores_10000_s": Figure(whole["scores_s"], "s", n),
+    seconds = {
+        "gates_and_scores_10000_s": both,
+        "gates_10000_s": whole["gates_s"],
+        "scores_10000_s": whole["scores_s"],
+        "quality_10000_s": reported["quality_s"],
+        "report_10000_s": reported["report_s"],
+    }
+    return {name: Figure(value, "s", n) for name, value in seconds.items()} | {
         "scores_memory_gib": Figure(whole["gib"], "GiB", n),
         "scores_memory_growth": Figure(whole["gib"] / some["gib"], "times", n),
-        "quality_10000_s": Figure(reported["quality_s"], "s", n),
-        "report_10000_s": Figure(reported["report_s"], "s", n),
     }
 
 
@@ -87,30 +77,29 @@ def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     told = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
     code = f"from busgen.bench.quality.speed import *; write_record({str(told)!r}, {work}({given}))"
-    benchmark.run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    record: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
-    return record
+    run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    return read_json(told)
 
 
 def write_record(told: str, record: dict[str, float]) -> None:
     """Write a record and this process's peak of memory to the file `told`."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    peak = next(line for line in lines if line.startswith(TOLD))
-    gib = int(peak.split()[1]) / 2**20
-    Path(told).write_text(json.dumps(record | {"gib": gib}), encoding="utf-8")
+    write_text(Path(told), dumps(record | {"gib": read_peak()}))
 
 
 def score(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
     """Send the first `n` images through all gates and all scores; return the seconds."""
     release = Path(scratch) / "release"
-    start = time.perf_counter()
-    judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
-    gated = time.perf_counter()
-    asked = Options(most=n)
-    sets = open_sets((release, Path(made)), (None, None), asked)
-    sets = sets[0].pick(range(min(n, len(sets[0])))), sets[1]
-    score_sets(sets, load_spaces(None), asked, lambda _: None)
-    return {"gates_s": gated - start, "scores_s": time.perf_counter() - gated}
+
+    def gate() -> None:
+        judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
+
+    def compare() -> None:
+        asked = Options(most=n)
+        own, real = open_sets((release, Path(made)), (None, None), asked)
+        own = own.pick(range(min(n, len(own))))
+        score_sets((own, real), load_spaces(None), asked, lambda _: None)
+
+    return {"gates_s": measure_time(gate), "scores_s": measure_time(compare)}
 
 
 def report(scratch: str) -> dict[str, float]:
@@ -126,10 +115,6 @@ def report(scratch: str) -> dict[str, float]:
     return {"quality_s": quality_s, "report_s": report_s}
 
 
-Row = dict[str, Any]
-Seen = tuple[Finding, Pixels, Pixels, int]
-
-
 def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
     """Return how many of a release's rows all gates accept, as `busgen.factory.shard` asks them.
 
@@ -139,13 +124,15 @@ def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
     accepted = 0
     with on_all_cores() as pool:
         while part := list(islice(rows, CHUNK)):
-            seen = list(pool.map(_known, part))
-            findings, masks, images, own = (list(each) for each in zip(*seen, strict=True))
+            images, masks = (list(pool.map(partial(_decode, n), part)) for n in ("image", "mask"))
+            masks = [(mask > 0).astype(np.uint8) for mask in masks]
+            findings = [from_row(row) for row in part]
             judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
-            told = list(pool.map(_scores, findings, masks, images))
+            told = list(pool.map(_score_one, findings, masks, images))
             alike = score_copies(images, known)
-            distance = nearest(np.array(own, np.int64), hashes)[0]
-            hashes = np.concatenate([hashes, np.array(own, np.int64)])
+            own = np.array(list(pool.map(hash_image, images)), np.int64)
+            distance = nearest(own, hashes)[0]
+            hashes = np.concatenate([hashes, own])
             for *parts, bits in zip(told, judged, alike, distance.tolist(), strict=True):
                 every = parts[0] | parts[1] | parts[2] | {"duplicate_distance": float(bits)}
                 accepted += verdict(every, DEFAULT_GATES)[0]
@@ -159,10 +146,9 @@ def _rows(release: Path) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
-def _known(row: Row) -> Seen:
-    image, mask = (decode_png(row[name]["bytes"], name) for name in ("image", "mask"))
-    return from_row(row), (mask > 0).astype(np.uint8), image, hash_image(image)
+def _decode(name: str, row: Row) -> Pixels:
+    return decode_png(row[name]["bytes"], name)
 
 
-def _scores(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
+def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
     return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))

@@ -5,7 +5,7 @@ patients where overlays are planted and on all but training patients where they 
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -49,7 +49,10 @@ def figures(made: Path) -> dict[str, Figure]:
     """
     rows = read_rows(find_tables(made), made / "cohort" / FILE, splits=("test",),
                      columns=["image"])  # fmt: skip
-    searches = list(_search(rows))
+    numbered, searches = enumerate(rows), []
+    with ThreadPoolExecutor() as pool:
+        while part := list(islice(numbered, AT_ONCE)):  # some dozens of images in memory at a time
+            searches += [s for s in pool.map(lambda pair: search(*pair), part) if s is not None]
     lost = [s for s in searches if s.dataset == CLEAN]
     shares = [s.lost / max(s.field, 1) for s in lost]
     by_kind = {kind: [s.n_found[kind] for s in searches] for kind in KINDS}
@@ -77,12 +80,10 @@ def search(number: int, row: Row) -> Recall | None:
     return Recall(row["dataset"], found, int((ignore & field).sum()), int(field.sum()))
 
 
-def _search(rows: Iterator[Row]) -> Iterator[Recall]:
-    """Yield the searches in all rows, some dozens of images in memory at a time."""
-    numbered = enumerate(rows)
-    with ThreadPoolExecutor() as pool:
-        while part := list(islice(numbered, AT_ONCE)):
-            yield from (s for s in pool.map(lambda pair: search(*pair), part) if s is not None)
+def read_listed(path: Path) -> dict[tuple[str, str], str]:
+    """Return the kinds of overlays that were listed by eye, by dataset and source file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(x["dataset"], x["source_file"]): x["kinds"] for x in csv.DictReader(file)}
 
 
 def _recall(found: Sequence[planted.Recall]) -> Figure:
@@ -91,8 +92,7 @@ def _recall(found: Sequence[planted.Recall]) -> Figure:
 
 def _join_words(made: Path) -> dict[str, Figure]:
     """Return in how many listed images with overlays, and without, anything is found."""
-    with LISTED.open(encoding="utf-8", newline="") as file:
-        kinds = {(x["dataset"], x["source_file"]): x["kinds"] for x in csv.DictReader(file)}
+    kinds = read_listed(LISTED)
     found: dict[bool, list[bool]] = {True: [], False: []}
     for row in load_cohort(made / "cohort" / FILE).to_pylist():
         told = kinds.get((row["dataset"], row["source_file"]))

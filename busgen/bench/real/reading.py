@@ -13,20 +13,20 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from busgen.bench.factory.benchmark import measure_time, run_python
-from busgen.bench.harness import Figure
-from busgen.real.cohort import FILE, load_cohort
+from busgen.bench.harness import Figure, measure_time, run_python
+from busgen.code import ROOT
+from busgen.errors import UserError
+from busgen.real.cohort import FILE, find_tables, load_cohort
 
 FOLDERS = MappingProxyType({"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"})
-TOLD = "VmHWM"  # unlike getrusage's, this peak leaves out what was there before Python started
-MEASURED = f"""
+MEASURED = """
 import sys
 from pathlib import Path
 from busgen.cli import app
 *words, told = sys.argv[1:]
 app(words, standalone_mode=False)
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-Path(told).write_text(status["{TOLD}"].split()[0])
+from busgen.bench.harness import read_peak
+Path(told).write_text(str(read_peak()))
 """
 
 
@@ -64,7 +64,24 @@ def run(source: Path, made: Path, scratch: Path) -> Run:
     words = ("-c", MEASURED, "real", *named, "--out", str(made), str(told))
     seconds = measure_time(partial(run_python, scratch, *words))
     images = load_cohort(made / "cohort" / FILE).num_rows
-    return Run(seconds, int(told.read_text()) / 2**20, images)
+    return Run(seconds, float(told.read_text()), images)
+
+
+def find_folder() -> Path:
+    """Return the folder of the public datasets as published; `UserError` where one is missing."""
+    folder = Path(os.environ.get("BUSGEN_REAL", ROOT.parent / "shared" / "data"))
+    missing = [name for name in FOLDERS.values() if not (folder / name).is_dir()]
+    if missing:
+        rule = "this benchmark needs BrEaST, BUS-BRA and BUSI as published"
+        remedy = "set BUSGEN_REAL to the folder that holds them"
+        raise UserError(rule, f"no {missing[0]} in {folder}", remedy)
+    return folder
+
+
+def read_tables(made: Path, scratch: Path) -> tuple[list[Path], Path]:
+    """Return tables and the cohort's file of the datasets, read to `made` where not there yet."""
+    run(find_folder(), made, scratch)
+    return find_tables(made), made / "cohort" / FILE
 
 
 def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path:
@@ -73,14 +90,13 @@ def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path
     `keep` is asked for the first number in an image's name, which its masks share.
     """
 
+    def number(name: str) -> int:
+        found = re.search(r"\d+", name)
+        return int(found[0]) if found else 0
+
     def skip(_: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.endswith(".png") and not keep(_number(name))}
+        return {name for name in names if name.endswith(".png") and not keep(number(name))}
 
     for folder in FOLDERS.values():
         shutil.copytree(source / folder, target / folder, ignore=skip, copy_function=os.symlink)
     return target
-
-
-def _number(name: str) -> int:
-    found = re.search(r"\d+", name)
-    return int(found[0]) if found else 0
