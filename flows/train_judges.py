@@ -17,12 +17,7 @@ from busgen.folders import remove_work
 from busgen.judges.training import members, stage
 from busgen.judges.training.evidence import publish
 from busgen.judges.training.members import Job
-from busgen.judges.training.stage import (
-    TRAINED,
-    prepare,
-    train,
-    work_folder,
-)
+from busgen.judges.training.stage import TRAINED, prepare, train, work_folder
 from busgen.params.base import load_section
 from busgen.params.train_judges import TrainJudgesParams
 from busgen.progress import progress

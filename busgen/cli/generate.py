@@ -35,8 +35,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
     ] = None,
     vary: Annotated[
-        str | None,
-        typer.Option(help="Field: each finding with every term of it, e.g. posterior."),
+        str | None, typer.Option(help="Field: each finding with every term of it, e.g. posterior.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
     mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,

@@ -58,8 +58,7 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Generator to begin with.")] = None,
     adapt: Annotated[
-        str | None,
-        typer.Option(help="Data set to fit an adapter to, beside those in --out."),
+        str | None, typer.Option(help="Data set to fit an adapter to, beside those in --out.")
     ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:

@@ -68,7 +68,8 @@ def _to_lines(scores: Record) -> Iterator[str]:
     yield ABOUT
     if scores["agreement"]:
         yield "## Agreement between readers\n"
-        calls, pairs = scores["agreement"].values()
+        agreement = scores["agreement"]
+        calls, pairs = agreement["fleiss_kappa_calls"], agreement["weighted_kappa_ratings"]
         yield from _grid(
             [{"readers": "all", "kappa": "Fleiss, of calls", **_value(calls)}]
             + [

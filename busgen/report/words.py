@@ -136,7 +136,7 @@ FLAGS = {
     "label_conflict": ("Label conflict", "copies of one image with different labels"),
 }
 BESIDE_GATES = {  # other reasons of rejection
-    "family": ("Another member of its family was rejected", "a family is made again whole", ""),
+    "family": ("Another member of its family was rejected", "a family is made again whole", "")
 }
 
 

@@ -24,10 +24,7 @@ SHARED = {
     "attention_head_dim": 8,
     "down_block_types": (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
 }
-UNET = SHARED | {
-    "sample_size": 64,
-    "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
-}
+UNET = SHARED | {"sample_size": 64, "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3)}
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:

@@ -20,10 +20,7 @@ from busgen.similarity.thumbnails import Link
 
 N, FEW = 100_000, 2000
 
-BARS = {
-    "near_duplicates_100000_s": Bar("<=", 60.0),
-    "near_duplicates_recall": Bar(">=", 0.95),
-}
+BARS = {"near_duplicates_100000_s": Bar("<=", 60.0), "near_duplicates_recall": Bar(">=", 0.95)}
 
 
 def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figure]:

@@ -12,14 +12,7 @@ import pandas as pd
 from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.answers import answer
-from busgen.report.answers.answer import (
-    NO,
-    PARTLY,
-    UNKNOWN,
-    YES,
-    Answer,
-    format_share,
-)
+from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, format_share
 from busgen.report.evidence import Evidence
 from busgen.report.sections import funnel
 from busgen.similarity.known_images import REAL

@@ -15,13 +15,7 @@ from busgen.report import words
 from busgen.report.charts.images import Image, make_image
 from busgen.report.evidence import Evidence, read_rejected
 from busgen.report.sections import gallery
-from busgen.report.sections.gallery import (
-    describe,
-    group_rows,
-    make_key,
-    make_tags,
-    select,
-)
+from busgen.report.sections.gallery import describe, group_rows, make_key, make_tags, select
 from busgen.stats.proportions import wilson_interval
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others

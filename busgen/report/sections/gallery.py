@@ -39,11 +39,7 @@ def make_section(evidence: Evidence, size: int) -> tuple[Group, ...]:
         evidence.sources, [make_key(row) for rows in chosen.values() for row in rows]
     )
     return tuple(
-        Group(
-            *name,
-            len(rows),
-            tuple(_image(row, *found[make_key(row)]) for row in chosen[name]),
-        )
+        Group(*name, len(rows), tuple(_image(row, *found[make_key(row)]) for row in chosen[name]))
         for name, rows in groups
     )
 

@@ -72,10 +72,7 @@ def frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     left, top, width, height = cv2.boundingRect(mask)
     scale = FRAME_PX / (ROOM * max(width, height))
     middle = (FRAME_PX - 1) / 2
-    shift = (
-        middle - scale * (left + (width - 1) / 2),
-        middle - scale * (top + (height - 1) / 2),
-    )
+    shift = (middle - scale * (left + (width - 1) / 2), middle - scale * (top + (height - 1) / 2))
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     grown = cv2.warpAffine((mask > 0).astype(np.uint8) * 255, matrix, (FRAME_PX, FRAME_PX))
     return np.asarray(grown > 127, np.uint8)

@@ -35,12 +35,7 @@ KINDS = {  # in the order of the page: title, what it says
         "share nearer to a training image than 95 % of pairs of one patient’s",
     ),
 }
-SPACES = {
-    "us64": "learned features",
-    "radiomic": "measurements",
-    "masks": "outlines",
-    "": "images",
-}
+SPACES = {"us64": "learned features", "radiomic": "measurements", "masks": "outlines", "": "images"}
 
 Record = Mapping[str, Any]
 
