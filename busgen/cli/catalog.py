@@ -31,10 +31,8 @@ def list_known(
 
 def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        for key, value in row.items():
-            row[key] = (
-                ", ".join(value) if isinstance(value, list) else "-" if value is None else value
-            )
+        row |= {k: ", ".join(value) for k, value in row.items() if isinstance(value, list)}
+        row |= {k: "-" for k, value in row.items() if value is None}
     print_rows(rows)
 
 
@@ -54,7 +52,7 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
             from busgen.images import engines as images
             from busgen.masks import engines as masks
 
-            options = {"--engine": images.ENGINES, "--mask-engine": masks.ENGINES}
+            options = {"--engine": [*images.ENGINES], "--mask-engine": [*masks.ENGINES]}
             return [{"engine": e, "option": name} for name, known in options.items() for e in known]
         case Kind.DATASETS:  # that `busgen real` reads
             from busgen.real.readers.registry import DATASETS

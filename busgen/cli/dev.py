@@ -20,7 +20,7 @@ class Shipped(StrEnum):
     US64 = "us64"
 
 
-FITTING = {  # module of the function fit_...(real data, folder to write)
+FITTING = {  # module of fit_NAME(real data, folder to write)
     Shipped.GATES: "gates.calibration.fit",
     Shipped.LITE1: "metrics.spaces.lite1.fitting",
     Shipped.OVERLAYS: "real.overlay_fitting",

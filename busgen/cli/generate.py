@@ -9,15 +9,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import (
-    ParamsFile,
-    out,
-    print_limits,
-    print_scores,
-    print_summary,
-    resumable,
-    to_words,
-)
+from busgen.cli import screen
+from busgen.cli.screen import ParamsFile, out, resumable, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
@@ -71,7 +64,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         return
     with resumable(), progress("judged findings", base.generate.n) as tick:
         make_release(base, folder, tick, to_words)
-    print_summary(folder)
+    screen.print_summary(folder)
 
 
 def run(
@@ -101,7 +94,7 @@ def run(
         changed = pipeline.reproduce(everything=everything)
     if not changed:
         to_words("nothing has changed since the last run")
-    print_summary(root / pipeline.RELEASE)
-    print_scores(pipeline.headline())
-    print_limits(pipeline.limits())
+    screen.print_summary(root / pipeline.RELEASE)
+    screen.print_scores(pipeline.headline())
+    screen.print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)

@@ -8,17 +8,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import (
-    AsJson,
-    ParamsFile,
-    RealFolder,
-    Target,
-    out,
-    print_cleaning,
-    print_record,
-    print_rows,
-    resumable,
-)
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, ParamsFile, RealFolder, Target, out, resumable
 from busgen.progress import progress
 
 
@@ -42,7 +33,7 @@ def real(
         require_replaceable(folder, REAL)
     with tempfile.TemporaryDirectory() as scratch, progress("images read", count(named)) as tick:
         told = prepare(named, folder or Path(scratch) / "real", tick)
-    print_record(told, as_json, print_cleaning)
+    screen.print_record(told, as_json, screen.print_cleaning)
     if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
 
@@ -87,6 +78,6 @@ def calibrate(
     from busgen.judges.judges import load_judges
 
     told = write_calibration(folder, target, load_judges(judges), planted)
-    print_record(told, as_json, lambda record: print_rows(to_rows(record)))
+    screen.print_record(told, as_json, lambda record: screen.print_rows(to_rows(record)))
     if not as_json:
         out.print(f"written  {target}", soft_wrap=True)

@@ -10,15 +10,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from busgen.cli.screen import (
-    AsJson,
-    Target,
-    out,
-    print_record,
-    print_rows,
-    print_versions,
-    to_words,
-)
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 
@@ -105,6 +98,6 @@ def versions(as_json: AsJson = False) -> None:
 
     pipeline.enter_checkout()
     found = recorded.versions()
-    print_record(found, as_json, print_versions)
+    screen.print_record(found, as_json, screen.print_versions)
     if not found and not as_json:
         to_words("no dataset version yet: `busgen tag NAME` records one")

@@ -10,20 +10,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import (
-    AsJson,
-    RealOption,
-    RecordFile,
-    Target,
-    out,
-    print_comparison,
-    print_nearness,
-    print_record,
-    print_rows,
-    resumable,
-    to_words,
-    write_pages,
-)
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, RealOption, RecordFile, Target, out, print_rows, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
@@ -69,7 +57,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
         with progress("images seen", asked.count(sets)) as tick:
             record = score_sets(sets, spaces, asked, tick)
         write(record)
-    print_record(record, as_json, print_comparison)
+    screen.print_record(record, as_json, screen.print_comparison)
 
 
 def privacy(
@@ -93,7 +81,7 @@ def privacy(
         record = compare_real.measure_privacy(beside, asked.draws)
         record |= {"copies": compare_real.find_copies(beside)}
         write(record)
-    print_record(record, as_json, print_nearness)
+    screen.print_record(record, as_json, screen.print_nearness)
 
 
 def downstream(  # noqa: PLR0913 - a command's options are its signature
@@ -152,7 +140,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
     plan = planned(asked)
-    with resumable(), progress("trainings", len(plan.jobs)) as tick:
+    with screen.resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.run(plan, tick, to_words)
     if as_json:
         out.print_json(json.dumps(record))
@@ -206,4 +194,4 @@ def _write_results(name: str | None, note: str | None, *, write: bool, quick: bo
     checkout = enter_checkout()
     if name is not None:
         results.keep_record(checkout, harness.run(name) | ({"note": note} if note else {}))
-    write_pages(checkout, results.result_pages(checkout), "busgen bench", write=write)
+    screen.write_pages(checkout, results.result_pages(checkout), "busgen bench", write=write)

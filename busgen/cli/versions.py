@@ -11,24 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen import io
+from busgen import io, pipeline
 from busgen.downstream.data.synthetic_set import describe, read_plan
 from busgen.downstream.results.headline import METRICS as COMPARED
 from busgen.errors import UserError
 from busgen.evaluation.limits import FAILS
-from busgen.pipeline import (
-    DVC,
-    METRICS,
-    RELEASE,
-    SCORES,
-    WORK,
-    find_checkout,
-    headline,
-    is_done,
-    run_command,
-    run_git,
-    run_process,
-)
+from busgen.pipeline import DVC, METRICS, RELEASE, SCORES, WORK, is_done, run_git, run_process
 
 DOWNSTREAM = Path("data/downstream") / COMPARED
 COSTS = Path("data/costs.json")
@@ -55,7 +43,7 @@ def tag(name: str, *, failing: bool = False) -> str:
     if not is_done("report"):
         raise UserError("only an up-to-date pipeline can be tagged", "changes", "`busgen run`")
     current = DOWNSTREAM.is_file() and is_done("downstream")
-    figures = headline() | {
+    figures = pipeline.headline() | {
         "generator": describe(read_plan(RELEASE)),
         "downstream": _downstream(DOWNSTREAM) if current else {},
         "seconds": io.read_json(COSTS) if COSTS.is_file() else {},
@@ -143,10 +131,12 @@ def _subject(name: str) -> str:
 @contextmanager
 def _fetch(name: str, path: Path) -> Iterator[Path]:
     """Yield a copy of what version `name` has at a path of data/."""
-    root = find_checkout()
+    root = pipeline.find_checkout()
     work = root / WORK
     work.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="release-", dir=work) as folder:
         target = Path(folder) / path.name
-        run_command([*DVC, "get", str(root), str(path), "--rev", name, "--out", str(target)])
+        pipeline.run_command(
+            [*DVC, "get", str(root), str(path), "--rev", name, "--out", str(target)]
+        )
         yield target

@@ -55,7 +55,7 @@ class Answers:
 
 
 class _Answer(BaseModel):
-    """What the page writes of an image; whether it is rated, `read_answers` says."""
+    """What the page writes of an image; whether it is rated, `_read_answers` says."""
 
     model_config = ConfigDict(strict=True)
     ms: int = Field(ge=0)
@@ -123,7 +123,7 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
     files: dict[str, Path] = {}
     found: list[Answers] = []
     for path in paths:
-        answers = read_answers(path, key)
+        answers = _read_answers(path, key)
         name = answers.reader.casefold()
         if name in files:
             rule = f"a reader must answer once, {answers.reader} did in {files[name].name}"
@@ -136,7 +136,7 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
     return sorted(found, key=lambda one: one.reader)
 
 
-def read_answers(path: Path, key: Key) -> Answers:
+def _read_answers(path: Path, key: Key) -> Answers:
     """Return the answers in one exported file; raises as `read_all`."""
     remedy = "export it from the page again"
     record = _read(path, ANSWERS, remedy)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from busgen.bench.masks import baselines, control, prior_marginals, realism
-from busgen.bench.masks.features import WINDOW, crop, embed
 from busgen.bench.masks.outlines import _crosses, measure_agreement
-from busgen.bench.masks.realism import Cases, classify, nearest, overlap
+from busgen.bench.masks.realism import WINDOW, Cases, classify, crop, embed, nearest, overlap
 from busgen.imaging.geometry import measure
 from busgen.masks.engines import load_mask_engine
 from busgen.metrics.two_sample import Recipe

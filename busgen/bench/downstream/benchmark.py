@@ -70,10 +70,10 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         return figures(source, WORK, Size())
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         few = reading.link_folder(source, Path(scratch) / "few", lambda number: number <= FEW)
-        return figures(few, Path(scratch) / "work", rehearse())
+        return figures(few, Path(scratch) / "work", _rehearse())
 
 
-def rehearse() -> Size:
+def _rehearse() -> Size:
     """Return what a rehearsal does: one seed, few steps, whatever the gates say of the images."""
     gates = {
         name: gate.model_copy(update={"action": "off"}) for name, gate in DEFAULT_GATES.items()
@@ -94,10 +94,10 @@ def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
     low = replace(usual, out=work / "low", arms=LOW_ARMS)
     table, told["table_s"] = run(usual, work)
     told["table_again_s"] = Figure(measure_time(lambda: compare(usual)), "s", told["table_s"].n)
-    told |= measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
-    told |= measure_gaps(table["results"])
+    told |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
+    told |= _measure_gaps(table["results"])
     few, told["low_data_s"] = run(low, work)
-    told |= measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    told |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
     with TemporaryDirectory(dir=work) as scratch:
         quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
         told["quick_s"] = Figure(measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs))
@@ -151,7 +151,7 @@ def _read_seconds(work: Path) -> dict[str, float]:
     return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
 
 
-def measure_gains(
+def _measure_gains(
     results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
 ) -> dict[str, Figure]:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
@@ -165,7 +165,7 @@ def measure_gains(
     return told | above
 
 
-def measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
     told: dict[str, Figure] = {}
     for task in TASKS:

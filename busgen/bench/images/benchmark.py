@@ -21,11 +21,9 @@ from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
     counterfactual,
-    independent_judges,
     matched,
     overlays,
     realism,
-    solver,
     speed as images_speed,
     stable_diffusion,
     utility as images_utility,
@@ -108,17 +106,13 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     `quick` renders few images and hardly trains: a rehearsal, no result. The first time, reading
     the datasets and training the judges takes up to eight minutes more.
     """
-    return figures(SUBJECT, QUICK if quick else FULL)
-
-
-def figures(subject: str, size: Size) -> dict[str, Figure]:
-    """Return the figures of any engine."""
+    size = QUICK if quick else FULL
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        speed = _speed(subject, size, folder)  # first, while nothing else is in memory
+        speed = _speed(size, folder)  # first, while nothing else is in memory
         real, judges = _real(size, folder)
         engines = {
-            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (subject, RIVAL)
+            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
         }
         held_out = real.held_out
         asked = match_findings(held_out, SEED)
@@ -130,18 +124,18 @@ def figures(subject: str, size: Size) -> dict[str, Figure]:
         clean = overlays.read_images(real.tables, real.cohort)
         return {
             **speed,
-            **_realism(real, asked, made, subject, size),
-            **control.figures(judges, held_out.crops.pick(lesions), outlined, subject),
-            **text_control.figures(stated, held_out, asked, made, subject),
-            **overlays.figures(clean, made, subject),
+            **_realism(real, asked, made, size),
+            **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
+            **text_control.figures(stated, held_out, asked, made, SUBJECT),
+            **overlays.figures(clean, made, SUBJECT),
             **_families(engines, asked, size),
             **_utility(engines, real, judges, folder, size),
         }
 
 
-def _speed(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
+def _speed(size: Size, scratch: Path) -> dict[str, Figure]:
     """Return rate and memory, the predecessor's beside them, and the rate of training."""
-    own = images_speed.measure(subject, size.timed, scratch)
+    own = images_speed.measure(SUBJECT, size.timed, scratch)
     sd = stable_diffusion.measure(quick=size.quick)
     slow, fast = sd["image_s_256"], own["images_per_s"]
     return {
@@ -155,14 +149,12 @@ def _speed(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
 def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     """Return the real data and the judges of this benchmark, made where they are not there yet."""
     tables, cohort = read_tables(WORK / "real", scratch)
-    judges, folders = independent_judges.load_judges(tables, cohort, WORK, quick=size.quick)
+    judges, folders = control.load_judges(tables, cohort, WORK, quick=size.quick)
     held_out = matched.describe(tables, cohort, folders, HELD_OUT).subsample(size.held_out)
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def _realism(
-    real: RealData, asked: Request, made: Images, subject: str, size: Size
-) -> dict[str, Figure]:
+def _realism(real: RealData, asked: Request, made: Images, size: Size) -> dict[str, Figure]:
     """Return the scores of realism, and what more steps of a learned sampler change of them."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
@@ -170,11 +162,9 @@ def _realism(
     for name, images in made.items():
         crops = realism.match_pairs(held_out, images)
         told |= realism.figures(name, crops, standard, size.recipe)
-    if subject == RIVAL:
-        return told
     few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
-    distance = partial(solver.measure_distance, standard)
-    return told | solver.figures(subject, asked.pick(few), distance, (MANY_STEPS,), THREADS)
+    distance = partial(realism.measure_distance, standard)
+    return told | realism.compare_steps(SUBJECT, asked.pick(few), distance, (MANY_STEPS,), THREADS)
 
 
 def _families(engines: Mapping[str, ImageEngine], asked: Request, size: Size) -> dict[str, Figure]:

@@ -1,10 +1,17 @@
-"""Control by masks and labels, as judges see it that never gate (`images_judges`).
+"""Control by masks and labels, as judges see it that decide nothing when images are made.
 
 In: held-out real crops, images rendered in their stead inside their own masks, the judges. Out:
-figures on real and on rendered images, and how far the latter fall short, paired by crop.
+figures on real and on rendered images, and how far the latter fall short, paired by crop. The
+judges, a segmenter and a classifier, are small and trained on real training patients with other
+widths, another size and another seed than those that gate (`busgen/assets/judges`). The classifier
+sees no mask: whatever it tells, it tells from the image. They are kept in the work folder, named
+after all that decides their weights; threshold and scale are fitted on validation patients.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +21,10 @@ from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_loss, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import bounding_box
+from busgen.judges import judges
+from busgen.judges.training import stage
+from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
+from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats
@@ -91,3 +102,34 @@ def measure(
     return drop_missing(
         {f"control_dice_prior_{n}": mean(own, groups, "Dice", "prior") for n, own in found.items()}
     )
+
+
+SEED = 20261125
+WORKERS = 2
+
+
+def load_judges(
+    tables: Sequence[Path], cohort: Path, work: Path, *, quick: bool
+) -> tuple[judges.Judges, Folders]:
+    """Return the judges, trained unless `work` holds them, and the folders of crops by split.
+
+    Training takes some four minutes on two cores, `quick` far less.
+    """
+    epochs = 1 if quick else 24
+    params = TrainJudgesParams(
+        seed=SEED,
+        segmenter=JudgeParams(
+            members=1, size_px=128, widths=(12, 28, 56, 96), epochs=epochs, polish=0
+        ),
+        classifier=ClassifierParams(
+            members=1, blind=1, size_px=96, widths=(20, 40, 72, 104), epochs=epochs
+        ),
+        workers=WORKERS,
+    )
+    own = work_folder(tables, cohort, params, work)
+    splits = prepare(tables, cohort, own)
+    if (own / TRAINED).is_dir():
+        return judges.load_judges(own / TRAINED, "cpu"), splits
+    plan = stage.plan(params, splits["train"], own)
+    mapped = partial(map_jobs, workers=WORKERS, tick=lambda _: None)
+    return train(plan, splits, own, mapped), splits

@@ -35,10 +35,10 @@ def select(asked: Request, n: int) -> Request:
     ends = (asked.masks.any(axis=2) * np.arange(asked.masks.shape[1])).max(axis=1)
     chosen = np.flatnonzero(asked.masks.any(axis=(1, 2)) & (ends < lowest))
     few = np.unique(np.linspace(0, len(chosen) - 1, n).round().astype(np.intp))
-    return change_terms(asked.pick(chosen[few]), PLAIN)
+    return _change_terms(asked.pick(chosen[few]), PLAIN)
 
 
-def change_terms(asked: Request, words: Words) -> Request:
+def _change_terms(asked: Request, words: Words) -> Request:
     """Return the findings with other words: seeds, boxes and phrasings stay."""
     changed = (replace(finding, **words) for finding in asked.findings)  # type: ignore[arg-type]
     return replace(asked, findings=tuple(map(to_text, changed)))
@@ -56,7 +56,7 @@ def figures(
     told: dict[str, Figure] = {}
     for field, terms, seen_by in LADDERS:
         members = [
-            same if word == PLAIN[field] else render(engine, change_terms(base, {field: word}))
+            same if word == PLAIN[field] else render(engine, _change_terms(base, {field: word}))
             for word in (WORDS.get(term, term) for term in terms)
         ]
         families = Families(np.stack(members, axis=1), base.masks, field, terms)

@@ -142,7 +142,7 @@ def _devices(real: Lesions) -> tuple[str, ...]:
     return tuple(scanner_of(row["scanner"], row["dataset"]) for row in real.rows)
 
 
-def style_for(row: Mapping[str, Any]) -> str:
+def _style_for(row: Mapping[str, Any]) -> str:
     """Return the scanner style for a canonical row's device, or dataset where it names none."""
     name = scanner_of(row["scanner"], row["dataset"])
     if name not in STYLES:
@@ -157,7 +157,7 @@ def to_text(finding: Finding) -> Finding:
 
 def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int) -> Finding:
     """Return finding `number` of the row's class and scanner style, turned as its shape is."""
-    where = [("pathology", row["pathology"]), ("scanner", style_for(row))]
+    where = [("pathology", row["pathology"]), ("scanner", _style_for(row))]
     if shape is not None:
         tall = shape.height_mm > shape.width_mm
         where.append(("orientation", "not_parallel" if tall else "parallel"))

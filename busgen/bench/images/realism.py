@@ -2,10 +2,12 @@
 
 In: synthetic images as `Crops` (in the stead of real crops, or drawn from the prior), a
 `Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
-those of real images against real ones of other patients.
+those of real images against real ones of other patients. What few evaluations cost is told on few
+images, for many steps take long: these distances compare with each other, not with the one of all
+held-out crops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -13,14 +15,16 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, figure_of, share
+from busgen.bench.images.matched import Request, render
+from busgen.images.contract import ModelOptions
+from busgen.images.engines import load_image_engine
 from busgen.metrics import matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.matching import hide_overlays
 from busgen.metrics.memorization import Features, describe, find_copies
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
-from busgen.priors.findings import Finding
-from busgen.real.crops import Crops
+from busgen.real.crops import SIDE, Crops
 from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.patients import halved
 
@@ -56,21 +60,6 @@ def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
     return replace(real, images=images, ignore=np.zeros_like(images))
 
 
-def draw(
-    name: str, findings: Sequence[Finding], masks: NDArray[np.uint8], images: NDArray[np.uint8]
-) -> Crops:
-    """Return images of findings of the prior; families are their groups."""
-    return Crops(
-        images,
-        masks,
-        np.zeros_like(images),
-        np.full(len(findings), name),
-        np.array([finding.scanner for finding in findings]),
-        np.array([finding.pathology for finding in findings]),
-        np.array([finding.family_id for finding in findings]),
-    )
-
-
 def bars(subject: str, rival: str) -> dict[str, Bar]:
     """Return what the engine `subject` must reach; the classifier must know the `rival`."""
     return {
@@ -87,7 +76,7 @@ def figures(
 ) -> dict[str, Figure]:
     """Return all figures of the engine `name`.
 
-    `made` are its images, by `match_pairs` or `draw`; some 600 for figures that can be told from
+    `made` are its images, some 600 for figures that can be told from
     floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
     rehearsal takes fewer steps.
     """
@@ -155,3 +144,27 @@ def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),
         f"{score}_limit": Figure(found.floor_limit, "squared distance", found.n),
     }
+
+
+Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]
+
+
+def measure_distance(real: Reference, images: NDArray[np.uint8], groups: NDArray[np.str_]) -> Score:
+    """Return the kernel distance in `us64` of images (N, S, S) of groups (N,) from real ones."""
+    points = describe(images, groups, real.space).points
+    other = Sample(real.looks.points, real.looks.groups)
+    return kid(Sample(points, groups), other, seeds.rng(0, "kid of steps"))
+
+
+def compare_steps(
+    name: str, asked: Request, distance: Distance, steps: Sequence[int], threads: int
+) -> dict[str, Figure]:
+    """Return the distance of a learned engine's images, by default and with other steps."""
+    groups = np.arange(len(asked.findings)).astype(np.str_)
+    told = {}
+    for count in (None, *steps):
+        engine = load_image_engine(name, SIDE, "auto", threads, ModelOptions(steps=count))
+        score = distance(render(engine, asked), groups)
+        key = f"kid_us64_steps_{count or 'default'}"
+        told[key] = Figure(score.value, "squared distance", score.n, score.interval)
+    return told

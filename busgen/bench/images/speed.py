@@ -58,7 +58,7 @@ def _child(name: str, n: int, told: str) -> None:
     Path(told).write_text(json.dumps(record), encoding="utf-8")
 
 
-def measure_training(
+def _measure_training(
     step: Callable[[], object], samples: int, device: "torch.device", *, half: bool
 ) -> dict[str, Figure]:
     """Return the rate of training, and the share of the machine's arithmetic that it reaches.
@@ -80,7 +80,7 @@ def measure_training(
     each = counter.get_total_flops() / samples
     seconds = [measure_time(score) for _ in range(STEPS)]
     speed = median_figure([samples / taken for taken in seconds], "samples/s", STEPS)
-    limit = measure_product(torch.bfloat16 if half else torch.float32, device)
+    limit = _measure_product(torch.bfloat16 if half else torch.float32, device)
     assert speed.interval is not None
     reached = [each * value / 1e9 / limit for value in (speed.value, *speed.interval)]
     return {
@@ -125,7 +125,7 @@ def measure_generator(params: TrainImagesParams) -> dict[str, Figure]:
     pace = Schedule(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
     draws = make_draws(0, 0, trainee.device)
 
-    return measure_training(
+    return _measure_training(
         lambda: trainee.training_step(0, draws, pace),
         flow.batch * flow.accumulate,
         trainee.device,
@@ -133,7 +133,7 @@ def measure_generator(params: TrainImagesParams) -> dict[str, Figure]:
     )
 
 
-def measure_product(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:
+def _measure_product(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:
     """Return the best rate of a product of two square matrices in `dtype`, GFLOP/s."""
     import torch
 

@@ -101,12 +101,11 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     findings = draw(load_prior(), size.findings, SEED)
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        speed = outlines.measure_costs(engine, findings, size.repetitions)
+        own = outlines.figures(engine, findings, size.repetitions)
         real = _real(size, Path(scratch))
         masks = engine.draw(lesions)
         return {
-            **speed,
-            **outlines.measure_validity(engine, lesions),
+            **own,
             **outlines.measure_agreement(masks, lesions),
             **_figures(real, size),
             **_marginals(masks, lesions, real.held_out),

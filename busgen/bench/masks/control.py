@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from busgen import schema
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, interval, mean
-from busgen.bench.masks.features import embed
+from busgen.bench.masks.realism import embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
 
@@ -33,7 +33,7 @@ class Cases:
     terms: Sequence[Mapping[str, Any]]
     groups: NDArray[np.str_]
 
-    def has_margin(self, term: str) -> NDArray[np.bool_]:
+    def _has_margin(self, term: str) -> NDArray[np.bool_]:
         """Return whose margin has the term."""
         return np.array([term in (terms["margin"] or ()) for terms in self.terms], np.bool_)
 
@@ -47,9 +47,9 @@ def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     told: dict[str, Figure | None] = {}
     shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
     margins = {
-        term: _model().fit(known, learned.has_margin(term))
+        term: _model().fit(known, learned._has_margin(term))
         for term in schema.MARGINS
-        if 0 < learned.has_margin(term).sum() < len(learned.masks)
+        if 0 < learned._has_margin(term).sum() < len(learned.masks)
     }
     for name, lot in lots.items():
         seen = embed(lot.masks)
@@ -66,7 +66,7 @@ def _model() -> Pipeline:
 
 def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
     """Return the mean over margin terms of the AUC with which each is told."""
-    truth = {term: lot.has_margin(term) for term in probabilities}
+    truth = {term: lot._has_margin(term) for term in probabilities}
 
     def score(rows: NDArray[np.intp]) -> float:
         each = [auc(truth[term][rows], own[rows]) for term, own in probabilities.items()]

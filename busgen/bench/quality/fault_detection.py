@@ -12,16 +12,9 @@ from threadpoolctl import threadpool_limits
 from busgen.bench import harness
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates import image_checks, scores
+from busgen.gates.calibration import fault_injection
 from busgen.gates.calibration.detection import Detection
-from busgen.gates.calibration.fault_injection import (
-    BAND,
-    COPIED,
-    COPY,
-    CURVES,
-    PLANTED,
-    SWAPPED,
-    Report,
-)
+from busgen.gates.calibration.fault_injection import COPIED, COPY, CURVES, PLANTED, SWAPPED
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.lesion_intensity import score_lesion
 from busgen.similarity.known_images import KnownImages
@@ -35,10 +28,10 @@ BARS = {
 }
 
 
-def figures(proof: Report) -> dict[str, Figure]:
+def figures(proof: fault_injection.Report) -> dict[str, Figure]:
     """Return shares caught and refused: of what a bar is about, gate by gate too."""
     told = _gates("real_refused", proof.clean)
-    seen = {*CURVES, BAND}
+    seen = {*CURVES, fault_injection.BAND}
     for one in proof.faults:
         at = f"_at_{one.strength:g}" if one.fault in seen else ""
         caught = f"{one.fault}_caught{at}"

@@ -6,7 +6,6 @@ what they are counted for is written out here; of the Vendi score a closed form 
 """
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,69 +52,41 @@ def compare_values() -> dict[str, Both]:
 
     Raises `ImportError` where torchmetrics or MONAI are missing: they come with `busgen[dev]`.
     """
-    pick = rng(0, "references")
-    a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
-    compare: dict[str, Callable[[Floats, Floats], Both]] = {
-        "frechet_torchmetrics": _frechet_torchmetrics,
-        "frechet_monai": _frechet_monai,
-        "kid_torchmetrics": _kid,
-        "mmd_monai": _mmd,
-        "auc_torchmetrics": _auc,
-        "ks_scipy": _ks,
-    }
-    vendi = vendi_score(np.eye(KINDS).repeat(N, axis=0)), float(KINDS)
-    values = {name: pair(a, b) for name, pair in compare.items()}
-    return values | {"vendi_closed_form": vendi} | _overlap(a, b)
-
-
-def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(_FirstChannel(), input_img_size=(3, 1, D))
-    return frechet_distance(a, b), float(_update(metric, a, b).compute())
-
-
-def _frechet_monai(a: Floats, b: Floats) -> Both:
     from monai.metrics.fid import FIDMetric
-
-    return frechet_distance(a, b), float(FIDMetric()(torch.from_numpy(a), torch.from_numpy(b)))
-
-
-def _kid(a: Floats, b: Floats) -> Both:
+    from monai.metrics.mmd import MMDMetric
+    from scipy.stats import ks_2samp
+    from torchmetrics.functional.classification import binary_auroc
+    from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
+    pick, rows, alone = rng(0, "references"), np.arange(N), np.arange(N).astype(str)
+    a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
+    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
+    fid = FrechetInceptionDistance(_FirstChannel(), input_img_size=(3, 1, D))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how much memory all features take
-        metric = KernelInceptionDistance(_FirstChannel(), subsets=1, subset_size=N)
-    alone = np.arange(N).astype(str)
-    ours = squared_mmd(Sample(a, alone), Sample(b, alone))
-    return ours, float(_update(metric, a, b).compute()[0])
-
-
-def _mmd(a: Floats, b: Floats) -> Both:
-    """Return ours, and MONAI's of points whose products are the kernel."""
-    from monai.metrics.mmd import MMDMetric
-
-    points, rows = np.concatenate([a, b]), np.arange(N)
-    kernel = gaussian_kernel(group_distances(Sample(b, rows.astype(str))))
+        kid = KernelInceptionDistance(_FirstChannel(), subsets=1, subset_size=N)
+    # MONAI's kernel is linear: of points whose products are our kernel, it is ours
+    points = np.concatenate([a, b])
+    kernel = gaussian_kernel(group_distances(Sample(b, alone)))
     values, axes = np.linalg.eigh(kernel(points, points))
     mapped = torch.from_numpy(axes * np.sqrt(values.clip(0)))
-    ours = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
-    return ours, float(MMDMetric()(mapped[:N], mapped[N:]))
-
-
-def _auc(a: Floats, b: Floats) -> Both:
-    from torchmetrics.functional.classification import binary_auroc
-
-    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
-    theirs = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
-    return auc(made, scores), float(theirs)
-
-
-def _ks(a: Floats, b: Floats) -> Both:
-    from scipy.stats import ks_2samp
-
-    return ks(a[:, 0], b[:, 0]), float(ks_2samp(a[:, 0], b[:, 0]).statistic)
+    mmd = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
+    area = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
+    pair, frechet = (torch.from_numpy(a), torch.from_numpy(b)), frechet_distance(a, b)
+    found = {
+        "frechet_torchmetrics": (frechet, _update(fid, a, b).compute()),
+        "frechet_monai": (frechet, FIDMetric()(*pair)),
+        "kid_torchmetrics": (
+            squared_mmd(Sample(a, alone), Sample(b, alone)),
+            _update(kid, a, b).compute()[0],
+        ),
+        "mmd_monai": (mmd, MMDMetric()(mapped[:N], mapped[N:])),
+        "auc_torchmetrics": (auc(made, scores), area),
+        "ks_scipy": (ks(a[:, 0], b[:, 0]), ks_2samp(a[:, 0], b[:, 0]).statistic),
+        "vendi_closed_form": (vendi_score(np.eye(KINDS).repeat(N, axis=0)), KINDS),
+    }
+    return {name: (ours, float(other)) for name, (ours, other) in found.items()} | _overlap(a, b)
 
 
 def _overlap(made: Floats, real: Floats) -> dict[str, Both]:

@@ -1,27 +1,34 @@
 """Time and memory of gates, scores and report at ten thousand images.
 
 In: canonical real data with its cohort, known images. Out: figures; each run is a process of its
-own on two threads. Images are copies of some that the default engine draws (`quality_rows`): they
-measure time alone.
+own on two threads. Images are copies of some that the default engine draws, mirrored and faintly
+speckled anew, with ids and hashes of their own: they cost what images cost, and say nothing about
+quality. Those of one finding are a family.
 """
 
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from busgen import io
 from busgen.bench.harness import Bar, Figure, measure_time, read_peak, run_python
-from busgen.bench.quality.rows import make_rows
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_options import Options, open_sets
 from busgen.evaluation.score_sets import score_sets
 from busgen.evaluation.stage import write_scores
-from busgen.factory.shard import CHUNK
+from busgen.factory.library import run_shards
+from busgen.factory.plan import resolve
+from busgen.factory.rounds import run
+from busgen.factory.shard import CHUNK, ROW_GROUP
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
@@ -29,9 +36,13 @@ from busgen.io import decode_png, dumps, read_json, write_text
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
+from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
-from busgen.release.files import find_files
+from busgen.release import rows as candidates
+from busgen.release.files import INDEX, find_files
+from busgen.release.write import write_release
+from busgen.seeds import rng
 from busgen.similarity.dhash import hash_image, nearest
 from busgen.similarity.known_images import KnownImages, Pixels, load_known
 
@@ -152,3 +163,63 @@ def _decode(name: str, row: Row) -> Pixels:
 
 def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
     return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))
+
+
+DRAWN = 250  # findings that are really rendered
+NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
+OWN = ("image_dhash", "image_sha256")
+
+
+def make_rows(n: int, folder: Path) -> None:
+    """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
+    few = min(n, DRAWN)
+    plan = resolve(GenerateParams(n=few, max_unfilled=1.0))
+    run(plan, folder / "few", run_shards)
+    accepted = pq.read_table(folder / "few" / INDEX, columns=["accepted"])["accepted"].to_pylist()
+    _copies(folder / "few", folder / "candidates", -(-n // sum(accepted)))
+    write_release(folder / "candidates", folder / "release")
+
+
+def _copies(source: Path, target: Path, copies: int) -> None:
+    """Write the candidates of `source` `copies` times to the new folder `target`."""
+    (target / "shards").mkdir(parents=True)
+    own: dict[tuple[str, int], Row] = {}
+    with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
+        for copy in range(copies):
+            for path in candidates.find_files(source):
+                table = pq.read_table(path)
+                rows = list(pool.map(partial(_again, copy), table.to_pylist()))
+                own |= {(row["sample_id"], row["attempt"]): row for row in rows}
+                whole = pa.Table.from_pylist(rows, schema=table.schema)
+                name = target / "shards" / f"copy-{copy:05d}-{path.name}"
+                pq.write_table(whole, name, row_group_size=ROW_GROUP, use_dictionary=False)
+                for row in rows:
+                    del row["image"], row["mask"]
+    index = pq.read_table(source / INDEX)
+    indexed = []
+    for copy, row in product(range(copies), index.to_pylist()):
+        sample, like = f"{copy:05d}-{row['sample_id']}", row["duplicate_of"]
+        hashes = {column: own[sample, row["attempt"]][column] for column in OWN}
+        twin = like and f"{copy:05d}-{like}"
+        indexed.append(row | {"sample_id": sample, "duplicate_of": twin, **hashes})
+    pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
+    for kept in ("plan.json", "unfilled.json"):  # both count families
+        shutil.copy(source / kept, target / kept)
+
+
+def _again(copy: int, row: Row) -> Row:
+    """Return a shard's row with pixels, id and hashes of its own."""
+    name = f"{copy:05d}-{row['sample_id']}"
+    pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
+    image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
+    if copy % 2:
+        image, mask = (np.ascontiguousarray(pixels[:, ::-1]) for pixels in (image, mask))
+    grain = 1 + NOISE * pick.standard_normal(image.shape, np.float32)
+    image = np.clip(np.rint(image * grain), 0, 255).astype(np.uint8)
+    return row | {
+        "sample_id": name,
+        "image_dhash": hash_image(image),
+        "image_sha256": io.sha256_array(image),
+        "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
+        "mask": {"bytes": io.encode_png(mask), "path": f"masks/{name}.png"},
+    }

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from busgen.report import words
@@ -49,13 +48,11 @@ def plot_roc(file: Path) -> tuple[Chart, ...]:
 
 def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
     metric, title = TASKS[task]
-    own = [
-        one for one in results if (one["task"], one["train"], one["test"]) == (task, train, train)
-    ]
     points: dict[str, dict[int, Record]] = {}
-    for one in own:
+    for one in results:
         kind, _, share = one["arm"].partition("@")
-        if kind in (BASE, PRIMARY) and metric in one["metrics"]:
+        own = (one["task"], one["train"], one["test"]) == (task, train, train)
+        if own and kind in (BASE, PRIMARY) and metric in one["metrics"]:
             points.setdefault(kind, {})[int(share or 100)] = one["metrics"][metric]
     if not points or max(map(len, points.values())) < 2:
         return None
@@ -85,15 +82,14 @@ def _roc(train: str, rows: pd.DataFrame) -> Chart:
         own = rows[rows["arm"] == arm]
         if own.empty:
             continue
-        mean = np.mean([_curve(run) for _, run in own.groupby("seed")], axis=0)
+        runs = [
+            np.interp(STEPS, *roc_curve(run["pathology"] == "malignant", run["probability"])[:2])
+            for _, run in own.groupby("seed")
+        ]
+        mean = np.mean(runs, axis=0)
         curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
         told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
     name = words.name_dataset(train)
     alt = f"ROC, {name}, {len(common)} images: {'; '.join(told)}"
     axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
     return plot(f"{name}, {len(common)} images", alt, axes, curves)
-
-
-def _curve(run: pd.DataFrame) -> NDArray[np.float64]:
-    false, true, _ = roc_curve(run["pathology"] == "malignant", run["probability"])
-    return np.asarray(np.interp(STEPS, false, true), np.float64)

@@ -5,6 +5,7 @@ In: the folder that `busgen downstream` wrote. Out: a `Section`, None where ther
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from busgen import io
 from busgen.factory.plan import Plan
 from busgen.report.charts.downstream import BASE, PRIMARY, plot_roc, plot_shares
 from busgen.report.charts.plots import Chart
+from busgen.report.evidence import Figure, figure_of
+from busgen.report.sections.realism import axis_ends
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}
@@ -26,25 +29,10 @@ ARMS = {
     "pooled_augmented": "Real images of all data sets",
     "shuffled": "Control: labels of others",
 }
-SAW = {
-    "none": "nobody",
-    "own": "the same patients",
-    "pooled": "several data sets",
-    "unknown": "not known",
-}
+SAW = {"none": "nobody", "own": "the same patients", "pooled": "several data sets",
+       "unknown": "not known"}  # fmt: skip
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value with its 95 % interval; `n` images of `patients`."""
-
-    value: float
-    low: float
-    high: float
-    n: int = 0
-    patients: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,8 +40,8 @@ class Row:
     """An arm: its score, what it gains over the base, what that says, whose patients were seen."""
 
     title: str
-    score: Score | None
-    gain: Score | None
+    score: Figure | None
+    gain: Figure | None
     verdict: str
     primary: bool
     saw: str
@@ -73,10 +61,8 @@ class Group:
     def ends(self) -> tuple[float, float]:
         """Ends of an axis for all gains, 0 included."""
         gains = [row.gain for row in self.rows if row.gain]
-        low = min(0.0, *(g.low for g in gains)) if gains else -1.0
-        high = max(0.0, *(g.high for g in gains)) if gains else 1.0
-        margin = 0.04 * (high - low) or 1.0
-        return low - margin, high + margin
+        ends = [end for one in gains for end in (one.low, one.high)]
+        return axis_ends([0.0, *ends] if gains else [-1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -86,7 +72,7 @@ class _Heat:
     title: str
     metric: str
     tests: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[Figure | None, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -132,12 +118,7 @@ def make_section(folder: Path | None) -> Section | None:
         int(record["seeds"]),
         record.get("folds", {}),
         _forests(record),
-        tuple(
-            heat
-            for task in HEADLINE
-            for arm in (BASE, PRIMARY)
-            if (heat := _heat(results, task, arm))
-        ),
+        tuple(filter(None, (_heat(results, *one) for one in product(HEADLINE, (BASE, PRIMARY))))),
         plot_shares(results),
         plot_roc(folder / PREDICTIONS),
         tuple(one for one in record.get("by_group", ()) if one["train"] == one["test"]),
@@ -158,47 +139,33 @@ def name_arm(name: str) -> str:
 
 
 def _forests(record: Record) -> tuple[Group, ...]:
-    own = [one for one in record["results"] if one["train"] == one["test"]]
-    found: dict[tuple[str, str], list[Record]] = {}
-    for one in own:
-        found.setdefault((one["task"], one["train"]), []).append(one)
+    found: dict[tuple[str, str], list[Row]] = {}
+    for one in record["results"]:
+        if one["train"] == one["test"]:
+            found.setdefault((one["task"], one["train"]), []).append(_row(one))
     levelled = record.get("levelled_off", {})
     return tuple(
         Group(
-            task,
-            train,
-            NAMES[HEADLINE[task]],
-            tuple(_row(one) for one in records),
-            levelled.get(f"{task}/{train}/{BASE}"),
+            task, train, NAMES[HEADLINE[task]], tuple(rows), levelled.get(f"{task}/{train}/{BASE}")
         )
-        for (task, train), records in found.items()
+        for (task, train), rows in found.items()
     )
 
 
 def _row(one: Record) -> Row:
     score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
     verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
-    return Row(
-        name_arm(one["arm"]),
-        _score(score),
-        _score(gain),
-        verdict,
-        bool(gain and gain["primary"]),
-        SAW.get(one["generator_saw"], "–"),
-    )
-
-
-def _score(record: Record | None) -> Score | None:
-    if record is None:
-        return None
-    low, high = record["interval"]
-    return Score(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
+    title, saw = name_arm(one["arm"]), SAW.get(one["generator_saw"], "–")
+    primary = bool(gain and gain["primary"])
+    return Row(title, figure_of(score), figure_of(gain), verdict, primary, saw)
 
 
 def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
     own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
     tests = tuple(dict.fromkeys(one["test"] for one in own))
-    cells = {(one["train"], one["test"]): _score(one["metrics"].get(HEADLINE[task])) for one in own}
+    cells = {
+        (one["train"], one["test"]): figure_of(one["metrics"].get(HEADLINE[task])) for one in own
+    }
     if len(tests) < 2:
         return None
     trains = dict.fromkeys(one["train"] for one in own)

@@ -43,8 +43,10 @@ def make_section(evidence: Evidence, size: int) -> tuple[Row, ...]:
     chosen = {name: select(rows, size) for name, rows in groups.items() if len(rows)}
     keys = [make_key(row) for rows in chosen.values() for row in rows]
     found = read_released(evidence.sources, keys)
+    masks = {key: io.decode_png(mask, "mask") for key, (_, mask) in found.items()}
     drawn: dict[Any, tuple[str, ...]] = {
-        name: tuple(_path(found[make_key(row)][1]) for row in rows) for name, rows in chosen.items()
+        name: tuple(outline_path(frame(masks[make_key(row)])) for row in rows)
+        for name, rows in chosen.items()
     }
     return tuple(
         Row(
@@ -61,10 +63,6 @@ def _gravest(margin: object) -> str | None:
     if not isinstance(margin, list | tuple | np.ndarray):
         return None
     return str(max(margin, key=schema.MARGINS.index))
-
-
-def _path(mask_png: bytes) -> str:
-    return outline_path(frame(io.decode_png(mask_png, "mask")))
 
 
 def frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

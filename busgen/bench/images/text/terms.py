@@ -83,7 +83,7 @@ def make_lesions(
     return Lesions(values, terms, groups)
 
 
-def measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
+def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
     """Return the AUC by which a measure tells the two terms; None with too few of either."""
     asked = [row[contrast.field] for row in lesions.terms]
     high = np.array([term == contrast.high for term in asked], np.bool_)
@@ -108,7 +108,7 @@ def figures(
     for name, lesions in sets.items():
         for contrast in CONTRASTS:
             key = f"terms_{contrast.name}_{name}"
-            told[key] = measure_contrast(lesions, contrast, f"terms {contrast.name}")
+            told[key] = _measure_contrast(lesions, contrast, f"terms {contrast.name}")
         told |= _bands(lesions, name)
     return drop_missing(told | {"terms_gap_worst": _shortfall(told, subject)})
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import interval
@@ -52,19 +53,10 @@ def make_examples(
     found = np.array([[row.get(name, np.nan) for name in STATISTICS] for row in rows])
     for machine in np.unique(machines):
         own = machines == machine
-        found[own] = _normalise(found[own])
+        found[own] = StandardScaler().fit_transform(found[own])  # NaN stay NaN
     told = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
     words = np.array([str(tissue) for tissue in tissues])
     return Examples(np.nan_to_num(found)[told], words[told], groups[told])
-
-
-def _normalise(values: Floats) -> Floats:
-    """Return columns with mean 0 and spread 1, NaN left as they are."""
-    known = ~np.isnan(values)
-    n = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0).sum(axis=0) / n
-    spread = np.sqrt((np.where(known, values - mean, 0) ** 2).sum(axis=0) / n)
-    return np.asarray((values - mean) / np.maximum(spread, 1e-6), np.float64)
 
 
 def fit(training: Examples) -> LogisticRegression:
