@@ -95,6 +95,11 @@ def run(
     if not changed:
         to_words("nothing has changed since the last run")
     screen.print_summary(root / pipeline.RELEASE)
-    screen.print_scores(pipeline.headline())
+    metrics = pipeline.headline()
+    floors = metrics["floors"]
+    screen.print_rows(
+        {"score": name, "value": value, "floor (real against real)": floors[name]}
+        for name, value in metrics["scores"].items()
+    )
     screen.print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)

@@ -97,15 +97,6 @@ def print_summary(folder: Path) -> None:
     )
 
 
-def print_scores(metrics: Mapping[str, Any]) -> None:
-    """Print the headline scores of the quality stage, each beside its floor."""
-    floors = metrics["floors"]
-    print_rows(
-        {"score": name, "value": value, "floor (real against real)": floors[name]}
-        for name, value in metrics["scores"].items()
-    )
-
-
 def print_limits(record: Mapping[str, Any]) -> None:
     """Print what the limits of a release say of it, those that fail first, n and floor left out."""
     from busgen.evaluation.limits import NOT_MEASURED, to_rows

@@ -44,14 +44,6 @@ class Size:
     share: float
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What an arm's networks say of the test crops: Dice and chances (seeds, N)."""
-
-    dice: Floats
-    malignant: Floats
-
-
 def make_arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.uint8]) -> dict[
     str, Crops
 ]:  # fmt: skip
@@ -73,14 +65,14 @@ def figures(
     lesions = test.pick(test.is_labelled)
     groups, malignant = lesions.groups, lesions.is_malignant
     answers = _train(training, lesions, work, size, tuple(SEEN))
-    base, told = answers["real"], dict[str, Figure | None]()
-    theirs = auc_score(malignant, base.malignant)
-    for arm, one in answers.items():
-        ours = auc_score(malignant, one.malignant)
-        told[f"utility_dice_{arm}"] = mean(one.dice.mean(0), groups, "Dice", "utility")
+    (base, base_probabilities), told = answers["real"], dict[str, Figure | None]()
+    theirs = auc_score(malignant, base_probabilities)
+    for arm, (agreed, probabilities) in answers.items():
+        ours = auc_score(malignant, probabilities)
+        told[f"utility_dice_{arm}"] = mean(agreed.mean(0), groups, "Dice", "utility")
         told[f"utility_auc_{arm}"] = interval(ours, groups, "AUC", "utility")
         if arm != "real":
-            steps = (one.dice - base.dice).mean(0)
+            steps = (agreed - base).mean(0)
             told[f"utility_dice_gain_{arm}"] = mean(steps, groups, "Dice", "gain")
             gain = partial(_gain, ours, theirs)
             told[f"utility_auc_gain_{arm}"] = interval(gain, groups, "AUC", "gain")
@@ -93,7 +85,7 @@ def measure(
     """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
     lesions = test.pick(test.is_labelled)
     answers = _train(training, lesions, work, size, ("segmenter",))
-    found = {arm: one.dice.mean(0) for arm, one in answers.items()}
+    found = {arm: agreed.mean(0) for arm, (agreed, _) in answers.items()}
     told: dict[str, Figure | None] = {}
     for arm, own in found.items():
         told[f"utility_dice_{arm}"] = mean(own, lesions.groups, "Dice", "utility")
@@ -105,8 +97,11 @@ def measure(
 
 def _train(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size, kinds: Sequence[str]
-) -> dict[str, Answers]:
-    """Train networks of these kinds on each arm; return what they say of the test crops."""
+) -> dict[str, tuple[Floats, Floats]]:
+    """Train networks of these kinds on each arm; return what they say of the test crops.
+
+    That is Dice and probabilities of the malignant class, (seeds, N) each.
+    """
     jobs = {arm: _jobs(arm, crops, work, size, kinds) for arm, crops in training.items()}
     with ProcessPoolExecutor(WORKERS, get_context("spawn"), compute_alone) as pool:
         list(pool.map(_learn, [job for own in jobs.values() for job in own]))
@@ -137,7 +132,7 @@ def _learn(job: Job) -> None:
     fit_member(job, lambda _: None)
 
 
-def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
+def _answers(jobs: Sequence[Job], test: Crops) -> tuple[Floats, Floats]:
     agreed, probabilities = [], []
     for job in jobs:
         spec = job.member.spec
@@ -150,7 +145,7 @@ def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
         else:
             judges = Judges(SEGMENTER, spec, (), nets, "cpu", "")
             probabilities.append(judges.classify(test.images, test.masks))
-    return Answers(np.array(agreed), np.array(probabilities))
+    return np.array(agreed), np.array(probabilities)
 
 
 def _gain(ours: Score, theirs: Score, rows: NDArray[np.intp]) -> float:

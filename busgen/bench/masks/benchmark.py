@@ -145,7 +145,7 @@ def _figures(real: RealData, size: Size) -> dict[str, Figure]:
         families = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
         masks = np.concatenate([engine(family.findings) for family in families])
         groups = np.tile(readers.crops.groups, FAMILY)
-        drawn[name] = control.Cases(masks, readers.rows * FAMILY, groups)
+        drawn[name] = realism.Cases(masks, groups, readers.rows * FAMILY)
     told = {
         **realism.diversity(made, held),
         **realism.novelty(made, held, training),
@@ -177,8 +177,8 @@ def _described(real: Lesions) -> Lesions:
     return real.pick(np.array(stated, np.bool_))
 
 
-def _cases(real: Lesions) -> control.Cases:
-    return control.Cases(np.asarray(real.crops.masks), real.rows, real.crops.groups)
+def _cases(real: Lesions) -> realism.Cases:
+    return realism.Cases(np.asarray(real.crops.masks), real.crops.groups, real.rows)
 
 
 def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:

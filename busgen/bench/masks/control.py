@@ -4,9 +4,7 @@ In: real outlines whose readers state their terms, masks in their stead. Out: fi
 classifier learns from BrEaST's training patients alone: neither a rule nor a mask of ours is in it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +15,12 @@ from sklearn.preprocessing import StandardScaler
 from busgen import schema
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, interval, mean
-from busgen.bench.masks.realism import embed
+from busgen.bench.masks.realism import Cases, embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
 
 Masks = NDArray[np.uint8]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Masks (N, S, S), the terms that each has, and what a bootstrap keeps together, (N,)."""
-
-    masks: Masks
-    terms: Sequence[Mapping[str, Any]]
-    groups: NDArray[np.str_]
-
-    def _has_margin(self, term: str) -> NDArray[np.bool_]:
-        """Return whose margin has the term."""
-        return np.array([term in (terms["margin"] or ()) for terms in self.terms], np.bool_)
 
 
 def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
@@ -47,9 +32,9 @@ def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     told: dict[str, Figure | None] = {}
     shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
     margins = {
-        term: _model().fit(known, learned._has_margin(term))
+        term: _model().fit(known, _has_margin(learned, term))
         for term in schema.MARGINS
-        if 0 < learned._has_margin(term).sum() < len(learned.masks)
+        if 0 < _has_margin(learned, term).sum() < len(learned.masks)
     }
     for name, lot in lots.items():
         seen = embed(lot.masks)
@@ -66,10 +51,14 @@ def _model() -> Pipeline:
 
 def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
     """Return the mean over margin terms of the AUC with which each is told."""
-    truth = {term: lot._has_margin(term) for term in probabilities}
+    truth = {term: _has_margin(lot, term) for term in probabilities}
 
     def score(rows: NDArray[np.intp]) -> float:
         each = [auc(truth[term][rows], own[rows]) for term, own in probabilities.items()]
         return float(np.nanmean(each))
 
     return score
+
+
+def _has_margin(cases: Cases, term: str) -> NDArray[np.bool_]:
+    return np.array([term in (terms["margin"] or ()) for terms in cases.terms], np.bool_)

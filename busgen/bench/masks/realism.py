@@ -4,8 +4,9 @@ In: real masks, and masks in their stead. Out: figures; geometric features (N, F
 windows (N, W, W) of the lesions alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -76,10 +77,11 @@ RECIPE = Recipe(patch_px=WINDOW, grid=1)
 
 @dataclass(frozen=True)
 class Cases:
-    """Masks (N, S, S) of held-out patients and whose they are, (N,)."""
+    """Masks (N, S, S), what a bootstrap keeps together, (N,), and the terms that each has."""
 
     masks: Masks
     groups: Names
+    terms: Sequence[Mapping[str, Any]] = ()
 
 
 def two_sample(

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -30,41 +29,35 @@ Path(told).write_text(str(read_peak()))
 """
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run of `busgen real`: seconds, peak memory, images that were read."""
-
-    seconds: float
-    gib: float
-    images: int
-
-
 def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
     """Read, clean and split the datasets in `source` into `made`, and return what it took.
 
     `read_memory_growth` is the peak with all images over that with a third of them.
     """
-    whole = run(source, made, scratch)
-    again = run(source, made, scratch)
+    whole_s, whole_gib, n = run(source, made, scratch)
+    again_s, *_ = run(source, made, scratch)
     some = link_folder(source, scratch / "third", lambda number: number % 3 == 0)
-    third = run(some, scratch / "third-made", scratch)
+    _, third_gib, n_third = run(some, scratch / "third-made", scratch)
     return {
-        "read_clean_split_s": Figure(whole.seconds, "s", whole.images),
-        "read_again_s": Figure(again.seconds, "s", again.images),
-        "read_memory_gib": Figure(whole.gib, "GiB", whole.images),
-        "read_memory_third_gib": Figure(third.gib, "GiB", third.images),
-        "read_memory_growth": Figure(whole.gib / third.gib, "ratio", whole.images),
+        "read_clean_split_s": Figure(whole_s, "s", n),
+        "read_again_s": Figure(again_s, "s", n),
+        "read_memory_gib": Figure(whole_gib, "GiB", n),
+        "read_memory_third_gib": Figure(third_gib, "GiB", n_third),
+        "read_memory_growth": Figure(whole_gib / third_gib, "ratio", n),
     }
 
 
-def run(source: Path, made: Path, scratch: Path) -> Run:
-    """Run `busgen real` on all datasets in `source`, written to `made`."""
+def run(source: Path, made: Path, scratch: Path) -> tuple[float, float, int]:
+    """Run `busgen real` on all datasets in `source`, written to `made`.
+
+    Returns seconds, peak memory (GiB), images that were read.
+    """
     named = [f"{name}={source / folder}" for name, folder in FOLDERS.items()]
     told = scratch / "peak.txt"
     words = ("-c", MEASURED, "real", *named, "--out", str(made), str(told))
     seconds = measure_time(partial(run_python, scratch, *words))
     images = load_cohort(made / "cohort" / FILE).num_rows
-    return Run(seconds, float(told.read_text()), images)
+    return seconds, float(told.read_text()), images
 
 
 def find_folder() -> Path:
