@@ -11,13 +11,13 @@ from busgen.bench.images import (
     control,
     counterfactual,
     matched,
-    overlays,
     realism,
     speed,
     utility,
 )
 from busgen.bench.images.scores import auc_loss, interval, mean
 from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
+from busgen.bench.real import overlays
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check
@@ -273,7 +273,7 @@ def test_overlays_are_counted_by_image_beside_clean_ones(monkeypatch):
     monkeypatch.setattr(overlays, "find_overlays", lambda image: image == 255)
     clean = np.zeros((4, 8, 8), np.uint8)
     clean[0, 0, 0] = 255
-    told = overlays.figures(clean, {"ours": 255 - clean}, "ours")
+    told = overlays.measure(clean, {"ours": 255 - clean}, "ours")
     assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
     assert told["overlays_excess"].value == 0.75
     assert told["overlays_area_real"].value == 1 / 256

@@ -22,7 +22,6 @@ from busgen.bench.images import (
     control,
     counterfactual,
     matched,
-    overlays,
     realism,
     speed as images_speed,
     stable_diffusion,
@@ -31,6 +30,7 @@ from busgen.bench.images import (
 from busgen.bench.images.matched import Lesions, Request, draw_findings, match_findings, render
 from busgen.bench.images.text import control as text_control
 from busgen.bench.images.text.terms import MEASURES
+from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
@@ -127,7 +127,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
             **_realism(real, asked, made, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
             **text_control.figures(stated, held_out, asked, made, SUBJECT),
-            **overlays.figures(clean, made, SUBJECT),
+            **overlays.measure(clean, made, SUBJECT),
             **_families(engines, asked, size),
             **_utility(engines, real, judges, folder, size),
         }

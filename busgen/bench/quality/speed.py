@@ -51,6 +51,9 @@ N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
 THREADS = 2
 GALLERY = 3  # images a stratum in the report
+DRAWN = 250  # findings that are really rendered
+NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
+OWN = ("image_dhash", "image_sha256")
 
 BARS = {
     "gates_and_scores_10000_s": Bar("<=", 600.0),
@@ -163,11 +166,6 @@ def _decode(name: str, row: Row) -> Pixels:
 
 def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
     return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))
-
-
-DRAWN = 250  # findings that are really rendered
-NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
-OWN = ("image_dhash", "image_sha256")
 
 
 def make_rows(n: int, folder: Path) -> None:

@@ -172,21 +172,19 @@ def _row(one: Record) -> Row:
 def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
     own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
     tests = tuple(dict.fromkeys(one["test"] for one in own))
-    cells = {
-        (one["train"], one["test"]): figure_of(one["metrics"].get(HEADLINE[task])) for one in own
-    }
     if len(tests) < 2:
         return None
+    metric = HEADLINE[task]
+    cells = {(o["train"], o["test"]): figure_of(o["metrics"].get(metric)) for o in own}
     trains = dict.fromkeys(one["train"] for one in own)
     rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
-    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[HEADLINE[task]], tests, rows)
+    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[metric], tests, rows)
 
 
 def plot_shares(results: Sequence[Record]) -> tuple[Chart, ...]:
     """Return score by share of the real patients, a chart a task and training set, where known."""
     places = dict.fromkeys((one["task"], one["train"]) for one in results)
-    charts = (_low_data(results, *place) for place in places)
-    return tuple(chart for chart in charts if chart)
+    return tuple(filter(None, (_low_data(results, *place) for place in places)))
 
 
 def plot_roc(file: Path) -> tuple[Chart, ...]:
@@ -199,8 +197,8 @@ def plot_roc(file: Path) -> tuple[Chart, ...]:
         return ()
     columns = ["task", "train", "test", "arm", "seed", "sample_id", "probability", "pathology"]
     rows = pq.read_table(file, columns=columns).to_pandas()
-    rows = rows[rows["arm"].isin(STYLES) & (rows["train"] == rows["test"])]
-    rows = rows[rows["task"] == "classification"]
+    own = rows["arm"].isin(STYLES) & (rows["train"] == rows["test"])
+    rows = rows[own & (rows["task"] == "classification")]
     return tuple(_roc(str(train), own) for train, own in rows.groupby("train", sort=False))
 
 
@@ -233,9 +231,8 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
 def _roc(train: str, rows: pd.DataFrame) -> Chart:
     common = set.intersection(*(set(own["sample_id"]) for _, own in rows.groupby("arm")))
     rows = rows[rows["sample_id"].isin(common)]
-    ends = np.array([0.0, 100.0])
+    ends, told = np.array([0.0, 100.0]), []
     curves = [Curve("line", "dashed", ends, ends)]
-    told = []
     for arm, style in STYLES.items():
         own = rows[rows["arm"] == arm]
         if own.empty:
@@ -247,7 +244,7 @@ def _roc(train: str, rows: pd.DataFrame) -> Chart:
         mean = np.mean(runs, axis=0)
         curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
         told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
-    name = words.name_dataset(train)
-    alt = f"ROC, {name}, {len(common)} images: {'; '.join(told)}"
+    name, n = words.name_dataset(train), len(common)
+    alt = f"ROC, {name}, {n} images: {'; '.join(told)}"
     axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
-    return plot(f"{name}, {len(common)} images", alt, axes, curves)
+    return plot(f"{name}, {n} images", alt, axes, curves)
