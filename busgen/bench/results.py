@@ -49,7 +49,8 @@ def _page(checkout: Path, page: dict[str, Any]) -> str:
     if "record" in page:
         record = _record(checkout / page["record"])
         parts += [_source(record, page["record"], page["command"])]
-        parts += [_figures(record, _words(checkout, page["name"]))]
+        words = _yaml(checkout / FOLDER / "words.yaml")
+        parts += [_figures(record, words[page["name"]])]
     for table in page.get("lookup", ()):
         parts += [_lookup(checkout, table)]
     more = checkout / FOLDER / f"{page['name']}.tables.json"
@@ -124,11 +125,11 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise UserError(f"{README} must hold {BEGIN} and {END}", "neither", "put the markers back")
-    by_name = {page["name"]: page for page in listed}
+    by_name, words = {one["name"]: one for one in listed}, _yaml(checkout / FOLDER / "words.yaml")
     rows = []
     for name, key in _yaml(checkout / FOLDER / "headline.yaml"):
         record = _record(checkout / by_name[name]["record"])
-        what, value, *cells, _ = _row(key, _words(checkout, name)[key], record)
+        what, value, *cells, _ = _row(key, words[name][key], record)
         carried = " †" if record.get("source") else ""
         rows.append([what, value + carried, *cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
     table = to_markdown([*COLUMNS, "results"], rows)
@@ -161,10 +162,6 @@ def _find(record: dict[str, Any], path: str) -> dict[str, Any]:
             raise UserError("a page must name figures that are there", path, f"mend {WRITTEN_IN}")
         found = found[key]
     return dict(found)
-
-
-def _words(checkout: Path, name: str) -> dict[str, str]:
-    return dict(_yaml(checkout / FOLDER / "words.yaml")[name])
 
 
 def _record(path: Path) -> dict[str, Any]:

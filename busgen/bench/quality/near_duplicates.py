@@ -31,7 +31,14 @@ def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figur
     """
     n = FEW if quick else N
     whole = describe(images)
-    copies = {kind: _copies(kind, images) for kind in COPIED}
+    pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
+    copies = {
+        kind: describe(
+            COPIES[kind](pair, rng(k, f"near {kind}"), strengths[0]).image
+            for k, pair in enumerate(pairs)
+        )
+        for kind, strengths in COPIED.items()
+    }
     others = _others(whole, n - len(whole) * (1 + len(copies)))
     rows = np.concatenate([whole, *copies.values(), others])
     links: list[Link] = []
@@ -54,14 +61,6 @@ def figures(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figur
         "near_duplicates_false": Figure(false, "pairs", len(rows)),
         "describe_ms": Figure(1e3 * one_by_one / size, "ms", size),
     }
-
-
-def _copies(kind: str, images: Sequence[Pixels]) -> Rows:
-    """Return descriptions of copies of one kind, one of each image."""
-    strength = COPIED[kind][0]
-    pairs = [Pair(image, np.zeros_like(image), None, None) for image in images]
-    made = [COPIES[kind](pair, rng(k, f"near {kind}"), strength) for k, pair in enumerate(pairs)]
-    return describe(pair.image for pair in made)
 
 
 def _others(known: Rows, n: int) -> Rows:

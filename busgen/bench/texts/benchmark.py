@@ -73,23 +73,16 @@ def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
     """Return for each field of either: right, vague, wrong, missed or invented."""
     found = {}
     for name in stated.keys() | read.keys():
-        if name not in read:
-            found[name] = "missed"
-        elif name not in stated:
-            found[name] = "invented"
+        said, understood = stated.get(name), read.get(name)
+        if understood is None or said is None:
+            found[name] = "missed" if understood is None else "invented"
+        elif isinstance(said, tuple) or isinstance(understood, tuple):
+            found[name] = "right" if said == understood else "wrong"
+        elif understood <= said:
+            found[name] = "right"
         else:
-            found[name] = _agreement(stated[name], read[name])
+            found[name] = "vague" if understood & said else "wrong"
     return found
-
-
-def _agreement(
-    stated: frozenset[str] | tuple[float, float], read: frozenset[str] | tuple[float, float]
-) -> str:
-    if isinstance(stated, tuple) or isinstance(read, tuple):
-        return "right" if stated == read else "wrong"
-    if read <= stated:
-        return "right"
-    return "vague" if read & stated else "wrong"
 
 
 def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> dict[str, Figure]:
@@ -109,17 +102,15 @@ def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> d
         for field, outcome in each.items():
             counts.setdefault(field, Counter())[outcome] += 1
         texts["exact"] += stated == read
-        terms = ({k: v for k, v in each.items() if k not in SIZES} for each in (stated, read))
-        texts["exact_terms"] += next(terms) == next(terms)
+        differ = {field for field in each if stated.get(field) != read.get(field)}
+        texts["exact_terms"] += differ <= set(SIZES)
         texts["misread"] += bool({"wrong", "invented"} & set(each.values()))
         texts["refused"] += reading.refused
         texts["named"] += sum(_is_named(phrase, reading.named) for phrase in description.named)
         phrases += len(description.named)
     n = len(descriptions)
-    whole = {
-        f"{key}_{name}": share(texts[key], n)
-        for key in ("exact", "exact_terms", "misread", "refused")
-    }
+    names = ("exact", "exact_terms", "misread", "refused")
+    whole = {f"{key}_{name}": share(texts[key], n) for key in names}
     whole[f"named_{name}"] = share(texts["named"], phrases)
     return whole | _by_field(counts, name)
 

@@ -28,31 +28,17 @@ def figures(
     -> images) stand for the `held_out` crops of all datasets; `subject` is the engine whose
     shortfall counts.
     """
-    crops, own = held_out.crops, real.crops
+    groups, lesions = held_out.crops.groups, held_out.crops.is_labelled
+    own, outlined = real.crops, real.crops.is_labelled
     unseen = np.array([row["split"] != "train" for row in real.rows], np.bool_)
     stated = [vars(finding) for finding in asked.findings]
     rendered = {
-        name: text_terms.make_lesions(images, asked.masks, stated, crops.groups).pick(
-            crops.is_labelled
-        )
+        name: text_terms.make_lesions(images, asked.masks, stated, groups).pick(lesions)
         for name, images in made.items()
     }
-    read = text_terms.make_lesions(own.images, own.masks, real.rows, own.groups)
-    outlined = own.is_labelled
-    return text_terms.figures(
-        rendered, read.pick(outlined), unseen[outlined], subject
-    ) | _measure_tissues(real, unseen, held_out, asked, made)
-
-
-def _measure_tissues(
-    real: Lesions,
-    unseen: NDArray[np.bool_],
-    held_out: Lesions,
-    asked: Request,
-    made: Mapping[str, NDArray[np.uint8]],
-) -> dict[str, Figure]:
-    """Return how well training patients' images let the tissue be told on others."""
-    learned, truth = (
+    read = text_terms.make_lesions(own.images, own.masks, real.rows, own.groups).pick(outlined)
+    terms = text_terms.figures(rendered, read, unseen[outlined], subject)
+    learned, truth = (  # training patients' images let the tissue be told on others
         text_tissue.make_examples(
             part.crops.images,
             part.crops.datasets,
@@ -61,13 +47,12 @@ def _measure_tissues(
         )
         for part in (real.pick(~unseen), real.pick(unseen))
     )
-    tissue = [finding.tissue for finding in asked.findings]
-    devices, groups = np.array(asked.devices), held_out.crops.groups
+    tissue, devices = [one.tissue for one in asked.findings], np.array(asked.devices)
     sets = {"real": truth} | {
         name: text_tissue.make_examples(images, devices, tissue, groups)
         for name, images in made.items()
     }
     model = text_tissue.fit(learned)
-    return drop_missing(
-        {f"tissue_auc_{name}": text_tissue.measure(model, own) for name, own in sets.items()}
+    return terms | drop_missing(
+        {f"tissue_auc_{name}": text_tissue.measure(model, one) for name, one in sets.items()}
     )
