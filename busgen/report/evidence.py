@@ -61,12 +61,10 @@ class Figure:
     patients: int = 0
 
 
-def figure_of(record: Mapping[str, Any] | None) -> Figure | None:
-    """Return a recorded score, None where there is none."""
-    if record is None:
-        return None
-    ends, counts = record["interval"], (record.get(name, 0) for name in ("n", "patients"))
-    return Figure(record["value"], *ends, *counts)
+def figure_of(record: Mapping[str, Any]) -> Figure:
+    """Return a recorded score."""
+    low, high = record["interval"]
+    return Figure(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
 
 
 def find_previous(folder: Path | None) -> Previous | None:

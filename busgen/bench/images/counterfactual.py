@@ -7,7 +7,6 @@ goes with the word moves as it should, and in which the rest of the image stays
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
@@ -18,14 +17,14 @@ from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged
 
 Words = Mapping[str, object]
-PLAIN: Words = MappingProxyType({"echo_pattern": "hypoechoic", "posterior": "none", "halo": False})
+PLAIN: Words = {"echo_pattern": "hypoechoic", "posterior": "none", "halo": False}
 LADDERS = (  # a field, the terms that its measure rises with, the measure
     ("posterior", RISING["posterior"], "posterior"),
     ("echo_pattern", ("anechoic", "hypoechoic"), "darkness"),
     ("echo_pattern", ("hypoechoic", "isoechoic", "hyperechoic"), "echo"),
     ("halo", RISING["halo"], "rim"),
 )
-WORDS: Words = MappingProxyType({"no": False, "yes": True})  # of a finding, where another
+WORDS: Words = {"no": False, "yes": True}  # of a finding, where another
 ROOM = 0.15  # of the image's height that a lesion leaves below it for posterior features
 
 

@@ -8,7 +8,6 @@ prior everything but class and scanner is what a user gets.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,16 +28,14 @@ from busgen.real.cohort import PLAIN, read_rows
 from busgen.real.crops import SIDE, Crops, is_undisputed, join, load_crops
 from busgen.schema import scanner_of
 
-STYLES: Mapping[str, str] = MappingProxyType(
-    {  # device, or dataset that names none -> the style that is nearest to it
-        "GE Logiq 5": "linear_7mhz",
-        "GE Logiq 7": "linear_10mhz",
-        "U-Systems": "linear_10mhz",
-        "Toshiba Aplio 300": "linear_12mhz_compound",
-        "BUSI": "linear_10mhz",
-        "BrEaST": "linear_12mhz_compound",
-    }
-)
+STYLES: Mapping[str, str] = {  # device, or dataset that names none -> the nearest style
+    "GE Logiq 5": "linear_7mhz",
+    "GE Logiq 7": "linear_10mhz",
+    "U-Systems": "linear_10mhz",
+    "Toshiba Aplio 300": "linear_12mhz_compound",
+    "BUSI": "linear_10mhz",
+    "BrEaST": "linear_12mhz_compound",
+}
 LEARNED_DEVICES = frozenset({"diffusion"})  # engines that know devices, not the styles alone
 STATED = ("tissue", "birads", "shape", "margin", "echo_pattern", "posterior", "halo",
           "calcification")  # fmt: skip

@@ -7,17 +7,16 @@ the command `busgen real` in a process of its own, which tells its own peak of m
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from busgen.bench.harness import Figure, measure_time, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.real.cohort import FILE, find_tables, load_cohort
 
-FOLDERS = MappingProxyType({"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"})
+FOLDERS: Mapping[str, str] = {"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"}
 MEASURED = """
 import sys
 from pathlib import Path

@@ -119,7 +119,7 @@ def make_section(folder: Path | None) -> Section | None:
     """Return what a folder of `busgen downstream` tells, None where there is none."""
     if folder is None or not (folder / METRICS).is_file():
         return None
-    record: Record = io.read_json(folder / METRICS)
+    record = io.read_json(folder / METRICS)
     results = record["results"]
     return Section(
         record.get("generator", {}),
@@ -137,12 +137,11 @@ def make_section(folder: Path | None) -> Section | None:
 
 def name_arm(name: str) -> str:
     """Return an arm in words."""
-    words, _, share = name.partition("@")
-    kind, _, made_by = words.partition(":")
-    title = ARMS.get(kind, "")
+    arm, _, share = name.partition("@")
+    kind, _, made_by = arm.partition(":")
+    title = ARMS.get(kind) or kind.replace("_", " ")
     if kind.startswith("real_synthetic_"):
         title = f"Real, {kind.removeprefix('real_synthetic_')} synthetic to each"
-    title = title or kind.replace("_", " ")
     title += f", of {made_by}" if made_by else ""
     return f"{title}, {share} % of the patients" if share else title
 
@@ -164,9 +163,9 @@ def _forests(record: Record) -> tuple[Group, ...]:
 def _row(one: Record) -> Row:
     score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
     verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
-    title, saw = name_arm(one["arm"]), SAW.get(one["generator_saw"], "–")
-    primary = bool(gain and gain["primary"])
-    return Row(title, figure_of(score), figure_of(gain), verdict, primary, saw)
+    title, primary = name_arm(one["arm"]), bool(gain and gain["primary"])
+    figures = (score and figure_of(score), gain and figure_of(gain))
+    return Row(title, *figures, verdict, primary, SAW.get(one["generator_saw"], "–"))
 
 
 def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
@@ -175,7 +174,8 @@ def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
     if len(tests) < 2:
         return None
     metric = HEADLINE[task]
-    cells = {(o["train"], o["test"]): figure_of(o["metrics"].get(metric)) for o in own}
+    scored = ((o["train"], o["test"], o["metrics"]) for o in own if metric in o["metrics"])
+    cells = {(train, test): figure_of(scores[metric]) for train, test, scores in scored}
     trains = dict.fromkeys(one["train"] for one in own)
     rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
     return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[metric], tests, rows)
@@ -222,9 +222,9 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
         curves.append(Curve(STYLES[kind], "solid", shares, low, high))
         curves.append(Curve(STYLES[kind], "solid", shares, value))
         told.append(f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most")
-    name = words.name_dataset(train)
+    name, span = words.name_dataset(train), (min(ends), max(ends))
     alt = f"{title} by share of the real patients, {name}: {'; '.join(told)}"
-    axes = Axes("Real patients, %", title, (min(ends), max(ends)), (0.0, 100.0))
+    axes = Axes("Real patients, %", title, span, (0.0, 100.0))
     return plot(f"{name}, {task}", alt, axes, curves)
 
 

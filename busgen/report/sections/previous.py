@@ -12,7 +12,7 @@ from typing import Any
 from busgen import io
 from busgen.release.diff import diff
 from busgen.report import words
-from busgen.report.evidence import SCORES, Evidence, Figure
+from busgen.report.evidence import SCORES, Evidence, Figure, figure_of
 from busgen.report.sections import realism, scores as sections_scores
 from busgen.stats.proportions import wilson_interval
 
@@ -96,7 +96,7 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
     changes = []
     for name in sorted(set(old["headline"]) & set(new["headline"])):
         records = old["headline"][name], new["headline"][name]
-        before, now = map(_read, records)
+        before, now = map(figure_of, records)
         if name == AUC:  # as hard as in patients is best
             aims = [Figure(abs(f.value - r["floor"]), f.low, f.high, f.n)
                     for f, r in zip((before, now), records, strict=True)]  # fmt: skip
@@ -119,15 +119,10 @@ def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
             continue
         kind, space = sections_scores.parse_name(name)
         title, about = sections_scores.name_kind(kind)
-        figures = _read(before), _read(record)
+        figures = figure_of(before), figure_of(record)
         sign = 1.0 if record["bad"] == "high" else -1.0
         about = f"{sections_scores.SPACES.get(space, space)}: {about}"
         yield Row(title, about, *figures, _judge(*figures, sign))
-
-
-def _read(record: Mapping[str, Any]) -> Figure:
-    low, high = record["interval"]
-    return Figure(record["value"], low, high, record["n"])
 
 
 def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
