@@ -161,7 +161,9 @@ def test_copies_measured_beside_real_data_come_first(evidence, value, answer):
     assert answer_copies(let_pass).answer == NO
 
 
-@pytest.mark.parametrize(("action", "rows"), [("reject", "first_attempts"), ("flag", "accepted_rows")])
+@pytest.mark.parametrize(
+    ("action", "rows"), [("reject", "first_attempts"), ("flag", "accepted_rows")]
+)
 def test_of_what_a_gate_refuses_first_attempts_are_counted(evidence, action, rows):
     attempts = evidence.attempts.copy()
     attempts["label_confidence"] = attempts["accepted"].map({True: 0.9, False: 0.01})
