@@ -21,10 +21,5 @@ def cohort(tables: list[Path]) -> None:
     create_markdown_artifact(key="cleaning", markdown=f"```json\n{found}```")
 
 
-def run() -> None:
-    """Run the stage: data/real -> data/cohort."""
-    cohort(find_tables())
-
-
 if __name__ == "__main__":
-    main(run)
+    main(lambda: cohort(find_tables()))

@@ -56,10 +56,5 @@ def downstream(wanted: Plan) -> None:
         shutil.copy2(wanted.request.out / library.PREDICTIONS, partial)
 
 
-def run() -> None:
-    """Run the stage: data/release and real patients -> data/downstream."""
-    downstream(plan(resolve(load_section("downstream", DownstreamParams))))
-
-
 if __name__ == "__main__":
-    main(run)
+    main(lambda: downstream(plan(resolve(load_section("downstream", DownstreamParams)))))

@@ -30,10 +30,5 @@ def priors(tables: list[Path], params: PriorsParams) -> None:
     io.write_text(PRIOR.with_suffix(".checks.json"), io.dumps(checks))
 
 
-def run() -> None:
-    """Run the stage: data/real -> data/priors."""
-    priors(find_tables(), load_section("priors", PriorsParams))
-
-
 if __name__ == "__main__":
-    main(run)
+    main(lambda: priors(find_tables(), load_section("priors", PriorsParams)))

@@ -23,10 +23,5 @@ def quality(params: QualityParams) -> None:
     create_table_artifact(table=rows, key="quality", description="headline of the release")
 
 
-def run() -> None:
-    """Run the stage: data/release -> data/quality."""
-    quality(load_section("quality", QualityParams))
-
-
 if __name__ == "__main__":
-    main(run)
+    main(lambda: quality(load_section("quality", QualityParams)))

@@ -21,10 +21,5 @@ def reference(tables: list[Path], judges: Path | None) -> None:
     write_reference(measure_reference(tables, COHORT, load_judges(judges)), REFERENCE)
 
 
-def run() -> None:
-    """Run the stage: data/real, data/cohort -> data/reference."""
-    reference(find_tables(), load_section("generate", GenerateParams).judges)
-
-
 if __name__ == "__main__":
-    main(run)
+    main(lambda: reference(find_tables(), load_section("generate", GenerateParams).judges))

@@ -27,13 +27,10 @@ def run() -> None:
     """Run the stage: release and scores -> data/report."""
     params = load_section("report", ReportParams)
     asked = load_section("generate", GenerateParams)
-    prior, judges = asked.prior, asked.judges
     reference = load_section("quality", QualityParams).reference or PUBLISHED_REFERENCE
-    checks = prior.with_suffix(".checks.json") if prior else None
-    where = (RELEASE, CANDIDATES, QUALITY, reference, judges, checks)
-    beside = (find_previous(params.previous), params.downstream)
-    sources = Sources(*where, *beside)
-    report(sources, params)
+    checks = asked.prior.with_suffix(".checks.json") if asked.prior else None
+    found = (reference, asked.judges, checks, find_previous(params.previous), params.downstream)
+    report(Sources(RELEASE, CANDIDATES, QUALITY, *found), params)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,8 @@ In: data/real, data/cohort, params.yaml. Out: data/models/images. A killed train
 last checkpoint, from data/work.
 """
 
-from pathlib import Path
-
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
 from busgen.folders import remove_work
 from busgen.images.diffusion.training import stage
@@ -21,17 +18,11 @@ from flows import main
 from flows.paths import COHORT, MODELS, WORK, find_tables
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
-def train(training: Training) -> Path:
-    """Train all parts, with samples a second and the remaining time on screen."""
-    with progress("sentences and images", sum(training.images_seen.values())) as tick:
-        return stage.train(training, lambda _: tick)
-
-
 @flow(name="train images", validate_parameters=False)
 def images(training: Training) -> None:
-    """Train the generator and publish its card as an artifact."""
-    folder = train(training)
+    """Train all parts, with samples a second and the remaining time on screen; publish a card."""
+    with progress("sentences and images", sum(training.images_seen.values())) as tick:
+        folder = stage.train(training, lambda _: tick)
     card = (folder / "README.md").read_text(encoding="utf-8")
     create_markdown_artifact(key="images", markdown=card)
 
@@ -39,8 +30,7 @@ def images(training: Training) -> None:
 def run() -> None:
     """Run the stage: params.yaml -> data/models/images."""
     params = load_section("train_images", TrainImagesParams)
-    tables = find_tables()
-    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "images")
+    training = resolve(find_tables(), COHORT / FILE, params, WORK, MODELS / "images")
     images(training)
     remove_work(training.work)
 

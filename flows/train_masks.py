@@ -4,11 +4,8 @@ In: data/real, data/cohort, params.yaml. Out: data/models/masks. A killed traini
 last checkpoint, from data/work.
 """
 
-from pathlib import Path
-
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 
 from busgen.folders import remove_work
 from busgen.masks.semantic_curvature.training import stage
@@ -21,17 +18,11 @@ from flows import main
 from flows.paths import COHORT, MODELS, WORK, find_tables
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
-def train(training: Training) -> Path:
-    """Train the network, with the outlines seen and the remaining time on screen."""
-    with progress("outlines", training.schedule.images_seen) as tick:
-        return stage.train(training, tick)
-
-
 @flow(name="train masks", validate_parameters=False)
 def masks(training: Training) -> None:
-    """Train the generator and publish its card as an artifact."""
-    folder = train(training)
+    """Train the network, with outlines and the remaining time on screen; publish its card."""
+    with progress("outlines", training.schedule.images_seen) as tick:
+        folder = stage.train(training, tick)
     card = (folder / "README.md").read_text(encoding="utf-8")
     create_markdown_artifact(key="masks", markdown=card)
 
@@ -39,8 +30,7 @@ def masks(training: Training) -> None:
 def run() -> None:
     """Run the stage: params.yaml -> data/models/masks."""
     params = load_section("train_masks", TrainMasksParams)
-    tables = find_tables()
-    training = resolve(tables, COHORT / FILE, params, WORK, MODELS / "masks")
+    training = resolve(find_tables(), COHORT / FILE, params, WORK, MODELS / "masks")
     masks(training)
     remove_work(training.work)
 

@@ -1,16 +1,19 @@
-"""What a benchmark returns, and the one JSON line that reports it.
+"""What a benchmark returns, how it takes time and memory, and the record that reports it.
 
 In: a benchmark's `measure()` and `BARS`. Out: figures with n and interval, and which bars hold.
 """
 
 import importlib
-import json
 import operator
 import os
 import platform
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from busgen.code import ROOT
@@ -40,8 +43,52 @@ class Bar:
 
 
 def share(hits: int, n: int) -> Figure:
-    """Return `hits` of `n` as a share with its 95 % Wilson interval."""
-    return Figure(hits / n, "share", n, wilson_interval(hits, n))
+    """Return `hits` of `n` as a share with its 95 % Wilson interval; 0 of none."""
+    return Figure(hits / max(n, 1), "share", n, wilson_interval(hits, n))
+
+
+def median_figure(values: list[float], unit: str, n: int) -> Figure:
+    """Return the median of repeated measurements with their range."""
+    return Figure(median(values), unit, n, (min(values), max(values)))
+
+
+def figure_of(score: Mapping[str, Any], unit: str) -> Figure:
+    """Return a recorded score (`value`, `n`, `interval`) as a figure."""
+    low, high = score["interval"]
+    return Figure(score["value"], unit, score["n"], (low, high))
+
+
+def measure_time(
+    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Return the seconds that `work` takes."""
+    start = clock()
+    work()
+    return clock() - start
+
+
+def read_peak() -> float:
+    """Return this process's peak of resident memory, GiB.
+
+    Unlike getrusage's, it leaves out what was there before Python started.
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(dict(line.split(":", 1) for line in lines)["VmHWM"].split()[0]) / 2**20
+
+
+def run_python(folder: Path, *arguments: str, **environment: str) -> None:
+    """Run this Python in `folder` with the checkout importable; its own words on failure."""
+    root = folder if (folder / "flows").is_dir() else ROOT  # a clone has its own busgen and flows
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:
@@ -75,52 +122,37 @@ def to_rows(record: dict[str, Any]) -> list[dict[str, object]]:
     """Return the record as rows for a table: figure, value, interval, n, bar, whether it holds."""
     rows: list[dict[str, object]] = []
     for key, figure in record["figures"].items():
-        bar = record["bars"].get(key)
-        low_high = figure["interval"]
-        rows.append(
-            {
-                "figure": key,
-                "value": figure["value"],
-                "unit": figure["unit"],
-                "interval": "-" if low_high is None else "{:.4g} .. {:.4g}".format(*low_high),
-                "n": figure["n"],
-                "bar": f"{bar['op']} {bar['bound']:g}" if bar else "-",
-                "holds": ("yes" if bar["holds"] else "NO") if bar else "-",
-            }
-        )
+        bar, ends = record["bars"].get(key), figure["interval"]
+        shown = {
+            "interval": "{:.4g} .. {:.4g}".format(*ends) if ends else "-",
+            "n": figure["n"],
+            "bar": f"{bar['op']} {bar['bound']:g}" if bar else "-",
+            "holds": ("yes" if bar["holds"] else "NO") if bar else "-",
+        }
+        rows.append({"figure": key, "value": figure["value"], "unit": figure["unit"], **shown})
     return rows
-
-
-def to_line(record: dict[str, object]) -> str:
-    """Return the record as one line of JSON."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
 
 def _commit() -> str:
     """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
     try:
-        head = _git(ROOT, "rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git(ROOT, "status", "--porcelain", "busgen", "flows") else "")
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "busgen", "flows") else "")
     except (OSError, subprocess.CalledProcessError):
         return "installed"
 
 
 def _machine() -> str:
     """Return processor, cores, memory and Python of this machine, in words."""
-    cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            x.split(":")[1].strip() for x in info.read_text().splitlines() if "model name" in x
-        ]
-        cpu = names[0] if names else cpu
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    cpu = names[0] if names else platform.processor() or platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
 
 
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

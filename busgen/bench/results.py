@@ -4,6 +4,7 @@ In: `docs/results/` of a checkout (pages, words, records of benchmarks, tables) 
 ship in `busgen/assets/`. Out: the text of each page and of README's table of headline results.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,13 @@ WRITTEN_IN = "docs/results/pages.yaml or words.yaml"
 def result_pages(checkout: Path) -> dict[Path, str]:
     """Return the text of every generated page, by its path in the checkout.
 
-    Raises
-    ------
-    UserError
-        If a page names a record or a figure that is not there.
+    Raises `UserError` if a page names a record or a figure that is not there.
     """
     listed = _yaml(checkout / FOLDER / "pages.yaml")
     pages = {FOLDER / _file(page): _page(checkout, page) for page in listed}
-    pages[FOLDER / "index.md"] = _index(listed)
+    rows = [[f"[{one['title']}]({_file(one)})", one["question"]] for one in listed]
+    index = to_markdown(["page", "question"], rows)
+    pages[FOLDER / "index.md"] = f"{NOTE}\n# Results\n\n{index}"
     pages[README] = _readme(checkout, listed)
     return pages
 
@@ -49,7 +49,8 @@ def _page(checkout: Path, page: dict[str, Any]) -> str:
     if "record" in page:
         record = _record(checkout / page["record"])
         parts += [_source(record, page["record"], page["command"])]
-        parts += [_figures(record, _words(checkout, page["name"]))]
+        words = _yaml(checkout / FOLDER / "words.yaml")
+        parts += [_figures(record, words[page["name"]])]
     for table in page.get("lookup", ()):
         parts += [_lookup(checkout, table)]
     more = checkout / FOLDER / f"{page['name']}.tables.json"
@@ -60,26 +61,25 @@ def _page(checkout: Path, page: dict[str, Any]) -> str:
 
 def _source(record: dict[str, Any], path: str | Path, command: str) -> str:
     """Return where figures come from: command, machine, commit, or that they were carried over."""
-    said = [f"Command: `{command}`. Machine: {record['machine']}."]
-    if record.get("commit"):
-        said.append(f"Commit: `{record['commit']}`.")
-    said.append(f"Record: `{path}`.")
-    if record.get("note"):
-        said.append(f"**{record['note']}**")
-    if record.get("source"):
-        said.append(f"**Source: {record['source']}.**")
-    return " ".join(said) + "\n"
+    said = (
+        f"Command: `{command}`. Machine: {record['machine']}.",
+        f"Commit: `{record['commit']}`." if record.get("commit") else "",
+        f"Record: `{path}`.",
+        f"**{record['note']}**" if record.get("note") else "",
+        f"**Source: {record['source']}.**" if record.get("source") else "",
+    )
+    return " ".join(filter(None, said)) + "\n"
 
 
 def _figures(record: dict[str, Any], words: dict[str, str]) -> str:
     """Return the table of all figures that have words: those with a bar first, missed ones bold."""
     known = [key for key in record["figures"] if key in words]
     barred = [key for key in known if key in record["bars"]]
-    rows = [_row(key, words[key], record) for key in barred]
-    rows += [_row(key, words[key], record) for key in known if key not in record["bars"]]
-    missed = sum(not record["bars"][key]["holds"] for key in barred)
-    lead = f"{len(barred) - missed} of {len(barred)} bars hold.\n"
-    return lead + "\n" + _table([*COLUMNS, "figure"], rows)
+    others = [key for key in known if key not in record["bars"]]
+    rows = [_row(key, words[key], record) for key in (*barred, *others)]
+    held = sum(record["bars"][key]["holds"] for key in barred)
+    table = to_markdown([*COLUMNS, "figure"], rows)
+    return f"{held} of {len(barred)} bars hold.\n\n{table}"
 
 
 def _row(key: str, words: str, record: dict[str, Any]) -> list[str]:
@@ -99,7 +99,7 @@ def _lookup(checkout: Path, table: dict[str, Any]) -> str:
         for label, *paths in table["rows"]
     ]
     title = f"## {table['title']}\n\nRecord: `{table['file']}`. {table.get('note', '')}".rstrip()
-    return f"{title}\n\n{_table(['', *table['columns']], rows)}"
+    return f"{title}\n\n{to_markdown(['', *table['columns']], rows)}"
 
 
 def _more(record: dict[str, Any], path: Path, command: str) -> list[str]:
@@ -107,19 +107,15 @@ def _more(record: dict[str, Any], path: Path, command: str) -> list[str]:
     parts = ["## Carried over\n", _source(record, path, command)]
     for table in record["tables"]:
         note = f"{table['note']}\n\n" if table["note"] else ""
-        parts.append(f"### {table['title']}\n\n{note}{_table(table['columns'], table['rows'])}")
+        parts.append(
+            f"### {table['title']}\n\n{note}{to_markdown(table['columns'], table['rows'])}"
+        )
     return parts + [f"{remark}\n" for remark in record["remarks"]]
 
 
 def _file(page: dict[str, Any]) -> str:
     """Return the name of a page's file; `index.md` is the list of them all."""
     return f"{page.get('file', page['name'])}.md"
-
-
-def _index(listed: list[dict[str, Any]]) -> str:
-    """Return the page that lists the others."""
-    rows = [[f"[{one['title']}]({_file(one)})", one["question"]] for one in listed]
-    return f"{NOTE}\n# Results\n\n{_table(['page', 'question'], rows)}"
 
 
 def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
@@ -129,18 +125,19 @@ def _readme(checkout: Path, listed: list[dict[str, Any]]) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise UserError(f"{README} must hold {BEGIN} and {END}", "neither", "put the markers back")
-    by_name = {page["name"]: page for page in listed}
+    by_name, words = {one["name"]: one for one in listed}, _yaml(checkout / FOLDER / "words.yaml")
     rows = []
     for name, key in _yaml(checkout / FOLDER / "headline.yaml"):
         record = _record(checkout / by_name[name]["record"])
-        what, value, *cells, _ = _row(key, _words(checkout, name)[key], record)
+        what, value, *cells, _ = _row(key, words[name][key], record)
         carried = " †" if record.get("source") else ""
         rows.append([what, value + carried, *cells, f"[{name}]({FOLDER}/{_file(by_name[name])})"])
-    table = _table([*COLUMNS, "results"], rows)
+    table = to_markdown([*COLUMNS, "results"], rows)
     return f"{before}{BEGIN}\n{table}\n{CARRIED}\n{END}{after}"
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> str:
+def to_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of cells that hold no bar."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -165,10 +162,6 @@ def _find(record: dict[str, Any], path: str) -> dict[str, Any]:
             raise UserError("a page must name figures that are there", path, f"mend {WRITTEN_IN}")
         found = found[key]
     return dict(found)
-
-
-def _words(checkout: Path, name: str) -> dict[str, str]:
-    return dict(_yaml(checkout / FOLDER / "words.yaml")[name])
 
 
 def _record(path: Path) -> dict[str, Any]:

@@ -3,16 +3,13 @@
 In: the kind of thing. Out: a table on the screen, or JSON.
 """
 
-import json
-from collections.abc import Callable
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from busgen.cli.screen import AsJson, out, print_rows
-
-Rows = list[dict[str, Any]]
+from busgen.cli.screen import AsJson, print_record, print_rows
 
 
 class Kind(StrEnum):
@@ -29,68 +26,43 @@ def list_known(
     kind: Annotated[Kind, typer.Argument(help="What to list.")], as_json: AsJson = False
 ) -> None:
     """List what can be asked for: scanners, terms, engines, real datasets, gates."""
-    rows = LISTS[kind]()
-    if as_json:
-        out.print_json(json.dumps(rows))
-    else:
-        print_rows([{key: _cell(value) for key, value in row.items()} for row in rows])
+    print_record(_rows(kind), as_json, _show)
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, list):
-        return ", ".join(value)
-    return "-" if value is None else value
+def _show(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row |= {k: ", ".join(value) for k, value in row.items() if isinstance(value, list)}
+        row |= {k: "-" for k, value in row.items() if value is None}
+    print_rows(rows)
 
 
-def _scanners() -> Rows:
-    """Return scanners with the image engines that draw them, as `--set scanner=` takes them."""
-    from busgen.images.diffusion.scanners import STYLES
-    from busgen.images.phantom import scanners
+def _rows(kind: Kind) -> list[dict[str, Any]]:
+    match kind:
+        case Kind.SCANNERS:  # as `--set scanner=` takes them
+            from busgen.images.diffusion import scanners as devices
+            from busgen.images.phantom import scanners as styles
 
-    by_engine = {"diffusion": STYLES, "phantom": tuple(scanners.STYLES)}
-    return [{"scanner": s, "engine": engine} for engine, own in by_engine.items() for s in own]
+            engines = {"diffusion": devices.STYLES, "phantom": tuple(styles.STYLES)}
+            return [{"scanner": s, "engine": name} for name, own in engines.items() for s in own]
+        case Kind.TERMS:  # as `--set FIELD=TERM` takes them
+            from busgen.priors.text.lexicon import TERMS
 
+            return [{"field": name, "terms": list(terms)} for name, terms in TERMS.items()]
+        case Kind.ENGINES:
+            from busgen.images import engines as images
+            from busgen.masks import engines as masks
 
-def _terms() -> Rows:
-    """Return the terms of each field, as `--set FIELD=TERM` takes them."""
-    from busgen.priors.text.lexicon import TERMS
+            options = {"--engine": [*images.ENGINES], "--mask-engine": [*masks.ENGINES]}
+            return [{"engine": e, "option": name} for name, known in options.items() for e in known]
+        case Kind.DATASETS:  # that `busgen real` reads
+            from busgen.real.readers.registry import DATASETS
 
-    return [{"field": name, "terms": list(terms)} for name, terms in TERMS.items()]
+            return [asdict(info) for info in DATASETS.values()]
+        case Kind.GATES:  # as `generate.gates` of params.yaml changes them
+            from busgen.params.gates import DEFAULT_GATES
+            from busgen.schema import BY_NAME
 
-
-def _engines() -> Rows:
-    """Return mask and image engines with the option that names them."""
-    from busgen.images import engines as images
-    from busgen.masks import engines as masks
-
-    options = (("--engine", images.ENGINES), ("--mask-engine", masks.ENGINES))
-    return [{"engine": name, "option": option} for option, known in options for name in known]
-
-
-def _datasets() -> Rows:
-    """Return the public datasets that `busgen real` reads, with what their licences allow."""
-    from dataclasses import asdict
-
-    from busgen.real.readers.registry import DATASETS
-
-    return [asdict(info) for info in DATASETS.values()]
-
-
-def _gates() -> Rows:
-    """Return the gates with their bounds, as `generate.gates` of params.yaml changes them."""
-    from busgen.params.gates import DEFAULT_GATES
-    from busgen.schema import BY_NAME
-
-    return [
-        {"gate": name} | gate.model_dump() | {"unit": BY_NAME[name].unit, "of": BY_NAME[name].about}
-        for name, gate in DEFAULT_GATES.items()
-    ]
-
-
-LISTS: dict[Kind, Callable[[], Rows]] = {
-    Kind.SCANNERS: _scanners,
-    Kind.TERMS: _terms,
-    Kind.ENGINES: _engines,
-    Kind.DATASETS: _datasets,
-    Kind.GATES: _gates,
-}
+            return [
+                {"gate": n, **gate.model_dump(), "unit": BY_NAME[n].unit, "of": BY_NAME[n].about}
+                for n, gate in DEFAULT_GATES.items()
+            ]

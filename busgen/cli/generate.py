@@ -5,16 +5,14 @@ In: words of the command line. Out: one function called, its outcome printed.
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, print_limits, print_scores, print_summary, resumable, to_words
+from busgen.cli import screen
+from busgen.cli.screen import ParamsFile, out, resumable, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
-
-if TYPE_CHECKING:
-    from busgen.params.load import Params
 
 
 def generate(  # noqa: PLR0913 - a command's options are its signature
@@ -30,14 +28,13 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
     ] = None,
     vary: Annotated[
-        str | None,
-        typer.Option(help="Field: each finding with every term of it, e.g. posterior."),
+        str | None, typer.Option(help="Field: each finding with every term of it, e.g. posterior.")
     ] = None,
     engine: Annotated[str | None, typer.Option(help="Image engine.")] = None,
     mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
     size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
-    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    params: ParamsFile = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
@@ -67,7 +64,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         return
     with resumable(), progress("judged findings", base.generate.n) as tick:
         make_release(base, folder, tick, to_words)
-    print_summary(folder)
+    screen.print_summary(folder)
 
 
 def run(
@@ -85,7 +82,10 @@ def run(
     root = pipeline.enter_checkout()
     params = load_params()  # DVC looks at known keys alone
     if everything:
-        _require_data(params)
+        if not params.real.datasets:
+            rule = "`--all` needs a real dataset in params.yaml, real.datasets"
+            remedy = "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`"
+            raise UserError(rule, "none", remedy)
     else:
         resolve(params.generate)  # what cannot be made is refused before a server starts
         if remark := left_out(params.generate.text):
@@ -94,17 +94,12 @@ def run(
         changed = pipeline.reproduce(everything=everything)
     if not changed:
         to_words("nothing has changed since the last run")
-    print_summary(root / pipeline.RELEASE)
-    print_scores(pipeline.headline())
-    print_limits(pipeline.limits())
+    screen.print_summary(root / pipeline.RELEASE)
+    metrics = pipeline.headline()
+    floors = metrics["floors"]
+    screen.print_rows(
+        {"score": name, "value": value, "floor (real against real)": floors[name]}
+        for name, value in metrics["scores"].items()
+    )
+    screen.print_limits(pipeline.limits())
     out.print(f"report   {root / pipeline.REPORT}", soft_wrap=True)
-
-
-def _require_data(params: "Params") -> None:
-    """Raise `UserError` if the parameters name no real dataset."""
-    if not params.real.datasets:
-        raise UserError(
-            "`--all` needs a real dataset in params.yaml, real.datasets",
-            "none",
-            "e.g. {breast: data/raw/BrEaST}; without one, `busgen run`",
-        )

@@ -3,13 +3,13 @@
 In: words of the command line. Out: one function called, its outcome printed.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import AsJson, out, print_cleaning, print_rows, resumable
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, ParamsFile, RealFolder, Target, out, resumable
 from busgen.progress import progress
 
 
@@ -31,32 +31,25 @@ def real(
     named = parse_datasets(datasets)
     if folder:
         require_replaceable(folder, REAL)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        progress("images read", count(named)) as tick,
-    ):
+    with tempfile.TemporaryDirectory() as scratch, progress("images read", count(named)) as tick:
         told = prepare(named, folder or Path(scratch) / "real", tick)
-    if as_json:
-        out.print_json(json.dumps(told))
-        return
-    print_cleaning(told)
-    if folder:
+    screen.print_record(told, as_json, screen.print_cleaning)
+    if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
 
 
 def train(  # noqa: PLR0913 - a command's options are its signature
     which: Annotated[str, typer.Argument(help="What to train: masks, images or judges.")],
-    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
-    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    params: Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")] = None,
+    folder: RealFolder,
+    target: Target,
+    params: ParamsFile = None,
     preset: Annotated[
         str | None,
         typer.Option(help="images: small, base (GPU), sd15; rehearsal: some steps, no result."),
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Generator to begin with.")] = None,
     adapt: Annotated[
-        str | None,
-        typer.Option(help="Data set to fit an adapter to, beside those in --out."),
+        str | None, typer.Option(help="Data set to fit an adapter to, beside those in --out.")
     ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of the adapter: 2, 4 or 8.")] = None,
 ) -> None:
@@ -66,13 +59,13 @@ def train(  # noqa: PLR0913 - a command's options are its signature
 
     asked = Options(which, folder, target, preset, start, adapt, rank)
     with resumable():
-        learn(asked, load_params(params) if params else Params(), progress)
+        learn(asked, load_params(params) if params else Params())
     out.print(f"written  {target}", soft_wrap=True)
 
 
 def calibrate(
-    folder: Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")],
-    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    folder: RealFolder,
+    target: Target,
     judges: Annotated[Path | None, typer.Option(help="Judges' folder, not what ships.")] = None,
     planted: Annotated[
         int | None, typer.Option(min=1, help="Plant faults into so many images; all.")
@@ -85,8 +78,6 @@ def calibrate(
     from busgen.judges.judges import load_judges
 
     told = write_calibration(folder, target, load_judges(judges), planted)
-    if as_json:
-        out.print_json(json.dumps(told))
-        return
-    print_rows(to_rows(told))
-    out.print(f"written  {target}", soft_wrap=True)
+    screen.print_record(told, as_json, lambda record: screen.print_rows(to_rows(record)))
+    if not as_json:
+        out.print(f"written  {target}", soft_wrap=True)

@@ -6,9 +6,11 @@ In: the command line, the parameter models, the schema, docstrings. Out: the tex
 import ast
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from busgen.bench.results import to_markdown
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Written by `busgen dev docs --write` from the code: do not edit. -->\n"
@@ -17,16 +19,18 @@ MEANT = {"Path": "path", "NoneType": "null", "str": "text", "bool": "true or fal
 
 def reference_pages(checkout: Path) -> dict[Path, str]:
     """Return the text of every page of docs/reference, by its path in the checkout."""
+    from busgen.release.description.card import write_dictionary
+
     pages = {
-        "cli": cli_page(),
-        "params": params_page(),
-        "schema": schema_page(),
-        "python": python_page(checkout),
+        "cli": _describe_commands(),
+        "params": _describe_params(),
+        "schema": write_dictionary().replace("# Data dictionary", "# Columns", 1),
+        "python": _describe_python(checkout),
     }
     return {FOLDER / f"{name}.md": f"{NOTE}\n{text}" for name, text in pages.items()}
 
 
-def cli_page() -> str:
+def _describe_commands() -> str:
     """Return every command with its arguments and options."""
     import typer
 
@@ -39,7 +43,7 @@ def cli_page() -> str:
     for name, command in _commands(typer.main.get_command(app), "busgen"):
         parts.append(f"## `{name}`\n\n{inspect.cleandoc(command.help or '')}\n")
         rows = [_option(one) for one in command.params if one.name != "help"]
-        parts.append(_table(("option", "meaning", "default"), rows) if rows else "")
+        parts.append(to_markdown(("option", "meaning", "default"), rows) if rows else "")
     return "\n".join(parts)
 
 
@@ -60,15 +64,13 @@ def _option(option: Any) -> tuple[str, str, str]:  # noqa: ANN401 - click's type
         names = " / ".join([*option.opts, *option.secondary_opts])
         kind = "" if option.is_flag else f" {option.type_descriptor.annotation.__name__.upper()}"
         typed = f"`{names}{kind}`"
-    default = "required" if option.required else _default(option.default)
-    return typed, (option.help or "").replace("|", "\\|"), default
+    value = option.default
+    shown = "" if value in (None, False, (), []) or callable(value) else f"`{value}`"
+    meaning = (option.help or "").replace("|", "\\|")
+    return typed, meaning, "required" if option.required else shown
 
 
-def _default(value: object) -> str:
-    return "" if value in (None, False, (), []) or callable(value) else f"`{value}`"
-
-
-def params_page() -> str:
+def _describe_params() -> str:
     """Return every section of params.yaml with its keys, types, rules and defaults."""
     from busgen.params.load import Params
 
@@ -84,7 +86,7 @@ def params_page() -> str:
 
 def _section(name: str, model: Any) -> Iterator[str]:  # noqa: ANN401 - a pydantic model's class
     """Yield a section's heading, what it is about and its keys; then those of sections below."""
-    yield f"## `{name}`\n\n{_prose(model)}\n"
+    yield f"## `{name}`\n\n{' '.join((inspect.getdoc(model) or '').split())}\n"
     below = {
         key: field.annotation
         for key, field in model.model_fields.items()
@@ -95,21 +97,18 @@ def _section(name: str, model: Any) -> Iterator[str]:  # noqa: ANN401 - a pydant
         for key, field in model.model_fields.items()
         if key not in below
     ]
-    yield _table(("key", "type", "rule", "default"), rows) if rows else ""
+    yield to_markdown(("key", "type", "rule", "default"), rows) if rows else ""
     for key, one in below.items():
         yield from _section(f"{name}.{key}", one)
 
 
 def _type(annotation: object) -> str:
-    words = str(getattr(annotation, "__name__", annotation) if _plain(annotation) else annotation)
+    plain = isinstance(annotation, type) and not getattr(annotation, "__args__", ())
+    words = str(getattr(annotation, "__name__", annotation) if plain else annotation)
     words = re.sub(r"(?:[A-Za-z_]\w*\.)+", "", words)
     for python, meant in MEANT.items():
         words = re.sub(rf"\b{python}\b", meant, words)
     return words.replace("None", "null").replace("|", "\\|")
-
-
-def _plain(annotation: object) -> bool:
-    return isinstance(annotation, type) and not getattr(annotation, "__args__", ())
 
 
 def _rules(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
@@ -132,14 +131,7 @@ def _shown(value: object) -> str:
     return f"`{words}`"
 
 
-def schema_page() -> str:
-    """Return the data dictionary of every release."""
-    from busgen.release.description.card import write_dictionary
-
-    return write_dictionary().replace("# Data dictionary", "# Columns", 1)
-
-
-def python_page(checkout: Path) -> str:
+def _describe_python(checkout: Path) -> str:
     """Return the library call in full, then what each module of every room holds."""
     import busgen
 
@@ -152,28 +144,12 @@ def python_page(checkout: Path) -> str:
         )
     parts.append("## Modules\n\nThe first line of each module: the map of the code.\n")
     for room in sorted(path.parent for path in checkout.glob("busgen/*/__init__.py")):
-        rows = [
-            (f"`{_dotted(path, checkout)}`", _first_line(path))
-            for path in sorted(room.rglob("*.py"))
-            if path.name != "__init__.py"
-        ]
-        parts.append(f"### {room.name}\n\n{_table(('module', 'what it holds'), rows)}")
+        rows = []
+        for path in sorted(room.rglob("*.py")):
+            if path.name != "__init__.py":
+                dotted = ".".join(path.relative_to(checkout).with_suffix("").parts)
+                about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+                first = about.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+                rows.append((f"`{dotted}`", first))
+        parts.append(f"### {room.name}\n\n{to_markdown(('module', 'what it holds'), rows)}")
     return "\n".join(parts)
-
-
-def _dotted(path: Path, checkout: Path) -> str:
-    return ".".join(path.relative_to(checkout).with_suffix("").parts)
-
-
-def _first_line(path: Path) -> str:
-    words = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return words.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-
-
-def _prose(thing: object) -> str:
-    return " ".join((inspect.getdoc(thing) or "").split())
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

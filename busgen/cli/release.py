@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from busgen.cli.screen import AsJson, out, print_rows, print_versions, to_words
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 
@@ -19,10 +20,9 @@ def verify(folder: Folder) -> None:
     """Check a release bit by bit: sums, images, index, contract."""
     from busgen.release.verify import verify as check_release
 
-    problems = check_release(folder)
-    for problem in problems:
-        out.print(f"[red]wrong[/]  {escape(str(problem))}", soft_wrap=True)
-    if problems:
+    if problems := check_release(folder):
+        for problem in problems:
+            out.print(f"[red]wrong[/]  {escape(str(problem))}", soft_wrap=True)
         raise typer.Exit(1)
     out.print(f"[green]sound[/]  {escape(str(folder))}", soft_wrap=True)
 
@@ -56,19 +56,19 @@ def diff(
     with open_release(a) as first, open_release(b) as second:
         found = compared.diff(first, second)
         told = changes.compare(read_scores(a), read_scores(b))
-    if as_json:
-        out.print_json(json.dumps(found | {"changes": told}, default=str))
-        return
-    from rich.markdown import Markdown
+    if not as_json:
+        from rich.markdown import Markdown
 
-    print_rows(changes.to_rows(told))
-    to_words(changes.ABOUT if told else changes.NOTHING)
-    out.print(Markdown(compared.to_markdown(found)))
+        print_rows(changes.to_rows(told))
+        to_words(changes.ABOUT if told else changes.NOTHING)
+        out.print(Markdown(compared.to_markdown(found)))
+    else:
+        out.print_json(json.dumps(found | {"changes": told}, default=str))
 
 
 def export(
     folder: Folder,
-    target: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    target: Target,
     form: Annotated[str, typer.Option("--as", help="folder, coco or nnunet.")] = "folder",
 ) -> None:
     """Write a release in the form that segmentation and detection tools open."""
@@ -98,9 +98,6 @@ def versions(as_json: AsJson = False) -> None:
 
     pipeline.enter_checkout()
     found = recorded.versions()
-    if as_json:
-        out.print_json(json.dumps(found))
-    elif found:
-        print_versions(found)
-    else:
+    screen.print_record(found, as_json, screen.print_versions)
+    if not found and not as_json:
         to_words("no dataset version yet: `busgen tag NAME` records one")

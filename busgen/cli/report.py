@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, to_words
+from busgen.cli.screen import Target, out, to_words
 from busgen.progress import progress
 
 
 def report(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    folder: Target,
     quality: Annotated[
         Path | None, typer.Option(help="Its scores.json's folder; else scored anew into --out.")
     ] = None,
@@ -45,7 +45,7 @@ def report(  # noqa: PLR0913 - a command's options are its signature
     from busgen.folders import write_folder
     from busgen.release.files import require_release
     from busgen.report.evidence import Sources, find_previous, load_shipped
-    from busgen.report.pdf import find_chromium, print_pdf
+    from busgen.report.page import find_chromium, print_pdf
     from busgen.report.report import PAGE, REPORT, save_report
     from busgen.report.with_real import count, require_private, write_with_real
 

@@ -10,15 +10,8 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import (
-    AsJson,
-    out,
-    print_comparison,
-    print_nearness,
-    print_rows,
-    resumable,
-    to_words,
-)
+from busgen.cli import screen
+from busgen.cli.screen import AsJson, RealOption, RecordFile, Target, out, print_rows, to_words
 from busgen.errors import UserError
 from busgen.progress import progress
 
@@ -44,7 +37,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     two_sample: Annotated[bool, typer.Option(help="Train a classifier too: minutes.")] = False,
     image: Annotated[str | None, typer.Option(help="Column of images, if not image.")] = None,
     mask: Annotated[str | None, typer.Option(help="Column of masks, if not mask.")] = None,
-    target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    target: RecordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Score any set of images against real ones: distances, diversity, floors."""
@@ -64,17 +57,14 @@ def score(  # noqa: PLR0913 - a command's options are its signature
         with progress("images seen", asked.count(sets)) as tick:
             record = score_sets(sets, spaces, asked, tick)
         write(record)
-    if as_json:
-        out.print_json(json.dumps(record))
-        return
-    print_comparison(record)
+    screen.print_record(record, as_json, screen.print_comparison)
 
 
 def privacy(
     images: Annotated[Path, typer.Argument(help="Release, or any images that score takes.")],
-    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
+    real: RealOption,
     most: Annotated[int, typer.Option(help="At most so many images.")] = 1000,
-    target: Annotated[Path | None, typer.Option("--out", help="JSON file to write.")] = None,
+    target: RecordFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
@@ -91,10 +81,7 @@ def privacy(
         record = compare_real.measure_privacy(beside, asked.draws)
         record |= {"copies": compare_real.find_copies(beside)}
         write(record)
-    if as_json:
-        out.print_json(json.dumps(record))
-        return
-    print_nearness(record)
+    screen.print_record(record, as_json, screen.print_nearness)
 
 
 def downstream(  # noqa: PLR0913 - a command's options are its signature
@@ -104,8 +91,8 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
             help="Synthetic images: release, Parquet, folder. Further ones: --data NAME=DIR."
         ),
     ],
-    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    real: RealOption,
+    folder: Target,
     train: Annotated[
         list[str] | None, typer.Option(help="Real dataset to train on; repeatable; all.")
     ] = None,
@@ -153,7 +140,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
     plan = planned(asked)
-    with resumable(), progress("trainings", len(plan.jobs)) as tick:
+    with screen.resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.run(plan, tick, to_words)
     if as_json:
         out.print_json(json.dumps(record))
@@ -185,32 +172,26 @@ def bench(
     """Measure the promised figures and say which bars hold; write the pages of results."""
     from busgen.bench import harness
 
-    if name is None or write is not None:
-        bench_pages(name, write, note, quick=quick)
-        return
-    record = harness.run(name, quick=quick)
-    if as_json:
-        sys.stdout.write(harness.to_line(record) + "\n")
-        return
-    print_rows(harness.to_rows(record))
+    if write is not None:
+        _write_results(name, note, write=write, quick=quick)
+    elif name is None:
+        raise UserError("a benchmark must be named", "none", f"one of {', '.join(harness.NAMES)}")
+    elif as_json:
+        record = harness.run(name, quick=quick)
+        sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+    else:
+        print_rows(harness.to_rows(harness.run(name, quick=quick)))
 
 
-def bench_pages(name: str | None, write: bool | None, note: str | None, *, quick: bool) -> None:
+def _write_results(name: str | None, note: str | None, *, write: bool, quick: bool) -> None:
     """Write or compare the pages of results; with a name, measure it first and keep its record."""
     from busgen.bench import harness, results
-    from busgen.cli.generated import check_pages, write_pages
     from busgen.pipeline import enter_checkout
 
-    if write is None:
-        raise UserError("a benchmark must be named", "none", f"one of {', '.join(harness.NAMES)}")
     if name is not None and (quick or not write):
         rule = "a record that is kept must be a whole measurement"
         raise UserError(rule, "--quick or --check", "leave it out")
     checkout = enter_checkout()
     if name is not None:
         results.keep_record(checkout, harness.run(name) | ({"note": note} if note else {}))
-    pages = results.result_pages(checkout)
-    if write:
-        write_pages(checkout, pages)
-    else:
-        check_pages(checkout, pages, "run `busgen bench --write`")
+    screen.write_pages(checkout, results.result_pages(checkout), "busgen bench", write=write)

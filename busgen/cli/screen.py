@@ -3,8 +3,9 @@
 In: records. Out: words on the screen; remarks and progress on the error stream.
 """
 
+import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -16,17 +17,45 @@ from rich.markup import escape
 from rich.table import Table
 
 from busgen import NOT_FOR_CLINICAL_USE
+from busgen.errors import UserError
 
 COSTLY = ("generate", "quality", "downstream")  # stages whose seconds stand by a version
 
 out = Console()
 err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Target = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+RealFolder = Annotated[Path, typer.Argument(help="What `busgen real ... --out` wrote.")]
+RealOption = Annotated[Path, typer.Option("--real", help="What `busgen real ... --out` wrote.")]
+RecordFile = Annotated[Path | None, typer.Option("--out", help="JSON file to write.")]
+ParamsFile = Annotated[Path | None, typer.Option(help="Parameters, as params.yaml.")]
 
 
 def to_words(words: str) -> None:
     """Print a remark for the person at the screen."""
     err.print(escape(words), style="dim", soft_wrap=True)
+
+
+def print_record(record: Any, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401
+    """Print a record as JSON, or as `show` does."""
+    if as_json:
+        out.print_json(json.dumps(record, default=str))
+    else:
+        show(record)
+
+
+def write_pages(checkout: Path, pages: Mapping[Path, str], command: str, *, write: bool) -> None:
+    """Write the generated pages that differ and print their paths, or raise `UserError`."""
+    for path, text in pages.items():
+        target = checkout / path
+        if target.is_file() and target.read_text(encoding="utf-8") == text:
+            continue
+        if not write:
+            rule = "a generated page must be up to date"
+            raise UserError(rule, f"{path} differs", f"run `{command} --write`")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        out.print(f"written  {path}", soft_wrap=True)
 
 
 @contextmanager
@@ -65,17 +94,6 @@ def print_summary(folder: Path) -> None:
         f"accepted {accepted} of {attempts} attempts ({accepted / attempts:.1%})\n"
         f"dataset  {folder}\n[bold]{NOT_FOR_CLINICAL_USE}[/]",
         soft_wrap=True,
-    )
-
-
-def print_scores(metrics: Mapping[str, Any]) -> None:
-    """Print the headline scores of the quality stage, each beside its floor."""
-    floors = metrics["floors"]
-    print_rows(
-        [
-            {"score": name, "value": value, "floor (real against real)": floors[name]}
-            for name, value in metrics["scores"].items()
-        ]
     )
 
 
@@ -122,31 +140,25 @@ def print_comparison(record: Mapping[str, Any]) -> None:
 def print_cleaning(told: Mapping[str, Any]) -> None:
     """Print what cleaning found in the real data: a column a dataset, a row a count."""
     columns = {**told["datasets"], "all": told["all"]}
-    lines = {
-        f"{part}{name}": None
-        for part, key in (("left out: ", "left_out"), ("flag: ", "flags"))
-        for counts in columns.values()
-        for name in counts[key]
-    }
     simple = ("published", "read", "patients", "clusters", "redundant", "conflicts")
     rows = [{"": name} | {c: n[name] for c, n in columns.items()} for name in simple]
-    for line in lines:
-        part, _, name = line.partition(": ")
-        key = "flags" if part == "flag" else "left_out"
-        rows.append({"": line} | {c: n[key].get(name, 0) for c, n in columns.items()})
+    for part, key in (("left out", "left_out"), ("flag", "flags")):
+        for name in dict.fromkeys(name for counts in columns.values() for name in counts[key]):
+            found = {c: n[key].get(name, 0) for c, n in columns.items()}
+            rows.append({"": f"{part}: {name}"} | found)
+    classes = ("benign", "malignant", "normal", "unknown")
     for name, split in product(("splits", "usable"), told["all"]["splits"]):
-        words = {c: _classes(counts[name][split]) for c, counts in columns.items()}
-        rows.append({"": f"{name.removesuffix('s')}: {split}"} | words)
+        row = {"": f"{name.removesuffix('s')}: {split}"}
+        for column, counts in columns.items():
+            row[column] = " / ".join(str(counts[name][split].get(c, 0)) for c in classes)
+        rows.append(row)
     print_rows(rows)
-    out.print("classes: benign / malignant / normal / unknown; usable: for labels, copies left out")
+    out.print(f"classes: {' / '.join(classes)}; usable: for labels, copies left out")
 
 
-def _classes(counts: Mapping[str, int]) -> str:
-    return " / ".join(str(counts.get(c, 0)) for c in ("benign", "malignant", "normal", "unknown"))
-
-
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+def print_rows(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print records as a table, "-" where a record lacks a key."""
+    rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(*columns)
     for row in rows:
@@ -160,7 +172,10 @@ def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
     """Print dataset versions: generators, quality, the primary gains downstream, seconds."""
     for row in found:
         generator = row["generator"]
-        engines = {key: _engine(generator, key) for key in ("engine", "mask_engine", "prior")}
+        engines = {
+            key: f"{generator.get(key, '')} {generator.get(f'{key}_sha256', '-')[:12]}".strip()
+            for key in ("engine", "mask_engine", "prior")
+        }
         gains = {
             f"{score}, {train}": "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**own["gain"])
             for task, score in (("classification", "AUC"), ("segmentation", "Dice"))
@@ -179,14 +194,7 @@ def print_versions(found: Sequence[Mapping[str, Any]]) -> None:
         print_rows([quality | costs])
         print_rows([engines])
         if gains:
-            print_rows(
-                [{"gain of real + synthetic": name, "value": of} for name, of in gains.items()]
-            )
-
-
-def _engine(generator: Mapping[str, str], key: str) -> str:
-    name, sha256 = generator.get(key, ""), generator.get(f"{key}_sha256", "-")
-    return f"{name} {sha256[:12]}".strip()
+            print_rows({"gain of real + synthetic": k, "value": of} for k, of in gains.items())
 
 
 def _mean_ks(scores: Mapping[str, float]) -> float | str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from busgen.cli.screen import out, print_rows, to_words
+from busgen.cli.screen import RealOption, Target, out, print_rows, to_words
 
 app = typer.Typer(
     no_args_is_help=True, help="Reader study: do people tell synthetic images from real ones?"
@@ -18,7 +18,7 @@ app = typer.Typer(
 @app.command()
 def make(  # noqa: PLR0913 - a command's options are its signature
     release: Annotated[Path, typer.Argument(help="Release folder.")],
-    real: Annotated[Path, typer.Option(help="What `busgen real ... --out` wrote.")],
+    real: RealOption,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write, new or empty.")],
     n: Annotated[int, typer.Option(help="Images, half of them real.")] = 40,
     seed: Annotated[
@@ -48,7 +48,7 @@ def make(  # noqa: PLR0913 - a command's options are its signature
 def score(
     answers: Annotated[list[Path], typer.Argument(help="Files that readers saved.")],
     key: Annotated[Path, typer.Option(help="The study's key.json.")],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    folder: Target,
 ) -> None:
     """Score the readers: sensitivity, specificity, AUC, agreement; figure and tables."""
     from busgen.reader_study.summary import to_rows, write_scores

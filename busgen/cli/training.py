@@ -3,19 +3,15 @@
 In: words of the command line. Out: a folder of weights with its card.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from busgen.errors import UserError
 from busgen.learning.presets import with_preset
 from busgen.params.load import Params
+from busgen.progress import progress
 
-Tick = Callable[[int], None]
-Progress = Callable[[str, int], AbstractContextManager[Tick]]
 SD15 = "sd15"
-KNOWN = ("masks", "images", "judges")
 
 
 @dataclass(frozen=True)
@@ -34,31 +30,28 @@ class Options:
     rank: int | None = None
 
 
-def train(asked: Options, params: Params, progress: Progress) -> None:
+def train(asked: Options, params: Params) -> None:
     """Train what is asked for; a killed training, asked for again, goes on where it was.
 
-    Raises
-    ------
-    UserError
-        If it cannot be trained, or an option does not go with it.
+    Raises `UserError` if it cannot be trained, or an option does not go with it.
     """
-    if asked.which not in KNOWN:
-        remedy = f"choose from {', '.join(KNOWN)}"
+    images = _stable_diffusion if asked.preset == SD15 else _images
+    known = {"masks": _masks, "images": images, "judges": _judges}
+    if asked.which not in known:
+        remedy = f"choose from {', '.join(known)}"
         raise UserError("what can be trained must be named", asked.which, remedy)
-    if asked.which == "masks":
-        _masks(asked, params, progress)
-    elif asked.which == "judges":
-        _judges(asked, params, progress)
-    elif asked.preset == SD15:
-        _stable_diffusion(asked, params, progress)
-    else:
-        _images(asked, params, progress)
+    given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
+    foreign = [name for name, value in given.items() if value is not None]
+    if foreign and asked.which != "images":
+        raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
+    if asked.rank is not None and asked.adapt is None:
+        raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
+    known[asked.which](asked, params)
 
 
-def _masks(asked: Options, params: Params, progress: Progress) -> None:
+def _masks(asked: Options, params: Params) -> None:
     from busgen.masks.semantic_curvature.training import library
 
-    _from_nothing(asked)
     if asked.preset is not None:
         raise UserError("masks must be trained without a preset", asked.preset, "leave it out")
     plan = library.plan(asked.folder, asked.out, params.train_masks)
@@ -66,38 +59,22 @@ def _masks(asked: Options, params: Params, progress: Progress) -> None:
         library.train(plan, tick)
 
 
-def _from_nothing(asked: Options) -> None:
-    """Raise `UserError` if an option is given that only images know."""
-    given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
-    foreign = [name for name, value in given.items() if value is not None]
-    if foreign:
-        raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
-
-
-def _check_rank(asked: Options) -> None:
-    """Raise `UserError` if a rank is given where no adapter is asked for."""
-    if asked.rank is not None and asked.adapt is None:
-        raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
-
-
-def _judges(asked: Options, params: Params, progress: Progress) -> None:
+def _judges(asked: Options, params: Params) -> None:
     from busgen.judges.training import library
 
-    _from_nothing(asked)
     chosen = with_preset(params.train_judges, library.PRESETS, asked.preset)
     plan = library.resolve(asked.folder, asked.out, chosen)
     with progress("training crops", plan.plan.n) as tick:
         library.train(plan, tick)
 
 
-def _images(asked: Options, params: Params, progress: Progress) -> None:
+def _images(asked: Options, params: Params) -> None:
     from busgen.images.diffusion.training import adapter, library
     from busgen.metrics.adapter_scores import score
 
     chosen = with_preset(params.train_images, library.PRESETS, asked.preset)
     if asked.start is not None:
         chosen = chosen.model_copy(update={"start": asked.start})
-    _check_rank(asked)
     if asked.adapt is None:
         plan = library.plan(asked.folder, asked.out, chosen)
         with progress("sentences and images", sum(plan.images_seen.values())) as tick:
@@ -109,20 +86,14 @@ def _images(asked: Options, params: Params, progress: Progress) -> None:
         adapter.train(adaptation, tick, score)
 
 
-def _stable_diffusion(asked: Options, params: Params, progress: Progress) -> None:
+def _stable_diffusion(asked: Options, params: Params) -> None:
     """Fine-tune Stable Diffusion by the predecessor's recipe: its ControlNet, or an adapter."""
     from busgen.images.stable_diffusion.training import library
 
-    _check_rank(asked)
     if asked.start is None:
-        raise UserError(
-            "preset sd15 must begin with a folder of Stable Diffusion 1.5",
-            "none",
-            "give --start FOLDER",
-        )
-    plan = library.plan(
-        library.Options(asked.folder, asked.out, asked.start, asked.adapt, asked.rank),
-        params.train_images.seed,
-    )
+        rule = "preset sd15 must begin with a folder of Stable Diffusion 1.5"
+        raise UserError(rule, "none", "give --start FOLDER")
+    wanted = library.Options(asked.folder, asked.out, asked.start, asked.adapt, asked.rank)
+    plan = library.plan(wanted, params.train_images.seed)
     with progress("images", plan.images_seen) as tick:
         library.train(plan, tick)

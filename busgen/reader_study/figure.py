@@ -70,15 +70,11 @@ def _areas(axes: Axes, scores: Record) -> None:
         axes.plot(auc["interval"], [place, place], color=colour, linewidth=2)
         axes.plot(auc["value"], place, color=colour, marker="s", markersize=5)
     axes.axvline(CHANCE, color=SOFT, linestyle=":", linewidth=1)
-    axes.set_yticks(range(len(rows)), [_to_text(label) for label, _, _ in rows])
+    # without dollar signs, between which matplotlib reads formulas
+    axes.set_yticks(range(len(rows)), [label.replace("$", "\\$") for label, _, _ in rows])
     lowest = min(auc["interval"][0] for _, auc, _ in rows)
     axes.set(
         xlim=(min(0.3, lowest) - 0.02, 1.02),
         ylim=(len(rows) - 0.5, -0.5),
         xlabel="AUC with 95 % interval (.5: chance)",
     )
-
-
-def _to_text(text: str) -> str:
-    """Return text without dollar signs, between which matplotlib reads formulas."""
-    return text.replace("$", "\\$")

@@ -35,48 +35,28 @@ def write_study(
 ) -> Record:
     """Write page and key of a new study to the folder `out`, and return the key.
 
-    Parameters
-    ----------
-    release
-        Release folder.
-    real
-        What ``busgen real ... --out`` wrote.
-    out
-        Folder to write: it must not exist or be empty, for a key cannot be made up again, and not
-        lie where git would track it, for the page holds patients' images.
-    asked
-        How many images, of whom, in which order.
-    descriptors
-        Whether readers may give BI-RADS and descriptors too.
-
-    Raises
-    ------
-    UserError
-        If `out` is no such folder, or what is asked for cannot be had (`make_study`).
-    DataError
-        If release or real data are damaged.
+    `out` must not exist or be empty, for a key cannot be made up again, and not lie where git
+    would track it, for the page holds patients' images. With `descriptors` readers may give
+    BI-RADS and descriptors too. Raises `UserError` if `out` is no such folder or what is asked for
+    cannot be had (`make_study`), `DataError` if release or real data are damaged.
     """
     folders.require_new(out)
     require_untracked(out / PAGE)
     with folders.lock_folder(out, STUDY):
-        return _write(release, real, out, asked, descriptors=descriptors)
-
-
-def _write(release: Path, real: Path, out: Path, asked: Options, *, descriptors: bool) -> Record:
-    study = make_study(release, real, asked)
-    page = render(study, descriptors=descriptors)
-    hashes = {
-        "page_sha256": io.sha256_bytes(page.encode()),
-        "release_sha256": io.sha256_file(release / SUMS),
-    }
-    key = seal(make_key(study) | hashes)
-    with folders.write_folder(out, STUDY) as folder:
-        (folder / PAGE).write_text(page, encoding="utf-8")
-        (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
+        study = make_study(release, real, asked)
+        page = render(study, descriptors=descriptors)
+        hashes = {
+            "page_sha256": io.sha256_bytes(page.encode()),
+            "release_sha256": io.sha256_file(release / SUMS),
+        }
+        key = seal(_describe(study) | hashes)
+        with folders.write_folder(out, STUDY) as folder:
+            (folder / PAGE).write_text(page, encoding="utf-8")
+            (folder / KEY_FILE).write_text(io.dumps(key), encoding="utf-8")
     return key
 
 
-def make_key(study: Study) -> Record:
+def _describe(study: Study) -> Record:
     """Return the key of a study: of each image what it is, where from, and what is said of it."""
     return {
         "format": KEY,
@@ -103,7 +83,7 @@ def render(study: Study, *, descriptors: bool) -> str:
         "study": study.name,
         "ratings": RATINGS,
         "blocks": study.blocks,
-        "fields": answer_fields() if descriptors else [],
+        "fields": [_field(name) for name in DESCRIBED] if descriptors else [],
         "images": {n: image_uri(one.pixels) for n, one in sorted(study.images.items())},
     }
     return (
@@ -122,22 +102,17 @@ def render(study: Study, *, descriptors: bool) -> str:
     )
 
 
-def answer_fields() -> list[dict[str, Any]]:
+def _field(name: str) -> dict[str, Any]:
     """Return what a reader may say of a lesion: field, its title, terms, and how many of them."""
-    return [
-        {
-            "name": name,
-            "title": words.name_field(name),
-            "terms": [(term, _heading(name, term)) for term in schema.BY_NAME[name].values or HALO],
-            "several": name in SEVERAL,
-            "alone": ALONE,
-        }
-        for name in DESCRIBED
-    ]
-
-
-def _heading(name: str, term: str) -> str:
-    return term.upper() if name == "birads" else words.name_term(term)
+    terms = schema.BY_NAME[name].values or HALO
+    heading = str.upper if name == "birads" else words.name_term
+    return {
+        "name": name,
+        "title": words.name_field(name),
+        "terms": [(term, heading(term)) for term in terms],
+        "several": name in SEVERAL,
+        "alone": ALONE,
+    }
 
 
 def image_uri(pixels: NDArray[np.uint8]) -> str:

@@ -55,7 +55,7 @@ class Answers:
 
 
 class _Answer(BaseModel):
-    """What the page writes of an image; whether it is rated, `read_answers` says."""
+    """What the page writes of an image; whether it is rated, `_read_answers` says."""
 
     model_config = ConfigDict(strict=True)
     ms: int = Field(ge=0)
@@ -73,8 +73,7 @@ class _File(BaseModel):
 
 def canonical_json(record: Mapping[str, Any]) -> bytes:
     """Return what checksums are taken of: JSON, sorted keys, no spaces, ASCII, as checksum.js."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def seal(record: Record) -> Record:
@@ -101,10 +100,7 @@ def _read(path: Path, form: str, remedy: str) -> Record:
 def read_key(path: Path) -> Key:
     """Return the key of a study.
 
-    Raises
-    ------
-    DataError
-        If it is none, was changed, or has fewer than `MIN_EACH` images of a kind.
+    Raises `DataError` if it is none, was changed, or has fewer than `MIN_EACH` images of a kind.
     """
     remedy = "give the key.json that `busgen study make` wrote, unchanged"
     record = _read(path, KEY, remedy)
@@ -119,19 +115,15 @@ def read_key(path: Path) -> Key:
 def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
     """Return the answers of all readers, sorted by reader.
 
-    Raises
-    ------
-    UserError
-        If no file is given, or two are of one reader, by name or by answers.
-    DataError
-        If a file is none of ours, was changed, is of another study, or lacks a rating.
+    Raises `UserError` if no file is given, or two are of one reader, by name or by answers;
+    `DataError` if a file is none of ours, was changed, is of another study, or lacks a rating.
     """
     if not paths:
         raise UserError("answers of a reader must be given", "none", "name the exported files")
     files: dict[str, Path] = {}
     found: list[Answers] = []
     for path in paths:
-        answers = read_answers(path, key)
+        answers = _read_answers(path, key)
         name = answers.reader.casefold()
         if name in files:
             rule = f"a reader must answer once, {answers.reader} did in {files[name].name}"
@@ -144,7 +136,7 @@ def read_all(paths: Sequence[Path], key: Key) -> list[Answers]:
     return sorted(found, key=lambda one: one.reader)
 
 
-def read_answers(path: Path, key: Key) -> Answers:
+def _read_answers(path: Path, key: Key) -> Answers:
     """Return the answers in one exported file; raises as `read_all`."""
     remedy = "export it from the page again"
     record = _read(path, ANSWERS, remedy)
@@ -160,15 +152,10 @@ def read_answers(path: Path, key: Key) -> Answers:
     images = record["answers"]
     for name in sorted({*images} - {*key.images}):
         raise DataError(f"{path.name} must answer images of the key", name, "give its own key")
-    missing = [name for name in sorted(key.images) if not _is_rated(images.get(name, {}))]
+    ratings = {name: images.get(name, {}).get("rating") for name in sorted(key.images)}
+    missing = [n for n, one in ratings.items() if type(one) is not int or not 1 <= one <= 6]
     if missing:
         rule = f"every image must be rated in {path.name}"
         got = f"{len(missing)} of {len(key.images)} without a rating"
         raise DataError(rule, got, "let the reader go on in the page, and export again")
     return Answers(record["reader"], images)
-
-
-def _is_rated(answer: Mapping[str, Any]) -> bool:
-    """Return whether an answer has a rating of 1 to 6."""
-    rating = answer.get("rating")
-    return type(rating) is int and 1 <= rating <= len(RATINGS)

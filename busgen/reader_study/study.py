@@ -68,27 +68,25 @@ def make_study(release: Path, real: Path, asked: Options) -> Study:
     often, and as often real as synthetic. Of a patient and of a counterfactual family one image
     is shown. Real ones come from datasets whose licence lets images be shown: B-mode, of known
     class, nothing burned into the square, cut and reduced, never padded or enlarged. Both kinds
-    have the side of the release's images, at most `SIDE`.
-
-    Raises
-    ------
-    UserError
-        If `n`, `seed` or `splits` are out of range, or there are too few images of a class.
-    DataError
-        If the release or the real data are damaged.
+    have the side of the release's images, at most `SIDE`. Raises `UserError` if `n`, `seed` or
+    `splits` are out of range or there are too few images of a class, `DataError` if the release
+    or the real data are damaged.
     """
     if not asked.splits or not {*asked.splits} <= {*HELD_OUT}:
         rule = "real patients must be held-out ones"
         raise UserError(rule, ", ".join(asked.splits), f"name splits of {', '.join(HELD_OUT)}")
     opened = open_release(release)
-    rows = _describe(opened)
+    columns = dict.fromkeys(("sample_id", "family_id", "pathology", *DESCRIBED))
+    rows: dict[str, list[Record]] = defaultdict(list)
+    for row in opened.rows.to_table(columns=list(columns)).to_pylist():
+        rows[row["pathology"]].append(row)
     classes = [name for name in LESIONS if rows[name]]
     each = _each(asked.n, classes)
     made = _synthetic(opened, {name: rows[name] for name in classes}, each, asked.seed)
     side = min(SIDE, *(len(one.pixels) for one in made))
     real_ones, left_out = _real(real, classes, side, asked.splits)
-    picked = _pick(real_ones, each, asked)
-    shown = [*picked, *(_resize(one, side) for one in made)]
+    picked = _pick(real_ones, each, asked)  # reduced by averaging over areas, as are synthetic ones
+    shown = [*picked, *(replace(one, pixels=resize(one.pixels, side)) for one in made)]
     chosen = {
         "n": asked.n,
         "seed": asked.seed,
@@ -126,15 +124,6 @@ def _each(n: int, classes: Sequence[str]) -> int:
     return n // step
 
 
-def _describe(release: Release) -> dict[str, list[Record]]:
-    """Return the rows of a release by pathology, without images."""
-    columns = dict.fromkeys(("sample_id", "family_id", "pathology", *DESCRIBED))
-    found: dict[str, list[Record]] = defaultdict(list)
-    for row in release.rows.to_table(columns=list(columns)).to_pylist():
-        found[row["pathology"]].append(row)
-    return found
-
-
 def _synthetic(
     release: Release, rows: Mapping[str, list[Record]], each: int, seed: int
 ) -> list[_Image]:
@@ -147,16 +136,12 @@ def _synthetic(
             rule = f"a release must have {each} {name} findings for a study of this size"
             raise UserError(rule, len(families), "lower --n, or generate more")
         chosen += families[:each]
-    return [
-        _Image(
-            "synthetic",
-            row["pathology"],
-            {"sample_id": row["sample_id"]},
-            _words(row),
-            read_image(release, row["sample_id"]),
-        )
-        for row in chosen
-    ]
+    made = []
+    for row in chosen:
+        name = row["sample_id"]
+        pixels, source = read_image(release, name), {"sample_id": name}
+        made.append(_Image("synthetic", row["pathology"], source, _words(row), pixels))
+    return made
 
 
 def _real(
@@ -200,11 +185,6 @@ def _pick(
             images = patients[patient]
             picked.append(images[int(rng.integers(len(images)))])
     return picked
-
-
-def _resize(shown: _Image, side: int) -> _Image:
-    """Return an image at `side`, by averaging over areas as real ones are."""
-    return replace(shown, pixels=resize(shown.pixels, side))
 
 
 def _arrange(shown: Sequence[_Image], seed: int, chosen: Record) -> Study:

@@ -16,6 +16,7 @@ from busgen.report import words
 SCORES, README = "scores.json", "README.md"
 READERS = "scores of readers"
 CATEGORY = "BI-RADS, 4A to 4C as one"
+WEIGHTED = "quadratic weights, of ratings"
 FIGURES = ("sensitivity", "specificity", "accuracy", "auc")
 ABOUT = """\
 Synthetic is what is to be found: sensitivity is the share of synthetic images called synthetic
@@ -29,12 +30,8 @@ mean of all readers Obuchowski's and Rockette's, which holds for other readers a
 def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
     """Score the readers, write the folder `out`, whole or not at all, and return the scores.
 
-    Raises
-    ------
-    UserError
-        If `out` holds anything but earlier scores, no answers are given, or a reader's twice.
-    DataError
-        If a file is damaged, changed, unfinished or of another study than the key.
+    Raises `UserError` if `out` holds anything but earlier scores, no answers are given, or a
+    reader's twice; `DataError` if a file is damaged, changed, unfinished or of another study.
     """
     with lock_folder(out, READERS):
         truth = read_key(key)
@@ -42,7 +39,8 @@ def write_scores(answers: Sequence[Path], key: Path, out: Path) -> Record:
         scores = score(readers, truth)
         with write_folder(out, READERS) as folder:
             (folder / SCORES).write_text(io.dumps(scores), encoding="utf-8")
-            (folder / README).write_text(to_markdown(scores), encoding="utf-8")
+            page = "\n".join(_to_lines(scores)) + "\n"
+            (folder / README).write_text(page, encoding="utf-8")
             draw(collect_ratings(readers, truth), scores, folder)
     return scores
 
@@ -60,12 +58,8 @@ def to_rows(scores: Record) -> list[dict[str, str]]:
     return rows
 
 
-def to_markdown(scores: Record) -> str:
-    """Return the scores as a page of Markdown."""
-    return "\n".join(_to_lines(scores)) + "\n"
-
-
 def _to_lines(scores: Record) -> Iterator[str]:
+    """Yield the lines of a page of Markdown."""
     yield f"# Reader study {scores['study']}\n\n**{NOT_FOR_CLINICAL_USE}**\n"
     yield f"**{scores['verdict']}**\n"
     yield f"{scores['n_real']} real and {scores['n_synthetic']} synthetic images.\n"
@@ -74,7 +68,15 @@ def _to_lines(scores: Record) -> Iterator[str]:
     yield ABOUT
     if scores["agreement"]:
         yield "## Agreement between readers\n"
-        yield from _grid(_agreement(scores["agreement"]))
+        agreement = scores["agreement"]
+        calls, pairs = agreement["fleiss_kappa_calls"], agreement["weighted_kappa_ratings"]
+        yield from _grid(
+            [{"readers": "all", "kappa": "Fleiss, of calls", **_value(calls)}]
+            + [
+                {"readers": " and ".join(one["readers"]), "kappa": WEIGHTED, **_value(one)}
+                for one in pairs
+            ]
+        )
     yield "## Called synthetic, by descriptor\n"
     yield (
         "Of synthetic images, by what was asked for; of real ones, by what their publisher "
@@ -84,15 +86,6 @@ def _to_lines(scores: Record) -> Iterator[str]:
     if scores["said_as_asked"]:
         yield "## Readers say what was asked for, or is published\n"
         yield from _grid([_name(one) for one in scores["said_as_asked"]])
-
-
-def _agreement(record: Record) -> list[dict[str, str]]:
-    calls = {"readers": "all", "kappa": "Fleiss, of calls", **_value(record["fleiss_kappa_calls"])}
-    return [calls] + [
-        {"readers": " and ".join(one["readers"]), "kappa": "quadratic weights, of ratings"}
-        | _value(one)
-        for one in record["weighted_kappa_ratings"]
-    ]
 
 
 def _name(one: Record) -> dict[str, str]:

@@ -4,7 +4,7 @@ In: the folders that earlier stages wrote, and what stands beside the prior and 
 is known. Out: one immutable `Evidence`, and pixels on demand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from busgen import io, schema
 from busgen.errors import DataError, UserError
 from busgen.factory.plan import Plan, from_record
 from busgen.priors.network import POOLED
-from busgen.release import files, rows
+from busgen.release import files
 from busgen.release.files import INDEX, PROVENANCE
 from busgen.release.read import require_columns
 
@@ -30,29 +30,16 @@ Key = tuple[str, int]  # sample_id, attempt
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the report's inputs lie.
-
-    Attributes
-    ----------
-    release : folder, as `busgen.release` writes it
-    candidates : folder, as `busgen.factory` writes it; holds the pixels of rejected attempts;
-        None where they were not kept
-    quality : folder with ``scores.json``, as `busgen.quality` writes it
-    reference : folder with samples of real images, as `busgen.quality` writes it
-    judges : folder of the judges, which may hold ``scores.json``
-    checks : the prior's ``.checks.json``, as `busgen.priors` writes it; None where there is none
-    previous : an earlier release with its quality, to compare this one with
-    downstream : folder that may hold ``metrics.json``, as `busgen.downstream` writes it
-    """
+    """Where the report's inputs lie: folders, as the stages of these names write them."""
 
     release: Path
-    candidates: Path | None
-    quality: Path
-    reference: Path
-    judges: Path | None = None
-    checks: Path | None = None
-    previous: "Previous | None" = None
-    downstream: Path | None = None
+    candidates: Path | None  # with the pixels of rejected attempts; None where not kept
+    quality: Path  # with scores.json
+    reference: Path  # with samples of real images
+    judges: Path | None = None  # which may hold scores.json
+    checks: Path | None = None  # the prior's .checks.json
+    previous: "Previous | None" = None  # to compare this release with
+    downstream: Path | None = None  # which may hold metrics.json
 
 
 @dataclass(frozen=True)
@@ -61,6 +48,23 @@ class Previous:
 
     release: Path
     quality: Path
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its 95 % interval; of `n` images of `patients`, 0 where not recorded."""
+
+    value: float
+    low: float
+    high: float
+    n: int = 0
+    patients: int = 0
+
+
+def figure_of(record: Mapping[str, Any]) -> Figure:
+    """Return a recorded score."""
+    low, high = record["interval"]
+    return Figure(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
 
 
 def find_previous(folder: Path | None) -> Previous | None:
@@ -179,12 +183,3 @@ def read_pixels(files: Sequence[Path], keys: Sequence[Key]) -> dict[Key, tuple[b
 def read_released(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
     """Return the pixels of accepted attempts."""
     return read_pixels(files.find_files(sources.release), keys) if keys else {}
-
-
-def read_rejected(sources: Sources, keys: Sequence[Key]) -> dict[Key, tuple[bytes, bytes]]:
-    """Return the pixels of rejected attempts, which only the candidates hold: none without."""
-    return (
-        read_pixels(rows.find_files(sources.candidates), keys)
-        if keys and sources.candidates
-        else {}
-    )

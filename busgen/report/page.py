@@ -1,13 +1,18 @@
-"""From values to a page: the templates of this folder, filled in; every value is escaped.
+"""The page: templates of this folder filled in, every value escaped; printed as PDF by Chromium.
 
-In: the name of a template and its values. Out: HTML that needs no network.
+In: the name of a template and its values. Out: HTML that needs no network, and a PDF beside it.
 """
 
+import os
+import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen import NOT_FOR_CLINICAL_USE
+from busgen import NOT_FOR_CLINICAL_USE, io
+from busgen.errors import UserError
 from busgen.report import words
 from busgen.templates import pages_of
 
@@ -27,3 +32,55 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return environment.get_template(template).render(
         values, banner=NOT_FOR_CLINICAL_USE, style=style, words=words
     )
+
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LIMIT_S = 300.0
+SWITCHES = (
+    "--headless",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-pdf-header-footer",
+)
+
+
+def find_chromium() -> str:
+    """Return the path of Chromium or Chrome; `UserError` if there is none."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        rule = "a PDF is printed by Chromium or Chrome, which must be on PATH"
+        raise UserError(rule, "none", "install chromium, or print the page from a browser")
+    return found
+
+
+def print_pdf(page: Path, target: Path) -> None:
+    """Print `page` to `target`, whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If there is no Chromium, or it prints nothing.
+    """
+    # a superuser's Chromium has no sandbox; the page is ours and holds no script
+    rights = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with TemporaryDirectory(prefix="busgen-") as scratch, io.replace_file(target) as partial:
+        made = Path(scratch) / "page.pdf"
+        profile = f"--user-data-dir={Path(scratch) / 'profile'}"
+        command = [find_chromium(), *SWITCHES, *rights, profile, f"--print-to-pdf={made}"]
+        try:
+            done = subprocess.run(
+                [*command, page.resolve().as_uri()],
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                check=False,
+            )
+            said = "\n".join(done.stderr.splitlines()[-3:])
+        except subprocess.TimeoutExpired:
+            said = f"nothing for {LIMIT_S:.0f} s"
+        if not made.is_file():
+            raise UserError("Chromium must print the page", said, "print it from a browser")
+        shutil.move(made, partial)

@@ -66,23 +66,9 @@ SECTIONS = (  # id, title, what the contents add to it, template; in the order o
 def write_report(sources: Sources, out: Path, gallery: int) -> None:
     """Write the report of a release (`save_report`) as the folder `out`, whole or not at all.
 
-    Parameters
-    ----------
-    sources
-        Where release, candidates, scores and real statistics lie.
-    out
-        Folder to write to.
-    gallery
-        Images for each stratum, at least 1.
-
-    Raises
-    ------
-    DataError
-        If an input is missing or damaged.
-    UserError
-        If the page would exceed 20 MB, or `out` holds anything but an earlier, unchanged report.
-    StorageError
-        If `out` cannot be written.
+    `gallery` is the number of images for each stratum, at least 1. Raises `DataError` if an input
+    is missing or damaged, `UserError` if the page would exceed 20 MB or `out` holds anything but
+    an earlier, unchanged report, `StorageError` if `out` cannot be written.
     """
     with write_folder(out, REPORT) as partial:
         save_report(sources, partial, gallery)
@@ -95,7 +81,7 @@ def save_report(sources: Sources, folder: Path, gallery: int) -> None:
     """
     evidence = gather(sources)
     contract = validate(sources.release / INDEX, evidence.provenance["plan"])
-    page = render("page.html", gather_content(evidence, contract, gallery))
+    page = render("page.html", _gather_content(evidence, contract, gallery))
     if (size := len(page.encode())) > MAX_BYTES:
         rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
         raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
@@ -103,10 +89,11 @@ def save_report(sources: Sources, folder: Path, gallery: int) -> None:
     io.write_text(folder / PAGE, page)
 
 
-def gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
+def _gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str, Any]:
     """Return everything that the page shows, by name; `size` images for each stratum."""
     teaching = downstream.make_section(evidence.sources.downstream)
     answers = make_answers(evidence, contract, teaching)
+    found = evidence.accepted_rows["pathology"].value_counts()
     sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
     return {
         "chart": distributions,
@@ -117,7 +104,7 @@ def gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str,
         "arm_title": downstream.name_arm,
         "title": evidence.provenance["title"],
         "plan": evidence.plan,
-        "counts": _counts(evidence),
+        "counts": {name: int(found[name]) for name in schema.PATHOLOGIES if name in found},
         "accepted": len(evidence.accepted_rows),
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
@@ -134,8 +121,7 @@ def gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str,
 
 def _images(evidence: Evidence, size: int) -> dict[str, Any]:
     ranked, strata = make_rows(evidence, size), gallery.make_section(evidence, size)
-    shown = [image for group in ranked for image in group.images]
-    shown += [image for stratum in strata for image in stratum.images]
+    shown = [image for *_, images in (*ranked, *strata) for image in images]
     return {
         "ranked": ranked,
         "strata": strata,
@@ -143,12 +129,6 @@ def _images(evidence: Evidence, size: int) -> dict[str, Any]:
         "plate": outlines.make_section(evidence, OUTLINES),
         "families": families.make_section(evidence, size),
     }
-
-
-def _counts(evidence: Evidence) -> dict[str, int]:
-    """Return the accepted samples of each class that occurs, in the lexicon's order."""
-    found = evidence.accepted_rows["pathology"].value_counts()
-    return {name: int(found[name]) for name in schema.PATHOLOGIES if name in found}
 
 
 def _request(evidence: Evidence) -> dict[str, Any]:
@@ -198,8 +178,6 @@ def _learn(evidence: Evidence) -> dict[str, Any]:
         "fit": found,
         "open_fields": prior_fit.OPEN_FIELDS,
         "fit_charts": distributions.plot_fit(found.sizes) if found else (),
-        "teaching": downstream.make_section(evidence.sources.downstream),
-        "arm_title": downstream.name_arm,
         "judging": judges.make_section(evidence.judges, evidence.plan),
     }
 

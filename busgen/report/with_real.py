@@ -5,16 +5,14 @@ nearest pairs of synthetic and training images, and random ones of the same clas
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from busgen import io, seeds
 from busgen.errors import UserError
-from busgen.factory.plan import Plan, from_record
+from busgen.factory.plan import from_record
 from busgen.metrics.memorization import correlate, thumbnails
 from busgen.real import cohort
 from busgen.real.cohort import IMAGES, find_cohort, find_tables
@@ -23,7 +21,7 @@ from busgen.real.display import may_show, require_no_output, require_untracked
 from busgen.release.files import INDEX, PROVENANCE, find_files
 from busgen.report import evidence
 from busgen.report.charts.images import Image, image_uri, outline_path
-from busgen.report.evidence import Key, read_pixels
+from busgen.report.evidence import read_pixels
 from busgen.report.page import render
 from busgen.report.sections.gallery import Row, make_key
 from busgen.report.sections.marginals import LESIONS
@@ -33,28 +31,6 @@ MOST = 400  # synthetic images that nearest ones are sought for
 PAIRS, BESIDE = 12, 8
 NOTICE = "IMAGES OF PATIENTS - NOT FOR SHARING"
 Tick = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A synthetic image beside a real one, and 1 - their correlation where it was measured."""
-
-    synthetic: Image
-    real: Image
-    distance: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Release:
-    """A release: its folder, its plan, its accepted rows."""
-
-    folder: Path
-    plan: Plan
-    accepted: pd.DataFrame
-
-    def read_pixels(self, keys: list[Key]) -> dict[Key, tuple[bytes, bytes]]:
-        """Return the PNG bytes of images and masks."""
-        return read_pixels(find_files(self.folder), keys)
 
 
 def count(real: Path) -> int:
@@ -74,40 +50,27 @@ def write_with_real(
     """Write the page of a release beside real patients to ``<out>/with_real.html``; return it.
 
     Shown are training patients of datasets whose licence lets images be shown, as square crops.
-
-    Parameters
-    ----------
-    release
-        Release folder.
-    real
-        What ``busgen real ... --out`` wrote.
-    out
-        Folder to write to, where neither git nor DVC track it.
-    tick
-        Called with the number of patients' images read since its last call.
-    place
-        Where `out` ends up, if it is renamed: that is where nothing may track the page.
-
-    Raises
-    ------
-    UserError
-        If `out` is tracked, or no image may be shown.
-    DataError
-        If release or real data are damaged.
+    Neither git nor DVC may track `out` (or `place`, where it ends up, if it is renamed). `tick` is
+    called with the number of patients' images read since its last call. Raises `UserError` if
+    `out` is tracked or no image may be shown, `DataError` if release or real data are damaged.
     """
     require_private(place or out)
     page = out / PAGE
     record = io.read_json(release / PROVENANCE)
     attempts = evidence.read_rows(release / INDEX)
-    made = _Release(release, from_record(record["plan"]), attempts[attempts["accepted"]])
+    plan, accepted = from_record(record["plan"]), attempts[attempts["accepted"]]
+    seed, files = plan.request.seed, find_files(release)
+    order = seeds.rng(seed, "report/nearest").permutation(len(accepted))[:MOST]
+    rng, lesions = seeds.rng(seed, "report/beside"), accepted[accepted["pathology"].isin(LESIONS)]
+    others = lesions.iloc[rng.permutation(len(lesions))[:BESIDE]]
     training, held_out = (_crop(real, splits, tick) for splits in (SPLITS[:1], SPLITS[1:]))
     values = {
         "title": record["title"],
-        "plan": made.plan,
+        "plan": plan,
         "n_training": len(training),
         "notice": NOTICE,
-        **_near(made, training, held_out),
-        "others": _ring(made, training),
+        **_near(files, accepted.iloc[order].to_dict("records"), training, held_out),
+        "others": _pair(files, others.to_dict("records"), training, rng),
     }
     io.write_text(page, render("with_real.html", values))
     return page
@@ -136,12 +99,11 @@ def _rows(real: Path, splits: Sequence[str], columns: Sequence[str]) -> Iterator
     )
 
 
-def _near(made: _Release, training: Crops, held_out: Crops) -> dict[str, Any]:
+def _near(
+    files: Sequence[Path], chosen: Sequence[Row], training: Crops, held_out: Crops
+) -> dict[str, Any]:
     """Return the pairs that are nearest, and how near held-out patients are to training ones."""
-    rows = made.accepted
-    order = seeds.rng(made.plan.request.seed, "report/nearest").permutation(len(rows))[:MOST]
-    chosen = rows.iloc[order].to_dict("records")
-    found = made.read_pixels([make_key(row) for row in chosen])
+    found = read_pixels(files, [make_key(row) for row in chosen])
     images = np.stack([io.decode_png(found[make_key(row)][0]) for row in chosen])
     known = thumbnails(training.images)
     alike = correlate(thumbnails(images), known)
@@ -151,7 +113,7 @@ def _near(made: _Release, training: Crops, held_out: Crops) -> dict[str, Any]:
     for k in np.argsort(-nearest, kind="stable")[:PAIRS].tolist():
         other = int(alike[k].argmax())
         one = _synthetic(chosen[k], *found[make_key(chosen[k])])
-        pairs.append(Pair(one, _real(training, other), 1 - float(nearest[k])))
+        pairs.append((one, _real(training, other), 1 - float(nearest[k])))
     return {
         "pairs": pairs,
         "sought": len(chosen),
@@ -161,15 +123,14 @@ def _near(made: _Release, training: Crops, held_out: Crops) -> dict[str, Any]:
     }
 
 
-def _ring(made: _Release, training: Crops) -> tuple[Pair, ...]:
-    """Return random synthetic lesions beside random real ones of the same class.
+def _pair(
+    files: Sequence[Path], chosen: Sequence[Row], training: Crops, rng: np.random.Generator
+) -> list[tuple[Image, Image, None]]:
+    """Return synthetic lesions beside random real ones of the same class, no distance measured.
 
     Of the same scanner too, where a real image names it.
     """
-    rng = seeds.rng(made.plan.request.seed, "report/beside")
-    rows = made.accepted[made.accepted["pathology"].isin(LESIONS)]
-    chosen = rows.iloc[rng.permutation(len(rows))[:BESIDE]].to_dict("records")
-    found = made.read_pixels([make_key(row) for row in chosen])
+    found = read_pixels(files, [make_key(row) for row in chosen])
     pairs = []
     for row in chosen:
         same = training.labels == row["pathology"]
@@ -177,8 +138,8 @@ def _ring(made: _Release, training: Crops) -> tuple[Pair, ...]:
         places = np.flatnonzero(scanner if scanner.any() else same)
         if len(places):
             real = _real(training, int(rng.choice(places)))
-            pairs.append(Pair(_synthetic(row, *found[make_key(row)]), real, None))
-    return tuple(pairs)
+            pairs.append((_synthetic(row, *found[make_key(row)]), real, None))
+    return pairs
 
 
 def _synthetic(row: Row, image: bytes, mask: bytes) -> Image:

@@ -123,7 +123,7 @@ DATASETS = {
     "stu": "STU-Hospital",
     "udiat": "UDIAT (Dataset B)",
 }
-FLAGS = {
+FLAGS = {  # what cleaning found, what that means
     "colour_doppler": ("Colour Doppler", "colours of flow: no B-mode"),
     "black_border": ("Black border", "black around the ultrasound field"),
     "sector_field": ("Sector field", "a field that widens with depth"),
@@ -136,7 +136,7 @@ FLAGS = {
     "label_conflict": ("Label conflict", "copies of one image with different labels"),
 }
 BESIDE_GATES = {  # other reasons of rejection
-    "family": ("Another member of its family was rejected", "a family is made again whole", ""),
+    "family": ("Another member of its family was rejected", "a family is made again whole", "")
 }
 
 
@@ -158,11 +158,6 @@ def to_words(name: str) -> str:
 def name_gate(name: str) -> tuple[str, str, str]:
     """Return (what failing it means, what its score is, unit) of a gate."""
     return (GATES | BESIDE_GATES).get(name, (to_words(name).capitalize(), "score of this gate", ""))
-
-
-def name_flag(name: str) -> tuple[str, str]:
-    """Return (what cleaning found, what that means) of a flag."""
-    return FLAGS.get(name, (to_words(name).capitalize(), ""))
 
 
 def name_dataset(name: str) -> str:

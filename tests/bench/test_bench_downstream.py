@@ -44,7 +44,7 @@ def results():
 
 
 def test_a_training_set_counts_where_its_whole_interval_is_above_zero(results):
-    told = benchmark.measure_gains(results, PRIMARY, "gain", "primary_above_zero")
+    told = benchmark._measure_gains(results, PRIMARY, "gain", "primary_above_zero")
     assert (told["primary_above_zero_segmentation"].value, told["gain_dice_busi"].n) == (2, 40)
     assert told["gain_dice_bus_bra"].interval == pytest.approx((-0.01, 0.03))
     assert told["primary_above_zero_classification"].value == 0
@@ -53,7 +53,7 @@ def test_a_training_set_counts_where_its_whole_interval_is_above_zero(results):
 
 
 def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
-    told = benchmark.measure_gaps(results)
+    told = benchmark._measure_gaps(results)
     assert told["synthetic_only_dice_gap"] == told["synthetic_only_dice_gap_bus_bra"]
     assert told["synthetic_only_dice_gap"].value == pytest.approx(0.12)
     assert told["synthetic_only_dice_gap"].interval == pytest.approx((0.1, 0.14))
@@ -61,13 +61,13 @@ def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
 
 
 class Job:
-    """A training in a folder of its own, four seconds each; `done` once it was carried out."""
+    """A training in a folder of its own, four seconds each; `is_done` once it was carried out."""
 
     def __init__(self, folder) -> None:
         self.folder = folder
 
     @property
-    def done(self):
+    def is_done(self):
         """Whether it was carried out."""
         return (self.folder / RECORD).is_file()
 
@@ -95,7 +95,7 @@ def test_the_tables_time_holds_what_was_trained_before_it_was_interrupted(tmp_pa
 
 
 def test_a_rehearsal_learns_for_some_steps_only():
-    size = benchmark.rehearse()
+    size = benchmark._rehearse()
     assert {recipe.steps for recipe in size.recipes.values()} == {4}
     assert {gate.action for gate in size.generate.gates.values()} == {"off"}
     assert size.generate.engine == benchmark.GenerateParams().engine

@@ -11,13 +11,13 @@ from busgen.bench.images import (
     control,
     counterfactual,
     matched,
-    overlays,
-    solver,
+    realism,
     speed,
     utility,
 )
 from busgen.bench.images.scores import auc_loss, interval, mean
 from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
+from busgen.bench.real import overlays
 from busgen.errors import DataError
 from busgen.io import encode_png
 from busgen.priors.findings import check
@@ -95,13 +95,13 @@ def test_drawn_findings_share_class_and_machine_alone():
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(DataError, match="got New One: add it to STYLES"):
-        matched.style_for({"scanner": "New One", "dataset": "busi"})
+        matched._style_for({"scanner": "New One", "dataset": "busi"})
 
 
 def test_crops_are_spread_evenly():
     real = real_lesions()
-    assert benchmark.subsample(real, 2).crops.groups.tolist() == ["a", "c"]
-    assert benchmark.subsample(real, 9).crops.groups.tolist() == ["a", "b", "c"]
+    assert real.subsample(2).crops.groups.tolist() == ["a", "c"]
+    assert real.subsample(9).crops.groups.tolist() == ["a", "b", "c"]
 
 
 def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():
@@ -191,7 +191,7 @@ def test_lesions_without_room_for_a_measure_do_not_count():
     words = ["none"] * 5 + ["enhancement"] * 6
     lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
     contrast = next(c for c in text_terms.CONTRASTS if c.name == "enhancement")
-    figure = text_terms.measure_contrast(lesions, contrast, "test")
+    figure = text_terms._measure_contrast(lesions, contrast, "test")
     assert (figure.value, figure.n) == (1, 10)
 
 
@@ -246,7 +246,7 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 def test_a_changed_word_leaves_seed_box_and_phrasing():
     asked = matched.match_findings(real_lesions(), 3)
     plain = counterfactual.select(asked, 1)
-    after = counterfactual.change_terms(plain, {"halo": True}).findings[0]
+    after = counterfactual._change_terms(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
     assert replace(after, halo=False, text=before.text) == before
     words, others = before.text.split(), after.text.split()
@@ -273,7 +273,7 @@ def test_overlays_are_counted_by_image_beside_clean_ones(monkeypatch):
     monkeypatch.setattr(overlays, "find_overlays", lambda image: image == 255)
     clean = np.zeros((4, 8, 8), np.uint8)
     clean[0, 0, 0] = 255
-    told = overlays.figures(clean, {"ours": 255 - clean}, "ours")
+    told = overlays.measure(clean, {"ours": 255 - clean}, "ours")
     assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
     assert told["overlays_excess"].value == 0.75
     assert told["overlays_area_real"].value == 1 / 256
@@ -322,9 +322,9 @@ def test_training_is_measured_against_products(monkeypatch):
 
     weights = torch.ones(64, 64)
     monkeypatch.setattr(speed, "measure_time", lambda work: (work(), 0.5)[1])
-    monkeypatch.setattr(speed, "measure_product", lambda dtype, device: 1e-3)
+    monkeypatch.setattr(speed, "_measure_product", lambda dtype, device: 1e-3)
     step, place = (lambda: weights @ weights), torch.device("cpu")
-    told = speed.measure_training(step, 2, place, half=False)
+    told = speed._measure_training(step, 2, place, half=False)
     assert told["train_samples_per_s"].value == 4
     assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
     assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
@@ -359,7 +359,7 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
     def distance(images, groups):
         return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
-    monkeypatch.setattr(solver, "load_image_engine", load)
+    monkeypatch.setattr(realism, "load_image_engine", load)
     asked = matched.match_findings(real_lesions(), 3)
-    told = solver.figures("obeying", asked, distance, (50,), 1)
+    told = realism.compare_steps("obeying", asked, distance, (50,), 1)
     assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value

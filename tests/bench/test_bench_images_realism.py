@@ -13,6 +13,7 @@ from busgen.masks.engines import load_mask_engine
 from busgen.metrics.two_sample import Recipe
 from busgen.priors.draw import draw
 from busgen.priors.network import load_prior
+from busgen.real.crops import Crops
 
 QUICK = Recipe(folds=2, steps=20, batch=16, patch_px=32, grid=2, widths=(8, 16))
 SIDE = 64
@@ -23,7 +24,9 @@ def phantoms(n, start):
     findings = draw(load_prior(), n, 5, size_px=SIDE, start=start)
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     images = load_image_engine("phantom", SIDE, threads=1).render(findings, masks)
-    return realism.draw("phantom", findings, masks, images)
+    words = [[f.scanner, f.pathology, f.family_id] for f in findings]
+    names = np.full(n, "phantom")
+    return Crops(images, masks, np.zeros_like(images), names, *np.array(words).T)
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from busgen.bench.masks import baselines, control, prior_marginals, realism
-from busgen.bench.masks.features import WINDOW, crop, embed
 from busgen.bench.masks.outlines import _crosses, measure_agreement
-from busgen.bench.masks.realism import Cases, classify, nearest, overlap
+from busgen.bench.masks.realism import WINDOW, Cases, classify, crop, embed, nearest, overlap
 from busgen.imaging.geometry import measure
 from busgen.masks.engines import load_mask_engine
 from busgen.metrics.two_sample import Recipe
@@ -140,8 +139,8 @@ def test_terms_that_show_are_read_and_others_are_not(drawn):
     told = [{"shape": f.shape, "margin": f.margin} for f in findings]
     mixed_up = [told[k] for k in np.random.default_rng(3).permutation(len(told))]
     lots = {
-        "right": control.Cases(masks, told, groups(len(told))),
-        "wrong": control.Cases(masks, mixed_up, groups(len(told))),
+        "right": Cases(masks, groups(len(told)), told),
+        "wrong": Cases(masks, groups(len(told)), mixed_up),
     }
     figures = control.figures(lots["right"], lots)
     assert figures["shape_read_right"].value > figures["shape_read_wrong"].value + 0.1

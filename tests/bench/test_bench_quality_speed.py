@@ -9,7 +9,6 @@ from busgen.bench.quality import (
     benchmark,
     near_duplicates,
     reference_programs,
-    rows as quality_rows,
     speed,
 )
 from busgen.io import decode_png, sha256_array
@@ -25,8 +24,8 @@ N = 9
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("rows")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quality_rows, "DRAWN", 4)
-        quality_rows.make_rows(N, made)
+        patch.setattr(speed, "DRAWN", 4)
+        speed.make_rows(N, made)
     return made
 
 

@@ -4,17 +4,26 @@ import pytest
 
 from busgen.bench import harness
 from busgen.bench.harness import reaches
-from busgen.bench.texts.benchmark import BARS, measure, parse, read_half
-from busgen.bench.texts.scores import Reading, figures, is_named, meaning_of, outcomes
+from busgen.bench.texts.benchmark import (
+    BARS,
+    Reading,
+    _is_named,
+    _meaning_of,
+    _read_half,
+    figures,
+    measure,
+    outcomes,
+    parse,
+)
 from busgen.priors.request import _setting
 
 
 def meaning(setting):
-    return meaning_of([_setting(setting)])
+    return _meaning_of([_setting(setting)])
 
 
 def test_halves_hold_200_texts_each_once():
-    halves = [read_half(half) for half in ("development", "held_out")]
+    halves = [_read_half(half) for half in ("development", "held_out")]
     texts = [description.text for half in halves for description in half]
     assert len(texts) == len(set(texts)) == 200
     assert [len(half) for half in halves] == [99, 101]
@@ -45,7 +54,7 @@ def test_what_is_not_read_is_missed_and_what_is_not_stated_invented():
 
 
 def test_figures_count_texts_fields_and_names():
-    texts = read_half("development")[:20]
+    texts = _read_half("development")[:20]
     stated = {description.text: Reading(description.states) for description in texts}
     exact = figures(texts, stated.__getitem__, "x")
     assert exact["exact_x"].value == exact["precision_x"].value == exact["recall_x"].value == 1
@@ -53,8 +62,8 @@ def test_figures_count_texts_fields_and_names():
     wrong = figures(texts, lambda _: Reading((_setting("halo=no"),)), "x")
     assert wrong["exact_x"].value == 0
     assert wrong["misread_x"].value > 0.9
-    assert is_named("3 o'clock", "no mass 3 o ' clock")
-    assert not is_named("3 o'clock", "2 o'clock")
+    assert _is_named("3 o'clock", "no mass 3 o ' clock")
+    assert not _is_named("3 o'clock", "2 o'clock")
 
 
 def test_the_parser_refuses_what_it_does_not_know_and_names_it():

@@ -5,13 +5,13 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from busgen.reader_study.agreement import (
-    score_descriptors,
-    score_readers,
-    score_requests,
+from busgen.reader_study.records import DESCRIBED, Answers, Key
+from busgen.reader_study.scores import (
+    _score_descriptors,
+    _score_readers,
+    _score_requests,
     share,
 )
-from busgen.reader_study.records import DESCRIBED, Answers, Key
 from busgen.stats.proportions import wilson_interval
 
 NOTHING = dict.fromkeys(DESCRIBED)
@@ -33,7 +33,7 @@ def test_fleiss_kappa_of_the_textbook_example():
 
 def test_kappas_of_calls_and_of_ratings():
     ratings = np.array([[1, 2, 6, 5, 4, 3], [1, 3, 5, 6, 3, 3], [6, 5, 1, 2, 3, 4]], float)
-    found = score_readers(["a", "b", "c"], ratings)
+    found = _score_readers(["a", "b", "c"], ratings)
     pairs = {tuple(one["readers"]): one["value"] for one in found["weighted_kappa_ratings"]}
     assert set(pairs) == {("a", "b"), ("a", "c"), ("b", "c")}
     expected = cohen_kappa_score(*ratings[:2].astype(int), labels=range(1, 7), weights="quadratic")
@@ -42,11 +42,11 @@ def test_kappas_of_calls_and_of_ratings():
     low, high = found["weighted_kappa_ratings"][0]["interval"]
     assert low <= pairs["a", "b"] <= high
     assert found["fleiss_kappa_calls"]["n"] == 6
-    assert score_readers(["a"], ratings[:1]) is None
+    assert _score_readers(["a"], ratings[:1]) is None
 
 
 def test_a_kappa_that_cannot_be_is_null():
-    found = score_readers(["a", "b"], np.full((2, 12), 5.0))
+    found = _score_readers(["a", "b"], np.full((2, 12), 5.0))
     assert found["fleiss_kappa_calls"] == {"value": None, "n": 12, "interval": None}
     assert found["weighted_kappa_ratings"][0]["value"] is None
 
@@ -79,7 +79,7 @@ def test_confusion_by_descriptor_takes_each_margin_term_by_itself():
         answers_of("x", a=(6, {}), b=(1, {}), c=(4, {})),
         answers_of("y", a=(4, {}), b=(5, {}), c=(3, {})),
     ]
-    rows = score_descriptors(answers, key)
+    rows = _score_descriptors(answers, key)
     found = {(one["kind"], one["field"], one["term"]): (one["value"], one["n"]) for one in rows}
     assert found == {
         ("real", "pathology", "benign"): (0.5, 1),
@@ -99,7 +99,7 @@ def test_readers_are_held_to_what_was_asked_only_where_both_say_something():
         answers_of("x", a=(6, said), b=(1, {"birads": "3"})),
         answers_of("y", a=(1, {}), b=(1, {"birads": "5"})),
     ]
-    found = {(o["kind"], o["field"]): (o["value"], o["n"]) for o in score_requests(answers, key)}
+    found = {(o["kind"], o["field"]): (o["value"], o["n"]) for o in _score_requests(answers, key)}
     assert found == {
         ("real", "birads"): (0.5, 1),
         ("real", "birads_category"): (0.5, 1),

@@ -9,7 +9,7 @@ import pytest
 from browser import CHROMIUM, Browser, browsing, faults
 
 from busgen.io import read_json
-from busgen.reader_study.records import read_answers, read_key
+from busgen.reader_study.records import _read_answers, read_key
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 READER = "R é/1"
@@ -134,7 +134,7 @@ def answered(study, shown, tmp_path_factory) -> tuple[dict[str, int], Path]:
 
 def test_what_was_pressed_and_clicked_is_in_the_file(study, answered):
     given, file = answered
-    answers = read_answers(file, read_key(study / "key.json"))  # takes the page's checksum anew
+    answers = _read_answers(file, read_key(study / "key.json"))  # takes the page's checksum anew
     assert answers.reader == READER
     assert {name: one["rating"] for name, one in answers.images.items()} == given
     assert sorted(one["place"] for one in answers.images.values()) == list(range(1, 21))

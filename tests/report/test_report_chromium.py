@@ -4,7 +4,7 @@ import cv2
 import pytest
 from browser import CHROMIUM, browsing, faults
 
-from busgen.report.pdf import print_pdf
+from busgen.report.page import print_pdf
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SHOWN = "[...document.querySelectorAll('.shot')].filter((s) => s.offsetParent)"

@@ -13,7 +13,7 @@ from busgen.downstream.results.fairness import match_sizes, score_groups
 from busgen.release.contract.expectations import validate
 from busgen.report.answers.questions import make_answers
 from busgen.report.evidence import gather
-from busgen.report.report import gather_content, render
+from busgen.report.report import _gather_content, render
 from busgen.report.sections.downstream import METRICS, PREDICTIONS, make_section, name_arm
 
 ARMS = (
@@ -103,10 +103,10 @@ def test_arms_in_words():
 
 def test_the_page_has_the_section_where_there_is_a_comparison(chain, evidence, folder):
     contract = validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
-    without = render("page.html", gather_content(evidence, contract, 1))
+    without = render("page.html", _gather_content(evidence, contract, 1))
     assert "What it teaches models" not in without
     taught = gather(replace(chain.sources, downstream=folder))
-    page = render("page.html", gather_content(taught, contract, 1))
+    page = render("page.html", _gather_content(taught, contract, 1))
     assert page.count('id="downstream"') == 1
     assert 'href="#downstream"' in page
     assert "the comparison fixed beforehand" in page

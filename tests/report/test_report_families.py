@@ -8,7 +8,7 @@ from plans import changed
 from busgen import schema
 from busgen.report.evidence import gather
 from busgen.report.sections import funnel, marginals
-from busgen.report.sections.families import make_section as families_make_section, split_common
+from busgen.report.sections.families import _split_common, make_section as families_make_section
 from busgen.report.sections.provenance import to_command
 
 
@@ -85,12 +85,12 @@ def test_the_command_makes_the_same_families(told):
 
 
 def test_a_sentence_is_parted_at_the_words_that_differ():
-    assert split_common(["an oval mass.", "an oval, round mass.", "an mass."]) == [
+    assert _split_common(["an oval mass.", "an oval, round mass.", "an mass."]) == [
         ("an", "oval", "mass."),
         ("an", "oval, round", "mass."),
         ("an", "", "mass."),
     ]
-    assert split_common(["one two", "three two"]) == [("", "one", "two"), ("", "three", "two")]
+    assert _split_common(["one two", "three two"]) == [("", "one", "two"), ("", "three", "two")]
 
 
 def test_images_of_families_have_words(families):

@@ -172,13 +172,13 @@ def test_command_of_a_plain_plan_needs_no_file():
         "--target margin.spiculated=0.3 --engine diffusion --mask-engine semantic_curvature "
         "--out DIR"
     )
-    again = resolve(GenerateParams.model_validate(provenance.to_params(plan)))
+    again = resolve(GenerateParams.model_validate(provenance._to_params(plan)))
     assert again.sha256 == plan.sha256
 
 
 def test_command_of_a_plan_with_other_gates_names_the_file(evidence):
     assert "--params params.yaml" in provenance.to_command(evidence.plan, PLAIN)
-    again = resolve(GenerateParams.model_validate(provenance.to_params(evidence.plan)))
+    again = resolve(GenerateParams.model_validate(provenance._to_params(evidence.plan)))
     assert again.sha256 == evidence.plan.sha256
 
 

@@ -14,9 +14,9 @@ from busgen.params.gates import Gate
 from busgen.params.generate import GenerateParams
 from busgen.report import words
 from busgen.report.charts import distributions
-from busgen.report.charts.prior_checks import Distance, Gain
 from busgen.report.evidence import load_shipped
 from busgen.report.sections import judges as sections_judges, prior_fit, real_data
+from busgen.report.sections.prior_fit import Distance, Gain
 from busgen.schema import FLAGS
 
 

@@ -10,7 +10,7 @@ from busgen.downstream.results.changes import compare as changes_compare
 from busgen.evaluation.duplicates import find_previous
 from busgen.release.contract.expectations import validate
 from busgen.report.page import render
-from busgen.report.report import gather_content
+from busgen.report.report import _gather_content
 from busgen.report.sections.previous import BETTER, SAME, WORSE, _measure
 from busgen.report.sections.scores import (
     KINDS,
@@ -43,7 +43,7 @@ def page(chain, evidence):
     again = find_previous(chain.sources.release, (chain.sources.release,), 10)
     scores = evidence.scores | {"beside_real": REAL, "repeats": again}
     contract = validate(chain.sources.release / "index.parquet", evidence.provenance["plan"])
-    return render("page.html", gather_content(replace(evidence, scores=scores), contract, 1))
+    return render("page.html", _gather_content(replace(evidence, scores=scores), contract, 1))
 
 
 def test_scores_stand_by_kind_and_space_with_what_real_images_show():

@@ -13,10 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.factory.benchmark import measure_time
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, figure_of, measure_time
 from busgen.bench.real import reading
-from busgen.bench.real.benchmark import find_folder
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
 from busgen.downstream.data.real_images import ImageSet, open_set, read_images
@@ -67,15 +65,15 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
     `quick`, some two minutes, takes a few images and steps: a rehearsal, no result.
     """
-    source = find_folder()
+    source = reading.find_folder()
     if not quick:
         return figures(source, WORK, Size())
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         few = reading.link_folder(source, Path(scratch) / "few", lambda number: number <= FEW)
-        return figures(few, Path(scratch) / "work", rehearse())
+        return figures(few, Path(scratch) / "work", _rehearse())
 
 
-def rehearse() -> Size:
+def _rehearse() -> Size:
     """Return what a rehearsal does: one seed, few steps, whatever the gates say of the images."""
     gates = {
         name: gate.model_copy(update={"action": "off"}) for name, gate in DEFAULT_GATES.items()
@@ -89,15 +87,17 @@ def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
     work.mkdir(parents=True, exist_ok=True)
     reading.run(source, work / "real", work)
     release, told = _generate(read_images(open_set(work / "real")), work, size)
-    usual = Request(release, work / "real", work / "table", seeds=size.seeds)
-    usual = replace(usual, recipes=size.recipes, folds=size.folds)
+    usual = Request(
+        release, work / "real", work / "table", seeds=size.seeds, recipes=size.recipes,
+        folds=size.folds,
+    )  # fmt: skip
     low = replace(usual, out=work / "low", arms=LOW_ARMS)
     table, told["table_s"] = run(usual, work)
     told["table_again_s"] = Figure(measure_time(lambda: compare(usual)), "s", told["table_s"].n)
-    told |= measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
-    told |= measure_gaps(table["results"])
+    told |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
+    told |= _measure_gaps(table["results"])
     few, told["low_data_s"] = run(low, work)
-    told |= measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    told |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
     with TemporaryDirectory(dir=work) as scratch:
         quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
         told["quick_s"] = Figure(measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs))
@@ -142,10 +142,7 @@ def compare(asked: Request) -> dict[str, Any]:
 
 
 def _seconds(jobs: Iterable[runs.Job]) -> float:
-    """Return the seconds that trainings and their tests took, each in a thread of its own.
-
-    Of one that was killed, those since it went on.
-    """
+    """Return the seconds of trainings and tests, each in a thread; of killed ones the last go's."""
     return sum(float(read_json(job.folder / runs.RECORD)["seconds"]) for job in jobs)
 
 
@@ -154,31 +151,29 @@ def _read_seconds(work: Path) -> dict[str, float]:
     return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
 
 
-def measure_gains(
+def _measure_gains(
     results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
 ) -> dict[str, Figure]:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
-    found = {task: _gains(results, task, arm) for task in TASKS}
-    told = {
-        f"{name}_{HEADLINE[task]}_{train}": one
-        for task, own in found.items()
-        for train, one in own.items()
-    }
-    above = {task: [one.interval is not None and one.interval[0] > 0 for one in own.values()]
-             for task, own in found.items()}  # fmt: skip
-    return told | {
-        f"{count}_{task}": Figure(sum(own), "training sets", len(own))
-        for task, own in above.items()
-    }
+    told: dict[str, Figure] = {}
+    above: dict[str, Figure] = {}
+    for task in TASKS:
+        own = _gains(results, task, arm)
+        told |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
+        held = [one.interval is not None and one.interval[0] > 0 for one in own.values()]
+        above[f"{count}_{task}"] = Figure(sum(held), "training sets", len(own))
+    return told | above
 
 
-def measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
     told: dict[str, Figure] = {}
     for task in TASKS:
         name = f"synthetic_only_{HEADLINE[task]}_gap"
-        own = _gains(results, task, "synthetic")
-        short = {train: _negate(one) for train, one in own.items()}
+        short = {}
+        for train, one in _gains(results, task, "synthetic").items():
+            low, high = one.interval or (0.0, 0.0)
+            short[train] = replace(one, value=-one.value, interval=(-high, -low))
         told |= {f"{name}_{train}": one for train, one in short.items()}
         if short:
             told[name] = max(short.values(), key=lambda one: one.value)
@@ -191,13 +186,7 @@ def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[st
     for one in results:
         own = one["train"] == one["test"] and (one["task"], one["arm"]) == (task, arm)
         if own and "gain" in one:
-            metric, (low, high) = HEADLINE[task], one["gain"]["interval"]
-            n = one["metrics"][metric]["patients"]
-            found[one["train"]] = Figure(one["gain"]["value"], metric, n, (low, high))
+            metric = HEADLINE[task]
+            patients = one["metrics"][metric]["patients"]
+            found[one["train"]] = figure_of(one["gain"] | {"n": patients}, metric)
     return found
-
-
-def _negate(figure: Figure) -> Figure:
-    """Return a figure with its sign changed."""
-    ends = figure.interval
-    return replace(figure, value=-figure.value, interval=(-ends[1], -ends[0]) if ends else None)

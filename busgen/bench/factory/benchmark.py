@@ -4,22 +4,17 @@ In: a checkout. Out: figures; every run is a process of its own in a temporary f
 and orchestration are those of the factory about the engine `ENGINE`; `make dataset` is as it ships.
 """
 
-import os
 import resource
 import shutil
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 
-from busgen.bench.harness import Bar, Figure
+from busgen import io
+from busgen.bench.harness import Bar, Figure, measure_time, median_figure, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.work import count
@@ -46,10 +41,7 @@ BARS = {
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures; intervals are ranges over repetitions.
-
-    Takes some twenty minutes on two cores, `quick` under two.
-    """
+    """Return the figures, intervals as ranges: twenty minutes on two cores, `quick` under two."""
     if not (ROOT / "dvc.yaml").is_file():
         raise UserError("this benchmark runs in a checkout", ROOT, "clone the repository")
     shards, size, pairs = (4, 16, 1) if quick else (20, 256, 2)
@@ -60,11 +52,14 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
 def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
     """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
-    small_gib = _memory(scratch, size)
-    params = {"generate": {"n": shards * size, "shard_size": size, "engine": ENGINE}}
-    (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    asked = {"n": size, "engine": ENGINE}
+    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": asked}))
+    run_python(scratch, "-c", PLAIN)
+    small_gib = _peak()  # of the first child of this process
+    asked |= {"n": shards * size, "shard_size": size}
+    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": asked}))
     plain_s, flow_s = [], []
-    with _within(scratch), prefect_server() as url:
+    with chdir(scratch), prefect_server() as url:
         run_python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run
         for _ in range(pairs):
             for folder in ("plain", "data"):
@@ -86,71 +81,21 @@ def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure
     }
 
 
-def _memory(scratch: Path, n: int) -> float:
-    """Return the peak memory of a run of `n` findings; the first child of this process."""
-    params = {"generate": {"n": n, "engine": ENGINE}}
-    (scratch / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    run_python(scratch, "-c", PLAIN)
-    return _peak()
-
-
 def _peak() -> float:
     """Return the largest resident memory of any child process so far, GiB."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-
-
-def median_figure(values: list[float], unit: str, n: int) -> Figure:
-    """Return the median of repeated measurements with their range."""
-    return Figure(median(values), unit, n, (min(values), max(values)))
 
 
 def _dataset(scratch: Path) -> dict[str, Figure]:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    first_s = measure_time(lambda: run_python(clone, "-m", "busgen", "run"))
-    again_s = measure_time(lambda: run_python(clone, "-m", "busgen", "run"))
-    rows = count(clone / "data/release/index.parquet")
-    pairs = sum(row["accepted"] for row in rows)
+    first_s, again_s = (
+        measure_time(lambda: run_python(clone, "-m", "busgen", "run")) for _ in range(2)
+    )
+    pairs = sum(row["accepted"] for row in count(clone / "data/release/index.parquet"))
     return {
         "dataset_s": Figure(first_s, "s", pairs),
         "dataset_again_s": Figure(again_s, "s", pairs),
         "dataset_pairs": Figure(pairs, "pairs", pairs),
     }
-
-
-def measure_time(work: Callable[[], Any]) -> float:
-    """Return the seconds that `work` takes on the wall clock."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def run_python(folder: Path, *arguments: str, **environment: str) -> None:
-    """Run this Python in `folder` with the checkout importable; its own words on failure."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": _path(folder), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
-
-
-def _path(folder: Path) -> str:
-    """Return where Python finds busgen and flows: a clone has its own."""
-    return str(folder if (folder / "flows").is_dir() else ROOT)
-
-
-@contextmanager
-def _within(folder: Path) -> Iterator[None]:
-    """Work in `folder` for a while."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)

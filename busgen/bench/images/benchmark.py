@@ -10,6 +10,7 @@ Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for tim
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,33 +21,23 @@ from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
     counterfactual,
-    independent_judges,
-    overlays,
+    matched,
     realism,
-    solver,
     speed as images_speed,
     stable_diffusion,
-    training_speed,
     utility as images_utility,
 )
-from busgen.bench.images.matched import (
-    Lesions,
-    Request,
-    describe,
-    draw_findings,
-    match_findings,
-    render,
-)
+from busgen.bench.images.matched import Lesions, Request, draw_findings, match_findings, render
 from busgen.bench.images.text import control as text_control
-from busgen.bench.real import reading
-from busgen.bench.real.benchmark import find_folder
+from busgen.bench.images.text.terms import MEASURES
+from busgen.bench.real import overlays
+from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
 from busgen.params.train_images import TrainImagesParams
-from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import SIDE, SPLITS
 
 SUBJECT, RIVAL = "diffusion", "phantom"
@@ -106,7 +97,7 @@ class RealData:
 
     def crops(self, splits: Sequence[str]) -> Lesions:
         """Return the labelled crops of `splits`."""
-        return describe(self.tables, self.cohort, self.folders, splits)
+        return matched.describe(self.tables, self.cohort, self.folders, splits)
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
@@ -115,65 +106,55 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     `quick` renders few images and hardly trains: a rehearsal, no result. The first time, reading
     the datasets and training the judges takes up to eight minutes more.
     """
-    return figures(SUBJECT, QUICK if quick else FULL)
-
-
-def figures(subject: str, size: Size) -> dict[str, Figure]:
-    """Return the figures of any engine."""
+    size = QUICK if quick else FULL
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        speed = _speed(subject, size, folder)  # first, while nothing else is in memory
+        speed = _speed(size, folder)  # first, while nothing else is in memory
         real, judges = _real(size, folder)
         engines = {
-            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (subject, RIVAL)
+            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
         }
-        asked = match_findings(real.held_out, SEED)
+        held_out = real.held_out
+        asked = match_findings(held_out, SEED)
         made = {name: render(engine, asked) for name, engine in engines.items()}
+        lesions = held_out.crops.is_labelled
+        outlined = {name: images[lesions] for name, images in made.items()}
+        every = real.crops(SPLITS)
+        stated = every.pick(every.crops.datasets == TOLD)
+        clean = overlays.read_images(real.tables, real.cohort)
         return {
             **speed,
-            **_realism(real, asked, made, subject, size),
-            **_control(judges, real.held_out, made, subject),
-            **_to_text(real, asked, made, subject),
-            **_overlays(real, made, subject),
+            **_realism(real, asked, made, size),
+            **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
+            **text_control.figures(stated, held_out, asked, made, SUBJECT),
+            **overlays.measure(clean, made, SUBJECT),
             **_families(engines, asked, size),
             **_utility(engines, real, judges, folder, size),
         }
 
 
-def _speed(subject: str, size: Size, scratch: Path) -> dict[str, Figure]:
+def _speed(size: Size, scratch: Path) -> dict[str, Figure]:
     """Return rate and memory, the predecessor's beside them, and the rate of training."""
-    own = images_speed.measure(subject, size.timed, scratch)
+    own = images_speed.measure(SUBJECT, size.timed, scratch)
     sd = stable_diffusion.measure(quick=size.quick)
     slow, fast = sd["image_s_256"], own["images_per_s"]
     return {
         **own,
         **{f"predecessor_{name}": figure for name, figure in sd.items()},
         "times_faster": Figure(slow.value * fast.value, "times", min(slow.n, fast.n)),
-        **training_speed.figures(TrainImagesParams()),
+        **images_speed.measure_generator(TrainImagesParams()),
     }
 
 
 def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     """Return the real data and the judges of this benchmark, made where they are not there yet."""
-    made = WORK / "real"
-    reading.run(find_folder(), made, scratch)
-    tables, cohort = find_tables(made), made / "cohort" / FILE
-    judges, folders = independent_judges.load_judges(tables, cohort, WORK, quick=size.quick)
-    held_out = subsample(describe(tables, cohort, folders, HELD_OUT), size.held_out)
+    tables, cohort = read_tables(WORK / "real", scratch)
+    judges, folders = control.load_judges(tables, cohort, WORK, quick=size.quick)
+    held_out = matched.describe(tables, cohort, folders, HELD_OUT).subsample(size.held_out)
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def subsample(real: Lesions, n: int) -> Lesions:
-    """Return at most `n` crops, evenly spread over all of them."""
-    total = len(real.crops)
-    chosen = np.zeros(total, np.bool_)
-    chosen[np.linspace(0, total - 1, min(n, total)).round().astype(np.intp)] = True
-    return real.pick(chosen)
-
-
-def _realism(
-    real: RealData, asked: Request, made: Images, subject: str, size: Size
-) -> dict[str, Figure]:
+def _realism(real: RealData, asked: Request, made: Images, size: Size) -> dict[str, Figure]:
     """Return the scores of realism, and what more steps of a learned sampler change of them."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
@@ -181,31 +162,9 @@ def _realism(
     for name, images in made.items():
         crops = realism.match_pairs(held_out, images)
         told |= realism.figures(name, crops, standard, size.recipe)
-    if subject == RIVAL:
-        return told
     few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
-    distance = solver.distance_to(standard)
-    return told | solver.figures(subject, asked.pick(few), distance, (MANY_STEPS,), THREADS)
-
-
-def _control(judges: Judges, held_out: Lesions, made: Images, subject: str) -> dict[str, Figure]:
-    """Return control by masks and labels on the held-out lesions."""
-    lesions = held_out.crops.is_labelled
-    own = {name: images[lesions] for name, images in made.items()}
-    return control.figures(judges, held_out.crops.pick(lesions), own, subject)
-
-
-def _to_text(real: RealData, asked: Request, made: Images, subject: str) -> dict[str, Figure]:
-    """Return control by words, beside BrEaST's images."""
-    every = real.crops(SPLITS)
-    breast = every.pick(every.crops.datasets == TOLD)
-    return text_control.figures(breast, real.held_out, asked, made, subject)
-
-
-def _overlays(real: RealData, made: Images, subject: str) -> dict[str, Figure]:
-    """Return in how many images the overlay finder finds something."""
-    clean = overlays.read_images(real.tables, real.cohort)
-    return overlays.figures(clean, made, subject)
+    distance = partial(realism.measure_distance, standard)
+    return told | realism.compare_steps(SUBJECT, asked.pick(few), distance, (MANY_STEPS,), THREADS)
 
 
 def _families(engines: Mapping[str, ImageEngine], asked: Request, size: Size) -> dict[str, Figure]:
@@ -213,7 +172,7 @@ def _families(engines: Mapping[str, ImageEngine], asked: Request, size: Size) ->
     base = counterfactual.select(asked, size.families)
     told: dict[str, Figure] = {}
     for name, engine in engines.items():
-        told |= counterfactual.figures(engine, base, text_control.measures(), name)
+        told |= counterfactual.figures(engine, base, MEASURES, name)
     return told
 
 
@@ -221,7 +180,7 @@ def _utility(
     engines: Mapping[str, ImageEngine], real: RealData, judges: Judges, scratch: Path, size: Size
 ) -> dict[str, Figure]:
     """Return what the engines' images teach, and how well they follow masks of the prior."""
-    training = subsample(real.crops(("train",)), size.training)
+    training = real.crops(("train",)).subsample(size.training)
     asked = draw_findings(training, SEED)
     made = {name: render(engine, asked) for name, engine in engines.items()}
     arms = images_utility.make_arms(training.crops, made, asked.masks)

@@ -1,10 +1,17 @@
-"""Control by masks and labels, as judges see it that never gate (`images_judges`).
+"""Control by masks and labels, as judges see it that decide nothing when images are made.
 
 In: held-out real crops, images rendered in their stead inside their own masks, the judges. Out:
-figures on real and on rendered images, and how far the latter fall short, paired by crop.
+figures on real and on rendered images, and how far the latter fall short, paired by crop. The
+judges, a segmenter and a classifier, are small and trained on real training patients with other
+widths, another size and another seed than those that gate (`busgen/assets/judges`). The classifier
+sees no mask: whatever it tells, it tells from the image. They are kept in the work folder, named
+after all that decides their weights; threshold and scale are fitted on validation patients.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +21,10 @@ from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_loss, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import bounding_box
+from busgen.judges import judges
+from busgen.judges.training import stage
+from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
+from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats
@@ -36,10 +47,8 @@ class Answers:
 def judge(judges: Judges, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> Answers:
     """Return what `judges` say of images (N, S, S) whose lesions are to lie in `masks`."""
     found = judges.segment(images) > 0.5
-    told = [agree(one, mask) for one, mask in zip(found, masks, strict=True)]
-    return Answers(
-        dice(found, masks > 0), np.array(told, np.float64), judges.classify(images, masks)
-    )
+    agreed = np.array([agree(*pair) for pair in zip(found, masks, strict=True)], np.float64)
+    return Answers(dice(found, masks > 0), agreed, judges.classify(images, masks))
 
 
 def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
@@ -57,41 +66,30 @@ def figures(
 ) -> dict[str, Figure]:
     """Return the judges' figures on real crops and on images rendered in their stead.
 
-    Parameters
-    ----------
-    real
-        Held-out crops of lesions, their class known.
-    made
-        Engine -> images (N, S, S) uint8, in the order of the crops.
-    subject
-        Engine whose gaps to the real crops are told: real minus rendered, paired by crop.
+    `real` are held-out crops of lesions whose class is known, `made` each engine's images
+    (N, S, S) uint8 in their order. Gaps are real minus the `subject`'s, paired by crop.
     """
+    groups, malignant = real.groups, real.is_malignant
     seen = {name: judge(judges, images, real.masks) for name, images in made.items()}
     truth = judge(judges, np.asarray(real.images), real.masks)
     told: dict[str, Figure | None] = {}
     for name, one in {"real": truth, **seen}.items():
+        score = auc_score(malignant, one.malignant)
         told |= {
-            f"control_dice_{name}": mean(one.dice, real.groups, "Dice", "dice"),
-            f"control_auc_{name}": interval(
-                auc_score(real.is_malignant, one.malignant), real.groups, "AUC", "auc"
-            ),
-            f"control_orientation_{name}": mean(
-                one.orientation, real.groups, "share", "orientation"
-            ),
+            f"control_dice_{name}": mean(one.dice, groups, "Dice", "dice"),
+            f"control_auc_{name}": interval(score, groups, "AUC", "auc"),
+            f"control_orientation_{name}": mean(one.orientation, groups, "share", "orientation"),
         }
-    return drop_missing(told | _gaps(truth, seen[subject], real))
-
-
-def _gaps(truth: Answers, made: Answers, real: Crops) -> dict[str, Figure | None]:
-    groups = real.groups
-    score = auc_loss(real.is_malignant, truth.malignant, made.malignant)
-    return {
-        "control_dice_gap": mean(truth.dice - made.dice, groups, "Dice", "dice gap"),
-        "control_auc_gap": interval(score, groups, "AUC", "auc gap"),
+    own = seen[subject]
+    loss, turned = auc_loss(malignant, truth.malignant, own.malignant), truth.orientation
+    gaps = {
+        "control_dice_gap": mean(truth.dice - own.dice, groups, "Dice", "dice gap"),
+        "control_auc_gap": interval(loss, groups, "AUC", "auc gap"),
         "control_orientation_gap": mean(
-            truth.orientation - made.orientation, groups, "share", "orientation gap"
+            turned - own.orientation, groups, "share", "orientation gap"
         ),
     }
+    return drop_missing(told | gaps)
 
 
 def measure(
@@ -100,11 +98,38 @@ def measure(
     """Return the Dice on images (N, S, S) by engine whose masks were drawn from the prior."""
     lesion: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
     groups = np.arange(int(lesion.sum())).astype(np.str_)
+    found = {name: judge(judges, own[lesion], masks[lesion]).dice for name, own in made.items()}
     return drop_missing(
-        {
-            f"control_dice_prior_{name}": mean(
-                judge(judges, images[lesion], masks[lesion]).dice, groups, "Dice", "prior"
-            )
-            for name, images in made.items()
-        }
+        {f"control_dice_prior_{n}": mean(own, groups, "Dice", "prior") for n, own in found.items()}
     )
+
+
+SEED = 20261125
+WORKERS = 2
+
+
+def load_judges(
+    tables: Sequence[Path], cohort: Path, work: Path, *, quick: bool
+) -> tuple[judges.Judges, Folders]:
+    """Return the judges, trained unless `work` holds them, and the folders of crops by split.
+
+    Training takes some four minutes on two cores, `quick` far less.
+    """
+    epochs = 1 if quick else 24
+    params = TrainJudgesParams(
+        seed=SEED,
+        segmenter=JudgeParams(
+            members=1, size_px=128, widths=(12, 28, 56, 96), epochs=epochs, polish=0
+        ),
+        classifier=ClassifierParams(
+            members=1, blind=1, size_px=96, widths=(20, 40, 72, 104), epochs=epochs
+        ),
+        workers=WORKERS,
+    )
+    own = work_folder(tables, cohort, params, work)
+    splits = prepare(tables, cohort, own)
+    if (own / TRAINED).is_dir():
+        return judges.load_judges(own / TRAINED, "cpu"), splits
+    plan = stage.plan(params, splits["train"], own)
+    mapped = partial(map_jobs, workers=WORKERS, tick=lambda _: None)
+    return train(plan, splits, own, mapped), splits

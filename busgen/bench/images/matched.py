@@ -8,7 +8,6 @@ prior everything but class and scanner is what a user gets.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,22 +22,20 @@ from busgen.priors import request
 from busgen.priors.conditions import Condition
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
-from busgen.priors.network import Prior, load_prior
+from busgen.priors.network import load_prior
 from busgen.priors.text import words
 from busgen.real.cohort import PLAIN, read_rows
 from busgen.real.crops import SIDE, Crops, is_undisputed, join, load_crops
 from busgen.schema import scanner_of
 
-STYLES: Mapping[str, str] = MappingProxyType(
-    {  # device, or dataset that names none -> the style that is nearest to it
-        "GE Logiq 5": "linear_7mhz",
-        "GE Logiq 7": "linear_10mhz",
-        "U-Systems": "linear_10mhz",
-        "Toshiba Aplio 300": "linear_12mhz_compound",
-        "BUSI": "linear_10mhz",
-        "BrEaST": "linear_12mhz_compound",
-    }
-)
+STYLES: Mapping[str, str] = {  # device, or dataset that names none -> the nearest style
+    "GE Logiq 5": "linear_7mhz",
+    "GE Logiq 7": "linear_10mhz",
+    "U-Systems": "linear_10mhz",
+    "Toshiba Aplio 300": "linear_12mhz_compound",
+    "BUSI": "linear_10mhz",
+    "BrEaST": "linear_12mhz_compound",
+}
 LEARNED_DEVICES = frozenset({"diffusion"})  # engines that know devices, not the styles alone
 STATED = ("tissue", "birads", "shape", "margin", "echo_pattern", "posterior", "halo",
           "calcification")  # fmt: skip
@@ -55,6 +52,13 @@ class Lesions:
         """Return the crops that are `chosen`."""
         rows = tuple(row for row, wanted in zip(self.rows, chosen, strict=True) if wanted)
         return Lesions(self.crops.pick(chosen), rows)
+
+    def subsample(self, n: int) -> "Lesions":
+        """Return at most `n` crops, evenly spread over all of them."""
+        total = len(self.crops)
+        chosen = np.zeros(total, np.bool_)
+        chosen[np.linspace(0, total - 1, min(n, total)).round().astype(np.intp)] = True
+        return self.pick(chosen)
 
 
 @dataclass(frozen=True)
@@ -89,25 +93,15 @@ def describe(
 ) -> Lesions:
     """Return the labelled crops of `splits` with their rows.
 
-    Parameters
-    ----------
-    tables, cohort
-        Canonical tables and the cohort's file, what the crops in `folders` were read from.
-    folders
-        Split -> what `busgen.real.crops.save_crops` wrote.
-
-    Raises
-    ------
-    DataError
-        If the rows are not those of the crops.
+    `folders` hold what `busgen.real.crops.save_crops` wrote, by split, of the canonical `tables`
+    and the `cohort`'s file; `DataError` if the rows are not those of the crops.
     """
-    parts = [load_crops(folders[split]) for split in splits]
     rows = [
         row
         for split in splits
         for row in read_rows(tables, cohort, splits=(split,), columns=PLAIN, usable=is_undisputed)
     ]
-    crops = join(parts)
+    crops = join([load_crops(folders[split]) for split in splits])
     if [row["cluster_id"] for row in rows] != crops.groups.tolist():
         raise DataError("crops must be those of the cohort", "others", "delete the work folder")
     return Lesions(crops, tuple(rows)).pick(crops.labels != "")
@@ -120,21 +114,23 @@ def match_findings(real: Lesions, seed: int) -> Request:
     publisher states; the prior gives the rest, given class and orientation. Finding *k* depends on
     its crop, `seed` and *k* alone.
     """
-    prior = load_prior()
-    findings = [
-        _match(prior, row, mask, seed, number)
-        for number, (row, mask) in enumerate(zip(real.rows, real.crops.masks, strict=True))
-    ]
-    return Request(tuple(findings), np.asarray(real.crops.masks), _devices(real))
+    masks, findings = np.asarray(real.crops.masks), []
+    for number, (row, mask) in enumerate(zip(real.rows, masks, strict=True)):
+        shape = measure(mask, 1.0) if row["pathology"] != "normal" else None
+        finding = _draw(row, shape, seed, number)
+        names = ("tissue", "birads") if shape is None else STATED
+        stated = {name: row[name] for name in names if row[name] is not None}
+        if shape is not None:
+            stated |= _box(finding, row, shape)
+        if "margin" in stated:
+            stated["margin"] = tuple(stated["margin"])
+        findings.append(to_text(replace(finding, **stated)))
+    return Request(tuple(findings), masks, _devices(real))
 
 
 def draw_findings(real: Lesions, seed: int) -> Request:
     """Return findings of the same classes and scanner styles with all else drawn, masks too."""
-    prior = load_prior()
-    findings = [
-        draw(prior, 1, seed, request=_request(row, None), start=number)[0]
-        for number, row in enumerate(real.rows)
-    ]
+    findings = [_draw(row, None, seed, number) for number, row in enumerate(real.rows)]
     masks = load_mask_engine("curvature", SIDE).draw(findings)
     return Request(tuple(findings), masks, _devices(real))
 
@@ -143,7 +139,7 @@ def _devices(real: Lesions) -> tuple[str, ...]:
     return tuple(scanner_of(row["scanner"], row["dataset"]) for row in real.rows)
 
 
-def style_for(row: Mapping[str, Any]) -> str:
+def _style_for(row: Mapping[str, Any]) -> str:
     """Return the scanner style for a canonical row's device, or dataset where it names none."""
     name = scanner_of(row["scanner"], row["dataset"])
     if name not in STYLES:
@@ -151,32 +147,19 @@ def style_for(row: Mapping[str, Any]) -> str:
     return STYLES[name]
 
 
-def _match(
-    prior: Prior, row: Mapping[str, Any], mask: NDArray[np.uint8], seed: int, number: int
-) -> Finding:
-    shape = measure(mask, 1.0) if row["pathology"] != "normal" else None
-    finding = draw(prior, 1, seed, request=_request(row, shape), start=number)[0]
-    stated = {name: row[name] for name in STATED if row[name] is not None}
-    if shape is None:
-        stated = {name: term for name, term in stated.items() if name in ("tissue", "birads")}
-    else:
-        stated |= _box(finding, row, shape)
-    if "margin" in stated:
-        stated["margin"] = tuple(stated["margin"])
-    return to_text(replace(finding, **stated))
-
-
 def to_text(finding: Finding) -> Finding:
     """Return the finding with its text written anew, in the phrasing that its seed decides."""
     return replace(finding, text=words.to_text(finding, seeds.rng(finding.seed, "bench words")))
 
 
-def _request(row: Mapping[str, Any], shape: Geometry | None) -> request.Request:
-    where = [("pathology", row["pathology"]), ("scanner", style_for(row))]
+def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int) -> Finding:
+    """Return finding `number` of the row's class and scanner style, turned as its shape is."""
+    where = [("pathology", row["pathology"]), ("scanner", _style_for(row))]
     if shape is not None:
         tall = shape.height_mm > shape.width_mm
         where.append(("orientation", "not_parallel" if tall else "parallel"))
-    return request.Request(tuple(Condition(name, "in", (term,)) for name, term in where))
+    asked = request.Request(tuple(Condition(name, "in", (term,)) for name, term in where))
+    return draw(load_prior(), 1, seed, request=asked, start=number)[0]
 
 
 def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str, Any]:

@@ -2,25 +2,29 @@
 
 In: synthetic images as `Crops` (in the stead of real crops, or drawn from the prior), a
 `Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
-those of real images against real ones of other patients.
+those of real images against real ones of other patients. What few evaluations cost is told on few
+images, for many steps take long: these distances compare with each other, not with the one of all
+held-out crops.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figure, figure_of, share
+from busgen.bench.images.matched import Request, render
+from busgen.images.contract import ModelOptions
+from busgen.images.engines import load_image_engine
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.memorization import Features, describe, find_copies
 from busgen.metrics.paired_two_sample import hide_overlays
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
-from busgen.priors.findings import Finding
-from busgen.real.crops import Crops
+from busgen.real.crops import SIDE, Crops
 from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.patients import halved
 
@@ -56,24 +60,6 @@ def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
     return replace(real, images=images, ignore=np.zeros_like(images))
 
 
-def draw(
-    name: str,
-    findings: Sequence[Finding],
-    masks: NDArray[np.uint8],
-    images: NDArray[np.uint8],
-) -> Crops:
-    """Return images of findings of the prior; families are their groups."""
-    return Crops(
-        images,
-        masks,
-        np.zeros_like(images),
-        np.full(len(findings), name),
-        np.array([finding.scanner for finding in findings]),
-        np.array([finding.pathology for finding in findings]),
-        np.array([finding.family_id for finding in findings]),
-    )
-
-
 def bars(subject: str, rival: str) -> dict[str, Bar]:
     """Return what the engine `subject` must reach; the classifier must know the `rival`."""
     return {
@@ -90,35 +76,22 @@ def figures(
 ) -> dict[str, Figure]:
     """Return all figures of the engine `name`.
 
-    Parameters
-    ----------
-    name
-        Of the engine, the end of its figures' names.
-    made
-        Its images, by `match_pairs` or `draw`; some 600 for figures that can be told from floors.
-    real
-        As `make_reference` returns it.
-    recipe
-        How the two-sample classifier learns; a rehearsal takes fewer steps.
+    `made` are its images, some 600 for figures that can be told from
+    floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
+    rehearsal takes fewer steps.
     """
     looks = describe(made.images, made.groups, real.space)
-    return {
-        **_two_sample(name, made, real, recipe),
-        **_distances(name, looks, real),
-        **_speckle(name, made, real),
-        **_copies(name, looks, real),
-    }
-
-
-def _two_sample(
-    name: str, made: Crops, real: Reference, recipe: Recipe | None = None
-) -> dict[str, Figure]:
-    """Return the area under the ROC curve of a small CNN that tells made from real ones."""
     own, other = matching.match_pairs(made, real.held_out, seeds.rng(SEED, "matched"))
     first, second = made.pick(own), real.held_out.pick(other)
     hide = hide_overlays(first, second)
     pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
-    return {f"two_sample_auc_{name}": _figure(cross_validate(pairs, SEED, recipe), "AUC")}
+    two_sample = cross_validate(pairs, SEED, recipe)
+    return {
+        f"two_sample_auc_{name}": figure_of(asdict(two_sample), "AUC"),
+        **_distances(name, looks, real),
+        **_speckle(name, made, real),
+        **_copies(name, looks, real),
+    }
 
 
 def _distances(name: str, made: Features, real: Reference) -> dict[str, Figure]:
@@ -167,11 +140,31 @@ def _copies(name: str, made: Features, real: Reference) -> dict[str, Figure]:
 
 def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
     return {
-        f"{score}_{name}": _figure(found, "squared distance"),
+        f"{score}_{name}": figure_of(asdict(found), "squared distance"),
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),
         f"{score}_limit": Figure(found.floor_limit, "squared distance", found.n),
     }
 
 
-def _figure(score: Score, unit: str) -> Figure:
-    return Figure(score.value, unit, score.n, score.interval)
+Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]
+
+
+def measure_distance(real: Reference, images: NDArray[np.uint8], groups: NDArray[np.str_]) -> Score:
+    """Return the kernel distance in `us64` of images (N, S, S) of groups (N,) from real ones."""
+    points = describe(images, groups, real.space).points
+    other = Sample(real.looks.points, real.looks.groups)
+    return kid(Sample(points, groups), other, seeds.rng(0, "kid of steps"))
+
+
+def compare_steps(
+    name: str, asked: Request, distance: Distance, steps: Sequence[int], threads: int
+) -> dict[str, Figure]:
+    """Return the distance of a learned engine's images, by default and with other steps."""
+    groups = np.arange(len(asked.findings)).astype(np.str_)
+    told = {}
+    for count in (None, *steps):
+        engine = load_image_engine(name, SIDE, "auto", threads, ModelOptions(steps=count))
+        score = distance(render(engine, asked), groups)
+        key = f"kid_us64_steps_{count or 'default'}"
+        told[key] = Figure(score.value, "squared distance", score.n, score.interval)
+    return told

@@ -17,16 +17,9 @@ from busgen.stats.roc import auc
 
 
 def interval(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
-    """Return `score` of all rows with its bootstrap over patients; None where it has no value.
+    """Return `score` of rows 0 ... N - 1 with its bootstrap over patients, `groups` (N,).
 
-    Parameters
-    ----------
-    score
-        Function of rows 0 ... N - 1.
-    groups
-        (N,) patient of each.
-    stream
-        Name of the random numbers that draw the patients.
+    None where it has no value. `stream` names the random numbers that draw the patients.
     """
     value = score(np.arange(len(groups))) if len(groups) else float("nan")
     if isnan(value):
@@ -44,6 +37,11 @@ def mean(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Fi
 def auc_loss(outcomes: NDArray[np.bool_], real: Floats, made: Floats) -> Score:
     """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
     return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], made[rows])
+
+
+def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
+    """Return the mean AUC of several classifiers, probabilities (K, N), as a score of rows."""
+    return lambda rows: float(np.mean([auc(outcomes[rows], own[rows]) for own in probabilities]))
 
 
 def drop_missing(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:

@@ -6,14 +6,12 @@ text and without, bfloat16. VAE and text encoder are left out, which favours the
 """
 
 import os
-import time
 
-import numpy as np
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Figure, measure_time, median_figure
 from busgen.compute.threads import torch_threads
 
 STEPS = 50
@@ -26,31 +24,22 @@ SHARED = {
     "attention_head_dim": 8,
     "down_block_types": (*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
 }
-UNET = SHARED | {
-    "sample_size": 64,
-    "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
-}
-BARS: dict[str, Bar] = {}
+UNET = SHARED | {"sample_size": 64, "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3)}
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; half a minute on two idle cores and 4 GiB, `quick` without 512x512."""
     with torch_threads(len(os.sched_getaffinity(0))), torch.inference_mode():
-        return _measure((256,) if quick else (256, 512))
-
-
-def _measure(sides: tuple[int, ...]) -> dict[str, Figure]:
-    unet, controlnet = build()
-    figures = {
-        f"{name}_weights": Figure(sum(p.numel() for p in net.parameters()) / 1e6, "million", 1)
-        for name, net in (("unet", unet), ("controlnet", controlnet))
-    }
-    _step(unet, controlnet, 64)  # the first call allocates
-    for side in sides:
-        seconds = [_step(unet, controlnet, side) for _ in range(2)]
-        mean, bounds = float(np.mean(seconds)), (min(seconds), max(seconds))
-        figures[f"step_s_{side}"] = Figure(mean, "s", len(seconds), bounds)
-        figures[f"image_s_{side}"] = Figure(mean * STEPS, "s", len(seconds))
+        nets = build()
+        figures = {
+            f"{name}_weights": Figure(sum(p.numel() for p in net.parameters()) / 1e6, "million", 1)
+            for name, net in zip(("unet", "controlnet"), nets, strict=True)
+        }
+        _step(*nets, 64)  # the first call allocates
+        for side in (256,) if quick else (256, 512):
+            step = median_figure([_step(*nets, side) for _ in range(2)], "s", 2)
+            figures[f"step_s_{side}"] = step
+            figures[f"image_s_{side}"] = Figure(step.value * STEPS, "s", 2)
     return figures
 
 
@@ -64,8 +53,7 @@ def build() -> tuple[nn.Module, nn.Module]:
         for weights in net.parameters():  # the same noise again: to draw 1.2 billion takes long
             for piece in weights.data.view(-1).split(len(noise)):
                 piece.copy_(noise[: len(piece)])
-    unet, controlnet = nets
-    return unet, controlnet
+    return nets
 
 
 def _step(unet: nn.Module, controlnet: nn.Module, side: int) -> float:
@@ -74,14 +62,13 @@ def _step(unet: nn.Module, controlnet: nn.Module, side: int) -> float:
     texts = torch.randn(2, TOKENS, WIDTH).bfloat16()
     control = torch.zeros(2, 3, side, side).bfloat16()
     level = torch.tensor(500)
-    start = time.perf_counter()
-    down, middle = controlnet(latents, level, texts, control, return_dict=False)
-    unet(
-        latents,
-        level,
-        texts,
-        down_block_additional_residuals=down,
-        mid_block_additional_residual=middle,
-        return_dict=False,
-    )
-    return time.perf_counter() - start
+
+    def denoise() -> None:
+        down, middle = controlnet(latents, level, texts, control, return_dict=False)
+        residuals = {
+            "down_block_additional_residuals": down,
+            "mid_block_additional_residual": middle,
+        }
+        unet(latents, level, texts, return_dict=False, **residuals)
+
+    return measure_time(denoise)

@@ -8,6 +8,7 @@ many crops in as many steps; only what they are of differs.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval, mean
+from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
 from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
@@ -26,7 +27,6 @@ from busgen.judges.training.stage import Job, fit_member
 from busgen.real.crops import Crops, join, save_crops
 from busgen.stats.overlap import dice
 from busgen.stats.patients import Floats, Score
-from busgen.stats.roc import auc
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)
@@ -44,32 +44,16 @@ class Size:
     share: float
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What an arm's networks say of the test crops: Dice and chances (seeds, N)."""
-
-    dice: Floats
-    malignant: Floats
-
-
 def make_arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.uint8]) -> dict[
     str, Crops
 ]:  # fmt: skip
     """Return the arms' training crops: real, each engine's alone, and real with each, 1:1.
 
-    Parameters
-    ----------
-    real
-        Training crops.
-    made, masks
-        Engine -> images (N, S, S), and their masks, one for each real crop: a rendered image
-        counts for the same machine and class, so that drawing by machine draws both alike.
+    `made` (engine -> images (N, S, S)) and their `masks` are one for each real crop: a rendered
+    image counts for the same machine and class, so that drawing by machine draws both alike.
     """
     clear = np.zeros_like(masks)
-    own = {
-        name: replace(real, images=images, masks=masks, ignore=clear)
-        for name, images in made.items()
-    }
+    own = {n: replace(real, images=one, masks=masks, ignore=clear) for n, one in made.items()}
     mixed = {f"real_{name}": join([real, crops]) for name, crops in own.items()}
     return {"real": real, **own, **mixed}
 
@@ -78,15 +62,20 @@ def figures(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size
 ) -> dict[str, Figure]:
     """Return the scores of every arm and what it gains over real alone, paired by image."""
-    jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}
-    _train(jobs)
     lesions = test.pick(test.is_labelled)
-    answers = {arm: _answers(own, lesions) for arm, own in jobs.items()}
-    told: dict[str, Figure | None] = {}
-    for arm, one in answers.items():
-        told |= _scores(arm, one, lesions)
+    groups, malignant = lesions.groups, lesions.is_malignant
+    answers = _train(training, lesions, work, size, tuple(SEEN))
+    (base, base_probabilities), told = answers["real"], dict[str, Figure | None]()
+    theirs = auc_score(malignant, base_probabilities)
+    for arm, (agreed, probabilities) in answers.items():
+        ours = auc_score(malignant, probabilities)
+        told[f"utility_dice_{arm}"] = mean(agreed.mean(0), groups, "Dice", "utility")
+        told[f"utility_auc_{arm}"] = interval(ours, groups, "AUC", "utility")
         if arm != "real":
-            told |= _gains(arm, one, answers["real"], lesions)
+            steps = (agreed - base).mean(0)
+            told[f"utility_dice_gain_{arm}"] = mean(steps, groups, "Dice", "gain")
+            gain = partial(_gain, ours, theirs)
+            told[f"utility_auc_gain_{arm}"] = interval(gain, groups, "AUC", "gain")
     return drop_missing(told)
 
 
@@ -94,10 +83,9 @@ def measure(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size, subject: str
 ) -> dict[str, Figure]:
     """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
-    jobs = {arm: _jobs(arm, crops, work, size, ("segmenter",)) for arm, crops in training.items()}
-    _train(jobs)
     lesions = test.pick(test.is_labelled)
-    found = {arm: _answers(own, lesions).dice.mean(0) for arm, own in jobs.items()}
+    answers = _train(training, lesions, work, size, ("segmenter",))
+    found = {arm: agreed.mean(0) for arm, (agreed, _) in answers.items()}
     told: dict[str, Figure | None] = {}
     for arm, own in found.items():
         told[f"utility_dice_{arm}"] = mean(own, lesions.groups, "Dice", "utility")
@@ -107,14 +95,20 @@ def measure(
     return drop_missing(told)
 
 
-def _train(jobs: Mapping[str, Sequence[Job]]) -> None:
+def _train(
+    training: Mapping[str, Crops], test: Crops, work: Path, size: Size, kinds: Sequence[str]
+) -> dict[str, tuple[Floats, Floats]]:
+    """Train networks of these kinds on each arm; return what they say of the test crops.
+
+    That is Dice and probabilities of the malignant class, (seeds, N) each.
+    """
+    jobs = {arm: _jobs(arm, crops, work, size, kinds) for arm, crops in training.items()}
     with ProcessPoolExecutor(WORKERS, get_context("spawn"), compute_alone) as pool:
         list(pool.map(_learn, [job for own in jobs.values() for job in own]))
+    return {arm: _answers(own, test) for arm, own in jobs.items()}
 
 
-def _jobs(
-    arm: str, crops: Crops, work: Path, size: Size, kinds: Sequence[str] = tuple(SEEN)
-) -> list[Job]:
+def _jobs(arm: str, crops: Crops, work: Path, size: Size, kinds: Sequence[str]) -> list[Job]:
     """Return an arm's trainings, its crops written to a folder of their own."""
     folder = work / f"crops-{arm}"
     save_crops(crops, folder)
@@ -124,12 +118,12 @@ def _jobs(
     )
     jobs = []
     for name, spec, n in [own for own in specs if own[0] in kinds]:
-        epochs = max(round(SEEN[name] * size.share / images_per_epoch(n, BATCH)), 1)
+        each = images_per_epoch(n, BATCH)
+        epochs = max(round(SEEN[name] * size.share / each), 1)
         member = Member(spec, 0, Recipe(epochs, BATCH, RATE, average=0.98))
         for k in range(size.seeds):
             seed = seeds.sample_seed(SEED, k)
-            total = epochs * images_per_epoch(n, BATCH)
-            jobs.append(Job(f"{arm}-{name}-{k}", member, seed, folder, work, total))
+            jobs.append(Job(f"{arm}-{name}-{k}", member, seed, folder, work, epochs * each))
     return jobs
 
 
@@ -138,7 +132,7 @@ def _learn(job: Job) -> None:
     fit_member(job, lambda _: None)
 
 
-def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
+def _answers(jobs: Sequence[Job], test: Crops) -> tuple[Floats, Floats]:
     agreed, probabilities = [], []
     for job in jobs:
         spec = job.member.spec
@@ -151,28 +145,8 @@ def _answers(jobs: Sequence[Job], test: Crops) -> Answers:
         else:
             judges = Judges(SEGMENTER, spec, (), nets, "cpu", "")
             probabilities.append(judges.classify(test.images, test.masks))
-    return Answers(np.array(agreed), np.array(probabilities))
+    return np.array(agreed), np.array(probabilities)
 
 
-def _scores(arm: str, answers: Answers, test: Crops) -> dict[str, Figure | None]:
-    score = auc_score(test.is_malignant, answers.malignant)
-    return {
-        f"utility_dice_{arm}": mean(answers.dice.mean(0), test.groups, "Dice", "utility"),
-        f"utility_auc_{arm}": interval(score, test.groups, "AUC", "utility"),
-    }
-
-
-def _gains(arm: str, own: Answers, real: Answers, test: Crops) -> dict[str, Figure | None]:
-    ours, theirs = (auc_score(test.is_malignant, one.malignant) for one in (own, real))
-    steps = (own.dice - real.dice).mean(0)
-    return {
-        f"utility_dice_gain_{arm}": mean(steps, test.groups, "Dice", "gain"),
-        f"utility_auc_gain_{arm}": interval(
-            lambda rows: ours(rows) - theirs(rows), test.groups, "AUC", "gain"
-        ),
-    }
-
-
-def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
-    """Return the mean AUC of several classifiers, chances (seeds, N), as a score of rows."""
-    return lambda rows: float(np.mean([auc(outcomes[rows], own[rows]) for own in probabilities]))
+def _gain(ours: Score, theirs: Score, rows: NDArray[np.intp]) -> float:
+    return ours(rows) - theirs(rows)

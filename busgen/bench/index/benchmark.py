@@ -4,15 +4,11 @@ In: nothing; a release is made and its index tiled with ids, seeds and hashes of
 Out: seconds (median and range of repeats), milliseconds for one random image.
 """
 
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, measure_time, median_figure
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.release import sql
@@ -38,11 +34,10 @@ def measure(quick: bool = False) -> dict[str, Figure]:
         if not validate(index).success:  # also imports Great Expectations
             raise AssertionError("the tiled index must keep the contract")
         by = ["pathology", "shape", "echo_pattern"]
-        return {
-            "query_s": _figure(_repeat(partial(count_by, index, by), repeats)),
-            "validation_s": _figure(_repeat(partial(validate, index), repeats)),
-            "image_ms": _time(release),
-        }
+        timed = {"query_s": partial(count_by, index, by), "validation_s": partial(validate, index)}
+        seconds = {name: [measure_time(f) for _ in range(repeats)] for name, f in timed.items()}
+        figures = {name: median_figure(own, "s", repeats) for name, own in seconds.items()}
+        return figures | {"image_ms": _time(release)}
 
 
 def _tile(source: Path, target: Path, rows: int) -> None:
@@ -70,20 +65,5 @@ def _time(release: Path) -> Figure:
             f"SELECT sample_id FROM {sql.from_parquet(release / INDEX)} WHERE accepted ORDER BY 1"
         ).fetchall()
     chosen = rng(0, "bench").choice(len(found), IMAGES)
-    times = [_repeat(partial(read_image, release, found[k][0]), 1)[0] for k in chosen]
-    return _figure([1e3 * seconds for seconds in times], "ms")
-
-
-def _repeat(function: Callable[[], object], times: int) -> list[float]:
-    """Return the seconds that each of some calls took."""
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return seconds
-
-
-def _figure(times: list[float], unit: str = "s") -> Figure:
-    """Return the median with the range of all repeats."""
-    return Figure(float(np.median(times)), unit, len(times), (min(times), max(times)))
+    times = [1e3 * measure_time(partial(read_image, release, found[k][0])) for k in chosen]
+    return median_figure(times, "ms", IMAGES)

@@ -23,16 +23,15 @@ TRIES = 20
 
 def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
     """Return ellipses of the findings' areas, lying or upright by class alone, then deformed."""
-    return np.stack([_ellipse(finding, size_px) for finding in findings])
-
-
-def _ellipse(finding: Finding, size_px: int) -> Masks:
-    box = _box(finding)
-    width, height = sorted(box, reverse=finding.pathology == "benign")
-    mask = np.zeros((size_px, size_px), np.uint8)
-    center = (_along(finding.center_x, size_px, width), _along(finding.center_y, size_px, height))
-    cv2.ellipse(mask, center, (round(width / 2), round(height / 2)), 0, 0, 360, 1, -1)
-    return _deform(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic"))
+    made = []
+    for finding in findings:
+        width, height = sorted(_box(finding), reverse=finding.pathology == "benign")
+        col, row = (_along(finding.center_x, size_px, width),
+                    _along(finding.center_y, size_px, height))  # fmt: skip
+        mask = np.zeros((size_px, size_px), np.uint8)
+        cv2.ellipse(mask, (col, row), (round(width / 2), round(height / 2)), 0, 0, 360, 1, -1)
+        made.append(_deform(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic")))
+    return np.stack(made)
 
 
 def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
@@ -45,7 +44,9 @@ def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
     for finding in findings:
         rng = seeds.rng(finding.seed, "elastic")
         source = training.masks[rng.choice(own[finding.pathology])]
-        made.append(_deform(_resize(source, finding, size_px), _size_px(finding), rng))
+        width, height = _box(finding)
+        mask = _resize(source, finding, size_px)
+        made.append(_deform(mask, (width * height) ** 0.5, rng))
     return np.stack(made)
 
 
@@ -87,8 +88,3 @@ def _box(finding: Finding) -> tuple[float, float]:
     assert finding.width_mm is not None
     assert finding.height_mm is not None
     return finding.width_mm / finding.pixel_mm, finding.height_mm / finding.pixel_mm
-
-
-def _size_px(finding: Finding) -> float:
-    width, height = _box(finding)
-    return float((width * height) ** 0.5)

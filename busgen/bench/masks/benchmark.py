@@ -19,8 +19,7 @@ from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import utility as images_utility
 from busgen.bench.images.matched import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
-from busgen.bench.real import reading
-from busgen.bench.real.benchmark import find_folder
+from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
 from busgen.judges.training.stage import prepare, work_folder
@@ -31,7 +30,6 @@ from busgen.params.train_judges import TrainJudgesParams
 from busgen.priors.draw import draw
 from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
-from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import SIDE
 
 SUBJECT, RIVALS = "semantic_curvature", ("curvature", "ellipse", "elastic_real")
@@ -103,14 +101,11 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     findings = draw(load_prior(), size.findings, SEED)
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        speed = outlines.rate(engine, findings, size.repetitions) | outlines.memory(
-            engine, findings
-        )
+        own = outlines.figures(engine, findings, size.repetitions)
         real = _real(size, Path(scratch))
         masks = engine.draw(lesions)
         return {
-            **speed,
-            **outlines.validity(engine, lesions),
+            **own,
             **outlines.measure_agreement(masks, lesions),
             **_figures(real, size),
             **_marginals(masks, lesions, real.held_out),
@@ -120,15 +115,11 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
 def _real(size: Size, scratch: Path) -> RealData:
     """Return the real lesions, read where they are not there yet."""
-    made = WORK / "real"
-    reading.run(find_folder(), made, scratch)
-    tables, cohort = find_tables(made), made / "cohort" / FILE
+    tables, cohort = read_tables(WORK / "real", scratch)
     folders = prepare(tables, cohort, work_folder(tables, cohort, TrainJudgesParams(), WORK))
     parts = [describe(tables, cohort, folders, own) for own in (("train",), HELD_OUT, ("test",))]
     training, held_out, test = (part.pick(part.crops.is_labelled) for part in parts)
-    rows = np.zeros(len(held_out.crops), np.bool_)
-    rows[np.linspace(0, len(rows) - 1, min(size.held_out, len(rows))).round().astype(int)] = True
-    return RealData(training, held_out.pick(rows), test)
+    return RealData(training, held_out.subsample(size.held_out), test)
 
 
 def _engines(real: RealData) -> dict[str, Engine]:
@@ -147,14 +138,18 @@ def _figures(real: RealData, size: Size) -> dict[str, Figure]:
     asked = match_findings(real.held_out, SEED)
     held = realism.Cases(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
     training = np.asarray(real.training.crops.masks)
-    readers = real.held_out.pick(_describe(real.held_out))
+    readers, learned = _described(real.held_out), _described(real.training)
     made = {name: engine(asked.findings) for name, engine in _engines(real).items()}
-    lots = {name: _draw(engine, readers) for name, engine in _engines(real).items()}
-    learned = _read(real.training.pick(_describe(real.training)))
+    drawn = {"real": _cases(readers)}
+    for name, engine in _engines(real).items():  # `FAMILY` masks for each lesion
+        families = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
+        masks = np.concatenate([engine(family.findings) for family in families])
+        groups = np.tile(readers.crops.groups, FAMILY)
+        drawn[name] = realism.Cases(masks, groups, readers.rows * FAMILY)
     told = {
         **realism.diversity(made, held),
         **realism.novelty(made, held, training),
-        **control.figures(learned, {"real": _read(readers), **lots}),
+        **control.figures(_cases(learned), drawn),
     }
     for name, masks in made.items():
         told |= realism.two_sample(name, masks, held, size.recipe)
@@ -163,38 +158,27 @@ def _figures(real: RealData, size: Size) -> dict[str, Figure]:
 
 def _gaps(told: Mapping[str, Figure]) -> dict[str, Figure]:
     """Return what bars are put on: the subject against real."""
-    names = ("coverage", "density", "shape_read", "margin_auc")
-    own = {name: told[f"{name}_{SUBJECT}"] for name in names}
-    real = {name: told[f"{name}_real"].value for name in names}
-    ratio = own["coverage"].value / real["coverage"]
-    apart = abs(own["density"].value - real["density"])
-    return {
-        "coverage_of_real": Figure(ratio, "times", own["coverage"].n),
-        "density_gap": Figure(apart, "ratio", own["density"].n),
-        **{
-            f"{name}_gap": Figure(real[name] - own[name].value, own[name].unit, own[name].n)
-            for name in ("shape_read", "margin_auc")
-        },
-    }
+    gaps = {}
+    for name in ("coverage", "density", "shape_read", "margin_auc"):
+        own, real = told[f"{name}_{SUBJECT}"], told[f"{name}_real"].value
+        if name == "coverage":
+            gaps["coverage_of_real"] = replace(own, value=own.value / real, unit="times")
+        else:
+            gap = real - own.value
+            gaps[f"{name}_gap"] = replace(own, value=abs(gap) if name == "density" else gap)
+    return {name: replace(gap, interval=None) for name, gap in gaps.items()}
 
 
-def _describe(real: Lesions) -> NDArray[np.bool_]:
-    """Return which lesions have a reader's shape and margin."""
-    return np.array(
-        [r["dataset"] == READERS and r["shape"] and r["margin"] is not None for r in real.rows],
-        np.bool_,
-    )
+def _described(real: Lesions) -> Lesions:
+    """Return the lesions that have a reader's shape and margin."""
+    stated = [
+        r["dataset"] == READERS and bool(r["shape"]) and r["margin"] is not None for r in real.rows
+    ]
+    return real.pick(np.array(stated, np.bool_))
 
 
-def _read(real: Lesions) -> control.Cases:
-    return control.Cases(np.asarray(real.crops.masks), real.rows, real.crops.groups)
-
-
-def _draw(engine: Engine, readers: Lesions) -> control.Cases:
-    """Return masks of the terms that readers stated, `FAMILY` for each lesion."""
-    lots = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
-    masks = np.concatenate([engine(asked.findings) for asked in lots])
-    return control.Cases(masks, readers.rows * FAMILY, np.tile(readers.crops.groups, FAMILY))
+def _cases(real: Lesions) -> realism.Cases:
+    return realism.Cases(np.asarray(real.crops.masks), real.crops.groups, real.rows)
 
 
 def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
@@ -209,14 +193,12 @@ def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> d
         {label: prior_marginals.measure(masks[labels == label]) for label in classes},
         {label: prior_marginals.measure(real[kinds == label]) for label in classes},
     )
-    published = prior_marginals.TALL
     benign, malignant = (told[f"taller_{label}"] for label in classes)
-    ratio = benign.value / published["benign"]
+    ratio = benign.value / prior_marginals.TALL["benign"]
+    gap = abs(malignant.value - prior_marginals.TALL["malignant"])
     return told | {
         "taller_benign_times": Figure(max(ratio, 1 / max(ratio, 1e-9)), "times", benign.n),
-        "taller_malignant_gap": Figure(
-            abs(malignant.value - published["malignant"]), "share", malignant.n
-        ),
+        "taller_malignant_gap": Figure(gap, "share", malignant.n),
     }
 
 
@@ -225,19 +207,13 @@ def _utility(real: RealData, scratch: Path, size: Size) -> dict[str, Figure]:
 
     Arms have findings of training patients' classes and machines, all else of the prior.
     """
-    chosen = np.zeros(len(real.training.crops), np.bool_)
-    n = min(size.training, len(chosen))
-    chosen[np.linspace(0, len(chosen) - 1, n).round().astype(int)] = True
-    training = real.training.pick(chosen)
+    training = real.training.subsample(size.training)
     asked = draw_findings(training, SEED)
-    pictures = load_image_engine(ENGINE, SIDE)
-    arms = {}
+    painter, arms = load_image_engine(ENGINE, SIDE), {}
     for name, engine in _engines(real).items():
         masks = engine(asked.findings)
-        images = pictures.render(list(asked.findings), masks)
-        arms[name] = replace(
-            training.crops, images=images, masks=masks, ignore=np.zeros_like(masks)
-        )
+        images, clear = painter.render(list(asked.findings), masks), np.zeros_like(masks)
+        arms[name] = replace(training.crops, images=images, masks=masks, ignore=clear)
     told = images_utility.measure(arms, real.test.crops, scratch, size.utility, SUBJECT)
     worst = min((told[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
     return told | {"utility_dice_gain_worst": worst}

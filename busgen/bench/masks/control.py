@@ -4,17 +4,18 @@ In: real outlines whose readers state their terms, masks in their stead. Out: fi
 classifier learns from BrEaST's training patients alone: neither a rule nor a mask of ours is in it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from busgen import schema
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval
-from busgen.bench.masks.features import embed
+from busgen.bench.images.scores import drop_missing, interval, mean
+from busgen.bench.masks.realism import Cases, embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
 
@@ -22,70 +23,42 @@ Masks = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Cases:
-    """Masks (N, S, S), the terms that each has, and what a bootstrap keeps together, (N,)."""
-
-    masks: Masks
-    terms: Sequence[Mapping[str, Any]]
-    groups: NDArray[np.str_]
-
-    def names(self, field: str) -> NDArray[np.str_]:
-        """Return the one term of `field` of each."""
-        return np.array([terms[field] for terms in self.terms])
-
-    def has_margin(self, term: str) -> NDArray[np.bool_]:
-        """Return whose margin has the term."""
-        return np.array([term in (terms["margin"] or ()) for terms in self.terms], np.bool_)
-
-
 def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
 
-    Parameters
-    ----------
-    learned
-        Real outlines that the classifier learns from.
-    lots
-        Name -> real or drawn outlines of the same terms that it reads.
+    It learns from the real outlines `learned`, and reads those of `lots`, real or drawn.
     """
-    seen = {name: embed(lot.masks) for name, lot in lots.items()}
     known = embed(learned.masks)
     told: dict[str, Figure | None] = {}
-    shape = _model().fit(known, learned.names("shape"))
+    shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
     margins = {
-        term: _model().fit(known, learned.has_margin(term))
+        term: _model().fit(known, _has_margin(learned, term))
         for term in schema.MARGINS
-        if 0 < learned.has_margin(term).sum() < len(learned.masks)
+        if 0 < _has_margin(learned, term).sum() < len(learned.masks)
     }
     for name, lot in lots.items():
-        right = shape.predict(seen[name]) == lot.names("shape")
-        told[f"shape_read_{name}"] = interval(_mean(right), lot.groups, "share", "shape")
-        probabilities = {
-            term: model.predict_proba(seen[name])[:, 1] for term, model in margins.items()
-        }
-        told[f"margin_auc_{name}"] = interval(_auc(lot, probabilities), lot.groups, "AUC", "margin")
+        seen = embed(lot.masks)
+        right = shape.predict(seen) == np.array([terms["shape"] for terms in lot.terms])
+        told[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
+        found = {term: model.predict_proba(seen)[:, 1] for term, model in margins.items()}
+        told[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
     return drop_missing(told)
 
 
-def _model() -> Any:  # noqa: ANN401 - scikit-learn has no types
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
+def _model() -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
-
-
-def _mean(right: NDArray[np.bool_]) -> Score:
-    return lambda rows: float(right[rows].mean())
 
 
 def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
     """Return the mean over margin terms of the AUC with which each is told."""
-    truth = {term: lot.has_margin(term) for term in probabilities}
+    truth = {term: _has_margin(lot, term) for term in probabilities}
 
     def score(rows: NDArray[np.intp]) -> float:
         each = [auc(truth[term][rows], own[rows]) for term, own in probabilities.items()]
         return float(np.nanmean(each))
 
     return score
+
+
+def _has_margin(cases: Cases, term: str) -> NDArray[np.bool_]:
+    return np.array([term in (terms["margin"] or ()) for terms in cases.terms], np.bool_)

@@ -3,14 +3,13 @@
 In: a mask engine, findings, masks. Out: figures.
 """
 
-import time
 import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.bench.harness import Figure, share
+from busgen.bench.harness import Figure, measure_time, median_figure, share
 from busgen.imaging.geometry import measure as measure_mask
 from busgen.masks.raster import MaskEngine
 from busgen.priors.findings import Finding
@@ -19,32 +18,22 @@ from busgen.real.crops import SIDE
 Masks = NDArray[np.uint8]
 
 
-def rate(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
-    """Return masks per second of wall-clock time: median and range of the repetitions."""
+def figures(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
+    """Return masks per second, growth of memory, outlines that cross themselves or leave the frame.
+
+    Memory is what four times as many masks need over these, but for the masks themselves.
+    """
     engine.draw(findings[:100])
     part = findings[: max(len(findings) // 6, 1)]
-    rates = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        engine.draw(part)
-        rates.append(len(part) / (time.perf_counter() - start))
-    n = repetitions * len(part)
-    return {"masks_per_s": Figure(float(np.median(rates)), "1/s", n, (min(rates), max(rates)))}
-
-
-def memory(engine: MaskEngine, findings: Sequence[Finding]) -> dict[str, Figure]:
-    """Return how much more memory, but for the masks themselves, four times as many need."""
+    seconds = [measure_time(lambda: engine.draw(part)) for _ in range(repetitions)]
+    speed = median_figure([len(part) / one for one in seconds], "1/s", repetitions * len(part))
     peaks = []
     for n in (len(findings) // 8, len(findings) // 2):
         tracemalloc.start()
         kept = engine.draw(findings[:n])
         peaks.append(tracemalloc.get_traced_memory()[1] - kept.nbytes)
         tracemalloc.stop()
-    return {"memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2)}
-
-
-def validity(engine: MaskEngine, lesions: Sequence[Finding]) -> dict[str, Figure]:
-    """Return how many outlines cross themselves, and how many leave the frame."""
+    lesions = [finding for finding in findings if finding.has_lesion]
     found = engine.outlines(lesions)
     crossing = sum(_crosses(outline) for outline in found)
     side = np.array([SIDE * f.pixel_mm for f in lesions])[:, None]
@@ -52,6 +41,8 @@ def validity(engine: MaskEngine, lesions: Sequence[Finding]) -> dict[str, Figure
     low, high = found.min(axis=1) + center, found.max(axis=1) + center
     outside = int(((low < -1e-6) | (high > side + 1e-6)).any(axis=1).sum())
     return {
+        "masks_per_s": speed,
+        "memory_growth": Figure(peaks[1] / peaks[0], "times", len(findings) // 2),
         "self_intersections": Figure(crossing, "outlines", len(lesions)),
         "out_of_frame": Figure(outside, "outlines", len(lesions)),
     }
@@ -73,7 +64,8 @@ def measure_agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Fig
     """Return how well the boxes measured on the masks agree with the findings'."""
     pixel = np.array([f.pixel_mm for f in lesions])[:, None]
     asked = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
-    found = np.array([_box(m, f.pixel_mm) for m, f in zip(masks, lesions, strict=True)])
+    shapes = [measure_mask(m, f.pixel_mm) for m, f in zip(masks, lesions, strict=True)]
+    found = np.array([(s.width_mm, s.height_mm) if s else (0.0, 0.0) for s in shapes])
     error_mm = np.abs(found - asked)
     within = ((error_mm <= 0.05 * asked) | (error_mm <= 1.001 * pixel)).all(axis=1)
     upright = np.array([f.orientation == "not_parallel" for f in lesions])
@@ -84,9 +76,3 @@ def measure_agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Fig
         "size_within_5_percent": share(int(within.sum()), len(lesions)),
         "orientation_agreement": share(int(agrees.sum()), len(lesions)),
     }
-
-
-def _box(mask: Masks, pixel_mm: float) -> tuple[float, float]:
-    """Return width and height (mm) measured on a mask."""
-    shape = measure_mask(mask, pixel_mm)
-    return (0.0, 0.0) if shape is None else (shape.width_mm, shape.height_mm)

@@ -25,21 +25,18 @@ LEVEL = 0.95
 def figures(
     made: Mapping[str, Mapping[str, Floats]], real: Mapping[str, Mapping[str, Floats]]
 ) -> dict[str, Figure]:
-    """Return distances and shares.
+    """Return distances and shares of what `measure` returns of each class.
 
-    Parameters
-    ----------
-    made, real
-        Class -> measure -> values (N,) as `measure` returns them, of real ones one a patient.
+    Real values are one a patient.
     """
     told: dict[str, Figure] = {}
     tests = sum(len(own) for own in real.values())
     for label, own in real.items():
         for name, held in own.items():
-            distance = ks(made[label][name], held)
-            limit = _limit(held, 1 - (1 - LEVEL) / tests)
-            n = len(made[label][name])
-            told[f"prior_{name}_{label}"] = Figure(distance / limit, "limits", n)
+            rng, values = seeds.rng(0, "prior limit"), made[label][name]
+            drawn = [ks(rng.choice(held, len(held)), held) for _ in range(DRAWS)]
+            limit = float(np.quantile(drawn, 1 - (1 - LEVEL) / tests))
+            told[f"prior_{name}_{label}"] = Figure(ks(values, held) / limit, "limits", len(values))
         tall = made[label]["ratio"] < 0
         told[f"taller_{label}"] = share(int(tall.sum()), len(tall))
     return told
@@ -50,10 +47,3 @@ def measure(masks: NDArray[np.uint8]) -> dict[str, Floats]:
     boxes = np.array([cv2.boundingRect(np.asarray(mask))[2:] for mask in masks], float)
     width, height = boxes.T
     return {"ratio": np.log(width / height), "area": np.log(width * height / masks[0].size)}
-
-
-def _limit(held: Floats, level: float) -> float:
-    """Return the quantile `level` of the distance of as many resampled patients from all."""
-    rng = seeds.rng(0, "prior limit")
-    drawn = [ks(rng.choice(held, len(held)), held) for _ in range(DRAWS)]
-    return float(np.quantile(drawn, level))

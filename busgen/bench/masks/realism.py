@@ -1,10 +1,12 @@
 """Realism, diversity and novelty of masks against those of held-out patients.
 
-In: real masks, and masks in their stead. Out: figures.
+In: real masks, and masks in their stead. Out: figures; geometric features (N, F) of masks, and
+windows (N, W, W) of the lesions alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +14,59 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval, mean
-from busgen.bench.masks.features import WINDOW, crop, embed
+from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
+from busgen.imaging.geometry import Geometry, measure
+from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
-from busgen.stats.roc import auc
+
+Floats = NDArray[np.float64]
+
+WINDOW = 128  # px: side of the image of a lesion
+ROOM = 1.15  # side of the window over the lesion's longer side, where it must be brought smaller
+SOFT = 1e-6
+
+
+def embed(masks: NDArray[np.uint8]) -> Floats:
+    """Return proportions, size, axes, tilt, solidity, circularity, roughness, curvature, (N, 13).
+
+    NaN where a mask is empty.
+    """
+    shapes = [measure(np.asarray(mask), 1.0) for mask in masks]
+    return np.array([_row(shape) if shape else [np.nan] * 13 for shape in shapes])
+
+
+def _row(shape: Geometry) -> list[float]:
+    return [
+        np.log(shape.width_mm / shape.height_mm),
+        np.log(shape.area_mm2),
+        shape.area_mm2 / (shape.width_mm * shape.height_mm),
+        shape.major_mm / shape.minor_mm,
+        shape.angle_deg,
+        shape.solidity,
+        shape.circularity,
+        np.log(shape.roughness + 1e-3),
+        *np.log(np.array(shape.curvature) + SOFT),
+    ]
+
+
+def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the lesions (N, WINDOW, WINDOW) as 0 and 255, each in the middle.
+
+    At full resolution, unless the lesion is too large for the window.
+    """
+    windows = []
+    for mask in map(np.asarray, masks):
+        left, top, width, height = cv2.boundingRect(mask)
+        side = max(WINDOW, round(ROOM * max(width, height)))
+        row, col = top + height // 2 - side // 2, left + width // 2 - side // 2
+        padded = np.pad(mask * np.uint8(255), side)
+        window = padded[row + side : row + 2 * side, col + side : col + 2 * side]
+        windows.append(resize(window, WINDOW))
+    return np.stack(windows)
+
 
 Masks = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 FOLDS, ROUNDS = 5, 3  # of the boosted trees: cross-validation, repeated with other folds
@@ -30,10 +77,11 @@ RECIPE = Recipe(patch_px=WINDOW, grid=1)
 
 @dataclass(frozen=True)
 class Cases:
-    """Masks (N, S, S) of held-out patients and whose they are, (N,)."""
+    """Masks (N, S, S), what a bootstrap keeps together, (N,), and the terms that each has."""
 
     masks: Masks
     groups: Names
+    terms: Sequence[Mapping[str, Any]] = ()
 
 
 def two_sample(
@@ -57,7 +105,7 @@ def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
     """Return the cross-validated AUC of boosted trees, patients kept together in a fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    both = np.concatenate([made, real])
+    both: Floats = np.concatenate([made, real])
     labels = np.repeat([True, False], len(real))
     groups = np.tile(held.groups, 2)
     probabilities = np.zeros((ROUNDS, len(both)))
@@ -69,12 +117,8 @@ def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
             )
             model.fit(both[fold != k], labels[fold != k])
             probabilities[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
-
-    def score(rows: NDArray[np.intp]) -> float:
-        return float(np.mean([auc(labels[rows], own[rows]) for own in probabilities]))
-
-    figure = interval(score, groups, "AUC", "trees")
-    return figure and Figure(figure.value, figure.unit, len(real), figure.interval)
+    figure = interval(auc_score(labels, probabilities), groups, "AUC", "trees")
+    return figure and replace(figure, n=len(real))
 
 
 def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
@@ -103,30 +147,24 @@ def overlap(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]
 def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
-    Returns
-    -------
-    dict
-        ``nearest_iou_*`` the median over masks of the largest IoU with a training mask, mirrored or
-        not, laid over by centre and area; ``nearest_iou_max_*`` the largest;
-        ``closer_than_real_*`` the chance that a mask is nearer to training masks than the held-out
-        real one in whose stead it is: .5 where it copies no more than other patients do.
+    ``nearest_iou_*`` is the median over masks of the largest IoU with a training mask, mirrored or
+    not, laid over by centre and area; ``nearest_iou_max_*`` the largest; ``closer_than_real_*`` the
+    probability that a mask is nearer to training masks than the held-out real one in whose stead
+    it is: .5 where it copies no more than other patients do.
     """
     real = nearest(held.masks, training)
-    told: dict[str, Figure | None] = _near("real", real)
-    for name, masks in lots.items():
-        own = nearest(masks, training)
-        closer = (own > real).astype(float)
-        told |= _near(name, own)
-        told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
+    told: dict[str, Figure | None] = {}
+    for name, masks in {"real": held.masks, **lots}.items():
+        own = real if name == "real" else nearest(masks, training)
+        low, high = np.quantile(own, [0.05, 0.95])
+        told |= {
+            f"nearest_iou_{name}": Figure(float(np.median(own)), "IoU", len(own), (low, high)),
+            f"nearest_iou_max_{name}": Figure(float(own.max()), "IoU", len(own)),
+        }
+        if name != "real":
+            closer = (own > real).astype(float)
+            told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
     return drop_missing(told)
-
-
-def _near(name: str, found: Floats) -> dict[str, Figure | None]:
-    low, high = np.quantile(found, [0.05, 0.95])
-    return {
-        f"nearest_iou_{name}": Figure(float(np.median(found)), "IoU", len(found), (low, high)),
-        f"nearest_iou_max_{name}": Figure(float(found.max()), "IoU", len(found)),
-    }
 
 
 def nearest(masks: Masks, training: Masks) -> Floats:

@@ -4,20 +4,17 @@ In: the shipped prior and the mask engine `curvature`. Out: figures. Posterior f
 on the envelope, as a reader would see them: level below the lesion against level beside it.
 """
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figure, measure_time, share
 from busgen.images.engines import load_image_engine
 from busgen.images.phantom import acoustics, engine
 from busgen.images.phantom.beams import linear_grid
 from busgen.images.phantom.scanners import STYLES, draw_settings
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw
-from busgen.priors.findings import Finding
 from busgen.priors.network import load_prior
 from busgen.priors.request import parse_request
 from busgen.seeds import rng
@@ -37,11 +34,15 @@ BAND_MM = 8.0  # height of the band below the lesion
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; takes about a minute on two cores, `quick` some ten seconds."""
-    n = 40 if quick else 300
-    speckle = _speckle(8 if quick else 40)
-    figures = {"images_per_s": _rate(n), "rayleigh_ratio": speckle}
-    error = abs(speckle.value - RAYLEIGH_RATIO)
-    figures["rayleigh_error"] = Figure(error, "1", speckle.n)
+    n, looks = (40, 8) if quick else (300, 40)
+    ratios = [speckle_ratio(scanner, seed) for scanner in STYLES for seed in range(looks)]
+    mean, error = float(np.mean(ratios)), float(np.std(ratios) / np.sqrt(len(ratios)))
+    ends = mean - 1.96 * error, mean + 1.96 * error
+    figures = {
+        "images_per_s": _rate(n),
+        "rayleigh_ratio": Figure(mean, "1", len(ratios), ends),
+        "rayleigh_error": Figure(abs(mean - RAYLEIGH_RATIO), "1", len(ratios)),
+    }
     for feature, sign in (("enhancement", 1), ("shadowing", -1)):
         excess_db, thick_mm = _posterior(feature, n)
         right = np.sign(excess_db) == sign
@@ -90,20 +91,13 @@ def speckle_ratio(scanner: str, seed: int) -> float:
     return float(look.mean() / look.std())
 
 
-def _speckle(n: int) -> Figure:
-    ratios = [speckle_ratio(scanner, seed) for scanner in STYLES for seed in range(n)]
-    mean, error = float(np.mean(ratios)), float(np.std(ratios) / np.sqrt(len(ratios)))
-    return Figure(mean, "1", len(ratios), (mean - 1.96 * error, mean + 1.96 * error))
-
-
 def _rate(n: int) -> Figure:
     findings = draw(load_prior(), n, 1)
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
     engine = load_image_engine("phantom", SIZE_PX, threads=2)
     engine.render(findings[:4], masks[:4])
-    start = time.perf_counter()
-    engine.render(findings, masks)
-    return Figure(n / (time.perf_counter() - start), "images/s", n)
+    seconds = measure_time(lambda: engine.render(findings, masks))
+    return Figure(n / seconds, "images/s", n)
 
 
 def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,10 +105,6 @@ def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     findings = draw(load_prior(), n, 2, request=parse_request([f"posterior={feature}"], None, None))
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
     pairs = list(zip(findings, masks, strict=True))
-    excess = np.array([_excess_db(finding, mask) for finding, mask in pairs])
+    excess = np.array([posterior_band(engine.envelope(f, m), m, f.pixel_mm) for f, m in pairs])
     thick = np.array([mean_chord(mask, finding.pixel_mm) for finding, mask in pairs])
     return excess[~np.isnan(excess)], thick[~np.isnan(excess)]
-
-
-def _excess_db(finding: Finding, mask: NDArray[np.uint8]) -> float:
-    return posterior_band(engine.envelope(finding, mask), mask, finding.pixel_mm)

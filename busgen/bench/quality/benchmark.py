@@ -17,14 +17,12 @@ from busgen.bench.quality import (
     reference_programs,
     speed as quality_speed,
 )
-from busgen.bench.real import reading
-from busgen.bench.real.benchmark import find_folder
+from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates.calibration.fault_injection import Gates, inject_faults
 from busgen.gates.calibration.real_samples import read_pairs, read_training
 from busgen.judges.judges import load_judges
 from busgen.params.gates import DEFAULT_GATES
-from busgen.real.cohort import FILE, find_tables
 from busgen.similarity.known_images import make_known, save_known
 
 WORK = ROOT / "data" / "work" / "bench-quality"
@@ -41,8 +39,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     """
     made = WORK / "real"
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        reading.run(find_folder(), made, Path(scratch))
-    tables, cohort = find_tables(made), made / "cohort" / FILE
+        tables, cohort = read_tables(made, Path(scratch))
     training, textures = read_training(tables, cohort)
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         known = Path(scratch) / "known.safetensors"
@@ -52,12 +49,11 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         speed = quality_speed.figures(made, known, rows, quick=quick)
     few = slice(FEW) if quick else slice(None)
     test = list(read_pairs(tables, cohort, "test"))[few]
-    keeper = Gates(load_judges(device="cpu"), make_known(textures), DEFAULT_GATES)
-    images = [pair.image for pair in test]
+    gates = Gates(load_judges(device="cpu"), make_known(textures), DEFAULT_GATES)
     return {
-        **fault_detection.figures(inject_faults(keeper, test, training)),
-        **fault_detection.measure_time(test[:TIMED], keeper.known),
+        **fault_detection.figures(inject_faults(gates, test, training)),
+        **fault_detection.measure_time(test[:TIMED], gates.known),
         **reference_programs.figures(),
         **speed,
-        **near_duplicates.figures(images, quick=quick),
+        **near_duplicates.figures([pair.image for pair in test], quick=quick),
     }

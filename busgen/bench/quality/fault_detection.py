@@ -4,22 +4,22 @@ In: what `busgen.gates.calibration.fault_injection` found; images. Out: figures.
 Wilson's 95 %.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from time import process_time
 
 from threadpoolctl import threadpool_limits
 
+from busgen.bench import harness
 from busgen.bench.harness import Bar, Figure, share
 from busgen.gates import image_checks, scores
+from busgen.gates.calibration import fault_injection
 from busgen.gates.calibration.fault_injection import (
-    BAND,
     COPIED,
     COPY,
     CURVES,
     PLANTED,
     SWAPPED,
     Detection,
-    Report,
 )
 from busgen.gates.calibration.faults import Pair
 from busgen.gates.lesion_intensity import score_lesion
@@ -34,19 +34,15 @@ BARS = {
 }
 
 
-def figures(proof: Report) -> dict[str, Figure]:
+def figures(proof: fault_injection.Report) -> dict[str, Figure]:
     """Return shares caught and refused: of what a bar is about, gate by gate too."""
     told = _gates("real_refused", proof.clean)
-    seen = {*CURVES, BAND}
+    seen = {*CURVES, fault_injection.BAND}
     for one in proof.faults:
-        if one.fault in seen:
-            told[f"{one.fault}_caught_at_{one.strength:g}"] = share(one.rejected, one.n)
-            told[f"{one.fault}_noticed_at_{one.strength:g}"] = share(
-                one.rejected + one.flagged, one.n
-            )
-        else:
-            told |= _gates(f"{one.fault}_caught", one)
-            told[f"{one.fault}_noticed"] = share(one.rejected + one.flagged, one.n)
+        at = f"_at_{one.strength:g}" if one.fault in seen else ""
+        caught = f"{one.fault}_caught{at}"
+        told |= {caught: share(one.rejected, one.n)} if at else _gates(caught, one)
+        told[f"{one.fault}_noticed{at}"] = share(one.rejected + one.flagged, one.n)
         seen.add(one.fault)
     labels = proof.labels
     for refused, part in labels.curve:
@@ -66,23 +62,18 @@ def measure_time(pairs: Sequence[Pair], known: KnownImages) -> dict[str, Figure]
     `added_ms` is of overlay, anomaly, orientation and copies together, `region_scores_ms` of
     intensity and descriptors.
     """
-
-    def measure(pair: Pair) -> Mapping[str, float | None]:
-        terms = {"echo_pattern": pair.echo_pattern, "posterior": pair.posterior}
-        return score_lesion(pair.image, pair.mask, terms)
-
-    images = [pair.image for pair in pairs]
+    images, n = [pair.image for pair in pairs], len(pairs)
+    terms = [{"echo_pattern": p.echo_pattern, "posterior": p.posterior} for p in pairs]
     timed: dict[str, Callable[[], object]] = {
         "pixel_scores_ms": lambda: [scores.score_image(image) for image in images],
         "added_ms": lambda: [known.similarities(images), *map(image_checks.score_image, images)],
-        "region_scores_ms": lambda: [measure(pair) for pair in pairs],
+        "region_scores_ms": lambda: [
+            score_lesion(p.image, p.mask, own) for p, own in zip(pairs, terms, strict=True)
+        ],
     }
+    found = {}
     with threadpool_limits(1, "blas"):
-        return {name: _time(work, len(pairs)) for name, work in timed.items()}
-
-
-def _time(work: Callable[[], object], n: int) -> Figure:
-    work()
-    start = time.process_time()
-    work()
-    return Figure(1e3 * (time.process_time() - start) / n, "ms", n)
+        for name, work in timed.items():
+            work()
+            found[name] = Figure(1e3 * harness.measure_time(work, process_time) / n, "ms", n)
+    return found

@@ -6,10 +6,10 @@ what they are counted for is written out here; of the Vendi score a closed form 
 """
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
@@ -28,7 +28,6 @@ from busgen.stats.ks import ks
 from busgen.stats.roc import auc
 
 if TYPE_CHECKING:
-    from torch import nn
     from torchmetrics import Metric
 
 N, D, KINDS = 200, 8, 5
@@ -40,7 +39,9 @@ BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 def figures() -> dict[str, Figure]:
     """Return the largest relative difference, and that of each score."""
-    told = {name: _error(*pair) for name, pair in compare_values().items()}
+    tiny = float(np.finfo(np.float64).tiny)
+    pairs = compare_values()
+    told = {name: abs(a - b) / max(abs(b), tiny) for name, (a, b) in pairs.items()}
     single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in told.items()}
     return {"score_reference_error": Figure(max(told.values()), "share", len(told)), **single}
 
@@ -50,78 +51,41 @@ def compare_values() -> dict[str, Both]:
 
     Raises `ImportError` where torchmetrics or MONAI are missing: they come with `busgen[dev]`.
     """
-    pick = rng(0, "references")
-    a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
-    compare: dict[str, Callable[[Floats, Floats], Both]] = {
-        "frechet_torchmetrics": _frechet_torchmetrics,
-        "frechet_monai": _frechet_monai,
-        "kid_torchmetrics": _kid,
-        "mmd_monai": _mmd,
-        "auc_torchmetrics": _auc,
-        "ks_scipy": _ks,
-        "vendi_closed_form": lambda *_: (
-            vendi_score(np.eye(KINDS).repeat(N, axis=0)),
-            float(KINDS),
-        ),
-    }
-    return {name: pair(a, b) for name, pair in compare.items()} | _overlap(a, b)
-
-
-def _error(ours: float, theirs: float) -> float:
-    return abs(ours - theirs) / max(abs(theirs), float(np.finfo(np.float64).tiny))
-
-
-def _frechet_torchmetrics(a: Floats, b: Floats) -> Both:
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(_first_channel(), input_img_size=(3, 1, D))
-    return frechet_distance(a, b), float(_update(metric, a, b).compute())
-
-
-def _frechet_monai(a: Floats, b: Floats) -> Both:
-    import torch
     from monai.metrics.fid import FIDMetric
-
-    return frechet_distance(a, b), float(FIDMetric()(torch.from_numpy(a), torch.from_numpy(b)))
-
-
-def _kid(a: Floats, b: Floats) -> Both:
+    from monai.metrics.mmd import MMDMetric
+    from scipy.stats import ks_2samp
+    from torchmetrics.functional.classification import binary_auroc
+    from torchmetrics.image.fid import FrechetInceptionDistance
     from torchmetrics.image.kid import KernelInceptionDistance
 
+    pick, rows, alone = rng(0, "references"), np.arange(N), np.arange(N).astype(str)
+    a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
+    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
+    fid = FrechetInceptionDistance(_FirstChannel(), input_img_size=(3, 1, D))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how much memory all features take
-        metric = KernelInceptionDistance(_first_channel(), subsets=1, subset_size=N)
-    alone = np.arange(N).astype(str)
-    ours = squared_mmd(Sample(a, alone), Sample(b, alone))
-    return ours, float(_update(metric, a, b).compute()[0])
-
-
-def _mmd(a: Floats, b: Floats) -> Both:
-    """Return ours, and MONAI's of points whose products are the kernel."""
-    import torch
-    from monai.metrics.mmd import MMDMetric
-
-    points, rows = np.concatenate([a, b]), np.arange(N)
-    kernel = gaussian_kernel(group_distances(Sample(b, rows.astype(str))))
+        kid = KernelInceptionDistance(_FirstChannel(), subsets=1, subset_size=N)
+    # MONAI's kernel is linear: of points whose products are our kernel, it is ours
+    points = np.concatenate([a, b])
+    kernel = gaussian_kernel(group_distances(Sample(b, alone)))
     values, axes = np.linalg.eigh(kernel(points, points))
     mapped = torch.from_numpy(axes * np.sqrt(values.clip(0)))
-    ours = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
-    return ours, float(MMDMetric()(mapped[:N], mapped[N:]))
-
-
-def _auc(a: Floats, b: Floats) -> Both:
-    import torch
-    from torchmetrics.functional.classification import binary_auroc
-
-    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
-    theirs = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
-    return auc(made, scores), float(theirs)
-
-
-def _ks(a: Floats, b: Floats) -> Both:
-    from scipy.stats import ks_2samp
-
-    return ks(a[:, 0], b[:, 0]), float(ks_2samp(a[:, 0], b[:, 0]).statistic)
+    mmd = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
+    area = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
+    pair, frechet = (torch.from_numpy(a), torch.from_numpy(b)), frechet_distance(a, b)
+    found = {
+        "frechet_torchmetrics": (frechet, _update(fid, a, b).compute()),
+        "frechet_monai": (frechet, FIDMetric()(*pair)),
+        "kid_torchmetrics": (
+            squared_mmd(Sample(a, alone), Sample(b, alone)),
+            _update(kid, a, b).compute()[0],
+        ),
+        "mmd_monai": (mmd, MMDMetric()(mapped[:N], mapped[N:])),
+        "auc_torchmetrics": (auc(made, scores), area),
+        "ks_scipy": (ks(a[:, 0], b[:, 0]), ks_2samp(a[:, 0], b[:, 0]).statistic),
+        "vendi_closed_form": (vendi_score(np.eye(KINDS).repeat(N, axis=0)), KINDS),
+    }
+    return {name: (ours, float(other)) for name, (ours, other) in found.items()} | _overlap(a, b)
 
 
 def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
@@ -146,23 +110,15 @@ def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
     return {f"{name}_neighbours": (getattr(ours, name), float(theirs[name])) for name in NAMES}
 
 
-def _first_channel() -> "nn.Module":
-    """Return a network whose features of images (N, 3, 1, D) are their first channel."""
-    from torch import Tensor, nn
+class _FirstChannel(torch.nn.Module):
+    """A network whose features of images (N, 3, 1, D) are their first channel."""
 
-    class First(nn.Module):
-        """The first channel as it is."""
-
-        def forward(self, images: Tensor) -> Tensor:
-            return images[:, 0, 0].float()
-
-    return First()
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, 0, 0].float()
 
 
 def _update(metric: "Metric", a: Floats, b: Floats) -> "Metric":
-    """Return the metric, told of both sets as images."""
-    import torch
-
+    """Return the metric of both sets as images."""
     for points, real in ((a, False), (b, True)):
         images = torch.from_numpy(points).to(torch.uint8)
         metric.update(images[:, None, None].repeat(1, 3, 1, 1), real=real)

@@ -1,50 +1,60 @@
 """Time and memory of gates, scores and report at ten thousand images.
 
 In: canonical real data with its cohort, known images. Out: figures; each run is a process of its
-own on two threads. Images are copies of some that the default engine draws (`quality_rows`): they
-measure time alone.
+own on two threads. Images are copies of some that the default engine draws, mirrored and faintly
+speckled anew, with ids and hashes of their own: they cost what images cost, and say nothing about
+quality. Those of one finding are a family.
 """
 
-import json
-import time
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from busgen import io
 from busgen.arrays import Pixels
-from busgen.bench.factory import benchmark
-from busgen.bench.factory.benchmark import measure_time
-from busgen.bench.harness import Bar, Figure
-from busgen.bench.quality.rows import make_rows
-from busgen.bench.real.reading import TOLD
+from busgen.bench.harness import Bar, Figure, measure_time, read_peak, run_python
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_options import Options, open_sets
 from busgen.evaluation.score_sets import score_sets
 from busgen.evaluation.stage import write_scores
-from busgen.factory.shard import CHUNK
+from busgen.factory.library import run_shards
+from busgen.factory.plan import resolve
+from busgen.factory.rounds import run
+from busgen.factory.shard import CHUNK, ROW_GROUP
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
-from busgen.io import decode_png
+from busgen.io import decode_png, dumps, read_json, write_text
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
+from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
 from busgen.priors.findings import Finding, from_row
-from busgen.release.files import find_files
+from busgen.release import rows as candidates
+from busgen.release.files import INDEX, find_files
+from busgen.release.write import write_release
+from busgen.seeds import rng
 from busgen.similarity.dhash import hash_image, nearest
 from busgen.similarity.known_images import KnownImages, load_known
 
+Row = dict[str, Any]
 N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
 THREADS = 2
 GALLERY = 3  # images a stratum in the report
+DRAWN = 250  # findings that are really rendered
+NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
+OWN = ("image_dhash", "image_sha256")
 
 BARS = {
     "gates_and_scores_10000_s": Bar("<=", 600.0),
@@ -54,32 +64,26 @@ BARS = {
 
 
 def figures(made: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures.
+    """Return the figures; `quick` takes `FEW` images, a rehearsal.
 
-    Parameters
-    ----------
-    made
-        Real data as `busgen real ... --out` writes it; its held-out patients are scored against.
-    known
-        File of known images (`busgen.similarity.known_images`).
-    scratch
-        Empty folder.
-    quick
-        Whether `FEW` images stand for all: a rehearsal.
+    `made` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored
+    against; `known` is a file of known images, `scratch` an empty folder.
     """
     n = FEW if quick else N
     make_rows(n, scratch)
     some, whole = (_run("score", scratch, made, known, rows) for rows in (n // PART, n))
     reported = _run("report", scratch)
     both = whole["gates_s"] + whole["scores_s"]
-    return {
-        "gates_and_scores_10000_s": Figure(both, "s", n),
-        "gates_10000_s": Figure(whole["gates_s"], "s", n),
-        "scores_10000_s": Figure(whole["scores_s"], "s", n),
+    seconds = {
+        "gates_and_scores_10000_s": both,
+        "gates_10000_s": whole["gates_s"],
+        "scores_10000_s": whole["scores_s"],
+        "quality_10000_s": reported["quality_s"],
+        "report_10000_s": reported["report_s"],
+    }
+    return {name: Figure(value, "s", n) for name, value in seconds.items()} | {
         "scores_memory_gib": Figure(whole["gib"], "GiB", n),
         "scores_memory_growth": Figure(whole["gib"] / some["gib"], "times", n),
-        "quality_10000_s": Figure(reported["quality_s"], "s", n),
-        "report_10000_s": Figure(reported["report_s"], "s", n),
     }
 
 
@@ -88,30 +92,29 @@ def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     told = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
     code = f"from busgen.bench.quality.speed import *; write_record({str(told)!r}, {work}({given}))"
-    benchmark.run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    record: dict[str, float] = json.loads(told.read_text(encoding="utf-8"))
-    return record
+    run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    return read_json(told)
 
 
 def write_record(told: str, record: dict[str, float]) -> None:
     """Write a record and this process's peak of memory to the file `told`."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    peak = next(line for line in lines if line.startswith(TOLD))
-    gib = int(peak.split()[1]) / 2**20
-    Path(told).write_text(json.dumps(record | {"gib": gib}), encoding="utf-8")
+    write_text(Path(told), dumps(record | {"gib": read_peak()}))
 
 
 def score(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
     """Send the first `n` images through all gates and all scores; return the seconds."""
     release = Path(scratch) / "release"
-    start = time.perf_counter()
-    judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
-    gated = time.perf_counter()
-    asked = Options(most=n)
-    sets = open_sets((release, Path(made)), (None, None), asked)
-    sets = sets[0].pick(range(min(n, len(sets[0])))), sets[1]
-    score_sets(sets, load_spaces(None), asked, lambda _: None)
-    return {"gates_s": gated - start, "scores_s": time.perf_counter() - gated}
+
+    def gate() -> None:
+        judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
+
+    def compare() -> None:
+        asked = Options(most=n)
+        own, real = open_sets((release, Path(made)), (None, None), asked)
+        own = own.pick(range(min(n, len(own))))
+        score_sets((own, real), load_spaces(None), asked, lambda _: None)
+
+    return {"gates_s": measure_time(gate), "scores_s": measure_time(compare)}
 
 
 def report(scratch: str) -> dict[str, float]:
@@ -127,10 +130,6 @@ def report(scratch: str) -> dict[str, float]:
     return {"quality_s": quality_s, "report_s": report_s}
 
 
-Row = dict[str, Any]
-Seen = tuple[Finding, Pixels, Pixels, int]
-
-
 def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
     """Return how many of a release's rows all gates accept, as `busgen.factory.shard` asks them.
 
@@ -140,13 +139,15 @@ def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
     accepted = 0
     with on_all_cores() as pool:
         while part := list(islice(rows, CHUNK)):
-            seen = list(pool.map(_known, part))
-            findings, masks, images, own = (list(each) for each in zip(*seen, strict=True))
+            images, masks = (list(pool.map(partial(_decode, n), part)) for n in ("image", "mask"))
+            masks = [(mask > 0).astype(np.uint8) for mask in masks]
+            findings = [from_row(row) for row in part]
             judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
-            told = list(pool.map(_scores, findings, masks, images))
+            told = list(pool.map(_score_one, findings, masks, images))
             alike = score_copies(images, known)
-            distance = nearest(np.array(own, np.int64), hashes)[0]
-            hashes = np.concatenate([hashes, np.array(own, np.int64)])
+            own = np.array(list(pool.map(hash_image, images)), np.int64)
+            distance = nearest(own, hashes)[0]
+            hashes = np.concatenate([hashes, own])
             for *parts, bits in zip(told, judged, alike, distance.tolist(), strict=True):
                 every = parts[0] | parts[1] | parts[2] | {"duplicate_distance": float(bits)}
                 accepted += verdict(every, DEFAULT_GATES)[0]
@@ -160,10 +161,64 @@ def _rows(release: Path) -> Iterator[Row]:
             yield from batch.to_pylist()
 
 
-def _known(row: Row) -> Seen:
-    image, mask = (decode_png(row[name]["bytes"], name) for name in ("image", "mask"))
-    return from_row(row), (mask > 0).astype(np.uint8), image, hash_image(image)
+def _decode(name: str, row: Row) -> Pixels:
+    return decode_png(row[name]["bytes"], name)
 
 
-def _scores(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
+def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
     return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))
+
+
+def make_rows(n: int, folder: Path) -> None:
+    """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
+    few = min(n, DRAWN)
+    plan = resolve(GenerateParams(n=few, max_unfilled=1.0))
+    run(plan, folder / "few", run_shards)
+    accepted = pq.read_table(folder / "few" / INDEX, columns=["accepted"])["accepted"].to_pylist()
+    _copies(folder / "few", folder / "candidates", -(-n // sum(accepted)))
+    write_release(folder / "candidates", folder / "release")
+
+
+def _copies(source: Path, target: Path, copies: int) -> None:
+    """Write the candidates of `source` `copies` times to the new folder `target`."""
+    (target / "shards").mkdir(parents=True)
+    own: dict[tuple[str, int], Row] = {}
+    with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
+        for copy in range(copies):
+            for path in candidates.find_files(source):
+                table = pq.read_table(path)
+                rows = list(pool.map(partial(_again, copy), table.to_pylist()))
+                own |= {(row["sample_id"], row["attempt"]): row for row in rows}
+                whole = pa.Table.from_pylist(rows, schema=table.schema)
+                name = target / "shards" / f"copy-{copy:05d}-{path.name}"
+                pq.write_table(whole, name, row_group_size=ROW_GROUP, use_dictionary=False)
+                for row in rows:
+                    del row["image"], row["mask"]
+    index = pq.read_table(source / INDEX)
+    indexed = []
+    for copy, row in product(range(copies), index.to_pylist()):
+        sample, like = f"{copy:05d}-{row['sample_id']}", row["duplicate_of"]
+        hashes = {column: own[sample, row["attempt"]][column] for column in OWN}
+        twin = like and f"{copy:05d}-{like}"
+        indexed.append(row | {"sample_id": sample, "duplicate_of": twin, **hashes})
+    pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
+    for kept in ("plan.json", "unfilled.json"):  # both count families
+        shutil.copy(source / kept, target / kept)
+
+
+def _again(copy: int, row: Row) -> Row:
+    """Return a shard's row with pixels, id and hashes of its own."""
+    name = f"{copy:05d}-{row['sample_id']}"
+    pick = rng(copy, f"{row['sample_id']} {row['attempt']}")
+    image, mask = (io.decode_png(row[part]["bytes"], part) for part in ("image", "mask"))
+    if copy % 2:
+        image, mask = (np.ascontiguousarray(pixels[:, ::-1]) for pixels in (image, mask))
+    grain = 1 + NOISE * pick.standard_normal(image.shape, np.float32)
+    image = np.clip(np.rint(image * grain), 0, 255).astype(np.uint8)
+    return row | {
+        "sample_id": name,
+        "image_dhash": hash_image(image),
+        "image_sha256": io.sha256_array(image),
+        "image": {"bytes": io.encode_png(image), "path": f"images/{name}.png"},
+        "mask": {"bytes": io.encode_png(mask), "path": f"masks/{name}.png"},
+    }

@@ -5,14 +5,11 @@ that is learnt is measured on test patients. Intervals are 95 %: of shares Wilso
 and the prior bootstraps over patients.
 """
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.real import judges, near_duplicates, overlays, prior, reading
-from busgen.code import ROOT
-from busgen.errors import UserError
 
 FEW = 60  # images up to this number are read in a rehearsal
 
@@ -40,7 +37,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
     `quick`, under one, takes the datasets' first images alone: a rehearsal, no result.
     """
-    source = find_folder()
+    source = reading.find_folder()
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
         if quick:
@@ -53,14 +50,3 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
             | prior.figures(made)
             | judges.figures(made)
         )
-
-
-def find_folder() -> Path:
-    """Return the folder of the public datasets as published; `UserError` where one is missing."""
-    folder = Path(os.environ.get("BUSGEN_REAL", ROOT.parent / "shared" / "data"))
-    missing = [name for name in reading.FOLDERS.values() if not (folder / name).is_dir()]
-    if missing:
-        rule = "this benchmark needs BrEaST, BUS-BRA and BUSI as published"
-        remedy = "set BUSGEN_REAL to the folder that holds them"
-        raise UserError(rule, f"no {missing[0]} in {folder}", remedy)
-    return folder

@@ -6,9 +6,7 @@ In: canonical folders with the cohort. Out: figures, worked out anew from the im
 from pathlib import Path
 from typing import Any
 
-from busgen.bench.factory import benchmark
-from busgen.bench.factory.benchmark import measure_time
-from busgen.bench.harness import Figure
+from busgen.bench.harness import Figure, figure_of, measure_time, median_figure
 from busgen.judges.judges import SHIPPED, Judges, load_judges
 from busgen.judges.training.scores import score_classifier, score_segmenter
 from busgen.real.cohort import FILE, find_tables
@@ -22,37 +20,22 @@ def figures(made: Path) -> dict[str, Figure]:
     judges = load_judges(device="cpu")
     crops = read_crops(find_tables(made), made / "cohort" / FILE, ("test",))
     size = sum(path.stat().st_size for path in SHIPPED.iterdir())
+    found: dict[str, Any] = score_segmenter(judges, crops)
+    empty = found.pop("normals_left_empty", None)
+    told = {f"segmenter_dice_{name}": figure_of(score, "Dice") for name, score in found.items()}
+    if empty is not None:
+        told["segmenter_normals_empty"] = Figure(empty["value"], "share", empty["n"])
+    ranked: dict[str, Any] = score_classifier(judges, crops)
+    error = ranked["calibration"]["ece_5_bins"]
     return {
-        **_segmenter(judges, crops),
-        **_classifier(judges, crops),
+        **told,
+        **{f"classifier_auc_{name}": figure_of(s, "AUC") for name, s in ranked["auc"].items()},
+        "calibration_error": figure_of(error, "share"),
+        "calibration_floor": Figure(error["floor"], "share", error["n"]),
+        "calibration_debiased": Figure(error["debiased"], "share", error["n"]),
         "judges_ms": _time(judges, crops),
         "judges_mb": Figure(size / 1e6, "MB", 1),
     }
-
-
-def _segmenter(judges: Judges, crops: Crops) -> dict[str, Figure]:
-    record: dict[str, Any] = score_segmenter(judges, crops)
-    empty = record.pop("normals_left_empty", None)
-    told = {f"segmenter_dice_{name}": _figure(score, "Dice") for name, score in record.items()}
-    if empty is not None:
-        told["segmenter_normals_empty"] = Figure(empty["value"], "share", empty["n"])
-    return told
-
-
-def _classifier(judges: Judges, crops: Crops) -> dict[str, Figure]:
-    record: dict[str, Any] = score_classifier(judges, crops)
-    error = record["calibration"]["ece_5_bins"]
-    return {
-        **{f"classifier_auc_{name}": _figure(s, "AUC") for name, s in record["auc"].items()},
-        "calibration_error": _figure(error, "share"),
-        "calibration_floor": Figure(error["floor"], "share", error["n"]),
-        "calibration_debiased": Figure(error["debiased"], "share", error["n"]),
-    }
-
-
-def _figure(score: dict[str, Any], unit: str) -> Figure:
-    low, high = score["interval"]
-    return Figure(score["value"], unit, score["n"], (low, high))
 
 
 def _time(judges: Judges, crops: Crops) -> Figure:
@@ -65,4 +48,4 @@ def _time(judges: Judges, crops: Crops) -> Figure:
 
     judge()
     times = [1e3 * measure_time(judge) / len(images) for _ in range(REPEATS)]
-    return benchmark.median_figure(times, "ms", len(images))
+    return median_figure(times, "ms", len(images))

@@ -6,10 +6,9 @@ planted into test patients' images: mirrored, cropped, drawn upon, and all of th
 
 import csv
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -66,7 +65,7 @@ def _listed_pairs(source: Path, where: dict[tuple[str, str], int]) -> list[tuple
             name = "/".join(Path(line["image"]).parts[-2:])
             if ("busi", name) in where:
                 groups[line["dup_cluster"]].append(where["busi", name])
-    return [pair for group in groups.values() for pair in _pairs(group)]
+    return [pair for group in groups.values() for pair in combinations(sorted(group), 2)]
 
 
 def _alike(signatures: Sequence[bytes]) -> list[tuple[int, int]]:
@@ -92,11 +91,7 @@ def _of_one_patient(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[int, int]]
     for number, row in enumerate(rows):
         patients[row["dataset"], row["patient_id"]].append(number)
     for group in patients.values():
-        yield from _pairs(group)
-
-
-def _pairs(group: Iterable[int]) -> Iterator[tuple[int, int]]:
-    return combinations(sorted(group), 2)
+        yield from combinations(group, 2)
 
 
 def recall(images: list[Grey]) -> dict[str, Figure]:
@@ -152,11 +147,9 @@ def add_overlay(image: Grey, pick: np.random.Generator) -> Grey:
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _blend(image: Grey, pick: np.random.Generator) -> Grey:
-    """Return a mirrored crop that was drawn upon."""
-    return add_overlay(crop(mirror(image, pick), pick), pick)
-
-
-KINDS: MappingProxyType[str, Callable[[Grey, np.random.Generator], Grey]] = MappingProxyType(
-    {"flip": mirror, "crop": crop, "drawn": add_overlay, "mixed": _blend}
-)
+KINDS: Mapping[str, Callable[[Grey, np.random.Generator], Grey]] = {
+    "flip": mirror,
+    "crop": crop,
+    "drawn": add_overlay,
+    "mixed": lambda image, pick: add_overlay(crop(mirror(image, pick), pick), pick),
+}

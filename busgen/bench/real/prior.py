@@ -6,7 +6,7 @@ In: canonical folders with the cohort. Out: figures; everything is fitted anew t
 from pathlib import Path
 from typing import Any
 
-from busgen.bench.harness import Figure
+from busgen.bench.harness import Figure, figure_of
 from busgen.params.priors import PriorsParams
 from busgen.priors.fitting.fit import fit_independent, fit_prior
 from busgen.priors.fitting.held_out import compare
@@ -43,8 +43,7 @@ def figures(made: Path) -> dict[str, Figure]:
     found: dict[str, Any] = compare(priors, test, rng(0, "bench"))["all"]
     told = {}
     for rival, name in RIVALS.items():
-        gain, n = found["gain"][rival], found["n"]
-        low, high = gain["interval"]
-        told[f"prior_gain_{name}"] = Figure(gain["value"], "nat", n, (low, high))
-        told[f"prior_gain_{name}_least"] = Figure(low, "nat", n)
+        gain = found["gain"][rival] | {"n": found["n"]}
+        told[f"prior_gain_{name}"] = figure_of(gain, "nat")
+        told[f"prior_gain_{name}_least"] = Figure(gain["interval"][0], "nat", gain["n"])
     return told

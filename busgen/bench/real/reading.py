@@ -7,36 +7,25 @@ the command `busgen real` in a process of its own, which tells its own peak of m
 import os
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
-from busgen.bench.factory.benchmark import measure_time, run_python
-from busgen.bench.harness import Figure
-from busgen.real.cohort import FILE, load_cohort
+from busgen.bench.harness import Figure, measure_time, run_python
+from busgen.code import ROOT
+from busgen.errors import UserError
+from busgen.real.cohort import FILE, find_tables, load_cohort
 
-FOLDERS = MappingProxyType({"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"})
-TOLD = "VmHWM"  # unlike getrusage's, this peak leaves out what was there before Python started
-MEASURED = f"""
+FOLDERS: Mapping[str, str] = {"breast": "BrEaST", "bus_bra": "BUS-BRA", "busi": "BUSI"}
+MEASURED = """
 import sys
 from pathlib import Path
 from busgen.cli import app
 *words, told = sys.argv[1:]
 app(words, standalone_mode=False)
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-Path(told).write_text(status["{TOLD}"].split()[0])
+from busgen.bench.harness import read_peak
+Path(told).write_text(str(read_peak()))
 """
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of `busgen real`: seconds, peak memory, images that were read."""
-
-    seconds: float
-    gib: float
-    images: int
 
 
 def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
@@ -44,27 +33,47 @@ def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
 
     `read_memory_growth` is the peak with all images over that with a third of them.
     """
-    whole = run(source, made, scratch)
-    again = run(source, made, scratch)
+    whole_s, whole_gib, n = run(source, made, scratch)
+    again_s, *_ = run(source, made, scratch)
     some = link_folder(source, scratch / "third", lambda number: number % 3 == 0)
-    third = run(some, scratch / "third-made", scratch)
+    _, third_gib, n_third = run(some, scratch / "third-made", scratch)
     return {
-        "read_clean_split_s": Figure(whole.seconds, "s", whole.images),
-        "read_again_s": Figure(again.seconds, "s", again.images),
-        "read_memory_gib": Figure(whole.gib, "GiB", whole.images),
-        "read_memory_third_gib": Figure(third.gib, "GiB", third.images),
-        "read_memory_growth": Figure(whole.gib / third.gib, "ratio", whole.images),
+        "read_clean_split_s": Figure(whole_s, "s", n),
+        "read_again_s": Figure(again_s, "s", n),
+        "read_memory_gib": Figure(whole_gib, "GiB", n),
+        "read_memory_third_gib": Figure(third_gib, "GiB", n_third),
+        "read_memory_growth": Figure(whole_gib / third_gib, "ratio", n),
     }
 
 
-def run(source: Path, made: Path, scratch: Path) -> Run:
-    """Run `busgen real` on all datasets in `source`, written to `made`."""
+def run(source: Path, made: Path, scratch: Path) -> tuple[float, float, int]:
+    """Run `busgen real` on all datasets in `source`, written to `made`.
+
+    Returns seconds, peak memory (GiB), images that were read.
+    """
     named = [f"{name}={source / folder}" for name, folder in FOLDERS.items()]
     told = scratch / "peak.txt"
     words = ("-c", MEASURED, "real", *named, "--out", str(made), str(told))
     seconds = measure_time(partial(run_python, scratch, *words))
     images = load_cohort(made / "cohort" / FILE).num_rows
-    return Run(seconds, int(told.read_text()) / 2**20, images)
+    return seconds, float(told.read_text()), images
+
+
+def find_folder() -> Path:
+    """Return the folder of the public datasets as published; `UserError` where one is missing."""
+    folder = Path(os.environ.get("BUSGEN_REAL", ROOT.parent / "shared" / "data"))
+    missing = [name for name in FOLDERS.values() if not (folder / name).is_dir()]
+    if missing:
+        rule = "this benchmark needs BrEaST, BUS-BRA and BUSI as published"
+        remedy = "set BUSGEN_REAL to the folder that holds them"
+        raise UserError(rule, f"no {missing[0]} in {folder}", remedy)
+    return folder
+
+
+def read_tables(made: Path, scratch: Path) -> tuple[list[Path], Path]:
+    """Return tables and the cohort's file of the datasets, read to `made` where not there yet."""
+    run(find_folder(), made, scratch)
+    return find_tables(made), made / "cohort" / FILE
 
 
 def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path:
@@ -73,14 +82,13 @@ def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path
     `keep` is asked for the first number in an image's name, which its masks share.
     """
 
+    def number(name: str) -> int:
+        found = re.search(r"\d+", name)
+        return int(found[0]) if found else 0
+
     def skip(_: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.endswith(".png") and not keep(_number(name))}
+        return {name for name in names if name.endswith(".png") and not keep(number(name))}
 
     for folder in FOLDERS.values():
         shutil.copytree(source / folder, target / folder, ignore=skip, copy_function=os.symlink)
     return target
-
-
-def _number(name: str) -> int:
-    found = re.search(r"\d+", name)
-    return int(found[0]) if found else 0

@@ -12,14 +12,7 @@ import pandas as pd
 from busgen.params.gates import Gate
 from busgen.report import words
 from busgen.report.answers import answer
-from busgen.report.answers.answer import (
-    NO,
-    PARTLY,
-    UNKNOWN,
-    YES,
-    Answer,
-    format_share,
-)
+from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, format_share
 from busgen.report.evidence import Evidence
 from busgen.report.sections import funnel
 from busgen.similarity.known_images import REAL
@@ -47,7 +40,7 @@ def answer_judges(evidence: Evidence, name: str) -> Answer:
     Of first attempts where the gate rejects, else of what was accepted.
     """
     title, question, said = JUDGED[name]
-    gate = _gate(evidence, name)
+    gate = evidence.plan.request.gates.get(name)
     rejects = gate is not None and gate.action == "reject"
     scores = (evidence.first_attempts if rejects else evidence.accepted_rows)[name].dropna()
     if scores.empty or gate is None:
@@ -61,9 +54,8 @@ def answer_judges(evidence: Evidence, name: str) -> Answer:
     why = f"in {bad} of {len(scores)} {of} {said}"
     if rejects:
         why += f"; the gate refused {int((evidence.attempts['reason'] == name).sum())} attempts"
-    return Answer(
-        title, question, answer, why, f"{len(scores)}", format_share(bad, len(scores)), floor
-    )
+    n = len(scores)
+    return Answer(title, question, answer, why, f"{n}", format_share(bad, n), floor)
 
 
 def answer_copies(evidence: Evidence) -> Answer:
@@ -80,8 +72,8 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
     record = scores.get("beside_real", {}).get("scores", {}).get("copies")
     if record is None:
         return None
-    count, n, most = round(record["value"] * record["n"]), record["n"], record["floor_limit"]
-    usual = record["value"] <= most
+    n, most = record["n"], record["floor_limit"]
+    count, usual = round(record["value"] * n), record["value"] <= most
     why = (
         f"{count} of {n} images looked at are nearer to a training patient’s than 99 % of "
         f"held-out ones; of held-out ones themselves up to {words.format_percent(most)} are"
@@ -92,7 +84,7 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
 
 def _copies_by_gate(evidence: Evidence) -> Answer:
     """Return what the gate found: yes only where it was given images of patients."""
-    scores, gate = evidence.accepted_rows[COPIES].dropna(), _gate(evidence, COPIES)
+    scores, gate = evidence.accepted_rows[COPIES].dropna(), evidence.plan.request.gates.get(COPIES)
     if scores.empty or gate is None:
         why = "the images were not held against those that the generator learned from"
         return _answer(UNKNOWN, why)
@@ -114,10 +106,6 @@ def _copies_by_gate(evidence: Evidence) -> Answer:
 def _answer(answer: str, why: str, n: str = "", ends: str = "", floor: str = "") -> Answer:
     question = "Are all images unlike those of training patients?"
     return Answer("copies", question, answer, why, n, ends, floor)
-
-
-def _gate(evidence: Evidence, name: str) -> Gate | None:
-    return evidence.plan.request.gates.get(name)
 
 
 def _beyond(scores: "pd.Series[float]", gate: Gate) -> int:

@@ -7,15 +7,7 @@ here is said that no number says.
 from busgen.release.contract.expectations import Report
 from busgen.report import words
 from busgen.report.answers import limits
-from busgen.report.answers.answer import (
-    NO,
-    PARTLY,
-    UNKNOWN,
-    YES,
-    Answer,
-    format_interval,
-    format_share,
-)
+from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer, format_share
 from busgen.report.answers.gates import JUDGED, answer_copies, answer_judges
 from busgen.report.evidence import Evidence
 from busgen.report.sections import marginals, realism
@@ -65,32 +57,27 @@ def _fill(evidence: Evidence) -> Answer:
     filled = total - len(evidence.unfilled)
     left = (total - filled) / total
     answer = YES if left <= FEW else PARTLY if left <= MANY else NO
-    why = (
-        f"{words.format_percent(filled / total)} of the lesions asked for have an image that passes"
-    )
-    question = "Was the request filled?"
+    share, question = words.format_percent(filled / total), "Was the request filled?"
+    why = f"{share} of the lesions asked for have an image that passes"
     return Answer("filled", question, answer, why, f"{total}", format_share(filled, total))
 
 
 def _request(evidence: Evidence) -> Answer:
     bend = marginals.summarise(marginals.make_section(evidence))
-    low, high = wilson_interval(bend.outside, bend.shares)
+    low, _ = wilson_interval(bend.outside, bend.shares)
     why = (
         f"{bend.outside} of {bend.shares} shares lie outside their 95 % interval, where about "
         f"{words.format_number(0.05 * bend.shares, 2)} would by chance; the checks moved no share "
         f"by more than {words.format_number(100 * abs(bend.shift), 2)} percentage points"
     )
     question = "Are the lesions those that were asked for?"
-    answer = YES if low <= 0.05 else PARTLY
-    return Answer(
-        "asked", question, answer, why, f"{bend.shares} shares", format_interval(low, high), "5 %"
-    )
+    answer, ends = YES if low <= 0.05 else PARTLY, format_share(bend.outside, bend.shares)
+    return Answer("asked", question, answer, why, f"{bend.shares} shares", ends, "5 %")
 
 
 def _beside_real(evidence: Evidence) -> list[Answer]:
     """Return an answer for each group of statistics, all lesions against all real ones."""
-    pooled = [one for one in realism.compare(evidence) if not one.scanner]
-    scores = pooled[0].scores if pooled else {}
+    scores = next((one for name, _, one in realism.compare(evidence) if not name), {})
     found = []
     for name, question in AGAINST.items():
         score = scores.get(name)
@@ -99,10 +86,9 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
             found.append(Answer(name, question, UNKNOWN, why))
             continue
         why = f"{realism.GROUP_WORDS[name][0]}: {score.verdict}; distance {score.value:.2f} of 1"
-        ends = f"{score.low:.2f} to {score.high:.2f}"
-        n = f"{score.n} / {score.n_real} real"
-        answer = HOLD[score.verdict]
-        found.append(Answer(name, question, answer, why, n, ends, f"{score.floor:.2f}"))
+        n, ends = f"{score.n} / {score.n_real} real", f"{score.low:.2f} to {score.high:.2f}"
+        floor = f"{score.floor:.2f}"
+        found.append(Answer(name, question, HOLD[score.verdict], why, n, ends, floor))
     return found
 
 

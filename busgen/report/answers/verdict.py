@@ -76,17 +76,12 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     for use, needs in USES:
         asked = [by_name[name] for name in needs]
         against = [one for one in asked if one.answer != YES]
-        against += [one for one in answers if one.answer == NO and _concerns(one, needs)]
+        limits = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
+        against += [one for one in answers if one.answer == NO and one.name.startswith(limits)]
         reasons = "; ".join(one.why for one in against or asked)
         (unfit if against else fit).append(_Use(use, reasons))
     unfit += [_Use(*one) for one in NEVER]
     return Section(_to_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
-
-
-def _concerns(answer: Answer, needs: Sequence[str]) -> bool:
-    """Return whether an answer is a limit's that speaks of one of these answers."""
-    starts = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
-    return bool(starts) and answer.name.startswith(starts)
 
 
 def _to_sentence(answers: Sequence[Answer], fit: Sequence[_Use], kept: str) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from busgen.report import words
-from busgen.report.charts.plots import Axes, Chart, Curve, Floats, plot
-from busgen.report.charts.prior_checks import Size
+from busgen.report.charts.plots import Axes, Chart, Curve, plot
 from busgen.report.sections.marginals import LESIONS, LEVELS, Quantiles
+from busgen.report.sections.prior_fit import Size
 from busgen.report.sections.realism import Group
 
 AXES = {
@@ -89,12 +89,7 @@ def plot_depth(group: Group) -> tuple[Chart, ...]:
 
 
 def _depth_chart(group: Group, pathology: str) -> Chart | None:
-    strips = {
-        one.name: strip
-        for one in group.statistics
-        for strip in one.strips
-        if strip.pathology == pathology
-    }
+    strips = {o.name: s for o in group.statistics for s in o.strips if s.pathology == pathology}
     if len(strips) < 2:
         return None
     bands = np.array(sorted(int(name.removeprefix("depth_")) for name in strips))
@@ -102,15 +97,11 @@ def _depth_chart(group: Group, pathology: str) -> Chart | None:
     real = np.array([strips[f"depth_{k:02d}"].real for k in bands])
     made = np.array([strips[f"depth_{k:02d}"].synthetic for k in bands])
     top = 1.05 * max(float(values[:, 3].max()) for values in (real, made))
-    curves = [*_band("real", "dashed", depth, real), *_band(pathology, "solid", depth, made)]
-    gap = float(np.abs(real[:, 2] - made[:, 2]).max())
-    most = words.format_number(gap)
+    curves = []
+    for who, kind, values in (("real", "dashed", real), (pathology, "solid", made)):
+        curves.append(Curve(who, kind, depth, values[:, 1], values[:, 3]))  # the middle half
+        curves.append(Curve(who, kind, depth, values[:, 2]))
+    most = words.format_number(float(np.abs(real[:, 2] - made[:, 2]).max()))
     alt = f"Brightness by depth, {pathology}: medians differ by at most {most} levels"
     axes = Axes("Depth, % of the image", "Grey level", y=(0.0, top), x=(0.0, 100.0))
     return plot(pathology.capitalize(), alt, axes, curves)
-
-
-def _band(who: str, kind: str, depth: Floats, values: Floats) -> tuple[Curve, Curve]:
-    """Return the middle half and the median of quantiles (bands, levels) over depth."""
-    middle = Curve(who, kind, depth, values[:, 1], values[:, 3])
-    return middle, Curve(who, kind, depth, values[:, 2])

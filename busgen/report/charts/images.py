@@ -23,25 +23,15 @@ _LOSSLESS = 101  # above 100, OpenCV's WebP encoder loses nothing
 
 @dataclass(frozen=True)
 class Image:
-    """One image as the page shows it.
+    """One image as the page shows it."""
 
-    Attributes
-    ----------
-    uri : the pixels, as a data URI
-    alt : what it shows, in words
-    caption : lines below it
-    outline : SVG path of the mask in fractions of a side times 1000, empty for no lesion
-    bar_mm, bar_percent : length of the scale bar, in mm and in per cent of the width; 0: none
-    tags : what the page's filters know it by: field, term
-    """
-
-    uri: str
-    alt: str
-    caption: tuple[str, ...]
-    outline: str
-    bar_mm: int
-    bar_percent: float
-    tags: Tags = ()
+    uri: str  # the pixels
+    alt: str  # what it shows, in words
+    caption: tuple[str, ...]  # lines below it
+    outline: str  # SVG path of the mask in fractions of a side times 1000, empty for no lesion
+    bar_mm: int  # length of the scale bar; 0: none
+    bar_percent: float  # of the width
+    tags: Tags = ()  # what the page's filters know it by: field, term
 
 
 def make_image(
@@ -52,13 +42,7 @@ def make_image(
     caption: tuple[str, ...],
     tags: Tags = (),
 ) -> Image:
-    """Return the image of one attempt.
-
-    Parameters
-    ----------
-    image_png, mask_png : square images as PNG bytes, the mask 0 or 255
-    pixel_mm : side of a pixel of both
-    """
+    """Return the image of one attempt: square PNGs, the mask 0 or 255, pixels of `pixel_mm`."""
     image = io.decode_png(image_png, alt)
     field_mm = image.shape[1] * pixel_mm
     bar_mm = next((mm for mm in BARS_MM if mm <= LONGEST_BAR * field_mm), BARS_MM[-1])

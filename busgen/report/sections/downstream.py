@@ -5,14 +5,26 @@ In: the folder that `busgen downstream` wrote. Out: a `Section`, None where ther
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from sklearn.metrics import roc_curve
+
 from busgen import io
 from busgen.factory.plan import Plan
-from busgen.report.charts.downstream import BASE, PRIMARY, plot_roc, plot_shares
-from busgen.report.charts.plots import Chart
+from busgen.report import words
+from busgen.report.charts.plots import Axes, Chart, Curve, plot
+from busgen.report.evidence import Figure, figure_of
+from busgen.report.sections.realism import axis_ends
 
+BASE, PRIMARY = "real_augmented", "real_synthetic_1"
+STYLES = {BASE: "real", PRIMARY: "benign", "synthetic": "malignant"}  # the page's colours
+TITLES = {BASE: "real", PRIMARY: "real and synthetic", "synthetic": "synthetic alone"}
+STEPS = np.linspace(0, 1, 51)
 METRICS, PREDICTIONS = "metrics.json", "predictions.parquet"
 NAMES = {"auc": "AUC", "dice": "Dice"}
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
@@ -26,25 +38,10 @@ ARMS = {
     "pooled_augmented": "Real images of all data sets",
     "shuffled": "Control: labels of others",
 }
-SAW = {
-    "none": "nobody",
-    "own": "the same patients",
-    "pooled": "several data sets",
-    "unknown": "not known",
-}
+SAW = {"none": "nobody", "own": "the same patients", "pooled": "several data sets",
+       "unknown": "not known"}  # fmt: skip
 
 Record = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Score:
-    """A value with its 95 % interval; `n` images of `patients`."""
-
-    value: float
-    low: float
-    high: float
-    n: int = 0
-    patients: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,8 @@ class Row:
     """An arm: its score, what it gains over the base, what that says, whose patients were seen."""
 
     title: str
-    score: Score | None
-    gain: Score | None
+    score: Figure | None
+    gain: Figure | None
     verdict: str
     primary: bool
     saw: str
@@ -73,10 +70,8 @@ class Group:
     def ends(self) -> tuple[float, float]:
         """Ends of an axis for all gains, 0 included."""
         gains = [row.gain for row in self.rows if row.gain]
-        low = min(0.0, *(g.low for g in gains)) if gains else -1.0
-        high = max(0.0, *(g.high for g in gains)) if gains else 1.0
-        margin = 0.04 * (high - low) or 1.0
-        return low - margin, high + margin
+        ends = [end for one in gains for end in (one.low, one.high)]
+        return axis_ends([0.0, *ends] if gains else [-1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ class _Heat:
     title: str
     metric: str
     tests: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Score | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[Figure | None, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,7 @@ def make_section(folder: Path | None) -> Section | None:
     """Return what a folder of `busgen downstream` tells, None where there is none."""
     if folder is None or not (folder / METRICS).is_file():
         return None
-    record: Record = io.read_json(folder / METRICS)
+    record = io.read_json(folder / METRICS)
     results = record["results"]
     return Section(
         record.get("generator", {}),
@@ -132,12 +127,7 @@ def make_section(folder: Path | None) -> Section | None:
         int(record["seeds"]),
         record.get("folds", {}),
         _forests(record),
-        tuple(
-            heat
-            for task in HEADLINE
-            for arm in (BASE, PRIMARY)
-            if (heat := _heat(results, task, arm))
-        ),
+        tuple(filter(None, (_heat(results, *one) for one in product(HEADLINE, (BASE, PRIMARY))))),
         plot_shares(results),
         plot_roc(folder / PREDICTIONS),
         tuple(one for one in record.get("by_group", ()) if one["train"] == one["test"]),
@@ -147,60 +137,114 @@ def make_section(folder: Path | None) -> Section | None:
 
 def name_arm(name: str) -> str:
     """Return an arm in words."""
-    words, _, share = name.partition("@")
-    kind, _, made_by = words.partition(":")
-    title = ARMS.get(kind, "")
+    arm, _, share = name.partition("@")
+    kind, _, made_by = arm.partition(":")
+    title = ARMS.get(kind) or kind.replace("_", " ")
     if kind.startswith("real_synthetic_"):
         title = f"Real, {kind.removeprefix('real_synthetic_')} synthetic to each"
-    title = title or kind.replace("_", " ")
     title += f", of {made_by}" if made_by else ""
     return f"{title}, {share} % of the patients" if share else title
 
 
 def _forests(record: Record) -> tuple[Group, ...]:
-    own = [one for one in record["results"] if one["train"] == one["test"]]
-    found: dict[tuple[str, str], list[Record]] = {}
-    for one in own:
-        found.setdefault((one["task"], one["train"]), []).append(one)
+    found: dict[tuple[str, str], list[Row]] = {}
+    for one in record["results"]:
+        if one["train"] == one["test"]:
+            found.setdefault((one["task"], one["train"]), []).append(_row(one))
     levelled = record.get("levelled_off", {})
     return tuple(
         Group(
-            task,
-            train,
-            NAMES[HEADLINE[task]],
-            tuple(_row(one) for one in records),
-            levelled.get(f"{task}/{train}/{BASE}"),
+            task, train, NAMES[HEADLINE[task]], tuple(rows), levelled.get(f"{task}/{train}/{BASE}")
         )
-        for (task, train), records in found.items()
+        for (task, train), rows in found.items()
     )
 
 
 def _row(one: Record) -> Row:
     score, gain = one["metrics"].get(HEADLINE[one["task"]]), one.get("gain")
     verdict = gain["verdict"] if gain else "the base" if one["arm"].startswith(BASE) else "–"
-    return Row(
-        name_arm(one["arm"]),
-        _score(score),
-        _score(gain),
-        verdict,
-        bool(gain and gain["primary"]),
-        SAW.get(one["generator_saw"], "–"),
-    )
-
-
-def _score(record: Record | None) -> Score | None:
-    if record is None:
-        return None
-    low, high = record["interval"]
-    return Score(record["value"], low, high, record.get("n", 0), record.get("patients", 0))
+    title, primary = name_arm(one["arm"]), bool(gain and gain["primary"])
+    figures = (score and figure_of(score), gain and figure_of(gain))
+    return Row(title, *figures, verdict, primary, SAW.get(one["generator_saw"], "–"))
 
 
 def _heat(results: Sequence[Record], task: str, arm: str) -> _Heat | None:
     own = [one for one in results if (one["task"], one["arm"]) == (task, arm)]
     tests = tuple(dict.fromkeys(one["test"] for one in own))
-    cells = {(one["train"], one["test"]): _score(one["metrics"].get(HEADLINE[task])) for one in own}
     if len(tests) < 2:
         return None
+    metric = HEADLINE[task]
+    scored = ((o["train"], o["test"], o["metrics"]) for o in own if metric in o["metrics"])
+    cells = {(train, test): figure_of(scores[metric]) for train, test, scores in scored}
     trains = dict.fromkeys(one["train"] for one in own)
     rows = tuple((train, tuple(cells.get((train, test)) for test in tests)) for train in trains)
-    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[HEADLINE[task]], tests, rows)
+    return _Heat(f"{task.capitalize()}: {name_arm(arm)}", NAMES[metric], tests, rows)
+
+
+def plot_shares(results: Sequence[Record]) -> tuple[Chart, ...]:
+    """Return score by share of the real patients, a chart a task and training set, where known."""
+    places = dict.fromkeys((one["task"], one["train"]) for one in results)
+    return tuple(filter(None, (_low_data(results, *place) for place in places)))
+
+
+def plot_roc(file: Path) -> tuple[Chart, ...]:
+    """Return the ROC curves of each training set on its own held-out patients.
+
+    The mean over seeds of the sensitivity; all arms on the images that every one was tested on.
+    None where the predictions are not at hand, as beside metrics that ship.
+    """
+    if not file.is_file():
+        return ()
+    columns = ["task", "train", "test", "arm", "seed", "sample_id", "probability", "pathology"]
+    rows = pq.read_table(file, columns=columns).to_pandas()
+    own = rows["arm"].isin(STYLES) & (rows["train"] == rows["test"])
+    rows = rows[own & (rows["task"] == "classification")]
+    return tuple(_roc(str(train), own) for train, own in rows.groupby("train", sort=False))
+
+
+def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
+    metric, title = HEADLINE[task], NAMES[HEADLINE[task]]
+    points: dict[str, dict[int, Record]] = {}
+    for one in results:
+        kind, _, share = one["arm"].partition("@")
+        own = (one["task"], one["train"], one["test"]) == (task, train, train)
+        if own and kind in (BASE, PRIMARY) and metric in one["metrics"]:
+            points.setdefault(kind, {})[int(share or 100)] = one["metrics"][metric]
+    if not points or max(map(len, points.values())) < 2:
+        return None
+    ends = [end for known in points.values() for one in known.values() for end in one["interval"]]
+    curves, told = [], []
+    for kind, known in points.items():
+        shares = np.array(sorted(known), np.float64)
+        ordered = [known[int(share)] for share in shares]
+        value = np.array([one["value"] for one in ordered], np.float64)
+        low, high = np.array([one["interval"] for one in ordered], np.float64).T
+        curves.append(Curve(STYLES[kind], "solid", shares, low, high))
+        curves.append(Curve(STYLES[kind], "solid", shares, value))
+        told.append(f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most")
+    name, span = words.name_dataset(train), (min(ends), max(ends))
+    alt = f"{title} by share of the real patients, {name}: {'; '.join(told)}"
+    axes = Axes("Real patients, %", title, span, (0.0, 100.0))
+    return plot(f"{name}, {task}", alt, axes, curves)
+
+
+def _roc(train: str, rows: pd.DataFrame) -> Chart:
+    common = set.intersection(*(set(own["sample_id"]) for _, own in rows.groupby("arm")))
+    rows = rows[rows["sample_id"].isin(common)]
+    ends, told = np.array([0.0, 100.0]), []
+    curves = [Curve("line", "dashed", ends, ends)]
+    for arm, style in STYLES.items():
+        own = rows[rows["arm"] == arm]
+        if own.empty:
+            continue
+        runs = [
+            np.interp(STEPS, *roc_curve(run["pathology"] == "malignant", run["probability"])[:2])
+            for _, run in own.groupby("seed")
+        ]
+        mean = np.mean(runs, axis=0)
+        curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
+        told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
+    name, n = words.name_dataset(train), len(common)
+    alt = f"ROC, {name}, {n} images: {'; '.join(told)}"
+    axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
+    return plot(f"{name}, {n} images", alt, axes, curves)

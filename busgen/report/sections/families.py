@@ -9,7 +9,6 @@ from itertools import takewhile
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from busgen import schema
 from busgen.io import decode_png
@@ -66,7 +65,7 @@ def make_section(evidence: Evidence, size: int) -> Section | None:
         return None
     chosen = [_members(rows, str(row["family_id"]), field) for row in select(names, size)]
     found = read_released(evidence.sources, [make_key(row) for own in chosen for row in own])
-    shown = tuple(_family(own, field, found) for own in chosen)
+    shown = tuple(_make_group(own, field, found) for own in chosen)
     terms = tuple(member.term for member in shown[0].members)
     return Section(field, terms, len(names), shown)
 
@@ -78,29 +77,20 @@ def _members(rows: pd.DataFrame, name: str, field: str) -> list[Row]:
     return sorted(own, key=lambda row: order.index(_term(row[field])))
 
 
-def _family(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Group:
-    first = rows[0]
-    sayings = split_common([str(row["text"]) for row in rows])
-    members = (
-        _member(row, field, found[make_key(row)], saying)
-        for row, saying in zip(rows, sayings, strict=True)
-    )
+def _make_group(rows: list[Row], field: str, found: dict[Key, tuple[bytes, bytes]]) -> Group:
+    first, members = rows[0], []
+    sayings = _split_common([str(row["text"]) for row in rows])
+    for row, saying in zip(rows, sayings, strict=True):
+        name, (pixels, outlined) = str(row["sample_id"]), found[make_key(row)]
+        alt = f"Member of a family, synthetic B-mode image {name}: {row['text']}"
+        image = make_image(pixels, outlined, float(row["pixel_mm"]), alt, (name,))
+        mask = (decode_png(outlined, f"mask of {name}") > 0).astype(np.uint8)
+        changes = ~unchanged_region(mask, field) if mask.any() else mask
+        members.append(
+            Member(_term(row[field]), image, outline_path(changes.astype(np.uint8)), saying)
+        )
     shape: str | None = None if pd.isna(first["shape"]) else str(first["shape"])
     return Group(str(first["family_id"]), str(first["pathology"]), shape, tuple(members))
-
-
-def _member(row: Row, field: str, pixels: tuple[bytes, bytes], saying: Saying) -> Member:
-    name = str(row["sample_id"])
-    alt = f"Member of a family, synthetic B-mode image {name}: {row['text']}"
-    image = make_image(*pixels, float(row["pixel_mm"]), alt, (name,))
-    mask = decode_png(pixels[1], f"mask of {name}")
-    return Member(_term(row[field]), image, _region(mask, field), saying)
-
-
-def _region(mask: NDArray[np.uint8], field: str) -> str:
-    if not mask.any():
-        return ""
-    return outline_path((~unchanged_region((mask > 0).astype(np.uint8), field)).astype(np.uint8))
 
 
 def _term(value: object) -> str:
@@ -109,20 +99,13 @@ def _term(value: object) -> str:
     return {"True": "yes", "False": "no"}.get(str(value), str(value))
 
 
-def split_common(texts: Sequence[str]) -> list[Saying]:
+def _split_common(texts: Sequence[str]) -> list[Saying]:
     """Return each text as (what all begin with, its own words, what all end with), in words."""
     words = [text.split(" ") for text in texts]
     start = _common(words)
-    rest = [own[start:] for own in words]
-    end = _common([own[::-1] for own in rest])
-    return [
-        (
-            " ".join(own[:start]),
-            " ".join(own[start : len(own) - end]),
-            " ".join(own[len(own) - end :]),
-        )
-        for own in words
-    ]
+    end = _common([own[start:][::-1] for own in words])
+    parts = [(own[:start], own[start : len(own) - end], own[len(own) - end :]) for own in words]
+    return [(" ".join(a), " ".join(b), " ".join(c)) for a, b, c in parts]
 
 
 def _common(words: Sequence[Sequence[str]]) -> int:

@@ -78,8 +78,12 @@ def make_section(reference: Mapping[str, Any]) -> Section | None:
     rows += [_row(found[0]) for name, found in series.items() if name not in CURVES]
     charts = [_chart(found) for found in series.values() if len(found) >= FEWEST]
     labels = record["labels"]
-    if labels["curve"]:
-        charts.append(_label_chart(labels))
+    if labels["curve"]:  # the share of wrong labels found against that of right ones refused
+        curve = np.array([(0.0, 0.0), *labels["curve"]], np.float64) * 100
+        title = f"{_fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
+        axes = Axes("% of right labels refused", "% of wrong labels found")
+        lines = (Curve("malignant", "solid", curve[:, 0], curve[:, 1]),)
+        charts.append(plot(title, f"{title}, n {labels['n']}", axes, lines))
     return Section(tuple(rows), tuple(charts), labels["auc"], labels["n"])
 
 
@@ -112,15 +116,6 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
     label = unit or "Share of the image that is replaced"
     axes = Axes(label, "% rejected", x=(0.0, float(strength.max())))
     return plot(name, f"{name}, {about}. {points}", axes, curves)
-
-
-def _label_chart(labels: Mapping[str, Any]) -> Chart:
-    """Return the share of wrong labels found against that of right ones refused."""
-    curve = np.array([(0.0, 0.0), *labels["curve"]], np.float64) * 100
-    title = f"{_fault(LABEL)[0]}: the classifier alone, AUC {labels['auc']:.3f}"
-    axes = Axes("% of right labels refused", "% of wrong labels found")
-    curves = (Curve("malignant", "solid", curve[:, 0], curve[:, 1]),)
-    return plot(title, f"{title}, n {labels['n']}", axes, curves)
 
 
 def _fault(name: str) -> tuple[str, str, str]:

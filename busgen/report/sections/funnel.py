@@ -5,23 +5,19 @@ In: `Evidence`. Out: counts, acceptance by stratum, each gate with its bound, re
 
 from dataclasses import dataclass
 from math import isnan
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from busgen.factory.verdicts import FAMILY
 from busgen.params.gates import Gate
+from busgen.release.rows import find_files
 from busgen.report import words
 from busgen.report.charts.images import Image, make_image
-from busgen.report.evidence import Evidence, read_rejected
+from busgen.report.evidence import Evidence, read_pixels
 from busgen.report.sections import gallery
-from busgen.report.sections.gallery import (
-    describe,
-    group_rows,
-    make_key,
-    make_tags,
-    select,
-)
+from busgen.report.sections.gallery import describe, group_rows, make_key, make_tags, select
 from busgen.stats.proportions import wilson_interval
 
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
@@ -81,92 +77,53 @@ class _Gate:
     examples: tuple[Image, ...]
 
 
-@dataclass(frozen=True)
-class _Bound:
-    """The bound that real images set a gate, and how many of other patients' it would refuse."""
-
-    name: str
-    bound: str
-    used: str
-    n: int
-    refused: int
-    n_test: int
-
-
 def make_section(evidence: Evidence) -> tuple[_Step, ...]:
     """Return the funnel's steps, in order."""
     rows = evidence.attempts
     retried = len(rows) - len(evidence.first_attempts)
     passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
-    asked = "drawn once from the prior"
-    if evidence.plan.request.vary:
-        field, count = (
-            words.name_field(evidence.plan.request.vary),
-            evidence.first_attempts["family_id"].nunique(),
-        )
-        asked = f"{count} drawn once from the prior, each with every term of {field.lower()}"
+    asked, together = "drawn once from the prior", "and repeat no other image"
+    if field := evidence.plan.request.vary:
+        count = evidence.first_attempts["family_id"].nunique()
+        asked = f"{count} {asked}, each with every term of {words.name_field(field).lower()}"
+        together += ", as did the whole family"
+    gates = evidence.plan.request.gates
+    alone = [SHORT[n] for n in SHORT if n in gates and gates[n].action == "reject"]
     return (
         _Step("Findings requested", asked, len(evidence.first_attempts)),
         _Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
-        _Step("Passed on their own", _alone(evidence), int(passed.sum())),
-        _Step("Accepted", _together(evidence), len(evidence.accepted_rows)),
+        _Step("Passed on their own", ", ".join(alone) or "nothing was asked", int(passed.sum())),
+        _Step("Accepted", together, len(evidence.accepted_rows)),
         _Step("Left unfilled", "out of attempts, listed by name", len(evidence.unfilled)),
     )
 
 
-def _together(evidence: Evidence) -> str:
-    """Return what an attempt is rejected for beside others."""
-    whole = ", as did the whole family" if evidence.plan.request.vary else ""
-    return f"and repeat no other image{whole}"
-
-
-def _alone(evidence: Evidence) -> str:
-    """Return what an attempt is rejected for whatever the others look like."""
-    asked = [name for name, gate in evidence.plan.request.gates.items() if gate.action == "reject"]
-    names = [SHORT[name] for name in SHORT if name in asked]
-    return ", ".join(names) or "nothing was asked"
-
-
 def make_rows(evidence: Evidence) -> tuple[Row, ...]:
     """Return acceptance by pathology and shape."""
-    return tuple(
-        _rate(", ".join(name), rows, evidence) for name, rows in group_rows(evidence.attempts)
-    )
-
-
-def _rate(name: str, rows: pd.DataFrame, evidence: Evidence) -> Row:
-    accepted = int(rows["accepted"].sum())
-    reasons = rows["reason"].dropna().value_counts().sort_index().sort_values(kind="stable")
-    return Row(
-        name,
-        len(rows),
-        accepted,
-        *wilson_interval(accepted, len(rows)),
-        unfilled=len(set(evidence.unfilled) & set(rows["family_id"])),
-        commonest=words.name_gate(str(reasons.index[-1]))[0] if len(reasons) else "",
-    )
+    found = []
+    for name, rows in group_rows(evidence.attempts):
+        accepted, n = int(rows["accepted"].sum()), len(rows)
+        low, high = wilson_interval(accepted, n)
+        unfilled = len(set(evidence.unfilled) & set(rows["family_id"]))
+        reasons = rows["reason"].dropna().value_counts().sort_index().sort_values(kind="stable")
+        commonest = words.name_gate(str(reasons.index[-1]))[0] if len(reasons) else ""
+        found.append(Row(", ".join(name), n, accepted, low, high, unfilled, commonest))
+    return tuple(found)
 
 
 def make_gates(evidence: Evidence) -> tuple[_Gate, ...]:
     """Return all gates of the plan, in the order in which they are asked."""
     order = [name for name in words.GATES if name in evidence.plan.request.gates]
     rest = sorted(set(evidence.plan.request.gates) - set(order))
-    return tuple(_gate(name, evidence) for name in (*order, *rest))
-
-
-def _gate(name: str, evidence: Evidence) -> _Gate:
-    gate, rows = evidence.plan.request.gates[name], evidence.attempts
-    stopped = rows[rows["reason"] == name]
-    scores = rows[name].dropna()
-    return _Gate(
-        name,
-        gate.action,
-        format_interval(name, gate),
-        tuple(scores.quantile(list(PERCENTILES)).tolist()) if len(scores) else (),
-        len(stopped),
-        int(rows["flags"].map(lambda flags: name in flags).sum()),
-        _examples(name, gate, stopped, evidence),
-    )
+    found, rows = [], evidence.attempts
+    for name in (*order, *rest):
+        gate, scores = evidence.plan.request.gates[name], rows[name].dropna()
+        stopped, bound = rows[rows["reason"] == name], format_interval(name, gate)
+        spread = tuple(scores.quantile(list(PERCENTILES)).tolist()) if len(scores) else ()
+        flagged = sum(name in flags for flags in rows["flags"])
+        examples = _examples(name, gate, stopped, evidence)
+        found.append(_Gate(name, gate.action, bound, spread, len(stopped), flagged, examples))
+    return tuple(found)
 
 
 def format_interval(name: str, gate: Gate) -> str:
@@ -177,21 +134,18 @@ def format_interval(name: str, gate: Gate) -> str:
     return f"{' and '.join(filter(None, (low, high)))} {unit}".strip() if low or high else "none"
 
 
-def make_bounds(evidence: Evidence) -> tuple[_Bound, ...]:
-    """Return what real images say of the gates of the plan, where the reference tells it."""
+def make_bounds(evidence: Evidence) -> list[tuple[str, str, str, dict[str, Any]]]:
+    """Return (gate, bound that real images set, bound in use, record of real images).
+
+    Of the gates of the plan that the reference knows.
+    """
     known = evidence.reference.get("calibrated", {}).get("gates", {})
-    return tuple(
-        _Bound(
-            name,
-            format_interval(name, Gate(min=known[name].get("min"), max=known[name].get("max"))),
-            format_interval(name, gate),
-            int(known[name]["n"]),
-            int(known[name]["refused_test"]),
-            int(known[name]["n_test"]),
-        )
-        for name, gate in sorted(evidence.plan.request.gates.items())
-        if name in known
-    )
+    found = []
+    for name, gate in sorted(evidence.plan.request.gates.items()):
+        if one := known.get(name):
+            bound = format_interval(name, Gate(min=one.get("min"), max=one.get("max")))
+            found.append((name, bound, format_interval(name, gate), one))
+    return found
 
 
 def _examples(
@@ -201,14 +155,14 @@ def _examples(
 
     Those whose score could not be measured stand first.
     """
-    low, high = (
-        -np.inf if gate.min is None else gate.min,
-        np.inf if gate.max is None else gate.max,
-    )
+    low = -np.inf if gate.min is None else gate.min
+    high = np.inf if gate.max is None else gate.max
     beyond = pd.Series(np.maximum(low - stopped[name], stopped[name] - high), stopped.index)
     order = beyond.fillna(np.inf).sort_values(ascending=False, kind="stable").index
     chosen = select(stopped.loc[order], EXAMPLES)
-    found = read_rejected(evidence.sources, [make_key(row) for row in chosen])
+    candidates = evidence.sources.candidates  # which alone hold their pixels
+    keys = [make_key(row) for row in chosen]
+    found = read_pixels(find_files(candidates), keys) if keys and candidates else {}
     return tuple(_example(name, gate, row, *found[make_key(row)]) for row in chosen if found)
 
 

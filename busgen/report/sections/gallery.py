@@ -1,11 +1,10 @@
 """The galleries: accepted images chosen by rule and not by looks.
 
-In: `Evidence`. Out: `Group`s of pathology and shape, `_Ranked` ones: at random, best and worst by
-each score, all with `Image`s.
+In: `Evidence`. Out: groups of `Image`s: by pathology and shape, at random, best and worst by each
+score.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -17,57 +16,32 @@ from busgen.report.evidence import Evidence, Key, read_released
 
 NO_SHAPE = "no lesion"
 Row = dict[Hashable, Any]
+Group = tuple[str, str, int, tuple[Image, ...]]
 FILTERS = ("pathology", "birads", "posterior")  # fields by which a reader may filter images
 RANKS = {"mask_agreement": True, "label_confidence": True, "anomaly": False}  # more is better
 
 
-@dataclass(frozen=True)
-class Group:
-    """Accepted samples of one pathology and shape: how many there are, and some of them."""
-
-    pathology: str
-    shape: str
-    count: int
-    images: tuple[Image, ...]
-
-
 def make_section(evidence: Evidence, size: int) -> tuple[Group, ...]:
-    """Return at most `size` images of each pathology and shape, in the lexicon's order."""
-    groups = group_rows(evidence.accepted_rows)
-    chosen = {name: select(rows, size) for name, rows in groups}
-    found = read_released(
-        evidence.sources, [make_key(row) for rows in chosen.values() for row in rows]
-    )
+    """Return (pathology, shape, how many, at most `size` images), in the lexicon's order."""
+    groups = [(*name, len(rows), select(rows, size))
+              for name, rows in group_rows(evidence.accepted_rows)]  # fmt: skip
+    found = read_released(evidence.sources, [make_key(row) for *_, rows in groups for row in rows])
     return tuple(
-        Group(
-            *name,
-            len(rows),
-            tuple(_image(row, *found[make_key(row)]) for row in chosen[name]),
-        )
-        for name, rows in groups
+        (pathology, shape, n, tuple(_image(row, *found[make_key(row)]) for row in rows))
+        for pathology, shape, n, rows in groups
     )
 
 
-@dataclass(frozen=True)
-class _Ranked:
-    """Accepted images with the best or the worst of a score; with none, some at random."""
+def make_rows(evidence: Evidence, size: int) -> tuple[Group, ...]:
+    """Return (title, what it is by, how many, `size` images): some at random, then by rank.
 
-    name: str
-    about: str
-    count: int
-    images: tuple[Image, ...]
-
-
-def make_rows(evidence: Evidence, size: int) -> tuple[_Ranked, ...]:
-    """Return `size` images drawn at random, then the best and worst by each score of `RANKS`.
-
-    Scores that no image has are left out; where several are equal the first sample comes first.
+    These are the best and the worst by each score of `RANKS`. Scores that no image has are left
+    out; where several are equal the first sample comes first.
     """
     rows = evidence.accepted_rows
     order = seeds.rng(evidence.plan.request.seed, "report/random").permutation(len(rows))
-    groups = [
-        ("At random", "drawn with the release’s seed", "", len(rows), rows.iloc[order[:size]])
-    ]
+    chosen = rows.iloc[order[:size]]
+    groups = [("At random", "drawn with the release’s seed", "", len(rows), chosen)]
     for name, more_is_better in RANKS.items():
         scored = rows.dropna(subset=[name]).sort_values(name, kind="stable")
         if scored.empty:
@@ -77,28 +51,16 @@ def make_rows(evidence: Evidence, size: int) -> tuple[_Ranked, ...]:
         about = words.name_gate(name)[1]
         groups.append(("Best", about, name, len(scored), best))
         groups.append(("Worst", about, name, len(scored), worst))
-    found = read_released(
-        evidence.sources, [make_key(row) for *_, own in groups for row in own.to_dict("records")]
-    )
-    return tuple(_rank(*group, found) for group in groups)
-
-
-def _rank(
-    name: str,
-    about: str,
-    score: str,
-    count: int,
-    rows: pd.DataFrame,
-    found: dict[Key, tuple[bytes, bytes]],
-) -> _Ranked:
-    images = []
-    for row in rows.to_dict("records"):
-        unit = words.name_gate(score)[2] if score else ""
-        told = (
-            f"Scored {words.format_value(float(row[score]), unit)} {unit}".strip() if score else ""
-        )
-        images.append(_image(row, *found[make_key(row)], first=told))
-    return _Ranked(name, about, count, tuple(images))
+    keys = [make_key(row) for *_, own in groups for row in own.to_dict("records")]
+    found, ranked = read_released(evidence.sources, keys), []
+    for title, about, score, count, own in groups:
+        unit, images = words.name_gate(score)[2] if score else "", []
+        for row in own.to_dict("records"):
+            value = words.format_value(float(row[score]), unit) if score else ""
+            first = f"Scored {value} {unit}".strip() if score else ""
+            images.append(_image(row, *found[make_key(row)], first))
+        ranked.append((title, about, count, tuple(images)))
+    return tuple(ranked)
 
 
 def make_tags(row: Row) -> Tags:

@@ -35,9 +35,9 @@ class Score:
 class Estimate:
     """Expected calibration error, and what exact probabilities show at this n by chance."""
 
-    value: float
     low: float
     high: float
+    value: float
     n: int
     floor: float
     floor_95: float
@@ -71,9 +71,15 @@ def make_section(scores: Mapping[str, Any] | None, plan: Plan) -> Section | None
     test = scores["test"]
     others = scores.get("other", {})
     empty = test["segmenter"].get("normals_left_empty")
+    error = test["classifier"].get("calibration", {}).get(ECE)
+    names = ("value", "n", "floor", "floor_95")
     return Section(
         plan.resolution.judges_sha256 is not None,
-        tuple(_check(name, plan) for name in JUDGED if name in plan.request.gates),
+        tuple(
+            Check(words.name_gate(name)[0], gate.action, format_interval(name, gate))
+            for name in JUDGED
+            if (gate := plan.request.gates.get(name))
+        ),
         _score(test["segmenter"], {n: one["segmenter"] for n, one in others.items()}, "missed"),
         _score(
             test["classifier"].get("auc", {}),
@@ -81,13 +87,8 @@ def make_section(scores: Mapping[str, Any] | None, plan: Plan) -> Section | None
             "area_alone",
         ),
         (empty["value"], int(empty["n"])) if empty else None,
-        _calibration(test["classifier"].get("calibration", {}).get(ECE)),
+        Estimate(*error["interval"], *(error[name] for name in names)) if error else None,
     )
-
-
-def _check(name: str, plan: Plan) -> Check:
-    gate = plan.request.gates[name]
-    return Check(words.name_gate(name)[0], gate.action, format_interval(name, gate))
 
 
 def _score(
@@ -98,17 +99,8 @@ def _score(
     records.sort(key=lambda record: (record[0] == ALL, -record[1]["n"]))
     for name, part in others.items():
         records += [(name, one, True) for key, one in part.items() if key == name and aside in one]
-    return tuple(_one(name, one, one[aside], strange) for name, one, strange in records)
-
-
-def _one(name: str, record: Mapping[str, Any], aside: float, strange: bool) -> Score:
-    (low, high), n = record["interval"], int(record["n"])
-    return Score(name, record["value"], low, high, n, int(record["patients"]), aside, strange)
-
-
-def _calibration(record: Mapping[str, Any] | None) -> Estimate | None:
-    if record is None:
-        return None
-    low, high = record["interval"]
-    floors = record["floor"], record["floor_95"]
-    return Estimate(record["value"], low, high, int(record["n"]), *floors)
+    found = []
+    for name, one, strange in records:
+        (low, high), counts = one["interval"], (one["n"], one["patients"])
+        found.append(Score(name, one["value"], low, high, *counts, one[aside], strange))
+    return tuple(found)

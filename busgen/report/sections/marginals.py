@@ -75,9 +75,7 @@ def make_section(evidence: Evidence) -> tuple[Marginal, ...]:
 
 
 def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Marginal:
-    drawn, accepted = (
-        _once(r)[name].dropna() for r in (evidence.first_attempts, evidence.accepted_rows)
-    )
+    drawn, accepted = (rows[name].dropna() for rows in _once(evidence))
     shares = []
     for term, requested in asked.items():
         count = int(_has(accepted, term).sum())
@@ -90,9 +88,10 @@ def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Margina
     return Marginal(name, len(accepted), tuple(shares))
 
 
-def _once(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the first row of each family."""
-    return rows.drop_duplicates("family_id")
+def _once(evidence: Evidence) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what was drawn and what was accepted, the first row of each family."""
+    drawn, accepted = evidence.first_attempts, evidence.accepted_rows
+    return drawn.drop_duplicates("family_id"), accepted.drop_duplicates("family_id")
 
 
 def _has(values: pd.Series, term: str) -> "pd.Series[bool]":
@@ -107,7 +106,11 @@ def _has(values: pd.Series, term: str) -> "pd.Series[bool]":
 def make_spreads(evidence: Evidence) -> tuple[Quantiles, ...]:
     """Return requested and measured sizes of each class that has lesions."""
     drawn, accepted = (
-        _with_aspect(_once(r)) for r in (evidence.first_attempts, evidence.accepted_rows)
+        rows.assign(
+            aspect=rows["width_mm"] / rows["height_mm"],
+            mask_aspect=rows["mask_width_mm"] / rows["mask_height_mm"],
+        )
+        for rows in _once(evidence)
     )
     spreads = []
     for asked, measured in SIZES:
@@ -118,14 +121,6 @@ def make_spreads(evidence: Evidence) -> tuple[Quantiles, ...]:
                 quantiles = (np.quantile(values.to_numpy(), LEVELS) for values in (one, other))
                 spreads.append(Quantiles(asked, pathology, len(other), *quantiles))
     return tuple(spreads)
-
-
-def _with_aspect(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` with width / height as requested and as measured."""
-    return rows.assign(
-        aspect=rows["width_mm"] / rows["height_mm"],
-        mask_aspect=rows["mask_width_mm"] / rows["mask_height_mm"],
-    )
 
 
 @dataclass(frozen=True)
@@ -143,9 +138,6 @@ def summarise(found: tuple[Marginal, ...]) -> _Summary:
     pairs = [(marginal.field, share) for marginal in found for share in marginal.shares]
     open_ = [share for _, share in pairs if 0 < share.requested < 1]
     field, worst = max(pairs, key=lambda pair: abs(pair[1].realised - pair[1].drawn))
-    return _Summary(
-        len(open_),
-        sum(not share.within for share in open_),
-        worst.realised - worst.drawn,
-        f"{words.name_field(field)}: {words.name_term(worst.term)}",
-    )
+    outside, title = sum(not share.within for share in open_), words.name_field(field)
+    shifted = f"{title}: {words.name_term(worst.term)}"
+    return _Summary(len(open_), outside, worst.realised - worst.drawn, shifted)

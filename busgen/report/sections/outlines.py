@@ -43,8 +43,10 @@ def make_section(evidence: Evidence, size: int) -> tuple[Row, ...]:
     chosen = {name: select(rows, size) for name, rows in groups.items() if len(rows)}
     keys = [make_key(row) for rows in chosen.values() for row in rows]
     found = read_released(evidence.sources, keys)
+    masks = {key: io.decode_png(mask, "mask") for key, (_, mask) in found.items()}
     drawn: dict[Any, tuple[str, ...]] = {
-        name: tuple(_path(found[make_key(row)][1]) for row in rows) for name, rows in chosen.items()
+        name: tuple(outline_path(frame(masks[make_key(row)])) for row in rows)
+        for name, rows in chosen.items()
     }
     return tuple(
         Row(
@@ -63,19 +65,12 @@ def _gravest(margin: object) -> str | None:
     return str(max(margin, key=schema.MARGINS.index))
 
 
-def _path(mask_png: bytes) -> str:
-    return outline_path(frame(io.decode_png(mask_png, "mask")))
-
-
 def frame(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the lesion in the middle of a frame (FRAME_PX, FRAME_PX), its longer side fitted."""
     left, top, width, height = cv2.boundingRect(mask)
     scale = FRAME_PX / (ROOM * max(width, height))
     middle = (FRAME_PX - 1) / 2
-    shift = (
-        middle - scale * (left + (width - 1) / 2),
-        middle - scale * (top + (height - 1) / 2),
-    )
+    shift = (middle - scale * (left + (width - 1) / 2), middle - scale * (top + (height - 1) / 2))
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     grown = cv2.warpAffine((mask > 0).astype(np.uint8) * 255, matrix, (FRAME_PX, FRAME_PX))
     return np.asarray(grown > 127, np.uint8)

@@ -5,13 +5,14 @@ In: `Evidence` with a previous release and its scores. Out: `Section`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from math import hypot
 from typing import Any
 
 from busgen import io
 from busgen.release.diff import diff
 from busgen.report import words
-from busgen.report.evidence import SCORES, Evidence
+from busgen.report.evidence import SCORES, Evidence, Figure, figure_of
 from busgen.report.sections import realism, scores as sections_scores
 from busgen.stats.proportions import wilson_interval
 
@@ -19,16 +20,7 @@ BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
 RARE = 0.01  # p below which a column counts as changed, over the number of columns
 AUC = "descriptor_auc"
 SHOWN = 30  # differences of provenance
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of one version with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
+Shift = tuple[str, str, float, float]  # column, test, by how much of 1, p
 
 
 @dataclass(frozen=True)
@@ -43,16 +35,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Distance:
-    """One column whose distribution changed: by how much of 1, by which test, its p."""
-
-    column: str
-    kind: str
-    distance: float
-    p: float
-
-
-@dataclass(frozen=True)
 class Section:
     """All of it; `same_reference`: whether both were held against the same real images."""
 
@@ -60,7 +42,7 @@ class Section:
     changes: tuple[Row, ...]
     counts: tuple[tuple[str, int, int], ...]
     columns: int
-    shifts: tuple[Distance, ...]
+    shifts: tuple[Shift, ...]
     identical: int
     provenance: tuple[tuple[str, str, str], ...]
     same_reference: bool
@@ -69,10 +51,7 @@ class Section:
 def make_section(evidence: Evidence) -> Section | None:
     """Return how the release differs from the previous one, None where none is given.
 
-    Raises
-    ------
-    UserError, DataError
-        If the previous release or its scores are missing or damaged.
+    Raises `UserError` or `DataError` if that or its scores are missing or damaged.
     """
     previous = evidence.sources.previous
     if previous is None:
@@ -80,6 +59,7 @@ def make_section(evidence: Evidence) -> Section | None:
     found = diff(previous.release, evidence.sources.release)
     old = io.read_json(previous.quality / SCORES)
     columns, shifts = _shifts(found)
+    provenance = found["provenance"].items()
     return Section(
         str(io.read_json(previous.release / "provenance.json")["title"]),
         (*_gates(found), *_scores(old, evidence.scores), *_measure(old, evidence.scores)),
@@ -87,9 +67,7 @@ def make_section(evidence: Evidence) -> Section | None:
         columns,
         shifts,
         int(found["identical_images"]),
-        tuple(
-            (n, _shorten(a), _shorten(b)) for n, (a, b) in list(found["provenance"].items())[:SHOWN]
-        ),
+        tuple((n, _shorten(a), _shorten(b)) for n, (a, b) in islice(provenance, SHOWN)),
         old.get("reference") == evidence.scores.get("reference"),
     )
 
@@ -97,15 +75,15 @@ def make_section(evidence: Evidence) -> Section | None:
 def _gates(found: Mapping[str, Any]) -> tuple[Row, ...]:
     """Return the shares of attempts accepted and of findings left unfilled."""
     counts = found["counts"]
-    asked = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
-    (was, now), (tried, tries) = counts["n"], counts["attempts"]
-    accepted = _share(was, tried), _share(now, tries)
-    (left, leaves), (before, after) = counts["unfilled"], asked
-    unfilled = _share(left, before), _share(leaves, after)
+    families = [a + b for a, b in zip(counts["families"], counts["unfilled"], strict=True)]
+    accepted = [_share(*one) for one in zip(counts["n"], counts["attempts"], strict=True)]
+    unfilled = [_share(*one) for one in zip(counts["unfilled"], families, strict=True)]
     return (
-        Row("Attempts accepted", "share of all attempts", *accepted, _judge(*accepted, -1.0)),
-        Row("Left unfilled", "share of the request", *unfilled, _judge(*unfilled)),
-    )
+        Row("Attempts accepted", "share of all attempts", accepted[0], accepted[1],
+            _judge(accepted[0], accepted[1], -1.0)),
+        Row("Left unfilled", "share of the request", unfilled[0], unfilled[1],
+            _judge(unfilled[0], unfilled[1])),
+    )  # fmt: skip
 
 
 def _share(count: int, total: int) -> Figure:
@@ -118,7 +96,7 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
     changes = []
     for name in sorted(set(old["headline"]) & set(new["headline"])):
         records = old["headline"][name], new["headline"][name]
-        before, now = map(_figure, records)
+        before, now = map(figure_of, records)
         if name == AUC:  # as hard as in patients is best
             aims = [Figure(abs(f.value - r["floor"]), f.low, f.high, f.n)
                     for f, r in zip((before, now), records, strict=True)]  # fmt: skip
@@ -141,15 +119,10 @@ def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
             continue
         kind, space = sections_scores.parse_name(name)
         title, about = sections_scores.name_kind(kind)
-        figures = _figure(before), _figure(record)
+        figures = figure_of(before), figure_of(record)
         sign = 1.0 if record["bad"] == "high" else -1.0
-        about = f"{sections_scores.name_space(space)}: {about}"
+        about = f"{sections_scores.SPACES.get(space, space)}: {about}"
         yield Row(title, about, *figures, _judge(*figures, sign))
-
-
-def _figure(record: Mapping[str, Any]) -> Figure:
-    low, high = record["interval"]
-    return Figure(record["value"], low, high, int(record["n"]))
 
 
 def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
@@ -159,13 +132,13 @@ def _judge(before: Figure, now: Figure, sign: float = 1.0) -> str:
     return SAME if abs(change) <= noise else WORSE if change > 0 else BETTER
 
 
-def _shifts(found: Mapping[str, Any]) -> tuple[int, tuple[Distance, ...]]:
+def _shifts(found: Mapping[str, Any]) -> tuple[int, tuple[Shift, ...]]:
     """Return how many columns were compared, and those that changed, the most changed first."""
     tests = [(n, "total variation", t["total_variation"], t["p"])
              for n, t in found["terms"].items()]  # fmt: skip
     tests += [(n, "KS", t["ks"], t["p"]) for n, t in found["numbers"].items() if t]
-    kept = [Distance(*test) for test in tests if test[3] < RARE / len(tests)]
-    return len(tests), tuple(sorted(kept, key=lambda one: -one.distance))
+    kept = [test for test in tests if test[3] < RARE / len(tests)]
+    return len(tests), tuple(sorted(kept, key=lambda one: -one[2]))
 
 
 def _shorten(value: object) -> str:

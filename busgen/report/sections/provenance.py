@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from busgen.factory.plan import NOT_RECORDED, Plan, Resolution
-from busgen.params.generate import GenerateParams, Targets
+from busgen.factory.plan import NOT_RECORDED, Plan
+from busgen.params.generate import GenerateParams
 from busgen.params.release import ReleaseParams
 from busgen.priors.network import load_prior
 from busgen.report import words
@@ -18,17 +18,8 @@ from busgen.report.evidence import Evidence
 from busgen.similarity.known_images import REAL, RELEASE
 
 # what the command line of `busgen generate` can say; everything else needs a parameter file
-_ON_COMMAND_LINE = (
-    "n",
-    "seed",
-    "size_px",
-    "where",
-    "text",
-    "targets",
-    "vary",
-    "engine",
-    "mask_engine",
-)
+_ON_COMMAND_LINE = ("n", "seed", "size_px", "where", "text", "targets", "vary", "engine",
+                    "mask_engine")  # fmt: skip
 KNOWN = {REAL: "real images", RELEASE: "earlier releases"}
 Facts = tuple[tuple[str, str], ...]
 
@@ -37,6 +28,8 @@ def make_section(evidence: Evidence) -> Facts:
     """Return what decided every byte, as (label, value)."""
     plan, provenance = evidence.plan, evidence.provenance
     asked, found = plan.request, plan.resolution
+    known = found.known_sha256
+    kinds = " and ".join(KNOWN[kind] for kind in found.known_kinds) or "images of kinds not stated"
     return (
         ("Plan", str(provenance["plan_sha256"])),
         ("Root seed", str(asked.seed)),
@@ -44,22 +37,14 @@ def make_section(evidence: Evidence) -> Facts:
         ("Clinical prior", f"{found.prior['name']}, {found.prior_sha256}"),
         ("Mask engine", f"{asked.mask_engine}, {found.mask_engine_sha256}"),
         ("Image engine", f"{asked.engine}, {found.engine_sha256}"),
-        ("Held against, as copies of", _known(found)),
+        ("Held against, as copies of", f"{kinds}, {known}" if known else "no known image"),
         ("Code", found.code_version),
         ("Tools", ", ".join(f"{name} {v}" for name, v in sorted(provenance["tools"].items()))),
         ("Licence of the data", str(provenance["licence"])),
     )
 
 
-def _known(found: Resolution) -> str:
-    """Return what no image may be a copy of, in words."""
-    if found.known_sha256 is None:
-        return "no known image"
-    kinds = " and ".join(KNOWN[kind] for kind in found.known_kinds) or "images of kinds not stated"
-    return f"{kinds}, {found.known_sha256}"
-
-
-def to_params(plan: Plan) -> dict[str, Any]:
+def _to_params(plan: Plan) -> dict[str, Any]:
     """Return the plan as the `generate` section of params.yaml that leads to it."""
     published = plan.resolution.prior_sha256 == load_prior().sha256
     asked = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
@@ -67,8 +52,8 @@ def to_params(plan: Plan) -> dict[str, Any]:
 
 
 def to_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
-    """Return `to_params` and those of the stage `release` as the text of a params.yaml."""
-    sections = {"generate": to_params(plan), "release": dict(release)}
+    """Return `_to_params` and those of the stage `release` as the text of a params.yaml."""
+    sections = {"generate": _to_params(plan), "release": dict(release)}
     return yaml.safe_dump(sections, sort_keys=True, allow_unicode=True)
 
 
@@ -79,7 +64,12 @@ def to_command(plan: Plan, release: Mapping[str, Any]) -> str:
     parts += ["--size", str(asked.size_px)]
     parts += [part for condition in asked.where for part in ("--set", condition)]
     parts += ["--text", asked.text] if asked.text else []
-    parts += [part for target in _targets(asked.targets) for part in ("--target", target)]
+    for name, shares in asked.targets.items():
+        if isinstance(shares, dict):
+            for term, share in shares.items():
+                parts += ["--target", f"{name}.{term}={share}"]
+        elif shares:
+            parts += ["--target", name]
     parts += ["--vary", asked.vary] if asked.vary else []
     parts += ["--engine", asked.engine, "--mask-engine", asked.mask_engine]
     parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
@@ -92,19 +82,9 @@ def needs_file(plan: Plan, release: Mapping[str, Any]) -> bool:
         return True
     defaults = GenerateParams().model_dump(mode="json")
     size, usual = plan.request.shard_size, defaults["shard_size"]
-    rest = {k: v for k, v in to_params(plan).items() if k not in _ON_COMMAND_LINE}
+    rest = {k: v for k, v in _to_params(plan).items() if k not in _ON_COMMAND_LINE}
     rest["shard_size"] = usual if plan.request.n <= size else size
     return any(value != defaults[key] for key, value in rest.items())
-
-
-def _targets(targets: Targets) -> list[str]:
-    found = []
-    for name, shares in targets.items():
-        if isinstance(shares, dict):
-            found += [f"{name}.{term}={share}" for term, share in shares.items()]
-        elif shares:
-            found.append(name)
-    return found
 
 
 def list_sources(plan: Plan) -> Facts:

@@ -35,9 +35,8 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Row:
-    """One reason or flag of a kind: images of each dataset, in the order of the datasets."""
+    """One reason or flag: images of each dataset, in the order of the datasets."""
 
-    kind: str
     name: str
     about: str
     counts: tuple[int, ...]
@@ -45,9 +44,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Images of one dataset and class in each of `SPLITS`."""
+    """Images of one class in each of `SPLITS`."""
 
-    dataset: str
     pathology: str
     counts: tuple[int, ...]
 
@@ -81,31 +79,22 @@ def make_section(reference: Mapping[str, Any]) -> Section | None:
     return Section(
         tuple(_dataset(name, part, known.get(name, {})) for name, part in parts.items()),
         _found(list(parts.values())),
-        tuple((name, _lots(name, part["splits"])) for name, part in parts.items()),
-        int(whole["read"]),
-        int(whole["patients"]),
-        int(whole["clusters"]),
-        int(whole["across"]),
+        tuple((name, _split(part["splits"])) for name, part in parts.items()),
+        *(int(whole[key]) for key in ("read", "patients", "clusters", "across")),
     )
 
 
 def _dataset(name: str, part: Mapping[str, Any], info: Mapping[str, Any]) -> Dataset:
-    def share(key: str) -> str:
-        return str(info.get(key, "not stated"))
-
-    return Dataset(
-        name,
-        share("citation"),
-        share("doi"),
-        share("licence"),
-        bool(info.get("weights_may_ship", False)),
-        published=int(part["published"]),
-        read=int(part["read"]),
-        left_out=sum(part["left_out"].values()),
-        copies=int(part["redundant"]),
-        conflicts=int(part["conflicts"]),
-        patients=int(part["patients"]),
+    citation, doi, licence = (
+        str(info.get(k, "not stated")) for k in ("citation", "doi", "licence")
     )
+    published, read, copies, conflicts, patients = (
+        int(part[key]) for key in ("published", "read", "redundant", "conflicts", "patients")
+    )
+    left_out = sum(part["left_out"].values())
+    counts = (published, read, left_out, copies, conflicts, patients)
+    may_ship = bool(info.get("weights_may_ship", False))
+    return Dataset(name, citation, doi, licence, may_ship, *counts)
 
 
 def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Row, ...]], ...]:
@@ -113,13 +102,13 @@ def _found(parts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, tuple[Row, ..
     reasons = {reason: 0 for part in parts for reason in part["left_out"]}
     lost = [(reason, _counts(parts, "left_out", reason)) for reason in reasons]
     lost.sort(key=lambda one: (-sum(one[1]), one[0]))
-    groups: dict[str, list[Row]] = {LEFT_OUT: [], UNUSED: [], FLAGGED: []}
-    groups[LEFT_OUT] = [Row(LEFT_OUT, f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
+    rows = [Row(f"{r[:1].upper()}{r[1:]}", "", c) for r, c in lost]
+    groups: dict[str, list[Row]] = {LEFT_OUT: rows, UNUSED: [], FLAGGED: []}
     for flag in schema.FLAGS:
         counts = _counts(parts, "flags", flag)
         if sum(counts):
             kind = UNUSED if flag in NOT_LEARNT else FLAGGED
-            groups[kind].append(Row(kind, *words.name_flag(flag), counts))
+            groups[kind].append(Row(*words.FLAGS[flag], counts))
     return tuple((kind, tuple(ones)) for kind, ones in groups.items() if ones)
 
 
@@ -127,7 +116,7 @@ def _counts(parts: Sequence[Mapping[str, Any]], key: str, name: str) -> tuple[in
     return tuple(int(part[key].get(name, 0)) for part in parts)
 
 
-def _lots(name: str, splits: Mapping[str, Mapping[str, int]]) -> tuple[Group, ...]:
+def _split(splits: Mapping[str, Mapping[str, int]]) -> tuple[Group, ...]:
     classes = (*schema.PATHOLOGIES, "unknown")
-    lots = (Group(name, c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
-    return tuple(lot for lot in lots if sum(lot.counts))
+    groups = (Group(c, tuple(int(splits[s].get(c, 0)) for s in SPLITS)) for c in classes)
+    return tuple(group for group in groups if sum(group.counts))

@@ -105,24 +105,15 @@ class Group:
     statistics: tuple[Statistic, ...]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All lesions of the release against one scanner's, or all (``""``): group -> mean distance."""
-
-    scanner: str
-    n_real: int
-    scores: Mapping[str, Score]
-
-
 def make_section(evidence: Evidence) -> tuple[Group, ...]:
     """Return the groups of statistics that were scored, the worst first."""
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
     strips = _strips(evidence)
-    groups = []
-    for name, said in GROUP_WORDS.items():
-        means = tuple(score for score in headline if score.name == name)
-        if strips[name]:
-            groups.append(Group(name, *said, means, _measure(strips[name])))
+    groups = [
+        Group(name, *said, tuple(one for one in headline if one.name == name), _measure(own))
+        for name, said in GROUP_WORDS.items()
+        if (own := strips[name])
+    ]
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))
 
 
@@ -131,9 +122,8 @@ def _strips(evidence: Evidence) -> dict[str, dict[str, list[Quantiles]]]:
     levels = evidence.scores["levels"]
     found: dict[str, dict[str, list[Quantiles]]] = {name: defaultdict(list) for name in GROUP_WORDS}
     for key, record in evidence.scores["scores"].items():
-        score = _score(key, record)
-        synthetic = np.interp(LEVELS, levels, record["quantiles"])
-        real = np.interp(LEVELS, levels, record["real_quantiles"])
+        score, names = _score(key, record), ("quantiles", "real_quantiles")
+        synthetic, real = (np.interp(LEVELS, levels, record[name]) for name in names)
         strip = Quantiles(score.pathology, synthetic, real, score)
         found[record["group"]][score.name].append(strip)
     return found
@@ -150,26 +140,30 @@ def _measure(by_name: Mapping[str, Sequence[Quantiles]]) -> tuple[Statistic, ...
     """Return the statistics of one group, the worst first."""
     found = []
     for name, strips in by_name.items():
-        ends = np.concatenate([one for strip in strips for one in (strip.synthetic, strip.real)])
-        margin = 0.04 * float(np.ptp(ends)) or 1.0
-        low, high = float(ends.min()) - margin, float(ends.max()) + margin
+        both = np.concatenate([one for strip in strips for one in (strip.synthetic, strip.real)])
+        low, high = axis_ends(both.tolist())
         ordered = sorted(strips, key=lambda strip: CLASSES.index(strip.pathology))
         found.append(Statistic(name, low, high, tuple(ordered)))
     return tuple(sorted(found, key=lambda one: (-one.worst, one.name)))
 
 
-def compare(evidence: Evidence) -> tuple[Comparison, ...]:
-    """Return all lesions against all real ones, then against each scanner's, the most first."""
-    scores = evidence.scores
-    found = [_comparison("", scores["pooled"])]
-    found += [_comparison(name, record) for name, record in scores["scanners"].items()]
-    return tuple(sorted((one for one in found if one.scores), key=lambda one: -one.n_real))
+def axis_ends(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of an axis for all values, with a margin."""
+    low, high = min(values), max(values)
+    margin = 0.04 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
-def _comparison(scanner: str, record: Mapping[str, Any]) -> Comparison:
-    scores = {key: _score(key, one) for key, one in record["headline"].items()}
-    by_group = {score.name: score for score in scores.values()}
-    return Comparison(scanner, int(record["n_real"]), by_group)
+def compare(evidence: Evidence) -> tuple[tuple[str, int, Mapping[str, Score]], ...]:
+    """Return (scanner, real images, group -> mean distance), the most images first.
+
+    That is of all lesions against all real ones (scanner ``""``), and against each scanner's.
+    """
+    found = []
+    for scanner, record in {"": evidence.scores["pooled"], **evidence.scores["scanners"]}.items():
+        scores = [_score(key, one) for key, one in record["headline"].items()]
+        found.append((scanner, int(record["n_real"]), {score.name: score for score in scores}))
+    return tuple(sorted((one for one in found if one[2]), key=lambda one: -one[1]))
 
 
 def count(groups: Sequence[Group]) -> dict[str, int]:

@@ -35,12 +35,7 @@ KINDS = {  # in the order of the page: title, what it says
         "share nearer to a training image than 95 % of pairs of one patient’s",
     ),
 }
-SPACES = {
-    "us64": "learned features",
-    "radiomic": "measurements",
-    "masks": "outlines",
-    "": "images",
-}
+SPACES = {"us64": "learned features", "radiomic": "measurements", "masks": "outlines", "": "images"}
 
 Record = Mapping[str, Any]
 
@@ -109,23 +104,19 @@ def make_section(scores: Record) -> Section | None:
     if record is None:
         return None
     found: dict[str, list[Score]] = {}
-    named = sorted(
-        ((*parse_name(name), score) for name, score in record["scores"].items()), key=_rank
-    )
-    for kind, space, score in named:
-        if (kind, space) == ("fid", "") or kind != "fid":  # told twice, by its space's name too
-            found.setdefault(kind, []).append(_measure(space, score))
+    for name in sorted(record["scores"], key=_rank):
+        kind, space = parse_name(name)
+        if kind != "fid" or not space:  # recorded twice, by its space's name too
+            found.setdefault(kind, []).append(_measure(space, record["scores"][name]))
     kinds = tuple(Group(*name_kind(kind), tuple(scores)) for kind, scores in found.items())
     left = [f"{name}: {reason}" for name, reason in record["skipped"].items()]
     return Section(kinds, (*left, *record["notes"]))
 
 
-def _rank(named: tuple[str, str, Record]) -> tuple[int, str, int, str]:
-    """Return the place of (kind, space, score) on the page; what has no words comes last."""
-    kind, space, _ = named
-    places = (list(names).index(one) if one in names else len(names)
-              for one, names in ((kind, KINDS), (space, SPACES)))  # fmt: skip
-    first, second = places
+def _rank(name: str) -> tuple[int, str, int, str]:
+    """Return the place of a score on the page; a kind or a space that has no words comes last."""
+    kind, space = parse_name(name)
+    first, second = ([*names, one].index(one) for one, names in ((kind, KINDS), (space, SPACES)))
     return first, kind, second, space
 
 
@@ -134,9 +125,8 @@ def compare(scores: Record) -> Comparison | None:
     record = scores.get("repeats")
     if record is None:
         return None
-    names = Previous.__dataclass_fields__
+    names, score = Previous.__dataclass_fields__, record["score"]
     earlier = tuple(Previous(**{name: one[name] for name in names}) for one in record["earlier"])
-    score = record["score"]
     low, high = score["interval"]
     return Comparison(score["value"], low, high, score["n"], earlier)
 
@@ -154,14 +144,9 @@ def name_kind(kind: str) -> tuple[str, str]:
     return KINDS.get(kind, (words.to_words(kind).capitalize(), ""))
 
 
-def name_space(name: str) -> str:
-    """Return a space in words; a feature extractor's is its name."""
-    return SPACES.get(name, name)
-
-
 def _measure(space: str, score: Record) -> Score:
-    low, high = score["interval"]
-    value, limit = score["value"], score["floor_limit"]
+    value, limit, (low, high) = score["value"], score["floor_limit"], score["interval"]
     beyond = value > limit if score["bad"] == "high" else value < limit
-    told = name_space(space)
-    return Score(told, value, low, high, score["n"], score["floor"], limit, beyond)
+    return Score(
+        SPACES.get(space, space), value, low, high, score["n"], score["floor"], limit, beyond
+    )

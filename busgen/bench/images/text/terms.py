@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, interval
+from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
 from busgen.stats.patients import Floats, Score, mean_score
 from busgen.stats.roc import auc_score
 
@@ -44,7 +45,12 @@ CONTRASTS = (
     Pair("halo", "halo", False, True, "rim"),
 )
 SIGNS = {"enhancement": 1, "shadowing": -1}  # of the band below the lesion
-MEASURES = ("echo", "darkness", "posterior", "rim")
+MEASURES: Mapping[str, Measure] = {  # grey inside as a difference, as a ratio; below; of the rim
+    "echo": lambda image, mask: echo_level(image, mask).level,
+    "darkness": lambda image, mask: echo_level(image, mask).darkness,
+    "posterior": posterior_band,
+    "rim": rim_level,
+}
 
 
 @dataclass(frozen=True)
@@ -67,22 +73,17 @@ def make_lesions(
     masks: NDArray[np.uint8],
     terms: Sequence[Mapping[str, Any]],
     groups: NDArray[np.str_],
-    measures: Mapping[str, Measure],
 ) -> Lesions:
-    """Measure lesions: images and masks (N, S, S), the terms asked for, patients (N,).
-
-    `measures` holds `MEASURES`: grey level inside (as a difference, as a ratio), of the band
-    below, of the rim, each against what lies beside the lesion.
-    """
+    """Measure lesions: images and masks (N, S, S), the terms asked for, patients (N,)."""
     pairs = list(zip(images, masks, strict=True))
     values = {
         name: np.array([measure(image, mask) for image, mask in pairs], np.float64)
-        for name, measure in measures.items()
+        for name, measure in MEASURES.items()
     }
     return Lesions(values, terms, groups)
 
 
-def measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
+def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
     """Return the AUC by which a measure tells the two terms; None with too few of either."""
     asked = [row[contrast.field] for row in lesions.terms]
     high = np.array([term == contrast.high for term in asked], np.bool_)
@@ -99,23 +100,15 @@ def figures(
 ) -> dict[str, Figure]:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
 
-    Parameters
-    ----------
-    made
-        Engine -> its lesions with the terms asked for.
-    breast
-        BrEaST's lesions with the terms that its readers state.
-    held_out
-        Which of them (N,) are no training patients'.
-    subject
-        Engine whose shortfall is told.
+    `made` are each engine's lesions with the terms asked for, `breast` BrEaST's with those that
+    its readers state, `held_out` (N,) which of these are no training patients'.
     """
-    lots = {"real": breast, "real_held_out": breast.pick(held_out), **made}
+    sets = {"real": breast, "real_held_out": breast.pick(held_out), **made}
     told: dict[str, Figure | None] = {}
-    for name, lesions in lots.items():
+    for name, lesions in sets.items():
         for contrast in CONTRASTS:
             key = f"terms_{contrast.name}_{name}"
-            told[key] = measure_contrast(lesions, contrast, f"terms {contrast.name}")
+            told[key] = _measure_contrast(lesions, contrast, f"terms {contrast.name}")
         told |= _bands(lesions, name)
     return drop_missing(told | {"terms_gap_worst": _shortfall(told, subject)})
 

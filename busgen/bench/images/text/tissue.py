@@ -8,16 +8,17 @@ own machine's images first. On real patients it tells little: see the figure bes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import interval
 from busgen.imaging.statistics import GROUPS, measure_image
 from busgen.schema import TISSUES
-from busgen.stats.patients import Floats, Score
+from busgen.stats.patients import Floats
 from busgen.stats.roc import auc
 
 FEWEST = 2  # images of a tissue: with one its AUC is a single comparison's
@@ -29,13 +30,6 @@ STATISTICS = (
     "spectrum_slope",
 )
 STRENGTH = 0.1  # inverse of the regression's penalty: some 150 images, 30 statistics
-
-
-class Classifier(Protocol):
-    """What is asked of the regression."""
-
-    def predict_proba(self, inputs: Floats) -> Floats:
-        """Return the chances (N, classes) of images' statistics (N, statistics)."""
 
 
 @dataclass(frozen=True)
@@ -59,42 +53,23 @@ def make_examples(
     found = np.array([[row.get(name, np.nan) for name in STATISTICS] for row in rows])
     for machine in np.unique(machines):
         own = machines == machine
-        found[own] = _normalise(found[own])
+        found[own] = StandardScaler().fit_transform(found[own])  # NaN stay NaN
     told = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
     words = np.array([str(tissue) for tissue in tissues])
     return Examples(np.nan_to_num(found)[told], words[told], groups[told])
 
 
-def _normalise(values: Floats) -> Floats:
-    """Return columns with mean 0 and spread 1, NaN left as they are."""
-    known = ~np.isnan(values)
-    n = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, values, 0).sum(axis=0) / n
-    spread = np.sqrt((np.where(known, values - mean, 0) ** 2).sum(axis=0) / n)
-    return np.asarray((values - mean) / np.maximum(spread, 1e-6), np.float64)
-
-
-def fit(training: Examples) -> Classifier:
+def fit(training: Examples) -> LogisticRegression:
     """Return the regression of tissue on statistics, tissues equally weighted."""
-    from sklearn.linear_model import LogisticRegression
-
-    model: Classifier = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000).fit(
-        training.statistics, training.tissues
-    )
-    return model
+    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000)
+    return model.fit(training.statistics, training.tissues)
 
 
-def measure(model: Classifier, seen: Examples) -> Figure | None:
+def measure(model: LogisticRegression, seen: Examples) -> Figure | None:
     """Return the mean AUC of each tissue against the others; None where one is too rare."""
-    probabilities = model.predict_proba(seen.statistics)
-    counts = [int((seen.tissues == tissue).sum()) for tissue in TISSUES]
-    if min(counts) < FEWEST:
+    probabilities, tissues = model.predict_proba(seen.statistics), seen.tissues
+    if min((tissues == tissue).sum() for tissue in TISSUES) < FEWEST:
         return None
-    return interval(_auc(probabilities, seen.tissues), seen.groups, "AUC", "tissue")
-
-
-def _auc(probabilities: Floats, tissues: NDArray[np.str_]) -> Score:
-    """Return the mean of one-against-rest AUCs as a score of rows; columns sorted by name."""
 
     def score(rows: NDArray[np.intp]) -> float:
         each = [
@@ -103,4 +78,4 @@ def _auc(probabilities: Floats, tissues: NDArray[np.str_]) -> Score:
         ]
         return float(np.mean(each))
 
-    return score
+    return interval(score, seen.groups, "AUC", "tissue")
