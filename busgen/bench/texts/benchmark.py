@@ -117,7 +117,7 @@ def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> d
 
 def _is_named(phrase: str, named: str) -> bool:
     """Return whether a reader names every word of a phrase as not understood."""
-    return set(normalise(phrase).split()) <= set(_normalise(named).split())
+    return set(normalise(phrase).split()) <= set(normalise(named).split())
 
 
 def _by_field(counts: Mapping[str, Counter[str]], name: str) -> dict[str, Figure]:
