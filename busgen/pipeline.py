@@ -173,8 +173,8 @@ def run_command(command: Sequence[str]) -> str:
     done = run_process(command)
     if done.returncode:
         words = " ".join(command).replace(f"{sys.executable} -m ", "")
-        said = (done.stderr or done.stdout).strip()
-        raise UserError(f"`{words}` must succeed", said, "mend what it names and run again")
+        phrases = (done.stderr or done.stdout).strip()
+        raise UserError(f"`{words}` must succeed", phrases, "mend what it names and run again")
     return done.stdout
 
 

@@ -24,8 +24,8 @@ from busgen.io import write_text
 from busgen.learning.checkpoints import read_checkpoint, write_checkpoint
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
-Tick = Callable[[int], None]
-Told = dict[str, float]
+OnProgress = Callable[[int], None]
+Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Trainee(Protocol):
     def averaged_modules(self) -> tuple[str, ...]:
         """Names of the networks whose running average is kept."""
 
-    def training_step(self, step: int, draws: "Draws", pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: "Draws", schedule: Schedule) -> Metrics:
         """Take one step and return what is to be logged."""
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return what held-out patients say of the averaged modules."""
 
 
@@ -112,7 +112,11 @@ class _State:
 
 
 def train(
-    trainee: Trainee, pace: Schedule, folder: Path, tick: Tick = lambda _: None, key: str = ""
+    trainee: Trainee,
+    schedule: Schedule,
+    folder: Path,
+    tick: OnProgress = lambda _: None,
+    key: str = "",
 ) -> dict[str, nn.Module]:
     """Let `trainee` learn and return its averaged modules: the last, with `patience` the best.
 
@@ -127,25 +131,25 @@ def train(
     state = _State(trainee, averaged)
     if (folder / CHECKPOINT).is_file():
         _load(state, folder / CHECKPOINT, key)
-    tick(state.step * pace.batch * pace.accumulate)
+    tick(state.step * schedule.batch * schedule.accumulate)
     began, first = time.monotonic(), state.step
-    while not _is_done(state, pace):
-        draws = make_draws(pace.seed, state.step, trainee.device)
-        metrics = trainee.training_step(state.step, draws, pace)
+    while not _is_done(state, schedule):
+        draws = make_draws(schedule.seed, state.step, trainee.device)
+        metrics = trainee.training_step(state.step, draws, schedule)
         _check(metrics, state.step)
-        _average(state, pace)
+        _average(state, schedule)
         state.step += 1
-        tick(pace.batch * pace.accumulate)
-        if state.step % pace.validate == 0 or state.step == pace.steps:
+        tick(schedule.batch * schedule.accumulate)
+        if state.step % schedule.validate == 0 or state.step == schedule.steps:
             metrics |= trainee.validate(state.mean, state.step)
             _check(metrics, state.step)
-            if pace.patience and metrics["validation_loss"] < state.best_loss:
+            if schedule.patience and metrics["validation_loss"] < state.best_loss:
                 state.best_step, state.best_loss = state.step, metrics["validation_loss"]
                 state.best = {name: _copy(module) for name, module in state.mean.items()}
-        if state.step % 50 == 0 or _is_done(state, pace):
+        if state.step % 50 == 0 or _is_done(state, schedule):
             speed = (state.step - first) / (time.monotonic() - began)
-            state.log.append(_to_line(state.step, metrics, speed, pace))
-        if state.step % pace.keep == 0 or _is_done(state, pace):
+            state.log.append(_to_line(state.step, metrics, speed, schedule))
+        if state.step % schedule.keep == 0 or _is_done(state, schedule):
             _save(state, folder, key)
     return state.best or state.mean
 
@@ -157,23 +161,23 @@ def make_draws(seed: int, step: int, device: torch.device) -> Draws:
     return Draws(seeds.rng(seeds.sample_seed(seed, step), "training"), noise)
 
 
-def _is_done(state: _State, pace: Schedule) -> bool:
+def _is_done(state: _State, schedule: Schedule) -> bool:
     """Return whether all steps are taken, or patience is at its end."""
     waited = state.step - state.best_step
-    return state.step >= pace.steps or bool(
-        pace.patience and waited >= pace.patience * pace.validate
+    return state.step >= schedule.steps or bool(
+        schedule.patience and waited >= schedule.patience * schedule.validate
     )
 
 
-def _to_line(step: int, metrics: Told, speed: float, pace: Schedule) -> dict[str, Any]:
+def _to_line(step: int, metrics: Metrics, speed: float, schedule: Schedule) -> dict[str, Any]:
     timed = {
-        "samples_per_s": round(speed * pace.batch * pace.accumulate, 1),
-        "remaining_s": round((pace.steps - step) / speed),
+        "samples_per_s": round(speed * schedule.batch * schedule.accumulate, 1),
+        "remaining_s": round((schedule.steps - step) / speed),
     }
     return {"step": step} | {key: round(value, 5) for key, value in metrics.items()} | timed
 
 
-def _check(metrics: Told, step: int) -> None:
+def _check(metrics: Metrics, step: int) -> None:
     for name, value in metrics.items():
         if not math.isfinite(value):
             rule = f"the training's {name} must be finite"
@@ -185,9 +189,11 @@ def _copy(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
 
 
-def _average(state: _State, pace: Schedule) -> None:
+def _average(state: _State, schedule: Schedule) -> None:
     """Move the averages to the weights, faster at first, so that short trainings have them too."""
-    share = min(pace.average, 1.0 if pace.average_at_once else (state.step + 1) / (state.step + 10))
+    share = min(
+        schedule.average, 1.0 if schedule.average_at_once else (state.step + 1) / (state.step + 10)
+    )
     with torch.no_grad():
         for name, mean in state.mean.items():
             now = state.trainee.modules[name].state_dict()

@@ -84,11 +84,11 @@ def _map(specs: Sequence[ShardSpec]) -> Iterator[Manifest]:
 def generate(plan: Plan, work: Path) -> None:
     """Make the candidates of `plan` in `work` and publish what came of it as artifacts."""
     rounds.run(plan, work, _map)
-    asked, rows = plan.request, count(work / "index.parquet")
+    request, rows = plan.request, count(work / "index.parquet")
     create_table_artifact(table=rows, key="acceptance", description="attempts by stratum")
     create_markdown_artifact(
         key="plan",
-        markdown=f"**{asked.n}** findings, engines `{asked.mask_engine}` + `{asked.engine}`, "
+        markdown=f"**{request.n}** findings, engines `{request.mask_engine}` + `{request.engine}`, "
         f"code `{plan.resolution.code_version}`, plan `{plan.sha256[:12]}`. "
         "SYNTHETIC DATA - NOT FOR CLINICAL USE",
     )

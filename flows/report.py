@@ -26,10 +26,10 @@ def report(sources: Sources, params: ReportParams) -> None:
 def run() -> None:
     """Run the stage: release and scores -> data/report."""
     params = load_section("report", ReportParams)
-    asked = load_section("generate", GenerateParams)
+    request = load_section("generate", GenerateParams)
     reference = load_section("quality", QualityParams).reference or PUBLISHED_REFERENCE
-    checks = asked.prior.with_suffix(".checks.json") if asked.prior else None
-    found = (reference, asked.judges, checks, find_previous(params.previous), params.downstream)
+    checks = request.prior.with_suffix(".checks.json") if request.prior else None
+    found = (reference, request.judges, checks, find_previous(params.previous), params.downstream)
     report(Sources(RELEASE, CANDIDATES, QUALITY, *found), params)
 
 

@@ -56,10 +56,10 @@ def judges(tables: Sequence[Path], params: TrainJudgesParams, work: Path) -> Non
 
 def run() -> None:
     """Run the stage: params.yaml -> data/models/judges."""
-    tables, asked = find_tables(), load_section("train_judges", TrainJudgesParams)
-    work = work_folder(tables, COHORT / FILE, asked, WORK)
-    runner = ThreadPoolTaskRunner(max_workers=asked.workers)
-    judges.with_options(task_runner=runner)(tables, asked, work)
+    tables, request = find_tables(), load_section("train_judges", TrainJudgesParams)
+    work = work_folder(tables, COHORT / FILE, request, WORK)
+    runner = ThreadPoolTaskRunner(max_workers=request.workers)
+    judges.with_options(task_runner=runner)(tables, request, work)
     remove_work(work)
 
 

@@ -57,8 +57,8 @@ def test_the_manifest_lists_size_and_hash_and_no_time(tmp_path):
     write(tmp_path / "y", "1")
     manifest = manifests.read_manifest(tmp_path / "x")
     assert manifest is not None
-    told = {"bytes": 1, "sha256": io.sha256_bytes(b"1")}
-    assert manifest.files == {"a/ü.txt": told, "b.txt": told}
+    result = {"bytes": 1, "sha256": io.sha256_bytes(b"1")}
+    assert manifest.files == {"a/ü.txt": result, "b.txt": result}
     assert manifest.folders == {"a", "empty"}
     assert content(tmp_path / "x") == content(tmp_path / "y")
 
@@ -122,10 +122,10 @@ def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path):
     out, mine = tmp_path / "x", tmp_path / "thesis"
     mine.write_text("months")
     out.mkdir()
-    told = {"format": manifests.FORMAT, "kind": KIND, "folders": [".."]}
-    told |= {"files": {"../thesis": {"bytes": 6, "sha256": io.sha256_file(mine)}}}
-    digest = io.sha256_bytes(io.dumps(told).encode())
-    io.write_text(out / manifests.MANIFEST, io.dumps(told | {"sha256": digest}))
+    result = {"format": manifests.FORMAT, "kind": KIND, "folders": [".."]}
+    result |= {"files": {"../thesis": {"bytes": 6, "sha256": io.sha256_file(mine)}}}
+    digest = io.sha256_bytes(io.dumps(result).encode())
+    io.write_text(out / manifests.MANIFEST, io.dumps(result | {"sha256": digest}))
     write(out, "1")
     assert mine.read_text() == "months"
 
@@ -255,10 +255,10 @@ def test_of_two_writers_one_is_refused_or_both_write_whole(tmp_path, wait):
     for run in runs:
         run.stdin.write("\n")
         run.stdin.flush()
-    said = [run.communicate()[0] for run in runs]
+    phrases = [run.communicate()[0] for run in runs]
     codes = sorted(run.returncode for run in runs)
-    assert codes in ([0, 0], [0, 2]), said
-    assert codes == [0, 0] or "which another command is writing: wait" in "".join(said)
+    assert codes in ([0, 0], [0, 2]), phrases
+    assert codes == [0, 0] or "which another command is writing: wait" in "".join(phrases)
     assert manifests.find_stranger(tmp_path / "x", KIND) is None
     texts = {path.read_text() for path in (tmp_path / "x").glob("*.txt")}
     assert len(list((tmp_path / "x").glob("*.txt"))) == 400
@@ -285,12 +285,12 @@ def held(target: Path) -> "subprocess.Popen[bytes]":
 
 
 def test_a_second_run_is_refused_or_waits_where_it_can_use_what_the_first_made(tmp_path):
-    first, said = held(tmp_path / "x"), []
+    first, phrases = held(tmp_path / "x"), []
     with pytest.raises(UserError, match="which another command is writing"):
         write(tmp_path / "x", "1")
-    with locks.hold_lock(tmp_path / "x", said.append):
+    with locks.hold_lock(tmp_path / "x", phrases.append):
         assert first.wait() == 0
-    assert said == [f"another run works in {tmp_path / 'x'}: waiting until it is done"]
+    assert phrases == [f"another run works in {tmp_path / 'x'}: waiting until it is done"]
     assert listed(tmp_path) == []
 
 

@@ -34,12 +34,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not PIPELINE, reason=NEEDED)]
 def clone(tmp_path_factory) -> Path:
     """Return a small clone, one run done."""
     folder = small_clone(tmp_path_factory.mktemp("pipeline") / "a clone ü")
-    said = run(folder)
-    assert stages_run(said) == ["generate", "release", "quality", "report"]
-    assert "leaked" not in said
-    assert "Traceback" not in said
+    phrases = run(folder)
+    assert stages_run(phrases) == ["generate", "release", "quality", "report"]
+    assert "leaked" not in phrases
+    assert "Traceback" not in phrases
     for words in ("accepted 60 of", "dataset", "report", "ks_", "NOT FOR CLINICAL USE"):
-        assert words in said
+        assert words in phrases
     return folder
 
 
@@ -60,10 +60,10 @@ def test_the_run_left_artifacts_and_no_failure_with_the_server(clone):
 
 
 def test_nothing_changed_nothing_runs(clone):
-    said = run(clone)
-    assert stages_run(said) == []
-    assert "nothing has changed" in said
-    assert "accepted 60 of" in said
+    phrases = run(clone)
+    assert stages_run(phrases) == []
+    assert "nothing has changed" in phrases
+    assert "accepted 60 of" in phrases
 
 
 def test_the_release_is_sound_and_the_flow_made_the_plain_loops_bytes(clone, tmp_path):
@@ -82,18 +82,18 @@ def test_work_is_gone_and_git_is_clean_but_for_dvcs_files(clone):
 
 def test_a_release_that_a_limit_refuses_ends_the_run_and_leaves_its_scores_to_read(clone):
     change(clone, "quality", limits={"ks_texture.pooled": {"action": "refuse", "max": 0.01}})
-    said = run(clone, code=2)
+    phrases = run(clone, code=2)
     assert re.search(
-        r"must keep its limits \(quality\.limits\), got ks_texture\.pooled 0\.\d", said
+        r"must keep its limits \(quality\.limits\), got ks_texture\.pooled 0\.\d", phrases
     )
-    assert "see data/refused/scores.json" in said
+    assert "see data/refused/scores.json" in phrases
     assert (clone / "data/refused/scores.json").exists()
     assert not (clone / "data/quality/scores.json").exists()
     assert "only an up-to-date pipeline" in busgen(clone, "tag", "v0", code=2)
     change(clone, "quality", limits={"ks_texture.pooled": {"action": "mark", "max": 0.01}})
-    said = run(clone)
-    assert stages_run(said) == ["quality", "report"]
-    assert "release  failing" in said
+    phrases = run(clone)
+    assert stages_run(phrases) == ["quality", "report"]
+    assert "release  failing" in phrases
     assert not (clone / "data/refused").exists()
 
 
@@ -128,8 +128,8 @@ def test_versions_diff_plots_push_and_pull(clone, tmp_path):
     compared = busgen(clone / "data", "diff", "v1", "release", "--json")
     assert seeds(json.loads(compared)) == [7, 8]
     assert not list((clone / "data/work").glob("release-*"))
-    told = call(clone, "dvc", "metrics", "diff", "v1", "v2", "--json")
-    metrics, _ = json.JSONDecoder().raw_decode(told)  # then that nothing was compared downstream
+    result = call(clone, "dvc", "metrics", "diff", "v1", "v2", "--json")
+    metrics, _ = json.JSONDecoder().raw_decode(result)  # then that nothing was compared downstream
     assert "data/quality/metrics.json" in metrics
     plots = call(clone, "dvc", "plots", "diff", "v1", "v2", "-o", tmp_path / "plots")
     assert "index.html" in plots
@@ -158,10 +158,10 @@ def pixels(folder: Path) -> str:
 def test_a_version_of_code_that_is_not_committed_is_refused(clone):
     code = clone / "busgen/scratch.py"
     code.write_text("")
-    said = busgen(clone, "tag", "v3", code=2)
+    phrases = busgen(clone, "tag", "v3", code=2)
     code.unlink()
-    assert "busgen/scratch.py" in said
-    assert "must be committed" in said
+    assert "busgen/scratch.py" in phrases
+    assert "must be committed" in phrases
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_killed_run_takes_its_children_along_goes_on_and_ends_with_the_same_by
     assert call(clone, sys.executable, "-c", wait) == "False\n"  # as soon as the locks are gone
     call(clone, "dvc", "repro", "generate")  # no server: Prefect starts one for the process
     assert done
-    assert all(path.stat().st_mtime_ns == made for path, made in done.items())
+    assert all(path.stat().st_mtime_ns == generated for path, generated in done.items())
     assert len(list(clone.glob("data/work/*/shards/*.json"))) > len(done)
     monkeypatch.setitem(SERVER, "PREFECT_API_URL", url)
     run(clone)

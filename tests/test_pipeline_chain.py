@@ -37,8 +37,8 @@ def test_dask_makes_the_plain_loops_bytes(clone, tmp_path):
     change(clone, "generate", seed=10, runner="dask", workers=2, n=20, **learned)
     assert "generate" in stages_run(run(clone))
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "plain")
-    made = (clone / "data/release/index.parquet").read_bytes()
-    assert made == (tmp_path / "plain/index.parquet").read_bytes()
+    generated = (clone / "data/release/index.parquet").read_bytes()
+    assert generated == (tmp_path / "plain/index.parquet").read_bytes()
     change(clone, "generate", runner="threads", workers=1)
     assert stages_run(run(clone)) == []  # who makes the bytes decides none
 
@@ -79,9 +79,9 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, breast_read, tmp
     busgen(clone, "train", "images", breast_read, "--start", "data/models/images",
            "--adapt", "breast", "--rank", "2", "--params", "params.yaml",
            "--out", tmp_path / "adapted")  # fmt: skip
-    told = json.loads((tmp_path / "adapted/adapters/breast/adapter.json").read_text("utf-8"))
-    assert told["params"]["rank"] == 2
-    for scores in told["held_out"].values():
+    result = json.loads((tmp_path / "adapted/adapters/breast/adapter.json").read_text("utf-8"))
+    assert result["params"]["rank"] == 2
+    for scores in result["held_out"].values():
         assert scores["loss"] > 0
         assert scores["kid_us64"]["value"] > scores["kid_us64"]["floor_limit"]  # two steps: noise
         assert 0 <= scores["dice"]["value"] < scores["dice"]["real"]
@@ -91,8 +91,8 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, breast_read, tmp
     assert facts["proof"]
     change(clone, "generate", n=6, known=[str(tmp_path / "calibrated/known.safetensors")])
     busgen(clone, "generate", "--params", "params.yaml", "--out", tmp_path / "unlike")
-    told = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
-    assert told.null_count == 0
+    result = pq.read_table(tmp_path / "unlike/index.parquet")["copy_similarity"]
+    assert result.null_count == 0
 
 
 def check_the_stage_downstream(clone: Path) -> None:

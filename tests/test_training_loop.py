@@ -47,10 +47,10 @@ def steps_of(net):
 
 
 def test_it_stops_when_patience_ends_with_the_best_averages(tmp_path):
-    made = train(Falling(LOSSES), PACE, tmp_path)["net"]
+    generated = train(Falling(LOSSES), PACE, tmp_path)["net"]
     last = json.loads((tmp_path / LOG).read_text().splitlines()[-1])
     assert last["step"] == 14  # three looks after the best, at 8
-    assert steps_of(made) == 8
+    assert steps_of(generated) == 8
 
 
 @pytest.mark.parametrize("after", [1, 7, 9, 13])
@@ -93,5 +93,5 @@ def test_a_checkpoint_of_another_training_or_a_broken_one_is_refused(tmp_path):
 def test_without_patience_the_last_averages_are_given(tmp_path):
     from dataclasses import replace
 
-    made = train(Falling(LOSSES), replace(PACE, patience=0), tmp_path)["net"]
-    assert steps_of(made) == 40
+    generated = train(Falling(LOSSES), replace(PACE, patience=0), tmp_path)["net"]
+    assert steps_of(generated) == 40

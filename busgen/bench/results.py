@@ -61,14 +61,14 @@ def _page(checkout: Path, page: dict[str, Any]) -> str:
 
 def _source(record: dict[str, Any], path: str | Path, command: str) -> str:
     """Return where figures come from: command, machine, commit, or that they were carried over."""
-    said = (
+    phrases = (
         f"Command: `{command}`. Machine: {record['machine']}.",
         f"Commit: `{record['commit']}`." if record.get("commit") else "",
         f"Record: `{path}`.",
         f"**{record['note']}**" if record.get("note") else "",
         f"**Source: {record['source']}.**" if record.get("source") else "",
     )
-    return " ".join(filter(None, said)) + "\n"
+    return " ".join(filter(None, phrases)) + "\n"
 
 
 def _figures(record: dict[str, Any], words: dict[str, str]) -> str:

@@ -44,7 +44,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     from busgen.params.load import Params, load_params
     from busgen.priors.request import left_out
 
-    asked = {
+    request = {
         "n": n,
         "where": tuple(where) if where else None,
         "text": text,
@@ -55,7 +55,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "seed": seed,
         "size_px": size_px,
     }
-    base = with_options(load_params(params) if params else Params(), asked, "the command")
+    base = with_options(load_params(params) if params else Params(), request, "the command")
     if remark := left_out(base.generate.text):
         to_words(remark)
     if dry_run:

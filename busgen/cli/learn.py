@@ -32,8 +32,8 @@ def real(
     if folder:
         require_replaceable(folder, REAL)
     with tempfile.TemporaryDirectory() as scratch, progress("images read", count(named)) as tick:
-        told = prepare(named, folder or Path(scratch) / "real", tick)
-    screen.print_record(told, as_json, screen.print_cleaning)
+        record = prepare(named, folder or Path(scratch) / "real", tick)
+    screen.print_record(record, as_json, screen.print_cleaning)
     if folder and not as_json:
         out.print(f"written  {folder}", soft_wrap=True)
 
@@ -57,9 +57,9 @@ def train(  # noqa: PLR0913 - a command's options are its signature
     from busgen.cli.training import Options, train as learn
     from busgen.params.load import Params, load_params
 
-    asked = Options(which, folder, target, preset, start, adapt, rank)
+    request = Options(which, folder, target, preset, start, adapt, rank)
     with resumable():
-        learn(asked, load_params(params) if params else Params())
+        learn(request, load_params(params) if params else Params())
     out.print(f"written  {target}", soft_wrap=True)
 
 
@@ -77,7 +77,7 @@ def calibrate(
     from busgen.gates.calibration.bounds import to_rows
     from busgen.judges.judges import load_judges
 
-    told = write_calibration(folder, target, load_judges(judges), planted)
-    screen.print_record(told, as_json, lambda record: screen.print_rows(to_rows(record)))
+    metrics = write_calibration(folder, target, load_judges(judges), planted)
+    screen.print_record(metrics, as_json, lambda record: screen.print_rows(to_rows(record)))
     if not as_json:
         out.print(f"written  {target}", soft_wrap=True)

@@ -55,15 +55,15 @@ def diff(
 
     with open_release(a) as first, open_release(b) as second:
         found = compared.diff(first, second)
-        told = changes.compare(read_scores(a), read_scores(b))
+        record = changes.compare(read_scores(a), read_scores(b))
     if not as_json:
         from rich.markdown import Markdown
 
-        print_rows(changes.to_rows(told))
-        to_words(changes.ABOUT if told else changes.NOTHING)
+        print_rows(changes.to_rows(record))
+        to_words(changes.ABOUT if record else changes.NOTHING)
         out.print(Markdown(compared.to_markdown(found)))
     else:
-        out.print_json(json.dumps(found | {"changes": told}, default=str))
+        out.print_json(json.dumps(found | {"changes": record}, default=str))
 
 
 def export(

@@ -59,8 +59,8 @@ def report(  # noqa: PLR0913 - a command's options are its signature
     with write_folder(folder, REPORT) as partial:
         scored = _quality(release, quality, real, (folder, partial))
         known, checks = load_shipped(release)
-        beside = (judges or known, checks, find_previous(previous), downstream)
-        save_report(Sources(release, candidates, scored, real, *beside), partial, gallery)
+        others = (judges or known, checks, find_previous(previous), downstream)
+        save_report(Sources(release, candidates, scored, real, *others), partial, gallery)
         if pdf:
             print_pdf(partial / PAGE, partial / "report.pdf")
         if with_real:

@@ -48,14 +48,14 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     from busgen.metrics.spaces.registry import load_spaces
 
     named = ImageColumns(image, mask)
-    asked = Options(
+    request = Options(
         tuple(by or ()), group, most, size_px, two_sample=two_sample, image_columns=named
     )
     with write_record(target, "score") as write:
-        sets = open_sets((a, against), (a_split, split), asked)
+        sets = open_sets((a, against), (a_split, split), request)
         spaces = load_spaces(space)
-        with progress("images seen", asked.count(sets)) as tick:
-            record = score_sets(sets, spaces, asked, tick)
+        with progress("images seen", request.count(sets)) as tick:
+            record = score_sets(sets, spaces, request, tick)
         write(record)
     screen.print_record(record, as_json, screen.print_comparison)
 
@@ -73,13 +73,13 @@ def privacy(
     from busgen.folders.records import write_record
     from busgen.metrics.spaces.registry import OURS
 
-    asked = Options(most=most)
+    request = Options(most=most)
     with write_record(target, "privacy") as write:
-        sets = compare_real.open_sets(images, real, asked)
+        sets = compare_real.open_sets(images, real, request)
         with progress("images seen", sum(map(len, sets))) as tick:
-            beside = compare_real.embed(sets, OURS, asked, tick)
-        record = compare_real.measure_privacy(beside, asked.draws)
-        record |= {"copies": compare_real.find_copies(beside)}
+            reference = compare_real.embed(sets, OURS, request, tick)
+        record = compare_real.measure_privacy(reference, request.draws)
+        record |= {"copies": compare_real.find_copies(reference)}
         write(record)
     screen.print_record(record, as_json, screen.print_nearness)
 
@@ -134,12 +134,12 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     models = {"classification": classifier, "segmentation": segmenter}
     chosen = (tuple(train or ()), tuple(arm or ()), tuple(task or ()))
     first, others = parse_sets(data)
-    asked = Request(
+    request = Request(
         first, real, folder, *chosen, seeds, models, saw, quick,
         WORKERS if workers is None else workers,
         folds=folds, others=others, preset=preset, device=device,
     )  # fmt: skip
-    plan = planned(asked)
+    plan = planned(request)
     with screen.resumable(), progress("trainings", len(plan.jobs)) as tick:
         record, ran = library.run(plan, tick, to_words)
     if as_json:

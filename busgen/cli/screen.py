@@ -116,9 +116,11 @@ def print_nearness(record: Mapping[str, Any]) -> None:
 
     scores = {name.removeprefix("privacy_"): score for name, score in record["scores"].items()}
     print_rows(to_rows(scores | {"copies": record["copies"]}))
-    for space, told in record["thresholds"].items():
-        if told["value"] is not None:
-            to_words(f"{space}: same patient below {told['value']:.4g}, from {told['pairs']} pairs")
+    for space, metrics in record["thresholds"].items():
+        if metrics["value"] is not None:
+            to_words(
+                f"{space}: same patient below {metrics['value']:.4g}, from {metrics['pairs']} pairs"
+            )
     for name, reason in record["skipped"].items():
         to_words(f"left out: {name}: {reason}")
 
@@ -137,9 +139,9 @@ def print_comparison(record: Mapping[str, Any]) -> None:
             to_words(f"left out: {stratum}, {name}: {reason}")
 
 
-def print_cleaning(told: Mapping[str, Any]) -> None:
+def print_cleaning(record: Mapping[str, Any]) -> None:
     """Print what cleaning found in the real data: a column a dataset, a row a count."""
-    columns = {**told["datasets"], "all": told["all"]}
+    columns = {**record["datasets"], "all": record["all"]}
     simple = ("published", "read", "patients", "clusters", "redundant", "conflicts")
     rows = [{"": name} | {c: n[name] for c, n in columns.items()} for name in simple]
     for part, key in (("left out", "left_out"), ("flag", "flags")):
@@ -147,7 +149,7 @@ def print_cleaning(told: Mapping[str, Any]) -> None:
             found = {c: n[key].get(name, 0) for c, n in columns.items()}
             rows.append({"": f"{part}: {name}"} | found)
     classes = ("benign", "malignant", "normal", "unknown")
-    for name, split in product(("splits", "usable"), told["all"]["splits"]):
+    for name, split in product(("splits", "usable"), record["all"]["splits"]):
         row = {"": f"{name.removesuffix('s')}: {split}"}
         for column, counts in columns.items():
             row[column] = " / ".join(str(counts[name][split].get(c, 0)) for c in classes)

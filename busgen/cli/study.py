@@ -36,8 +36,8 @@ def make(  # noqa: PLR0913 - a command's options are its signature
     from busgen.reader_study.page import KEY_FILE, PAGE, write_study
     from busgen.reader_study.study import Options
 
-    asked = Options(n, seed, tuple(split or ("test",)))
-    key = write_study(release, real, folder, asked, descriptors=descriptors)
+    request = Options(n, seed, tuple(split or ("test",)))
+    key = write_study(release, real, folder, request, descriptors=descriptors)
     out.print(f"study    {key['study']}, {n} images", soft_wrap=True)
     out.print(f"page     {folder / PAGE}, for readers", soft_wrap=True)
     out.print(f"key      {folder / KEY_FILE}, not for readers", soft_wrap=True)

@@ -30,70 +30,72 @@ class Options:
     rank: int | None = None
 
 
-def train(asked: Options, params: Params) -> None:
+def train(request: Options, params: Params) -> None:
     """Train what is asked for; a killed training, asked for again, goes on where it was.
 
     Raises `UserError` if it cannot be trained, or an option does not go with it.
     """
-    images = _stable_diffusion if asked.preset == SD15 else _images
+    images = _stable_diffusion if request.preset == SD15 else _images
     known = {"masks": _masks, "images": images, "judges": _judges}
-    if asked.which not in known:
+    if request.which not in known:
         remedy = f"choose from {', '.join(known)}"
-        raise UserError("what can be trained must be named", asked.which, remedy)
-    given = {"--start": asked.start, "--adapt": asked.adapt, "--rank": asked.rank}
+        raise UserError("what can be trained must be named", request.which, remedy)
+    given = {"--start": request.start, "--adapt": request.adapt, "--rank": request.rank}
     foreign = [name for name, value in given.items() if value is not None]
-    if foreign and asked.which != "images":
-        raise UserError(f"{asked.which} must be trained from nothing", foreign[0], "leave it out")
-    if asked.rank is not None and asked.adapt is None:
-        raise UserError("--rank must come with --adapt", asked.rank, "name the data set")
-    known[asked.which](asked, params)
+    if foreign and request.which != "images":
+        raise UserError(f"{request.which} must be trained from nothing", foreign[0], "leave it out")
+    if request.rank is not None and request.adapt is None:
+        raise UserError("--rank must come with --adapt", request.rank, "name the data set")
+    known[request.which](request, params)
 
 
-def _masks(asked: Options, params: Params) -> None:
+def _masks(request: Options, params: Params) -> None:
     from busgen.masks.semantic_curvature.training import library
 
-    if asked.preset is not None:
-        raise UserError("masks must be trained without a preset", asked.preset, "leave it out")
-    plan = library.plan(asked.folder, asked.out, params.train_masks)
+    if request.preset is not None:
+        raise UserError("masks must be trained without a preset", request.preset, "leave it out")
+    plan = library.plan(request.folder, request.out, params.train_masks)
     with progress("outlines", plan.schedule.images_seen) as tick:
         library.train(plan, tick)
 
 
-def _judges(asked: Options, params: Params) -> None:
+def _judges(request: Options, params: Params) -> None:
     from busgen.judges.training import library
 
-    chosen = with_preset(params.train_judges, library.PRESETS, asked.preset)
-    plan = library.resolve(asked.folder, asked.out, chosen)
+    chosen = with_preset(params.train_judges, library.PRESETS, request.preset)
+    plan = library.resolve(request.folder, request.out, chosen)
     with progress("training crops", plan.plan.n) as tick:
         library.train(plan, tick)
 
 
-def _images(asked: Options, params: Params) -> None:
+def _images(request: Options, params: Params) -> None:
     from busgen.images.diffusion.training import adapter, library
     from busgen.metrics.adapter_scores import score
 
-    chosen = with_preset(params.train_images, library.PRESETS, asked.preset)
-    if asked.start is not None:
-        chosen = chosen.model_copy(update={"start": asked.start})
-    if asked.adapt is None:
-        plan = library.plan(asked.folder, asked.out, chosen)
+    chosen = with_preset(params.train_images, library.PRESETS, request.preset)
+    if request.start is not None:
+        chosen = chosen.model_copy(update={"start": request.start})
+    if request.adapt is None:
+        plan = library.plan(request.folder, request.out, chosen)
         with progress("sentences and images", sum(plan.images_seen.values())) as tick:
             library.train(plan, tick)
         return
-    rank = chosen.adapter.rank if asked.rank is None else asked.rank
-    adaptation = adapter.plan(asked.folder, asked.out, asked.adapt, chosen, rank)
+    rank = chosen.adapter.rank if request.rank is None else request.rank
+    adaptation = adapter.plan(request.folder, request.out, request.adapt, chosen, rank)
     with progress("images", adaptation.schedule.images_seen) as tick:
         adapter.train(adaptation, tick, score)
 
 
-def _stable_diffusion(asked: Options, params: Params) -> None:
+def _stable_diffusion(request: Options, params: Params) -> None:
     """Fine-tune Stable Diffusion by the predecessor's recipe: its ControlNet, or an adapter."""
     from busgen.images.stable_diffusion.training import library
 
-    if asked.start is None:
+    if request.start is None:
         rule = "preset sd15 must begin with a folder of Stable Diffusion 1.5"
         raise UserError(rule, "none", "give --start FOLDER")
-    wanted = library.Options(asked.folder, asked.out, asked.start, asked.adapt, asked.rank)
+    wanted = library.Options(
+        request.folder, request.out, request.start, request.adapt, request.rank
+    )
     plan = library.plan(wanted, params.train_images.seed)
     with progress("images", plan.images_seen) as tick:
         library.train(plan, tick)

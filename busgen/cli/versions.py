@@ -99,9 +99,9 @@ def read_scores(name: str) -> dict[str, Any]:
     """
     folder = Path(name)
     if not folder.is_dir():
-        told = next((one for one in versions() if one["version"] == name), {})
+        record = next((one for one in versions() if one["version"] == name), {})
         with _fetch(name, SCORES) as scores:
-            return {"quality": _quality(scores), "downstream": told.get("downstream", {})}
+            return {"quality": _quality(scores), "downstream": record.get("downstream", {})}
     scores, compared = (
         folder.resolve().parent / p.relative_to("data") for p in (SCORES, DOWNSTREAM)
     )
@@ -113,8 +113,8 @@ def _quality(path: Path) -> dict[str, Any]:
         return {}
     scores = io.read_json(path)
     pooled = {f"{name}.pooled": one for name, one in scores["pooled"]["headline"].items()}
-    beside = scores.get("beside_real", {}).get("scores", {})
-    found: dict[str, Any] = scores["headline"] | pooled | beside
+    reference = scores.get("beside_real", {}).get("scores", {})
+    found: dict[str, Any] = scores["headline"] | pooled | reference
     return found
 
 

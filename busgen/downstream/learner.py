@@ -83,11 +83,11 @@ class Trainee(SingleTrainee):
         self.strength, self.validations = recipe.strength, looks
 
     def training_step(
-        self, step: int, draws: training_loop.Draws, pace: training_loop.Schedule
-    ) -> training_loop.Told:
+        self, step: int, draws: training_loop.Draws, schedule: training_loop.Schedule
+    ) -> training_loop.Metrics:
         """Take one step on a batch of the pool."""
-        trainees.set_rate(self.optimiser, pace.rate_at(step))
-        picked = draws.rng.choice(len(self.pool.crops), pace.batch, p=self.pool.probabilities)
+        trainees.set_rate(self.optimiser, schedule.rate_at(step))
+        picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
         changes = Draws(draws.rng, self.strength)
         augmented = self.pool.augmented
@@ -98,13 +98,13 @@ class Trainee(SingleTrainee):
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
             torch.manual_seed(int(draws.rng.integers(2**31)))
-            with trainees.autocast(self.device, pace):
+            with trainees.autocast(self.device, schedule):
                 logits = self.net(inputs[:, :1].to(self.device))
         loss = compute_loss(logits.float(), targets.to(self.device), weights.to(self.device))
         trainees.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Metrics:
         """Return the validation patients' loss: 1 - Dice of lesions, or cross-entropy."""
         loss = _loss(self.model, mean["net"], self.validation)
         write_text(self.validations, dumps(_read(self.validations) | {f"{step:08}": loss}))

@@ -26,7 +26,7 @@ from busgen.downstream.results.compare import HEADLINE, compare
 from busgen.folders import grow_folder, require_replaceable
 from busgen.io import dumps, read_json, replace_file, sha256_bytes, write_text
 from busgen.params.downstream import SEEDS
-from busgen.training_loop import Tick
+from busgen.training_loop import OnProgress
 
 METRICS, PREDICTIONS = headline.METRICS, "predictions.parquet"
 ASKED = "asked.json"  # what the comparison is the outcome of
@@ -42,7 +42,7 @@ ABOUT = (
 Say = Callable[[str], None]
 
 
-def run(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
+def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
     """Run what is missing and write the comparison; return its record and how many were run.
 
     `tick` is called with the number of runs that are done, those found done at the start too;
@@ -66,7 +66,7 @@ def run(plan: Plan, tick: Tick, say: Say) -> tuple[dict[str, Any], int]:
 
 
 def _run(
-    plan: Plan, known: Mapping[str, Words], key: str, tick: Tick
+    plan: Plan, known: Mapping[str, Words], key: str, tick: OnProgress
 ) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
     left = [job for job in jobs if not job.is_done]
@@ -93,8 +93,8 @@ def _run(
         "size_matched": fairness.match_sizes(table),
     }
     write_text(out / METRICS, dumps(record))
-    asked = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
-    write_text(out / ASKED, dumps(asked))
+    request = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
+    write_text(out / ASKED, dumps(request))
     if (out / "work").is_dir():
         shutil.rmtree(out / "work")  # in our own work folder: real images stay in no outcome
     return record, ran

@@ -55,38 +55,38 @@ class Plan:
         return split in own and len(own[split].select(task)) > 0
 
 
-def plan(asked: Request) -> Plan:
+def plan(request: Request) -> Plan:
     """Return the runs that are asked for, everything read and checked, nothing written.
 
     Raises `UserError` if a name is unknown, a folder does not hold what it must, or nothing can be
     trained.
     """
-    tables, names = asked.tables, asked.tables.names
-    models = _check(asked, names)
-    train = asked.train or names
-    if asked.quick and not asked.train:
+    tables, names = request.tables, request.tables.names
+    models = _check(request, names)
+    train = request.train or names
+    if request.quick and not request.train:
         train = [name for name in QUICK_TRAIN if name in names][:1] or names
-    paths = {"": asked.data, **asked.others}
-    sets = {name: open_set(path, asked.saw) for name, path in paths.items()}
+    paths = {"": request.data, **request.others}
+    sets = {name: open_set(path, request.saw) for name, path in paths.items()}
     real = read_images(tables)
     for name in FOLDED:
-        if name in real and asked.fold_count > 1:
-            real[name] = add_folds(real[name], asked.fold_count)
+        if name in real and request.fold_count > 1:
+            real[name] = add_folds(real[name], request.fold_count)
     infos = {table.parent.name: read_json(table.parent / "info.json") for table in tables.tables}
     pooled = tuple(name for name, info in infos.items() if info.get("weights_may_ship"))
-    read = Plan(asked, sets, real, pooled or tuple(names))
-    chosen = _name_arms(asked)
+    read = Plan(request, sets, real, pooled or tuple(names))
+    chosen = _name_arms(request)
     more = any(one.saw not in ("none", "own") for one in sets.values())  # than its arm's patients
-    if more and not asked.arms and not asked.quick and len(real) > 1:
+    if more and not request.arms and not request.quick and len(real) > 1:
         chosen = (*chosen, arms.POOLED)
     jobs = [
         _job(read, models[task], runs.Run(task, name, arm, seed, fold))
         for task in models
         for name in train
         if _is_usable(read, name, task)
-        for seed in range(asked.repetitions)
+        for seed in range(request.repetitions)
         for arm in chosen
-        for fold in (range(asked.fold_count) if read._is_folded(name) else (None,))
+        for fold in (range(request.fold_count) if read._is_folded(name) else (None,))
     ]
     if not jobs:
         rule = "a training set must have training and validation patients with known lesions"
@@ -94,46 +94,46 @@ def plan(asked: Request) -> Plan:
     return replace(read, jobs=tuple(jobs))
 
 
-def _check(asked: Request, names: Sequence[str]) -> dict[str, Model]:
+def _check(request: Request, names: Sequence[str]) -> dict[str, Model]:
     """Return the models by task; raise `UserError` for what is unknown before anything is read."""
-    for name in asked.train:
+    for name in request.train:
         if name not in names:
             rule = "a training set must be one of the real data sets"
             raise UserError(rule, repr(name), f"choose from {', '.join(names)}")
-    for name in _name_arms(asked):
-        arms.find_arm(name, tuple(asked.others))
-    if arms.MIXED in asked.others or not all(name.isidentifier() for name in asked.others):
+    for name in _name_arms(request):
+        arms.find_arm(name, tuple(request.others))
+    if arms.MIXED in request.others or not all(name.isidentifier() for name in request.others):
         rule = f"a set of made images must have a plain name other than {arms.MIXED}"
-        raise UserError(rule, ", ".join(asked.others), "give e.g. --data phantom=DIR")
-    if min(asked.repetitions, asked.workers) < 1:
-        got = f"{asked.seeds}, {asked.workers}"
+        raise UserError(rule, ", ".join(request.others), "give e.g. --data phantom=DIR")
+    if min(request.repetitions, request.workers) < 1:
+        got = f"{request.seeds}, {request.workers}"
         raise UserError("seeds and workers must be 1 or more", got, "give e.g. --seeds 3")
-    if asked.fold_count != 1 and asked.fold_count < LEAST_FOLDS:
+    if request.fold_count != 1 and request.fold_count < LEAST_FOLDS:
         rule = f"folds must be 1, for none, or {LEAST_FOLDS} and more"
-        raise UserError(rule, asked.folds, f"give e.g. --folds {FOLDS}")
-    require_replaceable(asked.out, KIND)
-    resolve_device(asked.device)
-    wanted = asked.tasks or TASKS
-    return {task: load_model(task, asked.models.get(task), asked.preset) for task in wanted}
+        raise UserError(rule, request.folds, f"give e.g. --folds {FOLDS}")
+    require_replaceable(request.out, KIND)
+    resolve_device(request.device)
+    wanted = request.tasks or TASKS
+    return {task: load_model(task, request.models.get(task), request.preset) for task in wanted}
 
 
-def _name_arms(asked: Request) -> tuple[str, ...]:
+def _name_arms(request: Request) -> tuple[str, ...]:
     """Return the arms that are asked for, or the usual ones."""
-    if asked.quick and not asked.arms:
+    if request.quick and not request.arms:
         return arms.QUICK
-    usual = ("core", arms.ENGINES) if asked.others else ("core",)
-    return arms.expand(asked.arms or usual, tuple(asked.others))
+    usual = ("core", arms.ENGINES) if request.others else ("core",)
+    return arms.expand(request.arms or usual, tuple(request.others))
 
 
 def _is_usable(read: Plan, name: str, task: str) -> bool:
     """Return whether a data set can train and choose a model: lesions, of both classes."""
-    own, asked = read.real[name], ["train", "validation"]
+    own, request = read.real[name], ["train", "validation"]
     if read._is_folded(name):
-        asked = [FOLD.format(fold) for fold in range(read.request.fold_count)]
-    parts = [own[split].select(task) for split in asked if split in own]
+        request = [FOLD.format(fold) for fold in range(read.request.fold_count)]
+    parts = [own[split].select(task) for split in request if split in own]
     least = 1 if task == "segmentation" else 2
     enough = all(len(np.unique(part.labels)) >= least for part in parts)
-    return len(parts) == len(asked) and enough
+    return len(parts) == len(request) and enough
 
 
 def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
@@ -146,8 +146,8 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
         chooses = (run.fold + 1) % count
         splits = [FOLD.format(k) for k in range(count) if k not in (run.fold, chooses)]
         validation = FOLD.format(chooses)
-    asked = read.request
-    recipes = PRESETS[asked.preset] if asked.recipes is None else asked.recipes
+    request = read.request
+    recipes = PRESETS[request.preset] if request.recipes is None else request.recipes
     taught = [own[split].fingerprint for split in splits]
     if arm.pooled:
         others = [name for name in read.pooled if name != run.train]
@@ -161,8 +161,8 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
         tuple(one.fingerprint for one in read._sets_of(arm)),
         own[validation].fingerprint,
         _tests(read, arm, run),
-        asked.out,
-        asked.device,
+        request.out,
+        request.device,
     )
 
 
@@ -172,7 +172,7 @@ def _tests(read: Plan, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], .
     for name, own in read.real.items():
         split = UNSEEN if read._is_folded(name) else "test"
         if name == run.train and run.fold is not None:
-            saw = any(made.saw != "none" for made in read._sets_of(arm))
+            saw = any(generated.saw != "none" for generated in read._sets_of(arm))
             split = FOLD.format(run.fold) + (" unseen" if saw else "")
         elif run.fold:
             continue

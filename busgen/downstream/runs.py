@@ -90,7 +90,7 @@ def work_folder(out: Path, fingerprint: str) -> Path:
     return out / "work" / "images" / fingerprint[:16]
 
 
-def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.Tick) -> int:
+def run_all(jobs: Sequence[Job], workers: int, tick: training_loop.OnProgress) -> int:
     """Run what is missing, several at a time, each in one thread; return how many were run.
 
     Cross-validated sets come last: they take most of the time, and others can be told before.
@@ -121,9 +121,9 @@ def run(job: Job) -> None:
     seed = seeds.sample_seed(ROOT_SEED, job.run.seed)
     tests = {name: load_examples(work_folder(job.out, one)) for name, one in job.tests}
     validation = load_examples(work_folder(job.out, job.validation)).crops
-    made = [load_examples(work_folder(job.out, one)).crops for one in job.made]
+    generated = [load_examples(work_folder(job.out, one)).crops for one in job.made]
     real = _learn(job, [validation, *(cases.crops for cases in tests.values())])
-    pool = pools.make_pool(arm, real, made, job.run.task, seed)
+    pool = pools.make_pool(arm, real, generated, job.run.task, seed)
     # a low-data arm has few validation patients too: they are real patients like the others
     validation = pools.subsample(validation, arm.share)
     if arm.shuffled:  # else validation patients would tell the control what it must not know

@@ -15,7 +15,7 @@ from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.evaluation import score_sets
 from busgen.evaluation.score_options import Options, check
-from busgen.evaluation.score_sets import Side, Tick, subsample
+from busgen.evaluation.score_sets import OnProgress, Side, subsample
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source
@@ -50,7 +50,7 @@ class Comparison:
         return tuple(Sample(side.points[number], side.groups) for side in self.sides)
 
 
-def open_sets(images: Path, real: Path, asked: Options) -> Sets:
+def open_sets(images: Path, real: Path, request: Options) -> Sets:
     """Return at most `asked.most` images of one path, and all real ones of another.
 
     Raises `UserError` if `real` is no real data in canonical form, or there are too few images.
@@ -60,11 +60,11 @@ def open_sets(images: Path, real: Path, asked: Options) -> Sets:
         remedy = "read it first: busgen real NAME=PATH --out DIR"
         raise UserError("real data must be in canonical form", f"{real}, {other.form}", remedy)
     held_out = other.select(HELD_OUT)
-    check((synthetic, held_out), asked)
-    return subsample(synthetic, asked.group, asked.most), other.select(["train"]), held_out
+    check((synthetic, held_out), request)
+    return subsample(synthetic, request.group, request.most), other.select(["train"]), held_out
 
 
-def embed(sets: Sets, names: Sequence[str], asked: Options, tick: Tick) -> Comparison:
+def embed(sets: Sets, names: Sequence[str], request: Options, tick: OnProgress) -> Comparison:
     """Return sets in the spaces of `names` (`load_spaces`), and as outlines and thumbnails."""
     thumbs = FeatureSpace(
         THUMBS,
@@ -72,7 +72,7 @@ def embed(sets: Sets, names: Sequence[str], asked: Options, tick: Tick) -> Compa
         lambda images, _: memorization.thumbnails(images).astype(np.float64),
     )
     spaces = {space.name: space for space in (*load_spaces(names), outline.make_space(), thumbs)}
-    sides = tuple(score_sets.embed(each, tuple(spaces.values()), asked, tick) for each in sets)
+    sides = tuple(score_sets.embed(each, tuple(spaces.values()), request, tick) for each in sets)
     return Comparison(sides, spaces)
 
 

@@ -44,7 +44,7 @@ class Options:
 def open_sets(
     paths: tuple[Path, Path],
     splits: tuple[Sequence[str] | None, Sequence[str] | None],
-    asked: Options,
+    request: Options,
 ) -> tuple[Source, Source]:
     """Return the sets at two paths, of some splits each, if they can be scored as asked.
 
@@ -52,34 +52,34 @@ def open_sets(
     Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
     range.
     """
-    a, b = (open_set(path, asked.image_columns) for path in paths)
+    a, b = (open_set(path, request.image_columns) for path in paths)
     known = {*a.images, *b.images}
-    for name in (asked.image_columns.image, asked.image_columns.mask):
+    for name in (request.image_columns.image, request.image_columns.mask):
         if name is not None and name not in known:
             rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
             got = ", ".join(sorted(known)) or "no table"
             raise UserError(rule, got, "name another, or leave it out")
     held_out = HELD_OUT if b.form == CANONICAL else None
     a, b = (s.select(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
-    check((a, b), asked)
+    check((a, b), request)
     return a, b
 
 
-def check(sets: tuple[Source, Source], asked: Options) -> None:
+def check(sets: tuple[Source, Source], request: Options) -> None:
     """Raise `UserError` if a column is missing, images are too few, or a number is not usable."""
-    if not (asked.most >= MIN_N and LEAST_PX <= asked.size_px <= MOST_PX):
+    if not (request.most >= MIN_N and LEAST_PX <= request.size_px <= MOST_PX):
         rule = f"most must be {MIN_N} or more, size in [{LEAST_PX}, {MOST_PX}]"
-        raise UserError(rule, f"{asked.most}, {asked.size_px}", "give e.g. 1000, 256")
-    if asked.two_sample and asked.size_px < Recipe.patch_px:
+        raise UserError(rule, f"{request.most}, {request.size_px}", "give e.g. 1000, 256")
+    if request.two_sample and request.size_px < Recipe.patch_px:
         rule = f"a two-sample test needs a size of {Recipe.patch_px} px or more"
-        raise UserError(rule, asked.size_px, "give a larger --size, or leave it out")
-    for name, source in ((name, source) for name in asked.by for source in sets):
+        raise UserError(rule, request.size_px, "give a larger --size, or leave it out")
+    for name, source in ((name, source) for name in request.by for source in sets):
         if not source.has(name):
             known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
             rule = f"{name} must be a column of both sets"
             raise UserError(rule, f"{source.path} with {known}", "name a column of both")
-    if asked.group is not None and not any(source.has(asked.group) for source in sets):
-        rule = f"{asked.group} must be a column of one of the sets"
+    if request.group is not None and not any(source.has(request.group) for source in sets):
+        rule = f"{request.group} must be a column of one of the sets"
         raise UserError(rule, "none", "leave out --group: each image then stands alone")
     for source, least in zip(sets, (MIN_N, 2 * MIN_N), strict=True):
         if len(source) < least:

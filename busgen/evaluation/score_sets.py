@@ -37,7 +37,7 @@ ABOUT = (
 )
 
 Names = NDArray[np.str_]
-Tick = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Side:
 
 
 def score_sets(
-    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], asked: Options, tick: Tick
+    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
@@ -77,25 +77,27 @@ def score_sets(
     sha256, dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
     space, version}}}; ``skipped`` {stratum or column: {name: reason}}; ``notes``.
     """
-    chosen = (subsample(source, asked.group, k * asked.most) for k, source in enumerate(sets, 1))
-    a, b = (embed(source, spaces, asked, tick) for source in chosen)
+    chosen = (
+        subsample(source, request.group, k * request.most) for k, source in enumerate(sets, 1)
+    )
+    a, b = (embed(source, spaces, request, tick) for source in chosen)
     scores: dict[str, dict[str, Any]] = {}
-    skipped = skipped_strata(a.source, b.source, asked.by)
-    notes = _notes(a, b, asked)
-    for name, rows in strata(a.source, b.source, asked.by):
+    skipped = skipped_strata(a.source, b.source, request.by)
+    notes = _notes(a, b, request)
+    for name, rows in strata(a.source, b.source, request.by):
         for k, space in enumerate(spaces):
             first, second = (
                 Sample(side.points[k][own], side.groups[own])
                 for side, own in zip((a, b), rows, strict=True)
             )
-            found = score_space(space, (first, second), asked.draws)
+            found = score_space(space, (first, second), request.draws)
             scores.setdefault(name, {}).update(found.scores)
             skipped.setdefault(name, {}).update(found.skipped)
             notes += [f"{name}: {note}" for note in found.notes]
-    if asked.two_sample:
+    if request.two_sample:
         pair = (a.source, b.source), (a.groups, b.groups)
         try:
-            judged, remarks = two_sample(*pair, asked.by, asked.size_px)
+            judged, remarks = two_sample(*pair, request.by, request.size_px)
             scores[ALL].update(judged)
             notes += remarks
         except UserError as error:
@@ -116,9 +118,11 @@ def score_sets(
     }
 
 
-def embed(source: Source, spaces: Sequence[FeatureSpace], asked: Options, tick: Tick) -> Side:
+def embed(
+    source: Source, spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
+) -> Side:
     """Return a set in all spaces, as many chunks at once as cores: numbers do not depend on it."""
-    left = read_squares(source, range(len(source)), asked.size_px)
+    left = read_squares(source, range(len(source)), request.size_px)
     parts, sides, digests = [], [], []
 
     def load(part: Squares) -> list[Floats]:
@@ -133,7 +137,7 @@ def embed(source: Source, spaces: Sequence[FeatureSpace], asked: Options, tick: 
                 tick(len(part.images))
     points = tuple(np.concatenate(few) for few in zip(*parts, strict=True))
     side_px = float(np.median(np.concatenate(sides)))
-    return Side(source, points, source.groups(asked.group), side_px, tuple(digests))
+    return Side(source, points, source.groups(request.group), side_px, tuple(digests))
 
 
 def subsample(source: Source, group: str | None, most: int) -> Source:
@@ -144,14 +148,14 @@ def subsample(source: Source, group: str | None, most: int) -> Source:
     return source.pick(sorted(rows.tolist()))
 
 
-def _notes(a: Side, b: Side, asked: Options) -> list[str]:
+def _notes(a: Side, b: Side, request: Options) -> list[str]:
     """Return what a reader should know of the two sets."""
-    shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or asked.group else 0
+    shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or request.group else 0
     known = {*b.digests}
     copies = sum(digest in known for digest in a.digests)
     training = int((b.source.values("split") == "train").sum())
-    small = [side for side in (a, b) if side.side_px < asked.size_px]
-    said = {
+    small = [side for side in (a, b) if side.side_px < request.size_px]
+    phrases = {
         f"{shared} patients are in both sets: their images look alike for that alone": shared,
         f"{copies} images of the first set are in the second too, pixel by pixel: scores then "
         "say how well they were copied": copies,
@@ -160,11 +164,11 @@ def _notes(a: Side, b: Side, asked: Options) -> list[str]:
         f"{HELD_OUT[1]})": training,
     }
     enlarged = [
-        f"images in {side.source.path} are enlarged from {side.side_px:.0f} to {asked.size_px} "
+        f"images in {side.source.path} are enlarged from {side.side_px:.0f} to {request.size_px} "
         "px, which blurs: a smaller --size compares both alike"
         for side in small
     ]
-    return [words for words, count in said.items() if count] + enlarged
+    return [words for words, count in phrases.items() if count] + enlarged
 
 
 def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:

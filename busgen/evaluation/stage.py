@@ -104,11 +104,11 @@ def _score(release: Path, real: Path, params: QualityParams) -> Record:
     from busgen.evaluation.score_options import Options
 
     spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
-    asked = Options(most=params.max_samples)
-    sets = compare_real.open_sets(release, real, asked)
-    comparison = compare_real.embed(sets, spaces, asked, lambda _: None)
-    far = compare_real.distances(comparison, asked.draws)
-    near = compare_real.measure_privacy(comparison, asked.draws)
+    request = Options(most=params.max_samples)
+    sets = compare_real.open_sets(release, real, request)
+    comparison = compare_real.embed(sets, spaces, request, lambda _: None)
+    far = compare_real.distances(comparison, request.draws)
+    near = compare_real.measure_privacy(comparison, request.draws)
     scores = {**far.scores, **near["scores"], "copies": compare_real.find_copies(comparison)}
     skipped = {**far.skipped, **near["skipped"]}
     fid = [score for name, score in far.scores.items() if name.startswith("fid_")]
@@ -175,20 +175,20 @@ def _count_field(connection: "duckdb.DuckDBPyConnection", name: str) -> dict[str
         f"from (select {term} as term, attempt, accepted from attempts) "
         "where term is not null group by 1 order by 1"
     ).fetchall()
-    return {term: {"requested": asked, "accepted": got} for term, asked, got in counted}
+    return {term: {"requested": request, "accepted": got} for term, request, got in counted}
 
 
 def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
-        asked, got = (
+        request, got = (
             sum(term[key] for term in terms.values()) or 1 for key in ("requested", "accepted")
         )
         rows += [
             {
                 "term": f"{name}: {term}",
-                "requested": counts["requested"] / asked,
+                "requested": counts["requested"] / request,
                 "realised": counts["accepted"] / got,
             }
             for term, counts in terms.items()

@@ -19,7 +19,7 @@ from busgen import folders, io
 from busgen.errors import DataError
 from busgen.factory.plan import Plan, resolve
 from busgen.factory.rounds import run
-from busgen.factory.shard import Manifest, ShardSpec, Tick, run_shard
+from busgen.factory.shard import Manifest, OnProgress, ShardSpec, run_shard
 from busgen.params.base import check
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
@@ -108,7 +108,7 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         Everything else: gates, targets, size, splits.
     """
     conditions = (where,) if isinstance(where, str) else where and tuple(where)
-    asked = {
+    request = {
         "n": n,
         "where": conditions,
         "text": text,
@@ -116,7 +116,7 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
         "engine": engine,
         "seed": seed,
     }
-    chosen = with_options(params or Params(), asked, "the call")
+    chosen = with_options(params or Params(), request, "the call")
     if remark := left_out(chosen.generate.text):
         warnings.warn(remark, stacklevel=2)
     scratch = TemporaryDirectory(prefix="busgen-")
@@ -125,9 +125,9 @@ def generate(  # noqa: PLR0913 - what is asked for most often, as on the command
     return Dataset(folder, scratch)
 
 
-def with_options(params: Params, asked: Mapping[str, object], where: str) -> Params:
+def with_options(params: Params, request: Mapping[str, object], where: str) -> Params:
     """Return `params` with the keys of `generate` that are asked for (not None), checked."""
-    given = {key: value for key, value in asked.items() if value is not None}
+    given = {key: value for key, value in request.items() if value is not None}
     chosen = check(GenerateParams, params.generate.model_dump() | given, where)
     return params.model_copy(update={"generate": chosen})
 
@@ -135,7 +135,7 @@ def with_options(params: Params, asked: Mapping[str, object], where: str) -> Par
 def make_release(
     params: Params,
     out: Path,
-    tick: Tick = lambda _: None,
+    tick: OnProgress = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Plan:
     """Make the release that `params` ask for in `out`, and return its plan.
@@ -155,7 +155,7 @@ def make_release(
     return plan
 
 
-def run_shards(specs: Sequence[ShardSpec], *, tick: Tick | None = None) -> Iterator[Manifest]:
+def run_shards(specs: Sequence[ShardSpec], *, tick: OnProgress | None = None) -> Iterator[Manifest]:
     """Run shards one after the other in this process; each engine uses all cores by itself."""
     return map(partial(run_shard, tick=tick), specs)
 
@@ -170,8 +170,8 @@ def is_done(out: Path, plan: Plan, params: Params) -> bool:
         folders.require_new(out)
         return False
     record = io.read_json(out / PROVENANCE)
-    asked = params.release.model_dump(mode="json")
-    if record.get("plan_sha256") != plan.sha256 or record.get("release") != asked:
+    request = params.release.model_dump(mode="json")
+    if record.get("plan_sha256") != plan.sha256 or record.get("release") != request:
         folders.require_new(out)
     if problems := check_sums(out):
         got = "; ".join(map(str, problems[:3]))

@@ -109,10 +109,10 @@ def resolve(params: GenerateParams) -> Plan:
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
     )
-    asked = parse_request(request.where, request.text, request.targets)
+    requested = parse_request(request.where, request.text, request.targets)
     if request.vary:
-        select_terms(request.vary, asked)
-    draw(prior, 1, request.seed, request=asked, size_px=request.size_px)
+        select_terms(request.vary, requested)
+    draw(prior, 1, request.seed, request=requested, size_px=request.size_px)
     return Plan(request, resolution)
 
 
@@ -151,9 +151,9 @@ def read_plan(work: Path) -> Plan:
 def from_record(record: Mapping[str, Any]) -> Plan:
     """Return the plan of `to_record`'s record; `UserError` if it is none of this version."""
     resolved = {k: v for k, v in record.items() if k in Resolution.model_fields}
-    asked = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}
+    request = {k: v for k, v in record.items() if k not in {*resolved, "sha256"}}
     where = "a release or work folder of this version: make it again"
-    return Plan(check(GenerateParams, asked, where), check(Resolution, resolved, where))
+    return Plan(check(GenerateParams, request, where), check(Resolution, resolved, where))
 
 
 def to_record(plan: Plan) -> dict[str, Any]:
@@ -183,17 +183,17 @@ def code_version() -> str:
 
 
 def draw_findings(
-    plan: Plan, prior: Prior, asked: Request, samples: tuple[int, ...], attempt: int
+    plan: Plan, prior: Prior, requested: Request, samples: tuple[int, ...], attempt: int
 ) -> list[Finding]:
     """Return the findings of `samples`: the same for every attempt, but for the seed.
 
     Under `vary`, those of each one's family, one after the other.
     """
     request = plan.request
-    make = partial(draw, prior, request=asked, size_px=request.size_px)
+    make = partial(draw, prior, request=requested, size_px=request.size_px)
     runs = find_runs(samples)
     once = [one for start, n in runs for one in make(n, request.seed, start=start)]
-    terms = select_terms(request.vary, asked) if request.vary else ()
+    terms = select_terms(request.vary, requested) if request.vary else ()
     return [
         replace(member, seed=sample_seed(request.seed, sample, attempt))
         for sample, finding in zip(samples, once, strict=True)

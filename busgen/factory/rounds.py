@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from busgen import io, schema
 from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
-from busgen.factory.shard import SHARD_SCHEMA, Manifest, ShardSpec, Tick, is_done
+from busgen.factory.shard import SHARD_SCHEMA, Manifest, OnProgress, ShardSpec, is_done
 from busgen.factory.verdicts import COLUMNS, DUPLICATE, Verdicts, judge
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
@@ -26,7 +26,7 @@ INDEX = schema.arrow_schema("index")
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
-def run(plan: Plan, work: Path, run_all: RunAll, tick: Tick = lambda _: None) -> None:
+def run(plan: Plan, work: Path, run_all: RunAll, tick: OnProgress = lambda _: None) -> None:
     """Make all rounds in `work` and finish the candidates there.
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect

@@ -41,7 +41,7 @@ CHUNK = 32  # images in memory at once, or those of one family
 ROW_GROUP = 100
 
 Manifest = dict[str, Any]
-Tick = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _load_tools(spec: ShardSpec) -> _Tools:
     plan = read_plan(Path(spec.work))
     here = ("judges", "mask_model", "model", "known")
     request = plan.request.model_copy(update={name: getattr(spec, name) for name in here})
-    asked, found = parse_request(request.where, request.text, request.targets), plan.resolution
+    requested, found = parse_request(request.where, request.text, request.targets), plan.resolution
     masks = load_mask_engine(request.mask_engine, request.size_px, spec.mask_model)
     images = image_engine_of(request)
     _require("mask engine", masks.sha256, found.mask_engine_sha256)
@@ -105,9 +105,11 @@ def _load_tools(spec: ShardSpec) -> _Tools:
         _require("judges", judges.sha256, found.judges_sha256)
     if known is not None:
         _require("known images", known.sha256, found.known_sha256)
-    at_once = CHUNK // len(select_terms(request.vary, asked)) if request.vary else CHUNK
+    at_once = CHUNK // len(select_terms(request.vary, requested)) if request.vary else CHUNK
     prior = make_prior(found.prior)
-    return _Tools(Plan(request, found), prior, asked, max(1, at_once), masks, images, judges, known)
+    return _Tools(
+        Plan(request, found), prior, requested, max(1, at_once), masks, images, judges, known
+    )
 
 
 def _require(part: str, got: str, planned: str | None) -> None:
@@ -117,7 +119,7 @@ def _require(part: str, got: str, planned: str | None) -> None:
         raise DataError(rule, got[:12], "run again: a new plan is made")
 
 
-def run_shard(spec: ShardSpec, tick: Tick | None = None) -> Manifest:
+def run_shard(spec: ShardSpec, tick: OnProgress | None = None) -> Manifest:
     """Make one shard and return its manifest; `tick(k)` is told of each k judged findings.
 
     A function of the specification and the work folder's plan alone: rerun, the same bytes.

@@ -30,7 +30,7 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
         yield
         return
     with io.report_storage(target.parent):
-        made = [folder for folder in target.parents if not folder.exists()]
+        generated = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)
         try:
@@ -53,5 +53,5 @@ def hold_lock(target: Path, say: Say | None = None) -> Iterator[None]:
             path.unlink()
         lock.release()
         with suppress(OSError):  # where nothing was written after all
-            for folder in made:
+            for folder in generated:
                 folder.rmdir()

@@ -59,20 +59,20 @@ def write_manifest(folder: Path, kind: str) -> None:
             inside.append(name)
         elif name != MANIFEST:
             files[name] = {"bytes": path.stat().st_size, "sha256": io.sha256_file(path)}
-    told = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
-    io.write_text(folder / MANIFEST, io.dumps(told | {"sha256": hash_record(told)}))
+    record = {"format": FORMAT, "kind": kind, "files": files, "folders": inside}
+    io.write_text(folder / MANIFEST, io.dumps(record | {"sha256": hash_record(record)}))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest of a folder, None if there is none or it was changed."""
     path = folder / MANIFEST
     try:
-        told = io.read_json(path) if not path.is_symlink() else {}
-        sha256 = told.pop("sha256", None)
-        if told.get("format") != FORMAT or sha256 != hash_record(told):
+        record = io.read_json(path) if not path.is_symlink() else {}
+        sha256 = record.pop("sha256", None)
+        if record.get("format") != FORMAT or sha256 != hash_record(record):
             return None
-        files = {name: dict(facts) for name, facts in told["files"].items()}
-        return Manifest(str(told["kind"]), files, frozenset(told["folders"]))
+        files = {name: dict(facts) for name, facts in record["files"].items()}
+        return Manifest(str(record["kind"]), files, frozenset(record["folders"]))
     except (DataError, AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return None
 
@@ -104,10 +104,10 @@ def _is_listed(folder: Path, name: str, manifest: Manifest) -> bool:
     found = path.lstat()
     if stat.S_ISDIR(found.st_mode):
         return name in manifest.folders
-    told = manifest.files.get(name)
-    if told is None or not stat.S_ISREG(found.st_mode) or found.st_size != told.get("bytes"):
+    record = manifest.files.get(name)
+    if record is None or not stat.S_ISREG(found.st_mode) or found.st_size != record.get("bytes"):
         return False
-    return io.sha256_file(path) == told.get("sha256")
+    return io.sha256_file(path) == record.get("sha256")
 
 
 def discard(folder: Path, *, check: bool = False) -> None:

@@ -42,11 +42,11 @@ def ask_judges(
 ) -> list[Scores]:
     """Return what the judges say of each pair; None of normal findings, or without judges."""
     scores: list[Scores] = [dict.fromkeys(JUDGED) for _ in findings]
-    asked = [k for k, finding in enumerate(findings) if finding.has_lesion]
-    if judges and asked:
-        malignant = np.array([findings[k].pathology == "malignant" for k in asked])
-        told = judge_pairs(judges, images[asked], masks[asked], malignant)
-        for k, pair in zip(asked, told, strict=True):
+    request = [k for k, finding in enumerate(findings) if finding.has_lesion]
+    if judges and request:
+        malignant = np.array([findings[k].pathology == "malignant" for k in request])
+        record = judge_pairs(judges, images[request], masks[request], malignant)
+        for k, pair in zip(request, record, strict=True):
             scores[k] = dict(zip(JUDGED, pair.tolist(), strict=True))
     return scores
 
@@ -61,7 +61,7 @@ def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools)
     all batches have one size, and `DIGITS` are kept. `images`, `masks` (N, H, W) uint8; masks {0,
     1}; `malignant` (N,) the class that was asked for.
     """
-    told = np.full((len(images), len(JUDGED)), np.nan)
+    record = np.full((len(images), len(JUDGED)), np.nan)
 
     def judge(start: int) -> None:
         own = np.arange(start, min(start + JUDGED_AT_ONCE, len(images)))
@@ -69,16 +69,16 @@ def judge_pairs(judges: Judges, images: Pixels, masks: Pixels, malignant: Bools)
         probabilities = judges.segment(images[batch])[: own.size]
         found = probabilities > 0.5
         p = judges.classify(images[batch], masks[batch])[: own.size]
-        told[own, 0] = dice(found, masks[own] > 0)
-        told[own, 1] = [distance(*one) for one in zip(found, masks[own], strict=True)]
+        record[own, 0] = dice(found, masks[own] > 0)
+        record[own, 1] = [distance(*one) for one in zip(found, masks[own], strict=True)]
         each = zip(images[own], masks[own], probabilities, strict=True)
-        told[own, 2] = [score_mask(*one) for one in each]
-        told[own, 3] = np.where(malignant[own], p, 1 - p)
+        record[own, 2] = [score_mask(*one) for one in each]
+        record[own, 3] = np.where(malignant[own], p, 1 - p)
 
     with on_all_cores() as pool:
         list(pool.map(judge, range(0, len(images), JUDGED_AT_ONCE)))
-    told[~masks.any(axis=(1, 2))] = np.nan
-    return told.round(DIGITS)
+    record[~masks.any(axis=(1, 2))] = np.nan
+    return record.round(DIGITS)
 
 
 def distance(found: Bools, mask: Pixels) -> float:

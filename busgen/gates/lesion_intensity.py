@@ -144,11 +144,11 @@ def measure(image: Pixels, mask: Pixels) -> Floats:
     cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there
     part, regions = seen[:, cols], _regions(own[:, cols])
     regions[-1][part == 0] = 0  # black is a border: nothing is there
-    told = [_measure(part, region) for region in regions]
-    levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in told]
+    record = [_measure(part, region) for region in regions]
+    levels = [((m - mean) / max(sd, FLAT), log((s + 1) / (sd + 1))) for m, s in record]
     around = part[regions[-1] > 0]
     fat = float(np.quantile(around, FAT_QUANTILE)) if around.size >= FEWEST else nan
-    to_fat = log((told[0][0] + NOISE) / (fat + NOISE))
+    to_fat = log((record[0][0] + NOISE) / (fat + NOISE))
     return np.array([*np.ravel(levels), to_fat, posterior_band(seen, own)], np.float64)
 
 
@@ -157,9 +157,9 @@ def _regions(mask: Pixels) -> tuple[Pixels, ...]:
     _, top, _, height = cv2.boundingRect(mask)
     depth = max(height, LEAST_PX)
     front, behind = band_behind(mask[::-1], depth)[::-1], band_behind(mask, depth)
-    rows, beside = slice(top, top + height), np.zeros_like(mask)
-    beside[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
-    return *(x.astype(np.uint8) for x in (erode(mask, RIM_PX), front, behind)), beside
+    rows, reference = slice(top, top + height), np.zeros_like(mask)
+    reference[rows] = dilate(mask[rows], FAR_PX) & ~dilate(mask[rows], GAP_PX)
+    return *(x.astype(np.uint8) for x in (erode(mask, RIM_PX), front, behind)), reference
 
 
 def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:

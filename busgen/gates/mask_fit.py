@@ -101,14 +101,14 @@ def _contrast(image: Pixels, inside: Bools) -> list[float]:
     core = depth > max(1.0, CORE * radius)
     core = core if core.any() else inside
     rows: Bools = np.asarray(inside.any(axis=1, keepdims=True))
-    beside = ring & rows
+    reference = ring & rows
     spread = float(grey[ring].std() if ring.any() else 0.0) + 5.0
     middle = float(grey[core].mean())
     low, high = RIM
     outer, inner = (depth < -low) & (depth > -high), (depth > low) & (depth < high)
     edge = _mean(grey, outer, middle) - _mean(grey, inner, middle)
     return [
-        (_mean(grey, beside, middle) - middle) / spread,
+        (_mean(grey, reference, middle) - middle) / spread,
         (_mean(grey, ring, middle) - middle) / spread,
         edge / spread,
         float(grey[core].std()) / spread,

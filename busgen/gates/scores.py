@@ -66,8 +66,8 @@ def score_lesion(
 
 def score_copies(images: Iterable[Pixels], known: KnownImages | None) -> list[Scores]:
     """Return how alike each (S, S) uint8 image is to a known one, None where none are known."""
-    asked = list(images)
-    found = known.similarities(asked) if known else [None] * len(asked)
+    request = list(images)
+    found = known.similarities(request) if known else [None] * len(request)
     return [{"copy_similarity": similarity} for similarity in found]
 
 
@@ -93,7 +93,7 @@ def mask_error(finding: Finding, geometry: Geometry | None, size_px: int) -> flo
         (abs(geometry.center_y - (finding.center_y or 0.0)) * field_mm, high),
         (lean_mm if finding.orientation == "parallel" else -lean_mm, max(wide, high)),
     )
-    return max(max(0.0, error - finding.pixel_mm) / asked for error, asked in errors_mm)
+    return max(max(0.0, error - finding.pixel_mm) / request for error, request in errors_mm)
 
 
 def sharpness(image: Pixels) -> float:
@@ -132,15 +132,15 @@ def _contrast(echo_pattern: str | None, mask: Pixels, image: Pixels) -> float:
     ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
     rows = np.flatnonzero(mask.any(axis=1))
     ring[: rows[0]], ring[rows[-1] + 1 :] = False, False
-    beside = image[ring & (image > 0)]
-    if beside.size == 0:
+    reference = image[ring & (image > 0)]
+    if reference.size == 0:
         return float("nan")
     inside = float(image[mask > 0].mean())
     if echo_pattern in DARKER:
-        return float(beside.mean()) - inside
+        return float(reference.mean()) - inside
     if echo_pattern == "hyperechoic":
-        return inside - float(np.quantile(beside, FAT_QUANTILE))
-    return abs(inside - float(beside.mean()))
+        return inside - float(np.quantile(reference, FAT_QUANTILE))
+    return abs(inside - float(reference.mean()))
 
 
 def verdict(

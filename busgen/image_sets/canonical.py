@@ -27,8 +27,8 @@ def open_set(path: Path) -> Source:
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
         ids = {rows[k]["sample_id"] for k in chosen}
-        asked: dict[str, Any] = {"columns": [*IMAGES, "source_file"]}
-        for row in read_rows(tables, cohort, usable=lambda r: r["sample_id"] in ids, **asked):
+        request: dict[str, Any] = {"columns": [*IMAGES, "source_file"]}
+        for row in read_rows(tables, cohort, usable=lambda r: r["sample_id"] in ids, **request):
             image, mask, _ = crop(row)
             yield image, mask
 

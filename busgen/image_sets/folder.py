@@ -63,11 +63,13 @@ def _pair(files: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
     masks = [file for file in files if {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
     rest = [file for file in files if not {part.lower() for part in file.parts[:-1]} & MASK_FOLDERS]
     known = {(file.parent, file.stem) for file in rest}
-    beside = {file: base for file in rest if (base := _base(file)) and (file.parent, base) in known}
-    images = [file for file in rest if file not in beside]
+    reference = {
+        file: base for file in rest if (base := _base(file)) and (file.parent, base) in known
+    }
+    images = [file for file in rest if file not in reference]
     places = {key: image for image in reversed(images) for key in _places(image)}
     found: dict[Path, list[Path]] = defaultdict(list)
-    for mask, base in beside.items():
+    for mask, base in reference.items():
         found[places[mask.parent, Path(base)]].append(mask)
     for mask in masks:
         image = next((places[key] for key in _mask_places(mask) if key in places), None)
@@ -110,13 +112,13 @@ def _columns(path: Path, images: Sequence[Path]) -> dict[Path, Row]:
         tables = tables if len(tables) == 1 else []
     if not tables:
         return {}
-    told: dict[Path, Row] = {}
+    record: dict[Path, Row] = {}
     for table in tables:
-        told |= _to_record(table, path, images)
-    if not told:
+        record |= _to_record(table, path, images)
+    if not record:
         rule = f"{tables[0].name} must name images in {' or '.join(_NAMES)}"
         raise UserError(rule, f"none of the {len(images)} in {path}", "name them, or remove it")
-    return told
+    return record
 
 
 def _to_record(table: Path, path: Path, images: Sequence[Path]) -> dict[Path, Row]:
@@ -145,8 +147,8 @@ def _to_lines(table: Path) -> list[Row]:
     """Return the objects of a JSON Lines file, nothing nested."""
     try:
         lines = table.read_text("utf-8-sig").split("\n")
-        told = [json.loads(line) for line in lines if line.strip()]
-        return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in told]
+        record = [json.loads(line) for line in lines if line.strip()]
+        return [{k: v for k, v in row.items() if not isinstance(v, list | dict)} for row in record]
     except (OSError, ValueError, AttributeError) as error:
         rule = f"{table.name} must hold a JSON object a line"
         raise DataError(rule, error, "restore the file") from error
@@ -155,8 +157,8 @@ def _to_lines(table: Path) -> list[Row]:
 def _by_name(images: Sequence[Path], folder: Path) -> Mapping[str, Path]:
     """Return images in `folder` by path, by name and by name without ending, in this order."""
     own = [image for image in images if image.is_relative_to(folder)]
-    told: dict[str, Path] = {}
+    record: dict[str, Path] = {}
     for image in own:
-        told.setdefault(image.stem, image)
-    told |= {image.name: image for image in reversed(own)}
-    return told | {image.relative_to(folder).as_posix(): image for image in own}
+        record.setdefault(image.stem, image)
+    record |= {image.name: image for image in reversed(own)}
+    return record | {image.relative_to(folder).as_posix(): image for image in own}

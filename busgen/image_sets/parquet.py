@@ -83,9 +83,9 @@ def open_set(path: Path, parts: Sequence[_File], form: str, named: ImageColumns)
     labels = _labels(parts[0].path, schema)
     rows = []
     for part in parts:
-        told = {} if "split" in plain or part.split is None else {"split": part.split}
+        record = {} if "split" in plain or part.split is None else {"split": part.split}
         for batch in _batches(part.path, plain):
-            rows += [told | _name_labels(row, labels) for row in batch.to_pylist()]
+            rows += [record | _name_labels(row, labels) for row in batch.to_pylist()]
     columns = [image] if mask is None else [image, mask]
 
     def load(chosen: Sequence[int]) -> Iterator[Image]:
@@ -128,7 +128,7 @@ def _schema(path: Path) -> pa.Schema:
         raise DataError(f"{path.name} must be a whole table", error, "restore it") from error
 
 
-def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str | None:
+def _column(schema: pa.Schema, names: Sequence[str], request: str | None) -> str | None:
     """Return the column of images asked for, else one of the usual names, None without any."""
     binary = (pa.types.is_binary, pa.types.is_large_binary)
     found = [
@@ -137,7 +137,7 @@ def _column(schema: pa.Schema, names: Sequence[str], asked: str | None) -> str |
         if (pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0)
         or any(is_kind(field.type) for is_kind in binary)
     ]
-    return asked if asked in found else next((n for n in found if n.lower() in names), None)
+    return request if request in found else next((n for n in found if n.lower() in names), None)
 
 
 def _to_text(kind: pa.DataType) -> bool:
@@ -148,11 +148,11 @@ def _to_text(kind: pa.DataType) -> bool:
 
 def _labels(path: Path, schema: pa.Schema) -> Mapping[str, Sequence[str]]:
     """Return the names of class labels, where Hugging Face's features tell them."""
-    told = (schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(told).get("info", {}).get("features", {})
-    beside = path.parent / "dataset_info.json"
-    if not features and beside.is_file():
-        features = read_json(beside).get("features") or {}
+    record = (schema.metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(record).get("info", {}).get("features", {})
+    reference = path.parent / "dataset_info.json"
+    if not features and reference.is_file():
+        features = read_json(reference).get("features") or {}
     return {
         name: feature["names"]
         for name, feature in features.items()

@@ -71,12 +71,12 @@ class Source:
 
         Raises `UserError` if the set has no splits or none of these.
         """
-        asked = {SPLITS.get(split, split) for split in splits}
+        request = {SPLITS.get(split, split) for split in splits}
         own = self.values("split")
-        kept = [k for k, split in enumerate(own) if SPLITS.get(str(split), str(split)) in asked]
+        kept = [k for k, split in enumerate(own) if SPLITS.get(str(split), str(split)) in request]
         if not kept:
             known = ", ".join(sorted({str(split) for split in own} - {""})) or "no splits"
-            rule = f"{self.path} must hold images of the splits {', '.join(sorted(asked))}"
+            rule = f"{self.path} must hold images of the splits {', '.join(sorted(request))}"
             raise UserError(rule, known, "name one that it has")
         return self.pick(kept)
 

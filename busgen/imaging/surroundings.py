@@ -81,8 +81,8 @@ def posterior_band(image: Pixels, mask: Pixels, field: Bools | None = None) -> f
         return nan
     grey = image.astype(float)
     behind = (grey * band).sum(axis=1)[rows] / in_band[rows]
-    beside = (grey * strips).sum(axis=1)[rows] / in_strips[rows]
-    difference = float(np.average(behind - beside, weights=in_band[rows]))
+    reference = (grey * strips).sum(axis=1)[rows] / in_strips[rows]
+    difference = float(np.average(behind - reference, weights=in_band[rows]))
     return difference / max(float(grey[strips].std()), FLAT)
 
 
@@ -94,12 +94,12 @@ def echo_level(image: Pixels, mask: Pixels, field: Bools | None = None) -> Readi
     """
     inside = erode(mask, RIM_PX)
     ring = dilate(mask, GAP_PX + RING_PX) & ~dilate(mask, GAP_PX)
-    beside = (
+    reference = (
         ring & mask.any(axis=1, keepdims=True) & (find_field(image) if field is None else field)
     )
-    if inside.sum() < FEWEST or beside.sum() < FEWEST:
+    if inside.sum() < FEWEST or reference.sum() < FEWEST:
         return Reading(nan, nan, nan, nan, nan)
-    around = image[beside].astype(float)
+    around = image[reference].astype(float)
     mean, spread = float(image[inside].mean()), max(float(around.std()), FLAT)
     fat = float(np.quantile(around, FAT_QUANTILE))
     return Reading(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from busgen.training_loop import Draws, Schedule, Told
+from busgen.training_loop import Draws, Metrics, Schedule
 
 
 class SingleTrainee:
@@ -28,7 +28,7 @@ class SingleTrainee:
         """Where its weights lie."""
         return next((weights.device for weights in self.net.parameters()), torch.device("cpu"))
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return nothing."""
         del mean, step
         return {}
@@ -41,16 +41,16 @@ class AdversarialTrainee:
     optimisers: dict[str, torch.optim.Optimizer]
 
     @abstractmethod
-    def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to all networks; return what is to be logged."""
 
-    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Take one step of the critics and one of the network."""
         for optimiser in self.optimisers.values():
-            set_rate(optimiser, pace.rate_at(step))
+            set_rate(optimiser, schedule.rate_at(step))
             optimiser.zero_grad()
-        for _ in range(pace.accumulate):
-            metrics = self.add_gradients(step, draws, pace)
+        for _ in range(schedule.accumulate):
+            metrics = self.add_gradients(step, draws, schedule)
         for module in self.modules.values():
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         for optimiser in self.optimisers.values():
@@ -91,9 +91,9 @@ def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) ->
     optimiser.step()
 
 
-def autocast(device: torch.device, pace: Schedule) -> torch.autocast:
-    """Return the context in which networks compute in bfloat16 where `pace` says so."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=pace.half_precision)
+def autocast(device: torch.device, schedule: Schedule) -> torch.autocast:
+    """Return the context in which networks compute in bfloat16 where `schedule` says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=schedule.half_precision)
 
 
 def build_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -34,17 +34,19 @@ def score(images: Pixels, real: Crops) -> dict[str, Any]:
 
 def _distance(images: Pixels, real: Crops) -> dict[str, Any]:
     space = load_model()
-    made, other = (Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images)))
+    generated, other = (
+        Sample(space.embed(x), real.groups) for x in (images, np.asarray(real.images))
+    )
     try:
-        told = asdict(kid(made, other, seeds.rng(0, "likeness")))
+        record = asdict(kid(generated, other, seeds.rng(0, "likeness")))
     except UserError as error:
         nothing = dict.fromkeys(field.name for field in fields(Score))
         return nothing | {"n": len(images), "note": str(error)}
-    unsaid = [name for name, value in told.items() if not np.isfinite(value).all()]
+    unsaid = [name for name, value in record.items() if not np.isfinite(value).all()]
     if not unsaid:
-        return told
+        return record
     note = f"too few held-out patients for {', '.join(unsaid)}"
-    return told | dict.fromkeys(unsaid) | {"note": note}
+    return record | dict.fromkeys(unsaid) | {"note": note}
 
 
 def _dice(images: Pixels, real: Crops) -> dict[str, Any]:

@@ -94,18 +94,20 @@ def two_sample(
     first_of = np.unique(groups[0][rows[0][order]], return_index=True)[1]
     few = order[np.sort(first_of)[:PAIRS]]
     own, other = (r[few] for r in rows)
-    made, real = _pixels(sets[0], own, size_px), _pixels(sets[1], other, size_px)
+    generated, real = _pixels(sets[0], own, size_px), _pixels(sets[1], other, size_px)
     bad = np.stack([respeckle(x, rng(SEED, f"score/bad {k}")) for k, x in enumerate(real)])
-    hide = find_overlays(made) | find_overlays(real)
+    hide = find_overlays(generated) | find_overlays(real)
     scores = {
-        "two_sample": Pairs(made, real, hide, groups[0][own], groups[1][other]),
+        "two_sample": Pairs(generated, real, hide, groups[0][own], groups[1][other]),
         "two_sample_known_bad": Pairs(bad, real, hide, groups[1][other], groups[1][other]),
     }
     stated = {"bad": "high", "space": "pixels", "version": hash_code(testing.__name__)[:HASH_CHARS]}
-    told = {n: asdict(cross_validate(pairs, SEED, recipe)) | stated for n, pairs in scores.items()}
-    known = told["two_sample_known_bad"]["value"]
+    record = {
+        n: asdict(cross_validate(pairs, SEED, recipe)) | stated for n, pairs in scores.items()
+    }
+    known = record["two_sample_known_bad"]["value"]
     note = f"two_sample: a known-bad set gets {known:.2f}, below {SURE}, so the other says nothing"
-    return told, (note,) if known < SURE else ()
+    return record, (note,) if known < SURE else ()
 
 
 def _to_text(source: Source, groups: Names, by: Sequence[str]) -> Crops:

@@ -52,18 +52,18 @@ def overlap(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> di
         reach = [radii(apart(rows, rows), groups[rows]) for rows in (own, other)]
         return np.array(_compare(apart(own, other), reach[0], reach[1], NEAREST))
 
-    told, found = draw(compare, (synthetic, real), rng, draws), {}
+    record, found = draw(compare, (synthetic, real), rng, draws), {}
     for k, name in enumerate(NAMES):
-        score = summarise(told.part(k), low_is_bad=True)
+        score = summarise(record.part(k), low_is_bad=True)
         low, high = (min(max(limit, 0.0), MOST.get(name, 1.0)) for limit in score.interval)
         found[name] = replace(score, interval=(low, high))
     return found
 
 
-def overlap_points(made: Floats, real: Floats, k: int = NEAREST) -> Overlap:
+def overlap_points(generated: Floats, real: Floats, k: int = NEAREST) -> Overlap:
     """Return how points (M, D) lie over real ones (N, D), each of a group of its own."""
-    own, other = (radii(distances(p, p), np.arange(len(p)), k) for p in (made, real))
-    return _compare(distances(made, real), own, other, k)
+    own, other = (radii(distances(p, p), np.arange(len(p)), k) for p in (generated, real))
+    return _compare(distances(generated, real), own, other, k)
 
 
 def radii(distances: Floats, groups: Rows, k: int = NEAREST) -> Floats:
@@ -98,8 +98,8 @@ def vendi(synthetic: Sample, real: Sample, rng: Rng, draws: int = DRAWS) -> Scor
     `busgen.metrics.distribution.kid`.
     """
     points, _ = join(synthetic, real)
-    told = draw(lambda own, _: vendi_score(points[own]), (synthetic, real), rng, draws)
-    return summarise(told, low_is_bad=True)
+    record = draw(lambda own, _: vendi_score(points[own]), (synthetic, real), rng, draws)
+    return summarise(record, low_is_bad=True)
 
 
 def vendi_score(points: Floats) -> float:

@@ -68,9 +68,14 @@ class _View:
 
 
 def score_privacy(
-    made: Sample, training: Sample, held_out: Sample, between: Between, rng: Rng, draws: int = DRAWS
+    generated: Sample,
+    training: Sample,
+    held_out: Sample,
+    between: Between,
+    rng: Rng,
+    draws: int = DRAWS,
 ) -> Privacy:
-    """Return how near images `made` are to training patients, with their families and patients.
+    """Return how near `generated` images are to training patients; families and patients apart.
 
     Distances are those of `between`. `rng` draws whole training patients, as many images as are
     held out, and the bootstrap, `draws` each. Intervals are 95 % over families and patients;
@@ -79,8 +84,10 @@ def score_privacy(
     one patient.
     """
     kinds = (training, held_out)
-    if min(map(len, (made, *kinds))) < MIN_N or any(len(np.unique(k.groups)) < 2 for k in kinds):
-        got = f"{len(made)}, {len(training)}, {len(held_out)}"
+    if min(map(len, (generated, *kinds))) < MIN_N or any(
+        len(np.unique(k.groups)) < 2 for k in kinds
+    ):
+        got = f"{len(generated)}, {len(training)}, {len(held_out)}"
         rule = f"privacy needs {MIN_N} images, training and held-out ones, these of some patients"
         raise UserError(rule, got, "give more")
     of_training, of_held_out = (between(s.points, s.points) for s in (training, held_out))
@@ -90,7 +97,10 @@ def score_privacy(
     threshold = float(np.quantile(same, CLOSE)) if len(same) >= MIN_N else None
     to_others = of_held_out + np.where(own, np.inf, 0.0)
     views = []
-    for sample, unseen in ((made, between(made.points, held_out.points)), (held_out, to_others)):
+    for sample, unseen in (
+        (generated, between(generated.points, held_out.points)),
+        (held_out, to_others),
+    ):
         seen, groups = between(sample.points, training.points), number_groups(sample.groups)
         views.append(_View(seen, unseen, _decide(seen, reach, threshold), groups))
     real = number_groups(training.groups), number_groups(held_out.groups)

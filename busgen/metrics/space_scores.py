@@ -103,6 +103,6 @@ def _complete(space: FeatureSpace, pair: Pair) -> tuple[Pair, tuple[str, ...]]:
     if kept.all():
         return pair, ()
     counts = " and ".join(str(int(one.any(axis=1).sum())) for one in lacking)
-    said = f"{space.name}: {int((~kept).sum())} coordinates of lesions left out, which {counts} "
+    phrases = f"{space.name}: {int((~kept).sum())} coordinates of lesions left out, which {counts} "
     first, second = (Sample(sample.points[:, kept], sample.groups) for sample in pair)
-    return (first, second), (f"{said}images of the two sets do not show",)
+    return (first, second), (f"{phrases}images of the two sets do not show",)

@@ -41,22 +41,22 @@ def strata(a: Source, b: Source, by: Sequence[str]) -> Iterator[Stratum]:
 
 def skipped_strata(a: Source, b: Source, by: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return {stratum or column: {`ALL`: why it is not scored}}, of values that no stratum has."""
-    told: dict[str, dict[str, str]] = {}
+    record: dict[str, dict[str, str]] = {}
     for column in by:
         own, other = _known(a, column), _known(b, column)
         if not own & other:
             words = f"no value in both: a has {_join_words(own)}; b has {_join_words(other)}"
-            told[column] = {ALL: words}
+            record[column] = {ALL: words}
         elif own ^ other:
             words = f"not in both: a alone has {_join_words(own - other)}"
-            told[column] = {ALL: f"{words}; b alone has {_join_words(other - own)}"}
+            record[column] = {ALL: f"{words}; b alone has {_join_words(other - own)}"}
         if column == AGAINST and not own & other:
-            told |= {
+            record |= {
                 f"against {column}={value}": {ALL: f"{rows.size} images of b: below {LEAST}"}
                 for value, rows in _of_each(b, column)
                 if rows.size < LEAST
             }
-    return told
+    return record
 
 
 def _known(source: Source, column: str) -> set[str]:

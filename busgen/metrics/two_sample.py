@@ -99,8 +99,8 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     groups = group_pairs(pairs.families, pairs.patients)
     images = np.concatenate([pairs.synthetic, pairs.real])
     images[np.concatenate([pairs.hidden] * 2)] = 0
-    made = np.repeat([True, False], len(pairs))
-    pile = _Pile(images, made, np.tile(assign_folds(groups, recipe.folds, rng), 2))
+    generated = np.repeat([True, False], len(pairs))
+    pile = _Pile(images, generated, np.tile(assign_folds(groups, recipe.folds, rng), 2))
     with torch_threads(), ThreadPoolExecutor(recipe.workers) as pool:
         make = partial(Classifier, 1, recipe.widths, dropout=0.0)
         nets = [seeded(make, seeds.sample_seed(seed, k)) for k in range(recipe.folds)]
@@ -111,11 +111,13 @@ def cross_validate(pairs: Pairs, seed: int = 0, recipe: Recipe | None = None) ->
     def score(rows: Indices) -> float:
         parts = [rows[pile.fold[rows] == k] for k in np.unique(pile.fold[rows])]
         # the mean over folds: logits of different nets do not compare
-        return float(np.nanmean([auc(made[part], logits[part]) for part in parts]))
+        return float(np.nanmean([auc(generated[part], logits[part]) for part in parts]))
 
     low, high = interval(score, np.tile(groups, 2), rng, BOOT)
     limit = 0.5 + norm.ppf(0.975) * sqrt(2 * (2 * len(pairs) + 1) / (12 * len(pairs) ** 2))
-    return Score(score(np.arange(len(made))), len(pairs), (low, high), 0.5, float(min(limit, 1.0)))
+    return Score(
+        score(np.arange(len(generated))), len(pairs), (low, high), 0.5, float(min(limit, 1.0))
+    )
 
 
 def group_pairs(families: Names, patients: Names) -> Names:

@@ -103,19 +103,21 @@ def _size(text: str) -> list[Condition]:
     """Return the conditions in one size expression."""
     match = SIZE.fullmatch(text)
     assert match  # the caller matched it
-    said = match.groupdict()
+    phrases = match.groupdict()
     mm = {"mm": 1, "cm": 10}
-    low = round(float(said["first"]) * mm[said["unit"] or said["last_unit"]], 6)
-    high = round(float(said["second"]) * mm[said["last_unit"]], 6) if said["second"] else low
-    sides = [said["side"], said["last_side"]]
-    by = said["link"] in {"x", "by"} or (said["second"] and all(sides))
+    low = round(float(phrases["first"]) * mm[phrases["unit"] or phrases["last_unit"]], 6)
+    high = (
+        round(float(phrases["second"]) * mm[phrases["last_unit"]], 6) if phrases["second"] else low
+    )
+    sides = [phrases["side"], phrases["last_side"]]
+    by = phrases["link"] in {"x", "by"} or (phrases["second"] and all(sides))
     fields = [_SIDES[side] for side in sides if side] or ["width_mm", "height_mm"]
-    if said["third"] or (by and len(set(fields)) < len(sides)):
+    if phrases["third"] or (by and len(set(fields)) < len(sides)):
         raise FindingError("a size must be width x height", text, "give two numbers, as 14 x 9 mm")
     if by:
         ends = [(fields[0], low, low), (fields[1], high, high)]
     else:
-        side = said["lead"] or said["side"] or said["last_side"]
+        side = phrases["lead"] or phrases["side"] or phrases["last_side"]
         ends = [(_SIDES[side] if side else "size_mm", low, high)]
     if min(low, high) <= 0 or any(start > stop for _, start, stop in ends):
         raise FindingError("a size must be > 0, ranges ascending", text, "e.g. 8 to 20 mm")

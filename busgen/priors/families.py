@@ -48,11 +48,11 @@ def select_terms(field: str, request: Request) -> tuple[str, ...]:
 
 def _admitted(field: str, request: Request) -> tuple[str, ...]:
     """Return the terms of `field` that all conditions on it admit."""
-    asked = [condition for condition in request.where if condition.field == field]
+    requested = [condition for condition in request.where if condition.field == field]
     return tuple(
         term
         for term in TERMS[field]
-        if all((term in c.terms) == (c.op != "excludes") for c in asked)
+        if all((term in c.terms) == (c.op != "excludes") for c in requested)
     )
 
 

@@ -42,7 +42,7 @@ def make_plan(prior: Prior, request: Request) -> Plan:
             f"{' and '.join(limited)}: within them the classes' sizes differ, as their shapes do",
             "drop size_matched or the limits",
         )
-    factors, made = _condition(prior, request.where, request.size_matched)
+    factors, generated = _condition(prior, request.where, request.size_matched)
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
@@ -57,7 +57,7 @@ def make_plan(prior: Prior, request: Request) -> Plan:
             )
         factors += found
         conditionals, _ = joint.eliminate(factors, ORDER)
-    return Plan(conditionals, tuple(factors), made)
+    return Plan(conditionals, tuple(factors), generated)
 
 
 def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
@@ -95,7 +95,7 @@ def _condition(
     prior: Prior, where: Sequence[Condition], size_matched: bool
 ) -> tuple[list[joint.Factor], boxes.Boxes]:
     """Return the prior's factors and those of the conditions."""
-    made = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
+    generated = boxes.make_boxes(prior.sizes, prior.fields_mm, limits(where))
     # P(whose sizes a lesion takes | pathology): its own, or the prior's mixture
     class_sizes = np.eye(3)
     if size_matched:
@@ -103,11 +103,11 @@ def _condition(
         class_sizes[:2, :2] = lesions / lesions.sum()
     factors = [node_factor(node) for node in prior.nodes]
     factors.append(joint.Factor(("pathology", "size_class"), class_sizes))
-    factors.append(joint.Factor(boxes.AXES, made.weights()))
+    factors.append(joint.Factor(boxes.AXES, generated.weights()))
     for condition in where:
         if condition.op != "range":
             factors.append(joint.Factor((condition.field,), _mask(prior, condition)))
-    return factors, made
+    return factors, generated
 
 
 def limits(where: Sequence[Condition]) -> dict[str, tuple[float, float]]:

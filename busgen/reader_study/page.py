@@ -31,7 +31,7 @@ ALONE = ("circumscribed",)  # terms that stand with no other
 
 
 def write_study(
-    release: Path, real: Path, out: Path, asked: Options, *, descriptors: bool = True
+    release: Path, real: Path, out: Path, request: Options, *, descriptors: bool = True
 ) -> Record:
     """Write page and key of a new study to the folder `out`, and return the key.
 
@@ -43,7 +43,7 @@ def write_study(
     folders.require_new(out)
     require_untracked(out / PAGE)
     with folders.lock_folder(out, STUDY):
-        study = make_study(release, real, asked)
+        study = make_study(release, real, request)
         page = render(study, descriptors=descriptors)
         hashes = {
             "page_sha256": io.sha256_bytes(page.encode()),

@@ -137,9 +137,9 @@ def _score_descriptors(answers: Sequence[Answers], key: Key) -> list[Record]:
     found: dict[tuple[str, str, str], list[list[bool]]] = defaultdict(list)
     for name, image in sorted(key.images.items()):
         called = [one.images[name]["rating"] >= CALLED_SYNTHETIC for one in answers]
-        told = {"pathology": image["pathology"], **image["said"]}
+        record = {"pathology": image["pathology"], **image["said"]}
         for field in FIELDS:
-            for term in _terms(told[field]):
+            for term in _terms(record[field]):
                 found[image["kind"], field, term].append(called)
     order = sorted(found, key=lambda k: (KINDS.index(k[0]), FIELDS.index(k[1]), k[2]))
     return [

@@ -61,7 +61,7 @@ class Study:
     chosen: Record
 
 
-def make_study(release: Path, real: Path, asked: Options) -> Study:
+def make_study(release: Path, real: Path, request: Options) -> Study:
     """Return the study of a release beside held-out real patients.
 
     The classes are those of the release (benign, malignant or both; normals are left out), equally
@@ -72,29 +72,31 @@ def make_study(release: Path, real: Path, asked: Options) -> Study:
     `splits` are out of range or there are too few images of a class, `DataError` if the release
     or the real data are damaged.
     """
-    if not asked.splits or not {*asked.splits} <= {*HELD_OUT}:
+    if not request.splits or not {*request.splits} <= {*HELD_OUT}:
         rule = "real patients must be held-out ones"
-        raise UserError(rule, ", ".join(asked.splits), f"name splits of {', '.join(HELD_OUT)}")
+        raise UserError(rule, ", ".join(request.splits), f"name splits of {', '.join(HELD_OUT)}")
     opened = open_release(release)
     columns = dict.fromkeys(("sample_id", "family_id", "pathology", *DESCRIBED))
     rows: dict[str, list[Record]] = defaultdict(list)
     for row in opened.rows.to_table(columns=list(columns)).to_pylist():
         rows[row["pathology"]].append(row)
     classes = [name for name in LESIONS if rows[name]]
-    each = _each(asked.n, classes)
-    made = _synthetic(opened, {name: rows[name] for name in classes}, each, asked.seed)
-    side = min(SIDE, *(len(one.pixels) for one in made))
-    real_ones, left_out = _real(real, classes, side, asked.splits)
-    picked = _pick(real_ones, each, asked)  # reduced by averaging over areas, as are synthetic ones
-    shown = [*picked, *(replace(one, pixels=resize(one.pixels, side)) for one in made)]
+    each = _each(request.n, classes)
+    generated = _synthetic(opened, {name: rows[name] for name in classes}, each, request.seed)
+    side = min(SIDE, *(len(one.pixels) for one in generated))
+    real_ones, left_out = _real(real, classes, side, request.splits)
+    picked = _pick(
+        real_ones, each, request
+    )  # reduced by averaging over areas, as are synthetic ones
+    shown = [*picked, *(replace(one, pixels=resize(one.pixels, side)) for one in generated)]
     chosen = {
-        "n": asked.n,
-        "seed": asked.seed,
-        "splits": list(asked.splits),
+        "n": request.n,
+        "seed": request.seed,
+        "splits": list(request.splits),
         "side_px": side,
         "real_left_out": left_out,
     }
-    return _arrange(shown, asked.seed, chosen)
+    return _arrange(shown, request.seed, chosen)
 
 
 def make_blocks(strata: Sequence[str], rng: Rng) -> list[list[int]]:
@@ -136,12 +138,12 @@ def _synthetic(
             rule = f"a release must have {each} {name} findings for a study of this size"
             raise UserError(rule, len(families), "lower --n, or generate more")
         chosen += families[:each]
-    made = []
+    generated = []
     for row in chosen:
         name = row["sample_id"]
         pixels, source = read_image(release, name), {"sample_id": name}
-        made.append(_Image("synthetic", row["pathology"], source, _words(row), pixels))
-    return made
+        generated.append(_Image("synthetic", row["pathology"], source, _words(row), pixels))
+    return generated
 
 
 def _real(
@@ -171,16 +173,16 @@ def _real(
 
 
 def _pick(
-    found: Mapping[str, Mapping[str, list[_Image]]], each: int, asked: Options
+    found: Mapping[str, Mapping[str, list[_Image]]], each: int, request: Options
 ) -> list[_Image]:
     """Return one random image of each of `each` random patients of each class."""
     picked = []
     for name, patients in found.items():
         if len(patients) < each:
             rule = f"a study of this size needs {each} real {name} patients with a clean image"
-            got = f"{len(patients)} in {' and '.join(asked.splits)}"
+            got = f"{len(patients)} in {' and '.join(request.splits)}"
             raise UserError(rule, got, "lower --n, or add datasets or --split validation")
-        rng = seeds.rng(asked.seed, f"readers/real/{name}")
+        rng = seeds.rng(request.seed, f"readers/real/{name}")
         for patient in rng.permutation(sorted(patients))[:each].tolist():
             images = patients[patient]
             picked.append(images[int(rng.integers(len(images)))])

@@ -30,11 +30,11 @@ def write_cohort(tables: Sequence[Path], folder: Path) -> dict[str, Any]:
     """
     with lock_folder(folder, COHORT):
         cohort = make_cohort(tables)
-        told = summarise(tables, cohort)
+        record = summarise(tables, cohort)
         with write_folder(folder, COHORT) as partial:
             pq.write_table(cohort, partial / FILE)
-            (partial / CLEANING).write_text(dumps(told), encoding="utf-8")
-    return told
+            (partial / CLEANING).write_text(dumps(record), encoding="utf-8")
+    return record
 
 
 def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
         record = read_json(path.parent / "info.json")
         left_out = record["summary"]["left_out"]  # counted without the value that broke a rule
         reasons[str(record["name"])] = Counter(why.partition(", got")[0] for _, why in left_out)
-    told = {
+    metrics = {
         name: _counts([row for row in rows if row["dataset"] == name], reasons[name])
         for name in schema.DATASETS
         if name in reasons
@@ -62,7 +62,7 @@ def summarise(tables: Sequence[Path], cohort: pa.Table) -> dict[str, Any]:
     for row in rows:
         homes.setdefault(row["cluster_id"], set()).add(row["dataset"])
     whole["across"] = sum(len(names) > 1 for names in homes.values())
-    return {"datasets": told, "all": whole}
+    return {"datasets": metrics, "all": whole}
 
 
 def _counts(rows: list[dict[str, Any]], reasons: Counter[str]) -> dict[str, Any]:

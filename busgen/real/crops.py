@@ -72,7 +72,7 @@ def probabilities(crops: Crops, *, labelled: bool) -> Floats:
     Where `labelled`, benign and malignant are equally likely on every scanner, so that a scanner
     tells nothing of the class; else classes too go by the root of their number.
     """
-    chances = np.zeros(len(crops))
+    weights = np.zeros(len(crops))
     for scanner in np.unique(crops.scanners):
         own = crops.scanners == scanner
         own &= crops.is_labelled if labelled else True
@@ -80,8 +80,8 @@ def probabilities(crops: Crops, *, labelled: bool) -> Floats:
         parts = np.ones(len(counts)) if labelled else np.sqrt(counts)
         parts *= np.sqrt(own.sum()) / parts.sum()
         for label, count, part in zip(classes, counts, parts, strict=True):
-            chances[own & (crops.labels == label)] = part / count
-    return np.asarray(chances / chances.sum())
+            weights[own & (crops.labels == label)] = part / count
+    return np.asarray(weights / weights.sum())
 
 
 def read_shippable(tables: Sequence[Path], cohort: Path) -> dict[str, Crops]:

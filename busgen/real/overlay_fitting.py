@@ -76,8 +76,8 @@ def make_examples(image: Pixels, rng: np.random.Generator, known: StrokeNet | No
     if known is not None:
         doubtful = (log_odds(image, known) > DOUBT).astype(np.uint8)
         tissue &= cv2.dilate(doubtful, MARGIN) == 0
-    asked = find_candidates(planted.image)
-    chosen = [_pick(strokes & asked, STROKES, rng), _pick(tissue & asked, TISSUE, rng)]
+    request = find_candidates(planted.image)
+    chosen = [_pick(strokes & request, STROKES, rng), _pick(tissue & request, TISSUE, rng)]
     places = np.concatenate(chosen)
     truth = np.repeat([1, 0], [len(part) for part in chosen])
     return measure(planted.image, places[:, 0], places[:, 1]), truth

@@ -52,9 +52,9 @@ def prepare(
                 registry.write_canonical(name, datasets[name], work / name, tick)
                 write_text(work / STATE, dumps(_read_state(work) | {name: now[name]}))
         tables = [work / name / registry.TABLE for name in names]
-        told = write_cohort(tables, work / "cohort")
+        record = write_cohort(tables, work / "cohort")
         write_text(work / STATE, dumps(_read_state(work) | {"cohort": now["cohort"]}))
-    return told
+    return record
 
 
 def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
@@ -62,8 +62,8 @@ def _is_done(folder: Path, name: str, now: Mapping[str, str]) -> bool:
     parts = (
         (FILE, CLEANING) if name == "cohort" else (registry.TABLE, registry.INFO, registry.LEFT_OUT)
     )
-    made = _read_state(folder).get(name) == now[name]
-    return made and all((folder / name / part).is_file() for part in parts)
+    generated = _read_state(folder).get(name) == now[name]
+    return generated and all((folder / name / part).is_file() for part in parts)
 
 
 def parse_datasets(words: Sequence[str]) -> dict[str, Path]:

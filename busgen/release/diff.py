@@ -38,7 +38,7 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
     own, other = ({*pq.read_schema(folder / INDEX).names} for folder in folders)
     both = own & other
     records = [read_json(folder / PROVENANCE) for folder in folders]
-    made = [
+    generated = [
         gather(folder / INDEX, len(record.get("unfilled", ())))
         for folder, record in zip(folders, records, strict=True)
     ]
@@ -50,9 +50,9 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
             connection.execute(f"CREATE VIEW {view} AS {query}")
         same = "SELECT count(DISTINCT image_sha256) FROM a SEMI JOIN b USING (image_sha256)"
         return {
-            "counts": _counts(made),
+            "counts": _counts(generated),
             "identical_images": sql.first_row(connection, same)[0],
-            "gates": _gates(made),
+            "gates": _gates(generated),
             "terms": {c.name: _terms(connection, c) for c in _WORDS if c.name in both},
             "numbers": {c.name: _numbers(connection, c.name) for c in _NUMBERS if c.name in both},
             "columns": [sorted(own - other), sorted(other - own)],
@@ -60,23 +60,24 @@ def diff(a: Path, b: Path) -> dict[str, Any]:
         }
 
 
-def _counts(made: Sequence[Facts]) -> dict[str, list[int]]:
+def _counts(generated: Sequence[Facts]) -> dict[str, list[int]]:
     """Return numbers of samples, by split and class too, as [a, b]."""
     counts = {
-        name: [getattr(m, name) for m in made] for name in ("n", "families", "attempts", "unfilled")
+        name: [getattr(m, name) for m in generated]
+        for name in ("n", "families", "attempts", "unfilled")
     }
-    for split in dict.fromkeys(s for m in made for s in m.splits):
+    for split in dict.fromkeys(s for m in generated for s in m.splits):
         for pathology in schema.PATHOLOGIES:
-            pair = [m.counts.get(split, {}).get(pathology, 0) for m in made]
+            pair = [m.counts.get(split, {}).get(pathology, 0) for m in generated]
             counts[f"{split} {pathology}"] = pair
     return counts
 
 
-def _gates(made: Sequence[Facts]) -> dict[str, Any]:
+def _gates(generated: Sequence[Facts]) -> dict[str, Any]:
     """Return acceptance and rejections by reason, as [a, b]."""
-    reasons = [dict(m.reasons) for m in made]
+    reasons = [dict(m.reasons) for m in generated]
     return {
-        "acceptance": [m.n / m.attempts for m in made],
+        "acceptance": [m.n / m.attempts for m in generated],
         "reasons": {
             reason: [r.get(reason, 0) for r in reasons]
             for reason in dict.fromkeys(reason for r in reasons for reason in r)

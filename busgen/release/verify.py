@@ -124,10 +124,10 @@ def _difference(index: Path, data: list[Path]) -> list[Problem]:
 def _check_provenance(folder: Path) -> list[Problem]:
     """Return a problem if provenance counts other rows than the index holds."""
     try:
-        made = read_json(folder / files.PROVENANCE).get("made")
+        generated = read_json(folder / files.PROVENANCE).get("made")
     except DataError as error:
         return [Problem(files.PROVENANCE, error.rule, str(error.got))]
-    stated = made.get("attempts") if isinstance(made, dict) else None
+    stated = generated.get("attempts") if isinstance(generated, dict) else None
     found = pq.read_metadata(folder / files.INDEX).num_rows
     rule = f"must count the {found} attempts of the index"
     return [] if stated == found else [Problem(files.PROVENANCE, rule, str(stated))]

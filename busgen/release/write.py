@@ -45,10 +45,10 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
         require_types(candidates / files.INDEX)
         with write_folder(out, RELEASE) as folder:
             _write_tables(candidates, folder, chosen, plan)
-            made = card.gather(folder / files.INDEX, len(unfilled))
-            _require_all(made, plan, rows.find_files(candidates))
-            record = to_record(plan, chosen, made, list(map(str, unfilled)))
-            write_text(folder / files.CARD, card.write_card(made, plan, chosen.title))
+            generated = card.gather(folder / files.INDEX, len(unfilled))
+            _require_all(generated, plan, rows.find_files(candidates))
+            record = to_record(plan, chosen, generated, list(map(str, unfilled)))
+            write_text(folder / files.CARD, card.write_card(generated, plan, chosen.title))
             write_text(folder / files.DICTIONARY, card.write_dictionary())
             write_text(folder / files.LICENCE, card.LICENCE_TEXT)
             write_text(folder / files.PROVENANCE, dumps(record))
@@ -56,16 +56,16 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
             files.write_sums(folder)
 
 
-def _require_all(made: card.Facts, plan: dict[str, object], shards: list[Path]) -> None:
+def _require_all(generated: card.Facts, plan: dict[str, object], shards: list[Path]) -> None:
     """Raise `DataError` unless every family was accepted or given up, and no attempt is lost."""
     attempts = sum(pq.read_metadata(path).num_rows for path in shards)
     remedy = "run generate again: it makes what is missing"
-    if made.attempts != attempts:
+    if generated.attempts != attempts:
         rule = "attempts in the index and in shards/ must add up to the same"
-        raise DataError(rule, f"{made.attempts} and {attempts}", remedy)
-    if made.families + made.unfilled != int(str(plan["n"])):
+        raise DataError(rule, f"{generated.attempts} and {attempts}", remedy)
+    if generated.families + generated.unfilled != int(str(plan["n"])):
         rule = "accepted and unfilled findings (families) must add up to the plan's n"
-        raise DataError(rule, f"{made.families} + {made.unfilled} of {plan['n']}", remedy)
+        raise DataError(rule, f"{generated.families} + {generated.unfilled} of {plan['n']}", remedy)
 
 
 def _write_tables(
@@ -91,7 +91,7 @@ def _write_tables(
 
 
 def to_record(
-    plan: dict[str, object], params: ReleaseParams, made: card.Facts, unfilled: list[str]
+    plan: dict[str, object], params: ReleaseParams, generated: card.Facts, unfilled: list[str]
 ) -> dict[str, object]:
     """Return how the release came to be; `plan_sha256` and `release` say of what and how."""
     return {
@@ -101,7 +101,7 @@ def to_record(
         "plan": plan,
         "plan_sha256": plan.get("sha256"),
         "release": params.model_dump(mode="json"),
-        "made": asdict(made),
+        "made": asdict(generated),
         "unfilled": unfilled,
         "tools": {"python": platform.python_version()} | {name: version(name) for name in _TOOLS},
     }

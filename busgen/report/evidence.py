@@ -89,10 +89,10 @@ def load_shipped(release: Path) -> tuple[Path | None, Path | None]:
     """
     from busgen.judges.judges import SHIPPED, load_judges  # brings torch
 
-    made = from_record(io.read_json(release / PROVENANCE)["plan"]).resolution
+    generated = from_record(io.read_json(release / PROVENANCE)["plan"]).resolution
     checks = POOLED.with_suffix(".checks.json")
-    judged = made.judges_sha256 is not None and load_judges().sha256 == made.judges_sha256
-    drawn = io.read_json(checks)["prior"]["sha256"] == made.prior_sha256
+    judged = generated.judges_sha256 is not None and load_judges().sha256 == generated.judges_sha256
+    drawn = io.read_json(checks)["prior"]["sha256"] == generated.prior_sha256
     return SHIPPED if judged else None, checks if drawn else None
 
 

@@ -67,9 +67,9 @@ def print_pdf(page: Path, target: Path) -> None:
     # a superuser's Chromium has no sandbox; the page is ours and holds no script
     rights = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with TemporaryDirectory(prefix="busgen-") as scratch, io.replace_file(target) as partial:
-        made = Path(scratch) / "page.pdf"
+        generated = Path(scratch) / "page.pdf"
         profile = f"--user-data-dir={Path(scratch) / 'profile'}"
-        command = [find_chromium(), *SWITCHES, *rights, profile, f"--print-to-pdf={made}"]
+        command = [find_chromium(), *SWITCHES, *rights, profile, f"--print-to-pdf={generated}"]
         try:
             done = subprocess.run(
                 [*command, page.resolve().as_uri()],
@@ -78,9 +78,9 @@ def print_pdf(page: Path, target: Path) -> None:
                 timeout=LIMIT_S,
                 check=False,
             )
-            said = "\n".join(done.stderr.splitlines()[-3:])
+            phrases = "\n".join(done.stderr.splitlines()[-3:])
         except subprocess.TimeoutExpired:
-            said = f"nothing for {LIMIT_S:.0f} s"
-        if not made.is_file():
-            raise UserError("Chromium must print the page", said, "print it from a browser")
-        shutil.move(made, partial)
+            phrases = f"nothing for {LIMIT_S:.0f} s"
+        if not generated.is_file():
+            raise UserError("Chromium must print the page", phrases, "print it from a browser")
+        shutil.move(generated, partial)

@@ -30,7 +30,7 @@ PAGE = "with_real.html"
 MOST = 400  # synthetic images that nearest ones are sought for
 PAIRS, BESIDE = 12, 8
 NOTICE = "IMAGES OF PATIENTS - NOT FOR SHARING"
-Tick = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
 def count(real: Path) -> int:
@@ -45,7 +45,7 @@ def require_private(out: Path) -> None:
 
 
 def write_with_real(
-    release: Path, real: Path, out: Path, tick: Tick | None = None, place: Path | None = None
+    release: Path, real: Path, out: Path, tick: OnProgress | None = None, place: Path | None = None
 ) -> Path:
     """Write the page of a release beside real patients to ``<out>/with_real.html``; return it.
 
@@ -76,7 +76,7 @@ def write_with_real(
     return page
 
 
-def _crop(real: Path, splits: Sequence[str], tick: Tick | None) -> Crops:
+def _crop(real: Path, splits: Sequence[str], tick: OnProgress | None) -> Crops:
     """Return the square crops that may be shown, telling of each that is read."""
 
     def pick() -> Iterator[dict[str, Any]]:

@@ -49,8 +49,8 @@ def find_duplicates(
     best: dict[tuple[int, int], float] = {}
     index = _index(np.ascontiguousarray(parts.reshape(-1, parts.shape[2])))
     wholes = np.ascontiguousarray(parts[:, 0])
-    for asked in (wholes, mirror(wholes)):
-        similarity, where = index.search(asked, min(nearest, parts[..., 0].size))
+    for request in (wholes, mirror(wholes)):
+        similarity, where = index.search(request, min(nearest, parts[..., 0].size))
         where //= parts.shape[1]
         other = own[where] != own[:, None]
         at, rank = np.nonzero((similarity >= alike) & (where >= 0) & other)

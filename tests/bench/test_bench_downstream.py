@@ -23,9 +23,9 @@ def test_missing_data_is_refused_with_the_remedy(tmp_path, monkeypatch):
 def one(task, train, arm, gain, *, test=None, half=0.02):
     """Return a result whose gain has an interval of `gain` -+ `half`."""
     score = {"value": 0.8, "interval": [0.7, 0.9], "patients": 40}
-    told = {"value": gain, "interval": [gain - half, gain + half]}
+    result = {"value": gain, "interval": [gain - half, gain + half]}
     metric = {"classification": "auc", "segmentation": "dice"}[task]
-    return {"task": task, "train": train, "test": test or train, "arm": arm, "gain": told,
+    return {"task": task, "train": train, "test": test or train, "arm": arm, "gain": result,
             "metrics": {metric: score}}  # fmt: skip
 
 
@@ -44,20 +44,20 @@ def results():
 
 
 def test_a_training_set_counts_where_its_whole_interval_is_above_zero(results):
-    told = benchmark._measure_gains(results, PRIMARY, "gain", "primary_above_zero")
-    assert (told["primary_above_zero_segmentation"].value, told["gain_dice_busi"].n) == (2, 40)
-    assert told["gain_dice_bus_bra"].interval == pytest.approx((-0.01, 0.03))
-    assert told["primary_above_zero_classification"].value == 0
-    assert told["primary_above_zero_classification"].n == 2
-    assert told["gain_dice_busi"].value == 0.05  # not of another set's patients
+    result = benchmark._measure_gains(results, PRIMARY, "gain", "primary_above_zero")
+    assert (result["primary_above_zero_segmentation"].value, result["gain_dice_busi"].n) == (2, 40)
+    assert result["gain_dice_bus_bra"].interval == pytest.approx((-0.01, 0.03))
+    assert result["primary_above_zero_classification"].value == 0
+    assert result["primary_above_zero_classification"].n == 2
+    assert result["gain_dice_busi"].value == 0.05  # not of another set's patients
 
 
 def test_the_gap_is_of_the_set_where_synthetic_alone_falls_shortest(results):
-    told = benchmark._measure_gaps(results)
-    assert told["synthetic_only_dice_gap"] == told["synthetic_only_dice_gap_bus_bra"]
-    assert told["synthetic_only_dice_gap"].value == pytest.approx(0.12)
-    assert told["synthetic_only_dice_gap"].interval == pytest.approx((0.1, 0.14))
-    assert told["synthetic_only_auc_gap"].value == pytest.approx(-0.01)
+    result = benchmark._measure_gaps(results)
+    assert result["synthetic_only_dice_gap"] == result["synthetic_only_dice_gap_bus_bra"]
+    assert result["synthetic_only_dice_gap"].value == pytest.approx(0.12)
+    assert result["synthetic_only_dice_gap"].interval == pytest.approx((0.1, 0.14))
+    assert result["synthetic_only_auc_gap"].value == pytest.approx(-0.01)
 
 
 class Job:
@@ -74,7 +74,7 @@ class Job:
 
 def test_the_tables_time_holds_what_was_trained_before_it_was_interrupted(tmp_path, monkeypatch):
     jobs = [Job(tmp_path / str(k)) for k in range(5)]
-    asked = benchmark.Request(tmp_path, tmp_path, tmp_path / "table")
+    request = benchmark.Request(tmp_path, tmp_path, tmp_path / "table")
 
     class Plan:
         """Stands for the plan of these trainings."""
@@ -90,8 +90,8 @@ def test_the_tables_time_holds_what_was_trained_before_it_was_interrupted(tmp_pa
     monkeypatch.setattr(benchmark.library, "run", carry_out)
     write_text(jobs[0].folder / RECORD, dumps({"seconds": 10.0}))  # before it was killed
     write_text(tmp_path / benchmark.CLOCK, dumps({"table_other_s": 7.0}))
-    told = benchmark.run(replace(asked, workers=2), tmp_path)[1]
-    assert (told.n, told.value) == (5, pytest.approx((10 + 4 * 4) / 2 + 7))
+    result = benchmark.run(replace(request, workers=2), tmp_path)[1]
+    assert (result.n, result.value) == (5, pytest.approx((10 + 4 * 4) / 2 + 7))
 
 
 def test_a_rehearsal_learns_for_some_steps_only():

@@ -40,7 +40,7 @@ def real_lesions():
     masks = np.stack(
         [disc(90, 120, 20, 40), disc(100, 110, 50, 30), np.zeros((SIDE,) * 2, np.uint8)]
     )
-    told = {"tissue": None, "birads": None, "shape": None, "margin": None, "echo_pattern": None,
+    result = {"tissue": None, "birads": None, "shape": None, "margin": None, "echo_pattern": None,
             "posterior": None, "halo": None, "calcification": None, "scanner": None,
             "width_mm": None, "crop_width": None}  # fmt: skip
     words = {"shape": "oval", "margin": ["circumscribed"], "echo_pattern": "anechoic",
@@ -48,9 +48,9 @@ def real_lesions():
              "tissue": "homogeneous_fat", "birads": "2", "width_mm": 8.1,
              "crop_width": 81 / SIDE}  # fmt: skip
     rows = (
-        {**told, **words, "dataset": "breast", "pathology": "benign"},
-        {**told, "dataset": "bus_bra", "scanner": "GE Logiq 5", "pathology": "malignant"},
-        {**told, "dataset": "busi", "pathology": "normal"},
+        {**result, **words, "dataset": "breast", "pathology": "benign"},
+        {**result, "dataset": "bus_bra", "scanner": "GE Logiq 5", "pathology": "malignant"},
+        {**result, "dataset": "busi", "pathology": "normal"},
     )
     crops = Crops(
         np.full((3, SIDE, SIDE), 90, np.uint8),
@@ -66,18 +66,18 @@ def real_lesions():
 
 def test_findings_stand_for_their_crops():
     real = real_lesions()
-    asked = matched.match_findings(real, 3)
-    assert all(check(finding, SIDE) is finding for finding in asked.findings)
-    np.testing.assert_array_equal(asked.masks, real.crops.masks)
-    told, silent, normal = asked.findings
-    stated = (told.echo_pattern, told.posterior, told.margin, told.tissue)
+    request = matched.match_findings(real, 3)
+    assert all(check(finding, SIDE) is finding for finding in request.findings)
+    np.testing.assert_array_equal(request.masks, real.crops.masks)
+    result, silent, normal = request.findings
+    stated = (result.echo_pattern, result.posterior, result.margin, result.tissue)
     assert stated == ("anechoic", "enhancement", ("circumscribed",), "homogeneous_fat")
-    assert (told.width_mm, told.height_mm, told.pixel_mm) == pytest.approx((8.1, 4.1, 0.1))
-    assert (told.orientation, silent.orientation) == ("parallel", "not_parallel")
-    assert [f.scanner for f in asked.findings] == [
+    assert (result.width_mm, result.height_mm, result.pixel_mm) == pytest.approx((8.1, 4.1, 0.1))
+    assert (result.orientation, silent.orientation) == ("parallel", "not_parallel")
+    assert [f.scanner for f in request.findings] == [
         "linear_12mhz_compound", "linear_7mhz", "linear_10mhz"]  # fmt: skip
     assert (silent.pathology, normal.pathology, normal.width_mm) == ("malignant", "normal", None)
-    assert "anechoic" in told.text.lower()
+    assert "anechoic" in result.text.lower()
 
 
 def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
@@ -87,10 +87,10 @@ def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
 
 
 def test_drawn_findings_share_class_and_machine_alone():
-    asked = matched.draw_findings(real_lesions(), 3)
-    assert [f.pathology for f in asked.findings] == ["benign", "malignant", "normal"]
-    assert asked.findings[1].scanner == "linear_7mhz"
-    assert asked.masks.any(axis=(1, 2)).tolist() == [True, True, False]
+    request = matched.draw_findings(real_lesions(), 3)
+    assert [f.pathology for f in request.findings] == ["benign", "malignant", "normal"]
+    assert request.findings[1].scanner == "linear_7mhz"
+    assert request.masks.any(axis=(1, 2)).tolist() == [True, True, False]
 
 
 def test_an_unknown_device_is_refused():
@@ -146,13 +146,13 @@ def test_control_is_full_on_real_and_lost_on_empty_images():
     images = np.where(masks > 0, 0, shade[:, None, None]).astype(np.uint8)
     names = np.array([f"patient-{k}" for k in range(8)])
     crops = Crops(images, masks, 0 * masks, names, names, labels, names)
-    made = {"ours": np.full_like(images, 90), "theirs": images}
-    told = control.figures(_Seeing(), crops, made, "ours")
-    assert told["control_dice_real"].value == told["control_dice_theirs"].value == 1
-    assert (told["control_dice_ours"].value, told["control_dice_gap"].value) == (0, 1)
-    assert told["control_auc_real"].value == 1
-    assert told["control_auc_gap"].value == pytest.approx(0.5)
-    assert told["control_orientation_gap"].value == 1
+    generated = {"ours": np.full_like(images, 90), "theirs": images}
+    result = control.figures(_Seeing(), crops, generated, "ours")
+    assert result["control_dice_real"].value == result["control_dice_theirs"].value == 1
+    assert (result["control_dice_ours"].value, result["control_dice_gap"].value) == (0, 1)
+    assert result["control_auc_real"].value == 1
+    assert result["control_auc_gap"].value == pytest.approx(0.5)
+    assert result["control_orientation_gap"].value == 1
     empty = control.measure(_Seeing(), {"ours": images}, masks * (masks < 0))
     assert empty == {}
 
@@ -170,21 +170,24 @@ def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
     right = terms([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4], "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
     held_out = np.arange(10) % 2 == 0
-    told = text_terms.figures({"ours": wrong}, right, held_out, "ours")
-    assert (told["terms_shadowing_real"].value, told["terms_shadowing_ours"].value) == (1, 0)
-    assert "terms_shadowing_real_held_out" not in told  # three and two are too few
-    assert told["terms_gap_worst"].value == 1
-    assert (told["band_shadowing_real"].value, told["band_shadowing_sign_real"].value) == (-3, 1)
-    assert told["band_shadowing_sign_ours"].value == 0
+    result = text_terms.figures({"ours": wrong}, right, held_out, "ours")
+    assert (result["terms_shadowing_real"].value, result["terms_shadowing_ours"].value) == (1, 0)
+    assert "terms_shadowing_real_held_out" not in result  # three and two are too few
+    assert result["terms_gap_worst"].value == 1
+    assert (result["band_shadowing_real"].value, result["band_shadowing_sign_real"].value) == (
+        -3,
+        1,
+    )
+    assert result["band_shadowing_sign_ours"].value == 0
 
 
 def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
     words = ["shadowing"] * 5 + ["none"] * 5
     blind = terms([0, 1] * 5, "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
-    told = text_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
-    assert told["terms_shadowing_ours"].value < told["terms_shadowing_real"].value
-    assert "terms_gap_worst" not in told
+    result = text_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
+    assert result["terms_shadowing_ours"].value < result["terms_shadowing_real"].value
+    assert "terms_gap_worst" not in result
 
 
 def test_lesions_without_room_for_a_measure_do_not_count():
@@ -223,8 +226,8 @@ class _Obeying:
 
 
 def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
-    asked = matched.match_findings(real_lesions(), 3)
-    base = counterfactual.select(asked, 9)
+    request = matched.match_findings(real_lesions(), 3)
+    base = counterfactual.select(request, 9)
     assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
 
     def inside(picture, mask):
@@ -234,18 +237,18 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
         return float("nan")
 
     measures = {"echo": inside, "darkness": inside, "posterior": nothing, "rim": nothing}
-    told = counterfactual.figures(_Obeying(), base, measures, "ours")
-    assert told["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
-    assert told["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
-    assert told["pairs_halo_no_yes_ours"].n == 0
-    assert told["counterfactual_moved_ours"].value == pytest.approx(1 / 3, abs=1e-4)
-    assert told["counterfactual_moved_ours"].n == 6
-    assert told["pairs_darkness_kept_ours"].value == 1
+    result = counterfactual.figures(_Obeying(), base, measures, "ours")
+    assert result["pairs_echo_pattern_anechoic_hypoechoic_ours"].value == 1
+    assert result["pairs_echo_pattern_isoechoic_hyperechoic_ours"].value == 0
+    assert result["pairs_halo_no_yes_ours"].n == 0
+    assert result["counterfactual_moved_ours"].value == pytest.approx(1 / 3, abs=1e-4)
+    assert result["counterfactual_moved_ours"].n == 6
+    assert result["pairs_darkness_kept_ours"].value == 1
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
-    asked = matched.match_findings(real_lesions(), 3)
-    plain = counterfactual.select(asked, 1)
+    request = matched.match_findings(real_lesions(), 3)
+    plain = counterfactual.select(request, 1)
     after = counterfactual._change_terms(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
     assert replace(after, halo=False, text=before.text) == before
@@ -263,32 +266,32 @@ def test_engines_that_learned_devices_are_asked_for_them():
         def render(self, findings, masks):
             return [finding.scanner for finding in findings]
 
-    asked = matched.match_findings(real_lesions(), 3)
+    request = matched.match_findings(real_lesions(), 3)
     devices = ["BrEaST", "GE Logiq 5", "BUSI"]
-    assert matched.render(_Told("diffusion"), asked) == devices
-    assert matched.render(_Told("phantom"), asked) == [f.scanner for f in asked.findings]
+    assert matched.render(_Told("diffusion"), request) == devices
+    assert matched.render(_Told("phantom"), request) == [f.scanner for f in request.findings]
 
 
 def test_overlays_are_counted_by_image_beside_clean_ones(monkeypatch):
     monkeypatch.setattr(overlays, "find_overlays", lambda image: image == 255)
     clean = np.zeros((4, 8, 8), np.uint8)
     clean[0, 0, 0] = 255
-    told = overlays.measure(clean, {"ours": 255 - clean}, "ours")
-    assert (told["overlays_real"].value, told["overlays_ours"].value) == (0.25, 1)
-    assert told["overlays_excess"].value == 0.75
-    assert told["overlays_area_real"].value == 1 / 256
-    assert told["overlays_area_real"].interval == (0, 1 / 64)
+    result = overlays.measure(clean, {"ours": 255 - clean}, "ours")
+    assert (result["overlays_real"].value, result["overlays_ours"].value) == (0.25, 1)
+    assert result["overlays_excess"].value == 0.75
+    assert result["overlays_area_real"].value == 1 / 256
+    assert result["overlays_area_real"].interval == (0, 1 / 64)
 
 
 def test_clean_images_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(tmp_path, monkeypatch):
     listed = tmp_path / "names.csv"
     listed.write_text("dataset,source_file,kinds,where\nbreast,a,ruler,\nbusi,b,none,\n")
     monkeypatch.setattr(overlays, "LISTED", listed)
-    told = {"a": "breast", "b": "busi", "c": "busi", "d": "breast"}
+    result = {"a": "breast", "b": "busi", "c": "busi", "d": "breast"}
     rows = [
         {"dataset": dataset, "source_file": name, "pathology": "normal", "flags": [], "mask": None,
          "image": {"bytes": encode_png(np.full((300, 300), 40 + 10 * k, np.uint8))}}
-        for k, (name, dataset) in enumerate(told.items())
+        for k, (name, dataset) in enumerate(result.items())
     ]  # fmt: skip
 
     def some_rows(tables, cohort, *, splits, columns, usable):
@@ -302,9 +305,9 @@ def test_clean_images_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(tmp
 
 def test_arms_hold_as_many_rendered_as_real_crops():
     real = real_lesions().crops
-    made = {"ours": np.ones_like(real.images)}
+    generated = {"ours": np.ones_like(real.images)}
     masks = real.masks[::-1]
-    arms = utility.make_arms(real, made, masks)
+    arms = utility.make_arms(real, generated, masks)
     assert list(arms) == ["real", "ours", "real_ours"]
     assert [len(crops) for crops in arms.values()] == [3, 3, 6]
     np.testing.assert_array_equal(arms["ours"].masks, masks)
@@ -324,17 +327,17 @@ def test_training_is_measured_against_products(monkeypatch):
     monkeypatch.setattr(speed, "measure_time", lambda work: (work(), 0.5)[1])
     monkeypatch.setattr(speed, "_measure_product", lambda dtype, device: 1e-3)
     step, place = (lambda: weights @ weights), torch.device("cpu")
-    told = speed._measure_training(step, 2, place, half=False)
-    assert told["train_samples_per_s"].value == 4
-    assert told["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
-    assert told["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
+    result = speed._measure_training(step, 2, place, half=False)
+    assert result["train_samples_per_s"].value == 4
+    assert result["train_gflop_per_sample"].value == pytest.approx(64**3 / 1e9)
+    assert result["train_share_of_limit"].value == pytest.approx(4 * 64**3 / 1e6)
 
 
 def test_a_child_tells_rate_memory_and_evaluations(tmp_path):
-    told = speed.measure("phantom", 2, tmp_path)
-    assert list(told) == ["images_per_s", "memory_gib"]  # the phantom evaluates no network
-    assert told["images_per_s"].n == 2
-    assert 0.05 < told["memory_gib"].value < 4
+    result = speed.measure("phantom", 2, tmp_path)
+    assert list(result) == ["images_per_s", "memory_gib"]  # the phantom evaluates no network
+    assert result["images_per_s"].n == 2
+    assert 0.05 < result["memory_gib"].value < 4
 
 
 def test_bars_of_images_hold_at_their_bounds(monkeypatch):
@@ -360,6 +363,6 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
         return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
     monkeypatch.setattr(realism, "load_image_engine", load)
-    asked = matched.match_findings(real_lesions(), 3)
-    told = realism.compare_steps("obeying", asked, distance, (50,), 1)
-    assert told["kid_us64_steps_50"].value == 200 != told["kid_us64_steps_default"].value
+    request = matched.match_findings(real_lesions(), 3)
+    result = realism.compare_steps("obeying", request, distance, (50,), 1)
+    assert result["kid_us64_steps_50"].value == 200 != result["kid_us64_steps_default"].value

@@ -50,8 +50,8 @@ def test_figures_of_images_of_one_kind_are_at_their_floors(real):
 def test_figures_of_copies_that_are_blurred_tell_so(real):
     source = phantoms(40, 200)
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in source.images])
-    made = replace(source, images=blurred, groups=np.arange(40).astype(str))
-    found = realism.figures("blurred", made, real, QUICK)
+    generated = replace(source, images=blurred, groups=np.arange(40).astype(str))
+    found = realism.figures("blurred", generated, real, QUICK)
     assert found["kid_us64_blurred"].interval[0] > 0
     assert found["copies_blurred"].value > 0.9
     assert found["copies_excess_blurred"].value > 0.8
@@ -59,6 +59,6 @@ def test_figures_of_copies_that_are_blurred_tell_so(real):
 
 
 def test_images_in_the_stead_of_real_ones_are_their_pairs(real):
-    made = realism.match_pairs(real.held_out, real.held_out.images[:, ::-1])
-    assert (made.groups == real.held_out.groups).all()
-    assert not made.ignore.any()
+    generated = realism.match_pairs(real.held_out, real.held_out.images[:, ::-1])
+    assert (generated.groups == real.held_out.groups).all()
+    assert not generated.ignore.any()

@@ -48,9 +48,9 @@ def test_crossings_are_seen():
 
 def test_boxes_that_are_as_asked_agree_and_others_do_not(drawn):
     findings, masks = drawn
-    told = measure_agreement(masks, findings)
-    assert told["size_within_5_percent"].value > 0.95
-    assert told["box_error_px"].value <= 1
+    result = measure_agreement(masks, findings)
+    assert result["size_within_5_percent"].value > 0.95
+    assert result["box_error_px"].value <= 1
     wider = [replace(f, width_mm=1.2 * f.width_mm) for f in findings]
     assert measure_agreement(masks, wider)["size_within_5_percent"].value < 0.05
 
@@ -73,9 +73,9 @@ def test_the_small_cnn_tells_squares_from_lesions(drawn):
         left, top, width, height = cv2.boundingRect(mask)
         square[top : top + height, left : left + width] = 1
     recipe = Recipe(2, 40, 16, 1e-2, WINDOW, grid=1, widths=(8, 16, 32))
-    told = realism.two_sample("squares", squares, Cases(masks, groups(len(masks))), recipe)
-    assert told["two_sample_cnn_squares"].value > 0.9
-    assert told["two_sample_trees_squares"].value > 0.9
+    result = realism.two_sample("squares", squares, Cases(masks, groups(len(masks))), recipe)
+    assert result["two_sample_cnn_squares"].value > 0.9
+    assert result["two_sample_trees_squares"].value > 0.9
 
 
 def test_windows_hold_the_lesion_in_their_middle(drawn):
@@ -105,9 +105,9 @@ def test_a_copy_is_near_wherever_and_however_large(drawn):
     moved = np.stack([centred(mask) for mask in masks[:5]])
     assert (nearest(moved, masks) > 0.9).all()
     assert (nearest(masks[:5, :, ::-1], masks) > 0.9).all()
-    told = realism.novelty({"copy": moved}, Cases(masks[5:10], groups(5)), masks[:5])
-    assert told["closer_than_real_copy"].value == 1
-    assert told["nearest_iou_max_copy"].value > told["nearest_iou_max_real"].value
+    result = realism.novelty({"copy": moved}, Cases(masks[5:10], groups(5)), masks[:5])
+    assert result["closer_than_real_copy"].value == 1
+    assert result["nearest_iou_max_copy"].value > result["nearest_iou_max_real"].value
 
 
 def test_ellipses_lie_or_stand_by_class_alone(drawn):
@@ -126,21 +126,21 @@ def test_deformed_real_masks_are_of_the_same_class_and_box(drawn):
     findings, masks = drawn
     round_, flat = crops_of(masks[:1], "benign"), crops_of(masks[1:2], "malignant")
     both = join([round_, flat])
-    made = baselines.deform(findings[:10], both, 256)
-    for finding, mask in zip(findings, made, strict=False):
+    generated = baselines.deform(findings[:10], both, 256)
+    for finding, mask in zip(findings, generated, strict=False):
         shape = measure(mask, 0.15)
         assert shape.width_mm == pytest.approx(finding.width_mm, rel=0.3)
     again = baselines.deform(findings[:10], both, 256)
-    assert np.array_equal(made, again)
+    assert np.array_equal(generated, again)
 
 
 def test_terms_that_show_are_read_and_others_are_not(drawn):
     findings, masks = drawn
-    told = [{"shape": f.shape, "margin": f.margin} for f in findings]
-    mixed_up = [told[k] for k in np.random.default_rng(3).permutation(len(told))]
+    result = [{"shape": f.shape, "margin": f.margin} for f in findings]
+    mixed_up = [result[k] for k in np.random.default_rng(3).permutation(len(result))]
     lots = {
-        "right": Cases(masks, groups(len(told)), told),
-        "wrong": Cases(masks, groups(len(told)), mixed_up),
+        "right": Cases(masks, groups(len(result)), result),
+        "wrong": Cases(masks, groups(len(result)), mixed_up),
     }
     figures = control.figures(lots["right"], lots)
     assert figures["shape_read_right"].value > figures["shape_read_wrong"].value + 0.1
@@ -154,16 +154,16 @@ def test_the_same_patients_are_within_the_limit_and_others_are_not():
         return {name: rng.normal(shift, 0.3, n) for name in ("ratio", "area")}
 
     real = {label: lesions(0.5, 300) for label in ("benign", "malignant")}
-    made = {"benign": lesions(0.5, 5000), "malignant": lesions(0.8, 5000)}
-    told = prior_marginals.figures(made, real)
-    assert told["prior_ratio_benign"].value < 1 < told["prior_ratio_malignant"].value
-    assert told["taller_benign"].value == pytest.approx(0.048, abs=0.01)
+    generated = {"benign": lesions(0.5, 5000), "malignant": lesions(0.8, 5000)}
+    result = prior_marginals.figures(generated, real)
+    assert result["prior_ratio_benign"].value < 1 < result["prior_ratio_malignant"].value
+    assert result["taller_benign"].value == pytest.approx(0.048, abs=0.01)
 
 
 def test_proportions_are_measured_on_boxes(drawn):
     findings, masks = drawn
     values = prior_marginals.measure(masks)
-    asked = np.log([f.width_mm / f.height_mm for f in findings])
-    assert np.allclose(values["ratio"], asked, atol=0.1)
+    request = np.log([f.width_mm / f.height_mm for f in findings])
+    assert np.allclose(values["ratio"], request, atol=0.1)
     area = [f.width_mm * f.height_mm / (256 * 0.15) ** 2 for f in findings]
     assert np.allclose(values["area"], np.log(area), atol=0.15)

@@ -22,11 +22,11 @@ N = 9
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("rows")
+    generated = tmp_path_factory.mktemp("rows")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(speed, "DRAWN", 4)
-        speed.make_rows(N, made)
-    return made
+        speed.make_rows(N, generated)
+    return generated
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def test_all_gates_are_asked_of_all_rows(rows):
 
 
 def test_quality_and_report_are_timed_and_written(folder):
-    told = speed.report(str(folder))
-    assert set(told) == {"quality_s", "report_s"}
-    assert min(told.values()) > 0
+    result = speed.report(str(folder))
+    assert set(result) == {"quality_s", "report_s"}
+    assert min(result.values()) > 0
     assert (folder / "report" / "index.html").is_file()
 
 
@@ -66,20 +66,20 @@ def test_planted_copies_are_found_among_others():
     pick = rng(0, "images")
     fields = pick.normal(size=(6, 12, 12)).repeat(16, axis=1).repeat(16, axis=2)
     images = np.clip(110 + 40 * fields + 10 * pick.normal(size=fields.shape), 5, 250)
-    told = near_duplicates.figures(list(images.astype(np.uint8)), quick=True)
-    assert set(near_duplicates.BARS) <= set(told)
-    assert told["near_duplicates_100000_s"].n == near_duplicates.FEW
-    assert told["near_duplicates_flip_recall"].value == 1
-    assert told["near_duplicates_recall"].n == 30
+    result = near_duplicates.figures(list(images.astype(np.uint8)), quick=True)
+    assert set(near_duplicates.BARS) <= set(result)
+    assert result["near_duplicates_100000_s"].n == near_duplicates.FEW
+    assert result["near_duplicates_flip_recall"].value == 1
+    assert result["near_duplicates_recall"].n == 30
 
 
 def test_scores_agree_with_their_references():
     pytest.importorskip("torchmetrics.image.fid")
     pytest.importorskip("monai.metrics")
-    told = reference_programs.figures()
+    result = reference_programs.figures()
     name = "score_reference_error"
-    assert reaches(told[name], reference_programs.BARS[name])
-    assert told[name].value == max(f.value for key, f in told.items() if key != name)
+    assert reaches(result[name], reference_programs.BARS[name])
+    assert result[name].value == max(f.value for key, f in result.items() if key != name)
 
 
 def test_every_part_has_its_bars_in_the_benchmark():

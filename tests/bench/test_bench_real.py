@@ -58,12 +58,12 @@ def test_links_keep_a_image_with_its_masks_and_all_tables(tmp_path):
 
 def test_copies_are_found_planted_and_not_confused():
     images = [speckle(seed) for seed in range(6)]
-    told = near_duplicates.recall(images)
-    assert told["planted_copy_recall"].n == 24
-    assert told["planted_flip_recall"].value == 1
-    assert told["planted_copy_recall"].value >= 0.8
-    assert told["planted_false_links"].value == 0
-    assert told["planted_false_links"].n == 30 * 29 // 2
+    result = near_duplicates.recall(images)
+    assert result["planted_copy_recall"].n == 24
+    assert result["planted_flip_recall"].value == 1
+    assert result["planted_copy_recall"].value >= 0.8
+    assert result["planted_false_links"].value == 0
+    assert result["planted_false_links"].n == 30 * 29 // 2
 
 
 def test_alike_are_copies_and_mirrored_copies_alone():
@@ -106,11 +106,11 @@ def test_listed_images_of_training_patients_do_not_count(tmp_path, monkeypatch):
         "dataset,source_file,kinds,where\nbusi,a,text,\nbusi,b,none,\nbusi,c,none,\nbusi,d,logo,\n"
     )
     monkeypatch.setattr(overlays, "LISTED", listed)
-    told = {"a": ("test", 1), "b": ("validation", 1), "c": ("test", 0), "d": ("train", 0)}
+    result = {"a": ("test", 1), "b": ("validation", 1), "c": ("test", 0), "d": ("train", 0)}
     rows = [
         dict.fromkeys(SCHEMA.names, name)
         | {"dataset": "busi", "split": split, "flags": ["overlay"] * flag}
-        for name, (split, flag) in told.items()
+        for name, (split, flag) in result.items()
     ]
     (tmp_path / "cohort").mkdir()
     table = pa.Table.from_pylist(rows, schema=SCHEMA)

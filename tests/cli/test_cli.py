@@ -64,10 +64,10 @@ def release(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("ein Ordner mit Ümlaut") / "données 1"
     words = ["--set", "pathology=malignant", "--text", "irregular hypoechoic mass, spiculated"]
     run = start("generate", *SMALL, *words, "--engine", "diffusion", "--seed", 7, "--out", folder)
-    said, error = run.communicate()
+    phrases, error = run.communicate()
     assert run.returncode == 0, error
-    assert "accepted 6 of" in said
-    assert "NOT FOR CLINICAL USE" in said
+    assert "accepted 6 of" in phrases
+    assert "NOT FOR CLINICAL USE" in phrases
     return folder
 
 
@@ -153,10 +153,10 @@ def test_two_runs_in_one_folder_the_second_waits_and_finds_it_done(tmp_path):
         assert first.poll() is None
         time.sleep(0.01)
     second = call(*words)
-    said = first.communicate()[1]
-    assert (first.returncode, second.returncode) == (0, 0), said + second.stderr
+    phrases = first.communicate()[1]
+    assert (first.returncode, second.returncode) == (0, 0), phrases + second.stderr
     assert "waiting until it is done" in second.stderr
-    assert "waiting" not in said
+    assert "waiting" not in phrases
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
@@ -166,10 +166,10 @@ def test_an_interrupted_run_says_that_it_goes_on(tmp_path):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)
-    said = run.communicate()[1]
+    phrases = run.communicate()[1]
     assert run.returncode not in (0, 2)
-    assert "the same command goes on" in said
-    assert "Traceback" not in said
+    assert "the same command goes on" in phrases
+    assert "Traceback" not in phrases
 
 
 def test_an_interruption_that_native_code_makes_another_error_is_still_one(capsys):
@@ -230,13 +230,13 @@ def test_a_scanner_is_one_of_the_engines(tmp_path):
     table = json.loads(done.stdout)["prior"]["discrete"]["scanner"]["table"]
     assert "BrEaST" in table
     assert "linear_7mhz" not in table
-    for engine, asked, known in (
+    for engine, request, known in (
         ("phantom", "GE Logiq 7", "linear_7mhz, linear_10mhz"),
         ("diffusion", "linear_7mhz", "GE Logiq 5, GE Logiq 7"),
     ):
-        refused = call(*words, "--engine", engine, "--set", f"scanner={asked}")
+        refused = call(*words, "--engine", engine, "--set", f"scanner={request}")
         assert refused.returncode == 2
-        assert f"scanner must be one of the engine's, got {asked}: {known}" in refused.stderr
+        assert f"scanner must be one of the engine's, got {request}: {known}" in refused.stderr
 
 
 def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
@@ -311,8 +311,8 @@ def test_a_folder_that_is_no_release_is_an_error(tmp_path, command):
 
 
 def test_real_prints_what_was_read(breast_read):
-    told = json.loads((breast_read / "told.json").read_text(encoding="utf-8"))["all"]
-    assert (told["published"], told["read"], told["conflicts"]) == (256, 256, 0)
+    result = json.loads((breast_read / "told.json").read_text(encoding="utf-8"))["all"]
+    assert (result["published"], result["read"], result["conflicts"]) == (256, 256, 0)
 
 
 def test_an_unknown_dataset_or_layout_is_an_error(tmp_path):

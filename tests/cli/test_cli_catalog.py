@@ -18,9 +18,9 @@ from busgen.schema import DATASETS
 
 
 def listed(kind: str) -> list[dict]:
-    told = CliRunner().invoke(app, ["list", kind, "--json"])
-    assert told.exit_code == 0
-    return json.loads(told.stdout)
+    result = CliRunner().invoke(app, ["list", kind, "--json"])
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_a_table_shows_no_null_and_a_wrong_kind_names_the_others():
 
 
 def test_help_and_version_take_less_than_half_a_second_of_a_core():
-    for word, told in (("--help", "Usage"), ("--version", f"busgen {__version__}\n")):
+    for word, result in (("--help", "Usage"), ("--version", f"busgen {__version__}\n")):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         code = "import sys; from busgen.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", code, word], capture_output=True, text=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert told in done.stdout
+        assert result in done.stdout
         assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= 0.5

@@ -54,21 +54,21 @@ def test_a_tag_carries_its_row(checkout):
 def test_the_leaderboard_shows_generator_gain_quality_and_seconds(checkout, capsys, monkeypatch):
     monkeypatch.setattr(screen.out, "width", 160)
     screen.print_versions(versions.versions()[:1])
-    said = capsys.readouterr().out
+    phrases = capsys.readouterr().out
     for words in ("v1", "diffusion be811d7060ba", "Dice, busi", "+0.020 (-0.010 to +0.050)", "61.5",
                   "0.15", "0.95"):  # fmt: skip
-        assert words in said
+        assert words in phrases
 
 
 def test_a_folder_is_scored_by_what_lies_beside_it(tmp_path):
     assert versions.read_scores(str(tmp_path)) == {"quality": {}, "downstream": {}}
     scores = {"headline": {"descriptor_auc": {"value": 0.9}}, "pooled": {"headline": {"ks_a": {}}}}
-    for path, told in (
+    for path, result in (
         ("quality/scores.json", scores),
         ("downstream/metrics.json", {"headline": {"a": {}}}),
     ):
         (tmp_path / path).parent.mkdir()
-        (tmp_path / path).write_text(dumps(told))
+        (tmp_path / path).write_text(dumps(result))
     (tmp_path / "release").mkdir()
     found = versions.read_scores(str(tmp_path / "release"))
     assert set(found["quality"]) == {"descriptor_auc", "ks_a.pooled"}

@@ -59,9 +59,9 @@ def prepared(tmp_path_factory, call, make_real) -> Path:
     """Return a folder with DIR, OLD, D and parameters."""
     folder = tmp_path_factory.mktemp("prepared é")
     (folder / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    asked = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    asked["generate"] |= {"size_px": 64, "max_attempts": 30}
-    (folder / "params.yaml").write_text(yaml.safe_dump(asked))
+    request = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    request["generate"] |= {"size_px": 64, "max_attempts": 30}
+    (folder / "params.yaml").write_text(yaml.safe_dump(request))
     words = ("--n", LARGE, "--params", folder / "small.yaml")
     for name, seed in (("DIR", 7), ("OLD", 8)):
         code, _, error = call("generate", *words, "--seed", seed, "--out", folder / name)
@@ -139,9 +139,9 @@ def keep_parameters(block: Block) -> None:
     """Write parameters that the page says are saved, small."""
     named = re.search(r"as `(\w+\.yaml)`:\s*$", block.before)
     if named:
-        asked = yaml.safe_load(block.text)
-        asked["generate"] = SMALL["generate"] | asked["generate"]
-        Path(named[1]).write_text(yaml.safe_dump(asked))
+        request = yaml.safe_load(block.text)
+        request["generate"] = SMALL["generate"] | request["generate"]
+        Path(named[1]).write_text(yaml.safe_dump(request))
 
 
 def run(line: str, call) -> None:
@@ -174,8 +174,8 @@ def answer() -> None:
     """Let two readers answer the study."""
     key = read_json(Path("STUDY/key.json"))
     for shift, name in enumerate("ab"):
-        said = tiny.answered(key, name, lambda one, place, own=shift: 1 + (place + own) % 6)
-        Path(f"answers-{name}.json").write_text(dumps(said))
+        phrases = tiny.answered(key, name, lambda one, place, own=shift: 1 + (place + own) % 6)
+        Path(f"answers-{name}.json").write_text(dumps(phrases))
 
 
 def parse(words: list[str]) -> None:

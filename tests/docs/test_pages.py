@@ -122,8 +122,8 @@ def resolve(name: str) -> object:
 def takes(thing: str, function: object) -> bool:
     """Whether a function takes or makes the thing, by its signature."""
     signature = inspect.signature(function)
-    asked = [str(one) for one in signature.parameters.values()]
-    words = " ".join([*asked, str(signature.return_annotation)])
+    request = [str(one) for one in signature.parameters.values()]
+    words = " ".join([*request, str(signature.return_annotation)])
     if thing == "The finding":
         return "Finding" in words
     if thing == "The seed":

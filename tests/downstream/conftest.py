@@ -27,6 +27,8 @@ def sets(tmp_path_factory):
 @pytest.fixture
 def asked(sets, tmp_path):
     """Return what a tiny comparison is asked for."""
-    real, made = sets
-    usual = Request(made, real, tmp_path / "out", train=("bus_bra",), recipes=RECIPES, workers=1)
+    real, generated = sets
+    usual = Request(
+        generated, real, tmp_path / "out", train=("bus_bra",), recipes=RECIPES, workers=1
+    )
     return replace(usual, arms=("real_augmented", "real_synthetic_1"), seeds=1)

@@ -61,24 +61,24 @@ def test_shares_of_patients_are_nested_and_hold_both_classes():
 
 
 def test_a_pasted_lesion_keeps_its_pixels_mask_and_label_in_the_image_of_another_patient():
-    made = paste(REAL, 10, np.random.default_rng(0))
+    generated = paste(REAL, 10, np.random.default_rng(0))
     for k in range(10):
-        giver = int(np.flatnonzero(REAL.groups == made.groups[k])[0])
-        assert (made.masks[k] == REAL.masks[giver]).all()
-        assert made.labels[k] == REAL.labels[giver]
-        around = np.abs(REAL.images.astype(int) - made.images[k])[:, :6].mean((1, 2))
+        giver = int(np.flatnonzero(REAL.groups == generated.groups[k])[0])
+        assert (generated.masks[k] == REAL.masks[giver]).all()
+        assert generated.labels[k] == REAL.labels[giver]
+        around = np.abs(REAL.images.astype(int) - generated.images[k])[:, :6].mean((1, 2))
         host = int(around.argmin())
         assert around[host] < 1
         assert (host != giver, REAL.scanners[host]) == (True, REAL.scanners[giver])
-        hidden = made.ignore[k] > 0
-        assert not (hidden & (made.masks[k] > 0)).any()
+        hidden = generated.ignore[k] > 0
+        assert not (hidden & (generated.masks[k] > 0)).any()
         assert not (hidden & (REAL.masks[host] == 0)).any()
 
 
 def test_a_patient_without_match_is_its_own_host():
     alone = REAL.pick(np.array([0]))
-    made = paste(alone, 2, np.random.default_rng(0))
-    assert np.abs(made.images[0].astype(int) - alone.images[0]).max() <= 1
+    generated = paste(alone, 2, np.random.default_rng(0))
+    assert np.abs(generated.images[0].astype(int) - alone.images[0]).max() <= 1
 
 
 def test_pools_follow_the_seed():
@@ -88,10 +88,10 @@ def test_pools_follow_the_seed():
 
 
 def test_a_control_has_the_labels_or_the_masks_of_others():
-    told = shuffle(REAL, True, 3)
-    assert sorted(told.labels) == sorted(REAL.labels)
-    assert (told.labels != REAL.labels).any()
-    assert (told.images == REAL.images).all()
+    result = shuffle(REAL, True, 3)
+    assert sorted(result.labels) == sorted(REAL.labels)
+    assert (result.labels != REAL.labels).any()
+    assert (result.images == REAL.images).all()
     masked = shuffle(REAL, False, 3)
     assert masked.masks.sum() == REAL.masks.sum()
     assert (masked.masks & REAL.masks).sum() < 0.5 * REAL.masks.sum()

@@ -51,8 +51,10 @@ def test_the_interval_of_a_difference_covers_as_often_as_it_says():
     hits = 0
     for _ in range(400):
         means = [draws.normal(size=50).mean() for _ in range(2)]
-        told = [{"quality": {"ks_x": quality(m, 1.96 / 50**0.5)}, "downstream": {}} for m in means]
-        low, high = compare(*told)[0]["interval"]
+        result = [
+            {"quality": {"ks_x": quality(m, 1.96 / 50**0.5)}, "downstream": {}} for m in means
+        ]
+        low, high = compare(*result)[0]["interval"]
         hits += low <= 0 <= high
     assert 0.92 <= hits / 400 <= 0.98
 

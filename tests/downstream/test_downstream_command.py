@@ -36,33 +36,35 @@ def call(*words: object) -> tuple[int, str, str]:
     (["--seeds", "0"], "seeds and workers must be 1 or more"),
 ])  # fmt: skip
 def test_a_mistake_is_one_message_and_code_2(sets, tmp_path, words, rule):
-    real, made = sets
-    code, _, err = call("--data", made, "--real", real, "--out", tmp_path / "out", *words)
+    real, generated = sets
+    code, _, err = call("--data", generated, "--real", real, "--out", tmp_path / "out", *words)
     assert code == 2
     assert rule in err
     assert "Traceback" not in err
 
 
 def test_paths_that_hold_something_else_are_refused(sets, tmp_path):
-    real, made = sets
+    real, generated = sets
     for words, rule in (
         ((tmp_path / "none", real), "must be a folder or file"),
-        ((made, tmp_path), "NAME/table.parquet"),
+        ((generated, tmp_path), "NAME/table.parquet"),
         ((real, real), "must be synthetic images"),
     ):
         code, _, err = call("--data", words[0], "--real", words[1], "--out", tmp_path / "out")
         assert (code, rule in err) == (2, True), err
-    code, _, err = call("--data", made, "--real", real, "--out", made)
+    code, _, err = call("--data", generated, "--real", real, "--out", generated)
     assert (code, "must not exist or be empty" in err) == (2, True)
 
 
 def test_quick_prints_what_it_wrote(sets, tmp_path):
-    real, made = sets
-    asked = plan.Request(made, real, tmp_path / "out", quick=True, recipes=RECIPES, workers=1)
-    record, ran = library.run(plan.plan(asked), lambda _: None, lambda _: None)
+    real, generated = sets
+    request = plan.Request(
+        generated, real, tmp_path / "out", quick=True, recipes=RECIPES, workers=1
+    )
+    record, ran = library.run(plan.plan(request), lambda _: None, lambda _: None)
     assert (ran, record["rehearsal"]) == (6, True)
-    told = json.loads((tmp_path / "out" / library.METRICS).read_text(encoding="utf-8"))
-    assert told["notice"] == "SYNTHETIC DATA - NOT FOR CLINICAL USE"
+    result = json.loads((tmp_path / "out" / library.METRICS).read_text(encoding="utf-8"))
+    assert result["notice"] == "SYNTHETIC DATA - NOT FOR CLINICAL USE"
     shown = dict(library.to_tables(record))
     assert set(shown) == {f"{task}, trained on bus_bra" for task in RECIPES}
     for title, rows in shown.items():

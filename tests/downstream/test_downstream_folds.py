@@ -53,11 +53,13 @@ def test_unseen_patients_of_a_fold_are_validation_and_test_ones():
 
 
 def test_no_run_learns_from_or_chooses_by_whom_it_tests(folded):
-    made = plan(replace(folded, arms=("real_augmented", "real_synthetic_1", "pooled_augmented")))
+    generated = plan(
+        replace(folded, arms=("real_augmented", "real_synthetic_1", "pooled_augmented"))
+    )
     groups = {
-        one.fingerprint: set(one.groups) for own in made.real.values() for one in own.values()
+        one.fingerprint: set(one.groups) for own in generated.real.values() for one in own.values()
     }
-    for job in made.jobs:
+    for job in generated.jobs:
         tested = set().union(*(groups[print_] for _, print_ in job.tests))
         taught = set().union(*(groups[print_] for print_ in job.real))
         assert not tested & (taught | groups[job.validation])
@@ -74,16 +76,16 @@ def test_arms_with_made_images_are_tested_on_patients_that_no_fit_saw(folded):
         row["sample_id"]: row["split"] for row in load_cohort(folded.real / "cohort").to_pylist()
     }
     assert (own["split"] == own["sample_id"].map(split)).all()
-    base, made = (own[own["arm"] == arm] for arm in ("real_augmented", "real_synthetic_1"))
+    base, generated = (own[own["arm"] == arm] for arm in ("real_augmented", "real_synthetic_1"))
     assert sorted(base["sample_id"]) == sorted(k for k in split if k.startswith("breast"))
-    assert set(made["split"]) == {"validation", "test"}
+    assert set(generated["split"]) == {"validation", "test"}
     found = {(one["task"], one["test"], one["arm"]): one for one in record["results"]}
     one = found["segmentation", "breast", "real_synthetic_1"]
     assert (one["metrics"]["dice"]["n"], one["gain"]["primary"]) == (8, True)
-    same = base[base["sample_id"].isin(made["sample_id"])]["dice"].mean()
+    same = base[base["sample_id"].isin(generated["sample_id"])]["dice"].mean()
     assert one["gain"]["base"] == pytest.approx(same)
-    assert one["gain"]["value"] == pytest.approx(made["dice"].mean() - same)
-    strict = [rows[rows["split"] == "test"]["dice"].mean() for rows in (made, base)]
+    assert one["gain"]["value"] == pytest.approx(generated["dice"].mean() - same)
+    strict = [rows[rows["split"] == "test"]["dice"].mean() for rows in (generated, base)]
     assert one["gain"]["strict"]["value"] == pytest.approx(strict[0] - strict[1])
     assert found["segmentation", "breast", "real_augmented"]["metrics"]["dice"]["n"] == 14
 

@@ -25,8 +25,8 @@ OFF = dict.fromkeys(DEFAULT_GATES, Gate(action="off"))
 
 def release(folder, *, title="One", **changed):
     """Return a release of four images of the learned generator."""
-    asked = {"n": 4, "steps": 1, "mask_engine": "curvature", "gates": OFF} | changed
-    params = Params(generate=GenerateParams(**asked), release=ReleaseParams(title=title))
+    request = {"n": 4, "steps": 1, "mask_engine": "curvature", "gates": OFF} | changed
+    params = Params(generate=GenerateParams(**request), release=ReleaseParams(title=title))
     make_release(params, folder)
     return folder
 
@@ -70,7 +70,7 @@ def test_a_changed_parameter_of_an_engine_reruns_the_arms_with_its_images_alone(
 
 def test_where_nothing_changed_no_image_is_read(wanted, monkeypatch):
     first = library.run(plan(wanted), lambda _: None, lambda _: None)[0]
-    told = (wanted.out / library.METRICS).read_bytes()
+    result = (wanted.out / library.METRICS).read_bytes()
 
     def refuse(*_: object) -> None:
         raise AssertionError("an image was read")
@@ -82,7 +82,7 @@ def test_where_nothing_changed_no_image_is_read(wanted, monkeypatch):
     again = library.run(plan(wanted), done.append, lambda _: None)
     assert again == (first, 0)
     assert sum(done) == 4
-    assert (wanted.out / library.METRICS).read_bytes() == told
+    assert (wanted.out / library.METRICS).read_bytes() == result
 
 
 def test_a_table_of_some_sets_is_told_before_and_kept_for_that_of_all(wanted, tmp_path):
@@ -101,8 +101,8 @@ def test_a_table_of_some_sets_is_told_before_and_kept_for_that_of_all(wanted, tm
     assert [run.train for run in kept] == ["bus_bra", "bus_bra", "busi", "busi"]  # no fold yet
     some = replace(whole, train=("bus_bra", "busi"))
     assert ran(some) == []
-    told = json.loads((whole.out / library.METRICS).read_text())["results"]
-    assert {one["train"] for one in told} == {"bus_bra", "busi"}
+    result = json.loads((whole.out / library.METRICS).read_text())["results"]
+    assert {one["train"] for one in result} == {"bus_bra", "busi"}
     assert ran(whole) == [(arm, "breast") for arm in ARMS[1:3] for _ in range(3)]
     assert ran(whole) == ran(some) == []
 
@@ -115,10 +115,10 @@ def test_one_changed_real_image_reruns_what_looks_at_its_split(wanted, sets, tmp
     splits = pq.read_table(folder / "cohort" / FILE).to_pylist()
     train = {row["sample_id"] for row in splits if row["split"] == "train"}
     rows = pq.read_table(table)
-    told = rows.to_pylist()
-    row = next(row for row in told if row["sample_id"] in train)
+    result = rows.to_pylist()
+    row = next(row for row in result if row["sample_id"] in train)
     row["scanner"] = "another"
-    pq.write_table(rows.from_pylist(told, schema=rows.schema), table, row_group_size=8)
+    pq.write_table(rows.from_pylist(result, schema=rows.schema), table, row_group_size=8)
     tables = [folder / name / "table.parquet" for name in ("bus_bra", "busi")]
     pq.write_table(make_cohort(tables), folder / "cohort" / FILE)
     assert ran(mine) == [("real_augmented", "busi")]  # all test patients are who they were

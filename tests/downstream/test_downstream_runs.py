@@ -129,18 +129,18 @@ def test_whom_a_generator_saw_follows_from_its_plan():
 
 
 def test_a_foreign_set_is_read_with_its_own_words(sets):
-    made = open_set(sets[1])
-    crops = made.load().crops
+    generated = open_set(sets[1])
+    crops = generated.load().crops
     assert list(crops.labels[:2]) == ["benign", "malignant"]
     assert crops.images.shape == (8, 256, 256)
-    assert (made.saw, made.generator) == ("unknown", {})
+    assert (generated.saw, generated.generator) == ("unknown", {})
 
 
 def test_the_table_says_no_difference_where_the_interval_holds_zero():
-    told = {"interval": [-0.1, 0.2], "primary": True}
-    assert verdict(told) == NONE
-    assert verdict(told | {"interval": [0.1, 0.2]}) == "better"
-    assert verdict(told | {"interval": [-0.2, -0.1]}) == "worse"
+    result = {"interval": [-0.1, 0.2], "primary": True}
+    assert verdict(result) == NONE
+    assert verdict(result | {"interval": [0.1, 0.2]}) == "better"
+    assert verdict(result | {"interval": [-0.2, -0.1]}) == "worse"
     second = {"interval": [0.1, 0.2], "primary": False}
     assert verdict(second | {"p_holm": 0.04}) == "better"
     assert verdict(second | {"p_holm": 0.06}) == NONE

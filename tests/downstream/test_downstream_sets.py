@@ -33,11 +33,11 @@ def write_parquet(path: Path, column: str = "diagnosis", n: int = 8) -> Path:
 
 def test_a_parquet_file_and_a_folder_are_read_alike(tmp_path):
     for path in (write_parquet(tmp_path / "made.parquet"), write_made(tmp_path / "made")):
-        made = open_set(path)
-        own = made.load().crops
+        generated = open_set(path)
+        own = generated.load().crops
         assert own.labels.tolist() == ["benign", "malignant"] * 4
         assert own.masks.any(axis=(1, 2)).all()
-        assert made.saw == "unknown"
+        assert generated.saw == "unknown"
 
 
 def test_a_set_without_classes_or_masks_is_refused_with_its_remedy(tmp_path):
@@ -78,11 +78,11 @@ def test_sets_are_named_on_the_command_line():
 def test_engines_are_compared_with_the_base_and_with_each_other(asked, tmp_path):
     other = write_made(tmp_path / "other", seed=70)
     both = replace(asked, others={"phantom": other}, arms=("engines",), tasks=("segmentation",))
-    made = plan(both)
-    by_arm = {job.run.arm: job for job in made.jobs}
+    generated = plan(both)
+    by_arm = {job.run.arm: job for job in generated.jobs}
     assert len(by_arm["real_synthetic_1:mixed"].made) == 2
     assert by_arm["synthetic:phantom"].made != by_arm["synthetic"].made
-    record, ran = run(made, lambda _: None, lambda _: None)
+    record, ran = run(generated, lambda _: None, lambda _: None)
     assert ran == 6
     rows = {(one["arm"], one["test"]): one for one in record["results"]}
     one = rows["real_synthetic_1:phantom", "bus_bra"]
@@ -123,12 +123,12 @@ def test_mixed_sets_give_equal_parts():
 
 def test_only_rare_strata_are_topped_up_and_classes_stay_even():
     real = crops(40).pick(np.array([*range(0, 40, 2), 1]))  # twenty benign, one malignant
-    made = crops(60, 1)
-    chosen = balance(real, made)
-    assert (made.labels[chosen] == "malignant").all()
-    names = strata(made, real)[chosen]
+    generated = crops(60, 1)
+    chosen = balance(real, generated)
+    assert (generated.labels[chosen] == "malignant").all()
+    names = strata(generated, real)[chosen]
     mean = round(21 / 12)
     assert max(np.unique(names, return_counts=True)[1]) <= mean
-    pool = make_pool(arms.find_arm("real_rare_top_up"), real, [made], "classification", 0)
+    pool = make_pool(arms.find_arm("real_rare_top_up"), real, [generated], "classification", 0)
     assert pool.synthetic == len(chosen) > 0
     assert pool.probabilities[pool.crops.is_malignant].sum() == pytest.approx(0.5)

@@ -22,10 +22,10 @@ def images(make_image, tmp_path):
 
 
 def test_planted_copies_are_told_in_every_space(images, real, call, tmp_path):
-    code, said, errors = call("privacy", images, "--real", real, "--out", tmp_path / "told.json")
+    code, phrases, errors = call("privacy", images, "--real", real, "--out", tmp_path / "told.json")
     assert code == 0, errors
-    told = json.loads((tmp_path / "told.json").read_text("utf-8"))
-    scores = told["scores"]
+    result = json.loads((tmp_path / "told.json").read_text("utf-8"))
+    scores = result["scores"]
     names = ("ratio", "nearer", "inauthentic", "same_patient")
     assert set(scores) == {
         f"privacy_{name}_{space}" for name in names for space in ("us64", "radiomic", "masks")
@@ -37,20 +37,20 @@ def test_planted_copies_are_told_in_every_space(images, real, call, tmp_path):
         assert found["value"] > found["floor"]
         assert scores[f"privacy_same_patient_{space}"]["value"] >= 0.5
         assert scores[f"privacy_ratio_{space}"]["value"] < scores[f"privacy_ratio_{space}"]["floor"]
-        assert told["thresholds"][space]["pairs"] == 34
-    assert told["copies"]["value"] >= 0.5
-    assert "ratio_us64" in said
-    assert "copies" in said
+        assert result["thresholds"][space]["pairs"] == 34
+    assert result["copies"]["value"] >= 0.5
+    assert "ratio_us64" in phrases
+    assert "copies" in phrases
     assert "same patient below" in errors
 
 
 def test_what_is_no_real_data_or_too_little_is_named(images, real, call, tmp_path):
-    code, _, said = call("privacy", images, "--real", images)
-    assert (code, "real data must be in canonical form" in said) == (2, True)
+    code, _, phrases = call("privacy", images, "--real", images)
+    assert (code, "real data must be in canonical form" in phrases) == (2, True)
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "a.png").write_bytes((images / "000.png").read_bytes())
-    code, _, said = call(
+    code, _, phrases = call(
         "privacy", tmp_path / "few", "--real", real, "--out", tmp_path / "told.json"
     )
-    assert (code, "must hold 20 images or more" in said) == (2, True)
+    assert (code, "must hold 20 images or more" in phrases) == (2, True)
     assert not (tmp_path / "told.json").exists()

@@ -21,7 +21,7 @@ SIDE = 64
 
 def rows(n, brightness=100, side=SIDE):
     """Return n rows with speckle images; every second one malignant."""
-    made = []
+    generated = []
     for k in range(n):
         pick = rng(k, "row")
         noise = ndimage.gaussian_filter(pick.normal(size=(SIDE, SIDE)), (1, 2))
@@ -30,7 +30,7 @@ def rows(n, brightness=100, side=SIDE):
         mask[20 : 30 + pick.integers(10), 10 : 40 + pick.integers(10)] = 255
         image, scale = image.astype(np.uint8), side // SIDE
         image, mask = (np.kron(p, np.ones((scale, scale), np.uint8)) for p in (image, mask))
-        made.append(
+        generated.append(
             {
                 "pathology": "malignant" if k % 2 else "benign",
                 "shape": "irregular" if k % 4 else "oval",
@@ -46,7 +46,7 @@ def rows(n, brightness=100, side=SIDE):
                 "family_id": f"family {k}",
             }
         )
-    return made
+    return generated
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +69,8 @@ def reference():
 
 def write_release(folder, made, group=20, **scores):
     """Write rows as a release; `scores` are the judges', None where none were asked."""
-    asked = dict.fromkeys(JUDGED) | scores
-    made = [row | asked for row in made]
+    request = dict.fromkeys(JUDGED) | scores
+    made = [row | request for row in made]
     names = [name for name in made[0] if name != "source_file"]
     typed = pa.schema([(name, schema.BY_NAME[name].type) for name in names])
     (folder / "data").mkdir(parents=True)
@@ -82,59 +82,59 @@ def write_release(folder, made, group=20, **scores):
 
 
 def test_the_same_images_are_at_distance_nought(tmp_path, reference):
-    told = compare_reference.compare(
+    result = compare_reference.compare(
         write_release(tmp_path / "a release é [1]", rows(60)), reference
     )
-    assert told["n_measured"] == 60
-    assert set(told["headline"]) == {
+    assert result["n_measured"] == 60
+    assert set(result["headline"]) == {
         f"ks_{group}.{term}"
         for group in ("geometry", "grey", "depth", "texture")
         for term in ("benign", "malignant")
     }
-    assert told["headline"]["ks_grey.benign"]["value"] == 0
-    for key, found in told["scores"].items():
+    assert result["headline"]["ks_grey.benign"]["value"] == 0
+    for key, found in result["scores"].items():
         assert found["value"] == 0, key
         assert found["n"] == found["n_real"] == 30, key
         assert found["quantiles"] == pytest.approx(found["real_quantiles"], rel=1e-4), key
-        assert len(found["quantiles"]) == len(told["levels"])
-    assert told["scores"]["ks_height_mm.benign"]["group"] == "geometry"
-    assert told["scores"]["ks_contrast_hypoechoic.benign"]["group"] == "grey"
-    assert told["reference"]["n"] == {"benign": 30, "malignant": 30}
-    dumps(told)
+        assert len(found["quantiles"]) == len(result["levels"])
+    assert result["scores"]["ks_height_mm.benign"]["group"] == "geometry"
+    assert result["scores"]["ks_contrast_hypoechoic.benign"]["group"] == "grey"
+    assert result["reference"]["n"] == {"benign": 30, "malignant": 30}
+    dumps(result)
 
 
 def test_both_classes_are_pooled_and_each_scanner_stands_alone(tmp_path, reference):
-    told = compare_reference.compare(write_release(tmp_path, rows(60)), reference)
-    assert (told["pooled"]["n"], told["pooled"]["n_real"]) == (60, 60)
-    assert told["pooled"]["headline"]["ks_texture"]["value"] == 0
-    assert {name: one["n_real"] for name, one in told["scanners"].items()} == {
+    result = compare_reference.compare(write_release(tmp_path, rows(60)), reference)
+    assert (result["pooled"]["n"], result["pooled"]["n_real"]) == (60, 60)
+    assert result["pooled"]["headline"]["ks_texture"]["value"] == 0
+    assert {name: one["n_real"] for name, one in result["scanners"].items()} == {
         "BrEaST": 30,
         "Ünit 7": 30,
     }
-    texture = told["scanners"]["BrEaST"]["headline"]["ks_texture"]
+    texture = result["scanners"]["BrEaST"]["headline"]["ks_texture"]
     assert (texture["n"], texture["n_real"]) == (60, 30)
     assert 0 < texture["value"] < texture["floor"]  # half of the same images
 
 
 def test_brighter_images_are_far_in_grey_and_near_in_geometry(tmp_path, reference):
-    told = compare_reference.compare(write_release(tmp_path, rows(60, brightness=140)), reference)
-    grey = told["scores"]["ks_grey_mean.benign"]
+    result = compare_reference.compare(write_release(tmp_path, rows(60, brightness=140)), reference)
+    grey = result["scores"]["ks_grey_mean.benign"]
     assert grey["value"] > 0.9
     assert grey["interval"][0] > grey["floor"]
-    assert told["headline"]["ks_geometry.benign"]["value"] < 0.1
-    assert told["pooled"]["headline"]["ks_grey"]["value"] > 0.5
+    assert result["headline"]["ks_geometry.benign"]["value"] < 0.1
+    assert result["pooled"]["headline"]["ks_grey"]["value"] > 0.5
 
 
 def test_a_release_of_other_size_is_measured_at_the_references(tmp_path, reference):
-    told = compare_reference.compare(write_release(tmp_path, rows(60, side=2 * SIDE)), reference)
+    result = compare_reference.compare(write_release(tmp_path, rows(60, side=2 * SIDE)), reference)
     for name in ("ks_width_mm.benign", "ks_speckle_axial_mm.benign", "ks_grey_mean.benign"):
-        assert told["scores"][name]["value"] < 0.15
+        assert result["scores"][name]["value"] < 0.15
 
 
 def test_few_images_are_refused_and_named(tmp_path, reference):
-    told = compare_reference.compare(write_release(tmp_path, rows(30)), reference)
-    assert told["scores"] == {}
-    assert told["skipped"]["ks_grey_mean.benign"] == "n 15, n_real 30: below 20"
+    result = compare_reference.compare(write_release(tmp_path, rows(30)), reference)
+    assert result["scores"] == {}
+    assert result["skipped"]["ks_grey_mean.benign"] == "n 15, n_real 30: below 20"
 
 
 def test_judges_scores_are_compared_where_the_same_judges_were_asked(tmp_path, reference):
@@ -146,13 +146,13 @@ def test_judges_scores_are_compared_where_the_same_judges_were_asked(tmp_path, r
     release = write_release(tmp_path, rows(60), mask_agreement=0.5, label_confidence=0.75)
     for sha256, names in (("a" * 64, {"mask_agreement", "label_confidence"}), ("b" * 64, set())):
         write_text(release / "provenance.json", dumps({"plan": {"judges_sha256": sha256}}))
-        told = compare_reference.compare(release, judged)
-        group = {k: v for k, v in told["scores"].items() if v["group"] == "judges"}
+        result = compare_reference.compare(release, judged)
+        group = {k: v for k, v in result["scores"].items() if v["group"] == "judges"}
         assert set(group) == {f"ks_{n}.{t}" for n in names for t in ("benign", "malignant")}
         if group:
             assert group["ks_mask_agreement.benign"]["value"] == 1
             assert group["ks_label_confidence.benign"]["value"] == 0
-            assert told["headline"]["ks_judges.benign"]["value"] == 0.5
+            assert result["headline"]["ks_judges.benign"]["value"] == 0.5
 
 
 def test_a_large_release_is_sampled_by_row_groups_and_always_the_same(tmp_path, reference):
@@ -219,20 +219,20 @@ def write_index(folder):
 
 
 def test_realised_counts_findings_once_and_attempts_by_stratum(tmp_path):
-    told = count_requests(write_index(tmp_path))
-    assert told["fields"]["pathology"] == {"benign": {"requested": 3, "accepted": 2}}
-    assert told["fields"]["shape"] == {
+    result = count_requests(write_index(tmp_path))
+    assert result["fields"]["pathology"] == {"benign": {"requested": 3, "accepted": 2}}
+    assert result["fields"]["shape"] == {
         "oval": {"requested": 2, "accepted": 2},
         "round": {"requested": 1, "accepted": 0},
     }
-    assert told["fields"]["margin"] == {
+    assert result["fields"]["margin"] == {
         "angular": {"requested": 1, "accepted": 1},
         "circumscribed": {"requested": 2, "accepted": 1},
         "indistinct": {"requested": 1, "accepted": 1},
     }
-    assert told["fields"]["halo"]["true"] == {"requested": 1, "accepted": 1}
-    assert told["fields"]["scanner"] == {}
-    assert told["strata"] == [
+    assert result["fields"]["halo"]["true"] == {"requested": 1, "accepted": 1}
+    assert result["fields"]["scanner"] == {}
+    assert result["strata"] == [
         {
             "pathology": "benign",
             "shape": "oval",

@@ -52,19 +52,19 @@ def images():
 
 
 def test_images_of_their_own_have_none(images, tmp_path):
-    told = count_duplicates(release(tmp_path / "é", images))
-    assert told["interval"][0] == 0 < told["interval"][1] < 0.3
-    assert {k: v for k, v in told.items() if k != "interval"} == {
+    result = count_duplicates(release(tmp_path / "é", images))
+    assert result["interval"][0] == 0 < result["interval"][1] < 0.3
+    assert {k: v for k, v in result.items() if k != "interval"} == {
         "value": 0.0, "n": 12, "pairs": [], "more": 0
     }  # fmt: skip
 
 
 def test_mirrored_and_cropped_copies_are_found_and_named(images, tmp_path):
     planted = [images[2][:, ::-1].copy(), cropped(images[7])]
-    told = count_duplicates(release(tmp_path / "planted", [*images, *planted]))
-    assert sorted(named(told)) == [("s02", "s12"), ("s07", "s13")]
-    assert all(0.75 <= pair["similarity"] <= 1 for pair in told["pairs"])
-    assert (told["value"], told["n"], told["more"]) == (4 / 14, 14, 0)
+    result = count_duplicates(release(tmp_path / "planted", [*images, *planted]))
+    assert sorted(named(result)) == [("s02", "s12"), ("s07", "s13")]
+    assert all(0.75 <= pair["similarity"] <= 1 for pair in result["pairs"])
+    assert (result["value"], result["n"], result["more"]) == (4 / 14, 14, 0)
 
 
 def test_images_of_one_family_do_not_count_and_hide_no_other(images, tmp_path):
@@ -78,19 +78,21 @@ def test_images_of_one_family_do_not_count_and_hide_no_other(images, tmp_path):
     )
     assert (alone["value"], alone["pairs"]) == (0.0, [])
     copy = cropped(images[0])
-    made = [*noisy, *images[1:], copy]
-    told = count_duplicates(release(tmp_path / "copied", made, ["0"] * 12 + [*"abcdefghijkl"]))
-    assert named(told)
-    assert {second for _, second in named(told)} == {"s23"}
-    assert told["value"] == len({s for pair in named(told) for s in pair}) / 24
+    generated = [*noisy, *images[1:], copy]
+    result = count_duplicates(
+        release(tmp_path / "copied", generated, ["0"] * 12 + [*"abcdefghijkl"])
+    )
+    assert named(result)
+    assert {second for _, second in named(result)} == {"s23"}
+    assert result["value"] == len({s for pair in named(result) for s in pair}) / 24
 
 
 def test_the_most_alike_pairs_are_named_and_the_others_counted(images, tmp_path):
-    told = count_duplicates(release(tmp_path / "many", [x for x in images[:3] for _ in range(7)]))
-    assert told["value"] == 1.0
-    assert len(told["pairs"]) == NAMED
-    assert told["more"] == 3 * 7 * 6 // 2 - NAMED
-    alike = [pair["similarity"] for pair in told["pairs"]]
+    result = count_duplicates(release(tmp_path / "many", [x for x in images[:3] for _ in range(7)]))
+    assert result["value"] == 1.0
+    assert len(result["pairs"]) == NAMED
+    assert result["more"] == 3 * 7 * 6 // 2 - NAMED
+    alike = [pair["similarity"] for pair in result["pairs"]]
     assert alike == sorted(alike, reverse=True)
 
 

@@ -45,8 +45,8 @@ def test_what_was_not_measured_never_passes():
 
 
 def test_a_number_that_is_none_fails():
-    told, verdict = verdicts({"fid": Limit(max=9)}, {"fid": {"value": float("nan"), "n": 3}})
-    assert (told["fid"], verdict) == ("fails", "failing")
+    result, verdict = verdicts({"fid": Limit(max=9)}, {"fid": {"value": float("nan"), "n": 3}})
+    assert (result["fid"], verdict) == ("fails", "failing")
 
 
 def test_a_limit_that_is_off_is_not_asked():
@@ -60,27 +60,29 @@ def test_only_a_limit_that_refuses_does(tmp_path):
         "kid_us64": Limit(max=2, of="floor_limit"),
         "copies": Limit(max=0, action="refuse"),
     }
-    told = check(limits, SCORES, {})
-    assert told["refused"]
+    result = check(limits, SCORES, {})
+    assert result["refused"]
     with pytest.raises(UserError) as error:
-        require_release(told, Path("data/refused/scores.json"))
-    said = str(error.value)
-    assert "ks_texture.pooled 0.37 (<= 0.3); kid_us64 0.012 (<= 2 x limit of real (0.01))" in said
-    assert "see data/refused/scores.json" in said
-    assert "copies" not in said
+        require_release(result, Path("data/refused/scores.json"))
+    phrases = str(error.value)
+    assert (
+        "ks_texture.pooled 0.37 (<= 0.3); kid_us64 0.012 (<= 2 x limit of real (0.01))" in phrases
+    )
+    assert "see data/refused/scores.json" in phrases
+    assert "copies" not in phrases
     open_alone = check({"copies": Limit(max=0, action="refuse")}, SCORES, {})
     require_release(open_alone, tmp_path)  # not measured is told, and refuses nothing
 
 
 def test_rows_show_what_fails_first_and_what_is_unknown_last():
-    told = check(DEFAULT_LIMITS, SCORES, {})
-    rows = to_rows(told)
+    result = check(DEFAULT_LIMITS, SCORES, {})
+    rows = to_rows(result)
     assert [row["limit"] for row in rows[:2]] == ["ks_texture.pooled", "kid_us64"]
     assert rows[0]["interval"] == "0.33 .. 0.41"
     assert rows[-1]["verdict"] == "not measured"
     assert rows[-1]["value"] == "-"
     assert len(rows) == len(DEFAULT_LIMITS)
-    assert names(told, "passes") == ["coverage_us64"]
+    assert names(result, "passes") == ["coverage_us64"]
 
 
 def test_both_ends_are_told_in_words():

@@ -60,12 +60,12 @@ def folders(tmp_path_factory):
 
 def test_what_is_in_an_earlier_release_too_is_counted(folders):
     now, earlier, other = folders
-    told = find_previous(now, [earlier, other], 1000)
-    first, second = told["earlier"]
+    result = find_previous(now, [earlier, other], 1000)
+    first, second = result["earlier"]
     assert (first["n"], first["identical"], first["near"], first["looked_at"]) == (11, 2, 5, 12)
     assert first["same_hash"] >= 2
     assert (second["n"], second["identical"], second["same_hash"], second["near"]) == (10, 0, 0, 0)
-    score = told["score"]
+    score = result["score"]
     assert score["samples"] == [f"now-{k}" for k in range(5)]
     assert (score["value"], score["n"]) == (5 / 12, 12)
     assert score["interval"][0] < 5 / 12 < score["interval"][1]
@@ -73,10 +73,10 @@ def test_what_is_in_an_earlier_release_too_is_counted(folders):
 
 def test_a_release_repeats_itself_wholly_and_a_part_may_be_looked_at(folders):
     now, _, _ = folders
-    told = find_previous(now, [now], 6)
-    assert told["earlier"][0]["identical"] == 12
-    assert told["earlier"][0]["looked_at"] == told["score"]["n"] == 6
-    assert told["score"]["value"] == 1.0
+    result = find_previous(now, [now], 6)
+    assert result["earlier"][0]["identical"] == 12
+    assert result["earlier"][0]["looked_at"] == result["score"]["n"] == 6
+    assert result["score"]["value"] == 1.0
 
 
 def test_a_folder_that_is_no_release_is_named(folders, tmp_path):

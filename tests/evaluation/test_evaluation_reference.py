@@ -49,21 +49,21 @@ def described(n):
 def test_a_reference_tells_what_it_rests_on(make_row, tmp_path):
     rows = [make_row(k, scanner="Ünit 7" if k < 5 else None) for k in range(12)]
     rows[0]["pathology"] = None
-    made = make_reference(measure(rows, None, SIDE), described(30), *ORIGIN)
-    assert made.facts["n"] == {
+    generated = make_reference(measure(rows, None, SIDE), described(30), *ORIGIN)
+    assert generated.facts["n"] == {
         "dataset": {"breast": 12},
         "scanner": {"Ünit 7": 5, "BrEaST": 7},
         "pathology": {"unknown": 1, "malignant": 6, "benign": 5},
         "split": {"validation": 6, "test": 6},
     }
-    assert made.facts["n_patients"] == 6
-    assert made.facts["sources"][0]["licence"] == "CC BY 4.0"
-    assert made.facts["descriptor_auc"]["n"] == 30
-    assert made.facts["cleaning"] == {"breast": {"read": 256}}
-    write_reference(made, tmp_path / "reference é")
+    assert generated.facts["n_patients"] == 6
+    assert generated.facts["sources"][0]["licence"] == "CC BY 4.0"
+    assert generated.facts["descriptor_auc"]["n"] == 30
+    assert generated.facts["cleaning"] == {"breast": {"read": 256}}
+    write_reference(generated, tmp_path / "reference é")
     again = load_reference(tmp_path / "reference é")
-    assert again.samples.equals(made.samples)
-    assert again.facts == json.loads(json.dumps(made.facts, allow_nan=False))
+    assert again.samples.equals(generated.samples)
+    assert again.facts == json.loads(json.dumps(generated.facts, allow_nan=False))
 
 
 @pytest.fixture
@@ -94,12 +94,12 @@ def canonical(make_row, tmp_path):
 
 def test_only_held_out_images_that_are_no_copies_and_undisputed_enter(canonical, tiny_judges):
     judges = load_judges(tiny_judges, "cpu")
-    made = measure_reference(*canonical, judges)
-    assert made.facts["n"]["dataset"] == {"breast": 6, "busi": 6}
-    assert made.facts["judges_sha256"] == judges.sha256
-    assert made.samples["gate_mask_agreement"].null_count == 0
-    assert [source["name"] for source in made.facts["sources"]] == ["breast", "busi"]
-    assert made.facts["cleaning"] == {"datasets": {}}
+    generated = measure_reference(*canonical, judges)
+    assert generated.facts["n"]["dataset"] == {"breast": 6, "busi": 6}
+    assert generated.facts["judges_sha256"] == judges.sha256
+    assert generated.samples["gate_mask_agreement"].null_count == 0
+    assert [source["name"] for source in generated.facts["sources"]] == ["breast", "busi"]
+    assert generated.facts["cleaning"] == {"datasets": {}}
 
 
 def test_what_is_no_reference_is_named(make_row, tmp_path):

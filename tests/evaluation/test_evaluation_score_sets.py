@@ -32,8 +32,8 @@ def plain(images, masks):
     grey = images.astype(float)
     fine = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2))
     lesion = [g[m > 0].mean() if m.any() else np.nan for g, m in zip(grey, masks, strict=True)]
-    told = np.stack([grey.mean(axis=(1, 2)), grey.std(axis=(1, 2)), fine, lesion], axis=1)
-    return (told - [100, 20, 15, 100]) / [5, 1, 1, 5]
+    result = np.stack([grey.mean(axis=(1, 2)), grey.std(axis=(1, 2)), fine, lesion], axis=1)
+    return (result - [100, 20, 15, 100]) / [5, 1, 1, 5]
 
 
 TINY = FeatureSpace("tiny", "0" * 64, plain)
@@ -81,9 +81,9 @@ def test_like_images_are_within_the_floor_and_blurred_ones_far_beyond(make_image
 
 def test_strata_have_scores_of_their_own_or_the_reason_why_not(make_image, tmp_path):
     a, b = (source(make_image, n, tmp_path) for n in (range(90), range(100, 240)))
-    told = scored(a, b, by=("pathology",))
-    assert list(told["scores"]) == ["all", "pathology=benign", "pathology=malignant"]
-    benign = told["scores"]["pathology=benign"]["kid_tiny"]
+    result = scored(a, b, by=("pathology",))
+    assert list(result["scores"]) == ["all", "pathology=benign", "pathology=malignant"]
+    benign = result["scores"]["pathology=benign"]["kid_tiny"]
     assert benign["n"] == (sum(k % 3 > 0 for k in range(100, 240)) - 2) // 2
     few = scored(a, source(make_image, range(100, 150), tmp_path), by=("pathology",))
     assert "below 20" in few["skipped"]["pathology=malignant"]["tiny"]
@@ -102,18 +102,18 @@ def test_all_images_stand_against_each_real_scanner_where_none_is_in_both(make_i
         scanner=lambda k: names[0 if k < 146 else 1 if k < 196 else 2],
         site=lambda k: k % 3,
     )
-    told = scored(a, b, by=("scanner",))
-    assert list(told["scores"]) == [
+    result = scored(a, b, by=("scanner",))
+    assert list(result["scores"]) == [
         "all",
         "against scanner=GE Logiq 5",
         "against scanner=GE Logiq 7",
     ]
-    found = told["scores"]["against scanner=GE Logiq 7"]["kid_tiny"]
+    found = result["scores"]["against scanner=GE Logiq 7"]["kid_tiny"]
     assert found["n"] == 22  # of 23 patients of two, halved
-    assert told["skipped"]["scanner"] == {
+    assert result["skipped"]["scanner"] == {
         "all": "no value in both: a has linear_10mhz; b has GE Logiq 5, GE Logiq 7, U-Systems"
     }
-    assert told["skipped"]["against scanner=U-Systems"] == {"all": "10 images of b: below 40"}
+    assert result["skipped"]["against scanner=U-Systems"] == {"all": "10 images of b: below 40"}
     sites = [name for name, _ in strata(a, b, ("site",))]
     assert sites == ["all", "site=0", "site=1"]
 
@@ -133,26 +133,26 @@ def test_images_without_a_lesion_leave_its_coordinates_out_and_a_note_says_so(ma
     a, b = (source(make_image, n, tmp_path) for n in (range(30), range(100, 160)))
     images = [make_image(k)[0] for k in range(30)]
     bare = Source(a.path, a.form, a.rows, lambda few: ((images[k], 0 * images[k]) for k in few))
-    told = scored(bare, b)
-    assert "1 coordinates of lesions left out, which 30 and 0 images" in told["notes"][0]
-    assert "kid_tiny" in told["scores"]["all"]
+    result = scored(bare, b)
+    assert "1 coordinates of lesions left out, which 30 and 0 images" in result["notes"][0]
+    assert "kid_tiny" in result["scores"]["all"]
 
 
 def test_where_no_coordinate_is_measured_of_all_images_nothing_is_scored():
     pick = rng(0, "none")
     samples = tuple(Sample(pick.normal(size=(n, 3)), np.arange(n).astype(str)) for n in (30, 60))
     samples[0].points[4] = np.nan
-    told = score_space(TINY, samples, 5)
-    assert told.scores == {}
-    assert told.skipped == {"tiny": "no coordinate that all images have"}
+    result = score_space(TINY, samples, 5)
+    assert result.scores == {}
+    assert result.skipped == {"tiny": "no coordinate that all images have"}
 
 
 def test_few_images_have_no_frechet_distance_unless_it_is_fid():
     pick = rng(0, "wide")
     samples = tuple(Sample(pick.normal(size=(n, 30)), np.arange(n).astype(str)) for n in (40, 100))
     wide = FeatureSpace("wide", "1" * 64, plain)
-    told = score_space(wide, samples, 5)
-    assert "2 images a dimension, got n 40 for 30" in told.skipped["frechet_wide"]
+    result = score_space(wide, samples, 5)
+    assert "2 images a dimension, got n 40 for 30" in result.skipped["frechet_wide"]
     ranked = score_space(FeatureSpace("wide", "1" * 64, plain, ranked=True), samples, 5)
     assert "frechet_wide" in ranked.scores
     fid = score_space(FeatureSpace("wide", "1" * 64, plain, fid=True), samples, 5)
@@ -193,11 +193,11 @@ def test_a_classifier_is_reported_beside_a_known_bad_set(make_image, tmp_path):
     a, b = (source(make_image, n, tmp_path) for n in (range(40), range(100, 150)))
     quick = Recipe(folds=2, steps=6, batch=8, patch_px=32, widths=(4, 8), half_precision=False)
     pair = (a, b), (a.groups(), b.groups())
-    told, notes = paired_two_sample.two_sample(*pair, ("pathology",), 64, quick)
-    assert set(told) == {"two_sample", "two_sample_known_bad"}
-    assert told["two_sample"]["n"] == 20  # families
-    assert told["two_sample"]["floor"] == 0.5
-    known = told["two_sample_known_bad"]["value"]
+    result, notes = paired_two_sample.two_sample(*pair, ("pathology",), 64, quick)
+    assert set(result) == {"two_sample", "two_sample_known_bad"}
+    assert result["two_sample"]["n"] == 20  # families
+    assert result["two_sample"]["floor"] == 0.5
+    known = result["two_sample_known_bad"]["value"]
     assert bool(notes) == (known < 0.8)
 
 
@@ -221,8 +221,8 @@ def lots(tmp_path_factory, make_image):
     features = datasets.Features(
         {"image": datasets.Image()} | dict.fromkeys(columns, datasets.Value("string"))
     )
-    made = datasets.Dataset.from_dict({"image": cells} | columns, features=features)
-    made.save_to_disk(root / "saved")
+    generated = datasets.Dataset.from_dict({"image": cells} | columns, features=features)
+    generated.save_to_disk(root / "saved")
     net = torch.nn.Sequential(torch.nn.AvgPool2d(100), torch.nn.Flatten())
     torch.jit.trace(net, torch.zeros(1, 3, 299, 299)).save(str(root / "pool.pt"))
     return root
@@ -230,10 +230,10 @@ def lots(tmp_path_factory, make_image):
 
 def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     words = ["--space", lots / "pool.pt", "--size", 64, "--group", "patient"]
-    code, shown, said = call(
+    code, shown, phrases = call(
         "score", lots / "folder", "--against", lots / "real.parquet", *words, "--json"
     )
-    assert code == 0, said
+    assert code == 0, phrases
     record = json.loads(shown)
     assert set(record["scores"]["all"]) == {
         f"{name}_pool" for name in (SCORES - {"frechet"}) | {"fid"}
@@ -242,8 +242,8 @@ def test_a_folder_against_parquet_and_a_saved_dataset(lots, call, tmp_path):
     assert (record["a"]["groups"], record["b"]["groups"]) == (24, 22)
     file = tmp_path / "é" / "scores.json"
     words += ["--out", file]
-    code, shown, said = call("score", lots / "folder", "--against", lots / "saved", *words)
-    assert code == 0, said
+    code, shown, phrases = call("score", lots / "folder", "--against", lots / "saved", *words)
+    assert code == 0, phrases
     assert "kid_pool" in shown
     assert json.loads(file.read_text())["scores"] == record["scores"]
 
@@ -252,10 +252,10 @@ def test_a_column_of_images_is_named(lots, call, tmp_path):
     real = pq.read_table(lots / "real.parquet")
     pq.write_table(real.rename_columns(["scan", *real.column_names[1:]]), tmp_path / "x.parquet")
     words = ["--against", tmp_path / "x.parquet", "--space", lots / "pool.pt", "--size", 64]
-    code, _, said = call("score", lots / "folder", *words)
-    assert (code, "busgen score --image" in said) == (2, True)
-    code, shown, said = call("score", lots / "folder", *words, "--image", "scan", "--json")
-    assert code == 0, said
+    code, _, phrases = call("score", lots / "folder", *words)
+    assert (code, "busgen score --image" in phrases) == (2, True)
+    code, shown, phrases = call("score", lots / "folder", *words, "--image", "scan", "--json")
+    assert code == 0, phrases
     assert json.loads(shown)["b"]["n"] == 44
 
 
@@ -265,26 +265,31 @@ def test_a_classifier_is_asked_by_the_command(lots, call, monkeypatch):
     monkeypatch.setattr(two_sample, "Recipe", quick)
     words = ["--space", lots / "pool.pt", "--size", 96, "--group", "patient", "--two-sample"]
     sets = ["score", lots / "folder", "--against", lots / "real.parquet"]
-    code, shown, said = call(*sets, *words, "--json")
-    assert code == 0, said
+    code, shown, phrases = call(*sets, *words, "--json")
+    assert code == 0, phrases
     record = json.loads(shown)
-    told, known = (record["scores"]["all"][f"two_sample{end}"] for end in ("", "_known_bad"))
-    assert (told["n"], told["floor"], told["space"], told["bad"]) == (24, 0.5, "pixels", "high")
-    assert told["interval"][0] <= told["value"] <= told["interval"][1]
+    result, known = (record["scores"]["all"][f"two_sample{end}"] for end in ("", "_known_bad"))
+    assert (result["n"], result["floor"], result["space"], result["bad"]) == (
+        24,
+        0.5,
+        "pixels",
+        "high",
+    )
+    assert result["interval"][0] <= result["value"] <= result["interval"][1]
     assert any(note.startswith("two_sample: a known-bad") for note in record["notes"]) == (
         known["value"] < 0.8
     )
-    code, shown, said = call(*sets, *words)
-    assert code == 0, said
+    code, shown, phrases = call(*sets, *words)
+    assert code == 0, phrases
     assert "two_sample" in shown
 
 
 def test_radiomic_scores_by_stratum(lots, call):
     words = ["--space", "radiomic", "--size", 64, "--by", "class"]
-    code, shown, said = call(
+    code, shown, phrases = call(
         "score", lots / "saved", "--against", lots / "real.parquet", *words, "--json"
     )
-    assert code == 0, said
+    assert code == 0, phrases
     record = json.loads(shown)
     assert record["spaces"]["radiomic"]["dimensions"] == 56
     assert "kid_radiomic" in record["scores"]["all"]
@@ -314,19 +319,19 @@ def test_a_users_mistake_is_one_message_exit_code_2_and_nothing_written(
     lots, call, tmp_path, words, message
 ):
     out = tmp_path / "scores.json"
-    code, _, said = call(
+    code, _, phrases = call(
         "score", lots / "folder", "--against", lots / "real.parquet", *words, "--out", out
     )
     assert (code, out.exists()) == (2, False)
-    assert message in said
+    assert message in phrases
 
 
 def test_sets_that_are_too_small_are_refused(lots, call):
-    code, _, said = call("score", lots / "real.parquet", "--against", lots / "folder")
+    code, _, phrases = call("score", lots / "real.parquet", "--against", lots / "folder")
     assert code == 2
-    assert "must hold 40 images or more: fewer say nothing, got 24" in said
-    code, _, said = call("score", lots / "nowhere", "--against", lots / "folder")
-    assert (code, "must be a folder or file" in said) == (2, True)
+    assert "must hold 40 images or more: fewer say nothing, got 24" in phrases
+    code, _, phrases = call("score", lots / "nowhere", "--against", lots / "folder")
+    assert (code, "must be a folder or file" in phrases) == (2, True)
 
 
 def test_of_canonical_data_held_out_patients_are_the_default(tmp_path, make_real):

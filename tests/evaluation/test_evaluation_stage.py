@@ -73,16 +73,16 @@ def test_a_refused_release_leaves_its_evidence_and_no_scores(release, tmp_path):
 
 def test_beside_real_images_and_earlier_releases_all_limits_are_measured(release, real):
     limits = {"repeats": Limit(max=0.0), "privacy_ratio_masks": Limit(min=0.5)}
-    told = measure(release, QualityParams(real=real, previous=(release,), limits=limits))
-    rows = {row["name"]: row for row in told["limits"]["rows"]}
+    result = measure(release, QualityParams(real=real, previous=(release,), limits=limits))
+    rows = {row["name"]: row for row in result["limits"]["rows"]}
     unknown = {name for name, row in rows.items() if row["verdict"] == "not measured"}
     assert unknown == {"ks_judges.pooled", "fid"}
     assert rows["fid"]["reason"] == "needs a feature extractor (quality.extractor)"
     assert rows["repeats"]["value"] == 1.0
     assert rows["repeats"]["verdict"] == "fails"
-    assert told["repeats"]["earlier"][0]["identical"] == 24
+    assert result["repeats"]["earlier"][0]["identical"] == 24
     assert rows["kid_us64"]["verdict"] == "fails"  # phantoms are not that speckle
-    kid = told["beside_real"]["scores"]["kid_us64"]
+    kid = result["beside_real"]["scores"]["kid_us64"]
     assert rows["kid_us64"]["high"] == pytest.approx(2 * kid["floor_limit"])
     assert rows["copies"]["value"] == 0.0
     assert {"value", "n", "interval", "floor"} <= set(rows["privacy_same_patient_us64"])

@@ -146,8 +146,10 @@ def test_gates_do_not_bend_the_terms_nor_which_findings_are_asked_for(picky, tmp
         schema.ECHO_PATTERNS, families
     )
     run(tiny(vary="echo_pattern", targets={}), tmp_path, run_shards)
-    asked = [{r["text"] for r in rows_of(work) if r["attempt"] == 0} for work in (picky, tmp_path)]
-    assert asked[0] == asked[1]
+    request = [
+        {r["text"] for r in rows_of(work) if r["attempt"] == 0} for work in (picky, tmp_path)
+    ]
+    assert request[0] == request[1]
 
 
 def test_families_given_up_are_listed_once_and_counted_whole(picky, tmp_path):
@@ -244,8 +246,8 @@ def test_the_library_call_makes_families_of_the_terms_asked_for():
 
 @pytest.mark.parametrize("mask_engine", ["curvature", "semantic_curvature"])
 def test_a_family_of_margins_has_a_mask_for_each(tmp_path, mask_engine):
-    asked = {"targets": {}, "where": ("pathology=malignant",), "mask_engine": mask_engine}
-    run(tiny(n=2, vary="margin", **asked), tmp_path, run_shards)
+    request = {"targets": {}, "where": ("pathology=malignant",), "mask_engine": mask_engine}
+    run(tiny(n=2, vary="margin", **request), tmp_path, run_shards)
     for members in by_family(rows_of(tmp_path)).values():
         first = [row for row in members if row["attempt"] == 0]
         assert [row["margin"] for row in first] == [[term] for term in schema.MARGINS]

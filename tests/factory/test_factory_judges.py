@@ -47,8 +47,8 @@ def test_lesions_are_judged_and_normals_are_not(made):
     rows = rows_of(made)
     assert {row["pathology"] for row in rows} == {"benign", "malignant", "normal"}
     for row in rows:
-        asked = [row[name] is not None for name in JUDGED]
-        assert asked == [row["pathology"] != "normal"] * len(JUDGED)
+        request = [row[name] is not None for name in JUDGED]
+        assert request == [row["pathology"] != "normal"] * len(JUDGED)
 
 
 def test_scores_are_what_the_judges_say_of_each_pair_alone(made, tiny_judges):
@@ -58,8 +58,8 @@ def test_scores_are_what_the_judges_say_of_each_pair_alone(made, tiny_judges):
             if row["pathology"] != "normal":
                 image, mask = (io.decode_png(row[name]["bytes"]) for name in ("image", "mask"))
                 malignant = row["pathology"] == "malignant"
-                told = judge_pairs(judges, image[None], mask[None] // 255, np.array([malignant]))
-                assert [row[name] for name in JUDGED] == told[0].tolist()
+                result = judge_pairs(judges, image[None], mask[None] // 255, np.array([malignant]))
+                assert [row[name] for name in JUDGED] == result[0].tolist()
 
 
 def test_other_shards_give_the_same_scores(made, tiny_judges, tmp_path):

@@ -290,8 +290,8 @@ def test_what_real_images_taught_flags_the_phantom_unless_it_is_to_reject():
 
 
 def test_a_scanner_that_taught_no_gate_is_flagged_by_what_images_of_others_taught():
-    asked = parse_request(("pathology=benign",), None, {})
-    drawn = draw(load_prior(None), 1, 7, request=asked, size_px=256)[0]
+    request = parse_request(("pathology=benign",), None, {})
+    drawn = draw(load_prior(None), 1, 7, request=request, size_px=256)[0]
     mask = load_mask_engine("curvature", 256).draw([drawn])[0]
     image = np.random.default_rng(0).integers(0, 255, (256, 256)).astype(np.uint8)
     gates = OFF | {"anomaly": DEFAULT_GATES["anomaly"]}

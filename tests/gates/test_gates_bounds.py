@@ -30,24 +30,24 @@ def samples(n=1000, **columns):
 
 def test_one_gate_alone_may_refuse_all_that_may_be_refused():
     others = {f"gate_{name}": [None] * 2000 for name in SIDES if name != "saturated"}
-    told = calibrate(samples(**others))
-    assert set(told["gates"]) == {"saturated"}
-    assert told["gates"]["saturated"]["share"] == REFUSED
-    assert told["gates"]["saturated"]["max"] == pytest.approx(1 - REFUSED, abs=0.02)
-    assert told["gates"]["saturated"]["n"] == 1000
-    assert told["together"]["refused"] == pytest.approx(50, abs=1)
-    low, high = told["together"]["interval_test"]
-    assert low < told["together"]["refused_test"] / 1000 < high
+    result = calibrate(samples(**others))
+    assert set(result["gates"]) == {"saturated"}
+    assert result["gates"]["saturated"]["share"] == REFUSED
+    assert result["gates"]["saturated"]["max"] == pytest.approx(1 - REFUSED, abs=0.02)
+    assert result["gates"]["saturated"]["n"] == 1000
+    assert result["together"]["refused"] == pytest.approx(50, abs=1)
+    low, high = result["together"]["interval_test"]
+    assert low < result["together"]["refused_test"] / 1000 < high
 
 
 def test_all_gates_together_refuse_the_share_of_independent_ones():
-    told = calibrate(samples())
-    assert told["together"]["refused"] <= REFUSED * 1000
-    assert told["together"]["refused"] == pytest.approx(REFUSED * 1000, abs=12)
+    result = calibrate(samples())
+    assert result["together"]["refused"] <= REFUSED * 1000
+    assert result["together"]["refused"] == pytest.approx(REFUSED * 1000, abs=12)
     rejecting = set(SIDES) - set(FLAGGED)
     each = 1 - (1 - REFUSED) ** (1 / len(rejecting))
     for name in rejecting:
-        gate = told["gates"][name]
+        gate = result["gates"][name]
         assert gate["share"] == pytest.approx(each, abs=0.002)
         assert gate.get("min", 1 - gate.get("max", 1)) == pytest.approx(each, abs=0.01)
 
@@ -55,10 +55,10 @@ def test_all_gates_together_refuse_the_share_of_independent_ones():
 def test_a_gate_that_flags_has_a_share_of_its_own_and_refuses_nothing():
     zeros = np.where(np.arange(2000) % 50 < 6, 0.0, 0.9)  # 12 % of the lesions are not found
     name = "mask_agreement"
-    told = calibrate(samples(**{f"gate_{name}": zeros}))
-    assert told["gates"][name]["share"] == 0.1
-    assert told["gates"][name]["min"] == 0
-    assert told["together"] == calibrate(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
+    result = calibrate(samples(**{f"gate_{name}": zeros}))
+    assert result["gates"][name]["share"] == 0.1
+    assert result["gates"][name]["min"] == 0
+    assert result["together"] == calibrate(samples(**{f"gate_{name}": [0.5] * 2000}))["together"]
     flagged = calibrate(samples())["gates"][name]
     assert flagged["min"] == pytest.approx(0.1, abs=0.02)
     assert flagged["refused_test"] == pytest.approx(100, abs=40)
@@ -79,9 +79,9 @@ def test_a_gate_that_does_not_apply_refuses_nothing():
 
 
 def test_without_images_nothing_is_calibrated():
-    told = calibrate(samples().slice(0, 0))
-    assert told["gates"] == {}
-    assert told["together"]["n_test"] == 0
+    result = calibrate(samples().slice(0, 0))
+    assert result["gates"] == {}
+    assert result["together"]["n_test"] == 0
 
 
 def test_default_gates_refuse_few_real_images():

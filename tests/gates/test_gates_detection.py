@@ -23,12 +23,12 @@ def test_rejected_and_flagged_are_counted_apart_and_gates_each():
         {"grey_sd": 20.0, "saturated": 0.0, "mask_agreement": 0.1},
         {"grey_sd": 20.0, "saturated": float("nan"), "mask_agreement": None},
     ]
-    told = detect("blank", 0.5, scores, GATES)
-    assert (told.fault, told.strength, told.n, told.rejected, told.flagged) == (
+    result = detect("blank", 0.5, scores, GATES)
+    assert (result.fault, result.strength, result.n, result.rejected, result.flagged) == (
         "blank", 0.5, 4, 3, 1)  # fmt: skip
-    assert told.gates == {"grey_sd": 1, "saturated": 3, "mask_agreement": 2}
-    assert told.share == 0.75
-    assert told.interval == wilson_interval(3, 4)
+    assert result.gates == {"grey_sd": 1, "saturated": 3, "mask_agreement": 2}
+    assert result.share == 0.75
+    assert result.interval == wilson_interval(3, 4)
 
 
 class Certain:

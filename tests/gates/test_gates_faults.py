@@ -48,12 +48,16 @@ def test_no_strength_is_no_fault_and_the_given_pair_stays(name):
     np.testing.assert_array_equal(same.mask, kept.mask)
     assert same.malignant is True
     strength = 0.1 if name == "crop" else 1.0
-    made = EVERY[name](given, rng(0, name), strength)
+    generated = EVERY[name](given, rng(0, name), strength)
     again = EVERY[name](given, rng(0, name), strength)
     np.testing.assert_array_equal(given.image, kept.image)
     np.testing.assert_array_equal(given.mask, kept.mask)
-    np.testing.assert_array_equal(made.image, again.image)
-    assert (made.image.dtype, made.image.shape, made.mask.max()) == (np.uint8, (SIDE, SIDE), 1)
+    np.testing.assert_array_equal(generated.image, again.image)
+    assert (generated.image.dtype, generated.image.shape, generated.mask.max()) == (
+        np.uint8,
+        (SIDE, SIDE),
+        1,
+    )
 
 
 def test_blank_is_of_one_level_and_half_of_it_keeps_half_the_contrast():
@@ -63,16 +67,16 @@ def test_blank_is_of_one_level_and_half_of_it_keeps_half_the_contrast():
 
 
 def test_noise_has_the_images_levels_and_no_anatomy():
-    made = faults.replace_by_noise(pair(), rng(0, "n"), 1.0).image
-    assert made.mean() == pytest.approx(pair().image.mean(), abs=1)
-    assert made.std() == pytest.approx(pair().image.std(), rel=0.05)
-    assert abs(np.corrcoef(made[1:].ravel(), made[:-1].ravel())[0, 1]) < 0.03
+    generated = faults.replace_by_noise(pair(), rng(0, "n"), 1.0).image
+    assert generated.mean() == pytest.approx(pair().image.mean(), abs=1)
+    assert generated.std() == pytest.approx(pair().image.std(), rel=0.05)
+    assert abs(np.corrcoef(generated[1:].ravel(), generated[:-1].ravel())[0, 1]) < 0.03
 
 
 def test_upside_down_takes_the_mask_along():
-    made = faults.flip(pair(), rng(0, "u"), 1.0)
-    np.testing.assert_array_equal(made.image, pair().image[::-1])
-    np.testing.assert_array_equal(made.mask, pair().mask[::-1])
+    generated = faults.flip(pair(), rng(0, "u"), 1.0)
+    np.testing.assert_array_equal(generated.image, pair().image[::-1])
+    np.testing.assert_array_equal(generated.mask, pair().mask[::-1])
 
 
 def test_overlays_are_bright_strokes_and_more_of_them_cover_more():
@@ -98,20 +102,20 @@ def test_copies_change_what_they_say():
 
 
 def test_a_shifted_mask_keeps_its_shape_and_image():
-    made = faults.shift(pair(), rng(0, "s"), 10)
-    center = np.argwhere(made.mask).mean(axis=0) - np.argwhere(pair().mask).mean(axis=0)
+    generated = faults.shift(pair(), rng(0, "s"), 10)
+    center = np.argwhere(generated.mask).mean(axis=0) - np.argwhere(pair().mask).mean(axis=0)
     assert np.hypot(*center) == pytest.approx(10, abs=1)
-    np.testing.assert_array_equal(made.image, pair().image)
+    np.testing.assert_array_equal(generated.image, pair().image)
 
 
 def test_blur_takes_fine_structure_away():
-    made = faults.blur(pair(), rng(0, "b"), 2).image.astype(float)
-    assert np.diff(made).std() < 0.4 * np.diff(pair().image.astype(float)).std()
+    generated = faults.blur(pair(), rng(0, "b"), 2).image.astype(float)
+    assert np.diff(generated).std() < 0.4 * np.diff(pair().image.astype(float)).std()
 
 
 def test_a_relit_lesion_changes_inside_by_what_is_said():
-    made, inside = faults.brighten_lesion(pair(), rng(0, "r"), 40), disc(50, 60, 14) > 0
-    change = made.image.astype(float) - pair().image
+    generated, inside = faults.brighten_lesion(pair(), rng(0, "r"), 40), disc(50, 60, 14) > 0
+    change = generated.image.astype(float) - pair().image
     assert np.abs(np.abs(change[inside]) - 40).max() < 1.5
     assert np.abs(change[disc(50, 60, 27) == 0]).max() == 0
 
@@ -136,7 +140,7 @@ def test_a_wrong_label_is_the_other_class_and_none_stays_none():
 
 def test_a_swapped_mask_is_another_lesions_far_from_the_own():
     near, far, none = disc(52, 60, 20), disc(100, 100, 20), disc(0, 0, 0) * 0
-    made = swap_mask(pair(), [near, none, far], rng(0, "s"))
-    np.testing.assert_array_equal(made.mask, far)
+    generated = swap_mask(pair(), [near, none, far], rng(0, "s"))
+    np.testing.assert_array_equal(generated.mask, far)
     with pytest.raises(UserError, match=r"less than 0\.3, got none of 2"):
         swap_mask(pair(), [near, none], rng(0, "s"))

@@ -60,9 +60,9 @@ def test_mirror_images_score_alike():
 def test_statistics_are_of_bands_from_the_top():
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[: SIDE // BANDS] = 160
-    told = measure(image).reshape(8, BANDS)
-    assert told[0].tolist() == [160.0] + [0.0] * (BANDS - 1)
-    assert told[6].tolist() == [0.0] + [1.0] * (BANDS - 1)
+    result = measure(image).reshape(8, BANDS)
+    assert result[0].tolist() == [160.0] + [0.0] * (BANDS - 1)
+    assert result[6].tolist() == [0.0] + [1.0] * (BANDS - 1)
 
 
 def test_distance_is_one_deviation_a_dimension():

@@ -87,14 +87,14 @@ def test_what_is_not_asked_is_none():
 
 def test_a_shadow_agrees_with_shadowing_and_not_with_enhancement():
     image, mask = planted(behind=40)
-    told = {
+    result = {
         term: score_lesion(image, mask, {"posterior": term})["descriptor_agreement"]
         for term in ("shadowing", "enhancement")
     }
-    assert told["shadowing"] > 0 > told["enhancement"]
+    assert result["shadowing"] > 0 > result["enhancement"]
     both = {"posterior": "enhancement", "echo_pattern": "hypoechoic"}
     least = score_lesion(image, mask, both)["descriptor_agreement"]
-    assert least <= told["enhancement"]
+    assert least <= result["enhancement"]
 
 
 def test_a_lesion_far_brighter_than_any_is_far_off():

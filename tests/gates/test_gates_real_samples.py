@@ -20,15 +20,15 @@ def row_of(table, k=0):
 
 def test_a_row_is_what_is_measured_on_its_crop(make_row, make_image):
     image, mask = make_image(3)
-    told = row_of(measure([make_row(3)], None, SIDE))
+    result = row_of(measure([make_row(3)], None, SIDE))
     for name, value in measure_image(image, mask, 0.4).items():
-        assert told[name] == pytest.approx(value, rel=1e-5), name
+        assert result[name] == pytest.approx(value, rel=1e-5), name
     for name, value in score_image(image).items():
         expected = value if value is None else pytest.approx(value, rel=1e-5)
-        assert told[f"gate_{name}"] == expected, name
-    assert told["gate_contrast"] == pytest.approx(-told["contrast"], abs=5)  # dark as asked
-    assert (told["dataset"], told["scanner"], told["split"]) == ("breast", "BrEaST", "test")
-    assert told["gate_mask_agreement"] is told["gate_label_confidence"] is None
+        assert result[f"gate_{name}"] == expected, name
+    assert result["gate_contrast"] == pytest.approx(-result["contrast"], abs=5)  # dark as asked
+    assert (result["dataset"], result["scanner"], result["split"]) == ("breast", "BrEaST", "test")
+    assert result["gate_mask_agreement"] is result["gate_label_confidence"] is None
 
 
 def test_crops_carry_their_scale(make_row):
@@ -56,33 +56,33 @@ def test_judges_are_asked_of_lesions_and_of_the_stated_class(make_row, make_imag
     judges = load_judges(tiny_judges, "cpu")
     rows = [make_row(0), make_row(1), make_row(2, pathology=None)]
     rows.append(make_row(4, pathology="normal", mask=None))
-    told = measure(rows, judges, SIDE)
+    result = measure(rows, judges, SIDE)
     images, masks = (np.stack(pair) for pair in zip(*map(make_image, range(3)), strict=True))
-    asked = judge_pairs(judges, images, masks // np.uint8(255), np.array([False, True, False]))
-    assert told["gate_mask_agreement"].to_pylist()[:3] == pytest.approx(asked[:, 0].tolist())
-    confidence = told["gate_label_confidence"].to_pylist()
-    assert confidence[:2] == pytest.approx(asked[:2, -1].tolist())
+    request = judge_pairs(judges, images, masks // np.uint8(255), np.array([False, True, False]))
+    assert result["gate_mask_agreement"].to_pylist()[:3] == pytest.approx(request[:, 0].tolist())
+    confidence = result["gate_label_confidence"].to_pylist()
+    assert confidence[:2] == pytest.approx(request[:2, -1].tolist())
     assert confidence[2:] == [None, None]
-    assert told["gate_mask_agreement"].to_pylist()[3] is None
+    assert result["gate_mask_agreement"].to_pylist()[3] is None
 
 
 def test_patients_are_numbered_and_repeats_looked_for_in_others(make_row):
     rows = [make_row(k) for k in range(AT_ONCE + 2)]
     rows[3] |= {"image": rows[2]["image"]}  # the same patient's: no repeat
     rows[9] |= {"image": rows[4]["image"]}
-    told = measure(rows, None, SIDE)
-    assert told.schema == SCHEMA
-    assert len(told["patient"].unique()) == len(rows) // 2
-    repeats = told["gate_duplicate_distance"].to_pylist()
+    result = measure(rows, None, SIDE)
+    assert result.schema == SCHEMA
+    assert len(result["patient"].unique()) == len(rows) // 2
+    repeats = result["gate_duplicate_distance"].to_pylist()
     assert repeats[4] == repeats[9] == 0
     assert repeats[2] > 0
 
 
 def test_only_unmarred_images_are_clean(make_row):
-    beside = ["sector_field", "black_border", "overlay"]  # text beside the field mars no crop
-    flags = [[], beside, ["sector_field", "several_masks"]]
-    told = measure([make_row(k, flags=f) for k, f in enumerate(flags)], None, SIDE)
-    assert told["clean"].to_pylist() == [True, True, False]
+    reference = ["sector_field", "black_border", "overlay"]  # text beside the field mars no crop
+    flags = [[], reference, ["sector_field", "several_masks"]]
+    result = measure([make_row(k, flags=f) for k, f in enumerate(flags)], None, SIDE)
+    assert result["clean"].to_pylist() == [True, True, False]
 
 
 def test_no_images_no_samples():

@@ -107,14 +107,14 @@ def test_each_fault_is_rejected_for_its_own_reason(reason, asked, mask, image):
 def test_mask_error_is_relative_beyond_one_pixel():
     exact = measure(ellipse(), 0.25)
     assert exact is not None
-    asked = finding(width_mm=exact.width_mm, height_mm=exact.height_mm,
+    request = finding(width_mm=exact.width_mm, height_mm=exact.height_mm,
                     center_x=exact.center_x, center_y=exact.center_y)  # fmt: skip
-    assert mask_error(asked, exact, SIZE) == 0
-    smaller = replace(asked, width_mm=exact.width_mm - 1.25)
+    assert mask_error(request, exact, SIZE) == 0
+    smaller = replace(request, width_mm=exact.width_mm - 1.25)
     assert mask_error(smaller, exact, SIZE) == pytest.approx(1.0 / (exact.width_mm - 1.25))
-    aside = replace(asked, center_x=exact.center_x + 2.25 / (SIZE * 0.25))
+    aside = replace(request, center_x=exact.center_x + 2.25 / (SIZE * 0.25))
     assert mask_error(aside, exact, SIZE) == pytest.approx(2.0 / exact.width_mm)
-    upright = replace(asked, orientation="not_parallel")
+    upright = replace(request, orientation="not_parallel")
     lean = exact.width_mm - exact.height_mm - 0.25
     assert mask_error(upright, exact, SIZE) == pytest.approx(lean / exact.width_mm)
     assert mask_error(finding(), None, SIZE) == LOST
@@ -129,9 +129,9 @@ def test_a_posterior_shadow_is_no_contrast():
 
 
 def test_isoechoic_asks_for_no_sign():
-    asked = finding(echo_pattern="isoechoic")
-    assert judge(asked, ellipse(), speckled(ellipse(), 110, 120))[0]
-    assert judge(asked, ellipse(), speckled(ellipse(), 120, 110))[0]
+    request = finding(echo_pattern="isoechoic")
+    assert judge(request, ellipse(), speckled(ellipse(), 110, 120))[0]
+    assert judge(request, ellipse(), speckled(ellipse(), 120, 110))[0]
 
 
 class Oracle:
@@ -148,27 +148,27 @@ class Oracle:
 def test_judges_agree_with_mask_and_class():
     masks = np.stack([ellipse(), ellipse(16.0), ellipse() * 0])
     found = np.where(np.stack([ellipse(), ellipse(), ellipse()]), 51, 120).astype(np.uint8)
-    told = judge_pairs(Oracle(), found, masks, np.array([True, False, True]))
+    result = judge_pairs(Oracle(), found, masks, np.array([True, False, True]))
     area, larger = ellipse().sum(), ellipse(16.0).sum()
-    assert told[0, [0, 1, 3]].tolist() == [1.0, 0.0, 0.2]
-    assert 0 < told[1, 1] < 4 / 32  # 8 px wider of 32 x 16: half of it at either end, at most
-    assert told[1, 0] == pytest.approx(2 * area / (area + larger), abs=1e-4)
+    assert result[0, [0, 1, 3]].tolist() == [1.0, 0.0, 0.2]
+    assert 0 < result[1, 1] < 4 / 32  # 8 px wider of 32 x 16: half of it at either end, at most
+    assert result[1, 0] == pytest.approx(2 * area / (area + larger), abs=1e-4)
     mean = (51 * area + 120 * (larger - area)) / larger / 255
-    assert told[1, 3] == pytest.approx(1 - mean, abs=1e-4)
-    assert np.isnan(told[2]).all()
+    assert result[1, 3] == pytest.approx(1 - mean, abs=1e-4)
+    assert np.isnan(result[2]).all()
 
 
 def test_normal_findings_are_not_judged_nor_is_anything_without_judges():
     masks = np.stack([ellipse() * 0, ellipse()])
     images = np.where(masks, 51, 120).astype(np.uint8)
-    asked = [NORMAL, finding(pathology="malignant")]
+    request = [NORMAL, finding(pathology="malignant")]
     nothing = dict.fromkeys(JUDGED)
-    told = ask_judges(asked, masks, images, Oracle())
-    assert told[0] == nothing
-    assert (told[1]["mask_agreement"], told[1]["label_confidence"]) == (1.0, 0.2)
-    assert told[1]["boundary_distance"] == 0
-    assert tuple(told[1]) == JUDGED
-    assert ask_judges(asked, masks, images, None) == [nothing, nothing]
+    result = ask_judges(request, masks, images, Oracle())
+    assert result[0] == nothing
+    assert (result[1]["mask_agreement"], result[1]["label_confidence"]) == (1.0, 0.2)
+    assert result[1]["boundary_distance"] == 0
+    assert tuple(result[1]) == JUDGED
+    assert ask_judges(request, masks, images, None) == [nothing, nothing]
     assert ask_judges([NORMAL], masks[:1], images[:1], Oracle()) == [nothing]
 
 
@@ -247,9 +247,9 @@ def test_what_real_images_taught_flags_what_they_did_not_teach():
 def test_lesion_scores_are_asked_where_their_terms_are_stated():
     image, mask = speckled(ellipse()), ellipse()
     image, mask = (np.kron(one, np.ones((2, 2), np.uint8)) for one in (image, mask))
-    told = score_lesion(image, mask, None, None)
-    assert told["contrast"] is told["descriptor_agreement"] is None
-    assert told["intensity"] > 0
+    result = score_lesion(image, mask, None, None)
+    assert result["contrast"] is result["descriptor_agreement"] is None
+    assert result["intensity"] > 0
     assert None not in score_lesion(image, mask, "hypoechoic", "none").values()
     assert np.isnan(list(score_lesion(image, mask * 0, "hypoechoic", "none").values())).all()
     normal = score_pair(NORMAL, mask * 0, image, None)

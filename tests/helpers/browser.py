@@ -119,9 +119,9 @@ class Browser:
     def press(self, key: str) -> None:
         """Press and release a key."""
         number, text = KEYS[key] if key in KEYS else (ord(key.upper()), key)
-        told = {"key": key, "windowsVirtualKeyCode": number, "text": text}
-        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **told)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **told)
+        result = {"key": key, "windowsVirtualKeyCode": number, "text": text}
+        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **result)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **result)
 
     def click(self, selector: str):
         """Click in the middle of an element, scrolled into view."""
@@ -130,9 +130,9 @@ class Browser:
             "e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
             "return [b.left + b.width / 2, b.top + b.height / 2]; })()"
         )
-        told = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", type="mousePressed", **told)
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", **told)
+        result = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", **result)
+        self.call("Input.dispatchMouseEvent", type="mouseReleased", **result)
 
     def write(self, selector: str, text: str) -> None:
         """Click into a field and type."""
@@ -147,13 +147,13 @@ class Browser:
 
     def size(self, width: int, height: int) -> None:
         """Make the window as large as that, in pixels."""
-        told = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.call("Emulation.setDeviceMetricsOverride", **told)
+        result = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **result)
 
     def scheme(self, name: str) -> None:
         """Ask for the colours of ``"light"`` or ``"dark"``."""
-        told = [{"name": "prefers-color-scheme", "value": name}]
-        self.call("Emulation.setEmulatedMedia", features=told)
+        result = [{"name": "prefers-color-scheme", "value": name}]
+        self.call("Emulation.setEmulatedMedia", features=result)
 
     def screenshot(self, path: Path) -> None:
         """Save what is in sight as PNG."""
@@ -163,8 +163,8 @@ class Browser:
 def faults(tab: Browser) -> list[dict]:
     """Return what was logged or thrown, and what was asked of anything but this page."""
     bad = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-    asked = [e for e in tab.events if e["method"] == "Network.requestWillBeSent"]
-    urls = [e["params"]["request"]["url"] for e in asked]
+    request = [e for e in tab.events if e["method"] == "Network.requestWillBeSent"]
+    urls = [e["params"]["request"]["url"] for e in request]
     return [e for e in tab.events if e["method"] in bad] + [
         url for url in urls if not url.startswith(("file:", "data:", "blob:"))
     ]
@@ -173,12 +173,12 @@ def faults(tab: Browser) -> list[dict]:
 @contextmanager
 def browsing(profile: Path, downloads: Path) -> Iterator[Browser]:
     """Yield a Chromium of its own with one tab; what it downloads goes to `downloads`."""
-    (theirs, to), (answers, told) = os.pipe(), os.pipe()
-    ends = [fcntl(end, F_DUPFD, 10) for end in (theirs, told)]  # clear of 3 and 4
+    (theirs, to), (answers, result) = os.pipe(), os.pipe()
+    ends = [fcntl(end, F_DUPFD, 10) for end in (theirs, result)]  # clear of 3 and 4
     start = [sys.executable, "-IS", "-c", START, *map(str, ends), str(CHROMIUM)]
     switches = [*SWITCHES, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen([*start, *switches], pass_fds=ends, stderr=subprocess.DEVNULL)
-    for end in (theirs, told, *ends):
+    for end in (theirs, result, *ends):
         os.close(end)
     try:
         browser = Browser(to, answers)

@@ -73,20 +73,20 @@ def run(clone: Path, *words: object, code: int = 0) -> str:
 
 def busgen(clone: Path, *words: object, code: int = 0) -> str:
     """Run another command in this process, which has imported what it needs."""
-    said, ended = io.StringIO(), 0
+    phrases, ended = io.StringIO(), 0
     with (
         chdir(clone),
         patch.dict(os.environ, environment(clone), clear=True),
         patch.object(sys, "argv", ["busgen", *map(str, words)]),
-        redirect_stdout(said),
-        redirect_stderr(said),
+        redirect_stdout(phrases),
+        redirect_stderr(phrases),
     ):
         try:
             main()
         except SystemExit as end:
             ended = int(end.code or 0)
-    assert ended == code, said.getvalue()
-    return said.getvalue()
+    assert ended == code, phrases.getvalue()
+    return phrases.getvalue()
 
 
 def change(clone: Path, section: str, **values) -> None:

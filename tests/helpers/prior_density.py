@@ -27,13 +27,13 @@ def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -
         for node in prior.nodes:
             parents = [_view(drawn, parent) for parent in node.given]
             total += np.log(node.table[(*parents, drawn[node.name])])
-    made = make_plan(prior, Request()).boxes
+    generated = make_plan(prior, Request()).boxes
     lesion = drawn["pathology"] < 2
     if lesion.any():
-        index = _row_index(made, drawn, lesion)
+        index = _row_index(generated, drawn, lesion)
         names = ("width_mm", "height_mm", "center_x", "center_y")
         values = [[getattr(f, name) for name in names] for f in findings if f.has_lesion]
-        total[lesion] += log_density_of(made, index, np.array(values, np.float64))
+        total[lesion] += log_density_of(generated, index, np.array(values, np.float64))
     return total
 
 

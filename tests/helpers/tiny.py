@@ -22,8 +22,8 @@ def scan(seed: int, shape: tuple[int, int] = (120, 160)) -> np.ndarray:
     """Return speckle, no two seeds alike."""
     rng = np.random.default_rng(seed)
     fine, coarse = (cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), s) for s in (2, 8))
-    made = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
-    return np.clip(made, 6, 255).astype(np.uint8)
+    generated = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
+    return np.clip(generated, 6, 255).astype(np.uint8)
 
 
 def lesion(shape: tuple[int, int] = (120, 160)) -> np.ndarray:
@@ -85,5 +85,5 @@ def answered(key: Record, reader: str, rate: Callable[[Record, int], int]) -> Re
         name: {"rating": rate(one, place), "ms": 1000 * (place + 1), "place": place + 1, "said": {}}
         for place, (name, one) in enumerate(sorted(key["images"].items()))
     }
-    told = {"format": ANSWERS, "study": key["study"], "reader": reader, "years": ""}
-    return seal(told | {"answers": answers})
+    result = {"format": ANSWERS, "study": key["study"], "reader": reader, "years": ""}
+    return seal(result | {"answers": answers})

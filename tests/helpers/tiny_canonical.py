@@ -22,8 +22,8 @@ def scan(seed: int) -> np.ndarray:
     fine, coarse = (
         cv2.GaussianBlur(rng.standard_normal((120, 160)), (0, 0), width) for width in (2, 8)
     )
-    made = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
-    image = np.clip(made, 6, 255).astype(np.uint8)
+    generated = 110 + 25 * fine / fine.std() + 25 * coarse / coarse.std()
+    image = np.clip(generated, 6, 255).astype(np.uint8)
     return image if seed >= 0 else np.ascontiguousarray(image[8:112, 12:150][:, ::-1])
 
 
@@ -63,11 +63,11 @@ BUS_BRA = [
 
 def write_tables(folder: Path, datasets: Mapping[str, list[dict[str, object]]]) -> list[Path]:
     """Write canonical folders below `folder`, two rows a group; return all tables there."""
-    told = {"left_out": [["x.png", "broken, got 3"], ["y.png", "broken, got 4"]]}
+    result = {"left_out": [["x.png", "broken, got 3"], ["y.png", "broken, got 4"]]}
     for name, rows in datasets.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
         pq.write_table(table, folder / name / "table.parquet", row_group_size=2)
-        info = {"name": name, "summary": told}
+        info = {"name": name, "summary": result}
         (folder / name / "info.json").write_text(dumps(info), encoding="utf-8")
     return find_tables(folder)

@@ -82,7 +82,7 @@ def judges() -> Record:
 def held_out(first: str) -> Record:
     """Return likelihoods of one prior, better than the others but for the last."""
     gains = {"published": 0.4, "by_class": 0.2, "apart": 0.01}
-    told = {
+    result = {
         name: {"value": gain, "interval": [gain - 0.1, gain + 0.1], "terms": gain}
         for name, gain in gains.items()
     }
@@ -93,7 +93,7 @@ def held_out(first: str) -> Record:
             "impossible": EXCLUDED | {first: 0},
             "nats": {},
             "terms": {},
-            "gain": told,
+            "gain": result,
         }
     }
 

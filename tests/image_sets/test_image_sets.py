@@ -151,11 +151,11 @@ def table(pair, **columns):
 
 
 def test_parquet_is_read_with_its_columns_masks_and_splits(tmp_path, pair):
-    made = table(pair, patient=["A", "A", None], label=[1, 0, 1], odd=[[1], [2], [3]])
+    generated = table(pair, patient=["A", "A", None], label=[1, 0, 1], odd=[[1], [2], [3]])
     features = '{"info": {"features": {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}}}}'
-    made = made.replace_schema_metadata({"huggingface": features})
-    pq.write_table(made.slice(0, 2), tmp_path / "train-00000-of-00001.parquet")
-    pq.write_table(made.slice(2), tmp_path / "test-00000-of-00001.parquet")
+    generated = generated.replace_schema_metadata({"huggingface": features})
+    pq.write_table(generated.slice(0, 2), tmp_path / "train-00000-of-00001.parquet")
+    pq.write_table(generated.slice(2), tmp_path / "test-00000-of-00001.parquet")
     source = open_set(tmp_path)
     assert source.values("split").tolist() == ["test", "train", "train"]
     assert source.values("label").tolist() == ["yes", "yes", "no"]
@@ -171,8 +171,8 @@ def test_parquet_is_read_with_its_columns_masks_and_splits(tmp_path, pair):
 
 
 def test_plain_bytes_in_one_file_are_images_too(tmp_path, pair):
-    made = pa.table({"Image": [encode_png(x) for x in pair[0]], "family_id": ["a", "b", "b"]})
-    pq.write_table(made, tmp_path / "x.parquet")
+    generated = pa.table({"Image": [encode_png(x) for x in pair[0]], "family_id": ["a", "b", "b"]})
+    pq.write_table(generated, tmp_path / "x.parquet")
     source = open_set(tmp_path / "x.parquet")
     assert source.groups().tolist() == ["a", "b", "b"]
     assert len(pixels_of(source)[0]) == 3
@@ -188,9 +188,11 @@ def test_a_dataset_saved_to_disk_is_read(tmp_path, pair):
         }
     )
     columns = {"image": [Image.fromarray(x) for x in pair[0]], "label": [0, 1, 1]}
-    made = datasets.Dataset.from_dict(columns | {"patient": ["A", "B", "B"]}, features=features)
-    made.save_to_disk(tmp_path / "one")
-    datasets.DatasetDict({"train": made, "test": made}).save_to_disk(tmp_path / "several")
+    generated = datasets.Dataset.from_dict(
+        columns | {"patient": ["A", "B", "B"]}, features=features
+    )
+    generated.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"train": generated, "test": generated}).save_to_disk(tmp_path / "several")
     one, several = open_set(tmp_path / "one"), open_set(tmp_path / "several")
     assert one.values("label").tolist() == ["benign", "malignant", "malignant"]
     assert one.groups("patient").tolist() == ["A", "B", "B"]

@@ -56,9 +56,9 @@ def load(folder, adapter=None):
 
 
 def test_few_held_out_patients_cost_the_interval_not_the_adapter(adapted):
-    folder, told = adapted
+    folder, result = adapted
     kept = json.loads((folder / "adapters/busi/adapter.json").read_text("utf-8"))
-    assert kept == json.loads(dumps(told))
+    assert kept == json.loads(dumps(result))
     for scores in kept["held_out"].values():
         assert scores["kid_us64"]["interval"] is None
         assert "too few" in scores["kid_us64"]["note"]

@@ -21,10 +21,10 @@ def as_told(finding, text):
     """Return the finding with the terms that a text states, each of which must be one."""
     terms = {condition.field: condition.terms for condition in read_text(text).conditions}
     assert all(len(options) == 1 for options in terms.values())
-    told = {field: options[0] for field, options in terms.items()}
-    if "halo" in told:
-        told["halo"] = told["halo"] == "yes"
-    return replace(finding, **told)
+    result = {field: options[0] for field, options in terms.items()}
+    if "halo" in result:
+        result["halo"] = result["halo"] == "yes"
+    return replace(finding, **result)
 
 
 def measured(engine, lesions, text, measure):

@@ -137,7 +137,7 @@ def test_places_of_seeds_are_standard_normal_and_repeat():
 
 
 def test_fields_never_seen_have_no_range():
-    made = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
-    values, sure = told(made, echo_pattern="anechoic", posterior="none", halo=True)
+    generated = fit_ranges([Caption("benign")] * 9, np.zeros((9, LEVELS), np.float32))
+    values, sure = told(generated, echo_pattern="anechoic", posterior="none", halo=True)
     assert not values.any()
     assert not sure.any()

@@ -54,10 +54,10 @@ def test_moments_of_one_image_are_its_own_and_another_grain_costs(features):
 
 
 def test_moments_of_other_anatomy_are_compared_on_average():
-    made, real = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
+    generated, real = torch.randn(4, 3, 8, 8), torch.randn(4, 3, 8, 8)
     order = torch.tensor([2, 0, 3, 1])
-    assert float(critics.moments_loss([made], [made[order]], torch.zeros(4))) < 1e-6
-    assert float(critics.moments_loss([made], [real], torch.zeros(4))) > 1e-3
+    assert float(critics.moments_loss([generated], [generated[order]], torch.zeros(4))) < 1e-6
+    assert float(critics.moments_loss([generated], [real], torch.zeros(4))) > 1e-3
 
 
 def test_augmented_images_have_a_gradient_and_another_contrast():

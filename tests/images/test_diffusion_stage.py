@@ -34,8 +34,8 @@ def planned(tmp_path_factory):
     """Return a function that plans a training whose images are read already."""
     folder = tmp_path_factory.mktemp("real é")
     table, cohort = folder / "breast" / "table.parquet", folder / "cohort.parquet"
-    told = {"citation": "c", "doi": "d", "licence": "CC BY 4.0", "weights_may_ship": True}
-    for path, text in ((table, "t"), (cohort, "c"), (table.parent / "info.json", dumps(told))):
+    result = {"citation": "c", "doi": "d", "licence": "CC BY 4.0", "weights_may_ship": True}
+    for path, text in ((table, "t"), (cohort, "c"), (table.parent / "info.json", dumps(result))):
         write_text(path, text)
 
     def plan(out, params):
@@ -94,8 +94,8 @@ def test_guidance_moves_the_weights(trained, planned, tmp_path):
 
 
 def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
-    asked = REHEARSAL.model_copy(update={"start": trained})
-    further = train(planned(tmp_path / "on", asked), silent)
+    request = REHEARSAL.model_copy(update={"start": trained})
+    further = train(planned(tmp_path / "on", request), silent)
     before, after = (load_model(folder, torch.device("cpu")) for folder in (trained, further))
     same = {
         name: tiny.tensors_equal(get(before), get(after))
@@ -113,9 +113,9 @@ def test_a_generator_learns_on_with_its_own_latents(trained, planned, tmp_path):
 
 def test_a_generator_of_another_network_is_refused_at_once(trained, planned, tmp_path):
     wider = REHEARSAL.flow.model_copy(update={"widths": (16, 64)})
-    asked = REHEARSAL.model_copy(update={"start": trained, "flow": wider})
+    request = REHEARSAL.model_copy(update={"start": trained, "flow": wider})
     with pytest.raises(UserError, match=r"flow.widths and flow.layers must be those of .*16, 64"):
-        planned(tmp_path / "on", asked)
+        planned(tmp_path / "on", request)
     assert not (tmp_path / "work").exists()
 
 

@@ -121,9 +121,9 @@ def test_a_killed_training_ends_with_the_same_weights_and_log(
 
 def test_accumulation_counts_images(views, stated, tmp_path):
     seen = []
-    pace = replace(PACE, steps=2, accumulate=3)
-    train(make_flow(views, stated), pace, tmp_path, seen.append)
-    assert sum(seen) == pace.images_seen == 12
+    schedule = replace(PACE, steps=2, accumulate=3)
+    train(make_flow(views, stated), schedule, tmp_path, seen.append)
+    assert sum(seen) == schedule.images_seen == 12
 
 
 def test_the_loss_falls_on_what_is_learned(views, stated, tmp_path):

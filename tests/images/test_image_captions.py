@@ -153,9 +153,9 @@ def test_bounds_are_fitted_to_the_share_on_which_readers_agree():
         ("echo_pattern", "anechoic", 0.8),
         ("echo_pattern", "hypoechoic", 0.8),
     ):
-        said = [k for k, r in enumerate(readings) if bounds.term(field, r) == term]
+        phrases = [k for k, r in enumerate(readings) if bounds.term(field, r) == term]
         own = [term] if field == "margin" else term
-        right = [rows[k][field] == own for k in said]
+        right = [rows[k][field] == own for k in phrases]
         assert np.mean(right) == pytest.approx(share, abs=0.02)
         assert np.mean(right) >= share
     assert bounds.term("shape", replace(READING, axes=0.95)) == "round"
@@ -195,9 +195,9 @@ def stated(caption):
 @pytest.mark.parametrize("missing", sorted(set(FIELDS) - {"width_mm", "height_mm"}))
 def test_what_is_not_stated_is_not_told(missing):
     full = Caption(**TABLE | {"margin": ("indistinct", "angular")})
-    whole, told = stated(full), stated(replace(full, **{missing: None}))
+    whole, result = stated(full), stated(replace(full, **{missing: None}))
     lost = {"margin_indistinct", "margin_angular"} if missing == "margin" else {missing}
-    assert told == {name: term for name, term in whole.items() if name not in lost}
+    assert result == {name: term for name, term in whole.items() if name not in lost}
     assert len(whole) == len(FIELDS) - 2 + 1  # without sizes, with two margin terms
     assert set(stated(Caption(**{missing: getattr(full, missing)}))) == lost
 
@@ -247,9 +247,9 @@ def test_measured_terms_are_the_readers_on_patients_that_were_not_fitted(publish
             (bounds.term(field, reading), row[field])
             for row, reading in zip(*parts["held out"], strict=True)
         ]
-        told = [(term, known) for term, known in pairs if term]
-        assert len(told) >= least_said * len(pairs), field
-        assert np.mean([known in (term, [term]) for term, known in told]) >= least_right, field
+        result = [(term, known) for term, known in pairs if term]
+        assert len(result) >= least_said * len(pairs), field
+        assert np.mean([known in (term, [term]) for term, known in result]) >= least_right, field
     for row, _, pair in seen[::40]:
         caption = make_caption(row, *pair, bounds)
         assert all(getattr(caption, name) == row[name] for name in set(FIELDS) - {"margin"})

@@ -142,13 +142,13 @@ def test_calcifications_are_bright_points_where_they_belong(sample, where, near)
 
 
 def test_smooth_sides_cast_edge_shadows(sample):
-    edge, beside = [], []
+    edge, reference = [], []
     for seed in SEEDS:
         f, mask = sample(seed=seed, height_mm=10.0, width_mm=12.0)
         level = 20 * np.log10(engine.envelope(f, mask)[150:190] + 1e-6).mean(0)
         edge.append(level[[86, 87, 88, 89, 167, 168, 169, 170]].mean())
-        beside.append(level[[70, 72, 74, 76, 180, 182, 184, 186]].mean())
-    assert np.mean(edge) < np.mean(beside) - 1
+        reference.append(level[[70, 72, 74, 76, 180, 182, 184, 186]].mean())
+    assert np.mean(edge) < np.mean(reference) - 1
 
 
 def test_a_curved_array_leaves_black_corners_and_shows_the_lesion(sample):
@@ -195,8 +195,8 @@ def test_a_halo_only_adds_echo_and_leaves_the_spicules_where_they_were(sample):
         for halo in (False, True):
             finding, mask = sample(margin=("spiculated",), halo=halo)
             parts = (finding, rings(finding, mask), grid, to_tissue(flat, flat, flat, 0.7))
-            made = lesion.insert_lesion(seeds.rng(seed, "image"), *parts, 5.0)
-            echoes.append(made.echo_db)
+            generated = lesion.insert_lesion(seeds.rng(seed, "image"), *parts, 5.0)
+            echoes.append(generated.echo_db)
         added = echoes[1] - echoes[0]
         assert added.min() > -1e-4
         assert added.max() > 2

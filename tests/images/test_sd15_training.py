@@ -158,10 +158,10 @@ def test_hidden_pixels_teach_nothing_and_mirrored_pairs_stay_pairs(tiny_sd):
 
 
 def test_the_rate_rises_then_stays():
-    pace = Recipe().pace(450, 0)
-    assert pace.rate_at(0) == pytest.approx(2e-7)
-    assert pace.rate_at(499) == pace.rate_at(22_399) == 1e-4
-    assert pace.steps == 200 * 112
+    schedule = Recipe().schedule(450, 0)
+    assert schedule.rate_at(0) == pytest.approx(2e-7)
+    assert schedule.rate_at(499) == schedule.rate_at(22_399) == 1e-4
+    assert schedule.steps == 200 * 112
 
 
 def test_the_benchmarks_networks_and_the_adapter_are_as_large_as_the_predecessors():
@@ -212,21 +212,21 @@ def test_a_model_and_its_adapters_come_from_canonical_folders(real, tiny_sd, tmp
     assert not first.work.exists()
     out = shutil.copytree(model, tmp_path / "out")
     write_adapter(fit(out, tmp_path / "work", replace(ADAPTER, epochs=1)), ADAPTER, out, "clinic")
-    asked = library.Options(real, out, model, "breast", 2)
-    library.train(library.plan(asked, 5, replace(QUICK, epochs=1)), seen.append)
+    request = library.Options(real, out, model, "breast", 2)
+    library.train(library.plan(request, 5, replace(QUICK, epochs=1)), seen.append)
     assert {path.name for path in (out / "adapters").iterdir()} == {"breast", "clinic"}
     assert logged(out / "adapters" / "breast") == 2
     load_image_engine("stable_diffusion", 64, "cpu", 1, ModelOptions(str(out), "breast"))
     with pytest.raises(UserError, match=r"an adapter must be new in .*, got breast"):
-        library.plan(asked, 5, QUICK)
+        library.plan(request, 5, QUICK)
     with pytest.raises(UserError, match="or hold the model that is adapted"):
-        library.plan(replace(asked, start=tiny_sd), 5, QUICK)
+        library.plan(replace(request, start=tiny_sd), 5, QUICK)
 
 
 def test_what_cannot_be_trained_is_refused_before_images_are_read(tmp_path):
     nowhere = library.Options(tmp_path / "no data", tmp_path / "out", tmp_path / "no model")
     with pytest.raises(UserError, match="a Stable Diffusion folder must hold"):
         library.plan(nowhere, 5)
-    asked = Options("images", tmp_path, tmp_path / "out", "sd15", tmp_path, rank=8)
+    request = Options("images", tmp_path, tmp_path / "out", "sd15", tmp_path, rank=8)
     with pytest.raises(UserError, match="--rank must come with --adapt, got 8"):
-        train_asked(asked, Params(), lambda *_: nullcontext())
+        train_asked(request, Params(), lambda *_: nullcontext())

@@ -20,8 +20,8 @@ SIDE = 64
 
 
 def engine(folder, size_px=SIDE, **learned):
-    told = ModelOptions(str(folder), **({"steps": 3} | learned))
-    return load_image_engine("stable_diffusion", size_px, "cpu", 1, told)
+    result = ModelOptions(str(folder), **({"steps": 3} | learned))
+    return load_image_engine("stable_diffusion", size_px, "cpu", 1, result)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def add_adapter(folder, name, scale, prefix="unet."):
     unet.add_adapter(LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"]))
     layers = get_peft_model_state_dict(unet)
     noise = torch.Generator().manual_seed(0)
-    made = {
+    generated = {
         f"{prefix}{key}": torch.randn(value.shape, generator=noise) * scale
         for key, value in layers.items()
     }
     path = folder / "adapters" / name / "pytorch_lora_weights.safetensors"
     path.parent.mkdir(parents=True)
-    save_file(made, path)
+    save_file(generated, path)
 
 
 def test_images_are_8_bit_grey_and_replay(drawn, tiny_sd, batch):
@@ -105,8 +105,8 @@ def test_a_small_image_is_the_large_one_averaged(tiny_sd, drawn, sample):
 
 def test_the_sentence_is_the_predecessors():
     whole = "breast ultrasound image of malignant tumor with heterogeneous echogenicity"
-    said = to_text("malignant", "heterogeneous", ("angular", "spiculated"))
-    assert said == f"{whole} and unclear boundary."
+    phrases = to_text("malignant", "heterogeneous", ("angular", "spiculated"))
+    assert phrases == f"{whole} and unclear boundary."
     clear = "breast ultrasound image of benign tumor with homogeneous echogenicity and clear"
     assert to_text("benign", "anechoic", ("circumscribed",)) == f"{clear} boundary."
     assert to_text("benign", None, None) == "breast ultrasound image of benign tumor."

@@ -102,8 +102,8 @@ def test_recall_counts_overlays_half_covered():
     strokes[0] = True
     other, ignore = np.roll(strokes, 1, axis=0), np.zeros((4, 4), np.bool_)
     ignore[0, :2] = ignore[1, 0] = True
-    told = recall([Overlay("text", strokes), Overlay("text", other)], ignore)["text"]
-    assert (told.n_found, told.planted, told.pixels) == (1, 2, 3 / 8)
+    result = recall([Overlay("text", strokes), Overlay("text", other)], ignore)["text"]
+    assert (result.n_found, result.planted, result.pixels) == (1, 2, 3 / 8)
 
 
 def test_candidates_stand_out_of_what_is_wide():
@@ -146,8 +146,8 @@ def test_a_fit_tells_strokes_from_speckle():
     planted = plant_overlays(speckle(60), rng)
     odds = log_odds(planted.image, net)
     strokes = np.any([overlay.strokes for overlay in planted.overlays], axis=0)
-    asked = find_candidates(planted.image)
-    either = asked & (strokes | ~planted.touched)
+    request = find_candidates(planted.image)
+    either = request & (strokes | ~planted.touched)
     assert roc_auc_score(strokes[either], odds[either]) > 0.85
 
 
@@ -182,28 +182,28 @@ def listed(real_data):
     """Return (kinds, ignored pixels) of each image listed by eye."""
     with NAMES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    told = []
+    result = []
     for row in rows:
         folder = real_data / FOLDERS[row["dataset"]]
         if not folder.is_dir():
             pytest.skip(f"no {row['dataset']} in {real_data}")
         image = to_grey(load_image(folder / row["source_file"])[0])
-        told.append((set(row["kinds"].split("&")), find_overlays(image)))
-    return told
+        result.append((set(row["kinds"].split("&")), find_overlays(image)))
+    return result
 
 
 def test_images_listed_by_eye(listed):
-    told = listed
-    assert len(told) >= 120
+    result = listed
+    assert len(result) >= 120
     found = {
-        kind: np.mean([ignore.any() for kinds, ignore in told if kind in kinds])
+        kind: np.mean([ignore.any() for kinds, ignore in result if kind in kinds])
         for kind in ("text", "caliper", "logo")
     }
     assert found["text"] >= 0.97
     assert found["caliper"] >= 0.95
     assert found["logo"] >= 0.97
-    assert np.mean([ignore.any() for kinds, ignore in told if kinds != {"none"}]) >= 0.95
-    assert np.mean([ignore.mean() for kinds, ignore in told if kinds == {"none"}]) <= 0.005
+    assert np.mean([ignore.any() for kinds, ignore in result if kinds != {"none"}]) >= 0.95
+    assert np.mean([ignore.mean() for kinds, ignore in result if kinds == {"none"}]) <= 0.005
 
 
 @pytest.mark.xfail(strict=True, reason="missed: something is found in 13 of 60 clean images")

@@ -126,10 +126,10 @@ def test_held_out_patients_of_bus_bra(real_data):
     folder = real_data / "BUS-BRA"
     stated = [describe(row) for row in read_rows(folder / bus_bra.TABLE, bus_bra.COLUMNS)]
     rows = []
-    for entry, told in zip(list_images("bus_bra", folder).entries, stated, strict=True):
-        if assign_split(told["patient_id"]) == "test":
+    for entry, result in zip(list_images("bus_bra", folder).entries, stated, strict=True):
+        if assign_split(result["patient_id"]) == "test":
             row = to_row("bus_bra", entry.source_file, entry.load())
-            assert row["sample_id"] == told["sample_id"]
+            assert row["sample_id"] == result["sample_id"]
             rows.append(row | {"cluster_id": row["patient_id"]})
     crops, judges = crop_all(rows), load_judges(device="cpu")
     found = score_segmenter(judges, crops)["bus_bra"]

@@ -79,10 +79,10 @@ def test_a_killed_training_ends_with_the_same_bytes(tmp_path, spec):
     whole = train(member, crops, 1, tmp_path / "a", lambda _: None)
     with pytest.raises(KillError):
         train(member, crops, 1, tmp_path / "b", kill)
-    told = []
-    again = train(member, crops, 1, tmp_path / "b", told.append)
-    assert told[0] == 18  # one epoch was kept
-    assert sum(told) == 54
+    result = []
+    again = train(member, crops, 1, tmp_path / "b", result.append)
+    assert result[0] == 18  # one epoch was kept
+    assert sum(result) == 54
     assert all(torch.equal(whole[key], again[key]) for key in whole)
 
 
@@ -109,13 +109,13 @@ def test_a_segmenter_learns_dark_ellipses(tmp_path):
 
 def test_classes_are_equally_likely_on_every_scanner():
     crops = ellipses(60)
-    chances = probabilities(crops, labelled=True)
-    assert chances.sum() == pytest.approx(1)
-    assert chances[crops.labels == "normal"].sum() == 0
+    weights = probabilities(crops, labelled=True)
+    assert weights.sum() == pytest.approx(1)
+    assert weights[crops.labels == "normal"].sum() == 0
     for scanner in ("rare", "common"):
         own = crops.scanners == scanner
-        assert chances[own & crops.is_malignant].sum() == pytest.approx(chances[own].sum() / 2)
-    ratio = chances[crops.scanners == "common"].sum() / chances[crops.scanners == "rare"].sum()
+        assert weights[own & crops.is_malignant].sum() == pytest.approx(weights[own].sum() / 2)
+    ratio = weights[crops.scanners == "common"].sum() / weights[crops.scanners == "rare"].sum()
     lesions = [np.sum(crops.is_labelled & (crops.scanners == s)) for s in ("common", "rare")]
     assert ratio == pytest.approx(np.sqrt(lesions[0] / lesions[1]))
 
@@ -223,9 +223,9 @@ def test_dice_of_overlapping_and_empty_masks():
 
 def test_auc_is_that_of_the_reference_implementation():
     draws = rng(3, "test")
-    outcomes, chances = draws.random(80) < 0.3, draws.integers(0, 9, 80) / 9
-    assert scores.auc(outcomes, chances) == pytest.approx(roc_auc_score(outcomes, chances))
-    assert np.isnan(scores.auc(outcomes & False, chances))
+    outcomes, weights = draws.random(80) < 0.3, draws.integers(0, 9, 80) / 9
+    assert scores.auc(outcomes, weights) == pytest.approx(roc_auc_score(outcomes, weights))
+    assert np.isnan(scores.auc(outcomes & False, weights))
 
 
 def test_intervals_draw_whole_patients():
@@ -242,8 +242,8 @@ def test_the_whole_training_scores_the_test_patients_alone(tmp_path):
         save_crops(ellipses(n, seed=seed), folders[split])
     table = tmp_path / "busi" / "table.parquet"
     table.parent.mkdir()
-    told = {"citation": "A.", "doi": "10/1", "licence": "CC BY 4.0", "weights_may_ship": True}
-    (table.parent / "info.json").write_text(json.dumps(told))
+    result = {"citation": "A.", "doi": "10/1", "licence": "CC BY 4.0", "weights_may_ship": True}
+    (table.parent / "info.json").write_text(json.dumps(result))
     plan = stage.plan(PARAMS, folders["train"], tmp_path / "work")
     ticks = []
     judges = stage.train(

@@ -71,7 +71,7 @@ def row(dataset, number):
 def real(tmp_path_factory):
     """Return a folder of real data: BrEaST and BUSI, 40 patients each."""
     folder = tmp_path_factory.mktemp("real é")
-    told = {"citation": "A.", "doi": "10/1", "licence": "CC BY 4.0", "weights_may_ship": True}
+    result = {"citation": "A.", "doi": "10/1", "licence": "CC BY 4.0", "weights_may_ship": True}
     tables = []
     for name in ("breast", "busi"):
         table = pa.Table.from_pylist(
@@ -79,7 +79,7 @@ def real(tmp_path_factory):
         )
         (folder / name).mkdir()
         pq.write_table(table, folder / name / "table.parquet", row_group_size=10)
-        (folder / name / "info.json").write_text(dumps(told | {"name": name, "summary": {}}))
+        (folder / name / "info.json").write_text(dumps(result | {"name": name, "summary": {}}))
         tables.append(folder / name / "table.parquet")
     (folder / "cohort").mkdir()
     pq.write_table(make_cohort(tables), folder / "cohort" / FILE)
@@ -133,11 +133,11 @@ def test_a_killed_training_ends_with_the_same_weights(real, trained, tmp_path):
         if sum(seen) > 16 * (KEEP + 20):
             raise KilledError
 
-    asked = plan(real, tmp_path / "masks")
+    request = plan(real, tmp_path / "masks")
     with pytest.raises(KilledError):
-        train(asked, tick)
+        train(request, tick)
     resumed = []
-    again = train(asked, resumed.append)
+    again = train(request, resumed.append)
     assert resumed[0] == 16 * KEEP  # the checkpoint's
     for name in ("outlines.safetensors", "outlines.json"):
         assert (trained / name).read_bytes() == (again / name).read_bytes()
@@ -152,14 +152,14 @@ def test_terms_are_readers_or_measured_or_missing(real):
     )
     tables = [real / name / "table.parquet" for name in ("breast", "busi")]
     outlined = _read_outlines(tables, real / "cohort" / FILE, "train", bounds)
-    told = {"breast": set(), "busi": set()}
+    result = {"breast": set(), "busi": set()}
     for lesion in outlined.lesions:
-        told[lesion.style].add((lesion.shape, lesion.margin, lesion.size_mm is None))
-    assert told["breast"] == {
+        result[lesion.style].add((lesion.shape, lesion.margin, lesion.size_mm is None))
+    assert result["breast"] == {
         ("oval", ("circumscribed",), False),
         ("irregular", ("spiculated",), False),
     }
-    assert told["busi"] == {
+    assert result["busi"] == {
         ("oval", ("circumscribed",), True),
         ("oval", None, True),
         (None, None, True),

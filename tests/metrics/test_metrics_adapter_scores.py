@@ -30,13 +30,13 @@ def speckle(count, seed):
 
 
 def test_eight_patients_of_one_image_give_a_value_without_an_interval():
-    told = score(speckle(8, 1), crops(8))
-    kid = told["kid_us64"]
+    result = score(speckle(8, 1), crops(8))
+    kid = result["kid_us64"]
     assert (kid["n"], kid["interval"]) == (3, None)
     assert np.isfinite([kid["value"], kid["floor"], kid["floor_limit"]]).all()
     assert kid["note"] == "too few held-out patients for interval"
-    assert told["dice"]["n"] == 8
-    assert "null" in dumps(told)
+    assert result["dice"]["n"] == 8
+    assert "null" in dumps(result)
 
 
 def test_enough_patients_give_an_interval_and_no_note():
@@ -47,13 +47,13 @@ def test_enough_patients_give_an_interval_and_no_note():
 
 @pytest.mark.parametrize("patients", [["p0"] * 4, ["p0", "p0", "p1", "p2"]])
 def test_where_no_score_can_be_made_the_record_says_so(patients):
-    told = score(speckle(4, 1), crops(4, lesions=False, patients=patients))
-    assert told["kid_us64"]["value"] is None
-    assert "images of several families and patients" in told["kid_us64"]["note"]
-    assert told["kid_us64"]["n"] == 4
+    result = score(speckle(4, 1), crops(4, lesions=False, patients=patients))
+    assert result["kid_us64"]["value"] is None
+    assert "images of several families and patients" in result["kid_us64"]["note"]
+    assert result["kid_us64"]["n"] == 4
     nothing = {"value": None, "real": None, "n": 0, "note": "no held-out crop shows a lesion"}
-    assert told["dice"] == nothing
-    dumps(told)
+    assert result["dice"] == nothing
+    dumps(result)
 
 
 def test_images_must_pair_with_crops():

@@ -121,8 +121,8 @@ def test_the_gaussian_kernels_distance_is_the_closed_form_whatever_the_unit():
     assert np.mean(found) == pytest.approx(expected, abs=3 * np.std(found) / 10**0.5)
     tripled = [Sample(3 * s.points, s.groups) for s in pairs[0]]
     assert mmd(*tripled, rng(0, "s"), draws=3).value == pytest.approx(found[0])
-    told = mmd(*pairs[0], rng(0, "s"), draws=20)
-    assert told.floor < told.floor_limit < told.interval[0] < told.value
+    result = mmd(*pairs[0], rng(0, "s"), draws=20)
+    assert result.floor < result.floor_limit < result.interval[0] < result.value
 
 
 def test_frechet_distance_of_few_points_is_that_of_their_covariances():

@@ -17,10 +17,10 @@ def sample(n, seed, shift=0.0, spread=1.0, images=1):
 
 def test_on_a_line_the_overlap_is_what_one_counts():
     real = np.array([[0.0], [1], [2], [10]])  # to their nearest: 1, 1, 1, 8
-    made = np.array([[0.5], [2.5], [30]])  # 2, 2, 27.5
+    generated = np.array([[0.5], [2.5], [30]])  # 2, 2, 27.5
     # 0.5 lies in three balls (0, 1; not 2), 2.5 in those of 2 and 10, 30 in none
-    told = overlap_points(made, real, k=1)
-    assert told == Overlap(
+    result = overlap_points(generated, real, k=1)
+    assert result == Overlap(
         precision=pytest.approx(2 / 3),
         recall=1.0,
         density=pytest.approx(4 / 3),
@@ -29,7 +29,7 @@ def test_on_a_line_the_overlap_is_what_one_counts():
 
 
 def test_a_plain_reference_agrees():
-    made, real = sample(40, 1, 0.3).points, sample(50, 2).points
+    generated, real = sample(40, 1, 0.3).points, sample(50, 2).points
 
     def plain(k=5):
         def far(points):
@@ -38,9 +38,13 @@ def test_a_plain_reference_agrees():
         def apart(p, q):
             return np.linalg.norm(p - q)
 
-        own, other = far(made), far(real)
-        inside = [[apart(m, r) < reach for r, reach in zip(real, other, strict=True)] for m in made]
-        held = [any(apart(m, r) < reach for m, reach in zip(made, own, strict=True)) for r in real]
+        own, other = far(generated), far(real)
+        inside = [
+            [apart(m, r) < reach for r, reach in zip(real, other, strict=True)] for m in generated
+        ]
+        held = [
+            any(apart(m, r) < reach for m, reach in zip(generated, own, strict=True)) for r in real
+        ]
         return (
             np.mean([any(row) for row in inside]),
             np.mean(held),
@@ -48,8 +52,8 @@ def test_a_plain_reference_agrees():
             np.mean([any(column) for column in zip(*inside, strict=True)]),
         )
 
-    told = overlap_points(made, real)
-    assert [getattr(told, name) for name in NAMES] == pytest.approx(plain())
+    result = overlap_points(generated, real)
+    assert [getattr(result, name) for name in NAMES] == pytest.approx(plain())
 
 
 def test_scores_tell_what_is_missing_from_what_is_strange():

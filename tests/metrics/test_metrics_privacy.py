@@ -51,9 +51,11 @@ def test_independent_draws_are_as_near_to_training_as_to_held_out_patients(real)
 def test_planted_copies_are_caught(real):
     training, _ = real
     copied = training.points[::4] + rng(2, "noise").normal(0, 0.005, (100, D))
-    made = drawn(100, "made")
-    half = Sample(np.concatenate([copied, made.points]), np.array([f"m{k}" for k in range(200)]))
-    clean, found = told(made, real).scores, told(half, real).scores
+    generated = drawn(100, "made")
+    half = Sample(
+        np.concatenate([copied, generated.points]), np.array([f"m{k}" for k in range(200)])
+    )
+    clean, found = told(generated, real).scores, told(half, real).scores
     assert found["same_patient"].value == pytest.approx(0.5, abs=0.02)
     assert found["same_patient"].value > found["same_patient"].floor_limit
     assert found["inauthentic"].value > clean["inauthentic"].value + 0.2

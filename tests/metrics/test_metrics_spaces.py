@@ -34,13 +34,13 @@ def scripted(tmp_path):
 
 def test_a_vector_has_at_most_64_numbers_with_names_of_their_own(make_image):
     image, mask = make_image(0)
-    told = measure(image, mask)
-    assert len(NAMES) == len(set(NAMES)) == len(told) <= 64
-    assert np.isfinite(told).all()
+    result = measure(image, mask)
+    assert len(NAMES) == len(set(NAMES)) == len(result) <= 64
+    assert np.isfinite(result).all()
     alone = measure(image, None)
     assert np.isnan(alone[-len(LESION) :]).all()
-    assert np.array_equal(alone[: -len(LESION)], told[: -len(LESION)])
-    assert np.array_equal(told, measure(image, mask))
+    assert np.array_equal(alone[: -len(LESION)], result[: -len(LESION)])
+    assert np.array_equal(result, measure(image, mask))
 
 
 def test_numbers_mean_what_their_names_say(make_image):
@@ -146,8 +146,8 @@ def test_a_folder_of_the_transformers_library_is_a_space(pretrained, vit, capfd)
     points = space.embed(images, images)
     seen = torch.tensor([[-0.4, -1.6, -0.6], [0.0, -0.8, -0.4]])[:, :, None, None]
     with torch.inference_mode():
-        asked = model(seen.expand(2, 3, 32, 32)).pooler_output
-    assert points == pytest.approx(asked.numpy(), abs=1e-5)
+        request = model(seen.expand(2, 3, 32, 32)).pooler_output
+    assert points == pytest.approx(request.numpy(), abs=1e-5)
     assert (space.name, space.fid) == ("tiny é", True)
     (folder / "preprocessor_config.json").write_text("{}")
     assert load_space(str(folder)).sha256 != space.sha256  # images are seen otherwise
@@ -159,8 +159,8 @@ def test_without_weights_that_pool_the_last_features_are_averaged(pretrained, vi
     images = np.random.default_rng(0).integers(0, 255, (3, 32, 32)).astype(np.uint8)
     extractor = load_model(pretrained(model))
     with torch.inference_mode():
-        told = model(extractor.spec.to_input(images))
-    expected = told.pooler_output if pooled else told.last_hidden_state.mean(dim=1)
+        result = model(extractor.spec.to_input(images))
+    expected = result.pooler_output if pooled else result.last_hidden_state.mean(dim=1)
     assert extractor.embed(images) == pytest.approx(expected.numpy(), abs=1e-5)
 
 

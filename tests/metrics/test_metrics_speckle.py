@@ -35,13 +35,13 @@ def test_a_wave_has_its_power_in_the_band_of_its_frequency():
 
 def test_images_of_one_kind_hold_and_smooth_ones_do_not():
     real = textures(80, 1)
-    told = [
-        compare(measure(made), made.scanners, measure(real), real.scanners)
-        for made in (textures(60, 2), textures(60, 3, width=2.0))
+    result = [
+        compare(measure(generated), generated.scanners, measure(real), real.scanners)
+        for generated in (textures(60, 2), textures(60, 3, width=2.0))
     ]
-    same, smooth = (np.mean([one.within for one in rows]) for rows in told)
+    same, smooth = (np.mean([one.within for one in rows]) for rows in result)
     assert same > 0.9
-    failed = {one.statistic for one in told[1] if not one.within}
+    failed = {one.statistic for one in result[1] if not one.within}
     assert {"speckle_axial_px", "speckle_lateral_px", "spectrum_slope"} <= failed
     assert smooth < 0.7
 

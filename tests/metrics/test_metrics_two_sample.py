@@ -43,21 +43,21 @@ def test_blurred_images_are_told_apart():
 
 
 def test_numbers_follow_the_seed_and_not_the_workers():
-    made = pairs(speckle(24, 1), speckle(24, 2))
+    generated = pairs(speckle(24, 1), speckle(24, 2))
     quick = replace(QUICK, steps=4)
-    one = cross_validate(made, 5, quick)
-    assert cross_validate(made, 5, replace(quick, workers=1)) == one
-    assert cross_validate(made, 6, quick) != one
+    one = cross_validate(generated, 5, quick)
+    assert cross_validate(generated, 5, replace(quick, workers=1)) == one
+    assert cross_validate(generated, 6, quick) != one
 
 
 def test_what_is_hidden_tells_nothing():
     bright = speckle(60, 1)
     bright[:, 10:20, 10:20] = 255
-    made = pairs(bright, speckle(60, 2))
-    hide = made.hidden.copy()
+    generated = pairs(bright, speckle(60, 2))
+    hide = generated.hidden.copy()
     hide[:, 10:20, 10:20] = True
-    assert cross_validate(made, 0, QUICK).value > 0.9
-    found = cross_validate(replace(made, hidden=hide), 0, QUICK)
+    assert cross_validate(generated, 0, QUICK).value > 0.9
+    found = cross_validate(replace(generated, hidden=hide), 0, QUICK)
     assert 1 - found.floor_limit < found.value < found.floor_limit
 
 
@@ -80,12 +80,12 @@ def test_pairs_that_cannot_be_tested_are_refused():
 def test_pairs_are_of_one_class_and_scanner():
     real = ellipses(60)
     other = real.pick(rng(0, "some").permutation(60)[:40])
-    made = replace(other, groups=np.arange(40).astype(str))
-    own, rows = match_pairs(made, real, rng(0, "m"))
+    generated = replace(other, groups=np.arange(40).astype(str))
+    own, rows = match_pairs(generated, real, rng(0, "m"))
     assert len(own) == len(set(own)) == len(set(rows)) == 40
     for name in ("labels", "scanners"):
-        assert (getattr(made, name)[own] == getattr(real, name)[rows]).all()
-    phantom = replace(made, scanners=np.full(40, "linear"))
+        assert (getattr(generated, name)[own] == getattr(real, name)[rows]).all()
+    phantom = replace(generated, scanners=np.full(40, "linear"))
     own, rows = match_pairs(phantom, real, rng(0, "m"))
     assert (phantom.labels[own] == real.labels[rows]).all()
 

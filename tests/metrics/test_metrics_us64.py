@@ -39,8 +39,8 @@ def test_training_again_gives_the_same_bytes(tiny, tmp_path):
     train(ellipses(24), tmp_path / "again", 3, TINY, QUICK)
     train(ellipses(24), tmp_path / "other", 4, TINY, QUICK)
     assert torch.equal(torch.get_rng_state(), before)
-    told = [sha256_file(folder / WEIGHTS) for folder in (tiny, tmp_path / "again")]
-    assert told[0] == told[1] != sha256_file(tmp_path / "other" / WEIGHTS)
+    result = [sha256_file(folder / WEIGHTS) for folder in (tiny, tmp_path / "again")]
+    assert result[0] == result[1] != sha256_file(tmp_path / "other" / WEIGHTS)
 
 
 def test_coordinates_depend_on_the_image_alone(tiny):
@@ -95,11 +95,11 @@ def test_what_is_not_known_costs_nothing():
         "spoilt": torch.zeros(2, 9),
     }
     chosen, ways = np.array([0, 1]), np.array([0, 4])
-    told = compute_loss(answers, lesson, chosen, ways)
+    result = compute_loss(answers, lesson, chosen, ways)
     # one class of three, one statistic off by 1 in smooth L1, nine ways
-    assert float(told) == pytest.approx(np.log(3) + 4 * 0.5 + 2 * np.log(9), rel=1e-5)
+    assert float(result) == pytest.approx(np.log(3) + 4 * 0.5 + 2 * np.log(9), rel=1e-5)
     changed = answers | {"statistics": torch.tensor([[7.0, 0], [7, 7]])}
-    assert compute_loss(changed, lesson, chosen, ways) == told
+    assert compute_loss(changed, lesson, chosen, ways) == result
 
 
 def test_a_lesson_leaves_unknown_labels_and_statistics_open():

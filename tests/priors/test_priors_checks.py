@@ -63,11 +63,13 @@ def test_checks_name_the_source_that_differs(prior, odd, as_rows):
     )
     assert record["prior"] == {"name": "pooled", "sha256": found.sha256}
     assert set(record["held_out"]) == {"validation"}
-    told = {(r["source"], r["node"], r["pathology"]): r for r in record["disagreement"]}
-    assert told["busi", "shape", "benign"]["distance"] > told["busi", "shape", "benign"]["floor"]
-    assert told["busi", "y", "benign"]["distance"] > told["busi", "y", "benign"]["floor"]
-    assert told["busi", "halo", "malignant"]["distance"] < 0.15
-    assert told["published", "shape", "benign"]["floor"] is None
+    result = {(r["source"], r["node"], r["pathology"]): r for r in record["disagreement"]}
+    assert (
+        result["busi", "shape", "benign"]["distance"] > result["busi", "shape", "benign"]["floor"]
+    )
+    assert result["busi", "y", "benign"]["distance"] > result["busi", "y", "benign"]["floor"]
+    assert result["busi", "halo", "malignant"]["distance"] < 0.15
+    assert result["published", "shape", "benign"]["floor"] is None
     assert record["fit"]["sources"]["busi"]["lesions"] > 220
     io.dumps(record)  # no NaN, nothing that JSON cannot hold
 

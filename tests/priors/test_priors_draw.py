@@ -85,10 +85,10 @@ def _density(prior, finding):
     from busgen.priors.draw import _row_index
 
     drawn = states_of(prior, [finding], 256)
-    made = boxes.make_boxes(prior.sizes, prior.fields_mm, {})
-    index = _row_index(made, drawn, np.array([True]))
+    generated = boxes.make_boxes(prior.sizes, prior.fields_mm, {})
+    index = _row_index(generated, drawn, np.array([True]))
     values = [[finding.width_mm, finding.height_mm, finding.center_x, finding.center_y]]
-    return log_density_of(made, index, np.array(values))[0]
+    return log_density_of(generated, index, np.array(values))[0]
 
 
 def test_network_sums_to_one(prior):
@@ -102,7 +102,7 @@ def test_box_density_integrates_to_one(prior):
     n, side = 40_000, base.pixel_mm * 256
     low, high = np.array([-4.9, 0.0, 0.1, 0.05]), np.array([-0.4, 1.5, 0.9, 0.9])
     area, aspect, x, y = (low + rng.random((n, 4)) * (high - low)).T
-    made = [
+    generated = [
         replace(
             base,
             orientation="parallel",
@@ -113,8 +113,8 @@ def test_box_density_integrates_to_one(prior):
         )
         for a, r, cx, cy in zip(area, aspect, x, y, strict=True)
     ]
-    logs = log_prob(prior, made)
-    terms = logs[np.isfinite(logs)][0] - _density(prior, made[int(np.isfinite(logs).argmax())])
+    logs = log_prob(prior, generated)
+    terms = logs[np.isfinite(logs)][0] - _density(prior, generated[int(np.isfinite(logs).argmax())])
     share = np.exp(logs - terms) * np.prod(high - low)
     assert share.mean() == pytest.approx(1, abs=4 * share.std() / np.sqrt(n))
 

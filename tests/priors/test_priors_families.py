@@ -49,8 +49,8 @@ def test_text_says_the_term_and_everything_else_as_before(drawn, field):
             {c.field: c for c in read_text(m.text).conditions}
             for m in make_members(finding, field, TERMS[field])
         ]
-        assert [said.pop(field).terms for said in read] == [(term,) for term in TERMS[field]]
-        assert all(said == read[0] for said in read)
+        assert [phrases.pop(field).terms for phrases in read] == [(term,) for term in TERMS[field]]
+        assert all(phrases == read[0] for phrases in read)
 
 
 def test_texts_of_a_family_share_all_words_around_those_that_change(drawn):
@@ -89,8 +89,8 @@ def test_margins_are_varied_one_term_at_a_time(drawn):
 
 def test_conditions_on_margins_choose_their_terms():
     assert select_terms("margin", ANY) == schema.MARGINS
-    asked = parse_request(("margin=circumscribed|spiculated",), None, None)
-    assert select_terms("margin", asked) == ("circumscribed", "spiculated")
+    request = parse_request(("margin=circumscribed|spiculated",), None, None)
+    assert select_terms("margin", request) == ("circumscribed", "spiculated")
 
 
 def test_a_family_may_leave_the_prior(drawn):
@@ -100,8 +100,8 @@ def test_a_family_may_leave_the_prior(drawn):
 
 
 def test_conditions_on_the_field_choose_the_terms():
-    asked = parse_request(("posterior=shadowing|none", "shape=oval"), None, None)
-    assert select_terms("posterior", asked) == ("none", "shadowing")
+    request = parse_request(("posterior=shadowing|none", "shape=oval"), None, None)
+    assert select_terms("posterior", request) == ("none", "shadowing")
     assert select_terms("posterior", ANY) == schema.POSTERIORS
     assert select_terms("halo", ANY) == ("no", "yes")
     assert select_terms("tissue", parse_request(("pathology=normal",), None, None)) == (

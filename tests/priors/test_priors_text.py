@@ -18,18 +18,21 @@ def _read(text):
 def test_text_of_thousands_of_findings_is_read_back(findings):
     seen = set()
     for f in findings[:2500]:
-        said = _read(f.text)
+        phrases = _read(f.text)
         names = ["pathology", "birads", "tissue"]
         if f.has_lesion:
             names += ["shape", "orientation", "echo_pattern", "posterior", "calcification"]
-            assert said["margin"].terms == ("+".join(f.margin),)
-            assert said["halo"].terms == (("no", "yes")[f.halo],)
-            assert said["width_mm"].low == pytest.approx(f.width_mm, abs=0.0501)
-            assert said["height_mm"].low == pytest.approx(f.height_mm, abs=0.0501)
-            assert (said["height_mm"].low > said["width_mm"].low) == (f.orientation[0] == "n")
+            assert phrases["margin"].terms == ("+".join(f.margin),)
+            assert phrases["halo"].terms == (("no", "yes")[f.halo],)
+            assert phrases["width_mm"].low == pytest.approx(f.width_mm, abs=0.0501)
+            assert phrases["height_mm"].low == pytest.approx(f.height_mm, abs=0.0501)
+            assert (phrases["height_mm"].low > phrases["width_mm"].low) == (f.orientation[0] == "n")
             seen.add(f.margin)
-        assert {n: said[n].terms for n in names} == {n: (getattr(f, n),) for n in names}
-        assert set(said) == {*names, *(["margin", "halo", "width_mm", "height_mm"] * f.has_lesion)}
+        assert {n: phrases[n].terms for n in names} == {n: (getattr(f, n),) for n in names}
+        assert set(phrases) == {
+            *names,
+            *(["margin", "halo", "width_mm", "height_mm"] * f.has_lesion),
+        }
     assert len(seen) >= len(MARGIN_SETS) - 2
 
 

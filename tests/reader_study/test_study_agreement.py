@@ -58,15 +58,17 @@ def test_a_share_counts_images_and_its_interval_treats_readers_as_one():
 
 
 def key_of(**images) -> Key:
-    told = {
-        name: {"kind": kind, "pathology": "benign", "said": NOTHING | said}
-        for name, (kind, said) in images.items()
+    result = {
+        name: {"kind": kind, "pathology": "benign", "said": NOTHING | phrases}
+        for name, (kind, phrases) in images.items()
     }
-    return Key("s", told)
+    return Key("s", result)
 
 
 def answers_of(reader: str, **images) -> Answers:
-    return Answers(reader, {n: {"rating": r, "said": said} for n, (r, said) in images.items()})
+    return Answers(
+        reader, {n: {"rating": r, "said": phrases} for n, (r, phrases) in images.items()}
+    )
 
 
 def test_confusion_by_descriptor_takes_each_margin_term_by_itself():
@@ -94,9 +96,9 @@ def test_readers_are_held_to_what_was_asked_only_where_both_say_something():
         a=("synthetic", {"birads": "4a", "margin": ["indistinct", "angular"], "halo": "absent"}),
         b=("real", {"birads": "3"}),
     )
-    said = {"birads": "4c", "margin": ["angular", "indistinct"], "shape": "oval"}
+    phrases = {"birads": "4c", "margin": ["angular", "indistinct"], "shape": "oval"}
     answers = [
-        answers_of("x", a=(6, said), b=(1, {"birads": "3"})),
+        answers_of("x", a=(6, phrases), b=(1, {"birads": "3"})),
         answers_of("y", a=(1, {}), b=(1, {"birads": "5"})),
     ]
     found = {(o["kind"], o["field"]): (o["value"], o["n"]) for o in _score_requests(answers, key)}

@@ -139,8 +139,8 @@ def test_what_was_pressed_and_clicked_is_in_the_file(study, answered):
     assert {name: one["rating"] for name, one in answers.images.items()} == given
     assert sorted(one["place"] for one in answers.images.values()) == list(range(1, 21))
     assert all(0 < one["ms"] < 60_000 for one in answers.images.values())
-    (said,) = [one["said"] for one in answers.images.values() if one["said"]]
-    assert said == {
+    (phrases,) = [one["said"] for one in answers.images.values() if one["said"]]
+    assert phrases == {
         "birads": "4a",
         "shape": "round",
         "margin": ["angular", "spiculated"],
@@ -154,8 +154,8 @@ def test_the_file_is_scored(study, answered, tmp_path, call):
     code, _, err = call("study", "score", file, *words)
     assert code == 0, err
     (reader,) = read_json(tmp_path / "scores" / "scores.json")["readers"]
-    made = read_key(study / "key.json").ids("synthetic")
-    assert reader["sensitivity"]["value"] == sum(given[name] >= 4 for name in made) / 10
+    generated = read_key(study / "key.json").ids("synthetic")
+    assert reader["sensitivity"]["value"] == sum(given[name] >= 4 for name in generated) / 10
 
 
 def test_another_device_takes_the_file_and_none_that_was_changed(study, answered, tmp_path):
@@ -204,8 +204,8 @@ def named(tab: Browser) -> bool:
     """Return whether what a person hears of the page says all that it shows."""
     tab.press("2")
     nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
-    told = {(n["role"]["value"], n["name"]["value"]) for n in nodes if "name" in n}
-    return told >= {
+    result = {(n["role"]["value"], n["name"]["value"]) for n in nodes if "name" in n}
+    return result >= {
         ("image", "Ultrasound image 1"),
         ("group", "Real or synthetic?"),
         ("button", "Definitely synthetic"),

@@ -54,8 +54,8 @@ def test_nothing_of_a_image_but_its_pixels_tells_what_it_is(data, key):
     }
     for order in orders.values():
         places = np.arange(20)
-        made = np.array([truth[name] for name in order])
-        assert mannwhitneyu(places[made], places[~made]).pvalue > 0.05
+        generated = np.array([truth[name] for name in order])
+        assert mannwhitneyu(places[generated], places[~generated]).pvalue > 0.05
 
 
 def test_how_well_a_image_compresses_does_not_show():

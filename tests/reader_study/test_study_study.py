@@ -22,10 +22,12 @@ def test_kinds_and_classes_are_balanced_and_no_patient_or_family_comes_twice(key
     shown = [cohort[one["source"]["sample_id"]] for one in images if one["kind"] == "real"]
     assert {row["split"] for row in shown} == {"test"}
     assert len({row["cluster_id"] for row in shown}) == 10
-    made = [one["source"]["sample_id"] for one in images if one["kind"] == "synthetic"]
-    assert len(set(made)) == 10
-    said = [one["said"] for one in images if one["kind"] == "real"]
-    assert all(one["margin"] == ["indistinct", "angular"] and one["halo"] is None for one in said)
+    generated = [one["source"]["sample_id"] for one in images if one["kind"] == "synthetic"]
+    assert len(set(generated)) == 10
+    phrases = [one["said"] for one in images if one["kind"] == "real"]
+    assert all(
+        one["margin"] == ["indistinct", "angular"] and one["halo"] is None for one in phrases
+    )
 
 
 def test_all_images_have_one_side_and_every_block_is_balanced(release, real):

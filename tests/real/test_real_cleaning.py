@@ -37,9 +37,9 @@ NO_PIXELS = {"bytes": b"", "path": ""}
 
 def test_counts(tmp_path):
     tables = write_tables(tmp_path, {"busi": BUSI, "bus_bra": BUS_BRA})
-    told = summarise(tables, make_cohort(tables))
-    assert list(told["datasets"]) == ["bus_bra", "busi"]
-    busi = told["datasets"]["busi"]
+    result = summarise(tables, make_cohort(tables))
+    assert list(result["datasets"]) == ["bus_bra", "busi"]
+    busi = result["datasets"]["busi"]
     assert (busi["published"], busi["read"], busi["left_out"]) == (8, 6, {"broken": 2})
     assert (busi["patients"], busi["clusters"]) == (5, 3)
     assert busi["flags"] == {"overlay": 2, "no_mask": 1, "near_duplicate": 3, "label_conflict": 2}
@@ -47,9 +47,9 @@ def test_counts(tmp_path):
     assert sum(sum(classes.values()) for classes in busi["splits"].values()) == 6
     usable = sum((Counter(classes) for classes in busi["usable"].values()), Counter())
     assert usable == {"benign": 1, "normal": 1}
-    assert told["all"]["across"] == 1
-    assert told["all"]["left_out"] == {"broken": 4}
-    assert sum(told["all"]["pixels"].values()) == 5
+    assert result["all"]["across"] == 1
+    assert result["all"]["left_out"] == {"broken": 4}
+    assert sum(result["all"]["pixels"].values()) == 5
 
 
 @pytest.fixture(scope="module")

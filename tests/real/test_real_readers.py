@@ -38,14 +38,14 @@ def test_registry_follows_the_schema():
 def test_summary_counts_what_applies(breast):
     folder = breast(Calcifications="indefinable")
     (folder / "BrEaST-Lesions_USG-images_and_masks" / "case002.png").unlink()
-    told = summary(read_dataset("breast", folder))
-    assert told["read"] == 2
-    assert told["by_pathology"] == {"benign": 1, "normal": 1}
-    assert told["complete"]["shape"] == [1, 1]
-    assert told["complete"]["calcification"] == [0, 1]
-    assert told["complete"]["scanner"] == [0, 2]
-    assert told["notes"] == {"calcifications indefinable": 1}
-    assert [name for name, _ in told["left_out"]] == ["case002.png"]
+    result = summary(read_dataset("breast", folder))
+    assert result["read"] == 2
+    assert result["by_pathology"] == {"benign": 1, "normal": 1}
+    assert result["complete"]["shape"] == [1, 1]
+    assert result["complete"]["calcification"] == [0, 1]
+    assert result["complete"]["scanner"] == [0, 2]
+    assert result["notes"] == {"calcifications indefinable": 1}
+    assert [name for name, _ in result["left_out"]] == ["case002.png"]
 
 
 def test_canonical_folder_is_the_reading(breast, tmp_path):
@@ -53,8 +53,8 @@ def test_canonical_folder_is_the_reading(breast, tmp_path):
     reading = read_dataset("breast", folder)
     out = tmp_path / "real" / "breast"
     write_canonical("breast", folder, out)
-    told = write_canonical("breast", folder, out)  # again: replaces
-    assert told == summary(reading)
+    result = write_canonical("breast", folder, out)  # again: replaces
+    assert result == summary(reading)
     assert pq.read_table(out / "table.parquet").equals(reading.table)
     assert pq.read_schema(out / "table.parquet") == schema.arrow_schema("real")
     assert json.loads((out / "left_out.json").read_text()) == {"left_out": []}

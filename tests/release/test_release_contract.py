@@ -181,8 +181,8 @@ def test_a_file_that_is_no_parquet_is_an_error(tmp_path):
 
 @pytest.fixture(scope="module")
 def plan():
-    asked = {"where": [], "text": None, "targets": {}, "vary": None}
-    return asked | {"prior": read_json(POOLED)}
+    request = {"where": [], "text": None, "targets": {}, "vary": None}
+    return request | {"prior": read_json(POOLED)}
 
 
 def _shares(plan, changed):

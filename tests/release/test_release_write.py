@@ -208,10 +208,10 @@ def test_a_broken_contract_names_rule_count_and_examples(damaged, tmp_path):
         return pa.array(values, pa.string())
 
     _rewrite(damaged / "index.parquet", _with("orientation", wrong))
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as detected:
         write_release(damaged, tmp_path / "out")
-    assert "orientation must be" in str(caught.value)
-    assert tiny.sample_id(0) in str(caught.value)
+    assert "orientation must be" in str(detected.value)
+    assert tiny.sample_id(0) in str(detected.value)
     assert not (tmp_path / "out").exists()
 
 

@@ -91,8 +91,8 @@ def make_chain(root: Path, params: GenerateParams) -> Chain:
     write_reference(Reference(make_facts(samples), samples), sources.reference)
     run(resolve(params), sources.candidates, run_shards)
     write_release(sources.candidates, sources.release, ReleaseParams(title=TITLE))
-    asked = QualityParams(reference=sources.reference)
-    write_scores(sources.release, sources.quality, asked, root / "refused")
+    request = QualityParams(reference=sources.reference)
+    write_scores(sources.release, sources.quality, request, root / "refused")
     chain = Chain(sources, root / "report ü")
     write_report(sources, chain.folder, GALLERY)
     return chain

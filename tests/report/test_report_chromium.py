@@ -36,7 +36,7 @@ def test_everything_is_drawn_and_the_banner_stays(request, tab, width, release):
     tab.open(chain.page)
     drawn = tab.js(IMAGES)
     assert len(drawn) == chain.html.count("<img ") > 0
-    assert all(whole and told for whole, told in drawn)
+    assert all(whole and result for whole, result in drawn)
     assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
     tab.js("scrollTo(0, 4000)")
     assert tab.js("scrollY") > 0

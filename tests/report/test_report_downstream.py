@@ -121,11 +121,11 @@ def test_only_this_generators_images_answer_for_it(evidence, folder):
     names = ("engine_sha256", "mask_engine_sha256", "prior_sha256")
     own = replace(other, generator=evidence.plan.resolution.model_dump(include=set(names)))
     assert own.matches(evidence.plan)
-    said = [
+    phrases = [
         next(one for one in make_answers(evidence, contract, taught) if one.name == "utility").n
         for taught in (other, own)
     ]
-    assert said == ["", f"{len(own.primaries)} comparisons"]
+    assert phrases == ["", f"{len(own.primaries)} comparisons"]
 
 
 def test_without_predictions_there_are_no_roc_curves(folder, tmp_path):

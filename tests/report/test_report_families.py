@@ -71,8 +71,10 @@ def test_a_family_counts_once_and_what_varies_has_no_share(told):
 
 
 def test_the_funnel_says_how_many_families_and_who_passed_alone(told):
-    asked, _, passed, accepted, _ = funnel.make_section(told)
-    assert asked.about.startswith("6 drawn once from the prior, each with every term of posterior")
+    request, _, passed, accepted, _ = funnel.make_section(told)
+    assert request.about.startswith(
+        "6 drawn once from the prior, each with every term of posterior"
+    )
     lost = (told.attempts["reason"] == "family").sum()
     assert passed.count == accepted.count + lost
     assert accepted.about.endswith("as did the whole family")

@@ -145,8 +145,10 @@ def test_page_tells_of_data_prior_and_judges(chain):
 
 @pytest.mark.parametrize("shipped", [True, False])
 def test_what_ships_stands_beside_a_release_that_was_made_with_it(tmp_path, shipped):
-    made = resolve(GenerateParams(engine="phantom", mask_engine="curvature"))
-    plan = made if shipped else changed(made, judges_sha256="0" * 64, prior_sha256="0" * 64)
+    generated = resolve(GenerateParams(engine="phantom", mask_engine="curvature"))
+    plan = (
+        generated if shipped else changed(generated, judges_sha256="0" * 64, prior_sha256="0" * 64)
+    )
     write_text(tmp_path / "provenance.json", dumps({"plan": to_record(plan)}))
     judges, checks = load_shipped(tmp_path)
     assert (judges is not None, checks is not None) == (shipped, shipped)

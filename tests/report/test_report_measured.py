@@ -21,8 +21,8 @@ from busgen.report.sections.scores import (
 
 
 def score(value, limit, bad="high", **other):
-    told = {"floor": limit / 2, "floor_limit": limit, "bad": bad, "version": "abc", "n": 40}
-    return told | {"value": value, "interval": [value - 0.01, value + 0.01]} | other
+    result = {"floor": limit / 2, "floor_limit": limit, "bad": bad, "version": "abc", "n": 40}
+    return result | {"value": value, "interval": [value - 0.01, value + 0.01]} | other
 
 
 SCORES = {
@@ -92,10 +92,10 @@ def test_versions_are_compared_by_the_side_that_is_bad_in_one_space(name, other,
     old = {"beside_real": {"scores": {name: SCORES[name]}}}
     new = {"beside_real": {"scores": {name: SCORES[name] | other}}}
     assert [one.verdict for one in _measure(old, new)] == ([verdict] if verdict else [])
-    told = [{"quality": one["beside_real"]["scores"], "downstream": {}} for one in (old, new)]
+    result = [{"quality": one["beside_real"]["scores"], "downstream": {}} for one in (old, new)]
     kinds = {SAME: "no difference"}
     expected = [kinds.get(verdict, verdict)] if verdict else []
-    assert [one["verdict"] for one in changes_compare(*told)] == expected
+    assert [one["verdict"] for one in changes_compare(*result)] == expected
     assert list(_measure({}, new)) == []
 
 

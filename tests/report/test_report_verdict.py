@@ -72,8 +72,8 @@ def test_a_use_is_unfit_for_the_answers_against_it():
 
 def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evidence, contract):
     score = {"value": 0.2, "n": 40, "interval": [0.1, 0.3], "floor": 0.01, "floor_limit": 0.05}
-    asked = {"copies": Limit(max=1, of="floor_limit"), "kid_us64": Limit(max=1)}
-    scores = evidence.scores | {"limits": check(asked, {"copies": score}, {})}
+    request = {"copies": Limit(max=1, of="floor_limit"), "kid_us64": Limit(max=1)}
+    scores = evidence.scores | {"limits": check(request, {"copies": score}, {})}
     *_, found, left = make_answers(replace(evidence, scores=scores), contract)
     assert (found.answer, found.interval, found.floor) == (NO, "0.1 to 0.3", "0.01")
     assert left.answer == UNKNOWN
@@ -86,10 +86,10 @@ def test_a_limit_that_is_exceeded_speaks_against_the_uses_that_it_concerns(evide
 
 def test_the_lead_says_whether_the_release_keeps_its_limits():
     score = {"value": 0.2, "n": 40, "interval": [0.1, 0.3], "floor_limit": 0.05}
-    asked = {"copies": Limit(max=0.1), "kid_us64": Limit(max=1)}
+    request = {"copies": Limit(max=0.1), "kid_us64": Limit(max=1)}
 
     def said(scores):
-        clause = to_words(check(asked, scores, {}))
+        clause = to_words(check(request, scores, {}))
         return make_section(answered(), clause).sentence.split(". It is fit for 7 of 7")[0]
 
     kept = score | {"value": 0.1}
@@ -103,9 +103,9 @@ def test_the_lead_says_whether_the_release_keeps_its_limits():
 
 
 def test_each_limit_that_was_not_measured_has_its_own_reason():
-    asked = {name: Limit(max=1) for name in ("kid_us64", "fid", "repeats", "vendi_us64")}
+    request = {name: Limit(max=1) for name in ("kid_us64", "fid", "repeats", "vendi_us64")}
     reasons = dict.fromkeys(("kid_us64", "fid"), "needs real images")
-    record = check(asked, {}, reasons | {"repeats": "needs earlier releases"})
+    record = check(request, {}, reasons | {"repeats": "needs earlier releases"})
     assert unmeasured_answers(record) == [
         "kid_us64, fid: needs real images",
         "repeats: needs earlier releases",
@@ -171,8 +171,8 @@ def test_of_what_a_gate_refuses_first_attempts_are_counted(evidence, action, row
     gates = evidence.plan.request.gates | {"label_confidence": Gate(min=0.05, action=action)}
     plan = changed(evidence.plan, gates=gates)
     found = answer_judges(replace(evidence, attempts=attempts, plan=plan), "label_confidence")
-    asked = getattr(evidence, rows)
-    bad = int((~asked["accepted"]).sum())
-    assert found.n == str(len(asked))
-    assert f"in {bad} of {len(asked)} {'first attempts' if bad else 'images'} " in found.why
+    request = getattr(evidence, rows)
+    bad = int((~request["accepted"]).sum())
+    assert found.n == str(len(request))
+    assert f"in {bad} of {len(request)} {'first attempts' if bad else 'images'} " in found.why
     assert (bad > 0) == (action == "reject")

@@ -15,8 +15,8 @@ def scan(seed: int, shape: tuple[int, int] = (240, 320)) -> np.ndarray:
     fine = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 2)
     coarse = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), 14)
     layers = np.sin(np.linspace(0, 12, shape[0]))[:, None]
-    made = 100 + 25 * fine / fine.std() + 25 * coarse / coarse.std() + 20 * layers
-    return np.clip(made, 6, 255).astype(np.uint8)
+    generated = 100 + 25 * fine / fine.std() + 25 * coarse / coarse.std() + 20 * layers
+    return np.clip(generated, 6, 255).astype(np.uint8)
 
 
 def mirrored(image: np.ndarray) -> np.ndarray:

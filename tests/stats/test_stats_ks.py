@@ -18,23 +18,23 @@ def test_ks_is_scipys():
 
 def test_distance_to_a_shifted_uniform_is_the_shift():
     own, real = (np.arange(1000) + 0.5) / 1000 + 0.3, (np.arange(200) + 0.5) / 200
-    told = summarise([ks_distance(own, real, make_draws(1000, np.arange(200), rng(0, "d")))])
-    assert told["value"] == pytest.approx(0.3, abs=0.005)
-    assert told["interval"][0] < 0.3 < told["interval"][1]
-    assert (told["n"], told["n_real"]) == (1000, 200)
+    result = summarise([ks_distance(own, real, make_draws(1000, np.arange(200), rng(0, "d")))])
+    assert result["value"] == pytest.approx(0.3, abs=0.005)
+    assert result["interval"][0] < 0.3 < result["interval"][1]
+    assert (result["n"], result["n_real"]) == (1000, 200)
     # mean of the Kolmogorov distribution is .8687, scaled by sqrt(1/n + 1/m)
-    assert told["floor"] == pytest.approx(0.8687 * (1 / 1000 + 1 / 200) ** 0.5, rel=0.1)
+    assert result["floor"] == pytest.approx(0.8687 * (1 / 1000 + 1 / 200) ** 0.5, rel=0.1)
 
 
 def test_equal_distributions_score_the_floor():
     pick = rng(1, "d")
-    told = [
+    result = [
         summarise(
             [ks_distance(pick.random(60), pick.random(40), make_draws(60, np.arange(40), pick))]
         )
         for _ in range(40)
     ]
-    values, floors = ([one[key] for one in told] for key in ("value", "floor"))
+    values, floors = ([one[key] for one in result] for key in ("value", "floor"))
     assert np.mean(values) == pytest.approx(np.mean(floors), rel=0.1)
 
 
@@ -62,8 +62,8 @@ def test_a_patient_stands_in_one_half_and_is_drawn_whole():
 
 def test_what_does_not_apply_is_left_out():
     own, real = np.array([1.0, np.nan, 2.0, 3.0]), np.array([np.nan, 1.0, 2.0, 3.0, np.nan])
-    told = ks_distance(own, real, make_draws(4, np.arange(5), rng(4, "d")))
-    assert (told.value, told.n, told.n_real) == (0.0, 3, 3)
+    result = ks_distance(own, real, make_draws(4, np.arange(5), rng(4, "d")))
+    assert (result.value, result.n, result.n_real) == (0.0, 3, 3)
 
 
 def test_a_mean_of_distances_keeps_the_smaller_n():
@@ -72,6 +72,6 @@ def test_a_mean_of_distances_keeps_the_smaller_n():
         ks_distance(pick.random(n), pick.random(40), make_draws(n, np.arange(40), pick))
         for n in (50, 30)
     ]
-    told = summarise(parts)
-    assert told["n"] == 30
-    assert told["value"] == pytest.approx(np.mean([one.value for one in parts]), abs=1e-4)
+    result = summarise(parts)
+    assert result["n"] == 30
+    assert result["value"] == pytest.approx(np.mean([one.value for one in parts]), abs=1e-4)

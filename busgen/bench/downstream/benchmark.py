@@ -86,22 +86,26 @@ def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
     """Read, generate, compare in `work`, what is done there left as it is; return the figures."""
     work.mkdir(parents=True, exist_ok=True)
     reading.run(source, work / "real", work)
-    release, told = _generate(read_images(open_set(work / "real")), work, size)
+    release, measured = _generate(read_images(open_set(work / "real")), work, size)
     usual = Request(
         release, work / "real", work / "table", seeds=size.seeds, recipes=size.recipes,
         folds=size.folds,
     )  # fmt: skip
     low = replace(usual, out=work / "low", arms=LOW_ARMS)
-    table, told["table_s"] = run(usual, work)
-    told["table_again_s"] = Figure(measure_time(lambda: compare(usual)), "s", told["table_s"].n)
-    told |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
-    told |= _measure_gaps(table["results"])
-    few, told["low_data_s"] = run(low, work)
-    told |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
+    table, measured["table_s"] = run(usual, work)
+    measured["table_again_s"] = Figure(
+        measure_time(lambda: compare(usual)), "s", measured["table_s"].n
+    )
+    measured |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
+    measured |= _measure_gaps(table["results"])
+    few, measured["low_data_s"] = run(low, work)
+    measured |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
     with TemporaryDirectory(dir=work) as scratch:
         quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
-        told["quick_s"] = Figure(measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs))
-    return told
+        measured["quick_s"] = Figure(
+            measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs)
+        )
+    return measured
 
 
 def _generate(
@@ -109,36 +113,36 @@ def _generate(
 ) -> tuple[Path, dict[str, Figure]]:
     """Make the release, large enough for the largest training set; its folder, n, seconds."""
     largest = max(len(own["train"]) for own in real.values() if "train" in own)
-    asked = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
-    release = work / f"release-{resolve(asked).sha256[:16]}"
+    request = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
+    release = work / f"release-{resolve(request).sha256[:16]}"
     for old in set(work.glob("release-*")) - {release}:
         remove_written(old)
     stood = release.is_dir()
-    took = measure_time(lambda: make_release(Params(generate=asked), release))
+    took = measure_time(lambda: make_release(Params(generate=request), release))
     seconds = _read_seconds(work).get("generate_s", 0.0) if stood else took
     write_text(work / CLOCK, dumps(_read_seconds(work) | {"generate_s": seconds}))
-    return release, {"generate_s": Figure(seconds, "s", asked.n)}
+    return release, {"generate_s": Figure(seconds, "s", request.n)}
 
 
-def run(asked: Request, work: Path) -> tuple[dict[str, Any], Figure]:
+def run(request: Request, work: Path) -> tuple[dict[str, Any], Figure]:
     """Carry a comparison out, or the rest of it; return its record and the seconds of the whole.
 
     These are the seconds of all trainings, shared by the workers, and those of reading and
     comparing: the most that any go took for them. n counts trainings.
     """
-    start, jobs = time.monotonic(), plan(asked).jobs
+    start, jobs = time.monotonic(), plan(request).jobs
     left = [job for job in jobs if not job.is_done]
-    record = compare(asked)
-    other = time.monotonic() - start - _seconds(left) / asked.workers
-    key = f"{asked.out.name}_other_s"
+    record = compare(request)
+    other = time.monotonic() - start - _seconds(left) / request.workers
+    key = f"{request.out.name}_other_s"
     other = max(other, _read_seconds(work).get(key, 0.0))
     write_text(work / CLOCK, dumps(_read_seconds(work) | {key: other}))
-    return record, Figure(_seconds(jobs) / asked.workers + other, "s", len(jobs))
+    return record, Figure(_seconds(jobs) / request.workers + other, "s", len(jobs))
 
 
-def compare(asked: Request) -> dict[str, Any]:
+def compare(request: Request) -> dict[str, Any]:
     """Return the record of a comparison, as `busgen downstream` makes it."""
-    return library.run(plan(asked), lambda _: None, lambda _: None)[0]
+    return library.run(plan(request), lambda _: None, lambda _: None)[0]
 
 
 def _seconds(jobs: Iterable[runs.Job]) -> float:
@@ -155,29 +159,29 @@ def _measure_gains(
     results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
 ) -> dict[str, Figure]:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
-    told: dict[str, Figure] = {}
+    measured: dict[str, Figure] = {}
     above: dict[str, Figure] = {}
     for task in TASKS:
         own = _gains(results, task, arm)
-        told |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
+        measured |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
         held = [one.interval is not None and one.interval[0] > 0 for one in own.values()]
         above[f"{count}_{task}"] = Figure(sum(held), "training sets", len(own))
-    return told | above
+    return measured | above
 
 
 def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
-    told: dict[str, Figure] = {}
+    measured: dict[str, Figure] = {}
     for task in TASKS:
         name = f"synthetic_only_{HEADLINE[task]}_gap"
         short = {}
         for train, one in _gains(results, task, "synthetic").items():
             low, high = one.interval or (0.0, 0.0)
             short[train] = replace(one, value=-one.value, interval=(-high, -low))
-        told |= {f"{name}_{train}": one for train, one in short.items()}
+        measured |= {f"{name}_{train}": one for train, one in short.items()}
         if short:
-            told[name] = max(short.values(), key=lambda one: one.value)
-    return told
+            measured[name] = max(short.values(), key=lambda one: one.value)
+    return measured
 
 
 def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:

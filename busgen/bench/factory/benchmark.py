@@ -52,12 +52,12 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
 def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
     """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
-    asked = {"n": size, "engine": ENGINE}
-    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": asked}))
+    request = {"n": size, "engine": ENGINE}
+    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": request}))
     run_python(scratch, "-c", PLAIN)
     small_gib = _peak()  # of the first child of this process
-    asked |= {"n": shards * size, "shard_size": size}
-    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": asked}))
+    request |= {"n": shards * size, "shard_size": size}
+    io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": request}))
     plain_s, flow_s = [], []
     with chdir(scratch), prefect_server() as url:
         run_python(scratch, "-c", "import flows.generate")  # compiled once, as in any second run

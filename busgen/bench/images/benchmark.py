@@ -115,20 +115,20 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
             name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
         }
         held_out = real.held_out
-        asked = match_findings(held_out, SEED)
-        made = {name: render(engine, asked) for name, engine in engines.items()}
+        request = match_findings(held_out, SEED)
+        generated = {name: render(engine, request) for name, engine in engines.items()}
         lesions = held_out.crops.is_labelled
-        outlined = {name: images[lesions] for name, images in made.items()}
+        outlined = {name: images[lesions] for name, images in generated.items()}
         every = real.crops(SPLITS)
         stated = every.pick(every.crops.datasets == TOLD)
         clean = overlays.read_images(real.tables, real.cohort)
         return {
             **speed,
-            **_realism(real, asked, made, size),
+            **_realism(real, request, generated, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
-            **text_control.figures(stated, held_out, asked, made, SUBJECT),
-            **overlays.measure(clean, made, SUBJECT),
-            **_families(engines, asked, size),
+            **text_control.figures(stated, held_out, request, generated, SUBJECT),
+            **overlays.measure(clean, generated, SUBJECT),
+            **_families(engines, request, size),
             **_utility(engines, real, judges, folder, size),
         }
 
@@ -154,26 +154,30 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def _realism(real: RealData, asked: Request, made: Images, size: Size) -> dict[str, Figure]:
+def _realism(real: RealData, request: Request, generated: Images, size: Size) -> dict[str, Figure]:
     """Return the scores of realism, and what more steps of a learned sampler change of them."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
-    told: dict[str, Figure] = {}
-    for name, images in made.items():
+    measured: dict[str, Figure] = {}
+    for name, images in generated.items():
         crops = realism.match_pairs(held_out, images)
-        told |= realism.figures(name, crops, standard, size.recipe)
+        measured |= realism.figures(name, crops, standard, size.recipe)
     few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
     distance = partial(realism.measure_distance, standard)
-    return told | realism.compare_steps(SUBJECT, asked.pick(few), distance, (MANY_STEPS,), THREADS)
+    return measured | realism.compare_steps(
+        SUBJECT, request.pick(few), distance, (MANY_STEPS,), THREADS
+    )
 
 
-def _families(engines: Mapping[str, ImageEngine], asked: Request, size: Size) -> dict[str, Figure]:
+def _families(
+    engines: Mapping[str, ImageEngine], request: Request, size: Size
+) -> dict[str, Figure]:
     """Return what counterfactual families of each engine show."""
-    base = counterfactual.select(asked, size.families)
-    told: dict[str, Figure] = {}
+    base = counterfactual.select(request, size.families)
+    measured: dict[str, Figure] = {}
     for name, engine in engines.items():
-        told |= counterfactual.figures(engine, base, MEASURES, name)
-    return told
+        measured |= counterfactual.figures(engine, base, MEASURES, name)
+    return measured
 
 
 def _utility(
@@ -181,10 +185,10 @@ def _utility(
 ) -> dict[str, Figure]:
     """Return what the engines' images teach, and how well they follow masks of the prior."""
     training = real.crops(("train",)).subsample(size.training)
-    asked = draw_findings(training, SEED)
-    made = {name: render(engine, asked) for name, engine in engines.items()}
-    arms = images_utility.make_arms(training.crops, made, asked.masks)
+    request = draw_findings(training, SEED)
+    generated = {name: render(engine, request) for name, engine in engines.items()}
+    arms = images_utility.make_arms(training.crops, generated, request.masks)
     return {
-        **control.measure(judges, made, asked.masks),
+        **control.measure(judges, generated, request.masks),
         **images_utility.figures(arms, real.crops(("test",)).crops, scratch, size.utility),
     }

@@ -62,20 +62,20 @@ def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
 
 
 def figures(
-    judges: Judges, real: Crops, made: dict[str, NDArray[np.uint8]], subject: str
+    judges: Judges, real: Crops, generated: dict[str, NDArray[np.uint8]], subject: str
 ) -> dict[str, Figure]:
     """Return the judges' figures on real crops and on images rendered in their stead.
 
-    `real` are held-out crops of lesions whose class is known, `made` each engine's images
+    `real` are held-out crops of lesions whose class is known, `generated` each engine's images
     (N, S, S) uint8 in their order. Gaps are real minus the `subject`'s, paired by crop.
     """
     groups, malignant = real.groups, real.is_malignant
-    seen = {name: judge(judges, images, real.masks) for name, images in made.items()}
+    seen = {name: judge(judges, images, real.masks) for name, images in generated.items()}
     truth = judge(judges, np.asarray(real.images), real.masks)
-    told: dict[str, Figure | None] = {}
+    measured: dict[str, Figure | None] = {}
     for name, one in {"real": truth, **seen}.items():
         score = auc_score(malignant, one.malignant)
-        told |= {
+        measured |= {
             f"control_dice_{name}": mean(one.dice, groups, "Dice", "dice"),
             f"control_auc_{name}": interval(score, groups, "AUC", "auc"),
             f"control_orientation_{name}": mean(one.orientation, groups, "share", "orientation"),
@@ -89,16 +89,18 @@ def figures(
             turned - own.orientation, groups, "share", "orientation gap"
         ),
     }
-    return drop_missing(told | gaps)
+    return drop_missing(measured | gaps)
 
 
 def measure(
-    judges: Judges, made: dict[str, NDArray[np.uint8]], masks: NDArray[np.uint8]
+    judges: Judges, generated: dict[str, NDArray[np.uint8]], masks: NDArray[np.uint8]
 ) -> dict[str, Figure]:
     """Return the Dice on images (N, S, S) by engine whose masks were drawn from the prior."""
     lesion: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
     groups = np.arange(int(lesion.sum())).astype(np.str_)
-    found = {name: judge(judges, own[lesion], masks[lesion]).dice for name, own in made.items()}
+    found = {
+        name: judge(judges, own[lesion], masks[lesion]).dice for name, own in generated.items()
+    }
     return drop_missing(
         {f"control_dice_prior_{n}": mean(own, groups, "Dice", "prior") for n, own in found.items()}
     )

@@ -28,19 +28,19 @@ WORDS: Words = {"no": False, "yes": True}  # of a finding, where another
 ROOM = 0.15  # of the image's height that a lesion leaves below it for posterior features
 
 
-def select(asked: Request, n: int) -> Request:
+def select(request: Request, n: int) -> Request:
     """Return up to `n` lesions that leave room below them, as plain hypoechoic ones."""
-    lowest = asked.masks.shape[1] * (1 - ROOM)
-    ends = (asked.masks.any(axis=2) * np.arange(asked.masks.shape[1])).max(axis=1)
-    chosen = np.flatnonzero(asked.masks.any(axis=(1, 2)) & (ends < lowest))
+    lowest = request.masks.shape[1] * (1 - ROOM)
+    ends = (request.masks.any(axis=2) * np.arange(request.masks.shape[1])).max(axis=1)
+    chosen = np.flatnonzero(request.masks.any(axis=(1, 2)) & (ends < lowest))
     few = np.unique(np.linspace(0, len(chosen) - 1, n).round().astype(np.intp))
-    return _change_terms(asked.pick(chosen[few]), PLAIN)
+    return _change_terms(request.pick(chosen[few]), PLAIN)
 
 
-def _change_terms(asked: Request, words: Words) -> Request:
+def _change_terms(request: Request, words: Words) -> Request:
     """Return the findings with other words: seeds, boxes and phrasings stay."""
-    changed = (replace(finding, **words) for finding in asked.findings)  # type: ignore[arg-type]
-    return replace(asked, findings=tuple(map(to_text, changed)))
+    changed = (replace(finding, **words) for finding in request.findings)  # type: ignore[arg-type]
+    return replace(request, findings=tuple(map(to_text, changed)))
 
 
 def figures(
@@ -52,7 +52,7 @@ def figures(
     `text.terms.MEASURES`; `name` ends the figures' names.
     """
     same = render(engine, base)
-    told: dict[str, Figure] = {}
+    measured: dict[str, Figure] = {}
     for field, terms, seen_by in LADDERS:
         members = [
             same if word == PLAIN[field] else render(engine, _change_terms(base, {field: word}))
@@ -62,9 +62,9 @@ def figures(
         shares = share_moved(families, measures[seen_by])
         shares.pop("order")
         for pair, found in shares.items():
-            told[f"pairs_{field}_{pair.replace(' < ', '_')}_{name}"] = figure_of(found, "share")
-        told[f"pairs_{seen_by}_kept_{name}"] = figure_of(share_unchanged(families), "share")
-    moved = [figure for key, figure in told.items() if "_kept_" not in key]
+            measured[f"pairs_{field}_{pair.replace(' < ', '_')}_{name}"] = figure_of(found, "share")
+        measured[f"pairs_{seen_by}_kept_{name}"] = figure_of(share_unchanged(families), "share")
+    moved = [figure for key, figure in measured.items() if "_kept_" not in key]
     n = sum(figure.n for figure in moved)
     hits = sum(round(figure.value * figure.n) for figure in moved)
-    return told | {f"counterfactual_moved_{name}": share(hits, n)}
+    return measured | {f"counterfactual_moved_{name}": share(hits, n)}

@@ -79,13 +79,13 @@ class Request:
         return Request(findings, self.masks[chosen], devices)
 
 
-def render(engine: ImageEngine, asked: Request) -> NDArray[np.uint8]:
+def render(engine: ImageEngine, requested: Request) -> NDArray[np.uint8]:
     """Return the engine's images (N, S, S): of the very devices, where it has learned these."""
-    findings = list(asked.findings)
+    findings = list(requested.findings)
     if engine.name in LEARNED_DEVICES:
-        pairs = zip(findings, asked.devices, strict=True)
+        pairs = zip(findings, requested.devices, strict=True)
         findings = [replace(finding, scanner=device) for finding, device in pairs]
-    return engine.render(findings, asked.masks)
+    return engine.render(findings, requested.masks)
 
 
 def describe(
@@ -158,8 +158,8 @@ def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int
     if shape is not None:
         tall = shape.height_mm > shape.width_mm
         where.append(("orientation", "not_parallel" if tall else "parallel"))
-    asked = request.Request(tuple(Condition(name, "in", (term,)) for name, term in where))
-    return draw(load_prior(), 1, seed, request=asked, start=number)[0]
+    requested = request.Request(tuple(Condition(name, "in", (term,)) for name, term in where))
+    return draw(load_prior(), 1, seed, request=requested, start=number)[0]
 
 
 def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str, Any]:

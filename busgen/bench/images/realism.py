@@ -72,63 +72,67 @@ def bars(subject: str, rival: str) -> dict[str, Bar]:
 
 
 def figures(
-    name: str, made: Crops, real: Reference, recipe: Recipe | None = None
+    name: str, generated: Crops, real: Reference, recipe: Recipe | None = None
 ) -> dict[str, Figure]:
     """Return all figures of the engine `name`.
 
-    `made` are its images, some 600 for figures that can be told from
+    `generated` are its images, some 600 for figures that can be told from
     floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
     rehearsal takes fewer steps.
     """
-    looks = describe(made.images, made.groups, real.space)
-    own, other = matching.match_pairs(made, real.held_out, seeds.rng(SEED, "matched"))
-    first, second = made.pick(own), real.held_out.pick(other)
+    looks = describe(generated.images, generated.groups, real.space)
+    own, other = matching.match_pairs(generated, real.held_out, seeds.rng(SEED, "matched"))
+    first, second = generated.pick(own), real.held_out.pick(other)
     hide = hide_overlays(first, second)
     pairs = Pairs(first.images, second.images, hide, first.groups, second.groups)
     two_sample = cross_validate(pairs, SEED, recipe)
     return {
         f"two_sample_auc_{name}": figure_of(asdict(two_sample), "AUC"),
         **_distances(name, looks, real),
-        **_speckle(name, made, real),
+        **_speckle(name, generated, real),
         **_copies(name, looks, real),
     }
 
 
-def _distances(name: str, made: Features, real: Reference) -> dict[str, Figure]:
+def _distances(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
     """Return kernel and Fréchet distance in `us64`, with floors and their 97.5 % limits."""
-    own, other = (Sample(looks.points, looks.groups) for looks in (made, real.looks))
+    own, other = (Sample(looks.points, looks.groups) for looks in (generated, real.looks))
     score = kid(own, other, seeds.rng(SEED, "kid"))
-    told = _with_floor("kid_us64", name, score)
-    told[f"kid_us64_in_limits_{name}"] = Figure(
+    measured = _with_floor("kid_us64", name, score)
+    measured[f"kid_us64_in_limits_{name}"] = Figure(
         score.value / score.floor_limit, "limits of real against real", score.n
     )
     few = min(MOST, score.n // 4)  # covariances need several images a dimension
     own, other = (Sample(s.points[:, :few], s.groups) for s in (own, other))
-    return told | _with_floor("frechet_us64", name, frechet(own, other, seeds.rng(SEED, "frechet")))
+    return measured | _with_floor(
+        "frechet_us64", name, frechet(own, other, seeds.rng(SEED, "frechet"))
+    )
 
 
-def _speckle(name: str, made: Crops, real: Reference) -> dict[str, Figure]:
+def _speckle(name: str, generated: Crops, real: Reference) -> dict[str, Figure]:
     """Return which share of statistics has its median within the real interquartile range.
 
     Beside it the same of a half of the real patients within the others.
     """
     scanners = real.held_out.scanners
-    held = speckle.compare(speckle.measure(made), made.scanners, real.statistics, scanners)
-    told = {f"speckle_within_{name}": share(sum(one.within for one in held), len(held))}
+    held = speckle.compare(
+        speckle.measure(generated), generated.scanners, real.statistics, scanners
+    )
+    measured = {f"speckle_within_{name}": share(sum(one.within for one in held), len(held))}
     for group in speckle.STATISTICS:
         own = [one.within for one in held if one.group == group]
-        told[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
+        measured[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
     half = halved(real.held_out.groups, seeds.rng(SEED, "halves"))
     one, two = (
         {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)
     )
     floor = [held.within for held in speckle.compare(one, scanners[half], two, scanners[~half])]
-    return told | {"speckle_within_real": share(sum(floor), len(floor))}
+    return measured | {"speckle_within_real": share(sum(floor), len(floor))}
 
 
-def _copies(name: str, made: Features, real: Reference) -> dict[str, Figure]:
+def _copies(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
     """Return the share of copies of training images, and that of held-out real ones."""
-    found = find_copies(made, real.training, real.looks, seeds.rng(SEED, "copies"))
+    found = find_copies(generated, real.training, real.looks, seeds.rng(SEED, "copies"))
     return {
         f"copies_{name}": Figure(found.flagged, "share", found.n, found.interval),
         "copies_real": Figure(found.floor, "share", found.n_real, found.floor_interval),
@@ -157,14 +161,14 @@ def measure_distance(real: Reference, images: NDArray[np.uint8], groups: NDArray
 
 
 def compare_steps(
-    name: str, asked: Request, distance: Distance, steps: Sequence[int], threads: int
+    name: str, request: Request, distance: Distance, steps: Sequence[int], threads: int
 ) -> dict[str, Figure]:
     """Return the distance of a learned engine's images, by default and with other steps."""
-    groups = np.arange(len(asked.findings)).astype(np.str_)
-    told = {}
+    groups = np.arange(len(request.findings)).astype(np.str_)
+    measured = {}
     for count in (None, *steps):
         engine = load_image_engine(name, SIDE, "auto", threads, ModelOptions(steps=count))
-        score = distance(render(engine, asked), groups)
+        score = distance(render(engine, request), groups)
         key = f"kid_us64_steps_{count or 'default'}"
-        told[key] = Figure(score.value, "squared distance", score.n, score.interval)
-    return told
+        measured[key] = Figure(score.value, "squared distance", score.n, score.interval)
+    return measured

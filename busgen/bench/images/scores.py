@@ -34,9 +34,9 @@ def mean(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Fi
     return interval(mean_score(values[known]), groups[known], unit, stream)
 
 
-def auc_loss(outcomes: NDArray[np.bool_], real: Floats, made: Floats) -> Score:
+def auc_loss(outcomes: NDArray[np.bool_], real: Floats, generated: Floats) -> Score:
     """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
-    return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], made[rows])
+    return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], generated[rows])
 
 
 def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:

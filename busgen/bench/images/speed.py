@@ -31,10 +31,10 @@ CHANNELS, VIEWS = 4, 64  # of the autoencoder's latents; of what the generator l
 
 def measure(name: str, n: int, scratch: Path) -> dict[str, Figure]:
     """Return rate, memory and, where the engine counts them, evaluations for `n` images."""
-    told = scratch / f"speed-{name}.json"
-    code = f"from busgen.bench.images.speed import _child; _child({name!r}, {n}, {str(told)!r})"
+    measured = scratch / f"speed-{name}.json"
+    code = f"from busgen.bench.images.speed import _child; _child({name!r}, {n}, {str(measured)!r})"
     run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    record = json.loads(told.read_text(encoding="utf-8"))
+    record = json.loads(measured.read_text(encoding="utf-8"))
     units = {"images_per_s": "images/s", "memory_gib": "GiB", "evaluations": "evaluations/image"}
     return {
         key: Figure(float(record[key]), unit, n)
@@ -43,8 +43,8 @@ def measure(name: str, n: int, scratch: Path) -> dict[str, Figure]:
     }
 
 
-def _child(name: str, n: int, told: str) -> None:
-    """Render `n` findings in this process and write what it took to the file `told`."""
+def _child(name: str, n: int, measured: str) -> None:
+    """Render `n` findings in this process and write what it took to the file `measured`."""
     findings = draw(engine_prior(name, load_prior()), n + WARM, SEED)
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)
     engine = load_image_engine(name, SIZE_PX, "cpu", THREADS)
@@ -55,7 +55,7 @@ def _child(name: str, n: int, told: str) -> None:
         "memory_gib": read_peak(),
         "evaluations": getattr(engine, "evaluations", None),
     }
-    Path(told).write_text(json.dumps(record), encoding="utf-8")
+    Path(measured).write_text(json.dumps(record), encoding="utf-8")
 
 
 def _measure_training(
@@ -122,11 +122,13 @@ def measure_generator(params: TrainImagesParams) -> dict[str, Figure]:
     modules = build_network(Network(flow.widths, flow.layers), crops.SIDE, CHANNELS, 0)
     trainee = Trainee(modules, {"train": views}, {"train": stated})
     half = params.half_precision
-    pace = Schedule(1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half)
+    schedule = Schedule(
+        1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half
+    )
     draws = make_draws(0, 0, trainee.device)
 
     return _measure_training(
-        lambda: trainee.training_step(0, draws, pace),
+        lambda: trainee.training_step(0, draws, schedule),
         flow.batch * flow.accumulate,
         trainee.device,
         half=half,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from busgen import seeds
+from busgen.arrays import Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
 from busgen.compute.threads import compute_alone
@@ -44,16 +45,15 @@ class Size:
     share: float
 
 
-def make_arms(real: Crops, made: Mapping[str, NDArray[np.uint8]], masks: NDArray[np.uint8]) -> dict[
-    str, Crops
-]:  # fmt: skip
+def make_arms(real: Crops, generated: Mapping[str, Pixels], masks: Pixels) -> dict[str, Crops]:
     """Return the arms' training crops: real, each engine's alone, and real with each, 1:1.
 
-    `made` (engine -> images (N, S, S)) and their `masks` are one for each real crop: a rendered
-    image counts for the same machine and class, so that drawing by machine draws both alike.
+    `generated` (engine -> images (N, S, S)) and their `masks` are one for each real crop: a
+    rendered image counts for the same machine and class, so that drawing by machine draws both
+    alike.
     """
     clear = np.zeros_like(masks)
-    own = {n: replace(real, images=one, masks=masks, ignore=clear) for n, one in made.items()}
+    own = {n: replace(real, images=one, masks=masks, ignore=clear) for n, one in generated.items()}
     mixed = {f"real_{name}": join([real, crops]) for name, crops in own.items()}
     return {"real": real, **own, **mixed}
 
@@ -65,18 +65,18 @@ def figures(
     lesions = test.pick(test.is_labelled)
     groups, malignant = lesions.groups, lesions.is_malignant
     answers = _train(training, lesions, work, size, tuple(SEEN))
-    (base, base_probabilities), told = answers["real"], dict[str, Figure | None]()
+    (base, base_probabilities), measured = answers["real"], dict[str, Figure | None]()
     theirs = auc_score(malignant, base_probabilities)
     for arm, (agreed, probabilities) in answers.items():
         ours = auc_score(malignant, probabilities)
-        told[f"utility_dice_{arm}"] = mean(agreed.mean(0), groups, "Dice", "utility")
-        told[f"utility_auc_{arm}"] = interval(ours, groups, "AUC", "utility")
+        measured[f"utility_dice_{arm}"] = mean(agreed.mean(0), groups, "Dice", "utility")
+        measured[f"utility_auc_{arm}"] = interval(ours, groups, "AUC", "utility")
         if arm != "real":
             steps = (agreed - base).mean(0)
-            told[f"utility_dice_gain_{arm}"] = mean(steps, groups, "Dice", "gain")
+            measured[f"utility_dice_gain_{arm}"] = mean(steps, groups, "Dice", "gain")
             gain = partial(_gain, ours, theirs)
-            told[f"utility_auc_gain_{arm}"] = interval(gain, groups, "AUC", "gain")
-    return drop_missing(told)
+            measured[f"utility_auc_gain_{arm}"] = interval(gain, groups, "AUC", "gain")
+    return drop_missing(measured)
 
 
 def measure(
@@ -86,13 +86,13 @@ def measure(
     lesions = test.pick(test.is_labelled)
     answers = _train(training, lesions, work, size, ("segmenter",))
     found = {arm: agreed.mean(0) for arm, (agreed, _) in answers.items()}
-    told: dict[str, Figure | None] = {}
+    measured: dict[str, Figure | None] = {}
     for arm, own in found.items():
-        told[f"utility_dice_{arm}"] = mean(own, lesions.groups, "Dice", "utility")
+        measured[f"utility_dice_{arm}"] = mean(own, lesions.groups, "Dice", "utility")
         if arm != subject:
             gain = found[subject] - own
-            told[f"utility_dice_gain_{arm}"] = mean(gain, lesions.groups, "Dice", "gain")
-    return drop_missing(told)
+            measured[f"utility_dice_gain_{arm}"] = mean(gain, lesions.groups, "Dice", "gain")
+    return drop_missing(measured)
 
 
 def _train(

@@ -23,15 +23,15 @@ TRIES = 20
 
 def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
     """Return ellipses of the findings' areas, lying or upright by class alone, then deformed."""
-    made = []
+    generated = []
     for finding in findings:
         width, height = sorted(_box(finding), reverse=finding.pathology == "benign")
         col, row = (_along(finding.center_x, size_px, width),
                     _along(finding.center_y, size_px, height))  # fmt: skip
         mask = np.zeros((size_px, size_px), np.uint8)
         cv2.ellipse(mask, (col, row), (round(width / 2), round(height / 2)), 0, 0, 360, 1, -1)
-        made.append(_deform(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic")))
-    return np.stack(made)
+        generated.append(_deform(mask, (width * height) ** 0.5, seeds.rng(finding.seed, "elastic")))
+    return np.stack(generated)
 
 
 def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
@@ -40,14 +40,14 @@ def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
     `training` holds labelled crops.
     """
     own = {label: np.flatnonzero(training.labels == label) for label in ("benign", "malignant")}
-    made = []
+    generated = []
     for finding in findings:
         rng = seeds.rng(finding.seed, "elastic")
         source = training.masks[rng.choice(own[finding.pathology])]
         width, height = _box(finding)
         mask = _resize(source, finding, size_px)
-        made.append(_deform(mask, (width * height) ** 0.5, rng))
-    return np.stack(made)
+        generated.append(_deform(mask, (width * height) ** 0.5, rng))
+    return np.stack(generated)
 
 
 def _resize(source: Masks, finding: Finding, size_px: int) -> Masks:

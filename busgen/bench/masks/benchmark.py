@@ -135,32 +135,32 @@ def _engines(real: RealData) -> dict[str, Engine]:
 
 def _figures(real: RealData, size: Size) -> dict[str, Figure]:
     """Return realism, diversity, novelty and control, of the subject and of its rivals."""
-    asked = match_findings(real.held_out, SEED)
+    request = match_findings(real.held_out, SEED)
     held = realism.Cases(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
     training = np.asarray(real.training.crops.masks)
     readers, learned = _described(real.held_out), _described(real.training)
-    made = {name: engine(asked.findings) for name, engine in _engines(real).items()}
+    generated = {name: engine(request.findings) for name, engine in _engines(real).items()}
     drawn = {"real": _cases(readers)}
     for name, engine in _engines(real).items():  # `FAMILY` masks for each lesion
         families = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
         masks = np.concatenate([engine(family.findings) for family in families])
         groups = np.tile(readers.crops.groups, FAMILY)
         drawn[name] = realism.Cases(masks, groups, readers.rows * FAMILY)
-    told = {
-        **realism.diversity(made, held),
-        **realism.novelty(made, held, training),
+    measured = {
+        **realism.diversity(generated, held),
+        **realism.novelty(generated, held, training),
         **control.figures(_cases(learned), drawn),
     }
-    for name, masks in made.items():
-        told |= realism.two_sample(name, masks, held, size.recipe)
-    return told | _gaps(told)
+    for name, masks in generated.items():
+        measured |= realism.two_sample(name, masks, held, size.recipe)
+    return measured | _gaps(measured)
 
 
-def _gaps(told: Mapping[str, Figure]) -> dict[str, Figure]:
+def _gaps(measured: Mapping[str, Figure]) -> dict[str, Figure]:
     """Return what bars are put on: the subject against real."""
     gaps = {}
     for name in ("coverage", "density", "shape_read", "margin_auc"):
-        own, real = told[f"{name}_{SUBJECT}"], told[f"{name}_real"].value
+        own, real = measured[f"{name}_{SUBJECT}"], measured[f"{name}_real"].value
         if name == "coverage":
             gaps["coverage_of_real"] = replace(own, value=own.value / real, unit="times")
         else:
@@ -189,14 +189,14 @@ def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> d
     real = np.asarray(own.crops.masks)[first]
     kinds = own.crops.labels[first]
     classes = ("benign", "malignant")
-    told = prior_marginals.figures(
+    measured = prior_marginals.figures(
         {label: prior_marginals.measure(masks[labels == label]) for label in classes},
         {label: prior_marginals.measure(real[kinds == label]) for label in classes},
     )
-    benign, malignant = (told[f"taller_{label}"] for label in classes)
+    benign, malignant = (measured[f"taller_{label}"] for label in classes)
     ratio = benign.value / prior_marginals.TALL["benign"]
     gap = abs(malignant.value - prior_marginals.TALL["malignant"])
-    return told | {
+    return measured | {
         "taller_benign_times": Figure(max(ratio, 1 / max(ratio, 1e-9)), "times", benign.n),
         "taller_malignant_gap": Figure(gap, "share", malignant.n),
     }
@@ -208,12 +208,12 @@ def _utility(real: RealData, scratch: Path, size: Size) -> dict[str, Figure]:
     Arms have findings of training patients' classes and machines, all else of the prior.
     """
     training = real.training.subsample(size.training)
-    asked = draw_findings(training, SEED)
+    request = draw_findings(training, SEED)
     painter, arms = load_image_engine(ENGINE, SIDE), {}
     for name, engine in _engines(real).items():
-        masks = engine(asked.findings)
-        images, clear = painter.render(list(asked.findings), masks), np.zeros_like(masks)
+        masks = engine(request.findings)
+        images, clear = painter.render(list(request.findings), masks), np.zeros_like(masks)
         arms[name] = replace(training.crops, images=images, masks=masks, ignore=clear)
-    told = images_utility.measure(arms, real.test.crops, scratch, size.utility, SUBJECT)
-    worst = min((told[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
-    return told | {"utility_dice_gain_worst": worst}
+    measured = images_utility.measure(arms, real.test.crops, scratch, size.utility, SUBJECT)
+    worst = min((measured[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
+    return measured | {"utility_dice_gain_worst": worst}

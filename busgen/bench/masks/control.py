@@ -29,7 +29,7 @@ def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     It learns from the real outlines `learned`, and reads those of `lots`, real or drawn.
     """
     known = embed(learned.masks)
-    told: dict[str, Figure | None] = {}
+    measured: dict[str, Figure | None] = {}
     shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
     margins = {
         term: _model().fit(known, _has_margin(learned, term))
@@ -39,10 +39,10 @@ def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
     for name, lot in lots.items():
         seen = embed(lot.masks)
         right = shape.predict(seen) == np.array([terms["shape"] for terms in lot.terms])
-        told[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
+        measured[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
         found = {term: model.predict_proba(seen)[:, 1] for term, model in margins.items()}
-        told[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
-    return drop_missing(told)
+        measured[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
+    return drop_missing(measured)
 
 
 def _model() -> Pipeline:

@@ -63,11 +63,11 @@ def _crosses(outline: NDArray[np.float64]) -> bool:
 def measure_agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
     """Return how well the boxes measured on the masks agree with the findings'."""
     pixel = np.array([f.pixel_mm for f in lesions])[:, None]
-    asked = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
+    request = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
     shapes = [measure_mask(m, f.pixel_mm) for m, f in zip(masks, lesions, strict=True)]
     found = np.array([(s.width_mm, s.height_mm) if s else (0.0, 0.0) for s in shapes])
-    error_mm = np.abs(found - asked)
-    within = ((error_mm <= 0.05 * asked) | (error_mm <= 1.001 * pixel)).all(axis=1)
+    error_mm = np.abs(found - request)
+    within = ((error_mm <= 0.05 * request) | (error_mm <= 1.001 * pixel)).all(axis=1)
     upright = np.array([f.orientation == "not_parallel" for f in lesions])
     agrees = upright == (found[:, 1] > found[:, 0])
     worst_px = (error_mm / pixel).max(axis=1)

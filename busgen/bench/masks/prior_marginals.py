@@ -23,23 +23,25 @@ LEVEL = 0.95
 
 
 def figures(
-    made: Mapping[str, Mapping[str, Floats]], real: Mapping[str, Mapping[str, Floats]]
+    generated: Mapping[str, Mapping[str, Floats]], real: Mapping[str, Mapping[str, Floats]]
 ) -> dict[str, Figure]:
     """Return distances and shares of what `measure` returns of each class.
 
     Real values are one a patient.
     """
-    told: dict[str, Figure] = {}
+    measured: dict[str, Figure] = {}
     tests = sum(len(own) for own in real.values())
     for label, own in real.items():
         for name, held in own.items():
-            rng, values = seeds.rng(0, "prior limit"), made[label][name]
+            rng, values = seeds.rng(0, "prior limit"), generated[label][name]
             drawn = [ks(rng.choice(held, len(held)), held) for _ in range(DRAWS)]
             limit = float(np.quantile(drawn, 1 - (1 - LEVEL) / tests))
-            told[f"prior_{name}_{label}"] = Figure(ks(values, held) / limit, "limits", len(values))
-        tall = made[label]["ratio"] < 0
-        told[f"taller_{label}"] = share(int(tall.sum()), len(tall))
-    return told
+            measured[f"prior_{name}_{label}"] = Figure(
+                ks(values, held) / limit, "limits", len(values)
+            )
+        tall = generated[label]["ratio"] < 0
+        measured[f"taller_{label}"] = share(int(tall.sum()), len(tall))
+    return measured
 
 
 def measure(masks: NDArray[np.uint8]) -> dict[str, Floats]:

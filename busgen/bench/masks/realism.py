@@ -85,27 +85,27 @@ class Cases:
 
 
 def two_sample(
-    name: str, made: Masks, held: Cases, recipe: Recipe | None = None
+    name: str, generated: Masks, held: Cases, recipe: Recipe | None = None
 ) -> dict[str, Figure]:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
-    `made` (N, S, S) stand in the stead of the real ones: of the same class and box.
+    `generated` (N, S, S) stand in the stead of the real ones: of the same class and box.
     """
-    clear = np.zeros((len(made), WINDOW, WINDOW), np.bool_)
-    pairs = Pairs(crop(made), crop(held.masks), clear, held.groups, held.groups)
+    clear = np.zeros((len(generated), WINDOW, WINDOW), np.bool_)
+    pairs = Pairs(crop(generated), crop(held.masks), clear, held.groups, held.groups)
     cnn = cross_validate(pairs, 1, recipe or RECIPE)
-    boosted = classify(embed(made), embed(held.masks), held)
+    boosted = classify(embed(generated), embed(held.masks), held)
     return {
         **drop_missing({f"two_sample_trees_{name}": boosted}),
         f"two_sample_cnn_{name}": Figure(cnn.value, "AUC", cnn.n, cnn.interval),
     }
 
 
-def classify(made: Floats, real: Floats, held: Cases) -> Figure | None:
+def classify(generated: Floats, real: Floats, held: Cases) -> Figure | None:
     """Return the cross-validated AUC of boosted trees, patients kept together in a fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    both: Floats = np.concatenate([made, real])
+    both: Floats = np.concatenate([generated, real])
     labels = np.repeat([True, False], len(real))
     groups = np.tile(held.groups, 2)
     probabilities = np.zeros((ROUNDS, len(both)))
@@ -129,19 +129,19 @@ def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
     """
     half = assign_folds(held.groups, 2, seeds.rng(0, "halves")) == 0
     other = embed(held.masks[~half])
-    told = {}
+    measured = {}
     for name, masks in {"real": held.masks, **lots}.items():
         coverage, density = overlap(embed(masks[half]), other)
-        told[f"coverage_{name}"] = Figure(coverage, "share", int(half.sum()))
-        told[f"density_{name}"] = Figure(density, "ratio", int(half.sum()))
-    return told
+        measured[f"coverage_{name}"] = Figure(coverage, "share", int(half.sum()))
+        measured[f"density_{name}"] = Figure(density, "ratio", int(half.sum()))
+    return measured
 
 
-def overlap(made: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]:
+def overlap(generated: Floats, real: Floats, k: int = NEAREST) -> tuple[float, float]:
     """Return coverage and density of points (M, F) over (N, F) real ones, standardised by these."""
     center, scale = real.mean(axis=0), real.std(axis=0)
-    told = overlap_points((made - center) / scale, (real - center) / scale, k)
-    return told.coverage, told.density
+    measured = overlap_points((generated - center) / scale, (real - center) / scale, k)
+    return measured.coverage, measured.density
 
 
 def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
@@ -153,18 +153,18 @@ def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str
     it is: .5 where it copies no more than other patients do.
     """
     real = nearest(held.masks, training)
-    told: dict[str, Figure | None] = {}
+    measured: dict[str, Figure | None] = {}
     for name, masks in {"real": held.masks, **lots}.items():
         own = real if name == "real" else nearest(masks, training)
         low, high = np.quantile(own, [0.05, 0.95])
-        told |= {
+        measured |= {
             f"nearest_iou_{name}": Figure(float(np.median(own)), "IoU", len(own), (low, high)),
             f"nearest_iou_max_{name}": Figure(float(own.max()), "IoU", len(own)),
         }
         if name != "real":
             closer = (own > real).astype(float)
-            told[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
-    return drop_missing(told)
+            measured[f"closer_than_real_{name}"] = mean(closer, held.groups, "share", "novelty")
+    return drop_missing(measured)
 
 
 def nearest(masks: Masks, training: Masks) -> Floats:

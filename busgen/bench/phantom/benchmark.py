@@ -70,8 +70,8 @@ def posterior_band(
     away = np.abs(np.arange(mask.shape[1]) - middle) / width
     seen = (band > 0).all(0)
     level = 20 * np.log10(np.maximum(band, 1e-6)).mean(0)
-    below, beside = (away < 0.25) & seen, (away > 0.7) & (away < 1.2) & seen
-    return float(level[below].mean() - level[beside].mean()) if beside.any() else float("nan")
+    below, reference = (away < 0.25) & seen, (away > 0.7) & (away < 1.2) & seen
+    return float(level[below].mean() - level[reference].mean()) if reference.any() else float("nan")
 
 
 def mean_chord(mask: NDArray[np.uint8], pixel_mm: float) -> float:

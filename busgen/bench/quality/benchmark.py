@@ -37,16 +37,16 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
     `quick` takes the first images alone: a rehearsal, no result.
     """
-    made = WORK / "real"
+    generated = WORK / "real"
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        tables, cohort = read_tables(made, Path(scratch))
+        tables, cohort = read_tables(generated, Path(scratch))
     training, textures = read_training(tables, cohort)
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         known = Path(scratch) / "known.safetensors"
         save_known(textures, known)
         rows = Path(scratch) / "rows"
         rows.mkdir()
-        speed = quality_speed.figures(made, known, rows, quick=quick)
+        speed = quality_speed.figures(generated, known, rows, quick=quick)
     few = slice(FEW) if quick else slice(None)
     test = list(read_pairs(tables, cohort, "test"))[few]
     gates = Gates(load_judges(device="cpu"), make_known(textures), DEFAULT_GATES)

@@ -36,18 +36,18 @@ BARS = {
 
 def figures(proof: fault_injection.Report) -> dict[str, Figure]:
     """Return shares caught and refused: of what a bar is about, gate by gate too."""
-    told = _gates("real_refused", proof.clean)
+    measured = _gates("real_refused", proof.clean)
     seen = {*CURVES, fault_injection.BAND}
     for one in proof.faults:
         at = f"_at_{one.strength:g}" if one.fault in seen else ""
-        caught = f"{one.fault}_caught{at}"
-        told |= {caught: share(one.rejected, one.n)} if at else _gates(caught, one)
-        told[f"{one.fault}_noticed{at}"] = share(one.rejected + one.flagged, one.n)
+        detected = f"{one.fault}_caught{at}"
+        measured |= {detected: share(one.rejected, one.n)} if at else _gates(detected, one)
+        measured[f"{one.fault}_noticed{at}"] = share(one.rejected + one.flagged, one.n)
         seen.add(one.fault)
     labels = proof.labels
     for refused, part in labels.curve:
-        told[f"wrong_label_told_refusing_{refused:g}"] = share(round(part * labels.n), labels.n)
-    return told | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
+        measured[f"wrong_label_told_refusing_{refused:g}"] = share(round(part * labels.n), labels.n)
+    return measured | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
 
 
 def _gates(name: str, found: Detection) -> dict[str, Figure]:

@@ -41,9 +41,12 @@ def figures() -> dict[str, Figure]:
     """Return the largest relative difference, and that of each score."""
     tiny = float(np.finfo(np.float64).tiny)
     pairs = compare_values()
-    told = {name: abs(a - b) / max(abs(b), tiny) for name, (a, b) in pairs.items()}
-    single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in told.items()}
-    return {"score_reference_error": Figure(max(told.values()), "share", len(told)), **single}
+    measured = {name: abs(a - b) / max(abs(b), tiny) for name, (a, b) in pairs.items()}
+    single = {f"{name}_reference_error": Figure(one, "share", N) for name, one in measured.items()}
+    return {
+        "score_reference_error": Figure(max(measured.values()), "share", len(measured)),
+        **single,
+    }
 
 
 def compare_values() -> dict[str, Both]:
@@ -60,7 +63,7 @@ def compare_values() -> dict[str, Both]:
 
     pick, rows, alone = rng(0, "references"), np.arange(N), np.arange(N).astype(str)
     a, b = (pick.integers(*limits, (N, D)).astype(np.float64) for limits in ((0, 200), (30, 255)))
-    made, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
+    generated, scores = np.repeat([True, False], N), np.concatenate([a[:, 0], b[:, 0]])
     fid = FrechetInceptionDistance(_FirstChannel(), input_img_size=(3, 1, D))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of how much memory all features take
@@ -71,7 +74,7 @@ def compare_values() -> dict[str, Both]:
     values, axes = np.linalg.eigh(kernel(points, points))
     mapped = torch.from_numpy(axes * np.sqrt(values.clip(0)))
     mmd = squared_mmd_of(map_pairs(kernel, points), np.tile(rows, 2), rows, N + rows)
-    area = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(made))
+    area = binary_auroc(torch.from_numpy(scores / 255), torch.from_numpy(generated))
     pair, frechet = (torch.from_numpy(a), torch.from_numpy(b)), frechet_distance(a, b)
     found = {
         "frechet_torchmetrics": (frechet, _update(fid, a, b).compute()),
@@ -81,14 +84,14 @@ def compare_values() -> dict[str, Both]:
             _update(kid, a, b).compute()[0],
         ),
         "mmd_monai": (mmd, MMDMetric()(mapped[:N], mapped[N:])),
-        "auc_torchmetrics": (auc(made, scores), area),
+        "auc_torchmetrics": (auc(generated, scores), area),
         "ks_scipy": (ks(a[:, 0], b[:, 0]), ks_2samp(a[:, 0], b[:, 0]).statistic),
         "vendi_closed_form": (vendi_score(np.eye(KINDS).repeat(N, axis=0)), KINDS),
     }
     return {name: (ours, float(other)) for name, (ours, other) in found.items()} | _overlap(a, b)
 
 
-def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
+def _overlap(generated: Floats, real: Floats) -> dict[str, Both]:
     """Return precision, recall, density and coverage as their papers write them."""
     from scipy.spatial.distance import cdist
     from sklearn.neighbors import NearestNeighbors
@@ -98,15 +101,15 @@ def _overlap(made: Floats, real: Floats) -> dict[str, Both]:
         fitted = NearestNeighbors(n_neighbors=NEAREST + 1).fit(points)
         return np.asarray(fitted.kneighbors(points)[0][:, -1], np.float64)
 
-    between = cdist(made, real)
-    in_real, in_made = between < distance(real), between < distance(made)[:, None]
+    between = cdist(generated, real)
+    in_real, in_made = between < distance(real), between < distance(generated)[:, None]
     theirs = {
         "precision": in_real.any(axis=1).mean(),
         "recall": in_made.any(axis=0).mean(),
         "density": in_real.sum() / (NEAREST * N),
         "coverage": in_real.any(axis=0).mean(),
     }
-    ours = overlap_points(made, real)
+    ours = overlap_points(generated, real)
     return {f"{name}_neighbours": (getattr(ours, name), float(theirs[name])) for name in NAMES}
 
 

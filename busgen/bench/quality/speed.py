@@ -63,15 +63,15 @@ BARS = {
 }
 
 
-def figures(made: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
+def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
     """Return the figures; `quick` takes `FEW` images, a rehearsal.
 
-    `made` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored
+    `data` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored
     against; `known` is a file of known images, `scratch` an empty folder.
     """
     n = FEW if quick else N
     make_rows(n, scratch)
-    some, whole = (_run("score", scratch, made, known, rows) for rows in (n // PART, n))
+    some, whole = (_run("score", scratch, data, known, rows) for rows in (n // PART, n))
     reported = _run("report", scratch)
     both = whole["gates_s"] + whole["scores_s"]
     seconds = {
@@ -89,19 +89,20 @@ def figures(made: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
 
 def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
     """Run a function of this module in a process of its own and return what it tells."""
-    told = scratch / "told.json"
+    measured = scratch / "told.json"
     given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
-    code = f"from busgen.bench.quality.speed import *; write_record({str(told)!r}, {work}({given}))"
+    call = f"write_record({str(measured)!r}, {work}({given}))"
+    code = f"from busgen.bench.quality.speed import *; {call}"
     run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    return read_json(told)
+    return read_json(measured)
 
 
-def write_record(told: str, record: dict[str, float]) -> None:
-    """Write a record and this process's peak of memory to the file `told`."""
-    write_text(Path(told), dumps(record | {"gib": read_peak()}))
+def write_record(measured: str, record: dict[str, float]) -> None:
+    """Write a record and this process's peak of memory to the file `measured`."""
+    write_text(Path(measured), dumps(record | {"gib": read_peak()}))
 
 
-def score(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
+def score(scratch: str, data: str, known: str, n: int) -> dict[str, float]:
     """Send the first `n` images through all gates and all scores; return the seconds."""
     release = Path(scratch) / "release"
 
@@ -109,10 +110,10 @@ def score(scratch: str, made: str, known: str, n: int) -> dict[str, float]:
         judge(islice(_rows(release), n), load_judges(device="cpu"), load_known([Path(known)]))
 
     def compare() -> None:
-        asked = Options(most=n)
-        own, real = open_sets((release, Path(made)), (None, None), asked)
+        request = Options(most=n)
+        own, real = open_sets((release, Path(data)), (None, None), request)
         own = own.pick(range(min(n, len(own))))
-        score_sets((own, real), load_spaces(None), asked, lambda _: None)
+        score_sets((own, real), load_spaces(None), request, lambda _: None)
 
     return {"gates_s": measure_time(gate), "scores_s": measure_time(compare)}
 
@@ -143,12 +144,12 @@ def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
             masks = [(mask > 0).astype(np.uint8) for mask in masks]
             findings = [from_row(row) for row in part]
             judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
-            told = list(pool.map(_score_one, findings, masks, images))
+            measured = list(pool.map(_score_one, findings, masks, images))
             alike = score_copies(images, known)
             own = np.array(list(pool.map(hash_image, images)), np.int64)
             distance = nearest(own, hashes)[0]
             hashes = np.concatenate([hashes, own])
-            for *parts, bits in zip(told, judged, alike, distance.tolist(), strict=True):
+            for *parts, bits in zip(measured, judged, alike, distance.tolist(), strict=True):
                 every = parts[0] | parts[1] | parts[2] | {"duplicate_distance": float(bits)}
                 accepted += verdict(every, DEFAULT_GATES)[0]
     return accepted

@@ -42,11 +42,11 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         folder = Path(scratch)
         if quick:
             source = reading.link_folder(source, folder / "few", lambda number: number <= FEW)
-        made = folder / "real"
+        generated = folder / "real"
         return (
-            reading.figures(source, made, folder)
-            | near_duplicates.figures(made, source)
-            | overlays.figures(made)
-            | prior.figures(made)
-            | judges.figures(made)
+            reading.figures(source, generated, folder)
+            | near_duplicates.figures(generated, source)
+            | overlays.figures(generated)
+            | prior.figures(generated)
+            | judges.figures(generated)
         )

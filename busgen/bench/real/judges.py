@@ -15,20 +15,20 @@ from busgen.real.crops import Crops, read_crops
 TIMED, REPEATS = 64, 3
 
 
-def figures(made: Path) -> dict[str, Figure]:
+def figures(generated: Path) -> dict[str, Figure]:
     """Return the judges' figures by dataset; images whose label is disputed are left out."""
     judges = load_judges(device="cpu")
-    crops = read_crops(find_tables(made), made / "cohort" / FILE, ("test",))
+    crops = read_crops(find_tables(generated), generated / "cohort" / FILE, ("test",))
     size = sum(path.stat().st_size for path in SHIPPED.iterdir())
     found: dict[str, Any] = score_segmenter(judges, crops)
     empty = found.pop("normals_left_empty", None)
-    told = {f"segmenter_dice_{name}": figure_of(score, "Dice") for name, score in found.items()}
+    measured = {f"segmenter_dice_{name}": figure_of(score, "Dice") for name, score in found.items()}
     if empty is not None:
-        told["segmenter_normals_empty"] = Figure(empty["value"], "share", empty["n"])
+        measured["segmenter_normals_empty"] = Figure(empty["value"], "share", empty["n"])
     ranked: dict[str, Any] = score_classifier(judges, crops)
     error = ranked["calibration"]["ece_5_bins"]
     return {
-        **told,
+        **measured,
         **{f"classifier_auc_{name}": figure_of(s, "AUC") for name, s in ranked["auc"].items()},
         "calibration_error": figure_of(error, "share"),
         "calibration_floor": Figure(error["floor"], "share", error["n"]),

@@ -32,13 +32,13 @@ THUMBNAIL, ALIKE = 48, 0.98  # the measure by which BUSI's list was made
 Grey = NDArray[np.uint8]
 
 
-def figures(made: Path, source: Path) -> dict[str, Figure]:
+def figures(generated: Path, source: Path) -> dict[str, Figure]:
     """Return recall of listed and of planted copies, and how many pairs lie in two splits.
 
     `leaks` counts pairs of different splits among the listed ones, the images of a patient, what
     the search finds anew, and what another measure calls alike.
     """
-    tables, cohort = find_tables(made), load_cohort(made / "cohort" / FILE)
+    tables, cohort = find_tables(generated), load_cohort(generated / "cohort" / FILE)
     rows = cohort.to_pylist()
     where = {(row["dataset"], row["source_file"]): number for number, row in enumerate(rows)}
     listed = _listed_pairs(source, where)

@@ -49,13 +49,13 @@ class Recall:
     field: int
 
 
-def figures(made: Path) -> dict[str, Figure]:
+def figures(generated: Path) -> dict[str, Figure]:
     """Return recall and loss on planted overlays, and both rates on the listed images.
 
     `overlay_tissue_lost` counts everything that is ignored in the field farther than 2 px from
     what was planted, on `CLEAN` images: a publisher's own overlay would count as tissue too.
     """
-    rows = read_rows(find_tables(made), made / "cohort" / FILE, splits=("test",),
+    rows = read_rows(find_tables(generated), generated / "cohort" / FILE, splits=("test",),
                      columns=["image"])  # fmt: skip
     numbered, searches = enumerate(rows), []
     with ThreadPoolExecutor() as pool:
@@ -72,7 +72,7 @@ def figures(made: Path) -> dict[str, Figure]:
             sum(s.lost for s in lost) / sum(s.field for s in lost), "share", len(lost),
             (min(shares), max(shares)),
         ),
-        **(_join_words(made) if LISTED.is_file() else {}),
+        **(_join_words(generated) if LISTED.is_file() else {}),
     }  # fmt: skip
 
 
@@ -98,14 +98,14 @@ def _recall(found: Sequence[planted.Recall]) -> Figure:
     return share(sum(one.n_found for one in found), sum(one.planted for one in found))
 
 
-def _join_words(made: Path) -> dict[str, Figure]:
+def _join_words(generated: Path) -> dict[str, Figure]:
     """Return in how many listed images with overlays, and without, anything is found."""
     kinds = _read_listed()
     found: dict[bool, list[bool]] = {True: [], False: []}
-    for row in load_cohort(made / "cohort" / FILE).to_pylist():
-        told = kinds.get((row["dataset"], row["source_file"]))
-        if told is not None and row["split"] != "train":
-            found[told != "none"].append("overlay" in row["flags"])
+    for row in load_cohort(generated / "cohort" / FILE).to_pylist():
+        measured = kinds.get((row["dataset"], row["source_file"]))
+        if measured is not None and row["split"] != "train":
+            found[measured != "none"].append("overlay" in row["flags"])
     names = {True: "overlay_listed_recall", False: "overlay_listed_false"}
     return {names[has]: share(sum(hits), len(hits)) for has, hits in found.items() if hits}
 
@@ -114,21 +114,21 @@ HELD_OUT = ("validation", "test")
 
 
 def measure(
-    clean: NDArray[np.uint8], made: Mapping[str, NDArray[np.uint8]], subject: str
+    clean: NDArray[np.uint8], generated: Mapping[str, NDArray[np.uint8]], subject: str
 ) -> dict[str, Figure]:
     """Return the shares of images, and of pixels (mean, range), on real ones and by engine.
 
     Also what the subject has more than clean real ones.
     """
-    told: dict[str, Figure] = {}
-    for name, images in {"real": clean, **made}.items():
+    measured: dict[str, Figure] = {}
+    for name, images in {"real": clean, **generated}.items():
         covered = [float(find_overlays(image).mean()) for image in images]
         n, ends = len(covered), (min(covered), max(covered))
-        told[f"overlays_{name}"] = share(sum(part > 0 for part in covered), n)
-        told[f"overlays_area_{name}"] = Figure(sum(covered) / n, "share of pixels", n, ends)
-    own = told[f"overlays_{subject}"]
-    excess = own.value - told["overlays_real"].value
-    return told | {"overlays_excess": Figure(excess, "share", own.n)}
+        measured[f"overlays_{name}"] = share(sum(part > 0 for part in covered), n)
+        measured[f"overlays_area_{name}"] = Figure(sum(covered) / n, "share of pixels", n, ends)
+    own = measured[f"overlays_{subject}"]
+    excess = own.value - measured["overlays_real"].value
+    return measured | {"overlays_excess": Figure(excess, "share", own.n)}
 
 
 def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:

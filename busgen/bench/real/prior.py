@@ -22,9 +22,9 @@ RIVALS = {
 }
 
 
-def figures(made: Path) -> dict[str, Figure]:
+def figures(generated: Path) -> dict[str, Figure]:
     """Return gains over each rival; `..._least` is the low end of a gain's interval."""
-    tables, cohort = find_tables(made), made / "cohort" / FILE
+    tables, cohort = find_tables(generated), generated / "cohort" / FILE
     columns = [name for name in COLUMNS if name not in ADDED]
     rows = list(read_rows(tables, cohort, columns=columns, usable=has_usable_label))
     base = load_prior(PUBLISHED)
@@ -41,9 +41,9 @@ def figures(made: Path) -> dict[str, Figure]:
         "apart": fit_independent(used, base, classes=False),
     }
     found: dict[str, Any] = compare(priors, test, rng(0, "bench"))["all"]
-    told = {}
+    measured = {}
     for rival, name in RIVALS.items():
         gain = found["gain"][rival] | {"n": found["n"]}
-        told[f"prior_gain_{name}"] = figure_of(gain, "nat")
-        told[f"prior_gain_{name}_least"] = Figure(gain["interval"][0], "nat", gain["n"])
-    return told
+        measured[f"prior_gain_{name}"] = figure_of(gain, "nat")
+        measured[f"prior_gain_{name}_least"] = Figure(gain["interval"][0], "nat", gain["n"])
+    return measured

@@ -28,13 +28,13 @@ Path(told).write_text(str(read_peak()))
 """
 
 
-def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
-    """Read, clean and split the datasets in `source` into `made`, and return what it took.
+def figures(source: Path, folder: Path, scratch: Path) -> dict[str, Figure]:
+    """Read, clean and split the datasets in `source` into `folder`, and return what it took.
 
     `read_memory_growth` is the peak with all images over that with a third of them.
     """
-    whole_s, whole_gib, n = run(source, made, scratch)
-    again_s, *_ = run(source, made, scratch)
+    whole_s, whole_gib, n = run(source, folder, scratch)
+    again_s, *_ = run(source, folder, scratch)
     some = link_folder(source, scratch / "third", lambda number: number % 3 == 0)
     _, third_gib, n_third = run(some, scratch / "third-made", scratch)
     return {
@@ -46,17 +46,17 @@ def figures(source: Path, made: Path, scratch: Path) -> dict[str, Figure]:
     }
 
 
-def run(source: Path, made: Path, scratch: Path) -> tuple[float, float, int]:
-    """Run `busgen real` on all datasets in `source`, written to `made`.
+def run(source: Path, folder: Path, scratch: Path) -> tuple[float, float, int]:
+    """Run `busgen real` on all datasets in `source`, written to `folder`.
 
     Returns seconds, peak memory (GiB), images that were read.
     """
-    named = [f"{name}={source / folder}" for name, folder in FOLDERS.items()]
-    told = scratch / "peak.txt"
-    words = ("-c", MEASURED, "real", *named, "--out", str(made), str(told))
+    named = [f"{name}={source / own}" for name, own in FOLDERS.items()]
+    measured = scratch / "peak.txt"
+    words = ("-c", MEASURED, "real", *named, "--out", str(folder), str(measured))
     seconds = measure_time(partial(run_python, scratch, *words))
-    images = load_cohort(made / "cohort" / FILE).num_rows
-    return seconds, float(told.read_text()), images
+    images = load_cohort(folder / "cohort" / FILE).num_rows
+    return seconds, float(measured.read_text()), images
 
 
 def find_folder() -> Path:
@@ -70,10 +70,10 @@ def find_folder() -> Path:
     return folder
 
 
-def read_tables(made: Path, scratch: Path) -> tuple[list[Path], Path]:
-    """Return tables and the cohort's file of the datasets, read to `made` where not there yet."""
-    run(find_folder(), made, scratch)
-    return find_tables(made), made / "cohort" / FILE
+def read_tables(folder: Path, scratch: Path) -> tuple[list[Path], Path]:
+    """Return tables and the cohort's file of the datasets, read to `folder` where not there yet."""
+    run(find_folder(), folder, scratch)
+    return find_tables(folder), folder / "cohort" / FILE
 
 
 def link_folder(source: Path, target: Path, keep: Callable[[int], bool]) -> Path:

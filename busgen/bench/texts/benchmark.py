@@ -73,15 +73,15 @@ def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
     """Return for each field of either: right, vague, wrong, missed or invented."""
     found = {}
     for name in stated.keys() | read.keys():
-        said, understood = stated.get(name), read.get(name)
-        if understood is None or said is None:
+        phrases, understood = stated.get(name), read.get(name)
+        if understood is None or phrases is None:
             found[name] = "missed" if understood is None else "invented"
-        elif isinstance(said, tuple) or isinstance(understood, tuple):
-            found[name] = "right" if said == understood else "wrong"
-        elif understood <= said:
+        elif isinstance(phrases, tuple) or isinstance(understood, tuple):
+            found[name] = "right" if phrases == understood else "wrong"
+        elif understood <= phrases:
             found[name] = "right"
         else:
-            found[name] = "vague" if understood & said else "wrong"
+            found[name] = "vague" if understood & phrases else "wrong"
     return found
 
 

@@ -31,7 +31,9 @@ class Pool:
     synthetic: int
 
 
-def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
+def make_pool(
+    arm: Arm, real: Crops | None, generated: Sequence[Crops], task: str, seed: int
+) -> Pool:
     """Return the pool of an arm.
 
     At a ratio r, r made images for each real one are taken, or all if there are fewer; either
@@ -41,9 +43,9 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
     `real` are crops of training patients (of all data sets where the arm is pooled), None where the
-    arm has none, `made` sets of synthetic ones; the `task` classification sees labelled lesions
-    alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if nothing
-    of one kind is left to learn from.
+    arm has none, `generated` sets of synthetic ones; the `task` classification sees labelled
+    lesions alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if
+    nothing of one kind is left to learn from.
     """
     classify = task == "classification"
     parts: list[tuple[Crops, float]] = []
@@ -53,7 +55,9 @@ def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, se
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
-    synthetic = [_synthetic(arm, _is_usable(one, classify), parts, len(made)) for one in made]
+    synthetic = [
+        _synthetic(arm, _is_usable(one, classify), parts, len(generated)) for one in generated
+    ]
     parts += [one for one in synthetic if len(one[0])]
     total = sum(weight for _, weight in parts)
     drawn = np.concatenate([
@@ -135,12 +139,12 @@ def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
     return np.array(names, np.str_)
 
 
-def balance(real: Crops, made: Crops) -> NDArray[np.intp]:
+def balance(real: Crops, generated: Crops) -> NDArray[np.intp]:
     """Return which made crops bring every rare stratum up to the mean one, as far as they go.
 
     Strata are counted in images of training patients; one that no image is of is rare too.
     """
-    own, other = strata(real, real), strata(made, real)
+    own, other = strata(real, real), strata(generated, real)
     names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
                     for s in SIZES})  # fmt: skip
     counts = {name: int((own == name).sum()) for name in names}

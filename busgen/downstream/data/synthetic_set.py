@@ -82,17 +82,17 @@ def open_set(path: Path, saw: str | None = None) -> SyntheticSet:
     """
     if saw is not None and saw not in SAW:
         raise UserError("--generator-saw must be known", saw, f"choose from {', '.join(SAW)}")
-    made = open.open_set(path)
-    if made.form == CANONICAL:
+    generated = open.open_set(path)
+    if generated.form == CANONICAL:
         rule = "--data must be synthetic images"
         raise UserError(rule, f"{path}, real data", "give it as --real")
-    if "train" in made.values("split"):
-        made = made.select(["train"])
+    if "train" in generated.values("split"):
+        generated = generated.select(["train"])
     plan = read_plan(path)
-    key = [hash_code(__name__), sha256_file(WEIGHTS), *_read(made.path)]
-    key += [*_labels(made), *made.values("scanner")]
+    key = [hash_code(__name__), sha256_file(WEIGHTS), *_read(generated.path)]
+    key += [*_labels(generated), *generated.values("scanner")]
     fingerprint = sha256_bytes("\n".join(key).encode())
-    return SyntheticSet(made, fingerprint, describe(plan), saw or trained_on(plan))
+    return SyntheticSet(generated, fingerprint, describe(plan), saw or trained_on(plan))
 
 
 def read_plan(path: Path) -> dict[str, Any]:

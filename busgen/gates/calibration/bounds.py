@@ -51,11 +51,11 @@ def calibrate(samples: pa.Table) -> dict[str, Any]:
     on validation patients, ``n_test, refused_test, interval_test`` (of the share) on test patients.
     """
     known, test = select(samples, "validation"), select(samples, "test")
-    asked = [name for name, scores in known.items() if not np.isnan(scores).all()]
-    rejecting = {name: known[name] for name in asked if name not in FLAGGED}
+    request = [name for name, scores in known.items() if not np.isnan(scores).all()]
+    rejecting = {name: known[name] for name in request if name not in FLAGGED}
     shares = {**_shares(rejecting), **FLAGGED}
     bounds = {name: _bound(name, scores, shares[name]) for name, scores in rejecting.items()}
-    flags = {name: _bound(name, known[name], FLAGGED[name]) for name in asked if name in FLAGGED}
+    flags = {name: _bound(name, known[name], FLAGGED[name]) for name in request if name in FLAGGED}
     gates = {}
     for name, gate in (bounds | flags).items():
         n, n_test = (int(np.count_nonzero(~np.isnan(own[name]))) for own in (known, test))
@@ -88,10 +88,10 @@ def is_refused(scores: Mapping[str, Floats], gates: Mapping[str, Gate]) -> Bools
     return np.asarray(np.any(np.array(verdicts, np.bool_), axis=0), np.bool_)
 
 
-def to_rows(told: Mapping[str, Any]) -> list[dict[str, object]]:
+def to_rows(record: Mapping[str, Any]) -> list[dict[str, object]]:
     """Return what `calibrate` tells as rows: a gate each, all that reject together last."""
     rows: list[dict[str, object]] = []
-    for name, gate in (told["gates"] | {"together": told["together"]}).items():
+    for name, gate in (record["gates"] | {"together": record["together"]}).items():
         side = SIDES.get(name)
         bound = f"{side} {gate[side]:g}" if side else "-"
         row = {"gate": name, "bound": bound, "does": "flags" if name in FLAGGED else "rejects"}

@@ -86,14 +86,14 @@ def score(
     (`duplicate_distance`) is absent: a fault that keeps finding and mask in step is the harder one.
     """
     with on_all_cores() as pool:
-        told = list(pool.map(partial(_score, known=known), pairs))
-    asked = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
-    if judges is not None and asked:
-        own = [(pairs[k].image, pairs[k].mask, bool(pairs[k].malignant)) for k in asked]
+        record = list(pool.map(partial(_score, known=known), pairs))
+    request = [k for k, pair in enumerate(pairs) if pair.malignant is not None and pair.mask.any()]
+    if judges is not None and request:
+        own = [(pairs[k].image, pairs[k].mask, bool(pairs[k].malignant)) for k in request]
         judged = judge_pairs(judges, *(np.array(each) for each in zip(*own, strict=True)))
-        for k, scores in zip(asked, judged.tolist(), strict=True):
-            told[k] |= dict(zip(JUDGED, scores, strict=True))
-    return told
+        for k, scores in zip(request, judged.tolist(), strict=True):
+            record[k] |= dict(zip(JUDGED, scores, strict=True))
+    return record
 
 
 def detect(
@@ -201,9 +201,9 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
     if described := [pair for pair in lesions if pair.posterior]:
         found += _curve(keeper, (BAND, faults.invert_band), BAND_GREY, described)
     wrong = [faults.swap_label(pair, rng(k, MISLABELLED), 1.0) for k, pair in enumerate(lesions)]
-    told = keeper.score(wrong)
-    found.append(detect(MISLABELLED, 1.0, told, keeper.gates))
-    return Report(keeper._detect("none", 0.0, test), tuple(found), _labels(lesions, told))
+    record = keeper.score(wrong)
+    found.append(detect(MISLABELLED, 1.0, record, keeper.gates))
+    return Report(keeper._detect("none", 0.0, test), tuple(found), _labels(lesions, record))
 
 
 def _curve(

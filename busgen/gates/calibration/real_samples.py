@@ -125,8 +125,8 @@ def _judge(crops: Sequence[_Crop], judges: Judges | None) -> list[dict[str, Any]
     images = np.stack([crops[k][1] for k in lesions])
     masks = np.stack([crops[k][2] for k in lesions])
     classes = [records[k]["pathology"] for k in lesions]
-    told = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
-    for k, stated, scores in zip(lesions, classes, told.tolist(), strict=True):
+    metrics = judge_pairs(judges, images, masks, np.array([c == "malignant" for c in classes]))
+    for k, stated, scores in zip(lesions, classes, metrics.tolist(), strict=True):
         records[k] |= dict(zip((f"gate_{name}" for name in JUDGED), scores, strict=True))
         if stated is None:
             records[k]["gate_label_confidence"] = None

@@ -120,8 +120,8 @@ class FieldTokens(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def forward(self, stated: Tensor) -> Tensor:
         """Return the embeddings of the terms that are `stated`, with the fields' added."""
-        said = torch.einsum("nt,td,ts->nsd", stated, self.terms, self.member)
-        tokens: Tensor = said + self.fields
+        phrases = torch.einsum("nt,td,ts->nsd", stated, self.terms, self.member)
+        tokens: Tensor = phrases + self.fields
         return tokens
 
 

@@ -76,7 +76,7 @@ class Engine:
     def _draw(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         device = self.pipeline.device
         styles = styles_for([finding.scanner for finding in findings])
-        told = self.pipeline.encode(
+        conditions = self.pipeline.encode(
             terms_of(findings),
             _resize(masks, self.native_px),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
@@ -84,7 +84,7 @@ class Engine:
         )
         drawn = [_noise(f.seed, self.native_px, self.pipeline.channels) for f in findings]
         start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
-        images = self.pipeline(told, start, grain, self.steps, self.guidance)
+        images = self.pipeline(conditions, start, grain, self.steps, self.guidance)
         grey = np.rint(images.cpu().numpy() * 255).astype(np.uint8)
         return np.stack([_brought(image, self.size_px) for image in grey])
 

@@ -32,9 +32,9 @@ def save_model(pipeline: BreastUltrasoundPipeline, folder: Path) -> None:
     for name in COMPONENTS:
         getattr(pipeline, name).float()
     for path in (folder / INDEX, *folder.glob("*/config.json")):
-        told = read_json(path)
-        told.pop("_name_or_path", None)  # where its weights once lay
-        write_text(path, dumps(told))
+        record = read_json(path)
+        record.pop("_name_or_path", None)  # where its weights once lay
+        write_text(path, dumps(record))
     write_manifest(folder)
 
 

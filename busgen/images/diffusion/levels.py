@@ -56,14 +56,14 @@ def weigh(mask: Pixels) -> Pixels:
     return np.asarray(blocks.sum(axis=(2, 4)), np.uint8)
 
 
-def paint(values: Tensor, told: Tensor, shown: Pixels) -> Tensor:
-    """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is told there.
+def paint(values: Tensor, stated: Tensor, shown: Pixels) -> Tensor:
+    """Return planes (N, 2 LEVELS, h, w): each level where it shows, then that it is stated there.
 
-    `values` (N, LEVELS) levels, 0 where nothing is told; `told` (N, LEVELS) in [0, 1], how surely;
-    `shown` (N, LEVELS, h, w) as `weigh` returns them.
+    `values` (N, LEVELS) levels, 0 where nothing is stated; `stated` (N, LEVELS) in [0, 1], how
+    surely; `shown` (N, LEVELS, h, w) as `weigh` returns them.
     """
     shares = torch.from_numpy(shown).to(values.device, torch.float32) / FACTOR**2
-    both = torch.stack([values, told], dim=1)[..., None, None] * shares[:, None]
+    both = torch.stack([values, stated], dim=1)[..., None, None] * shares[:, None]
     return both.flatten(1, 2)
 
 
@@ -78,14 +78,14 @@ class Ranges(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("spread", torch.ones(LEVELS))
 
     def forward(self, stated: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """Return levels and how surely they are told, (N, LEVELS) each.
+        """Return levels and how surely they are stated, (N, LEVELS) each.
 
         `stated` (N, N_TERMS) terms, as `terms.terms_of` gives them; `place` (N, LEVELS) standard
         normal: where in a term's range. The same place in the ranges of two terms differs as their
         means do.
         """
-        told = stated @ self.known
-        return stated @ self.means + told * self.spread * place, told
+        known = stated @ self.known
+        return stated @ self.means + known * self.spread * place, known
 
 
 def draw_place(seed: int) -> Tensor:

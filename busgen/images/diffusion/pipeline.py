@@ -110,16 +110,16 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         `text` (N, terms) is `terms.terms_of`, `masks` (N, S, S) uint8 {0, 1}, `styles` (N,)
         `conditions.styles_for`, `place` (N, LEVELS) standard normal, `levels.draw_place`.
         """
-        values, told = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
+        values, conditions = self.ranges(text.to(self.ranges.device), place.to(self.ranges.device))
         shown = np.stack([weigh(mask) for mask in masks])
         device = self.unet.device
-        levels = paint(values, told, shown).to(device)
+        levels = paint(values, conditions, shown).to(device)
         return Conditions(text.to(device), levels, make_planes(masks).to(device), styles.to(device))
 
     @torch.inference_mode()
     def __call__(
         self,
-        told: Conditions,
+        conditions: Conditions,
         start: Tensor,
         grain: Sequence[Tensor],
         steps: int = STEPS,
@@ -131,7 +131,7 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
         decoder's noise (`Autoencoder.decode`); `steps` the solver's; without `guidance` conditions
         count as the network has learned.
         """
-        latents = self.draw(told, start, steps, guidance)
+        latents = self.draw(conditions, start, steps, guidance)
         with autocast(start.device):
             decoded = self.autoencoder.decode(latents, grain)
         images: Tensor = (decoded[:, 0].float() / 2 + 0.5).clamp(0, 1)
@@ -139,14 +139,18 @@ class BreastUltrasoundPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @torch.inference_mode()
     def draw(
-        self, told: Conditions, start: Tensor, steps: int = STEPS, guidance: Guidance | None = None
+        self,
+        conditions: Conditions,
+        start: Tensor,
+        steps: int = STEPS,
+        guidance: Guidance | None = None,
     ) -> Tensor:
         """Return the latents (N, channels, H/8, W/8) of images; arguments as when called."""
         latents = start
         solver = FlowSolver.from_config(self.scheduler.config)  # one a call: it counts
         solver.set_timesteps(steps, start.device)
         for time in solver.timesteps:
-            velocity = predict_velocity(self.unet, self.tokens, latents, time, told, guidance)
+            velocity = predict_velocity(self.unet, self.tokens, latents, time, conditions, guidance)
             latents = solver.step(velocity, latents)
         return latents
 
@@ -156,22 +160,22 @@ def predict_velocity(
     tokens: nn.Module,
     latents: Tensor,
     time: Tensor,
-    told: Conditions,
+    conditions: Conditions,
     guidance: Guidance | None = None,
 ) -> Tensor:
     """Return the network's guided velocity, noise minus latents, float32.
 
     `latents` (N, C, h, w) are at times (N,) or () in [0, 1000].
     """
-    planes = torch.cat([latents, told.planes, told.levels], dim=1)
+    planes = torch.cat([latents, conditions.planes, conditions.levels], dim=1)
     seen = planes.contiguous(memory_format=torch.channels_last)
     with autocast(latents.device):
-        said = tokens(told.text)
-        (out,) = unet(seen, time, said, class_labels=told.style, return_dict=False)
+        phrases = tokens(conditions.text)
+        (out,) = unet(seen, time, phrases, class_labels=conditions.style, return_dict=False)
     velocity: Tensor = out.float()
     guided = velocity
     for weight, names in guidance.drops if guidance else ():
-        less = predict_velocity(unet, tokens, latents, time, told.without(names))
+        less = predict_velocity(unet, tokens, latents, time, conditions.without(names))
         guided = guided + weight * (velocity - less)
     return guided
 

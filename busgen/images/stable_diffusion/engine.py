@@ -47,9 +47,9 @@ def to_text(pathology: str | None, echo_pattern: str | None, margin: Sequence[st
     kind = f"{pathology} tumor" if pathology else "tumor"
     echo = "heterogeneous" if echo_pattern in UNEVEN else "homogeneous"
     edge = "clear" if margin and tuple(margin) == ("circumscribed",) else "unclear"
-    said = [f"{echo} echogenicity"] if echo_pattern else []
-    said += [f"{edge} boundary"] if margin else []
-    return f"breast ultrasound image of {kind}{' with ' if said else ''}{' and '.join(said)}."
+    phrases = [f"{echo} echogenicity"] if echo_pattern else []
+    phrases += [f"{edge} boundary"] if margin else []
+    return f"breast ultrasound image of {kind}{' with ' if phrases else ''}{' and '.join(phrases)}."
 
 
 @dataclass(frozen=True)

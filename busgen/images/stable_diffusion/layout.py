@@ -123,10 +123,10 @@ def read_part(folder: Path, part: str, dtype: torch.dtype) -> Any:  # noqa: ANN4
     }
     try:
         with silence():
-            model, told = WEIGHED[part].from_pretrained(folder / part, **options)
+            model, info = WEIGHED[part].from_pretrained(folder / part, **options)
     except BROKEN as error:
         raise DataError(rule, error, remedy) from error
-    lacking = sorted(map(str, [*told["missing_keys"], *told["mismatched_keys"]]))
+    lacking = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
     if lacking:
         raise DataError(rule, f"{len(lacking)} weights missing, {lacking[0]} first", remedy)
     return model.eval().requires_grad_(requires_grad=False)

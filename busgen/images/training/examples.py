@@ -177,5 +177,7 @@ def save_examples(images: ImageSet, folder: Path) -> None:
 def load_examples(folder: Path) -> ImageSet:
     """Return what `save_examples` wrote."""
     captions: list[dict[str, Any]] = read_json(folder / CAPTIONS)["captions"]
-    told = (c | {"margin": None if c["margin"] is None else tuple(c["margin"])} for c in captions)
-    return ImageSet(load_crops(folder), tuple(Caption(**c) for c in told))
+    conditions = (
+        c | {"margin": None if c["margin"] is None else tuple(c["margin"])} for c in captions
+    )
+    return ImageSet(load_crops(folder), tuple(Caption(**c) for c in conditions))

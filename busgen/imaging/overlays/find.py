@@ -39,8 +39,8 @@ def find_overlays(image: Pixels, net: StrokeNet | None = None) -> Bools:
     found = _clusters(odds > LIKELY, odds > SURE)
     if not found.any():
         return found
-    beside = cv2.dilate(found.astype(np.uint8), REACH) > 0
-    joined = found | (beside & (odds > BESIDE))
+    reference = cv2.dilate(found.astype(np.uint8), REACH) > 0
+    joined = found | (reference & (odds > BESIDE))
     return np.asarray(cv2.dilate(joined.astype(np.uint8), EDGE) > 0, np.bool_)
 
 
@@ -87,12 +87,12 @@ def _move(shown: Floats32, hole: Bools, rim: Bools) -> Floats32:
     """
     smooth = _fill(shown, ~hole, GREY_PX)
     count, labels = cv2.connectedComponents((hole | rim).astype(np.uint8), connectivity=8)
-    asked = np.nonzero(labels)
-    hole_of, at_rim = labels[asked], rim[asked]
-    here, grey = shown[asked], smooth[asked]
+    request = np.nonzero(labels)
+    hole_of, at_rim = labels[request], rim[request]
+    here, grey = shown[request], smooth[request]
     wide_shown, wide_smooth, wide_hole = (_pad(x) for x in (shown, smooth, hole))
     width = shown.shape[1] + 2 * FARTHEST_PX
-    places = (asked[0] + FARTHEST_PX) * width + asked[1] + FARTHEST_PX
+    places = (request[0] + FARTHEST_PX) * width + request[1] + FARTHEST_PX
     edge, edge_here = np.flatnonzero(at_rim), here[at_rim]
     best, nearest = np.full(count, np.inf), np.zeros(count, np.intp)
     turns = 2 * np.pi * np.arange(TURNS) / TURNS
@@ -107,7 +107,7 @@ def _move(shown: Floats32, hole: Bools, rim: Bools) -> Floats32:
         best[better], nearest[better] = cost[better], row * width + col
     source = places + nearest[hole_of]
     result = shown.copy()
-    result[asked] = np.where(wide_hole[source], grey, wide_shown[source])
+    result[request] = np.where(wide_hole[source], grey, wide_shown[source])
     return result
 
 

@@ -109,13 +109,13 @@ def _burn(image: Pixels, cover: Floats32, rng: np.random.Generator) -> Pixels:
 
 def recall(overlays: Sequence[Overlay], ignore: Bools) -> dict[str, Recall]:
     """Return, by kind, how many overlays have `FOUND` or more of their strokes ignored."""
-    told = {}
+    record = {}
     for kind in dict.fromkeys(overlay.kind for overlay in overlays):
         strokes = [overlay.strokes for overlay in overlays if overlay.kind == kind]
         hits, sizes = [int((s & ignore).sum()) for s in strokes], [int(s.sum()) for s in strokes]
         found = sum(hit >= FOUND * size for hit, size in zip(hits, sizes, strict=True))
-        told[kind] = Recall(found, len(strokes), sum(hits) / max(sum(sizes), 1))
-    return told
+        record[kind] = Recall(found, len(strokes), sum(hits) / max(sum(sizes), 1))
+    return record
 
 
 def _lines_of_text(canvas: Floats32, rng: np.random.Generator) -> None:

@@ -145,9 +145,9 @@ def _dots(canvas: Floats32, start: Point, end: Point, step: int) -> None:
             canvas[row, col] = 1
 
 
-def _stamp(canvas: Floats32, tile: Floats32, beside: Point, gap: int) -> None:
+def _stamp(canvas: Floats32, tile: Floats32, reference: Point, gap: int) -> None:
     """Put a tile left above a point, where it fits."""
-    row, col = beside[1] - gap - tile.shape[0], beside[0] - gap - tile.shape[1]
+    row, col = reference[1] - gap - tile.shape[0], reference[0] - gap - tile.shape[1]
     if row < 0 or col < 0:
         return
     part = canvas[row : row + tile.shape[0], col : col + tile.shape[1]]

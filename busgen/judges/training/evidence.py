@@ -64,13 +64,13 @@ def score(judges: Judges, crops: Crops) -> Record:
 def describe(table: Path, crops: Mapping[str, Crops]) -> Record:
     """Return origin and licence of a data set, and what of it is in which split."""
     name = table.parent.name
-    told: Record = {**origin_of(table), "weights_may_ship": weights_may_ship(table)}
+    record: Record = {**origin_of(table), "weights_may_ship": weights_may_ship(table)}
     for split, own in crops.items():
         rows = np.flatnonzero(own.datasets == name)
         if len(rows):
             labels = Counter(str(label) or "unknown" for label in own.labels[rows])
-            told[split] = {"patients": len(np.unique(own.groups[rows])), **labels}
-    return told
+            record[split] = {"patients": len(np.unique(own.groups[rows])), **labels}
+    return record
 
 
 def write_card(record: Mapping[str, Any]) -> dict[str, str]:

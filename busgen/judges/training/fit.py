@@ -20,7 +20,7 @@ from busgen.judges.nets import seeded
 from busgen.judges.training.batches import Draws, make_batch
 from busgen.learning.trainees import SingleTrainee, adamw, autocast, set_rate, take_step
 from busgen.real.crops import Crops, probabilities
-from busgen.training_loop import Schedule, Tick, Told
+from busgen.training_loop import Metrics, OnProgress, Schedule
 
 MILD = 0.4  # strength of the changes in the second cycle
 SMALL = 0.005  # of a view's area: what a false lesion of this size costs half of the Dice loss
@@ -72,35 +72,37 @@ class _Learner(SingleTrainee):
         self.member, self.crops, self.first, self.strength = member, crops, first, strength
         self.chances = probabilities(crops, labelled=isinstance(member.spec, ClassifierSpec))
 
-    def training_step(self, step: int, draws: training_loop.Draws, pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: training_loop.Draws, schedule: Schedule) -> Metrics:
         """Take one step; the first one of an epoch decides what the others see."""
         del draws
-        place = step % pace.keep
+        place = step % schedule.keep
         if place == 0:
-            self._begin_epoch(self.first + step // pace.keep, pace)
-        set_rate(self.optimiser, pace.rate * rate_share(step / pace.steps))
+            self._begin_epoch(self.first + step // schedule.keep, schedule)
+        set_rate(self.optimiser, schedule.rate * rate_share(step / schedule.steps))
         indices = self.picked[place]
         inputs, targets, weights = make_batch(self.member.spec, self.crops, indices, self.draws)
         self.net.train()
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self.noise)
-            with autocast(self.device, pace):
+            with autocast(self.device, schedule):
                 logits = self.net(inputs[:, : self.member.spec.channels(self.member.number)])
             self.noise = torch.get_rng_state()
         loss = compute_loss(logits.float(), targets, weights)
         take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def _begin_epoch(self, epoch: int, pace: Schedule) -> None:
-        self.draws = Draws(seeds.rng(pace.seed, f"epoch {epoch}"), self.strength)
-        shape = (pace.keep, pace.batch)
+    def _begin_epoch(self, epoch: int, schedule: Schedule) -> None:
+        self.draws = Draws(seeds.rng(schedule.seed, f"epoch {epoch}"), self.strength)
+        shape = (schedule.keep, schedule.batch)
         self.picked = self.draws.rng.choice(len(self.crops), shape, p=self.chances)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeds.sample_seed(pace.seed, epoch))
+            torch.manual_seed(seeds.sample_seed(schedule.seed, epoch))
             self.noise = torch.get_rng_state()
 
 
-def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> dict[str, Tensor]:
+def train(
+    member: Member, crops: Crops, seed: int, work: Path, tick: OnProgress
+) -> dict[str, Tensor]:
     """Return the running average of the weights after the epochs of both cycles.
 
     Checkpoints in `work` are gone on from where they exist, and written after every epoch. `tick`
@@ -115,7 +117,7 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
     net = seeded(lambda: member.spec.build(member.number), seed)
     for first, epochs, rate, strength in cycles:
         learner = _Learner(member, crops, net, first, strength)
-        pace = Schedule(
+        schedule = Schedule(
             epochs * steps,
             recipe.batch,
             rate,
@@ -125,7 +127,7 @@ def train(member: Member, crops: Crops, seed: int, work: Path, tick: Tick) -> di
             half_precision=recipe.half_precision,
             keep=steps,
         )
-        mean = training_loop.train(learner, pace, work / f"cycle-{first}", tick)["net"]
+        mean = training_loop.train(learner, schedule, work / f"cycle-{first}", tick)["net"]
         net.load_state_dict(mean.state_dict())
     return dict(net.state_dict())
 

@@ -54,11 +54,11 @@ def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
 
     `tick` gets the number of crops looked at. What a killed training did is not done again.
     """
-    asked, work = training, training.work
-    mapped = partial(stage.map_jobs, workers=asked.params.workers, tick=tick)
-    with folders.lock_folder(asked.out, JUDGES):
-        stage.train(asked.plan, asked.splits, work, mapped)
+    request, work = training, training.work
+    mapped = partial(stage.map_jobs, workers=request.params.workers, tick=tick)
+    with folders.lock_folder(request.out, JUDGES):
+        stage.train(request.plan, request.splits, work, mapped)
         trained = work / stage.TRAINED
-        record = publish(trained, asked.params, asked.tables, asked.cohort, asked.out)
-        folders.clear_work(asked.out)
+        record = publish(trained, request.params, request.tables, request.cohort, request.out)
+        folders.clear_work(request.out)
     return record

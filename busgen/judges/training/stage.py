@@ -31,7 +31,7 @@ from busgen.judges.training.fit import Member, Recipe, images_per_epoch
 from busgen.params.train_judges import JudgeParams, TrainJudgesParams
 from busgen.real.crops import SPLITS, Crops, load_crops, read_shippable, save_crops
 from busgen.stats.calibration import fit_platt, fit_threshold
-from busgen.training_loop import Tick
+from busgen.training_loop import OnProgress
 
 TRAINED = "judges"  # folder in the work folder
 Folders = Mapping[str, Path]  # split -> crops
@@ -57,7 +57,7 @@ class Job:
         return self.work / f"{self.name}.safetensors"
 
 
-def run(job: Job, tick: Tick) -> None:
+def run(job: Job, tick: OnProgress) -> None:
     """Write the weights of a member, trained in a process of its own, unless they are there.
 
     A killed job goes on from its last epoch. `tick` gets the number of crops seen, in steps. Raises
@@ -67,13 +67,13 @@ def run(job: Job, tick: Tick) -> None:
         tick(job.n)
     else:
         context = multiprocessing.get_context("spawn")
-        told, tells = context.Pipe(duplex=False)
+        record, tells = context.Pipe(duplex=False)
         process = context.Process(target=_train, args=(job, tells), name=job.name)
         process.start()
         tells.close()
-        with told, suppress(EOFError):
+        with record, suppress(EOFError):
             while True:
-                tick(told.recv())
+                tick(record.recv())
         process.join()
         if process.exitcode != 0 or not job.weights.is_file():
             raise BusgenError(f"training of {job.name} ended with code {process.exitcode}")
@@ -85,7 +85,7 @@ def _train(job: Job, tells: Connection) -> None:
     fit_member(job, tells.send)
 
 
-def fit_member(job: Job, tick: Tick) -> None:
+def fit_member(job: Job, tick: OnProgress) -> None:
     """Write the weights of a member, trained in this process."""
     crops = load_crops(job.crops)
     if isinstance(job.member.spec, ClassifierSpec):
@@ -134,7 +134,7 @@ def plan(params: TrainJudgesParams, training: Path, work: Path) -> Plan:
     return Plan(segmenter, classifier, tuple(jobs))
 
 
-def map_jobs(jobs: Sequence[Job], workers: int, tick: Tick) -> None:
+def map_jobs(jobs: Sequence[Job], workers: int, tick: OnProgress) -> None:
     """Run `jobs`, `workers` of them at once."""
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(partial(run, tick=tick), jobs))

@@ -63,11 +63,11 @@ def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: in
 
 
 def _draw(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
-    told = to_conditions([to_lesion(finding, size_px) for finding in findings])
+    record = to_conditions([to_lesion(finding, size_px) for finding in findings])
     rngs = [seeds.rng(finding.seed, "outline") for finding in findings]
     noise = np.stack([rng.standard_normal(CODE, np.float32) for rng in rngs])
     rows = np.resize(np.arange(len(findings)), AT_ONCE)
-    codes = network.draw(torch.from_numpy(told[rows]), torch.from_numpy(noise[rows]))
+    codes = network.draw(torch.from_numpy(record[rows]), torch.from_numpy(noise[rows]))
     vertices = _simple_outlines(codes[: len(findings)].double().numpy())
     size = np.array([(finding.width_mm, finding.height_mm) for finding in findings], float)
     return np.moveaxis(fit_box(vertices, size[:, 0], size[:, 1]), 1, 2)

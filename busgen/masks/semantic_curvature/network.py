@@ -34,11 +34,11 @@ class OutlineFlow(nn.Module):
 
     def __init__(self, width: int = 256, layers: int = 3, dropout: float = 0.1) -> None:
         super().__init__()
-        told = CONDITIONS + 2 * WAVES
+        record = CONDITIONS + 2 * WAVES
         self.register_buffer("mean", torch.zeros(CODE))
         self.register_buffer("sd", torch.ones(CODE))
-        self.begin = nn.Linear(CODE + told, width)
-        self.tell = nn.ModuleList([nn.Linear(told, width) for _ in range(layers)])
+        self.begin = nn.Linear(CODE + record, width)
+        self.tell = nn.ModuleList([nn.Linear(record, width) for _ in range(layers)])
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(width),
@@ -56,10 +56,10 @@ class OutlineFlow(nn.Module):
     def forward(self, x: Tensor, time: Tensor, conditions: Tensor) -> Tensor:
         """Return velocities (N, CODE) at points `x` (N, CODE) and times (N,) in [0, 1]."""
         phase = time[:, None] * self.waves
-        told = torch.cat([conditions, phase.sin(), phase.cos()], dim=1)
-        y = self.begin(torch.cat([x, told], dim=1))
+        record = torch.cat([conditions, phase.sin(), phase.cos()], dim=1)
+        y = self.begin(torch.cat([x, record], dim=1))
         for block, tell in zip(self.blocks, self.tell, strict=True):
-            y = y + block(y + tell(told))
+            y = y + block(y + tell(record))
         velocity: Tensor = self.end(silu(y))
         return velocity
 
@@ -84,8 +84,8 @@ def save_model(network: OutlineFlow, shape: Mapping[str, Any], folder: Path) -> 
     tensors = {name: value.half().contiguous() for name, value in network.state_dict().items()}
     with replace_file(folder / WEIGHTS) as partial:
         save_file(tensors, partial)
-    told = {"version": VERSION, "shape": dict(shape), "sha256": sha256_file(folder / WEIGHTS)}
-    write_text(folder / SPEC, dumps(told))
+    record = {"version": VERSION, "shape": dict(shape), "sha256": sha256_file(folder / WEIGHTS)}
+    write_text(folder / SPEC, dumps(record))
 
 
 def checked_hash(folder: Path) -> str:

@@ -69,19 +69,19 @@ class FeatureSpace:
 
     def _measure(self, inputs: Tensor) -> Floats:
         try:
-            told = self.net(inputs)
+            record = self.net(inputs)
         except (RuntimeError, TypeError, ValueError) as error:
             side = self.spec.side_px
             rule = f"a feature extractor must take (N, 3, {side}, {side}) float32"
             raise UserError(rule, str(error).strip()[-200:], "wrap it, then trace it") from error
-        if not isinstance(told, Tensor) or len(told) != len(inputs):
+        if not isinstance(record, Tensor) or len(record) != len(inputs):
             rule = "a feature extractor must give one row of numbers an image"
-            raise UserError(rule, type(told).__name__, "wrap it so that it returns the features")
-        if not bool(torch.isfinite(told).all()):
+            raise UserError(rule, type(record).__name__, "wrap it so that it returns the features")
+        if not bool(torch.isfinite(record).all()):
             rule = "a feature extractor must give finite numbers"
-            got = f"others for {int((~torch.isfinite(told)).flatten(1).any(dim=1).sum())} images"
+            got = f"others for {int((~torch.isfinite(record)).flatten(1).any(dim=1).sum())} images"
             raise UserError(rule, got, "check it on blank images, or leave those out")
-        return np.asarray(told.flatten(1).double().numpy())
+        return np.asarray(record.flatten(1).double().numpy())
 
 
 def load_model(path: Path) -> FeatureSpace:
@@ -125,23 +125,23 @@ def _pretrained(folder: Path) -> FeatureSpace:
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     try:
         with silence():
-            model, told = AutoModel.from_pretrained(folder, **options)
+            model, record = AutoModel.from_pretrained(folder, **options)
         seen = _known(folder, model.config)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         got = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(rule, got, remedy) from error
-    lacking = sorted(map(str, [*told["missing_keys"], *told["mismatched_keys"]]))
+    lacking = sorted(map(str, [*record["missing_keys"], *record["mismatched_keys"]]))
     others = [name for name in lacking if POOLER not in name]
     if others:
         raise DataError(rule, f"{len(others)} weights missing, {others[0]} first", remedy)
     net = getattr(model, "vision_model", model).eval()  # of CLIP and its like, beside a text model
 
     def embed(inputs: Tensor) -> Tensor:
-        told = net(pixel_values=inputs)
-        pooled: Tensor | None = getattr(told, "pooler_output", None)
+        record = net(pixel_values=inputs)
+        pooled: Tensor | None = getattr(record, "pooler_output", None)
         if pooled is not None and not lacking:
             return pooled
-        last: Tensor = told.last_hidden_state  # (N, tokens, D), or (N, D, rows, columns)
+        last: Tensor = record.last_hidden_state  # (N, tokens, D), or (N, D, rows, columns)
         return last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2)
 
     files = [folder / name for name in (CONFIG, WEIGHTS, SEEN) if (folder / name).is_file()]

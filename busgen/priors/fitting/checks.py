@@ -76,7 +76,7 @@ def _checks(
     alone = pooling.model_copy(update={"weights": {**pooling.weights, PUBLISHED: 0.0}})
     unaided = {"unaided": fit_prior(train, base, alone, name="unaided", source="").prior}
     drawn = draw_lesions(prior, DRAWN, SEED)
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "held_out": {
             s: held_out.compare({"pooled": prior, **others}, p, rng) for s, p in parts.items()
         },
@@ -86,10 +86,10 @@ def _checks(
         "disagreement": disagreement.compare(prior, base, train, drawn, rng),
     }
     if "validation" in parts:
-        told["geometry"] = compare_boxes(prior, used, parts["validation"], rng)
+        record["geometry"] = compare_boxes(prior, used, parts["validation"], rng)
     if parts:
-        told["predictive"] = check(drawn, _join(list(parts.values())), rng)
-    return told
+        record["predictive"] = check(drawn, _join(list(parts.values())), rng)
+    return record
 
 
 def _to_record(train: Lesions, pooling: PriorsParams, fit: Fit) -> dict[str, Any]:

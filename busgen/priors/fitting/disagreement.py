@@ -50,9 +50,9 @@ def compare(
             shares = {"own": _name(labels, before[p]), "pooled": _name(labels, pooled[p])}
             out.append({"source": PUBLISHED, **where, **distance, "floor": None, **shares})
             for source, mine in _stated(lesions, name, p, groups):
-                told = _terms(mine, _group(mine.patterns[name], groups), pooled[p], labels, rng)
+                record = _terms(mine, _group(mine.patterns[name], groups), pooled[p], labels, rng)
                 shares = {"pooled": _name(labels, pooled[p])}
-                out.append({"source": source, **where, **told, **shares})
+                out.append({"source": source, **where, **record, **shares})
     return out + list(_places(lesions, drawn, rng))
 
 

@@ -46,15 +46,17 @@ def compare(
     first = next(iter(priors))
     out: dict[str, Any] = {}
     for name in ("all", *sorted(set(lesions.dataset.tolist()))):
-        asked = (lesions.dataset == name) | (name == "all")
-        mine = asked & possible
+        request = (lesions.dataset == name) | (name == "all")
+        mine = request & possible
         if not mine.any():
             continue
         gains = {n: found[first].total[mine] - found[n].total[mine] for n in found if n != first}
         out[name] = {
             "n": int(mine.sum()),
             "patients": len(set(lesions.patient[mine].tolist())),
-            "impossible": {n: int((asked & ~np.isfinite(i.total)).sum()) for n, i in found.items()},
+            "impossible": {
+                n: int((request & ~np.isfinite(i.total)).sum()) for n, i in found.items()
+            },
             "nats": {n: _mean(one.total[mine]) for n, one in found.items()},
             "terms": {n: _mean(one.terms[mine]) for n, one in found.items()},
             "gain": {
@@ -151,10 +153,12 @@ def log_density(train: Lesions, held_out: Lesions, sizes: Sizes, factor: float =
         ends = float(sizes.area[p, 2]), float(sizes.area[p, 3])
         width = _bandwidth(shape, own.weight, factor)
         logs = _log_kernels(at, shape, own.weight, width, ends) + slope[:, 1]
-        known, asked = ~np.isnan(x), ~np.isnan(at_x)
+        known, request = ~np.isnan(x), ~np.isnan(at_x)
         points, weights = x[known, None], own.weight[known]
         width = _bandwidth(points, weights, factor)
-        logs[asked] += _log_kernels(at_x[asked, None], points, weights, width) + slope[asked, 0]
+        logs[request] += (
+            _log_kernels(at_x[request, None], points, weights, width) + slope[request, 0]
+        )
         total[mine] = logs
     return total
 

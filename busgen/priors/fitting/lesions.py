@@ -83,8 +83,8 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
     kept = [row for row in rows if row["pathology"] is not None]
     if not kept:
         raise DataError("a table to fit must have labelled rows", 0, "check what was left out")
-    told = [tuple(_admissible(row, name) for name in TOLD) for row in kept]
-    numbers = {evidence: place for place, evidence in enumerate(dict.fromkeys(told))}
+    record = [tuple(_admissible(row, name) for name in TOLD) for row in kept]
+    numbers = {evidence: place for place, evidence in enumerate(dict.fromkeys(record))}
     patterns = {}
     for i, name in enumerate(TOLD):
         states = np.arange(len(TERMS[name]) + (name in LESION_NODES))
@@ -92,7 +92,7 @@ def make_lesions(rows: Iterable[Row], prior: Prior) -> Lesions:
     views = Counter(row["cluster_id"] for row in kept)
     pathology = np.array([schema.PATHOLOGIES.index(row["pathology"]) for row in kept])
     boxes = np.array([_box(row) for row in kept])
-    index = np.array([numbers[evidence] for evidence in told])
+    index = np.array([numbers[evidence] for evidence in record])
     shapes = patterns["shape"][index][:, : len(schema.SHAPES)]
     inside = passes(prior.sizes, pathology, shapes > 0, boxes)
     known = ~np.isnan(boxes[:, AREA])

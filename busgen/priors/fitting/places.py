@@ -78,8 +78,8 @@ def fit_aspects(
                 mine = lesions.has_box & (lesions.pathology == p) & (weight > LEAST)
                 mine &= (low[:, s] <= aspect) & (aspect <= high[:, s])
                 seen = np.array([aspect, low[:, s], high[:, s], weight, np.zeros(len(aspect))])
-                beside = [(o, strength) for o, (_, strength) in zip(others, pseudo, strict=True)]
-                _update(entry, np.compress(mine, seen, axis=1), beside)
+                reference = [(o, strength) for o, (_, strength) in zip(others, pseudo, strict=True)]
+                _update(entry, np.compress(mine, seen, axis=1), reference)
     return record
 
 

@@ -108,14 +108,16 @@ def _terms(name: str, drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
     """Return the records of a node's terms."""
     out = []
     for p, pathology in enumerate(LESIONS):
-        own, made = (_states(some, name)[some.pathology == p] for some in (real, drawn))
+        own, generated = (_states(some, name)[some.pathology == p] for some in (real, drawn))
         own = own[own >= 0]
         for term, holds in _readings(name).items() if len(own) >= LEAST else ():
             share, ends = _share(holds[own])
-            asked = round(float(holds[made].mean()), DIGITS)
+            request = round(float(holds[generated].mean()), DIGITS)
             where = {"node": name, "term": term, "pathology": pathology, "n": len(own)}
-            within = bool(ends[0] <= asked <= ends[1])
-            out.append({**where, "real": share, "interval": ends, "drawn": asked, "within": within})
+            within = bool(ends[0] <= request <= ends[1])
+            out.append(
+                {**where, "real": share, "interval": ends, "drawn": request, "within": within}
+            )
     return out
 
 
@@ -123,14 +125,14 @@ def _pairs(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     """Return the records of dependencies between descriptors within a class."""
     out = []
     for p, pathology in enumerate(LESIONS):
-        own, made = (_to_text(some.pick(some.pathology == p)) for some in (real, drawn))
+        own, generated = (_to_text(some.pick(some.pathology == p)) for some in (real, drawn))
         for first, second in combinations(range(len(PAIRED)), 2):
             pair = own[:, [first, second]]
             pair = pair[(pair >= 0).all(1)]
             if len(pair) < 4 * LEAST:
                 continue
-            picks = rng.integers(0, len(made), (DRAWS, len(pair)))
-            chance = [_cramers_v(made[np.ix_(pick, (first, second))]) for pick in picks]
+            picks = rng.integers(0, len(generated), (DRAWS, len(pair)))
+            chance = [_cramers_v(generated[np.ix_(pick, (first, second))]) for pick in picks]
             ends = np.quantile(chance, ENDS)
             found = _cramers_v(pair)
             where = {"nodes": [PAIRED[first], PAIRED[second]], "pathology": pathology}
@@ -175,7 +177,7 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
     out = []
     for column, name in enumerate(PLACES):
         for p, pathology in enumerate(LESIONS):
-            own, made = (
+            own, generated = (
                 some.pick((some.pathology == p) & ~np.isnan(some.boxes[:, column]))
                 for some in (real, drawn)
             )
@@ -184,9 +186,9 @@ def _boxes(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> list[dict
                     key: [
                         round(float(q), DIGITS) for q in np.quantile(some.boxes[:, column], LEVELS)
                     ]
-                    for key, some in (("quantiles", own), ("drawn_quantiles", made))
+                    for key, some in (("quantiles", own), ("drawn_quantiles", generated))
                 }
-                record = compare_values(own, column, made.boxes[:, column], rng)
+                record = compare_values(own, column, generated.boxes[:, column], rng)
                 out.append({"node": name, "pathology": pathology, **record, **curves})
     return out
 
@@ -201,10 +203,10 @@ def _tall(drawn: Lesions, real: Lesions) -> list[dict[str, Any]]:
             own = own[own >= 0]
             if len(own):
                 share, ends = _share(own == 1)
-                made = _states(drawn, "orientation")[drawn.pathology == p] == 1
+                generated = _states(drawn, "orientation")[drawn.pathology == p] == 1
                 where = {"dataset": name, "pathology": pathology, "n": len(own)}
-                asked = round(float(made.mean()), DIGITS)
-                out.append({**where, "real": share, "interval": ends, "drawn": asked})
+                request = round(float(generated.mean()), DIGITS)
+                out.append({**where, "real": share, "interval": ends, "drawn": request})
     return out
 
 
@@ -219,12 +221,12 @@ def _auc(drawn: Lesions, real: Lesions, rng: np.random.Generator) -> dict[str, A
     learnt, rest = drawn.pick(half), drawn.pick(~half)
     model = LogisticRegression(max_iter=1000).fit(_measure(learnt), learnt.pathology)
     scores, truth = model.decision_function(_measure(complete)), complete.pathology == 1
-    made = auc(rest.pathology == 1, model.decision_function(_measure(rest)))
+    generated = auc(rest.pathology == 1, model.decision_function(_measure(rest)))
     return {
         "n": len(truth),
         "real": round(auc(truth, scores), DIGITS),
         "interval": interval(auc_score(truth, scores), complete.patient, rng),
-        "drawn": round(made, DIGITS),
+        "drawn": round(generated, DIGITS),
     }
 
 

@@ -84,12 +84,12 @@ def read_text(text: str) -> _Understood:
         hints = "; ".join(f"{word}: {hint}" for word, hint in named if hint)
         remedy = hints or "use the terms of the BI-RADS lexicon, leave out the rest"
         raise FindingError("every word of a text must be known", ", ".join(unknown), remedy)
-    said = _statements([piece for piece in pieces if piece.field != REMARK])
+    phrases = _statements([piece for piece in pieces if piece.field != REMARK])
     sizes = parse_sizes([piece.text for piece in pieces if piece.kind == "size"])
-    conditions = (*_terms(said), *_margin(said), *sizes)
+    conditions = (*_terms(phrases), *_margin(phrases), *sizes)
     if not conditions:
         raise FindingError("text must describe a finding", repr(text), "e.g. oval anechoic mass")
-    asides = [_quote(statement) for statement in said if statement.field == ASIDE]
+    asides = [_quote(statement) for statement in phrases if statement.field == ASIDE]
     remarks = [piece.text for piece in pieces if piece.field == REMARK]
     return _Understood(conditions, (*remarks, *asides))
 
@@ -126,26 +126,26 @@ def _piece(line: str, at: int) -> _Piece:
 
 def _statements(pieces: Sequence[_Piece]) -> list[_Statement]:
     """Return what the phrases state, each with the denial that reaches it."""
-    said: list[_Statement] = []
+    phrases: list[_Statement] = []
     denial, link, before = "", "", None
     for place, piece in enumerate((*pieces, _Piece("word", "."))):
         if denial and (piece.kind in {"denial", "absent"} or piece.text in _STOPS):
             raise _unclear(f"{denial} {piece.text}".rstrip(" .,;"))
         if piece.kind == "phrase":
-            said.append(_statement(piece, denial, link, before))
-            denial, link, before = "", "", said[-1]
+            phrases.append(_statement(piece, denial, link, before))
+            denial, link, before = "", "", phrases[-1]
         elif piece.kind == "denial":
             denial, link = piece.text, ""
         elif piece.kind == "absent":
-            said[-1:] = [_deny(before, piece.text)]
-            before = said[-1]
+            phrases[-1:] = [_deny(before, piece.text)]
+            before = phrases[-1]
         elif piece.text == "," and before and _list_goes_on(before, pieces[place + 1 :]):
             link = "or"  # "no halo, shadowing or calcifications" denies all three
         elif piece.text in _STOPS:
             denial, link, before = "", "", None
         elif piece.kind == "word":
             link = piece.text
-    return said
+    return phrases
 
 
 def _list_goes_on(before: _Statement, rest: Sequence[_Piece]) -> bool:
@@ -182,23 +182,23 @@ def _statement(piece: _Piece, denial: str, link: str, before: _Statement | None)
     tied = bool(link and before)
     if not before or not tied or denial:
         return _Statement(piece.text, piece.field, piece.terms, denial, tied)
-    said = f"{before.phrase} {link} {piece.text}"
+    phrases = f"{before.phrase} {link} {piece.text}"
     if before.denial in _LISTS and link == "and":
-        raise _unclear(f"{before.denial} {said}")
+        raise _unclear(f"{before.denial} {phrases}")
     if before.denial and link == "or":
         if before.denial == _AFTER or not _alike(before.field, piece.field):
-            raise _unclear(f"{before.denial} {said}")
+            raise _unclear(f"{before.denial} {phrases}")
         return _Statement(piece.text, piece.field, piece.terms, before.denial, tied)
     joined = link == "or"
     if joined and (before.field != piece.field or piece.field == "margin"):
-        raise FindingError("or must join terms of one field, not margins", said, "name one")
+        raise FindingError("or must join terms of one field, not margins", phrases, "name one")
     return _Statement(piece.text, piece.field, piece.terms, "", tied, joined)
 
 
-def _terms(said: Sequence[_Statement]) -> list[Condition]:
+def _terms(sentences: Sequence[_Statement]) -> list[Condition]:
     """Return one condition a field; raise `FindingError` for fields said in two ways."""
     left: dict[str, list[frozenset[str]]] = {}
-    for statement in said:
+    for statement in sentences:
         name, terms = statement.field, statement.terms
         if name in ("margin", ASIDE):
             continue
@@ -212,16 +212,16 @@ def _terms(said: Sequence[_Statement]) -> list[Condition]:
     for name, sets in left.items():
         both = frozenset.intersection(*sets)
         if not both:
-            phrases = [_quote(s) for s in said if s.field == name]
+            phrases = [_quote(s) for s in sentences if s.field == name]
             raise FindingError(CONTRADICTION.format(name), phrases, "keep one of them")
         ordered = tuple(term for term in lexicon.TERMS[name] if term in both)
         conditions.append(Condition(name, "in", ordered))
     return conditions
 
 
-def _margin(said: Sequence[_Statement]) -> list[Condition]:
+def _margin(phrases: Sequence[_Statement]) -> list[Condition]:
     """Return the margin: exactly the terms named; if only denied, all but those."""
-    about = [statement for statement in said if statement.field == "margin"]
+    about = [statement for statement in phrases if statement.field == "margin"]
     named = {term for s in about if not s.denial for term in s.terms}
     denied = [term for s in about if s.denial for term in sorted(s.terms)]
     if named & set(denied) or ("circumscribed" in named and len(named) > 1):

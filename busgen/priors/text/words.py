@@ -23,25 +23,25 @@ def to_text(finding: Finding, rng: np.random.Generator) -> str:
     stated = vars(finding)
     choices: list[int] = rng.integers(0, 60, 9).tolist()
     phrasing = choices.pop()
-    said = _words(stated, choices)
+    phrases = _words(stated, choices)
     if stated["pathology"] == "normal":
-        return NORMAL[phrasing % len(NORMAL)](said)
-    return PHRASINGS[phrasing % len(PHRASINGS)](said)
+        return NORMAL[phrasing % len(NORMAL)](phrases)
+    return PHRASINGS[phrasing % len(PHRASINGS)](phrases)
 
 
 def _words(stated: Mapping[str, Any], choices: Sequence[int]) -> Said:
     """Return the words for each field, empty for null."""
     names = ("shape", "orientation", "echo_pattern", "posterior", "halo", "calcification", "tissue")
-    said = {}
+    phrases = {}
     for name, choice in zip(names, choices, strict=False):
         synonyms = [] if stated[name] is None else WRITTEN[name][str(stated[name])]
-        said[name] = synonyms[choice % len(synonyms)] if synonyms else ""
+        phrases[name] = synonyms[choice % len(synonyms)] if synonyms else ""
     margins = [WRITTEN["margin"][term] for term in stated["margin"] or ()]
     terms = [synonyms[choices[7] % len(synonyms)] for synonyms in margins]
-    said["margin"] = " and ".join(filter(None, (", ".join(terms[:-1]), *terms[-1:])))
-    said["size"] = _size(stated, in_cm=choices[0] % 3 == 0)
-    said["birads"] = _phrase("BI-RADS ", stated["birads"] or "")
-    return said | {"pathology": stated["pathology"] or ""}
+    phrases["margin"] = " and ".join(filter(None, (", ".join(terms[:-1]), *terms[-1:])))
+    phrases["size"] = _size(stated, in_cm=choices[0] % 3 == 0)
+    phrases["birads"] = _phrase("BI-RADS ", stated["birads"] or "")
+    return phrases | {"pathology": stated["pathology"] or ""}
 
 
 def _size(stated: Mapping[str, Any], *, in_cm: bool) -> str:
@@ -63,79 +63,85 @@ def _phrase(lead: str, words: str, tail: str = "") -> str:
     return f"{lead}{words}{tail}" if words else ""
 
 
-def _to_sentence(said: Said) -> str:
+def _to_sentence(phrases: Said) -> str:
     """Write everything about the lesion in one sentence."""
-    mass = _join((said["shape"], said["echo_pattern"], "mass"), " ")
+    mass = _join((phrases["shape"], phrases["echo_pattern"], "mass"), " ")
     clauses = (
         mass,
-        said["orientation"],
-        _phrase("with ", said["margin"], " margins"),
-        said["posterior"],
-        said["halo"],
-        said["calcification"],
-        _phrase("measuring ", said["size"]),
-        _phrase("in ", said["tissue"]),
+        phrases["orientation"],
+        _phrase("with ", phrases["margin"], " margins"),
+        phrases["posterior"],
+        phrases["halo"],
+        phrases["calcification"],
+        _phrase("measuring ", phrases["size"]),
+        _phrase("in ", phrases["tissue"]),
     )
     text = _join(clauses)
-    assessment = _join((said["birads"], said["pathology"]))
-    told = _phrase(" ", assessment[:1].upper() + assessment[1:], ".")
-    return f"{text[0].upper()}{text[1:]}.{told}"
+    assessment = _join((phrases["birads"], phrases["pathology"]))
+    record = _phrase(" ", assessment[:1].upper() + assessment[1:], ".")
+    return f"{text[0].upper()}{text[1:]}.{record}"
 
 
-def _form(said: Said) -> str:
+def _form(phrases: Said) -> str:
     """Write the fields of a structured report."""
-    present = "absent" if said["halo"].startswith("no ") else "present"
-    none = said["calcification"].startswith("no ")
+    present = "absent" if phrases["halo"].startswith("no ") else "present"
+    none = phrases["calcification"].startswith("no ")
     fields = (
-        _phrase("Shape: ", said["shape"]),
-        _phrase("Orientation: ", said["orientation"]),
-        _phrase("Margin: ", said["margin"]),
-        _phrase("Echo pattern: ", said["echo_pattern"]),
-        "Posterior features: none" if said["posterior"].startswith("no ") else said["posterior"],
-        f"Echogenic halo: {present}" if said["halo"] else "",
-        "Calcifications: none" if none else said["calcification"],
-        _phrase("Size: ", said["size"]),
-        _phrase("Background: ", said["tissue"]),
-        _phrase("Assessment: ", said["birads"]),
-        _phrase("Pathology: ", said["pathology"]),
+        _phrase("Shape: ", phrases["shape"]),
+        _phrase("Orientation: ", phrases["orientation"]),
+        _phrase("Margin: ", phrases["margin"]),
+        _phrase("Echo pattern: ", phrases["echo_pattern"]),
+        "Posterior features: none"
+        if phrases["posterior"].startswith("no ")
+        else phrases["posterior"],
+        f"Echogenic halo: {present}" if phrases["halo"] else "",
+        "Calcifications: none" if none else phrases["calcification"],
+        _phrase("Size: ", phrases["size"]),
+        _phrase("Background: ", phrases["tissue"]),
+        _phrase("Assessment: ", phrases["birads"]),
+        _phrase("Pathology: ", phrases["pathology"]),
     )
     return ". ".join(field[0].upper() + field[1:] for field in fields if field) + "."
 
 
-def _prose(said: Said) -> str:
+def _prose(phrases: Said) -> str:
     """Write several short sentences."""
-    mass = _join((said["pathology"], "mass", _phrase("of ", said["size"])), " ")
-    posterior, are = said["posterior"], said["posterior"].endswith("features")
+    mass = _join((phrases["pathology"], "mass", _phrase("of ", phrases["size"])), " ")
+    posterior, are = phrases["posterior"], phrases["posterior"].endswith("features")
     sentences = (
-        _join((mass[0].upper() + mass[1:], _phrase("in ", said["tissue"])), " "),
-        _phrase("It is ", _join((said["shape"], said["echo_pattern"], said["orientation"]))),
-        _phrase("Its margins are ", said["margin"]),
+        _join((mass[0].upper() + mass[1:], _phrase("in ", phrases["tissue"])), " "),
+        _phrase(
+            "It is ", _join((phrases["shape"], phrases["echo_pattern"], phrases["orientation"]))
+        ),
+        _phrase("Its margins are ", phrases["margin"]),
         _phrase("There are " if are else "There is ", posterior),
-        _phrase("There is ", said["halo"]),
-        _phrase("There are ", said["calcification"]),
-        said["birads"],
+        _phrase("There is ", phrases["halo"]),
+        _phrase("There are ", phrases["calcification"]),
+        phrases["birads"],
     )
     return _join(sentences, ". ") + "."
 
 
-def _terse(said: Said) -> str:
+def _terse(phrases: Said) -> str:
     """Write a caption in key words."""
-    head = _join((said["pathology"], said["birads"]))
-    mass = _join((said["shape"], said["echo_pattern"], "mass"), " ")
-    keys = (mass, said["margin"], said["orientation"], said["posterior"], said["halo"])
-    told = _join((*keys, said["calcification"], said["size"], said["tissue"]))
-    return _phrase("", head, ": ") + told
+    head = _join((phrases["pathology"], phrases["birads"]))
+    mass = _join((phrases["shape"], phrases["echo_pattern"], "mass"), " ")
+    keys = (mass, phrases["margin"], phrases["orientation"], phrases["posterior"], phrases["halo"])
+    record = _join((*keys, phrases["calcification"], phrases["size"], phrases["tissue"]))
+    return _phrase("", head, ": ") + record
 
 
-def _normal_sentence(said: Said) -> str:
+def _normal_sentence(phrases: Said) -> str:
     """Write that there is no lesion, in a sentence."""
-    tissue = _phrase(" in ", said["tissue"])
-    return f"Normal breast ultrasound, no mass{tissue}. {_phrase('', said['birads'], '.')}".strip()
+    tissue = _phrase(" in ", phrases["tissue"])
+    return (
+        f"Normal breast ultrasound, no mass{tissue}. {_phrase('', phrases['birads'], '.')}".strip()
+    )
 
 
-def _normal_form(said: Said) -> str:
+def _normal_form(phrases: Said) -> str:
     """Write that there is no lesion, in key words."""
-    return _join(("normal", said["tissue"], "no lesion", said["birads"]))
+    return _join(("normal", phrases["tissue"], "no lesion", phrases["birads"]))
 
 
 PHRASINGS: tuple[Callable[[Said], str], ...] = (_to_sentence, _form, _prose, _terse)

@@ -58,11 +58,11 @@ def describe(row: Row) -> dict[str, Any]:
     """
     stem, pathology = Path(_file(row)).stem, row["Label"].lower()
     patient = stem.split("_")[0]
-    said = {}
+    phrases = {}
     for name in ("Doppler", "Marks", "Combined"):
         cell = row[name].lower()
-        said[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, row["Image"])
-    notes = [f"publisher says: {name.lower()}" for name, yes in said.items() if yes]
+        phrases[name] = YES_NO[cell] if cell in YES_NO else refuse(row, name, row["Image"])
+    notes = [f"publisher says: {name.lower()}" for name, yes in phrases.items() if yes]
     if patient in SAME_PATIENT:
         notes.append(f"patient {patient} is {SAME_PATIENT[patient]}")
     return {
@@ -72,7 +72,7 @@ def describe(row: Row) -> dict[str, Any]:
         if pathology in schema.PATHOLOGIES
         else refuse(row, "Label", row["Image"]),
         "scanner": SCANNER,
-        "flags": ["colour_doppler"] if said["Doppler"] else [],
+        "flags": ["colour_doppler"] if phrases["Doppler"] else [],
         "notes": notes,
     }
 

@@ -99,12 +99,12 @@ def write_canonical(
             _require_rows(pq.read_metadata(table).num_rows, left_out)
             without_pixels = [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
             slim = pq.read_table(table, columns=without_pixels)
-            told = summary(Dataset(slim, tuple(left_out), DATASETS[name]))
+            record = summary(Dataset(slim, tuple(left_out), DATASETS[name]))
             reasons = [{"source_file": file, "reason": why} for file, why in left_out]
             (folder / LEFT_OUT).write_text(dumps({"left_out": reasons}), encoding="utf-8")
-            info = asdict(DATASETS[name]) | {"summary": told}
+            info = asdict(DATASETS[name]) | {"summary": record}
             (folder / INFO).write_text(dumps(info), encoding="utf-8")
-    return told
+    return record
 
 
 def _canonical(

@@ -102,8 +102,8 @@ def _load(images: list[Path], masks: list[Path], labels: set[str]) -> PublishedI
         got = ", ".join(f"{p.parent.name}/{p.name}" for p in (*images, *masks))
         raise DataError("a number must have one image and one mask", got, "remove the others")
     if len(labels) != 1:
-        said = " and ".join(sorted(labels)) or "none"
-        raise DataError("an image must have one label", said, "restore the workbook and folders")
+        phrases = " and ".join(sorted(labels)) or "none"
+        raise DataError("an image must have one label", phrases, "restore the workbook and folders")
     pixels, notes = load_image(images[0])
     identity = f"udiat-{int(images[0].stem):06d}"
     stated = {"sample_id": identity, "patient_id": identity, "scanner": SCANNER}

@@ -67,13 +67,13 @@ def _of_lesion_column(column: Column, name: str) -> Iterator[Rule]:
 
     What judges score is null too where none were asked.
     """
-    asked = "" if column.source == "finding" else "accepted AND "
+    request = "" if column.source == "finding" else "accepted AND "
     rules = (
         ("null where normal", "pathology = 'normal'", f"{name} IS NOT NULL"),
         ("not null where a lesion is", "pathology <> 'normal'", f"{name} IS NULL"),
     )
     for about, pathology, broken in rules[:1] if column.judged else rules:
-        yield Rule(column.name, about, f"{asked}{pathology} AND {broken}")
+        yield Rule(column.name, about, f"{request}{pathology} AND {broken}")
 
 
 def _outside_terms(column: Column, name: str) -> str:
@@ -194,8 +194,8 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
     ``where``, ``text``, ``targets`` and ``vary``.
     """
     request = parse_request(tuple(plan["where"]), plan["text"], plan["targets"])
-    asked = marginals(make_prior(plan["prior"]), request)
-    fields = {name: shares for name, shares in asked.items() if shares and name != plan["vary"]}
+    requested = marginals(make_prior(plan["prior"]), request)
+    fields = {name: shares for name, shares in requested.items() if shares and name != plan["vary"]}
     return {
         Rule(name, ABOUT, "", "term"): tuple(_off(connection, name, shares))
         for name, shares in fields.items()

@@ -39,7 +39,7 @@ def answer_judges(evidence: Evidence, name: str) -> Answer:
 
     Of first attempts where the gate rejects, else of what was accepted.
     """
-    title, question, said = JUDGED[name]
+    title, question, phrases = JUDGED[name]
     gate = evidence.plan.request.gates.get(name)
     rejects = gate is not None and gate.action == "reject"
     scores = (evidence.first_attempts if rejects else evidence.accepted_rows)[name].dropna()
@@ -51,7 +51,7 @@ def answer_judges(evidence: Evidence, name: str) -> Answer:
     usual = refused is not None and low <= refused
     answer = YES if bad == 0 or usual else UNKNOWN if refused is None else PARTLY
     of = "first attempts" if rejects else "images"
-    why = f"in {bad} of {len(scores)} {of} {said}"
+    why = f"in {bad} of {len(scores)} {of} {phrases}"
     if rejects:
         why += f"; the gate refused {int((evidence.attempts['reason'] == name).sum())} attempts"
     n = len(scores)
@@ -97,8 +97,8 @@ def _copies_by_gate(evidence: Evidence) -> Answer:
     )
     kinds = evidence.plan.resolution.known_kinds
     if REAL not in kinds:
-        told = "earlier releases, not patients’ images" if kinds else "images of untold kinds"
-        return _answer(UNKNOWN, f"the images were held against {told}: {why}")
+        record = "earlier releases, not patients’ images" if kinds else "images of untold kinds"
+        return _answer(UNKNOWN, f"the images were held against {record}: {why}")
     floor = _of_real(evidence, COPIES)[1]
     return _answer(NO if bad else YES, why, f"{n}", format_share(bad, n), floor)
 

@@ -74,11 +74,11 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     fit: list[_Use] = []
     unfit: list[_Use] = []
     for use, needs in USES:
-        asked = [by_name[name] for name in needs]
-        against = [one for one in asked if one.answer != YES]
+        request = [by_name[name] for name in needs]
+        against = [one for one in request if one.answer != YES]
         limits = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
         against += [one for one in answers if one.answer == NO and one.name.startswith(limits)]
-        reasons = "; ".join(one.why for one in against or asked)
+        reasons = "; ".join(one.why for one in against or request)
         (unfit if against else fit).append(_Use(use, reasons))
     unfit += [_Use(*one) for one in NEVER]
     return Section(_to_sentence(answers, fit, kept), tuple(fit), tuple(unfit), tuple(answers))
@@ -88,8 +88,8 @@ def _to_sentence(answers: Sequence[Answer], fit: Sequence[_Use], kept: str) -> s
     """Return the verdict in one sentence."""
     counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
     uses = f"fit for {len(fit)} of {len(USES)} uses" if fit else "fit for none of the uses below"
-    told = [f"{count} {said}" for kind, said in TOLD.items() if (count := counts[kind])]
+    record = [f"{count} {phrases}" for kind, phrases in TOLD.items() if (count := counts[kind])]
     yes = len(answers) - sum(counts.values())
-    rest = f" ({', '.join(told)})" if told else ""
+    rest = f" ({', '.join(record)})" if record else ""
     start = f"This set is {kept}. It is" if kept else "This set is"
     return f"{start} {uses}: {yes} of {len(answers)} questions are answered with yes{rest}."

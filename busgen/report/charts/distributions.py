@@ -95,13 +95,13 @@ def _depth_chart(group: Group, pathology: str) -> Chart | None:
     bands = np.array(sorted(int(name.removeprefix("depth_")) for name in strips))
     depth = 100 * (bands + 0.5) / words.DEPTH_BANDS
     real = np.array([strips[f"depth_{k:02d}"].real for k in bands])
-    made = np.array([strips[f"depth_{k:02d}"].synthetic for k in bands])
-    top = 1.05 * max(float(values[:, 3].max()) for values in (real, made))
+    generated = np.array([strips[f"depth_{k:02d}"].synthetic for k in bands])
+    top = 1.05 * max(float(values[:, 3].max()) for values in (real, generated))
     curves = []
-    for who, kind, values in (("real", "dashed", real), (pathology, "solid", made)):
+    for who, kind, values in (("real", "dashed", real), (pathology, "solid", generated)):
         curves.append(Curve(who, kind, depth, values[:, 1], values[:, 3]))  # the middle half
         curves.append(Curve(who, kind, depth, values[:, 2]))
-    most = words.format_number(float(np.abs(real[:, 2] - made[:, 2]).max()))
+    most = words.format_number(float(np.abs(real[:, 2] - generated[:, 2]).max()))
     alt = f"Brightness by depth, {pathology}: medians differ by at most {most} levels"
     axes = Axes("Depth, % of the image", "Grey level", y=(0.0, top), x=(0.0, 100.0))
     return plot(pathology.capitalize(), alt, axes, curves)

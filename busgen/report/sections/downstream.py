@@ -213,7 +213,7 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
     if not points or max(map(len, points.values())) < 2:
         return None
     ends = [end for known in points.values() for one in known.values() for end in one["interval"]]
-    curves, told = [], []
+    curves, record = [], []
     for kind, known in points.items():
         shares = np.array(sorted(known), np.float64)
         ordered = [known[int(share)] for share in shares]
@@ -221,9 +221,11 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
         low, high = np.array([one["interval"] for one in ordered], np.float64).T
         curves.append(Curve(STYLES[kind], "solid", shares, low, high))
         curves.append(Curve(STYLES[kind], "solid", shares, value))
-        told.append(f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most")
+        record.append(
+            f"{TITLES[kind]} {value[0]:.3f} at {shares[0]:.0f} %, {value[-1]:.3f} at most"
+        )
     name, span = words.name_dataset(train), (min(ends), max(ends))
-    alt = f"{title} by share of the real patients, {name}: {'; '.join(told)}"
+    alt = f"{title} by share of the real patients, {name}: {'; '.join(record)}"
     axes = Axes("Real patients, %", title, span, (0.0, 100.0))
     return plot(f"{name}, {task}", alt, axes, curves)
 
@@ -231,7 +233,7 @@ def _low_data(results: Sequence[Record], task: str, train: str) -> Chart | None:
 def _roc(train: str, rows: pd.DataFrame) -> Chart:
     common = set.intersection(*(set(own["sample_id"]) for _, own in rows.groupby("arm")))
     rows = rows[rows["sample_id"].isin(common)]
-    ends, told = np.array([0.0, 100.0]), []
+    ends, record = np.array([0.0, 100.0]), []
     curves = [Curve("line", "dashed", ends, ends)]
     for arm, style in STYLES.items():
         own = rows[rows["arm"] == arm]
@@ -243,8 +245,8 @@ def _roc(train: str, rows: pd.DataFrame) -> Chart:
         ]
         mean = np.mean(runs, axis=0)
         curves.append(Curve(style, "solid", 100 * STEPS, 100 * mean))
-        told.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
+        record.append(f"{TITLES[arm]} finds {100 * mean[5]:.0f} % at 10 % false alarms")
     name, n = words.name_dataset(train), len(common)
-    alt = f"ROC, {name}, {n} images: {'; '.join(told)}"
+    alt = f"ROC, {name}, {n} images: {'; '.join(record)}"
     axes = Axes("Benign lesions called malignant, %", "Malignant ones found, %", x=(0.0, 100.0))
     return plot(f"{name}, {n} images", alt, axes, curves)

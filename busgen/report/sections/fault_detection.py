@@ -94,8 +94,8 @@ def _row(one: Mapping[str, Any]) -> Row:
     told_by = [f"{words.name_gate(gate)[0]}: {count}" for gate, count in counts if count]
     others = [f"{len(told_by) - MOST} more"] if len(told_by) > MOST else []
     checks = "; ".join(told_by[:MOST] + others)
-    told = about + (f", {words.format_number(one['strength'])} {unit}".rstrip() if unit else "")
-    return Row(name, told, one["n"], one["rejected"], low, high, one["flagged"], checks)
+    record = about + (f", {words.format_number(one['strength'])} {unit}".rstrip() if unit else "")
+    return Row(name, record, one["n"], one["rejected"], low, high, one["flagged"], checks)
 
 
 def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:

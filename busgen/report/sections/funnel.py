@@ -82,15 +82,15 @@ def make_section(evidence: Evidence) -> tuple[_Step, ...]:
     rows = evidence.attempts
     retried = len(rows) - len(evidence.first_attempts)
     passed = rows["accepted"] | rows["reason"].isin((REPEATS, FAMILY))
-    asked, together = "drawn once from the prior", "and repeat no other image"
+    request, together = "drawn once from the prior", "and repeat no other image"
     if field := evidence.plan.request.vary:
         count = evidence.first_attempts["family_id"].nunique()
-        asked = f"{count} {asked}, each with every term of {words.name_field(field).lower()}"
+        request = f"{count} {request}, each with every term of {words.name_field(field).lower()}"
         together += ", as did the whole family"
     gates = evidence.plan.request.gates
     alone = [SHORT[n] for n in SHORT if n in gates and gates[n].action == "reject"]
     return (
-        _Step("Findings requested", asked, len(evidence.first_attempts)),
+        _Step("Findings requested", request, len(evidence.first_attempts)),
         _Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),
         _Step("Passed on their own", ", ".join(alone) or "nothing was asked", int(passed.sum())),
         _Step("Accepted", together, len(evidence.accepted_rows)),

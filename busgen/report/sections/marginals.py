@@ -68,16 +68,16 @@ def make_section(evidence: Evidence) -> tuple[Marginal, ...]:
     """
     plan = evidence.plan.request
     request = parse_request(plan.where, plan.text, plan.targets)
-    asked = marginals(make_prior(evidence.plan.resolution.prior), request)
-    fields = [name for name in words.FIELDS if asked.get(name) and name != plan.vary]
-    found = (_marginal(name, asked[name], evidence) for name in fields)
+    requested = marginals(make_prior(evidence.plan.resolution.prior), request)
+    fields = [name for name in words.FIELDS if requested.get(name) and name != plan.vary]
+    found = (_marginal(name, requested[name], evidence) for name in fields)
     return tuple(marginal for marginal in found if marginal.total)
 
 
-def _marginal(name: str, asked: dict[str, float], evidence: Evidence) -> Marginal:
+def _marginal(name: str, request: dict[str, float], evidence: Evidence) -> Marginal:
     drawn, accepted = (rows[name].dropna() for rows in _once(evidence))
     shares = []
-    for term, requested in asked.items():
+    for term, requested in request.items():
         count = int(_has(accepted, term).sum())
         if requested == 0 and count == 0:
             continue
@@ -113,13 +113,13 @@ def make_spreads(evidence: Evidence) -> tuple[Quantiles, ...]:
         for rows in _once(evidence)
     )
     spreads = []
-    for asked, measured in SIZES:
+    for request, measured in SIZES:
         for pathology in LESIONS:
-            one = drawn.loc[drawn["pathology"] == pathology, asked]
+            one = drawn.loc[drawn["pathology"] == pathology, request]
             other = accepted.loc[accepted["pathology"] == pathology, measured]
             if len(other):
                 quantiles = (np.quantile(values.to_numpy(), LEVELS) for values in (one, other))
-                spreads.append(Quantiles(asked, pathology, len(other), *quantiles))
+                spreads.append(Quantiles(request, pathology, len(other), *quantiles))
     return tuple(spreads)
 
 

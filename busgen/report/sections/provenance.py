@@ -27,16 +27,16 @@ Facts = tuple[tuple[str, str], ...]
 def make_section(evidence: Evidence) -> Facts:
     """Return what decided every byte, as (label, value)."""
     plan, provenance = evidence.plan, evidence.provenance
-    asked, found = plan.request, plan.resolution
+    request, found = plan.request, plan.resolution
     known = found.known_sha256
     kinds = " and ".join(KNOWN[kind] for kind in found.known_kinds) or "images of kinds not stated"
     return (
         ("Plan", str(provenance["plan_sha256"])),
-        ("Root seed", str(asked.seed)),
-        ("Image size", f"{asked.size_px} × {asked.size_px} pixels, 8-bit grey"),
+        ("Root seed", str(request.seed)),
+        ("Image size", f"{request.size_px} × {request.size_px} pixels, 8-bit grey"),
         ("Clinical prior", f"{found.prior['name']}, {found.prior_sha256}"),
-        ("Mask engine", f"{asked.mask_engine}, {found.mask_engine_sha256}"),
-        ("Image engine", f"{asked.engine}, {found.engine_sha256}"),
+        ("Mask engine", f"{request.mask_engine}, {found.mask_engine_sha256}"),
+        ("Image engine", f"{request.engine}, {found.engine_sha256}"),
         ("Held against, as copies of", f"{kinds}, {known}" if known else "no known image"),
         ("Code", found.code_version),
         ("Tools", ", ".join(f"{name} {v}" for name, v in sorted(provenance["tools"].items()))),
@@ -47,8 +47,8 @@ def make_section(evidence: Evidence) -> Facts:
 def _to_params(plan: Plan) -> dict[str, Any]:
     """Return the plan as the `generate` section of params.yaml that leads to it."""
     published = plan.resolution.prior_sha256 == load_prior().sha256
-    asked = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
-    return asked | {"prior": None if published else "prior.json"}
+    request = plan.request.model_dump(mode="json", exclude=NOT_RECORDED)
+    return request | {"prior": None if published else "prior.json"}
 
 
 def to_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
@@ -59,19 +59,19 @@ def to_yaml(plan: Plan, release: Mapping[str, Any]) -> str:
 
 def to_command(plan: Plan, release: Mapping[str, Any]) -> str:
     """Return the command line that makes the same release; see `needs_file`."""
-    asked = plan.request
-    parts = ["busgen", "generate", "--n", str(asked.n), "--seed", str(asked.seed)]
-    parts += ["--size", str(asked.size_px)]
-    parts += [part for condition in asked.where for part in ("--set", condition)]
-    parts += ["--text", asked.text] if asked.text else []
-    for name, shares in asked.targets.items():
+    request = plan.request
+    parts = ["busgen", "generate", "--n", str(request.n), "--seed", str(request.seed)]
+    parts += ["--size", str(request.size_px)]
+    parts += [part for condition in request.where for part in ("--set", condition)]
+    parts += ["--text", request.text] if request.text else []
+    for name, shares in request.targets.items():
         if isinstance(shares, dict):
             for term, share in shares.items():
                 parts += ["--target", f"{name}.{term}={share}"]
         elif shares:
             parts += ["--target", name]
-    parts += ["--vary", asked.vary] if asked.vary else []
-    parts += ["--engine", asked.engine, "--mask-engine", asked.mask_engine]
+    parts += ["--vary", request.vary] if request.vary else []
+    parts += ["--engine", request.engine, "--mask-engine", request.mask_engine]
     parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
     return shlex.join([*parts, "--out", "DIR"])
 

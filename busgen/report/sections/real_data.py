@@ -70,12 +70,12 @@ class Section:
 
 def make_section(reference: Mapping[str, Any]) -> Section | None:
     """Return what a reference's facts tell of the data behind it, None where they are silent."""
-    told, infos = reference.get("cleaning", {}), reference.get("sources", [])
-    parts: Mapping[str, Any] = told.get("datasets", {})
+    record, infos = reference.get("cleaning", {}), reference.get("sources", [])
+    parts: Mapping[str, Any] = record.get("datasets", {})
     if not parts:
         return None
     known = {info["name"]: info for info in infos}
-    whole = told["all"]
+    whole = record["all"]
     return Section(
         tuple(_dataset(name, part, known.get(name, {})) for name, part in parts.items()),
         _found(list(parts.values())),

@@ -110,8 +110,8 @@ def make_section(evidence: Evidence) -> tuple[Group, ...]:
     headline = [_score(key, record) for key, record in evidence.scores["headline"].items()]
     strips = _strips(evidence)
     groups = [
-        Group(name, *said, tuple(one for one in headline if one.name == name), _measure(own))
-        for name, said in GROUP_WORDS.items()
+        Group(name, *phrases, tuple(one for one in headline if one.name == name), _measure(own))
+        for name, phrases in GROUP_WORDS.items()
         if (own := strips[name])
     ]
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))

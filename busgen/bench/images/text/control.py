@@ -18,23 +18,23 @@ from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 def figures(
     real: Lesions,
     held_out: Lesions,
-    asked: Request,
-    made: Mapping[str, NDArray[np.uint8]],
+    request: Request,
+    generated: Mapping[str, NDArray[np.uint8]],
     subject: str,
 ) -> dict[str, Figure]:
     """Return how well terms and tissue can be told, on real and on rendered images.
 
-    `real` are all crops of the dataset whose readers state their terms; `asked` and `made` (engine
-    -> images) stand for the `held_out` crops of all datasets; `subject` is the engine whose
+    `real` are all crops of the dataset whose readers state their terms; `request` and `generated`
+    (engine -> images) stand for the `held_out` crops of all datasets; `subject` is the engine whose
     shortfall counts.
     """
     groups, lesions = held_out.crops.groups, held_out.crops.is_labelled
     own, outlined = real.crops, real.crops.is_labelled
     unseen = np.array([row["split"] != "train" for row in real.rows], np.bool_)
-    stated = [vars(finding) for finding in asked.findings]
+    stated = [vars(finding) for finding in request.findings]
     rendered = {
-        name: text_terms.make_lesions(images, asked.masks, stated, groups).pick(lesions)
-        for name, images in made.items()
+        name: text_terms.make_lesions(images, request.masks, stated, groups).pick(lesions)
+        for name, images in generated.items()
     }
     read = text_terms.make_lesions(own.images, own.masks, real.rows, own.groups).pick(outlined)
     terms = text_terms.figures(rendered, read, unseen[outlined], subject)
@@ -47,10 +47,10 @@ def figures(
         )
         for part in (real.pick(~unseen), real.pick(unseen))
     )
-    tissue, devices = [one.tissue for one in asked.findings], np.array(asked.devices)
+    tissue, devices = [one.tissue for one in request.findings], np.array(request.devices)
     sets = {"real": truth} | {
         name: text_tissue.make_examples(images, devices, tissue, groups)
-        for name, images in made.items()
+        for name, images in generated.items()
     }
     model = text_tissue.fit(learned)
     return terms | drop_missing(

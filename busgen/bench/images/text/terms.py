@@ -85,9 +85,9 @@ def make_lesions(
 
 def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure | None:
     """Return the AUC by which a measure tells the two terms; None with too few of either."""
-    asked = [row[contrast.field] for row in lesions.terms]
-    high = np.array([term == contrast.high for term in asked], np.bool_)
-    low = np.array([term == contrast.low for term in asked], np.bool_)
+    request = [row[contrast.field] for row in lesions.terms]
+    high = np.array([term == contrast.high for term in request], np.bool_)
+    low = np.array([term == contrast.low for term in request], np.bool_)
     values = lesions.values[contrast.measure]
     used = (high | low) & ~np.isnan(values)
     if min((high & used).sum(), (low & used).sum()) < FEWEST:
@@ -96,31 +96,31 @@ def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure |
 
 
 def figures(
-    made: Mapping[str, Lesions], breast: Lesions, held_out: NDArray[np.bool_], subject: str
+    generated: Mapping[str, Lesions], breast: Lesions, held_out: NDArray[np.bool_], subject: str
 ) -> dict[str, Figure]:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
 
-    `made` are each engine's lesions with the terms asked for, `breast` BrEaST's with those that
-    its readers state, `held_out` (N,) which of these are no training patients'.
+    `generated` are each engine's lesions with the terms asked for, `breast` BrEaST's with those
+    that its readers state, `held_out` (N,) which of these are no training patients'.
     """
-    sets = {"real": breast, "real_held_out": breast.pick(held_out), **made}
-    told: dict[str, Figure | None] = {}
+    sets = {"real": breast, "real_held_out": breast.pick(held_out), **generated}
+    measured: dict[str, Figure | None] = {}
     for name, lesions in sets.items():
         for contrast in CONTRASTS:
             key = f"terms_{contrast.name}_{name}"
-            told[key] = _measure_contrast(lesions, contrast, f"terms {contrast.name}")
-        told |= _bands(lesions, name)
-    return drop_missing(told | {"terms_gap_worst": _shortfall(told, subject)})
+            measured[key] = _measure_contrast(lesions, contrast, f"terms {contrast.name}")
+        measured |= _bands(lesions, name)
+    return drop_missing(measured | {"terms_gap_worst": _shortfall(measured, subject)})
 
 
-def _shortfall(told: Mapping[str, Figure | None], subject: str) -> Figure | None:
+def _shortfall(measured: Mapping[str, Figure | None], subject: str) -> Figure | None:
     """Return by how much the engine's AUC is below the real one where it is worst.
 
     Terms that the measure cannot tell on real lesions, by its interval, are no test of an engine.
     """
     gaps = []
     for contrast in CONTRASTS:
-        real, own = (told[f"terms_{contrast.name}_{name}"] for name in ("real", subject))
+        real, own = (measured[f"terms_{contrast.name}_{name}"] for name in ("real", subject))
         if real is not None and own is not None and real.interval and real.interval[0] > CHANCE:
             gaps.append(Figure(real.value - own.value, "AUC", min(real.n, own.n)))
     return max(gaps, key=lambda gap: gap.value, default=None)
@@ -128,16 +128,16 @@ def _shortfall(told: Mapping[str, Figure | None], subject: str) -> Figure | None
 
 def _bands(lesions: Lesions, name: str) -> dict[str, Figure | None]:
     """Return, by posterior feature, the band's median level and how often its sign is right."""
-    told: dict[str, Figure | None] = {}
+    measured: dict[str, Figure | None] = {}
     for term, sign in SIGNS.items():
         rows = np.array([row["posterior"] == term for row in lesions.terms], np.bool_)
         values = lesions.values["posterior"][rows]
         known = ~np.isnan(values)
         levels, groups = values[known], lesions.groups[rows][known]
-        told[f"band_{term}_{name}"] = interval(_median(levels), groups, "sd", "band")
+        measured[f"band_{term}_{name}"] = interval(_median(levels), groups, "sd", "band")
         right = (np.sign(levels) == sign).astype(np.float64)
-        told[f"band_{term}_sign_{name}"] = interval(mean_score(right), groups, "share", "sign")
-    return told
+        measured[f"band_{term}_sign_{name}"] = interval(mean_score(right), groups, "share", "sign")
+    return measured
 
 
 def _median(values: Floats) -> Score:

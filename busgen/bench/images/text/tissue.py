@@ -54,9 +54,9 @@ def make_examples(
     for machine in np.unique(machines):
         own = machines == machine
         found[own] = StandardScaler().fit_transform(found[own])  # NaN stay NaN
-    told = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
+    measured = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
     words = np.array([str(tissue) for tissue in tissues])
-    return Examples(np.nan_to_num(found)[told], words[told], groups[told])
+    return Examples(np.nan_to_num(found)[measured], words[measured], groups[measured])
 
 
 def fit(training: Examples) -> LogisticRegression:

@@ -71,8 +71,8 @@ class Training:
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
         own = self.params
-        pace = (own.steps, own.batch, own.rate, self.seed, own.accumulate)
-        return Schedule(*pace, validate=own.steps)
+        schedule = (own.steps, own.batch, own.rate, self.seed, own.accumulate)
+        return Schedule(*schedule, validate=own.steps)
 
     @property
     def work(self) -> Path:
@@ -100,8 +100,8 @@ def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank:
         rule = f"{folder} must hold the data set to adapt to"
         raise UserError(rule, dataset, f"choose from {', '.join(tables)}")
     cohort = find_cohort(folder)
-    asked = params.adapter.model_copy(update={"rank": rank})
-    return Training(dataset, tables[dataset], cohort, start, out, asked, params.seed)
+    request = params.adapter.model_copy(update={"rank": rank})
+    return Training(dataset, tables[dataset], cohort, start, out, request, params.seed)
 
 
 def _require_room(out: Path, start: Path, dataset: str) -> None:
@@ -190,21 +190,23 @@ def _scores(
     for number, batch in enumerate(batches):
         noise = make_draws(0, number, trainee.device).noise
         start = torch.randn(batch.latents.shape, generator=noise, device=trainee.device)
-        told, grain = batch.conditions.to(trainee.device), draw_noise(len(start), SIDE, noise)
-        made = pipeline(told, start, grain)
-        drawn.append((made * 255).round().to(torch.uint8).cpu())
+        conditions, grain = batch.conditions.to(trainee.device), draw_noise(len(start), SIDE, noise)
+        generated = pipeline(conditions, start, grain)
+        drawn.append((generated * 255).round().to(torch.uint8).cpu())
     loss = trainee.validate(modules, 0)["validation_loss"]
     return {"loss": loss} | dict(score(torch.cat(drawn).numpy(), held_out))
 
 
-def _write(plan: Training, pipeline: BreastUltrasoundPipeline, told: Mapping[str, Any]) -> None:
+def _write(
+    plan: Training, pipeline: BreastUltrasoundPipeline, conditions: Mapping[str, Any]
+) -> None:
     with folders.write_folder(plan.out, KIND) as partial:
         kept = plan.out if (plan.out / MANIFEST).is_file() else plan.start
         folders.copy_folder(kept, partial)
         own = partial / ADAPTERS / plan.dataset
         own.mkdir(parents=True, exist_ok=True)
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
-        io.write_text(own / TOLD, io.dumps(told))
+        io.write_text(own / TOLD, io.dumps(conditions))
         shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
         write_manifest(partial)
     folders.clear_work(plan.out)

@@ -17,7 +17,7 @@ from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.training import critics
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, Schedule, Tick, Told, make_draws
+from busgen.training_loop import Draws, Metrics, OnProgress, Schedule, make_draws
 
 PATCH_PX = 128  # side of the crops that it learns from
 PATIENCE = 300  # steps before the critic is heard: it would only punish blur
@@ -31,68 +31,74 @@ class Trainee(AdversarialTrainee):
 
     averaged_modules = ("autoencoder",)
 
-    def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], pace: Schedule) -> None:
+    def __init__(self, model: Autoencoder, splits: Mapping[str, Crops], schedule: Schedule) -> None:
         self.device = resolve_device()
         self.model = model.to(self.device)
-        self.critic = build_network(critics.Critic, pace.seed + 1).to(self.device)
+        self.critic = build_network(critics.Critic, schedule.seed + 1).to(self.device)
         self.splits = splits
         self.modules = {"autoencoder": self.model, "critic": self.critic}
         self.optimisers = adversaries(self.modules)
 
-    def add_gradients(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to both networks."""
-        patches = draw_patches(self.splits["train"], draws, pace.batch)
+        patches = draw_patches(self.splits["train"], draws, schedule.batch)
         real, weight = (x.to(self.device) for x in patches)
-        with autocast(self.device, pace):
+        with autocast(self.device, schedule):
             latents = self.model.encode(real)
             shake = torch.randn(latents.shape, generator=draws.noise, device=self.device)
             shaken = latents + SHAKE * latents.detach().std() * shake
-            made = self.model.decode(shaken, draw_noise(len(real), real.shape[-1], draws.noise))
-            made = torch.where(weight > 0, made, real)  # what is painted over teaches nothing
-            told_made, _ = self.critic(made.detach())
+            generated = self.model.decode(
+                shaken, draw_noise(len(real), real.shape[-1], draws.noise)
+            )
+            generated = torch.where(
+                weight > 0, generated, real
+            )  # what is painted over teaches nothing
+            told_made, _ = self.critic(generated.detach())
             told_real, features_real = self.critic(real)
         critical = critics.critic_loss(told_real.float(), told_made.float())
-        torch.autograd.backward(critical / pace.accumulate)
+        torch.autograd.backward(critical / schedule.accumulate)
         self.critic.requires_grad_(requires_grad=False)
-        with autocast(self.device, pace):
-            logits, features = self.critic(made)
+        with autocast(self.device, schedule):
+            logits, features = self.critic(generated)
         parts = {
-            "anatomy": critics.anatomy_loss(made.float(), real, weight),
-            "spectrum": critics.spectrum_loss(made, real),
+            "anatomy": critics.anatomy_loss(generated.float(), real, weight),
+            "spectrum": critics.spectrum_loss(generated, real),
             "critic": -logits.float().mean(),
             "features": critics.feature_loss(features, features_real),
             "prior": latents.float().square().mean(),
         }
         heard = dict.fromkeys(("critic", "features"), float(step >= PATIENCE))
         loss = sum(WEIGHTS[k] * heard.get(k, 1.0) * v for k, v in parts.items())
-        torch.autograd.backward(loss / pace.accumulate)
+        torch.autograd.backward(loss / schedule.accumulate)
         self.critic.requires_grad_(requires_grad=True)
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return the anatomy and spectrum losses of held-out patients' whole images."""
         model = mean["autoencoder"]
         assert isinstance(model, Autoencoder)
         _, real, weight, noise = choose_validation(self.splits["validation"], self.device)
         with torch.inference_mode():
-            made = model.decode(model.encode(real), noise)
+            generated = model.decode(model.encode(real), noise)
         return {
-            "validation_anatomy": float(critics.anatomy_loss(made, real, weight)),
-            "validation_spectrum": float(critics.spectrum_loss(made, real)),
+            "validation_anatomy": float(critics.anatomy_loss(generated, real, weight)),
+            "validation_spectrum": float(critics.spectrum_loss(generated, real)),
         }
 
 
 def train(
-    splits: Mapping[str, Crops], pace: Schedule, folder: Path, tick: Tick = lambda _: None
+    splits: Mapping[str, Crops], schedule: Schedule, folder: Path, tick: OnProgress = lambda _: None
 ) -> Autoencoder:
     """Return an autoencoder that learned from ``splits["train"]``, latents standardised.
 
     `splits` holds ``train`` and ``validation``; `folder` the checkpoint, as `loop.run` keeps it.
     """
-    model = build_network(Autoencoder, pace.seed)
+    model = build_network(Autoencoder, schedule.seed)
     assert isinstance(model, Autoencoder)
-    mean = training_loop.train(Trainee(model, splits, pace), pace, folder, tick)["autoencoder"]
+    mean = training_loop.train(Trainee(model, splits, schedule), schedule, folder, tick)[
+        "autoencoder"
+    ]
     assert isinstance(mean, Autoencoder)
     return standardise(mean, splits["train"])
 

@@ -52,22 +52,22 @@ class Critic(nn.Module):
         return logits, features
 
 
-def anatomy_loss(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+def anatomy_loss(generated: Tensor, real: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted mean absolute difference, mostly of averages over several pixels.
 
     `weight` (N, 1, H, W) in [0, 1], 0 where text or calipers are burned in.
     """
-    difference = (made - real) * weight
+    difference = (generated - real) * weight
     parts = [k * avg_pool2d(difference, px).abs().mean() for px, k in SCALES]
     return torch.stack(parts).sum()
 
 
-def spectrum_loss(made: Tensor, real: Tensor) -> Tensor:
+def spectrum_loss(generated: Tensor, real: Tensor) -> Tensor:
     """Return the mean absolute difference of log power spectra, averaged over an image's windows.
 
     Averaged before the logarithm: a spectrum is asked for, not the very same grain.
     """
-    return (_log_spectra(made) - _log_spectra(real)).abs().mean()
+    return (_log_spectra(generated) - _log_spectra(real)).abs().mean()
 
 
 def _log_spectra(x: Tensor) -> Tensor:
@@ -79,14 +79,14 @@ def _log_spectra(x: Tensor) -> Tensor:
     return spectra
 
 
-def critic_loss(real: Tensor, made: Tensor) -> Tensor:
+def critic_loss(real: Tensor, generated: Tensor) -> Tensor:
     """Return the hinge loss of the critic's logits."""
-    return relu(1 - real).mean() + relu(1 + made).mean()
+    return relu(1 - real).mean() + relu(1 + generated).mean()
 
 
-def feature_loss(made: list[Tensor], real: list[Tensor]) -> Tensor:
+def feature_loss(generated: list[Tensor], real: list[Tensor]) -> Tensor:
     """Return how far the critic's features of pairs differ (feature matching)."""
-    parts = [(a - b.detach()).abs().mean() for a, b in zip(made, real, strict=True)]
+    parts = [(a - b.detach()).abs().mean() for a, b in zip(generated, real, strict=True)]
     return torch.stack(parts).mean()
 
 

@@ -66,11 +66,11 @@ def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examp
     stated, device = stated_terms(images.captions, 1, 1.0), pipeline.device
     kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
     for number, batch in enumerate(validation_batches(views, stated, AT_ONCE)):
-        clean, told = batch.latents.to(device), batch.conditions.to(device)
+        clean, conditions = batch.latents.to(device), batch.conditions.to(device)
         noise = make_draws(0, number, device).noise
         ends = torch.randn(clean.shape, generator=noise, device=device)
-        denoised = denoise(pipeline, told, clean, ends, NOISED[number % len(NOISED)])
-        each = {"encoded": clean, "denoised": denoised, "drawn": pipeline.draw(told, ends)}
+        denoised = denoise(pipeline, conditions, clean, ends, NOISED[number % len(NOISED)])
+        each = {"encoded": clean, "denoised": denoised, "drawn": pipeline.draw(conditions, ends)}
         for kind, latents in each.items():
             kinds[kind].append(latents.cpu())
     drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
@@ -79,7 +79,11 @@ def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examp
 
 @torch.inference_mode()
 def denoise(
-    pipeline: BreastUltrasoundPipeline, told: Conditions, clean: Tensor, ends: Tensor, left_out: int
+    pipeline: BreastUltrasoundPipeline,
+    conditions: Conditions,
+    clean: Tensor,
+    ends: Tensor,
+    left_out: int,
 ) -> Tensor:
     """Return latents (N, C, h, w) on the way to noise `ends`, drawn from there as images are.
 
@@ -90,7 +94,7 @@ def denoise(
     level = solver.skip(left_out)
     latents = (1 - level) * clean + level * ends
     for time in solver.timesteps:
-        velocity = predict_velocity(pipeline.unet, pipeline.tokens, latents, time, told)
+        velocity = predict_velocity(pipeline.unet, pipeline.tokens, latents, time, conditions)
         latents = solver.step(velocity, latents)
     return latents
 

@@ -24,7 +24,7 @@ from busgen.images.diffusion.scanners import STYLES
 from busgen.images.diffusion.training.latents import Batch, Views, draw_batch, validation_batches
 from busgen.learning import trainees
 from busgen.learning.trainees import set_rate
-from busgen.training_loop import Draws, Schedule, Told, make_draws
+from busgen.training_loop import Draws, Metrics, Schedule, make_draws
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]
@@ -85,50 +85,52 @@ class Trainee:
         adamw = torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {"flow": adamw}
 
-    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Take one step."""
         optimiser = self.optimisers["flow"]
-        set_rate(optimiser, pace.rate_at(step))
+        set_rate(optimiser, schedule.rate_at(step))
         optimiser.zero_grad()
         for module in self.modules.values():
             module.train()
-        told = 0.0
-        for _ in range(pace.accumulate):
-            batch = draw_batch(self.views["train"], self.stated["train"], pace.batch, draws.rng)
-            with trainees.autocast(self.device, pace):
+        total = 0.0
+        for _ in range(schedule.accumulate):
+            batch = draw_batch(self.views["train"], self.stated["train"], schedule.batch, draws.rng)
+            with trainees.autocast(self.device, schedule):
                 loss = self.loss(self.modules, batch, draws.noise)
-            torch.autograd.backward(loss / pace.accumulate)
-            told += float(loss.detach()) / pace.accumulate
+            torch.autograd.backward(loss / schedule.accumulate)
+            total += float(loss.detach()) / schedule.accumulate
         weights = [p for group in optimiser.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
-        return {"loss": told}
+        return {"loss": total}
 
     def loss(
         self, modules: Mapping[str, nn.Module], batch: Batch, noise: torch.Generator
     ) -> Tensor:
         """Return the mean squared error of the velocity, overlays left out."""
         clean = batch.latents.to(self.device)
-        told = batch.conditions.to(self.device)
+        conditions = batch.conditions.to(self.device)
         share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
         ends = torch.randn(clean.shape, generator=noise, device=self.device)
         at = share[:, None, None, None]
         point = (1 - at) * clean + at * ends
         wanted = ends - clean
         if self.guide:
-            wanted = self._guided(point, 1000 * share, told)
-        found = predict_velocity(modules["unet"], modules["tokens"], point, 1000 * share, told)
+            wanted = self._guided(point, 1000 * share, conditions)
+        found = predict_velocity(
+            modules["unet"], modules["tokens"], point, 1000 * share, conditions
+        )
         weight = batch.weight.to(self.device)
         loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
         return loss
 
     @torch.no_grad()
-    def _guided(self, point: Tensor, time: Tensor, told: Conditions) -> Tensor:
+    def _guided(self, point: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
         """Return the teacher's guided velocity; where a condition is dropped, guidance is too."""
         unet, tokens = self.teacher["unet"], self.teacher["tokens"]
-        return predict_velocity(unet, tokens, point, time, told, self.guide)
+        return predict_velocity(unet, tokens, point, time, conditions, self.guide)
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return the loss on held-out patients, noise and captions always the same."""
         losses = []
         batches = validation_batches(self.views["validation"], self.stated["validation"])

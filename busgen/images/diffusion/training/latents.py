@@ -157,11 +157,11 @@ def draw_batch(views: Views, stated: Tensor, size: int, rng: Rng) -> Batch:
     selection = rng.integers(0, stated.shape[1], size)
     batch = make_batch(views, stated, chosen, selection, rng.random((size, LEVELS)) >= UNTOLD)
     lost = {name: torch.from_numpy(rng.random(size) < chance) for name, chance in DROP.items()}
-    told = batch.conditions
-    told.text[lost["text"]] = empty_text(int(lost["text"].sum()))
-    told.levels[lost["text"] | lost["mask"]] = 0
-    told.planes[lost["mask"]] = 0
-    told.style[lost["style"]] = NO_STYLE
+    conditions = batch.conditions
+    conditions.text[lost["text"]] = empty_text(int(lost["text"].sum()))
+    conditions.levels[lost["text"] | lost["mask"]] = 0
+    conditions.planes[lost["mask"]] = 0
+    conditions.style[lost["style"]] = NO_STYLE
     return batch
 
 
@@ -170,19 +170,19 @@ def make_batch(
     stated: Tensor,
     chosen: NDArray[np.int64],
     selection: NDArray[np.int64],
-    told: Bools,
+    known: Bools,
 ) -> Batch:
     """Return the `chosen` views (N,) as a batch.
 
     Of their captions the `selection` (N,) of each is stated; of its levels those are told of which
-    `told` (N, LEVELS) says so, if they were seen.
+    `known` (N, LEVELS) says so, if they were seen.
     """
     text = stated[torch.from_numpy(views.image_rows[chosen]), torch.from_numpy(selection)]
     planes = make_planes(views.masks[chosen], views.distances[chosen])
     style = torch.from_numpy(views.styles[chosen])
     weight = torch.from_numpy(views.weights[chosen])[:, None]
     values = views.levels[chosen]
-    known = told & np.isfinite(values)
+    known = known & np.isfinite(values)
     seen = torch.from_numpy(np.where(known, values, 0).astype(np.float32))
     levels = paint(seen, torch.from_numpy(known.astype(np.float32)), views.places[chosen])
     conditions = Conditions(text, levels, planes, style)
@@ -194,8 +194,8 @@ def validation_batches(views: Views, stated: Tensor, size: int = 64) -> Iterator
     whole = np.flatnonzero(views.whole)
     for start in range(0, len(whole), size):
         part = whole[start : start + size]
-        told = np.ones((len(part), LEVELS), np.bool_)
-        yield make_batch(views, stated, part, np.zeros(len(part), np.int64), told)
+        every = np.ones((len(part), LEVELS), np.bool_)
+        yield make_batch(views, stated, part, np.zeros(len(part), np.int64), every)
 
 
 def save_examples(views: Views, path: Path) -> None:
@@ -222,7 +222,7 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
     All terms of a field have the spread of the levels about their own terms' means: some are
     stated of 7 images.
     """
-    made: Ranges = Ranges()
+    ranges: Ranges = Ranges()
     slots = dict(SLOTS)
     columns = dict(zip(slots, (first for first, _ in slot_bounds()), strict=True))
     for level, name in enumerate(FIELDS):
@@ -233,12 +233,17 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
         for column, term in enumerate(slots[name], columns[name]):
             own = values[seen & (stated == term), level]
             if len(own) >= FEWEST:
-                made.known[column, level], made.means[column, level] = 1.0, float(own.mean())
+                ranges.known[column, level], ranges.means[column, level] = (
+                    1.0,
+                    float(own.mean()),
+                )
                 rest.append(own - own.mean())
         if rest:
-            made.spread[level] = float(np.concatenate(rest).std())
+            ranges.spread[level] = float(np.concatenate(rest).std())
     rim = FIELDS.index("halo")
     yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
-    made.known[yes, rim] = made.known[no, rim]
-    made.means[yes, rim] = made.means[no, rim] + made.known[no, rim] * HALO * made.spread[rim]
-    return made
+    ranges.known[yes, rim] = ranges.known[no, rim]
+    ranges.means[yes, rim] = (
+        ranges.means[no, rim] + ranges.known[no, rim] * HALO * ranges.spread[rim]
+    )
+    return ranges

@@ -32,21 +32,21 @@ class Training:
 
     def schedule(self, part: str) -> Schedule:
         """Return how long and how fast a part learns."""
-        asked: ScheduleParams = getattr(self.params, part)
+        request: ScheduleParams = getattr(self.params, part)
         return Schedule(
-            steps=asked.steps,
-            batch=asked.batch,
-            rate=asked.rate,
+            steps=request.steps,
+            batch=request.batch,
+            rate=request.rate,
             seed=self.params.seed + PARTS.index(part),
-            accumulate=asked.accumulate,
+            accumulate=request.accumulate,
             half_precision=self.params.half_precision,
         )
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that are trained: with a generator to start from, its network and decoder."""
-        asked = PARTS[1:] if self.params.start else PARTS
-        return tuple(part for part in asked if getattr(self.params, part).steps)
+        request = PARTS[1:] if self.params.start else PARTS
+        return tuple(part for part in request if getattr(self.params, part).steps)
 
     @property
     def images_seen(self) -> Mapping[str, int]:
@@ -73,11 +73,11 @@ def resolve(
     return Training(params, tuple(tables), cohort, work / name, out)
 
 
-def _require_network(start: Path, asked: FlowParams) -> None:
+def _require_network(start: Path, request: FlowParams) -> None:
     """Raise `UserError` unless the generator in `start` has the network that is asked for."""
     config = io.read_json(start / "unet" / "config.json")
     own = tuple(config["block_out_channels"]), config["layers_per_block"]
-    wanted = asked.widths, asked.layers
+    wanted = request.widths, request.layers
     if own != wanted:
         rule = f"flow.widths and flow.layers must be those of {start}: {own[0]} and {own[1]}"
         raise UserError(rule, f"{wanted[0]} and {wanted[1]}", "take its, or begin with none")

@@ -100,11 +100,11 @@ def _parts(
     """Return what the card says of each part that was trained."""
     parts = {}
     for name in trained:
-        asked, log = params[name], evidence / f"{name}.jsonl"
-        if not asked["steps"]:
+        request, log = params[name], evidence / f"{name}.jsonl"
+        if not request["steps"]:
             continue
         last = json.loads(log.read_text("utf-8").splitlines()[-1]) if log.is_file() else {}
-        told = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
-        seen = asked["steps"] * asked["batch"] * asked.get("accumulate", 1)
-        parts[name] = {**asked, "seen": seen, "last": told or "no log"}
+        text = ", ".join(f"{key} {value}" for key, value in last.items() if key != "remaining_s")
+        seen = request["steps"] * request["batch"] * request.get("accumulate", 1)
+        parts[name] = {**request, "seen": seen, "last": text or "no log"}
     return parts

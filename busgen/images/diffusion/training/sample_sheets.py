@@ -29,11 +29,11 @@ SEED = 20261126
 def write_sheet(pipeline: BreastUltrasoundPipeline, path: Path) -> None:
     """Write a sheet of images that `pipeline` draws by default."""
     terms, masks, styles, place = _request()
-    told = pipeline.encode(terms, masks, styles, place)
+    conditions = pipeline.encode(terms, masks, styles, place)
     noise = make_draws(SEED, 0, pipeline.device).noise
     shape = (len(terms), pipeline.channels, SIDE // FACTOR, SIDE // FACTOR)
     start = torch.randn(shape, generator=noise, device=pipeline.device)
-    images = pipeline(told, start, draw_noise(len(terms), SIDE, noise), STEPS)
+    images = pipeline(conditions, start, draw_noise(len(terms), SIDE, noise), STEPS)
     grey = (images * 255).round().to(torch.uint8).cpu().numpy()
     rows = grey.reshape(ROWS, COLUMNS, SIDE, SIDE).transpose(0, 2, 1, 3)
     with replace_file(path) as partial:

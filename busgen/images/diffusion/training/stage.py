@@ -42,10 +42,10 @@ from busgen.images.diffusion.training.publish import publish
 from busgen.images.diffusion.training.sample_sheets import write_sheet
 from busgen.images.training.examples import SPLITS, ImageSet, prepare
 from busgen.real.crops import SIDE
-from busgen.training_loop import Tick
+from busgen.training_loop import OnProgress
 
 
-def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
+def train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
     """Train what is not trained yet, publish it, and return its folder.
 
     `ticks(part)` gives what is told how many images the part has seen.
@@ -54,7 +54,7 @@ def train(training: Training, ticks: Callable[[str], Tick]) -> Path:
         return _train(training, ticks)
 
 
-def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
+def _train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, ticks)
     views: dict[str, Views] = {}
@@ -77,18 +77,18 @@ def _train(training: Training, ticks: Callable[[str], Tick]) -> Path:
 
 
 def _autoencoder(
-    training: Training, images: Mapping[str, ImageSet], ticks: Callable[[str], Tick]
+    training: Training, images: Mapping[str, ImageSet], ticks: Callable[[str], OnProgress]
 ) -> Autoencoder:
     """Return the autoencoder: trained, read from the work folder, or the one to start from."""
     path = (training.params.start or training.work) / "autoencoder"
     if not path.is_dir():
         crops = {split: each.crops for split, each in images.items()}
-        pace, work = training.schedule("autoencoder"), training.work / "autoencoder.training"
-        made = autoencoder.train(crops, pace, work, ticks("autoencoder"))
+        schedule, work = training.schedule("autoencoder"), training.work / "autoencoder.training"
+        generated = autoencoder.train(crops, schedule, work, ticks("autoencoder"))
         with folders.write_folder(path, "part of a generator") as partial:
-            made.save_pretrained(partial)
-    made = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
-    return made.to(resolve_device()).eval()  # type: ignore[no-any-return]
+            generated.save_pretrained(partial)
+    generated = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
+    return generated.to(resolve_device()).eval()  # type: ignore[no-any-return]
 
 
 def _pipeline(
@@ -117,7 +117,7 @@ def _learn(
     pipeline: BreastUltrasoundPipeline,
     views: Mapping[str, Views],
     stated: Mapping[str, Tensor],
-    tick: Tick,
+    tick: OnProgress,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its network trained further: on images, or guided by itself."""
     work = training.work / f"{part}.training"
@@ -129,8 +129,8 @@ def _learn(
     def show(mean: Mapping[str, nn.Module], step: int) -> None:
         write_sheet(join(*rest, mean), work / f"samples-{step:06}.png")
 
-    asked = training.params.guided
-    guide = Guidance(text=asked.text, mask=asked.mask) if part == "guided" else None
+    request = training.params.guided
+    guide = Guidance(text=request.text, mask=request.mask) if part == "guided" else None
     trainee = flow.Trainee(modules, views, stated, guide, show)
     pipeline.to(trainee.device)
     return join(*rest, training_loop.train(trainee, training.schedule(part), work, tick))
@@ -140,13 +140,13 @@ def _decoder(
     training: Training,
     pipeline: BreastUltrasoundPipeline,
     images: Mapping[str, ImageSet],
-    tick: Tick,
+    tick: OnProgress,
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline with its decoder tuned to the latents that its network draws."""
     pipeline.to(resolve_device())
     lessons = {split: make_examples(pipeline, each) for split, each in images.items()}
-    pace = replace(training.schedule("decoder"), average=AVERAGE)
-    trainee = decoder.Trainee(pipeline.autoencoder, lessons, pace)
-    trained = training_loop.train(trainee, pace, training.work / "decoder.training", tick)
+    schedule = replace(training.schedule("decoder"), average=AVERAGE)
+    trainee = decoder.Trainee(pipeline.autoencoder, lessons, schedule)
+    trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
     pipeline.register_modules(autoencoder=trained["autoencoder"])
     return pipeline

@@ -63,13 +63,13 @@ class Examples:
         moments = self.moments[mirrored.astype(np.int64), indices]
         noise = draws.standard_normal(tuple(moments[:, 0].shape), np.float32)
         latents = moments[:, 0] + moments[:, 1] * torch.from_numpy(noise)
-        said = np.where(silent, len(self.texts) - 1, self.said[indices])
+        phrases = np.where(silent, len(self.texts) - 1, self.said[indices])
         masks, ignore = (_mirror(grids[indices], mirrored) for grids in (self.masks, self.ignore))
         height, width = latents.shape[2:]
         hidden = ignore.reshape(len(ignore), height, -1, width, ignore.shape[2] // width)
         weights = torch.from_numpy(1 - hidden.mean(axis=(2, 4), dtype=np.float32))[:, None]
         control = make_control(masks, masks.shape[1], 3)
-        return Batch(latents * self.scale, self.texts[said], control, weights)
+        return Batch(latents * self.scale, self.texts[phrases], control, weights)
 
 
 def _mirror(grids: Pixels, chosen: Bools) -> Pixels:

@@ -21,7 +21,7 @@ from busgen.images.training.examples import ImageSet, fit_bounds, read_images
 from busgen.io import dumps, read_json, write_text
 from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import weights_may_ship
-from busgen.training_loop import LOG, Tick
+from busgen.training_loop import LOG, OnProgress
 
 KIND = "stable diffusion model"
 CONFIG, RECIPE = Path("unet") / "config.json", "recipe.json"
@@ -87,7 +87,7 @@ class Training:
     @property
     def images_seen(self) -> int:
         """Images that it sees in all."""
-        return self.recipe.pace(len(self.images.captions), self.seed).images_seen
+        return self.recipe.schedule(len(self.images.captions), self.seed).images_seen
 
     @property
     def work(self) -> Path:
@@ -95,63 +95,69 @@ class Training:
         return folders.work_path(self.options.out) / "sd15"
 
 
-def plan(asked: Options, seed: int, recipe: Recipe | None = None) -> Training:
+def plan(request: Options, seed: int, recipe: Recipe | None = None) -> Training:
     """Return the training on training patients; the recipe is by default the predecessor's.
 
     Raises `UserError` if the folder has no canonical data or not the data set to adapt to, BrEaST,
     whose readers' terms captions are measured by, is missing, `start` lacks parts, `out` holds what
     would be lost, or the rank is none of theirs.
     """
-    layout.check_folder(asked.start, controlnet=asked.adapt is not None)
+    layout.check_folder(request.start, controlnet=request.adapt is not None)
     recipe = recipe or Recipe()
-    if asked.adapt is not None:
-        rank = 8 if asked.rank is None else asked.rank
+    if request.adapt is not None:
+        rank = 8 if request.rank is None else request.rank
         if rank not in RANKS:
             raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
         recipe = replace(recipe, lora_rank=rank)
-    _require_room(asked)
-    tables = {path.parent.name: path for path in find_tables(asked.folder)}
-    if asked.adapt is not None and asked.adapt not in tables:
-        rule = f"{asked.folder} must hold the data set to adapt to"
-        raise UserError(rule, asked.adapt, f"choose from {', '.join(tables)}")
-    own = [tables[asked.adapt]] if asked.adapt else list(filter(weights_may_ship, tables.values()))
-    cohort = find_cohort(asked.folder)
+    _require_room(request)
+    tables = {path.parent.name: path for path in find_tables(request.folder)}
+    if request.adapt is not None and request.adapt not in tables:
+        rule = f"{request.folder} must hold the data set to adapt to"
+        raise UserError(rule, request.adapt, f"choose from {', '.join(tables)}")
+    own = (
+        [tables[request.adapt]]
+        if request.adapt
+        else list(filter(weights_may_ship, tables.values()))
+    )
+    cohort = find_cohort(request.folder)
     bounds = fit_bounds(list(tables.values()), cohort)
-    return Training(asked, recipe, read_images(own, cohort, "train", bounds), seed)
+    return Training(request, recipe, read_images(own, cohort, "train", bounds), seed)
 
 
-def _require_room(asked: Options) -> None:
+def _require_room(request: Options) -> None:
     """Raise `UserError` where an adapter would replace what stands in `out`."""
-    folders.require_replaceable(asked.out, KIND)
-    if asked.adapt is None or not (asked.out / "unet").is_dir():
+    folders.require_replaceable(request.out, KIND)
+    if request.adapt is None or not (request.out / "unet").is_dir():
         return
-    if layout.hash_folder(asked.out) != layout.hash_folder(asked.start):
+    if layout.hash_folder(request.out) != layout.hash_folder(request.start):
         rule = "the output folder must be empty, or hold the model that is adapted"
-        raise UserError(rule, f"{asked.out} with another", "choose another folder, or --start it")
-    if (asked.out / layout.ADAPTERS / asked.adapt).exists():
-        rule = f"an adapter must be new in {asked.out}"
-        raise UserError(rule, asked.adapt, "choose another folder, or remove the adapter first")
+        raise UserError(rule, f"{request.out} with another", "choose another folder, or --start it")
+    if (request.out / layout.ADAPTERS / request.adapt).exists():
+        rule = f"an adapter must be new in {request.out}"
+        raise UserError(rule, request.adapt, "choose another folder, or remove the adapter first")
 
 
-def train(training: Training, tick: Tick) -> Path:
+def train(training: Training, tick: OnProgress) -> Path:
     """Train, and write the model, or the model with the adapter named after its data set.
 
     Adapters that the model has in `out` already stay beside it.
     """
-    asked, captions = training.options, training.images.captions
-    with folders.lock_folder(asked.out, KIND):
+    request, captions = training.options, training.images.captions
+    with folders.lock_folder(request.out, KIND):
         run = Run(training.seed, folders.open_work(training.work), tick=tick)
-        told = [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]
-        trained = stage.train(asked.start, training.images.crops, told, training.recipe, run)
+        conditions = [to_text(c.pathology, c.echo_pattern, c.margin) for c in captions]
+        trained = stage.train(
+            request.start, training.images.crops, conditions, training.recipe, run
+        )
         log = (training.work / LOG).read_text(encoding="utf-8")
-        with folders.write_folder(asked.out, KIND) as partial:
-            if asked.adapt is None:
-                save_model(trained, asked.start, training.recipe, partial)
+        with folders.write_folder(request.out, KIND) as partial:
+            if request.adapt is None:
+                save_model(trained, request.start, training.recipe, partial)
                 io.write_text(partial / LOG, log)
             else:
-                kept = asked.out if (asked.out / "unet").is_dir() else asked.start
+                kept = request.out if (request.out / "unet").is_dir() else request.start
                 folders.copy_folder(kept, partial)
-                own = save_adapter(trained, training.recipe, partial, asked.adapt)
+                own = save_adapter(trained, training.recipe, partial, request.adapt)
                 io.write_text(own / LOG, log)
-        folders.clear_work(asked.out)
-    return asked.out
+        folders.clear_work(request.out)
+    return request.out

@@ -30,7 +30,7 @@ from busgen.io import read_json, sha256_array, sha256_bytes
 from busgen.learning.trainees import SingleTrainee, set_rate
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
-from busgen.training_loop import Draws, Schedule, Tick, Told
+from busgen.training_loop import Draws, Metrics, OnProgress, Schedule
 
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0")  # at rank 8 the predecessor's 1.59 M weights
 
@@ -59,14 +59,14 @@ class Recipe:
     half_precision: bool = True
     keep: int = 500
 
-    def pace(self, n: int, seed: int) -> Schedule:
-        """Return the pace of all epochs over `n` images: whole batches, one at least.
+    def schedule(self, n: int, seed: int) -> Schedule:
+        """Return the schedule of all epochs over `n` images: whole batches, one at least.
 
         The rate goes up in a line, then stays.
         """
         steps = self.epochs * max(n // (self.batch * self.accumulate), 1)
-        pace = (steps, self.batch, self.rate, seed, self.accumulate, self.warmup)
-        return Schedule(*pace, cooldown=0.0, keep=self.keep)
+        schedule = (steps, self.batch, self.rate, seed, self.accumulate, self.warmup)
+        return Schedule(*schedule, cooldown=0.0, keep=self.keep)
 
 
 @dataclass
@@ -128,7 +128,7 @@ class Run:
     seed: int
     work: Path
     device: str = "auto"
-    tick: Tick = lambda _: None
+    tick: OnProgress = lambda _: None
 
 
 def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run: Run) -> Networks:
@@ -149,8 +149,8 @@ def train(base: Path, crops: Crops, prompts: Sequence[str], recipe: Recipe, run:
     device = resolve_device(run.device)
     material = prepare(base, crops, prompts, recipe.size_px, device)
     trained = begin(base, recipe, run.seed, device)
-    pace, key = recipe.pace(len(material), run.seed), _key(base, material, recipe, run.seed)
-    training_loop.train(_Tuning(trained, material, recipe), pace, run.work, run.tick, key)
+    schedule, key = recipe.schedule(len(material), run.seed), _key(base, material, recipe, run.seed)
+    training_loop.train(_Tuning(trained, material, recipe), schedule, run.work, run.tick, key)
     return trained
 
 
@@ -163,30 +163,30 @@ class _Tuning(SingleTrainee):
         super().__init__(nn.ParameterList(trained.learning), trained.optimiser)
         self.trained, self.material, self.recipe = trained, material, recipe
 
-    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Take one step and return its loss."""
         del draws
-        rng, optimiser = seeds.rng(pace.seed, f"sd15 step {step}"), self.optimiser
-        set_rate(optimiser, pace.rate_at(step))
+        rng, optimiser = seeds.rng(schedule.seed, f"sd15 step {step}"), self.optimiser
+        set_rate(optimiser, schedule.rate_at(step))
         optimiser.zero_grad()
         total = 0.0
-        for indices in _order(len(self.material), step, pace):
+        for indices in _order(len(self.material), step, schedule):
             batch = self.material.pick(indices, self.recipe.untold, rng)
-            loss = _loss(self.trained, batch, rng) / pace.accumulate
+            loss = _loss(self.trained, batch, rng) / schedule.accumulate
             torch.autograd.backward(loss)
             total += loss.item()
         nn.utils.clip_grad_norm_(self.trained.learning, self.recipe.clip)
         optimiser.step()
-        return {"loss": total, "rate": pace.rate_at(step)}
+        return {"loss": total, "rate": schedule.rate_at(step)}
 
 
-def _order(n: int, step: int, pace: Schedule) -> NDArray[np.int64]:
+def _order(n: int, step: int, schedule: Schedule) -> NDArray[np.int64]:
     """Return a step's images (passes, batch): each epoch has an order of its own."""
-    seen_a_step = pace.batch * pace.accumulate
+    seen_a_step = schedule.batch * schedule.accumulate
     steps = max(n // seen_a_step, 1)
-    order = seeds.rng(pace.seed, f"sd15 epoch {step // steps}").permutation(n)
+    order = seeds.rng(schedule.seed, f"sd15 epoch {step // steps}").permutation(n)
     chosen = np.resize(order[step % steps * seen_a_step :], seen_a_step)
-    return chosen.reshape(pace.accumulate, pace.batch)
+    return chosen.reshape(schedule.accumulate, schedule.batch)
 
 
 def _loss(trained: Networks, batch: Batch, draws: Rng) -> Tensor:

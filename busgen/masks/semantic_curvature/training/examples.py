@@ -69,11 +69,11 @@ def prepare(tables: Sequence[Path], cohort: Path, work: Path) -> dict[str, Examp
             versions = VERSIONS if split == "train" else 1
             with replace_file(work / f"{split}.npz") as partial, partial.open("wb") as file:
                 np.savez(file, **vars(make_examples(outlined, versions)))
-    made = {}
+    generated = {}
     for split in SPLITS:
         with np.load(work / f"{split}.npz") as arrays:
-            made[split] = Examples(**arrays)
-    return made
+            generated[split] = Examples(**arrays)
+    return generated
 
 
 def fit_bounds(tables: Sequence[Path], cohort: Path) -> Bounds:
@@ -140,7 +140,7 @@ def _lesion(row: Mapping[str, Any], mask: Pixels, scale: float, bounds: Bounds) 
 
 def make_examples(outlined: Cases, versions: int) -> Examples:
     """Return the examples of outlines in `versions`; those of some pixels only are left out."""
-    codes, told, weights = [], [], []
+    codes, record, weights = [], [], []
     pairs = zip(outlined.masks, outlined.lesions, strict=True)
     for number, (mask, lesion) in enumerate(pairs):
         outline = find_outline(mask)
@@ -149,10 +149,10 @@ def make_examples(outlined: Cases, versions: int) -> Examples:
         rng = seeds.rng(number, "versions")
         drawn = [_version(outline, lesion, k, rng) for k in range(versions)]
         codes.append([encode(own) for own, _ in drawn])
-        told.append(to_conditions([own for _, own in drawn]))
+        record.append(to_conditions([own for _, own in drawn]))
         weights.append(1.0 if lesion.margin is None else DESCRIBED)
     probabilities = np.array(weights) / sum(weights)
-    return Examples(np.array(codes, np.float32), np.stack(told), probabilities)
+    return Examples(np.array(codes, np.float32), np.stack(record), probabilities)
 
 
 def _version(

@@ -10,7 +10,7 @@ from busgen.masks.semantic_curvature.training import stage
 from busgen.masks.semantic_curvature.training.stage import Training, resolve
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import find_cohort, find_tables
-from busgen.training_loop import Tick
+from busgen.training_loop import OnProgress
 
 
 def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
@@ -22,7 +22,7 @@ def plan(folder: Path, out: Path, params: TrainMasksParams) -> Training:
     return resolve(tables, cohort, params, work_path(out), out)
 
 
-def train(training: Training, tick: Tick) -> Path:
+def train(training: Training, tick: OnProgress) -> Path:
     """Train and write the generator; return its folder. A killed training goes on where it was."""
     done = stage.train(training, tick)
     clear_work(training.out)

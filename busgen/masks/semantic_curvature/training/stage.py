@@ -23,7 +23,7 @@ from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.crops import origin_of, weights_may_ship
 from busgen.templates import card_of
-from busgen.training_loop import LOG, Draws, Schedule, Tick, Told, make_draws
+from busgen.training_loop import LOG, Draws, Metrics, OnProgress, Schedule, make_draws
 
 FORGET = 0.1  # how often each part of the conditions is not told
 LOOK, TIMES = 250, 8  # steps between looks; times at which a look asks for the loss
@@ -46,8 +46,8 @@ class Training:
     @property
     def schedule(self) -> Schedule:
         """How long and how fast it learns."""
-        asked = self.params.model_dump(include={"steps", "batch", "rate", "seed", "patience"})
-        return Schedule(**asked, cooldown=1.0, average=0.995, half_precision=False, validate=LOOK)
+        request = self.params.model_dump(include={"steps", "batch", "rate", "seed", "patience"})
+        return Schedule(**request, cooldown=1.0, average=0.995, half_precision=False, validate=LOOK)
 
 
 def resolve(
@@ -71,40 +71,40 @@ class Trainee(SingleTrainee):
         super().__init__(network, torch.optim.AdamW(network.parameters(), weight_decay=DECAY))
         self.network, self.examples = network, examples
 
-    def training_step(self, step: int, draws: Draws, pace: Schedule) -> Told:
+    def training_step(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Take one step."""
         own = self.examples["train"]
-        set_rate(self.optimiser, pace.rate_at(step))
-        chosen = draws.rng.choice(len(own.probabilities), pace.batch, p=own.probabilities)
-        version = draws.rng.integers(0, own.codes.shape[1], pace.batch)
+        set_rate(self.optimiser, schedule.rate_at(step))
+        chosen = draws.rng.choice(len(own.probabilities), schedule.batch, p=own.probabilities)
+        version = draws.rng.integers(0, own.codes.shape[1], schedule.batch)
         codes = own.codes[chosen, version]
-        told = forget(own.conditions[chosen, version], FORGET, draws.rng)
-        times = torch.rand(pace.batch, generator=draws.noise)
+        record = forget(own.conditions[chosen, version], FORGET, draws.rng)
+        times = torch.rand(schedule.batch, generator=draws.noise)
         noise = torch.randn(codes.shape, generator=draws.noise)
         with torch.random.fork_rng(devices=[]):  # dropout knows the global generator alone
             torch.manual_seed(draws.noise.initial_seed())
-            loss = _loss(self.network.train(), torch.from_numpy(codes), told, times, noise)
+            loss = _loss(self.network.train(), torch.from_numpy(codes), record, times, noise)
         take_step(self.network, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Told:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return the loss on held-out patients, times and noise always the same."""
         own, network = self.examples["validation"], mean["net"]
         assert isinstance(network, OutlineFlow)
         codes = torch.from_numpy(own.codes[:, 0]).repeat(TIMES, 1)
-        told = np.tile(own.conditions[:, 0], (TIMES, 1))
+        record = np.tile(own.conditions[:, 0], (TIMES, 1))
         times = torch.linspace(0.02, 0.98, TIMES).repeat_interleave(len(own.codes))
         noise = torch.randn(codes.shape, generator=make_draws(0, 0, CPU).noise)
         with torch.inference_mode():
-            return {"validation_loss": float(_loss(network, codes, told, times, noise))}
+            return {"validation_loss": float(_loss(network, codes, record, times, noise))}
 
 
 def _loss(
-    network: OutlineFlow, codes: Tensor, told: np.ndarray, times: Tensor, noise: Tensor
+    network: OutlineFlow, codes: Tensor, record: np.ndarray, times: Tensor, noise: Tensor
 ) -> Tensor:
     """Return the mean squared error of the velocity."""
     clean, at = (codes - network.mean) / network.sd, times[:, None]
-    found = network((1 - at) * clean + at * noise, times, torch.from_numpy(told))
+    found = network((1 - at) * clean + at * noise, times, torch.from_numpy(record))
     loss: Tensor = (found - (noise - clean)).square().mean()
     return loss
 
@@ -119,15 +119,15 @@ def _network(params: TrainMasksParams, examples: Examples) -> OutlineFlow:
     return network
 
 
-def train(training: Training, tick: Tick) -> Path:
+def train(training: Training, tick: OnProgress) -> Path:
     """Train, write the generator, and return its folder; `tick` gets the number of outlines."""
     with folders.lock_folder(training.out, KIND):
         examples = prepare(training.tables, training.cohort, folders.open_work(training.work))
         trainee = Trainee(_network(training.params, examples["train"]), examples)
         work = training.work / "training"
-        made = training_loop.train(trainee, training.schedule, work, tick)["net"]
-        assert isinstance(made, OutlineFlow)
-        return publish(training, examples, made)
+        generated = training_loop.train(trainee, training.schedule, work, tick)["net"]
+        assert isinstance(generated, OutlineFlow)
+        return publish(training, examples, generated)
 
 
 def publish(training: Training, examples: Mapping[str, Examples], network: OutlineFlow) -> Path:
@@ -153,12 +153,12 @@ def write_card(folder: Path) -> None:
     """Write the card of the generator in `folder` from what stands in it."""
     evidence, scores = folder / EVIDENCE, folder / SCORES
     lines = [json.loads(line) for line in (evidence / LOG).read_text("utf-8").splitlines()]
-    looked = [line for line in lines if "validation_loss" in line]
+    examined = [line for line in lines if "validation_loss" in line]
     text = card_of(Path(__file__).parent).render(
         **io.read_json(evidence / "facts.json"),
         params=io.read_json(evidence / "params.json"),
         steps=lines[-1]["step"],
-        best=min(looked, key=lambda line: float(line["validation_loss"])),
+        best=min(examined, key=lambda line: float(line["validation_loss"])),
         scores=io.read_json(scores) if scores.is_file() else None,
     )
     io.write_text(folder / CARD, text)

@@ -124,8 +124,8 @@ def embed(embedder: _Embedder, images: Pixels, size_px: int) -> Floats:
     with torch_threads(), torch.inference_mode():
         for start in range(0, len(images), CHUNK):
             seen = np.stack([resize(one, size_px) for one in images[start : start + CHUNK]])
-            asked = to_input(seen[:, None], "cpu")
-            parts.append((embedder(asked) + embedder(asked.flip(3))).div(2).numpy())
+            request = to_input(seen[:, None], "cpu")
+            parts.append((embedder(request) + embedder(request.flip(3))).div(2).numpy())
     return np.concatenate(parts).astype(np.float64)
 
 

@@ -128,10 +128,10 @@ def _learn(
     tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
     net = seeded(lambda: MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    rng, chances = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
+    rng, weights = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):
         set_rate(optimiser, recipe.rate * rate_share(step / recipe.steps))
-        chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=chances), 2)
+        chosen = np.tile(rng.choice(len(images), recipe.batch // 2, p=weights), 2)
         pictures, ways = _images(images, chosen, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.half_precision):
             answers = net(to_input(pictures[:, None], "cpu"))
@@ -163,15 +163,15 @@ def compute_loss(
     answers: dict[str, Tensor], lesson: Examples, chosen: NDArray[np.int64], ways: NDArray[np.int64]
 ) -> Tensor:
     """Return the loss of answers to the tasks; statistics of spoilt images are not known."""
-    told = {name: answer.float() for name, answer in answers.items()}
+    record = {name: answer.float() for name, answer in answers.items()}
     wanted = torch.from_numpy(lesson.statistics[chosen])
     known = ~wanted.isnan() & torch.from_numpy(ways == 0)[:, None]
-    misses = smooth_l1_loss(told["statistics"], wanted.nan_to_num(), reduction="none")
+    misses = smooth_l1_loss(record["statistics"], wanted.nan_to_num(), reduction="none")
     labels = torch.from_numpy(lesson.labels[chosen])
-    entropy = cross_entropy(told["label"], labels, reduction="none", ignore_index=UNKNOWN)
+    entropy = cross_entropy(record["label"], labels, reduction="none", ignore_index=UNKNOWN)
     return (
         mean(entropy, labels != UNKNOWN)
-        + cross_entropy(told["scanner"], torch.from_numpy(lesson.scanners[chosen]))
+        + cross_entropy(record["scanner"], torch.from_numpy(lesson.scanners[chosen]))
         + 4 * mean(misses, known)
-        + 2 * cross_entropy(told["spoilt"], torch.from_numpy(ways))
+        + 2 * cross_entropy(record["spoilt"], torch.from_numpy(ways))
     )
