@@ -11,7 +11,7 @@ from busgen.cli.screen import RealFolder, Target, out, write_pages
 app = typer.Typer(no_args_is_help=True, help="For whoever works on the code, in a checkout.")
 
 
-class Shipped(StrEnum):
+class Asset(StrEnum):
     """What can be fitted that ships in `busgen/assets` and is neither engine nor judge."""
 
     GATES = "gates"
@@ -21,10 +21,10 @@ class Shipped(StrEnum):
 
 
 FITTING = {  # module of fit_NAME(real data, folder to write)
-    Shipped.GATES: "gates.calibration.fit",
-    Shipped.LITE1: "metrics.spaces.lite1",
-    Shipped.OVERLAYS: "real.overlay_fitting",
-    Shipped.US64: "metrics.spaces.us64.training",
+    Asset.GATES: "gates.calibration.fit",
+    Asset.LITE1: "metrics.spaces.lite1",
+    Asset.OVERLAYS: "real.overlay_fitting",
+    Asset.US64: "metrics.spaces.us64.training",
 }
 
 
@@ -46,7 +46,7 @@ def deps(
 
 @app.command()
 def fit(
-    what: Annotated[Shipped, typer.Argument(help="Folder of busgen/assets.")],
+    what: Annotated[Asset, typer.Argument(help="Folder of busgen/assets.")],
     folder: RealFolder,
     target: Target,
 ) -> None:

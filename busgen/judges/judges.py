@@ -23,7 +23,7 @@ from busgen.imaging.decode import bounding_box
 from busgen.imaging.resize import resize
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, write_text
 from busgen.judges import nets, views
-from busgen.learning.checkpoints import halve, under
+from busgen.learning.checkpoints import halve, select_prefix
 
 SHIPPED = ASSETS / "judges"
 SPEC = "judges.json"
@@ -195,7 +195,7 @@ def _load(path: Path, spec: SegmenterSpec | ClassifierSpec, device: str) -> tupl
     members = []
     for number in range(spec.members):
         net = spec.build(number)
-        net.load_state_dict(under(f"{number}/", stored))  # halves become floats
+        net.load_state_dict(select_prefix(f"{number}/", stored))  # halves become floats
         members.append(nets.channels_last(net.to(device)).eval())
     return tuple(members)
 

@@ -93,7 +93,7 @@ def channels_last(net: nn.Module) -> nn.Module:
     return net
 
 
-def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
+def seed_network(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     """Return a network whose first weights follow from `seed`, its kernels channels last."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

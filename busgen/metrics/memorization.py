@@ -17,7 +17,7 @@ from busgen.metrics.distribution import distances
 from busgen.metrics.spaces.us64.features import FeatureSpace
 from busgen.seeds import Rng
 from busgen.similarity.known_images import mirror
-from busgen.stats.patients import Floats, halved
+from busgen.stats.patients import Floats, split_halves
 from busgen.stats.proportions import wilson_interval
 
 THUMB_PX = 64
@@ -95,7 +95,7 @@ def find_copies(synthetic: Features, training: Features, held_out: Features, rng
         raise UserError(rule, got, "give more")
     own, real = nearest(synthetic, training), nearest(held_out, training)
     found = _below(own, real)
-    half = halved(held_out.groups, rng)
+    half = split_halves(held_out.groups, rng)
     false = np.where(half, _below(real, real[:, ~half]), _below(real, real[:, half]))
     n, n_real = len(synthetic), len(held_out)
     return _Copies(

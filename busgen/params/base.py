@@ -56,7 +56,7 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             kind = node.tag.rpartition(":")[2]
-            problem = f"{shown(node.value)} is no {kind}; a text that looks like one needs quotes"
+            problem = f"{abridge(node.value)} is no {kind}; a text that looks like one needs quotes"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
@@ -64,7 +64,7 @@ def load_section(name: str, model: type[Model], path: Path = FILE) -> Model:
     """Return the section `name` of the parameters in `path`; errors as `read_yaml` and `check`."""
     section = read_yaml(path).get(name, {})
     if not isinstance(section, Mapping):
-        raise UserError(f"{name} must map keys to values", shown(section), f"mend it in {path}")
+        raise UserError(f"{name} must map keys to values", abridge(section), f"mend it in {path}")
     return check(model, section, str(path), name)
 
 
@@ -98,17 +98,17 @@ def check(
         first = error.errors()[0]
         key = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
         rule = first["msg"].removeprefix("Value error, ")
-        got = shown(first["input"])
+        got = abridge(first["input"])
         if first["type"] == "extra_forbidden":
             rule, got = "unknown key", key
         raise UserError(f"{key}: {rule}", got, f"mend it in {where}") from None
 
 
-def shown(value: object) -> str:
+def abridge(value: object) -> str:
     """Return `value` in few words, however large it is or deep."""
-    brief = Repr()
-    brief.maxstring = brief.maxother = 200
+    short = Repr()
+    short.maxstring = short.maxother = 200
     try:
-        return brief.repr(value)
+        return short.repr(value)
     except ValueError:  # an integer of thousands of digits has no decimal text
         return type(value).__name__

@@ -52,7 +52,7 @@ def resample(of: Rows, n: int, rng: np.random.Generator) -> Rows:
     return np.concatenate(rows)
 
 
-def halved(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
+def split_halves(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return whether each row's group is in a half of the groups drawn at random, (N,)."""
     of = number_groups(groups)
     count = int(of.max()) + 1

@@ -9,7 +9,7 @@ import pytest
 from busgen import schema
 from busgen.errors import DataError
 from busgen.images.diffusion.conditions import SLOTS, UNSTATED, slot_bounds, terms_of
-from busgen.images.training.examples import FIELDS, Caption, kept, make_caption, weigh
+from busgen.images.training.examples import FIELDS, Caption, make_caption, thin_caption, weigh
 from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     Bound,
     Bounds,
@@ -95,7 +95,7 @@ def test_a_normal_image_has_no_lesion_terms(picture, bounds):
     image, mask = picture
     caption = make_caption(row, image, 0 * mask, bounds)
     assert caption == Caption(pathology="normal", tissue="homogeneous_fat")
-    assert {kept(caption, np.random.default_rng(seed), 0.0) for seed in range(20)} == {
+    assert {thin_caption(caption, np.random.default_rng(seed), 0.0) for seed in range(20)} == {
         Caption(pathology="normal")
     }
 
@@ -204,14 +204,15 @@ def test_what_is_not_stated_is_not_told(missing):
 
 def test_fields_are_kept_as_often_as_asked():
     caption = Caption(**TABLE | {"margin": ("indistinct", "angular")})
-    chosen = [kept(caption, np.random.default_rng(seed), 0.3) for seed in range(400)]
+    chosen = [thin_caption(caption, np.random.default_rng(seed), 0.3) for seed in range(400)]
     for field in ("shape", "posterior", "birads", "width_mm"):
         left = [getattr(one, field) for one in chosen]
         assert set(left) == {getattr(caption, field), None}
         assert np.mean([value is not None for value in left]) == pytest.approx(0.3, abs=0.07)
     assert all((one.width_mm is None) == (one.height_mm is None) for one in chosen)
-    assert {kept(caption, np.random.default_rng(seed), 0.0) for seed in range(5)} == {Caption()}
-    assert kept(caption, np.random.default_rng(3), 1.0) == caption
+    bare = {thin_caption(caption, np.random.default_rng(seed), 0.0) for seed in range(5)}
+    assert bare == {Caption()}
+    assert thin_caption(caption, np.random.default_rng(3), 1.0) == caption
 
 
 @pytest.fixture

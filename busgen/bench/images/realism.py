@@ -26,7 +26,7 @@ from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
 from busgen.real.crops import SIDE, Crops
 from busgen.stats.bootstrap import Sample, Score
-from busgen.stats.patients import halved
+from busgen.stats.patients import split_halves
 
 SEED = 20261125
 
@@ -122,7 +122,7 @@ def _speckle(name: str, generated: Crops, real: Reference) -> dict[str, Figure]:
     for group in speckle.STATISTICS:
         own = [one.within for one in held if one.group == group]
         measured[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
-    half = halved(real.held_out.groups, seeds.rng(SEED, "halves"))
+    half = split_halves(real.held_out.groups, seeds.rng(SEED, "halves"))
     one, two = (
         {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)
     )

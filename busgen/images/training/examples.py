@@ -81,7 +81,7 @@ def make_caption(row: Mapping[str, Any], image: Pixels, mask: Pixels, bounds: Bo
     return replace(caption, **unstated)
 
 
-def kept(caption: Caption, rng: Rng, keep: float) -> Caption:
+def thin_caption(caption: Caption, rng: Rng, keep: float) -> Caption:
     """Return a caption of which each stated field is kept with probability `keep`.
 
     That an image is normal is always kept: what is left would be a mass.

@@ -16,7 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds, training_loop
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
-from busgen.judges.nets import seeded
+from busgen.judges.nets import seed_network
 from busgen.judges.training.batches import Draws, make_batch
 from busgen.learning.trainees import SingleTrainee, adamw, autocast, set_rate, take_step
 from busgen.real.crops import Crops, probabilities
@@ -114,7 +114,7 @@ def train(
     cycles = [(0, recipe.epochs, recipe.rate, 1.0)]
     if recipe.polish:
         cycles.append((recipe.epochs, recipe.polish, recipe.rate / 2, MILD))
-    net = seeded(lambda: member.spec.build(member.number), seed)
+    net = seed_network(lambda: member.spec.build(member.number), seed)
     for first, epochs, rate, strength in cycles:
         learner = _Learner(member, crops, net, first, strength)
         schedule = Schedule(

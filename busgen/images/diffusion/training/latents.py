@@ -32,7 +32,7 @@ from busgen.images.diffusion.levels import FEWEST, FIELDS, HALO, LEVELS, Ranges,
 from busgen.images.diffusion.pipeline import Conditions, autocast
 from busgen.images.diffusion.scanners import NO_STYLE, STYLES
 from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.training.examples import Caption, ImageSet, kept, weigh
+from busgen.images.training.examples import Caption, ImageSet, thin_caption, weigh
 from busgen.io import replace_file
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
@@ -147,7 +147,7 @@ def stated_terms(captions: Sequence[Caption], count: int, keep: float) -> Tensor
     rows = []
     for number, caption in enumerate(captions):
         rng = seeds.rng(number, "wordings")
-        rows.append(terms_of([kept(caption, rng, keep) for _ in range(count)]))
+        rows.append(terms_of([thin_caption(caption, rng, keep) for _ in range(count)]))
     return torch.stack(rows)
 
 

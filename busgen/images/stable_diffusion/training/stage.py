@@ -81,7 +81,7 @@ class Networks:
     dtype: torch.dtype
 
     @property
-    def learning(self) -> list[nn.Parameter]:
+    def trainable(self) -> list[nn.Parameter]:
         """The weights that learn."""
         return [weights for weights in self.net.parameters() if weights.requires_grad]
 
@@ -160,7 +160,7 @@ class _Tuning(SingleTrainee):
     averaged_modules = ()
 
     def __init__(self, trained: Networks, material: Examples, recipe: Recipe) -> None:
-        super().__init__(nn.ParameterList(trained.learning), trained.optimiser)
+        super().__init__(nn.ParameterList(trained.trainable), trained.optimiser)
         self.trained, self.material, self.recipe = trained, material, recipe
 
     def training_step(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
@@ -175,7 +175,7 @@ class _Tuning(SingleTrainee):
             loss = _loss(self.trained, batch, rng) / schedule.accumulate
             torch.autograd.backward(loss)
             total += loss.item()
-        nn.utils.clip_grad_norm_(self.trained.learning, self.recipe.clip)
+        nn.utils.clip_grad_norm_(self.trained.trainable, self.recipe.clip)
         optimiser.step()
         return {"loss": total, "rate": schedule.rate_at(step)}
 

@@ -26,7 +26,7 @@ from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_files, writ
 from busgen.judges import nets
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Block
-from busgen.learning.checkpoints import under
+from busgen.learning.checkpoints import select_prefix
 
 FINE = 5  # px: side of the window whose mean is no detail
 GAIN = 4.0  # of detail, which is fainter than anatomy
@@ -170,6 +170,6 @@ def load_network(spec: Spec, stored: Mapping[str, Tensor]) -> _Embedder:
     """Return the network with stored weights, ready to be asked."""
     with torch.random.fork_rng(devices=[]):  # or the weights drawn first would move the global one
         embedder = spec.build()
-    embedder.load_state_dict(under("net/", stored))  # halves become floats
+    embedder.load_state_dict(select_prefix("net/", stored))  # halves become floats
     nets.channels_last(embedder)
     return embedder.eval()

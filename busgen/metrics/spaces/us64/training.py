@@ -22,7 +22,7 @@ from busgen.errors import UserError
 from busgen.imaging.resize import resize
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
-from busgen.judges.nets import seeded
+from busgen.judges.nets import seed_network
 from busgen.judges.training.fit import rate_share
 from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
@@ -126,7 +126,7 @@ def _learn(
     lesson = make_examples(crops)
     tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
     tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
-    net = seeded(lambda: MultiTask(spec.build(), tasks), seed)
+    net = seed_network(lambda: MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, weights = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):
