@@ -35,7 +35,7 @@ class Schedule:
     `batch` images a pass and `accumulate` passes a step; `rate` after `warmup` steps, falling to
     nothing over the last `cooldown` share of them; `average` the longest memory of the weights'
     running average, which is shorter at first unless `average_at_once`; `half_precision` bfloat16
-    where it is faster; `keep` and `validate` steps between checkpoints and between looks at
+    where it is faster; `keep` and `validate` steps between checkpoints and between sees
     held-out patients; `patience` looks without a lower `validation_loss` after which it stops, with
     the averages of the lowest (0: it never does).
     """

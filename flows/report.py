@@ -1,4 +1,4 @@
-"""Report: what a person looks at.
+"""Report: what a person sees.
 
 In: data/release, data/candidates, data/quality, the reference, what stands beside prior and judges,
 a downstream comparison, where there is one.

@@ -80,7 +80,7 @@ def run(
     from busgen.priors.request import left_out
 
     root = pipeline.enter_checkout()
-    params = load_params()  # DVC looks at known keys alone
+    params = load_params()  # DVC sees known keys alone
     if everything:
         if not params.real.datasets:
             rule = "`--all` needs a real dataset in params.yaml, real.datasets"

@@ -1,6 +1,6 @@
 """Which models are to be trained for what is asked, and whether they can be.
 
-In: paths and names. Out: a `Plan`: each run with the fingerprints of what it looks at; no image
+In: paths and names. Out: a `Plan`: each run with the fingerprints of what it sees; no image
 is decoded, nothing is written.
 """
 
@@ -137,7 +137,7 @@ def _is_usable(read: Plan, name: str, task: str) -> bool:
 
 
 def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
-    """Return a run with the fingerprints of what it looks at."""
+    """Return a run with the fingerprints of what it sees."""
     arm = arms.find_arm(run.arm)
     own = read.real[run.train]
     splits, validation = ["train"], "validation"

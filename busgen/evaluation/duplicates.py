@@ -62,7 +62,7 @@ def find_previous(release: Path, previous: Sequence[Path], most: int) -> dict[st
     It holds ``earlier``: a record for each, ``path, n`` (its images) and how many of the release's
     images it holds: ``identical`` (the same pixels), ``same_hash`` (nearer than the gate
     `duplicate_distance` allows within a release) of all, ``near`` of the ``looked_at``. ``score``:
-    ``value`` the share of those looked at that are near-duplicates of an image of any of them,
+    ``value`` the share of those examined that are near-duplicates of an image of any of them,
     ``n``, ``interval`` (Wilson, 95 %), ``samples`` (which).
     """
     least = DEFAULT_GATES["duplicate_distance"].min or 0.0

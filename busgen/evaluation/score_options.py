@@ -37,7 +37,7 @@ class Options:
     image_columns: ImageColumns = field(default_factory=ImageColumns)
 
     def count(self, sets: tuple[Source, Source]) -> int:
-        """Return how many images are looked at."""
+        """Return how many images are examined."""
         return sum(min(len(source), k * self.most) for k, source in enumerate(sets, 1))
 
 

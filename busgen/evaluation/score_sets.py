@@ -42,7 +42,7 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Side:
-    """One set looked at: `points` (N, D) of each space, `groups` (N,), the images' usual side.
+    """One set examined: `points` (N, D) of each space, `groups` (N,), the images' usual side.
 
     `digests` (N,) are of the images' pixels as they are seen.
     """

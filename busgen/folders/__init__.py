@@ -120,7 +120,7 @@ def grow_folder(out: Path, kind: str, say: Say | None = None) -> Iterator[Path]:
 
 
 def _swap(new: Path, target: Path, scratch: Path, kind: str) -> None:
-    """Put `new` in the place of `target`, what lies there first aside, which is looked at again."""
+    """Put `new` in the place of `target`, what lies there first aside, which is examined again."""
     old = scratch / OLD
     if not target.is_dir():
         new.rename(target)

@@ -20,7 +20,7 @@ from busgen.io import ASSETS
 
 GATES = ASSETS / "gates"
 LOOK = "look.safetensors"
-SIDE = 256  # px at which images are looked at
+SIDE = 256  # px at which images are examined
 SMALLEST = 192  # px; a smaller image, enlarged, has no texture to look at
 BANDS = 16  # of depth
 STROKE = 4.0  # log odds from which a pixel is surely an overlay's stroke

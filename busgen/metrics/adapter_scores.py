@@ -1,6 +1,6 @@
 """How like a data set's held-out images a generator's are: what an adaptation is judged by.
 
-In: images made in the stead of real crops. Out: scores for JSON, those of real ones beside them.
+In: images made for real crops. Out: scores for JSON, those of real ones beside them.
 """
 
 from dataclasses import asdict, fields
@@ -22,12 +22,12 @@ from busgen.stats.overlap import dice
 def score(images: Pixels, real: Crops) -> dict[str, Any]:
     """Return the kernel distance in `us64` and how well the shipped segmenter finds the masks.
 
-    `images` (N, S, S) uint8, one in the stead of each crop; `real` N crops of held-out patients.
+    `images` (N, S, S) uint8, one for each crop; `real` N crops of held-out patients.
     What so few patients cannot tell is None, with a `note` that says why: they are never a reason
     to lose what was trained. Raises `UserError` if there is not one image a crop.
     """
     if images.shape != real.images.shape:
-        rule = "there must be one image in the stead of each crop"
+        rule = "there must be one image for each crop"
         raise UserError(rule, f"{images.shape} for {real.images.shape}", "draw one for each")
     return {"kid_us64": _distance(images, real), "dice": _dice(images, real)}
 

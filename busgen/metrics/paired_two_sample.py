@@ -1,4 +1,4 @@
-"""Two sets told apart by a small CNN, beside what it says of a set that is known to be bad.
+"""Two sets distinguished by a small CNN, beside what it says of a set that is known to be bad.
 
 In: two sets. Out: records of the areas under its ROC curve: of the sets' images in pairs of the
 same stratum, one of each family of the first (or folds could not keep families and patients

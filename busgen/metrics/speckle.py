@@ -19,7 +19,7 @@ EDGES = (0.01, 0.02, 0.04, 0.08, 0.12, 0.18, 0.26, 0.36, 0.5)  # of bands, cycle
 SPECTRUM = tuple(f"spectrum_{high:.2f}" for high in EDGES[1:])
 STATISTICS: Mapping[str, tuple[str, ...]] = {"grey": GREY, "texture": TEXTURE, "spectrum": SPECTRUM}
 FEW = 15  # real images of a scanner, below which a quartile says little
-EVERY = "all"  # in the stead of a scanner where synthetic images are of none of the real ones
+EVERY = "all"  # for a scanner where synthetic images are of none of the real ones
 
 Table = Mapping[str, Floats]
 

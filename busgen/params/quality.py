@@ -54,7 +54,7 @@ DEFAULT_LIMITS = {
 class QualityParams(Section):
     """Stage `quality`: what a release is compared with, and the limits that it must keep.
 
-    `reference` real statistics, None for those that ship; `max_samples` at most looked at. `real`
+    `reference` real statistics, None for those that ship; `max_samples` at most examined. `real`
     what `busgen real --out` wrote: without it scores that need real images are not measured;
     `extractor` a TorchScript file or transformers folder whose Fréchet distance is called
     FID. `previous` folders of earlier releases, whose images are looked for in this one. Of these

@@ -165,7 +165,7 @@ def save_crops(crops: Crops, folder: Path) -> None:
 
 
 def load_crops(folder: Path) -> Crops:
-    """Return what `save_crops` wrote; pixels stay in the file until they are looked at."""
+    """Return what `save_crops` wrote; pixels stay in the file until they are examined."""
     fields = {
         name: np.load(folder / f"{name}.npy", mmap_mode="r" if name in PIXELS else None)
         for name in Crops.__annotations__

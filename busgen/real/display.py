@@ -1,6 +1,6 @@
 """Which real images may be shown, how, and where a page that holds them may lie.
 
-In: canonical tables and rows, a folder to write to. Out: squares that may be looked at, or refusal.
+In: canonical tables and rows, a folder to write to. Out: squares that may be examined, or refusal.
 """
 
 import subprocess

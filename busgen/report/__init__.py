@@ -1,1 +1,1 @@
-"""What a person looks at: figures and the self-contained HTML report."""
+"""What a person sees: figures and the self-contained HTML report."""

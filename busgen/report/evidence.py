@@ -85,7 +85,7 @@ def find_previous(folder: Path | None) -> Previous | None:
 def load_shipped(release: Path) -> tuple[Path | None, Path | None]:
     """Return the judges' folder and the prior's checks that ship with the package.
 
-    None in the stead of what the release was not made with.
+    None for what the release was not made with.
     """
     from busgen.judges.judges import SHIPPED, load_judges  # brings torch
 

@@ -84,7 +84,7 @@ def split_shares(ratings: Ratings, level: float) -> dict[str, Parts]:
 def auc_interval(value: float, variance: float, sizes: tuple[int, int]) -> Interval:
     """Return the interval of one AUC from its variance, on the logit scale.
 
-    Without a variance (all told apart, none, or one rating for all) DeLong's interval would have
+    Without a variance (all distinguished, none, or one rating for all) DeLong's interval would have
     no width: then that of Newcombe 2006, doi:10.1002/sim.2324, method 5.
     """
     if variance <= 0 or not 0 < value < 1:

@@ -10,7 +10,7 @@ from busgen.bench.images import (
     benchmark,
     control,
     counterfactual,
-    matched,
+    findings,
     realism,
     speed,
     utility,
@@ -61,12 +61,12 @@ def real_lesions():
         np.array([row["pathology"] for row in rows]),
         np.array(["a", "b", "c"]),
     )
-    return matched.Lesions(crops, rows)
+    return findings.Lesions(crops, rows)
 
 
 def test_findings_stand_for_their_crops():
     real = real_lesions()
-    request = matched.match_findings(real, 3)
+    request = findings.match_findings(real, 3)
     assert all(check(finding, SIDE) is finding for finding in request.findings)
     np.testing.assert_array_equal(request.masks, real.crops.masks)
     result, silent, normal = request.findings
@@ -82,12 +82,12 @@ def test_findings_stand_for_their_crops():
 
 def test_a_finding_does_not_depend_on_the_crops_beside_its_own():
     real = real_lesions()
-    first = matched.match_findings(real.pick(np.array([True, False, False])), 3)
-    assert first.findings == matched.match_findings(real, 3).findings[:1]
+    first = findings.match_findings(real.pick(np.array([True, False, False])), 3)
+    assert first.findings == findings.match_findings(real, 3).findings[:1]
 
 
 def test_drawn_findings_share_class_and_machine_alone():
-    request = matched.draw_findings(real_lesions(), 3)
+    request = findings.draw_findings(real_lesions(), 3)
     assert [f.pathology for f in request.findings] == ["benign", "malignant", "normal"]
     assert request.findings[1].scanner == "linear_7mhz"
     assert request.masks.any(axis=(1, 2)).tolist() == [True, True, False]
@@ -95,7 +95,7 @@ def test_drawn_findings_share_class_and_machine_alone():
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(DataError, match="got New One: add it to STYLES"):
-        matched._style_for({"scanner": "New One", "dataset": "busi"})
+        findings._style_for({"scanner": "New One", "dataset": "busi"})
 
 
 def test_crops_are_spread_evenly():
@@ -226,7 +226,7 @@ class _Obeying:
 
 
 def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
-    request = matched.match_findings(real_lesions(), 3)
+    request = findings.match_findings(real_lesions(), 3)
     base = counterfactual.select(request, 9)
     assert [f.echo_pattern for f in base.findings] == ["hypoechoic"] * 2
 
@@ -247,7 +247,7 @@ def test_pairs_count_where_the_measure_of_the_word_moves_as_asked():
 
 
 def test_a_changed_word_leaves_seed_box_and_phrasing():
-    request = matched.match_findings(real_lesions(), 3)
+    request = findings.match_findings(real_lesions(), 3)
     plain = counterfactual.select(request, 1)
     after = counterfactual._change_terms(plain, {"halo": True}).findings[0]
     (before,) = plain.findings
@@ -266,10 +266,10 @@ def test_engines_that_learned_devices_are_asked_for_them():
         def render(self, findings, masks):
             return [finding.scanner for finding in findings]
 
-    request = matched.match_findings(real_lesions(), 3)
+    request = findings.match_findings(real_lesions(), 3)
     devices = ["BrEaST", "GE Logiq 5", "BUSI"]
-    assert matched.render(_Told("diffusion"), request) == devices
-    assert matched.render(_Told("phantom"), request) == [f.scanner for f in request.findings]
+    assert findings.render(_Told("diffusion"), request) == devices
+    assert findings.render(_Told("phantom"), request) == [f.scanner for f in request.findings]
 
 
 def test_overlays_are_counted_by_image_beside_clean_ones(monkeypatch):
@@ -363,6 +363,6 @@ def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
         return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
 
     monkeypatch.setattr(realism, "load_image_engine", load)
-    request = matched.match_findings(real_lesions(), 3)
+    request = findings.match_findings(real_lesions(), 3)
     result = realism.compare_steps("obeying", request, distance, (50,), 1)
     assert result["kid_us64_steps_50"].value == 200 != result["kid_us64_steps_default"].value

@@ -52,7 +52,7 @@ def planned(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_sheets():
-    """Let sample sheets, whose images nothing here looks at, take one step of the solver."""
+    """Let sample sheets, whose images nothing here sees, take one step of the solver."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample_sheets, "STEPS", 1)
         yield

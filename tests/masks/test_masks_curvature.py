@@ -1,4 +1,4 @@
-"""Mask engine `curvature`: contract, exactness, and whether the terms can be told apart."""
+"""Mask engine `curvature`: contract, exactness, and whether the terms can be distinguished."""
 
 import csv
 import pickle

@@ -57,5 +57,5 @@ def test_where_no_score_can_be_made_the_record_says_so(patients):
 
 
 def test_images_must_pair_with_crops():
-    with pytest.raises(UserError, match="one image in the stead of each crop"):
+    with pytest.raises(UserError, match="one image for each crop"):
         score(speckle(3, 1), crops(4))

@@ -1,4 +1,4 @@
-"""Privacy: planted copies are caught, independent draws are as near to one side as to the other."""
+"""Privacy: planted copies are detected, independent draws are as near to either side."""
 
 import numpy as np
 import pytest

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import fault_reports
 import numpy as np
 import pyarrow as pa
 import pytest
-import told
 
 from busgen import io
 from busgen.evaluation.reference import Reference, write_reference
@@ -76,17 +76,17 @@ def make_facts(samples: pa.Table) -> dict[str, object]:
         "sources": [asdict(DATASETS[name]) for name in ("breast", "bus_bra", "busi")],
         "judges_sha256": None,
         "calibrated": calibrate(samples),
-        "proof": told.proof(),
+        "proof": fault_reports.proof(),
         "descriptor_auc": {"value": 0.9, "n": 252},
-        "cleaning": told.cleaning(),
+        "cleaning": fault_reports.cleaning(),
     }
 
 
 def make_chain(root: Path, params: GenerateParams) -> Chain:
     parts = (root / name for name in ("release", "candidates", "quality é", "reference", "judges"))
     sources = Sources(*parts, root / "prior.checks.json")
-    io.write_text(root / "judges" / "scores.json", io.dumps(told.judges()))
-    io.write_text(root / "prior.checks.json", io.dumps(told.checks()))
+    io.write_text(root / "judges" / "scores.json", io.dumps(fault_reports.judges()))
+    io.write_text(root / "prior.checks.json", io.dumps(fault_reports.checks()))
     samples = make_samples()
     write_reference(Reference(make_facts(samples), samples), sources.reference)
     run(resolve(params), sources.candidates, run_shards)

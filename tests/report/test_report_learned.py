@@ -4,8 +4,8 @@ import html
 import math
 import re
 
+import fault_reports
 import pytest
-import told
 from plans import changed
 
 from busgen.factory.plan import resolve, to_record
@@ -25,7 +25,7 @@ def section(page: str, name: str) -> str:
 
 
 def test_datasets_with_their_counts():
-    found = real_data.make_section({"cleaning": told.cleaning(), "sources": []})
+    found = real_data.make_section({"cleaning": fault_reports.cleaning(), "sources": []})
     busi = found.datasets[2]
     assert (busi.name, busi.published, busi.read, busi.left_out) == ("busi", 85, 80, 5)
     assert (busi.copies, busi.conflicts, busi.patients) == (12, 6, 60)
@@ -34,7 +34,7 @@ def test_datasets_with_their_counts():
 
 
 def test_reasons_stand_before_flags_the_most_frequent_first():
-    found = dict(real_data.make_section({"cleaning": told.cleaning()}).rows)
+    found = dict(real_data.make_section({"cleaning": fault_reports.cleaning()}).rows)
     assert list(found) == [real_data.LEFT_OUT, real_data.UNUSED, real_data.FLAGGED]
     lost = [(one.name, one.counts) for one in found[real_data.LEFT_OUT]]
     assert lost == [
@@ -47,7 +47,7 @@ def test_reasons_stand_before_flags_the_most_frequent_first():
 
 
 def test_splits_by_class():
-    lots = dict(real_data.make_section({"cleaning": told.cleaning()}).groups)
+    lots = dict(real_data.make_section({"cleaning": fault_reports.cleaning()}).groups)
     assert [(lot.pathology, lot.counts) for lot in lots["breast"]] == [
         ("benign", (20, 3, 2)),
         ("malignant", (12, 1, 0)),
@@ -84,7 +84,7 @@ def test_a_source_disagrees_beyond_its_floor_and_the_base_has_none():
 
 
 def test_checks_become_shares_sizes_pairs_and_rows():
-    found = prior_fit.make_section(told.checks())
+    found = prior_fit.make_section(fault_reports.checks())
     assert [field.field for field in found.fields] == ["shape", "birads"]
     assert found.fields[0].totals == (40, 40)
     outside = {(one.term, one.pathology) for one in found.shares if not one.within}
@@ -104,7 +104,7 @@ def test_checks_become_shares_sizes_pairs_and_rows():
 
 
 def test_curves_of_sizes_span_what_is_drawn_and_real():
-    area, place = distributions.plot_fit(prior_fit.make_section(told.checks()).sizes)
+    area, place = distributions.plot_fit(prior_fit.make_section(fault_reports.checks()).sizes)
     assert area.title == "Lesion size in the image"
     for name in ("benign", "malignant"):  # drawn, and real beside it
         assert len(re.findall(rf"<path[^>]*stroke: var\(--{name}\)", area.svg)) == 2
@@ -116,7 +116,7 @@ def test_curves_of_sizes_span_what_is_drawn_and_real():
 def test_judges_by_dataset_all_then_those_not_trained_on():
     gates = {"mask_agreement": Gate(action="flag", min=0.3)}
     plan = resolve(GenerateParams(n=1, gates=gates))
-    found = sections_judges.make_section(told.judges(), plan)
+    found = sections_judges.make_section(fault_reports.judges(), plan)
     assert [(one.dataset, one.strange) for one in found.segmenter] == [
         ("bus_bra", False),
         ("breast", False),

@@ -1,7 +1,7 @@
-"""Proof in the report: rows and curves say what was caught."""
+"""Proof in the report: rows and curves say what was detected."""
 
+import fault_reports
 import pytest
-import told
 
 from busgen.gates.calibration.fault_injection import (
     COPIED,
@@ -16,7 +16,7 @@ from busgen.report.sections.fault_detection import FAULTS, make_section
 
 
 def test_rows_are_of_the_strength_that_is_asked_for():
-    found = make_section({"proof": told.proof()})
+    found = make_section({"proof": fault_reports.proof()})
     assert [row.name for row in found.rows] == ["Nothing", "Blank image", "Swapped mask"]
     assert [(row.rejected, row.flagged, row.n) for row in found.rows] == [
         (2, 0, 40), (40, 0, 40), (30, 8, 40)]  # fmt: skip
@@ -24,7 +24,7 @@ def test_rows_are_of_the_strength_that_is_asked_for():
 
 
 def test_a_row_names_the_checks_that_refuse_most():
-    record = told.proof()
+    record = fault_reports.proof()
     record["clean"]["gates"] = {
         "overlay": 1, "orientation_check": 2, "sharpness": 3, "saturated": 4, "grey_sd": 5,
         "contrast": 0, "anomaly": 1}  # fmt: skip
@@ -37,7 +37,7 @@ def test_a_row_names_the_checks_that_refuse_most():
 
 
 def test_curves_rise_from_left_to_right_and_say_their_points():
-    found = make_section({"proof": told.proof()})
+    found = make_section({"proof": fault_reports.proof()})
     assert [chart.title for chart in found.charts] == [
         "Blank image", "Shifted mask",
         "Wrong label: the classifier alone, AUC 0.900"]  # fmt: skip

@@ -2,7 +2,7 @@
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
 them, and judges trained for this benchmark alone, are kept in data/work/bench-images. Out: figures.
-Images are rendered in the stead of the crops of all validation and test patients: their masks,
+Images are rendered for the crops of all validation and test patients: their masks,
 classes, stated descriptors and devices (the phantom: the nearest style), so that only the image
 differs; no gate is asked. For utility all but class and device is drawn from the prior, masks too.
 Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
@@ -21,13 +21,19 @@ from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
     counterfactual,
-    matched,
+    findings,
     realism,
     speed as images_speed,
     stable_diffusion,
     utility as images_utility,
 )
-from busgen.bench.images.matched import Lesions, Request, draw_findings, match_findings, render
+from busgen.bench.images.findings import (
+    Lesions,
+    Request,
+    draw_findings,
+    match_findings,
+    render,
+)
 from busgen.bench.images.text import control as text_control
 from busgen.bench.images.text.terms import MEASURES
 from busgen.bench.real import overlays
@@ -97,7 +103,7 @@ class RealData:
 
     def crops(self, splits: Sequence[str]) -> Lesions:
         """Return the labelled crops of `splits`."""
-        return matched.describe(self.tables, self.cohort, self.folders, splits)
+        return findings.describe(self.tables, self.cohort, self.folders, splits)
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
@@ -150,7 +156,7 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     """Return the real data and the judges of this benchmark, made where they are not there yet."""
     tables, cohort = read_tables(WORK / "real", scratch)
     judges, folders = control.load_judges(tables, cohort, WORK, quick=size.quick)
-    held_out = matched.describe(tables, cohort, folders, HELD_OUT).subsample(size.held_out)
+    held_out = findings.describe(tables, cohort, folders, HELD_OUT).subsample(size.held_out)
     return RealData(tables, cohort, folders, held_out), judges
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from busgen.bench.harness import Figure, figure_of, share
-from busgen.bench.images.matched import Request, render, to_text
+from busgen.bench.images.findings import Request, render, to_text
 from busgen.bench.images.text.terms import Measure
 from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged

@@ -1,6 +1,6 @@
 """How real an engine's images look, beside held-out real ones: figures of `busgen bench images`.
 
-In: synthetic images as `Crops` (in the stead of real crops, or drawn from the prior), a
+In: synthetic images as `Crops` (for real crops, or drawn from the prior), a
 `Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
 those of real images against real ones of other patients. What few evaluations cost is told on few
 images, for many steps take long: these distances compare with each other, not with the one of all
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, figure_of, share
-from busgen.bench.images.matched import Request, render
+from busgen.bench.images.findings import Request, render
 from busgen.images.contract import ModelOptions
 from busgen.images.engines import load_image_engine
 from busgen.metrics import paired_two_sample as matching, speckle
@@ -33,7 +33,7 @@ SEED = 20261125
 
 @dataclass(frozen=True)
 class Reference:
-    """Real images that every engine is measured against, looked at once.
+    """Real images that every engine is measured against, examined once.
 
     `held_out` crops of validation and test patients, `looks` of them, `training` looks of what
     engines may have learned from, `statistics` of the held-out ones (`speckle.measure`).

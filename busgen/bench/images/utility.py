@@ -32,7 +32,7 @@ from busgen.stats.patients import Floats, Score
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)
 BATCH, RATE = 16, 3e-3
-SEEN = {"segmenter": 8000, "classifier": 9600}  # crops that one training looks at
+SEEN = {"segmenter": 8000, "classifier": 9600}  # crops that one training sees
 WORKERS = 2
 SEED = 20261126
 

@@ -1,7 +1,7 @@
 """Benchmark of the learned mask engine against held-out patients' outlines, others beside it.
 
 In: findings drawn from the prior; three public datasets in $BUSGEN_REAL, or ../shared/data beside
-the checkout, kept as read in data/work/bench-images. Out: figures. Masks are drawn in the stead of
+the checkout, kept as read in data/work/bench-images. Out: figures. Masks are drawn for
 the lesions of all validation and test patients: same class, same box; terms that no reader states
 are drawn from the prior. The interval of the rate is its range, of shares Wilson's, of others 95 %
 bootstraps over patients.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import utility as images_utility
-from busgen.bench.images.matched import Lesions, describe, draw_findings, match_findings
+from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT

@@ -89,7 +89,7 @@ def two_sample(
 ) -> dict[str, Figure]:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
-    `generated` (N, S, S) stand in the stead of the real ones: of the same class and box.
+    `generated` (N, S, S) stand for the real ones: of the same class and box.
     """
     clear = np.zeros((len(generated), WINDOW, WINDOW), np.bool_)
     pairs = Pairs(crop(generated), crop(held.masks), clear, held.groups, held.groups)

@@ -1,4 +1,4 @@
-"""Planted faults caught, clean images refused, and what an image's scores cost.
+"""Planted faults detected, clean images refused, and what an image's scores cost.
 
 In: what `busgen.gates.calibration.fault_injection` found; images. Out: figures. Intervals are
 Wilson's 95 %.
@@ -35,7 +35,7 @@ BARS = {
 
 
 def figures(proof: fault_injection.Report) -> dict[str, Figure]:
-    """Return shares caught and refused: of what a bar is about, gate by gate too."""
+    """Return shares detected and refused: of what a bar is about, gate by gate too."""
     measured = _gates("real_refused", proof.clean)
     seen = {*CURVES, fault_injection.BAND}
     for one in proof.faults:

@@ -189,7 +189,7 @@ def save_examples(cases: Cases, folder: Path) -> None:
 
 
 def load_examples(folder: Path) -> Cases:
-    """Return what `save_examples` wrote; pixels stay in their file until they are looked at."""
+    """Return what `save_examples` wrote; pixels stay in their file until they are examined."""
     with np.load(folder / "rows.npz") as rows:
         return Cases(crops.load_crops(folder / "crops"), rows["ids"], rows["pixel_mm"])
 

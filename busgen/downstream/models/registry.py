@@ -27,7 +27,7 @@ BATCH = 2  # images that a user's model is tried with
 
 @dataclass(frozen=True)
 class Model:
-    """A task's model: `spec` what it looks at and its shape, `path` where a user's comes from."""
+    """A task's model: `spec` what it sees and its shape, `path` where a user's comes from."""
 
     task: str
     spec: SegmenterSpec | ClassifierSpec

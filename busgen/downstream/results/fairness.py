@@ -66,7 +66,7 @@ def match_sizes(predictions: pd.DataFrame) -> list[Record]:
 
 
 def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.DataFrame]]]:
-    """Yield the runs of each training set, test and arm that is looked at, rows by image."""
+    """Yield the runs of each training set, test and arm that is examined, rows by image."""
     known, names = predictions[predictions["arm"].isin(ARMS)], [*KEYS, "arm"]
     for place, rows in known.groupby(names, sort=False):
         named = rows.set_index("sample_id").sort_index()

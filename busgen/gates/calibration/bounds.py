@@ -21,8 +21,8 @@ from busgen.stats.proportions import wilson_interval
 
 REFUSED = 0.05  # of real images, by all gates together that may reject
 # The segmenter misses one real lesion in 18 altogether, so within `REFUSED` its gates would have no
-# bound but the worst; terms are stated of few real lesions, and not told apart surely. These gates
-# only flag, what is worse than nine of ten real lesions are.
+# bound but the worst; terms are stated of few real lesions, and never surely distinguished. These
+# gates only flag, what is worse than nine of ten real lesions are.
 FLAGGED: Mapping[str, float] = {
     "descriptor_agreement": 0.1,
     "mask_agreement": 0.1,

@@ -1,7 +1,7 @@
-"""Proof that the gates work: faults planted into real images, and how many are caught.
+"""Proof that the gates work: faults planted into real images, and how many are detected.
 
 In: clean pairs of patients that nothing learned from, clean pairs of training patients for copies,
-the gates with those whom they ask. Out: a table of shares caught, each gate by itself and all
+the gates with those whom they ask. Out: a table of shares detected, each gate by itself and all
 together at given bounds, with 95 % Wilson intervals and detection curves.
 """
 
@@ -28,7 +28,7 @@ from busgen.stats.proportions import wilson_interval
 from busgen.stats.roc import auc
 
 SWAPPED, MISLABELLED, COPY = "swapped_mask", "wrong_label", "copy_"
-# Each with its strengths; of the first it is asked that .95 are caught, the others are its curve.
+# Each with its strengths; of the first it is asked that .95 are detected, the others are its curve.
 PLANTED: Mapping[str, tuple[Fault, tuple[float, ...]]] = {
     "blank": (faults.blank_part, (1.0, 0.9, 0.75, 0.5)),
     "noise": (faults.replace_by_noise, (1.0, 0.75, 0.5, 0.25)),
@@ -180,7 +180,7 @@ class Report:
 
 
 def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair]) -> Report:
-    """Return what is caught.
+    """Return what is detected.
 
     `keeper` the gates at their bounds; `test` clean pairs of patients that nothing learned from;
     faults of masks and labels are planted into those with a lesion; `training` clean pairs of
@@ -209,7 +209,7 @@ def inject_faults(keeper: Gates, test: Sequence[Pair], training: Sequence[Pair])
 def _curve(
     keeper: Gates, fault: tuple[str, Fault], strengths: Sequence[float], pairs: Sequence[Pair]
 ) -> list[Detection]:
-    """Return what is caught of a fault at each strength."""
+    """Return what is detected of a fault at each strength."""
     (name, plant), found = fault, []
     for s in strengths:
         planted = [plant(pair, rng(k, f"{name} {s:g}"), s) for k, pair in enumerate(pairs)]

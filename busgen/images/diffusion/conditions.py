@@ -54,7 +54,7 @@ def one_hot(stated: Mapping[str, Any]) -> Floats32:
     """Return what is stated as a row (N_TERMS,) of 0 and 1.
 
     `stated` field -> term, as `Finding` has them; None, or a field left out, is not stated. Fields
-    that have no slot, sizes among them, are not looked at: the mask shows them. Raises `UserError`
+    that have no slot, sizes among them, are not examined: the mask shows them. Raises `UserError`
     for a term that is not the lexicon's.
     """
     row = np.zeros(N_TERMS, np.float32)

@@ -52,7 +52,7 @@ def resolve(folder: Path, out: Path, params: TrainJudgesParams) -> Training:
 def train(training: Training, tick: Callable[[int], None]) -> dict[str, Any]:
     """Train, score and write the judges; return what `scores.json` holds.
 
-    `tick` gets the number of crops looked at. What a killed training did is not done again.
+    `tick` gets the number of crops examined. What a killed training did is not done again.
     """
     request, work = training, training.work
     mapped = partial(stage.map_jobs, workers=request.params.workers, tick=tick)

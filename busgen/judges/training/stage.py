@@ -41,7 +41,7 @@ Folders = Mapping[str, Path]  # split -> crops
 class Job:
     """One member to train: what from (`save_crops`' folder), how, and where its weights go.
 
-    `n` is the number of crops it looks at, over all epochs.
+    `n` is the number of crops it sees, over all epochs.
     """
 
     name: str

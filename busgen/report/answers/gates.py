@@ -75,7 +75,7 @@ def _copies_measured(scores: Mapping[str, Any]) -> Answer | None:
     n, most = record["n"], record["floor_limit"]
     count, usual = round(record["value"] * n), record["value"] <= most
     why = (
-        f"{count} of {n} images looked at are nearer to a training patient’s than 99 % of "
+        f"{count} of {n} images examined are nearer to a training patient’s than 99 % of "
         f"held-out ones; of held-out ones themselves up to {words.format_percent(most)} are"
     )
     ends, floor = answer.format_interval(*record["interval"]), words.format_percent(record["floor"])

@@ -1,4 +1,4 @@
-"""Proof that the checks work: faults planted into real images, and how many were caught.
+"""Proof that the checks work: faults planted into real images, and how many were detected.
 
 In: the reference's `proof` (`busgen.gates.calibration.fault_injection`). Out: rows of a table,
 detection curves.

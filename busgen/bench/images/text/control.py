@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure
-from busgen.bench.images.matched import Lesions, Request
+from busgen.bench.images.findings import Lesions, Request
 from busgen.bench.images.scores import drop_missing
 from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 

@@ -65,7 +65,7 @@ class Trainee:
 
     With `guide`, it learns to draw by itself as its first state draws with that guidance
     (guidance distillation, Meng 2022, arXiv 2210.03142). `show` gets the averaged networks and the
-    step whenever they are looked at.
+    step whenever they are examined.
     """
 
     def __init__(

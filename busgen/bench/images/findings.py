@@ -1,4 +1,4 @@
-"""What engines are asked for: findings in the stead of real patients, with real or drawn masks.
+"""What engines are asked for: findings for real patients, with real or drawn masks.
 
 In: canonical rows and their crops, the shipped prior. Out: findings and masks, one a crop. With
 the crops' own masks only the image differs between real and rendered; with masks drawn from the
@@ -108,7 +108,7 @@ def describe(
 
 
 def match_findings(real: Lesions, seed: int) -> Request:
-    """Return findings in the stead of real crops, to be drawn inside the crops' own masks.
+    """Return findings for real crops, to be drawn inside the crops' own masks.
 
     Class, scanner style, box and orientation are the crop's, and so is every descriptor that its
     publisher states; the prior gives the rest, given class and orientation. Finding *k* depends on
