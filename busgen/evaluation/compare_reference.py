@@ -46,17 +46,8 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
     (all lesions of the release against the real ones of a scanner) hold ``n``, ``n_real`` and a
     ``headline`` each. ``about``, ``reference`` (sources, n), ``n_measured``.
     """
-    table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
-    own = {
-        term: pd.DataFrame([s for name, s in rows if name == term], dtype=np.float32).astype(float)
-        for term in CLASSES  # in the precision of the reference
-    }
+    table, n, own = _measure_classes(release, reference, max_samples)
     real = {term: _real(reference.samples, term) for term in CLASSES}
-    path = release / "provenance.json"
-    plan = read_json(path).get("plan", {}) if path.is_file() else {}
-    judges = plan.get("judges_sha256") if isinstance(plan, dict) else None
-    if judges != reference.facts.get("judges_sha256"):  # other judges' scores cannot be compared
-        own = {term: side.drop(columns=[*JUDGED], errors="ignore") for term, side in own.items()}
     headline: dict[str, Any] = {}
     scores: dict[str, Any] = {}
     skipped: dict[str, str] = {}
@@ -76,7 +67,7 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
     lesions = pd.concat(own.values())
     return {
         "about": ABOUT,
-        "n_measured": len(rows),
+        "n_measured": n,
         "reference": {
             "sources": reference.facts.get("sources", []),
             "n": {term: len(real[term]) for term in CLASSES},
@@ -88,6 +79,26 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
         "pooled": _pool(lesions, pd.concat(real.values()), "pooled"),
         "scanners": _by_scanner(lesions, reference.samples),
     }
+
+
+def _measure_classes(
+    release: Path, reference: Reference, max_samples: int
+) -> tuple[pa.Table, int, dict[str, pd.DataFrame]]:
+    """Return the release's rows, how many are measured, and what is measured by class.
+
+    Judges' scores are left out where other judges scored the reference.
+    """
+    table, rows = measure(release, int(reference.facts["size_px"]), max_samples)
+    own = {
+        term: pd.DataFrame([s for name, s in rows if name == term], dtype=np.float32).astype(float)
+        for term in CLASSES  # in the precision of the reference
+    }
+    path = release / "provenance.json"
+    plan = read_json(path).get("plan", {}) if path.is_file() else {}
+    judges = plan.get("judges_sha256") if isinstance(plan, dict) else None
+    if judges != reference.facts.get("judges_sha256"):
+        own = {term: side.drop(columns=[*JUDGED], errors="ignore") for term, side in own.items()}
+    return table, len(rows), own
 
 
 def score(
