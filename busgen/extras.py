@@ -13,9 +13,17 @@ EXTRAS = {  # as pyproject.toml has them: the modules that busgen imports of eac
 }
 
 
+def has_extra(name: str) -> bool:
+    """Return whether the modules of an extra can be imported."""
+    return not _missing(name)
+
+
 def require_extra(name: str, what: str) -> None:
     """Raise `UserError` unless the modules of an extra, which `what` needs, can be imported."""
-    missing = [module for module in EXTRAS[name] if find_spec(module) is None]
-    if missing:
+    if missing := _missing(name):
         rule = f"{what} needs the optional extra {name}"
         raise UserError(rule, f"no {' and '.join(missing)}", f"pip install 'busgen[{name}]'")
+
+
+def _missing(name: str) -> list[str]:
+    return [module for module in EXTRAS[name] if find_spec(module) is None]

@@ -72,8 +72,8 @@ def call() -> Callable[..., tuple[int, str, str]]:
 
 @pytest.fixture(scope="session")
 def make_image():
-    """Return `speckled.picture`."""
-    return speckled.picture
+    """Return `speckled.image`."""
+    return speckled.image
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +38,9 @@ from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import PLAIN, find_cohort, find_tables, has_usable_label, read_rows
 from busgen.real.readers.registry import DATASETS
 from busgen.similarity.known_images import make_known, save_known
+
+if TYPE_CHECKING:
+    from busgen.evaluation.held_out_features import HeldOutFeatures
 
 FACTS, SAMPLES, CLEANING = "reference.json", "samples.parquet", "cleaning.json"
 KNOWN = "known.safetensors"
@@ -78,7 +81,12 @@ def calibrate(
         gates = Gates(judges, make_known(textures), DEFAULT_GATES)
         tests = list(islice(read_pairs(tables, cohort, "test"), planted))
         proof = inject_faults(gates, tests, training).to_record()
-        write_reference(replace(found, facts={**found.facts, "proof": proof}), out, textures)
+        from busgen.evaluation.held_out_features import measure_held_out  # brings torch
+
+        features = measure_held_out(tables, find_cohort(folder))
+        write_reference(
+            replace(found, facts={**found.facts, "proof": proof}), out, textures, features
+        )
     return dict(found.facts["calibrated"])
 
 
@@ -138,14 +146,24 @@ def make_reference(
 
 
 def write_reference(
-    reference: Reference, folder: Path, textures: NDArray[np.uint8] | None = None
+    reference: Reference,
+    folder: Path,
+    textures: NDArray[np.uint8] | None = None,
+    features: "HeldOutFeatures | None" = None,
 ) -> None:
-    """Write the folder, whole or not at all, with known images' `textures` where given."""
+    """Write the folder, whole or not at all, with known images' `textures` where given.
+
+    `features` are the held-out images' coordinates (`busgen.evaluation.held_out_features`).
+    """
     with write_folder(folder, KIND) as partial:
         write_text(partial / FACTS, dumps(reference.facts))
         pq.write_table(reference.samples, partial / SAMPLES, compression="zstd")
         if textures is not None:
             save_known(textures, partial / KNOWN)
+        if features is not None:
+            from busgen.evaluation.held_out_features import FILE, save_held_out
+
+            save_held_out(features, partial / FILE)
 
 
 def load_reference(folder: Path | None = None) -> Reference:

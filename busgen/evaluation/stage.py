@@ -18,7 +18,7 @@ from busgen.errors import DataError
 from busgen.evaluation import compare_reference
 from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
-from busgen.evaluation.reference import load_reference
+from busgen.evaluation.reference import REFERENCE, load_reference
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
 
@@ -75,18 +75,19 @@ def measure(release: Path, params: QualityParams) -> Record:
     """Return everything that is measured on a release, and its ``limits`` (`limits.check`).
 
     What `compare_reference.compare` returns, with ``near_duplicates`` (`count_duplicates`),
-    ``beside_real`` where real data is given (`_score`) and ``repeats`` where earlier releases are.
+    ``beside_real``: scores against real data (`_score`) or, where none is given, against the
+    reference's coordinates (`_score_features`), and ``repeats`` where earlier releases are.
     """
     reference = load_reference(params.reference)
     record = compare_reference.compare(release, reference, params.max_samples)
     record["near_duplicates"] = count_duplicates(release)
     scores = record["headline"] | pool(record) | {"near_duplicates": record["near_duplicates"]}
-    if params.real:
-        record["beside_real"] = compared = _score(release, params.real, params)
-        scores, reasons = scores | compared["scores"], dict(compared["skipped"])
-    else:
-        real = "needs real images (quality.real)"
-        reasons = dict.fromkeys((n for n in params.limits if not n.startswith("ks_")), real)
+    compared = (_score if params.real else _score_features)(release, params)
+    real = "needs real images (quality.real)"
+    reasons = {n: real for n in params.limits if not (params.real or n.startswith("ks_"))}
+    scores, reasons = scores | compared["scores"], reasons | compared["skipped"]
+    if compared["scores"]:
+        record["beside_real"] = compared
     if params.previous:
         record["repeats"] = find_previous(release, params.previous, params.max_samples)
         scores |= {"repeats": record["repeats"]["score"]}
@@ -95,17 +96,30 @@ def measure(release: Path, params: QualityParams) -> Record:
     return record | {"limits": check(params.limits, scores, reasons)}
 
 
-def _score(release: Path, real: Path, params: QualityParams) -> Record:
+def _score_features(release: Path, params: QualityParams) -> Record:
+    """Return ``scores``, ``skipped`` and ``notes`` against the reference's held-out patients."""
+    from busgen.evaluation import held_out_features  # brings torch
+
+    path = (params.reference or REFERENCE) / held_out_features.FILE
+    if not path.is_file():
+        return {"scores": {}, "skipped": {}, "notes": []}
+    held_out = held_out_features.load_held_out(path)
+    return vars(held_out_features.score_release(release, held_out, params.max_samples))
+
+
+def _score(release: Path, params: QualityParams) -> Record:
     """Return ``scores``, ``skipped``, ``notes`` and ``thresholds`` of a release and real data.
 
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
-    from busgen.evaluation import compare_real  # brings torch
+    from busgen.evaluation import compare_real, held_out_features  # bring torch
     from busgen.evaluation.score_options import Options
 
-    spaces = [*OURS, *([str(params.extractor)] if params.extractor else [])]
+    spaces = [*OURS, *(n for n in held_out_features.learned_spaces() if n not in OURS)]
+    spaces += [str(params.extractor)] if params.extractor else []
     request = Options(most=params.max_samples)
-    sets = compare_real.open_sets(release, real, request)
+    assert params.real
+    sets = compare_real.open_sets(release, params.real, request)
     comparison = compare_real.embed(sets, spaces, request, lambda _: None)
     far = compare_real.distances(comparison, request.draws)
     near = compare_real.measure_privacy(comparison, request.draws)

@@ -21,7 +21,12 @@ def open_set(path: Path) -> Source:
 
     Raises `UserError` if a table or the cohort is missing.
     """
-    tables, cohort = find_tables(path), load_cohort(find_cohort(path))
+    return open_tables(path, find_tables(path), find_cohort(path))
+
+
+def open_tables(path: Path, tables: Sequence[Path], cohort_file: Path) -> Source:
+    """Return the set of canonical tables and their cohort, which lie at `path`."""
+    cohort = load_cohort(cohort_file)
     found = read_rows(tables, cohort, columns=PLAIN, usable=is_undisputed)
     rows = [{k: v for k, v in row.items() if not isinstance(v, list)} for row in found]
 

@@ -12,7 +12,7 @@ KS_GROUPS = ("geometry", "grey", "depth", "texture", "judges")  # groups of a re
 LIMITED = re.compile(  # scores of a release that limits may name
     rf"ks_({'|'.join(KS_GROUPS)})\.(benign|malignant|pooled)|descriptor_auc|repeats|near_duplicates"
     r"|fid|copies"
-    r"|(kid|mmd|frechet|precision|recall|density|coverage|vendi)_(us64|radiomic)"
+    r"|(kid|mmd|frechet|precision|recall|density|coverage|vendi)_(us64|radiomic|lite1)"
     r"|privacy_(ratio|nearer|inauthentic|same_patient)_(us64|radiomic|masks)"
 )
 WITHOUT_LIMIT = re.compile(r"ks_.*|descriptor_auc|repeats|near_duplicates")  # of a floor
@@ -41,6 +41,7 @@ class Limit(Bounds):
 DEFAULT_LIMITS = {
     **{f"ks_{name}.pooled": Limit(max=0.3) for name in KS_GROUPS},
     "kid_us64": Limit(max=2.0, of="floor_limit"),
+    "kid_lite1": Limit(max=2.0, of="floor_limit"),
     "frechet_us64": Limit(max=2.0, of="floor_limit"),
     "fid": Limit(max=2.0, of="floor_limit"),
     "coverage_us64": Limit(min=1.0, of="floor_limit"),

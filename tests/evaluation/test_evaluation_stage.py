@@ -43,12 +43,12 @@ def test_without_real_images_their_limits_are_not_measured(release, tmp_path):
     rows = {row["name"]: row for row in read_json(tmp_path / "q é/scores.json")["limits"]["rows"]}
     assert set(rows) == set(DEFAULT_LIMITS)
     for name, row in rows.items():
-        measured = name == "near_duplicates" or (
-            name.startswith("ks_") and name != "ks_judges.pooled"
-        )
+        known = {"near_duplicates", "kid_us64", "frechet_us64", "kid_lite1", "coverage_us64"}
+        measured = name in known or (name.startswith("ks_") and name != "ks_judges.pooled")
         assert (row["verdict"] != "not measured") == measured, name
         assert measured or row["reason"], name
-    assert "quality.real" in rows["kid_us64"]["reason"]
+    assert "quality.real" in rows["copies"]["reason"]
+    assert rows["kid_us64"]["verdict"] == rows["kid_lite1"]["verdict"] == "fails"  # a phantom's
     alone = rows["near_duplicates"]
     assert (alone["verdict"], alone["value"], alone["n"]) == ("passes", 0.0, 24)
     texture = rows["ks_texture.pooled"]

@@ -35,7 +35,13 @@ KINDS = {  # in the order of the page: title, what it says
         "share nearer to a training image than 95 % of pairs of one patient’s",
     ),
 }
-SPACES = {"us64": "learned features", "radiomic": "measurements", "masks": "outlines", "": "images"}
+SPACES = {
+    "us64": "learned features",
+    "lite1": "features of an ImageNet network",
+    "radiomic": "measurements",
+    "masks": "outlines",
+    "": "images",
+}
 
 Record = Mapping[str, Any]
 
