@@ -124,12 +124,17 @@ def prefect_server() -> Iterator[str]:
             _wait_until_healthy(server, url, home / "server.log")
             yield url
         finally:
-            server.terminate()
-            try:
-                server.wait(SERVER_END_S)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            _stop(server)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """End the server; kill it where it does not end in time."""
+    server.terminate()
+    try:
+        server.wait(SERVER_END_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

@@ -228,7 +228,7 @@ def test_a_server_that_does_not_end_is_killed(monkeypatch):
     deaf = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()"
     server = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
     server.stdout.readline()
-    pipeline._end(server)
+    pipeline._stop(server)
     assert server.returncode == -signal.SIGKILL
 
 
