@@ -1,143 +1,25 @@
 """Plain words for the names that stand in tables: fields, terms, gates, statistics.
 
-In: names of `busgen.schema` and `busgen.imaging.statistics`. Out: words for a sonographer, and how
-a number is written with its unit.
+In: `words.toml`; names of `busgen.schema` and `busgen.imaging.statistics`. Out: words for a
+sonographer, and how a number is written with its unit.
 """
 
+import tomllib
 from math import isfinite
+from pathlib import Path
 
 from busgen.report.statistics import GREY, STATISTICS
 
 DEPTH_BANDS = 16
-FIELDS = {
-    "pathology": "Pathology",
-    "shape": "Shape",
-    "orientation": "Orientation",
-    "margin": "Margin",
-    "echo_pattern": "Echo pattern",
-    "posterior": "Posterior features",
-    "halo": "Echogenic halo",
-    "calcification": "Calcifications",
-    "birads": "BI-RADS assessment",
-    "tissue": "Tissue composition",
-    "scanner": "Scanner",
-}
-PRIOR_ONLY = {
-    "outline": "Circumscribed or not",
-    "field_mm": "Field of view",
-    "log_area_fraction": "Size of the lesion",
-    "log_aspect": "Width / height",
-    "center_x": "Position, left to right",
-    "center_y": "Position, depth",
-    "frame": "Distance from the edges",
-    "log_area": "Size of the lesion",
-    "x": "Position, left to right",
-    "y": "Position, depth",
-}
-TERMS = {
-    "in_a_mass": "in the mass",
-    "outside_a_mass": "outside the mass",
-    "complex_cystic_solid": "complex cystic and solid",
-    "linear_7mhz": "linear, 7 MHz",
-    "linear_10mhz": "linear, 10 MHz",
-    "linear_12mhz_compound": "linear, 12 MHz, compound",
-    "curved_5mhz": "curved, 5 MHz",
-}
-GATES = {
-    "mask_error": (
-        "Mask does not match the finding",
-        "largest error of the lesion's width or height, relative to what was asked",
-        "%",
-    ),
-    "grey_sd": ("Blank image", "spread (standard deviation) of the grey levels", GREY),
-    "saturated": ("Overgained image", "share of pure white pixels", "%"),
-    "sharpness": ("Blurred image", "share of the image's energy in fine detail", "%"),
-    "overlay": (
-        "Text or calipers are burned in",
-        "pixels that are surely strokes of writing, rulers or calipers, of 256 x 256",
-        "px",
-    ),
-    "anomaly": (
-        "Image looks like no ultrasound",
-        "distance from how real images look at each depth; 1 is usual",
-        "",
-    ),
-    "orientation_check": ("Image is upside down", "log odds that the skin is at the top", ""),
-    "contrast": (
-        "Lesion does not stand out as asked",
-        "grey inside the lesion against the tissue beside it, positive when darker or brighter "
-        "as the echo pattern says",
-        GREY,
-    ),
-    "intensity": (
-        "Lesion's grey levels are no lesion's",
-        "distance from real lesions' grey levels inside, in front, behind and beside; 1 is usual",
-        "",
-    ),
-    "descriptor_agreement": (
-        "Lesion does not look as described",
-        "log likelihood ratio of the echo pattern and the posterior features asked for against "
-        "others, the lesser of the two",
-        "",
-    ),
-    "mask_agreement": (
-        "Lesion is not found where it was asked for",
-        "overlap (Dice) of the mask and of what a segmenter, trained on real images, finds",
-        "%",
-    ),
-    "boundary_distance": (
-        "Outline is not where it was asked for",
-        "mean distance of the mask's outline and of what a segmenter, trained on real images, "
-        "finds, by the lesion's diameter",
-        "%",
-    ),
-    "mask_fit": (
-        "Mask is another image's",
-        "log odds that the lesion of this image has this outline, from the segmenter's "
-        "probabilities and the grey levels at the outline",
-        "",
-    ),
-    "label_confidence": (
-        "Lesion looks like the other class",
-        "probability that a classifier, trained on real images, gives the class asked for",
-        "%",
-    ),
-    "copy_similarity": (
-        "Copies a known image",
-        "largest correlation with a window of an image that none may copy: a real one, or one of "
-        "an earlier release",
-        "",
-    ),
-    "duplicate_distance": (
-        "Repeats another image",
-        "difference of a 64-bit fingerprint from the nearest accepted image",
-        "bits",
-    ),
-}
-DATASETS = {
-    "published": "Published tables",
-    "breast": "BrEaST",
-    "bus_bra": "BUS-BRA",
-    "busi": "BUSI",
-    "bus_uclm": "BUS-UCLM",
-    "stu": "STU-Hospital",
-    "udiat": "UDIAT (Dataset B)",
-}
-FLAGS = {  # what cleaning found, what that means
-    "colour_doppler": ("Colour Doppler", "colours of flow: no B-mode"),
-    "black_border": ("Black border", "black around the ultrasound field"),
-    "sector_field": ("Sector field", "a field that widens with depth"),
-    "overlay": ("Burned-in marks", "text, logo, body mark, ruler or calipers in the image"),
-    "no_mask": ("No mask", "a lesion whose outline is not published"),
-    "empty_mask": ("Empty mask", "a lesion whose outline shows nothing"),
-    "several_masks": ("Several masks", "several outlines, or one of several parts"),
-    "mask_resized": ("Mask of another size", "brought to the image's"),
-    "near_duplicate": ("Near-duplicate", "a copy of another image, whole, flipped or cropped"),
-    "label_conflict": ("Label conflict", "copies of one image with different labels"),
-}
-BESIDE_GATES = {  # other reasons of rejection
-    "family": ("Another member of its family was rejected", "a family is made again whole", "")
-}
+_DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+FIELDS: dict[str, str] = _DATA["fields"]
+PRIOR_ONLY: dict[str, str] = _DATA["prior_only"]
+TERMS: dict[str, str] = _DATA["terms"]
+DATASETS: dict[str, str] = _DATA["datasets"]
+FLAGS: dict[str, tuple[str, str]] = {name: (*row,) for name, row in _DATA["flags"].items()}
+GATES, BESIDE_GATES = (  # (what a rejected image shows, what is measured, its unit)
+    {name: (*row,) for name, row in _DATA[part].items()} for part in ("gates", "beside_gates")
+)
 
 
 def name_field(name: str) -> str:

@@ -27,13 +27,7 @@ from busgen.bench.images import (
     stable_diffusion,
     utility as images_utility,
 )
-from busgen.bench.images.findings import (
-    Lesions,
-    Request,
-    draw_findings,
-    match_findings,
-    render,
-)
+from busgen.bench.images.findings import Lesions, Request, draw_findings, match_findings, render
 from busgen.bench.images.text import control as text_control
 from busgen.bench.images.text.terms import MEASURES
 from busgen.bench.real import overlays

@@ -233,10 +233,7 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
         for column, term in enumerate(slots[name], columns[name]):
             own = values[seen & (stated == term), level]
             if len(own) >= FEWEST:
-                ranges.known[column, level], ranges.means[column, level] = (
-                    1.0,
-                    float(own.mean()),
-                )
+                ranges.known[column, level], ranges.means[column, level] = (1.0, float(own.mean()))
                 rest.append(own - own.mean())
         if rest:
             ranges.spread[level] = float(np.concatenate(rest).std())
