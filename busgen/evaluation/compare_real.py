@@ -21,7 +21,7 @@ from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source
 from busgen.metrics import distribution, memorization
 from busgen.metrics.privacy import LOW_IS_BAD, score_privacy
-from busgen.metrics.space_scores import SEED, SpaceScores, score_space
+from busgen.metrics.space_scores import SEED, SpaceScores, join_scores, score_space
 from busgen.metrics.spaces import outline
 from busgen.metrics.spaces.registry import OURS, FeatureSpace, load_spaces
 from busgen.seeds import rng
@@ -82,11 +82,7 @@ def distances(comparison: Comparison, draws: int) -> SpaceScores:
     for name, space in list(comparison.spaces.items())[:-2]:
         synthetic, _, held_out = comparison.samples(name)
         parts.append(score_space(space, (synthetic, held_out), draws))
-    return SpaceScores(
-        {name: score for part in parts for name, score in part.scores.items()},
-        {name: reason for part in parts for name, reason in part.skipped.items()},
-        tuple(note for part in parts for note in part.notes),
-    )
+    return join_scores(parts)
 
 
 def find_copies(comparison: Comparison) -> dict[str, Any]:

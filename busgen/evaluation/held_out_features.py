@@ -20,7 +20,7 @@ from busgen.extras import has_extra
 from busgen.image_sets.canonical import HELD_OUT, open_tables
 from busgen.image_sets.open import open_set
 from busgen.io import replace_file
-from busgen.metrics.space_scores import SpaceScores, score_space
+from busgen.metrics.space_scores import SpaceScores, join_scores, score_space
 from busgen.metrics.spaces.registry import FeatureSpace, load_space
 from busgen.stats.bootstrap import Sample
 
@@ -89,7 +89,7 @@ def load_held_out(path: Path) -> HeldOutFeatures:
 def score_release(release: Path, features: HeldOutFeatures, most: int) -> SpaceScores:
     """Return the scores of at most `most` images of a release, in every space that is at hand.
 
-    Of the others the reason is told: a network that is not installed, a reference of another
+    Of the others it holds the reason: a network that is not installed, a reference of another
     version of a space.
     """
     request = Options(most=most, size_px=SIZE_PX)
@@ -104,11 +104,7 @@ def score_release(release: Path, features: HeldOutFeatures, most: int) -> SpaceS
         )
         for space, points in zip(spaces, side.points, strict=True)
     ]
-    return SpaceScores(
-        {name: score for part in parts for name, score in part.scores.items()},
-        skipped | {name: reason for part in parts for name, reason in part.skipped.items()},
-        tuple(note for part in parts for note in part.notes),
-    )
+    return join_scores([SpaceScores({}, skipped), *parts])
 
 
 def _usable(features: HeldOutFeatures) -> tuple[list[FeatureSpace], dict[str, str]]:

@@ -1,9 +1,9 @@
 """Reference: what scores and gates need of real images, as numbers; no pixel travels.
 
 In: samples of held-out patients (`busgen.gates.calibration.real_samples`), where they come from,
-what cleaning found. Out: a folder with `samples.parquet`, one row an image, and `reference.json`.
-No patient of the training split is in it, so that no score is taken against images that anything
-learned from.
+what cleaning found. Out: a folder with `samples.parquet`, one row an image, `reference.json` and
+`features.safetensors` (`busgen.evaluation.held_out_features`). No patient of the training split is
+in it, so that no score is taken against images that anything learned from.
 
 What ships in `busgen/assets/reference` was made of BrEaST, BUS-BRA and BUSI with
 

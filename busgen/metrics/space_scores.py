@@ -4,7 +4,7 @@ In: a `FeatureSpace`, coordinates of images of both sets. Out: records {value, n
 floor_limit, bad, space, version}, reasons of what cannot be scored, notes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,6 +35,15 @@ class SpaceScores:
     scores: Mapping[str, Mapping[str, Any]]
     skipped: Mapping[str, str]
     notes: tuple[str, ...] = ()
+
+
+def join_scores(parts: Sequence[SpaceScores]) -> SpaceScores:
+    """Return the scores of several spaces as one."""
+    return SpaceScores(
+        {name: score for part in parts for name, score in part.scores.items()},
+        {name: reason for part in parts for name, reason in part.skipped.items()},
+        tuple(note for part in parts for note in part.notes),
+    )
 
 
 def score_space(space: FeatureSpace, pair: Pair, draws: int) -> SpaceScores:
