@@ -1,6 +1,6 @@
 """The pages of results: written from committed JSON, never typed.
 
-In: `docs/results/` of a checkout (pages, words, records of benchmarks, tables) and the records that
+In: `docs/results/` of a checkout (pages, words, records of benchmarks) and the records that
 ship in `busgen/assets/`. Out: the text of each page and of README's table of headline results.
 """
 
@@ -53,9 +53,6 @@ def _page(checkout: Path, page: dict[str, Any]) -> str:
         parts += [_figures(record, words[page["name"]])]
     for table in page.get("lookup", ()):
         parts += [_lookup(checkout, table)]
-    more = checkout / FOLDER / f"{page['name']}.tables.json"
-    if more.is_file():
-        parts += _more(read_json(more), more.relative_to(checkout), page["command"])
     return "\n".join(parts)
 
 
@@ -100,17 +97,6 @@ def _lookup(checkout: Path, table: dict[str, Any]) -> str:
     ]
     title = f"## {table['title']}\n\nRecord: `{table['file']}`. {table.get('note', '')}".rstrip()
     return f"{title}\n\n{to_markdown(['', *table['columns']], rows)}"
-
-
-def _more(record: dict[str, Any], path: Path, command: str) -> list[str]:
-    """Return tables and remarks that were carried over, each with its source."""
-    parts = ["## Carried over\n", _source(record, path, command)]
-    for table in record["tables"]:
-        note = f"{table['note']}\n\n" if table["note"] else ""
-        parts.append(
-            f"### {table['title']}\n\n{note}{to_markdown(table['columns'], table['rows'])}"
-        )
-    return parts + [f"{remark}\n" for remark in record["remarks"]]
 
 
 def _file(page: dict[str, Any]) -> str:
