@@ -60,10 +60,10 @@ def test_the_chain_starts_from_a_real_dataset(clone, real_data, tmp_path):
         clone,
         "train_images",
         autoencoder=few | {"rate": 1e-3},
-        flow=few | {"widths": [32, 64]},
+        flow=few | {"widths": [32, 64], "views": 1},
         guided=few,
         decoder={"steps": 0},  # its training draws all images thrice
-        adapter=few,
+        adapter=few | {"views": 1},
     )
     ran = stages_run(run(clone, "--all"))
     assert set(ran) == {"real@breast", "cohort", "reference", "priors", "train_judges",

@@ -15,6 +15,7 @@ class Asset(StrEnum):
     """What can be fitted that ships in `busgen/assets` and is neither engine nor judge."""
 
     GATES = "gates"
+    HOSPITALS = "hospitals"
     LITE1 = "lite1"
     OVERLAYS = "overlays"
     US64 = "us64"
@@ -22,6 +23,7 @@ class Asset(StrEnum):
 
 FITTING = {  # module of fit_NAME(real data, folder to write)
     Asset.GATES: "gates.calibration.fit",
+    Asset.HOSPITALS: "evaluation.hospitals",
     Asset.LITE1: "metrics.spaces.lite1",
     Asset.OVERLAYS: "real.overlay_fitting",
     Asset.US64: "metrics.spaces.us64.training",
@@ -50,7 +52,7 @@ def fit(
     folder: RealFolder,
     target: Target,
 ) -> None:
-    """Fit to training patients what ships in busgen/assets; some minutes of one core."""
+    """Fit or measure what ships in busgen/assets; some minutes of one core."""
     from busgen.folders import write_folder
 
     fit = getattr(import_module(f"busgen.{FITTING[what]}"), f"fit_{what}")

@@ -24,10 +24,14 @@ class ScheduleParams(Section):
 
 
 class FlowParams(ScheduleParams):
-    """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`)."""
+    """The denoising network: besides, its shape (`busgen.images.diffusion.training.flow`).
+
+    It learns from `views` of each image: two whole, mirrored and not, the others windows of it.
+    """
 
     steps: int = Field(default=8000, ge=0)
     rate: float = Field(default=6e-4, gt=0)
+    views: int = Field(default=6, ge=1)
     widths: tuple[int, ...] = Field(default=(64, 128, 192), min_length=2, max_length=4)
     layers: int = Field(default=1, ge=1, le=4)
 
@@ -49,10 +53,11 @@ class DecoderParams(ScheduleParams):
 
 
 class AdapterParams(ScheduleParams):
-    """Low-rank adaptation to another data set: besides, the rank of the changes."""
+    """Low-rank adaptation to another data set: besides, views of an image, rank of the changes."""
 
     steps: int = Field(default=400, ge=1)
     rate: float = Field(default=5e-4, gt=0)
+    views: int = Field(default=6, ge=1)
     rank: Literal[2, 4, 8] = 8
 
 

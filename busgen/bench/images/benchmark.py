@@ -22,6 +22,7 @@ from busgen.bench.images import (
     control,
     counterfactual,
     findings,
+    learned_spaces,
     realism,
     speed as images_speed,
     stable_diffusion,
@@ -50,13 +51,14 @@ MANY_STEPS = 50
 
 BARS = {
     **realism.bars(SUBJECT, RIVAL),
-    "control_dice_gap": Bar("<=", 0.05),
+    **learned_spaces.bars(SUBJECT),
+    "control_dice_apart": Bar("<=", 0.02),
     "control_auc_gap": Bar("<=", 0.05),
     "control_orientation_gap": Bar("<=", 0.05),
     "terms_gap_worst": Bar("<=", 0.05),
     f"counterfactual_moved_{SUBJECT}": Bar(">=", 0.9),
     "overlays_excess": Bar("<=", 0.0),
-    "images_per_s": Bar(">=", 4.0),
+    "images_per_s": Bar(">=", 8.0),
     "memory_gib": Bar("<=", 3.0),
     "evaluations": Bar("<=", 8.0),
     "times_faster": Bar(">=", 300.0),
@@ -158,10 +160,13 @@ def _realism(real: RealData, request: Request, generated: Images, size: Size) ->
     """Return the scores of realism, and what more steps of a learned sampler change of them."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
-    measured: dict[str, Figure] = {}
+    test = np.isin(held_out.groups, real.crops(("test",)).crops.groups)
+    learned = learned_spaces.make_reference(held_out, test)
+    measured = learned_spaces.measure_round_trip(learned)
     for name, images in generated.items():
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)
+        measured |= learned_spaces.figures(name, images, learned)
     few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
     distance = partial(realism.measure_distance, standard)
     return measured | realism.compare_steps(

@@ -9,7 +9,7 @@ after all that decides their weights; threshold and scale are fitted on validati
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -89,6 +89,8 @@ def figures(
             turned - own.orientation, groups, "share", "orientation gap"
         ),
     }
+    if gap := gaps["control_dice_gap"]:  # too well is as far from real as too badly
+        gaps["control_dice_apart"] = replace(gap, value=abs(gap.value), interval=None)
     return drop_missing(measured | gaps)
 
 

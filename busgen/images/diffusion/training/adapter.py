@@ -168,7 +168,7 @@ def _examples(
     for split in SPLITS:
         images = read_images([plan.table], plan.cohort, split, bounds)
         training = split == "train"
-        views[split] = encode(pipeline.autoencoder, images, *([] if training else [1]))
+        views[split] = encode(pipeline.autoencoder, images, plan.params.views if training else 1)
         count, keep = (SELECTIONS, KEEP) if training else (1, 1.0)
         stated[split] = stated_terms(images.captions, count, keep)
     return views, stated, images.crops

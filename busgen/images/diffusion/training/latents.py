@@ -37,7 +37,6 @@ from busgen.io import replace_file
 from busgen.real.crops import Crops
 from busgen.seeds import Rng
 
-VIEWS = 6  # of each image: two whole, mirrored and not, the others windows of it
 LEAST = 0.88  # side of the smallest window over the image's
 KEEP = 0.8  # chance that a caption's field is stated
 SELECTIONS = 8  # of each caption's fields
@@ -79,7 +78,7 @@ class Batch:
     weight: Tensor
 
 
-def encode(model: Autoencoder, pictures: ImageSet, views: int = VIEWS) -> Views:
+def encode(model: Autoencoder, pictures: ImageSet, views: int) -> Views:
     """Return `views` views of each image, encoded by `model`.
 
     Rare scanners and rare terms are drawn more often.

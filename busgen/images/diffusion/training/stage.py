@@ -28,7 +28,6 @@ from busgen.images.diffusion.training.flow import Network, build_network
 from busgen.images.diffusion.training.latents import (
     KEEP,
     SELECTIONS,
-    VIEWS,
     Views,
     encode,
     fit_ranges,
@@ -58,7 +57,7 @@ def _train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, ticks)
     views: dict[str, Views] = {}
-    for split, count in zip(SPLITS, (VIEWS, 1), strict=True):
+    for split, count in zip(SPLITS, (training.params.flow.views, 1), strict=True):
         path = training.work / f"views-{split}.safetensors"
         if not path.is_file():
             save_examples(encode(autoencoder, images[split], count), path)
