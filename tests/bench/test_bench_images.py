@@ -13,7 +13,6 @@ from busgen.bench.images import (
     findings,
     realism,
     speed,
-    utility,
 )
 from busgen.bench.images.scores import auc_loss, interval, mean
 from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
@@ -153,8 +152,9 @@ def test_control_is_full_on_real_and_lost_on_empty_images():
     assert result["control_auc_real"].value == 1
     assert result["control_auc_gap"].value == pytest.approx(0.5)
     assert result["control_orientation_gap"].value == 1
-    empty = control.measure(_Seeing(), {"ours": images}, masks * (masks < 0))
-    assert empty == {}
+    assert result["control_dice_apart"].value == 1
+    too_well = control.figures(_Seeing(), crops, {"ours": images}, "ours")
+    assert too_well["control_dice_apart"].value == 0
 
 
 def terms(values, field, words):
@@ -301,23 +301,6 @@ def test_clean_images_are_listed_ones_and_unlisted_ones_of_the_clean_dataset(tmp
     monkeypatch.setattr(overlays, "read_rows", some_rows)
     images = overlays.read_images([], tmp_path)
     assert images[:, 128, 128].tolist() == [50, 70]
-
-
-def test_arms_hold_as_many_rendered_as_real_crops():
-    real = real_lesions().crops
-    generated = {"ours": np.ones_like(real.images)}
-    masks = real.masks[::-1]
-    arms = utility.make_arms(real, generated, masks)
-    assert list(arms) == ["real", "ours", "real_ours"]
-    assert [len(crops) for crops in arms.values()] == [3, 3, 6]
-    np.testing.assert_array_equal(arms["ours"].masks, masks)
-    assert arms["real_ours"].labels.tolist() == real.labels.tolist() * 2
-
-
-def test_an_auc_of_seeds_is_their_mean():
-    outcomes = np.array([True, False])
-    score = utility.auc_score(outcomes, np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))
-    assert score(np.arange(2)) == pytest.approx(2 / 3)
 
 
 def test_training_is_measured_against_products(monkeypatch):

@@ -4,7 +4,7 @@ In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout
 them, and judges trained for this benchmark alone, are kept in data/work/bench-images. Out: figures.
 Images are rendered for the crops of all validation and test patients: their masks,
 classes, stated descriptors and devices (the phantom: the nearest style), so that only the image
-differs; no gate is asked. For utility all but class and device is drawn from the prior, masks too.
+differs; no gate is asked.
 Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
 """
 
@@ -26,9 +26,8 @@ from busgen.bench.images import (
     realism,
     speed as images_speed,
     stable_diffusion,
-    utility as images_utility,
 )
-from busgen.bench.images.findings import Lesions, Request, draw_findings, match_findings, render
+from busgen.bench.images.findings import Lesions, Request, match_findings, render
 from busgen.bench.images.text import control as text_control
 from busgen.bench.images.text.terms import MEASURES
 from busgen.bench.real import overlays
@@ -70,22 +69,20 @@ Images = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
 class Size:
     """How much is rendered and learned.
 
-    `held_out` crops at most, `families` of counterfactuals, `training` crops an arm of utility,
-    `timed` images, `solved` images with many steps; `recipe` of the two-sample classifier.
+    `held_out` crops at most, `families` of counterfactuals, `timed` images, `solved` images with
+    many steps; `recipe` of the two-sample classifier.
     """
 
     held_out: int
     families: int
-    training: int
     timed: int
     solved: int
-    utility: images_utility.Size
     recipe: Recipe | None = None
     quick: bool = False
 
 
-FULL = Size(10_000, 32, 800, 256, 64, images_utility.Size(3, 1.0))
-QUICK = Size(60, 3, 48, 8, 8, images_utility.Size(1, 0.02), Recipe(steps=2), quick=True)
+FULL = Size(10_000, 32, 256, 64)
+QUICK = Size(60, 3, 8, 8, Recipe(steps=2), quick=True)
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,6 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
             **text_control.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
             **_families(engines, request, size),
-            **_utility(engines, real, judges, folder, size),
         }
 
 
@@ -183,17 +179,3 @@ def _families(
     for name, engine in engines.items():
         measured |= counterfactual.figures(engine, base, MEASURES, name)
     return measured
-
-
-def _utility(
-    engines: Mapping[str, ImageEngine], real: RealData, judges: Judges, scratch: Path, size: Size
-) -> dict[str, Figure]:
-    """Return what the engines' images teach, and how well they follow masks of the prior."""
-    training = real.crops(("train",)).subsample(size.training)
-    request = draw_findings(training, SEED)
-    generated = {name: render(engine, request) for name, engine in engines.items()}
-    arms = images_utility.make_arms(training.crops, generated, request.masks)
-    return {
-        **control.measure(judges, generated, request.masks),
-        **images_utility.figures(arms, real.crops(("test",)).crops, scratch, size.utility),
-    }

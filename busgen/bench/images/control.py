@@ -94,20 +94,6 @@ def figures(
     return drop_missing(measured | gaps)
 
 
-def measure(
-    judges: Judges, generated: dict[str, NDArray[np.uint8]], masks: NDArray[np.uint8]
-) -> dict[str, Figure]:
-    """Return the Dice on images (N, S, S) by engine whose masks were drawn from the prior."""
-    lesion: NDArray[np.bool_] = np.asarray(masks.any(axis=(1, 2)))
-    groups = np.arange(int(lesion.sum())).astype(np.str_)
-    found = {
-        name: judge(judges, own[lesion], masks[lesion]).dice for name, own in generated.items()
-    }
-    return drop_missing(
-        {f"control_dice_prior_{n}": mean(own, groups, "Dice", "prior") for n, own in found.items()}
-    )
-
-
 SEED = 20261125
 WORKERS = 2
 

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.bench.harness import Bar, Figure
-from busgen.bench.images import utility as images_utility
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
-from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism
+from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism, utility
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
@@ -76,12 +75,12 @@ class Size:
     repetitions: int
     held_out: int
     training: int
-    utility: images_utility.Size
+    taught: utility.Size
     recipe: Recipe | None = None
 
 
-FULL = Size(12_000, 6, 10_000, 800, images_utility.Size(3, 1.0))
-QUICK = Size(600, 2, 60, 48, images_utility.Size(1, 0.02), replace(realism.RECIPE, steps=2))
+FULL = Size(12_000, 6, 10_000, 800, utility.Size(3, 1.0))
+QUICK = Size(600, 2, 60, 48, utility.Size(1, 0.02), replace(realism.RECIPE, steps=2))
 
 
 @dataclass(frozen=True)
@@ -214,6 +213,6 @@ def _utility(real: RealData, scratch: Path, size: Size) -> dict[str, Figure]:
         masks = engine(request.findings)
         images, clear = painter.render(list(request.findings), masks), np.zeros_like(masks)
         arms[name] = replace(training.crops, images=images, masks=masks, ignore=clear)
-    measured = images_utility.measure(arms, real.test.crops, scratch, size.utility, SUBJECT)
+    measured = utility.measure(arms, real.test.crops, scratch, size.taught, SUBJECT)
     worst = min((measured[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
     return measured | {"utility_dice_gain_worst": worst}
