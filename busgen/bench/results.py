@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from busgen.errors import UserError
+from busgen.images.diffusion.training.publish import EVIDENCE, RECORD, write_card
 from busgen.io import dumps, read_json, write_text
 
 FOLDER = Path("docs/results")
@@ -37,10 +38,12 @@ def result_pages(checkout: Path) -> dict[Path, str]:
 
 
 def keep_record(checkout: Path, record: dict[str, Any]) -> None:
-    """Write what a benchmark measured to where its page reads it."""
+    """Write what a benchmark measured to where its page reads it, and the generator's card."""
     listed = _yaml(checkout / FOLDER / "pages.yaml")
     path = next(page["record"] for page in listed if page["name"] == record["name"])
     write_text(checkout / path, dumps(record))
+    if record["name"] == "images":
+        write_card(checkout / path.removesuffix(f"/{EVIDENCE}/{RECORD}"))
 
 
 def _page(checkout: Path, page: dict[str, Any]) -> str:

@@ -52,7 +52,8 @@ class AdversarialTrainee:
         for _ in range(schedule.accumulate):
             metrics = self.add_gradients(step, draws, schedule)
         for module in self.modules.values():
-            nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            if weights := list(module.parameters()):
+                nn.utils.clip_grad_norm_(weights, 1.0)
         for optimiser in self.optimisers.values():
             optimiser.step()
         return metrics
@@ -78,9 +79,9 @@ def adamw(net: nn.Module, decay: float) -> torch.optim.AdamW:
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give all parameters of an optimiser one learning rate."""
+    """Give the parameters of an optimiser a learning rate; a group may have a `share` of it."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)
 
 
 def take_step(net: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

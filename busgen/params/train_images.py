@@ -46,7 +46,7 @@ class GuidedParams(ScheduleParams):
 
 
 class DecoderParams(ScheduleParams):
-    """The decoder, tuned to what the network draws."""
+    """The decoder and the network's last steps, tuned together."""
 
     steps: int = Field(default=1200, ge=0)
     rate: float = Field(default=4e-4, gt=0)

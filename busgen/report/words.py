@@ -8,18 +8,23 @@ import tomllib
 from math import isfinite
 from pathlib import Path
 
-from busgen.report.statistics import GREY, STATISTICS
-
 DEPTH_BANDS = 16
 _DATA = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 FIELDS: dict[str, str] = _DATA["fields"]
 PRIOR_ONLY: dict[str, str] = _DATA["prior_only"]
 TERMS: dict[str, str] = _DATA["terms"]
 DATASETS: dict[str, str] = _DATA["datasets"]
-FLAGS: dict[str, tuple[str, str]] = {name: (*row,) for name, row in _DATA["flags"].items()}
-GATES, BESIDE_GATES = (  # (what a rejected image shows, what is measured, its unit)
-    {name: (*row,) for name, row in _DATA[part].items()} for part in ("gates", "beside_gates")
+ASKED: dict[str, str] = _DATA["asked"]
+SPACES: dict[str, str] = _DATA["spaces"]
+USES: dict[str, list[str]] = _DATA["uses"]
+FLAGS, SCORES = (
+    {name: (row[0], row[1]) for name, row in _DATA[part].items()} for part in ("flags", "scores")
 )
+GATES, BESIDE_GATES, STATISTICS, GROUPS, FAULTS = (  # their three columns: words.toml
+    {name: (row[0], row[1], row[2]) for name, row in _DATA[part].items()}
+    for part in ("gates", "beside_gates", "statistics", "groups", "faults")
+)
+GREY = "grey levels"
 
 
 def name_field(name: str) -> str:

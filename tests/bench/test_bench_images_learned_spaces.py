@@ -48,7 +48,7 @@ def test_images_of_one_kind_lie_within_limits_and_blurred_ones_beyond(real):
 
 
 def test_the_round_trip_is_measured_by_hospital_and_has_every_bar(real):
-    found = learned_spaces.measure_round_trip(real)
+    found = learned_spaces.measure(real)
     assert {"round_trip_lite1_bus_bra", "round_trip_lite1_busi_validation"} <= set(found)
     same = learned_spaces.figures("same", real.crops.images, real)
     assert found["round_trip_lite1_busi"].value > same["kid_lite1_share_test_same"].value

@@ -125,7 +125,8 @@ def test_the_manifest_leaves_cards_and_evidence_out(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     before = checked_hash(copy)
     (copy / "README.md").write_text("a card")
-    (copy / "scores.json").write_text("{}")
+    (copy / "evidence").mkdir(exist_ok=True)
+    (copy / "evidence" / "bench.json").write_text("{}")
     write_manifest(copy)
     assert checked_hash(copy) == before
 

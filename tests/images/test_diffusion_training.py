@@ -11,7 +11,7 @@ import torch
 
 from busgen.errors import DataError
 from busgen.images.diffusion.autoencoder import FACTOR, Autoencoder, draw_noise
-from busgen.images.diffusion.conditions import empty_text, terms_of
+from busgen.images.diffusion.conditions import empty_text
 from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
@@ -19,12 +19,13 @@ from busgen.images.diffusion.training import autoencoder, decoder, flow
 from busgen.images.diffusion.training.autoencoder import standardise
 from busgen.images.diffusion.training.decoder_examples import (
     KINDS,
-    Examples,
-    denoise,
-    draw_patches,
+    Batch,
+    draw_examples,
     make_examples,
 )
+from busgen.images.diffusion.training.feature_distance import FeatureDistance
 from busgen.images.diffusion.training.latents import (
+    SELECTIONS,
     draw_batch,
     encode,
     load_examples,
@@ -82,13 +83,15 @@ def make_autoencoder(monkeypatch):
     return autoencoder.Trainee(model, splits, PACE)
 
 
-def make_decoder():
-    """Return a decoder that learns, and its autoencoder as it was."""
+def make_decoder(monkeypatch):
+    """Return what tunes a generator, and its pipeline as it was."""
+    monkeypatch.setattr(decoder, "REAL", 100)
+    monkeypatch.setattr(decoder, "PATIENCE", 5)
     pipeline = tiny.make_pipeline()
     images = ImageSet(tiny.make_crops(6), (CAPTION,) * 6)
     lesson = make_examples(pipeline, images)
     both = {"train": lesson, "validation": lesson}
-    return decoder.Trainee(copy.deepcopy(pipeline.autoencoder), both, PACE), pipeline.autoencoder
+    return decoder.Trainee(copy.deepcopy(pipeline), both, PACE), pipeline
 
 
 def told(folder):
@@ -106,7 +109,7 @@ def test_a_killed_training_ends_with_the_same_weights_and_log(
         if which == "autoencoder":
             return make_autoencoder(monkeypatch)
         if which == "decoder":
-            return make_decoder()[0]
+            return make_decoder(monkeypatch)[0]
         return make_flow(views, stated, Guidance(text=2.0) if which == "guided" else None)
 
     whole = train(make(), PACE, tmp_path / "whole")
@@ -228,49 +231,50 @@ def test_the_decoder_draws_other_grain_from_other_noise():
     assert not torch.equal(first, other)
 
 
-def test_a_tuned_decoder_reads_the_same_latents(tmp_path):
-    trainee, before = make_decoder()
-    after = train(trainee, PACE, tmp_path)["autoencoder"]
-    assert tiny.tensors_equal(after.encoder, before.encoder)
-    assert not tiny.tensors_equal(after.decoder, before.decoder)
+def test_a_tuned_generator_reads_the_same_latents_and_draws_others(tmp_path, monkeypatch):
+    trainee, before = make_decoder(monkeypatch)
+    after = train(trainee, PACE, tmp_path)
+    assert tiny.tensors_equal(after["autoencoder"].encoder, before.autoencoder.encoder)
+    assert not tiny.tensors_equal(after["autoencoder"].decoder, before.autoencoder.decoder)
+    assert not tiny.tensors_equal(after["unet"], before.unet)
 
 
-def test_what_is_denoised_later_keeps_more_of_the_image():
-    pipeline = tiny.make_pipeline()
-    told = pipeline.encode(terms_of([CAPTION]), tiny.make_crops(1).masks, torch.tensor([NO_STYLE]),
-                         torch.zeros(1, LEVELS))  # fmt: skip
-    clean, ends = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    gaps = [(denoise(pipeline, told, clean, ends, k) - clean).abs().mean() for k in (0, 4, 6, 7)]
-    assert gaps == sorted(gaps, reverse=True)
-    assert gaps[-1] < 0.1 * gaps[0]
-    drawn = pipeline.draw(told, ends)
-    assert torch.allclose(denoise(pipeline, told, clean, ends, 0), drawn, atol=0.05)
+def test_paths_end_where_images_are_drawn(monkeypatch):
+    trainee, pipeline = make_decoder(monkeypatch)
+    lesson = trainee.lessons["train"]
+    rows = np.arange(8)
+    selection = make_draws(0, 0, CPU).rng.integers(0, SELECTIONS, len(lesson.views.latents))[:8]
+    batch = make_batch(lesson.views, lesson.stated, rows, selection, np.ones((8, LEVELS), bool))
+    start = torch.randn(lesson.points.shape, generator=make_draws(0, 0, CPU).noise)[:8]
+    whole = pipeline.draw(batch.conditions, start)
+    kinds = torch.full((8,), KINDS.index("drawn"))
+    corners, images = np.zeros((8, 2), np.int64), torch.zeros(8, 1, 64, 64)
+    own = Batch(torch.arange(8), kinds, batch.latents, batch.conditions, corners, images, images)
+    ended = trainee._latents(own, make_draws(0, 1, CPU), PACE).detach()
+    assert torch.allclose(ended, whole, atol=0.05)
 
 
-def test_patches_show_what_their_latents_are_of():
-    crops = tiny.make_crops(6)
-    latents = torch.from_numpy(crops.images[:, None, ::FACTOR, ::FACTOR].astype(np.float32))
-    lesson = Examples(crops, np.arange(6), dict.fromkeys(KINDS, latents))
-    batch = draw_patches(lesson, make_draws(0, 0, CPU), 8)
-    seen = (batch.real[:, :, ::FACTOR, ::FACTOR] + 1) * 127.5
-    assert torch.allclose(seen, batch.latents, atol=1e-3)
-    assert set(batch.same.tolist()) == {0.0, 1.0}
-    assert torch.equal(batch.latents, latents[batch.style])
+def test_an_image_of_a_batch_is_cut_where_its_latents_are(monkeypatch):
+    lesson = make_decoder(monkeypatch)[0].lessons["train"]
+    crops = lesson.crops
+    shown = np.stack([crops.images, crops.images[:, :, ::-1]], axis=1)
+    seen = torch.from_numpy(shown[:, :, None, ::FACTOR, ::FACTOR].astype(np.float32))
+    views = replace(lesson.views, latents=seen.flatten(0, 1))
+    batch = draw_examples(replace(lesson, views=views), 24, make_draws(0, 0, CPU).rng)
+    mirrored = batch.rows % 2 == 1
+    own, theirs = (batch.real + 1) * 127.5, batch.crop(batch.clean)
+    assert torch.allclose(own[~mirrored][..., ::FACTOR, ::FACTOR], theirs[~mirrored], atol=1e-3)
+    assert mirrored.any()
+    assert sum(float(batch.is_kind(kind).sum()) for kind in KINDS) == 24
     assert (batch.weight == 0).any()
 
 
-def test_encoding_is_standardised():
-    crops = tiny.make_crops(8)
-    model = standardise(
-        trainees.build_network(lambda: Autoencoder(widths=(16, 16, 8, 8)), 0), crops
-    )
-    with torch.no_grad():
-        latents = model.encode(autoencoder.to_input(crops.images))
-    assert torch.allclose(latents.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4)
-    assert torch.allclose(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-3)
-
-
-def test_randomness_follows_seed_and_step():
-    first, again, other = make_draws(1, 5, CPU), make_draws(1, 5, CPU), make_draws(1, 6, CPU)
-    assert first.rng.random() == again.rng.random() != other.rng.random()
-    assert first.noise.initial_seed() == again.noise.initial_seed() != other.noise.initial_seed()
+def test_the_distance_of_features_falls_toward_real_ones():
+    torch.manual_seed(0)
+    styles = torch.zeros(300, dtype=torch.long)
+    distance = FeatureDistance(torch.randn(300, 20), styles)
+    drawn = (torch.randn(300, 20) + 1).requires_grad_()
+    assert float(distance(drawn, styles).detach()) == 0  # nothing is remembered yet
+    distance(drawn, styles).backward()
+    assert float((drawn.grad.mean(dim=0) > 0).float().mean()) > 0.9  # downhill is toward them
+    assert int(distance.count) == 600

@@ -7,12 +7,13 @@ from pathlib import Path
 import imitations
 import numpy as np
 import pytest
+from canonical import read_dataset
 from PIL import Image
 
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
-from busgen.real.readers.registry import list_images, read_dataset, write_canonical
+from busgen.real.readers.registry import list_images, write_canonical
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

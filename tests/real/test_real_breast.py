@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
+from canonical import read_dataset
 
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import decode_png
 from busgen.real.readers.breast import COLUMNS, IMAGES
 from busgen.real.readers.files import read_rows
-from busgen.real.readers.registry import read_dataset
 
 
 def read_breast(folder):

@@ -3,10 +3,11 @@
 from collections import Counter
 
 import pytest
+from canonical import read_dataset
 from imitations import BUS_BRA, lay_out_bus_bra
 
 from busgen.errors import DataError
-from busgen.real.readers.registry import list_images, read_dataset
+from busgen.real.readers.registry import list_images
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

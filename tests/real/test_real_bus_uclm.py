@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from canonical import read_dataset
 from imitations import BOX, BUS_UCLM, coloured, lay_out_bus_uclm, save, speckle
 from PIL import Image
 
 from busgen.errors import DataError
 from busgen.io import decode_png
-from busgen.real.readers.registry import DATASETS, list_images, read_dataset
+from busgen.real.readers.registry import DATASETS, list_images
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

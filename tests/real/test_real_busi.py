@@ -4,10 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from canonical import read_dataset
 from imitations import lay_out_busi, save, speckle
 
 from busgen.io import decode_png
-from busgen.real.readers.registry import list_images, read_dataset
+from busgen.real.readers.registry import list_images
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

@@ -4,12 +4,13 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
+from canonical import read_dataset
 from imitations import lay_out_busi, lay_out_stu
 
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.real.readers import registry
-from busgen.real.readers.registry import DATASETS, READERS, read_dataset, summary, write_canonical
+from busgen.real.readers.registry import DATASETS, READERS, summary, write_canonical
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

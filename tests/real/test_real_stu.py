@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from canonical import read_dataset
 from imitations import lay_out_stu, save, speckle
 from PIL import Image
 
 from busgen.io import decode_png
-from busgen.real.readers.registry import read_dataset
 from busgen.real.readers.stu import _resize_mask
 
 pytestmark = pytest.mark.usefixtures("no_overlays")

@@ -4,10 +4,11 @@ import shutil
 
 import openpyxl
 import pytest
+from canonical import read_dataset
 from imitations import lay_out_udiat
 
 from busgen.errors import DataError, UserError
-from busgen.real.readers.registry import list_images, read_dataset
+from busgen.real.readers.registry import list_images
 
 pytestmark = pytest.mark.usefixtures("no_overlays")
 

@@ -12,12 +12,8 @@ from busgen.release.contract.expectations import validate
 from busgen.report.page import render
 from busgen.report.report import _gather_content
 from busgen.report.sections.previous import BETTER, SAME, WORSE, _measure
-from busgen.report.sections.scores import (
-    KINDS,
-    compare as scores_compare,
-    make_section,
-    parse_name,
-)
+from busgen.report.sections.scores import compare as scores_compare, make_section, parse_name
+from busgen.report.words import SCORES as KINDS
 
 
 def score(value, limit, bad="high", **other):

@@ -12,7 +12,8 @@ from busgen.gates.calibration.fault_injection import (
     SWAPPED,
 )
 from busgen.report import words
-from busgen.report.sections.fault_detection import FAULTS, make_section
+from busgen.report.sections.fault_detection import make_section
+from busgen.report.words import FAULTS
 
 
 def test_rows_are_of_the_strength_that_is_asked_for():

@@ -13,7 +13,8 @@ from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
 from busgen.report.answers.gates import answer_copies, answer_judges
 from busgen.report.answers.limits import to_words, unmeasured_answers
 from busgen.report.answers.questions import make_answers
-from busgen.report.answers.verdict import USES, make_section
+from busgen.report.answers.verdict import make_section
+from busgen.report.words import USES
 from busgen.similarity.known_images import REAL, RELEASE
 
 SHARING = "Sharing in place of patients’ images"
@@ -52,13 +53,13 @@ def test_a_broken_contract_is_named(evidence, contract):
 
 
 def answered(**others):
-    names = dict.fromkeys(name for _, needs in USES for name in needs)
+    names = dict.fromkeys(name for needs in USES.values() for name in needs)
     return [Answer(name, name, others.get(name, YES), f"because {name}") for name in names]
 
 
 def test_a_use_is_fit_where_all_that_it_needs_holds():
     verdict = make_section(answered())
-    assert [use.name for use in verdict.fit] == [name for name, _ in USES]
+    assert [use.name for use in verdict.fit] == list(USES)
     assert len(verdict.unfit) == 2  # what no synthetic set is fit for
 
 

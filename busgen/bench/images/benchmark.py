@@ -10,7 +10,6 @@ Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for tim
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,7 +45,6 @@ TOLD = "breast"  # the dataset whose readers state terms
 WORK = ROOT / "data" / "work" / "bench-images"
 SEED = 20261125
 THREADS = 2
-MANY_STEPS = 50
 
 BARS = {
     **realism.bars(SUBJECT, RIVAL),
@@ -69,20 +67,19 @@ Images = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
 class Size:
     """How much is rendered and learned.
 
-    `held_out` crops at most, `families` of counterfactuals, `timed` images, `solved` images with
-    many steps; `recipe` of the two-sample classifier.
+    `held_out` crops at most, `families` of counterfactuals, `timed` images; `recipe` of the
+    two-sample classifier.
     """
 
     held_out: int
     families: int
     timed: int
-    solved: int
     recipe: Recipe | None = None
     quick: bool = False
 
 
-FULL = Size(10_000, 32, 256, 64)
-QUICK = Size(60, 3, 8, 8, Recipe(steps=2), quick=True)
+FULL = Size(10_000, 32, 256)
+QUICK = Size(60, 3, 8, Recipe(steps=2), quick=True)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         clean = overlays.read_images(real.tables, real.cohort)
         return {
             **speed,
-            **_realism(real, request, generated, size),
+            **_realism(real, generated, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
             **text_control.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
@@ -152,22 +149,18 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def _realism(real: RealData, request: Request, generated: Images, size: Size) -> dict[str, Figure]:
-    """Return the scores of realism, and what more steps of a learned sampler change of them."""
+def _realism(real: RealData, generated: Images, size: Size) -> dict[str, Figure]:
+    """Return the scores of realism, and of the autoencoder's round trip."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
     test = np.isin(held_out.groups, real.crops(("test",)).crops.groups)
     learned = learned_spaces.make_reference(held_out, test)
-    measured = learned_spaces.measure_round_trip(learned)
+    measured = learned_spaces.measure(learned)
     for name, images in generated.items():
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)
         measured |= learned_spaces.figures(name, images, learned)
-    few = np.linspace(0, len(held_out) - 1, size.solved).round().astype(np.intp)
-    distance = partial(realism.measure_distance, standard)
-    return measured | realism.compare_steps(
-        SUBJECT, request.pick(few), distance, (MANY_STEPS,), THREADS
-    )
+    return measured
 
 
 def _families(

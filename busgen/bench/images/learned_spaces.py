@@ -65,16 +65,15 @@ def figures(name: str, images: Pixels, real: Reference) -> dict[str, Figure]:
     for part, rows in _parts(real).items():
         measured[f"kid_lite1_share_{part}_{name}"] = _share(_kid(points, real, "lite1", rows))
         measured[f"kid_us64_in_limits_{part}_{name}"] = _limits(_kid(points, real, "us64", rows))
-    every = np.ones(len(images), np.bool_)
     own, other = (Sample(p["us64"], real.crops.groups) for p in (points, real.points))
     found = overlap(own, other, seeds.rng(SEED, "overlap"))
     for score in ("coverage", "recall"):
         one = found[score]
         measured[f"{score}_us64_share_{name}"] = Figure(one.value / one.floor, "share", one.n)
-    return measured | {f"kid_lite1_{name}": _plain(_kid(points, real, "lite1", every))}
+    return measured
 
 
-def measure_round_trip(real: Reference) -> dict[str, Figure]:
+def measure(real: Reference) -> dict[str, Figure]:
     """Return how far each hospital's test images lie from themselves, encoded and decoded."""
     points, datasets = _embed(_reconstruct(real.crops.images), real), real.crops.datasets
     measured: dict[str, Figure] = {}
@@ -115,14 +114,14 @@ def _kid(points: Mapping[str, Floats], real: Reference, space: str, rows: Bools)
     return kid(own, other, seeds.rng(SEED, f"kid {space}"))
 
 
-def _plain(score: Score, unit: float = 1.0, name: str = "squared distance") -> Figure:
+def _divide(score: Score, unit: float, name: str) -> Figure:
     low, high = score.interval
     return Figure(score.value / unit, name, score.n, (low / unit, high / unit))
 
 
 def _share(score: Score) -> Figure:
-    return _plain(score, hospital_distance("lite1"), "of the distance between hospitals")
+    return _divide(score, hospital_distance("lite1"), "of the distance between hospitals")
 
 
 def _limits(score: Score) -> Figure:
-    return _plain(score, score.floor_limit, "limits of real against real")
+    return _divide(score, score.floor_limit, "limits of real against real")

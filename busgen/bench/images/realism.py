@@ -2,12 +2,9 @@
 
 In: synthetic images as `Crops` (for real crops, or drawn from the prior), a
 `Reference` of real ones. Out: figures, named after the engine and the feature space; floors are
-those of real images against real ones of other patients. What few evaluations cost is told on few
-images, for many steps take long: these distances compare with each other, not with the one of all
-held-out crops.
+those of real images against real ones of other patients.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -15,16 +12,13 @@ from numpy.typing import NDArray
 
 from busgen import seeds
 from busgen.bench.harness import Bar, Figure, figure_of, share
-from busgen.bench.images.findings import Request, render
-from busgen.images.contract import ModelOptions
-from busgen.images.engines import load_image_engine
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.memorization import Features, describe, find_copies
 from busgen.metrics.paired_two_sample import hide_overlays
 from busgen.metrics.spaces.us64.features import FeatureSpace, load_model
 from busgen.metrics.two_sample import Pairs, Recipe, cross_validate
-from busgen.real.crops import SIDE, Crops
+from busgen.real.crops import Crops
 from busgen.stats.bootstrap import Sample, Score
 from busgen.stats.patients import split_halves
 
@@ -149,27 +143,3 @@ def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),
         f"{score}_limit": Figure(found.floor_limit, "squared distance", found.n),
     }
-
-
-Distance = Callable[[NDArray[np.uint8], NDArray[np.str_]], Score]
-
-
-def measure_distance(real: Reference, images: NDArray[np.uint8], groups: NDArray[np.str_]) -> Score:
-    """Return the kernel distance in `us64` of images (N, S, S) of groups (N,) from real ones."""
-    points = describe(images, groups, real.space).points
-    other = Sample(real.looks.points, real.looks.groups)
-    return kid(Sample(points, groups), other, seeds.rng(0, "kid of steps"))
-
-
-def compare_steps(
-    name: str, request: Request, distance: Distance, steps: Sequence[int], threads: int
-) -> dict[str, Figure]:
-    """Return the distance of a learned engine's images, by default and with other steps."""
-    groups = np.arange(len(request.findings)).astype(np.str_)
-    measured = {}
-    for count in (None, *steps):
-        engine = load_image_engine(name, SIDE, "auto", threads, ModelOptions(steps=count))
-        score = distance(render(engine, request), groups)
-        key = f"kid_us64_steps_{count or 'default'}"
-        measured[key] = Figure(score.value, "squared distance", score.n, score.interval)
-    return measured

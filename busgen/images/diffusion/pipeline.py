@@ -71,6 +71,10 @@ class Conditions:
         """Return the conditions on `device`."""
         return Conditions(*(each.to(device) for each in vars(self).values()))
 
+    def pick(self, rows: Tensor) -> "Conditions":
+        """Return those of `rows`, by their numbers."""
+        return Conditions(*(each[rows.to(each.device)] for each in vars(self).values()))
+
     def without(self, names: frozenset[str]) -> "Conditions":
         """Return the conditions with those in `names` dropped.
 

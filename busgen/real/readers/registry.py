@@ -66,26 +66,14 @@ def list_images(name: str, path: Path) -> Listing:
     return READERS[name](path)
 
 
-def read_dataset(name: str, path: Path) -> Dataset:
-    """Return all canonical rows of a public dataset in memory, and what was left out and why.
-
-    Raises as `list_images`; `DataError` too if no image could be read.
-    """
-    listing = list_images(name, path)
-    left_out = list(listing.left_out)
-    rows = [row for group in _canonical(name, listing, left_out) for row in group]
-    table = pa.Table.from_pylist(rows, schema=schema.arrow_schema("real"))
-    _require_rows(table.num_rows, left_out)
-    return Dataset(table, tuple(left_out), DATASETS[name])
-
-
 def write_canonical(
     name: str, path: Path, out_folder: Path, tick: Callable[[int], None] = lambda _: None
 ) -> dict[str, Any]:
     """Write the dataset's canonical folder, all of it or nothing, and return its summary.
 
-    `tick` is called with the number of images read since its last call. Raises as
-    `read_dataset`; `UserError` too if `out_folder` holds anything but such a folder, unchanged.
+    `tick` is called with the number of images read since its last call. Raises as `list_images`;
+    `DataError` if no image could be read, `UserError` if `out_folder` holds anything but such a
+    folder, unchanged.
     """
     with lock_folder(out_folder, CANONICAL):
         listing = list_images(name, path)

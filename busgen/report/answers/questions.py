@@ -85,7 +85,7 @@ def _beside_real(evidence: Evidence) -> list[Answer]:
             why = "too few images on one of the two sides to compare"
             found.append(Answer(name, question, UNKNOWN, why))
             continue
-        why = f"{realism.GROUP_WORDS[name][0]}: {score.verdict}; distance {score.value:.2f} of 1"
+        why = f"{words.GROUPS[name][0]}: {score.verdict}; distance {score.value:.2f} of 1"
         n, ends = f"{score.n} / {score.n_real} real", f"{score.low:.2f} to {score.high:.2f}"
         floor = f"{score.floor:.2f}"
         found.append(Answer(name, question, HOLD[score.verdict], why, n, ends, floor))

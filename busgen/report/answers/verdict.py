@@ -7,32 +7,11 @@ reasons, the answers.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from busgen.report import words
 from busgen.report.answers.answer import NO, PARTLY, UNKNOWN, YES, Answer
 from busgen.report.answers.limits import LIMIT
 
 TOLD = {PARTLY: "only partly", NO: "with no", UNKNOWN: "are open"}
-# a use, and the answers that must be yes for it
-USES = (
-    ("Developing and testing software that reads, shows or stores such data sets", ("contract",)),
-    (
-        "Studying how often descriptors go together, as the prior and the request say",
-        ("contract", "filled", "asked"),
-    ),
-    (
-        "Rehearsing a segmentation study, before real data are at hand",
-        ("contract", "outline", "geometry"),
-    ),
-    (
-        "Rehearsing a classification study, before real data are at hand",
-        ("contract", "label", "difficulty"),
-    ),
-    (
-        "Studying texture, or features computed from it (radiomics)",
-        ("contract", "grey", "depth", "texture"),
-    ),
-    ("Training a model, alone or added to real images", ("contract", "utility")),
-    ("Sharing in place of patients’ images", ("contract", "copies")),
-)
 # the limits that speak of what an answer speaks of, by how their scores' names begin
 CONCERN = {
     **{name: (f"ks_{name}",) for name in ("geometry", "grey", "depth", "texture")},
@@ -73,7 +52,7 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
     by_name = {one.name: one for one in answers}
     fit: list[_Use] = []
     unfit: list[_Use] = []
-    for use, needs in USES:
+    for use, needs in words.USES.items():
         request = [by_name[name] for name in needs]
         against = [one for one in request if one.answer != YES]
         limits = tuple(LIMIT + start for name in needs for start in CONCERN.get(name, ()))
@@ -87,7 +66,9 @@ def make_section(answers: Sequence[Answer], kept: str = "") -> Section:
 def _to_sentence(answers: Sequence[Answer], fit: Sequence[_Use], kept: str) -> str:
     """Return the verdict in one sentence."""
     counts = {kind: sum(one.answer == kind for one in answers) for kind in (PARTLY, NO, UNKNOWN)}
-    uses = f"fit for {len(fit)} of {len(USES)} uses" if fit else "fit for none of the uses below"
+    uses = (
+        f"fit for {len(fit)} of {len(words.USES)} uses" if fit else "fit for none of the uses below"
+    )
     record = [f"{count} {phrases}" for kind, phrases in TOLD.items() if (count := counts[kind])]
     yes = len(answers) - sum(counts.values())
     rest = f" ({', '.join(record)})" if record else ""

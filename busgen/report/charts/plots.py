@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -30,25 +31,11 @@ KINDS: dict[str, dict[str, Any]] = {  # of curves
     "dashed": {"linewidth": 1.6, "linestyle": (0, (3.5, 2.5))},
     "wide": {"linewidth": 5.5, "alpha": 0.3},
 }
-STYLE = {
-    "font.size": 9,
-    "font.family": "sans-serif",
-    "svg.fonttype": "none",  # text stays text
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": COLOURS["line"],
-    "axes.labelcolor": COLOURS["soft"],
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": COLOURS["line"],
-    "xtick.color": COLOURS["line"],
-    "ytick.color": COLOURS["line"],
-    "xtick.labelcolor": COLOURS["soft"],
-    "ytick.labelcolor": COLOURS["soft"],
-    "ytick.major.size": 0,
-}
+STYLE = dict(
+    matplotlib.rc_params_from_file(
+        Path(__file__).with_suffix(".mplstyle"), use_default_template=False
+    )
+)
 INCHES = (4.2, 2.75)
 
 

@@ -18,28 +18,6 @@ CURVES = ("shift_px", "blur_px", "inside_grey", "contrary_band")
 LABEL = "wrong_label"
 FEWEST = 3  # strengths that make a curve
 MOST = 4  # checks that are named in a row, those that refuse most
-FAULTS = {  # planted into real images: what it is, how, unit of its strength
-    "none": ("Nothing", "clean images as they are", ""),
-    "blank": ("Blank image", "replaced by one grey level", ""),
-    "noise": ("Noise", "replaced by white noise of the same mean and spread", ""),
-    "upside_down": ("Upside down", "skin and depth exchanged, the mask too", ""),
-    "overlay": ("Pasted marks", "text, calipers, a logo", "of these"),
-    "copy_noise": ("Copied patient, noise", "white noise upon the copy", "grey levels"),
-    "copy_crop": ("Copied patient, crop", "share of each side cut away", "of the side"),
-    "copy_flip": ("Copied patient, flip", "left for right", ""),
-    "copy_brightness": ("Copied patient, brightness", "times or divided by 1 +", "of the level"),
-    "copy_elastic": ("Copied patient, elastic", "pixels moved smoothly", "px at most"),
-    "swapped_mask": ("Swapped mask", "another lesion's, Dice below 0.3 with the true one", ""),
-    "wrong_label": ("Wrong label", "benign for malignant, malignant for benign", ""),
-    "shift_px": ("Shifted mask", "moved in any direction", "px"),
-    "blur_px": ("Blurred image", "standard deviation of the blur", "px"),
-    "inside_grey": ("Relit lesion", "inside brighter or darker by", "grey levels"),
-    "contrary_band": (
-        "Contrary band",
-        "behind the lesion, darker, or brighter where shadowing is stated, by",
-        "grey levels",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -120,4 +98,4 @@ def _chart(found: Sequence[Mapping[str, Any]]) -> Chart:
 
 def _fault(name: str) -> tuple[str, str, str]:
     """Return (what was planted, how, unit of its strength) of a fault."""
-    return FAULTS.get(name, (words.to_words(name).capitalize(), "", ""))
+    return words.FAULTS.get(name, (words.to_words(name).capitalize(), "", ""))

@@ -23,23 +23,6 @@ from busgen.stats.proportions import wilson_interval
 REPEATS = "duplicate_distance"  # the one gate that judges the whole set, after the others
 EXAMPLES = 4
 PERCENTILES = (0.05, 0.5, 0.95)
-SHORT = {  # what a gate of one pair by itself asks for
-    "mask_error": "mask",
-    "grey_sd": "exposure",
-    "saturated": "gain",
-    "sharpness": "sharpness",
-    "overlay": "burned-in marks",
-    "anomaly": "the look",
-    "orientation_check": "orientation",
-    "contrast": "contrast",
-    "intensity": "grey levels",
-    "descriptor_agreement": "the description",
-    "mask_agreement": "the segmenter",
-    "boundary_distance": "the outline's place",
-    "mask_fit": "the outline",
-    "label_confidence": "the classifier",
-    "copy_similarity": "copies",
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +71,7 @@ def make_section(evidence: Evidence) -> tuple[_Step, ...]:
         request = f"{count} {request}, each with every term of {words.name_field(field).lower()}"
         together += ", as did the whole family"
     gates = evidence.plan.request.gates
-    alone = [SHORT[n] for n in SHORT if n in gates and gates[n].action == "reject"]
+    alone = [words.ASKED[n] for n in words.ASKED if n in gates and gates[n].action == "reject"]
     return (
         _Step("Findings requested", request, len(evidence.first_attempts)),
         _Step("Attempts made", f"{retried} of them tried again with the same finding", len(rows)),

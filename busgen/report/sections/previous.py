@@ -13,7 +13,7 @@ from busgen import io
 from busgen.release.diff import diff
 from busgen.report import words
 from busgen.report.evidence import SCORES, Evidence, Figure, figure_of
-from busgen.report.sections import realism, scores as sections_scores
+from busgen.report.sections import scores as sections_scores
 from busgen.stats.proportions import wilson_interval
 
 BETTER, WORSE, SAME = "better", "worse", "no difference beyond noise"
@@ -104,7 +104,7 @@ def _scores(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Row]:
             changes.append(Row(title, about, before, now, _judge(aims[0], aims[1])))
             continue
         group, _, pathology = name.removeprefix("ks_").partition(".")
-        title = realism.GROUP_WORDS.get(group, (words.to_words(group).capitalize(),))[0]
+        title = words.GROUPS.get(group, (words.to_words(group).capitalize(),))[0]
         about = f"{pathology}, distance to real images"
         changes.append(Row(title, about, before, now, _judge(before, now)))
     return changes
@@ -121,7 +121,7 @@ def _measure(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Row]:
         title, about = sections_scores.name_kind(kind)
         figures = figure_of(before), figure_of(record)
         sign = 1.0 if record["bad"] == "high" else -1.0
-        about = f"{sections_scores.SPACES.get(space, space)}: {about}"
+        about = f"{words.SPACES.get(space, space)}: {about}"
         yield Row(title, about, *figures, _judge(*figures, sign))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.report import words
 from busgen.report.evidence import Evidence
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -21,25 +22,6 @@ FAR = 0.3  # distance from which a difference is called strong
 # (Smirnov 1948, doi:10.1214/aoms/1177730256): the floor times this is kept by 95 % of real pairs
 KEPT_BY_95 = 1.563
 CLOSE, DIFFERS, STRONG = "no difference shown", "differs", "differs strongly"
-GROUP_WORDS = {  # title, what it measures, heading of a column
-    "geometry": ("Size, place and outline of the lesion", "what the mask says", "Outline"),
-    "grey": (
-        "Grey levels",
-        "brightness and contrast of the whole image and of the lesion",
-        "Grey levels",
-    ),
-    "depth": (
-        "Brightness by depth",
-        "attenuation, gain curve and layers of the breast",
-        "By depth",
-    ),
-    "texture": ("Texture", "size of the speckle grain and smoothness", "Texture"),
-    "judges": (
-        "What judges say",
-        "a segmenter and a classifier that were trained on real images",
-        "Judges",
-    ),
-}
 
 Floats = NDArray[np.float64]
 
@@ -111,7 +93,7 @@ def make_section(evidence: Evidence) -> tuple[Group, ...]:
     strips = _strips(evidence)
     groups = [
         Group(name, *phrases, tuple(one for one in headline if one.name == name), _measure(own))
-        for name, phrases in GROUP_WORDS.items()
+        for name, phrases in words.GROUPS.items()
         if (own := strips[name])
     ]
     return tuple(sorted(groups, key=lambda group: -max(s.worst for s in group.statistics)))
@@ -120,7 +102,9 @@ def make_section(evidence: Evidence) -> tuple[Group, ...]:
 def _strips(evidence: Evidence) -> dict[str, dict[str, list[Quantiles]]]:
     """Return what was scored, by group and statistic."""
     levels = evidence.scores["levels"]
-    found: dict[str, dict[str, list[Quantiles]]] = {name: defaultdict(list) for name in GROUP_WORDS}
+    found: dict[str, dict[str, list[Quantiles]]] = {
+        name: defaultdict(list) for name in words.GROUPS
+    }
     for key, record in evidence.scores["scores"].items():
         score, names = _score(key, record), ("quantiles", "real_quantiles")
         synthetic, real = (np.interp(LEVELS, levels, record[name]) for name in names)

@@ -10,39 +10,6 @@ from typing import Any
 
 from busgen.report import words
 
-KINDS = {  # in the order of the page: title, what it says
-    "kid": ("Kernel distance", "how far the set is from held-out images"),
-    "mmd": ("Maximum mean discrepancy", "the same, by a Gaussian kernel"),
-    "frechet": ("Fréchet distance", "of means and covariances"),
-    "fid": ("Fréchet inception distance", "in the feature extractor’s space"),
-    "precision": ("Precision", "share that lies among held-out images; low is bad"),
-    "recall": ("Recall", "share of held-out images that lies among these; low is bad"),
-    "density": ("Density", "how many held-out images lie around each; low is bad"),
-    "coverage": ("Coverage", "share of held-out images with one of these beside; low is bad"),
-    "vendi": ("Vendi score", "as diverse as so many unlike images; low is bad"),
-    "copies": ("Copies", "nearer to a training patient’s than 99 % of held-out images"),
-    "privacy_ratio": (
-        "Nearest training over nearest held-out",
-        "median of both distances’ ratio, 1 where nothing is remembered; low is bad",
-    ),
-    "privacy_nearer": ("Nearer to training", "share nearer to a training than a held-out image"),
-    "privacy_inauthentic": (
-        "Inauthentic",
-        "share nearer to a training image than that one’s nearest of another patient",
-    ),
-    "privacy_same_patient": (
-        "Same patient",
-        "share nearer to a training image than 95 % of pairs of one patient’s",
-    ),
-}
-SPACES = {
-    "us64": "learned features",
-    "lite1": "features of an ImageNet network",
-    "radiomic": "measurements",
-    "masks": "outlines",
-    "": "images",
-}
-
 Record = Mapping[str, Any]
 
 
@@ -122,7 +89,9 @@ def make_section(scores: Record) -> Section | None:
 def _rank(name: str) -> tuple[int, str, int, str]:
     """Return the place of a score on the page; a kind or a space that has no words comes last."""
     kind, space = parse_name(name)
-    first, second = ([*names, one].index(one) for one, names in ((kind, KINDS), (space, SPACES)))
+    first, second = (
+        [*names, one].index(one) for one, names in ((kind, words.SCORES), (space, words.SPACES))
+    )
     return first, kind, second, space
 
 
@@ -139,7 +108,7 @@ def compare(scores: Record) -> Comparison | None:
 
 def parse_name(name: str) -> tuple[str, str]:
     """Return kind and space of a score, e.g. ``privacy_nearer_us64``; no space is empty."""
-    for kind in KINDS:
+    for kind in words.SCORES:
         if name == kind or name.startswith(f"{kind}_"):
             return kind, name.removeprefix(kind).removeprefix("_")
     return name, ""
@@ -147,12 +116,12 @@ def parse_name(name: str) -> tuple[str, str]:
 
 def name_kind(kind: str) -> tuple[str, str]:
     """Return (title, what it says) of a kind of score."""
-    return KINDS.get(kind, (words.to_words(kind).capitalize(), ""))
+    return words.SCORES.get(kind, (words.to_words(kind).capitalize(), ""))
 
 
 def _measure(space: str, score: Record) -> Score:
     value, limit, (low, high) = score["value"], score["floor_limit"], score["interval"]
     beyond = value > limit if score["bad"] == "high" else value < limit
     return Score(
-        SPACES.get(space, space), value, low, high, score["n"], score["floor"], limit, beyond
+        words.SPACES.get(space, space), value, low, high, score["n"], score["floor"], limit, beyond
     )

@@ -1,18 +1,20 @@
-"""What the decoder learns from: latents of three kinds, and patches of them.
+"""What the decoder and the network's last steps learn from: real images, and paths toward others.
 
-In: a generator, images. Out: `Examples`, drawn once, and random `_Patches` of it.
+In: a generator, images. Out: `Examples`, made once, and random batches of them. An image of a batch
+is one of three kinds: `encoded`; `denoised`, its latents noised and drawn from there on; `drawn`
+from noise under its conditions, which is another image of the same device and class.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from busgen.arrays import Bools
 from busgen.images.diffusion.autoencoder import FACTOR
+from busgen.images.diffusion.levels import LEVELS
 from busgen.images.diffusion.pipeline import (
     STEPS,
     BreastUltrasoundPipeline,
@@ -20,104 +22,130 @@ from busgen.images.diffusion.pipeline import (
     predict_velocity,
 )
 from busgen.images.diffusion.solver import FlowSolver
-from busgen.images.diffusion.training.autoencoder import probabilities, to_input
-from busgen.images.diffusion.training.latents import encode, stated_terms, validation_batches
+from busgen.images.diffusion.training.autoencoder import to_input
+from busgen.images.diffusion.training.latents import (
+    KEEP,
+    SELECTIONS,
+    Views,
+    encode,
+    make_batch,
+    stated_terms,
+)
 from busgen.images.training.examples import ImageSet
 from busgen.real.crops import Crops
-from busgen.training_loop import Draws, make_draws
+from busgen.seeds import Rng
+from busgen.training_loop import make_draws
 
-PATCH = 16  # side of the latents' patches that it learns from
-KINDS = MappingProxyType({"encoded": 0.25, "denoised": 0.45, "drawn": 0.3})  # shares of a batch
-NOISED = (3, 4, 5)  # steps of the solver that denoised latents leave out, in turn
-AT_ONCE = 16  # images drawn together
+PATCH = 16  # side of the latents' patches that are decoded
+KINDS = ("encoded", "denoised", "drawn")
+SHARES = (0.3, 0.3, 0.4)  # of a batch
+MIRRORED = 2  # views of an image: as it is, and mirrored
+NOISED = 4  # the solver's steps that denoised latents leave out
+KEPT = 5  # steps of drawn latents that are drawn once and kept
+AT_ONCE = 32  # paths drawn together
 
 
 @dataclass(frozen=True)
 class Examples:
-    """N images, their `styles` (N,), and latents (N, C, h, w) of each of `KINDS`."""
+    """N views of images, what is `stated` of each, and where paths toward others are.
+
+    `points`, `guesses` (N, C, h, w): the solver's latents after `KEPT` steps from noise under a
+    view's conditions, and what it guessed then of their end.
+    """
 
     crops: Crops
-    styles: NDArray[np.int64]
-    latents: Mapping[str, Tensor]
+    views: Views
+    stated: Tensor
+    points: Tensor
+    guesses: Tensor
 
 
 @dataclass(frozen=True)
-class _Patches:
-    """Patches of latents (N, C, PATCH, PATCH), and those of the real images (N, 1, S, S).
+class Batch:
+    """N views by `rows` of `Examples`, what each is drawn as, and the patch that is looked at.
 
-    `weight` (N, 1, S, S) is 0 where text or calipers are burned in; `same` (N,) says whether the
-    latents show that very image; `style` (N,) whose speckle it is.
+    `kinds` (N,) numbers of `KINDS`; `clean` latents (N, C, h, w); `corners` (N, 2) row and column
+    of the patch in them; `real` (N, 1, S, S) its pixels, `weight` 0 where text or calipers are.
     """
 
-    latents: Tensor
+    rows: Tensor
+    kinds: Tensor
+    clean: Tensor
+    conditions: Conditions
+    corners: NDArray[np.int64]
     real: Tensor
     weight: Tensor
-    same: Tensor
-    style: Tensor
 
-    def to(self, device: torch.device) -> "_Patches":
-        """Return the patches on `device`."""
-        return _Patches(*(each.to(device) for each in vars(self).values()))
+    def is_kind(self, *names: str) -> Tensor:
+        """Return 1 for images of these kinds, else 0, (N, 1, 1, 1)."""
+        numbers = torch.tensor([KINDS.index(name) for name in names])
+        return torch.isin(self.kinds, numbers).float()[:, None, None, None]
+
+    def crop(self, latents: Tensor) -> Tensor:
+        """Return the patches (N, C, PATCH, PATCH) of latents (N, C, h, w)."""
+        side = self.real.shape[-1] // FACTOR
+        pairs = zip(latents, self.corners.tolist(), strict=True)
+        return torch.stack([own[:, r : r + side, c : c + side] for own, (r, c) in pairs])
 
 
 def make_examples(pipeline: BreastUltrasoundPipeline, images: ImageSet) -> Examples:
-    """Return what a decoder learns from `images`: latents of each kind, drawn once."""
-    views = encode(pipeline.autoencoder, images, 1)
-    stated, device = stated_terms(images.captions, 1, 1.0), pipeline.device
-    kinds: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
-    for number, batch in enumerate(validation_batches(views, stated, AT_ONCE)):
-        clean, conditions = batch.latents.to(device), batch.conditions.to(device)
-        noise = make_draws(0, number, device).noise
-        ends = torch.randn(clean.shape, generator=noise, device=device)
-        denoised = denoise(pipeline, conditions, clean, ends, NOISED[number % len(NOISED)])
-        each = {"encoded": clean, "denoised": denoised, "drawn": pipeline.draw(conditions, ends)}
-        for kind, latents in each.items():
-            kinds[kind].append(latents.cpu())
-    drawn = {kind: torch.cat(parts).clone() for kind, parts in kinds.items()}
-    return Examples(images.crops, views.styles, drawn)
+    """Return what is learned from `images`: their views, and a path under each one's conditions."""
+    views = encode(pipeline.autoencoder, images, MIRRORED)
+    stated, device = stated_terms(images.captions, SELECTIONS, KEEP), pipeline.device
+    points, guesses = [], []
+    for start in range(0, len(views.latents), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(views.latents)))
+        draws = make_draws(0, start, device)
+        selection = draws.rng.integers(0, SELECTIONS, len(rows))
+        batch = make_batch(views, stated, rows, selection, _all_told(len(rows)))
+        solver, conditions = new_path(pipeline), batch.conditions.to(device)
+        latents = torch.randn(batch.latents.shape, generator=draws.noise, device=device)
+        with torch.inference_mode():
+            for time in solver.timesteps[:KEPT]:
+                velocity = predict_velocity(
+                    pipeline.unet, pipeline.tokens, latents, time, conditions
+                )
+                latents = solver.step(velocity, latents)
+        points.append(latents)
+        guesses.append(torch.zeros(0) if solver.before is None else solver.before)
+    kept = (torch.cat(parts).clone() for parts in (points, guesses))
+    return Examples(images.crops, views, stated, *kept)
 
 
-@torch.inference_mode()
-def denoise(
-    pipeline: BreastUltrasoundPipeline,
-    conditions: Conditions,
-    clean: Tensor,
-    ends: Tensor,
-    left_out: int,
-) -> Tensor:
-    """Return latents (N, C, h, w) on the way to noise `ends`, drawn from there as images are.
-
-    The solver's first `left_out` steps are left out: the more, the more is kept.
-    """
+def new_path(pipeline: BreastUltrasoundPipeline) -> FlowSolver:
+    """Return a solver at the beginning of a path, with the steps that images are drawn with."""
     solver: FlowSolver = FlowSolver.from_config(pipeline.scheduler.config)
-    solver.set_timesteps(STEPS, clean.device)
-    level = solver.skip(left_out)
-    latents = (1 - level) * clean + level * ends
-    for time in solver.timesteps:
-        velocity = predict_velocity(pipeline.unet, pipeline.tokens, latents, time, conditions)
-        latents = solver.step(velocity, latents)
-    return latents
+    solver.set_timesteps(STEPS, pipeline.device)
+    return solver
 
 
-def draw_patches(lesson: Examples, draws: Draws, size: int) -> _Patches:
-    """Return patches of random latents of random kinds, and those of their images."""
-    rng, crops = draws.rng, lesson.crops
-    kinds = rng.choice(list(KINDS), size, p=list(KINDS.values()))
-    chosen = rng.choice(len(crops), size, p=probabilities(crops))
-    latents, images, weights = [], [], []
-    for kind, index in zip(kinds, chosen, strict=True):
-        whole = lesson.latents[str(kind)][index]
-        side = min(PATCH, whole.shape[-1])
-        row, col = rng.integers(0, whole.shape[-1] - side + 1, 2)
-        latents.append(whole[:, row : row + side, col : col + side])
-        top, left, width = FACTOR * row, FACTOR * col, FACTOR * side
-        window = np.s_[top : top + width, left : left + width]
-        images.append(crops.images[index][window])
-        weights.append(crops.ignore[index][window] == 0)
-    return _Patches(
-        torch.stack(latents),
-        to_input(np.stack(images)),
-        torch.from_numpy(np.stack(weights))[:, None].float(),
-        torch.from_numpy(kinds != "drawn").float(),
-        torch.from_numpy(lesson.styles[chosen]),
+def draw_examples(examples: Examples, size: int, rng: Rng) -> Batch:
+    """Return a batch of random views of random kinds."""
+    views = examples.views
+    rows = rng.choice(len(views.chances), size, p=views.chances)
+    kinds = torch.from_numpy(rng.choice(len(KINDS), size, p=SHARES))
+    selection = rng.integers(0, SELECTIONS, size)
+    batch = make_batch(views, examples.stated, rows, selection, _all_told(size))
+    side = min(PATCH, batch.latents.shape[-1])
+    corners = rng.integers(0, batch.latents.shape[-1] - side + 1, (size, 2))
+    real, weight = _cut_images(examples, rows, corners, side)
+    return Batch(
+        torch.from_numpy(rows), kinds, batch.latents, batch.conditions, corners, real, weight
     )
+
+
+def _cut_images(
+    examples: Examples, rows: NDArray[np.int64], corners: NDArray[np.int64], side: int
+) -> tuple[Tensor, Tensor]:
+    """Return the pixels (N, 1, S, S) of patches of views in [-1, 1], and their weights."""
+    images, weights = [], []
+    for row, (top, left) in zip(rows, FACTOR * corners, strict=True):
+        index, turn = row // MIRRORED, -1 if row % MIRRORED else 1
+        window = np.s_[top : top + FACTOR * side, left : left + FACTOR * side]
+        images.append(examples.crops.images[index][:, ::turn][window])
+        weights.append(examples.crops.ignore[index][:, ::turn][window] == 0)
+    return to_input(np.stack(images)), torch.from_numpy(np.stack(weights))[:, None].float()
+
+
+def _all_told(count: int) -> Bools:
+    return np.ones((count, LEVELS), np.bool_)

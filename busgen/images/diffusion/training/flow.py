@@ -28,6 +28,7 @@ from busgen.training_loop import Draws, Metrics, Schedule, make_draws
 
 DECAY = 0.02
 Show = Callable[[Mapping[str, nn.Module], int], None]
+Velocity = Callable[[Tensor, Tensor, Conditions], Tensor]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Trainee:
         self.averaged_modules = tuple(modules)
         self.views, self.stated, self.guide, self.show = views, stated, guide, show
         self.teacher = copy.deepcopy(self.modules) if guide else {}
+        self.target = self._guided if guide else None
         weights = [p for module in modules.values() for p in module.parameters() if p.requires_grad]
         adamw = torch.optim.AdamW(weights, lr=0, betas=(0.9, 0.99), weight_decay=DECAY)
         self.optimisers: Mapping[str, torch.optim.Optimizer] = {"flow": adamw}
@@ -96,33 +98,13 @@ class Trainee:
         for _ in range(schedule.accumulate):
             batch = draw_batch(self.views["train"], self.stated["train"], schedule.batch, draws.rng)
             with trainees.autocast(self.device, schedule):
-                loss = self.loss(self.modules, batch, draws.noise)
+                loss = matching_loss(self.modules, batch, draws.noise, self.target)
             torch.autograd.backward(loss / schedule.accumulate)
             total += float(loss.detach()) / schedule.accumulate
         weights = [p for group in optimiser.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         return {"loss": total}
-
-    def loss(
-        self, modules: Mapping[str, nn.Module], batch: Batch, noise: torch.Generator
-    ) -> Tensor:
-        """Return the mean squared error of the velocity, overlays left out."""
-        clean = batch.latents.to(self.device)
-        conditions = batch.conditions.to(self.device)
-        share = torch.randn(len(clean), generator=noise, device=self.device).sigmoid()
-        ends = torch.randn(clean.shape, generator=noise, device=self.device)
-        at = share[:, None, None, None]
-        point = (1 - at) * clean + at * ends
-        wanted = ends - clean
-        if self.guide:
-            wanted = self._guided(point, 1000 * share, conditions)
-        found = predict_velocity(
-            modules["unet"], modules["tokens"], point, 1000 * share, conditions
-        )
-        weight = batch.weight.to(self.device)
-        loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
-        return loss
 
     @torch.no_grad()
     def _guided(self, point: Tensor, time: Tensor, conditions: Conditions) -> Tensor:
@@ -137,10 +119,33 @@ class Trainee:
         for number, batch in enumerate(batches):
             noise = make_draws(0, number, self.device).noise
             with torch.inference_mode(), pipeline.autocast(self.device):
-                losses.append(float(self.loss(mean, batch, noise)))
+                losses.append(float(matching_loss(mean, batch, noise, self.target)))
         if self.show:
             self.show(mean, step)
         return {"validation_loss": sum(losses) / len(losses)}
+
+
+def matching_loss(
+    modules: Mapping[str, nn.Module],
+    batch: Batch,
+    noise: torch.Generator,
+    guided: Velocity | None = None,
+) -> Tensor:
+    """Return the mean squared error of the velocity, overlays left out.
+
+    `guided(latents, time, conditions)` gives the velocity to learn, else it is that of the path.
+    """
+    clean = batch.latents.to(noise.device)
+    conditions = batch.conditions.to(noise.device)
+    share = torch.randn(len(clean), generator=noise, device=noise.device).sigmoid()
+    ends = torch.randn(clean.shape, generator=noise, device=noise.device)
+    at = share[:, None, None, None]
+    point, time = (1 - at) * clean + at * ends, 1000 * share
+    wanted = guided(point, time, conditions) if guided else ends - clean
+    found = predict_velocity(modules["unet"], modules["tokens"], point, time, conditions)
+    weight = batch.weight.to(noise.device)
+    loss: Tensor = ((found - wanted).square() * weight).mean() / weight.mean()
+    return loss
 
 
 def build_network(network: Network, size_px: int, channels: int, seed: int) -> dict[str, nn.Module]:

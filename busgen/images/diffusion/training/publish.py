@@ -1,7 +1,7 @@
 """A finished training as others get it: weights, parameters, logs, samples, facts, model card.
 
 In: a training's work folder, its pipeline. Out: the generator's folder; README.md in it is the
-card, with parameters, logs and (where they were measured) scores.
+card, with parameters, logs and (where it was measured) what `busgen bench images` found.
 """
 
 import json
@@ -25,7 +25,7 @@ from busgen.real.crops import SIDE, origin_of
 from busgen.templates import card_of
 from busgen.training_loop import LOG
 
-CARD, SCORES = "README.md", "scores.json"
+CARD, RECORD = "README.md", "bench.json"  # the latter of `busgen bench images`, in EVIDENCE
 EVIDENCE = "evidence"  # folder of parameters, logs and facts about the data
 SHEET = "samples.png"  # in it: what the generator draws by default
 COMPONENTS = ("unet", "autoencoder")
@@ -83,13 +83,13 @@ def write_card(folder: Path) -> None:
     """Write the card of the generator in `folder` from what stands beside it."""
     evidence = folder / EVIDENCE
     facts, params = io.read_json(evidence / "facts.json"), io.read_json(evidence / "params.json")
-    scores = folder / SCORES
+    measured = evidence / RECORD
     text = card_of(Path(__file__).parent).render(
         **facts,
         params=params,
         parts=_parts(evidence, params, facts["trained"]),
         sheet=f"{EVIDENCE}/{SHEET}",
-        scores=io.read_json(scores) if scores.is_file() else None,
+        record=io.read_json(measured) if measured.is_file() else None,
     )
     io.write_text(folder / CARD, text)
 

@@ -1,7 +1,7 @@
 """Stage `train_images`: images of training patients -> the generator, step by step.
 
 In: canonical tables, the cohort, parameters. Out: a folder that the engine `diffusion` loads:
-autoencoder, denoising network with guidance folded in, decoder tuned to it, card,
+autoencoder, denoising network with guidance folded in, decoder and last steps tuned, card,
 log. A killed training goes on from its last checkpoint.
 """
 
@@ -141,11 +141,11 @@ def _decoder(
     images: Mapping[str, ImageSet],
     tick: OnProgress,
 ) -> BreastUltrasoundPipeline:
-    """Return the pipeline with its decoder tuned to the latents that its network draws."""
+    """Return the pipeline, its decoder and its network's last steps tuned to real images."""
     pipeline.to(resolve_device())
     lessons = {split: make_examples(pipeline, each) for split, each in images.items()}
     schedule = replace(training.schedule("decoder"), average=AVERAGE)
-    trainee = decoder.Trainee(pipeline.autoencoder, lessons, schedule)
+    trainee = decoder.Trainee(pipeline, lessons, schedule)
     trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
-    pipeline.register_modules(autoencoder=trained["autoencoder"])
+    pipeline.register_modules(**trained)
     return pipeline

@@ -1,0 +1,75 @@
+"""Kernel distance of drawn patches from real ones, as a loss: the features of EfficientNet-Lite0.
+
+In: maps of patches. Out: a loss whose gradient brings the distribution of drawn patches nearer to
+that of real ones of the same scanner. A batch is too small to tell distributions apart, so the
+patches drawn last are remembered, without gradient.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+DIMENSIONS = 64  # principal axes of real patches, scaled to variance 1
+REMEMBERED = 768  # drawn patches
+FEWEST = 256  # of them before the loss counts
+
+
+class FeatureDistance(nn.Module):
+    """The loss and what it remembers; checkpoints keep its buffers.
+
+    `features` (N, F) as `measure` and `styles` (N,) of real patches.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    axes: Tensor
+    real: Tensor
+    real_styles: Tensor
+    drawn: Tensor
+    drawn_styles: Tensor
+    count: Tensor
+
+    def __init__(self, features: Tensor, styles: Tensor) -> None:
+        super().__init__()
+        mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
+        standard = (features - mean) / spread
+        _, sizes, rows = torch.linalg.svd(standard, full_matrices=False)
+        size = min(DIMENSIONS, len(rows))
+        axes = rows[:size].T / (sizes[:size] / len(features) ** 0.5 + 1e-6)
+        for name, value in (("mean", mean), ("spread", spread), ("axes", axes)):
+            self.register_buffer(name, value)
+        self.register_buffer("real", standard @ axes)
+        self.register_buffer("real_styles", styles)
+        self.register_buffer("drawn", torch.zeros(REMEMBERED, size))
+        self.register_buffer("drawn_styles", torch.zeros(REMEMBERED, dtype=torch.long))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))
+
+    def forward(self, features: Tensor, styles: Tensor) -> Tensor:
+        """Return the loss of drawn patches' features (N, F), and remember them."""
+        points = (features - self.mean) / self.spread @ self.axes
+        held = min(int(self.count), REMEMBERED)
+        loss = points.new_zeros(())
+        if held >= min(FEWEST, REMEMBERED):
+            before = self.drawn[:held].clone()  # gradients are found after it is written to
+            near_drawn = _kernel(points, before, styles, self.drawn_styles[:held])
+            near_real = _kernel(points, self.real, styles, self.real_styles)
+            loss = 2 * (near_drawn.mean() - near_real.mean())
+        places = (torch.arange(len(points), device=points.device) + self.count) % REMEMBERED
+        self.drawn[places] = points.detach()
+        self.drawn_styles[places] = styles
+        self.count += len(points)
+        return loss
+
+
+def measure(maps: Sequence[Tensor]) -> Tensor:
+    """Return means and standard deviations over places of maps, (N, 2 * channels)."""
+    wide = [each.float() for each in maps]
+    parts = [(m.mean(dim=(2, 3)), (m.var(dim=(2, 3)) + 1e-6).sqrt()) for m in wide]
+    return torch.cat([part for pair in parts for part in pair], dim=1)
+
+
+def _kernel(a: Tensor, b: Tensor, styles_a: Tensor, styles_b: Tensor) -> Tensor:
+    """Return the cubic kernel of KID, half as large between patches of two scanners."""
+    alike = 0.5 + 0.5 * (styles_a[:, None] == styles_b).float()
+    return (a @ b.T / a.shape[1] + 1) ** 3 * alike
