@@ -32,7 +32,7 @@ from busgen.real.cohort import FILE, Row, find_tables, has_usable_pixels, load_c
 from busgen.real.crops import SIDE
 from busgen.seeds import rng
 
-LISTED = ROOT / "tests" / "real" / "overlay_names.csv"
+LISTED = ROOT / "tests" / "imaging" / "overlay_names.csv"
 CLEAN = "breast"  # by eye, 46 of 48 images of this dataset show no overlay
 NEAR = np.ones((5, 5), np.uint8)  # what lies this near to a stroke is its edge, no tissue
 SMALLEST = 96
