@@ -37,6 +37,10 @@ def test_bars_hold_only_beyond_their_bound(monkeypatch):
     assert {key for key, bar in bars.items() if not bar["holds"]} == strict
 
 
+def test_what_benchmarks_read_of_the_checkout_is_there():
+    assert overlays.LISTED.is_file()
+
+
 def test_a_share_has_wilsons_interval():
     found = harness.share(8, 10)
     assert (found.value, found.n) == (0.8, 10)
