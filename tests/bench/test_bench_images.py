@@ -11,7 +11,6 @@ from busgen.bench.images import (
     control,
     counterfactual,
     findings,
-    realism,
     speed,
 )
 from busgen.bench.images.scores import auc_loss, interval, mean
@@ -22,7 +21,6 @@ from busgen.io import encode_png
 from busgen.priors.findings import check
 from busgen.real.crops import Crops
 from busgen.schema import TISSUES, scanner_of
-from busgen.stats.bootstrap import Score
 from busgen.stats.roc import auc_score
 
 SIDE = 256
@@ -330,22 +328,3 @@ def test_bars_of_images_hold_at_their_bounds(monkeypatch):
     del figures["terms_gap_worst"]  # no term was asked for often enough
     bars = harness.run("images")["bars"]
     assert [key for key, bar in bars.items() if not bar["holds"]] == ["terms_gap_worst"]
-
-
-def test_more_steps_are_measured_on_the_same_findings(monkeypatch):
-    def load(name, size_px, device, threads, learned):
-        return _Obeying() if learned.steps is None else _Bright()
-
-    class _Bright:
-        name = "bright"
-
-        def render(self, findings, masks):
-            return np.full(masks.shape, 200, np.uint8)
-
-    def distance(images, groups):
-        return Score(float(images.mean()), len(groups), (0.0, 1.0), 0.0, 0.0)
-
-    monkeypatch.setattr(realism, "load_image_engine", load)
-    request = findings.match_findings(real_lesions(), 3)
-    result = realism.compare_steps("obeying", request, distance, (50,), 1)
-    assert result["kid_us64_steps_50"].value == 200 != result["kid_us64_steps_default"].value
