@@ -15,6 +15,7 @@ import torch
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Pixels
 from busgen.bench.harness import Bar, Figure
+from busgen.evaluation.held_out_features import SPACES
 from busgen.evaluation.hospitals import hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.folder import SHIPPED, load_model
@@ -26,7 +27,6 @@ from busgen.stats.bootstrap import Sample, Score
 
 SEED = 20261130
 AT_ONCE = 16
-LEARNED = ("us64", "lite1")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Reference:
 
 def make_reference(crops: Crops, test: Bools) -> Reference:
     """Return what images are held to; raises `UserError` if `busgen[features]` is missing."""
-    spaces = {name: load_space(name) for name in LEARNED}
+    spaces = {name: load_space(name) for name in SPACES}
     points = {name: space.embed(crops.images, crops.masks) for name, space in spaces.items()}
     return Reference(crops, test, spaces, points)
 

@@ -226,7 +226,7 @@ class Trainee(AdversarialTrainee):
         return parts
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
-        """Return what held-out patients' images lose, encoded; and the spectrum of drawn ones."""
+        """Return what held-out patients' images lose, encoded and decoded."""
         lesson, model = self.lessons["validation"], mean["autoencoder"]
         assert isinstance(model, Autoencoder)
         chosen, real, weight, noise = choose_validation(lesson.crops, self.device)
