@@ -191,8 +191,9 @@ def browsing(profile: Path, downloads: Path) -> Iterator[Browser]:
             browser.call(f"{domain}.enable")
         yield browser
         browser.session = ""
-        with suppress(OSError):
-            browser.call("Browser.close")
+        with suppress(OSError, subprocess.TimeoutExpired):
+            browser.send("Browser.close")
+            process.wait(timeout=LIMIT_S)  # what pages stored is written as it ends
     finally:
         process.terminate()
         process.wait(timeout=LIMIT_S)
