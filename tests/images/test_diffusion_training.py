@@ -89,9 +89,8 @@ def make_decoder(monkeypatch):
     monkeypatch.setattr(decoder, "PATIENCE", 5)
     pipeline = tiny.make_pipeline()
     images = ImageSet(tiny.make_crops(6), (CAPTION,) * 6)
-    lesson = make_examples(pipeline, images)
-    both = {"train": lesson, "validation": lesson}
-    return decoder.Trainee(copy.deepcopy(pipeline), both, PACE), pipeline
+    examples = make_examples(pipeline, images)
+    return decoder.Trainee(copy.deepcopy(pipeline), examples, images.crops, PACE), pipeline
 
 
 def told(folder):
@@ -241,7 +240,7 @@ def test_a_tuned_generator_reads_the_same_latents_and_draws_others(tmp_path, mon
 
 def test_paths_end_where_images_are_drawn(monkeypatch):
     trainee, pipeline = make_decoder(monkeypatch)
-    lesson = trainee.lessons["train"]
+    lesson = trainee.examples
     rows = np.arange(8)
     selection = make_draws(0, 0, CPU).rng.integers(0, SELECTIONS, len(lesson.views.latents))[:8]
     batch = make_batch(lesson.views, lesson.stated, rows, selection, np.ones((8, LEVELS), bool))
@@ -255,7 +254,7 @@ def test_paths_end_where_images_are_drawn(monkeypatch):
 
 
 def test_an_image_of_a_batch_is_cut_where_its_latents_are(monkeypatch):
-    lesson = make_decoder(monkeypatch)[0].lessons["train"]
+    lesson = make_decoder(monkeypatch)[0].examples
     crops = lesson.crops
     shown = np.stack([crops.images, crops.images[:, :, ::-1]], axis=1)
     seen = torch.from_numpy(shown[:, :, None, ::FACTOR, ::FACTOR].astype(np.float32))

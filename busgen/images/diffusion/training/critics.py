@@ -27,13 +27,14 @@ class Critic(nn.Module):
     """Tells patches of real images from reconstructed ones: logits (N, 1, h, w).
 
     PatchGAN (Isola 2017, arXiv 1611.07004) with spectral norm (Miyato 2018, arXiv 1802.05957); it
-    sees some 30 pixels at a time, which is speckle, not anatomy. With `styles`, it is told whose
-    speckle it should be, as one of so many (projection, Miyato 2018, arXiv 1802.05637).
+    sees some 30 pixels at a time, which is speckle, not anatomy; of latents, the whole layout. With
+    `styles`, it is told whose speckle it should be, as one of so many (projection, Miyato 2018,
+    arXiv 1802.05637).
     """
 
-    def __init__(self, width: int = 32, styles: int = 0) -> None:
+    def __init__(self, width: int = 32, styles: int = 0, channels: int = 1) -> None:
         super().__init__()
-        widths = (1, width, 2 * width, 4 * width)
+        widths = (channels, width, 2 * width, 4 * width)
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in itertools.pairwise(widths)
         )
@@ -152,15 +153,12 @@ def augment(images: Tensor, noise: torch.Generator) -> Tensor:
 def moments_loss(synthetic: Sequence[Tensor], real: Sequence[Tensor], same: Tensor) -> Tensor:
     """Return how far means and standard deviations over places of feature maps differ.
 
-    Image by image where both show the `same` (N,) anatomy, else between the averages of all others.
+    Image by image, of those that show the `same` (N,) anatomy as the real one.
     """
     parts = []
     for a, b in zip(synthetic, real, strict=True):
         for gap in (_mean(a) - _mean(b).detach(), _spread(a) - _spread(b).detach()):
-            other = 1 - same
-            average = (gap * other[:, None]).sum(dim=0) / other.sum().clamp(min=1)
-            own = (gap.abs() * same[:, None]).sum() + other.sum() * average.abs().sum()
-            parts.append(own / gap.numel())
+            parts.append((gap.abs() * same[:, None]).mean())
     return torch.stack(parts).sum()
 
 

@@ -22,17 +22,14 @@ from busgen.images.diffusion.autoencoder import Autoencoder, draw_noise
 from busgen.images.diffusion.pipeline import (
     STEPS,
     BreastUltrasoundPipeline,
-    Conditions,
     predict_velocity,
 )
 from busgen.images.diffusion.scanners import STYLES
-from busgen.images.diffusion.solver import TIMES, FlowSolver
+from busgen.images.diffusion.solver import TIMES
 from busgen.images.diffusion.training import critics, flow
 from busgen.images.diffusion.training.autoencoder import SHAKE, choose_validation
 from busgen.images.diffusion.training.decoder_examples import (
     KEPT,
-    MIRRORED,
-    NOISED,
     Batch,
     Examples,
     draw_examples,
@@ -41,16 +38,18 @@ from busgen.images.diffusion.training.decoder_examples import (
 from busgen.images.diffusion.training.feature_distance import FeatureDistance, measure
 from busgen.images.diffusion.training.latents import draw_batch
 from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, build_network
+from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Metrics, Schedule, make_draws
 
-PATIENCE = 50  # steps before the critics are heard
+PATIENCE = 100  # steps before the critics are heard
+CRITICAL = ("critic", "features", "projected", "layout")  # what they say
 SCALES = (1, 2)  # px over which images are averaged before a critic sees them
-LEARNING = {4: 0.25, 5: 0.45, 6: 0.3}  # steps of the solver, how often each is differentiated
+LEARNING = {4: 0.25, 5: 0.35, 6: 0.4}  # steps of the solver, how often gradients begin at each
 NETWORK_RATE = 0.25  # of the network over the decoder's
 REAL = 6000  # real patches whose features drawn ones are compared with
 AT_ONCE = 50
-WEIGHTS = {"anatomy": 1.0, "coarse": 2.0, "spectrum": 0.15, "critic": 0.05, "features": 1.0}
-WEIGHTS |= {"projected": 0.2, "moments": 0.3, "distance": 4.0}
+WEIGHTS = {"anatomy": 1.0, "coarse": 2.0, "spectrum": 0.3, "critic": 1.0, "features": 1.0}
+WEIGHTS |= {"projected": 1.0, "moments": 0.1, "distance": 1.0, "layout": 0.2, "flow": 2.0}
 AVERAGE = 0.998  # longest memory of the weights' average
 MAPS = (*critics.BLOCKS, 15)  # blocks of EfficientNet-Lite0 whose features are compared
 
@@ -63,7 +62,8 @@ class Trainee(AdversarialTrainee):
     def __init__(
         self,
         pipeline: BreastUltrasoundPipeline,
-        lessons: Mapping[str, Examples],
+        examples: Examples,
+        held_out: Crops,
         schedule: Schedule,
     ) -> None:
         self.device = resolve_device()
@@ -73,17 +73,19 @@ class Trainee(AdversarialTrainee):
         self.network = {"unet": pipeline.unet, "tokens": pipeline.tokens}
         for module in self.network.values():
             module.train().requires_grad_(requires_grad=True)
-        self.lessons = lessons
+        self.examples, self.held_out = examples, held_out
         conditioned = partial(critics.Critic, styles=len(STYLES) + 1)
         self.critics = {
             px: build_network(conditioned, schedule.seed + px).to(self.device) for px in SCALES
         }
+        of_latents = partial(conditioned, width=64, channels=pipeline.channels)
+        self.layout = build_network(of_latents, schedule.seed).to(self.device)
         self.lite0 = EfficientNetLite(0).to(self.device)
         heads = partial(critics.ProjectedCritic, styles=len(STYLES) + 1)
         built = build_network(heads, schedule.seed).to(self.device)
         self.projected = cast(critics.ProjectedCritic, built)
-        self.distance = self._distance(lessons["train"]).to(self.device)
-        named = {f"critic_{px}": net for px, net in self.critics.items()}
+        self.distance = self._distance(examples).to(self.device)
+        named = {f"critic_{px}": net for px, net in self.critics.items()} | {"layout": self.layout}
         fast = {"decoder": self.model.decoder, "projected": self.projected}
         self.modules = {"autoencoder": self.model, "distance": self.distance, **self.network}
         self.modules |= {"projected": self.projected, **named}
@@ -104,25 +106,26 @@ class Trainee(AdversarialTrainee):
 
     def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to all networks."""
-        batch = draw_examples(self.lessons["train"], schedule.batch, draws.rng)
+        batch = draw_examples(self.examples, schedule.batch, draws.rng)
         real, weight = batch.real.to(self.device), batch.weight.to(self.device)
         styles = batch.conditions.style.to(self.device)
-        latents = batch.crop(self._latents(batch, draws, schedule))
+        whole = self._latents(batch, draws, schedule)
+        latents = batch.crop(whole)
         grain = draw_noise(len(real), real.shape[-1], draws.noise)
         with autocast(self.device, schedule):
             decoded = self.model.decode(latents, grain)
             drawn = torch.where(weight > 0, decoded, real.to(decoded.dtype))
             told = [self._critical(px, drawn.detach(), real, styles) for px in SCALES]
             told.append(self._judged(drawn.detach(), real, styles, draws))
+            told.append(self._laid_out(batch, whole.detach(), styles))
         critical = torch.stack(told).sum()
         torch.autograd.backward(critical / schedule.accumulate)
-        parts = self._parts(drawn, batch, styles, draws, schedule)
-        heard = dict.fromkeys(("critic", "features", "projected"), float(step >= PATIENCE))
-        each = [WEIGHTS[name] * heard.get(name, 1.0) * value for name, value in parts.items()]
-        loss = torch.stack(each).sum()
+        parts = self._parts(drawn, whole, batch, draws, schedule)
+        heard = dict.fromkeys(CRITICAL, float(step >= PATIENCE))
         parts["flow"] = self._flow_loss(draws, schedule)
-        torch.autograd.backward((loss + parts["flow"]) / schedule.accumulate)
-        for net in self.critics.values():
+        each = [WEIGHTS[name] * heard.get(name, 1.0) * value for name, value in parts.items()]
+        torch.autograd.backward(torch.stack(each).sum() / schedule.accumulate)
+        for net in (*self.critics.values(), self.layout, self.projected.heads):
             net.requires_grad_(requires_grad=True)
         parts["critic_loss"] = critical
         return {name: float(value.detach()) for name, value in parts.items()}
@@ -134,46 +137,30 @@ class Trainee(AdversarialTrainee):
         shaken = SHAKE * torch.randn(clean.shape, generator=draws.noise, device=self.device)
         ends = torch.randn(clean.shape, generator=draws.noise, device=self.device)
         going = torch.nonzero(batch.is_kind("denoised", "drawn").flatten())[:, 0]
-        encoded = batch.is_kind("encoded").to(self.device)
-        if not len(going):
-            return clean + shaken
-        lesson, chosen = self.lessons["train"], batch.rows[going]
-        points = lesson.points[chosen].to(self.device)
-        guesses = lesson.guesses[chosen].to(self.device)
+        examples, chosen = self.examples, batch.rows[going]
+        noised = batch.is_kind("denoised")[going].to(self.device) > 0
         conditions = batch.conditions.pick(going).to(self.device)
-        noised = torch.nonzero(batch.is_kind("denoised").flatten()[going])[:, 0]
-        with autocast(self.device, schedule):
-            if len(noised):
-                solver = new_path(self.pipeline)
-                level = solver.skip(NOISED)
-                start = ((1 - level) * clean + level * ends)[going][noised]
-                own = conditions.pick(noised)
-                later = self._step(solver, start, own, learning=learning == NOISED)
-                points = points.index_copy(0, noised, later)
-                guesses = guesses.index_copy(0, noised, cast(Tensor, solver.before))
-            solver = new_path(self.pipeline)
-            solver.skip(KEPT)
-            solver.before = guesses
-            for step in range(KEPT, STEPS):
-                points = self._step(solver, points, conditions, learning=learning == step)
+        solver = new_path(self.pipeline)
+        level = solver.skip(KEPT)
+        start = ((1 - level) * clean + level * ends)[going]
+        points = torch.where(noised, start, examples.points[chosen].to(self.device))
+        guesses = examples.guesses[chosen].to(self.device)
+        unet, tokens = self.network.values()
+        for step in range(KEPT, STEPS):
+            time = TIMES * torch.tensor(solver.levels[step], device=self.device)
+            with torch.set_grad_enabled(step >= learning), autocast(self.device, schedule):
+                velocity = predict_velocity(unet, tokens, points, time, conditions)
+            if step == KEPT:  # nothing was guessed before of what is noised
+                own = points - level * velocity.detach()
+                solver.before = torch.where(noised, own, guesses)
+            points = solver.step(velocity, points)
+        encoded = batch.is_kind("encoded").to(self.device)
         return (clean + encoded * shaken).index_copy(0, going, points)
-
-    def _step(
-        self, solver: FlowSolver, latents: Tensor, conditions: Conditions, *, learning: bool
-    ) -> Tensor:
-        """Return latents one step further; the network's gradient is kept where it is learning."""
-        with torch.set_grad_enabled(learning):
-            seen = latents if learning else latents.detach()
-            time = TIMES * torch.tensor(solver.levels[solver.done], device=self.device)
-            unet, tokens = self.network.values()
-            velocity = predict_velocity(unet, tokens, seen, time, conditions)
-        return solver.step(velocity, latents)
 
     def _flow_loss(self, draws: Draws, schedule: Schedule) -> Tensor:
         """Return the loss of flow matching on half as many views."""
-        examples = self.lessons["train"]
-        size = max(schedule.batch // 2, 1)
-        batch = draw_batch(examples.views, examples.stated, size, draws.rng)
+        own, size = self.examples, max(schedule.batch // 2, 1)
+        batch = draw_batch(own.views, own.stated, size, draws.rng)
         with autocast(self.device, schedule):
             return flow.matching_loss(self.network, batch, draws.noise)
 
@@ -182,6 +169,13 @@ class Trainee(AdversarialTrainee):
         told_drawn, _ = self.critics[px](avg_pool2d(drawn, px), styles)
         told_real, _ = self.critics[px](avg_pool2d(real, px), styles)
         return critics.critic_loss(told_real.float(), told_drawn.float())
+
+    def _laid_out(self, batch: Batch, whole: Tensor, styles: Tensor) -> Tensor:
+        """Return the loss of the critic that sees all of an image's latents (N, C, h, w)."""
+        going = batch.is_kind("denoised", "drawn").flatten() > 0
+        drawn, real = (whole[going], styles[going]), (batch.clean.to(self.device), styles)
+        told = [self.layout(*each)[0].float() for each in (real, drawn)]
+        return critics.critic_loss(*told)
 
     def _judged(self, drawn: Tensor, real: Tensor, styles: Tensor, draws: Draws) -> Tensor:
         """Return the mean loss of the heads that see images through EfficientNet-Lite0."""
@@ -192,9 +186,10 @@ class Trainee(AdversarialTrainee):
         return torch.stack([critics.critic_loss(b.float(), a.float()) for a, b in pairs]).mean()
 
     def _parts(
-        self, drawn: Tensor, batch: Batch, styles: Tensor, draws: Draws, schedule: Schedule
+        self, drawn: Tensor, whole: Tensor, batch: Batch, draws: Draws, schedule: Schedule
     ) -> dict[str, Tensor]:
         """Return the parts of the generator's loss; the critics stay as they are."""
+        styles = batch.conditions.style.to(self.device)
         real, weight = batch.real.to(self.device), batch.weight.to(self.device)
         encoded = batch.is_kind("encoded").to(self.device)
         noised = batch.is_kind("denoised").to(self.device)
@@ -206,8 +201,11 @@ class Trainee(AdversarialTrainee):
             "spectrum": critics.spectrum_loss(drawn, real),
         }
         logits, features = [], []
-        self.projected.heads.requires_grad_(requires_grad=False)
+        for net in (self.layout, self.projected.heads):
+            net.requires_grad_(requires_grad=False)
+        going = encoded.flatten() < 1
         with autocast(self.device, schedule):
+            laid_out, _ = self.layout(whole[going], styles[going])
             for px, net in self.critics.items():
                 net.requires_grad_(requires_grad=False)
                 told, own = net(avg_pool2d(drawn, px), styles)
@@ -218,21 +216,20 @@ class Trainee(AdversarialTrainee):
             seen = self.lite0(critics.augment(drawn, draws.noise), critics.BLOCKS)
             judged = torch.stack([x.float().mean() for x in self.projected(seen, styles)])
             maps, theirs = self.lite0(drawn, MAPS), self.lite0(real, critics.BLOCKS)
-        self.projected.heads.requires_grad_(requires_grad=True)
         parts |= {"critic": -torch.stack(logits).mean(), "projected": -judged.mean()}
         parts["features"] = torch.stack(features).mean()
         parts["moments"] = critics.moments_loss(maps[: len(theirs)], theirs, same)
-        parts["distance"] = self.distance(measure(maps), styles)
+        parts["layout"] = -laid_out.float().mean()
+        parts["distance"] = self.distance(measure(maps)[going], styles[going])
         return parts
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return what held-out patients' images lose, encoded and decoded."""
-        lesson, model = self.lessons["validation"], mean["autoencoder"]
+        model = mean["autoencoder"]
         assert isinstance(model, Autoencoder)
-        chosen, real, weight, noise = choose_validation(lesson.crops, self.device)
+        _, real, weight, noise = choose_validation(self.held_out, self.device)
         with torch.inference_mode():
-            rows = MIRRORED * chosen
-            again = model.decode(lesson.views.latents[rows].to(self.device), noise)
+            again = model.decode(model.encode(real), noise)
         return {
             "validation_spectrum": float(critics.spectrum_loss(again, real)),
             "validation_anatomy": float(critics.anatomy_loss(again, real, weight)),

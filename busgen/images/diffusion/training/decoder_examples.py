@@ -38,10 +38,9 @@ from busgen.training_loop import make_draws
 
 PATCH = 16  # side of the latents' patches that are decoded
 KINDS = ("encoded", "denoised", "drawn")
-SHARES = (0.3, 0.3, 0.4)  # of a batch
+SHARES = (0.3, 0.25, 0.45)  # of a batch
 MIRRORED = 2  # views of an image: as it is, and mirrored
-NOISED = 4  # the solver's steps that denoised latents leave out
-KEPT = 5  # steps of drawn latents that are drawn once and kept
+KEPT = 4  # the solver's steps that are drawn once and kept; denoised latents leave them out
 AT_ONCE = 32  # paths drawn together
 
 
@@ -120,10 +119,11 @@ def new_path(pipeline: BreastUltrasoundPipeline) -> FlowSolver:
 
 
 def draw_examples(examples: Examples, size: int, rng: Rng) -> Batch:
-    """Return a batch of random views of random kinds."""
+    """Return a batch of random views of random kinds, the first of which is drawn from noise."""
     views = examples.views
     rows = rng.choice(len(views.chances), size, p=views.chances)
     kinds = torch.from_numpy(rng.choice(len(KINDS), size, p=SHARES))
+    kinds[0] = KINDS.index("drawn")
     selection = rng.integers(0, SELECTIONS, size)
     batch = make_batch(views, examples.stated, rows, selection, _all_told(size))
     side = min(PATCH, batch.latents.shape[-1])

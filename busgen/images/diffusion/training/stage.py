@@ -56,19 +56,14 @@ def train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
 def _train(training: Training, ticks: Callable[[str], OnProgress]) -> Path:
     images = prepare(training.tables, training.cohort, folders.open_work(training.work))
     autoencoder = _autoencoder(training, images, ticks)
-    views: dict[str, Views] = {}
-    for split, count in zip(SPLITS, (training.params.flow.views, 1), strict=True):
-        path = training.work / f"views-{split}.safetensors"
-        if not path.is_file():
-            save_examples(encode(autoencoder, images[split], count), path)
-        views[split] = load_examples(path)
-    whole = stated_terms(images["validation"].captions, 1, 1.0)
-    some = stated_terms(images["train"].captions, SELECTIONS, KEEP)
-    stated = {"train": some, "validation": whole}
     ranges = fit_ranges(images["train"].captions, measure(images["train"].crops))
     pipeline = _pipeline(training, autoencoder, ranges)
-    for part in NETWORK:
-        if part in training.parts:
+    if parts := [part for part in NETWORK if part in training.parts]:
+        views = _views(training, images, autoencoder)
+        whole = stated_terms(images["validation"].captions, 1, 1.0)
+        some = stated_terms(images["train"].captions, SELECTIONS, KEEP)
+        stated = {"train": some, "validation": whole}
+        for part in parts:
             pipeline = _learn(training, part, pipeline, views, stated, ticks(part))
     if "decoder" in training.parts:
         pipeline = _decoder(training, pipeline, images, ticks("decoder"))
@@ -88,6 +83,19 @@ def _autoencoder(
             generated.save_pretrained(partial)
     generated = Autoencoder.from_pretrained(path, use_safetensors=True, dtype=torch.float32)
     return generated.to(resolve_device()).eval()  # type: ignore[no-any-return]
+
+
+def _views(
+    training: Training, images: Mapping[str, ImageSet], autoencoder: Autoencoder
+) -> dict[str, Views]:
+    """Return the encoded views of each split; they stay in the work folder."""
+    views: dict[str, Views] = {}
+    for split, count in zip(SPLITS, (training.params.flow.views, 1), strict=True):
+        path = training.work / f"views-{split}.safetensors"
+        if not path.is_file():
+            save_examples(encode(autoencoder, images[split], count), path)
+        views[split] = load_examples(path)
+    return views
 
 
 def _pipeline(
@@ -143,9 +151,9 @@ def _decoder(
 ) -> BreastUltrasoundPipeline:
     """Return the pipeline, its decoder and its network's last steps tuned to real images."""
     pipeline.to(resolve_device())
-    lessons = {split: make_examples(pipeline, each) for split, each in images.items()}
+    examples, held_out = make_examples(pipeline, images["train"]), images["validation"].crops
     schedule = replace(training.schedule("decoder"), average=AVERAGE)
-    trainee = decoder.Trainee(pipeline, lessons, schedule)
+    trainee = decoder.Trainee(pipeline, examples, held_out, schedule)
     trained = training_loop.train(trainee, schedule, training.work / "decoder.training", tick)
     pipeline.register_modules(**trained)
     return pipeline
