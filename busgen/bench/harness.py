@@ -20,7 +20,18 @@ from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.stats.proportions import wilson_interval
 
-NAMES = ("masks", "phantom", "factory", "index", "real", "images", "quality", "downstream", "texts")
+NAMES = (
+    "priors",
+    "masks",
+    "phantom",
+    "factory",
+    "index",
+    "real",
+    "images",
+    "quality",
+    "downstream",
+    "texts",
+)
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 

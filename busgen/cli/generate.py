@@ -34,6 +34,15 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     mask_engine: Annotated[str | None, typer.Option(help="Mask engine.")] = None,
     seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
     size_px: Annotated[int | None, typer.Option("--size", help="Side of the images, px.")] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option(help="Attempts a finding; easy ones leave theirs to hard ones.")
+    ] = None,
+    max_unfilled: Annotated[
+        float | None, typer.Option(help="Share of findings that may stay unfilled, one at least.")
+    ] = None,
+    allow_unfilled: Annotated[
+        bool, typer.Option("--allow-unfilled", help="Write what there is, the rest listed.")
+    ] = False,
     params: ParamsFile = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
@@ -54,6 +63,8 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "mask_engine": mask_engine,
         "seed": seed,
         "size_px": size_px,
+        "max_attempts": max_attempts,
+        "max_unfilled": 1.0 if allow_unfilled else max_unfilled,
     }
     base = with_options(load_params(params) if params else Params(), request, "the command")
     if remark := left_out(base.generate.text):

@@ -23,6 +23,7 @@ from busgen.factory.verdicts import COLUMNS, DUPLICATE, Verdicts, judge
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 INDEX = schema.arrow_schema("index")
+MOST = 4  # times as many attempts as the request's `max_attempts` that one finding can take
 RunAll = Callable[[Sequence[ShardSpec]], Iterable[Manifest]]
 
 
@@ -31,7 +32,8 @@ def run(plan: Plan, work: Path, run_all: RunAll, tick: OnProgress = lambda _: No
 
     `run_all` maps `shard.run_shard` over specifications: with the builtin `map`, or as Prefect
     tasks; shards that stand are not made again, and `tick` is told of their samples. Raises
-    `UnfilledError` if more than the request's `max_unfilled` of the findings ran out of attempts.
+    `UnfilledError` if more findings than the request allows ran out of attempts, or all. A finding
+    has `max_attempts`, and those that others did not need, up to `MOST` times as many.
     """
     prepare(plan, work)
     gate = plan.request.gates[DUPLICATE]
@@ -39,7 +41,11 @@ def run(plan: Plan, work: Path, run_all: RunAll, tick: OnProgress = lambda _: No
     done: list[tuple[ShardSpec, Verdicts]] = []
     rejected: dict[int, str] = {}
     missing: Sequence[int] = range(plan.request.n)
-    for attempt in range(plan.request.max_attempts):
+    left = plan.request.max_attempts * plan.request.n
+    for attempt in range(MOST * plan.request.max_attempts):
+        left -= len(missing)
+        if left < 0:
+            break
         specs = plan_round(plan, work, attempt, missing)
         standing = {spec for spec in specs if is_done(spec)}
         tick(sum(len(spec.samples) for spec in standing))
@@ -86,7 +92,7 @@ def _finish(
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink()
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
-    if len(unfilled) > plan.request.max_unfilled * plan.request.n:
+    if len(unfilled) > plan.request.most_unfilled:
         raise _unfilled(plan, done, set(unfilled.values()))
     index = work / "index.parquet"
     with io.replace_file(index) as partial, pq.ParquetWriter(partial, INDEX) as writer:
@@ -144,11 +150,11 @@ def _unfilled(
         for s in worst
     )
     return UnfilledError(
-        f"at most {plan.request.max_unfilled:.1%} of {plan.request.n} findings may run out of "
-        f"{plan.request.max_attempts} attempts",
+        f"at most {plan.request.most_unfilled} of {plan.request.n} findings may run out of attempts"
+        f", {plan.request.max_attempts} for each, those of easy ones left to hard ones",
         f"{len(unfilled)} ({strata})",
-        "raise max_attempts (what is made is kept), ask for other findings, or mend the gate or "
-        "engine that rejects",
+        "raise --max-attempts (what is made is kept), take what there is with --allow-unfilled, "
+        "ask for other findings, or mend the gate or engine that rejects",
     )
 
 

@@ -14,14 +14,12 @@ class PriorsParams(Section):
     source out. `backoff`: pseudo-lesions in every row that follow the term's shares in the class,
     whatever the other parents: rows with little data lean on them. `inferred`: whether a lesion
     counts in the tables of terms that it does not state too, as what the rest of it lets expect:
-    true if all sources describe alike what they do state. `follow`: a lesion's field -> dataset
-    whose own shares in each class the prior takes over, where that dataset is read.
+    true if all sources describe alike what they do state.
     """
 
     weights: dict[str, float] = {"published": 20.0, "breast": 1.0, "bus_bra": 1.0, "busi": 1.0}
     backoff: float = Field(default=20.0, ge=0)
     inferred: bool = False
-    follow: dict[str, str] = {"orientation": "bus_bra"}
 
     @field_validator("weights")
     @classmethod

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from busgen import schema
 from busgen.errors import FindingError
-from busgen.priors.network import TERMS
+from busgen.priors.network import HIDDEN, TERMS
 
 SIZES = ("size_mm", "width_mm", "height_mm", "center_x", "center_y")
-DISCRETE = (*(name for name in TERMS if name != "outline"), "field_mm")
+DISCRETE = (*(name for name in TERMS if name not in HIDDEN), "field_mm")
 _WORDS = {"true": "yes", "present": "yes", "false": "no", "absent": "no"}
 _NUMBER = r"\d+(?:\.\d+)?"
 _SIDES = {

@@ -16,21 +16,24 @@ import numpy as np
 from busgen import io, schema
 from busgen.arrays import Floats
 from busgen.errors import DataError
+from busgen.priors.assessment import GIVEN, make_table
 from busgen.priors.sizes import LESIONS, Sizes, check, make_sizes
 
 PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
 
-OUTLINES = ("circumscribed", "not_circumscribed")
+EDGES = ("circumscribed", "indistinct", "microlobulated", "angular", "spiculated")
 _LOOSE = schema.MARGINS[1:]
 MARGIN_SETS = (
     ("circumscribed",),
     *(terms for size in range(1, 5) for terms in combinations(_LOOSE, size)),
 )
+EDGE_OF = tuple(max(EDGES.index(term) for term in terms) for terms in MARGIN_SETS)
 TERMS: dict[str, tuple[str, ...]] = {
     "pathology": schema.PATHOLOGIES,
+    "appearance": ("probably_benign", "suspicious"),  # no column: why findings hang together
     "shape": schema.SHAPES,
     "orientation": schema.ORIENTATIONS,
-    "outline": OUTLINES,  # whether the margin is circumscribed; follows from the margin
+    "edge": EDGES,  # the most suspicious of the margin's terms; follows from the margin
     "margin": tuple("+".join(terms) for terms in MARGIN_SETS),
     "echo_pattern": schema.ECHO_PATTERNS,
     "posterior": schema.POSTERIORS,
@@ -41,9 +44,11 @@ TERMS: dict[str, tuple[str, ...]] = {
     "scanner": (*schema.SCANNERS, *schema.DEVICES),  # a prior has some of them
 }
 NODES = (*TERMS, "field_mm")
+TABLES = tuple(name for name in NODES if name != "birads")  # what is given by a table
+HIDDEN = frozenset({"appearance", "edge"})  # in no finding
 LESION_NODES = frozenset(
-    {"shape", "orientation", "outline", "margin", "echo_pattern", "posterior", "halo"}
-    | {"calcification"}
+    {"appearance", "shape", "orientation", "edge", "margin", "echo_pattern", "posterior"}
+    | {"halo", "calcification"}
 )
 
 
@@ -56,13 +61,9 @@ class _View:
     index: tuple[int, ...]
 
 
-_EDGES = ("circumscribed", "spiculated")
 VIEWS = {  # null reads as null
-    "edge": _View(
-        "margin",
-        (*_EDGES, "other"),
-        (*(next((i for i, e in enumerate(_EDGES) if e in terms), 2) for terms in MARGIN_SETS), 3),
-    ),
+    "outline": _View("edge", ("circumscribed", "not_circumscribed"), (0, 1, 1, 1, 1, 2)),
+    "rim": _View("edge", ("circumscribed", "other", "spiculated"), (0, 1, 1, 1, 2, 3)),
     "anechoic": _View(
         "echo_pattern",
         ("anechoic", "not_anechoic"),
@@ -142,12 +143,16 @@ def make_prior(record: Mapping[str, Any]) -> Prior:
     """Validate a record (the JSON object) and return its `Prior`."""
     check(record, "prior", ("name", "about", "discrete", "sizes"))
     discrete, field = check(record["discrete"], "discrete", NODES), "field_mm"
-    for name in NODES:
+    for name in TABLES:
         check(discrete[name], name, ("given", "source", "table"))
     fields = _fields(discrete[field]["table"])
     scanners = _scanners(discrete["scanner"])
     known = TERMS | {"scanner": scanners, field: _field_terms(fields)}
-    nodes = tuple(_node(name, discrete[name], known) for name in NODES)
+    tables = {name: _node(name, discrete[name], known) for name in TABLES}
+    assessed = make_table(discrete["birads"], known)
+    given, source = ("pathology", *GIVEN), str(discrete["birads"]["source"])
+    tables["birads"] = Node("birads", given, assessed, source)
+    nodes = tuple(tables[name] for name in NODES)
     return Prior(dict(record), nodes, fields, scanners, make_sizes(record["sizes"]))
 
 
@@ -199,10 +204,10 @@ def _check_parents(name: str, given: tuple[str, ...]) -> None:
         base = VIEWS[parent].node if parent in VIEWS else parent
         if base not in earlier:
             raise DataError(f"{name} may be given earlier nodes only", parent, ", ".join(earlier))
-        if base in LESION_NODES and given[0] != "pathology":
+        if base in LESION_NODES and given[0] not in ("pathology", "appearance"):
             raise DataError(f"{name} must be given pathology first", list(given), "add pathology")
-    if name in LESION_NODES and given[:1] != ("pathology",):
-        raise DataError(f"{name} must be given pathology first", list(given), "add pathology")
+    if name in LESION_NODES and given[:1] not in (("pathology",), ("appearance",)):
+        raise DataError(f"{name} must be given pathology first", list(given), "or appearance")
 
 
 def _rows(

@@ -16,7 +16,17 @@ from busgen.arrays import Floats
 from busgen.errors import FindingError
 from busgen.priors import boxes, joint
 from busgen.priors.conditions import SIZES, Condition
-from busgen.priors.network import LESION_NODES, MARGIN_SETS, NODES, VIEWS, Node, Prior, count_states
+from busgen.priors.contradictions import load_contradictions
+from busgen.priors.network import (
+    HIDDEN,
+    LESION_NODES,
+    MARGIN_SETS,
+    NODES,
+    VIEWS,
+    Node,
+    Prior,
+    count_states,
+)
 from busgen.priors.request import Request, Share
 
 ORDER = ("pathology", "size_class", *NODES[1:])
@@ -66,7 +76,7 @@ def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
     A lesion's fields are given among lesions (empty where only normal can be drawn); a margin's
     terms may stand together, so theirs do not sum to 1.
     """
-    names = tuple(n for n in NODES if n not in ("outline", "field_mm"))
+    names = tuple(n for n in NODES if n not in {*HIDDEN, "field_mm"})
     factors = make_plan(prior, request).factors
     result = {}
     for name in names:
@@ -91,6 +101,26 @@ def node_factor(node: Node) -> joint.Factor:
     return joint.Factor((*axes, node.name), table)
 
 
+@lru_cache(maxsize=16)
+def believable_factors(prior: Prior) -> tuple[joint.Factor, ...]:
+    """Return the prior's tables without contradictions, the share of each pathology kept.
+
+    Where what is seen contradicts an assessment, it gets another one; the findings stay.
+    """
+    tables = {node.name: node_factor(node) for node in prior.nodes}
+    rules = [rule.factor for rule in load_contradictions()]
+    assessed, own = tables["birads"], [rule for rule in rules if "birads" in rule.axes]
+    allowed = joint.multiply([assessed, *own], assessed.axes)
+    sums = allowed.sum(-1, keepdims=True)
+    shares = np.divide(allowed, sums, out=np.zeros_like(allowed), where=sums > 0)
+    tables["birads"] = joint.Factor(assessed.axes, shares)
+    factors = [*tables.values(), *(rule for rule in rules if "birads" not in rule.axes)]
+    conditionals, total = joint.eliminate(factors, NODES)
+    left, wanted = conditionals["pathology"].table * total, prior.node("pathology").table
+    scale = np.divide(wanted, left, where=left > 0, out=np.zeros_like(left))
+    return (*factors, joint.Factor(("pathology",), scale))
+
+
 def _condition(
     prior: Prior, where: Sequence[Condition], size_matched: bool
 ) -> tuple[list[joint.Factor], boxes.Boxes]:
@@ -101,7 +131,7 @@ def _condition(
     if size_matched:
         lesions = prior.node("pathology").table[:2]
         class_sizes[:2, :2] = lesions / lesions.sum()
-    factors = [node_factor(node) for node in prior.nodes]
+    factors = [*believable_factors(prior)]
     factors.append(joint.Factor(("pathology", "size_class"), class_sizes))
     factors.append(joint.Factor(boxes.AXES, generated.weights()))
     for condition in where:
@@ -184,10 +214,7 @@ def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
         (normal and of_lesion, "normal has no lesion, so leave out the lesion's fields"),
         (fields == {"margin"}, "circumscribed stands alone; drop one of the conditions"),
         (len(fields) == 1 and len(where) > 1, "give one of them"),
-        (
-            fields == {"echo_pattern", "posterior"},
-            "an anechoic lesion attenuates less than its surroundings and casts no shadow",
-        ),
+        *((rule.follows(where), f"{rule.why} ({rule.source})") for rule in load_contradictions()),
         (
             "orientation" in fields and fields & {"width_mm", "height_mm"},
             "not_parallel means height_mm > width_mm, parallel the rest",

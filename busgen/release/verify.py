@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.io import read_json
+from busgen.priors.contradictions import load_contradictions
 from busgen.release import files, sql
 from busgen.release.contract.expectations import validate
 from busgen.release.files import Problem, check_images, find_files, split_name
@@ -98,6 +99,7 @@ def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:
         if not problems and with_data and find_files(folder):
             problems += _difference(index, find_files(folder))
             problems += _check_provenance(folder)
+            problems += _check_findings(index)
     except (DataError, sql.Error) as error:
         return [
             Problem(files.INDEX, "must be a readable index that fits the data", _shorten(error))
@@ -119,6 +121,24 @@ def _difference(index: Path, data: list[Path]) -> list[Problem]:
         ).fetchall()
     rule = "accepted rows must equal the rows of the data files, each once"
     return [Problem(files.INDEX, rule, str(row[0])) for row in (*found, *twice)]
+
+
+def _check_findings(index: Path) -> Iterator[Problem]:
+    """Yield a problem for each contradiction that findings hold, counterfactual families left out.
+
+    Their members have terms of one field that no finding was drawn with.
+    """
+    rules = load_contradictions()
+    counts = ", ".join(f"count(*) FILTER (WHERE {rule.sql})" for rule in rules)
+    table = f"{sql.from_parquet(index)} WHERE accepted AND sample_id = family_id"
+    with sql.connect() as connection:
+        for rule, count in zip(
+            rules, sql.first_row(connection, f"SELECT {counts} FROM {table}"), strict=True
+        ):
+            if count:
+                found = f"SELECT sample_id FROM {table} AND {rule.sql} ORDER BY 1 LIMIT 3"
+                names = ", ".join(str(row[0]) for row in connection.execute(found).fetchall())
+                yield Problem(files.INDEX, f"must hold no {rule}: {rule.why}", f"{count}: {names}")
 
 
 def _check_provenance(folder: Path) -> list[Problem]:

@@ -212,6 +212,19 @@ def test_findings_that_cannot_be_filled_name_stratum_and_gate(tmp_path):
     assert not (tmp_path / "index.parquet").exists()
 
 
+def test_easy_findings_leave_their_attempts_to_hard_ones(tmp_path):
+    plan = tiny(n=12, max_attempts=2, max_unfilled=1.0, gates={"grey_sd": Gate(min=34.0)})
+    rounds.run(plan, tmp_path, run_shards)
+    attempts = pq.read_table(tmp_path / "index.parquet")["attempt"].to_pylist()
+    assert 2 < max(attempts) + 1 <= rounds.MOST * 2
+    assert len(attempts) <= 24
+
+
+def test_one_of_several_may_stay_unfilled_unless_none_may():
+    assert [tiny(n=n).request.most_unfilled for n in (1, 2, 40, 600)] == [0, 1, 1, 6]
+    assert tiny(n=40, max_unfilled=0.0).request.most_unfilled == 0
+
+
 def test_a_retry_keeps_the_finding_and_changes_the_seed(tmp_path):
     plan = tiny(n=2, max_attempts=3, max_unfilled=1.0, gates={"grey_sd": Gate(min=1000.0)})
     rounds.run(plan, tmp_path, run_shards)

@@ -9,24 +9,35 @@ from busgen.errors import FindingError
 from busgen.priors.boxes import Boxes, Floats, _center, aspect_span
 from busgen.priors.draw import States, _row_index
 from busgen.priors.findings import Finding
-from busgen.priors.network import LESION_NODES, NODES, VIEWS, Prior
+from busgen.priors.joint import Factor
+from busgen.priors.network import EDGES, LESION_NODES, NODES, Prior, count_states
 from busgen.priors.plan import make_plan
 from busgen.priors.request import Request
 from busgen.priors.sizes import log_density
 
 
-def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -> Floats:
-    """Return the exact log joint density (N,) of findings under `prior`, text left out.
+def log_prob(
+    prior: Prior,
+    findings: Sequence[Finding],
+    factors: Sequence[Factor] | None = None,
+    *,
+    size_px: int = 256,
+) -> Floats:
+    """Return the exact log joint density (N,) of findings as they are drawn, text left out.
 
     Discrete terms count with their probability; a lesion's box with its density over log(box
-    area / image area), log(width / height), center_x and center_y. -inf is impossible.
+    area / image area), log(width / height), center_x and center_y. -inf is impossible. `factors`
+    instead of the tables that findings are drawn from.
     """
+    tables = [*make_plan(prior, Request()).conditionals.values()] if factors is None else factors
     drawn = states_of(prior, findings, size_px)
-    total = np.zeros(len(findings))
+    shares = np.zeros(len(findings))
+    for state in range(count_states("appearance", prior.terms("appearance"))):
+        drawn["appearance"] = np.full(len(findings), state)
+        each = [one.table[tuple(drawn[axis] for axis in one.axes)] for one in tables]
+        shares += np.prod(each, axis=0)
     with np.errstate(divide="ignore"):
-        for node in prior.nodes:
-            parents = [_view(drawn, parent) for parent in node.given]
-            total += np.log(node.table[(*parents, drawn[node.name])])
+        total = np.log(shares)
     generated = make_plan(prior, Request()).boxes
     lesion = drawn["pathology"] < 2
     if lesion.any():
@@ -37,18 +48,11 @@ def log_prob(prior: Prior, findings: Sequence[Finding], *, size_px: int = 256) -
     return total
 
 
-def _view(drawn: States, parent: str) -> NDArray[np.intp]:
-    """Return the states of a parent, be it a node or a view of one."""
-    if parent not in VIEWS:
-        return drawn[parent]
-    return np.array(VIEWS[parent].index)[drawn[VIEWS[parent].node]]
-
-
 def states_of(prior: Prior, findings: Sequence[Finding], size_px: int) -> States:
     """Return the state (N,) of every variable in `ORDER` for each finding."""
     keys = [_keys(finding, size_px) for finding in findings]
     drawn: States = {}
-    for name in NODES:
+    for name in (name for name in NODES if name != "appearance"):
         terms: list[object] = [*prior.terms(name), *([None] if name in LESION_NODES else [])]
         try:
             drawn[name] = np.array([terms.index(key[name]) for key in keys], np.intp)
@@ -62,10 +66,10 @@ def states_of(prior: Prior, findings: Sequence[Finding], size_px: int) -> States
 def _keys(finding: Finding, size_px: int) -> dict[str, object]:
     """Return the finding's term for each node."""
     margin = None if finding.margin is None else "+".join(finding.margin)
-    circumscribed = {None: None, "circumscribed": "circumscribed"}
+    edge = max(finding.margin, key=EDGES.index) if finding.margin else None
     return {name: getattr(finding, name, None) for name in NODES} | {
         "margin": margin,
-        "outline": circumscribed.get(margin, "not_circumscribed"),
+        "edge": edge,
         "halo": None if finding.halo is None else ("no", "yes")[finding.halo],
         "field_mm": f"{round(finding.pixel_mm * size_px, 6):g}",
     }

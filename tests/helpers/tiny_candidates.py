@@ -57,7 +57,7 @@ def _finding(k):
         "sample_id": sample_id(k),
         "family_id": sample_id(family(k)),
         "pathology": "normal" if normal else "malignant" if malignant else "benign",
-        "birads": "1" if normal else "4c" if malignant else "3",
+        "birads": "1" if normal else "4c" if malignant else "4a",
         "tissue": "heterogeneous",
         **(dict.fromkeys(lesion) if normal else lesion),
         "pixel_mm": 0.5,

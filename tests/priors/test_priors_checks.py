@@ -19,7 +19,11 @@ from busgen.priors.network import POOLED, make_prior
 @pytest.fixture(scope="module")
 def odd(prior):
     record = copy.deepcopy(prior.record)
-    record["discrete"]["shape"]["table"]["benign"] = {"oval": 0.2, "round": 0.1, "irregular": 0.7}
+    record["discrete"]["shape"]["table"]["probably_benign"] = {
+        "oval": 0.2,
+        "round": 0.1,
+        "irregular": 0.7,
+    }
     record["sizes"]["center_y"]["table"]["benign"]["mean"] = 0.5
     return make_prior(record)
 
@@ -58,7 +62,7 @@ def test_checks_name_the_source_that_differs(prior, odd, as_rows):
     found, record = fit_and_check(
         first + second,
         prior,
-        PriorsParams(weights={"published": 5.0}, inferred=True, follow={}),
+        PriorsParams(weights={"published": 5.0}, inferred=True),
         name="pooled",
     )
     assert record["prior"] == {"name": "pooled", "sha256": found.sha256}

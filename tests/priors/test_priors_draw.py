@@ -12,7 +12,7 @@ from busgen.priors import joint
 from busgen.priors.draw import draw
 from busgen.priors.findings import check, from_row, to_row
 from busgen.priors.network import MARGIN_SETS, NODES
-from busgen.priors.plan import node_factor
+from busgen.priors.plan import believable_factors, node_factor
 from busgen.priors.request import Request, parse_request
 
 
@@ -54,7 +54,8 @@ def test_lesions_keep_clear_of_skin_and_frame(findings):
 
 def test_discrete_probabilities_sum_to_one_over_all_findings(prior):
     """Brute force: log_prob less its density part, over every combination of the lexicon."""
-    first = next(f for f in draw(prior, 50, 1) if f.orientation == "parallel")
+    drawn = draw(prior, 200, 1)  # a round one's box is one that the other shapes have too
+    first = next(f for f in drawn if f.orientation == "parallel" and f.shape == "round")
     names = ("shape", "echo_pattern", "posterior", "calcification", "birads")
     axes = [prior.terms(name) for name in names]
     total = 0.0
@@ -64,17 +65,10 @@ def test_discrete_probabilities_sum_to_one_over_all_findings(prior):
         dens = {s: _density(prior, replace(base, shape=s)) for s in axes[0]}
         logs = log_prob(prior, batch) - [dens[f.shape] for f in batch]
         total += np.exp(logs).sum()
-    p = (
-        prior.node("pathology").table[1]
-        * prior.node("tissue").table[prior.terms("tissue").index(first.tissue)]
-    )
-    scanner = prior.terms("scanner").index(first.scanner)
-    field = prior.terms("field_mm").index(f"{first.pixel_mm * 256:g}")
-    p *= prior.node("scanner").table[scanner] * prior.node("field_mm").table[scanner, field]
-    parallel = sum(
-        prior.node("shape").table[1, s] * prior.node("orientation").table[1, s, 0] for s in range(3)
-    )
-    assert total == pytest.approx(p * parallel, rel=1e-9)
+    axes = ("pathology", "orientation", "tissue", "scanner", "field_mm")
+    terms = ("malignant", "parallel", first.tissue, first.scanner, f"{first.pixel_mm * 256:g}")
+    place = [prior.terms(name).index(term) for name, term in zip(axes, terms, strict=True)]
+    assert total == pytest.approx(joint.multiply(believable_factors(prior), axes)[*place], rel=1e-9)
 
 
 def _density(prior, finding):
@@ -93,6 +87,7 @@ def _density(prior, finding):
 
 def test_network_sums_to_one(prior):
     assert joint.multiply([node_factor(node) for node in prior.nodes], ()) == pytest.approx(1)
+    assert joint.multiply(believable_factors(prior), ()) == pytest.approx(1)
 
 
 def test_box_density_integrates_to_one(prior):
@@ -158,7 +153,7 @@ def test_published_dependencies_are_drawn(findings):
     benign = [f for f in findings if f.pathology == "benign"]
     spiculated = [f for f in findings if f.pathology == "malignant" and "spiculated" in f.margin]
     both = [f.shape == "irregular" and "circumscribed" in f.margin for f in benign]
-    assert np.mean(both) == pytest.approx(0.09, abs=0.01)
+    assert 0.055 < np.mean(both) < 0.147  # 14 of 154
     enhanced = [f.posterior == "enhancement" for f in benign if f.echo_pattern == "anechoic"]
     assert np.mean(enhanced) == pytest.approx(9 / 15, abs=0.05)
     assert np.mean([f.posterior == "shadowing" for f in spiculated]) == pytest.approx(0.5, abs=0.04)

@@ -28,10 +28,16 @@ def test_every_table_names_its_source(prior):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("discrete", "shape", "table", "benign", "oval"), 0.9, "shape.benign must sum to 1"),
-        (("discrete", "shape", "table", "benign", "square"), 0.1, "must give probabilities to"),
+        (
+            ("discrete", "shape", "table", "suspicious", "oval"),
+            0.9,
+            "shape.suspicious must sum to 1",
+        ),
+        (("discrete", "shape", "table", "suspicious", "square"), 0.1, "must give probabilities to"),
         (("discrete", "shape", "table", "begnin"), {}, "unknown 'begnin'"),
         (("discrete", "halo", "given"), ["edge"], "halo must be given pathology first"),
+        (("discrete", "birads", "points", "shape", "square"), 1.0, "unknown 'square'"),
+        (("discrete", "birads", "cuts", "benign"), [0, 1, 2, 4, 3], "5 ascending numbers"),
         (("discrete", "shape", "given"), ["pathology", "margin"], "earlier nodes only, got margin"),
         (("colour",), "grey", "unknown 'colour'"),
         (("discrete", "tissue", "table", "heterogeneous"), -0.1, r"probabilities in \[0, 1\]"),

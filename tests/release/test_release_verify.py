@@ -156,6 +156,14 @@ def test_an_index_that_breaks_the_contract_is_found(copy):
     assert any("shape must be in the lexicon" in problem.rule for problem in verify(copy))
 
 
+def test_contradictory_findings_are_reported(copy):
+    row = {"shape": "oval", "margin": ["spiculated"], "birads": "2", "halo": True}
+    _forge(copy, files.INDEX, lambda rows: [rows[0] | row, *rows[1:]])
+    rules = " ".join(problem.rule for problem in verify(copy))
+    for part in ("margin=spiculated and shape=oval", "birads=2 and halo=yes"):
+        assert f"must hold no {part}" in rules
+
+
 def test_data_files_of_another_schema_or_number_are_found(copy):
     path = copy / "data" / "train-00000-of-00001.parquet"
     pq.write_table(pq.read_table(path).drop_columns("text"), path)

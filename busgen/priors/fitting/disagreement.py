@@ -17,13 +17,13 @@ from busgen.priors.fitting.fit import FITTED, PUBLISHED
 from busgen.priors.fitting.held_out import DIGITS, LEVEL, RESAMPLES
 from busgen.priors.fitting.lesions import BOX, Lesions
 from busgen.priors.fitting.structure import class_shares
-from busgen.priors.network import TERMS, Prior
+from busgen.priors.network import HIDDEN, TERMS, Prior
 from busgen.priors.sizes import LESIONS
 from busgen.stats.ks import ks, weighted_ks
 from busgen.stats.patients import ENDS, counts_of_draws
 
 PLACES = BOX[:4]
-NODES_SHOWN = tuple(name for name in FITTED if name not in ("outline", "tissue"))
+NODES_SHOWN = tuple(name for name in FITTED if name not in {*HIDDEN, "tissue"})
 LEAST = 5  # lesions below which a distance says nothing
 
 

@@ -29,7 +29,8 @@ from busgen.priors.network import TERMS, VIEWS, Node, Prior
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS, Sizes, log_density
 
-LEARNT = tuple(name for name in TERMS if name != "scanner")  # real tables name devices, not styles
+# real tables name devices, not styles; the assessment follows what is seen
+LEARNT = tuple(name for name in TERMS if name not in ("scanner", "birads"))
 _ROW = "a row"  # the axis over patterns of evidence
 _KNOWN = (_ROW, "pathology", "shape")
 _ORDER = (*_KNOWN, *(name for name in LEARNT if name not in _KNOWN))
@@ -59,7 +60,7 @@ def infer(
     a term's table only where it states something of that term; of its parents it need not.
     """
     factors = [node_factor(node) for node in prior.nodes if node.name in LEARNT]
-    factors += [Factor((_ROW, name), lesions.patterns[name]) for name in TOLD]
+    factors += [Factor((_ROW, n), lesions.patterns[n]) for n in TOLD if n in LEARNT]
     conditionals, evidence = eliminate(factors, _ORDER)
     first = [conditionals[name] for name in _KNOWN]
     messages = multiply(first, _KNOWN) * evidence
@@ -90,8 +91,8 @@ def _counts(
         if node.name not in LEARNT:
             continue
         stated = np.ones(len(lesions))  # whether a row states something of the node
-        if not inferred and node.name != "pathology":
-            name = "margin" if node.name == "outline" else node.name
+        if not inferred and node.name not in ("pathology", "appearance"):
+            name = "margin" if node.name == "edge" else node.name
             stated = (lesions.patterns[name].sum(1) < len(TERMS[name])).astype(np.float64)
             stated = stated[lesions.pattern]
         table = np.zeros(size)

@@ -14,21 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
+from busgen.priors.fitting.assessment import fit_assessment
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
 from busgen.priors.fitting.structure import class_shares, make_independent
-from busgen.priors.network import LESION_NODES, TERMS, Prior, make_prior
+from busgen.priors.network import Prior, make_prior
 from busgen.priors.sizes import LESIONS
 
 PUBLISHED = "published"
-FITTED = tuple(name for name in LEARNT if name != "pathology")
-FOLLOWING = tuple(name for name in FITTED if name in LESION_NODES and name != "outline")
-ROUNDS, TOLERANCE = 60, 1e-4  # nats a lesion
+FITTED = tuple(name for name in LEARNT if name not in ("pathology", "appearance"))
+ROUNDS, TOLERANCE = 60, 1e-5  # nats a lesion
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +46,8 @@ def fit_prior(
     `lesions`: training patients of all datasets; `base`: prior that gives structure, pseudo-lesions
     and what the lesions do not tell; `pooling`: weights of the sources, the base among them;
     `name`, `source`: name of the new prior, and the population for its tables' `source`. Raises
-    `UserError` if a node cannot follow, or no lesion is left.
+    `UserError` if no lesion is left.
     """
-    for node, dataset in pooling.follow.items():
-        if node not in FOLLOWING or dataset not in schema.DATASETS:
-            rule = "follow must be a field -> a dataset"
-            raise UserError(rule, f"{node}: {dataset}", f"fields: {', '.join(FOLLOWING)}")
     lesions = lesions.weigh(pooling.weights)
     if not (lesions.pathology < 2).any():
         raise UserError("weights must leave a lesion", dict(pooling.weights), "raise one")
@@ -61,12 +56,10 @@ def fit_prior(
     pseudo = _pseudo_counts(base, apart, pooling)
     found = _run(lesions, base, pseudo, sizes, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
-    for node, dataset in pooling.follow.items():
-        mine = lesions.pick(lesions.dataset == dataset)
-        if len(mine):
-            record = _following(make_prior(record), node, _shares(mine, node))
+    strength = pooling.weights.get(PUBLISHED, 0.0)
+    record["discrete"]["birads"] |= fit_assessment(lesions, found.prior, base, strength)
     record |= {"name": name, "about": f"{source}; base: {base.name}"}
-    for node in FITTED:
+    for node in (*FITTED, "birads"):
         record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
     for density in ("log_area_fraction", "log_aspect", "center_x", "center_y"):
         before = base.record["sizes"][density]["source"]
@@ -130,7 +123,7 @@ def _pseudo_counts(base: Prior, apart: Prior, pooling: PriorsParams) -> dict[str
     for name in FITTED:
         node = base.node(name)
         counts[name] = strength * node.table
-        if node.given[:1] == ("pathology",):
+        if node.given[:1] in (("pathology",), ("appearance",)):
             between = (1,) * (node.table.ndim - 2)
             shares = class_shares(apart, name)
             shares = shares.reshape(len(shares), *between, -1)
@@ -162,40 +155,3 @@ def _round(shares: Mapping[str, float]) -> dict[str, float]:
     most = max(kept, key=lambda term: kept[term])
     kept[most] = round(kept[most] + 1 - sum(kept.values()), DIGITS)
     return kept
-
-
-def _shares(lesions: Lesions, name: str) -> Floats:
-    """Return the weighted shares (2, terms) of a node's terms in each class, where stated.
-
-    Raises `UserError` if a class states none.
-    """
-    known = lesions.patterns[name][lesions.pattern]
-    stated = known.sum(1) == 1
-    shares = []
-    for p in (0, 1):
-        mine = stated & (lesions.pathology == p)
-        if not mine.any():
-            raise UserError(f"a dataset to follow must state {name}", "none", "follow another")
-        sums = lesions.weight[mine] @ known[mine]
-        shares.append(sums[: len(TERMS[name])] / sums.sum())
-    return np.array(shares)
-
-
-def _following(prior: Prior, name: str, shares: Floats) -> dict[str, Any]:
-    """Return the record in which the node's shares in each class are `shares` (2, terms).
-
-    Every row is scaled alike (iterative proportional fitting), so it keeps its odds to the others.
-    """
-    node, record = prior.node(name), copy.deepcopy(prior.record)
-    table, terms = node.table.copy(), shares.shape[1]
-    for _ in range(200):
-        now = class_shares(prior, name)[:2, :terms]
-        ratio = np.divide(shares, now, out=np.ones_like(now), where=now > 0)
-        if np.abs(ratio[now > 0] - 1).max() < 1e-6:
-            break
-        between = (1,) * (table.ndim - 2)
-        table[:2, ..., :terms] *= ratio.reshape(2, *between, terms)
-        table[:2] /= table[:2].sum(-1, keepdims=True)
-        _write(record, prior, name, table)
-        prior = make_prior(record)
-    return record

@@ -16,12 +16,12 @@ from busgen import schema
 from busgen.arrays import Bools, Floats, Indices, Names
 from busgen.errors import DataError
 from busgen.priors.findings import check_margin
-from busgen.priors.network import LESION_NODES, TERMS, Prior
+from busgen.priors.network import HIDDEN, LESION_NODES, TERMS, Prior
 from busgen.priors.sizes import LESIONS, Sizes
 
 Row = Mapping[str, Any]
 # pathology is known, the outline follows from the margin, scanners are named otherwise
-TOLD = tuple(name for name in TERMS if name not in ("pathology", "outline", "scanner"))
+TOLD = tuple(name for name in TERMS if name not in {*HIDDEN, "pathology", "scanner"})
 COLUMNS = (
     *("sample_id", "dataset", "cluster_id", "pathology", "birads", "birads_category", "tissue"),
     *("shape", "orientation", "margin", "echo_pattern", "posterior", "halo", "calcification"),

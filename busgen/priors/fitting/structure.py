@@ -11,7 +11,17 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Floats
 from busgen.priors.joint import eliminate
-from busgen.priors.network import LESION_NODES, NODES, TERMS, Prior, make_prior
+from busgen.priors.network import (
+    EDGE_OF,
+    EDGES,
+    HIDDEN,
+    LESION_NODES,
+    NODES,
+    TABLES,
+    TERMS,
+    Prior,
+    make_prior,
+)
 from busgen.priors.plan import node_factor
 from busgen.priors.sizes import LESIONS
 
@@ -20,8 +30,8 @@ _EVEN = 1e-3  # what a descriptor's term has at least: independence knows no exc
 
 def class_shares(prior: Prior, name: str) -> Floats:
     """Return P(state | pathology) (3, states) of a node, the null state of a lesion's included."""
-    order = tuple(dict.fromkeys(("pathology", name, *NODES)))
-    conditionals, _ = eliminate([node_factor(node) for node in prior.nodes], order)
+    order = tuple(n for n in dict.fromkeys(("pathology", name, *NODES)) if n in {name, *TABLES})
+    conditionals, _ = eliminate([node_factor(prior.node(n)) for n in order], order)
     table = conditionals[name].table
     return np.broadcast_to(table, (len(schema.PATHOLOGIES), table.shape[-1]))
 
@@ -34,16 +44,23 @@ def make_independent(base: Prior, *, classes: bool = True) -> Prior:
     """
     record = copy.deepcopy(base.record)
     for name in NODES:
-        if name in ("pathology", "outline", "margin", "tissue", "scanner", "field_mm"):
+        if name in {*HIDDEN, "pathology", "margin", "birads", "tissue", "scanner", "field_mm"}:
             continue
         shares = _shares(base, name, classes)
         rows = zip(schema.PATHOLOGIES, shares.tolist(), strict=True)
         given = LESIONS if name in LESION_NODES else schema.PATHOLOGIES
         table = {p: _row(TERMS[name], row) for p, row in rows if p in given}
         record["discrete"][name] |= {"given": ["pathology"], "table": table}
-    outline = _shares(base, "outline", classes).tolist()
-    table = {p: _row(TERMS["outline"], outline[i]) for i, p in enumerate(LESIONS)}
-    record["discrete"]["outline"] |= {"given": ["pathology"], "table": table}
+    certain = zip(LESIONS, TERMS["appearance"], strict=True)
+    record["discrete"]["appearance"]["table"] = {p: {term: 1.0} for p, term in certain}
+    edge = _shares(base, "edge", classes).tolist()
+    table = {p: _row(TERMS["edge"], edge[i]) for i, p in enumerate(LESIONS)}
+    record["discrete"]["edge"] |= {"given": ["pathology"], "table": table}
+    margin = _shares(base, "margin", classes)[:, :-1]
+    for look, row in zip(TERMS["appearance"], margin, strict=False):
+        for number, term in enumerate(EDGES):
+            own = np.where(np.array(EDGE_OF) == number, row, 0.0)
+            record["discrete"]["margin"]["table"][look][term] = _row(TERMS["margin"], own.tolist())
     for rows in record["sizes"]["log_aspect"]["table"].values():
         for shape in rows:
             rows[shape] = copy.deepcopy(rows["irregular"])

@@ -1,0 +1,1 @@
+"""Benchmark of the clinical prior: contradictions, the class, sizes in millimetres."""

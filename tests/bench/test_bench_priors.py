@@ -1,0 +1,46 @@
+"""The benchmark of the prior: its own counting."""
+
+import numpy as np
+import pytest
+
+from busgen.bench import harness
+from busgen.bench.priors import benchmark
+from busgen.errors import UserError
+
+
+def test_a_rehearsal_measures_every_bar(real_data):
+    if not (real_data / benchmark.WHU).is_file():
+        pytest.skip(f"no {benchmark.WHU} in {real_data}")
+    record = harness.run("priors", quick=True)
+    assert set(record["bars"]) <= set(record["figures"])
+    assert record["bars"]["contradictions"]["holds"]
+    real, drawn = (record["figures"][f"class_auc_descriptors{end}"] for end in ("_real", ""))
+    assert drawn["interval"][0] < real["value"] < drawn["interval"][1]
+
+
+def test_areas_are_read_as_published(tmp_path):
+    path = tmp_path / "information.csv"
+    path.write_text("malignant,mask_area_cm2\n1,6.6\n0,0.2\n", encoding="utf-8")
+    areas, malignant = benchmark.read_sizes(path)
+    assert areas.tolist() == [6.6, 0.2]
+    assert malignant.tolist() == [True, False]
+    with pytest.raises(UserError, match="needs the table of BUSI-WHU"):
+        benchmark.read_sizes(tmp_path / "none.csv")
+
+
+def test_a_class_that_one_term_tells_is_told():
+    rng = np.random.default_rng(0)
+    truth = np.arange(100) % 2 == 0
+    rows = [
+        {name: terms[0] for name, terms in benchmark.TERMS.items()}
+        | {"margin": ["spiculated" if one else "circumscribed"], "halo": False}
+        for one in truth
+    ]
+    value, (low, high) = benchmark._crossed(benchmark._columns(rows, sized=False), truth, rng)
+    assert value == low == high == 1.0
+
+
+def test_depths_of_real_and_drawn_lesions_are_of_their_squares():
+    real = {"crop_center_y": 0.5, "width_mm": 10.0, "crop_width": 0.25}
+    assert benchmark._depth(real) == 20.0
+    assert benchmark._depth({"center_y": 0.5, "pixel_mm": 40 / 256}) == 20.0
