@@ -20,6 +20,7 @@ from busgen.errors import DataError, UnfilledError
 from busgen.factory.plan import Plan, to_record
 from busgen.factory.shard import SHARD_SCHEMA, Manifest, OnProgress, ShardSpec, is_done
 from busgen.factory.verdicts import COLUMNS, DUPLICATE, Verdicts, judge
+from busgen.params.generate import GenerateParams
 
 RESOLVED = {"mask_engine_sha256", "engine_sha256", "prior_sha256", "code_version"}  # in each row
 INDEX = schema.arrow_schema("index")
@@ -92,12 +93,18 @@ def _finish(
             path.with_suffix(".json").unlink(missing_ok=True)
             path.unlink()
     io.write_text(work / "unfilled.json", io.dumps({"unfilled": list(unfilled.values())}))
-    if len(unfilled) > plan.request.most_unfilled:
+    if len(unfilled) > _allowed(plan.request):
         raise _unfilled(plan, done, set(unfilled.values()))
     index = work / "index.parquet"
     with io.replace_file(index) as partial, pq.ParquetWriter(partial, INDEX) as writer:
         for rows in _index(plan, done):
             writer.write_table(rows)
+
+
+def _allowed(request: GenerateParams) -> int:
+    """Return how many findings may stay unfilled: the share, but one of several unless it is 0."""
+    several = request.max_unfilled > 0 and request.n > 1
+    return max(int(request.max_unfilled * request.n), int(several))
 
 
 def _index(plan: Plan, done: Iterable[tuple[ShardSpec, Verdicts]]) -> Iterator[pa.Table]:
@@ -150,7 +157,7 @@ def _unfilled(
         for s in worst
     )
     return UnfilledError(
-        f"at most {plan.request.most_unfilled} of {plan.request.n} findings may run out of attempts"
+        f"at most {_allowed(plan.request)} of {plan.request.n} findings may run out of attempts"
         f", {plan.request.max_attempts} for each, those of easy ones left to hard ones",
         f"{len(unfilled)} ({strata})",
         "raise --max-attempts (what is made is kept), take what there is with --allow-unfilled, "

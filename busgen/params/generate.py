@@ -52,11 +52,6 @@ class GenerateParams(Section):
     workers: int = Field(default=1, ge=1)
     gates: dict[str, Gate] = DEFAULT_GATES
 
-    @property
-    def most_unfilled(self) -> int:
-        """Findings that may stay unfilled: the share, but one of several unless it is 0."""
-        return max(int(self.max_unfilled * self.n), int(self.max_unfilled > 0 and self.n > 1))
-
     @field_validator("vary")
     @classmethod
     def _may_vary(cls, field: str | None) -> str | None:

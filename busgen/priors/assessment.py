@@ -20,7 +20,7 @@ CATEGORIES = ("2", "3", "4a", "4b", "4c", "5")  # of a lesion; 1 is no finding
 KEYS = ("source", "points", "cuts")
 
 
-def make_table(entry: Mapping[str, Any], terms: Mapping[str, tuple[str, ...]]) -> Floats:
+def table(entry: Mapping[str, Any], terms: Mapping[str, tuple[str, ...]]) -> Floats:
     """Return P(assessment) over pathology, `GIVEN` (null last), assessments.
 
     `entry` holds `KEYS`: points {descriptor: {term: points}}, cuts {class: five, ascending};
@@ -39,15 +39,15 @@ def make_table(entry: Mapping[str, Any], terms: Mapping[str, tuple[str, ...]]) -
         column = np.array([*(float(own[term]) for term in terms[name]), 0.0])
         total += column.reshape([-1 if i == place else 1 for i in range(len(GIVEN))])
     assessments = terms["birads"]
-    table = np.zeros((len(terms["pathology"]), *total.shape, len(assessments)))
-    table[-1, ..., assessments.index("1")] = 1.0
+    result = np.zeros((len(terms["pathology"]), *total.shape, len(assessments)))
+    result[-1, ..., assessments.index("1")] = 1.0
     places = [assessments.index(term) for term in CATEGORIES]
     for place, name in enumerate(LESIONS):
-        table[place][..., places] = shares(total, np.asarray(cuts[name], np.float64))
-    return table
+        result[place][..., places] = _shares(total, np.asarray(cuts[name], np.float64))
+    return result
 
 
-def shares(points: Floats, cuts: Floats) -> Floats:
+def _shares(points: Floats, cuts: Floats) -> Floats:
     """Return the probability (..., 6) of each category at points (...), given cuts (5,)."""
     below = expit(cuts - np.asarray(points)[..., None])
     ends = np.concatenate([np.zeros_like(below[..., :1]), below, np.ones_like(below[..., :1])], -1)

@@ -5,7 +5,7 @@ BrEaST hold it (none over 2 %). Out: factors that give them probability 0; which
 holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from busgen import io
-from busgen.priors.conditions import Condition
 from busgen.priors.joint import Factor
 from busgen.priors.network import LESION_NODES, TERMS
 
@@ -21,7 +20,7 @@ PATH = io.ASSETS / "priors" / "contradictions.json"
 
 
 @dataclass(frozen=True)
-class Contradiction:
+class Rule:
     """Terms by column that exclude each other, a margin's among others, and why."""
 
     terms: tuple[tuple[str, str], ...]
@@ -32,23 +31,9 @@ class Contradiction:
         """Return the terms as settings."""
         return " and ".join(f"{name}={term}" for name, term in self.terms)
 
-    def holds(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Mapping[str, Any]) -> bool:
         """Return whether a row has all of the terms."""
         return all(term in _terms(row[name]) for name, term in self.terms)
-
-    def follows(self, where: Sequence[Condition]) -> bool:
-        """Return whether all that meets the conditions has all of the terms."""
-        exact = (c for c in where if c.op == "includes" or (c.op == "in" and len(c.terms) == 1))
-        forced = {(c.field, term) for c in exact for term in c.terms[0].split("+")}
-        return set(self.terms) <= forced
-
-    @property
-    def sql(self) -> str:
-        """Return the condition that a row has all of the terms, for DuckDB."""
-        kinds = {"margin": "list_contains(margin, '{1}')", "halo": "{0} = ('{1}' = 'yes')"}
-        return " AND ".join(
-            kinds.get(name, "{0} = '{1}'").format(name, t) for name, t in self.terms
-        )
 
     @property
     def factor(self) -> Factor:
@@ -62,12 +47,11 @@ class Contradiction:
 
 
 @cache
-def load_contradictions() -> tuple[Contradiction, ...]:
+def load() -> tuple[Rule, ...]:
     """Return those that ship."""
     rules = io.read_json(PATH)["rules"]
     return tuple(
-        Contradiction(tuple(sorted(rule["terms"].items())), rule["why"], rule["source"])
-        for rule in rules
+        Rule(tuple(sorted(rule["terms"].items())), rule["why"], rule["source"]) for rule in rules
     )
 
 

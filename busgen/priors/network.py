@@ -16,7 +16,7 @@ import numpy as np
 from busgen import io, schema
 from busgen.arrays import Floats
 from busgen.errors import DataError
-from busgen.priors.assessment import GIVEN, make_table
+from busgen.priors import assessment
 from busgen.priors.sizes import LESIONS, Sizes, check, make_sizes
 
 PUBLISHED, POOLED = (io.ASSETS / "priors" / name for name in ("published.json", "pooled.json"))
@@ -149,8 +149,8 @@ def make_prior(record: Mapping[str, Any]) -> Prior:
     scanners = _scanners(discrete["scanner"])
     known = TERMS | {"scanner": scanners, field: _field_terms(fields)}
     tables = {name: _node(name, discrete[name], known) for name in TABLES}
-    assessed = make_table(discrete["birads"], known)
-    given, source = ("pathology", *GIVEN), str(discrete["birads"]["source"])
+    assessed = assessment.table(discrete["birads"], known)
+    given, source = ("pathology", *assessment.GIVEN), str(discrete["birads"]["source"])
     tables["birads"] = Node("birads", given, assessed, source)
     nodes = tuple(tables[name] for name in NODES)
     return Prior(dict(record), nodes, fields, scanners, make_sizes(record["sizes"]))

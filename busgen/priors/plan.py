@@ -14,9 +14,8 @@ import numpy as np
 from busgen import schema
 from busgen.arrays import Floats
 from busgen.errors import FindingError
-from busgen.priors import boxes, joint
+from busgen.priors import boxes, contradictions, joint
 from busgen.priors.conditions import SIZES, Condition
-from busgen.priors.contradictions import load_contradictions
 from busgen.priors.network import (
     HIDDEN,
     LESION_NODES,
@@ -102,19 +101,19 @@ def node_factor(node: Node) -> joint.Factor:
 
 
 @lru_cache(maxsize=16)
-def believable_factors(prior: Prior) -> tuple[joint.Factor, ...]:
+def tables(prior: Prior) -> tuple[joint.Factor, ...]:
     """Return the prior's tables without contradictions, the share of each pathology kept.
 
     Where what is seen contradicts an assessment, it gets another one; the findings stay.
     """
-    tables = {node.name: node_factor(node) for node in prior.nodes}
-    rules = [rule.factor for rule in load_contradictions()]
-    assessed, own = tables["birads"], [rule for rule in rules if "birads" in rule.axes]
-    allowed = joint.multiply([assessed, *own], assessed.axes)
+    own = {node.name: node_factor(node) for node in prior.nodes}
+    rules, assessed = [rule.factor for rule in contradictions.load()], own["birads"]
+    of_birads = [rule for rule in rules if "birads" in rule.axes]
+    allowed = joint.multiply([assessed, *of_birads], assessed.axes)
     sums = allowed.sum(-1, keepdims=True)
     shares = np.divide(allowed, sums, out=np.zeros_like(allowed), where=sums > 0)
-    tables["birads"] = joint.Factor(assessed.axes, shares)
-    factors = [*tables.values(), *(rule for rule in rules if "birads" not in rule.axes)]
+    own["birads"] = joint.Factor(assessed.axes, shares)
+    factors = [*own.values(), *(rule for rule in rules if "birads" not in rule.axes)]
     conditionals, total = joint.eliminate(factors, NODES)
     left, wanted = conditionals["pathology"].table * total, prior.node("pathology").table
     scale = np.divide(wanted, left, where=left > 0, out=np.zeros_like(left))
@@ -131,7 +130,7 @@ def _condition(
     if size_matched:
         lesions = prior.node("pathology").table[:2]
         class_sizes[:2, :2] = lesions / lesions.sum()
-    factors = [*believable_factors(prior)]
+    factors = [*tables(prior)]
     factors.append(joint.Factor(("pathology", "size_class"), class_sizes))
     factors.append(joint.Factor(boxes.AXES, generated.weights()))
     for condition in where:
@@ -201,6 +200,12 @@ def _refusal(prior: Prior, request: Request) -> FindingError:
     return _explain(prior, request.where)
 
 
+def _asks(where: Sequence[Condition], rule: contradictions.Rule) -> bool:
+    """Return whether all that meets the conditions has all of a contradiction's terms."""
+    exact = (c for c in where if c.op == "includes" or (c.op == "in" and len(c.terms) == 1))
+    return set(rule.terms) <= {(c.field, term) for c in exact for term in c.terms[0].split("+")}
+
+
 def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
     """Return the error for conditions that exclude each other."""
     fields = {condition.field for condition in where}
@@ -214,7 +219,7 @@ def _explain(prior: Prior, where: Sequence[Condition]) -> FindingError:
         (normal and of_lesion, "normal has no lesion, so leave out the lesion's fields"),
         (fields == {"margin"}, "circumscribed stands alone; drop one of the conditions"),
         (len(fields) == 1 and len(where) > 1, "give one of them"),
-        *((rule.follows(where), f"{rule.why} ({rule.source})") for rule in load_contradictions()),
+        *((_asks(where, rule), f"{rule.why} ({rule.source})") for rule in contradictions.load()),
         (
             "orientation" in fields and fields & {"width_mm", "height_mm"},
             "not_parallel means height_mm > width_mm, parallel the rest",

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.errors import DataError
 from busgen.io import read_json
-from busgen.priors.contradictions import load_contradictions
+from busgen.priors import contradictions
 from busgen.release import files, sql
 from busgen.release.contract.expectations import validate
 from busgen.release.files import Problem, check_images, find_files, split_name
@@ -128,17 +128,23 @@ def _check_findings(index: Path) -> Iterator[Problem]:
 
     Their members have terms of one field that no finding was drawn with.
     """
-    rules = load_contradictions()
-    counts = ", ".join(f"count(*) FILTER (WHERE {rule.sql})" for rule in rules)
+    rules = contradictions.load()
+    counts = ", ".join(f"count(*) FILTER (WHERE {_query(rule)})" for rule in rules)
     table = f"{sql.from_parquet(index)} WHERE accepted AND sample_id = family_id"
     with sql.connect() as connection:
         for rule, count in zip(
             rules, sql.first_row(connection, f"SELECT {counts} FROM {table}"), strict=True
         ):
             if count:
-                found = f"SELECT sample_id FROM {table} AND {rule.sql} ORDER BY 1 LIMIT 3"
+                found = f"SELECT sample_id FROM {table} AND {_query(rule)} ORDER BY 1 LIMIT 3"
                 names = ", ".join(str(row[0]) for row in connection.execute(found).fetchall())
                 yield Problem(files.INDEX, f"must hold no {rule}: {rule.why}", f"{count}: {names}")
+
+
+def _query(rule: contradictions.Rule) -> str:
+    """Return the condition that a row has all of a contradiction's terms."""
+    kinds = {"margin": "list_contains(margin, '{1}')", "halo": "{0} = ('{1}' = 'yes')"}
+    return " AND ".join(kinds.get(name, "{0} = '{1}'").format(name, t) for name, t in rule.terms)
 
 
 def _check_provenance(folder: Path) -> list[Problem]:

@@ -32,11 +32,11 @@ def phantoms(n, start):
 @pytest.fixture(scope="module")
 def real():
     """Return a standard whose real images are the phantom's."""
-    return realism.make_reference(phantoms(80, 0), phantoms(40, 200))
+    return realism.make_reference(phantoms(80, 0), phantoms(80, 200))
 
 
 def test_figures_of_images_of_one_kind_are_at_their_floors(real):
-    found = realism.figures("twin", phantoms(40, 400), real, QUICK)
+    found = realism.figures("twin", phantoms(80, 400), real, QUICK)
     assert found["kid_us64_twin"].value < 2 * found["kid_us64_limit"].value
     assert found["frechet_us64_twin"].value < 1.5 * found["frechet_us64_limit"].value
     assert found["copies_twin"].value <= 0.1
@@ -48,9 +48,9 @@ def test_figures_of_images_of_one_kind_are_at_their_floors(real):
 
 
 def test_figures_of_copies_that_are_blurred_tell_so(real):
-    source = phantoms(40, 200)
+    source = phantoms(80, 200)
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1.5) for one in source.images])
-    generated = replace(source, images=blurred, groups=np.arange(40).astype(str))
+    generated = replace(source, images=blurred, groups=np.arange(80).astype(str))
     found = realism.figures("blurred", generated, real, QUICK)
     assert found["kid_us64_blurred"].interval[0] > 0
     assert found["copies_blurred"].value > 0.9

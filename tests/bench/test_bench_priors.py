@@ -21,11 +21,11 @@ def test_a_rehearsal_measures_every_bar(real_data):
 def test_areas_are_read_as_published(tmp_path):
     path = tmp_path / "information.csv"
     path.write_text("malignant,mask_area_cm2\n1,6.6\n0,0.2\n", encoding="utf-8")
-    areas, malignant = benchmark.read_sizes(path)
+    areas, malignant = benchmark._read_sizes(path)
     assert areas.tolist() == [6.6, 0.2]
     assert malignant.tolist() == [True, False]
     with pytest.raises(UserError, match="needs the table of BUSI-WHU"):
-        benchmark.read_sizes(tmp_path / "none.csv")
+        benchmark._read_sizes(tmp_path / "none.csv")
 
 
 def test_a_class_that_one_term_tells_is_told():

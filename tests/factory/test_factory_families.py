@@ -15,7 +15,7 @@ from busgen import io, schema
 from busgen.errors import DataError, FindingError, UnfilledError, UserError
 from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, read_plan, resolve
-from busgen.factory.rounds import run
+from busgen.factory.rounds import MOST, run
 from busgen.factory.verdicts import judge
 from busgen.masks.engines import ENGINES
 from busgen.params.gates import Gate
@@ -112,7 +112,8 @@ def test_a_family_does_not_depend_on_its_shard(made, tmp_path):
 def picky(tmp_path_factory) -> Path:
     """Return candidates of a gate that rejects some members."""
     work = tmp_path_factory.mktemp("picky")
-    one = {"contrast": Gate(min=12.0), "grey_sd": Gate(action="off")}
+    off = dict.fromkeys(("grey_sd", "saturated"), Gate(action="off"))
+    one = off | {"contrast": Gate(min=12.0)}
     gates = {"gates": one, "max_attempts": 3, "max_unfilled": 1.0}
     run(tiny(vary="echo_pattern", targets={}, **gates), work, run_shards)
     return work
@@ -130,13 +131,13 @@ def test_a_family_is_accepted_or_tried_again_as_a_whole(picky):
         assert len({row["seed"] for row in members}) == 1
         if not members[0]["accepted"]:
             assert "contrast" in {row["reason"] for row in members}
-        assert attempt in (0, 1, 2)
+        assert attempt < 3 * MOST
     for family, members in by_family(rows).items():
         tried = sorted({row["attempt"] for row in members})
         assert tried == list(range(len(tried)))
         ends = [attempts[family, attempt][0]["accepted"] for attempt in tried]
         assert not any(ends[:-1])
-        assert ends[-1] or len(tried) == 3
+        assert ends[-1] or len(tried) >= 3
 
 
 def test_gates_do_not_bend_the_terms_nor_which_findings_are_asked_for(picky, tmp_path):

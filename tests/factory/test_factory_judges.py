@@ -22,7 +22,7 @@ from busgen.schema import JUDGED
 
 RULED = {"engine": "phantom", "mask_engine": "curvature"}  # fast, and nothing is learned
 MIXED = {"pathology": {"benign": 0.4, "malignant": 0.4, "normal": 0.2}}
-ASKED = {name: Gate(action="flag", min=0.0) for name in JUDGED}
+ASKED = {name: Gate(action="flag", min=0.0) for name in JUDGED} | {"saturated": Gate(action="off")}
 
 
 def plan_of(judges: Path, **changes) -> Plan:

@@ -4,7 +4,7 @@ import pytest
 
 from busgen import io
 from busgen.errors import FindingError
-from busgen.priors.contradictions import PATH, load_contradictions
+from busgen.priors.contradictions import PATH, load
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
 from busgen.priors.network import load_prior
@@ -15,7 +15,7 @@ from busgen.priors.request import parse_request
 def test_each_has_a_reason_a_source_and_few_lesions_of_breast():
     record = io.read_json(PATH)
     assert len(record["rules"]) >= 25
-    assert len({str(rule) for rule in load_contradictions()}) == len(record["rules"])
+    assert len({str(rule) for rule in load()}) == len(record["rules"])
     for rule in record["rules"]:
         assert rule["why"]
         assert "doi" in rule["source"] or "BI-RADS Atlas" in rule["source"]
@@ -26,15 +26,15 @@ def test_breast_holds_as_many_as_is_said(published):
     lesions = [row for row in published.table.to_pylist() if row["pathology"] != "normal"]
     record = io.read_json(PATH)
     assert len(lesions) == record["n"]
-    for rule, stated in zip(load_contradictions(), record["rules"], strict=True):
-        assert sum(map(rule.holds, lesions)) == stated["breast"], rule
+    for rule, stated in zip(load(), record["rules"], strict=True):
+        assert sum(map(rule.matches, lesions)) == stated["breast"], rule
 
 
 @pytest.mark.parametrize("which", ["published", "pooled"])
 def test_no_draw_holds_one(which, findings):
     drawn = findings if which == "published" else draw(load_prior(), 20_000, 5)
     rows = [to_row(finding) for finding in drawn]
-    held = [str(rule) for rule in load_contradictions() if any(map(rule.holds, rows))]
+    held = [str(rule) for rule in load() if any(map(rule.matches, rows))]
     assert held == []
 
 

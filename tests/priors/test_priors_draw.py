@@ -12,7 +12,7 @@ from busgen.priors import joint
 from busgen.priors.draw import draw
 from busgen.priors.findings import check, from_row, to_row
 from busgen.priors.network import MARGIN_SETS, NODES
-from busgen.priors.plan import believable_factors, node_factor
+from busgen.priors.plan import node_factor, tables
 from busgen.priors.request import Request, parse_request
 
 
@@ -68,7 +68,7 @@ def test_discrete_probabilities_sum_to_one_over_all_findings(prior):
     axes = ("pathology", "orientation", "tissue", "scanner", "field_mm")
     terms = ("malignant", "parallel", first.tissue, first.scanner, f"{first.pixel_mm * 256:g}")
     place = [prior.terms(name).index(term) for name, term in zip(axes, terms, strict=True)]
-    assert total == pytest.approx(joint.multiply(believable_factors(prior), axes)[*place], rel=1e-9)
+    assert total == pytest.approx(joint.multiply(tables(prior), axes)[*place], rel=1e-9)
 
 
 def _density(prior, finding):
@@ -87,7 +87,7 @@ def _density(prior, finding):
 
 def test_network_sums_to_one(prior):
     assert joint.multiply([node_factor(node) for node in prior.nodes], ()) == pytest.approx(1)
-    assert joint.multiply(believable_factors(prior), ()) == pytest.approx(1)
+    assert joint.multiply(tables(prior), ()) == pytest.approx(1)
 
 
 def test_box_density_integrates_to_one(prior):

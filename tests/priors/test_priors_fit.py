@@ -9,7 +9,7 @@ from prior_density import log_prob
 from busgen.errors import DataError, UserError
 from busgen.params.priors import PriorsParams
 from busgen.priors.draw import draw
-from busgen.priors.fitting.assessment import assessed_shares
+from busgen.priors.fitting.assessment import _assessed_shares
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import fit_prior
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
@@ -118,7 +118,7 @@ def test_endless_weight_gives_the_base(prior, other, as_rows):
         fitted.record["discrete"]["birads"]["points"]
         == prior.record["discrete"]["birads"]["points"]
     )
-    np.testing.assert_allclose(assessed_shares(fitted), assessed_shares(prior), atol=0.01)
+    np.testing.assert_allclose(_assessed_shares(fitted), _assessed_shares(prior), atol=0.01)
     np.testing.assert_allclose(fitted.sizes.aspect, prior.sizes.aspect, atol=0.02)
 
 

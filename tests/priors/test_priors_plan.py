@@ -7,7 +7,7 @@ from busgen.errors import FindingError
 from busgen.priors import joint
 from busgen.priors.draw import draw
 from busgen.priors.network import MARGIN_SETS, NODES
-from busgen.priors.plan import believable_factors, make_plan, marginals
+from busgen.priors.plan import make_plan, marginals, tables
 from busgen.priors.request import Request, parse_request
 
 
@@ -15,7 +15,7 @@ from busgen.priors.request import Request, parse_request
 def lesion_joint(prior):
     """P(pathology, shape, margin, echo, posterior, halo), multiplied out without elimination."""
     axes = ("pathology", "shape", "margin", "echo_pattern", "posterior", "halo")
-    return joint.multiply(believable_factors(prior), axes)
+    return joint.multiply(tables(prior), axes)
 
 
 def test_conditioning_on_a_descendant_reaches_the_class(prior, lesion_joint):
@@ -86,7 +86,7 @@ def test_several_targets_hold_at_once_and_keep_the_conditionals(prior):
     ratio = got["scanner"]["linear_10mhz"] / got["scanner"]["linear_7mhz"]
     assert ratio == pytest.approx(2)  # the rest keeps its proportions
     axes = ("appearance", "edge", "echo_pattern", "calcification")
-    before = joint.multiply(believable_factors(prior), axes)
+    before = joint.multiply(tables(prior), axes)
     after = joint.multiply(make_plan(prior, request).factors, axes)
     kept = [t[:2, :5, :6, :4] / t[:2, :5, :6, :4].sum(-1, keepdims=True) for t in (before, after)]
     np.testing.assert_allclose(kept[0], kept[1])  # calcification given what it depends on

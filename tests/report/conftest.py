@@ -142,7 +142,8 @@ def chain(tmp_path_factory) -> Chain:
         max_attempts=2,
         max_unfilled=1.0,
         gates={
-            "contrast": Gate(min=20.0),
+            "contrast": Gate(min=24.0),
+            "grey_sd": Gate(action="off"),
             "sharpness": Gate(action="flag", min=0.4),
             "saturated": Gate(action="off"),
             **{name: Gate(action="off") for name in JUDGED},

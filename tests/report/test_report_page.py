@@ -61,7 +61,7 @@ def test_rejected_attempts_are_shown_with_score_and_bound(chain, evidence):
     reasons = evidence.attempts["reason"].dropna()
     assert set(reasons) == {"contrast"}
     assert len(rejected) == min(4, len(reasons))
-    assert chain.html.count("must be at least 20 grey levels") == len(rejected)
+    assert chain.html.count("must be at least 24 grey levels") == len(rejected)
 
 
 def test_unfilled_findings_are_listed(chain, evidence):

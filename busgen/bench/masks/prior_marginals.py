@@ -29,23 +29,27 @@ def figures(
 
     Real values are one a patient.
     """
-    measured: dict[str, Figure] = {}
-    tests = sum(len(own) for own in real.values())
-    for label, own in real.items():
-        for name, held in own.items():
-            values = generated[label][name]
-            distance = ks(values, held) / limit_of(held, tests)
-            measured[f"prior_{name}_{label}"] = Figure(distance, "limits", len(values))
+    found = distances(generated, real)
+    measured = {f"prior_{name}": figure for name, figure in found.items()}
+    for label in real:
         tall = generated[label]["ratio"] < 0
         measured[f"taller_{label}"] = share(int(tall.sum()), len(tall))
     return measured
 
 
-def limit_of(held: Floats, tests: int) -> float:
-    """Return the largest distance of samples of real values (N,) from all, in 95 % of all tests."""
-    rng = seeds.rng(0, "prior limit")
-    drawn = [ks(rng.choice(held, len(held)), held) for _ in range(DRAWS)]
-    return float(np.quantile(drawn, 1 - (1 - LEVEL) / tests))
+def distances(
+    drawn: Mapping[str, Mapping[str, Floats]], real: Mapping[str, Mapping[str, Floats]]
+) -> dict[str, Figure]:
+    """Return the distance of each class's values in limits of as many real ones, by NAME_CLASS."""
+    level = 1 - (1 - LEVEL) / sum(len(own) for own in real.values())
+    measured = {}
+    for label, own in real.items():
+        for name, held in own.items():
+            rng, values = seeds.rng(0, "prior limit"), drawn[label][name]
+            chance = [ks(rng.choice(held, len(held)), held) for _ in range(DRAWS)]
+            found = ks(values, held) / float(np.quantile(chance, level))
+            measured[f"{name}_{label}"] = Figure(found, "limits", len(values))
+    return measured
 
 
 def measure(masks: NDArray[np.uint8]) -> dict[str, Floats]:

@@ -18,16 +18,15 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.arrays import Bools, Floats
 from busgen.bench.harness import Bar, Figure, measure_time
-from busgen.bench.masks.prior_marginals import limit_of
+from busgen.bench.masks.prior_marginals import distances
 from busgen.bench.real.reading import find_folder
 from busgen.errors import UserError
 from busgen.io import read_json
-from busgen.priors.contradictions import load_contradictions
+from busgen.priors import contradictions
 from busgen.priors.draw import draw
 from busgen.priors.findings import to_row
 from busgen.priors.network import POOLED, load_prior
 from busgen.real.prepare import prepare
-from busgen.stats.ks import ks
 from busgen.stats.patients import interval
 from busgen.stats.roc import auc, auc_score
 
@@ -75,19 +74,19 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     seconds = measure_time(lambda: drawn.extend(draw(prior, count, SEED)))
     rows = [to_row(finding) for finding in drawn]
     lesions = [row for row in rows if row["pathology"] in LESIONS]
-    rules = load_contradictions()
+    rules = contradictions.load()
     return {
         "contradictions": Figure(
-            sum(any(rule.holds(row) for rule in rules) for row in rows), "findings", len(rows)
+            sum(any(rule.matches(row) for rule in rules) for row in rows), "findings", len(rows)
         ),
         "draw_100000_s": Figure(seconds * DRAWN / count, "s", count),
-        **_classes(real, lesions, read_sizes(source / WHU)),
+        **_classes(real, lesions, _read_sizes(source / WHU)),
         **_pairs(),
         **_sizes(held_out, lesions),
     }
 
 
-def read_sizes(path: Path) -> tuple[Floats, Bools]:
+def _read_sizes(path: Path) -> tuple[Floats, Bools]:
     """Return areas (N,) of BUSI-WHU's lesions as published, and which are malignant.
 
     Raises `UserError` if the table is not there.
@@ -110,8 +109,8 @@ def _classes(
     size = np.array([row["width_mm"] * row["height_mm"] for row in lesions])
     truth = np.array([row["pathology"] == "malignant" for row in lesions])
     own = auc(malignant, areas)
-    ends = interval(auc_score(malignant, areas), np.arange(len(areas)), rng)
-    measured["class_auc_size_real"] = Figure(own, "AUC", len(areas), (ends[0], ends[1]))
+    low, high = interval(auc_score(malignant, areas), np.arange(len(areas)), rng)
+    measured["class_auc_size_real"] = Figure(own, "AUC", len(areas), (low, high))
     measured["class_auc_size"] = Figure(auc(truth, size), "AUC", len(truth))
     for name, sized in (("descriptors", False), ("both", True)):
         known = np.array([row["pathology"] == "malignant" for row in real])
@@ -168,17 +167,11 @@ def _pairs() -> dict[str, Figure]:
 
 def _sizes(held_out: Sequence[Row], lesions: Sequence[Row]) -> dict[str, Figure]:
     """Return KS distances of sizes in millimetres, in limits of as many real lesions."""
-    measured = {}
-    for label in LESIONS:
-        own, drawn = (
-            _millimetres([row for row in rows if row["pathology"] == label])
-            for rows in (held_out, lesions)
-        )
-        for name in SIZES:
-            limit = limit_of(own[name], len(SIZES) * len(LESIONS))
-            distance = ks(drawn[name], own[name]) / limit
-            measured[f"{name}_{label}_in_limits"] = Figure(distance, "limits", len(own[name]))
-    return measured
+    real, drawn = (
+        {label: _millimetres([r for r in rows if r["pathology"] == label]) for label in LESIONS}
+        for rows in (held_out, lesions)
+    )
+    return {f"{name}_in_limits": own for name, own in distances(drawn, real).items()}
 
 
 def _millimetres(rows: Sequence[Row]) -> dict[str, Floats]:

@@ -17,7 +17,7 @@ from busgen.priors.assessment import CATEGORIES, GIVEN
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.joint import multiply
 from busgen.priors.network import EDGE_OF, EDGES, TERMS, Prior, make_prior
-from busgen.priors.plan import believable_factors, node_factor
+from busgen.priors.plan import node_factor, tables
 from busgen.priors.sizes import LESIONS
 
 RIDGE = 0.5  # of the squared distance from the base's points, for it and each of its lesions
@@ -30,8 +30,8 @@ _ENDS = np.cumsum([len(TERMS[name]) for name in GIVEN])[:-1]
 _CUTS, _OFFSET = len(CATEGORIES) - 1, 1  # numbers before the points
 
 
-def fit_assessment(lesions: Lesions, prior: Prior, base: Prior, strength: float) -> dict[str, Any]:
-    """Return points and cuts, as `busgen.priors.assessment.make_table` takes them.
+def fit(lesions: Lesions, prior: Prior, base: Prior, strength: float) -> dict[str, Any]:
+    """Return points and cuts, as `busgen.priors.assessment.table` takes them.
 
     `prior` of the descriptors; the assessments of `base` weigh as much as `strength` lesions.
     """
@@ -42,16 +42,16 @@ def fit_assessment(lesions: Lesions, prior: Prior, base: Prior, strength: float)
     ridge = RIDGE * (1 + strength)
     picked = lesions.pick(complete)
     points = _fit_points(_columns(seen[complete]), categories[complete], picked, before, ridge)
-    shares = _count(lesions, complete, categories) + strength * assessed_shares(base)
+    shares = _count(lesions, complete, categories) + strength * _assessed_shares(base)
     shares /= shares.sum(axis=1, keepdims=True)
     parts = zip(GIVEN, np.split(points, _ENDS), strict=True)
     named = {n: dict(zip(TERMS[n], _round(part), strict=True)) for n, part in parts}
     return {"points": named, "cuts": _fit_cuts(named, points, prior, shares)}
 
 
-def assessed_shares(prior: Prior) -> Floats:
+def _assessed_shares(prior: Prior) -> Floats:
     """Return P(category | pathology) (2, 6) of the prior's lesions, contradictions left out."""
-    joint = multiply(believable_factors(prior), ("pathology", "birads"))
+    joint = multiply(tables(prior), ("pathology", "birads"))
     own = joint[: len(LESIONS), -len(CATEGORIES) :]
     return np.asarray(own / own.sum(axis=1, keepdims=True), np.float64)
 
@@ -145,7 +145,7 @@ def _fit_cuts(
         rows = zip(LESIONS, lesions.reshape(len(LESIONS), -1), asked, strict=True)
         cuts = {name: _cut(weight, total.ravel(), goal) for name, weight, goal in rows}
         record["discrete"]["birads"] |= {"points": named, "cuts": cuts}
-        got = assessed_shares(make_prior(record))
+        got = _assessed_shares(make_prior(record))
         asked = asked * np.divide(shares, got, where=got > 0, out=np.ones_like(got))
         asked = asked / asked.sum(axis=1, keepdims=True)
     return cuts

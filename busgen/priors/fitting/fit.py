@@ -17,7 +17,7 @@ import numpy as np
 from busgen.arrays import Floats
 from busgen.errors import UserError
 from busgen.params.priors import PriorsParams
-from busgen.priors.fitting.assessment import fit_assessment
+from busgen.priors.fitting import assessment
 from busgen.priors.fitting.em import LEARNT, infer
 from busgen.priors.fitting.lesions import Lesions
 from busgen.priors.fitting.places import DIGITS, fit_aspects, fit_places
@@ -57,7 +57,7 @@ def fit_prior(
     found = _run(lesions, base, pseudo, sizes, inferred=pooling.inferred)
     record = copy.deepcopy(found.prior.record)
     strength = pooling.weights.get(PUBLISHED, 0.0)
-    record["discrete"]["birads"] |= fit_assessment(lesions, found.prior, base, strength)
+    record["discrete"]["birads"] |= assessment.fit(lesions, found.prior, base, strength)
     record |= {"name": name, "about": f"{source}; base: {base.name}"}
     for node in (*FITTED, "birads"):
         record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
