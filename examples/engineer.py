@@ -59,7 +59,7 @@ sorted(told)
 columns = [name for name in COLUMNS if name != "cluster_id"]  # which the cohort adds
 tables, cohort = find_tables(OUT / "real"), find_cohort(OUT / "real")
 rows = list(read_rows(tables, cohort, columns=columns, usable=has_usable_label))
-pooling = PriorsParams(weights={"published": 20.0, "breast": 1.0}, follow={})
+pooling = PriorsParams(weights={"published": 20.0, "breast": 1.0})
 prior, checks = fit_and_check(rows, load_prior(PUBLISHED), pooling, name="ours")
 save_prior(prior, OUT / "prior.json")
 write_text(OUT / "prior.checks.json", dumps(checks))

@@ -250,7 +250,7 @@ def test_a_users_mistake_ends_the_run_with_code_2_and_a_defect_with_code_1(clone
     assert "generate.colour: unknown key" in unknown
     assert "square" in impossible
     assert "Running stage" not in impossible
-    assert "may run out of 1 attempts" in unfilled
+    assert "may run out of attempts, 1 for each" in unfilled
     assert "every stage must succeed" in unfilled
     assert "RuntimeError" in defect
     assert "the pipeline failed" in defect

@@ -51,8 +51,7 @@ def draw(
     rows = zip(ids, own, ids, *_columns(prior, drawn, sizes, size_px), strict=True)
     for row, generator in zip(rows, generators, strict=True):
         values: dict[str, Any] = dict(zip(FIELDS, row, strict=False))
-        text = to_text(Finding(**values, text=""), generator)
-        findings.append(Finding(**values, text=text))
+        findings.append(Finding(**values, text=to_text(values, generator)))
     return findings
 
 

@@ -74,5 +74,5 @@ def make_members(finding: Finding, field: str, terms: tuple[str, ...]) -> list[F
             finding,
             **{field: value, "sample_id": f"{finding.sample_id}-{term}"},  # type: ignore[arg-type]
         )
-        members.append(replace(changed, text=to_text(changed, text_generator(finding.seed))))
+        members.append(replace(changed, text=to_text(vars(changed), text_generator(finding.seed))))
     return members

@@ -141,7 +141,7 @@ def save_prior(prior: Prior, path: Path) -> None:
 
 def make_prior(record: Mapping[str, Any]) -> Prior:
     """Validate a record (the JSON object) and return its `Prior`."""
-    check(record, "prior", ("name", "about", "discrete", "sizes"))
+    check(record, "prior", ("name", "about", "datasets", "discrete", "sizes"))
     discrete, field = check(record["discrete"], "discrete", NODES), "field_mm"
     for name in TABLES:
         check(discrete[name], name, ("given", "source", "table"))

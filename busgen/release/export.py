@@ -22,7 +22,7 @@ from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
-from busgen.release.description.card import LICENCE_TEXT, LICENCE_URL
+from busgen.release.description.card import LICENCE_URL
 from busgen.release.files import LICENCE, find_files, require_release, split_name
 from busgen.release.read import read_rows
 
@@ -43,7 +43,7 @@ def export(folder: Path, out: Path, form: str = "folder") -> None:
     require_release(folder)
     with write_folder(out, EXPORT) as partial:
         FORMS[form](folder, partial)
-        write_text(partial / LICENCE, LICENCE_TEXT)
+        write_text(partial / LICENCE, (folder / LICENCE).read_text(encoding="utf-8"))
 
 
 def _rows(folder: Path, split: str, columns: tuple[str, ...]) -> Iterator[Row]:

@@ -50,7 +50,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
             record = to_record(plan, chosen, generated, list(map(str, unfilled)))
             write_text(folder / files.CARD, card.write_card(generated, plan, chosen.title))
             write_text(folder / files.DICTIONARY, card.write_dictionary())
-            write_text(folder / files.LICENCE, card.LICENCE_TEXT)
+            write_text(folder / files.LICENCE, _licence(plan))
             write_text(folder / files.PROVENANCE, dumps(record))
             write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title)))
             files.write_sums(folder)
@@ -88,6 +88,16 @@ def _write_tables(
         rule = "candidates must be whole, and the disk have room"
         raise DataError(rule, error, "free space, generate again") from error
     shutil.rmtree(scratch)
+
+
+def _licence(plan: dict[str, object]) -> str:
+    """Return the licence, with the datasets that anything in the release learned from."""
+    lines = [
+        f"- {one['name']}: {one['citation']}. Licence: {one['licence']}."
+        for one in card.list_sources(plan)
+    ]
+    head = "No pixel of a patient is in it. What drew and judged it learned from these datasets:"
+    return "\n".join([card.LICENCE_TEXT, head, "", *lines, ""]) if lines else card.LICENCE_TEXT
 
 
 def to_record(

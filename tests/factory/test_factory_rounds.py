@@ -19,6 +19,7 @@ from plans import changed
 from busgen import io
 from busgen.errors import UnfilledError
 from busgen.factory import rounds
+from busgen.factory.data_sources import UNKNOWN, list_sources
 from busgen.factory.library import run_shards
 from busgen.factory.plan import Plan, find_runs, from_record, read_plan, resolve, to_record
 from busgen.factory.rounds import plan_round
@@ -210,6 +211,16 @@ def test_findings_that_cannot_be_filled_name_stratum_and_gate(tmp_path):
     with pytest.raises(UnfilledError, match=r"got 3 .*accepted 0 of .*grey_sd"):
         rounds.run(plan, tmp_path, run_shards)
     assert not (tmp_path / "index.parquet").exists()
+
+
+def test_a_plan_names_the_datasets_that_taught_each_part(tmp_path):
+    every = ("breast", "bus_bra", "busi")
+    found = tiny(mask_engine="semantic_curvature").resolution.learned_from
+    assert found["prior"] == found["masks"] == found["gates"] == every
+    assert not {"images", "masks"} & set(tiny().resolution.learned_from)
+    learned = list_sources(GenerateParams(model=str(tmp_path)), load_prior().record, judged=True)
+    assert learned["images"] == (UNKNOWN,)
+    assert learned["judges"] == every
 
 
 def test_easy_findings_leave_their_attempts_to_hard_ones(tmp_path):

@@ -14,7 +14,7 @@ import yaml
 
 from busgen import schema
 from busgen.errors import DataError, UserError
-from busgen.io import dumps, sha256_array
+from busgen.io import dumps, read_json, sha256_array
 from busgen.params.release import ReleaseParams
 from busgen.release import files, rows
 from busgen.release.write import write_release
@@ -83,6 +83,21 @@ def test_same_candidates_give_same_bytes(candidates, release, tmp_path):
     write_release(candidates, tmp_path / "again", tiny.PARAMS)
     write_release(candidates, tmp_path / "again", tiny.PARAMS)  # replaces a release
     assert (tmp_path / "again" / files.SUMS).read_bytes() == (release / files.SUMS).read_bytes()
+
+
+def test_card_and_licence_name_every_dataset_that_taught_a_part(tmp_path):
+    candidates = tiny.write_candidates(tmp_path / "candidates")
+    plan = read_json(candidates / "plan.json")
+    plan["learned_from"] = {"prior": ["breast", "busi"], "images": ["busi", "unknown"]}
+    (candidates / "plan.json").write_text(dumps(plan), encoding="utf-8")
+    write_release(candidates, tmp_path / "release", ReleaseParams())
+    card, licence = (
+        (tmp_path / "release" / n).read_text("utf-8") for n in ("README.md", "LICENSE")
+    )
+    assert "| busi | images, prior | disputed" in card
+    assert "do not report results on breast, busi, unknown as if they were unseen" in card
+    assert "Al-Dhabyani et al. 2020" in licence
+    assert "- unknown: not stated with the weights. Licence: not stated." in licence
 
 
 def test_card_has_front_matter_and_banner(release):

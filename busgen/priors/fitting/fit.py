@@ -58,7 +58,8 @@ def fit_prior(
     record = copy.deepcopy(found.prior.record)
     strength = pooling.weights.get(PUBLISHED, 0.0)
     record["discrete"]["birads"] |= assessment.fit(lesions, found.prior, base, strength)
-    record |= {"name": name, "about": f"{source}; base: {base.name}"}
+    datasets = sorted({*base.record["datasets"], *lesions.dataset.tolist()})
+    record |= {"name": name, "datasets": datasets, "about": f"{source}; base: {base.name}"}
     for node in (*FITTED, "birads"):
         record["discrete"][node]["source"] = f"{source}; before: {base.node(node).source}"
     for density in ("log_area_fraction", "log_aspect", "center_x", "center_y"):

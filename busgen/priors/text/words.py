@@ -1,6 +1,6 @@
 """Finding -> text: a radiologist's sentence in one of several phrasings, nothing left out or added.
 
-In: a finding without its text, and the sample's generator, which chooses phrasing and synonyms.
+In: the fields of a finding, and the sample's generator, which chooses phrasing and synonyms.
 Out: English that `busgen.priors.text.parse` understands, without scanner and position.
 """
 
@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from busgen.priors.findings import Finding
 from busgen.priors.text.lexicon import WRITTEN
 
 Said = dict[str, str]
 
 
-def to_text(finding: Finding, rng: np.random.Generator) -> str:
-    """Return `finding` in words; null fields are left out, its own `text` is not read.
+def to_text(stated: Mapping[str, Any], rng: np.random.Generator) -> str:
+    """Return a finding's fields in words; null ones are left out.
 
     `rng` chooses phrasing and synonyms, by the same numbers whatever is stated.
     """
-    stated = vars(finding)
     choices: list[int] = rng.integers(0, 60, 9).tolist()
     phrasing = choices.pop()
     phrases = _words(stated, choices)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from busgen import NOT_FOR_CLINICAL_USE, schema
+from busgen.io import read_json
+from busgen.real.readers.registry import ORIGINS
 from busgen.release import sql
 from busgen.release.files import SPLITS
 from busgen.templates import card_of
@@ -69,12 +71,27 @@ def write_card(facts: Facts, plan: dict[str, object], title: str) -> str:
     return card_of(Path(__file__).parent).render(
         **asdict(facts),
         plan=plan,
+        sources=list_sources(plan),
         title=title,
         banner=NOT_FOR_CLINICAL_USE,
         pathologies=schema.PATHOLOGIES,
         size_px=plan["size_px"],
         size_category=next((word for bound, word in _SIZES if facts.n < bound), "n>1M"),
     )
+
+
+def list_sources(plan: dict[str, object]) -> list[dict[str, object]]:
+    """Return name, parts that learned from it, citation and licence of each dataset."""
+    parts: dict[str, list[str]] = {}
+    for part, names in dict(plan.get("learned_from") or {}).items():  # type: ignore[call-overload]
+        for name in names:
+            parts.setdefault(name, []).append(part)
+    unknown = {"citation": "not stated with the weights", "licence": "not stated", "doi": ""}
+    known = read_json(ORIGINS)
+    return [
+        {"name": name, "parts": ", ".join(own)} | known.get(name, unknown)
+        for name, own in sorted(parts.items())
+    ]
 
 
 def write_dictionary() -> str:

@@ -41,15 +41,15 @@ from busgen.learning.trainees import AdversarialTrainee, adversaries, autocast, 
 from busgen.real.crops import Crops
 from busgen.training_loop import Draws, Metrics, Schedule, make_draws
 
-PATIENCE = 100  # steps before the critics are heard
-CRITICAL = ("critic", "features", "projected", "layout")  # what they say
+PATIENCE = 200  # steps, a fifth of all at the most, in which the critics learn alone
 SCALES = (1, 2)  # px over which images are averaged before a critic sees them
 LEARNING = {4: 0.25, 5: 0.35, 6: 0.4}  # steps of the solver, how often gradients begin at each
 NETWORK_RATE = 0.25  # of the network over the decoder's
 REAL = 6000  # real patches whose features drawn ones are compared with
 AT_ONCE = 50
-WEIGHTS = {"anatomy": 1.0, "coarse": 2.0, "spectrum": 0.3, "critic": 1.0, "features": 1.0}
-WEIGHTS |= {"projected": 1.0, "moments": 0.1, "distance": 1.0, "layout": 0.2, "flow": 2.0}
+WEIGHTS = {"anatomy": 1.0, "coarse": 2.0, "spectrum": 0.3, "critic": 0.3, "features": 1.0}
+WEIGHTS |= {"projected": 0.5, "moments": 0.3, "layout": 0.1, "flow": 2.0}
+WEIGHTS |= {"distance": 3.0, "distance_encoded": 3.0}
 AVERAGE = 0.998  # longest memory of the weights' average
 MAPS = (*critics.BLOCKS, 15)  # blocks of EfficientNet-Lite0 whose features are compared
 
@@ -84,17 +84,17 @@ class Trainee(AdversarialTrainee):
         heads = partial(critics.ProjectedCritic, styles=len(STYLES) + 1)
         built = build_network(heads, schedule.seed).to(self.device)
         self.projected = cast(critics.ProjectedCritic, built)
-        self.distance = self._distance(examples).to(self.device)
+        self.distances = self._distances(examples)
         named = {f"critic_{px}": net for px, net in self.critics.items()} | {"layout": self.layout}
         fast = {"decoder": self.model.decoder, "projected": self.projected}
-        self.modules = {"autoencoder": self.model, "distance": self.distance, **self.network}
+        self.modules = {"autoencoder": self.model, **self.distances, **self.network}
         self.modules |= {"projected": self.projected, **named}
         self.optimisers = adversaries(named) | adversaries({**fast, **self.network}, (0.0, 0.99))
         for name in self.network:
             self.optimisers[name].param_groups[0]["share"] = NETWORK_RATE
 
-    def _distance(self, examples: Examples) -> FeatureDistance:
-        """Return the distance from random patches of real images."""
+    def _distances(self, examples: Examples) -> dict[str, FeatureDistance]:
+        """Return distances from random patches of real images: of what is drawn, and encoded."""
         rng, features, styles = make_draws(0, 0, self.device).rng, [], []
         for _ in range(min(REAL // AT_ONCE, len(examples.points))):
             batch = draw_examples(examples, AT_ONCE, rng)
@@ -102,29 +102,34 @@ class Trainee(AdversarialTrainee):
                 maps = self.lite0(batch.real.to(self.device), MAPS)
                 features.append(measure(maps).cpu())
             styles.append(batch.conditions.style)
-        return FeatureDistance(torch.cat(features).clone(), torch.cat(styles))
+        own = torch.cat(features).clone(), torch.cat(styles)
+        names = ("distance", "distance_encoded")
+        return {name: FeatureDistance(*own).to(self.device) for name in names}
 
     def add_gradients(self, step: int, draws: Draws, schedule: Schedule) -> Metrics:
         """Add one batch's gradients to all networks."""
         batch = draw_examples(self.examples, schedule.batch, draws.rng)
+        alone = step < min(PATIENCE, schedule.steps // 5)  # what critics say at first is noise
         real, weight = batch.real.to(self.device), batch.weight.to(self.device)
         styles = batch.conditions.style.to(self.device)
-        whole = self._latents(batch, draws, schedule)
-        latents = batch.crop(whole)
         grain = draw_noise(len(real), real.shape[-1], draws.noise)
+        with torch.set_grad_enabled(not alone):
+            whole = self._latents(batch, draws, schedule)
+            with autocast(self.device, schedule):
+                decoded = self.model.decode(batch.crop(whole), grain)
         with autocast(self.device, schedule):
-            decoded = self.model.decode(latents, grain)
             drawn = torch.where(weight > 0, decoded, real.to(decoded.dtype))
             told = [self._critical(px, drawn.detach(), real, styles) for px in SCALES]
             told.append(self._judged(drawn.detach(), real, styles, draws))
             told.append(self._laid_out(batch, whole.detach(), styles))
         critical = torch.stack(told).sum()
         torch.autograd.backward(critical / schedule.accumulate)
+        if alone:
+            return {"critic_loss": float(critical.detach())}
         parts = self._parts(drawn, whole, batch, draws, schedule)
-        heard = dict.fromkeys(CRITICAL, float(step >= PATIENCE))
         parts["flow"] = self._flow_loss(draws, schedule)
-        each = [WEIGHTS[name] * heard.get(name, 1.0) * value for name, value in parts.items()]
-        torch.autograd.backward(torch.stack(each).sum() / schedule.accumulate)
+        total = torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
+        torch.autograd.backward(total / schedule.accumulate)
         for net in (*self.critics.values(), self.layout, self.projected.heads):
             net.requires_grad_(requires_grad=True)
         parts["critic_loss"] = critical
@@ -148,7 +153,8 @@ class Trainee(AdversarialTrainee):
         unet, tokens = self.network.values()
         for step in range(KEPT, STEPS):
             time = TIMES * torch.tensor(solver.levels[step], device=self.device)
-            with torch.set_grad_enabled(step >= learning), autocast(self.device, schedule):
+            taught = torch.is_grad_enabled() and step >= learning
+            with torch.set_grad_enabled(taught), autocast(self.device, schedule):
                 velocity = predict_velocity(unet, tokens, points, time, conditions)
             if step == KEPT:  # nothing was guessed before of what is noised
                 own = points - level * velocity.detach()
@@ -220,7 +226,9 @@ class Trainee(AdversarialTrainee):
         parts["features"] = torch.stack(features).mean()
         parts["moments"] = critics.moments_loss(maps[: len(theirs)], theirs, same)
         parts["layout"] = -laid_out.float().mean()
-        parts["distance"] = self.distance(measure(maps)[going], styles[going])
+        measured = measure(maps)
+        for name, rows in zip(self.distances, (going, ~going), strict=True):
+            parts[name] = self.distances[name](measured[rows], styles[rows])
         return parts
 
     def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:

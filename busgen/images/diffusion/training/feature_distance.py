@@ -50,7 +50,7 @@ class FeatureDistance(nn.Module):
         points = (features - self.mean) / self.spread @ self.axes
         held = min(int(self.count), REMEMBERED)
         loss = points.new_zeros(())
-        if held >= min(FEWEST, REMEMBERED):
+        if len(points) and held >= min(FEWEST, REMEMBERED):
             before = self.drawn[:held].clone()  # gradients are found after it is written to
             near_drawn = _kernel(points, before, styles, self.drawn_styles[:held])
             near_real = _kernel(points, self.real, styles, self.real_styles)
