@@ -71,3 +71,16 @@ def test_json_that_is_no_object_is_refused(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
     with pytest.raises(DataError, match=r"a\.json must"):
         io.read_json(tmp_path / "a.json")
+
+
+def test_a_png_holds_text_that_other_programs_read():
+    from io import BytesIO
+
+    from PIL import Image
+
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    data = io.encode_png(pixels, {"Title": "7-0000001", "Comment": "nicht für Patienten"})
+    assert np.array_equal(io.decode_png(data), pixels)
+    with Image.open(BytesIO(data)) as image:
+        assert image.text == {"Title": "7-0000001", "Comment": "nicht für Patienten"}
+        assert np.array_equal(np.asarray(image), pixels)

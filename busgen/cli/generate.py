@@ -27,6 +27,10 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         list[str] | None,
         typer.Option(help="Marginal, e.g. margin.spiculated=0.3, or size_matched; repeatable."),
     ] = None,
+    count: Annotated[
+        list[str] | None,
+        typer.Option(help="Exact number, e.g. pathology.malignant=100, or a.b,c.d=40; repeatable."),
+    ] = None,
     vary: Annotated[
         str | None, typer.Option(help="Field: each finding with every term of it, e.g. posterior.")
     ] = None,
@@ -43,14 +47,19 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     allow_unfilled: Annotated[
         bool, typer.Option("--allow-unfilled", help="Write what there is, the rest listed.")
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Shares of families, train=.8,validation=.1,test=.1.")
+    ] = None,
     params: ParamsFile = None,
     dry_run: Annotated[bool, typer.Option(help="Print the resolved plan, make nothing.")] = False,
 ) -> None:
     """Write a release: findings, masks, images, gates, Parquet, card."""
     from busgen.factory.library import make_release, with_options
     from busgen.factory.plan import resolve, to_record
+    from busgen.params.base import check
     from busgen.params.generate import parse_targets
     from busgen.params.load import Params, load_params
+    from busgen.params.release import ReleaseParams
     from busgen.priors.request import left_out
 
     request = {
@@ -58,6 +67,7 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "where": tuple(where) if where else None,
         "text": text,
         "targets": parse_targets(target) if target else None,
+        "counts": _counts(count) if count else None,
         "vary": vary,
         "engine": engine,
         "mask_engine": mask_engine,
@@ -67,6 +77,9 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
         "max_unfilled": 1.0 if allow_unfilled else max_unfilled,
     }
     base = with_options(load_params(params) if params else Params(), request, "the command")
+    if split:
+        release = check(ReleaseParams, vars(base.release) | {"splits": _splits(split)}, "--split")
+        base = base.model_copy(update={"release": release})
     if remark := left_out(base.generate.text):
         to_words(remark)
     if dry_run:
@@ -76,6 +89,28 @@ def generate(  # noqa: PLR0913 - a command's options are its signature
     with resumable(), progress("judged findings", base.generate.n) as tick:
         make_release(base, folder, tick, to_words)
     screen.print_summary(folder)
+
+
+def _splits(words: str) -> dict[str, float]:
+    """Return shares by split from ``train=.8,test=.2``."""
+    pairs = [word.partition("=") for word in words.split(",")]
+    try:
+        return {name.strip(): float(share) for name, _, share in pairs}
+    except ValueError:
+        rule = "--split must be split=share, joined by commas"
+        raise UserError(rule, repr(words), "e.g. train=.8,validation=.1,test=.1") from None
+
+
+def _counts(words: list[str]) -> dict[str, int]:
+    """Return counts by stratum from words such as ``pathology.malignant=100``."""
+    counts: dict[str, int] = {}
+    for word in words:
+        key, _, number = word.rpartition("=")
+        if not key or not number.isdecimal():
+            rule = "a count must be field.term=number"
+            raise UserError(rule, repr(word), "e.g. --count pathology.malignant=100")
+        counts[key] = int(number)
+    return counts
 
 
 def run(

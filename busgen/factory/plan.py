@@ -19,6 +19,7 @@ from pydantic import Field
 import busgen
 from busgen import io
 from busgen.code import hash_code
+from busgen.errors import UserError
 from busgen.factory.data_sources import list_sources
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.engines import UNTAUGHT, engine_prior, load_image_engine
@@ -29,6 +30,7 @@ from busgen.priors.draw import draw
 from busgen.priors.families import make_members, select_terms
 from busgen.priors.findings import Finding
 from busgen.priors.network import Prior, load_prior
+from busgen.priors.quotas import shuffle, strata
 from busgen.priors.request import Request, parse_request
 from busgen.schema import JUDGED
 from busgen.seeds import sample_seed
@@ -92,7 +94,8 @@ class Plan:
 
         So more findings, or more attempts, go on from the shards that stand.
         """
-        return _hash(self, NOT_IN_SHARDS)
+        quotas = {"n"} if self.request.counts else set()  # which are of all findings together
+        return _hash(self, [name for name in NOT_IN_SHARDS if name not in quotas])
 
 
 def resolve(params: GenerateParams) -> Plan:
@@ -121,7 +124,11 @@ def resolve(params: GenerateParams) -> Plan:
     requested = parse_request(request.where, request.text, request.targets)
     if request.vary:
         select_terms(request.vary, requested)
-    draw(prior, 1, request.seed, request=requested, size_px=request.size_px)
+        if any(request.vary in key for key in request.counts):
+            rule = f"counts must leave out {request.vary}, which varies"
+            raise UserError(rule, dict(request.counts), "drop them")
+    for own, _ in strata(prior, requested, request.counts, request.n):
+        draw(prior, 1, request.seed, request=own, size_px=request.size_px)
     return Plan(request, resolution)
 
 
@@ -199,9 +206,21 @@ def draw_findings(
     Under `vary`, those of each one's family, one after the other.
     """
     request = plan.request
-    make = partial(draw, prior, request=requested, size_px=request.size_px)
-    runs = find_runs(samples)
-    once = [one for start, n in runs for one in make(n, request.seed, start=start)]
+    make = partial(draw, prior, size_px=request.size_px)
+    groups = strata(prior, requested, request.counts, request.n)
+    if len(groups) == 1:
+        own = groups[0][0]
+        once = [
+            one
+            for start, n in find_runs(samples)
+            for one in make(n, request.seed, start=start, request=own)
+        ]
+    else:
+        numbers = shuffle(tuple(n for _, n in groups), request.seed)[list(samples)].tolist()
+        once = [
+            make(1, request.seed, start=sample, request=groups[number][0])[0]
+            for sample, number in zip(samples, numbers, strict=True)
+        ]
     terms = select_terms(request.vary, requested) if request.vary else ()
     return [
         replace(member, seed=sample_seed(request.seed, sample, attempt))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from busgen import io, schema
+from busgen import NOT_FOR_CLINICAL_USE, io, schema
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.factory import plan
@@ -197,9 +197,15 @@ def to_row(
         "accepted": accepted,
         "reason": reason,
         "flags": flags,
-        "image": {"bytes": io.encode_png(image), "path": f"images/{finding.sample_id}.png"},
-        "mask": {"bytes": io.encode_png(mask * 255), "path": f"masks/{finding.sample_id}.png"},
+        "image": _to_png(image, f"images/{finding.sample_id}.png", finding.sample_id),
+        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png", finding.sample_id),
     }
+
+
+def _to_png(pixels: NDArray[np.uint8], path: str, sample_id: str) -> dict[str, Any]:
+    """Return a PNG that says itself what it is, wherever it is copied to."""
+    text = {"Title": sample_id, "Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}
+    return {"bytes": io.encode_png(pixels, text), "path": path}
 
 
 def is_done(spec: ShardSpec) -> bool:

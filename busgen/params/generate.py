@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,7 @@ from busgen.schema import VARIED
 from busgen.seeds import MAX_SEED
 
 Targets = dict[str, bool | dict[str, float]]
+Counts = dict[str, Annotated[int, Field(ge=1)]]
 
 
 class GenerateParams(Section):
@@ -22,7 +23,8 @@ class GenerateParams(Section):
     None stands for those that ship. Judges are asked only where one of their gates is not off.
     `known` are what no image may be a copy of: files of real images (`busgen calibrate` makes
     them), folders of earlier releases; with none nothing is asked.
-    `vary` makes of each of the `n` findings a counterfactual family,
+    `counts` are exact numbers of findings, ``pathology.malignant`` or, crossed,
+    ``pathology.benign,shape.oval``; the rest has none of them. `vary` makes of each of the `n` findings a counterfactual family,
     one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.ModelOptions`).
     """
@@ -37,6 +39,7 @@ class GenerateParams(Section):
     where: tuple[str, ...] = ()
     text: str | None = None
     targets: Targets = {}
+    counts: Counts = {}
     vary: str | None = None
     mask_engine: str = "semantic_curvature"
     engine: str = "diffusion"

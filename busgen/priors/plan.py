@@ -6,7 +6,7 @@ marginals, or the reason why nothing can meet the request.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations
 
 import numpy as np
@@ -40,7 +40,7 @@ class Plan:
     boxes: boxes.Boxes
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def make_plan(prior: Prior, request: Request) -> Plan:
     """Return the tables for `request`; raise `FindingError` with the reason if it cannot be met."""
     limited = [str(condition) for condition in request.where if condition.op == "range"]
@@ -52,6 +52,7 @@ def make_plan(prior: Prior, request: Request) -> Plan:
             "drop size_matched or the limits",
         )
     factors, generated = _condition(prior, request.where, request.size_matched)
+    factors += [_exclude(prior, conditions) for conditions in request.without]
     conditionals, total = joint.eliminate(factors, ORDER)
     if not total > 0:
         raise _refusal(prior, request)
@@ -69,18 +70,26 @@ def make_plan(prior: Prior, request: Request) -> Plan:
     return Plan(conditionals, tuple(factors), generated)
 
 
-def marginals(prior: Prior, request: Request) -> dict[str, dict[str, float]]:
-    """Return the requested marginals: field -> term -> probability.
+def _exclude(prior: Prior, conditions: Sequence[Condition]) -> joint.Factor:
+    """Return 0 where all conditions are met, else 1."""
+    masks = [_mask(prior, condition) for condition in conditions]
+    met = reduce(np.multiply.outer, masks)
+    return joint.Factor(tuple(condition.field for condition in conditions), 1 - met)
+
+
+def marginals(prior: Prior, strata: Sequence[tuple[Request, int]]) -> dict[str, dict[str, float]]:
+    """Return the requested marginals over strata of so many findings: field -> term -> probability.
 
     A lesion's fields are given among lesions (empty where only normal can be drawn); a margin's
     terms may stand together, so theirs do not sum to 1.
     """
     names = tuple(n for n in NODES if n not in {*HIDDEN, "field_mm"})
-    factors = make_plan(prior, request).factors
+    plans = [(make_plan(prior, request).factors, count) for request, count in strata]
     result = {}
     for name in names:
-        table = joint.multiply(factors, (name,))
-        table = (table / table.sum())[: -1 if name in LESION_NODES else None]
+        parts = [(joint.multiply(factors, (name,)), count) for factors, count in plans]
+        counts = [table / table.sum() * count for table, count in parts]
+        table = np.sum(counts, axis=0)[: -1 if name in LESION_NODES else None]
         terms, total = prior.terms(name), table.sum()
         if name == "margin":
             terms = schema.MARGINS

@@ -27,13 +27,14 @@ class Share:
 class Request:
     """Conditions and targets; `size_matched` gives all classes the same size distribution.
 
-    Under `size_matched` the box area of every lesion follows the prior's own mixture of benign and
+    `without` are conditions that no finding meets all together. Under `size_matched` the box area of every lesion follows the prior's own mixture of benign and
     malignant areas, whatever its pathology; limits on sizes or places are then refused.
     """
 
     where: tuple[Condition, ...] = ()
     targets: tuple[Share, ...] = ()
     size_matched: bool = False
+    without: tuple[tuple[Condition, ...], ...] = ()
 
 
 def parse_request(

@@ -240,8 +240,11 @@ def test_a_scanner_is_one_of_the_engines(tmp_path):
 
 
 def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
-    done = call("generate", *SMALL, "--out", tmp_path / "x", "--dry-run")
+    words = ("--count", "pathology.malignant=2", "--allow-unfilled", "--split", "train=.5, test=.5")
+    done = call("generate", *SMALL, *words, "--out", tmp_path / "x", "--dry-run")
     plan = json.loads(done.stdout)
+    assert plan["counts"] == {"pathology.malignant": 2}
+    assert plan["max_unfilled"] == 1.0
     assert plan["n"] == 6
     assert plan["engine"] == "diffusion"
     assert not list(tmp_path.iterdir())
@@ -262,6 +265,11 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
         (["--text", "a purple mass"], "purple"),
         (["--set", "size_mm=400"], "400"),
         (["--target", "margin"], "margin"),
+        (["--count", "malignant"], "a count must be field.term=number, got 'malignant'"),
+        (["--count", "pathology.malignant=700"], "at most n findings together, got 700 of 600"),
+        (["--split", "train"], "--split must be split=share"),
+        (["--split", "train=.5"], "shares must be positive and sum to 1"),
+        (["--max-attempts", "0"], "max_attempts must be"),
         (["--params", "no such file.yaml"], "no such file.yaml must be readable"),
     ],
 )

@@ -223,6 +223,22 @@ def test_a_plan_names_the_datasets_that_taught_each_part(tmp_path):
     assert learned["judges"] == every
 
 
+def test_counts_are_exact_whatever_the_shards(tmp_path):
+    counts = {"pathology.malignant": 5, "pathology.benign,shape.oval": 4}
+    drawn = []
+    for size in (5, 12):
+        work = tmp_path / str(size)
+        rounds.run(tiny(counts=counts, shard_size=size, gates=OFF), work, run_shards)
+        rows = pq.read_table(work / "index.parquet").to_pylist()
+        drawn.append([(row["sample_id"], row["image_sha256"]) for row in rows])
+        kinds = [(row["pathology"], row["shape"]) for row in rows]
+        assert sum(kind[0] == "malignant" for kind in kinds) == 5
+        assert kinds.count(("benign", "oval")) == 4
+    assert drawn[0] == drawn[1]
+    longer = tiny(counts=counts, n=14)
+    assert longer.shards_sha256 != tiny(counts=counts).shards_sha256
+
+
 def test_easy_findings_leave_their_attempts_to_hard_ones(tmp_path):
     plan = tiny(n=12, max_attempts=2, max_unfilled=1.0, gates={"grey_sd": Gate(min=34.0)})
     rounds.run(plan, tmp_path, run_shards)

@@ -27,7 +27,7 @@ def test_conditioning_on_a_descendant_reaches_the_class(prior, lesion_joint):
         (["shape=oval", "echo_pattern=anechoic"], lesion_joint[:, 0, :, 0]),
     ):
         want = part.reshape(3, -1).sum(1)
-        got = marginals(prior, parse_request(settings, None, None))["pathology"]
+        got = marginals(prior, [(parse_request(settings, None, None), 1)])["pathology"]
         np.testing.assert_allclose(list(got.values()), want / want.sum(), atol=1e-12)
 
 
@@ -77,7 +77,7 @@ def test_several_targets_hold_at_once_and_keep_the_conditionals(prior):
         "halo": {"yes": 0.5},
     }
     request = parse_request([], None, targets)
-    got = marginals(prior, request)
+    got = marginals(prior, [(request, 1)])
     assert got["pathology"] == pytest.approx({"benign": 0.5, "malignant": 0.5, "normal": 0})
     assert got["margin"]["spiculated"] == pytest.approx(0.3, abs=1e-8)
     assert got["margin"]["angular"] == pytest.approx(0.25, abs=1e-8)
@@ -97,7 +97,7 @@ def test_drawn_shares_follow_the_targets(prior):
     drawn = draw(prior, 4000, 2, request=request)
     shares = [np.mean([f.pathology == p for f in drawn]) for p in ("benign", "malignant", "normal")]
     np.testing.assert_allclose(shares, [0.3, 0.5, 0.2], atol=4 * np.sqrt(0.25 / 4000))
-    got = marginals(prior, request)
+    got = marginals(prior, [(request, 1)])
     for field in ("shape", "birads", "echo_pattern"):
         values = [getattr(f, field) for f in drawn if getattr(f, field) is not None]
         for term, share in got[field].items():
@@ -120,7 +120,7 @@ def test_normal_is_reachable_and_has_no_lesion(prior):
     drawn = draw(prior, 50, 2, request=parse_request([], "normal breast tissue", None))
     assert {f.pathology for f in drawn} == {"normal"}
     assert {(f.shape, f.margin, f.width_mm, f.birads) for f in drawn} == {(None, None, None, "1")}
-    assert marginals(prior, parse_request(["pathology=normal"], None, None))["shape"] == {}
+    assert marginals(prior, [(parse_request(["pathology=normal"], None, None), 1)])["shape"] == {}
 
 
 @pytest.mark.parametrize(

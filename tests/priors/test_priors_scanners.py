@@ -39,7 +39,7 @@ def test_each_engine_has_its_own(prior, devices):
 
 
 def test_proportions_are_those_of_the_generic_ones(devices):
-    got = marginals(devices, Request())["scanner"]
+    got = marginals(devices, [(Request(), 1)])["scanner"]
     assert got == pytest.approx(SHARES, abs=1e-8)
     drawn = [finding.scanner for finding in draw(devices, 4000, 3)]
     for name, share in SHARES.items():
@@ -71,7 +71,7 @@ def test_a_scanner_is_asked_for_by_its_name(devices, written):
 
 def test_targets_may_name_scanners(devices):
     targets = {"scanner": {"U-Systems": 0.25, "BUSI": 0.5}}
-    got = marginals(devices, parse_request([], None, targets))["scanner"]
+    got = marginals(devices, [(parse_request([], None, targets), 1)])["scanner"]
     assert (got["U-Systems"], got["BUSI"]) == pytest.approx((0.25, 0.5), abs=1e-6)
 
 

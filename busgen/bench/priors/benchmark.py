@@ -19,6 +19,7 @@ from busgen import schema
 from busgen.arrays import Bools, Floats
 from busgen.bench.harness import Bar, Figure, measure_time
 from busgen.bench.masks.prior_marginals import distances
+from busgen.bench.priors import requests
 from busgen.bench.real.reading import find_folder
 from busgen.errors import UserError
 from busgen.io import read_json
@@ -54,13 +55,14 @@ BARS = {
     "class_auc_both_gap": Bar("<=", 0.02),
     "pairs_outside": Bar("<=", 0.05),
     **{f"{name}_{label}_in_limits": Bar("<=", 1.0) for name in SIZES for label in LESIONS},
+    **requests.BARS,
 }
 
 Row = Mapping[str, Any]
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures; takes a minute. `quick` draws fewer findings: a rehearsal, no result."""
+    """Return the figures; takes ten minutes. `quick` draws fewer findings: a rehearsal, no result."""
     source, count = find_folder(), DRAWN // 50 if quick else DRAWN
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch) / "real"
@@ -83,6 +85,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         **_classes(real, lesions, _read_sizes(source / WHU)),
         **_pairs(),
         **_sizes(held_out, lesions),
+        **requests.figures(quick=quick),
     }
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from busgen import schema
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
+from busgen.priors.quotas import strata
 from busgen.priors.request import parse_request
 from busgen.release import sql
 from busgen.schema import Column
@@ -194,7 +195,9 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
     ``where``, ``text``, ``targets`` and ``vary``.
     """
     request = parse_request(tuple(plan["where"]), plan["text"], plan["targets"])
-    requested = marginals(make_prior(plan["prior"]), request)
+    prior = make_prior(plan["prior"])
+    groups = strata(prior, request, plan.get("counts") or {}, plan["n"])
+    requested = marginals(prior, groups)
     fields = {name: shares for name, shares in requested.items() if shares and name != plan["vary"]}
     return {
         Rule(name, ABOUT, "", "term"): tuple(_off(connection, name, shares))

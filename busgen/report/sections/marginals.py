@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from busgen.priors.network import make_prior
 from busgen.priors.plan import marginals
+from busgen.priors.quotas import strata
 from busgen.priors.request import parse_request
 from busgen.report import words
 from busgen.report.evidence import Evidence
@@ -68,7 +69,8 @@ def make_section(evidence: Evidence) -> tuple[Marginal, ...]:
     """
     plan = evidence.plan.request
     request = parse_request(plan.where, plan.text, plan.targets)
-    requested = marginals(make_prior(evidence.plan.resolution.prior), request)
+    prior = make_prior(evidence.plan.resolution.prior)
+    requested = marginals(prior, strata(prior, request, plan.counts, plan.n))
     fields = [name for name in words.FIELDS if requested.get(name) and name != plan.vary]
     found = (_marginal(name, requested[name], evidence) for name in fields)
     return tuple(marginal for marginal in found if marginal.total)

@@ -18,7 +18,7 @@ from busgen.report.evidence import Evidence
 from busgen.similarity.known_images import REAL, RELEASE
 
 # what the command line of `busgen generate` can say; everything else needs a parameter file
-_ON_COMMAND_LINE = ("n", "seed", "size_px", "where", "text", "targets", "vary", "engine",
+_ON_COMMAND_LINE = ("n", "seed", "size_px", "where", "text", "targets", "counts", "vary", "engine",
                     "mask_engine")  # fmt: skip
 KNOWN = {REAL: "real images", RELEASE: "earlier releases"}
 Facts = tuple[tuple[str, str], ...]
@@ -70,6 +70,8 @@ def to_command(plan: Plan, release: Mapping[str, Any]) -> str:
                 parts += ["--target", f"{name}.{term}={share}"]
         elif shares:
             parts += ["--target", name]
+    for key, count in request.counts.items():
+        parts += ["--count", f"{key}={count}"]
     parts += ["--vary", request.vary] if request.vary else []
     parts += ["--engine", request.engine, "--mask-engine", request.mask_engine]
     parts += ["--params", "params.yaml"] if needs_file(plan, release) else []
