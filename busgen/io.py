@@ -104,7 +104,9 @@ def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None)
         raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image")
     whole = data.tobytes()
     chunks = b""
-    for key, value in (text or {}).items():  # PNG, section 11.3.3.4: iTXt holds UTF-8, not compressed
+    for key, value in (
+        text or {}
+    ).items():  # PNG, section 11.3.3.4: iTXt holds UTF-8, not compressed
         body = b"iTXt" + key.encode("latin-1") + bytes(5) + value.encode()
         chunks += (len(body) - 4).to_bytes(4, "big") + body + crc32(body).to_bytes(4, "big")
     return whole[:PNG_HEADER] + chunks + whole[PNG_HEADER:]

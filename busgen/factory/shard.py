@@ -197,14 +197,14 @@ def to_row(
         "accepted": accepted,
         "reason": reason,
         "flags": flags,
-        "image": _to_png(image, f"images/{finding.sample_id}.png", finding.sample_id),
-        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png", finding.sample_id),
+        "image": _to_png(image, f"images/{finding.sample_id}.png", {"Title": finding.sample_id}),
+        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png", {}),  # a family shares it
     }
 
 
-def _to_png(pixels: NDArray[np.uint8], path: str, sample_id: str) -> dict[str, Any]:
+def _to_png(pixels: NDArray[np.uint8], path: str, text: dict[str, str]) -> dict[str, Any]:
     """Return a PNG that says itself what it is, wherever it is copied to."""
-    text = {"Title": sample_id, "Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}
+    text = text | {"Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}
     return {"bytes": io.encode_png(pixels, text), "path": path}
 
 

@@ -24,8 +24,9 @@ class GenerateParams(Section):
     `known` are what no image may be a copy of: files of real images (`busgen calibrate` makes
     them), folders of earlier releases; with none nothing is asked.
     `counts` are exact numbers of findings, ``pathology.malignant`` or, crossed,
-    ``pathology.benign,shape.oval``; the rest has none of them. `vary` makes of each of the `n` findings a counterfactual family,
-    one sample for each term of that field (`busgen.priors.families`). `model`, `adapter`, `steps`
+    ``pathology.benign,shape.oval``; the rest has none of them. `vary` makes of each of the `n`
+    findings a counterfactual family, one sample for each term of that field
+    (`busgen.priors.families`). `model`, `adapter`, `steps`
     and `guidance` are for learned engines (`busgen.images.engines.ModelOptions`).
     """
 

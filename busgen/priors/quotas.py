@@ -72,7 +72,9 @@ def _conditions(key: str) -> tuple[Condition, ...]:
     for part in key.split(","):
         field, dot, term = part.strip().partition(".")
         if not dot:
-            raise FindingError("a count must be of field.term", repr(part), "pathology.malignant=100")
+            raise FindingError(
+                "a count must be of field.term", repr(part), "pathology.malignant=100"
+            )
         op = "includes" if field == "margin" else "in"
         found.append(Condition(field, op, (check_term(field, term),)))
     return tuple(found)

@@ -27,8 +27,9 @@ class Share:
 class Request:
     """Conditions and targets; `size_matched` gives all classes the same size distribution.
 
-    `without` are conditions that no finding meets all together. Under `size_matched` the box area of every lesion follows the prior's own mixture of benign and
-    malignant areas, whatever its pathology; limits on sizes or places are then refused.
+    `without` are conditions that no finding meets all together. Under `size_matched` the box area
+    of every lesion follows the prior's own mixture of benign and malignant areas, whatever its
+    pathology; limits on sizes or places are then refused.
     """
 
     where: tuple[Condition, ...] = ()

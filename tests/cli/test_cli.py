@@ -269,7 +269,7 @@ def test_dry_run_prints_the_plan_and_makes_nothing(tmp_path):
         (["--count", "pathology.malignant=700"], "at most n findings together, got 700 of 600"),
         (["--split", "train"], "--split must be split=share"),
         (["--split", "train=.5"], "shares must be positive and sum to 1"),
-        (["--max-attempts", "0"], "max_attempts must be"),
+        (["--max-attempts", "0"], "max_attempts: Input should be greater than or equal to 1"),
         (["--params", "no such file.yaml"], "no such file.yaml must be readable"),
     ],
 )

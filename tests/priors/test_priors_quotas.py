@@ -52,7 +52,10 @@ def test_the_order_follows_from_the_seed():
         ({"birads.2,margin.spiculated": 1}, "one suspicious feature"),
         ({"pathology.cancer": 1}, "pathology must be one of the lexicon's terms"),
         ({"malignant": 1}, "must be of field.term, got 'malignant'"),
-        ({"pathology.benign": 1, "pathology.malignant": 1, "pathology.normal": 1}, "leave no other"),
+        (
+            {"pathology.benign": 1, "pathology.malignant": 1, "pathology.normal": 1},
+            "leave no other",
+        ),
     ],
 )
 def test_counts_that_cannot_be_are_refused(prior, counts, message):

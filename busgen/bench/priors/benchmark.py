@@ -62,7 +62,7 @@ Row = Mapping[str, Any]
 
 
 def measure(*, quick: bool = False) -> dict[str, Figure]:
-    """Return the figures; takes ten minutes. `quick` draws fewer findings: a rehearsal, no result."""
+    """Return the figures; takes ten minutes. `quick` draws fewer: a rehearsal, no result."""
     source, count = find_folder(), DRAWN // 50 if quick else DRAWN
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch) / "real"

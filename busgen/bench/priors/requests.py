@@ -1,8 +1,8 @@
 """Whether small requests are met: figures of `busgen bench priors`.
 
-In: the default and twenty conditions, ten seeds each but for some. Out: how many runs of 40 findings
-end, and how many of those with counts have them exactly. Images are the phantom's, 64 px: what is
-asked is whether the gates and the attempts fill a request, not how it looks.
+In: the default and twenty conditions, ten seeds each but for some. Out: how many runs of 40
+findings end, and how many of those with counts have them exactly. Images are the phantom's, 64 px:
+what is asked is whether gates and attempts fill a request, not how it looks.
 """
 
 from collections.abc import Mapping
@@ -48,9 +48,14 @@ def _run(
     where: tuple[str, ...], seed: int, counts: Mapping[str, int] | None = None
 ) -> dict[str, int] | None:
     """Return how many accepted findings of each of `COUNTS` a run has, None if it is not met."""
-    engines = {"engine": "phantom", "mask_engine": "curvature"}
     params = GenerateParams(
-        n=N, size_px=SIDE, seed=seed, where=where, counts=dict(counts or {}), **engines
+        n=N,
+        size_px=SIDE,
+        seed=seed,
+        where=where,
+        counts=dict(counts or {}),
+        engine="phantom",
+        mask_engine="curvature",
     )
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         try:

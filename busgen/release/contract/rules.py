@@ -196,7 +196,7 @@ def share_rules(connection: sql.Connection, plan: Mapping[str, Any]) -> dict[Rul
     """
     request = parse_request(tuple(plan["where"]), plan["text"], plan["targets"])
     prior = make_prior(plan["prior"])
-    groups = strata(prior, request, plan.get("counts") or {}, plan["n"])
+    groups = strata(prior, request, plan.get("counts") or {}, plan.get("n") or 1)
     requested = marginals(prior, groups)
     fields = {name: shares for name, shares in requested.items() if shares and name != plan["vary"]}
     return {
