@@ -8,7 +8,7 @@ from documents import ROOT
 
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.results import BEGIN, END, result_pages
-from busgen.io import read_json
+from busgen.io import dumps, read_json
 
 
 @pytest.fixture
@@ -29,13 +29,15 @@ def test_pages_show_what_the_json_says(checkout):
     page = result_pages(checkout)[Path("docs/results/quality.md")]
     low, high = figure["interval"]
     assert f"{figure['value']:.4g} ({low:.4g} to {high:.4g}) | {figure['n']} | <= 0.05" in page
-    assert "transcribed from README" in page
+    assert f"Commit: `{read_json(checkout / 'docs/results/quality.json')['commit']}`" in page
 
 
 def test_a_changed_figure_is_found_and_written_anew(checkout, call):
     assert call("bench", "--check")[0] == 0
-    record = checkout / "docs/results/factory.json"
-    record.write_text(record.read_text().replace("106.2", "206.2"))
+    path = checkout / "docs/results/factory.json"
+    record = read_json(path)
+    record["figures"]["dataset_s"]["value"] = 206.2
+    path.write_text(dumps(record))
     code, _, error = call("bench", "--check")
     assert code == 2
     assert "a generated page must be up to date" in error
