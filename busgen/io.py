@@ -102,11 +102,8 @@ def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None)
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image")
-    whole = data.tobytes()
-    chunks = b""
-    for key, value in (
-        text or {}
-    ).items():  # PNG, section 11.3.3.4: iTXt holds UTF-8, not compressed
+    whole, chunks = data.tobytes(), b""
+    for key, value in (text or {}).items():  # iTXt, not compressed (PNG, section 11.3.3.4)
         body = b"iTXt" + key.encode("latin-1") + bytes(5) + value.encode()
         chunks += (len(body) - 4).to_bytes(4, "big") + body + crc32(body).to_bytes(4, "big")
     return whole[:PNG_HEADER] + chunks + whole[PNG_HEADER:]
