@@ -9,7 +9,7 @@ from prior_density import log_prob
 from busgen.errors import DataError, UserError
 from busgen.params.priors import PriorsParams
 from busgen.priors.draw import draw
-from busgen.priors.fitting.assessment import _assessed_shares
+from busgen.priors.fitting.assessment import SMOOTHING, _assessed_shares, _count, _states
 from busgen.priors.fitting.em import infer
 from busgen.priors.fitting.fit import fit_prior
 from busgen.priors.fitting.lesions import CENTRED, HEIGHT, TOLD, WIDTH, X, make_lesions
@@ -90,6 +90,18 @@ def test_missing_terms_are_summed_out(prior, as_rows):
     whole = infer(prior, make_lesions(rows, prior), count=False).terms
     missing = infer(prior, make_lesions([row | {"echo_pattern": None}], prior), count=False).terms
     assert np.exp(missing[0]) == pytest.approx(np.exp(whole).sum(), rel=1e-12)
+
+
+def test_undivided_4_counts_as_those_do_that_divide_it(prior, as_rows):
+    benign = [f for f in draw(prior, 60, 1) if f.pathology == "benign"]
+    whole = as_rows(benign[:3], birads="4a") + as_rows(benign[3:4], birads="4b")
+    undivided = as_rows(benign[4:8], birads=None, birads_category="4")
+    lesions = make_lesions([*whole, *undivided], prior)
+    seen, categories = _states(lesions)
+    found = _count(lesions, (seen >= 0).all(1) & (categories >= 0), categories)[0]
+    assert found[2:5].sum() == pytest.approx(8 + 3 * SMOOTHING)
+    assert found[2] > found[3] > found[4]
+    assert found[[0, 1, 5]] == pytest.approx(SMOOTHING)
 
 
 def test_whole_rows_have_their_exact_probability(prior, as_rows):
