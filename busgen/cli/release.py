@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from busgen.cli import screen
 from busgen.cli.screen import AsJson, Target, out, print_rows, to_words
+from busgen.errors import UserError
 
 Folder = Annotated[Path, typer.Argument(help="Release folder.")]
 
@@ -69,12 +70,18 @@ def diff(
 def export(
     folder: Folder,
     target: Target,
-    form: Annotated[str, typer.Option("--as", help="folder, coco or nnunet.")] = "folder",
+    form: Annotated[str, typer.Option("--as", help="folder, coco, nnunet or dicom.")] = "folder",
+    key: Annotated[Path | None, typer.Option(help="Private key (PEM) that signs images.")] = None,
+    certificates: Annotated[Path | None, typer.Option(help="Its certificates (PEM).")] = None,
 ) -> None:
-    """Write a release in the form that segmentation and detection tools open."""
+    """Write a release in the form that other tools open; signed, where a key is named."""
     from busgen.release.export import export as write
+    from busgen.release.signing import Identity
 
-    write(folder, target, form)
+    if (key is None) != (certificates is None):
+        given = "--key" if key else "--certificates"
+        raise UserError("signing needs key and certificates", f"{given} alone", "name both")
+    write(folder, target, form, Identity(key, certificates) if key and certificates else None)
     out.print(f"written  {target}", soft_wrap=True)
 
 

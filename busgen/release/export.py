@@ -4,13 +4,15 @@ In: a release folder. Out: a folder, whole or not at all:
 
 - ``folder``: per split `images/`, `masks/` and `metadata.csv`;
 - ``coco``: `images/<split>/`, `annotations/instances_<split>.json`, masks as run lengths;
-- ``nnunet``: the raw layout of nnU-Net version 2.
+- ``nnunet``: the raw layout of nnU-Net version 2;
+- ``dicom``: per split `images/` and `segmentations/` and `metadata.csv`.
 """
 
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,14 @@ import numpy as np
 from busgen import NOT_FOR_CLINICAL_USE, schema
 from busgen.arrays import Pixels
 from busgen.errors import UserError
+from busgen.extras import require_extra
 from busgen.folders import write_folder
 from busgen.io import decode_png, encode_png, write_text
+from busgen.release import dicom
 from busgen.release.description.card import LICENCE_URL
 from busgen.release.files import LICENCE, find_files, require_release, split_name
 from busgen.release.read import read_rows
+from busgen.release.signing import Identity, Signature
 
 Row = dict[str, Any]
 EXPORT = "export"
@@ -32,17 +37,21 @@ _THIN = tuple(column.name for column in schema.columns("index"))
 _CATEGORIES = {"benign": 1, "malignant": 2}
 
 
-def export(folder: Path, out: Path, form: str = "folder") -> None:
+def export(folder: Path, out: Path, form: str = "folder", identity: Identity | None = None) -> None:
     """Write the release `folder` to `out` in another form.
 
     `folder`: the release; `out`: a folder that is new or empty, or holds nothing but an unchanged
-    export; `form`: ``"folder"``, ``"coco"`` or ``"nnunet"``.
+    export; `form`: ``"folder"``, ``"coco"``, ``"nnunet"`` or ``"dicom"``; `identity`: who signs
+    the images, which are PNG in all but the last.
     """
     if form not in FORMS:
         raise UserError("form must be known", repr(form), f"choose from {', '.join(FORMS)}")
+    if identity and form == "dicom":
+        raise UserError("only PNG images are signed", form, "choose another form, or do not sign")
     require_release(folder)
+    signature = Signature(identity) if identity else None
     with write_folder(out, EXPORT) as partial:
-        FORMS[form](folder, partial)
+        FORMS[form](folder, partial, signature)
         write_text(partial / LICENCE, (folder / LICENCE).read_text(encoding="utf-8"))
 
 
@@ -60,24 +69,53 @@ def _name(sample_id: str) -> str:
     return re.sub(r"[/\\:\0]", "_", sample_id)
 
 
-def _to_folder(folder: Path, out: Path) -> None:
+def _write_image(path: Path, row: Row, signature: Signature | None) -> None:
+    png = row["image"]["bytes"]
+    path.write_bytes(signature.sign(png, row["sample_id"]) if signature else png)
+
+
+def _to_folder(folder: Path, out: Path, signature: Signature | None) -> None:
     for split in _splits(folder):
         places = [out / split / kind for kind in ("images", "masks")]
         for place in places:
             place.mkdir(parents=True)
-        with (out / split / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file_name", "mask_file_name", *_THIN])
+        with _metadata(out / split) as add:
             for row in _rows(folder, split, (*_THIN, "image", "mask")):
                 name = f"{_name(row['sample_id'])}.png"
-                for place, kind in zip(places, ("image", "mask"), strict=True):
-                    (place / name).write_bytes(row[kind]["bytes"])
-                cells = [row[column] for column in _THIN]
-                cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
-                writer.writerow([f"images/{name}", f"masks/{name}", *cells])
+                _write_image(places[0] / name, row, signature)
+                (places[1] / name).write_bytes(row["mask"]["bytes"])
+                add(row, f"images/{name}", f"masks/{name}")
 
 
-def _to_coco(folder: Path, out: Path) -> None:
+@contextmanager
+def _metadata(folder: Path) -> Iterator[Callable[[Row, str, str], None]]:
+    """Give what adds a sample, the names of its image and of its mask to `metadata.csv`."""
+    with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "mask_file_name", *_THIN])
+
+        def add(row: Row, image: str, mask: str) -> None:
+            cells = [row[column] for column in _THIN]
+            cells = ["|".join(map(str, c)) if isinstance(c, list) else c for c in cells]
+            writer.writerow([image, mask, *cells])
+
+        yield add
+
+
+def _to_dicom(folder: Path, out: Path, _: Signature | None) -> None:
+    """Write one image and, of a lesion, one segmentation a sample."""
+    require_extra("dicom", "writing DICOM")
+    for split in _splits(folder):
+        for kind in ("images", "segmentations"):
+            (out / split / kind).mkdir(parents=True)
+        with _metadata(out / split) as add:
+            for row in _rows(folder, split, (*_THIN, "image", "mask")):
+                name = _name(row["sample_id"])
+                found = dicom.write_sample(row, name, out / split)
+                add(row, f"images/{name}.dcm", f"segmentations/{name}.dcm" if found else "")
+
+
+def _to_coco(folder: Path, out: Path, signature: Signature | None) -> None:
     (out / "annotations").mkdir()
     head = {
         "info": {"description": f"busgen. {NOT_FOR_CLINICAL_USE}"},
@@ -93,7 +131,7 @@ def _to_coco(folder: Path, out: Path) -> None:
         with path.open("w", encoding="utf-8") as file:  # piece by piece: bounded memory
             file.write(json.dumps(head)[:-1])
             for key, records in (
-                ("images", _coco_images(folder, split, out)),
+                ("images", _coco_images(folder, split, out, signature)),
                 ("annotations", _coco_annotations(folder, split)),
             ):
                 file.write(f',\n"{key}": [')
@@ -103,11 +141,11 @@ def _to_coco(folder: Path, out: Path) -> None:
             file.write("}\n")
 
 
-def _coco_images(folder: Path, split: str, out: Path) -> Iterator[Row]:
+def _coco_images(folder: Path, split: str, out: Path, signature: Signature | None) -> Iterator[Row]:
     """Write the images of a split and yield their records."""
     for number, row in enumerate(_rows(folder, split, ("sample_id", "image")), start=1):
         name = f"{_name(row['sample_id'])}.png"
-        (out / "images" / split / name).write_bytes(row["image"]["bytes"])
+        _write_image(out / "images" / split / name, row, signature)
         height, width = decode_png(row["image"]["bytes"], name).shape
         yield {"id": number, "file_name": name, "height": height, "width": width, "license": 1}
 
@@ -139,7 +177,7 @@ def _run_lengths(mask: Pixels) -> list[int]:
     return [0, *lengths] if flat[0] else lengths
 
 
-def _to_nnunet(folder: Path, out: Path) -> None:
+def _to_nnunet(folder: Path, out: Path, signature: Signature | None) -> None:
     """Write train and validation as Tr, test as Ts; the split of Tr in `splits_final.json`."""
     names: dict[str, list[str]] = {split: [] for split in _splits(folder)}
     for split in names:
@@ -150,7 +188,7 @@ def _to_nnunet(folder: Path, out: Path) -> None:
             name = _name(row["sample_id"])
             names[split].append(name)
             label = np.minimum(decode_png(row["mask"]["bytes"], name), 1)
-            (out / f"images{part}" / f"{name}_0000.png").write_bytes(row["image"]["bytes"])
+            _write_image(out / f"images{part}" / f"{name}_0000.png", row, signature)
             (out / f"labels{part}" / f"{name}.png").write_bytes(encode_png(label))
     train, validation = names.get("train", []), names.get("validation", [])
     if validation:
@@ -171,4 +209,4 @@ def _to_record(record: object) -> str:
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
-FORMS = {"folder": _to_folder, "coco": _to_coco, "nnunet": _to_nnunet}
+FORMS = {"folder": _to_folder, "coco": _to_coco, "nnunet": _to_nnunet, "dicom": _to_dicom}

@@ -110,7 +110,7 @@ def test_nothing_is_overwritten_or_half_written(release, tmp_path):
     with pytest.raises(UserError, match="must not exist or be empty"):
         export(release, tmp_path)
     with pytest.raises(UserError, match="form must be known"):
-        export(release, tmp_path / "out", "dicom")
+        export(release, tmp_path / "out", "tiff")
     with pytest.raises(UserError, match="release folder"):
         export(tmp_path, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
