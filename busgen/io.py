@@ -97,16 +97,26 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
-    """Return (H, W) uint8 pixels as PNG bytes, with chunks of `text` by Latin-1 keyword."""
+def encode_png(
+    pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None, pixel_mm: float | None = None
+) -> bytes:
+    """Return (H, W) uint8 pixels as PNG bytes.
+
+    `text`: chunks by Latin-1 keyword; `pixel_mm`: the side of a pixel, where it is known.
+    """
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
     if not done:
         raise ValueError(f"pixels of shape {pixels.shape} and type {pixels.dtype} are no image")
-    whole, chunks = data.tobytes(), b""
-    for key, value in (text or {}).items():  # iTXt, not compressed (PNG, section 11.3.3.4)
-        body = b"iTXt" + key.encode("latin-1") + bytes(5) + value.encode()
-        chunks += (len(body) - 4).to_bytes(4, "big") + body + crc32(body).to_bytes(4, "big")
-    return whole[:PNG_HEADER] + chunks + whole[PNG_HEADER:]
+    bodies = [  # iTXt, not compressed (PNG, section 11.3.3.4)
+        b"iTXt" + key.encode("latin-1") + bytes(5) + value.encode()
+        for key, value in (text or {}).items()
+    ]
+    if pixel_mm:  # pixels a metre (section 11.3.4.3)
+        each = round(1000 / pixel_mm).to_bytes(4, "big")
+        bodies.append(b"pHYs" + each + each + b"\1")
+    chunks = [(len(b) - 4).to_bytes(4, "big") + b + crc32(b).to_bytes(4, "big") for b in bodies]
+    whole = data.tobytes()
+    return b"".join((whole[:PNG_HEADER], *chunks, whole[PNG_HEADER:]))
 
 
 def decode_png(data: bytes, name: str = "image") -> NDArray[np.uint8]:

@@ -79,8 +79,10 @@ def test_a_png_holds_text_that_other_programs_read():
     from PIL import Image
 
     pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    data = io.encode_png(pixels, {"Title": "7-0000001", "Comment": "nicht für Patienten"})
+    told = {"Title": "7-0000001", "Comment": "nicht für Patienten"}
+    data = io.encode_png(pixels, told, pixel_mm=0.125)
     assert np.array_equal(io.decode_png(data), pixels)
     with Image.open(BytesIO(data)) as image:
-        assert image.text == {"Title": "7-0000001", "Comment": "nicht für Patienten"}
+        assert image.text == told
+        assert image.info["dpi"] == pytest.approx((25.4 / 0.125,) * 2)
         assert np.array_equal(np.asarray(image), pixels)

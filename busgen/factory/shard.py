@@ -197,15 +197,19 @@ def to_row(
         "accepted": accepted,
         "reason": reason,
         "flags": flags,
-        "image": _to_png(image, f"images/{finding.sample_id}.png", {"Title": finding.sample_id}),
-        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png", {}),  # a family shares it
+        "image": _to_png(image, f"images/{finding.sample_id}.png", finding),
+        "mask": _to_png(mask * 255, f"masks/{finding.sample_id}.png"),  # a family shares it
     }
 
 
-def _to_png(pixels: NDArray[np.uint8], path: str, text: dict[str, str]) -> dict[str, Any]:
-    """Return a PNG that says itself what it is, wherever it is copied to."""
-    text = text | {"Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}
-    return {"bytes": io.encode_png(pixels, text), "path": path}
+def _to_png(pixels: NDArray[np.uint8], path: str, finding: Finding | None = None) -> dict[str, Any]:
+    """Return a PNG that says itself what it is, wherever it is copied to; an image, its scale."""
+    text, pixel_mm = {"Software": "busgen", "Comment": NOT_FOR_CLINICAL_USE}, None
+    if finding:
+        pixel_mm = finding.pixel_mm
+        scale = f"{len(pixels) * pixel_mm:.4g} mm deep, a pixel is {pixel_mm:.4g} mm"
+        text |= {"Title": finding.sample_id, "Description": scale}
+    return {"bytes": io.encode_png(pixels, text, pixel_mm), "path": path}
 
 
 def is_done(spec: ShardSpec) -> bool:

@@ -52,7 +52,7 @@ def write_release(candidates: Path, out: Path, params: ReleaseParams | None = No
             write_text(folder / files.DICTIONARY, card.write_dictionary())
             write_text(folder / files.LICENCE, _licence(plan))
             write_text(folder / files.PROVENANCE, dumps(record))
-            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title)))
+            write_text(folder / files.CROISSANT, dumps(describe(folder, chosen.title, plan)))
             files.write_sums(folder)
 
 

@@ -47,7 +47,12 @@ def test_mlcroissant_reads_samples_and_attempts(release):
     import mlcroissant
 
     dataset = mlcroissant.Dataset(str(release / "croissant.json"))
-    assert not dataset.metadata.issues.errors
+    told = dataset.metadata
+    assert not told.issues.errors
+    assert "phantom" in told.data_collection
+    for words in (told.data_biases, told.data_limitations, told.data_use_cases):
+        assert words
+    assert "no image shows a patient" in told.personal_sensitive_information[0]
     samples = {
         record["samples/sample_id"].decode(): record for record in dataset.records("samples")
     }

@@ -1,6 +1,7 @@
 """Croissant 1.1: the dataset's own description that machines read.
 
-In: a release folder with its Parquet files. Out: JSON-LD (http://mlcommons.org/croissant/1.1).
+In: a release folder with its Parquet files, the plan. Out: JSON-LD, with the vocabulary of
+responsible AI (http://mlcommons.org/croissant/1.1, http://mlcommons.org/croissant/RAI/1.0).
 """
 
 from pathlib import Path
@@ -9,10 +10,11 @@ import pyarrow as pa
 
 from busgen import NOT_FOR_CLINICAL_USE, __version__, schema
 from busgen.io import read_json, sha256_file
-from busgen.release.description.card import LICENCE_URL
+from busgen.release.description.card import LICENCE_URL, list_sources
 from busgen.release.files import DATA, INDEX, find_files
 
 _CONTEXT = Path(__file__).with_name("croissant_context.json")
+_RESPONSIBLE = Path(__file__).with_name("croissant_rai.json")
 _PARQUET = "application/x-parquet"
 _TYPES = {
     schema.TEXT: "sc:Text",
@@ -23,8 +25,11 @@ _TYPES = {
 }
 
 
-def describe(folder: Path, title: str) -> dict[str, object]:
-    """Return the Croissant description of a release whose Parquet files stand in `folder`."""
+def describe(folder: Path, title: str, plan: dict[str, object]) -> dict[str, object]:
+    """Return the Croissant description of a release whose Parquet files stand in `folder`.
+
+    `plan`: the resolved plan of the candidates.
+    """
     described = [_file(path, folder) for path in (*find_files(folder), folder / INDEX)]
     samples = {
         "@type": "cr:FileSet",
@@ -37,7 +42,10 @@ def describe(folder: Path, title: str) -> dict[str, object]:
     return {
         "@context": read_json(_CONTEXT),
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "conformsTo": [
+            "http://mlcommons.org/croissant/1.1",
+            "http://mlcommons.org/croissant/RAI/1.0",
+        ],
         "name": "busgen",
         "alternateName": title,
         "description": f"{NOT_FOR_CLINICAL_USE}. Synthetic breast-ultrasound images with lesion "
@@ -54,7 +62,16 @@ def describe(folder: Path, title: str) -> dict[str, object]:
             _record_set("samples", "release", "fileSet", "data-files"),
             _record_set("attempts", "index", "fileObject", INDEX),
         ],
+        "rai:dataCollection": _to_origin(plan),
+        **read_json(_RESPONSIBLE),
     }
+
+
+def _to_origin(plan: dict[str, object]) -> str:
+    """Return in words what drew the data, and the datasets that it learned from."""
+    start = f"Drawn by the engines {plan['mask_engine']} (masks) and {plan['engine']} (images)"
+    sources = [f"{one['name']} ({one['parts']}; {one['licence']})" for one in list_sources(plan)]
+    return f"{start}, which learned from {'; '.join(sources) or 'no published image'}."
 
 
 def _file(path: Path, folder: Path) -> dict[str, object]:
