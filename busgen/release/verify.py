@@ -99,7 +99,7 @@ def _check_index(folder: Path, *, with_data: bool) -> list[Problem]:
         if not problems and with_data and find_files(folder):
             problems += _difference(index, find_files(folder))
             problems += _check_provenance(folder)
-            problems += _check_findings(index)
+            problems += check_findings(index)
     except (DataError, sql.Error) as error:
         return [
             Problem(files.INDEX, "must be a readable index that fits the data", _shorten(error))
@@ -123,7 +123,7 @@ def _difference(index: Path, data: list[Path]) -> list[Problem]:
     return [Problem(files.INDEX, rule, str(row[0])) for row in (*found, *twice)]
 
 
-def _check_findings(index: Path) -> Iterator[Problem]:
+def check_findings(index: Path) -> Iterator[Problem]:
     """Yield a problem for each contradiction that findings hold, counterfactual families left out.
 
     Their members have terms of one field that no finding was drawn with.

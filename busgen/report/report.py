@@ -13,7 +13,7 @@ from busgen.folders import write_folder
 from busgen.release.contract.data_docs import to_html
 from busgen.release.contract.expectations import Report, validate
 from busgen.release.files import INDEX
-from busgen.report.answers import verdict
+from busgen.report.answers import scorecard, verdict
 from busgen.report.answers.limits import to_words
 from busgen.report.answers.questions import make_answers
 from busgen.report.charts import distributions
@@ -40,7 +40,7 @@ from busgen.report.sections.gallery import make_filters, make_rows
 __all__ = ["Previous", "Sources", "write_report"]
 
 REPORT = "report"
-PAGE, CONTRACT = "index.html", "contract.html"
+PAGE, CONTRACT, SCORECARD = "index.html", "contract.html", "scorecard.html"
 OUTLINES = 8  # of each class and margin on the plate
 MAX_BYTES = 20_000_000
 SECTIONS = (  # id, title, what the contents add to it, template; in the order of the page
@@ -77,15 +77,18 @@ def write_report(sources: Sources, out: Path, gallery: int) -> None:
 def save_report(sources: Sources, folder: Path, gallery: int) -> None:
     """Write ``index.html`` to `folder`; parameters and errors as in `write_report`.
 
-    Beside it stands ``contract.html``, Great Expectations' data docs of the release.
+    Beside it stand ``contract.html``, Great Expectations' data docs of the release, and
+    ``scorecard.html``, the release by the criteria of Zamzmi et al. 2025.
     """
     evidence = gather(sources)
     contract = validate(sources.release / INDEX, evidence.provenance["plan"])
-    page = render("page.html", _gather_content(evidence, contract, gallery))
+    content = _gather_content(evidence, contract, gallery)
+    page = render("page.html", content)
     if (size := len(page.encode())) > MAX_BYTES:
         rule = f"a report must be at most {MAX_BYTES / 1e6:.0f} MB"
         raise UserError(rule, f"{size / 1e6:.1f} MB", "lower report.gallery")
     io.write_text(folder / CONTRACT, to_html(contract))
+    io.write_text(folder / SCORECARD, render("answers/scorecard.html", content))
     io.write_text(folder / PAGE, page)
 
 
@@ -95,9 +98,13 @@ def _gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str
     answers = make_answers(evidence, contract, teaching)
     found = evidence.accepted_rows["pathology"].value_counts()
     sections = [one for one in SECTIONS if teaching or one[0] != "downstream"]
+    versions = previous.make_section(evidence)
     return {
         "chart": distributions,
         "contract_page": CONTRACT,
+        "report_page": PAGE,
+        "scorecard_page": SCORECARD,
+        "criteria": scorecard.make_section(evidence, answers, versions),
         "place": {name: number for number, (name, *_) in enumerate(sections, 1)},
         "sections": sections,
         "teaching": teaching,
@@ -109,7 +116,7 @@ def _gather_content(evidence: Evidence, contract: Report, size: int) -> dict[str
         "attempts": len(evidence.attempts),
         "unfilled": evidence.unfilled,
         "verdict": verdict.make_section(answers, to_words(evidence.scores.get("limits"))),
-        "versions": previous.make_section(evidence),
+        "versions": versions,
         **_images(evidence, size),
         **_request(evidence),
         **_gates(evidence),

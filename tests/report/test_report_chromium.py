@@ -5,6 +5,7 @@ import pytest
 from browser import CHROMIUM, browsing, faults
 
 from busgen.report.page import print_pdf
+from busgen.report.report import SCORECARD
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SHOWN = "[...document.querySelectorAll('.shot')].filter((s) => s.offsetParent)"
@@ -42,6 +43,14 @@ def test_everything_is_drawn_and_the_banner_stays(request, tab, width, release):
     assert tab.js("scrollY") > 0
     box = "document.querySelector('.banner').getBoundingClientRect()"
     assert tab.js(f"[{box}.left, {box}.top, {box}.width]") == [0, 0, width]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_scorecard_fits_the_screen(tab, chain, width):
+    tab.size(width, 900)
+    tab.open(chain.folder / SCORECARD)
+    assert tab.js("document.querySelectorAll('section').length") == 7
+    assert tab.js("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_the_verdict_comes_before_all_else(tab, chain):

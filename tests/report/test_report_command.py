@@ -44,7 +44,12 @@ def test_a_pdf_and_a_page_with_patients_are_written_beside_the_page(chain, tmp_p
     names = ("index.html", "report.pdf", "with_real.html")
     assert [line.split()[0] for line in out.splitlines()] == ["report", "pdf", "real"]
     assert all(str(folder / name) in out for name in names)
-    assert {path.name for path in folder.iterdir()} == {*names, "contract.html", MANIFEST}
+    assert {path.name for path in folder.iterdir()} == {
+        *names,
+        "contract.html",
+        "scorecard.html",
+        MANIFEST,
+    }
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     assert "NOT FOR SHARING" in (folder / "with_real.html").read_text("utf-8")
     assert "patients' images read" in err

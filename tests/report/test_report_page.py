@@ -14,7 +14,15 @@ from busgen.cli import main
 from busgen.errors import DataError, UserError
 from busgen.folders.manifests import MANIFEST
 from busgen.report.page import HERE
-from busgen.report.report import CONTRACT, MAX_BYTES, PAGE, SECTIONS, Sources, write_report
+from busgen.report.report import (
+    CONTRACT,
+    MAX_BYTES,
+    PAGE,
+    SCORECARD,
+    SECTIONS,
+    Sources,
+    write_report,
+)
 from busgen.report.sections.gallery import RANKS
 
 
@@ -73,12 +81,18 @@ def test_unfilled_findings_are_listed(chain, evidence):
 def test_page_is_self_contained(chain):
     page = chain.html
     links = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert all(link.startswith(("data:", "#")) or link == CONTRACT for link in links)
-    for text in (page, (chain.folder / CONTRACT).read_text(encoding="utf-8")):
+    assert all(link.startswith(("data:", "#")) or link in (CONTRACT, SCORECARD) for link in links)
+    beside = [(chain.folder / name).read_text(encoding="utf-8") for name in (CONTRACT, SCORECARD)]
+    for text in (page, *beside):
         remote = re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)  # names, that nothing fetches
         assert not re.search(r"<script|<link rel=.stylesheet|@import|url\((?!#)|https?://", remote)
     assert len(page.encode()) < MAX_BYTES
-    assert sorted(file.name for file in chain.folder.iterdir()) == [MANIFEST, CONTRACT, PAGE]
+    assert sorted(file.name for file in chain.folder.iterdir()) == [
+        MANIFEST,
+        CONTRACT,
+        PAGE,
+        SCORECARD,
+    ]
 
 
 def test_every_reference_inside_the_page_has_its_target(chain):
@@ -118,7 +132,7 @@ def test_silent_reference_prior_and_judges(chain, tmp_path):
     sources = Sources(given.release, given.candidates, given.quality, tmp_path, tmp_path)
     out = tmp_path / "report"
     write_report(sources, out, 1)
-    assert sorted(path.name for path in out.iterdir()) == [MANIFEST, CONTRACT, PAGE]
+    assert sorted(path.name for path in out.iterdir()) == [MANIFEST, CONTRACT, PAGE, SCORECARD]
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "benign, synthetic" in page
     assert "Real images compared with" not in page
@@ -213,7 +227,7 @@ def test_a_report_is_written_again_with_the_scores_that_it_holds(chain, tmp_path
     words = (given.release, "--reference", given.reference, "--gallery", 1, "--out", out)
     assert typed(*words) == (0, "scoring the release, which takes a minute or two\n")
     names = sorted(path.name for path in out.iterdir())
-    assert names == [MANIFEST, CONTRACT, PAGE, "quality"]
+    assert names == [MANIFEST, CONTRACT, PAGE, "quality", SCORECARD]
     scores = (out / "quality" / "scores.json").read_bytes()
     assert scores == (given.quality / "scores.json").read_bytes()
     assert typed(*words, "--quality", out / "quality") == (0, "")
