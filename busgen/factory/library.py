@@ -144,6 +144,8 @@ def make_release(
     until the release is whole. If `out` already is this very release, nothing is made.
     """
     plan = resolve(params.generate)
+    if side := plan.resolution.drawn_px:
+        say(f"images are drawn at {side} px and resampled to {plan.request.size_px} px")
     if is_done(out, plan, params):
         return plan
     with folders.lock_folder(out, RELEASE, say) as target:

@@ -44,7 +44,11 @@ TOOLS = ("diffusers", "numpy", "opencv-python-headless", "pyarrow", "scipy", "to
 HERE = ("prior", "judges", "mask_model", "model", "known")  # paths: their hashes are recorded
 NOT_RECORDED = {*HERE, "runner", "workers"}  # how it runs on this machine decides no byte
 NOT_IN_SHARDS = ("n", "max_attempts", "max_unfilled")
-TOLD = ("known_kinds", "learned_from")  # to readers of the plan; decides no byte, so in no hash
+TOLD = (
+    "known_kinds",
+    "learned_from",
+    "drawn_px",
+)  # to readers of the plan; decides no byte, so in no hash
 
 
 Learned = dict[str, tuple[str, ...]]  # datasets by part
@@ -56,7 +60,7 @@ class Resolution(Section):
     `prior` is the prior's JSON with the engine's scanners, so that a work folder needs its file no
     more; `prior_sha256` is the hash of the prior that was given. `judges_sha256` and
     `known_sha256` are None where no judge and no known image is asked; `learned_from` names the
-    datasets of each part.
+    datasets of each part; `drawn_px` the side that the engine draws, if it is resampled.
     """
 
     prior: dict[str, Any]
@@ -67,6 +71,7 @@ class Resolution(Section):
     known_sha256: str | None
     known_kinds: tuple[str, ...] = ()
     learned_from: Learned = Field(default_factory=dict)
+    drawn_px: int | None = None
     code_version: str
     tools: dict[str, str]
 
@@ -108,16 +113,17 @@ def resolve(params: GenerateParams) -> Plan:
     given = load_prior(request.prior)
     prior = engine_prior(request.engine, given)
     masks = load_mask_engine(request.mask_engine, request.size_px, request.mask_model)
-    judges = _hash_judges(request)
+    judges, engine = _hash_judges(request), image_engine_of(request)
     resolution = Resolution(
         prior=prior.record,
         prior_sha256=given.sha256,
         mask_engine_sha256=masks.sha256,
-        engine_sha256=image_engine_of(request).sha256,
+        engine_sha256=engine.sha256,
         judges_sha256=judges,
         known_sha256=load_known(request.known).sha256 if request.known else None,
         known_kinds=tuple(sorted({RELEASE if path.is_dir() else REAL for path in request.known})),
         learned_from=list_sources(request, given.record, judged=judges is not None),
+        drawn_px=None if engine.drawn_px == request.size_px else engine.drawn_px,
         code_version=code_version(),
         tools={"python": python_version()} | {name: version(name) for name in TOOLS},
     )

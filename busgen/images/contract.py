@@ -39,6 +39,10 @@ class ImageEngine(Protocol):
     def sha256(self) -> str:
         """Hash of everything that decides the engine's output."""
 
+    @property
+    def drawn_px(self) -> int:
+        """Side of the images that it draws, px; they are resampled to the side asked for."""
+
     def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8 of `findings` (N) with `masks` (N, H, W) of 0 and 1."""
 

@@ -223,6 +223,15 @@ def test_a_plan_names_the_datasets_that_taught_each_part(tmp_path):
     assert learned["judges"] == every
 
 
+def test_a_plan_tells_where_images_are_resampled():
+    asked = {"engine": "diffusion", "gates": UNJUDGED}
+    other = resolve(GenerateParams(size_px=512, **asked))
+    assert other.resolution.drawn_px == 256
+    assert from_record(to_record(other)) == other
+    assert resolve(GenerateParams(size_px=256, **asked)).resolution.drawn_px is None
+    assert tiny().resolution.drawn_px is None  # the phantom draws any
+
+
 def test_counts_are_exact_whatever_the_shards(tmp_path):
     counts = {"pathology.malignant": 5, "pathology.benign,shape.oval": 4}
     drawn = []

@@ -94,11 +94,13 @@ def test_card_and_licence_name_every_dataset_that_taught_a_part(tmp_path):
     candidates = tiny.write_candidates(tmp_path / "candidates")
     plan = read_json(candidates / "plan.json")
     plan["learned_from"] = {"prior": ["breast", "busi"], "images": ["busi", "unknown"]}
+    plan["drawn_px"] = 256
     (candidates / "plan.json").write_text(dumps(plan), encoding="utf-8")
     write_release(candidates, tmp_path / "release", ReleaseParams())
     card, licence = (
         (tmp_path / "release" / n).read_text("utf-8") for n in ("README.md", "LICENSE")
     )
+    assert "drawn at 256 x 256 and resampled" in card
     assert "| busi | images, prior | disputed" in card
     assert "do not report results on breast, busi, unknown as if they were unseen" in card
     assert "Al-Dhabyani et al. 2020" in licence

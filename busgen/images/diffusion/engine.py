@@ -37,13 +37,13 @@ AT_ONCE = 8  # images drawn together: always as many, last digits depend on it
 class Engine:
     """The learned generator.
 
-    `native_px` is the side that it draws, brought to `size_px`; `adapted` whether an adapter stands
+    `drawn_px` is the side that it draws, brought to `size_px`; `adapted` whether an adapter stands
     for the scanner's style.
     """
 
     pipeline: BreastUltrasoundPipeline
     size_px: int
-    native_px: int
+    drawn_px: int
     threads: int
     steps: int
     guidance: Guidance
@@ -78,11 +78,11 @@ class Engine:
         styles = styles_for([finding.scanner for finding in findings])
         conditions = self.pipeline.encode(
             terms_of(findings),
-            _resize(masks, self.native_px),
+            _resize(masks, self.drawn_px),
             torch.full_like(styles, NO_STYLE) if self.adapted else styles,
             torch.stack([draw_place(finding.seed) for finding in findings]),
         )
-        drawn = [_noise(f.seed, self.native_px, self.pipeline.channels) for f in findings]
+        drawn = [_noise(f.seed, self.drawn_px, self.pipeline.channels) for f in findings]
         start, *grain = (torch.stack(parts).to(device) for parts in zip(*drawn, strict=True))
         images = self.pipeline(conditions, start, grain, self.steps, self.guidance)
         grey = np.rint(images.cpu().numpy() * 255).astype(np.uint8)

@@ -29,6 +29,11 @@ class Engine:
     sha256: str
     name: str = "phantom"
 
+    @property
+    def drawn_px(self) -> int:
+        """Side that it draws: any."""
+        return self.size_px
+
     def render(self, findings: Sequence[Finding], masks: Pixels) -> Pixels:
         """Return images (N, H, W) uint8; raise `UserError` where the masks do not fit.
 
