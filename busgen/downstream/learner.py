@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import training_loop
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
 from busgen.imaging.resize import resize
@@ -152,12 +153,12 @@ def to_input(
     return stacks[0], stacks[1], 1 - stacks[2]
 
 
-def segment(spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def segment(spec: SegmenterSpec, net: nn.Module, images: Pixels) -> Floats32:
     """Return the chance (N, H, W) that each pixel is lesion, as a segmenter says."""
     return Judges(spec, CLASSIFIER, (net,), (), str(_device_of(net)), "").segment(images)
 
 
-def classify(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> NDArray[np.float64]:
+def classify(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> Floats:
     """Return the logits (N,) of malignant, as a classifier says of the window around a lesion."""
     judges = Judges(SEGMENTER, spec, (), (net,), str(_device_of(net)), "")
     return judges.logits(np.asarray(crops.images), np.asarray(crops.masks))

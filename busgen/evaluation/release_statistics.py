@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
 from busgen.imaging.resize import resize
@@ -69,7 +69,7 @@ def _read(
 
 
 def read_images(
-    release: Path, most: int, read: Callable[[NDArray[np.uint8]], Read]
+    release: Path, most: int, read: Callable[[Pixels], Read]
 ) -> Iterator[tuple[str, str, Read]]:
     """Yield sample, family, and what `read` says of its image, of at most `most` samples."""
     columns = ["sample_id", "family_id", "image"]
@@ -81,7 +81,7 @@ def read_images(
             most -= len(cells)
 
 
-def _decode(cell: Mapping[str, Any]) -> NDArray[np.uint8]:
+def _decode(cell: Mapping[str, Any]) -> Pixels:
     return decode_png(cell["bytes"], cell["path"] or "image")
 
 

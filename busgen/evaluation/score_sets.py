@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names
 from busgen.compute.cores import on_all_cores
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
@@ -27,7 +27,7 @@ from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, skipped_strata, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
-from busgen.stats.patients import Floats, draw_groups, number_groups
+from busgen.stats.patients import draw_groups, number_groups
 
 CORES = os.cpu_count() or 1
 ABOUT = (
@@ -36,7 +36,6 @@ ABOUT = (
     "95 % bootstrap, by patient"
 )
 
-Names = NDArray[np.str_]
 OnProgress = Callable[[int], None]
 
 

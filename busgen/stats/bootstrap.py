@@ -8,18 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names
 from busgen.errors import UserError
-from busgen.stats.patients import (
-    ENDS,
-    Floats,
-    Rows,
-    draw_groups,
-    moved_interval,
-    number_groups,
-    resample,
-)
+from busgen.stats.patients import ENDS, Rows, draw_groups, moved_interval, number_groups, resample
 
 DRAWS = 200
 
@@ -31,7 +23,7 @@ class Sample:
     """Features (N, D) of images and what they stem from (N,): a patient, or a family."""
 
     points: Floats
-    groups: NDArray[np.str_]
+    groups: Names
 
     def __len__(self) -> int:
         return len(self.points)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.stats.patients import Floats, counts_of_draws, moved_interval, number_groups
+from busgen.arrays import Bools, Floats
+from busgen.stats.patients import counts_of_draws, moved_interval, number_groups
 
 RESAMPLES = 200
 MIN_N = 20  # fewer images on either side say nothing about a distribution
@@ -37,7 +38,7 @@ class Draws:
 
     own: Floats
     real: Floats
-    half: NDArray[np.bool_]
+    half: Bools
 
 
 def make_draws(n: int, patients: NDArray[np.int64], pick: np.random.Generator) -> Draws:

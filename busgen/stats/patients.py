@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
+from busgen.arrays import Bools, Floats as Floats, Indices
+
+Rows = Indices
 Score = Callable[[Rows], float]  # of the rows that it is given
 DRAWS = 1000
 ENDS = (0.025, 0.975)
@@ -52,7 +53,7 @@ def resample(of: Rows, n: int, rng: np.random.Generator) -> Rows:
     return np.concatenate(rows)
 
 
-def split_halves(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
+def split_halves(groups: NDArray[Any], rng: np.random.Generator) -> Bools:
     """Return whether each row's group is in a half of the groups drawn at random, (N,)."""
     of = number_groups(groups)
     count = int(of.max()) + 1

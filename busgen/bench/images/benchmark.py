@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images import (
     control,
@@ -60,7 +60,7 @@ BARS = {
     "evaluations": Bar("<=", 8.0),
     "times_faster": Bar(">=", 300.0),
 }
-Images = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
+Images = Mapping[str, Pixels]  # engine -> (N, S, S)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_loss, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
@@ -27,7 +27,6 @@ from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, tr
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
-from busgen.stats.patients import Floats
 from busgen.stats.roc import auc_score
 
 
@@ -44,14 +43,14 @@ class Answers:
     malignant: Floats
 
 
-def judge(judges: Judges, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> Answers:
+def judge(judges: Judges, images: Pixels, masks: Pixels) -> Answers:
     """Return what `judges` say of images (N, S, S) whose lesions are to lie in `masks`."""
     found = judges.segment(images) > 0.5
     agreed = np.array([agree(*pair) for pair in zip(found, masks, strict=True)], np.float64)
     return Answers(dice(found, masks > 0), agreed, judges.classify(images, masks))
 
 
-def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
+def agree(found: Bools, mask: Pixels) -> bool:
     """Return whether the largest found part is taller than wide exactly where the mask is."""
     count, _, parts, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
     box = bounding_box(mask)
@@ -62,7 +61,7 @@ def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
 
 
 def figures(
-    judges: Judges, real: Crops, generated: dict[str, NDArray[np.uint8]], subject: str
+    judges: Judges, real: Crops, generated: dict[str, Pixels], subject: str
 ) -> dict[str, Figure]:
     """Return the judges' figures on real crops and on images rendered in their stead.
 

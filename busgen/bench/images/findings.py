@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Indices, Pixels
 from busgen.errors import DataError
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import Geometry, measure
@@ -48,7 +48,7 @@ class Lesions:
     crops: Crops
     rows: tuple[Mapping[str, Any], ...]
 
-    def pick(self, chosen: NDArray[np.bool_]) -> "Lesions":
+    def pick(self, chosen: Bools) -> "Lesions":
         """Return the crops that are `chosen`."""
         rows = tuple(row for row, wanted in zip(self.rows, chosen, strict=True) if wanted)
         return Lesions(self.crops.pick(chosen), rows)
@@ -70,16 +70,16 @@ class Request:
     """
 
     findings: tuple[Finding, ...]
-    masks: NDArray[np.uint8]
+    masks: Pixels
     devices: tuple[str, ...]
 
-    def pick(self, chosen: NDArray[np.intp]) -> "Request":
+    def pick(self, chosen: Indices) -> "Request":
         """Return the `chosen` ones."""
         findings, devices = (tuple(x[k] for k in chosen) for x in (self.findings, self.devices))
         return Request(findings, self.masks[chosen], devices)
 
 
-def render(engine: ImageEngine, requested: Request) -> NDArray[np.uint8]:
+def render(engine: ImageEngine, requested: Request) -> Pixels:
     """Return the engine's images (N, S, S): of the very devices, where it has learned these."""
     findings = list(requested.findings)
     if engine.name in LEARNED_DEVICES:

@@ -8,9 +8,9 @@ those of real images against real ones of other patients.
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure, figure_of, share
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
@@ -49,7 +49,7 @@ def make_reference(
     return Reference(held_out, looks, seen, speckle.measure(held_out), space)
 
 
-def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
+def match_pairs(real: Crops, images: Pixels) -> Crops:
     """Return images (N, S, S) that stand for real crops, one by one: same class and scanner."""
     return replace(real, images=images, ignore=np.zeros_like(images))
 

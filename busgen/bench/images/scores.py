@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from math import isnan
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Floats, Names
 from busgen.bench.harness import Figure
 from busgen.stats import patients
-from busgen.stats.patients import Floats, Score, mean_score
+from busgen.stats.patients import Score, mean_score
 from busgen.stats.roc import auc
 
 
-def interval(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+def interval(score: Score, groups: Names, unit: str, stream: str) -> Figure | None:
     """Return `score` of rows 0 ... N - 1 with its bootstrap over patients, `groups` (N,).
 
     None where it has no value. `stream` names the random numbers that draw the patients.
@@ -28,18 +28,18 @@ def interval(score: Score, groups: NDArray[np.str_], unit: str, stream: str) -> 
     return Figure(value, unit, len(groups), (low, high))
 
 
-def mean(values: Floats, groups: NDArray[np.str_], unit: str, stream: str) -> Figure | None:
+def mean(values: Floats, groups: Names, unit: str, stream: str) -> Figure | None:
     """Return the mean of (N,) values with its interval over patients; NaN are left out."""
     known = ~np.isnan(values)
     return interval(mean_score(values[known]), groups[known], unit, stream)
 
 
-def auc_loss(outcomes: NDArray[np.bool_], real: Floats, generated: Floats) -> Score:
+def auc_loss(outcomes: Bools, real: Floats, generated: Floats) -> Score:
     """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
     return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], generated[rows])
 
 
-def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
+def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
     """Return the mean AUC of several classifiers, probabilities (K, N), as a score of rows."""
     return lambda rows: float(np.mean([auc(outcomes[rows], own[rows]) for own in probabilities]))
 

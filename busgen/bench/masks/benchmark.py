@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism, utility
@@ -63,8 +63,7 @@ BARS = {
     f"nearest_iou_max_{SUBJECT}": Bar("<=", 0.97),
     "utility_dice_gain_worst": Bar(">=", 0.0),
 }  # fmt: skip
-Masks = NDArray[np.uint8]
-Engine = Callable[[Sequence[Finding]], Masks]
+Engine = Callable[[Sequence[Finding]], Pixels]
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _cases(real: Lesions) -> realism.Cases:
     return realism.Cases(np.asarray(real.crops.masks), real.crops.groups, real.rows)
 
 
-def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
+def _marginals(masks: Pixels, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
     """Return how masks of the prior's findings compare with BUS-BRA's held-out patients."""
     labels = np.array([finding.pathology for finding in lesions])
     own = held_out.pick(held_out.crops.datasets == MEASURED)

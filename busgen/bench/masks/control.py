@@ -7,20 +7,17 @@ classifier learns from BrEaST's training patients alone: neither a rule nor a ma
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from busgen import schema
+from busgen.arrays import Bools, Floats, Indices
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, interval, mean
 from busgen.bench.masks.realism import Cases, embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
-
-Masks = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 
 def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
@@ -53,12 +50,12 @@ def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
     """Return the mean over margin terms of the AUC with which each is told."""
     truth = {term: _has_margin(lot, term) for term in probabilities}
 
-    def score(rows: NDArray[np.intp]) -> float:
+    def score(rows: Indices) -> float:
         each = [auc(truth[term][rows], own[rows]) for term, own in probabilities.items()]
         return float(np.nanmean(each))
 
     return score
 
 
-def _has_margin(cases: Cases, term: str) -> NDArray[np.bool_]:
+def _has_margin(cases: Cases, term: str) -> Bools:
     return np.array([term in (terms["margin"] or ()) for terms in cases.terms], np.bool_)

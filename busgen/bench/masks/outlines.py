@@ -7,15 +7,13 @@ import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Pixels
 from busgen.bench.harness import Figure, measure_time, median_figure, share
 from busgen.imaging.geometry import measure as measure_mask
 from busgen.masks.raster import MaskEngine
 from busgen.priors.findings import Finding
 from busgen.real.crops import SIDE
-
-Masks = NDArray[np.uint8]
 
 
 def figures(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
@@ -48,7 +46,7 @@ def figures(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -
     }
 
 
-def _crosses(outline: NDArray[np.float64]) -> bool:
+def _crosses(outline: Floats) -> bool:
     """Compare all pairs of segments of a (P, 2) outline: engines have their own, faster proof."""
     x, y = outline.T
     dx, dy = np.roll(x, -1) - x, np.roll(y, -1) - y
@@ -60,7 +58,7 @@ def _crosses(outline: NDArray[np.float64]) -> bool:
     return bool((np.minimum(apart, len(x) - apart) > 1).any())
 
 
-def measure_agreement(masks: Masks, lesions: Sequence[Finding]) -> dict[str, Figure]:
+def measure_agreement(masks: Pixels, lesions: Sequence[Finding]) -> dict[str, Figure]:
     """Return how well the boxes measured on the masks agree with the findings'."""
     pixel = np.array([f.pixel_mm for f in lesions])[:, None]
     request = np.array([(f.width_mm, f.height_mm) for f in lesions], float)

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats, Pixels
 from busgen.bench.harness import Figure, share
 from busgen.stats.ks import ks
-
-Floats = NDArray[np.float64]
 
 TALL = {"benign": 0.011, "malignant": 0.170}  # of all 1,064 patients of BUS-BRA
 DRAWS = 2000
@@ -52,7 +50,7 @@ def distances(
     return measured
 
 
-def measure(masks: NDArray[np.uint8]) -> dict[str, Floats]:
+def measure(masks: Pixels) -> dict[str, Floats]:
     """Return the logarithms of width over height, and of the box's share of the image."""
     boxes = np.array([cv2.boundingRect(np.asarray(mask))[2:] for mask in masks], float)
     width, height = boxes.T

@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Floats, Floats32, Names, Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
@@ -20,14 +20,12 @@ from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
 
-Floats = NDArray[np.float64]
-
 WINDOW = 128  # px: side of the image of a lesion
 ROOM = 1.15  # side of the window over the lesion's longer side, where it must be brought smaller
 SOFT = 1e-6
 
 
-def embed(masks: NDArray[np.uint8]) -> Floats:
+def embed(masks: Pixels) -> Floats:
     """Return proportions, size, axes, tilt, solidity, circularity, roughness, curvature, (N, 13).
 
     NaN where a mask is empty.
@@ -50,7 +48,7 @@ def _row(shape: Geometry) -> list[float]:
     ]
 
 
-def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def crop(masks: Pixels) -> Pixels:
     """Return the lesions (N, WINDOW, WINDOW) as 0 and 255, each in the middle.
 
     At full resolution, unless the lesion is too large for the window.
@@ -66,9 +64,6 @@ def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack(windows)
 
 
-Masks = NDArray[np.uint8]
-Names = NDArray[np.str_]
-
 FOLDS, ROUNDS = 5, 3  # of the boosted trees: cross-validation, repeated with other folds
 GRID = 64  # px: side at which masks are laid over each other
 SHARE = 0.5  # of that side: what the root of a lesion's area is brought to
@@ -79,13 +74,13 @@ RECIPE = Recipe(patch_px=WINDOW, grid=1)
 class Cases:
     """Masks (N, S, S), what a bootstrap keeps together, (N,), and the terms that each has."""
 
-    masks: Masks
+    masks: Pixels
     groups: Names
     terms: Sequence[Mapping[str, Any]] = ()
 
 
 def two_sample(
-    name: str, generated: Masks, held: Cases, recipe: Recipe | None = None
+    name: str, generated: Pixels, held: Cases, recipe: Recipe | None = None
 ) -> dict[str, Figure]:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
@@ -121,7 +116,7 @@ def classify(generated: Floats, real: Floats, held: Cases) -> Figure | None:
     return figure and replace(figure, n=len(real))
 
 
-def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
+def diversity(lots: Mapping[str, Pixels], held: Cases) -> dict[str, Figure]:
     """Return coverage and density (Naeem 2020, arXiv 2002.09797) in geometric features.
 
     Of half of the patients' real masks, and of the masks in their stead (`lots`), against the real
@@ -144,7 +139,7 @@ def overlap(generated: Floats, real: Floats, k: int = NEAREST) -> tuple[float, f
     return measured.coverage, measured.density
 
 
-def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
+def novelty(lots: Mapping[str, Pixels], held: Cases, training: Pixels) -> dict[str, Figure]:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
     ``nearest_iou_*`` is the median over masks of the largest IoU with a training mask, mirrored or
@@ -167,7 +162,7 @@ def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str
     return drop_missing(measured)
 
 
-def nearest(masks: Masks, training: Masks) -> Floats:
+def nearest(masks: Pixels, training: Pixels) -> Floats:
     """Return the largest IoU (N,) with a training mask, mirrored or not."""
     own = np.stack([_align(mask) for mask in masks]).reshape(len(masks), -1)
     other = np.stack([_align(mask) for mask in training])
@@ -177,7 +172,7 @@ def nearest(masks: Masks, training: Masks) -> Floats:
     return np.asarray((shared / joint).max(axis=1), float)
 
 
-def _align(mask: Masks) -> NDArray[np.float32]:
+def _align(mask: Pixels) -> Floats32:
     """Return the lesion (GRID, GRID) with its centre in the middle, all of one area."""
     moments = cv2.moments(np.asarray(mask), binaryImage=True)
     scale = SHARE * GRID / moments["m00"] ** 0.5

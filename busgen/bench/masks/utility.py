@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.torch import load_file
 
 from busgen import seeds
+from busgen.arrays import Floats
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, mean
 from busgen.compute.threads import compute_alone
@@ -23,7 +24,6 @@ from busgen.judges.training.fit import Member, Recipe, images_per_epoch
 from busgen.judges.training.stage import Job, fit_member
 from busgen.real.crops import Crops, save_crops
 from busgen.stats.overlap import dice
-from busgen.stats.patients import Floats
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 UNASKED = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats
 from busgen.bench.harness import Bar, Figure
 from busgen.metrics.distribution import (
     frechet_distance,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from torchmetrics import Metric
 
 N, D, KINDS = 200, 8, 5
-Floats = NDArray[np.float64]
 Both = tuple[float, float]
 
 BARS = {"score_reference_error": Bar("<=", 1e-4)}

@@ -19,8 +19,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.bench.harness import Figure, share
 from busgen.code import ROOT
 from busgen.imaging.overlays import planted
@@ -113,9 +113,7 @@ def _join_words(generated: Path) -> dict[str, Figure]:
 HELD_OUT = ("validation", "test")
 
 
-def measure(
-    clean: NDArray[np.uint8], generated: Mapping[str, NDArray[np.uint8]], subject: str
-) -> dict[str, Figure]:
+def measure(clean: Pixels, generated: Mapping[str, Pixels], subject: str) -> dict[str, Figure]:
     """Return the shares of images, and of pixels (mean, range), on real ones and by engine.
 
     Also what the subject has more than clean real ones.
@@ -131,7 +129,7 @@ def measure(
     return measured | {"overlays_excess": Figure(excess, "share", own.n)}
 
 
-def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
+def read_images(tables: Sequence[Path], cohort: Path) -> Pixels:
     """Return the square crops (N, S, S) of held-out clean images, as published."""
     kinds = _read_listed()
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Indices, Pixels
 from busgen.real.crops import Crops
 
 FEATHER = 1 / 64  # of the side: how wide the seam fades, as a Gaussian's sigma
@@ -32,7 +32,7 @@ def paste(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
     return replace(crops.pick(givers), images=images, ignore=ignore)
 
 
-def _hosts(crops: Crops, giver: int) -> NDArray[np.intp]:
+def _hosts(crops: Crops, giver: int) -> Indices:
     """Return the images that a lesion may be pasted into."""
     fits = (crops.scanners == crops.scanners[giver]) & (crops.groups != crops.groups[giver])
     fits &= (crops.labels == crops.labels[giver]) | (crops.labels == "normal")
@@ -40,7 +40,7 @@ def _hosts(crops: Crops, giver: int) -> NDArray[np.intp]:
     return found if len(found) else np.array([giver], np.intp)
 
 
-def _blend(crops: Crops, giver: int, host: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _blend(crops: Crops, giver: int, host: int) -> tuple[Pixels, Pixels]:
     """Return the host's image with the lesion in it, and what the loss must not look at."""
     mask = crops.masks[giver]
     side = len(mask)

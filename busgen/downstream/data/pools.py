@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Indices, Names
 from busgen.downstream.arms import Arm
 from busgen.downstream.data.copy_paste import paste
 from busgen.errors import DataError
@@ -26,7 +26,7 @@ class Pool:
     """Crops, how probably each is drawn (N,), whether they are changed; how many are made."""
 
     crops: Crops
-    probabilities: NDArray[np.float64]
+    probabilities: Floats
     augmented: bool
     synthetic: int
 
@@ -124,7 +124,7 @@ def _is_usable(crops: Crops, classify: bool) -> Crops:
     return own
 
 
-def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
+def strata(crops: Crops, real: Crops) -> Names:
     """Return each crop's stratum, empty where it has no lesion of known class.
 
     Borders of size are the terciles of the `real` lesions' shares of the image.
@@ -139,7 +139,7 @@ def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
     return np.array(names, np.str_)
 
 
-def balance(real: Crops, generated: Crops) -> NDArray[np.intp]:
+def balance(real: Crops, generated: Crops) -> Indices:
     """Return which made crops bring every rare stratum up to the mean one, as far as they go.
 
     Strata are counted in images of training patients; one that no image is of is rare too.

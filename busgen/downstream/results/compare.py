@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from busgen.arrays import Floats
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
 from busgen.stats import two_way_bootstrap as bootstrap
-from busgen.stats.patients import Floats
 from busgen.stats.two_way_bootstrap import Weighted, estimate, mean_score
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}

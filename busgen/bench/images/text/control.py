@@ -7,8 +7,8 @@ tissue.
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.findings import Lesions, Request
 from busgen.bench.images.scores import drop_missing
@@ -19,7 +19,7 @@ def figures(
     real: Lesions,
     held_out: Lesions,
     request: Request,
-    generated: Mapping[str, NDArray[np.uint8]],
+    generated: Mapping[str, Pixels],
     subject: str,
 ) -> dict[str, Figure]:
     """Return how well terms and tissue can be told, on real and on rendered images.

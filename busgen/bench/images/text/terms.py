@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Names, Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import drop_missing, interval
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
-from busgen.stats.patients import Floats, Score, mean_score
+from busgen.stats.patients import Score, mean_score
 from busgen.stats.roc import auc_score
 
-Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+Measure = Callable[[Pixels, Pixels], float]
 CHANCE = 0.5
 FEWEST = 5  # images of either term: fewer tell nothing
 
@@ -59,9 +59,9 @@ class Lesions:
 
     values: Mapping[str, Floats]
     terms: Sequence[Mapping[str, Any]]
-    groups: NDArray[np.str_]
+    groups: Names
 
-    def pick(self, chosen: NDArray[np.bool_]) -> "Lesions":
+    def pick(self, chosen: Bools) -> "Lesions":
         """Return the lesions that are `chosen`."""
         terms = [row for row, wanted in zip(self.terms, chosen, strict=True) if wanted]
         values = {name: column[chosen] for name, column in self.values.items()}
@@ -69,10 +69,10 @@ class Lesions:
 
 
 def make_lesions(
-    images: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
+    images: Pixels,
+    masks: Pixels,
     terms: Sequence[Mapping[str, Any]],
-    groups: NDArray[np.str_],
+    groups: Names,
 ) -> Lesions:
     """Measure lesions: images and masks (N, S, S), the terms asked for, patients (N,)."""
     pairs = list(zip(images, masks, strict=True))
@@ -96,7 +96,7 @@ def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure |
 
 
 def figures(
-    generated: Mapping[str, Lesions], breast: Lesions, held_out: NDArray[np.bool_], subject: str
+    generated: Mapping[str, Lesions], breast: Lesions, held_out: Bools, subject: str
 ) -> dict[str, Figure]:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
 

@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from busgen.arrays import Floats, Indices, Names, Pixels
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import interval
 from busgen.imaging.statistics import GROUPS, measure_image
 from busgen.schema import TISSUES
-from busgen.stats.patients import Floats
 from busgen.stats.roc import auc
 
 FEWEST = 2  # images of a tissue: with one its AUC is a single comparison's
@@ -37,15 +36,15 @@ class Examples:
     """Statistics (N, statistics) in units of their machine, tissues (N,), patients (N,)."""
 
     statistics: Floats
-    tissues: NDArray[np.str_]
-    groups: NDArray[np.str_]
+    tissues: Names
+    groups: Names
 
 
 def make_examples(
-    images: NDArray[np.uint8],
-    machines: NDArray[np.str_],
+    images: Pixels,
+    machines: Names,
     tissues: Sequence[str | None],
-    groups: NDArray[np.str_],
+    groups: Names,
 ) -> Examples:
     """Return what is measured on images (N, S, S) whose tissue is told."""
     empty = np.zeros(images.shape[1:], np.uint8)
@@ -71,7 +70,7 @@ def measure(model: LogisticRegression, seen: Examples) -> Figure | None:
     if min((tissues == tissue).sum() for tissue in TISSUES) < FEWEST:
         return None
 
-    def score(rows: NDArray[np.intp]) -> float:
+    def score(rows: Indices) -> float:
         each = [
             auc(tissues[rows] == tissue, probabilities[rows, column])
             for column, tissue in enumerate(sorted(TISSUES))
