@@ -12,13 +12,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+from busgen import seeds
+from busgen.arrays import Bools, Floats, Names
 from busgen.code import ROOT
 from busgen.errors import UserError
+from busgen.io import dumps, read_json, write_text
+from busgen.stats import patients
+from busgen.stats.patients import Score, mean_score
 from busgen.stats.proportions import wilson_interval
+from busgen.stats.roc import auc
 
 NAMES = (
     "priors",
@@ -32,6 +41,7 @@ NAMES = (
     "downstream",
     "texts",
 )
+THREADS = 2  # of a process that is measured
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
@@ -69,6 +79,35 @@ def figure_of(score: Mapping[str, Any], unit: str) -> Figure:
     return Figure(score["value"], unit, score["n"], (low, high))
 
 
+def interval(score: Score, groups: Names, unit: str, stream: str) -> Figure | None:
+    """Return `score` of rows 0 ... N - 1 with its 95 % bootstrap over patients, `groups` (N,).
+
+    None where it has no value. `stream` names the random numbers that draw the patients.
+    """
+    value = score(np.arange(len(groups))) if len(groups) else float("nan")
+    if isnan(value):
+        return None
+    low, high = patients.interval(score, groups, seeds.rng(0, stream))
+    return Figure(value, unit, len(groups), (low, high))
+
+
+def mean(values: Floats, groups: Names, unit: str, stream: str) -> Figure | None:
+    """Return the mean of (N,) values with its interval over patients; NaN are left out."""
+    known = ~np.isnan(values)
+    return interval(mean_score(values[known]), groups[known], unit, stream)
+
+
+def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
+    """Return the mean AUC of several classifiers, (K, N) outcomes and probabilities, of rows."""
+    pairs = list(zip(outcomes, probabilities, strict=True))
+    return lambda rows: float(np.mean([auc(own[rows], said[rows]) for own, said in pairs]))
+
+
+def drop_missing(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
+    """Return the figures that could be measured."""
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
 def measure_time(
     work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
 ) -> float:
@@ -100,6 +139,29 @@ def run_python(folder: Path, *arguments: str, **environment: str) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+
+
+def run_process(
+    work: Callable[..., dict[str, float]], folder: Path, *arguments: object
+) -> dict[str, float]:
+    """Run a module's function in a process of its own; return its record with its memory.
+
+    `arguments` are numbers, or given as text; ``memory_gib`` is the peak of the process, which
+    works in `folder` with `THREADS`.
+    """
+    record = folder / "record.json"
+    given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in arguments)
+    code = (
+        f"from {work.__module__} import {work.__name__} as work\n"
+        f"from {__name__} import write_record\nwrite_record({str(record)!r}, work({given}))"
+    )
+    run_python(folder, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    return read_json(record)
+
+
+def write_record(path: str, record: dict[str, float]) -> None:
+    """Write a record and this process's peak of memory to the file `path`."""
+    write_text(Path(path), dumps(record | {"memory_gib": read_peak()}))
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:

@@ -24,11 +24,9 @@ from busgen.bench.images import (
     learned_spaces,
     realism,
     speed as images_speed,
-    stable_diffusion,
+    text,
 )
 from busgen.bench.images.findings import Lesions, Request, match_findings, render
-from busgen.bench.images.text import control as text_control
-from busgen.bench.images.text.terms import MEASURES
 from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
@@ -36,7 +34,6 @@ from busgen.gates.judged_scores import Judges
 from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE, SPLITS
 
 SUBJECT, RIVAL = "diffusion", "phantom"
@@ -105,7 +102,8 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     size = QUICK if quick else FULL
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        speed = _speed(size, folder)  # first, while nothing else is in memory
+        # first, while nothing else is in memory
+        speed = images_speed.figures(SUBJECT, size.timed, folder, quick=size.quick)
         real, judges = _real(size, folder)
         engines = {
             name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
@@ -122,23 +120,10 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
             **speed,
             **_realism(real, generated, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
-            **text_control.figures(stated, held_out, request, generated, SUBJECT),
+            **text.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
             **_families(engines, request, size),
         }
-
-
-def _speed(size: Size, scratch: Path) -> dict[str, Figure]:
-    """Return rate and memory, the predecessor's beside them, and the rate of training."""
-    own = images_speed.measure(SUBJECT, size.timed, scratch)
-    sd = stable_diffusion.measure(quick=size.quick)
-    slow, fast = sd["image_s_256"], own["images_per_s"]
-    return {
-        **own,
-        **{f"predecessor_{name}": figure for name, figure in sd.items()},
-        "times_faster": Figure(slow.value * fast.value, "times", min(slow.n, fast.n)),
-        **images_speed.measure_generator(TrainImagesParams()),
-    }
 
 
 def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
@@ -170,5 +155,5 @@ def _families(
     base = counterfactual.select(request, size.families)
     measured: dict[str, Figure] = {}
     for name, engine in engines.items():
-        measured |= counterfactual.figures(engine, base, MEASURES, name)
+        measured |= counterfactual.figures(engine, base, text.MEASURES, name)
     return measured

@@ -17,8 +17,7 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import auc_loss, drop_missing, interval, mean
+from busgen.bench.harness import Figure, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import bounding_box
 from busgen.judges import judges
@@ -27,7 +26,8 @@ from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, tr
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
-from busgen.stats.roc import auc_score
+from busgen.stats.patients import Score
+from busgen.stats.roc import auc, auc_score
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ def figures(
     if gap := gaps["control_dice_gap"]:  # too well is as far from real as too badly
         gaps["control_dice_apart"] = replace(gap, value=abs(gap.value), interval=None)
     return drop_missing(measured | gaps)
+
+
+def auc_loss(outcomes: Bools, real: Floats, generated: Floats) -> Score:
+    """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
+    return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], generated[rows])
 
 
 SEED = 20261125

@@ -12,7 +12,7 @@ import numpy as np
 
 from busgen.bench.harness import Figure, figure_of, share
 from busgen.bench.images.findings import Request, render, to_text
-from busgen.bench.images.text.terms import Measure
+from busgen.bench.images.text import Measure
 from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged
 
@@ -49,7 +49,7 @@ def figures(
     """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
 
     `base` holds findings with the words of `PLAIN`; `measures` go by the names of
-    `text.terms.MEASURES`; `name` ends the figures' names.
+    `text.MEASURES`; `name` ends the figures' names.
     """
     same = render(engine, base)
     measured: dict[str, Figure] = {}

@@ -13,8 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from busgen import schema
 from busgen.arrays import Bools, Floats, Indices
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval, mean
+from busgen.bench.harness import Figure, drop_missing, interval, mean
 from busgen.bench.masks.realism import Cases, embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc

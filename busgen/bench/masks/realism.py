@@ -13,8 +13,7 @@ import numpy as np
 
 from busgen import seeds
 from busgen.arrays import Floats, Floats32, Names, Pixels
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
+from busgen.bench.harness import Figure, auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
 from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
@@ -112,7 +111,8 @@ def classify(generated: Floats, real: Floats, held: Cases) -> Figure | None:
             )
             model.fit(both[fold != k], labels[fold != k])
             probabilities[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
-    figure = interval(auc_score(labels, probabilities), groups, "AUC", "trees")
+    score = auc_score(np.broadcast_to(labels, probabilities.shape), probabilities)
+    figure = interval(score, groups, "AUC", "trees")
     return figure and replace(figure, n=len(real))
 
 

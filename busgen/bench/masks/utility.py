@@ -15,8 +15,7 @@ from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.arrays import Floats
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, mean
+from busgen.bench.harness import Figure, drop_missing, mean
 from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from busgen import io
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, measure_time, read_peak, run_python
+from busgen.bench.harness import Bar, Figure, measure_time, run_process
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_options import Options, open_sets
@@ -33,7 +33,7 @@ from busgen.factory.shard import CHUNK, ROW_GROUP
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
-from busgen.io import decode_png, dumps, read_json, write_text
+from busgen.io import decode_png
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
@@ -50,7 +50,6 @@ from busgen.similarity.known_images import KnownImages, load_known
 Row = dict[str, Any]
 N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
-THREADS = 2
 GALLERY = 3  # images a stratum in the report
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
@@ -71,8 +70,10 @@ def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
     """
     n = FEW if quick else N
     make_rows(n, scratch)
-    some, whole = (_run("score", scratch, data, known, rows) for rows in (n // PART, n))
-    reported = _run("report", scratch)
+    some, whole = (
+        run_process(score, scratch, scratch, data, known, rows) for rows in (n // PART, n)
+    )
+    reported = run_process(report, scratch, scratch)
     both = whole["gates_s"] + whole["scores_s"]
     seconds = {
         "gates_and_scores_10000_s": both,
@@ -82,24 +83,9 @@ def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
         "report_10000_s": reported["report_s"],
     }
     return {name: Figure(value, "s", n) for name, value in seconds.items()} | {
-        "scores_memory_gib": Figure(whole["gib"], "GiB", n),
-        "scores_memory_growth": Figure(whole["gib"] / some["gib"], "times", n),
+        "scores_memory_gib": Figure(whole["memory_gib"], "GiB", n),
+        "scores_memory_growth": Figure(whole["memory_gib"] / some["memory_gib"], "times", n),
     }
-
-
-def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
-    """Run a function of this module in a process of its own and return what it tells."""
-    measured = scratch / "told.json"
-    given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
-    call = f"write_record({str(measured)!r}, {work}({given}))"
-    code = f"from busgen.bench.quality.speed import *; {call}"
-    run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    return read_json(measured)
-
-
-def write_record(measured: str, record: dict[str, float]) -> None:
-    """Write a record and this process's peak of memory to the file `measured`."""
-    write_text(Path(measured), dumps(record | {"gib": read_peak()}))
 
 
 def score(scratch: str, data: str, known: str, n: int) -> dict[str, float]:

@@ -1,10 +1,16 @@
 """Control by words: what is measured in images by the term that was asked for.
 
-In: images, masks, terms; measures of what surrounds and fills a lesion. Out: AUCs, the same on
-BrEaST's real lesions beside them. Nothing here is fitted, so that all of BrEaST's patients may
-count; its held-out ones stand beside, though they are few. Which measure goes with which terms was
-chosen on its training patients: the ratio tells anechoic from hypoechoic with .88, the difference
-with .73.
+In: real lesions with the terms that their readers state, findings and the images rendered of them.
+Out: AUCs, the same on real lesions beside them.
+
+Terms: measures of what surrounds and fills a lesion. Nothing here is fitted, so that all of
+BrEaST's patients may count; its held-out ones stand beside, though they are few. Which measure goes
+with which terms was chosen on its training patients: the ratio tells anechoic from hypoechoic with
+.88, the difference with .73.
+
+Tissue: BrEaST's training patients fit a logistic regression on what is measured on whole images;
+grey levels differ more by machine than by tissue, so that every statistic is put in units of its
+own machine's images first. On real patients it tells little: see the figure beside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +18,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from busgen.arrays import Bools, Floats, Names, Pixels
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, interval
+from busgen.bench.harness import Figure, auc_score, drop_missing, interval
+from busgen.bench.images import findings
+from busgen.imaging.statistics import GROUPS, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
+from busgen.schema import TISSUES
+from busgen.stats import roc
 from busgen.stats.patients import Score, mean_score
-from busgen.stats.roc import auc_score
 
 Measure = Callable[[Pixels, Pixels], float]
 CHANCE = 0.5
@@ -51,6 +61,57 @@ MEASURES: Mapping[str, Measure] = {  # grey inside as a difference, as a ratio; 
     "posterior": posterior_band,
     "rim": rim_level,
 }
+FEWEST_TISSUE = 2  # images of a tissue: with one its AUC is a single comparison's
+STATISTICS = (
+    *(name for name in GROUPS["grey"] if name != "contrast"),
+    *GROUPS["depth"],
+    "speckle_axial_px",
+    "speckle_lateral_px",
+    "spectrum_slope",
+)
+STRENGTH = 0.1  # inverse of the regression's penalty: some 150 images, 30 statistics
+
+
+def figures(
+    real: findings.Lesions,
+    held_out: findings.Lesions,
+    request: findings.Request,
+    generated: Mapping[str, Pixels],
+    subject: str,
+) -> dict[str, Figure]:
+    """Return how well terms and tissue can be told, on real and on rendered images.
+
+    `real` are all crops of the dataset whose readers state their terms; `request` and `generated`
+    (engine -> images) stand for the `held_out` crops of all datasets; `subject` is the engine whose
+    shortfall counts.
+    """
+    groups, lesions = held_out.crops.groups, held_out.crops.is_labelled
+    own, outlined = real.crops, real.crops.is_labelled
+    unseen = np.array([row["split"] != "train" for row in real.rows], np.bool_)
+    stated = [vars(finding) for finding in request.findings]
+    rendered = {
+        name: make_lesions(images, request.masks, stated, groups).pick(lesions)
+        for name, images in generated.items()
+    }
+    read = make_lesions(own.images, own.masks, real.rows, own.groups).pick(outlined)
+    terms = _term_figures(rendered, read, unseen[outlined], subject)
+    learned, truth = (  # training patients' images let the tissue be told on others
+        make_examples(
+            part.crops.images,
+            part.crops.datasets,
+            [row["tissue"] for row in part.rows],
+            part.crops.groups,
+        )
+        for part in (real.pick(~unseen), real.pick(unseen))
+    )
+    tissue, devices = [one.tissue for one in request.findings], np.array(request.devices)
+    sets = {"real": truth} | {
+        name: make_examples(images, devices, tissue, groups) for name, images in generated.items()
+    }
+    model = fit(learned)
+    return terms | drop_missing(
+        {f"tissue_auc_{name}": measure(model, one) for name, one in sets.items()}
+    )
 
 
 @dataclass(frozen=True)
@@ -92,10 +153,10 @@ def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure |
     used = (high | low) & ~np.isnan(values)
     if min((high & used).sum(), (low & used).sum()) < FEWEST:
         return None
-    return interval(auc_score(high[used], values[used]), lesions.groups[used], "AUC", stream)
+    return interval(roc.auc_score(high[used], values[used]), lesions.groups[used], "AUC", stream)
 
 
-def figures(
+def _term_figures(
     generated: Mapping[str, Lesions], breast: Lesions, held_out: Bools, subject: str
 ) -> dict[str, Figure]:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
@@ -142,3 +203,45 @@ def _bands(lesions: Lesions, name: str) -> dict[str, Figure | None]:
 
 def _median(values: Floats) -> Score:
     return lambda rows: float(np.median(values[rows]))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Statistics (N, statistics) in units of their machine, tissues (N,), patients (N,)."""
+
+    statistics: Floats
+    tissues: Names
+    groups: Names
+
+
+def make_examples(
+    images: Pixels,
+    machines: Names,
+    tissues: Sequence[str | None],
+    groups: Names,
+) -> Examples:
+    """Return what is measured on images (N, S, S) whose tissue is told."""
+    empty = np.zeros(images.shape[1:], np.uint8)
+    rows = [measure_image(image, empty, None) for image in images]
+    found = np.array([[row.get(name, np.nan) for name in STATISTICS] for row in rows])
+    for machine in np.unique(machines):
+        own = machines == machine
+        found[own] = StandardScaler().fit_transform(found[own])  # NaN stay NaN
+    measured = np.array([tissue in TISSUES for tissue in tissues], np.bool_)
+    words = np.array([str(tissue) for tissue in tissues])
+    return Examples(np.nan_to_num(found)[measured], words[measured], groups[measured])
+
+
+def fit(training: Examples) -> LogisticRegression:
+    """Return the regression of tissue on statistics, tissues equally weighted."""
+    model = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=2000)
+    return model.fit(training.statistics, training.tissues)
+
+
+def measure(model: LogisticRegression, seen: Examples) -> Figure | None:
+    """Return the mean AUC of each tissue against the others; None where one is too rare."""
+    of = seen.tissues == np.array(sorted(TISSUES))[:, None]
+    if of.sum(axis=1).min() < FEWEST_TISSUE:
+        return None
+    probabilities = model.predict_proba(seen.statistics).T
+    return interval(auc_score(of, probabilities), seen.groups, "AUC", "tissue")
