@@ -41,8 +41,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     as_json: AsJson = False,
 ) -> None:
     """Score any set of images against real ones: distances, diversity, floors."""
-    from busgen.evaluation.score_options import Options, open_sets
-    from busgen.evaluation.score_sets import score_sets
+    from busgen.evaluation.score_sets import Options, open_sets, score_sets
     from busgen.folders.records import write_record
     from busgen.image_sets.parquet import ImageColumns
     from busgen.metrics.spaces.registry import load_spaces
@@ -69,7 +68,7 @@ def privacy(
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
-    from busgen.evaluation.score_options import Options
+    from busgen.evaluation.score_sets import Options
     from busgen.folders.records import write_record
     from busgen.metrics.spaces.registry import OURS
 

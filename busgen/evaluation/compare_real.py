@@ -14,8 +14,7 @@ import numpy as np
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.evaluation import score_sets
-from busgen.evaluation.score_options import Options, check
-from busgen.evaluation.score_sets import OnProgress, Side, subsample
+from busgen.evaluation.score_sets import OnProgress, Options, Side, check, subsample
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source

@@ -16,9 +16,9 @@ import pyarrow.dataset as ds
 from busgen import folders, io
 from busgen.errors import DataError
 from busgen.evaluation import compare_reference
-from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
 from busgen.evaluation.reference import REFERENCE, load_reference
+from busgen.evaluation.release_statistics import count_duplicates, find_previous
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
 
@@ -113,7 +113,7 @@ def _score(release: Path, params: QualityParams) -> Record:
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
     from busgen.evaluation import compare_real, held_out_features  # bring torch
-    from busgen.evaluation.score_options import Options
+    from busgen.evaluation.score_sets import Options
 
     spaces = [*OURS, *(n for n in held_out_features.learned_spaces() if n not in OURS)]
     spaces += [str(params.extractor)] if params.extractor else []

@@ -2,8 +2,8 @@
 
 In: held-out crops and the images that stand for them, one by one. Out: figures of test patients, of
 validation patients beside them. Kernel distances in `lite1` are shares of the mean distance between
-three hospitals (`busgen.evaluation.hospitals`), those in `us64` multiples of the limit of real
-against real.
+three hospitals (`busgen.evaluation.held_out_features`), those in `us64` multiples of the limit of
+real against real.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,7 @@ import torch
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Pixels
 from busgen.bench.harness import Bar, Figure
-from busgen.evaluation.held_out_features import SPACES
-from busgen.evaluation.hospitals import hospital_distance
+from busgen.evaluation.held_out_features import SPACES, hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.folder import SHIPPED, load_model
 from busgen.metrics.distribution import kid

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from busgen import schema
 from busgen.arrays import Bools, Floats
 from busgen.bench.harness import Bar, Figure, measure_time, share
-from busgen.bench.masks.prior_marginals import distances
+from busgen.bench.masks.outlines import distances
 from busgen.bench.real.reading import find_folder
 from busgen.errors import UnfilledError, UserError
 from busgen.factory import rounds

@@ -23,8 +23,7 @@ from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure, measure_time, run_process
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
-from busgen.evaluation.score_options import Options, open_sets
-from busgen.evaluation.score_sets import score_sets
+from busgen.evaluation.score_sets import Options, open_sets, score_sets
 from busgen.evaluation.stage import write_scores
 from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
