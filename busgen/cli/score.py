@@ -126,8 +126,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
     from busgen.downstream.data.synthetic_set import parse_sets
-    from busgen.downstream.plan import plan as planned
-    from busgen.downstream.request import Request
+    from busgen.downstream.plan import Request, plan as planned
     from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}

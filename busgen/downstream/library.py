@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.code import hash_code
 from busgen.downstream import runs
-from busgen.downstream.data.findings import Words, join, read_findings
 from busgen.downstream.data.real_images import ImageSet, save_examples
 from busgen.downstream.data.synthetic_set import SyntheticSet
 from busgen.downstream.learner import has_converged
@@ -50,7 +49,7 @@ def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
     """
     target = plan.request.out
     require_replaceable(target, KIND)
-    known = read_findings(plan.request.tables)
+    known = fairness.read_findings(plan.request.tables)
     deciding = {"code": hash_code(__name__), "plan": _describe(plan), "findings": known}
     deciding["jobs"] = [job.sha256 for job in plan.jobs]
     key = sha256_bytes(dumps(deciding).encode())
@@ -66,7 +65,7 @@ def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
 
 
 def _run(
-    plan: Plan, known: Mapping[str, Words], key: str, tick: OnProgress
+    plan: Plan, known: Mapping[str, fairness.Words], key: str, tick: OnProgress
 ) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
     left = [job for job in jobs if not job.is_done]
@@ -80,7 +79,7 @@ def _run(
             save_examples(own.load(), folder)
     ran = runs.run_all(jobs, plan.request.workers, tick)
     predictions, records = runs.gather(jobs)
-    predictions = join(predictions, known)
+    predictions = fairness.join(predictions, known)
     with replace_file(out / PREDICTIONS) as partial:
         pq.write_table(predictions, partial)
     table = predictions.to_pandas()

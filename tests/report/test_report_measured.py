@@ -6,7 +6,7 @@ import pytest
 
 from busgen import io
 from busgen.cli.versions import _quality
-from busgen.downstream.results.changes import compare as changes_compare
+from busgen.downstream.results.headline import compare as changes_compare
 from busgen.evaluation.release_statistics import find_previous
 from busgen.release.contract.expectations import validate
 from busgen.report.page import render

@@ -20,8 +20,7 @@ from busgen.downstream import arms, library, runs
 from busgen.downstream.data.real_images import ImageSet, open_set, read_images
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
-from busgen.downstream.plan import LEAST_FOLDS, plan
-from busgen.downstream.request import RECIPES, Request
+from busgen.downstream.plan import LEAST_FOLDS, RECIPES, Request, plan
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import make_release
 from busgen.factory.plan import resolve
