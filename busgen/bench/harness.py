@@ -55,6 +55,9 @@ class Figure:
     interval: tuple[float, float] | None = None
 
 
+Figures = dict[str, Figure]  # by their names
+
+
 @dataclass(frozen=True)
 class Bar:
     """What a figure must reach: `op` is ``">="``, ``"<="`` or ``">"``."""
@@ -103,7 +106,7 @@ def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
     return lambda rows: float(np.mean([auc(own[rows], said[rows]) for own, said in pairs]))
 
 
-def drop_missing(figures: Mapping[str, Figure | None]) -> dict[str, Figure]:
+def drop_missing(figures: Mapping[str, Figure | None]) -> Figures:
     """Return the figures that could be measured."""
     return {name: figure for name, figure in figures.items() if figure is not None}
 
@@ -172,7 +175,7 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
     if name not in NAMES:
         raise UserError("a benchmark must be known", repr(name), f"choose from {', '.join(NAMES)}")
     bench = importlib.import_module(f"busgen.bench.{name}.benchmark")
-    figures: dict[str, Figure] = bench.measure(quick=quick)
+    figures: Figures = bench.measure(quick=quick)
     bars: dict[str, Bar] = bench.BARS
     return {
         "name": name,

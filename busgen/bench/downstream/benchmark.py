@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.harness import Bar, Figure, figure_of, measure_time
+from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time
 from busgen.bench.real import reading
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
@@ -59,7 +59,7 @@ class Size:
     folds: int = FOLDS
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes some hours of two cores, or what is left of them.
 
     `quick`, some two minutes, takes a few images and steps: a rehearsal, no result.
@@ -81,7 +81,7 @@ def _rehearse() -> Size:
     return Size(1, recipes, GenerateParams(steps=1, gates=gates), LEAST_FOLDS)
 
 
-def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
+def figures(source: Path, work: Path, size: Size) -> Figures:
     """Read, generate, compare in `work`, what is done there left as it is; return the figures."""
     work.mkdir(parents=True, exist_ok=True)
     reading.run(source, work / "real", work)
@@ -109,7 +109,7 @@ def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
 
 def _generate(
     real: Mapping[str, Mapping[str, ImageSet]], work: Path, size: Size
-) -> tuple[Path, dict[str, Figure]]:
+) -> tuple[Path, Figures]:
     """Make the release, large enough for the largest training set; its folder, n, seconds."""
     largest = max(len(own["train"]) for own in real.values() if "train" in own)
     request = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
@@ -156,10 +156,10 @@ def _read_seconds(work: Path) -> dict[str, float]:
 
 def _measure_gains(
     results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
-) -> dict[str, Figure]:
+) -> Figures:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
-    measured: dict[str, Figure] = {}
-    above: dict[str, Figure] = {}
+    measured: Figures = {}
+    above: Figures = {}
     for task in TASKS:
         own = _gains(results, task, arm)
         measured |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
@@ -168,9 +168,9 @@ def _measure_gains(
     return measured | above
 
 
-def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> Figures:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for task in TASKS:
         name = f"synthetic_only_{HEADLINE[task]}_gap"
         short = {}
@@ -183,7 +183,7 @@ def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     return measured
 
 
-def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:
+def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> Figures:
     """Return an arm's gain over its base on each training set's own test patients."""
     found = {}
     for one in results:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from busgen import io
-from busgen.bench.harness import Bar, Figure, measure_time, median_figure, run_python
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.work import count
@@ -40,7 +40,7 @@ BARS = {
 }
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures, intervals as ranges: twenty minutes on two cores, `quick` under two."""
     if not (ROOT / "dvc.yaml").is_file():
         raise UserError("this benchmark runs in a checkout", ROOT, "clone the repository")
@@ -50,7 +50,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         return _loop(folder, shards, size, pairs) | _dataset(folder)
 
 
-def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
+def _loop(scratch: Path, shards: int, size: int, pairs: int) -> Figures:
     """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
     request = {"n": size, "engine": ENGINE}
     io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": request}))
@@ -86,7 +86,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
-def _dataset(scratch: Path) -> dict[str, Figure]:
+def _dataset(scratch: Path) -> Figures:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figures
 from busgen.bench.images import (
     control,
     counterfactual,
@@ -93,7 +93,7 @@ class RealData:
         return findings.describe(self.tables, self.cohort, self.folders, splits)
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures of the engine `SUBJECT`; takes some 25 minutes on two cores.
 
     `quick` renders few images and hardly trains: a rehearsal, no result. The first time, reading
@@ -134,7 +134,7 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def _realism(real: RealData, generated: Images, size: Size) -> dict[str, Figure]:
+def _realism(real: RealData, generated: Images, size: Size) -> Figures:
     """Return the scores of realism, and of the autoencoder's round trip."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
@@ -148,12 +148,10 @@ def _realism(real: RealData, generated: Images, size: Size) -> dict[str, Figure]
     return measured
 
 
-def _families(
-    engines: Mapping[str, ImageEngine], request: Request, size: Size
-) -> dict[str, Figure]:
+def _families(engines: Mapping[str, ImageEngine], request: Request, size: Size) -> Figures:
     """Return what counterfactual families of each engine show."""
     base = counterfactual.select(request, size.families)
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for name, engine in engines.items():
         measured |= counterfactual.figures(engine, base, text.MEASURES, name)
     return measured

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
-from busgen.bench.harness import Figure, drop_missing, interval, mean
+from busgen.bench.harness import Figure, Figures, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import bounding_box
 from busgen.judges import judges
@@ -60,9 +60,7 @@ def agree(found: Bools, mask: Pixels) -> bool:
     return bool((height > width) == (box.height > box.width))
 
 
-def figures(
-    judges: Judges, real: Crops, generated: dict[str, Pixels], subject: str
-) -> dict[str, Figure]:
+def figures(judges: Judges, real: Crops, generated: dict[str, Pixels], subject: str) -> Figures:
     """Return the judges' figures on real crops and on images rendered in their stead.
 
     `real` are held-out crops of lesions whose class is known, `generated` each engine's images

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from busgen.bench.harness import Figure, figure_of, share
+from busgen.bench.harness import Figures, figure_of, share
 from busgen.bench.images.findings import Request, render, to_text
 from busgen.bench.images.text import Measure
 from busgen.images.contract import ImageEngine
@@ -45,14 +45,14 @@ def _change_terms(request: Request, words: Words) -> Request:
 
 def figures(
     engine: ImageEngine, base: Request, measures: Mapping[str, Measure], name: str
-) -> dict[str, Figure]:
+) -> Figures:
     """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
 
     `base` holds findings with the words of `PLAIN`; `measures` go by the names of
     `text.MEASURES`; `name` ends the figures' names.
     """
     same = render(engine, base)
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for field, terms, seen_by in LADDERS:
         members = [
             same if word == PLAIN[field] else render(engine, _change_terms(base, {field: word}))

@@ -11,7 +11,7 @@ import numpy as np
 
 from busgen import seeds
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, figure_of, share
+from busgen.bench.harness import Bar, Figure, Figures, figure_of, share
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.memorization import Features, describe, find_copies
@@ -66,9 +66,7 @@ def bars(subject: str, rival: str) -> dict[str, Bar]:
     }
 
 
-def figures(
-    name: str, generated: Crops, real: Reference, recipe: Recipe | None = None
-) -> dict[str, Figure]:
+def figures(name: str, generated: Crops, real: Reference, recipe: Recipe | None = None) -> Figures:
     """Return all figures of the engine `name`.
 
     `generated` are its images, some 600 for figures that can be told from
@@ -89,7 +87,7 @@ def figures(
     }
 
 
-def _distances(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
+def _distances(name: str, generated: Features, real: Reference) -> Figures:
     """Return kernel and Fréchet distance in `us64`, with floors and their 97.5 % limits."""
     own, other = (Sample(looks.points, looks.groups) for looks in (generated, real.looks))
     score = kid(own, other, seeds.rng(SEED, "kid"))
@@ -104,7 +102,7 @@ def _distances(name: str, generated: Features, real: Reference) -> dict[str, Fig
     )
 
 
-def _speckle(name: str, generated: Crops, real: Reference) -> dict[str, Figure]:
+def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
     """Return which share of statistics has its median within the real interquartile range.
 
     Beside it the same of a half of the real patients within the others.
@@ -125,7 +123,7 @@ def _speckle(name: str, generated: Crops, real: Reference) -> dict[str, Figure]:
     return measured | {"speckle_within_real": share(sum(floor), len(floor))}
 
 
-def _copies(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
+def _copies(name: str, generated: Features, real: Reference) -> Figures:
     """Return the share of copies of training images, and that of held-out real ones."""
     found = find_copies(generated, real.training, real.looks, seeds.rng(SEED, "copies"))
     return {
@@ -137,7 +135,7 @@ def _copies(name: str, generated: Features, real: Reference) -> dict[str, Figure
     }
 
 
-def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
+def _with_floor(score: str, name: str, found: Score) -> Figures:
     return {
         f"{score}_{name}": figure_of(asdict(found), "squared distance"),
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from busgen.bench.harness import THREADS, Figure, measure_time, median_figure, run_process
+from busgen.bench.harness import THREADS, Figure, Figures, measure_time, median_figure, run_process
 from busgen.images.engines import engine_prior, load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.params.train_images import TrainImagesParams
@@ -46,7 +46,7 @@ SHARED = {
 UNET = SHARED | {"sample_size": 64, "up_block_types": ("UpBlock2D", *("CrossAttnUpBlock2D",) * 3)}
 
 
-def figures(name: str, n: int, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
+def figures(name: str, n: int, scratch: Path, *, quick: bool = False) -> Figures:
     """Return rate and memory, the predecessor's beside them, and the rate of training.
 
     `n` images are rendered; `quick` leaves out the predecessor's 512x512. Takes half a minute more
@@ -62,7 +62,7 @@ def figures(name: str, n: int, scratch: Path, *, quick: bool = False) -> dict[st
     }
 
 
-def measure(name: str, n: int, scratch: Path) -> dict[str, Figure]:
+def measure(name: str, n: int, scratch: Path) -> Figures:
     """Return rate, memory and, where the engine counts them, evaluations for `n` images."""
     record = run_process(_render, scratch, name, n)
     units = {"images_per_s": "images/s", "memory_gib": "GiB", "evaluations": "evaluations/image"}
@@ -82,7 +82,7 @@ def _render(name: str, n: int) -> dict[str, float]:
 
 def _measure_training(
     step: Callable[[], object], samples: int, device: "torch.device", *, half: bool
-) -> dict[str, Figure]:
+) -> Figures:
     """Return the rate of training, and the share of the machine's arithmetic that it reaches.
 
     A `step` goes forwards, backwards and optimises on `samples` images; `half`: it computes in
@@ -113,7 +113,7 @@ def _measure_training(
     }
 
 
-def _measure_generator(params: TrainImagesParams) -> dict[str, Figure]:
+def _measure_generator(params: TrainImagesParams) -> Figures:
     """Return the rate of training the generator: a step of its denoiser, at the shape of `params`.
 
     It learns from noise, as its time does not depend on values; latents are encoded beforehand.
@@ -180,7 +180,7 @@ def _wait(device: "torch.device") -> None:
         torch.cuda.synchronize(device)
 
 
-def _measure_predecessor(*, quick: bool) -> dict[str, Figure]:
+def _measure_predecessor(*, quick: bool) -> Figures:
     """Return seconds a step and an image of the predecessor, `quick` without 512x512."""
     import torch
 

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from busgen.arrays import Bools, Floats, Names, Pixels
-from busgen.bench.harness import Figure, auc_score, drop_missing, interval
+from busgen.bench.harness import Figure, Figures, auc_score, drop_missing, interval
 from busgen.bench.images import findings
 from busgen.imaging.statistics import GROUPS, measure_image
 from busgen.imaging.surroundings import echo_level, posterior_band, rim_level
@@ -78,7 +78,7 @@ def figures(
     request: findings.Request,
     generated: Mapping[str, Pixels],
     subject: str,
-) -> dict[str, Figure]:
+) -> Figures:
     """Return how well terms and tissue can be told, on real and on rendered images.
 
     `real` are all crops of the dataset whose readers state their terms; `request` and `generated`
@@ -158,7 +158,7 @@ def _measure_contrast(lesions: Lesions, contrast: Pair, stream: str) -> Figure |
 
 def _term_figures(
     generated: Mapping[str, Lesions], breast: Lesions, held_out: Bools, subject: str
-) -> dict[str, Figure]:
+) -> Figures:
     """Return the AUC of every contrast by engine and on real lesions, and the largest shortfall.
 
     `generated` are each engine's lesions with the terms asked for, `breast` BrEaST's with those

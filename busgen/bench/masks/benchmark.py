@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, Figures
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
 from busgen.bench.masks import baselines, control, outlines, realism, utility
 from busgen.bench.real.reading import read_tables
@@ -82,7 +82,7 @@ FULL = Size(12_000, 6, 10_000, 800, utility.Size(3, 1.0))
 QUICK = Size(600, 2, 60, 48, utility.Size(1, 0.02), replace(realism.RECIPE, steps=2))
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes some 25 minutes on two cores, `quick` rehearses."""
     size = QUICK if quick else FULL
     engine = load_mask_engine(SUBJECT)
@@ -124,7 +124,7 @@ def _engines(training: Lesions) -> dict[str, Engine]:
 
 def _figures(
     engines: Mapping[str, Engine], training: Lesions, held_out: Lesions, size: Size
-) -> dict[str, Figure]:
+) -> Figures:
     """Return realism, diversity, novelty and control, of the subject and of its rivals."""
     request, held, readers = match_findings(held_out, SEED), _cases(held_out), _described(held_out)
     generated = {name: engine(request.findings) for name, engine in engines.items()}
@@ -144,7 +144,7 @@ def _figures(
     return measured | _gaps(measured)
 
 
-def _gaps(measured: Mapping[str, Figure]) -> dict[str, Figure]:
+def _gaps(measured: Mapping[str, Figure]) -> Figures:
     """Return what bars are put on: the subject against real."""
     gaps = {}
     for name in ("coverage", "density", "shape_read", "margin_auc"):
@@ -171,7 +171,7 @@ def _cases(real: Lesions) -> realism.Cases:
 
 def _utility(
     engines: Mapping[str, Engine], training: Lesions, test: Lesions, scratch: Path, size: Size
-) -> dict[str, Figure]:
+) -> Figures:
     """Return what images of each engine's masks teach, drawn by one image engine.
 
     Arms have findings of training patients' classes and machines, all else of the prior.

@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 
 from busgen import schema
 from busgen.arrays import Bools, Floats, Indices
-from busgen.bench.harness import Figure, drop_missing, interval, mean
+from busgen.bench.harness import Figure, Figures, drop_missing, interval, mean
 from busgen.bench.masks.realism import Cases, embed
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc
 
 
-def figures(learned: Cases, lots: Mapping[str, Cases]) -> dict[str, Figure]:
+def figures(learned: Cases, lots: Mapping[str, Cases]) -> Figures:
     """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
 
     It learns from the real outlines `learned`, and reads those of `lots`, real or drawn.

@@ -14,7 +14,7 @@ import numpy as np
 
 from busgen import seeds
 from busgen.arrays import Floats, Pixels
-from busgen.bench.harness import Figure, measure_time, median_figure, share
+from busgen.bench.harness import Figure, Figures, measure_time, median_figure, share
 from busgen.bench.images.findings import Lesions
 from busgen.imaging.geometry import measure as measure_mask
 from busgen.masks.raster import MaskEngine
@@ -30,7 +30,7 @@ LEVEL = 0.95
 Values = Mapping[str, Mapping[str, Floats]]  # class -> measure -> (N,)
 
 
-def figures(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> dict[str, Figure]:
+def figures(engine: MaskEngine, findings: Sequence[Finding], repetitions: int) -> Figures:
     """Return masks per second, growth of memory, outlines that cross themselves or leave the frame.
 
     Memory is what four times as many masks need over these, but for the masks themselves.
@@ -72,7 +72,7 @@ def _crosses(outline: Floats) -> bool:
     return bool((np.minimum(apart, len(x) - apart) > 1).any())
 
 
-def measure_agreement(masks: Pixels, lesions: Sequence[Finding]) -> dict[str, Figure]:
+def measure_agreement(masks: Pixels, lesions: Sequence[Finding]) -> Figures:
     """Return how well the boxes measured on the masks agree with the findings'."""
     pixel = np.array([f.pixel_mm for f in lesions])[:, None]
     request = np.array([(f.width_mm, f.height_mm) for f in lesions], float)
@@ -90,7 +90,7 @@ def measure_agreement(masks: Pixels, lesions: Sequence[Finding]) -> dict[str, Fi
     }
 
 
-def marginals(masks: Pixels, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
+def marginals(masks: Pixels, lesions: Sequence[Finding], held_out: Lesions) -> Figures:
     """Return how masks of the prior's findings compare with BUS-BRA's held-out patients."""
     labels = np.array([finding.pathology for finding in lesions])
     own = held_out.pick(held_out.crops.datasets == MEASURED)
@@ -111,7 +111,7 @@ def marginals(masks: Pixels, lesions: Sequence[Finding], held_out: Lesions) -> d
     }
 
 
-def _compare_marginals(generated: Values, real: Values) -> dict[str, Figure]:
+def _compare_marginals(generated: Values, real: Values) -> Figures:
     """Return distances and shares of what `measure` returns of each class.
 
     Real values are one a patient.
@@ -123,7 +123,7 @@ def _compare_marginals(generated: Values, real: Values) -> dict[str, Figure]:
     return measured
 
 
-def distances(drawn: Values, real: Values) -> dict[str, Figure]:
+def distances(drawn: Values, real: Values) -> Figures:
     """Return the distance of each class's values in limits of as many real ones, by NAME_CLASS."""
     level = 1 - (1 - LEVEL) / sum(len(own) for own in real.values())
     measured = {}

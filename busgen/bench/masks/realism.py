@@ -13,7 +13,7 @@ import numpy as np
 
 from busgen import seeds
 from busgen.arrays import Floats, Floats32, Names, Pixels
-from busgen.bench.harness import Figure, auc_score, drop_missing, interval, mean
+from busgen.bench.harness import Figure, Figures, auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
 from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
@@ -78,9 +78,7 @@ class Cases:
     terms: Sequence[Mapping[str, Any]] = ()
 
 
-def two_sample(
-    name: str, generated: Pixels, held: Cases, recipe: Recipe | None = None
-) -> dict[str, Figure]:
+def two_sample(name: str, generated: Pixels, held: Cases, recipe: Recipe | None = None) -> Figures:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
     `generated` (N, S, S) stand for the real ones: of the same class and box.
@@ -116,7 +114,7 @@ def classify(generated: Floats, real: Floats, held: Cases) -> Figure | None:
     return figure and replace(figure, n=len(real))
 
 
-def diversity(lots: Mapping[str, Pixels], held: Cases) -> dict[str, Figure]:
+def diversity(lots: Mapping[str, Pixels], held: Cases) -> Figures:
     """Return coverage and density (Naeem 2020, arXiv 2002.09797) in geometric features.
 
     Of half of the patients' real masks, and of the masks in their stead (`lots`), against the real
@@ -139,7 +137,7 @@ def overlap(generated: Floats, real: Floats, k: int = NEAREST) -> tuple[float, f
     return measured.coverage, measured.density
 
 
-def novelty(lots: Mapping[str, Pixels], held: Cases, training: Pixels) -> dict[str, Figure]:
+def novelty(lots: Mapping[str, Pixels], held: Cases, training: Pixels) -> Figures:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
     ``nearest_iou_*`` is the median over masks of the largest IoU with a training mask, mirrored or

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from busgen import seeds
 from busgen.arrays import Floats
-from busgen.bench.harness import Figure, drop_missing, mean
+from busgen.bench.harness import Figure, Figures, drop_missing, mean
 from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
@@ -42,7 +42,7 @@ class Size:
 
 def measure(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size, subject: str
-) -> dict[str, Figure]:
+) -> Figures:
     """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
     lesions = test.pick(test.is_labelled)
     jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.bench.harness import Bar, Figure, measure_time, share
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.images.engines import load_image_engine
 from busgen.images.phantom import acoustics, engine
 from busgen.images.phantom.beams import linear_grid
@@ -32,7 +32,7 @@ SIZE_PX = 256
 BAND_MM = 8.0  # height of the band below the lesion
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes about a minute on two cores, `quick` some ten seconds."""
     n, looks = (40, 8) if quick else (300, 40)
     ratios = [speckle_ratio(scanner, seed) for scanner in STYLES for seed in range(looks)]

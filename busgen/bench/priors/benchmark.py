@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from busgen import schema
 from busgen.arrays import Bools, Floats
-from busgen.bench.harness import Bar, Figure, measure_time, share
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.bench.masks.outlines import distances
 from busgen.bench.real.reading import find_folder
 from busgen.errors import UnfilledError, UserError
@@ -79,7 +79,7 @@ BARS = {
 Row = Mapping[str, Any]
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes ten minutes. `quick` draws fewer: a rehearsal, no result."""
     source, count = find_folder(), DRAWN // 50 if quick else DRAWN
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
@@ -120,11 +120,9 @@ def _read_sizes(path: Path) -> tuple[Floats, Bools]:
     return areas, np.array([row["malignant"] == "1" for row in rows])
 
 
-def _classes(
-    real: Sequence[Row], lesions: Sequence[Row], whu: tuple[Floats, Bools]
-) -> dict[str, Figure]:
+def _classes(real: Sequence[Row], lesions: Sequence[Row], whu: tuple[Floats, Bools]) -> Figures:
     """Return how well the class is told, of real lesions and of samples of drawn ones as large."""
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     areas, malignant = whu
     rng = np.random.default_rng(SEED)
     size = np.array([row["width_mm"] * row["height_mm"] for row in lesions])
@@ -179,14 +177,14 @@ def _crossed(
     return value, (value - half, min(value + half, 1.0))
 
 
-def _pairs() -> dict[str, Figure]:
+def _pairs() -> Figures:
     """Return the share of pairs of descriptors whose dependence held-out patients do not have."""
     pairs = read_json(POOLED.with_suffix(".checks.json"))["predictive"]["pairs"]
     outside = sum(not pair["within"] for pair in pairs)
     return {"pairs_outside": Figure(outside / len(pairs), "share", len(pairs))}
 
 
-def _sizes(held_out: Sequence[Row], lesions: Sequence[Row]) -> dict[str, Figure]:
+def _sizes(held_out: Sequence[Row], lesions: Sequence[Row]) -> Figures:
     """Return KS distances of sizes in millimetres, in limits of as many real lesions."""
     real, drawn = (
         {label: _millimetres([r for r in rows if r["pathology"] == label]) for label in LESIONS}
@@ -210,7 +208,7 @@ def _depth(row: Row) -> float:
     return float(row["center_y"] * row["pixel_mm"] * 256)
 
 
-def _requests(*, quick: bool = False) -> dict[str, Figure]:
+def _requests(*, quick: bool = False) -> Figures:
     """Return the share of runs that end, of the default and twenty conditions, and of exact counts.
 
     Images are the phantom's, 64 px: what is asked is whether gates and attempts fill a request, not

@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from busgen.arrays import Floats32, Pixels
-from busgen.bench.harness import Bar, Figure, measure_time, share
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.bench.quality import reference_programs, speed as quality_speed
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
@@ -50,7 +50,7 @@ BARS = {
 }
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes some twenty minutes, and three more to read the datasets once.
 
     `quick` takes the first images alone: a rehearsal, no result.
@@ -77,7 +77,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     }
 
 
-def _count_faults(proof: faults.Report) -> dict[str, Figure]:
+def _count_faults(proof: faults.Report) -> Figures:
     """Return shares detected and refused: of what a bar is about, gate by gate too."""
     measured = _gates("real_refused", proof.clean)
     seen = {*faults.CURVES, faults.BAND}
@@ -93,13 +93,13 @@ def _count_faults(proof: faults.Report) -> dict[str, Figure]:
     return measured | {"label_auc": Figure(labels.auc, "AUC", labels.n)}
 
 
-def _gates(name: str, found: faults.Detection) -> dict[str, Figure]:
+def _gates(name: str, found: faults.Detection) -> Figures:
     """Return the share rejected together, and what each gate that refuses any would alone."""
     counts = {f"{name}_by_{gate}": count for gate, count in found.gates.items() if count}
     return {key: share(count, found.n) for key, count in ({name: found.rejected} | counts).items()}
 
 
-def _time_scores(pairs: Sequence[Pair], known: KnownImages) -> dict[str, Figure]:
+def _time_scores(pairs: Sequence[Pair], known: KnownImages) -> Figures:
     """Return milliseconds of one core an image: all pixel scores, and the later ones alone.
 
     `added_ms` is of overlay, anomaly, orientation and copies together, `region_scores_ms` of
@@ -122,7 +122,7 @@ def _time_scores(pairs: Sequence[Pair], known: KnownImages) -> dict[str, Figure]
     return found
 
 
-def _find_planted(images: Sequence[Pixels], *, quick: bool = False) -> dict[str, Figure]:
+def _find_planted(images: Sequence[Pixels], *, quick: bool = False) -> Figures:
     """Return how near-duplicates are found among many: seconds, and the share of planted ones.
 
     `images` (S, S) uint8 are clean and of different patients; copies of each are planted, at first

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from busgen.arrays import Floats
-from busgen.bench.harness import Bar, Figure
+from busgen.bench.harness import Bar, Figure, Figures
 from busgen.metrics.distribution import (
     frechet_distance,
     gaussian_kernel,
@@ -36,7 +36,7 @@ Both = tuple[float, float]
 BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 
-def figures() -> dict[str, Figure]:
+def figures() -> Figures:
     """Return the largest relative difference, and that of each score."""
     tiny = float(np.finfo(np.float64).tiny)
     pairs = compare_values()

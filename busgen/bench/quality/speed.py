@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from busgen import io
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, measure_time, run_process
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, run_process
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
 from busgen.evaluation.score_sets import Options, open_sets, score_sets
@@ -61,7 +61,7 @@ BARS = {
 }
 
 
-def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
+def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> Figures:
     """Return the figures; `quick` takes `FEW` images, a rehearsal.
 
     `data` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored

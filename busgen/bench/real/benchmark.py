@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.harness import Bar, Figure, figure_of, measure_time, median_figure
+from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time, median_figure
 from busgen.bench.real import near_duplicates, overlays, reading
 from busgen.judges.judges import SHIPPED, Judges, load_judges
 from busgen.judges.training.scores import score_classifier, score_segmenter
@@ -49,7 +49,7 @@ BARS = {
 }
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes up to ten minutes on two cores.
 
     `quick`, under one, takes the datasets' first images alone: a rehearsal, no result.
@@ -69,7 +69,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         )
 
 
-def _measure_judges(generated: Path) -> dict[str, Figure]:
+def _measure_judges(generated: Path) -> Figures:
     """Return figures of the shipped judges on test patients, worked out anew, by dataset.
 
     Images whose label is disputed are left out.
@@ -108,7 +108,7 @@ def _time(judges: Judges, crops: Crops) -> Figure:
     return median_figure(times, "ms", len(images))
 
 
-def _measure_prior(generated: Path) -> dict[str, Figure]:
+def _measure_prior(generated: Path) -> Figures:
     """Return what the pooled prior gains over each rival on test patients, in nats a lesion.
 
     Everything is fitted anew to training patients; `..._least` is the low end of a gain's interval.

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Floats32, Pixels
-from busgen.bench.harness import Figure, share
+from busgen.bench.harness import Figure, Figures, share
 from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.resize import resize
 from busgen.io import decode_png
@@ -30,7 +30,7 @@ ORIGINALS = 100
 THUMBNAIL, ALIKE = 48, 0.98  # the measure by which BUSI's list was made
 
 
-def figures(generated: Path, source: Path) -> dict[str, Figure]:
+def figures(generated: Path, source: Path) -> Figures:
     """Return recall of listed and of planted copies, and how many pairs lie in two splits.
 
     `leaks` counts pairs of different splits among the listed ones, the images of a patient, what
@@ -92,7 +92,7 @@ def _of_one_patient(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[int, int]]
         yield from combinations(group, 2)
 
 
-def recall(images: list[Pixels]) -> dict[str, Figure]:
+def recall(images: list[Pixels]) -> Figures:
     """Return the recall of copies planted into some of the images, by kind and in all.
 
     `planted_false_links` are links of copies to images that they were not made from; images

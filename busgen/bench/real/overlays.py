@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from busgen.arrays import Pixels
-from busgen.bench.harness import Figure, share
+from busgen.bench.harness import Figure, Figures, share
 from busgen.code import ROOT
 from busgen.imaging.overlays import planted
 from busgen.imaging.overlays.find import find_overlays
@@ -49,7 +49,7 @@ class Recall:
     field: int
 
 
-def figures(generated: Path) -> dict[str, Figure]:
+def figures(generated: Path) -> Figures:
     """Return recall and loss on planted overlays, and both rates on the listed images.
 
     `overlay_tissue_lost` counts everything that is ignored in the field farther than 2 px from
@@ -98,7 +98,7 @@ def _recall(found: Sequence[planted.Recall]) -> Figure:
     return share(sum(one.n_found for one in found), sum(one.planted for one in found))
 
 
-def _join_words(generated: Path) -> dict[str, Figure]:
+def _join_words(generated: Path) -> Figures:
     """Return in how many listed images with overlays, and without, anything is found."""
     kinds = _read_listed()
     found: dict[bool, list[bool]] = {True: [], False: []}
@@ -113,12 +113,12 @@ def _join_words(generated: Path) -> dict[str, Figure]:
 HELD_OUT = ("validation", "test")
 
 
-def measure(clean: Pixels, generated: Mapping[str, Pixels], subject: str) -> dict[str, Figure]:
+def measure(clean: Pixels, generated: Mapping[str, Pixels], subject: str) -> Figures:
     """Return the shares of images, and of pixels (mean, range), on real ones and by engine.
 
     Also what the subject has more than clean real ones.
     """
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for name, images in {"real": clean, **generated}.items():
         covered = [float(find_overlays(image).mean()) for image in images]
         n, ends = len(covered), (min(covered), max(covered))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figures, share
 from busgen.errors import FindingError
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
@@ -85,7 +85,7 @@ def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
     return found
 
 
-def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> dict[str, Figure]:
+def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> Figures:
     """Return how well `reader` understands, named ``precision_NAME``, ``recall_FIELD_NAME``, ...
 
     ``exact`` texts are understood in every field, ``exact_terms`` in every field but sizes;
@@ -120,10 +120,10 @@ def _is_named(phrase: str, named: str) -> bool:
     return set(normalise(phrase).split()) <= set(normalise(named).split())
 
 
-def _by_field(counts: Mapping[str, Counter[str]], name: str) -> dict[str, Figure]:
+def _by_field(counts: Mapping[str, Counter[str]], name: str) -> Figures:
     """Return precision and recall of each field and of all together."""
     total: Counter[str] = sum(counts.values(), Counter())
-    found: dict[str, Figure] = {}
+    found: Figures = {}
     for field, own in {"": total, **dict(sorted(counts.items()))}.items():
         key = f"{field}_{name}".lstrip("_")
         read = own["right"] + own["vague"] + own["wrong"] + own["invented"]
@@ -144,9 +144,9 @@ BARS = {
 }
 
 
-def measure(quick: bool = False) -> dict[str, Figure]:
+def measure(quick: bool = False) -> Figures:
     """Return the figures of both halves; `quick` reads the first one alone."""
-    found: dict[str, Figure] = {}
+    found: Figures = {}
     for half in ("development",) if quick else ("development", "held_out"):
         found |= figures(_read_half(half), parse, half)
     return found
