@@ -42,6 +42,8 @@ NAMES = (
     "texts",
 )
 THREADS = 2  # of a process that is measured
+Clock = Callable[[], float]
+Numbers = dict[str, float]
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
@@ -111,9 +113,7 @@ def drop_missing(figures: Mapping[str, Figure | None]) -> Figures:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def measure_time(
-    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
-) -> float:
+def measure_time(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:
     """Return the seconds that `work` takes."""
     start = clock()
     work()
@@ -144,9 +144,7 @@ def run_python(folder: Path, *arguments: str, **environment: str) -> None:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
 
 
-def run_process(
-    work: Callable[..., dict[str, float]], folder: Path, *arguments: object
-) -> dict[str, float]:
+def run_process(work: Callable[..., Numbers], folder: Path, *arguments: object) -> Numbers:
     """Run a module's function in a process of its own; return its record with its memory.
 
     `arguments` are numbers, or given as text; ``memory_gib`` is the peak of the process, which
@@ -162,7 +160,7 @@ def run_process(
     return read_json(record)
 
 
-def write_record(path: str, record: dict[str, float]) -> None:
+def write_record(path: str, record: Numbers) -> None:
     """Write a record and this process's peak of memory to the file `path`."""
     write_text(Path(path), dumps(record | {"memory_gib": read_peak()}))
 

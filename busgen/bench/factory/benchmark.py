@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,9 +65,9 @@ def _loop(scratch: Path, shards: int, size: int, pairs: int) -> Figures:
         for _ in range(pairs):
             for folder in ("plain", "data"):
                 shutil.rmtree(scratch / folder, ignore_errors=True)
-            plain_s.append(measure_time(lambda: run_python(scratch, "-c", PLAIN)))
-            flow_s.append(measure_time(lambda: run_python(scratch, "-m", "flows.generate",
-                                               PREFECT_API_URL=url)))  # fmt: skip
+            plain_s.append(measure_time(partial(run_python, scratch, "-c", PLAIN)))
+            flow = partial(run_python, scratch, "-m", "flows.generate", PREFECT_API_URL=url)
+            flow_s.append(measure_time(flow))
     rows = count(scratch / "plain/index.parquet")
     judged = sum(row["attempts"] for row in rows)
     accepted = sum(row["accepted"] for row in rows)
@@ -90,9 +91,8 @@ def _dataset(scratch: Path) -> Figures:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    first_s, again_s = (
-        measure_time(lambda: run_python(clone, "-m", "busgen", "run")) for _ in range(2)
-    )
+    run = partial(run_python, clone, "-m", "busgen", "run")
+    first_s, again_s = measure_time(run), measure_time(run)
     pairs = sum(row["accepted"] for row in count(clone / "data/release/index.parquet"))
     return {
         "dataset_s": Figure(first_s, "s", pairs),

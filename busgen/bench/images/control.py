@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
@@ -25,7 +24,7 @@ from busgen.judges.training import stage
 from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
-from busgen.stats.overlap import dice
+from busgen.stats.overlap import dice, largest_part
 from busgen.stats.patients import Score
 from busgen.stats.roc import auc, auc_score
 
@@ -52,12 +51,11 @@ def judge(judges: Judges, images: Pixels, masks: Pixels) -> Answers:
 
 def agree(found: Bools, mask: Pixels) -> bool:
     """Return whether the largest found part is taller than wide exactly where the mask is."""
-    count, _, parts, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
-    box = bounding_box(mask)
-    if count < 2 or box is None:
+    part = largest_part(found.astype(np.float32)).astype(np.uint8)
+    own, box = bounding_box(part), bounding_box(mask)
+    if own is None or box is None:
         return False
-    width, height = parts[1 + parts[1:, cv2.CC_STAT_AREA].argmax(), [2, 3]]
-    return bool((height > width) == (box.height > box.width))
+    return (own.height > own.width) == (box.height > box.width)
 
 
 def figures(judges: Judges, real: Crops, generated: dict[str, Pixels], subject: str) -> Figures:
@@ -78,13 +76,12 @@ def figures(judges: Judges, real: Crops, generated: dict[str, Pixels], subject: 
             f"control_orientation_{name}": mean(one.orientation, groups, "share", "orientation"),
         }
     own = seen[subject]
-    loss, turned = auc_loss(malignant, truth.malignant, own.malignant), truth.orientation
+    loss = auc_loss(malignant, truth.malignant, own.malignant)
+    turned = truth.orientation - own.orientation
     gaps = {
         "control_dice_gap": mean(truth.dice - own.dice, groups, "Dice", "dice gap"),
         "control_auc_gap": interval(loss, groups, "AUC", "auc gap"),
-        "control_orientation_gap": mean(
-            turned - own.orientation, groups, "share", "orientation gap"
-        ),
+        "control_orientation_gap": mean(turned, groups, "share", "orientation gap"),
     }
     if gap := gaps["control_dice_gap"]:  # too well is as far from real as too badly
         gaps["control_dice_apart"] = replace(gap, value=abs(gap.value), interval=None)

@@ -149,9 +149,8 @@ def _style_for(row: Mapping[str, Any]) -> str:
 
 def to_text(finding: Finding) -> Finding:
     """Return the finding with its text written anew, in the phrasing that its seed decides."""
-    return replace(
-        finding, text=words.to_text(vars(finding), seeds.rng(finding.seed, "bench words"))
-    )
+    phrasing = seeds.rng(finding.seed, "bench words")
+    return replace(finding, text=words.to_text(vars(finding), phrasing))
 
 
 def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int) -> Finding:

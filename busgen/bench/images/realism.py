@@ -40,11 +40,9 @@ class Reference:
     space: FeatureSpace
 
 
-def make_reference(
-    held_out: Crops, training: Crops, space: FeatureSpace | None = None
-) -> Reference:
-    """Return the standard of held-out and training crops; `space` is the shipped `us64`."""
-    space = space or load_model()
+def make_reference(held_out: Crops, training: Crops) -> Reference:
+    """Return the standard of held-out and training crops, in the shipped `us64`."""
+    space = load_model()
     looks, seen = (describe(c.images, c.groups, space) for c in (held_out, training))
     return Reference(held_out, looks, seen, speckle.measure(held_out), space)
 
@@ -92,14 +90,12 @@ def _distances(name: str, generated: Features, real: Reference) -> Figures:
     own, other = (Sample(looks.points, looks.groups) for looks in (generated, real.looks))
     score = kid(own, other, seeds.rng(SEED, "kid"))
     measured = _with_floor("kid_us64", name, score)
-    measured[f"kid_us64_in_limits_{name}"] = Figure(
-        score.value / score.floor_limit, "limits of real against real", score.n
-    )
+    limits = score.value / score.floor_limit
+    measured[f"kid_us64_in_limits_{name}"] = Figure(limits, "limits of real against real", score.n)
     few = min(MOST, score.n // 4)  # covariances need several images a dimension
     own, other = (Sample(s.points[:, :few], s.groups) for s in (own, other))
-    return measured | _with_floor(
-        "frechet_us64", name, frechet(own, other, seeds.rng(SEED, "frechet"))
-    )
+    score = frechet(own, other, seeds.rng(SEED, "frechet"))
+    return measured | _with_floor("frechet_us64", name, score)
 
 
 def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
@@ -108,13 +104,12 @@ def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
     Beside it the same of a half of the real patients within the others.
     """
     scanners = real.held_out.scanners
-    held = speckle.compare(
-        speckle.measure(generated), generated.scanners, real.statistics, scanners
-    )
+    own = speckle.measure(generated)
+    held = speckle.compare(own, generated.scanners, real.statistics, scanners)
     measured = {f"speckle_within_{name}": share(sum(one.within for one in held), len(held))}
     for group in speckle.STATISTICS:
-        own = [one.within for one in held if one.group == group]
-        measured[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
+        within = [one.within for one in held if one.group == group]
+        measured[f"speckle_within_{group}_{name}"] = share(sum(within), len(within))
     half = split_halves(real.held_out.groups, seeds.rng(SEED, "halves"))
     one, two = (
         {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)

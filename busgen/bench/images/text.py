@@ -109,9 +109,8 @@ def figures(
         name: make_examples(images, devices, tissue, groups) for name, images in generated.items()
     }
     model = fit(learned)
-    return terms | drop_missing(
-        {f"tissue_auc_{name}": measure(model, one) for name, one in sets.items()}
-    )
+    told = {f"tissue_auc_{name}": measure(model, one) for name, one in sets.items()}
+    return terms | drop_missing(told)
 
 
 @dataclass(frozen=True)

@@ -159,10 +159,8 @@ def _gaps(measured: Mapping[str, Figure]) -> Figures:
 
 def _described(real: Lesions) -> Lesions:
     """Return the lesions that have a reader's shape and margin."""
-    stated = [
-        r["dataset"] == READERS and bool(r["shape"]) and r["margin"] is not None for r in real.rows
-    ]
-    return real.pick(np.array(stated, np.bool_))
+    stated = [bool(row["shape"]) and row["margin"] is not None for row in real.rows]
+    return real.pick((real.crops.datasets == READERS) & stated)
 
 
 def _cases(real: Lesions) -> realism.Cases:

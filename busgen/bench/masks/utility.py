@@ -7,6 +7,7 @@ many steps; only what they are of differs. What images teach, `busgen bench down
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -65,10 +66,8 @@ def _jobs(arm: str, crops: Crops, work: Path, size: Size) -> list[Job]:
     each = images_per_epoch(len(crops), BATCH)
     epochs = max(round(SEEN * size.share / each), 1)
     member = Member(SEGMENTER, 0, Recipe(epochs, BATCH, RATE, average=0.98))
-    drawn = [(k, seeds.sample_seed(SEED, k)) for k in range(size.seeds)]
-    return [
-        Job(f"{arm}-segmenter-{k}", member, seed, folder, work, epochs * each) for k, seed in drawn
-    ]
+    job = partial(Job, member=member, crops=folder, work=work, n=epochs * each)
+    return [job(f"{arm}-segmenter-{k}", seed=seeds.sample_seed(SEED, k)) for k in range(size.seeds)]
 
 
 def _learn(job: Job) -> None:

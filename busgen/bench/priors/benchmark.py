@@ -77,6 +77,8 @@ BARS = {
 }
 
 Row = Mapping[str, Any]
+Interval = tuple[float, float]
+Counts = dict[str, int]
 
 
 def measure(*, quick: bool = False) -> Figures:
@@ -162,9 +164,7 @@ def _columns(rows: Sequence[Row], *, sized: bool) -> Floats:
     return np.array(columns, np.float64).T
 
 
-def _crossed(
-    columns: Floats, truth: Bools, rng: np.random.Generator
-) -> tuple[float, tuple[float, float]]:
+def _crossed(columns: Floats, truth: Bools, rng: np.random.Generator) -> tuple[float, Interval]:
     """Return the mean AUC of a logistic regression over folds, and its interval."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -220,19 +220,12 @@ def _requests(*, quick: bool = False) -> Figures:
     return {"requests_met": share(sum(met), runs), "counts_exact": share(sum(exact), counted)}
 
 
-def _run(
-    where: tuple[str, ...], seed: int, counts: Mapping[str, int] | None = None
-) -> dict[str, int] | None:
+def _run(where: tuple[str, ...], seed: int, counts: Counts | None = None) -> Counts | None:
     """Return how many accepted findings of each of `COUNTS` a run has, None if it is not met."""
     params = GenerateParams(
-        n=N,
-        size_px=SIDE,
-        seed=seed,
-        where=where,
-        counts=dict(counts or {}),
-        engine="phantom",
+        n=N, size_px=SIDE, seed=seed, where=where, counts=counts or {}, engine="phantom",
         mask_engine="curvature",
-    )
+    )  # fmt: skip
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         try:
             rounds.run(resolve(params), Path(scratch), run_shards)

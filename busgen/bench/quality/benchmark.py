@@ -146,9 +146,8 @@ def _find_planted(images: Sequence[Pixels], *, quick: bool = False) -> Figures:
     seconds = measure_time(lambda: links.extend(find_duplicates(rows)))
     found = {(link.first, link.second) for link in links}
     size, files = len(whole), [encode_png(image) for image in images]
-    one_by_one = measure_time(
-        lambda: [describe([decode_png(file, "image")]) for file in files], process_time
-    )
+    decoded = ([decode_png(file, "image")] for file in files)
+    one_by_one = measure_time(lambda: list(map(describe, decoded)), process_time)
     hits = {
         kind: sum((k, size * place + k) in found for k in range(size))
         for place, kind in enumerate(copies, 1)

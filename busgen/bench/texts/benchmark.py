@@ -63,10 +63,8 @@ def _terms(condition: Condition) -> frozenset[str]:
     """Return the terms, or sets of margin terms, that a condition leaves possible."""
     if condition.op == "in":
         return frozenset(condition.terms)
-    wanted = condition.op == "includes"
-    return frozenset(
-        t for t in TERMS[condition.field] if (condition.terms[0] in t.split("+")) == wanted
-    )
+    wanted, (term, *_) = condition.op == "includes", condition.terms
+    return frozenset(t for t in TERMS[condition.field] if (term in t.split("+")) == wanted)
 
 
 def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
