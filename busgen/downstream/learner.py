@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import training_loop
 from busgen.arrays import Floats, Floats32, Pixels
 from busgen.downstream.data.pools import Pool
-from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
+from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model, Spec
 from busgen.imaging.resize import resize
 from busgen.io import dumps, read_json, write_text
 from busgen.judges import judges
@@ -90,11 +90,10 @@ class Trainee(SingleTrainee):
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
-        changes = Draws(draws.rng, self.strength)
-        augmented = self.pool.augmented
-        batch = (
-            make_batch(spec, crops, picked, changes) if augmented else to_input(spec, crops, picked)
-        )
+        if self.pool.augmented:
+            batch = make_batch(spec, crops, picked, Draws(draws.rng, self.strength))
+        else:
+            batch = to_input(spec, crops, picked)
         inputs, targets, weights = batch
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
@@ -136,9 +135,7 @@ def _read(path: Path) -> dict[str, float]:
     return read_json(path) if path.is_file() else {}
 
 
-def to_input(
-    spec: SegmenterSpec | ClassifierSpec, crops: Crops, picked: NDArray[np.int64]
-) -> Batch:
+def to_input(spec: Spec, crops: Crops, picked: NDArray[np.int64]) -> Batch:
     """Return images as they are: inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
         seen = [judges.crop(crops.images[k], crops.masks[k], spec) for k in picked]

@@ -71,8 +71,8 @@ def _run(
     left = [job for job in jobs if not job.is_done]
     needed = {name for job in left for name in (*job.real, *job.made, job.validation)}
     needed |= {name for job in left for _, name in job.tests}
-    real = [images for own in plan.real.values() for images in own.values()]
-    every: list[SyntheticSet | ImageSet] = [*plan.sets.values(), *real]
+    every: list[SyntheticSet | ImageSet] = [*plan.sets.values()]
+    every += [images for own in plan.real.values() for images in own.values()]
     for own in every:
         folder = runs.work_folder(out, own.fingerprint)
         if own.fingerprint in needed and not folder.is_dir():
@@ -85,12 +85,9 @@ def _run(
     table = predictions.to_pandas()
     results = compare(table, {name: one.saw for name, one in plan.sets.items()})
     record = _describe(plan) | _summarise_training(records)
-    record |= {
-        "results": results,
-        "headline": headline.headline(results),
-        "by_group": fairness.score_groups(table),
-        "size_matched": fairness.match_sizes(table),
-    }
+    record |= {"results": results, "headline": headline.headline(results)}
+    record |= {"by_group": fairness.score_groups(table)}
+    record |= {"size_matched": fairness.match_sizes(table)}
     write_text(out / METRICS, dumps(record))
     request = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
     write_text(out / ASKED, dumps(request))
@@ -119,11 +116,10 @@ def to_tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, objec
 
 def primaries(record: Mapping[str, Any]) -> list[str]:
     """Return the primary comparisons in words."""
-    gains = [one for one in record["results"] if one.get("gain", {}).get("primary")]
+    gains = [(one, one["gain"]) for one in record["results"] if one.get("gain", {}).get("primary")]
     return [
-        f"{one['task']}, {one['train']}: {one['gain']['metric']} {_show(one['gain'])}, "
-        f"{one['gain']['verdict']}"
-        for one in gains
+        f"{one['task']}, {one['train']}: {gain['metric']} {_show(gain)}, {gain['verdict']}"
+        for one, gain in gains
     ]
 
 
@@ -169,10 +165,9 @@ def _summarise_training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses: dict[str, list[list[float]]] = {}
     for name, one in named:
         losses.setdefault(name, []).append(one["validation_loss"])
+    means = {name: np.mean(own, axis=0).tolist() for name, own in losses.items()}
     return {
-        "levelled_off": {
-            name: has_converged(np.mean(own, axis=0).tolist()) for name, own in losses.items()
-        },
+        "levelled_off": {name: has_converged(mean) for name, mean in means.items()},
         "made_images": {name: one["made"] for name, one in named},
         "not_calibrated": sorted({name for name, one in named if not one["calibrated"]}),
     }

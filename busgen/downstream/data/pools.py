@@ -9,6 +9,7 @@ unblended).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from busgen.imaging.decode import bounding_box
 from busgen.real.crops import Crops, join, probabilities
 from busgen.seeds import rng
 
+Weighted = tuple[Crops, float]  # crops, and how often they are drawn; 1 is the real ones'
 SEED = 20261126  # of shares of patients, the same in all arms and seeds, nested, and of top-ups
 RARE = 0.5  # of the mean number in a stratum: fewer are rare
 FEATHER = 1 / 64  # of the side: how wide the seam fades, as a Gaussian's sigma
@@ -38,9 +40,7 @@ class Pool:
     synthetic: int
 
 
-def make_pool(
-    arm: Arm, real: Crops | None, generated: Sequence[Crops], task: str, seed: int
-) -> Pool:
+def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
     """Return the pool of an arm.
 
     At a ratio r, r made images for each real one are taken, or all if there are fewer; either
@@ -50,21 +50,20 @@ def make_pool(
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
     `real` are crops of training patients (of all data sets where the arm is pooled), None where the
-    arm has none, `generated` sets of synthetic ones; the `task` classification sees labelled
+    arm has none, `made` sets of synthetic ones; the `task` classification sees labelled
     lesions alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if
     nothing of one kind is left to learn from.
     """
     classify = task == "classification"
-    parts: list[tuple[Crops, float]] = []
+    parts: list[Weighted] = []
     if real is not None:
         own = _is_usable(subsample(real, arm.share), classify)
         parts.append((shuffle(own, classify, seed) if arm.shuffled else own, 1.0))
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
-    synthetic = [
-        _synthetic(arm, _is_usable(one, classify), parts, len(generated)) for one in generated
-    ]
+    usable = [_is_usable(one, classify) for one in made]
+    synthetic = [_synthetic(arm, one, parts, len(made)) for one in usable]
     parts += [one for one in synthetic if len(one[0])]
     total = sum(weight for _, weight in parts)
     drawn = np.concatenate([
@@ -77,9 +76,7 @@ def make_pool(
     return Pool(crops, drawn, arm.augmented, sum(len(part) for part, _ in synthetic))
 
 
-def _synthetic(
-    arm: Arm, few: Crops, real: Sequence[tuple[Crops, float]], sets: int
-) -> tuple[Crops, float]:
+def _synthetic(arm: Arm, few: Crops, real: Sequence[Weighted], sets: int) -> Weighted:
     """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
     if arm.rare:
         chosen = balance(real[0][0], few)
@@ -121,9 +118,9 @@ def shuffle(crops: Crops, classify: bool, seed: int) -> Crops:
 
 
 def _is_usable(crops: Crops, classify: bool) -> Crops:
-    known = (
-        crops.is_labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
-    )
+    known = crops.is_labelled
+    if not classify:
+        known = crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
     own = crops.pick(np.asarray(known, np.bool_))
     if not own.masks.any():
         rule = "an arm must have lesions to learn from"
@@ -152,8 +149,8 @@ def balance(real: Crops, generated: Crops) -> Indices:
     Strata are counted in images of training patients; one that no image is of is rare too.
     """
     own, other = strata(real, real), strata(generated, real)
-    names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
-                    for s in SIZES})  # fmt: skip
+    kinds = product(("benign", "malignant"), ("tall", "wide"), SIZES)
+    names = sorted(" ".join(kind) for kind in kinds)
     counts = {name: int((own == name).sum()) for name in names}
     mean = sum(counts.values()) / len(names)
     taken: list[int] = []

@@ -132,9 +132,8 @@ def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
         rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in read_rows([table], cohort, columns=COLUMNS, usable=is_undisputed):
             rows[row["split"]].append(_slim(row))
-        found[table.parent.name] = {
-            split: _images(few, table, real.cohort) for split, few in rows.items()
-        }
+        own = {split: _images(few, table, real.cohort) for split, few in rows.items()}
+        found[table.parent.name] = own
     return found
 
 
@@ -157,11 +156,11 @@ def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> Ima
 
     def load(numbers: Indices) -> Cases:
         wanted = set(ids[numbers].tolist())
-        kept = read_rows(
-            [table], cohort, columns=COLUMNS, usable=lambda row: row["sample_id"] in wanted
+        rows = read_rows(
+            [table], cohort, columns=COLUMNS, usable=lambda r: r["sample_id"] in wanted
         )
         with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
-            return gather(pool.map(_crop, kept))
+            return gather(pool.map(_crop, rows))
 
     sha256s, labels, groups = (
         np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")

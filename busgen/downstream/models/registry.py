@@ -18,6 +18,7 @@ from busgen.errors import UserError
 from busgen.io import sha256_bytes, sha256_file
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
+Spec = SegmenterSpec | ClassifierSpec
 TASKS = ("classification", "segmentation")
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the image, no mask
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
@@ -30,7 +31,7 @@ class Model:
     """A task's model: `spec` what it sees and its shape, `path` where a user's comes from."""
 
     task: str
-    spec: SegmenterSpec | ClassifierSpec
+    spec: Spec
     path: str | None = None
 
     def build(self) -> nn.Module:

@@ -109,9 +109,8 @@ def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.Data
 def _score(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
     rows, metric = runs[0], HEADLINE[keys["task"]]
     record: Record = {"n": len(rows), "patients": int(rows["patient"].nunique())}
-    fewest = min(
-        rows[rows["pathology"] == name]["patient"].nunique() for name in ("malignant", "benign")
-    )
+    by_class = rows.groupby("pathology")["patient"].nunique()
+    fewest = min(by_class.get(name, 0) for name in ("malignant", "benign"))
     if record["patients"] < LEAST:
         return record | {"refused": f"fewer than {LEAST} patients"}
     if metric == "auc" and fewest < LEAST // 2:
