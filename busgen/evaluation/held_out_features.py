@@ -31,6 +31,7 @@ from busgen.real.cohort import find_cohort, find_tables
 from busgen.real.crops import join, read_shippable
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
+from busgen.stats.patients import number_groups
 
 FILE, HOSPITALS = "features.safetensors", "hospitals.json"
 SPACES = ("us64", "lite1")  # learned ones that ship
@@ -65,10 +66,8 @@ def measure_held_out(tables: Sequence[Path], cohort: Path) -> HeldOutFeatures:
     source = open_tables(cohort.parent, tables, cohort).select(HELD_OUT)
     side = embed(source, spaces, Options(size_px=SIZE_PX), lambda _: None)
     points = {space.name: found for space, found in zip(spaces, side.points, strict=True)}
-    _, numbers = np.unique(side.groups, return_inverse=True)
-    return HeldOutFeatures(
-        points, numbers.astype(str), {space.name: _probe(space) for space in spaces}
-    )
+    probes = {space.name: _probe(space) for space in spaces}
+    return HeldOutFeatures(points, number_groups(side.groups).astype(str), probes)
 
 
 def save_held_out(features: HeldOutFeatures, path: Path) -> None:
@@ -104,15 +103,11 @@ def score_release(release: Path, features: HeldOutFeatures, most: int) -> SpaceS
     source = subsample(open_set(release), request.group, request.most)
     spaces, skipped = _usable(features)
     side = embed(source, spaces, request, lambda _: None)
-    parts = [
-        score_space(
-            space,
-            (Sample(points, side.groups), Sample(features.points[space.name], features.patients)),
-            request.draws,
-        )
-        for space, points in zip(spaces, side.points, strict=True)
-    ]
-    return join_scores([SpaceScores({}, skipped), *parts])
+    parts = [SpaceScores({}, skipped)]
+    for space, points in zip(spaces, side.points, strict=True):
+        held_out = Sample(features.points[space.name], features.patients)
+        parts.append(score_space(space, (Sample(points, side.groups), held_out), request.draws))
+    return join_scores(parts)
 
 
 def _usable(features: HeldOutFeatures) -> tuple[list[FeatureSpace], dict[str, str]]:

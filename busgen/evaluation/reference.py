@@ -79,13 +79,11 @@ def calibrate(
         found = measure_reference(tables, cohort, judges, textures)
         gates = Gates(judges, make_known(textures), DEFAULT_GATES)
         tests = list(islice(read_pairs(tables, cohort, "test"), planted))
-        proof = inject_faults(gates, tests, training).to_record()
+        facts = {**found.facts, "proof": inject_faults(gates, tests, training).to_record()}
         from busgen.evaluation.held_out_features import measure_held_out  # brings torch
 
         features = measure_held_out(tables, find_cohort(folder))
-        write_reference(
-            replace(found, facts={**found.facts, "proof": proof}), out, textures, features
-        )
+        write_reference(replace(found, facts=facts), out, textures, features)
     return dict(found.facts["calibrated"])
 
 

@@ -32,6 +32,7 @@ from busgen.stats.patients import number_groups
 from busgen.stats.proportions import wilson_interval
 
 Read = TypeVar("Read")
+Measured = tuple[str, dict[str, float]]  # pathology, statistics
 
 NAMED = 50  # pairs in the record, the most alike ones
 DIGITS = 3  # of a correlation: the last ones depend on the processor
@@ -42,9 +43,7 @@ DESCRIPTORS = [
 ]  # fmt: skip
 
 
-def measure(
-    release: Path, size_px: int, max_samples: int
-) -> tuple[pa.Table, list[tuple[str, dict[str, float]]]]:
+def measure(release: Path, size_px: int, max_samples: int) -> tuple[pa.Table, list[Measured]]:
     """Return the descriptors of the chosen rows, and (pathology, statistics) of each.
 
     At most `max_samples` images are measured, at a side of `size_px`; of a larger release whole
@@ -59,9 +58,7 @@ def measure(
     return pa.concat_tables(described), rows[:max_samples]
 
 
-def _read(
-    release: Path, most: int, columns: Sequence[str], what: str = "rows"
-) -> Iterator[pa.Table]:
+def _read(release: Path, most: int, columns: list[str], what: str = "rows") -> Iterator[pa.Table]:
     """Yield row groups, in an order drawn at random but always the same, until they hold `most`."""
     paths = sorted((release / "data").glob("*.parquet"))
     try:
@@ -71,14 +68,13 @@ def _read(
             raise DataError(rule, release, "check the path")
         groups = [(file, k) for file in files for k in range(file.num_row_groups)]
         for place in rng(0, "compare/rows").permutation(len(groups)):
+            file, k = groups[place]
             if most > 0:
-                file, k = groups[place]
                 yield file.read_row_group(k, columns=columns).select(columns)
-            most -= groups[place][0].metadata.row_group(groups[place][1]).num_rows
+            most -= file.metadata.row_group(k).num_rows
     except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"a release's {what} must be readable", error, "run busgen verify"
-        ) from error
+        rule = f"a release's {what} must be readable"
+        raise DataError(rule, error, "run busgen verify") from error
 
 
 def read_images(

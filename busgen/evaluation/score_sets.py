@@ -43,6 +43,7 @@ ABOUT = (
 )
 
 OnProgress = Callable[[int], None]
+Spaces = Sequence[FeatureSpace]
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def check(sets: tuple[Source, Source], request: Options) -> None:
 
 
 def score_sets(
-    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
+    sets: tuple[Source, Source], spaces: Spaces, request: Options, tick: OnProgress
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
@@ -150,10 +151,10 @@ def score_sets(
     sha256, dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
     space, version}}}; ``skipped`` {stratum or column: {name: reason}}; ``notes``.
     """
-    chosen = (
-        subsample(source, request.group, k * request.most) for k, source in enumerate(sets, 1)
+    a, b = (
+        embed(subsample(source, request.group, k * request.most), spaces, request, tick)
+        for k, source in enumerate(sets, 1)
     )
-    a, b = (embed(source, spaces, request, tick) for source in chosen)
     scores: dict[str, dict[str, Any]] = {}
     skipped = skipped_strata(a.source, b.source, request.by)
     notes = _notes(a, b, request)
@@ -191,9 +192,7 @@ def score_sets(
     }
 
 
-def embed(
-    source: Source, spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
-) -> Side:
+def embed(source: Source, spaces: Spaces, request: Options, tick: OnProgress) -> Side:
     """Return a set in all spaces, as many chunks at once as cores: numbers do not depend on it."""
     left = read_squares(source, range(len(source)), request.size_px)
     parts, sides, digests = [], [], []

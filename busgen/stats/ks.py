@@ -60,9 +60,7 @@ def weighted_ks(a: Floats, b: Floats, weights_a: Floats, weights_b: Floats) -> F
     values = np.concatenate([a, b])
     order = np.argsort(values, kind="stable")
     last = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)  # of equal ones
-    first, second = (
-        w / np.maximum(w.sum(axis=1, keepdims=True), 1) for w in (weights_a, weights_b)
-    )
+    first, second = (w / np.maximum(w.sum(1, keepdims=True), 1) for w in (weights_a, weights_b))
     steps = np.cumsum(np.concatenate([first, -second], axis=1)[:, order], axis=1)
     return np.asarray(np.abs(steps[:, last]).max(axis=1), np.float64)
 

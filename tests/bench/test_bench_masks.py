@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench.masks import baselines, control, outlines, realism
+from busgen.bench.masks import baselines, outlines, realism
 from busgen.bench.masks.outlines import _crosses, measure_agreement
 from busgen.bench.masks.realism import WINDOW, Cases, classify, crop, embed, nearest, overlap
 from busgen.imaging.geometry import measure
@@ -142,7 +142,7 @@ def test_terms_that_show_are_read_and_others_are_not(drawn):
         "right": Cases(masks, groups(len(result)), result),
         "wrong": Cases(masks, groups(len(result)), mixed_up),
     }
-    figures = control.figures(lots["right"], lots)
+    figures = realism.terms(lots["right"], lots)
     assert figures["shape_read_right"].value > figures["shape_read_wrong"].value + 0.1
     assert figures["margin_auc_right"].value > figures["margin_auc_wrong"].value + 0.2
 

@@ -17,7 +17,7 @@ import numpy as np
 from busgen.arrays import Pixels
 from busgen.bench.harness import Bar, Figure, Figures
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
-from busgen.bench.masks import baselines, control, outlines, realism, utility
+from busgen.bench.masks import baselines, outlines, realism, utility
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
@@ -137,7 +137,7 @@ def _figures(
     measured = {
         **realism.diversity(generated, held),
         **realism.novelty(generated, held, np.asarray(training.crops.masks)),
-        **control.figures(_cases(_described(training)), drawn),
+        **realism.terms(_cases(_described(training)), drawn),
     }
     for name, masks in generated.items():
         measured |= realism.two_sample(name, masks, held, size.recipe)

@@ -1,4 +1,4 @@
-"""Realism, diversity and novelty of masks against those of held-out patients.
+"""Realism, diversity, novelty and control of masks against those of held-out patients.
 
 In: real masks, and masks in their stead. Out: figures; geometric features (N, F) of masks, and
 windows (N, W, W) of the lesions alone.
@@ -10,14 +10,19 @@ from typing import Any
 
 import cv2
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from busgen import seeds
-from busgen.arrays import Floats, Floats32, Names, Pixels
+from busgen import schema, seeds
+from busgen.arrays import Bools, Floats, Floats32, Names, Pixels
 from busgen.bench.harness import Figure, Figures, auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
 from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
+from busgen.stats.patients import Score
+from busgen.stats.roc import auc
 
 WINDOW = 128  # px: side of the image of a lesion
 ROOM = 1.15  # side of the window over the lesion's longer side, where it must be brought smaller
@@ -179,3 +184,40 @@ def _align(mask: Pixels) -> Floats32:
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     grown = cv2.warpAffine(np.asarray(mask) * np.uint8(255), matrix, (GRID, GRID))
     return np.asarray(grown > 127, np.float32)
+
+
+def terms(learned: Cases, lots: Mapping[str, Cases]) -> Figures:
+    """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
+
+    It learns from the real outlines `learned`, of training patients whose readers state their
+    terms, and reads those of `lots`, real or drawn: neither a rule nor a mask of ours is in it.
+    """
+    known = embed(learned.masks)
+    measured: dict[str, Figure | None] = {}
+    shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
+    margins = {
+        term: _model().fit(known, _has_margin(learned, term))
+        for term in schema.MARGINS
+        if 0 < _has_margin(learned, term).sum() < len(learned.masks)
+    }
+    for name, lot in lots.items():
+        seen = embed(lot.masks)
+        right = shape.predict(seen) == np.array([terms["shape"] for terms in lot.terms])
+        measured[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
+        found = {term: model.predict_proba(seen)[:, 1] for term, model in margins.items()}
+        measured[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
+    return drop_missing(measured)
+
+
+def _model() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
+
+
+def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
+    """Return the mean over margin terms of the AUC with which each is told."""
+    pairs = [(_has_margin(lot, term), own) for term, own in probabilities.items()]
+    return lambda rows: float(np.nanmean([auc(true[rows], own[rows]) for true, own in pairs]))
+
+
+def _has_margin(cases: Cases, term: str) -> Bools:
+    return np.array([term in (terms["margin"] or ()) for terms in cases.terms], np.bool_)
