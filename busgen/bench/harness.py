@@ -24,6 +24,7 @@ from busgen.arrays import Bools, Floats, Names
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.io import dumps, read_json, write_text
+from busgen.pipeline import run_git
 from busgen.stats import patients
 from busgen.stats.patients import Score, mean_score
 from busgen.stats.proportions import wilson_interval
@@ -210,9 +211,10 @@ def to_rows(record: dict[str, Any]) -> list[dict[str, object]]:
 def _commit() -> str:
     """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
     try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git("status", "--porcelain", "busgen", "flows") else "")
-    except (OSError, subprocess.CalledProcessError):
+        head = run_git("-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
+        changed = run_git("-C", str(ROOT), "status", "--porcelain", "busgen", "flows")
+        return head + ("+changes" if changed else "")
+    except (OSError, UserError):
         return "installed"
 
 
@@ -225,8 +227,3 @@ def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -26,12 +26,11 @@ from busgen.bench.images import (
     speed as images_speed,
     text,
 )
-from busgen.bench.images.findings import Lesions, Request, match_findings, render
+from busgen.bench.images.findings import Lesions, match_findings, render
 from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
-from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
 from busgen.real.crops import SIDE, SPLITS
@@ -116,13 +115,16 @@ def measure(*, quick: bool = False) -> Figures:
         every = real.crops(SPLITS)
         stated = every.pick(every.crops.datasets == TOLD)
         clean = overlays.read_images(real.tables, real.cohort)
+        base, families = counterfactual.select(request, size.families), Figures()
+        for name, engine in engines.items():
+            families |= counterfactual.figures(engine, base, text.MEASURES, name)
         return {
             **speed,
             **_realism(real, generated, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
             **text.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
-            **_families(engines, request, size),
+            **families,
         }
 
 
@@ -145,13 +147,4 @@ def _realism(real: RealData, generated: Images, size: Size) -> Figures:
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)
         measured |= learned_spaces.figures(name, images, learned)
-    return measured
-
-
-def _families(engines: Mapping[str, ImageEngine], request: Request, size: Size) -> Figures:
-    """Return what counterfactual families of each engine show."""
-    base = counterfactual.select(request, size.families)
-    measured: Figures = {}
-    for name, engine in engines.items():
-        measured |= counterfactual.figures(engine, base, text.MEASURES, name)
     return measured

@@ -38,7 +38,7 @@ from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
 from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
-from busgen.priors.findings import Finding, from_row
+from busgen.priors.findings import from_row
 from busgen.release import rows as candidates
 from busgen.release.files import INDEX, find_files
 from busgen.release.write import write_release
@@ -129,7 +129,8 @@ def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
             masks = [(mask > 0).astype(np.uint8) for mask in masks]
             findings = [from_row(row) for row in part]
             judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
-            measured = list(pool.map(_score_one, findings, masks, images))
+            shapes = pool.map(measure, masks, [finding.pixel_mm for finding in findings])
+            measured = list(pool.map(score_pair, findings, masks, images, shapes))
             alike = score_copies(images, known)
             own = np.array(list(pool.map(hash_image, images)), np.int64)
             distance = nearest(own, hashes)[0]
@@ -149,10 +150,6 @@ def _rows(release: Path) -> Iterator[Row]:
 
 def _decode(name: str, row: Row) -> Pixels:
     return decode_png(row[name]["bytes"], name)
-
-
-def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
-    return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))
 
 
 def make_rows(n: int, folder: Path) -> None:
