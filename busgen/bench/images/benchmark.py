@@ -2,10 +2,9 @@
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
 them, and judges trained for this benchmark alone, are kept in data/work/bench-images. Out: figures.
-Images are rendered for the crops of all validation and test patients: their masks,
-classes, stated descriptors and devices (the phantom: the nearest style), so that only the image
-differs; no gate is asked.
-Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
+Images are rendered for the crops of all validation and test patients: their masks, classes, stated
+descriptors and devices (the phantom: the nearest style), so that only the image differs; no gate is
+asked. Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
 """
 
 from collections.abc import Mapping, Sequence

@@ -67,9 +67,8 @@ def bars(subject: str, rival: str) -> dict[str, Bar]:
 def figures(name: str, generated: Crops, real: Reference, recipe: Recipe | None = None) -> Figures:
     """Return all figures of the engine `name`.
 
-    `generated` are its images, some 600 for figures that can be told from
-    floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
-    rehearsal takes fewer steps.
+    `generated` are its images, some 600 for figures that can be told from floors. `recipe` says how
+    the two-sample CNN, which tells them from real ones, learns; a rehearsal takes fewer steps.
     """
     looks = describe(generated.images, generated.groups, real.space)
     own, other = matching.match_pairs(generated, real.held_out, seeds.rng(SEED, "matched"))
