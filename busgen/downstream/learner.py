@@ -29,6 +29,7 @@ from busgen.learning import trainees
 from busgen.learning.trainees import SingleTrainee
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
+from busgen.training_loop import Metrics, Schedule
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"
@@ -48,10 +49,10 @@ class Recipe:
     looks: int = 4
     strength: float = 1.0
 
-    def schedule(self, seed: int) -> training_loop.Schedule:
+    def schedule(self, seed: int) -> Schedule:
         """Return the schedule of one training: patience never ends it, but keeps its best."""
         look = max(self.steps // self.looks, 1)
-        return training_loop.Schedule(
+        return Schedule(
             self.steps,
             self.batch,
             self.rate,
@@ -83,9 +84,7 @@ class Trainee(SingleTrainee):
         self.model, self.pool, self.validation = model, pool, validation
         self.strength, self.validations = recipe.strength, looks
 
-    def training_step(
-        self, step: int, draws: training_loop.Draws, schedule: training_loop.Schedule
-    ) -> training_loop.Metrics:
+    def training_step(self, step: int, draws: training_loop.Draws, schedule: Schedule) -> Metrics:
         """Take one step on a batch of the pool."""
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
@@ -104,7 +103,7 @@ class Trainee(SingleTrainee):
         trainees.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Metrics:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return the validation patients' loss: 1 - Dice of lesions, or cross-entropy."""
         loss = _loss(self.model, mean["net"], self.validation)
         write_text(self.validations, dumps(_read(self.validations) | {f"{step:08}": loss}))

@@ -39,6 +39,7 @@ ABOUT = (
     "that falls to nothing, lowered the validation loss by 2 % at most"
 )
 Say = Callable[[str], None]
+Known = Mapping[str, fairness.Words]
 
 
 def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
@@ -64,9 +65,7 @@ def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
         return _run(moved, known, key, tick)
 
 
-def _run(
-    plan: Plan, known: Mapping[str, fairness.Words], key: str, tick: OnProgress
-) -> tuple[dict[str, Any], int]:
+def _run(plan: Plan, known: Known, key: str, tick: OnProgress) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
     left = [job for job in jobs if not job.is_done]
     needed = {name for job in left for name in (*job.real, *job.made, job.validation)}

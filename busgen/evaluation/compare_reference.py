@@ -23,6 +23,7 @@ from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.stats.ks import MIN_N, Distance, ks_distance, make_draws, summarise
 
+Measured = tuple[pa.Table, int, dict[str, pd.DataFrame]]
 Distances = dict[str, Distance]
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
@@ -81,9 +82,7 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
     }
 
 
-def _measure_classes(
-    release: Path, reference: Reference, max_samples: int
-) -> tuple[pa.Table, int, dict[str, pd.DataFrame]]:
+def _measure_classes(release: Path, reference: Reference, max_samples: int) -> Measured:
     """Return the release's rows, how many are measured, and what is measured by class.
 
     Judges' scores are left out where other judges scored the reference.

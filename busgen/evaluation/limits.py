@@ -16,11 +16,11 @@ PASSING, FAILING, OPEN = "passing", "failing", "not all measured"  # a whole rel
 SHOWN = ("value", "n", "interval", "floor")
 
 Record = dict[str, Any]
+Score = Mapping[str, Any]
+Reasons = Mapping[str, str]
 
 
-def check(
-    limits: Mapping[str, Limit], scores: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]
-) -> Record:
+def check(limits: Mapping[str, Limit], scores: Mapping[str, Score], reasons: Reasons) -> Record:
     """Return what scores say of limits.
 
     All three by the name of the score: `limits` (those that are off are left out), `scores`
@@ -89,9 +89,7 @@ def to_words(row: Mapping[str, Any]) -> str:
     return ", ".join(found)
 
 
-def _row(
-    name: str, limit: Limit, score: Mapping[str, Any] | None, reasons: Mapping[str, str]
-) -> Record:
+def _row(name: str, limit: Limit, score: Score | None, reasons: Reasons) -> Record:
     record: Record = {"name": name, **limit.model_dump()}
     if score is None:
         why = reasons.get(name, "nothing that it is measured on was given")

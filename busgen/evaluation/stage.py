@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 KIND = "quality of a release"
+COUNTS = ("requested", "accepted")
 FIELDS: Sequence[str] = (
     "pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern",
     "posterior", "halo", "calcification", "scanner",
@@ -189,16 +190,14 @@ def _count_field(connection: "duckdb.DuckDBPyConnection", name: str) -> dict[str
         f"from (select {term} as term, attempt, accepted from attempts) "
         "where term is not null group by 1 order by 1"
     ).fetchall()
-    return {term: {"requested": request, "accepted": got} for term, request, got in counted}
+    return {term: dict(zip(COUNTS, counts, strict=True)) for term, *counts in counted}
 
 
 def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
-        request, got = (
-            sum(term[key] for term in terms.values()) or 1 for key in ("requested", "accepted")
-        )
+        request, got = (sum(term[key] for term in terms.values()) or 1 for key in COUNTS)
         rows += [
             {
                 "term": f"{name}: {term}",

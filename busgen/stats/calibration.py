@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from busgen.arrays import Bools, Floats, Floats32, Indices, Pixels
 from busgen.errors import DataError
+from busgen.seeds import Rng
 from busgen.stats.overlap import dice
 
 
@@ -81,7 +82,7 @@ def debiased_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> flo
 
 
 def error_floor(
-    probabilities: Floats, rng: np.random.Generator, bins: int = 5, draws: int = 1000
+    probabilities: Floats, rng: Rng, bins: int = 5, draws: int = 1000
 ) -> tuple[float, float]:
     """Return mean and 95th percentile of the error that true chances show at this n."""
     errors = [

@@ -103,9 +103,7 @@ def measure(*, quick: bool = False) -> Figures:
         # first, while nothing else is in memory
         speed = images_speed.figures(SUBJECT, size.timed, folder, quick=size.quick)
         real, judges = _real(size, folder)
-        engines = {
-            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
-        }
+        engines = {n: load_image_engine(n, SIDE, "auto", THREADS) for n in (SUBJECT, RIVAL)}
         held_out = real.held_out
         request = match_findings(held_out, SEED)
         generated = {name: render(engine, request) for name, engine in engines.items()}

@@ -17,6 +17,7 @@ from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged
 
 Words = Mapping[str, object]
+Measures = Mapping[str, Measure]
 PLAIN: Words = {"echo_pattern": "hypoechoic", "posterior": "none", "halo": False}
 LADDERS = (  # a field, the terms that its measure rises with, the measure
     ("posterior", RISING["posterior"], "posterior"),
@@ -43,9 +44,7 @@ def _change_terms(request: Request, words: Words) -> Request:
     return replace(request, findings=tuple(map(to_text, changed)))
 
 
-def figures(
-    engine: ImageEngine, base: Request, measures: Mapping[str, Measure], name: str
-) -> Figures:
+def figures(engine: ImageEngine, base: Request, measures: Measures, name: str) -> Figures:
     """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
 
     `base` holds findings with the words of `PLAIN`; `measures` go by the names of

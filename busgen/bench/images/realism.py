@@ -110,9 +110,8 @@ def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
         within = [one.within for one in held if one.group == group]
         measured[f"speckle_within_{group}_{name}"] = share(sum(within), len(within))
     half = split_halves(real.held_out.groups, seeds.rng(SEED, "halves"))
-    one, two = (
-        {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)
-    )
+    known = real.statistics
+    one, two = ({key: known[key][part] for key in known} for part in (half, ~half))
     floor = [held.within for held in speckle.compare(one, scanners[half], two, scanners[~half])]
     return measured | {"speckle_within_real": share(sum(floor), len(floor))}
 

@@ -143,15 +143,13 @@ def _measure_generator(params: TrainImagesParams) -> Figures:
     stated = torch.zeros(VIEWS, 1, N_TERMS)
     modules = build_network(Network(flow.widths, flow.layers), crops.SIDE, CHANNELS, 0)
     trainee = Trainee(modules, {"train": views}, {"train": stated})
-    half = params.half_precision
-    schedule = Schedule(
-        1000, flow.batch, flow.rate, accumulate=flow.accumulate, half_precision=half
-    )
+    half, n = params.half_precision, flow.accumulate
+    schedule = Schedule(1000, flow.batch, flow.rate, accumulate=n, half_precision=half)
     draws = make_draws(0, 0, trainee.device)
 
     return _measure_training(
         lambda: trainee.training_step(0, draws, schedule),
-        flow.batch * flow.accumulate,
+        flow.batch * n,
         trainee.device,
         half=half,
     )

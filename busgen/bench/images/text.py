@@ -31,6 +31,7 @@ from busgen.stats import roc
 from busgen.stats.patients import Score, mean_score
 
 Measure = Callable[[Pixels, Pixels], float]
+Rows = Sequence[Mapping[str, Any]]
 CHANCE = 0.5
 FEWEST = 5  # images of either term: fewer tell nothing
 
@@ -96,20 +97,15 @@ def figures(
     read = make_lesions(own.images, own.masks, real.rows, own.groups).pick(outlined)
     terms = _term_figures(rendered, read, unseen[outlined], subject)
     learned, truth = (  # training patients' images let the tissue be told on others
-        make_examples(
-            part.crops.images,
-            part.crops.datasets,
-            [row["tissue"] for row in part.rows],
-            part.crops.groups,
-        )
-        for part in (real.pick(~unseen), real.pick(unseen))
+        make_examples(crops.images, crops.datasets, [row["tissue"] for row in rows], crops.groups)
+        for crops, rows in ((part.crops, part.rows) for part in map(real.pick, (~unseen, unseen)))
     )
     tissue, devices = [one.tissue for one in request.findings], np.array(request.devices)
-    sets = {"real": truth} | {
-        name: make_examples(images, devices, tissue, groups) for name, images in generated.items()
-    }
     model = fit(learned)
-    told = {f"tissue_auc_{name}": measure(model, one) for name, one in sets.items()}
+    told = {"tissue_auc_real": measure(model, truth)}
+    for name, images in generated.items():
+        examples = make_examples(images, devices, tissue, groups)
+        told[f"tissue_auc_{name}"] = measure(model, examples)
     return terms | drop_missing(told)
 
 
@@ -118,7 +114,7 @@ class Lesions:
     """Lesions as measured: measure -> (N,) values, NaN where it has none; terms; patients (N,)."""
 
     values: Mapping[str, Floats]
-    terms: Sequence[Mapping[str, Any]]
+    terms: Rows
     groups: Names
 
     def pick(self, chosen: Bools) -> "Lesions":
@@ -128,12 +124,7 @@ class Lesions:
         return Lesions(values, terms, self.groups[chosen])
 
 
-def make_lesions(
-    images: Pixels,
-    masks: Pixels,
-    terms: Sequence[Mapping[str, Any]],
-    groups: Names,
-) -> Lesions:
+def make_lesions(images: Pixels, masks: Pixels, terms: Rows, groups: Names) -> Lesions:
     """Measure lesions: images and masks (N, S, S), the terms asked for, patients (N,)."""
     pairs = list(zip(images, masks, strict=True))
     values = {
@@ -214,10 +205,7 @@ class Examples:
 
 
 def make_examples(
-    images: Pixels,
-    machines: Names,
-    tissues: Sequence[str | None],
-    groups: Names,
+    images: Pixels, machines: Names, tissues: Sequence[str | None], groups: Names
 ) -> Examples:
     """Return what is measured on images (N, S, S) whose tissue is told."""
     empty = np.zeros(images.shape[1:], np.uint8)

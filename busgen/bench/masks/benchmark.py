@@ -63,7 +63,7 @@ BARS = {
     f"nearest_iou_max_{SUBJECT}": Bar("<=", 0.97),
     "utility_dice_gain_worst": Bar(">=", 0.0),
 }  # fmt: skip
-Engine = Callable[[Sequence[Finding]], Pixels]
+Engines = Mapping[str, Callable[[Sequence[Finding]], Pixels]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _real(size: Size, scratch: Path) -> tuple[Lesions, Lesions, Lesions]:
     return training, held_out.subsample(size.held_out), test
 
 
-def _engines(training: Lesions) -> dict[str, Engine]:
+def _engines(training: Lesions) -> Engines:
     """Return what draws masks of findings, the subject first."""
     return {
         SUBJECT: load_mask_engine(SUBJECT).draw,
@@ -122,9 +122,7 @@ def _engines(training: Lesions) -> dict[str, Engine]:
     }
 
 
-def _figures(
-    engines: Mapping[str, Engine], training: Lesions, held_out: Lesions, size: Size
-) -> Figures:
+def _figures(engines: Engines, training: Lesions, held_out: Lesions, size: Size) -> Figures:
     """Return realism, diversity, novelty and control, of the subject and of its rivals."""
     request, held, readers = match_findings(held_out, SEED), _cases(held_out), _described(held_out)
     generated = {name: engine(request.findings) for name, engine in engines.items()}
@@ -168,7 +166,7 @@ def _cases(real: Lesions) -> realism.Cases:
 
 
 def _utility(
-    engines: Mapping[str, Engine], training: Lesions, test: Lesions, scratch: Path, size: Size
+    engines: Engines, training: Lesions, test: Lesions, scratch: Path, size: Size
 ) -> Figures:
     """Return what images of each engine's masks teach, drawn by one image engine.
 

@@ -69,9 +69,7 @@ def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> F
     """
     n = FEW if quick else N
     make_rows(n, scratch)
-    some, whole = (
-        run_process(score, scratch, scratch, data, known, rows) for rows in (n // PART, n)
-    )
+    some, whole = (run_process(score, scratch, scratch, data, known, k) for k in (n // PART, n))
     reported = run_process(report, scratch, scratch)
     both = whole["gates_s"] + whole["scores_s"]
     seconds = {
@@ -165,25 +163,25 @@ def make_rows(n: int, folder: Path) -> None:
 def _copies(source: Path, target: Path, copies: int) -> None:
     """Write the candidates of `source` `copies` times to the new folder `target`."""
     (target / "shards").mkdir(parents=True)
-    own: dict[tuple[str, int], Row] = {}
+    own: dict[tuple[str, int], Row] = {}  # hashes by sample and attempt
     with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
         for copy in range(copies):
             for path in candidates.find_files(source):
                 table = pq.read_table(path)
                 rows = list(pool.map(partial(_again, copy), table.to_pylist()))
-                own |= {(row["sample_id"], row["attempt"]): row for row in rows}
+                for row in rows:
+                    own[row["sample_id"], row["attempt"]] = {name: row[name] for name in OWN}
                 whole = pa.Table.from_pylist(rows, schema=table.schema)
                 name = target / "shards" / f"copy-{copy:05d}-{path.name}"
                 pq.write_table(whole, name, row_group_size=ROW_GROUP, use_dictionary=False)
-                for row in rows:
-                    del row["image"], row["mask"]
     index = pq.read_table(source / INDEX)
     indexed = []
     for copy, row in product(range(copies), index.to_pylist()):
         sample, like = f"{copy:05d}-{row['sample_id']}", row["duplicate_of"]
-        hashes = {column: own[sample, row["attempt"]][column] for column in OWN}
         twin = like and f"{copy:05d}-{like}"
-        indexed.append(row | {"sample_id": sample, "duplicate_of": twin, **hashes})
+        indexed.append(
+            row | {"sample_id": sample, "duplicate_of": twin} | own[sample, row["attempt"]]
+        )
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
     for kept in ("plan.json", "unfilled.json"):  # both count families
         shutil.copy(source / kept, target / kept)
