@@ -31,17 +31,9 @@ from busgen.stats.proportions import wilson_interval
 from busgen.stats.roc import auc
 
 NAMES = (
-    "priors",
-    "masks",
-    "phantom",
-    "factory",
-    "index",
-    "real",
-    "images",
-    "quality",
-    "downstream",
+    "priors", "masks", "phantom", "factory", "index", "real", "images", "quality", "downstream",
     "texts",
-)
+)  # fmt: skip
 THREADS = 2  # of a process that is measured
 Clock = Callable[[], float]
 Numbers = dict[str, float]
@@ -133,14 +125,9 @@ def read_peak() -> float:
 def run_python(folder: Path, *arguments: str, **environment: str) -> None:
     """Run this Python in `folder` with the checkout importable; its own words on failure."""
     root = folder if (folder / "flows").is_dir() else ROOT  # a clone has its own busgen and flows
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(root), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command, own = [sys.executable, *arguments], {"PYTHONPATH": str(root), **environment}
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **own}, capture_output=True,
+                          text=True, check=False)  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
 

@@ -6,7 +6,7 @@ training goes on from its last checkpoint (`busgen.training_loop`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,18 +52,9 @@ class Recipe:
     def schedule(self, seed: int) -> Schedule:
         """Return the schedule of one training: patience never ends it, but keeps its best."""
         look = max(self.steps // self.looks, 1)
-        return Schedule(
-            self.steps,
-            self.batch,
-            self.rate,
-            seed,
-            warmup=self.steps // 10,
-            cooldown=0.8,
-            average=0.98,
-            keep=look,
-            validate=look,
-            patience=self.steps + 1,
-        )
+        pace = Schedule(self.steps, self.batch, self.rate, seed, warmup=self.steps // 10)
+        pace = replace(pace, cooldown=0.8, average=0.98)
+        return replace(pace, keep=look, validate=look, patience=self.steps + 1)
 
 
 class Trainee(SingleTrainee):

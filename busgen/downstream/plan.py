@@ -208,17 +208,10 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
         others = [name for name in read.pooled if name != run.train]
         usable = [name for name in others if read._has(name, "train", run.task)]
         taught += [read.real[name]["train"].fingerprint for name in usable]
-    return runs.Job(
-        run,
-        model,
-        recipes[run.task],
-        tuple(taught) if arm.real else (),
-        tuple(one.fingerprint for one in read._sets_of(arm)),
-        own[validation].fingerprint,
-        _tests(read, arm, run),
-        request.out,
-        request.device,
-    )
+    real = tuple(taught) if arm.real else ()
+    made = tuple(one.fingerprint for one in read._sets_of(arm))
+    images = (real, made, own[validation].fingerprint, _tests(read, arm, run))
+    return runs.Job(run, model, recipes[run.task], *images, request.out, request.device)
 
 
 def _tests(read: Plan, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], ...]:

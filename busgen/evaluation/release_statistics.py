@@ -158,16 +158,10 @@ def find_previous(release: Path, previous: Sequence[Path], most: int) -> dict[st
         near |= found
         first, second = (t["image_dhash"].to_numpy().astype(np.int64) for t in (own, other))
         same = pc.is_in(own["image_sha256"], value_set=other["image_sha256"])
-        earlier.append(
-            {
-                "path": str(folder),
-                "n": other.num_rows,
-                "identical": pc.sum(same).as_py(),
-                "same_hash": int((nearest(first, second)[0] < least).sum()),
-                "near": len(found),
-                "looked_at": min(len(images), most),
-            }
-        )
+        hashed = int((nearest(first, second)[0] < least).sum())
+        counts = {"identical": pc.sum(same).as_py(), "same_hash": hashed, "near": len(found)}
+        counts |= {"looked_at": min(len(images), most)}
+        earlier.append({"path": str(folder), "n": other.num_rows} | counts)
     return {"earlier": earlier, "score": _share(near, len(images)) | {"samples": sorted(near)}}
 
 

@@ -83,13 +83,9 @@ class Side:
 
     def to_record(self) -> dict[str, Any]:
         """Return where it lies, its size and form."""
-        return {
-            "path": str(self.source.path),
-            "form": self.source.form,
-            "n": len(self.source),
-            "groups": len(np.unique(self.groups)),
-            "side_px": self.side_px,
-        }
+        n, groups = len(self.source), len(np.unique(self.groups))
+        origin = {"path": str(self.source.path), "form": self.source.form}
+        return {**origin, "n": n, "groups": groups, "side_px": self.side_px}
 
 
 def open_sets(

@@ -168,10 +168,5 @@ def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str,
     pixel_mm = finding.pixel_mm
     if row["width_mm"] is not None and row["crop_width"] is not None:
         pixel_mm = row["width_mm"] / (row["crop_width"] * SIDE)
-    return {
-        "width_mm": shape.width_mm * pixel_mm,
-        "height_mm": shape.height_mm * pixel_mm,
-        "center_x": shape.center_x,
-        "center_y": shape.center_y,
-        "pixel_mm": pixel_mm,
-    }
+    size = {"width_mm": shape.width_mm * pixel_mm, "height_mm": shape.height_mm * pixel_mm}
+    return size | {"center_x": shape.center_x, "center_y": shape.center_y, "pixel_mm": pixel_mm}

@@ -11,6 +11,7 @@ left out, which favours the predecessor.
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,12 +148,8 @@ def _measure_generator(params: TrainImagesParams) -> Figures:
     schedule = Schedule(1000, flow.batch, flow.rate, accumulate=n, half_precision=half)
     draws = make_draws(0, 0, trainee.device)
 
-    return _measure_training(
-        lambda: trainee.training_step(0, draws, schedule),
-        flow.batch * n,
-        trainee.device,
-        half=half,
-    )
+    step = partial(trainee.training_step, 0, draws, schedule)
+    return _measure_training(step, flow.batch * n, trainee.device, half=half)
 
 
 def _measure_product(dtype: "torch.dtype", device: "torch.device", side: int = SIDE) -> float:

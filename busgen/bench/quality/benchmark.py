@@ -55,16 +55,13 @@ def measure(*, quick: bool = False) -> Figures:
 
     `quick` takes the first images alone: a rehearsal, no result.
     """
-    generated = WORK / "real"
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        tables, cohort = read_tables(generated, Path(scratch))
-    training, textures = read_training(tables, cohort)
-    with TemporaryDirectory(prefix="busgen-bench-") as scratch:
-        known = Path(scratch) / "known.safetensors"
+        known, rows = Path(scratch) / "known.safetensors", Path(scratch) / "rows"
+        tables, cohort = read_tables(WORK / "real", Path(scratch))
+        training, textures = read_training(tables, cohort)
         save_known(textures, known)
-        rows = Path(scratch) / "rows"
         rows.mkdir()
-        speed = quality_speed.figures(generated, known, rows, quick=quick)
+        speed = quality_speed.figures(WORK / "real", known, rows, quick=quick)
     few = slice(FEW) if quick else slice(None)
     test = list(read_pairs(tables, cohort, "test"))[few]
     gates = faults.Gates(load_judges(device="cpu"), make_known(textures), DEFAULT_GATES)
