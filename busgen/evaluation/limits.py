@@ -57,20 +57,13 @@ def require_release(record: Mapping[str, Any], evidence: Path) -> None:
 def to_rows(record: Mapping[str, Any]) -> list[Record]:
     """Return the limits as rows to show, those that fail first, those not measured last."""
     order = (FAILS, PASSES, NOT_MEASURED)
-    rows = sorted(record["rows"], key=lambda row: order.index(row["verdict"]))
-    return [
-        {
-            "limit": row["name"],
-            "verdict": row["verdict"],
-            "value": row.get("value", "-"),
-            "must be": to_words(row),
-            "interval": "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-",
-            "n": row.get("n", "-"),
-            "floor": row.get("floor", "-"),
-            "if not": row["action"],
-        }
-        for row in rows
-    ]
+    rows = []
+    for row in sorted(record["rows"], key=lambda row: order.index(row["verdict"])):
+        ends = "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-"
+        shown = {"limit": row["name"], "verdict": row["verdict"], "value": row.get("value", "-")}
+        shown |= {"must be": to_words(row), "interval": ends, "n": row.get("n", "-")}
+        rows.append(shown | {"floor": row.get("floor", "-"), "if not": row["action"]})
+    return rows
 
 
 def names(record: Mapping[str, Any], verdict: str) -> Sequence[str]:

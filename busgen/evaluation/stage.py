@@ -60,14 +60,11 @@ def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     counts = count_requests(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
-    acceptance = [
-        {
-            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
-            "attempts": row["attempts"],
-            "acceptance": row["accepted"] / row["attempts"],
-        }
-        for row in counts["strata"]
-    ]
+    acceptance = []
+    for row in counts["strata"]:
+        stratum, attempts = f"{row['pathology']}, {row['shape'] or 'no mass'}", row["attempts"]
+        share = {"attempts": attempts, "acceptance": row["accepted"] / attempts}
+        acceptance.append({"stratum": stratum} | share)
     for name, rows in (("marginals", _marginals(counts["fields"])), ("acceptance", acceptance)):
         io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
 
@@ -198,12 +195,7 @@ def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[di
     rows = []
     for name, terms in fields.items():
         request, got = (sum(term[key] for term in terms.values()) or 1 for key in COUNTS)
-        rows += [
-            {
-                "term": f"{name}: {term}",
-                "requested": counts["requested"] / request,
-                "realised": counts["accepted"] / got,
-            }
-            for term, counts in terms.items()
-        ]
+        for term, counts in terms.items():
+            asked, realised = counts["requested"] / request, counts["accepted"] / got
+            rows.append({"term": f"{name}: {term}", "requested": asked, "realised": realised})
     return rows

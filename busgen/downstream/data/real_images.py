@@ -142,13 +142,9 @@ def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     digest = sha256(repr([row[name] for name in KEPT]).encode())
     for name in IMAGES:
         digest.update(b"\0" if row[name] is None else sha256(row[name]["bytes"]).digest())
-    return {
-        "id": row["sample_id"],
-        "sha256": digest.hexdigest(),
-        "label": row["pathology"] or "",
-        "group": row["cluster_id"],
-        "lesion": row["pathology"] != "normal" and not UNDRAWN.intersection(row["flags"]),
-    }
+    words = {"id": row["sample_id"], "label": row["pathology"] or "", "group": row["cluster_id"]}
+    lesion = row["pathology"] != "normal" and not UNDRAWN.intersection(row["flags"])
+    return words | {"sha256": digest.hexdigest(), "lesion": lesion}
 
 
 def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> ImageSet:
@@ -197,9 +193,6 @@ def _crop(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
     known = row["pixel_mm"] is not None and row["mask"] is not None
     scanner = scanner_of(row["scanner"], row["dataset"])
-    return {
-        "pixels": crops.crop(row),
-        "words": (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"]),
-        "id": row["sample_id"],
-        "mm": row["pixel_mm"] * crop_square(row).scale if known else nan,
-    }
+    words = (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"])
+    mm = row["pixel_mm"] * crop_square(row).scale if known else nan
+    return {"pixels": crops.crop(row), "words": words, "id": row["sample_id"], "mm": mm}

@@ -93,16 +93,12 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def to_rows(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return changes as rows of a table."""
-    return [
-        {
-            "score": one["score"],
-            "first": one["values"][0],
-            "second": one["values"][1],
-            "difference": INTERVAL.format(one["difference"], *one["interval"]),
-            "verdict": one["verdict"],
-        }
-        for one in found
-    ]
+    rows = []
+    for one in found:
+        difference = INTERVAL.format(one["difference"], *one["interval"])
+        row = {"score": one["score"], "first": one["values"][0], "second": one["values"][1]}
+        rows.append(row | {"difference": difference, "verdict": one["verdict"]})
+    return rows
 
 
 def _scores(version: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -126,10 +122,6 @@ def _change(name: str, a: Record, b: Record) -> dict[str, Any]:
     low = difference - hypot(b["value"] - low_b, high_a - a["value"])
     high = difference + hypot(high_b - b["value"], a["value"] - low_a)
     better, worse = (low > 0, high < 0) if a["sign"] > 0 else (high < 0, low > 0)
-    return {
-        "score": name,
-        "values": [a["value"], b["value"]],
-        "difference": difference,
-        "interval": [low, high],
-        "verdict": "better" if better else "worse" if worse else SAME,
-    }
+    verdict = "better" if better else "worse" if worse else SAME
+    record = {"score": name, "values": [a["value"], b["value"]], "difference": difference}
+    return record | {"interval": [low, high], "verdict": verdict}
