@@ -28,7 +28,6 @@ from busgen.pipeline import run_git
 from busgen.stats import patients
 from busgen.stats.patients import Score, mean_score
 from busgen.stats.proportions import wilson_interval
-from busgen.stats.roc import auc
 
 NAMES = (
     "priors", "masks", "phantom", "factory", "index", "real", "images", "quality", "downstream",
@@ -97,6 +96,8 @@ def mean(values: Floats, groups: Names, unit: str, stream: str) -> Figure | None
 
 def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
     """Return the mean AUC of several classifiers, (K, N) outcomes and probabilities, of rows."""
+    from busgen.stats.roc import auc  # brings SciPy, whose memory is not to be measured
+
     pairs = list(zip(outcomes, probabilities, strict=True))
     return lambda rows: float(np.mean([auc(own[rows], said[rows]) for own, said in pairs]))
 
