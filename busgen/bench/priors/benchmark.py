@@ -49,7 +49,7 @@ TERMS: Mapping[str, tuple[str, ...]] = {
 SIZES = ("width", "height", "aspect", "area", "depth")
 LESIONS = ("benign", "malignant")
 WHU = "BUSI-WHU/information.csv"
-N, RUNS, SIDE = 40, 200, 64
+N, RUNS, SIDE = 40, 200, 64  # of small requests: findings, runs, side of their images
 CONDITIONS: tuple[tuple[str, ...], ...] = (
     (),
     *((f"pathology={term}",) for term in ("benign", "malignant", "normal")),
