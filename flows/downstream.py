@@ -14,8 +14,7 @@ from prefect.logging import get_run_logger
 
 from busgen.downstream import library
 from busgen.downstream.data.real_images import RealData
-from busgen.downstream.plan import Plan, plan
-from busgen.downstream.request import RECIPES, Request
+from busgen.downstream.plan import RECIPES, Plan, Request, plan
 from busgen.downstream.results import headline
 from busgen.folders import write_folder
 from busgen.params.base import load_section

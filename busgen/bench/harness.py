@@ -12,26 +12,30 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+from busgen import seeds
+from busgen.arrays import Bools, Floats, Names
 from busgen.code import ROOT
 from busgen.errors import UserError
+from busgen.io import dumps, read_json, write_text
+from busgen.pipeline import run_git
+from busgen.stats import patients
+from busgen.stats.patients import Score, mean_score
 from busgen.stats.proportions import wilson_interval
 
 NAMES = (
-    "priors",
-    "masks",
-    "phantom",
-    "factory",
-    "index",
-    "real",
-    "images",
-    "quality",
-    "downstream",
+    "priors", "masks", "phantom", "factory", "index", "real", "images", "quality", "downstream",
     "texts",
-)
+)  # fmt: skip
+THREADS = 2  # of a process that is measured
+Clock = Callable[[], float]
+Numbers = dict[str, float]
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt}
 
 
@@ -43,6 +47,9 @@ class Figure:
     unit: str
     n: int
     interval: tuple[float, float] | None = None
+
+
+Figures = dict[str, Figure]  # by their names
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,38 @@ def figure_of(score: Mapping[str, Any], unit: str) -> Figure:
     return Figure(score["value"], unit, score["n"], (low, high))
 
 
-def measure_time(
-    work: Callable[[], object], clock: Callable[[], float] = time.perf_counter
-) -> float:
+def interval(score: Score, groups: Names, unit: str, stream: str) -> Figure | None:
+    """Return `score` of rows 0 ... N - 1 with its 95 % bootstrap over patients, `groups` (N,).
+
+    None where it has no value. `stream` names the random numbers that draw the patients.
+    """
+    value = score(np.arange(len(groups))) if len(groups) else float("nan")
+    if isnan(value):
+        return None
+    low, high = patients.interval(score, groups, seeds.rng(0, stream))
+    return Figure(value, unit, len(groups), (low, high))
+
+
+def mean(values: Floats, groups: Names, unit: str, stream: str) -> Figure | None:
+    """Return the mean of (N,) values with its interval over patients; NaN are left out."""
+    known = ~np.isnan(values)
+    return interval(mean_score(values[known]), groups[known], unit, stream)
+
+
+def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
+    """Return the mean AUC of several classifiers, (K, N) outcomes and probabilities, of rows."""
+    from busgen.stats.roc import auc  # brings SciPy, whose memory is not to be measured
+
+    pairs = list(zip(outcomes, probabilities, strict=True))
+    return lambda rows: float(np.mean([auc(own[rows], said[rows]) for own, said in pairs]))
+
+
+def drop_missing(figures: Mapping[str, Figure | None]) -> Figures:
+    """Return the figures that could be measured."""
+    return {name: figure for name, figure in figures.items() if figure is not None}
+
+
+def measure_time(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:
     """Return the seconds that `work` takes."""
     start = clock()
     work()
@@ -90,16 +126,32 @@ def read_peak() -> float:
 def run_python(folder: Path, *arguments: str, **environment: str) -> None:
     """Run this Python in `folder` with the checkout importable; its own words on failure."""
     root = folder if (folder / "flows").is_dir() else ROOT  # a clone has its own busgen and flows
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(root), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command, own = [sys.executable, *arguments], {"PYTHONPATH": str(root), **environment}
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **own}, capture_output=True,
+                          text=True, check=False)  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+
+
+def run_process(work: Callable[..., Numbers], folder: Path, *arguments: object) -> Numbers:
+    """Run a module's function in a process of its own; return its record with its memory.
+
+    `arguments` are numbers, or given as text; ``memory_gib`` is the peak of the process, which
+    works in `folder` with `THREADS`.
+    """
+    record = folder / "record.json"
+    given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in arguments)
+    code = (
+        f"from {work.__module__} import {work.__name__} as work\n"
+        f"from {__name__} import write_record\nwrite_record({str(record)!r}, work({given}))"
+    )
+    run_python(folder, "-c", code, OMP_NUM_THREADS=str(THREADS))
+    return read_json(record)
+
+
+def write_record(path: str, record: Numbers) -> None:
+    """Write a record and this process's peak of memory to the file `path`."""
+    write_text(Path(path), dumps(record | {"memory_gib": read_peak()}))
 
 
 def run(name: str, *, quick: bool = False) -> dict[str, object]:
@@ -110,7 +162,7 @@ def run(name: str, *, quick: bool = False) -> dict[str, object]:
     if name not in NAMES:
         raise UserError("a benchmark must be known", repr(name), f"choose from {', '.join(NAMES)}")
     bench = importlib.import_module(f"busgen.bench.{name}.benchmark")
-    figures: dict[str, Figure] = bench.measure(quick=quick)
+    figures: Figures = bench.measure(quick=quick)
     bars: dict[str, Bar] = bench.BARS
     return {
         "name": name,
@@ -147,9 +199,10 @@ def to_rows(record: dict[str, Any]) -> list[dict[str, object]]:
 def _commit() -> str:
     """Return the checkout's commit, with ``+changes`` where files differ, or ``installed``."""
     try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+changes" if _git("status", "--porcelain", "busgen", "flows") else "")
-    except (OSError, subprocess.CalledProcessError):
+        head = run_git("-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
+        changed = run_git("-C", str(ROOT), "status", "--porcelain", "busgen", "flows")
+        return head + ("+changes" if changed else "")
+    except (OSError, UserError):
         return "installed"
 
 
@@ -162,8 +215,3 @@ def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
     return f"{cpu}, {cores} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -23,7 +23,7 @@ class Asset(StrEnum):
 
 FITTING = {  # module of fit_NAME(real data, folder to write)
     Asset.GATES: "gates.calibration.fit",
-    Asset.HOSPITALS: "evaluation.hospitals",
+    Asset.HOSPITALS: "evaluation.held_out_features",
     Asset.LITE1: "metrics.spaces.lite1",
     Asset.OVERLAYS: "real.overlay_fitting",
     Asset.US64: "metrics.spaces.us64.training",

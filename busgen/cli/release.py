@@ -51,17 +51,17 @@ def diff(
 ) -> None:
     """Compare two releases: what got better or worse, distributions, gates, counts, provenance."""
     from busgen.cli.versions import open_release, read_scores
-    from busgen.downstream.results import changes
+    from busgen.downstream.results import headline
     from busgen.release import diff as compared
 
     with open_release(a) as first, open_release(b) as second:
         found = compared.diff(first, second)
-        record = changes.compare(read_scores(a), read_scores(b))
+        record = headline.compare(read_scores(a), read_scores(b))
     if not as_json:
         from rich.markdown import Markdown
 
-        print_rows(changes.to_rows(record))
-        to_words(changes.ABOUT if record else changes.NOTHING)
+        print_rows(headline.to_rows(record))
+        to_words(headline.ABOUT if record else headline.NOTHING)
         out.print(Markdown(compared.to_markdown(found)))
     else:
         out.print_json(json.dumps(found | {"changes": record}, default=str))

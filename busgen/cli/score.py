@@ -41,8 +41,7 @@ def score(  # noqa: PLR0913 - a command's options are its signature
     as_json: AsJson = False,
 ) -> None:
     """Score any set of images against real ones: distances, diversity, floors."""
-    from busgen.evaluation.score_options import Options, open_sets
-    from busgen.evaluation.score_sets import score_sets
+    from busgen.evaluation.score_sets import Options, open_sets, score_sets
     from busgen.folders.records import write_record
     from busgen.image_sets.parquet import ImageColumns
     from busgen.metrics.spaces.registry import load_spaces
@@ -69,7 +68,7 @@ def privacy(
 ) -> None:
     """Compare nearness to training patients with nearness to others; find copies."""
     from busgen.evaluation import compare_real
-    from busgen.evaluation.score_options import Options
+    from busgen.evaluation.score_sets import Options
     from busgen.folders.records import write_record
     from busgen.metrics.spaces.registry import OURS
 
@@ -127,8 +126,7 @@ def downstream(  # noqa: PLR0913 - a command's options are its signature
     """Train on real, synthetic and both; compare on real patients that no training saw."""
     from busgen.downstream import library
     from busgen.downstream.data.synthetic_set import parse_sets
-    from busgen.downstream.plan import plan as planned
-    from busgen.downstream.request import Request
+    from busgen.downstream.plan import Request, plan as planned
     from busgen.params.downstream import WORKERS
 
     models = {"classification": classifier, "segmentation": segmenter}

@@ -6,7 +6,7 @@ training goes on from its last checkpoint (`busgen.training_loop`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import training_loop
+from busgen.arrays import Floats, Floats32, Pixels
 from busgen.downstream.data.pools import Pool
-from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
+from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model, Spec
 from busgen.imaging.resize import resize
 from busgen.io import dumps, read_json, write_text
 from busgen.judges import judges
@@ -28,6 +29,7 @@ from busgen.learning import trainees
 from busgen.learning.trainees import SingleTrainee
 from busgen.real.crops import Crops
 from busgen.stats.overlap import dice
+from busgen.training_loop import Metrics, Schedule
 
 CPU = torch.device("cpu")
 LOOKS = "looks.json"
@@ -47,21 +49,12 @@ class Recipe:
     looks: int = 4
     strength: float = 1.0
 
-    def schedule(self, seed: int) -> training_loop.Schedule:
+    def schedule(self, seed: int) -> Schedule:
         """Return the schedule of one training: patience never ends it, but keeps its best."""
         look = max(self.steps // self.looks, 1)
-        return training_loop.Schedule(
-            self.steps,
-            self.batch,
-            self.rate,
-            seed,
-            warmup=self.steps // 10,
-            cooldown=0.8,
-            average=0.98,
-            keep=look,
-            validate=look,
-            patience=self.steps + 1,
-        )
+        pace = Schedule(self.steps, self.batch, self.rate, seed, warmup=self.steps // 10)
+        pace = replace(pace, cooldown=0.8, average=0.98)
+        return replace(pace, keep=look, validate=look, patience=self.steps + 1)
 
 
 class Trainee(SingleTrainee):
@@ -82,18 +75,15 @@ class Trainee(SingleTrainee):
         self.model, self.pool, self.validation = model, pool, validation
         self.strength, self.validations = recipe.strength, looks
 
-    def training_step(
-        self, step: int, draws: training_loop.Draws, schedule: training_loop.Schedule
-    ) -> training_loop.Metrics:
+    def training_step(self, step: int, draws: training_loop.Draws, schedule: Schedule) -> Metrics:
         """Take one step on a batch of the pool."""
         trainees.set_rate(self.optimiser, schedule.rate_at(step))
         picked = draws.rng.choice(len(self.pool.crops), schedule.batch, p=self.pool.probabilities)
         spec, crops = self.model.spec, self.pool.crops
-        changes = Draws(draws.rng, self.strength)
-        augmented = self.pool.augmented
-        batch = (
-            make_batch(spec, crops, picked, changes) if augmented else to_input(spec, crops, picked)
-        )
+        if self.pool.augmented:
+            batch = make_batch(spec, crops, picked, Draws(draws.rng, self.strength))
+        else:
+            batch = to_input(spec, crops, picked)
         inputs, targets, weights = batch
         self.net.train()
         with torch.random.fork_rng(devices=[]):  # what dropout draws follows the step too
@@ -104,7 +94,7 @@ class Trainee(SingleTrainee):
         trainees.take_step(self.net, self.optimiser, loss)
         return {"loss": float(loss.detach())}
 
-    def validate(self, mean: Mapping[str, nn.Module], step: int) -> training_loop.Metrics:
+    def validate(self, mean: Mapping[str, nn.Module], step: int) -> Metrics:
         """Return the validation patients' loss: 1 - Dice of lesions, or cross-entropy."""
         loss = _loss(self.model, mean["net"], self.validation)
         write_text(self.validations, dumps(_read(self.validations) | {f"{step:08}": loss}))
@@ -135,9 +125,7 @@ def _read(path: Path) -> dict[str, float]:
     return read_json(path) if path.is_file() else {}
 
 
-def to_input(
-    spec: SegmenterSpec | ClassifierSpec, crops: Crops, picked: NDArray[np.int64]
-) -> Batch:
+def to_input(spec: Spec, crops: Crops, picked: NDArray[np.int64]) -> Batch:
     """Return images as they are: inputs, targets and weights of the loss."""
     if isinstance(spec, ClassifierSpec):
         seen = [judges.crop(crops.images[k], crops.masks[k], spec) for k in picked]
@@ -152,12 +140,12 @@ def to_input(
     return stacks[0], stacks[1], 1 - stacks[2]
 
 
-def segment(spec: SegmenterSpec, net: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def segment(spec: SegmenterSpec, net: nn.Module, images: Pixels) -> Floats32:
     """Return the chance (N, H, W) that each pixel is lesion, as a segmenter says."""
     return Judges(spec, CLASSIFIER, (net,), (), str(_device_of(net)), "").segment(images)
 
 
-def classify(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> NDArray[np.float64]:
+def classify(spec: ClassifierSpec, net: nn.Module, crops: Crops) -> Floats:
     """Return the logits (N,) of malignant, as a classifier says of the window around a lesion."""
     judges = Judges(SEGMENTER, spec, (), (net,), str(_device_of(net)), "")
     return judges.logits(np.asarray(crops.images), np.asarray(crops.masks))

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from busgen import NOT_FOR_CLINICAL_USE
 from busgen.code import hash_code
 from busgen.downstream import runs
-from busgen.downstream.data.findings import Words, join, read_findings
 from busgen.downstream.data.real_images import ImageSet, save_examples
 from busgen.downstream.data.synthetic_set import SyntheticSet
 from busgen.downstream.learner import has_converged
@@ -40,6 +39,7 @@ ABOUT = (
     "that falls to nothing, lowered the validation loss by 2 % at most"
 )
 Say = Callable[[str], None]
+Known = Mapping[str, fairness.Words]
 
 
 def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
@@ -50,7 +50,7 @@ def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
     """
     target = plan.request.out
     require_replaceable(target, KIND)
-    known = read_findings(plan.request.tables)
+    known = fairness.read_findings(plan.request.tables)
     deciding = {"code": hash_code(__name__), "plan": _describe(plan), "findings": known}
     deciding["jobs"] = [job.sha256 for job in plan.jobs]
     key = sha256_bytes(dumps(deciding).encode())
@@ -65,33 +65,28 @@ def run(plan: Plan, tick: OnProgress, say: Say) -> tuple[dict[str, Any], int]:
         return _run(moved, known, key, tick)
 
 
-def _run(
-    plan: Plan, known: Mapping[str, Words], key: str, tick: OnProgress
-) -> tuple[dict[str, Any], int]:
+def _run(plan: Plan, known: Known, key: str, tick: OnProgress) -> tuple[dict[str, Any], int]:
     out, jobs = plan.request.out, plan.jobs
     left = [job for job in jobs if not job.is_done]
     needed = {name for job in left for name in (*job.real, *job.made, job.validation)}
     needed |= {name for job in left for _, name in job.tests}
-    real = [images for own in plan.real.values() for images in own.values()]
-    every: list[SyntheticSet | ImageSet] = [*plan.sets.values(), *real]
+    every: list[SyntheticSet | ImageSet] = [*plan.sets.values()]
+    every += [images for own in plan.real.values() for images in own.values()]
     for own in every:
         folder = runs.work_folder(out, own.fingerprint)
         if own.fingerprint in needed and not folder.is_dir():
             save_examples(own.load(), folder)
     ran = runs.run_all(jobs, plan.request.workers, tick)
     predictions, records = runs.gather(jobs)
-    predictions = join(predictions, known)
+    predictions = fairness.join(predictions, known)
     with replace_file(out / PREDICTIONS) as partial:
         pq.write_table(predictions, partial)
     table = predictions.to_pandas()
     results = compare(table, {name: one.saw for name, one in plan.sets.items()})
     record = _describe(plan) | _summarise_training(records)
-    record |= {
-        "results": results,
-        "headline": headline.headline(results),
-        "by_group": fairness.score_groups(table),
-        "size_matched": fairness.match_sizes(table),
-    }
+    record |= {"results": results, "headline": headline.headline(results)}
+    record |= {"by_group": fairness.score_groups(table)}
+    record |= {"size_matched": fairness.match_sizes(table)}
     write_text(out / METRICS, dumps(record))
     request = {"runs": len(jobs), "notice": NOT_FOR_CLINICAL_USE, "outcome_of": key}
     write_text(out / ASKED, dumps(request))
@@ -120,11 +115,10 @@ def to_tables(record: Mapping[str, Any]) -> list[tuple[str, list[dict[str, objec
 
 def primaries(record: Mapping[str, Any]) -> list[str]:
     """Return the primary comparisons in words."""
-    gains = [one for one in record["results"] if one.get("gain", {}).get("primary")]
+    gains = [(one, one["gain"]) for one in record["results"] if one.get("gain", {}).get("primary")]
     return [
-        f"{one['task']}, {one['train']}: {one['gain']['metric']} {_show(one['gain'])}, "
-        f"{one['gain']['verdict']}"
-        for one in gains
+        f"{one['task']}, {one['train']}: {gain['metric']} {_show(gain)}, {gain['verdict']}"
+        for one, gain in gains
     ]
 
 
@@ -170,10 +164,9 @@ def _summarise_training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     losses: dict[str, list[list[float]]] = {}
     for name, one in named:
         losses.setdefault(name, []).append(one["validation_loss"])
+    means = {name: np.mean(own, axis=0).tolist() for name, own in losses.items()}
     return {
-        "levelled_off": {
-            name: has_converged(np.mean(own, axis=0).tolist()) for name, own in losses.items()
-        },
+        "levelled_off": {name: has_converged(mean) for name, mean in means.items()},
         "made_images": {name: one["made"] for name, one in named},
         "not_calibrated": sorted({name for name, one in named if not one["calibrated"]}),
     }

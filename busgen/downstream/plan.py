@@ -1,29 +1,84 @@
 """Which models are to be trained for what is asked, and whether they can be.
 
-In: paths and names. Out: a `Plan`: each run with the fingerprints of what it sees; no image
-is decoded, nothing is written.
+In: a `Request`, paths and names; what is not said has the usual values. Out: a `Plan`: each run
+with the fingerprints of what it sees; no image is decoded, nothing is written.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from busgen.compute.devices import resolve_device
 from busgen.downstream import arms, runs
+from busgen.downstream.data import real_images
 from busgen.downstream.data.folds import FOLD, FOLDED, UNSEEN, add_folds
-from busgen.downstream.data.real_images import ImageSet, read_images
+from busgen.downstream.data.real_images import ImageSet, RealData, read_images
 from busgen.downstream.data.synthetic_set import SyntheticSet, open_set
+from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS, Model, load_model
-from busgen.downstream.request import PRESETS, Request
 from busgen.errors import UserError
 from busgen.folders import require_replaceable
 from busgen.io import read_json
-from busgen.params.downstream import FOLDS
+from busgen.params.downstream import FOLDS, SEEDS, STEPS, WORKERS
 
 KIND = "comparison"
 LEAST_FOLDS = 3  # one tests, one chooses, one teaches
 QUICK_TRAIN = ("bus_bra", "busi", "breast", "bus_uclm", "udiat")  # the first that is there
+
+
+RECIPES = {
+    "classification": Recipe(STEPS["classification"]),
+    "segmentation": Recipe(STEPS["segmentation"], strength=0.25),
+}
+PAPER = {"classification": Recipe(4000, 32, 1e-3), "segmentation": Recipe(6000, 16, 1e-3)}
+PRESETS = {"small": RECIPES, "paper": PAPER}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared; `train`, `arms` and `tasks` that are empty stand for the usual.
+
+    `real` is a folder, as `busgen real --out` writes it, or its tables and their cohort apart;
+    `models` task -> import path of a user's model; `saw` what the user says of the generator's
+    patients; `quick` one training set, three arms, one seed; `recipes` those of the preset if None;
+    `folds` of a data set that is cross-validated (`busgen.downstream.data.folds`), 1 for none;
+    `others` further synthetic sets, by the names that arms call them; `device` auto, cpu or
+    cuda[:k].
+    """
+
+    data: Path
+    real: Path | RealData
+    out: Path
+    train: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    seeds: int | None = None
+    models: Mapping[str, str | None] = field(default_factory=dict)
+    saw: str | None = None
+    quick: bool = False
+    workers: int = WORKERS
+    recipes: Mapping[str, Recipe] | None = None
+    folds: int | None = None
+    others: Mapping[str, Path] = field(default_factory=dict)
+    preset: str = "small"
+    device: str = "auto"
+
+    @property
+    def tables(self) -> RealData:
+        """Where the real data lie; `UserError` if the folder holds none."""
+        return self.real if isinstance(self.real, RealData) else real_images.open_set(self.real)
+
+    @property
+    def repetitions(self) -> int:
+        """Seeds of each arm."""
+        return self.seeds if self.seeds is not None else 1 if self.quick else SEEDS
+
+    @property
+    def fold_count(self) -> int:
+        """Folds of a data set that is cross-validated; 1: tested by its split like the others."""
+        return self.folds if self.folds is not None else 1 if self.quick else FOLDS
 
 
 @dataclass(frozen=True)
@@ -153,17 +208,10 @@ def _job(read: Plan, model: Model, run: runs.Run) -> runs.Job:
         others = [name for name in read.pooled if name != run.train]
         usable = [name for name in others if read._has(name, "train", run.task)]
         taught += [read.real[name]["train"].fingerprint for name in usable]
-    return runs.Job(
-        run,
-        model,
-        recipes[run.task],
-        tuple(taught) if arm.real else (),
-        tuple(one.fingerprint for one in read._sets_of(arm)),
-        own[validation].fingerprint,
-        _tests(read, arm, run),
-        request.out,
-        request.device,
-    )
+    real = tuple(taught) if arm.real else ()
+    made = tuple(one.fingerprint for one in read._sets_of(arm))
+    images = (real, made, own[validation].fingerprint, _tests(read, arm, run))
+    return runs.Job(run, model, recipes[run.task], *images, request.out, request.device)
 
 
 def _tests(read: Plan, arm: arms.Arm, run: runs.Run) -> tuple[tuple[str, str], ...]:

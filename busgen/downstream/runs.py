@@ -138,14 +138,9 @@ def run(job: Job) -> None:
         for name, cases in tests.items()
         for row in predictions.predict(job.model, net, scale, cases)
     ]
-    record = {
-        "run": asdict(job.run),
-        "validation_loss": losses,
-        "images": len(pool.crops),
-        "made": pool.synthetic,
-        "calibrated": scale is not None,
-        "seconds": time.monotonic() - start,
-    }
+    record = {"run": asdict(job.run), "validation_loss": losses, "calibrated": scale is not None}
+    record |= {"images": len(pool.crops), "made": pool.synthetic}
+    record |= {"seconds": time.monotonic() - start}
     with write_folder(job.folder, "run") as partial:
         pq.write_table(pa.Table.from_pylist(rows, predictions.SCHEMA), partial / PREDICTIONS)
         write_text(partial / RECORD, dumps(record))

@@ -14,8 +14,7 @@ import numpy as np
 from busgen.code import hash_code
 from busgen.errors import UserError
 from busgen.evaluation import score_sets
-from busgen.evaluation.score_options import Options, check
-from busgen.evaluation.score_sets import OnProgress, Side, subsample
+from busgen.evaluation.score_sets import OnProgress, Options, Side, check, subsample
 from busgen.image_sets.canonical import CANONICAL, HELD_OUT
 from busgen.image_sets.open import open_set
 from busgen.image_sets.source import Source
@@ -94,17 +93,10 @@ def find_copies(comparison: Comparison) -> dict[str, Any]:
     pick = rng(SEED, "beside/copies")
     found = memorization.find_copies(synthetic, training, held_out, pick)
     names = comparison.sides[0].source.values("sample_id")
-    return {
-        "value": found.flagged,
-        "n": found.n,
-        "interval": found.interval,
-        "floor": found.floor,
-        "floor_limit": found.floor_interval[1],
-        "bad": "high",
-        "space": f"us64 and {THUMBS}",
-        "version": comparison.spaces["us64"].version,
-        "samples": [str(names[row]) for row in found.rows],
-    }
+    record: dict[str, Any] = {"value": found.flagged, "n": found.n, "interval": found.interval}
+    record |= {"floor": found.floor, "floor_limit": found.floor_interval[1], "bad": "high"}
+    record |= {"space": f"us64 and {THUMBS}", "version": comparison.spaces["us64"].version}
+    return record | {"samples": [str(names[row]) for row in found.rows]}
 
 
 def measure_privacy(comparison: Comparison, draws: int) -> dict[str, Any]:

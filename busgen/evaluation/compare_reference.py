@@ -6,7 +6,6 @@ and floor, of each class, of both together, and against each scanner. Names say 
 the mean over a group.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from busgen.schema import JUDGED
 from busgen.seeds import rng
 from busgen.stats.ks import MIN_N, Distance, ks_distance, make_draws, summarise
 
+Measured = tuple[pa.Table, int, dict[str, pd.DataFrame]]
+Distances = dict[str, Distance]
 CLASSES = ("benign", "malignant")
 LEVELS = tuple(round(k / 20, 2) for k in range(21))  # of the quantiles that are shown
 QUANTILE_DIGITS = 5
@@ -81,9 +82,7 @@ def compare(release: Path, reference: Reference, max_samples: int = 1000) -> dic
     }
 
 
-def _measure_classes(
-    release: Path, reference: Reference, max_samples: int
-) -> tuple[pa.Table, int, dict[str, pd.DataFrame]]:
+def _measure_classes(release: Path, reference: Reference, max_samples: int) -> Measured:
     """Return the release's rows, how many are measured, and what is measured by class.
 
     Judges' scores are left out where other judges scored the reference.
@@ -101,9 +100,7 @@ def _measure_classes(
     return table, len(rows), own
 
 
-def score(
-    own: pd.DataFrame, real: pd.DataFrame, name: str
-) -> tuple[dict[str, Distance], dict[str, str]]:
+def score(own: pd.DataFrame, real: pd.DataFrame, name: str) -> tuple[Distances, dict[str, str]]:
     """Return the distance of each statistic that both sides have, and why others have none.
 
     Columns are statistics, NaN where one does not apply; the index of `real` is the patient.
@@ -119,15 +116,11 @@ def score(
     if len(few) == len(sizes):
         return {}, few
     draws = make_draws(len(own), real.index.to_numpy(), rng(0, f"compare/{name}"))
-    found = {
-        key: ks_distance(own[key].to_numpy(), real[key].to_numpy(), draws)
-        for key in sizes
-        if key not in few
-    }
-    return found, few
+    pairs = {key: (own[key].to_numpy(), real[key].to_numpy()) for key in sizes if key not in few}
+    return {key: ks_distance(*pair, draws) for key, pair in pairs.items()}, few
 
 
-def _mean(found: Mapping[str, Distance]) -> dict[str, Any]:
+def _mean(found: Distances) -> dict[str, Any]:
     """Return the mean distance of each group of statistics, ``ks_<group>``."""
     members = {g: [found[n] for n in names if n in found] for g, names in GROUPS.items()}
     return {f"ks_{group}": summarise(ones) for group, ones in members.items() if ones}

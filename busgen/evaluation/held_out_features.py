@@ -1,12 +1,17 @@
 """Held-out patients' images as coordinates in learned spaces: kernel distances without a pixel.
 
 In: canonical real data; a release. Out: a file of coordinates, which ships with the reference;
-scores of the release against it, as `busgen score` has them.
+scores of the release against it, as `busgen score` has them. A kernel distance says little by
+itself: a JSON that ships too holds how far hospitals lie from each other, and as a share of the
+mean distance between three hospitals it says how much of such a step a generator makes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -14,17 +19,21 @@ from safetensors.numpy import load_file, save_file
 
 from busgen.arrays import Floats, Names
 from busgen.errors import DataError, UserError
-from busgen.evaluation.score_options import Options
-from busgen.evaluation.score_sets import embed, subsample
+from busgen.evaluation.score_sets import Options, embed, subsample
 from busgen.extras import has_extra
 from busgen.image_sets.canonical import HELD_OUT, open_tables
 from busgen.image_sets.open import open_set
-from busgen.io import replace_file
+from busgen.io import ASSETS, dumps, read_json, replace_file, write_text
+from busgen.metrics.distribution import kid
 from busgen.metrics.space_scores import SpaceScores, join_scores, score_space
 from busgen.metrics.spaces.registry import FeatureSpace, load_space
+from busgen.real.cohort import find_cohort, find_tables
+from busgen.real.crops import join, read_shippable
+from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
+from busgen.stats.patients import number_groups
 
-FILE = "features.safetensors"
+FILE, HOSPITALS = "features.safetensors", "hospitals.json"
 SPACES = ("us64", "lite1")  # learned ones that ship
 SIZE_PX = 256
 TOLERANCE = 0.05  # of a coordinate, whose sd is about 1: other processors sum in another order
@@ -57,10 +66,8 @@ def measure_held_out(tables: Sequence[Path], cohort: Path) -> HeldOutFeatures:
     source = open_tables(cohort.parent, tables, cohort).select(HELD_OUT)
     side = embed(source, spaces, Options(size_px=SIZE_PX), lambda _: None)
     points = {space.name: found for space, found in zip(spaces, side.points, strict=True)}
-    _, numbers = np.unique(side.groups, return_inverse=True)
-    return HeldOutFeatures(
-        points, numbers.astype(str), {space.name: _probe(space) for space in spaces}
-    )
+    probes = {space.name: _probe(space) for space in spaces}
+    return HeldOutFeatures(points, number_groups(side.groups).astype(str), probes)
 
 
 def save_held_out(features: HeldOutFeatures, path: Path) -> None:
@@ -96,15 +103,11 @@ def score_release(release: Path, features: HeldOutFeatures, most: int) -> SpaceS
     source = subsample(open_set(release), request.group, request.most)
     spaces, skipped = _usable(features)
     side = embed(source, spaces, request, lambda _: None)
-    parts = [
-        score_space(
-            space,
-            (Sample(points, side.groups), Sample(features.points[space.name], features.patients)),
-            request.draws,
-        )
-        for space, points in zip(spaces, side.points, strict=True)
-    ]
-    return join_scores([SpaceScores({}, skipped), *parts])
+    parts = [SpaceScores({}, skipped)]
+    for space, points in zip(spaces, side.points, strict=True):
+        held_out = Sample(features.points[space.name], features.patients)
+        parts.append(score_space(space, (Sample(points, side.groups), held_out), request.draws))
+    return join_scores(parts)
 
 
 def _usable(features: HeldOutFeatures) -> tuple[list[FeatureSpace], dict[str, str]]:
@@ -130,3 +133,31 @@ def _probe(space: FeatureSpace) -> Floats:
     rings = np.sin(np.hypot(row - 90, col - 140) / 3) + np.sin((row * col) / 900)
     image = np.clip(90 + 40 * rings, 0, 255).astype(np.uint8)
     return space.embed(image[None], np.zeros((1, SIZE_PX, SIZE_PX), np.uint8))
+
+
+def fit_hospitals(real: Path, folder: Path) -> None:
+    """Measure the hospitals' held-out patients of what `busgen real ... --out` wrote to `real`."""
+    splits = read_shippable(find_tables(real), find_cohort(real))
+    crops = join([splits[name] for name in HELD_OUT])
+    measured: dict[str, Any] = {}
+    for space in map(load_space, learned_spaces()):
+        points = space.embed(crops.images, crops.masks)
+        own = {
+            name: Sample(points[chosen], crops.groups[chosen])
+            for name in sorted(set(crops.datasets.tolist()))
+            for chosen in [crops.datasets == name]
+        }
+        pairs = {
+            f"{a} {b}": kid(own[a], own[b], rng(0, f"hospitals {a} {b}"))
+            for a, b in combinations(own, 2)
+        }
+        mean = float(np.mean([score.value for score in pairs.values()]))
+        shown = {name: asdict(score) for name, score in pairs.items()}
+        measured[space.name] = {"version": space.version, "mean": mean, "kid": shown}
+    write_text(folder / HOSPITALS, dumps(measured))
+
+
+@cache
+def hospital_distance(space: str) -> float:
+    """Return the mean kernel distance between the hospitals in a learned space, as it ships."""
+    return float(read_json(ASSETS / "reference" / HOSPITALS)[space]["mean"])

@@ -16,11 +16,11 @@ PASSING, FAILING, OPEN = "passing", "failing", "not all measured"  # a whole rel
 SHOWN = ("value", "n", "interval", "floor")
 
 Record = dict[str, Any]
+Score = Mapping[str, Any]
+Reasons = Mapping[str, str]
 
 
-def check(
-    limits: Mapping[str, Limit], scores: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]
-) -> Record:
+def check(limits: Mapping[str, Limit], scores: Mapping[str, Score], reasons: Reasons) -> Record:
     """Return what scores say of limits.
 
     All three by the name of the score: `limits` (those that are off are left out), `scores`
@@ -57,20 +57,13 @@ def require_release(record: Mapping[str, Any], evidence: Path) -> None:
 def to_rows(record: Mapping[str, Any]) -> list[Record]:
     """Return the limits as rows to show, those that fail first, those not measured last."""
     order = (FAILS, PASSES, NOT_MEASURED)
-    rows = sorted(record["rows"], key=lambda row: order.index(row["verdict"]))
-    return [
-        {
-            "limit": row["name"],
-            "verdict": row["verdict"],
-            "value": row.get("value", "-"),
-            "must be": to_words(row),
-            "interval": "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-",
-            "n": row.get("n", "-"),
-            "floor": row.get("floor", "-"),
-            "if not": row["action"],
-        }
-        for row in rows
-    ]
+    rows = []
+    for row in sorted(record["rows"], key=lambda row: order.index(row["verdict"])):
+        ends = "{:.3g} .. {:.3g}".format(*row["interval"]) if "interval" in row else "-"
+        shown = {"limit": row["name"], "verdict": row["verdict"], "value": row.get("value", "-")}
+        shown |= {"must be": to_words(row), "interval": ends, "n": row.get("n", "-")}
+        rows.append(shown | {"floor": row.get("floor", "-"), "if not": row["action"]})
+    return rows
 
 
 def names(record: Mapping[str, Any], verdict: str) -> Sequence[str]:
@@ -89,9 +82,7 @@ def to_words(row: Mapping[str, Any]) -> str:
     return ", ".join(found)
 
 
-def _row(
-    name: str, limit: Limit, score: Mapping[str, Any] | None, reasons: Mapping[str, str]
-) -> Record:
+def _row(name: str, limit: Limit, score: Score | None, reasons: Reasons) -> Record:
     record: Record = {"name": name, **limit.model_dump()}
     if score is None:
         why = reasons.get(name, "nothing that it is measured on was given")

@@ -19,12 +19,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from busgen import schema
+from busgen.arrays import Pixels
 from busgen.errors import DataError
 from busgen.folders import lock_folder, write_folder
 from busgen.gates.calibration import bounds
@@ -80,18 +79,16 @@ def calibrate(
         found = measure_reference(tables, cohort, judges, textures)
         gates = Gates(judges, make_known(textures), DEFAULT_GATES)
         tests = list(islice(read_pairs(tables, cohort, "test"), planted))
-        proof = inject_faults(gates, tests, training).to_record()
+        facts = {**found.facts, "proof": inject_faults(gates, tests, training).to_record()}
         from busgen.evaluation.held_out_features import measure_held_out  # brings torch
 
         features = measure_held_out(tables, find_cohort(folder))
-        write_reference(
-            replace(found, facts={**found.facts, "proof": proof}), out, textures, features
-        )
+        write_reference(replace(found, facts=facts), out, textures, features)
     return dict(found.facts["calibrated"])
 
 
 def measure_reference(
-    tables: Sequence[Path], cohort: Path, judges: Judges, textures: NDArray[np.uint8] | None = None
+    tables: Sequence[Path], cohort: Path, judges: Judges, textures: Pixels | None = None
 ) -> Reference:
     """Return the reference of canonical tables and the folder of their cohort.
 
@@ -148,7 +145,7 @@ def make_reference(
 def write_reference(
     reference: Reference,
     folder: Path,
-    textures: NDArray[np.uint8] | None = None,
+    textures: Pixels | None = None,
     features: "HeldOutFeatures | None" = None,
 ) -> None:
     """Write the folder, whole or not at all, with known images' `textures` where given.

@@ -2,33 +2,39 @@
 
 In: two sets (`busgen.image_sets`), the second real images of held-out patients. Out: a record
 for JSON: scores by stratum, each with value, n, interval, floor and the version of its space; what
-could not be scored, and why; what a reader should know.
+could not be scored, and why; what a reader should know. What cannot be scored is a `UserError`
+before anything is computed.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names
 from busgen.compute.cores import on_all_cores
 from busgen.compute.threads import torch_threads
 from busgen.errors import UserError
-from busgen.evaluation.score_options import Options
-from busgen.image_sets.canonical import HELD_OUT
+from busgen.image_sets.canonical import CANONICAL, HELD_OUT
+from busgen.image_sets.open import open_set
+from busgen.image_sets.parquet import ImageColumns
 from busgen.image_sets.source import Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
 from busgen.metrics.space_scores import SEED, score_space
 from busgen.metrics.spaces.registry import FeatureSpace
 from busgen.metrics.strata import ALL, skipped_strata, strata
+from busgen.metrics.two_sample import Recipe
 from busgen.seeds import rng
-from busgen.stats.bootstrap import Sample
-from busgen.stats.patients import Floats, draw_groups, number_groups
+from busgen.stats.bootstrap import DRAWS, Sample
+from busgen.stats.ks import MIN_N
+from busgen.stats.patients import draw_groups, number_groups
 
+LEAST_PX, MOST_PX = 32, 4096  # sides of images
 CORES = os.cpu_count() or 1
 ABOUT = (
     "n images of a against n of b; floor: the same score of b against b, n and n images of "
@@ -36,8 +42,30 @@ ABOUT = (
     "95 % bootstrap, by patient"
 )
 
-Names = NDArray[np.str_]
 OnProgress = Callable[[int], None]
+Spaces = Sequence[FeatureSpace]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to score: `by` columns whose values are strata, `group` that of what images stem from.
+
+    `most` images of the first set, twice as many of the second, which floors halve, chosen at
+    random, groups whole; `two_sample` whether a classifier is trained too; `image_columns` columns
+    of images.
+    """
+
+    by: tuple[str, ...] = ()
+    group: str | None = None
+    most: int = 1000
+    size_px: int = 256
+    draws: int = DRAWS
+    two_sample: bool = False
+    image_columns: ImageColumns = field(default_factory=ImageColumns)
+
+    def count(self, sets: tuple[Source, Source]) -> int:
+        """Return how many images are examined."""
+        return sum(min(len(source), k * self.most) for k, source in enumerate(sets, 1))
 
 
 @dataclass(frozen=True)
@@ -55,17 +83,59 @@ class Side:
 
     def to_record(self) -> dict[str, Any]:
         """Return where it lies, its size and form."""
-        return {
-            "path": str(self.source.path),
-            "form": self.source.form,
-            "n": len(self.source),
-            "groups": len(np.unique(self.groups)),
-            "side_px": self.side_px,
-        }
+        n, groups = len(self.source), len(np.unique(self.groups))
+        origin = {"path": str(self.source.path), "form": self.source.form}
+        return {**origin, "n": n, "groups": groups, "side_px": self.side_px}
+
+
+def open_sets(
+    paths: tuple[Path, Path],
+    splits: tuple[Sequence[str] | None, Sequence[str] | None],
+    request: Options,
+) -> tuple[Source, Source]:
+    """Return the sets at two paths, of some splits each, if they can be scored as asked.
+
+    Of real data in canonical form the second set is held-out patients, unless asked otherwise.
+    Raises `UserError` if there are none, they are too small or lack a column, or a number is out of
+    range.
+    """
+    a, b = (open_set(path, request.image_columns) for path in paths)
+    known = {*a.images, *b.images}
+    for name in (request.image_columns.image, request.image_columns.mask):
+        if name is not None and name not in known:
+            rule = f"{name} must be a column of images (bytes, or bytes and path) of one set"
+            got = ", ".join(sorted(known)) or "no table"
+            raise UserError(rule, got, "name another, or leave it out")
+    held_out = HELD_OUT if b.form == CANONICAL else None
+    a, b = (s.select(n) if n else s for s, n in ((a, splits[0]), (b, splits[1] or held_out)))
+    check((a, b), request)
+    return a, b
+
+
+def check(sets: tuple[Source, Source], request: Options) -> None:
+    """Raise `UserError` if a column is missing, images are too few, or a number is not usable."""
+    if not (request.most >= MIN_N and LEAST_PX <= request.size_px <= MOST_PX):
+        rule = f"most must be {MIN_N} or more, size in [{LEAST_PX}, {MOST_PX}]"
+        raise UserError(rule, f"{request.most}, {request.size_px}", "give e.g. 1000, 256")
+    if request.two_sample and request.size_px < Recipe.patch_px:
+        rule = f"a two-sample test needs a size of {Recipe.patch_px} px or more"
+        raise UserError(rule, request.size_px, "give a larger --size, or leave it out")
+    for name, source in ((name, source) for name in request.by for source in sets):
+        if not source.has(name):
+            known = ", ".join(sorted({key for row in source.rows for key in row})) or "none"
+            rule = f"{name} must be a column of both sets"
+            raise UserError(rule, f"{source.path} with {known}", "name a column of both")
+    if request.group is not None and not any(source.has(request.group) for source in sets):
+        rule = f"{request.group} must be a column of one of the sets"
+        raise UserError(rule, "none", "leave out --group: each image then stands alone")
+    for source, least in zip(sets, (MIN_N, 2 * MIN_N), strict=True):
+        if len(source) < least:
+            rule = f"{source.path} must hold {least} images or more: fewer say nothing"
+            raise UserError(rule, len(source), "give more images")
 
 
 def score_sets(
-    sets: tuple[Source, Source], spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
+    sets: tuple[Source, Source], spaces: Spaces, request: Options, tick: OnProgress
 ) -> dict[str, Any]:
     """Return the scores of images against real ones.
 
@@ -77,10 +147,10 @@ def score_sets(
     sha256, dimensions}; ``scores`` {stratum: {name: {value, n, interval, floor, floor_limit, bad,
     space, version}}}; ``skipped`` {stratum or column: {name: reason}}; ``notes``.
     """
-    chosen = (
-        subsample(source, request.group, k * request.most) for k, source in enumerate(sets, 1)
+    a, b = (
+        embed(subsample(source, request.group, k * request.most), spaces, request, tick)
+        for k, source in enumerate(sets, 1)
     )
-    a, b = (embed(source, spaces, request, tick) for source in chosen)
     scores: dict[str, dict[str, Any]] = {}
     skipped = skipped_strata(a.source, b.source, request.by)
     notes = _notes(a, b, request)
@@ -118,9 +188,7 @@ def score_sets(
     }
 
 
-def embed(
-    source: Source, spaces: Sequence[FeatureSpace], request: Options, tick: OnProgress
-) -> Side:
+def embed(source: Source, spaces: Spaces, request: Options, tick: OnProgress) -> Side:
     """Return a set in all spaces, as many chunks at once as cores: numbers do not depend on it."""
     left = read_squares(source, range(len(source)), request.size_px)
     parts, sides, digests = [], [], []
@@ -151,10 +219,8 @@ def subsample(source: Source, group: str | None, most: int) -> Source:
 def _notes(a: Side, b: Side, request: Options) -> list[str]:
     """Return what a reader should know of the two sets."""
     shared = len(np.intersect1d(a.groups, b.groups)) if b.source.group or request.group else 0
-    known = {*b.digests}
-    copies = sum(digest in known for digest in a.digests)
+    copies = int(np.isin(a.digests, b.digests).sum())
     training = int((b.source.values("split") == "train").sum())
-    small = [side for side in (a, b) if side.side_px < request.size_px]
     phrases = {
         f"{shared} patients are in both sets: their images look alike for that alone": shared,
         f"{copies} images of the first set are in the second too, pixel by pixel: scores then "
@@ -166,24 +232,21 @@ def _notes(a: Side, b: Side, request: Options) -> list[str]:
     enlarged = [
         f"images in {side.source.path} are enlarged from {side.side_px:.0f} to {request.size_px} "
         "px, which blurs: a smaller --size compares both alike"
-        for side in small
+        for side in (a, b)
+        if side.side_px < request.size_px
     ]
     return [words for words, count in phrases.items() if count] + enlarged
 
 
 def to_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[dict[str, object]]:
     """Return a stratum's scores as rows; what is beyond the floor's limit is told from real."""
-    return [
-        {
-            "score": name,
-            "value": one["value"],
-            "interval": "{:.3g} .. {:.3g}".format(*one["interval"]),
-            "n": one["n"],
-            "floor": one["floor"],
-            "limit": one["floor_limit"],
-            "beyond": "yes"
-            if (one["value"] - one["floor_limit"]) * (1 if one["bad"] == "high" else -1) > 0
-            else "no",
-        }
-        for name, one in scores.items()
-    ]
+    rows: list[dict[str, object]] = []
+    for name, one in scores.items():
+        value, limit = one["value"], one["floor_limit"]
+        beyond = value > limit if one["bad"] == "high" else value < limit
+        ends = "{:.3g} .. {:.3g}".format(*one["interval"])
+        row = {"score": name, "value": value, "interval": ends, "n": one["n"]}
+        rows.append(
+            row | {"floor": one["floor"], "limit": limit, "beyond": "yes" if beyond else "no"}
+        )
+    return rows

@@ -16,9 +16,9 @@ import pyarrow.dataset as ds
 from busgen import folders, io
 from busgen.errors import DataError
 from busgen.evaluation import compare_reference
-from busgen.evaluation.duplicates import count_duplicates, find_previous
 from busgen.evaluation.limits import check, require_release
 from busgen.evaluation.reference import REFERENCE, load_reference
+from busgen.evaluation.release_statistics import count_duplicates, find_previous
 from busgen.metrics.spaces.registry import OURS
 from busgen.params.quality import QualityParams
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 KIND = "quality of a release"
+COUNTS = ("requested", "accepted")
 FIELDS: Sequence[str] = (
     "pathology", "birads", "tissue", "shape", "orientation", "margin", "echo_pattern",
     "posterior", "halo", "calcification", "scanner",
@@ -59,14 +60,11 @@ def save(scores: Mapping[str, Any], release: Path, folder: Path) -> None:
     counts = count_requests(release / "index.parquet")
     io.write_text(folder / "scores.json", io.dumps({**scores, "realised": counts}))
     io.write_text(folder / "metrics.json", io.dumps(summarise(scores, counts)))
-    acceptance = [
-        {
-            "stratum": f"{row['pathology']}, {row['shape'] or 'no mass'}",
-            "attempts": row["attempts"],
-            "acceptance": row["accepted"] / row["attempts"],
-        }
-        for row in counts["strata"]
-    ]
+    acceptance = []
+    for row in counts["strata"]:
+        stratum, attempts = f"{row['pathology']}, {row['shape'] or 'no mass'}", row["attempts"]
+        share = {"attempts": attempts, "acceptance": row["accepted"] / attempts}
+        acceptance.append({"stratum": stratum} | share)
     for name, rows in (("marginals", _marginals(counts["fields"])), ("acceptance", acceptance)):
         io.write_text(folder / f"{name}.csv", pd.DataFrame(rows).to_csv(index=False))
 
@@ -113,7 +111,7 @@ def _score(release: Path, params: QualityParams) -> Record:
     Its distances in each space, copies and privacy (`busgen.evaluation.compare_real`).
     """
     from busgen.evaluation import compare_real, held_out_features  # bring torch
-    from busgen.evaluation.score_options import Options
+    from busgen.evaluation.score_sets import Options
 
     spaces = [*OURS, *(n for n in held_out_features.learned_spaces() if n not in OURS)]
     spaces += [str(params.extractor)] if params.extractor else []
@@ -189,22 +187,15 @@ def _count_field(connection: "duckdb.DuckDBPyConnection", name: str) -> dict[str
         f"from (select {term} as term, attempt, accepted from attempts) "
         "where term is not null group by 1 order by 1"
     ).fetchall()
-    return {term: {"requested": request, "accepted": got} for term, request, got in counted}
+    return {term: dict(zip(COUNTS, counts, strict=True)) for term, *counts in counted}
 
 
 def _marginals(fields: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
     """Return requested and realised share of each term of each field."""
     rows = []
     for name, terms in fields.items():
-        request, got = (
-            sum(term[key] for term in terms.values()) or 1 for key in ("requested", "accepted")
-        )
-        rows += [
-            {
-                "term": f"{name}: {term}",
-                "requested": counts["requested"] / request,
-                "realised": counts["accepted"] / got,
-            }
-            for term, counts in terms.items()
-        ]
+        request, got = (sum(term[key] for term in terms.values()) or 1 for key in COUNTS)
+        for term, counts in terms.items():
+            asked, realised = counts["requested"] / request, counts["accepted"] / got
+            rows.append({"term": f"{name}: {term}", "requested": asked, "realised": realised})
     return rows

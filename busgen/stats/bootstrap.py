@@ -8,18 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Names
 from busgen.errors import UserError
-from busgen.stats.patients import (
-    ENDS,
-    Floats,
-    Rows,
-    draw_groups,
-    moved_interval,
-    number_groups,
-    resample,
-)
+from busgen.seeds import Rng
+from busgen.stats.patients import ENDS, Rows, draw_groups, moved_interval, number_groups, resample
 
 DRAWS = 200
 
@@ -31,7 +24,7 @@ class Sample:
     """Features (N, D) of images and what they stem from (N,): a patient, or a family."""
 
     points: Floats
-    groups: NDArray[np.str_]
+    groups: Names
 
     def __len__(self) -> int:
         return len(self.points)
@@ -67,9 +60,7 @@ class Draws:
         return Draws(self.n, self.values[:, number], self.boot[:, number], self.floor[:, number])
 
 
-def draw(
-    between: Between, samples: tuple[Sample, Sample], rng: np.random.Generator, draws: int = DRAWS
-) -> Draws:
+def draw(between: Between, samples: tuple[Sample, Sample], rng: Rng, draws: int = DRAWS) -> Draws:
     """Return draws of what `between` says of two sets of rows, synthetic ones first.
 
     Rows are those of the points of both samples, one after the other (`join`); `draws` are taken of

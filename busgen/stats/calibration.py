@@ -6,13 +6,13 @@ In: logits or probabilities (N,), outcomes (N,). Out: Platt's two numbers; calib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from busgen.arrays import Bools, Floats, Floats32, Indices, Pixels
 from busgen.errors import DataError
-from busgen.stats.overlap import Bools, dice
-from busgen.stats.patients import Floats
+from busgen.seeds import Rng
+from busgen.stats.overlap import dice
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def fit_platt(logits: Floats, outcomes: Bools) -> Platt:
     return Platt(float(slope), float(intercept))
 
 
-def fit_threshold(found: NDArray[np.float32], masks: NDArray[np.uint8]) -> float:
+def fit_threshold(found: Floats32, masks: Pixels) -> float:
     """Return the threshold, of .2 to .7 in steps of .05, with the best mean Dice of lesions."""
     lesion = masks.any(axis=(1, 2))
     thresholds = np.arange(4, 15) / 20
@@ -82,7 +82,7 @@ def debiased_error(probabilities: Floats, outcomes: Bools, bins: int = 5) -> flo
 
 
 def error_floor(
-    probabilities: Floats, rng: np.random.Generator, bins: int = 5, draws: int = 1000
+    probabilities: Floats, rng: Rng, bins: int = 5, draws: int = 1000
 ) -> tuple[float, float]:
     """Return mean and 95th percentile of the error that true chances show at this n."""
     errors = [
@@ -92,6 +92,6 @@ def error_floor(
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
 
-def _equal_parts(probabilities: Floats, bins: int) -> list[NDArray[np.intp]]:
+def _equal_parts(probabilities: Floats, bins: int) -> list[Indices]:
     order = np.argsort(probabilities, kind="stable")
     return [part for part in np.array_split(order, bins) if len(part)]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from busgen.stats.patients import Floats, counts_of_draws, moved_interval, number_groups
+from busgen.arrays import Bools, Floats
+from busgen.stats.patients import counts_of_draws, moved_interval, number_groups
 
 RESAMPLES = 200
 MIN_N = 20  # fewer images on either side say nothing about a distribution
@@ -37,7 +38,7 @@ class Draws:
 
     own: Floats
     real: Floats
-    half: NDArray[np.bool_]
+    half: Bools
 
 
 def make_draws(n: int, patients: NDArray[np.int64], pick: np.random.Generator) -> Draws:
@@ -59,9 +60,7 @@ def weighted_ks(a: Floats, b: Floats, weights_a: Floats, weights_b: Floats) -> F
     values = np.concatenate([a, b])
     order = np.argsort(values, kind="stable")
     last = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)  # of equal ones
-    first, second = (
-        w / np.maximum(w.sum(axis=1, keepdims=True), 1) for w in (weights_a, weights_b)
-    )
+    first, second = (w / np.maximum(w.sum(1, keepdims=True), 1) for w in (weights_a, weights_b))
     steps = np.cumsum(np.concatenate([first, -second], axis=1)[:, order], axis=1)
     return np.asarray(np.abs(steps[:, last]).max(axis=1), np.float64)
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm, t as student
 
-from busgen.stats.patients import Floats
+from busgen.arrays import Floats
 from busgen.stats.proportions import wilson_interval
 
 Z = float(norm.ppf(0.975))

@@ -5,15 +5,12 @@ In: chances and masks. Out: the lesion that is found; Dice, IoU, HD95.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from busgen.stats.patients import Floats
-
-Bools = NDArray[np.bool_]
+from busgen.arrays import Bools, Floats, Floats32, Indices
 
 
-def largest_part(probabilities: NDArray[np.float32]) -> Bools:
+def largest_part(probabilities: Floats32) -> Bools:
     """Return the lesion that a segmenter finds in (H, W) chances: the largest part above .5.
 
     One lesion an image is asked for; specks elsewhere would decide the Hausdorff distance.
@@ -38,11 +35,11 @@ def iou(found: Bools, wanted: Bools) -> Floats:
     return _ratio(_count(found & wanted), _count(found | wanted))
 
 
-def _count(masks: Bools) -> NDArray[np.intp]:
+def _count(masks: Bools) -> Indices:
     return np.asarray(np.count_nonzero(masks, axis=(-2, -1)))
 
 
-def _ratio(part: NDArray[np.intp], total: NDArray[np.intp]) -> Floats:
+def _ratio(part: Indices, total: Indices) -> Floats:
     return np.where(total == 0, 1.0, part / np.maximum(total, 1))
 
 

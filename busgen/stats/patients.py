@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
+from busgen.arrays import Bools, Floats as Floats, Indices
+from busgen.seeds import Rng
+
+Rows = Indices
 Score = Callable[[Rows], float]  # of the rows that it is given
 DRAWS = 1000
 ENDS = (0.025, 0.975)
@@ -23,7 +25,7 @@ def number_groups(groups: NDArray[Any]) -> Rows:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def counts_of_draws(groups: NDArray[Any], rng: np.random.Generator, draws: int) -> Floats:
+def counts_of_draws(groups: NDArray[Any], rng: Rng, draws: int) -> Floats:
     """Return how often each row (N,) is in each draw of as many groups: (draws, N)."""
     of = number_groups(groups)
     size = int(of.max()) + 1
@@ -31,7 +33,7 @@ def counts_of_draws(groups: NDArray[Any], rng: np.random.Generator, draws: int) 
     return drawn[:, of].astype(np.float64)
 
 
-def draw_groups(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def draw_groups(of: Rows, n: int, rng: Rng) -> tuple[Rows, Rows]:
     """Return the first and last n rows, groups together, in an order drawn at random.
 
     `of` (N,) is the number of each row's group (`number_groups`).
@@ -40,7 +42,7 @@ def draw_groups(of: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]
     return order[:n], order[-n:]
 
 
-def resample(of: Rows, n: int, rng: np.random.Generator) -> Rows:
+def resample(of: Rows, n: int, rng: Rng) -> Rows:
     """Return n rows of groups drawn with replacement; `of` as in `draw_groups`."""
     order, counts = np.argsort(of, kind="stable"), np.bincount(of)
     ends = np.cumsum(counts)
@@ -52,16 +54,14 @@ def resample(of: Rows, n: int, rng: np.random.Generator) -> Rows:
     return np.concatenate(rows)
 
 
-def split_halves(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.bool_]:
+def split_halves(groups: NDArray[Any], rng: Rng) -> Bools:
     """Return whether each row's group is in a half of the groups drawn at random, (N,)."""
     of = number_groups(groups)
     count = int(of.max()) + 1
     return np.asarray((rng.permutation(count) < count / 2)[of])
 
 
-def interval(
-    score: Score, groups: NDArray[Any], rng: np.random.Generator, draws: int = DRAWS
-) -> list[float]:
+def interval(score: Score, groups: NDArray[Any], rng: Rng, draws: int = DRAWS) -> list[float]:
     """Return the 95 % bootstrap interval of `score(rows)`, whole patients drawn at a time.
 
     Draws in which the score is NaN are left out.

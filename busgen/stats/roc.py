@@ -3,14 +3,13 @@
 In: outcomes and probabilities. Out: the area.
 """
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from busgen.stats.patients import Floats, Score
+from busgen.arrays import Bools, Floats
+from busgen.stats.patients import Score
 
 
-def auc(outcomes: NDArray[np.bool_], probabilities: Floats) -> float:
+def auc(outcomes: Bools, probabilities: Floats) -> float:
     """Return the area under the ROC curve, NaN where only one class is there.
 
     That is the chance that a malignant lesion ranks above a benign one (Mann-Whitney's U).
@@ -23,6 +22,6 @@ def auc(outcomes: NDArray[np.bool_], probabilities: Floats) -> float:
     return (ranks - positives * (positives + 1) / 2) / pairs
 
 
-def auc_score(outcomes: NDArray[np.bool_], probabilities: Floats) -> Score:
+def auc_score(outcomes: Bools, probabilities: Floats) -> Score:
     """Return the area under the ROC curve as a score of rows."""
     return lambda rows: auc(outcomes[rows], probabilities[rows])

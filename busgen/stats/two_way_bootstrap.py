@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Names
 from busgen.seeds import rng
-from busgen.stats.patients import ENDS, Floats, counts_of_draws
+from busgen.stats.patients import ENDS, counts_of_draws
 
-Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Weighted = Callable[[Floats], Floats]  # weights (B, N) of N images -> score (B,), NaN without any
 
@@ -39,7 +39,7 @@ class Estimate:
     p: float
 
 
-def patient_weights(groups: NDArray[np.str_], draws: int = DRAWS) -> Floats:
+def patient_weights(groups: Names, draws: int = DRAWS) -> Floats:
     """Return how often each image (N,) is in each draw of patients: (1 + draws, N).
 
     The first row is the sample itself, all ones.

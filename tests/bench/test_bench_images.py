@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from busgen.bench import harness
+from busgen.bench.harness import interval, mean
 from busgen.bench.images import (
     benchmark,
     control,
     counterfactual,
     findings,
     speed,
+    text,
 )
-from busgen.bench.images.scores import auc_loss, interval, mean
-from busgen.bench.images.text import terms as text_terms, tissue as text_tissue
 from busgen.bench.real import overlays
 from busgen.errors import DataError
 from busgen.io import encode_png
@@ -112,7 +112,7 @@ def test_intervals_are_of_patients_and_values_that_are_none_are_left_out():
 
 def test_a_gap_is_real_minus_rendered():
     malignant = np.array([True, True, False, False])
-    gap = auc_loss(malignant, np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2]))
+    gap = control.auc_loss(malignant, np.array([4.0, 3, 2, 1]), np.array([4.0, 1, 3, 2]))
     assert gap(np.arange(4)) == pytest.approx(0.5)
 
 
@@ -159,8 +159,8 @@ def terms(values, field, words):
     """Return lesions whose echo, band and rim are `values`, a patient each."""
     rows = [{"echo_pattern": "hypoechoic", "posterior": "none", "halo": False, field: word}
             for word in words]  # fmt: skip
-    columns = {name: np.array(values, np.float64) for name in text_terms.MEASURES}
-    return text_terms.Lesions(columns, rows, np.arange(len(rows)).astype(str))
+    columns = {name: np.array(values, np.float64) for name in text.MEASURES}
+    return text.Lesions(columns, rows, np.arange(len(rows)).astype(str))
 
 
 def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
@@ -168,7 +168,7 @@ def test_terms_are_told_apart_in_the_direction_that_they_ask_for():
     right = terms([-5, -4, -3, -2, -1, 0, 1, 2, 3, 4], "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
     held_out = np.arange(10) % 2 == 0
-    result = text_terms.figures({"ours": wrong}, right, held_out, "ours")
+    result = text._term_figures({"ours": wrong}, right, held_out, "ours")
     assert (result["terms_shadowing_real"].value, result["terms_shadowing_ours"].value) == (1, 0)
     assert "terms_shadowing_real_held_out" not in result  # three and two are too few
     assert result["terms_gap_worst"].value == 1
@@ -183,7 +183,7 @@ def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
     words = ["shadowing"] * 5 + ["none"] * 5
     blind = terms([0, 1] * 5, "posterior", words)
     wrong = terms([5, 4, 3, 2, 1, 0, -1, -2, -3, -4], "posterior", words)
-    result = text_terms.figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
+    result = text._term_figures({"ours": wrong}, blind, np.zeros(10, bool), "ours")
     assert result["terms_shadowing_ours"].value < result["terms_shadowing_real"].value
     assert "terms_gap_worst" not in result
 
@@ -191,8 +191,8 @@ def test_terms_that_cannot_be_told_on_real_lesions_are_no_test():
 def test_lesions_without_room_for_a_measure_do_not_count():
     words = ["none"] * 5 + ["enhancement"] * 6
     lesions = terms([0] * 5 + [1] * 5 + [np.nan], "posterior", words)
-    contrast = next(c for c in text_terms.CONTRASTS if c.name == "enhancement")
-    figure = text_terms._measure_contrast(lesions, contrast, "test")
+    contrast = next(c for c in text.CONTRASTS if c.name == "enhancement")
+    figure = text._measure_contrast(lesions, contrast, "test")
     assert (figure.value, figure.n) == (1, 10)
 
 
@@ -205,10 +205,10 @@ def test_tissue_is_told_within_a_machine_not_between_machines():
     level = np.where(machines == "dark", 90, 150)[:, None, None]
     images = np.clip(level + noise, 5, 255).astype(np.uint8)
     groups = np.arange(60).astype(str)
-    seen = text_tissue.make_examples(images, machines, tissues, groups)
-    assert text_tissue.measure(text_tissue.fit(seen), seen).value > 0.95
-    few = text_tissue.make_examples(images[:3], machines[:3], tissues[:3], groups[:3])
-    assert text_tissue.measure(text_tissue.fit(seen), few) is None
+    seen = text.make_examples(images, machines, tissues, groups)
+    assert text.measure(text.fit(seen), seen).value > 0.95
+    few = text.make_examples(images[:3], machines[:3], tissues[:3], groups[:3])
+    assert text.measure(text.fit(seen), few) is None
 
 
 class _Obeying:

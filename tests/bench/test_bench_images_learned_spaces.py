@@ -6,7 +6,7 @@ import pytest
 
 from busgen.bench.harness import COMPARE
 from busgen.bench.images import learned_spaces
-from busgen.evaluation.hospitals import hospital_distance
+from busgen.evaluation.held_out_features import hospital_distance
 from busgen.images.engines import load_image_engine
 from busgen.masks.engines import load_mask_engine
 from busgen.priors.draw import draw

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from busgen.bench.masks import baselines, control, prior_marginals, realism
+from busgen.bench.masks import baselines, outlines, realism
 from busgen.bench.masks.outlines import _crosses, measure_agreement
 from busgen.bench.masks.realism import WINDOW, Cases, classify, crop, embed, nearest, overlap
 from busgen.imaging.geometry import measure
@@ -142,7 +142,7 @@ def test_terms_that_show_are_read_and_others_are_not(drawn):
         "right": Cases(masks, groups(len(result)), result),
         "wrong": Cases(masks, groups(len(result)), mixed_up),
     }
-    figures = control.figures(lots["right"], lots)
+    figures = realism.terms(lots["right"], lots)
     assert figures["shape_read_right"].value > figures["shape_read_wrong"].value + 0.1
     assert figures["margin_auc_right"].value > figures["margin_auc_wrong"].value + 0.2
 
@@ -155,14 +155,14 @@ def test_the_same_patients_are_within_the_limit_and_others_are_not():
 
     real = {label: lesions(0.5, 300) for label in ("benign", "malignant")}
     generated = {"benign": lesions(0.5, 5000), "malignant": lesions(0.8, 5000)}
-    result = prior_marginals.figures(generated, real)
+    result = outlines._compare_marginals(generated, real)
     assert result["prior_ratio_benign"].value < 1 < result["prior_ratio_malignant"].value
     assert result["taller_benign"].value == pytest.approx(0.048, abs=0.01)
 
 
 def test_proportions_are_measured_on_boxes(drawn):
     findings, masks = drawn
-    values = prior_marginals.measure(masks)
+    values = outlines.measure(masks)
     request = np.log([f.width_mm / f.height_mm for f in findings])
     assert np.allclose(values["ratio"], request, atol=0.1)
     area = [f.width_mm * f.height_mm / (256 * 0.15) ** 2 for f in findings]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from busgen.bench import harness
-from busgen.bench.quality import fault_detection
+from busgen.bench.quality import benchmark
 from busgen.errors import UserError
 from busgen.gates.calibration.fault_injection import Gates, inject_faults
 from busgen.gates.calibration.faults import Pair
@@ -51,11 +51,12 @@ def told():
     known = make_known(np.array([describe_texture(one.image) for one in pairs]))
     gates |= {"copy_similarity": Gate(max=0.85), "grey_sd": Gate(min=15)}
     proof = inject_faults(Gates(Honest(), known, gates), pairs, pairs)
-    return fault_detection.figures(proof) | fault_detection.measure_time(pairs[:2], known)
+    return benchmark._count_faults(proof) | benchmark._time_scores(pairs[:2], known)
 
 
 def test_every_bar_of_a_fault_has_its_figure(told):
-    assert set(fault_detection.BARS) <= set(told)
+    assert {f"{name}_caught" for name in benchmark.BARRED} | {"real_refused"} <= set(told)
+    assert "added_ms" in told
     assert all(figure.n == 6 for name, figure in told.items() if name.endswith("_caught"))
 
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.bench import harness
-from busgen.bench.real import benchmark, judges, near_duplicates, overlays, reading
+from busgen.bench.real import benchmark, near_duplicates, overlays, reading
 from busgen.errors import UserError
 from busgen.io import encode_png
 from busgen.real.cohort import SCHEMA
@@ -126,7 +126,7 @@ def test_listed_images_of_training_patients_do_not_count(tmp_path, monkeypatch):
 
 def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     seconds = iter([0.064, 0.128, 0.032])
-    monkeypatch.setattr(judges, "measure_time", lambda work: next(seconds))
+    monkeypatch.setattr(benchmark, "measure_time", lambda work: next(seconds))
 
     class Idle:
         def segment(self, images):
@@ -138,6 +138,6 @@ def test_judges_are_measured_in_milliseconds_an_image(monkeypatch):
     class Stack:
         images = masks = np.zeros((100, 4, 4), np.uint8)
 
-    found = judges._time(Idle(), Stack())
+    found = benchmark._time(Idle(), Stack())
     np.testing.assert_allclose((found.value, *found.interval), (1.0, 0.5, 2.0))
     assert found.n == 64

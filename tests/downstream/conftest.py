@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_sets import RECIPES, write_made, write_real
 
-from busgen.downstream.request import Request
+from busgen.downstream.plan import Request
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,7 @@ import pytest
 from tiny_sets import crops
 
 from busgen.downstream.arms import CORE, KINDS, find_arm
-from busgen.downstream.data.copy_paste import paste
-from busgen.downstream.data.pools import make_pool, shuffle, subsample
+from busgen.downstream.data.pools import make_pool, paste, shuffle, subsample
 from busgen.errors import DataError, UserError
 
 REAL, MADE = crops(12), crops(30, 1)

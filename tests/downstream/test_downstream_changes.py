@@ -4,8 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from busgen.downstream.results.changes import compare, to_rows
-from busgen.downstream.results.headline import GAINS, METRICS, SCORES, headline, write_plots
+from busgen.downstream.results.headline import (
+    GAINS,
+    METRICS,
+    SCORES,
+    compare,
+    headline,
+    to_rows,
+    write_plots,
+)
 from busgen.io import read_json
 
 

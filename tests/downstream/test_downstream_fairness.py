@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from busgen.downstream.data.findings import FINDINGS
-from busgen.downstream.results.fairness import LEAST, match_sizes, score_groups
+from busgen.downstream.results.fairness import FINDINGS, LEAST, match_sizes, score_groups
 
 
 def table(n: int = 120, seeds: int = 2) -> pd.DataFrame:

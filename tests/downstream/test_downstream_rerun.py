@@ -9,8 +9,7 @@ from tiny_sets import write_real
 
 from busgen.downstream import library
 from busgen.downstream.data import real_images, synthetic_set
-from busgen.downstream.plan import plan
-from busgen.downstream.request import Request
+from busgen.downstream.plan import Request, plan
 from busgen.factory.library import make_release
 from busgen.params.gates import DEFAULT_GATES, Gate
 from busgen.params.generate import GenerateParams

@@ -100,7 +100,7 @@ def test_what_decides_a_run_is_in_its_name(asked):
     assert slower.sha256 != real.sha256
     assert replace(real, out=asked.data).sha256 == real.sha256
     assert set(import_closure(runs.__name__)) >= {
-        "busgen.downstream.data.copy_paste",
+        "busgen.downstream.data.pools",
         "busgen.training_loop",
     }
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.evaluation.duplicates import NAMED, count_duplicates
+from busgen.evaluation.release_statistics import NAMED, count_duplicates
 from busgen.io import encode_png
 from busgen.seeds import rng
 

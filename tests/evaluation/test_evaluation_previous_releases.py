@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from busgen.errors import DataError
-from busgen.evaluation.duplicates import find_previous
+from busgen.evaluation.release_statistics import find_previous
 from busgen.io import encode_png, sha256_array
 from busgen.seeds import rng
 from busgen.similarity.dhash import hash_image

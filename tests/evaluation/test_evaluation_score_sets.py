@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from busgen.errors import UserError
-from busgen.evaluation.score_options import Options, open_sets
-from busgen.evaluation.score_sets import score_sets, subsample
+from busgen.evaluation.score_sets import Options, open_sets, score_sets, subsample
 from busgen.image_sets.source import Source
 from busgen.io import encode_png
 from busgen.metrics import paired_two_sample, two_sample

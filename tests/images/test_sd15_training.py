@@ -11,7 +11,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from safetensors.torch import load_file
 
-from busgen.bench.images.stable_diffusion import SHARED, UNET
+from busgen.bench.images.speed import SHARED, UNET
 from busgen.cli.training import Options, train as train_asked
 from busgen.errors import DataError, UserError
 from busgen.folders import copy_folder, write_folder

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from busgen import io
-from busgen.downstream.data.findings import FINDINGS
 from busgen.downstream.results.compare import compare
-from busgen.downstream.results.fairness import match_sizes, score_groups
+from busgen.downstream.results.fairness import FINDINGS, match_sizes, score_groups
 from busgen.release.contract.expectations import validate
 from busgen.report.answers.questions import make_answers
 from busgen.report.evidence import gather

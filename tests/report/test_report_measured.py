@@ -6,8 +6,8 @@ import pytest
 
 from busgen import io
 from busgen.cli.versions import _quality
-from busgen.downstream.results.changes import compare as changes_compare
-from busgen.evaluation.duplicates import find_previous
+from busgen.downstream.results.headline import compare as changes_compare
+from busgen.evaluation.release_statistics import find_previous
 from busgen.release.contract.expectations import validate
 from busgen.report.page import render
 from busgen.report.report import _gather_content

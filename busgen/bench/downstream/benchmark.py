@@ -13,15 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from busgen.bench.harness import Bar, Figure, figure_of, measure_time
+from busgen.bench.harness import Bar, Figure, Figures, figure_of, measure_time
 from busgen.bench.real import reading
 from busgen.code import ROOT
 from busgen.downstream import arms, library, runs
-from busgen.downstream.data.real_images import ImageSet, open_set, read_images
+from busgen.downstream.data.real_images import open_set, read_images
 from busgen.downstream.learner import Recipe
 from busgen.downstream.models.registry import TASKS
-from busgen.downstream.plan import LEAST_FOLDS, plan
-from busgen.downstream.request import RECIPES, Request
+from busgen.downstream.plan import LEAST_FOLDS, RECIPES, Request, plan
 from busgen.downstream.results.compare import HEADLINE
 from busgen.factory.library import make_release
 from busgen.factory.plan import resolve
@@ -39,6 +38,7 @@ RATIO = 2  # made images for each real one, the most that the table takes
 SPARE = 1.06  # for findings without a lesion, and those that stay unfilled
 FEW = 30  # images up to this number are read in a rehearsal
 CLOCK = "seconds.json"  # what earlier goes took
+Results = Iterable[Mapping[str, Any]]  # of the comparison
 
 BARS = {
     "table_s": Bar("<=", 7200.0),
@@ -60,7 +60,7 @@ class Size:
     folds: int = FOLDS
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes some hours of two cores, or what is left of them.
 
     `quick`, some two minutes, takes a few images and steps: a rehearsal, no result.
@@ -75,44 +75,40 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
 
 def _rehearse() -> Size:
     """Return what a rehearsal does: one seed, few steps, whatever the gates say of the images."""
-    gates = {
-        name: gate.model_copy(update={"action": "off"}) for name, gate in DEFAULT_GATES.items()
-    }
+    off = {"action": "off"}
+    gates = {name: gate.model_copy(update=off) for name, gate in DEFAULT_GATES.items()}
     recipes = {task: replace(usual, steps=4, looks=2) for task, usual in RECIPES.items()}
     return Size(1, recipes, GenerateParams(steps=1, gates=gates), LEAST_FOLDS)
 
 
-def figures(source: Path, work: Path, size: Size) -> dict[str, Figure]:
+def figures(source: Path, work: Path, size: Size) -> Figures:
     """Read, generate, compare in `work`, what is done there left as it is; return the figures."""
     work.mkdir(parents=True, exist_ok=True)
     reading.run(source, work / "real", work)
-    release, measured = _generate(read_images(open_set(work / "real")), work, size)
+    real = read_images(open_set(work / "real"))
+    largest = max(len(own["train"]) for own in real.values() if "train" in own)
+    release, measured = _generate(largest, work, size)
     usual = Request(
         release, work / "real", work / "table", seeds=size.seeds, recipes=size.recipes,
         folds=size.folds,
     )  # fmt: skip
     low = replace(usual, out=work / "low", arms=LOW_ARMS)
     table, measured["table_s"] = run(usual, work)
-    measured["table_again_s"] = Figure(
-        measure_time(lambda: compare(usual)), "s", measured["table_s"].n
-    )
+    again = measure_time(lambda: compare(usual))
+    measured["table_again_s"] = Figure(again, "s", measured["table_s"].n)
     measured |= _measure_gains(table["results"], arms.PRIMARY, "gain", "primary_above_zero")
     measured |= _measure_gaps(table["results"])
     few, measured["low_data_s"] = run(low, work)
     measured |= _measure_gains(few["results"], LOW_ARMS[1], "gain_10", "primary_above_zero_10")
     with TemporaryDirectory(dir=work) as scratch:
         quick = replace(usual, out=Path(scratch) / "quick", seeds=None, folds=None, quick=True)
-        measured["quick_s"] = Figure(
-            measure_time(lambda: compare(quick)), "s", len(plan(quick).jobs)
-        )
+        seconds = measure_time(lambda: compare(quick))
+        measured["quick_s"] = Figure(seconds, "s", len(plan(quick).jobs))
     return measured
 
 
-def _generate(
-    real: Mapping[str, Mapping[str, ImageSet]], work: Path, size: Size
-) -> tuple[Path, dict[str, Figure]]:
-    """Make the release, large enough for the largest training set; its folder, n, seconds."""
-    largest = max(len(own["train"]) for own in real.values() if "train" in own)
+def _generate(largest: int, work: Path, size: Size) -> tuple[Path, Figures]:
+    """Make the release, large enough for the `largest` training set; its folder, n, seconds."""
     request = size.generate.model_copy(update={"n": ceil(RATIO * SPARE * largest)})
     release = work / f"release-{resolve(request).sha256[:16]}"
     for old in set(work.glob("release-*")) - {release}:
@@ -155,12 +151,10 @@ def _read_seconds(work: Path) -> dict[str, float]:
     return read_json(work / CLOCK) if (work / CLOCK).is_file() else {}
 
 
-def _measure_gains(
-    results: Iterable[Mapping[str, Any]], arm: str, name: str, count: str
-) -> dict[str, Figure]:
+def _measure_gains(results: Results, arm: str, name: str, count: str) -> Figures:
     """Return what an arm gains on each training set, and of how many the interval is above zero."""
-    measured: dict[str, Figure] = {}
-    above: dict[str, Figure] = {}
+    measured: Figures = {}
+    above: Figures = {}
     for task in TASKS:
         own = _gains(results, task, arm)
         measured |= {f"{name}_{HEADLINE[task]}_{train}": one for train, one in own.items()}
@@ -169,9 +163,9 @@ def _measure_gains(
     return measured | above
 
 
-def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
+def _measure_gaps(results: Results) -> Figures:
     """Return by how much synthetic alone falls short of real + augmentation, and the largest."""
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for task in TASKS:
         name = f"synthetic_only_{HEADLINE[task]}_gap"
         short = {}
@@ -184,7 +178,7 @@ def _measure_gaps(results: Iterable[Mapping[str, Any]]) -> dict[str, Figure]:
     return measured
 
 
-def _gains(results: Iterable[Mapping[str, Any]], task: str, arm: str) -> dict[str, Figure]:
+def _gains(results: Results, task: str, arm: str) -> Figures:
     """Return an arm's gain over its base on each training set's own test patients."""
     found = {}
     for one in results:

@@ -8,13 +8,14 @@ import resource
 import shutil
 import subprocess
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
 
 from busgen import io
-from busgen.bench.harness import Bar, Figure, measure_time, median_figure, run_python
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.factory.work import count
@@ -40,7 +41,7 @@ BARS = {
 }
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures, intervals as ranges: twenty minutes on two cores, `quick` under two."""
     if not (ROOT / "dvc.yaml").is_file():
         raise UserError("this benchmark runs in a checkout", ROOT, "clone the repository")
@@ -50,7 +51,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         return _loop(folder, shards, size, pairs) | _dataset(folder)
 
 
-def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure]:
+def _loop(scratch: Path, shards: int, size: int, pairs: int) -> Figures:
     """Return rate and memory of the plain loop, and what the flow costs over it, in pairs."""
     request = {"n": size, "engine": ENGINE}
     io.write_text(scratch / "params.yaml", yaml.safe_dump({"generate": request}))
@@ -64,9 +65,9 @@ def _loop(scratch: Path, shards: int, size: int, pairs: int) -> dict[str, Figure
         for _ in range(pairs):
             for folder in ("plain", "data"):
                 shutil.rmtree(scratch / folder, ignore_errors=True)
-            plain_s.append(measure_time(lambda: run_python(scratch, "-c", PLAIN)))
-            flow_s.append(measure_time(lambda: run_python(scratch, "-m", "flows.generate",
-                                               PREFECT_API_URL=url)))  # fmt: skip
+            plain_s.append(measure_time(partial(run_python, scratch, "-c", PLAIN)))
+            flow = partial(run_python, scratch, "-m", "flows.generate", PREFECT_API_URL=url)
+            flow_s.append(measure_time(flow))
     rows = count(scratch / "plain/index.parquet")
     judged = sum(row["attempts"] for row in rows)
     accepted = sum(row["accepted"] for row in rows)
@@ -86,13 +87,12 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
-def _dataset(scratch: Path) -> dict[str, Figure]:
+def _dataset(scratch: Path) -> Figures:
     """Return time and yield of `make dataset` in a fresh clone, without the installation."""
     clone = scratch / "clone"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    first_s, again_s = (
-        measure_time(lambda: run_python(clone, "-m", "busgen", "run")) for _ in range(2)
-    )
+    run = partial(run_python, clone, "-m", "busgen", "run")
+    first_s, again_s = measure_time(run), measure_time(run)
     pairs = sum(row["accepted"] for row in count(clone / "data/release/index.parquet"))
     return {
         "dataset_s": Figure(first_s, "s", pairs),

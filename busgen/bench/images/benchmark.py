@@ -2,10 +2,9 @@
 
 In: three public datasets in $BUSGEN_REAL, or ../shared/data beside the checkout; what is read from
 them, and judges trained for this benchmark alone, are kept in data/work/bench-images. Out: figures.
-Images are rendered for the crops of all validation and test patients: their masks,
-classes, stated descriptors and devices (the phantom: the nearest style), so that only the image
-differs; no gate is asked.
-Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
+Images are rendered for the crops of all validation and test patients: their masks, classes, stated
+descriptors and devices (the phantom: the nearest style), so that only the image differs; no gate is
+asked. Intervals are 95 % bootstraps over patients, Wilson's for shares, ranges for times.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Bar, Figure
+from busgen.arrays import Pixels
+from busgen.bench.harness import Bar, Figures
 from busgen.bench.images import (
     control,
     counterfactual,
@@ -24,19 +23,15 @@ from busgen.bench.images import (
     learned_spaces,
     realism,
     speed as images_speed,
-    stable_diffusion,
+    text,
 )
-from busgen.bench.images.findings import Lesions, Request, match_findings, render
-from busgen.bench.images.text import control as text_control
-from busgen.bench.images.text.terms import MEASURES
+from busgen.bench.images.findings import Lesions, match_findings, render
 from busgen.bench.real import overlays
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.gates.judged_scores import Judges
-from busgen.images.contract import ImageEngine
 from busgen.images.engines import load_image_engine
 from busgen.metrics.two_sample import Recipe
-from busgen.params.train_images import TrainImagesParams
 from busgen.real.crops import SIDE, SPLITS
 
 SUBJECT, RIVAL = "diffusion", "phantom"
@@ -60,7 +55,7 @@ BARS = {
     "evaluations": Bar("<=", 8.0),
     "times_faster": Bar(">=", 300.0),
 }
-Images = Mapping[str, NDArray[np.uint8]]  # engine -> (N, S, S)
+Images = Mapping[str, Pixels]  # engine -> (N, S, S)
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ class RealData:
         return findings.describe(self.tables, self.cohort, self.folders, splits)
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures of the engine `SUBJECT`; takes some 25 minutes on two cores.
 
     `quick` renders few images and hardly trains: a rehearsal, no result. The first time, reading
@@ -105,11 +100,10 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     size = QUICK if quick else FULL
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         folder = Path(scratch)
-        speed = _speed(size, folder)  # first, while nothing else is in memory
+        # first, while nothing else is in memory
+        speed = images_speed.figures(SUBJECT, size.timed, folder, quick=size.quick)
         real, judges = _real(size, folder)
-        engines = {
-            name: load_image_engine(name, SIDE, "auto", THREADS) for name in (SUBJECT, RIVAL)
-        }
+        engines = {n: load_image_engine(n, SIDE, "auto", THREADS) for n in (SUBJECT, RIVAL)}
         held_out = real.held_out
         request = match_findings(held_out, SEED)
         generated = {name: render(engine, request) for name, engine in engines.items()}
@@ -118,27 +112,17 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
         every = real.crops(SPLITS)
         stated = every.pick(every.crops.datasets == TOLD)
         clean = overlays.read_images(real.tables, real.cohort)
+        base, families = counterfactual.select(request, size.families), Figures()
+        for name, engine in engines.items():
+            families |= counterfactual.figures(engine, base, text.MEASURES, name)
         return {
             **speed,
             **_realism(real, generated, size),
             **control.figures(judges, held_out.crops.pick(lesions), outlined, SUBJECT),
-            **text_control.figures(stated, held_out, request, generated, SUBJECT),
+            **text.figures(stated, held_out, request, generated, SUBJECT),
             **overlays.measure(clean, generated, SUBJECT),
-            **_families(engines, request, size),
+            **families,
         }
-
-
-def _speed(size: Size, scratch: Path) -> dict[str, Figure]:
-    """Return rate and memory, the predecessor's beside them, and the rate of training."""
-    own = images_speed.measure(SUBJECT, size.timed, scratch)
-    sd = stable_diffusion.measure(quick=size.quick)
-    slow, fast = sd["image_s_256"], own["images_per_s"]
-    return {
-        **own,
-        **{f"predecessor_{name}": figure for name, figure in sd.items()},
-        "times_faster": Figure(slow.value * fast.value, "times", min(slow.n, fast.n)),
-        **images_speed.measure_generator(TrainImagesParams()),
-    }
 
 
 def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
@@ -149,7 +133,7 @@ def _real(size: Size, scratch: Path) -> tuple[RealData, Judges]:
     return RealData(tables, cohort, folders, held_out), judges
 
 
-def _realism(real: RealData, generated: Images, size: Size) -> dict[str, Figure]:
+def _realism(real: RealData, generated: Images, size: Size) -> Figures:
     """Return the scores of realism, and of the autoencoder's round trip."""
     held_out = real.held_out.crops
     standard = realism.make_reference(held_out, real.crops(("train",)).crops)
@@ -160,15 +144,4 @@ def _realism(real: RealData, generated: Images, size: Size) -> dict[str, Figure]
         crops = realism.match_pairs(held_out, images)
         measured |= realism.figures(name, crops, standard, size.recipe)
         measured |= learned_spaces.figures(name, images, learned)
-    return measured
-
-
-def _families(
-    engines: Mapping[str, ImageEngine], request: Request, size: Size
-) -> dict[str, Figure]:
-    """Return what counterfactual families of each engine show."""
-    base = counterfactual.select(request, size.families)
-    measured: dict[str, Figure] = {}
-    for name, engine in engines.items():
-        measured |= counterfactual.figures(engine, base, MEASURES, name)
     return measured

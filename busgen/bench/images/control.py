@@ -13,12 +13,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import auc_loss, drop_missing, interval, mean
+from busgen.arrays import Bools, Floats, Pixels
+from busgen.bench.harness import Figure, Figures, drop_missing, interval, mean
 from busgen.gates.judged_scores import Judges
 from busgen.imaging.decode import bounding_box
 from busgen.judges import judges
@@ -26,9 +24,9 @@ from busgen.judges.training import stage
 from busgen.judges.training.stage import TRAINED, Folders, map_jobs, prepare, train, work_folder
 from busgen.params.train_judges import ClassifierParams, JudgeParams, TrainJudgesParams
 from busgen.real.crops import Crops
-from busgen.stats.overlap import dice
-from busgen.stats.patients import Floats
-from busgen.stats.roc import auc_score
+from busgen.stats.overlap import dice, largest_part
+from busgen.stats.patients import Score
+from busgen.stats.roc import auc, auc_score
 
 
 @dataclass(frozen=True)
@@ -44,26 +42,23 @@ class Answers:
     malignant: Floats
 
 
-def judge(judges: Judges, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> Answers:
+def judge(judges: Judges, images: Pixels, masks: Pixels) -> Answers:
     """Return what `judges` say of images (N, S, S) whose lesions are to lie in `masks`."""
     found = judges.segment(images) > 0.5
     agreed = np.array([agree(*pair) for pair in zip(found, masks, strict=True)], np.float64)
     return Answers(dice(found, masks > 0), agreed, judges.classify(images, masks))
 
 
-def agree(found: NDArray[np.bool_], mask: NDArray[np.uint8]) -> bool:
+def agree(found: Bools, mask: Pixels) -> bool:
     """Return whether the largest found part is taller than wide exactly where the mask is."""
-    count, _, parts, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8))
-    box = bounding_box(mask)
-    if count < 2 or box is None:
+    part = largest_part(found.astype(np.float32)).astype(np.uint8)
+    own, box = bounding_box(part), bounding_box(mask)
+    if own is None or box is None:
         return False
-    width, height = parts[1 + parts[1:, cv2.CC_STAT_AREA].argmax(), [2, 3]]
-    return bool((height > width) == (box.height > box.width))
+    return (own.height > own.width) == (box.height > box.width)
 
 
-def figures(
-    judges: Judges, real: Crops, generated: dict[str, NDArray[np.uint8]], subject: str
-) -> dict[str, Figure]:
+def figures(judges: Judges, real: Crops, generated: dict[str, Pixels], subject: str) -> Figures:
     """Return the judges' figures on real crops and on images rendered in their stead.
 
     `real` are held-out crops of lesions whose class is known, `generated` each engine's images
@@ -81,17 +76,21 @@ def figures(
             f"control_orientation_{name}": mean(one.orientation, groups, "share", "orientation"),
         }
     own = seen[subject]
-    loss, turned = auc_loss(malignant, truth.malignant, own.malignant), truth.orientation
+    loss = auc_loss(malignant, truth.malignant, own.malignant)
+    turned = truth.orientation - own.orientation
     gaps = {
         "control_dice_gap": mean(truth.dice - own.dice, groups, "Dice", "dice gap"),
         "control_auc_gap": interval(loss, groups, "AUC", "auc gap"),
-        "control_orientation_gap": mean(
-            turned - own.orientation, groups, "share", "orientation gap"
-        ),
+        "control_orientation_gap": mean(turned, groups, "share", "orientation gap"),
     }
     if gap := gaps["control_dice_gap"]:  # too well is as far from real as too badly
         gaps["control_dice_apart"] = replace(gap, value=abs(gap.value), interval=None)
     return drop_missing(measured | gaps)
+
+
+def auc_loss(outcomes: Bools, real: Floats, generated: Floats) -> Score:
+    """Return, as a score of rows, how far the AUC on rendered images is below that on real."""
+    return lambda rows: auc(outcomes[rows], real[rows]) - auc(outcomes[rows], generated[rows])
 
 
 SEED = 20261125

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from busgen.bench.harness import Figure, figure_of, share
+from busgen.bench.harness import Figures, figure_of, share
 from busgen.bench.images.findings import Request, render, to_text
-from busgen.bench.images.text.terms import Measure
+from busgen.bench.images.text import Measure
 from busgen.images.contract import ImageEngine
 from busgen.metrics.counterfactuals import RISING, Families, share_moved, share_unchanged
 
 Words = Mapping[str, object]
+Measures = Mapping[str, Measure]
 PLAIN: Words = {"echo_pattern": "hypoechoic", "posterior": "none", "halo": False}
 LADDERS = (  # a field, the terms that its measure rises with, the measure
     ("posterior", RISING["posterior"], "posterior"),
@@ -43,16 +44,14 @@ def _change_terms(request: Request, words: Words) -> Request:
     return replace(request, findings=tuple(map(to_text, changed)))
 
 
-def figures(
-    engine: ImageEngine, base: Request, measures: Mapping[str, Measure], name: str
-) -> dict[str, Figure]:
+def figures(engine: ImageEngine, base: Request, measures: Measures, name: str) -> Figures:
     """Return the share of pairs that move as asked, by pair of words and in all, and that stay.
 
     `base` holds findings with the words of `PLAIN`; `measures` go by the names of
-    `text.terms.MEASURES`; `name` ends the figures' names.
+    `text.MEASURES`; `name` ends the figures' names.
     """
     same = render(engine, base)
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for field, terms, seen_by in LADDERS:
         members = [
             same if word == PLAIN[field] else render(engine, _change_terms(base, {field: word}))

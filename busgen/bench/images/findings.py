@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Bools, Indices, Pixels
 from busgen.errors import DataError
 from busgen.images.contract import ImageEngine
 from busgen.imaging.geometry import Geometry, measure
@@ -48,7 +48,7 @@ class Lesions:
     crops: Crops
     rows: tuple[Mapping[str, Any], ...]
 
-    def pick(self, chosen: NDArray[np.bool_]) -> "Lesions":
+    def pick(self, chosen: Bools) -> "Lesions":
         """Return the crops that are `chosen`."""
         rows = tuple(row for row, wanted in zip(self.rows, chosen, strict=True) if wanted)
         return Lesions(self.crops.pick(chosen), rows)
@@ -70,16 +70,16 @@ class Request:
     """
 
     findings: tuple[Finding, ...]
-    masks: NDArray[np.uint8]
+    masks: Pixels
     devices: tuple[str, ...]
 
-    def pick(self, chosen: NDArray[np.intp]) -> "Request":
+    def pick(self, chosen: Indices) -> "Request":
         """Return the `chosen` ones."""
         findings, devices = (tuple(x[k] for k in chosen) for x in (self.findings, self.devices))
         return Request(findings, self.masks[chosen], devices)
 
 
-def render(engine: ImageEngine, requested: Request) -> NDArray[np.uint8]:
+def render(engine: ImageEngine, requested: Request) -> Pixels:
     """Return the engine's images (N, S, S): of the very devices, where it has learned these."""
     findings = list(requested.findings)
     if engine.name in LEARNED_DEVICES:
@@ -149,9 +149,8 @@ def _style_for(row: Mapping[str, Any]) -> str:
 
 def to_text(finding: Finding) -> Finding:
     """Return the finding with its text written anew, in the phrasing that its seed decides."""
-    return replace(
-        finding, text=words.to_text(vars(finding), seeds.rng(finding.seed, "bench words"))
-    )
+    phrasing = seeds.rng(finding.seed, "bench words")
+    return replace(finding, text=words.to_text(vars(finding), phrasing))
 
 
 def _draw(row: Mapping[str, Any], shape: Geometry | None, seed: int, number: int) -> Finding:
@@ -169,10 +168,5 @@ def _box(finding: Finding, row: Mapping[str, Any], shape: Geometry) -> dict[str,
     pixel_mm = finding.pixel_mm
     if row["width_mm"] is not None and row["crop_width"] is not None:
         pixel_mm = row["width_mm"] / (row["crop_width"] * SIDE)
-    return {
-        "width_mm": shape.width_mm * pixel_mm,
-        "height_mm": shape.height_mm * pixel_mm,
-        "center_x": shape.center_x,
-        "center_y": shape.center_y,
-        "pixel_mm": pixel_mm,
-    }
+    size = {"width_mm": shape.width_mm * pixel_mm, "height_mm": shape.height_mm * pixel_mm}
+    return size | {"center_x": shape.center_x, "center_y": shape.center_y, "pixel_mm": pixel_mm}

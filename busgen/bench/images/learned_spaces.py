@@ -2,8 +2,8 @@
 
 In: held-out crops and the images that stand for them, one by one. Out: figures of test patients, of
 validation patients beside them. Kernel distances in `lite1` are shares of the mean distance between
-three hospitals (`busgen.evaluation.hospitals`), those in `us64` multiples of the limit of real
-against real.
+three hospitals (`busgen.evaluation.held_out_features`), those in `us64` multiples of the limit of
+real against real.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,8 @@ import torch
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Pixels
-from busgen.bench.harness import Bar, Figure
-from busgen.evaluation.held_out_features import SPACES
-from busgen.evaluation.hospitals import hospital_distance
+from busgen.bench.harness import Bar, Figure, Figures
+from busgen.evaluation.held_out_features import SPACES, hospital_distance
 from busgen.images.diffusion.autoencoder import draw_noise
 from busgen.images.diffusion.folder import SHIPPED, load_model
 from busgen.metrics.distribution import kid
@@ -58,9 +57,9 @@ def bars(subject: str) -> dict[str, Bar]:
     }
 
 
-def figures(name: str, images: Pixels, real: Reference) -> dict[str, Figure]:
+def figures(name: str, images: Pixels, real: Reference) -> Figures:
     """Return kernel distances of images (N, S, S) by split, coverage and recall over the floor."""
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     points = _embed(images, real)
     for part, rows in _parts(real).items():
         measured[f"kid_lite1_share_{part}_{name}"] = _share(_kid(points, real, "lite1", rows))
@@ -73,10 +72,10 @@ def figures(name: str, images: Pixels, real: Reference) -> dict[str, Figure]:
     return measured
 
 
-def measure(real: Reference) -> dict[str, Figure]:
+def measure(real: Reference) -> Figures:
     """Return how far each hospital's test images lie from themselves, encoded and decoded."""
     points, datasets = _embed(_reconstruct(real.crops.images), real), real.crops.datasets
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for part, rows in _parts(real).items():
         end = "" if part == "test" else f"_{part}"
         for name in sorted(set(datasets.tolist())):

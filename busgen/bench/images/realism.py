@@ -8,10 +8,10 @@ those of real images against real ones of other patients.
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
-from busgen.bench.harness import Bar, Figure, figure_of, share
+from busgen.arrays import Pixels
+from busgen.bench.harness import Bar, Figure, Figures, figure_of, share
 from busgen.metrics import paired_two_sample as matching, speckle
 from busgen.metrics.distribution import MOST, frechet, kid
 from busgen.metrics.memorization import Features, describe, find_copies
@@ -40,16 +40,14 @@ class Reference:
     space: FeatureSpace
 
 
-def make_reference(
-    held_out: Crops, training: Crops, space: FeatureSpace | None = None
-) -> Reference:
-    """Return the standard of held-out and training crops; `space` is the shipped `us64`."""
-    space = space or load_model()
+def make_reference(held_out: Crops, training: Crops) -> Reference:
+    """Return the standard of held-out and training crops, in the shipped `us64`."""
+    space = load_model()
     looks, seen = (describe(c.images, c.groups, space) for c in (held_out, training))
     return Reference(held_out, looks, seen, speckle.measure(held_out), space)
 
 
-def match_pairs(real: Crops, images: NDArray[np.uint8]) -> Crops:
+def match_pairs(real: Crops, images: Pixels) -> Crops:
     """Return images (N, S, S) that stand for real crops, one by one: same class and scanner."""
     return replace(real, images=images, ignore=np.zeros_like(images))
 
@@ -66,14 +64,11 @@ def bars(subject: str, rival: str) -> dict[str, Bar]:
     }
 
 
-def figures(
-    name: str, generated: Crops, real: Reference, recipe: Recipe | None = None
-) -> dict[str, Figure]:
+def figures(name: str, generated: Crops, real: Reference, recipe: Recipe | None = None) -> Figures:
     """Return all figures of the engine `name`.
 
-    `generated` are its images, some 600 for figures that can be told from
-    floors. `recipe` says how the two-sample CNN, which tells them from real ones, learns; a
-    rehearsal takes fewer steps.
+    `generated` are its images, some 600 for figures that can be told from floors. `recipe` says how
+    the two-sample CNN, which tells them from real ones, learns; a rehearsal takes fewer steps.
     """
     looks = describe(generated.images, generated.groups, real.space)
     own, other = matching.match_pairs(generated, real.held_out, seeds.rng(SEED, "matched"))
@@ -89,43 +84,39 @@ def figures(
     }
 
 
-def _distances(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
+def _distances(name: str, generated: Features, real: Reference) -> Figures:
     """Return kernel and Fréchet distance in `us64`, with floors and their 97.5 % limits."""
     own, other = (Sample(looks.points, looks.groups) for looks in (generated, real.looks))
     score = kid(own, other, seeds.rng(SEED, "kid"))
     measured = _with_floor("kid_us64", name, score)
-    measured[f"kid_us64_in_limits_{name}"] = Figure(
-        score.value / score.floor_limit, "limits of real against real", score.n
-    )
+    limits = score.value / score.floor_limit
+    measured[f"kid_us64_in_limits_{name}"] = Figure(limits, "limits of real against real", score.n)
     few = min(MOST, score.n // 4)  # covariances need several images a dimension
     own, other = (Sample(s.points[:, :few], s.groups) for s in (own, other))
-    return measured | _with_floor(
-        "frechet_us64", name, frechet(own, other, seeds.rng(SEED, "frechet"))
-    )
+    score = frechet(own, other, seeds.rng(SEED, "frechet"))
+    return measured | _with_floor("frechet_us64", name, score)
 
 
-def _speckle(name: str, generated: Crops, real: Reference) -> dict[str, Figure]:
+def _speckle(name: str, generated: Crops, real: Reference) -> Figures:
     """Return which share of statistics has its median within the real interquartile range.
 
     Beside it the same of a half of the real patients within the others.
     """
     scanners = real.held_out.scanners
-    held = speckle.compare(
-        speckle.measure(generated), generated.scanners, real.statistics, scanners
-    )
+    own = speckle.measure(generated)
+    held = speckle.compare(own, generated.scanners, real.statistics, scanners)
     measured = {f"speckle_within_{name}": share(sum(one.within for one in held), len(held))}
     for group in speckle.STATISTICS:
-        own = [one.within for one in held if one.group == group]
-        measured[f"speckle_within_{group}_{name}"] = share(sum(own), len(own))
+        within = [one.within for one in held if one.group == group]
+        measured[f"speckle_within_{group}_{name}"] = share(sum(within), len(within))
     half = split_halves(real.held_out.groups, seeds.rng(SEED, "halves"))
-    one, two = (
-        {key: values[part] for key, values in real.statistics.items()} for part in (half, ~half)
-    )
+    known = real.statistics
+    one, two = ({key: known[key][part] for key in known} for part in (half, ~half))
     floor = [held.within for held in speckle.compare(one, scanners[half], two, scanners[~half])]
     return measured | {"speckle_within_real": share(sum(floor), len(floor))}
 
 
-def _copies(name: str, generated: Features, real: Reference) -> dict[str, Figure]:
+def _copies(name: str, generated: Features, real: Reference) -> Figures:
     """Return the share of copies of training images, and that of held-out real ones."""
     found = find_copies(generated, real.training, real.looks, seeds.rng(SEED, "copies"))
     return {
@@ -137,7 +128,7 @@ def _copies(name: str, generated: Features, real: Reference) -> dict[str, Figure
     }
 
 
-def _with_floor(score: str, name: str, found: Score) -> dict[str, Figure]:
+def _with_floor(score: str, name: str, found: Score) -> Figures:
     return {
         f"{score}_{name}": figure_of(asdict(found), "squared distance"),
         f"{score}_floor": Figure(found.floor, "squared distance", found.n),

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from busgen.bench.harness import Bar, Figure, measure_time, median_figure
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, median_figure
 from busgen.params.generate import GenerateParams
 from busgen.params.load import Params
 from busgen.release import sql
@@ -21,7 +21,7 @@ BARS = {"query_s": Bar("<=", 1.0), "validation_s": Bar("<=", 3.0), "image_ms": B
 ROWS, SAMPLES, IMAGES, REPEATS = 1_000_000, 330, 100, 5
 
 
-def measure(quick: bool = False) -> dict[str, Figure]:
+def measure(quick: bool = False) -> Figures:
     """Return `query_s`, `validation_s` and `image_ms`; `quick` takes a hundredth of the rows."""
     from busgen import generate
 

@@ -9,19 +9,17 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from busgen import seeds
+from busgen.arrays import Pixels
 from busgen.priors.findings import Finding
 from busgen.real.crops import Crops
-
-Masks = NDArray[np.uint8]
 
 SMOOTH, MOST = 0.12, 0.08  # of the lesion's size: sd of the field's smoothing, its rms displacement
 TRIES = 20
 
 
-def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
+def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Pixels:
     """Return ellipses of the findings' areas, lying or upright by class alone, then deformed."""
     generated = []
     for finding in findings:
@@ -34,7 +32,7 @@ def draw_ellipses(findings: Sequence[Finding], size_px: int) -> Masks:
     return np.stack(generated)
 
 
-def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
+def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Pixels:
     """Return training patients' masks of the same class, brought to the findings' boxes, deformed.
 
     `training` holds labelled crops.
@@ -50,7 +48,7 @@ def deform(findings: Sequence[Finding], training: Crops, size_px: int) -> Masks:
     return np.stack(generated)
 
 
-def _resize(source: Masks, finding: Finding, size_px: int) -> Masks:
+def _resize(source: Pixels, finding: Finding, size_px: int) -> Pixels:
     """Return the lesion of `source` stretched to the finding's box."""
     left, top, width, height = cv2.boundingRect(np.asarray(source))
     lesion = np.asarray(source)[top : top + height, left : left + width] * np.uint8(255)
@@ -64,7 +62,7 @@ def _resize(source: Masks, finding: Finding, size_px: int) -> Masks:
     return mask
 
 
-def _deform(mask: Masks, size: float, rng: np.random.Generator) -> Masks:
+def _deform(mask: Pixels, size: float, rng: np.random.Generator) -> Pixels:
     """Return the mask moved by a smooth random field (Simard 2003), less if it would vanish."""
     field = rng.standard_normal((2, *mask.shape)).astype(np.float32)
     smooth = [cv2.GaussianBlur(part, (0, 0), max(SMOOTH * size, 1.0)) for part in field]

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Bar, Figure
+from busgen.arrays import Pixels
+from busgen.bench.harness import Bar, Figure, Figures
 from busgen.bench.images.findings import Lesions, describe, draw_findings, match_findings
-from busgen.bench.masks import baselines, control, outlines, prior_marginals, realism, utility
+from busgen.bench.masks import baselines, outlines, realism, utility
 from busgen.bench.real.reading import read_tables
 from busgen.code import ROOT
 from busgen.images.engines import load_image_engine
@@ -33,7 +33,7 @@ from busgen.real.crops import SIDE
 
 SUBJECT, RIVALS = "semantic_curvature", ("curvature", "ellipse", "elastic_real")
 HELD_OUT = ("validation", "test")
-READERS, MEASURED = "breast", "bus_bra"  # whose readers state terms; whose proportions are met
+READERS = "breast"  # that state terms
 WORK = ROOT / "data" / "work" / "bench-images"
 SEED = 20261122
 FAMILY = 4  # masks drawn for each described outline
@@ -63,8 +63,7 @@ BARS = {
     f"nearest_iou_max_{SUBJECT}": Bar("<=", 0.97),
     "utility_dice_gain_worst": Bar(">=", 0.0),
 }  # fmt: skip
-Masks = NDArray[np.uint8]
-Engine = Callable[[Sequence[Finding]], Masks]
+Engines = Mapping[str, Callable[[Sequence[Finding]], Pixels]]
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,7 @@ FULL = Size(12_000, 6, 10_000, 800, utility.Size(3, 1.0))
 QUICK = Size(600, 2, 60, 48, utility.Size(1, 0.02), replace(realism.RECIPE, steps=2))
 
 
-@dataclass(frozen=True)
-class RealData:
-    """Labelled lesions of training patients, of held-out and of test ones."""
-
-    training: Lesions
-    held_out: Lesions
-    test: Lesions
-
-
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes some 25 minutes on two cores, `quick` rehearses."""
     size = QUICK if quick else FULL
     engine = load_mask_engine(SUBJECT)
@@ -101,61 +91,58 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     lesions = [finding for finding in findings if finding.has_lesion]
     with TemporaryDirectory(prefix="busgen-bench-") as scratch:
         own = outlines.figures(engine, findings, size.repetitions)
-        real = _real(size, Path(scratch))
+        training, held_out, test = _real(size, Path(scratch))
+        engines = _engines(training)
         masks = engine.draw(lesions)
         return {
             **own,
             **outlines.measure_agreement(masks, lesions),
-            **_figures(real, size),
-            **_marginals(masks, lesions, real.held_out),
-            **_utility(real, Path(scratch), size),
+            **_figures(engines, training, held_out, size),
+            **outlines.marginals(masks, lesions, held_out),
+            **_utility(engines, training, test, Path(scratch), size),
         }
 
 
-def _real(size: Size, scratch: Path) -> RealData:
-    """Return the real lesions, read where they are not there yet."""
+def _real(size: Size, scratch: Path) -> tuple[Lesions, Lesions, Lesions]:
+    """Return labelled lesions of training, held-out and test patients, read if not there yet."""
     tables, cohort = read_tables(WORK / "real", scratch)
     folders = prepare(tables, cohort, work_folder(tables, cohort, TrainJudgesParams(), WORK))
     parts = [describe(tables, cohort, folders, own) for own in (("train",), HELD_OUT, ("test",))]
     training, held_out, test = (part.pick(part.crops.is_labelled) for part in parts)
-    return RealData(training, held_out.subsample(size.held_out), test)
+    return training, held_out.subsample(size.held_out), test
 
 
-def _engines(real: RealData) -> dict[str, Engine]:
+def _engines(training: Lesions) -> Engines:
     """Return what draws masks of findings, the subject first."""
-    training = real.training.crops
     return {
         SUBJECT: load_mask_engine(SUBJECT).draw,
         "curvature": load_mask_engine("curvature").draw,
         "ellipse": lambda findings: baselines.draw_ellipses(findings, SIDE),
-        "elastic_real": lambda findings: baselines.deform(findings, training, SIDE),
+        "elastic_real": lambda findings: baselines.deform(findings, training.crops, SIDE),
     }
 
 
-def _figures(real: RealData, size: Size) -> dict[str, Figure]:
+def _figures(engines: Engines, training: Lesions, held_out: Lesions, size: Size) -> Figures:
     """Return realism, diversity, novelty and control, of the subject and of its rivals."""
-    request = match_findings(real.held_out, SEED)
-    held = realism.Cases(np.asarray(real.held_out.crops.masks), real.held_out.crops.groups)
-    training = np.asarray(real.training.crops.masks)
-    readers, learned = _described(real.held_out), _described(real.training)
-    generated = {name: engine(request.findings) for name, engine in _engines(real).items()}
+    request, held, readers = match_findings(held_out, SEED), _cases(held_out), _described(held_out)
+    generated = {name: engine(request.findings) for name, engine in engines.items()}
     drawn = {"real": _cases(readers)}
-    for name, engine in _engines(real).items():  # `FAMILY` masks for each lesion
+    for name, engine in engines.items():  # `FAMILY` masks for each lesion
         families = [match_findings(readers, SEED + 1 + k) for k in range(FAMILY)]
         masks = np.concatenate([engine(family.findings) for family in families])
         groups = np.tile(readers.crops.groups, FAMILY)
         drawn[name] = realism.Cases(masks, groups, readers.rows * FAMILY)
     measured = {
         **realism.diversity(generated, held),
-        **realism.novelty(generated, held, training),
-        **control.figures(_cases(learned), drawn),
+        **realism.novelty(generated, held, np.asarray(training.crops.masks)),
+        **realism.terms(_cases(_described(training)), drawn),
     }
     for name, masks in generated.items():
         measured |= realism.two_sample(name, masks, held, size.recipe)
     return measured | _gaps(measured)
 
 
-def _gaps(measured: Mapping[str, Figure]) -> dict[str, Figure]:
+def _gaps(measured: Mapping[str, Figure]) -> Figures:
     """Return what bars are put on: the subject against real."""
     gaps = {}
     for name in ("coverage", "density", "shape_read", "margin_auc"):
@@ -170,49 +157,28 @@ def _gaps(measured: Mapping[str, Figure]) -> dict[str, Figure]:
 
 def _described(real: Lesions) -> Lesions:
     """Return the lesions that have a reader's shape and margin."""
-    stated = [
-        r["dataset"] == READERS and bool(r["shape"]) and r["margin"] is not None for r in real.rows
-    ]
-    return real.pick(np.array(stated, np.bool_))
+    stated = [bool(row["shape"]) and row["margin"] is not None for row in real.rows]
+    return real.pick((real.crops.datasets == READERS) & stated)
 
 
 def _cases(real: Lesions) -> realism.Cases:
     return realism.Cases(np.asarray(real.crops.masks), real.crops.groups, real.rows)
 
 
-def _marginals(masks: Masks, lesions: Sequence[Finding], held_out: Lesions) -> dict[str, Figure]:
-    """Return how masks of the prior's findings compare with BUS-BRA's held-out patients."""
-    labels = np.array([finding.pathology for finding in lesions])
-    own = held_out.pick(held_out.crops.datasets == MEASURED)
-    _, first = np.unique(own.crops.groups, return_index=True)
-    real = np.asarray(own.crops.masks)[first]
-    kinds = own.crops.labels[first]
-    classes = ("benign", "malignant")
-    measured = prior_marginals.figures(
-        {label: prior_marginals.measure(masks[labels == label]) for label in classes},
-        {label: prior_marginals.measure(real[kinds == label]) for label in classes},
-    )
-    benign, malignant = (measured[f"taller_{label}"] for label in classes)
-    ratio = benign.value / prior_marginals.TALL["benign"]
-    gap = abs(malignant.value - prior_marginals.TALL["malignant"])
-    return measured | {
-        "taller_benign_times": Figure(max(ratio, 1 / max(ratio, 1e-9)), "times", benign.n),
-        "taller_malignant_gap": Figure(gap, "share", malignant.n),
-    }
-
-
-def _utility(real: RealData, scratch: Path, size: Size) -> dict[str, Figure]:
+def _utility(
+    engines: Engines, training: Lesions, test: Lesions, scratch: Path, size: Size
+) -> Figures:
     """Return what images of each engine's masks teach, drawn by one image engine.
 
     Arms have findings of training patients' classes and machines, all else of the prior.
     """
-    training = real.training.subsample(size.training)
+    training = training.subsample(size.training)
     request = draw_findings(training, SEED)
     painter, arms = load_image_engine(ENGINE, SIDE), {}
-    for name, engine in _engines(real).items():
+    for name, engine in engines.items():
         masks = engine(request.findings)
         images, clear = painter.render(list(request.findings), masks), np.zeros_like(masks)
         arms[name] = replace(training.crops, images=images, masks=masks, ignore=clear)
-    measured = utility.measure(arms, real.test.crops, scratch, size.taught, SUBJECT)
+    measured = utility.measure(arms, test.crops, scratch, size.taught, SUBJECT)
     worst = min((measured[f"utility_dice_gain_{name}"] for name in RIVALS), key=lambda f: f.value)
     return measured | {"utility_dice_gain_worst": worst}

@@ -1,4 +1,4 @@
-"""Realism, diversity and novelty of masks against those of held-out patients.
+"""Realism, diversity, novelty and control of masks against those of held-out patients.
 
 In: real masks, and masks in their stead. Out: figures; geometric features (N, F) of masks, and
 windows (N, W, W) of the lesions alone.
@@ -10,24 +10,26 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from busgen import seeds
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
+from busgen import schema, seeds
+from busgen.arrays import Bools, Floats, Floats32, Names, Pixels
+from busgen.bench.harness import Figure, Figures, auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
 from busgen.imaging.resize import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
-
-Floats = NDArray[np.float64]
+from busgen.stats.patients import Score
+from busgen.stats.roc import auc
 
 WINDOW = 128  # px: side of the image of a lesion
 ROOM = 1.15  # side of the window over the lesion's longer side, where it must be brought smaller
 SOFT = 1e-6
 
 
-def embed(masks: NDArray[np.uint8]) -> Floats:
+def embed(masks: Pixels) -> Floats:
     """Return proportions, size, axes, tilt, solidity, circularity, roughness, curvature, (N, 13).
 
     NaN where a mask is empty.
@@ -50,7 +52,7 @@ def _row(shape: Geometry) -> list[float]:
     ]
 
 
-def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def crop(masks: Pixels) -> Pixels:
     """Return the lesions (N, WINDOW, WINDOW) as 0 and 255, each in the middle.
 
     At full resolution, unless the lesion is too large for the window.
@@ -66,9 +68,6 @@ def crop(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack(windows)
 
 
-Masks = NDArray[np.uint8]
-Names = NDArray[np.str_]
-
 FOLDS, ROUNDS = 5, 3  # of the boosted trees: cross-validation, repeated with other folds
 GRID = 64  # px: side at which masks are laid over each other
 SHARE = 0.5  # of that side: what the root of a lesion's area is brought to
@@ -79,14 +78,12 @@ RECIPE = Recipe(patch_px=WINDOW, grid=1)
 class Cases:
     """Masks (N, S, S), what a bootstrap keeps together, (N,), and the terms that each has."""
 
-    masks: Masks
+    masks: Pixels
     groups: Names
     terms: Sequence[Mapping[str, Any]] = ()
 
 
-def two_sample(
-    name: str, generated: Masks, held: Cases, recipe: Recipe | None = None
-) -> dict[str, Figure]:
+def two_sample(name: str, generated: Pixels, held: Cases, recipe: Recipe | None = None) -> Figures:
     """Return how well boosted trees on geometric features and a small CNN tell masks from real.
 
     `generated` (N, S, S) stand for the real ones: of the same class and box.
@@ -117,11 +114,12 @@ def classify(generated: Floats, real: Floats, held: Cases) -> Figure | None:
             )
             model.fit(both[fold != k], labels[fold != k])
             probabilities[number, fold == k] = model.predict_proba(both[fold == k])[:, 1]
-    figure = interval(auc_score(labels, probabilities), groups, "AUC", "trees")
+    score = auc_score(np.broadcast_to(labels, probabilities.shape), probabilities)
+    figure = interval(score, groups, "AUC", "trees")
     return figure and replace(figure, n=len(real))
 
 
-def diversity(lots: Mapping[str, Masks], held: Cases) -> dict[str, Figure]:
+def diversity(lots: Mapping[str, Pixels], held: Cases) -> Figures:
     """Return coverage and density (Naeem 2020, arXiv 2002.09797) in geometric features.
 
     Of half of the patients' real masks, and of the masks in their stead (`lots`), against the real
@@ -144,7 +142,7 @@ def overlap(generated: Floats, real: Floats, k: int = NEAREST) -> tuple[float, f
     return measured.coverage, measured.density
 
 
-def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str, Figure]:
+def novelty(lots: Mapping[str, Pixels], held: Cases, training: Pixels) -> Figures:
     """Return how near masks are to their nearest training mask, held-out real ones beside them.
 
     ``nearest_iou_*`` is the median over masks of the largest IoU with a training mask, mirrored or
@@ -167,7 +165,7 @@ def novelty(lots: Mapping[str, Masks], held: Cases, training: Masks) -> dict[str
     return drop_missing(measured)
 
 
-def nearest(masks: Masks, training: Masks) -> Floats:
+def nearest(masks: Pixels, training: Pixels) -> Floats:
     """Return the largest IoU (N,) with a training mask, mirrored or not."""
     own = np.stack([_align(mask) for mask in masks]).reshape(len(masks), -1)
     other = np.stack([_align(mask) for mask in training])
@@ -177,7 +175,7 @@ def nearest(masks: Masks, training: Masks) -> Floats:
     return np.asarray((shared / joint).max(axis=1), float)
 
 
-def _align(mask: Masks) -> NDArray[np.float32]:
+def _align(mask: Pixels) -> Floats32:
     """Return the lesion (GRID, GRID) with its centre in the middle, all of one area."""
     moments = cv2.moments(np.asarray(mask), binaryImage=True)
     scale = SHARE * GRID / moments["m00"] ** 0.5
@@ -186,3 +184,40 @@ def _align(mask: Masks) -> NDArray[np.float32]:
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     grown = cv2.warpAffine(np.asarray(mask) * np.uint8(255), matrix, (GRID, GRID))
     return np.asarray(grown > 127, np.float32)
+
+
+def terms(learned: Cases, lots: Mapping[str, Cases]) -> Figures:
+    """Return accuracy of shape and mean AUC of margin terms of each lot, read by one classifier.
+
+    It learns from the real outlines `learned`, of training patients whose readers state their
+    terms, and reads those of `lots`, real or drawn: neither a rule nor a mask of ours is in it.
+    """
+    known = embed(learned.masks)
+    measured: dict[str, Figure | None] = {}
+    shape = _model().fit(known, [terms["shape"] for terms in learned.terms])
+    margins = {
+        term: _model().fit(known, _has_margin(learned, term))
+        for term in schema.MARGINS
+        if 0 < _has_margin(learned, term).sum() < len(learned.masks)
+    }
+    for name, lot in lots.items():
+        seen = embed(lot.masks)
+        right = shape.predict(seen) == np.array([terms["shape"] for terms in lot.terms])
+        measured[f"shape_read_{name}"] = mean(right.astype(float), lot.groups, "share", "shape")
+        found = {term: model.predict_proba(seen)[:, 1] for term, model in margins.items()}
+        measured[f"margin_auc_{name}"] = interval(_auc(lot, found), lot.groups, "AUC", "margin")
+    return drop_missing(measured)
+
+
+def _model() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=2000))
+
+
+def _auc(lot: Cases, probabilities: Mapping[str, Floats]) -> Score:
+    """Return the mean over margin terms of the AUC with which each is told."""
+    pairs = [(_has_margin(lot, term), own) for term, own in probabilities.items()]
+    return lambda rows: float(np.nanmean([auc(true[rows], own[rows]) for true, own in pairs]))
+
+
+def _has_margin(cases: Cases, term: str) -> Bools:
+    return np.array([term in (terms["margin"] or ()) for terms in cases.terms], np.bool_)

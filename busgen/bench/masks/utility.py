@@ -7,6 +7,7 @@ many steps; only what they are of differs. What images teach, `busgen bench down
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import numpy as np
 from safetensors.torch import load_file
 
 from busgen import seeds
-from busgen.bench.harness import Figure
-from busgen.bench.images.scores import drop_missing, mean
+from busgen.arrays import Floats
+from busgen.bench.harness import Figure, Figures, drop_missing, mean
 from busgen.compute.threads import compute_alone
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec
 from busgen.judges.nets import channels_last
@@ -23,7 +24,6 @@ from busgen.judges.training.fit import Member, Recipe, images_per_epoch
 from busgen.judges.training.stage import Job, fit_member
 from busgen.real.crops import Crops, save_crops
 from busgen.stats.overlap import dice
-from busgen.stats.patients import Floats
 
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
 UNASKED = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)
@@ -43,7 +43,7 @@ class Size:
 
 def measure(
     training: Mapping[str, Crops], test: Crops, work: Path, size: Size, subject: str
-) -> dict[str, Figure]:
+) -> Figures:
     """Return the Dice of segmenters of every arm, and what `subject`'s gains over each other's."""
     lesions = test.pick(test.is_labelled)
     jobs = {arm: _jobs(arm, crops, work, size) for arm, crops in training.items()}
@@ -66,10 +66,8 @@ def _jobs(arm: str, crops: Crops, work: Path, size: Size) -> list[Job]:
     each = images_per_epoch(len(crops), BATCH)
     epochs = max(round(SEEN * size.share / each), 1)
     member = Member(SEGMENTER, 0, Recipe(epochs, BATCH, RATE, average=0.98))
-    drawn = [(k, seeds.sample_seed(SEED, k)) for k in range(size.seeds)]
-    return [
-        Job(f"{arm}-segmenter-{k}", member, seed, folder, work, epochs * each) for k, seed in drawn
-    ]
+    job = partial(Job, member=member, crops=folder, work=work, n=epochs * each)
+    return [job(f"{arm}-segmenter-{k}", seed=seeds.sample_seed(SEED, k)) for k in range(size.seeds)]
 
 
 def _learn(job: Job) -> None:

@@ -5,10 +5,10 @@ on the envelope, as a reader would see them: level below the lesion against leve
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from busgen.bench.harness import Bar, Figure, measure_time, share
+from busgen.arrays import Floats, Floats32, Pixels
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, share
 from busgen.images.engines import load_image_engine
 from busgen.images.phantom import acoustics, engine
 from busgen.images.phantom.beams import linear_grid
@@ -32,7 +32,7 @@ SIZE_PX = 256
 BAND_MM = 8.0  # height of the band below the lesion
 
 
-def measure(*, quick: bool = False) -> dict[str, Figure]:
+def measure(*, quick: bool = False) -> Figures:
     """Return the figures; takes about a minute on two cores, `quick` some ten seconds."""
     n, looks = (40, 8) if quick else (300, 40)
     ratios = [speckle_ratio(scanner, seed) for scanner in STYLES for seed in range(looks)]
@@ -52,9 +52,7 @@ def measure(*, quick: bool = False) -> dict[str, Figure]:
     return figures
 
 
-def posterior_band(
-    envelope: NDArray[np.float32], mask: NDArray[np.uint8], pixel_mm: float
-) -> float:
+def posterior_band(envelope: Floats32, mask: Pixels, pixel_mm: float) -> float:
     """Return the level (dB) below a lesion against the level beside that, at the same depth.
 
     Below: the middle half of the lesion's columns, a band of 8 mm that starts 1 mm under it.
@@ -74,7 +72,7 @@ def posterior_band(
     return float(level[below].mean() - level[reference].mean()) if reference.any() else float("nan")
 
 
-def mean_chord(mask: NDArray[np.uint8], pixel_mm: float) -> float:
+def mean_chord(mask: Pixels, pixel_mm: float) -> float:
     """Return the lesion's mean axial thickness over the middle half of its columns."""
     columns = np.flatnonzero(mask.any(0))
     quarter = len(columns) // 4
@@ -100,7 +98,7 @@ def _rate(n: int) -> Figure:
     return Figure(n / seconds, "images/s", n)
 
 
-def _posterior(feature: str, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _posterior(feature: str, n: int) -> tuple[Floats, Floats]:
     """Return excess levels (dB) and thicknesses (mm) of `n` lesions with a posterior `feature`."""
     findings = draw(load_prior(), n, 2, request=parse_request([f"posterior={feature}"], None, None))
     masks = load_mask_engine("curvature", SIZE_PX).draw(findings)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Bar, Figure
+from busgen.arrays import Floats
+from busgen.bench.harness import Bar, Figure, Figures
 from busgen.metrics.distribution import (
     frechet_distance,
     gaussian_kernel,
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from torchmetrics import Metric
 
 N, D, KINDS = 200, 8, 5
-Floats = NDArray[np.float64]
 Both = tuple[float, float]
 
 BARS = {"score_reference_error": Bar("<=", 1e-4)}
 
 
-def figures() -> dict[str, Figure]:
+def figures() -> Figures:
     """Return the largest relative difference, and that of each score."""
     tiny = float(np.finfo(np.float64).tiny)
     pairs = compare_values()

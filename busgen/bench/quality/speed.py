@@ -20,11 +20,10 @@ import pyarrow.parquet as pq
 
 from busgen import io
 from busgen.arrays import Pixels
-from busgen.bench.harness import Bar, Figure, measure_time, read_peak, run_python
+from busgen.bench.harness import Bar, Figure, Figures, measure_time, run_process
 from busgen.compute.cores import on_all_cores
 from busgen.evaluation.reference import REFERENCE
-from busgen.evaluation.score_options import Options, open_sets
-from busgen.evaluation.score_sets import score_sets
+from busgen.evaluation.score_sets import Options, open_sets, score_sets
 from busgen.evaluation.stage import write_scores
 from busgen.factory.library import run_shards
 from busgen.factory.plan import resolve
@@ -33,13 +32,13 @@ from busgen.factory.shard import CHUNK, ROW_GROUP
 from busgen.gates.judged_scores import Judges, ask_judges
 from busgen.gates.scores import score_copies, score_pair, verdict
 from busgen.imaging.geometry import measure
-from busgen.io import decode_png, dumps, read_json, write_text
+from busgen.io import decode_png
 from busgen.judges.judges import load_judges
 from busgen.metrics.spaces.registry import load_spaces
 from busgen.params.gates import DEFAULT_GATES
 from busgen.params.generate import GenerateParams
 from busgen.params.quality import QualityParams
-from busgen.priors.findings import Finding, from_row
+from busgen.priors.findings import from_row
 from busgen.release import rows as candidates
 from busgen.release.files import INDEX, find_files
 from busgen.release.write import write_release
@@ -50,7 +49,6 @@ from busgen.similarity.known_images import KnownImages, load_known
 Row = dict[str, Any]
 N, FEW = 10_000, 100  # images, and those of a rehearsal
 PART = 4  # memory is measured at an n-th of them too
-THREADS = 2
 GALLERY = 3  # images a stratum in the report
 DRAWN = 250  # findings that are really rendered
 NOISE = 0.02  # of a pixel's grey level, sd: .08 is half as much work again for the overlay finder
@@ -63,7 +61,7 @@ BARS = {
 }
 
 
-def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> dict[str, Figure]:
+def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> Figures:
     """Return the figures; `quick` takes `FEW` images, a rehearsal.
 
     `data` holds real data as `busgen real ... --out` writes it, whose held-out patients are scored
@@ -71,8 +69,8 @@ def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
     """
     n = FEW if quick else N
     make_rows(n, scratch)
-    some, whole = (_run("score", scratch, data, known, rows) for rows in (n // PART, n))
-    reported = _run("report", scratch)
+    some, whole = (run_process(score, scratch, scratch, data, known, k) for k in (n // PART, n))
+    reported = run_process(report, scratch, scratch)
     both = whole["gates_s"] + whole["scores_s"]
     seconds = {
         "gates_and_scores_10000_s": both,
@@ -82,24 +80,9 @@ def figures(data: Path, known: Path, scratch: Path, *, quick: bool = False) -> d
         "report_10000_s": reported["report_s"],
     }
     return {name: Figure(value, "s", n) for name, value in seconds.items()} | {
-        "scores_memory_gib": Figure(whole["gib"], "GiB", n),
-        "scores_memory_growth": Figure(whole["gib"] / some["gib"], "times", n),
+        "scores_memory_gib": Figure(whole["memory_gib"], "GiB", n),
+        "scores_memory_growth": Figure(whole["memory_gib"] / some["memory_gib"], "times", n),
     }
-
-
-def _run(work: str, scratch: Path, *arguments: object) -> dict[str, float]:
-    """Run a function of this module in a process of its own and return what it tells."""
-    measured = scratch / "told.json"
-    given = ", ".join(repr(a if isinstance(a, int) else str(a)) for a in (scratch, *arguments))
-    call = f"write_record({str(measured)!r}, {work}({given}))"
-    code = f"from busgen.bench.quality.speed import *; {call}"
-    run_python(scratch, "-c", code, OMP_NUM_THREADS=str(THREADS))
-    return read_json(measured)
-
-
-def write_record(measured: str, record: dict[str, float]) -> None:
-    """Write a record and this process's peak of memory to the file `measured`."""
-    write_text(Path(measured), dumps(record | {"gib": read_peak()}))
 
 
 def score(scratch: str, data: str, known: str, n: int) -> dict[str, float]:
@@ -144,7 +127,8 @@ def judge(rows: Iterator[Row], judges: Judges, known: KnownImages) -> int:
             masks = [(mask > 0).astype(np.uint8) for mask in masks]
             findings = [from_row(row) for row in part]
             judged = ask_judges(findings, np.stack(masks), np.stack(images), judges)
-            measured = list(pool.map(_score_one, findings, masks, images))
+            shapes = pool.map(measure, masks, [finding.pixel_mm for finding in findings])
+            measured = list(pool.map(score_pair, findings, masks, images, shapes))
             alike = score_copies(images, known)
             own = np.array(list(pool.map(hash_image, images)), np.int64)
             distance = nearest(own, hashes)[0]
@@ -166,10 +150,6 @@ def _decode(name: str, row: Row) -> Pixels:
     return decode_png(row[name]["bytes"], name)
 
 
-def _score_one(finding: Finding, mask: Pixels, image: Pixels) -> dict[str, float | None]:
-    return score_pair(finding, mask, image, measure(mask, finding.pixel_mm))
-
-
 def make_rows(n: int, folder: Path) -> None:
     """Write `candidates` of at least `n` accepted rows and their `release` into `folder`."""
     few = min(n, DRAWN)
@@ -183,25 +163,25 @@ def make_rows(n: int, folder: Path) -> None:
 def _copies(source: Path, target: Path, copies: int) -> None:
     """Write the candidates of `source` `copies` times to the new folder `target`."""
     (target / "shards").mkdir(parents=True)
-    own: dict[tuple[str, int], Row] = {}
+    own: dict[tuple[str, int], Row] = {}  # hashes by sample and attempt
     with ThreadPoolExecutor() as pool:  # numpy and zlib release the lock
         for copy in range(copies):
             for path in candidates.find_files(source):
                 table = pq.read_table(path)
                 rows = list(pool.map(partial(_again, copy), table.to_pylist()))
-                own |= {(row["sample_id"], row["attempt"]): row for row in rows}
+                for row in rows:
+                    own[row["sample_id"], row["attempt"]] = {name: row[name] for name in OWN}
                 whole = pa.Table.from_pylist(rows, schema=table.schema)
                 name = target / "shards" / f"copy-{copy:05d}-{path.name}"
                 pq.write_table(whole, name, row_group_size=ROW_GROUP, use_dictionary=False)
-                for row in rows:
-                    del row["image"], row["mask"]
     index = pq.read_table(source / INDEX)
     indexed = []
     for copy, row in product(range(copies), index.to_pylist()):
         sample, like = f"{copy:05d}-{row['sample_id']}", row["duplicate_of"]
-        hashes = {column: own[sample, row["attempt"]][column] for column in OWN}
         twin = like and f"{copy:05d}-{like}"
-        indexed.append(row | {"sample_id": sample, "duplicate_of": twin, **hashes})
+        indexed.append(
+            row | {"sample_id": sample, "duplicate_of": twin} | own[sample, row["attempt"]]
+        )
     pq.write_table(pa.Table.from_pylist(indexed, schema=index.schema), target / INDEX)
     for kept in ("plan.json", "unfilled.json"):  # both count families
         shutil.copy(source / kept, target / kept)

@@ -13,9 +13,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Figure, share
+from busgen.arrays import Floats32, Pixels
+from busgen.bench.harness import Figure, Figures, share
 from busgen.imaging.overlays.planted import plant_overlays
 from busgen.imaging.resize import resize
 from busgen.io import decode_png
@@ -29,10 +29,8 @@ LEAST = 0.75  # of the side: smaller crops are not promised
 ORIGINALS = 100
 THUMBNAIL, ALIKE = 48, 0.98  # the measure by which BUSI's list was made
 
-Grey = NDArray[np.uint8]
 
-
-def figures(generated: Path, source: Path) -> dict[str, Figure]:
+def figures(generated: Path, source: Path) -> Figures:
     """Return recall of listed and of planted copies, and how many pairs lie in two splits.
 
     `leaks` counts pairs of different splits among the listed ones, the images of a patient, what
@@ -78,7 +76,7 @@ def _alike(signatures: Sequence[bytes]) -> list[tuple[int, int]]:
     return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
-def _normalise(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _normalise(images: Pixels) -> Floats32:
     """Return images (n, S, S) as rows (n, S * S) of mean 0 and length 1."""
     rows = images.reshape(len(images), -1).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
@@ -94,7 +92,7 @@ def _of_one_patient(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[int, int]]
         yield from combinations(group, 2)
 
 
-def recall(images: list[Grey]) -> dict[str, Figure]:
+def recall(images: list[Pixels]) -> Figures:
     """Return the recall of copies planted into some of the images, by kind and in all.
 
     `planted_false_links` are links of copies to images that they were not made from; images
@@ -122,12 +120,12 @@ def recall(images: list[Grey]) -> dict[str, Figure]:
     }
 
 
-def mirror(image: Grey, _: np.random.Generator) -> Grey:
+def mirror(image: Pixels, _: np.random.Generator) -> Pixels:
     """Return the mirrored image."""
     return np.ascontiguousarray(image[:, ::-1])
 
 
-def crop(image: Grey, pick: np.random.Generator) -> Grey:
+def crop(image: Pixels, pick: np.random.Generator) -> Pixels:
     """Return a window of `LEAST` to .95 of each side, in another size."""
     height, width = (round(side * pick.uniform(LEAST, 0.95)) for side in image.shape)
     row = int(pick.integers(image.shape[0] - height + 1))
@@ -137,7 +135,7 @@ def crop(image: Grey, pick: np.random.Generator) -> Grey:
     return np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def add_overlay(image: Grey, pick: np.random.Generator) -> Grey:
+def add_overlay(image: Pixels, pick: np.random.Generator) -> Pixels:
     """Return the image with calipers and text, of other brightness, JPEG's traces in it."""
     marked = plant_overlays(image, pick, ("caliper", "text")).image
     gamma, gain = pick.uniform(0.75, 1.33), pick.uniform(0.85, 1.15)
@@ -147,7 +145,7 @@ def add_overlay(image: Grey, pick: np.random.Generator) -> Grey:
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-KINDS: Mapping[str, Callable[[Grey, np.random.Generator], Grey]] = {
+KINDS: Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
     "flip": mirror,
     "crop": crop,
     "drawn": add_overlay,

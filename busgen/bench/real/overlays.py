@@ -19,9 +19,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from busgen.bench.harness import Figure, share
+from busgen.arrays import Pixels
+from busgen.bench.harness import Figure, Figures, share
 from busgen.code import ROOT
 from busgen.imaging.overlays import planted
 from busgen.imaging.overlays.find import find_overlays
@@ -49,7 +49,7 @@ class Recall:
     field: int
 
 
-def figures(generated: Path) -> dict[str, Figure]:
+def figures(generated: Path) -> Figures:
     """Return recall and loss on planted overlays, and both rates on the listed images.
 
     `overlay_tissue_lost` counts everything that is ignored in the field farther than 2 px from
@@ -98,7 +98,7 @@ def _recall(found: Sequence[planted.Recall]) -> Figure:
     return share(sum(one.n_found for one in found), sum(one.planted for one in found))
 
 
-def _join_words(generated: Path) -> dict[str, Figure]:
+def _join_words(generated: Path) -> Figures:
     """Return in how many listed images with overlays, and without, anything is found."""
     kinds = _read_listed()
     found: dict[bool, list[bool]] = {True: [], False: []}
@@ -113,14 +113,12 @@ def _join_words(generated: Path) -> dict[str, Figure]:
 HELD_OUT = ("validation", "test")
 
 
-def measure(
-    clean: NDArray[np.uint8], generated: Mapping[str, NDArray[np.uint8]], subject: str
-) -> dict[str, Figure]:
+def measure(clean: Pixels, generated: Mapping[str, Pixels], subject: str) -> Figures:
     """Return the shares of images, and of pixels (mean, range), on real ones and by engine.
 
     Also what the subject has more than clean real ones.
     """
-    measured: dict[str, Figure] = {}
+    measured: Figures = {}
     for name, images in {"real": clean, **generated}.items():
         covered = [float(find_overlays(image).mean()) for image in images]
         n, ends = len(covered), (min(covered), max(covered))
@@ -131,7 +129,7 @@ def measure(
     return measured | {"overlays_excess": Figure(excess, "share", own.n)}
 
 
-def read_images(tables: Sequence[Path], cohort: Path) -> NDArray[np.uint8]:
+def read_images(tables: Sequence[Path], cohort: Path) -> Pixels:
     """Return the square crops (N, S, S) of held-out clean images, as published."""
     kinds = _read_listed()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from busgen.bench.harness import Figure, measure_time, run_python
+from busgen.bench.harness import Figure, Figures, measure_time, run_python
 from busgen.code import ROOT
 from busgen.errors import UserError
 from busgen.real.cohort import FILE, find_tables, load_cohort
@@ -28,7 +28,7 @@ Path(told).write_text(str(read_peak()))
 """
 
 
-def figures(source: Path, folder: Path, scratch: Path) -> dict[str, Figure]:
+def figures(source: Path, folder: Path, scratch: Path) -> Figures:
     """Read, clean and split the datasets in `source` into `folder`, and return what it took.
 
     `read_memory_growth` is the peak with all images over that with a third of them.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from busgen.bench.harness import Bar, Figure, share
+from busgen.bench.harness import Bar, Figures, share
 from busgen.errors import FindingError
 from busgen.priors.conditions import SIZES, Condition
 from busgen.priors.network import TERMS
@@ -63,10 +63,8 @@ def _terms(condition: Condition) -> frozenset[str]:
     """Return the terms, or sets of margin terms, that a condition leaves possible."""
     if condition.op == "in":
         return frozenset(condition.terms)
-    wanted = condition.op == "includes"
-    return frozenset(
-        t for t in TERMS[condition.field] if (condition.terms[0] in t.split("+")) == wanted
-    )
+    wanted, (term, *_) = condition.op == "includes", condition.terms
+    return frozenset(t for t in TERMS[condition.field] if (term in t.split("+")) == wanted)
 
 
 def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
@@ -85,7 +83,7 @@ def outcomes(stated: Meaning, read: Meaning) -> dict[str, str]:
     return found
 
 
-def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> dict[str, Figure]:
+def figures(descriptions: Sequence[Description], reader: Reader, name: str) -> Figures:
     """Return how well `reader` understands, named ``precision_NAME``, ``recall_FIELD_NAME``, ...
 
     ``exact`` texts are understood in every field, ``exact_terms`` in every field but sizes;
@@ -120,10 +118,10 @@ def _is_named(phrase: str, named: str) -> bool:
     return set(normalise(phrase).split()) <= set(normalise(named).split())
 
 
-def _by_field(counts: Mapping[str, Counter[str]], name: str) -> dict[str, Figure]:
+def _by_field(counts: Mapping[str, Counter[str]], name: str) -> Figures:
     """Return precision and recall of each field and of all together."""
     total: Counter[str] = sum(counts.values(), Counter())
-    found: dict[str, Figure] = {}
+    found: Figures = {}
     for field, own in {"": total, **dict(sorted(counts.items()))}.items():
         key = f"{field}_{name}".lstrip("_")
         read = own["right"] + own["vague"] + own["wrong"] + own["invented"]
@@ -144,9 +142,9 @@ BARS = {
 }
 
 
-def measure(quick: bool = False) -> dict[str, Figure]:
+def measure(quick: bool = False) -> Figures:
     """Return the figures of both halves; `quick` reads the first one alone."""
-    found: dict[str, Figure] = {}
+    found: Figures = {}
     for half in ("development",) if quick else ("development", "held_out"):
         found |= figures(_read_half(half), parse, half)
     return found

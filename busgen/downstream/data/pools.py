@@ -1,23 +1,32 @@
 """What an arm's model draws its batches from.
 
 In: an arm, crops of real training patients, made ones. Out: `Pool`: crops and each one's chance.
+
+Copy-paste, a lesion of one training patient put into the image of another, is the simple baseline
+that a generator must beat (after Ghiasi 2021, arXiv 2012.07177, which pastes whole objects
+unblended).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Floats, Indices, Names, Pixels
 from busgen.downstream.arms import Arm
-from busgen.downstream.data.copy_paste import paste
 from busgen.errors import DataError
 from busgen.imaging.decode import bounding_box
 from busgen.real.crops import Crops, join, probabilities
 from busgen.seeds import rng
 
+Weighted = tuple[Crops, float]  # crops, and how often they are drawn; 1 is the real ones'
 SEED = 20261126  # of shares of patients, the same in all arms and seeds, nested, and of top-ups
 RARE = 0.5  # of the mean number in a stratum: fewer are rare
+FEATHER = 1 / 64  # of the side: how wide the seam fades, as a Gaussian's sigma
+RIM = 1 / 32  # of the side: what is pasted around the lesion, and where grey levels are matched
+GAIN = (0.5, 2.0)  # limits of the gain that matches them
 SIZES = ("small", "middle", "large")  # terciles of the training lesions' share of the image
 
 
@@ -26,14 +35,12 @@ class Pool:
     """Crops, how probably each is drawn (N,), whether they are changed; how many are made."""
 
     crops: Crops
-    probabilities: NDArray[np.float64]
+    probabilities: Floats
     augmented: bool
     synthetic: int
 
 
-def make_pool(
-    arm: Arm, real: Crops | None, generated: Sequence[Crops], task: str, seed: int
-) -> Pool:
+def make_pool(arm: Arm, real: Crops | None, made: Sequence[Crops], task: str, seed: int) -> Pool:
     """Return the pool of an arm.
 
     At a ratio r, r made images for each real one are taken, or all if there are fewer; either
@@ -43,21 +50,20 @@ def make_pool(
     up rare strata is drawn as often as a real image; classes stay equally likely.
 
     `real` are crops of training patients (of all data sets where the arm is pooled), None where the
-    arm has none, `generated` sets of synthetic ones; the `task` classification sees labelled
+    arm has none, `made` sets of synthetic ones; the `task` classification sees labelled
     lesions alone; `seed` draws what is pasted, and how a control is shuffled. Raises `DataError` if
     nothing of one kind is left to learn from.
     """
     classify = task == "classification"
-    parts: list[tuple[Crops, float]] = []
+    parts: list[Weighted] = []
     if real is not None:
         own = _is_usable(subsample(real, arm.share), classify)
         parts.append((shuffle(own, classify, seed) if arm.shuffled else own, 1.0))
         if arm.pasted:
             count = round(arm.pasted * len(own))
             parts.append((paste(own, count, rng(seed, "paste")), arm.pasted))
-    synthetic = [
-        _synthetic(arm, _is_usable(one, classify), parts, len(generated)) for one in generated
-    ]
+    usable = [_is_usable(one, classify) for one in made]
+    synthetic = [_synthetic(arm, one, parts, len(made)) for one in usable]
     parts += [one for one in synthetic if len(one[0])]
     total = sum(weight for _, weight in parts)
     drawn = np.concatenate([
@@ -70,9 +76,7 @@ def make_pool(
     return Pool(crops, drawn, arm.augmented, sum(len(part) for part, _ in synthetic))
 
 
-def _synthetic(
-    arm: Arm, few: Crops, real: Sequence[tuple[Crops, float]], sets: int
-) -> tuple[Crops, float]:
+def _synthetic(arm: Arm, few: Crops, real: Sequence[Weighted], sets: int) -> Weighted:
     """Return what an arm takes of a made set of `sets`, and its weight; 1 is the real ones'."""
     if arm.rare:
         chosen = balance(real[0][0], few)
@@ -114,9 +118,9 @@ def shuffle(crops: Crops, classify: bool, seed: int) -> Crops:
 
 
 def _is_usable(crops: Crops, classify: bool) -> Crops:
-    known = (
-        crops.is_labelled if classify else crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
-    )
+    known = crops.is_labelled
+    if not classify:
+        known = crops.masks.any(axis=(1, 2)) | (crops.labels == "normal")
     own = crops.pick(np.asarray(known, np.bool_))
     if not own.masks.any():
         rule = "an arm must have lesions to learn from"
@@ -124,7 +128,7 @@ def _is_usable(crops: Crops, classify: bool) -> Crops:
     return own
 
 
-def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
+def strata(crops: Crops, real: Crops) -> Names:
     """Return each crop's stratum, empty where it has no lesion of known class.
 
     Borders of size are the terciles of the `real` lesions' shares of the image.
@@ -139,14 +143,14 @@ def strata(crops: Crops, real: Crops) -> NDArray[np.str_]:
     return np.array(names, np.str_)
 
 
-def balance(real: Crops, generated: Crops) -> NDArray[np.intp]:
+def balance(real: Crops, generated: Crops) -> Indices:
     """Return which made crops bring every rare stratum up to the mean one, as far as they go.
 
     Strata are counted in images of training patients; one that no image is of is rare too.
     """
     own, other = strata(real, real), strata(generated, real)
-    names = sorted({f"{c} {o} {s}" for c in ("benign", "malignant") for o in ("tall", "wide")
-                    for s in SIZES})  # fmt: skip
+    kinds = product(("benign", "malignant"), ("tall", "wide"), SIZES)
+    names = sorted(" ".join(kind) for kind in kinds)
     counts = {name: int((own == name).sum()) for name in names}
     mean = sum(counts.values()) / len(names)
     taken: list[int] = []
@@ -155,3 +159,43 @@ def balance(real: Crops, generated: Crops) -> NDArray[np.intp]:
             order = rng(SEED, f"top up {name}").permutation(np.flatnonzero(other == name))
             taken += order[: round(mean) - count].tolist()
     return np.array(sorted(taken), np.intp)
+
+
+def paste(crops: Crops, count: int, rng: np.random.Generator) -> Crops:
+    """Return `count` crops with a lesion pasted where it was, into another patient's image.
+
+    Both are of one scanner, and of one class or the host is normal, so that nothing of another
+    class is seen around the lesion. The host's own lesion, where it stays visible, is hidden from
+    the loss by the ignore-mask. Where no other patient fits, the crop is its own host.
+    """
+    lesions = np.flatnonzero(crops.masks.any(axis=(1, 2)))
+    givers = rng.choice(lesions, count)
+    hosts = np.array([rng.choice(_hosts(crops, giver)) for giver in givers], np.intp)
+    blended = [_blend(crops, *pair) for pair in zip(givers, hosts, strict=True)]
+    images, ignore = (np.stack(stack) for stack in zip(*blended, strict=True))
+    return replace(crops.pick(givers), images=images, ignore=ignore)
+
+
+def _hosts(crops: Crops, giver: int) -> Indices:
+    """Return the images that a lesion may be pasted into."""
+    fits = (crops.scanners == crops.scanners[giver]) & (crops.groups != crops.groups[giver])
+    fits &= (crops.labels == crops.labels[giver]) | (crops.labels == "normal")
+    found = np.flatnonzero(fits)
+    return found if len(found) else np.array([giver], np.intp)
+
+
+def _blend(crops: Crops, giver: int, host: int) -> tuple[Pixels, Pixels]:
+    """Return the host's image with the lesion in it, and what the loss must not look at."""
+    mask = crops.masks[giver]
+    side = len(mask)
+    width = 2 * max(round(RIM * side), 1) + 1
+    wide = cv2.dilate(mask, np.ones((width, width), np.uint8))
+    alpha = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), max(FEATHER * side, 0.5))
+    lesion, scene = (crops.images[k].astype(np.float32) for k in (giver, host))
+    rim = (wide > 0) & (mask == 0)
+    gain = 1.0
+    if rim.any():
+        gain = float(np.clip(scene[rim].mean() / max(lesion[rim].mean(), 1.0), *GAIN))
+    image = alpha * np.minimum(lesion * gain, 255) + (1 - alpha) * scene
+    hidden = (crops.ignore[host] | crops.masks[host]) & (wide == 0) | crops.ignore[giver] & wide
+    return np.asarray(np.rint(image), np.uint8), np.asarray(hidden * (mask == 0), np.uint8)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from busgen.arrays import Bools, Floats, Indices, Names
 from busgen.code import hash_code
 from busgen.errors import DataError
 from busgen.folders import write_folder
@@ -38,13 +38,13 @@ class Cases:
     """Crops with `ids` (N,) text and `pixel_mm` (N,), side of a crop's pixel, NaN if unknown."""
 
     crops: Crops
-    ids: NDArray[np.str_]
-    pixel_mm: NDArray[np.float64]
+    ids: Names
+    pixel_mm: Floats
 
     def __len__(self) -> int:
         return len(self.crops)
 
-    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Cases":
+    def pick(self, chosen: Bools | Indices) -> "Cases":
         """Return the chosen rows, by a mask or by numbers."""
         return Cases(self.crops.pick(chosen), self.ids[chosen], self.pixel_mm[chosen])
 
@@ -58,17 +58,17 @@ class ImageSet:
     finds them.
     """
 
-    sha256: NDArray[np.str_]
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    lesions: NDArray[np.bool_]
-    numbers: NDArray[np.intp]
-    read: Callable[[NDArray[np.intp]], Cases]
+    sha256: Names
+    labels: Names
+    groups: Names
+    lesions: Bools
+    numbers: Indices
+    read: Callable[[Indices], Cases]
 
     def __len__(self) -> int:
         return len(self.sha256)
 
-    def pick(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "ImageSet":
+    def pick(self, chosen: Bools | Indices) -> "ImageSet":
         """Return the chosen ones, by a mask (N,) or by numbers in rising order."""
         return replace(self, **{name: vars(self)[name][chosen] for name in ARRAYS})
 
@@ -104,7 +104,7 @@ def join(parts: Sequence[ImageSet]) -> ImageSet:
     """Return several sets of images as one."""
     ends = np.cumsum([len(part) for part in parts])
 
-    def load(numbers: NDArray[np.intp]) -> Cases:
+    def load(numbers: Indices) -> Cases:
         of = np.searchsorted(ends, numbers, side="right")
         few = (part.pick(numbers[of == k] - ends[k] + len(part)) for k, part in enumerate(parts))
         cases = [one.load() for one in few if len(one)]
@@ -132,9 +132,8 @@ def read_images(real: RealData) -> dict[str, dict[str, ImageSet]]:
         rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in read_rows([table], cohort, columns=COLUMNS, usable=is_undisputed):
             rows[row["split"]].append(_slim(row))
-        found[table.parent.name] = {
-            split: _images(few, table, real.cohort) for split, few in rows.items()
-        }
+        own = {split: _images(few, table, real.cohort) for split, few in rows.items()}
+        found[table.parent.name] = own
     return found
 
 
@@ -143,25 +142,21 @@ def _slim(row: Mapping[str, Any]) -> dict[str, Any]:
     digest = sha256(repr([row[name] for name in KEPT]).encode())
     for name in IMAGES:
         digest.update(b"\0" if row[name] is None else sha256(row[name]["bytes"]).digest())
-    return {
-        "id": row["sample_id"],
-        "sha256": digest.hexdigest(),
-        "label": row["pathology"] or "",
-        "group": row["cluster_id"],
-        "lesion": row["pathology"] != "normal" and not UNDRAWN.intersection(row["flags"]),
-    }
+    words = {"id": row["sample_id"], "label": row["pathology"] or "", "group": row["cluster_id"]}
+    lesion = row["pathology"] != "normal" and not UNDRAWN.intersection(row["flags"])
+    return words | {"sha256": digest.hexdigest(), "lesion": lesion}
 
 
 def _images(rows: Sequence[Mapping[str, Any]], table: Path, cohort: Path) -> ImageSet:
     ids = np.array([row["id"] for row in rows], np.str_)
 
-    def load(numbers: NDArray[np.intp]) -> Cases:
+    def load(numbers: Indices) -> Cases:
         wanted = set(ids[numbers].tolist())
-        kept = read_rows(
-            [table], cohort, columns=COLUMNS, usable=lambda row: row["sample_id"] in wanted
+        rows = read_rows(
+            [table], cohort, columns=COLUMNS, usable=lambda r: r["sample_id"] in wanted
         )
         with ThreadPoolExecutor() as pool:  # decoders and cv2 release the lock
-            return gather(pool.map(_crop, kept))
+            return gather(pool.map(_crop, rows))
 
     sha256s, labels, groups = (
         np.array([row[name] for row in rows], np.str_) for name in ("sha256", "label", "group")
@@ -198,9 +193,6 @@ def _crop(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a canonical row's crop; its pixel is larger than the published one by the scale."""
     known = row["pixel_mm"] is not None and row["mask"] is not None
     scanner = scanner_of(row["scanner"], row["dataset"])
-    return {
-        "pixels": crops.crop(row),
-        "words": (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"]),
-        "id": row["sample_id"],
-        "mm": row["pixel_mm"] * crop_square(row).scale if known else nan,
-    }
+    words = (row["dataset"], scanner, row["pathology"] or "", row["cluster_id"])
+    mm = row["pixel_mm"] * crop_square(row).scale if known else nan
+    return {"pixels": crops.crop(row), "words": words, "id": row["sample_id"], "mm": mm}

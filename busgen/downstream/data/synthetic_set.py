@@ -23,14 +23,13 @@ from busgen.image_sets.source import Source, read_squares
 from busgen.imaging.overlays.strokes import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.real.crops import SIDE
-from busgen.release.files import find_files
+from busgen.release.files import PROVENANCE, find_files
 from busgen.release.read import read_rows
 from busgen.schema import JUDGED
 
 LABELS = ("pathology", "label", "class", "diagnosis")  # columns that may tell the class
 CLASSES = ("benign", "malignant", "normal")
 SAW = ("none", "own", "pooled", "unknown")
-PROVENANCE = "provenance.json"
 MAKERS = ("engine", "engine_sha256", "mask_engine", "mask_engine_sha256", "prior_sha256")
 RULES = {"engine": "phantom", "mask_engine": "curvature"}  # engines that learned from nobody
 

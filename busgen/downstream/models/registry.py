@@ -1,7 +1,9 @@
 """The models that learn: small ones of two tasks, larger ones, or a user's own by import path.
 
 In: a task, a preset, perhaps ``package.module:function``. Out: `Model`. Own models take
-(N, 1, S, S) in [0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion.
+(N, 1, S, S) in [0, 1] and return logits: (N,) of malignant, or (N, 1, S, S) of lesion. The preset
+`paper` holds the predecessor's architectures, as MONAI builds them, untrained: for a GPU; it needs
+``busgen[downstream]``.
 """
 
 import importlib
@@ -9,19 +11,22 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from busgen.errors import UserError
+from busgen.extras import require_extra
 from busgen.io import sha256_bytes, sha256_file
 from busgen.judges.judges import ClassifierSpec, SegmenterSpec
 
+Spec = SegmenterSpec | ClassifierSpec
 TASKS = ("classification", "segmentation")
 CLASSIFIER = ClassifierSpec(64, (16, 32, 64), 1, 1.8, 1)  # blind: sees the image, no mask
 SEGMENTER = SegmenterSpec(96, (16, 32, 64), 1)
-PAPER = "busgen.downstream.models.paper"  # sizes as there; shapes follow from the functions
+WIDTHS = (32, 64, 128, 256, 512, 512)  # nnU-Net's in 2 dimensions (Isensee 2021)
 BATCH = 2  # images that a user's model is tried with
 
 
@@ -30,7 +35,7 @@ class Model:
     """A task's model: `spec` what it sees and its shape, `path` where a user's comes from."""
 
     task: str
-    spec: SegmenterSpec | ClassifierSpec
+    spec: Spec
     path: str | None = None
 
     def build(self) -> nn.Module:
@@ -51,8 +56,8 @@ class Model:
 
 _SMALL = (Model(TASKS[0], CLASSIFIER), Model(TASKS[1], SEGMENTER))
 _PAPER = (
-    Model(TASKS[0], ClassifierSpec(224, (), 1, 1.8, 1), f"{PAPER}:efficientnet_b0"),
-    Model(TASKS[1], SegmenterSpec(256, (), 1), f"{PAPER}:nnunet"),
+    Model(TASKS[0], ClassifierSpec(224, (), 1, 1.8, 1), f"{__name__}:efficientnet_b0"),
+    Model(TASKS[1], SegmenterSpec(256, (), 1), f"{__name__}:nnunet"),
 )
 PRESETS = {
     name: {model.task: model for model in models}
@@ -93,3 +98,33 @@ def _function(path: str) -> Callable[[], object]:
     if not callable(found):
         raise UserError("a model must be a function", path, "name one that returns a network")
     return found  # type: ignore[no-any-return]
+
+
+def efficientnet_b0() -> nn.Module:
+    """Return EfficientNet-B0 (Tan 2019, arXiv 1905.11946) that gives (N,) logits."""
+    net = _monai().EfficientNetBN(
+        "efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=1, num_classes=1
+    )
+    return nn.Sequential(net, nn.Flatten(0))
+
+
+def nnunet() -> nn.Module:
+    """Return nnU-Net's architecture (Isensee 2021, doi:10.1038/s41592-020-01008-z)."""
+    strides = (1, *(2 for _ in WIDTHS[1:]))
+    net: nn.Module = _monai().DynUNet(
+        spatial_dims=2,
+        in_channels=1,
+        out_channels=1,
+        kernel_size=[3] * len(WIDTHS),
+        strides=strides,
+        upsample_kernel_size=strides[1:],
+        filters=WIDTHS,
+    )
+    return net
+
+
+def _monai() -> ModuleType:
+    require_extra("downstream", "the preset paper")
+    from monai.networks import nets
+
+    return nets

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
+from busgen.arrays import Floats
 from busgen.downstream.arms import MIXED, PRIMARY, Arm, find_arm
 from busgen.downstream.data.synthetic_set import SAW
 from busgen.stats import two_way_bootstrap as bootstrap
-from busgen.stats.patients import Floats
 from busgen.stats.two_way_bootstrap import Weighted, estimate, mean_score
 
 HEADLINE = {"classification": "auc", "segmentation": "dice"}
@@ -74,9 +74,8 @@ def score(task: str, rows: pd.DataFrame) -> dict[str, Weighted]:
             "brier": mean_score((probabilities - outcomes) ** 2),  # Brier 1950
             "ece": bootstrap.ece_score(outcomes, probabilities),
         }
-    dice, iou, px, mm = (
-        rows[k].to_numpy(np.float64) for k in ("dice", "iou", "hd95_px", "pixel_mm")
-    )
+    names = ("dice", "iou", "hd95_px", "pixel_mm")
+    dice, iou, px, mm = (rows[name].to_numpy(np.float64) for name in names)
     name, distance = ("hd95_mm", px * mm) if np.isfinite(mm).all() else ("hd95_px", px)
     return {"dice": mean_score(dice), "iou": mean_score(iou), name: mean_score(distance)}
 

@@ -1,6 +1,8 @@
 """For whom it works: the headline score by scanner, size, BI-RADS, descriptor; the shortcut test.
 
-In: predictions with `busgen.downstream.data.findings`. Out: records for `metrics.json`.
+In: predictions, real data. Out: predictions with the columns `ADDED`, what is known of the test
+patients beside their class: their split, and how radiologists read them; records for
+`metrics.json`.
 Explorations: intervals, no p-values, and nothing where patients are too few to tell.
 """
 
@@ -9,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from busgen.downstream.arms import BASE, PRIMARY
-from busgen.downstream.data.findings import FINDINGS
 from busgen.downstream.data.pools import SIZES
+from busgen.downstream.data.real_images import RealData
 from busgen.downstream.results.compare import HEADLINE, KEYS, score
+from busgen.real.cohort import read_rows
 from busgen.stats.roc import auc
 from busgen.stats.two_way_bootstrap import estimate, patient_weights, resample
 
@@ -22,7 +26,36 @@ LEAST = 20  # patients, and half as many of each class: fewer are refused
 DRAWS = 4000
 CALLIPER = 0.2  # of the standard deviation of log size (Austin 2011, doi:10.1002/pst.433)
 
+FINDINGS = ("birads", "shape", "orientation", "margin", "echo_pattern", "posterior")
+ADDED = ("split", *FINDINGS)
+
 Record = dict[str, Any]
+Words = dict[str, str | None]
+
+
+def read_findings(real: RealData) -> dict[str, Words]:
+    """Return what is known of each image by its name, missing where it is not.
+
+    Several margins stand in one word, joined with "+".
+    """
+    columns = ["sample_id", *FINDINGS]
+    rows = read_rows(real.tables, real.cohort, columns=columns, usable=lambda _: True)
+    return {row["sample_id"]: {name: _to_text(row[name]) for name in ADDED} for row in rows}
+
+
+def join(predictions: pa.Table, known: Mapping[str, Words]) -> pa.Table:
+    """Return predictions with what is known of each image, text."""
+    own = [known[name] for name in predictions["sample_id"].to_pylist()]
+    for name in ADDED:
+        column = pa.array([row[name] for row in own], pa.string())
+        predictions = predictions.append_column(pa.field(name, pa.string()), column)
+    return predictions
+
+
+def _to_text(value: object) -> str | None:
+    if isinstance(value, list):
+        return "+".join(sorted(map(str, value))) or None
+    return None if value is None else str(value)
 
 
 def score_groups(predictions: pd.DataFrame) -> list[Record]:
@@ -76,9 +109,8 @@ def _tests(predictions: pd.DataFrame) -> Iterator[tuple[Record, Sequence[pd.Data
 def _score(keys: Mapping[str, Any], runs: Sequence[pd.DataFrame]) -> Record:
     rows, metric = runs[0], HEADLINE[keys["task"]]
     record: Record = {"n": len(rows), "patients": int(rows["patient"].nunique())}
-    fewest = min(
-        rows[rows["pathology"] == name]["patient"].nunique() for name in ("malignant", "benign")
-    )
+    by_class = rows.groupby("pathology")["patient"].nunique()
+    fewest = min(by_class.get(name, 0) for name in ("malignant", "benign"))
     if record["patients"] < LEAST:
         return record | {"refused": f"fewer than {LEAST} patients"}
     if metric == "auc" and fewest < LEAST // 2:

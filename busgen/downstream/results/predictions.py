@@ -21,6 +21,7 @@ from busgen.stats import calibration
 from busgen.stats.calibration import Platt
 from busgen.stats.overlap import dice, hd95, iou, largest_part
 
+Row = dict[str, Any]
 TEXT, REAL = pa.string(), pa.float64()
 SCHEMA = pa.schema(
     [
@@ -45,9 +46,7 @@ def fit_platt(model: Model, net: nn.Module, validation: Crops) -> Platt | None:
         return None
 
 
-def predict(
-    model: Model, net: nn.Module, scale: Platt | None, cases: Cases
-) -> Iterator[dict[str, Any]]:
+def predict(model: Model, net: nn.Module, scale: Platt | None, cases: Cases) -> Iterator[Row]:
     """Yield a row for each image that the task is tested on; what it has not is missing.
 
     `scale` makes the network's logits probabilities, None where that is unknown.

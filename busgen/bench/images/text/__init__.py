@@ -1,1 +1,0 @@
-"""Control by words: what is measured in images by the term that was asked for."""
