@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from busgen import training_loop
 from busgen.downstream.data.pools import Pool
 from busgen.downstream.models.registry import CLASSIFIER, SEGMENTER, Model
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import dumps, read_json, write_text
 from busgen.judges import judges
 from busgen.judges.judges import ClassifierSpec, Judges, SegmenterSpec

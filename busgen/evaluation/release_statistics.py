@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
 from busgen.errors import DataError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.imaging.statistics import contrast_name, measure_image
 from busgen.io import decode_png
 from busgen.schema import JUDGED

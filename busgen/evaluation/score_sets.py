@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from busgen.compute.cores import on_all_cores
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.evaluation.score_options import Options
 from busgen.image_sets.canonical import HELD_OUT

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from busgen import seeds
 from busgen.arrays import Bools, Floats, Indices, Names, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.judges.judges import to_input
 from busgen.judges.nets import Classifier, seed_network

@@ -2,11 +2,15 @@
 
 In: canonical tables (`data/real/NAME/table.parquet`). Out: one thin row an image, and `read_rows`,
 by which every later stage reads real images: canonical rows with cluster, split and all flags.
+A split follows from the patient's name alone, so that it survives new data.
 """
 
+import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +21,10 @@ from scipy.sparse.csgraph import connected_components
 from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.real.readers.files import natural_key
-from busgen.real.splits import assign_split
 from busgen.similarity.registration import find_duplicates
+
+SHARES: Mapping[str, float] = MappingProxyType({"train": 0.7, "validation": 0.15, "test": 0.15})
+
 
 FILE = "cohort.parquet"
 _TEXTS = (
@@ -37,6 +43,24 @@ PLAIN = tuple(
 )
 
 Row = dict[str, Any]
+
+
+def assign_split(patient_id: str, shares: Mapping[str, float] = SHARES) -> str:
+    """Return the split of a patient: all images of one patient stand on one side.
+
+    `patient_id`: patient (or cluster of near-duplicates) as in the canonical table; `shares`: share
+    of each split, in order; they add up to 1. Raises `UserError` if the shares are negative or do
+    not add up to 1.
+    """
+    if min(shares.values()) < 0 or not math.isclose(sum(shares.values()), 1.0):
+        raise UserError("shares of splits must add up to 1", dict(shares), "give e.g. .7, .15, .15")
+    digest = hashlib.blake2b(patient_id.encode(), digest_size=8, person=b"busgen.split").digest()
+    place, bound = int.from_bytes(digest, "big") / 2**64, 0.0
+    for name, share in shares.items():
+        bound += share
+        if place < bound:
+            return name
+    return next(reversed([name for name, share in shares.items() if share > 0]))
 
 
 def make_cohort(tables: Sequence[Path]) -> pa.Table:

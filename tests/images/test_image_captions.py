@@ -19,9 +19,9 @@ from busgen.masks.semantic_curvature.training.descriptor_bounds import (
     read_lesion,
 )
 from busgen.real.canonical import to_row
+from busgen.real.cohort import assign_split
 from busgen.real.crops import crop
 from busgen.real.readers.registry import list_images
-from busgen.real.splits import assign_split
 
 READING = Reading(tallness=0.6, axes=0.6, roughness=0.01, darkness=0.5, band=0.0)
 BLANK = dict.fromkeys(field.name for field in schema.arrow_schema("real")) | {"flags": []}

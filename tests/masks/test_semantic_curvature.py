@@ -22,8 +22,7 @@ from busgen.masks.semantic_curvature.conditions import (
     to_conditions,
     to_lesion,
 )
-from busgen.masks.semantic_curvature.engine import SHIPPED
-from busgen.masks.semantic_curvature.network import SPEC, WEIGHTS
+from busgen.masks.semantic_curvature.engine import SHIPPED, SPEC, WEIGHTS
 
 ENGINE = "semantic_curvature"
 PAIRS = 60

@@ -13,8 +13,8 @@ from tiny_canonical import BUS_BRA, BUSI, write_tables
 
 from busgen import schema
 from busgen.imaging.decode import Entry, to_grey
-from busgen.real.cleaning import summarise
 from busgen.real.cohort import make_cohort
+from busgen.real.prepare import summarise
 from busgen.real.readers.registry import Dataset, list_images
 from busgen.similarity.thumbnails import make_thumbnail
 

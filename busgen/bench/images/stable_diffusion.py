@@ -12,7 +12,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from busgen.bench.harness import Figure, measure_time, median_figure
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 
 STEPS = 50
 FACTOR = 8  # an image's side over that of its latents

@@ -16,7 +16,7 @@ from busgen import seeds
 from busgen.bench.harness import Figure
 from busgen.bench.images.scores import auc_score, drop_missing, interval, mean
 from busgen.imaging.geometry import Geometry, measure
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.metrics.prdc import NEAREST, overlap_points
 from busgen.metrics.two_sample import Pairs, Recipe, assign_folds, cross_validate
 

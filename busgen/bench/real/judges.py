@@ -8,7 +8,7 @@ from typing import Any
 
 from busgen.bench.harness import Figure, figure_of, measure_time, median_figure
 from busgen.judges.judges import SHIPPED, Judges, load_judges
-from busgen.judges.training.scores import score_classifier, score_segmenter
+from busgen.judges.training.library import score_classifier, score_segmenter
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, read_crops
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from busgen.bench.harness import Figure, share
 from busgen.imaging.overlays.planted import plant_overlays
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import decode_png
 from busgen.real.cohort import FILE, find_tables, load_cohort, read_rows
 from busgen.seeds import rng

@@ -20,7 +20,7 @@ from busgen.folders.manifests import MANIFEST
 from busgen.image_sets import open
 from busgen.image_sets.canonical import CANONICAL
 from busgen.image_sets.source import Source, read_squares
-from busgen.imaging.overlays.strokes import WEIGHTS
+from busgen.imaging.overlays.find import WEIGHTS
 from busgen.io import read_json, sha256_bytes, sha256_file
 from busgen.real.crops import SIDE
 from busgen.release.files import find_files

@@ -22,7 +22,7 @@ from busgen.gates.calibration.real_samples import read_pairs
 from busgen.gates.image_checks import BANDS, LOOK, SIDE
 from busgen.gates.lesion_intensity import LESIONS, LEVELS, SHOWN, TermLevels, select
 from busgen.gates.mask_fit import FIT, MaskFit
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.io import dumps, replace_file, write_text
 from busgen.judges.judges import load_judges
 from busgen.real.cohort import find_cohort, find_tables

@@ -27,7 +27,7 @@ from busgen.images.diffusion.folder import SHIPPED, checked_hash, load_model
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.scanners import NO_STYLE
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.priors.findings import Finding
 
 AT_ONCE = 8  # images drawn together: always as many, last digits depend on it

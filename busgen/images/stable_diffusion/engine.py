@@ -22,9 +22,8 @@ from diffusers import DDIMScheduler, StableDiffusionControlNetPipeline
 from busgen import seeds
 from busgen.arrays import Floats32, Pixels
 from busgen.code import hash_code
-from busgen.compute.devices import resolve_device
+from busgen.compute.devices import resolve_device, torch_threads
 from busgen.compute.quiet import silence
-from busgen.compute.threads import torch_threads
 from busgen.errors import DataError, UserError
 from busgen.images.contract import ImageEngine, ModelOptions
 from busgen.images.stable_diffusion import layout

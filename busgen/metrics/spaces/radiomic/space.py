@@ -8,7 +8,7 @@ import numpy as np
 
 from busgen.arrays import Bools, Floats, Pixels
 from busgen.compute.cores import on_all_cores
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.metrics.spaces.radiomic.measurements import LESION, NAMES, measure
 from busgen.metrics.spaces.us64.features import require_square
 

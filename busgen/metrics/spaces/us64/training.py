@@ -17,24 +17,18 @@ from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from busgen import seeds
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.compute.threads import torch_threads
+from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
-from busgen.imaging.resize import resize
+from busgen.imaging.square import resize
 from busgen.imaging.statistics import MEASURED, measure_image
 from busgen.judges.judges import to_input
 from busgen.judges.nets import seed_network
 from busgen.judges.training.fit import rate_share
 from busgen.learning.checkpoints import halve
 from busgen.learning.trainees import set_rate, take_step
+from busgen.metrics.spaces.us64 import features as space
 from busgen.metrics.spaces.us64.degradations import WAYS
-from busgen.metrics.spaces.us64.features import (
-    MultiTask,
-    Spec,
-    embed,
-    load_network,
-    mean,
-    save_model,
-)
+from busgen.metrics.spaces.us64.features import Spec, mean
 from busgen.real.cohort import FILE, find_tables
 from busgen.real.crops import Crops, probabilities, read_shippable
 from busgen.seeds import Rng
@@ -84,8 +78,8 @@ def train(
     images = np.stack([resize(np.asarray(one), spec.size_px) for one in crops.images])
     with torch_threads():
         weights = halve(_learn(images, crops, seed, (spec, recipe)), "net/")
-    features = embed(load_network(spec, weights), images, spec.size_px)
-    save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
+    features = space.embed(space.load_network(spec, weights), images, spec.size_px)
+    space.save_model(folder, spec, weights, *principal_axes(features, spec.dimensions))
 
 
 def fit_us64(real: Path, folder: Path) -> None:
@@ -126,7 +120,7 @@ def _learn(
     lesson = make_examples(crops)
     tasks = {"label": len(LABELS), "scanner": int(lesson.scanners.max()) + 1}
     tasks |= {"statistics": len(STATISTICS), "spoilt": len(WAYS) + 1}
-    net = seed_network(lambda: MultiTask(spec.build(), tasks), seed)
+    net = seed_network(lambda: space.MultiTask(spec.build(), tasks), seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     rng, weights = seeds.rng(seed, "us64"), probabilities(crops, labelled=False)
     for step in range(recipe.steps):
