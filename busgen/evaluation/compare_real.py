@@ -16,8 +16,7 @@ from busgen.errors import UserError
 from busgen.evaluation import score_sets
 from busgen.evaluation.score_options import Options, check
 from busgen.evaluation.score_sets import OnProgress, Side, subsample
-from busgen.image_sets.canonical import CANONICAL, HELD_OUT
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import CANONICAL, HELD_OUT, open_set
 from busgen.image_sets.source import Source
 from busgen.metrics import distribution, memorization
 from busgen.metrics.privacy import LOW_IS_BAD, score_privacy

@@ -18,8 +18,8 @@ from busgen.errors import DataError
 from busgen.evaluation.release_statistics import read_images
 from busgen.params.gates import DEFAULT_GATES
 from busgen.similarity import registration, search
-from busgen.similarity.dhash import nearest
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
+from busgen.similarity.search import nearest
 from busgen.stats.patients import number_groups
 from busgen.stats.proportions import wilson_interval
 

@@ -17,8 +17,7 @@ from busgen.errors import DataError, UserError
 from busgen.evaluation.score_options import Options
 from busgen.evaluation.score_sets import embed, subsample
 from busgen.extras import has_extra
-from busgen.image_sets.canonical import HELD_OUT, open_tables
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import HELD_OUT, open_set, open_tables
 from busgen.io import replace_file
 from busgen.metrics.space_scores import SpaceScores, join_scores, score_space
 from busgen.metrics.spaces.registry import FeatureSpace, load_space

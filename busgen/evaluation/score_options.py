@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from busgen.errors import UserError
-from busgen.image_sets.canonical import CANONICAL, HELD_OUT
-from busgen.image_sets.open import open_set
+from busgen.image_sets.open import CANONICAL, HELD_OUT, open_set
 from busgen.image_sets.parquet import ImageColumns
 from busgen.image_sets.source import Source
 from busgen.metrics.two_sample import Recipe

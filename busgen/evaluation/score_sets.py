@@ -18,13 +18,12 @@ from busgen.compute.cores import on_all_cores
 from busgen.compute.devices import torch_threads
 from busgen.errors import UserError
 from busgen.evaluation.score_options import Options
-from busgen.image_sets.canonical import HELD_OUT
+from busgen.image_sets.open import HELD_OUT
 from busgen.image_sets.source import Source, Squares, read_squares
 from busgen.io import sha256_bytes
 from busgen.metrics.paired_two_sample import two_sample
-from busgen.metrics.space_scores import SEED, score_space
+from busgen.metrics.space_scores import ALL, SEED, score_space, skipped_strata, strata
 from busgen.metrics.spaces.registry import FeatureSpace
-from busgen.metrics.strata import ALL, skipped_strata, strata
 from busgen.seeds import rng
 from busgen.stats.bootstrap import Sample
 from busgen.stats.patients import Floats, draw_groups, number_groups

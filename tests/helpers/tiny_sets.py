@@ -14,7 +14,7 @@ from busgen.downstream.learner import Recipe
 from busgen.io import dumps, encode_png, sha256_bytes
 from busgen.real.cohort import FILE, assign_split, find_tables, make_cohort
 from busgen.real.crops import Crops
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 RECIPES = dict.fromkeys(("classification", "segmentation"), Recipe(4, 4, looks=2))
 

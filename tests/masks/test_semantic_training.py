@@ -25,7 +25,7 @@ from busgen.masks.semantic_curvature.training.examples import (
 from busgen.masks.semantic_curvature.training.stage import resolve, train
 from busgen.params.train_masks import TrainMasksParams
 from busgen.real.cohort import FILE, make_cohort
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 from busgen.training_loop import Schedule
 
 PARAMS = TrainMasksParams(steps=90, batch=16, width=32, layers=1, patience=3)

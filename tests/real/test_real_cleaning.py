@@ -16,7 +16,7 @@ from busgen.imaging.decode import Entry, to_grey
 from busgen.real.cohort import make_cohort
 from busgen.real.prepare import summarise
 from busgen.real.readers.registry import Dataset, list_images
-from busgen.similarity.thumbnails import make_thumbnail
+from busgen.similarity.registration import make_thumbnail
 
 REAL = {"bus_bra": "BUS-BRA", "busi": "BUSI"}  # and BrEaST
 ONE_PATIENT = {"bus_bra-0065": "bus_bra-0044", "bus_bra-0091": "bus_bra-0056"}  # judged by eye

@@ -15,8 +15,8 @@ from busgen.gates.calibration.fault_injection import COPIED
 from busgen.gates.calibration.faults import COPIES, Pair
 from busgen.io import decode_png, encode_png
 from busgen.seeds import rng
+from busgen.similarity.registration import Link
 from busgen.similarity.search import describe, find_duplicates
-from busgen.similarity.thumbnails import Link
 
 N, FEW = 100_000, 2000
 

@@ -29,8 +29,8 @@ from busgen.params.gates import DEFAULT_GATES
 from busgen.real.cohort import has_usable_label, has_usable_pixels, read_rows
 from busgen.real.crops import crop
 from busgen.schema import JUDGED, scanner_of
-from busgen.similarity.dhash import hash_image
 from busgen.similarity.known_images import KnownImages, describe_texture
+from busgen.similarity.search import hash_image
 
 AT_ONCE = 32
 REPEATS = "duplicate_distance"

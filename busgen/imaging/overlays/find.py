@@ -1,12 +1,12 @@
 """Overlays burned into images: text, logos, body marks, rulers, calipers.
 
-In: a grey image as published. Out: which pixels to ignore, and the image without them.
-Strokes are told by a small network on patches, then kept where several lie together. Speckle is
-blurred by the beam, a scanner's letters are not; what that looks like was learned from planted
-overlays (`overlay_fitting`), whose weights lie in `assets/overlays`. Only pixels that stand out of
-a 7x7 opening are asked, some tenth of all. Holes are filled with what surrounds them: each gets
-pixels from the place nearby that fits its rim best, and on top what the rim differs, carried
-inwards: no seam shows, and no smooth blob either, which a network would learn.
+In: a grey image as published. Out: which pixels to ignore, and the image without them. Strokes are
+told by a small network on patches, then kept where several lie together. Speckle is blurred by the
+beam, a scanner's letters are not; what that looks like was learned from planted overlays
+(`overlay_fitting`), whose weights lie in `assets/overlays`. Only pixels that stand out of a 7x7
+opening are asked, some tenth of all. Holes are filled with what surrounds them: each gets pixels
+from the place nearby that fits its rim best, and on top what the rim differs, carried inwards: no
+seam shows, and no smooth blob either, which a network would learn.
 """
 
 from collections.abc import Mapping, Sequence
