@@ -126,7 +126,8 @@ def measure(image: Pixels, mask: Pixels) -> Floats:
     fat (log), the band behind than what is beside it (`posterior_band`). `image`, `mask` (S, S)
     uint8, a mask {0, 1} that is not empty.
     """
-    seen, own = resize(image, SIDE), _resize(mask)
+    seen = resize(image, SIDE)
+    own = np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)
     mean, sd = _measure(seen, seen)  # of what is not black: no border
     left, _, width, _ = cv2.boundingRect(own)
     cols = slice(max(left - FAR_PX, 0), left + width + FAR_PX)  # all regions lie there
@@ -156,9 +157,3 @@ def _measure(image: Pixels, region: Pixels) -> tuple[float, float]:
         return nan, nan
     mean, sd = cv2.meanStdDev(image, mask=region)
     return float(mean[0, 0]), float(sd[0, 0])
-
-
-def _resize(mask: Pixels) -> Pixels:
-    if mask.shape == (SIDE, SIDE):
-        return mask
-    return np.asarray(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.uint8)

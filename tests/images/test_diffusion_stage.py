@@ -10,7 +10,7 @@ import torch
 from busgen.errors import UserError
 from busgen.folders import open_work
 from busgen.images.contract import ModelOptions
-from busgen.images.diffusion.folder import load_model
+from busgen.images.diffusion.engine import load_model
 from busgen.images.diffusion.training import publish
 from busgen.images.diffusion.training.plan import PRESETS, resolve
 from busgen.images.diffusion.training.stage import train

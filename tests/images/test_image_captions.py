@@ -1,7 +1,7 @@
 """Captions: what the table states, what is measured, and what is left unsaid."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -164,7 +164,7 @@ def test_bounds_are_fitted_to_the_share_on_which_readers_agree():
     assert band["shadowing"] == (None, pytest.approx(-0.8, abs=0.02))
     assert band["none"] == pytest.approx((-0.5, 0.5), abs=0.02)
     assert band["enhancement"] == (pytest.approx(0.8, abs=0.02), None)
-    assert bounds_from_json(json.loads(json.dumps(bounds.to_json()))) == bounds
+    assert bounds_from_json(json.loads(json.dumps(asdict(bounds)))["bounds"]) == bounds
 
 
 def test_a_term_on_which_readers_never_agree_has_no_bounds():

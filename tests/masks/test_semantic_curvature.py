@@ -13,7 +13,7 @@ from busgen.imaging.geometry import measure
 from busgen.io import dumps, read_json, write_text
 from busgen.masks.closed import POINTS, is_simple
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.conditions import (
+from busgen.masks.semantic_curvature.codes import (
     CONDITIONS,
     PARTS,
     STYLES,

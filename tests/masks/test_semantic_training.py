@@ -13,7 +13,7 @@ from busgen import schema
 from busgen.errors import DataError, UserError
 from busgen.io import dumps, encode_png, read_json
 from busgen.masks.engines import load_mask_engine
-from busgen.masks.semantic_curvature.conditions import CONDITIONS
+from busgen.masks.semantic_curvature.codes import CONDITIONS
 from busgen.masks.semantic_curvature.training import stage
 from busgen.masks.semantic_curvature.training.descriptor_bounds import Bound, Bounds
 from busgen.masks.semantic_curvature.training.examples import (

@@ -192,8 +192,11 @@ def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid)
     room_mm2 = np.pi / 4 * (finding.width_mm or 0.0) * (finding.height_mm or 0.0)
     count = int(rng.integers(2, 4 + min(int(room_mm2 / 8), 12)))
     if where == "intraductal":
-        width_mm = finding.width_mm or 0.0
-        row, column = _duct(rng, width_mm, _center_mm(distance_mm, grid), count)
+        x, z = _center_mm(distance_mm, grid)
+        along = rng.uniform(0.5, 6.0, count)
+        column = x + rng.choice([-1.0, 1.0]) * (0.45 * (finding.width_mm or 0.0) + along)
+        bent = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2
+        row = z + (bent + rng.normal(0, 0.15, count))
         row, column = row / grid.pixel_mm, column / grid.beam_mm
     else:
         deepest = float(distance_mm.min())
@@ -205,13 +208,3 @@ def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid)
     return texture.join(
         Points(row, column, rng.lognormal(3.1, 0.5, count) * random_sign(rng, count))
     )
-
-
-def _duct(
-    rng: Rng, width_mm: float, center_mm: tuple[float, float], count: int
-) -> tuple[Floats, Floats]:
-    """Return depths and laterals (mm) of `count` places along a duct that leaves the lesion."""
-    along = rng.uniform(0.5, 6.0, count)
-    x = rng.choice([-1.0, 1.0]) * (0.45 * width_mm + along)
-    z = rng.normal(0, 0.25) * along + rng.normal(0, 0.03) * along**2 + rng.normal(0, 0.15, count)
-    return center_mm[1] + z, center_mm[0] + x

@@ -8,6 +8,7 @@ from a code x0 to noise e is straight, x = (1 - s) x0 + s e; the network learns 
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from os import cpu_count
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,14 @@ from busgen.arrays import Bools, Floats
 from busgen.errors import DataError, UserError
 from busgen.io import ASSETS, dumps, read_json, replace_file, sha256_file, write_text
 from busgen.masks.closed import POINTS, close_outlines, fit_box, is_pinched, is_simple
-from busgen.masks.semantic_curvature.codes import CODE, damp, decode
-from busgen.masks.semantic_curvature.conditions import CONDITIONS, to_conditions, to_lesion
+from busgen.masks.semantic_curvature.codes import (
+    CODE,
+    CONDITIONS,
+    damp,
+    decode,
+    to_conditions,
+    to_lesion,
+)
 from busgen.priors.findings import Finding
 
 STEPS = 10  # of the solver: evaluations of the network an outline
@@ -137,12 +144,7 @@ def load_model(
 ) -> tuple[str, Callable[[Sequence[Finding]], Floats]]:
     """Return the hash of the weights, by default those that ship, and what draws outlines."""
     folder = model or SHIPPED
-    network = load_network(folder)
-
-    def draw(findings: Sequence[Finding]) -> Floats:
-        return draw_outlines(network, findings, size_px)
-
-    return checked_hash(folder), draw
+    return checked_hash(folder), partial(draw_outlines, load_network(folder), size_px=size_px)
 
 
 def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:

@@ -59,9 +59,11 @@ def measure(image: Pixels, mask: Pixels | None) -> Floats:
     found = measure_image(image, lesion, None, field)
     if field.any():
         widest = {"speckle_axial_px": WIDEST_PX, "speckle_lateral_px": WIDEST_PX}
-        bands = dict.fromkeys(SPECTRUM, FAINTEST_DB) | band_levels(image)
-        found = widest | bands | found | _measure(image, field) | _glcm(image, field)
-    found |= _depth(image, field)
+        power = dict.fromkeys(SPECTRUM, FAINTEST_DB) | band_levels(image)
+        found = widest | power | found | _measure(image, field) | _glcm(image, field)
+    bands = np.array_split(np.arange(len(image)), DEPTHS)
+    levels = [image[band][field[band]] for band in bands]
+    found |= {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
     whole = [found.get(name, 0.0) for name in WHOLE]
     contrast = found.get("contrast", np.nan)
     return np.array([*whole, *_lesion(image, lesion, field, contrast)], np.float64)
@@ -105,12 +107,6 @@ def _glcm(image: Pixels, field: Bools) -> dict[str, float]:
     inside /= np.maximum(inside.sum(axis=(0, 1), keepdims=True), 1)
     tables = [graycoprops(inside, name) for name in HARALICK]
     return dict(zip(GLCM, (float(x) for table in tables for x in table.ravel()), strict=True))
-
-
-def _depth(image: Pixels, field: Bools) -> dict[str, float]:
-    bands = np.array_split(np.arange(len(image)), DEPTHS)
-    levels = [image[band][field[band]] for band in bands]
-    return {n: float(x.mean()) if x.size else 0.0 for n, x in zip(DEPTH, levels, strict=True)}
 
 
 def _lesion(image: Pixels, lesion: Pixels, field: Bools, contrast: float) -> tuple[float, ...]:

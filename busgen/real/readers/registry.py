@@ -84,7 +84,9 @@ def write_canonical(
                 for rows in _canonical(name, listing, left_out):
                     writer.write_table(pa.Table.from_pylist(rows, schema=columns))
                     tick(len(rows))
-            _require_rows(pq.read_metadata(table).num_rows, left_out)
+            if pq.read_metadata(table).num_rows == 0:
+                got = f"none, e.g. {left_out[0] if left_out else 'no rows'}"
+                raise DataError("a dataset must have a readable image", got, "restore it")
             without_pixels = [c.name for c in schema.columns("real") if c.type != schema.IMAGE]
             slim = pq.read_table(table, columns=without_pixels)
             record = summary(Dataset(slim, tuple(left_out), DATASETS[name]))
@@ -149,9 +151,3 @@ def summary(reading: Dataset) -> dict[str, Any]:
         "notes": count("notes"),
         "left_out": [list(item) for item in reading.left_out],
     }
-
-
-def _require_rows(count: int, left_out: list[tuple[str, str]]) -> None:
-    if count == 0:
-        got = f"none, e.g. {left_out[0] if left_out else 'no rows'}"
-        raise DataError("a dataset must have a readable image", got, "restore it")

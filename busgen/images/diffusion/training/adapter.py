@@ -20,9 +20,9 @@ from busgen import folders, io, training_loop
 from busgen.arrays import Pixels
 from busgen.errors import UserError
 from busgen.extras import require_extra
-from busgen.images.diffusion import folder as disk
+from busgen.images.diffusion import engine
 from busgen.images.diffusion.autoencoder import draw_noise
-from busgen.images.diffusion.folder import ADAPTERS, KIND, MANIFEST, checked_hash
+from busgen.images.diffusion.engine import ADAPTERS, KIND, MANIFEST, checked_hash
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import NO_STYLE
 from busgen.images.diffusion.training import latents
@@ -80,7 +80,7 @@ def plan(folder: Path, out: Path, dataset: str, params: TrainImagesParams, rank:
     require_extra("sd", "an adapter")
     if rank not in RANKS:
         raise UserError("rank must be one of the predecessor's", rank, "choose from 2, 4, 8")
-    start = params.start or disk.SHIPPED
+    start = params.start or engine.SHIPPED
     _require_room(out, start, dataset)
     tables = {path.parent.name: path for path in find_tables(folder)}
     if dataset not in tables:
@@ -119,7 +119,7 @@ def _adapt(plan: Training, tick: Callable[[int], None], score: Score) -> dict[st
     from peft import LoraConfig
 
     folders.open_work(plan.work)
-    pipeline = disk.load_model(plan.start, torch.device("cpu"))
+    pipeline = engine.load_model(plan.start, torch.device("cpu"))
     views, stated, held_out = _examples(plan, pipeline)
     before = _scores(pipeline, views, stated, held_out, score)
     pipeline.unet.requires_grad_(requires_grad=False)
@@ -197,5 +197,5 @@ def _write(
         pipeline.unet.save_lora_adapter(own, adapter_name=plan.dataset)
         io.write_text(own / TOLD, io.dumps(conditions))
         shutil.copy(plan.work / LOG, partial / EVIDENCE / f"adapter_{plan.dataset}.jsonl")
-        disk.write_manifest(partial)
+        engine.write_manifest(partial)
     folders.clear_work(plan.out)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from busgen import folders, io
 from busgen.code import hash_code
 from busgen.errors import UserError
-from busgen.images.diffusion.folder import KIND, checked_hash
+from busgen.images.diffusion.engine import KIND, checked_hash
 from busgen.learning.presets import Presets
 from busgen.params.train_images import FlowParams, ScheduleParams, TrainImagesParams
 from busgen.real.cohort import find_cohort, find_tables

@@ -22,7 +22,7 @@ from busgen.arrays import Pixels
 from busgen.folders import write_folder
 from busgen.images.diffusion.autoencoder import FACTOR, draw_noise
 from busgen.images.diffusion.conditions import styles_for, terms_of
-from busgen.images.diffusion.folder import KIND, save_model
+from busgen.images.diffusion.engine import KIND, save_model
 from busgen.images.diffusion.levels import draw_place
 from busgen.images.diffusion.pipeline import STEPS, BreastUltrasoundPipeline
 from busgen.images.diffusion.scanners import LIKE

@@ -17,7 +17,7 @@ from busgen import folders, training_loop
 from busgen.compute.devices import resolve_device
 from busgen.images.diffusion.autoencoder import Autoencoder
 from busgen.images.diffusion.conditions import FieldTokens
-from busgen.images.diffusion.folder import KIND, load_model
+from busgen.images.diffusion.engine import KIND, load_model
 from busgen.images.diffusion.levels import Ranges
 from busgen.images.diffusion.pipeline import BreastUltrasoundPipeline, Guidance
 from busgen.images.diffusion.solver import FlowSolver

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from busgen import folders, io, training_loop
 from busgen.code import hash_code
 from busgen.learning.trainees import SingleTrainee, build_network, set_rate, take_step
-from busgen.masks.semantic_curvature.conditions import forget
+from busgen.masks.semantic_curvature.codes import forget
 from busgen.masks.semantic_curvature.engine import OutlineFlow, save_model
 from busgen.masks.semantic_curvature.training.examples import Examples, prepare
 from busgen.params.train_masks import TrainMasksParams
