@@ -168,6 +168,7 @@ def read_rows(
     wanted = {n for n, row in known.items() if row["split"] in splits and usable(row)}
     every = [field.name for field in schema.arrow_schema("real")]
     request = {"sample_id", "dataset", "pathology", *(every if columns is None else columns)}
+    read = [name for name in every if name in request - {"flags"}]
     for path in tables:
         file = _open(path)
         for group in range(file.num_row_groups):
@@ -178,10 +179,7 @@ def read_rows(
                 raise DataError(rule, strange[0], "make the cohort anew: `busgen real`")
             if wanted.isdisjoint(names):
                 continue
-            read = file.read_row_group(
-                group, columns=[n for n in every if n in request - {"flags"}]
-            )
-            for row in read.to_pylist():
+            for row in file.read_row_group(group, columns=read).to_pylist():
                 if row["sample_id"] in wanted:
                     yield row | {name: known[row["sample_id"]][name] for name in ADDED}
 

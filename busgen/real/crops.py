@@ -156,8 +156,7 @@ def crop(row: Mapping[str, Any]) -> tuple[Pixels, ...]:
 def crop_square(row: Mapping[str, Any]) -> Square:
     """Return the crop of a canonical row with a mask as `crop` cuts it, overlays left in."""
     image = decode_png(row["image"]["bytes"], row["source_file"])
-    mask = decode_png(row["mask"]["bytes"], "mask")
-    return square_crop(image, mask, SIDE, field=find_field(image))
+    return square_crop(image, decode_png(row["mask"]["bytes"], "mask"), SIDE)
 
 
 def save_crops(crops: Crops, folder: Path) -> None:

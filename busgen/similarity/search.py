@@ -34,9 +34,8 @@ ROUNDS, SAMPLED = 10, 64  # of the clustering that makes the lists: rounds, desc
 
 def describe(images: Iterable[Pixels]) -> Floats32:
     """Return what is compared of (S, S) uint8 images, (N, len(KEPT), d), the whole first."""
-    return np.array(
-        [[known_images.describe(image, kept) for kept in KEPT] for image in images], np.float32
-    )
+    found = [[known_images.describe(image, kept) for kept in KEPT] for image in images]
+    return np.array(found, np.float32)
 
 
 def find_duplicates(

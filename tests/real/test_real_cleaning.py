@@ -15,7 +15,7 @@ from busgen import schema
 from busgen.imaging.decode import Entry, to_grey
 from busgen.real.cohort import make_cohort
 from busgen.real.prepare import summarise
-from busgen.real.readers.registry import Dataset, list_images
+from busgen.real.readers.registry import list_images
 from busgen.similarity.registration import make_thumbnail
 
 REAL = {"bus_bra": "BUS-BRA", "busi": "BUSI"}  # and BrEaST
@@ -54,7 +54,7 @@ def test_counts(tmp_path):
 
 @pytest.fixture(scope="module")
 def cohort(
-    real_data: Path, published: Dataset, tmp_path_factory: pytest.TempPathFactory
+    real_data: Path, published, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, Any]]:
     """Return the cohort of the real files, read without masks' measures and overlays."""
     blank = dict.fromkeys(field.name for field in schema.arrow_schema("real"))

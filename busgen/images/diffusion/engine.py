@@ -197,16 +197,8 @@ def load_engine(size_px: int, device: str, threads: int, learned: ModelOptions) 
     steps = learned.steps or STEPS
     key = f"{digest} {hash_code(__name__)} {steps} {guidance}"
     native = int(pipeline.unet.config.sample_size) * FACTOR
-    return Engine(
-        pipeline,
-        size_px,
-        native,
-        threads,
-        steps,
-        guidance,
-        io.sha256_bytes(key.encode()),
-        adapted=learned.adapter is not None,
-    )
+    sha256, adapted = io.sha256_bytes(key.encode()), learned.adapter is not None
+    return Engine(pipeline, size_px, native, threads, steps, guidance, sha256, adapted=adapted)
 
 
 def _check(findings: Sequence[Finding], masks: Pixels, size_px: int) -> None:

@@ -205,6 +205,5 @@ def _calcifications(rng: Rng, finding: Finding, distance_mm: Floats, grid: Grid)
         there = outside if where == "outside_a_mass" and outside.any() else core
         at = rng.choice(np.flatnonzero(there), count)
         row, column = np.divmod(at, grid.shape[1])
-    return texture.join(
-        Points(row, column, rng.lognormal(3.1, 0.5, count) * random_sign(rng, count))
-    )
+    value = rng.lognormal(3.1, 0.5, count) * random_sign(rng, count)
+    return texture.join(Points(row, column, value))

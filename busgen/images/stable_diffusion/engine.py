@@ -99,10 +99,8 @@ class Engine:
             guidance_scale=self.guidance,
             output_type="np",
         ).images
-        size, grey = (
-            (self.size_px, self.size_px),
-            [i.mean(axis=2, dtype=np.float32) for i in images],
-        )
+        size = (self.size_px, self.size_px)
+        grey = [image.mean(axis=2, dtype=np.float32) for image in images]
         small = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in grey]
         return np.asarray(np.rint(np.stack(small) * 255), np.uint8)
 

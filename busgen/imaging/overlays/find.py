@@ -125,13 +125,13 @@ def log_odds(image: Pixels, net: StrokeNet) -> Floats32:
     return result
 
 
-def find_overlays(image: Pixels, net: StrokeNet | None = None) -> Bools:
+def find_overlays(image: Pixels) -> Bools:
     """Return which pixels (H, W) bool of an (H, W) uint8 image an overlay covers.
 
-    Bright strokes up to some 6 px wide, with 2 px around them. `net` is the shipped one unless
-    given. Dark overlays, filled tiles and strokes fainter than their surroundings stay in.
+    Bright strokes up to some 6 px wide, with 2 px around them. Dark overlays, filled tiles and
+    strokes fainter than their surroundings stay in.
     """
-    odds = log_odds(image, load_shipped() if net is None else net)
+    odds = log_odds(image, load_shipped())
     found = _clusters(odds > LIKELY, odds > SURE)
     if not found.any():
         return found

@@ -112,9 +112,8 @@ def _angles(outline: Outline) -> Floats:
     points, _ = _even(boxed, POINTS)
     if np.imag(np.conj(points[:-1]) * points[1:]).sum() < 0:
         points = points[::-1]
-    angle = np.unwrap(np.angle(np.roll(np.diff(points), -_start(points[:-1])))) - circle_angles(
-        POINTS
-    )
+    steps = np.roll(np.diff(points), -_start(points[:-1]))
+    angle = np.unwrap(np.angle(steps)) - circle_angles(POINTS)
     return np.asarray(angle - 2 * np.pi * np.round((angle.mean() - np.pi / 2) / (2 * np.pi)))
 
 

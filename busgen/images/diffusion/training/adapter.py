@@ -154,11 +154,9 @@ def _examples(
     stated: dict[str, Tensor] = {}
     for split in SPLITS:
         images = read_images([plan.table], plan.cohort, split, bounds)
-        training = split == "train"
-        views[split] = latents.encode(
-            pipeline.autoencoder, images, plan.params.views if training else 1
-        )
-        count, keep = (latents.SELECTIONS, latents.KEEP) if training else (1, 1.0)
+        most = (plan.params.views, latents.SELECTIONS, latents.KEEP)
+        windows, count, keep = most if split == "train" else (1, 1, 1.0)
+        views[split] = latents.encode(pipeline.autoencoder, images, windows)
         stated[split] = latents.stated_terms(images.captions, count, keep)
     return views, stated, images.crops
 

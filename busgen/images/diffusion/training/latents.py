@@ -234,7 +234,6 @@ def fit_ranges(captions: Sequence[Caption], values: Floats32) -> Ranges:
     rim = FIELDS.index("halo")
     yes, no = (columns["halo"] + slots["halo"].index(term) for term in ("yes", "no"))
     ranges.known[yes, rim] = ranges.known[no, rim]
-    ranges.means[yes, rim] = (
-        ranges.means[no, rim] + ranges.known[no, rim] * HALO * ranges.spread[rim]
-    )
+    above = ranges.known[no, rim] * HALO * ranges.spread[rim]
+    ranges.means[yes, rim] = ranges.means[no, rim] + above
     return ranges

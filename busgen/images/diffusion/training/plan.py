@@ -51,14 +51,9 @@ class Training:
     def schedule(self, part: str) -> Schedule:
         """Return how long and how fast a part learns."""
         request: ScheduleParams = getattr(self.params, part)
-        return Schedule(
-            steps=request.steps,
-            batch=request.batch,
-            rate=request.rate,
-            seed=self.params.seed + PARTS.index(part),
-            accumulate=request.accumulate,
-            half_precision=self.params.half_precision,
-        )
+        own = request.model_dump(include={"steps", "batch", "rate", "accumulate"})
+        seed, half = self.params.seed + PARTS.index(part), self.params.half_precision
+        return Schedule(**own, seed=seed, half_precision=half)
 
     @property
     def parts(self) -> tuple[str, ...]:

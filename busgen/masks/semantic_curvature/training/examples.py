@@ -128,9 +128,8 @@ def _lesion(row: Mapping[str, Any], mask: Pixels, scale: float, bounds: Bounds) 
     if row["dataset"] in READ or reading is None:
         return lesion
     shape, margin = (bounds.term(name, reading) for name in ("shape", "margin"))
-    return replace(
-        lesion, shape=lesion.shape or shape, margin=lesion.margin or ((margin,) if margin else None)
-    )
+    margins = (margin,) if margin else None
+    return replace(lesion, shape=lesion.shape or shape, margin=lesion.margin or margins)
 
 
 def make_examples(outlined: Cases, versions: int) -> Examples:
