@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from busgen import schema, seeds
 from busgen.arrays import Floats, Floats32, Pixels
-from busgen.imaging.geometry import largest_outline
+from busgen.imaging.geometry import largest_outline, resample
 from busgen.masks.closed import POINTS, circle_angles
 from busgen.priors.findings import Finding
 
@@ -104,25 +104,17 @@ def damp(codes: Floats, share: float) -> Floats:
 
 def _angles(outline: Outline) -> Floats:
     """Return the tangent angles (POINTS,) of an outline in a box of unit sides."""
-    even, length = _even(outline, FINE)
+    even, length = resample(outline, FINE)
     cycles = np.fft.fftfreq(FINE, 1 / FINE)
     smoothing = np.exp(-0.5 * (2 * np.pi * cycles * SMOOTH_PX / length) ** 2)
     smooth = np.fft.ifft(np.fft.fft(even[:-1]) * smoothing)
     boxed = smooth.real / np.ptp(smooth.real) + 1j * smooth.imag / np.ptp(smooth.imag)
-    points, _ = _even(boxed, POINTS)
+    points, _ = resample(boxed, POINTS)
     if np.imag(np.conj(points[:-1]) * points[1:]).sum() < 0:
         points = points[::-1]
     steps = np.roll(np.diff(points), -_start(points[:-1]))
     angle = np.unwrap(np.angle(steps)) - circle_angles(POINTS)
     return np.asarray(angle - 2 * np.pi * np.round((angle.mean() - np.pi / 2) / (2 * np.pi)))
-
-
-def _even(outline: Outline, count: int) -> tuple[Outline, float]:
-    """Return `count` + 1 points at equal arc lengths, the last one the first, and the length."""
-    closed = np.append(outline, outline[0])
-    along = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(closed)))])
-    length = float(along[-1])
-    return np.interp(np.arange(count + 1) * (length / count), along, closed), length
 
 
 def _start(points: Outline) -> int:

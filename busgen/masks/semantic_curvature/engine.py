@@ -130,27 +130,24 @@ def checked_hash(folder: Path) -> str:
     return found
 
 
-def load_network(folder: Path) -> OutlineFlow:
-    """Return the network in `folder`, in single precision; errors as `checked_hash` has them."""
-    checked_hash(folder)
-    network = OutlineFlow(**read_json(folder / SPEC)["shape"])
-    tensors = load_file(folder / WEIGHTS)
-    network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    return network.eval()
-
-
 def load_model(
     model: Path | None, size_px: int
 ) -> tuple[str, Callable[[Sequence[Finding]], Floats]]:
-    """Return the hash of the weights, by default those that ship, and what draws outlines."""
+    """Return the hash of the weights, by default those that ship, and what draws outlines.
+
+    The network computes in single precision. Errors are those of `checked_hash`.
+    """
     folder = model or SHIPPED
-    return checked_hash(folder), partial(draw_outlines, load_network(folder), size_px=size_px)
+    digest, network = checked_hash(folder), OutlineFlow(**read_json(folder / SPEC)["shape"])
+    tensors = load_file(folder / WEIGHTS)
+    network.load_state_dict({name: value.float() for name, value in tensors.items()})
+    return digest, partial(draw_outlines, network.eval(), size_px=size_px)
 
 
 def draw_outlines(network: OutlineFlow, findings: Sequence[Finding], size_px: int) -> Floats:
     """Return the outlines of findings.
 
-    `network`: as `network.load_network` returns it; `findings`: N findings, each with a lesion;
+    `network`: as `load_model` reads it; `findings`: N findings, each with a lesion;
     `size_px`: side of the image: larger outlines have finer detail.
 
     Returns (N, POINTS, 2) float64: vertices (x, y) in mm from the centre of the lesion's box, y
